@@ -1,0 +1,144 @@
+//! What a member tells its program, and the queue it is told through.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+
+use crate::error::Error;
+use crate::job::Job;
+
+/// Why a worker stopped holding a job that it had not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteReason {
+    /// A master or the worker itself deleted the job.
+    Deleted,
+    /// The worker is being terminated; the job goes to another worker.
+    Terminated,
+    /// The worker lost its lease; the job starts elsewhere.
+    LeaseLost,
+}
+
+/// What a member tells its program, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Registered under this incarnation; comes again after each new registration.
+    Ready {
+        /// The identity in Redis.
+        incarnation: String,
+    },
+    /// A job was given. It is held until it is finished.
+    Add(Job),
+    /// Stop the work of this job, then say [`Finish::Stopped`](crate::Finish::Stopped) (a late completion counts as that).
+    Delete {
+        /// The job as it was given.
+        job: Job,
+        /// Why.
+        reason: DeleteReason,
+    },
+    /// The worker was closed: `None` by terminate, or the [`LeaseLost`](crate::ErrorKind::LeaseLost) error that forced
+    /// it, after which `Ready` follows if the option `rejoin` is set. All its jobs had their `Delete` before.
+    Close(Option<Error>),
+    /// Something is wrong in the background, such as a lost connection; told once until it changes.
+    Error(Error),
+}
+
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Unbounded here; what bounds it is the worker's window, which counts only jobs that the program has taken.
+#[derive(Default)]
+pub(crate) struct EventQueue {
+    state: Mutex<State>,
+    readable: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    events: VecDeque<Event>,
+    /// `Add` events taken by the program since the start of the incarnation.
+    taken: u64,
+    /// A wake was sent and the queue has not been found empty since.
+    woken: bool,
+    wake: Option<Wake>,
+    ended: bool,
+}
+
+impl EventQueue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn set_wake(&self, wake: Wake) {
+        let mut state = self.lock();
+        state.wake = Some(wake.clone());
+        state.woken = !state.events.is_empty();
+        if state.woken {
+            drop(state);
+            wake();
+        }
+    }
+
+    pub(crate) fn push(&self, events: impl IntoIterator<Item = Event>) {
+        let mut state = self.lock();
+        state.events.extend(events);
+        if state.events.is_empty() || state.woken {
+            return;
+        }
+        state.woken = true;
+        let wake = state.wake.clone();
+        drop(state);
+        self.readable.notify_one();
+        if let Some(wake) = wake {
+            wake();
+        }
+    }
+
+    /// Ends the stream: `next` answers `None` once the queue is empty.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.readable.notify_one();
+    }
+
+    pub(crate) fn take(&self, max: usize) -> Vec<Event> {
+        let mut state = self.lock();
+        let count = state.events.len().min(max);
+        let events: Vec<Event> = state.events.drain(..count).collect();
+        state.taken += events.iter().filter(|event| matches!(event, Event::Add(_))).count() as u64;
+        if state.events.is_empty() {
+            state.woken = false;
+        }
+        events
+    }
+
+    pub(crate) async fn next(&self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.take(1).pop() {
+                return Some(event);
+            }
+            if self.lock().ended {
+                self.readable.notify_one();
+                return None;
+            }
+            self.readable.notified().await;
+        }
+    }
+
+    /// `Add` events taken by the program so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    /// Drops the `Add` events not yet taken, whose jobs the program has never seen, and returns those jobs.
+    pub(crate) fn withdraw_adds(&self) -> Vec<Job> {
+        let mut state = self.lock();
+        let mut jobs = Vec::new();
+        state.events.retain(|event| match event {
+            Event::Add(job) => {
+                jobs.push(job.clone());
+                false
+            }
+            _ => true,
+        });
+        jobs
+    }
+}

@@ -1,0 +1,58 @@
+//! What a member can say of itself, and what the cluster says of all.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A member's own view; costs nothing to ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Connected, registered, and the last renewal was answered in time.
+    pub healthy: bool,
+    /// Both connections that are needed are up.
+    pub connected: bool,
+    /// The identity in Redis, empty before the first registration.
+    pub incarnation: String,
+    /// Time left in which the member may still act as the holder of its jobs.
+    #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
+    pub lease_left: Duration,
+    /// Jobs held (a worker).
+    pub held: u64,
+    /// Jobs or finishes gathered but not yet acknowledged by Redis.
+    pub pending: u64,
+    /// Name of the kind of the last background error, empty if it has healed.
+    pub error: String,
+    /// Its message.
+    pub error_message: String,
+}
+
+/// Counts of a whole cluster at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Jobs waiting for a worker.
+    pub waiting: u64,
+    /// Jobs held by workers.
+    pub held: u64,
+    /// Jobs deleted whose worker has not yet said that it stopped.
+    pub deleting: u64,
+    /// Failed jobs kept.
+    pub failed: u64,
+    /// Results kept.
+    pub results: u64,
+    /// Members alive.
+    pub members: u64,
+    /// Jobs added since the cluster began.
+    pub added: u64,
+    /// Jobs completed.
+    pub completed: u64,
+    /// Jobs that ended as failed.
+    pub failures: u64,
+    /// Jobs deleted.
+    pub deleted: u64,
+    /// Deaths of workers counted on jobs.
+    pub deaths: u64,
+}
+
+fn as_ms<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(value.as_millis() as u64)
+}

@@ -1,0 +1,445 @@
+//! Every option of a cluster, a member and a connection: one table, checked once, the same in all languages.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Result, invalid};
+use crate::job::check_name;
+
+/// A host name or address with its port.
+pub type HostPort = (String, u16);
+
+/// Where Redis is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// One server over TCP.
+    Tcp(HostPort),
+    /// One server over a Unix socket.
+    Unix(PathBuf),
+    /// The master that these Sentinels name.
+    Sentinel {
+        /// Any of the Sentinels.
+        sentinels: Vec<HostPort>,
+        /// The name of the master, as in `sentinel monitor <name>`.
+        master: String,
+    },
+    /// The node of a Redis Cluster that owns this cluster's hash slot.
+    Cluster(Vec<HostPort>),
+}
+
+/// TLS by rustls. Without a CA of its own, the system's are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Path of a PEM file with the CA certificates to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Path of a PEM file with the client's certificate chain.
+    pub cert: Option<PathBuf>,
+    /// Path of a PEM file with the client's private key.
+    pub key: Option<PathBuf>,
+}
+
+/// What to do about a server that may evict keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eviction {
+    /// Refuse to work with it. The default.
+    #[default]
+    Refuse,
+    /// Log a warning and go on.
+    Warn,
+}
+
+/// Where a lost or leaving worker's jobs go among the waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Requeue {
+    /// Before all that wait, so that recovery does not stand in line. The default.
+    #[default]
+    Front,
+    /// Behind all that wait, as assemblage did.
+    Back,
+}
+
+/// All options. Made by [`Options::new`], changed by name with [`Options::set`] or field by field, then checked once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Name of the cluster; also the key prefix unless `prefix` is given.
+    pub cluster: String,
+    /// Replaces the cluster's name in the keys.
+    pub prefix: Option<String>,
+    /// Where Redis is; `localhost:6379` unless set.
+    pub address: Address,
+    /// Number of the database; 0 in a Redis Cluster.
+    pub db: i64,
+    /// ACL user.
+    pub username: Option<String>,
+    /// Password of the user, or of the server.
+    pub password: Option<String>,
+    /// ACL user at the Sentinels, if they ask for one.
+    pub sentinel_username: Option<String>,
+    /// Password at the Sentinels.
+    pub sentinel_password: Option<String>,
+    /// TLS, if wanted.
+    pub tls: Option<Tls>,
+    /// How long a member may stay silent before its jobs go elsewhere; 15 s, 1 s to 1 day.
+    pub lease: Duration,
+    /// How long a call waits for Redis before it fails; 5 s, 100 ms to 1 hour.
+    pub timeout: Duration,
+    /// Largest payload accepted by `add`, in bytes; 512 KiB, at most 16 MiB.
+    pub max_payload: usize,
+    /// What to do about a server that may evict keys.
+    pub eviction: Eviction,
+    /// The member's name, for people.
+    pub name: String,
+    /// The member's group.
+    pub group: String,
+    /// Jobs a worker holds at most; unlimited unless set.
+    pub slots: Option<u32>,
+    /// Jobs given to a worker but not yet taken up by its program, at most; 1,000.
+    pub window: u32,
+    /// A job fails as `poison` when more workers than this died holding it; 3.
+    pub max_deaths: u32,
+    /// Whether a worker that lost its lease registers anew; true.
+    pub rejoin: bool,
+    /// Where this worker's jobs go when it leaves or is lost.
+    pub requeue: Requeue,
+    /// Language of the front, for the registry.
+    pub language: String,
+}
+
+/// The address of one server, or the parts of one, while options are being set in any order.
+const DEFAULT_HOST: &str = "localhost";
+const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_SENTINEL_PORT: u16 = 26379;
+
+impl Options {
+    /// The defaults, for the cluster of this name.
+    pub fn new(cluster: impl Into<String>) -> Self {
+        Options {
+            cluster: cluster.into(),
+            prefix: None,
+            address: Address::Tcp((DEFAULT_HOST.into(), DEFAULT_PORT)),
+            db: 0,
+            username: None,
+            password: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            tls: None,
+            lease: Duration::from_secs(15),
+            timeout: Duration::from_secs(5),
+            max_payload: 512 * 1024,
+            eviction: Eviction::Refuse,
+            name: String::new(),
+            group: String::new(),
+            slots: None,
+            window: 1000,
+            max_deaths: 3,
+            rejoin: true,
+            requeue: Requeue::Front,
+            language: "rust".into(),
+        }
+    }
+
+    /// Sets one option by the name it has in every language. Durations are in milliseconds, lists are comma-separated,
+    /// booleans are `true` or `false`.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "url" => return self.set_url(value),
+            "host" => self.tcp().0 = value.to_owned(),
+            "port" => self.tcp().1 = parse(name, value)?,
+            "socket" => self.address = Address::Unix(value.into()),
+            "sentinels" => {
+                let sentinels = host_ports(name, value, DEFAULT_SENTINEL_PORT)?;
+                match &mut self.address {
+                    Address::Sentinel { sentinels: current, .. } => *current = sentinels,
+                    other => *other = Address::Sentinel { sentinels, master: String::new() },
+                }
+            }
+            "sentinel_master" => match &mut self.address {
+                Address::Sentinel { master, .. } => *master = value.to_owned(),
+                other => *other = Address::Sentinel { sentinels: Vec::new(), master: value.to_owned() },
+            },
+            "nodes" => self.address = Address::Cluster(host_ports(name, value, DEFAULT_PORT)?),
+            "db" => self.db = parse(name, value)?,
+            "prefix" => self.prefix = Some(value.to_owned()),
+            "username" => self.username = Some(value.to_owned()),
+            "password" => self.password = Some(value.to_owned()),
+            "sentinel_username" => self.sentinel_username = Some(value.to_owned()),
+            "sentinel_password" => self.sentinel_password = Some(value.to_owned()),
+            "tls" => self.tls = parse_bool(name, value)?.then(|| self.tls.take().unwrap_or_default()),
+            "tls_ca" => self.tls.get_or_insert_default().ca = Some(value.into()),
+            "tls_cert" => self.tls.get_or_insert_default().cert = Some(value.into()),
+            "tls_key" => self.tls.get_or_insert_default().key = Some(value.into()),
+            "lease" => self.lease = parse_ms(name, value)?,
+            "timeout" => self.timeout = parse_ms(name, value)?,
+            "max_payload" => self.max_payload = parse(name, value)?,
+            "eviction" => self.eviction = choice(name, value, &[("refuse", Eviction::Refuse), ("warn", Eviction::Warn)])?,
+            "name" => self.name = value.to_owned(),
+            "group" => self.group = value.to_owned(),
+            "slots" => self.slots = Some(parse(name, value)?),
+            "window" => self.window = parse(name, value)?,
+            "max_deaths" => self.max_deaths = parse(name, value)?,
+            "rejoin" => self.rejoin = parse_bool(name, value)?,
+            "requeue" => self.requeue = choice(name, value, &[("front", Requeue::Front), ("back", Requeue::Back)])?,
+            "language" => self.language = value.to_owned(),
+            _ => return Err(invalid(format!("unknown option `{name}`; docs/architecture.md lists the options"))),
+        }
+        Ok(())
+    }
+
+    /// The prefix of every key, without braces: the cluster's name unless `prefix` is set.
+    pub fn key_prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or(&self.cluster)
+    }
+
+    /// Checks all that can be checked without a connection.
+    pub fn check(&self) -> Result<()> {
+        check_name("cluster name", self.key_prefix())?;
+        if self.key_prefix().contains(['{', '}']) {
+            return Err(invalid("the cluster name has a brace; braces mark the hash slot and are set by libswarm"));
+        }
+        for (what, name) in [("member name", &self.name), ("group", &self.group)] {
+            if !name.is_empty() {
+                check_name(what, name)?;
+            }
+        }
+        within("lease", self.lease, Duration::from_secs(1), Duration::from_secs(86_400))?;
+        within("timeout", self.timeout, Duration::from_millis(100), Duration::from_secs(3600))?;
+        if self.max_payload > 16 * 1024 * 1024 {
+            return Err(invalid(format!("max_payload is {} bytes, at most 16 MiB are allowed", self.max_payload)));
+        }
+        if self.slots == Some(0) || self.window == 0 || self.window > 10_000 {
+            return Err(invalid("slots must be at least 1 and window 1 to 10,000"));
+        }
+        if self.max_deaths > 200 {
+            return Err(invalid(format!("max_deaths is {}, at most 200 are counted", self.max_deaths)));
+        }
+        if self.db < 0 || self.db > 0 && matches!(self.address, Address::Cluster(_)) {
+            return Err(invalid(format!("db is {}; it must not be negative, and a Redis Cluster has only db 0", self.db)));
+        }
+        match &self.address {
+            Address::Sentinel { sentinels, master } if sentinels.is_empty() || master.is_empty() => {
+                return Err(invalid("Sentinel needs both `sentinels` (host:port, comma-separated) and `sentinel_master`"));
+            }
+            Address::Cluster(nodes) if nodes.is_empty() => return Err(invalid("`nodes` names no node of the Redis Cluster")),
+            Address::Unix(_) if self.tls.is_some() => return Err(invalid("TLS is not spoken over a Unix socket")),
+            Address::Tcp((host, port)) if host.is_empty() || *port == 0 => {
+                return Err(invalid("host must not be empty and port must be 1 to 65535"));
+            }
+            _ => {}
+        }
+        if let Some(Tls { cert, key, .. }) = &self.tls
+            && cert.is_some() != key.is_some()
+        {
+            return Err(invalid("tls_cert and tls_key go together"));
+        }
+        Ok(())
+    }
+
+    /// `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db` and `redis+cluster://h1,h2`; `rediss+…` for TLS.
+    fn set_url(&mut self, text: &str) -> Result<()> {
+        let bad = |why: &str| {
+            invalid(format!("the url is not usable: {why}. Forms: redis://user:password@host:port/db, rediss://…, unix:///path/to/socket?db=0, redis+sentinel://host:port,host:port/master/db, redis+cluster://host:port,host:port"))
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
+        if let "unix" | "redis+unix" = scheme {
+            let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+            for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+                match &*key {
+                    "db" => self.db = parse("db", &value)?,
+                    "user" => self.username = Some(value.into_owned()),
+                    "pass" => self.password = Some(value.into_owned()),
+                    other => return Err(bad(&format!("unknown parameter `{other}`"))),
+                }
+            }
+            self.address = Address::Unix(path.into());
+            return Ok(());
+        }
+        let (tls, kind) = match scheme {
+            "redis" | "valkey" => (false, ""),
+            "rediss" | "valkeys" => (true, ""),
+            "redis+sentinel" => (false, "sentinel"),
+            "rediss+sentinel" => (true, "sentinel"),
+            "redis+cluster" => (false, "cluster"),
+            "rediss+cluster" => (true, "cluster"),
+            other => return Err(bad(&format!("unknown scheme `{other}`"))),
+        };
+        let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let hosts = if hosts.is_empty() { DEFAULT_HOST } else { hosts };
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let decoded = |part: &str| (!part.is_empty()).then(|| percent_decoded(part));
+        if let Some(user) = decoded(user) {
+            self.username = Some(user);
+        }
+        if let Some(password) = decoded(password) {
+            self.password = Some(password);
+        }
+        let mut path = path.split('/').filter(|part| !part.is_empty());
+        self.address = match kind {
+            "sentinel" => Address::Sentinel {
+                sentinels: host_ports("url", hosts, DEFAULT_SENTINEL_PORT)?,
+                master: path.next().map(percent_decoded).ok_or_else(|| bad("the name of the master is missing"))?,
+            },
+            "cluster" => Address::Cluster(host_ports("url", hosts, DEFAULT_PORT)?),
+            _ => Address::Tcp(host_port("url", hosts, DEFAULT_PORT)?),
+        };
+        if let Some(db) = path.next() {
+            self.db = parse("db", db)?;
+        }
+        if path.next().is_some() {
+            return Err(bad("the path has too many parts"));
+        }
+        if tls {
+            self.tls.get_or_insert_default();
+        }
+        Ok(())
+    }
+
+    fn tcp(&mut self) -> &mut HostPort {
+        if !matches!(self.address, Address::Tcp(_)) {
+            self.address = Address::Tcp((DEFAULT_HOST.into(), DEFAULT_PORT));
+        }
+        let Address::Tcp(pair) = &mut self.address else { unreachable!("set just above") };
+        pair
+    }
+}
+
+/// Passwords stay out of logs and messages.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("cluster", &self.cluster)
+            .field("address", &self.address)
+            .field("db", &self.db)
+            .field("username", &self.username)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |hosts: &[HostPort]| hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",");
+        match self {
+            Address::Tcp((host, port)) => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+            Address::Sentinel { sentinels, master } => write!(f, "master `{master}` of the Sentinels {}", list(sentinels)),
+            Address::Cluster(nodes) => write!(f, "the Redis Cluster at {}", list(nodes)),
+        }
+    }
+}
+
+pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
+    choice(name, value, &[("true", true), ("false", false)])
+}
+
+/// A duration in milliseconds; fractions are cut.
+pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
+    let ms: f64 = parse(name, value)?;
+    if !(0.0..=1e15).contains(&ms) {
+        return Err(invalid(format!("{name} is `{value}`, not a number of milliseconds")));
+    }
+    Ok(Duration::from_millis(ms as u64))
+}
+
+fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
+    value.trim().parse().map_err(|_| invalid(format!("{name} is `{value}`, which is not a number in its range")))
+}
+
+fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+    choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
+        let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
+        invalid(format!("{name} is `{value}`, it must be {}", texts.join(" or ")))
+    })
+}
+
+fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
+    if value < low || value > high {
+        let (value, low, high) = (value.as_millis(), low.as_millis(), high.as_millis());
+        return Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")));
+    }
+    Ok(())
+}
+
+fn host_ports(name: &str, list: &str, default_port: u16) -> Result<Vec<HostPort>> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| host_port(name, part, default_port)).collect()
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`.
+fn host_port(name: &str, text: &str, default_port: u16) -> Result<HostPort> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = port.map_or(Ok(default_port), |port| parse(name, port))?;
+    Ok((host.to_owned(), port))
+}
+
+fn percent_decoded(text: &str) -> String {
+    // A lone `+` is a plus sign in the user part of a URL, unlike in a form.
+    let form = text.replace('+', "%2B");
+    url::form_urlencoded::parse(form.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn with(settings: &[(&str, &str)]) -> Result<Options> {
+        let mut options = Options::new("mail");
+        for (name, value) in settings {
+            options.set(name, value)?;
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    #[test]
+    fn urls_name_every_kind_of_server() {
+        let options = with(&[("url", "rediss://ann:p%40ss@db.example:7000/3")]).unwrap();
+        assert_eq!(options.address, Address::Tcp(("db.example".into(), 7000)));
+        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("ann"), Some("p@ss")));
+        assert_eq!((options.db, options.tls.is_some()), (3, true));
+        let options = with(&[("url", "unix:///tmp/r.sock?db=2")]).unwrap();
+        assert_eq!((options.address, options.db), (Address::Unix("/tmp/r.sock".into()), 2));
+        let options = with(&[("url", "redis+sentinel://a:1,b/main/4")]).unwrap();
+        let sentinels = vec![("a".into(), 1), ("b".into(), 26379)];
+        assert_eq!((options.address, options.db), (Address::Sentinel { sentinels, master: "main".into() }, 4));
+        let options = with(&[("url", "redis+cluster://a:1,[::1]:2")]).unwrap();
+        assert_eq!(options.address, Address::Cluster(vec![("a".into(), 1), ("::1".into(), 2)]));
+    }
+
+    #[test]
+    fn bad_options_are_refused_with_a_reason() {
+        for settings in [
+            &[("url", "localhost")] as &[_],
+            &[("url", "http://x")],
+            &[("url", "redis+sentinel://a")],
+            &[("lease", "999")],
+            &[("lease", "-1")],
+            &[("slots", "0")],
+            &[("slots", "many")],
+            &[("db", "-1")],
+            &[("nodes", "a:1"), ("db", "1")],
+            &[("prefix", "a{b}")],
+            &[("prefix", "a\n")],
+            &[("tls_cert", "c.pem")],
+            &[("eviction", "maybe")],
+            &[("colour", "red")],
+        ] {
+            let error = with(settings).expect_err(&format!("{settings:?}"));
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{settings:?}: {error}");
+        }
+        assert_eq!(Options::new("").check().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn passwords_do_not_show() {
+        let options = with(&[("password", "hunter2")]).unwrap();
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+}

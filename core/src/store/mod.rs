@@ -1,0 +1,2 @@
+//! All that knows Redis.
+pub(crate) mod record;
