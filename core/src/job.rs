@@ -286,8 +286,8 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::Stopped).await
     }
 
-    /// Queues the job's deletion. The `delete` event follows, as for a deletion by a master.
-    pub async fn delete(&self) -> Result<()> {
+    /// Queues the job's deletion; false if it was gone already. The `delete` event follows, as for a deletion by a master.
+    pub async fn delete(&self) -> Result<bool> {
         self.worker.delete(self.id.clone()).await
     }
 }
