@@ -1,0 +1,143 @@
+//! A master, driven by commands.
+
+use std::sync::mpsc;
+
+use libswarm::{Error, ErrorKind, Event, Master, NewJob, Outcome, Payload};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::line::{Answer, Command, bytes, misuse};
+
+pub struct MasterDriver {
+    master: Master,
+    wake: std::sync::Arc<Notify>,
+}
+
+impl MasterDriver {
+    pub fn start(command: &Command, runtime: &Handle) -> Result<Self, Error> {
+        let master = Master::start(crate::options(command, &["log"])?, runtime)?;
+        let wake = std::sync::Arc::new(Notify::new());
+        let notify = wake.clone();
+        master.set_wake(move || notify.notify_one());
+        Ok(MasterDriver { master, wake })
+    }
+
+    pub async fn reset(self) {
+        // Closed already, or Redis is gone: both are ways to end.
+        let _ = self.master.close().await;
+    }
+
+    pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
+        let master = &self.master;
+        match command.name.as_str() {
+            "ready" => {
+                master.ready().await?;
+                Ok(Answer::ok().with("incarnation", master.incarnation()))
+            }
+            "health" => Answer::ok().with_fields(&master.health()),
+            "stats" => Answer::ok().with_fields(&master.stats().await?),
+            "add" => {
+                let added = master.add(new_job(command)?).await?;
+                Ok(Answer::ok().with("id", added.id).with("existed", added.existed))
+            }
+            "add_many" => {
+                let mut jobs = Vec::new();
+                for (index, payload) in command.list("payloads")?.iter().enumerate() {
+                    let job = NewJob::new(Payload::raw_json(bytes(payload)?));
+                    jobs.push(match command.list("ids")?.get(index) {
+                        Some(id) => job.id(id),
+                        None => job,
+                    });
+                }
+                let added = master.add_many(jobs).await?;
+                let ids = added.iter().map(|job| &job.id);
+                Ok(Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed)))
+            }
+            "flood" => self.flood(command.number("count")?, command.payload()?),
+            "delete" => Ok(Answer::ok().with("existed", master.delete(command.text("id")?).await?)),
+            "delete_many" => {
+                let existed = master.delete_many(command.list("ids")?).await?;
+                Ok(Answer::ok().with_list("existed_each", existed))
+            }
+            "result" => outcome(limited(command, master.result(command.text("id")?)).await?),
+            "run" => outcome(limited(command, master.run(new_job(command)?)).await?),
+            "obliterate" => master.obliterate().await.map(|()| Answer::ok()),
+            "close" => master.close().await.map(|()| Answer::ok()),
+            "event" => Ok(self.event(command).await?),
+            _ => Err(crate::unknown(command)),
+        }
+    }
+
+    /// Every add is a call of its own; libswarm gathers those made while one is in flight.
+    fn flood(&self, count: u64, payload: Payload) -> Result<Answer, Error> {
+        let (done, outcomes) = mpsc::channel();
+        for _ in 0..count {
+            let done = done.clone();
+            // The receiver is there until all have answered or one has failed.
+            let report = move |added: Result<Vec<_>, Error>| drop(done.send(added));
+            self.master.submit(vec![NewJob::new(payload.clone())], Box::new(report));
+        }
+        drop(done);
+        let stored = outcomes.iter().collect::<Result<Vec<_>, Error>>()?.len();
+        Ok(Answer::ok().with("count", stored))
+    }
+
+    async fn event(&self, command: &Command) -> Result<Answer, Error> {
+        let limit = command.time("timeout")?;
+        let next = async {
+            loop {
+                if let Some(event) = self.master.take_events(1).pop() {
+                    return event;
+                }
+                self.wake.notified().await;
+            }
+        };
+        Ok(match timeout(limit, next).await {
+            Ok(event) => describe(&event),
+            Err(_) => Answer::ok().with("event", "none"),
+        })
+    }
+}
+
+/// The answer for an event that masters and workers share.
+pub fn describe(event: &Event) -> Answer {
+    let answer = Answer::ok();
+    match event {
+        Event::Ready { incarnation } => answer.with("event", "ready").with("incarnation", incarnation),
+        Event::Close(error) => answer.with("event", "close").with("code", error.as_ref().map_or("", |error| error.kind().name())),
+        Event::Error(error) => answer.with("event", "error").with("code", error.kind().name()).with("message", error.message()),
+        Event::Add(job) => {
+            let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("deaths", job.deaths);
+            answer.with_payload(&job.payload)
+        }
+        Event::Delete { job, reason } => {
+            let reason = format!("{reason:?}").to_lowercase();
+            answer.with("event", "delete").with("id", &job.id).with("fence", job.fence).with("reason", reason)
+        }
+    }
+}
+
+fn new_job(command: &Command) -> Result<NewJob, Error> {
+    let mut job = NewJob::new(command.payload()?);
+    for (name, value) in &command.fields {
+        if !matches!(name.as_str(), "payload" | "type" | "timeout") {
+            job.set(name, value)?;
+        }
+    }
+    Ok(job)
+}
+
+async fn limited<T>(command: &Command, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let limit = command.time("timeout")?;
+    let late = || Error::new(ErrorKind::Timeout, format!("no outcome within {} ms", limit.as_millis()));
+    timeout(limit, call).await.map_err(|_| late())?
+}
+
+fn outcome(outcome: Outcome) -> Result<Answer, Error> {
+    match outcome {
+        Outcome::Completed(payload) => Ok(Answer::ok().with_payload(&payload)),
+        Outcome::Failed(failure) if failure.reason.is_empty() => Err(misuse("a failure without a reason")),
+        Outcome::Failed(failure) => Err(Error::new(ErrorKind::JobFailed, failure.message)),
+    }
+}

@@ -1,0 +1,177 @@
+//! A worker, driven by commands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use libswarm::{Error, Event, Finish, Job, Payload, Worker};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::journal::Journal;
+use crate::line::{Answer, Command, misuse};
+use crate::master::describe;
+
+/// What the handler does with a job.
+#[derive(Clone, Copy, PartialEq)]
+enum Behaviour {
+    Hold,
+    Echo,
+    Burn(Duration),
+    Late,
+}
+
+/// What the handlers saw.
+#[derive(Default, serde::Serialize)]
+struct Counts {
+    added: AtomicU64,
+    deleted: AtomicU64,
+    completed: AtomicU64,
+    refused: AtomicU64,
+    closed: AtomicU64,
+}
+
+struct Shared {
+    worker: Worker,
+    behaviour: Behaviour,
+    journal: Journal,
+    counts: Counts,
+}
+
+pub struct WorkerDriver {
+    shared: Arc<Shared>,
+    events: UnboundedReceiver<Event>,
+}
+
+impl WorkerDriver {
+    pub fn start(command: &Command, runtime: &Handle) -> Result<Self, Error> {
+        let behaviour = match command.get("behave") {
+            None | Some("hold") => Behaviour::Hold,
+            Some("echo") => Behaviour::Echo,
+            Some("burn") => Behaviour::Burn(command.time("burn")?),
+            Some("late") => Behaviour::Late,
+            Some(other) => return Err(misuse(format!("no behaviour `{other}`"))),
+        };
+        let journal = Journal::open(command.get("log"))?;
+        let worker = Worker::start(crate::options(command, &["behave", "burn", "log"])?, runtime)?;
+        let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default() });
+        let (report, events) = unbounded_channel();
+        runtime.spawn(handle_events(shared.clone(), report));
+        Ok(WorkerDriver { shared, events })
+    }
+
+    pub async fn reset(self) {
+        // Terminated already, or Redis is gone: both are ways to end.
+        let _ = self.shared.worker.terminate(Duration::ZERO).await;
+    }
+
+    pub async fn obey(&mut self, command: &Command) -> Result<Answer, Error> {
+        let worker = &self.shared.worker;
+        match command.name.as_str() {
+            "ready" => {
+                worker.ready().await?;
+                Ok(Answer::ok().with("incarnation", worker.incarnation()))
+            }
+            "health" => Answer::ok().with_fields(&worker.health()),
+            "stats" => Answer::ok().with_fields(&worker.stats().await?),
+            "counts" => Answer::ok().with_fields(&self.shared.counts),
+            "event" => Ok(match timeout(command.time("timeout")?, self.events.recv()).await {
+                Ok(Some(event)) => describe(&event),
+                Ok(None) | Err(_) => Answer::ok().with("event", "none"),
+            }),
+            "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
+            "fail" => self.finish(command, Finish::Fail(command.text("message")?.to_owned())).await,
+            "release" => self.finish(command, Finish::Release).await,
+            "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
+            "drain" => worker.drain().await.map(|()| Answer::ok()),
+            "terminate" => worker.terminate(command.time("grace")?).await.map(|()| Answer::ok()),
+            _ => Err(crate::unknown(command)),
+        }
+    }
+
+    async fn finish(&self, command: &Command, finish: Finish) -> Result<Answer, Error> {
+        let (done, outcome) = oneshot::channel();
+        // The receiver waits below.
+        let report = move |result: Result<(), Error>| drop(done.send(result));
+        self.shared.worker.finish(command.number("fence")?, finish, Some(Box::new(report)));
+        outcome.await.map_err(|_| misuse("the outcome of a finish was never told"))??;
+        Ok(Answer::ok())
+    }
+}
+
+async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
+    while let Some(event) = shared.worker.next().await {
+        match &event {
+            Event::Ready { incarnation } => shared.journal.note("ready", &[("incarnation", incarnation)]),
+            Event::Add(job) => {
+                shared.note_add(job);
+                shared.counts.added.fetch_add(1, Relaxed);
+                match shared.behaviour {
+                    Behaviour::Hold | Behaviour::Late => {}
+                    Behaviour::Echo => complete(&shared, job),
+                    Behaviour::Burn(time) => {
+                        tokio::task::block_in_place(|| burn(time));
+                        complete(&shared, job);
+                    }
+                }
+            }
+            Event::Delete { job, .. } => {
+                shared.note("delete", job);
+                shared.counts.deleted.fetch_add(1, Relaxed);
+                match shared.behaviour {
+                    Behaviour::Late => complete(&shared, job),
+                    _ => shared.worker.finish(job.fence, Finish::Stopped, None),
+                }
+            }
+            Event::Close(_) => {
+                shared.journal.note("close", &[("incarnation", &shared.worker.incarnation())]);
+                shared.counts.closed.fetch_add(1, Relaxed);
+            }
+            Event::Error(_) => {}
+        }
+        // The other behaviours may see more jobs than anyone will ask about.
+        if shared.behaviour == Behaviour::Hold || !matches!(event, Event::Add(_)) {
+            // Nobody listens after a reset.
+            let _ = report.send(event);
+        }
+    }
+}
+
+fn complete(shared: &Arc<Shared>, job: &Job) {
+    let (all, held) = (shared.clone(), job.clone());
+    let payload = Payload { bytes: job.payload.bytes.clone(), content_type: job.payload.content_type };
+    let report = move |outcome: Result<(), Error>| match outcome {
+        Ok(()) => {
+            all.note("completed", &held);
+            all.counts.completed.fetch_add(1, Relaxed);
+        }
+        Err(error) => {
+            let (fence, code) = (held.fence.to_string(), error.kind().name());
+            all.journal.note("refused", &[("job", &held.id), ("fence", &fence), ("code", code)]);
+            all.counts.refused.fetch_add(1, Relaxed);
+        }
+    };
+    shared.worker.finish(job.fence, Finish::Complete(payload), Some(Box::new(report)));
+}
+
+fn burn(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+}
+
+impl Shared {
+    fn note_add(&self, job: &Job) {
+        let (fence, incarnation, payload) = (job.fence.to_string(), self.worker.incarnation(), hex::encode(&job.payload.bytes));
+        let fields = [("job", job.id.as_str()), ("fence", &fence), ("incarnation", &incarnation), ("payload", &payload)];
+        self.journal.note("add", &fields);
+    }
+
+    fn note(&self, event: &str, job: &Job) {
+        let (fence, incarnation) = (job.fence.to_string(), self.worker.incarnation());
+        self.journal.note(event, &[("job", &job.id), ("fence", &fence), ("incarnation", &incarnation)]);
+    }
+}

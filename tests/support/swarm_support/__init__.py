@@ -1,0 +1,31 @@
+"""Real servers, real processes and real faults for the test suites: nothing here imitates Redis."""
+
+from .acl import MINIMAL_ACL, add_acl_user
+from .cluster import Cluster
+from .invariants import Ledger, Note, check_invariants, check_obliterated, read_journal
+from .processes import Answer, Driver, DriverFailure, Language
+from .proxy import Proxy
+from .redis_server import Redis
+from .sentinel import Sentinels
+from .tls import Certificates
+from .waiting import wait_until
+
+__all__ = [
+    "MINIMAL_ACL",
+    "Answer",
+    "Certificates",
+    "Cluster",
+    "Driver",
+    "DriverFailure",
+    "Language",
+    "Ledger",
+    "Note",
+    "Proxy",
+    "Redis",
+    "Sentinels",
+    "add_acl_user",
+    "check_invariants",
+    "check_obliterated",
+    "read_journal",
+    "wait_until",
+]

@@ -1,0 +1,98 @@
+"""The servers and faults are what they say they are; otherwise the tests built on them would show nothing."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from swarm_support import Certificates, Cluster, Proxy, Redis, Sentinels, wait_until
+
+
+def test_a_server_keeps_its_port_and_loses_its_data_when_told_to() -> None:
+    with Redis({"appendonly": "yes", "appendfsync": "always"}) as server:
+        port = server.port
+        server.command("SET", "key", "value")
+        server.kill()
+        server.start()
+        assert (server.port, server.command("GET", "key")) == (port, b"value")
+        server.restart_empty()
+        assert (server.port, server.command("GET", "key")) == (port, None)
+
+
+def test_a_tls_server_wants_a_certificate_of_its_own_authority(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    with Redis(certificates=certificates) as server:
+        ca, cert, key = str(certificates.ca), str(certificates.client_cert), str(certificates.client_key)
+        assert redis.Redis(port=server.port, ssl=True, ssl_ca_certs=ca, ssl_certfile=cert, ssl_keyfile=key).ping()
+        with pytest.raises(redis.ConnectionError):
+            redis.Redis(port=server.port, ssl=True, ssl_ca_certs=ca, retry=Retry(NoBackoff(), 0)).ping()
+
+
+def test_a_cluster_of_three_masters_serves_all_slots() -> None:
+    with Cluster() as cluster:
+        slots = list(cluster.nodes[0].command("CLUSTER", "SLOTS"))
+        assert len(slots) == 3
+
+
+def test_sentinels_put_a_replica_in_the_place_of_a_killed_master() -> None:
+    with Sentinels() as sentinels:
+        sentinels.master.command("SET", "key", "value")
+        wait_until(lambda: sentinels.replicas[0].command("GET", "key") == b"value", 5, "the write reached the replica")
+        assert sentinels.kill_master().command("GET", "key") == b"value"
+
+
+class TestProxy:
+    def test_forwards(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy:
+            assert redis.Redis(port=proxy.port).ping()
+
+    def test_delays_replies(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy:
+            client = redis.Redis(port=proxy.port)
+            client.ping()
+            proxy.replies.delay = 0.2
+            began = time.monotonic()
+            client.ping()
+            assert 0.2 <= time.monotonic() - began < 1
+
+    def test_holds_bytes_back_while_cut_and_delivers_them_when_healed(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            client.sendall(b"PING\r\n")
+            assert client.recv(100) == b"+PONG\r\n"
+            proxy.cut()
+            client.sendall(b"INCR n\r\n")
+            client.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                client.recv(100)
+            assert server.command("GET", "n") is None
+            proxy.heal()
+            client.settimeout(5)
+            assert client.recv(100) == b":1\r\n"
+
+    def test_loses_the_reply_of_a_command_that_was_carried_out(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            proxy.drop_reply = lambda request: b"INCR" in request
+            client.sendall(b"PING\r\n")
+            assert client.recv(100) == b"+PONG\r\n"
+            client.sendall(b"INCR n\r\n")
+            with pytest.raises(ConnectionResetError):
+                client.recv(100)
+            assert (server.command("GET", "n"), proxy.dropped) == (b"1", 1)
+
+    def test_resets_and_half_closes(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+                client.sendall(b"PING\r\n")
+                client.recv(100)
+                proxy.half_close()
+                assert client.recv(100) == b""
+                client.sendall(b"INCR n\r\n")
+                wait_until(lambda: server.command("GET", "n") == b"1", 5, "the request got through")
+                proxy.reset()
+                wait_until(lambda: proxy.connections == 0, 5, "the connection is gone")
+            proxy.refuse = True
+            with socket.create_connection(("127.0.0.1", proxy.port)) as client, pytest.raises(ConnectionResetError):
+                client.recv(100)
