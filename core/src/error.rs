@@ -119,8 +119,8 @@ impl Error {
     }
 }
 
-/// `Result` with [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// `Result` with [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub(crate) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)

@@ -46,10 +46,12 @@ pub enum Event {
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Unbounded here; what bounds it is the worker's window, which counts only jobs that the program has taken.
-#[derive(Default)]
 pub(crate) struct EventQueue {
     state: Mutex<State>,
     readable: Notify,
+    /// Told when the program has taken another quarter of the window, so that the worker asks for more jobs.
+    pub(crate) room: Notify,
+    room_step: u64,
 }
 
 #[derive(Default)]
@@ -57,6 +59,8 @@ struct State {
     events: VecDeque<Event>,
     /// `Add` events taken by the program since the start of the incarnation.
     taken: u64,
+    /// Of these, those that `room` has not been told of.
+    untold: u64,
     /// A wake was sent and the queue has not been found empty since.
     woken: bool,
     wake: Option<Wake>,
@@ -64,6 +68,10 @@ struct State {
 }
 
 impl EventQueue {
+    pub(crate) fn new(window: u32) -> Self {
+        EventQueue { state: Mutex::default(), readable: Notify::new(), room: Notify::new(), room_step: u64::from(window).div_ceil(4) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -103,9 +111,16 @@ impl EventQueue {
         let mut state = self.lock();
         let count = state.events.len().min(max);
         let events: Vec<Event> = state.events.drain(..count).collect();
-        state.taken += events.iter().filter(|event| matches!(event, Event::Add(_))).count() as u64;
+        let adds = events.iter().filter(|event| matches!(event, Event::Add(_))).count() as u64;
+        state.taken += adds;
+        state.untold += adds;
         if state.events.is_empty() {
             state.woken = false;
+        }
+        if state.untold >= self.room_step {
+            state.untold = 0;
+            drop(state);
+            self.room.notify_one();
         }
         events
     }

@@ -1,11 +1,13 @@
 //! Jobs as callers make them, and as workers are handed them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand::Rng;
 
 use crate::error::{Error, ErrorKind, Result, invalid};
+use crate::store::record::ResultWanted;
 use crate::worker::WorkerHandle;
 
 /// Longest job id, cluster name or member name, in bytes.
@@ -66,6 +68,8 @@ pub struct NewJob {
     pub(crate) payload: Payload,
     pub(crate) result: bool,
     pub(crate) result_ttl: Option<Duration>,
+    /// The master that adds it awaits the result: the record names it.
+    pub(crate) awaited: bool,
 }
 
 impl NewJob {
@@ -210,9 +214,24 @@ pub struct JobData {
     pub payload: Payload,
     /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in the user's own store.
     pub fence: u64,
-    /// How many workers died while they held this job.
+    /// How many workers died in a row while they held this job.
     pub deaths: u32,
-    pub(crate) result: Option<crate::store::record::ResultWanted>,
+    pub(crate) result: Option<ResultWanted>,
+    ended: AtomicBool,
+}
+
+impl JobData {
+    pub(crate) fn new(id: String, payload: Payload, fence: u64, deaths: u32, result: Option<ResultWanted>) -> Self {
+        JobData { id, payload, fence, deaths, result, ended: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
 }
 
 /// A job in the hands of its worker. Cloning is cheap and names the same execution.
@@ -256,14 +275,14 @@ impl Job {
         self.payload.to()
     }
 
-    /// Whether the job was deleted or taken back while it ran.
+    /// Whether the job is over for this execution: deleted, taken back, or finished.
     pub fn is_cancelled(&self) -> bool {
-        !self.worker.holds(self.fence)
+        self.has_ended()
     }
 
-    /// Resolves when the job is deleted or taken back, or has been finished.
+    /// Resolves when the job is over for this execution: deleted, taken back, or finished.
     pub async fn cancelled(&self) {
-        self.worker.until_not_held(self.fence).await
+        self.worker.until_ended(self).await
     }
 
     /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`] if the job is no longer ours.

@@ -1,2 +1,220 @@
-//! All that knows Redis.
+//! All that knows Redis: connections, keys, scripts, records. Nothing outside sees a Redis type.
+
+mod failure;
+mod inbox;
+mod keys;
+mod link;
 pub(crate) mod record;
+mod reply;
+mod script;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Value};
+use tokio::sync::Mutex;
+
+pub(crate) use failure::Failed;
+pub(crate) use inbox::{Entry, Inbox, after};
+pub(crate) use reply::{AddReply, Given, SyncReply};
+use script::{Script, Scripts};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::Stats;
+use crate::options::Options;
+
+static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
+static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
+
+/// One member's command connection. Connects when first used and again after each loss; a call that fails is not
+/// repeated here, because only its caller knows whether it may be.
+pub(crate) struct Store {
+    options: Arc<Options>,
+    keys: keys::Keys,
+    link: Mutex<Option<Link>>,
+    connected: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Link {
+    connection: MultiplexedConnection,
+    scripts: &'static Scripts,
+    /// Tells this link from the one that replaced it.
+    number: u64,
+}
+
+/// What one `sync` says. See `scripts/sync.lua`.
+pub(crate) struct SyncCall {
+    pub(crate) number: u64,
+    pub(crate) keep_from: String,
+    pub(crate) credit: String,
+    pub(crate) ended: Vec<u8>,
+}
+
+/// What one `add` says. See `scripts/add.lua`.
+pub(crate) struct AddCall {
+    pub(crate) incarnation: String,
+    pub(crate) number: u64,
+    pub(crate) jobs: Vec<u8>,
+    pub(crate) own_ids: Vec<u8>,
+    pub(crate) largest: usize,
+}
+
+impl Store {
+    pub(crate) fn new(options: Arc<Options>) -> Self {
+        let keys = keys::Keys::new(options.key_prefix());
+        Store { options, keys, link: Mutex::new(None), connected: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// How long one call waits: short enough that a silent connection is replaced before the lease is in danger.
+    fn call_limit(&self) -> Duration {
+        (self.options.lease / 3).max(Duration::from_millis(500)).min(self.options.timeout)
+    }
+
+    /// The longest pause between attempts: within it every member is back after an outage and can renew.
+    pub(crate) fn longest_backoff(&self) -> Duration {
+        (self.options.lease / 6).min(Duration::from_secs(1))
+    }
+
+    pub(crate) async fn join(&self, incarnation: &str, fields: &[u8]) -> Result<(String, Duration), Failed> {
+        let lease = self.options.lease.as_millis() as u64;
+        let reply = self.call(|s| &s.join, |cmd| cmd.arg(incarnation).arg(lease).arg(fields)).await?;
+        reply::joined(reply).map_err(internal)
+    }
+
+    pub(crate) async fn sync(&self, incarnation: &str, call: &SyncCall) -> Result<SyncReply, Failed> {
+        let lease = self.options.lease.as_millis() as u64;
+        let reply = self
+            .call(
+                |s| &s.sync,
+                |cmd| cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit).arg(&call.ended[..]),
+            )
+            .await?;
+        reply::synced(reply).map_err(internal)
+    }
+
+    pub(crate) async fn add(&self, call: &AddCall) -> Result<AddReply, Failed> {
+        let reply = self
+            .call(
+                |s| &s.add,
+                |cmd| cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.own_ids[..]).arg(call.largest),
+            )
+            .await?;
+        reply::added(reply).map_err(internal)
+    }
+
+    /// Whether the member is gone; if not, jobs are left to give back and it is to be called again.
+    pub(crate) async fn leave(&self, incarnation: &str) -> Result<bool, Failed> {
+        let reply = self.call(|s| &s.leave, |cmd| cmd.arg(incarnation)).await?;
+        Ok(reply == Value::Int(1))
+    }
+
+    /// At most 100 ids a call.
+    pub(crate) async fn delete(&self, ids: &[String]) -> Result<Vec<bool>> {
+        let ids = record::packed_strings(ids);
+        let reply = self.call_idempotent(|s| &s.delete, |cmd| cmd.arg(&ids[..])).await?;
+        reply::flags(reply)
+    }
+
+    /// For each id what it is: see `scripts/await.lua`. At most 100 ids a call.
+    pub(crate) async fn awaiting(&self, incarnation: &str, ids: &[String]) -> Result<Vec<Vec<u8>>, Failed> {
+        let ids = record::packed_strings(ids);
+        let reply = self.call(|s| &s.awaiting, |cmd| cmd.arg(incarnation).arg(&ids[..])).await?;
+        reply::strings(reply).map_err(internal)
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Stats> {
+        reply::stats(self.call_idempotent(|s| &s.stats, |cmd| cmd).await?)
+    }
+
+    pub(crate) async fn obliterate(&self) -> Result<()> {
+        self.call_idempotent(|s| &s.obliterate, |cmd| cmd).await.map(drop)
+    }
+
+    /// Repeats a call that has no second effect until it is answered, an error is not worth repeating, or time is up.
+    async fn call_idempotent(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
+        let deadline = tokio::time::Instant::now() + self.options.timeout;
+        let mut backoff = crate::member::Backoff::new(self.longest_backoff());
+        loop {
+            let failed = match self.call(script, &args).await {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            let pause = backoff.next();
+            if !failed.error.kind().is_retryable() || failed.error.kind() == ErrorKind::StoreFull || tokio::time::Instant::now() + pause > deadline {
+                return Err(failed.error);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn call(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value, Failed> {
+        let limit = self.call_limit();
+        let mut link = self.link(limit).await?;
+        let script = script(link.scripts);
+        let answered = tokio::time::timeout(limit, async {
+            let keys = self.keys.fixed();
+            let mut by_digest = redis::cmd("EVALSHA");
+            args(by_digest.arg(&script.digest).arg(keys.len()).arg(keys));
+            match link.connection.send_packed_command(&by_digest).await.and_then(Value::extract_error) {
+                Err(e) if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
+                    // Loads it too. Sent whole, because the cache may be flushed again at any time.
+                    let mut whole = redis::cmd("EVAL");
+                    args(whole.arg(&script.source).arg(keys.len()).arg(keys));
+                    link.connection.send_packed_command(&whole).await.and_then(Value::extract_error)
+                }
+                other => other,
+            }
+        });
+        let failed = match answered.await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(e)) if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::Moved) && matches!(self.options.address, crate::options::Address::Cluster(_)) => {
+                let message = format!("hash slot {} moved to another node; reconnecting", self.keys.slot());
+                Failed { error: Error::new(ErrorKind::Unavailable, message), maybe_executed: false, disconnect: true }
+            }
+            Ok(Err(e)) => Failed::redis(&self.options.address, script.name, &e),
+            Err(_) => Failed::silent(&self.options.address, script.name, limit),
+        };
+        if failed.disconnect {
+            self.drop_link(link.number).await;
+        }
+        Err(failed)
+    }
+
+    async fn link(&self, limit: Duration) -> Result<Link, Failed> {
+        let mut slot = self.link.lock().await;
+        if let Some(link) = &*slot {
+            return Ok(link.clone());
+        }
+        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let mut connection = link::connect(&self.options, self.keys.slot(), limit).await?;
+        let server = match tokio::time::timeout(limit, link::check(&self.options, &mut connection)).await {
+            Ok(checked) => checked.map_err(|failed| Failed { maybe_executed: false, ..failed })?,
+            Err(_) => return Err(Failed { maybe_executed: false, ..Failed::silent(&self.options.address, "INFO", limit) }),
+        };
+        let scripts = if server.script_flags { &*WITH_FLAGS } else { &*WITHOUT_FLAGS };
+        let link = Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) };
+        *slot = Some(link.clone());
+        self.connected.store(true, Ordering::Relaxed);
+        Ok(link)
+    }
+
+    async fn drop_link(&self, number: u64) {
+        let mut slot = self.link.lock().await;
+        if slot.as_ref().is_some_and(|link| link.number == number) {
+            *slot = None;
+            self.connected.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A reply that was understood by nobody: it was executed, and the connection is fine.
+fn internal(error: Error) -> Failed {
+    Failed { error, maybe_executed: true, disconnect: false }
+}

@@ -1,0 +1,31 @@
+//! The clock that leases are counted on: it goes on while the machine is suspended, and nobody can set it.
+
+use std::time::Duration;
+
+/// Time since boot, suspension included.
+#[cfg(target_os = "linux")]
+pub(crate) fn boottime() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid, writable timespec; the clock exists since Linux 2.6.39.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    assert_eq!(status, 0, "CLOCK_BOOTTIME cannot be read");
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// Elsewhere the monotonic clock, which may stand still while the machine is suspended: a member that was suspended past
+/// its lease then fences itself only when Redis refuses its next call.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn boottime() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
+/// Resolves when `deadline` (of [`boottime`]) has passed. Timers stand still in suspension, so it looks every 250 ms, which is
+/// half of the smallest margin between a member's right and its lease.
+pub(crate) async fn reached(deadline: Duration) {
+    while let Some(left) = deadline.checked_sub(boottime()).filter(|left| !left.is_zero()) {
+        tokio::time::sleep(left.min(Duration::from_millis(250))).await;
+    }
+}

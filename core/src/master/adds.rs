@@ -1,0 +1,211 @@
+//! Jobs on their way to Redis: submissions gather here and leave in batches.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::closed;
+use crate::error::Error;
+use crate::job::{Added, NewJob, random_id};
+use crate::store::AddCall;
+use crate::store::record::{write_array, write_integer, write_record, write_string};
+use crate::worker::Done;
+
+/// Jobs in one batch, at most.
+const MOST: usize = 1000;
+/// Payload bytes in one batch, at most, unless a single job has more.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What one call to `submit` gave.
+pub(crate) struct Submission {
+    jobs: std::vec::IntoIter<NewJob>,
+    added: Vec<Added>,
+    done: Option<Done<Vec<Added>>>,
+    since: Instant,
+}
+
+impl Submission {
+    pub(crate) fn new(jobs: Vec<NewJob>, done: Done<Vec<Added>>) -> Self {
+        Submission { added: Vec::with_capacity(jobs.len()), jobs: jobs.into_iter(), done: Some(done), since: Instant::now() }
+    }
+
+    fn succeed(mut self) {
+        if let Some(done) = self.done.take() {
+            done(Ok(std::mem::take(&mut self.added)));
+        }
+    }
+
+    /// `stored`: how many of its jobs earlier batches have stored.
+    fn fail(mut self, error: Error, stored: usize) {
+        if let Some(done) = self.done.take() {
+            done(Err(if stored == 0 { error } else { error.context(format_args!("{stored} of the jobs were added, then")) }));
+        }
+    }
+}
+
+/// The queue between the program's threads and the master's task.
+#[derive(Default)]
+pub(crate) struct Adds {
+    queue: Mutex<Queue>,
+    pub(crate) arrived: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    submissions: VecDeque<Submission>,
+    closed: bool,
+}
+
+impl Adds {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn push(&self, submission: Submission) {
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            return submission.fail(closed(), 0);
+        }
+        let first = queue.submissions.is_empty();
+        queue.submissions.push_back(submission);
+        drop(queue);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().submissions.len()
+    }
+
+    /// Refuses all that comes from now on.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Fails what has waited since before `since`, or all.
+    pub(crate) fn fail_waiting(&self, since: Option<Instant>, error: &Error) {
+        let failed: Vec<Submission> = {
+            let mut queue = self.lock();
+            let count = queue.submissions.iter().take_while(|submission| since.is_none_or(|since| submission.since < since)).count();
+            queue.submissions.drain(..count).collect()
+        };
+        for submission in failed {
+            let stored = submission.added.len();
+            submission.fail(error.clone(), stored);
+        }
+    }
+
+    /// The next batch, numbered, or `None` if nothing waits. A submission too large for it stays for the next, with what is left of it.
+    pub(crate) fn next_batch(&self, incarnation: &str, number: u64) -> Option<Batch> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut body = Vec::new();
+        let mut own: Vec<usize> = Vec::new();
+        let (mut count, mut largest) = (0, 0);
+        loop {
+            let Some(mut submission) = self.lock().submissions.pop_front() else { break };
+            let stored = submission.added.len();
+            let mut full = false;
+            while let Some(next) = submission.jobs.as_slice().first() {
+                if count == MOST || count > 0 && body.len() + next.payload.bytes.len() > MOST_BYTES {
+                    full = true;
+                    break;
+                }
+                let Some(job) = submission.jobs.next() else { break };
+                let before = body.len();
+                let requester = if job.awaited { incarnation } else { "" };
+                let id = match &job.id {
+                    Some(id) => {
+                        own.push(count);
+                        id.clone()
+                    }
+                    None => random_id(),
+                };
+                write_string(&mut body, id.as_bytes());
+                write_record(&mut body, &job, requester);
+                largest = largest.max(body.len() - before);
+                submission.added.push(Added { id, existed: false });
+                count += 1;
+            }
+            parts.push(Part { submission, stored });
+            if full {
+                break;
+            }
+        }
+        if count == 0 {
+            // A submission that was just begun and did not fit is not possible: the first job always fits.
+            return None;
+        }
+        let mut jobs = Vec::with_capacity(body.len() + 5);
+        write_array(&mut jobs, 2 * count);
+        jobs.extend_from_slice(&body);
+        let mut own_ids = Vec::new();
+        if !own.is_empty() {
+            write_array(&mut own_ids, own.len());
+            for position in own {
+                write_integer(&mut own_ids, position as u64 + 1);
+            }
+        }
+        let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest };
+        Some(Batch { call: call.into(), parts, count })
+    }
+
+    /// Puts a submission whose jobs are not all stored back in front.
+    fn put_back(&self, submission: Submission) {
+        self.lock().submissions.push_front(submission);
+    }
+}
+
+/// A submission in a batch.
+struct Part {
+    submission: Submission,
+    /// Its jobs stored by earlier batches.
+    stored: usize,
+}
+
+/// Jobs sent together.
+pub(crate) struct Batch {
+    pub(crate) call: std::sync::Arc<AddCall>,
+    parts: Vec<Part>,
+    pub(crate) count: usize,
+}
+
+impl Batch {
+    /// Redis has stored it; `existed` are positions in the batch.
+    pub(crate) fn succeed(self, adds: &Adds, existed: &[usize]) {
+        let mut first = 0;
+        for Part { mut submission, stored } in self.parts {
+            let next = first + submission.added.len() - stored;
+            for position in existed.iter().filter(|position| (first..next).contains(position)) {
+                submission.added[stored + position - first].existed = true;
+            }
+            first = next;
+            if submission.jobs.as_slice().is_empty() {
+                submission.succeed();
+            } else {
+                adds.put_back(submission);
+            }
+        }
+    }
+
+    pub(crate) fn fail(self, error: &Error) {
+        for Part { submission, stored } in self.parts {
+            submission.fail(error.clone(), stored);
+        }
+    }
+
+    /// The same jobs under another incarnation and number; only for a batch that was never executed.
+    pub(crate) fn renumber(&mut self, incarnation: &str, number: u64) {
+        let call = AddCall {
+            incarnation: incarnation.to_owned(),
+            number,
+            jobs: self.call.jobs.clone(),
+            own_ids: self.call.own_ids.clone(),
+            largest: self.call.largest,
+        };
+        self.call = call.into();
+    }
+}

@@ -1,0 +1,179 @@
+//! A master as its program sees it: jobs in, results out.
+
+mod adds;
+mod task;
+mod waits;
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use adds::{Adds, Submission};
+use waits::Waits;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::health::{Health, Stats};
+use crate::job::{Added, NewJob, Outcome, check_name, random_id};
+use crate::member::Shared;
+use crate::options::Options;
+use crate::worker::Done;
+
+/// Jobs deleted by one call to Redis.
+const DELETES: usize = 100;
+
+/// Adds and deletes jobs, awaits results. Clones are the same master. When the last clone is dropped, what was submitted is still sent,
+/// then it leaves.
+#[derive(Clone)]
+pub struct Master {
+    front: Arc<Front>,
+}
+
+struct Front {
+    shared: Arc<Shared>,
+    adds: Arc<Adds>,
+    waits: Arc<Waits>,
+    commands: mpsc::UnboundedSender<Done<()>>,
+}
+
+impl Master {
+    /// Starts a master on `runtime`; returns at once and connects in the background. Only bad options fail here.
+    pub fn start(options: Options, runtime: &Handle) -> Result<Master> {
+        let shared = Arc::new(Shared::new(options)?);
+        let adds = Arc::new(Adds::default());
+        let waits = Arc::new(Waits::default());
+        let (commands, received) = mpsc::unbounded_channel();
+        runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), received).run());
+        Ok(Master { front: Arc::new(Front { shared, adds, waits, commands }) })
+    }
+
+    /// Waits until the master is registered; fails like [`Worker::ready`](crate::Worker::ready).
+    pub async fn ready(&self) -> Result<()> {
+        self.front.shared.ready().await
+    }
+
+    /// As [`Worker::set_wake`](crate::Worker::set_wake). A master's events are `Ready`, `Error` and `Close`.
+    pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.front.shared.events.set_wake(Arc::new(wake));
+    }
+
+    /// As [`Worker::take_events`](crate::Worker::take_events).
+    pub fn take_events(&self, max: usize) -> Vec<Event> {
+        self.front.shared.events.take(max)
+    }
+
+    /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored
+    /// all. Callers share batches: one is sent at once when none is under way, and what comes meanwhile gathers into the next.
+    ///
+    /// Jobs beyond 1,000 or 4 MiB go in several batches. If a later one fails, the error says how many were added before.
+    pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        self.submit_for(jobs, false, done);
+    }
+
+    /// Adds one job.
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs; see [`Master::submit`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        waited(|done| self.submit(jobs, done)).await
+    }
+
+    /// Deletes a job whatever its state. True if it existed.
+    pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
+        Ok(self.delete_many(vec![id.into()]).await?[0])
+    }
+
+    /// Deletes many; whether each existed, in the order of the ids.
+    pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
+        for id in &ids {
+            check_name("job id", id)?;
+        }
+        let mut existed = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(DELETES) {
+            existed.extend(self.front.shared.store.delete(ids).await?);
+        }
+        Ok(existed)
+    }
+
+    /// Awaits the outcome of a job that was added with `result`, by anyone, until `result_ttl` after its end. [`ErrorKind::NotFound`] if
+    /// there is neither job nor result. Has no time limit of its own: drop the future to stop waiting.
+    pub async fn result(&self, id: impl Into<String>) -> Result<Outcome> {
+        let id = id.into();
+        check_name("job id", &id)?;
+        let wait = self.front.waits.begin(id, true);
+        wait.outcome().await
+    }
+
+    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job.
+    pub async fn run(&self, job: NewJob) -> Result<Outcome> {
+        let mut job = job.result(true);
+        let id = job.id.get_or_insert_with(random_id).clone();
+        job.check(self.front.shared.options.max_payload)?;
+        let wait = self.front.waits.begin(id.clone(), false);
+        let added = waited(|done| self.submit_for(vec![job], true, done)).await?;
+        if added[0].existed {
+            // Somebody else's job of this id: its record does not name this master.
+            self.front.waits.ask(id);
+        }
+        wait.outcome().await
+    }
+
+    /// The current incarnation, empty before the first registration.
+    pub fn incarnation(&self) -> String {
+        self.front.shared.incarnation()
+    }
+
+    /// The master's own view; never asks Redis.
+    pub fn health(&self) -> Health {
+        self.front.shared.health()
+    }
+
+    /// Counts of the cluster, from Redis.
+    pub async fn stats(&self) -> Result<Stats> {
+        self.front.shared.store.stats().await
+    }
+
+    /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
+    pub async fn obliterate(&self) -> Result<()> {
+        self.front.shared.store.obliterate().await
+    }
+
+    /// Waits for what was submitted, leaves the cluster, closes the connections. Waits for results end with [`ErrorKind::Closed`], and so
+    /// does every later call.
+    pub async fn close(&self) -> Result<()> {
+        waited(|done| {
+            if let Err(unsent) = self.front.commands.send(done) {
+                (unsent.0)(Err(closed()));
+            }
+        })
+        .await
+    }
+
+    fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {
+        let limit = self.front.shared.options.max_payload;
+        if let Some((position, error)) = jobs.iter().enumerate().find_map(|(at, job)| Some((at, job.check(limit).err()?))) {
+            return done(Err(if jobs.len() == 1 { error } else { error.context(format_args!("job {position}, none was added")) }));
+        }
+        if jobs.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        for job in &mut jobs {
+            job.awaited = awaited;
+        }
+        self.front.adds.push(Submission::new(jobs, done));
+    }
+}
+
+/// Runs a call that answers by callback and awaits it.
+async fn waited<T: Send + 'static>(call: impl FnOnce(Done<T>)) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    call(Box::new(move |result| drop(sender.send(result))));
+    receiver.await.unwrap_or_else(|_| Err(closed()))
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the master is closed")
+}

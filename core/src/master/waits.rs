@@ -1,0 +1,130 @@
+//! Who awaits which job's outcome.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::closed;
+use crate::error::{Error, Result};
+use crate::job::Outcome;
+
+/// All waits of a master.
+#[derive(Default)]
+pub(crate) struct Waits {
+    state: Mutex<State>,
+    /// Told when there are ids to ask Redis for, or the inbox is to be read.
+    pub(crate) changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<String, Vec<oneshot::Sender<Result<Outcome>>>>,
+    /// Ids that Redis is to be asked for: it may not know that this master awaits them.
+    unasked: HashSet<String>,
+    closed: bool,
+}
+
+/// One wait; dropping it ends it.
+pub(crate) struct Wait {
+    waits: Arc<Waits>,
+    id: String,
+    outcome: oneshot::Receiver<Result<Outcome>>,
+}
+
+impl Waits {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Begins a wait. With `ask`, Redis is asked whether the outcome is there.
+    pub(crate) fn begin(self: &Arc<Self>, id: String, ask: bool) -> Wait {
+        let (sender, outcome) = oneshot::channel();
+        let mut state = self.lock();
+        if state.closed {
+            // The sender is dropped: `outcome` answers that the master is closed.
+            return Wait { waits: self.clone(), id, outcome };
+        }
+        let first = state.waiting.is_empty();
+        state.waiting.entry(id.clone()).or_default().push(sender);
+        if ask {
+            state.unasked.insert(id.clone());
+        }
+        drop(state);
+        if ask || first {
+            self.changed.notify_one();
+        }
+        Wait { waits: self.clone(), id, outcome }
+    }
+
+    /// Has Redis asked for this id.
+    pub(crate) fn ask(&self, id: String) {
+        self.lock().unasked.insert(id);
+        self.changed.notify_one();
+    }
+
+    /// Has Redis asked for all that is awaited: this master is a new member.
+    pub(crate) fn ask_all(&self) {
+        let mut state = self.lock();
+        let ids: Vec<String> = state.waiting.keys().cloned().collect();
+        state.unasked.extend(ids);
+    }
+
+    /// Up to `most` ids to ask for, which are taken as asked.
+    pub(crate) fn take_unasked(&self, most: usize) -> Vec<String> {
+        let mut state = self.lock();
+        let ids: Vec<String> = state.unasked.iter().take(most).cloned().collect();
+        for id in &ids {
+            state.unasked.remove(id);
+        }
+        ids.into_iter().filter(|id| state.waiting.contains_key(id)).collect()
+    }
+
+    pub(crate) fn put_back(&self, ids: Vec<String>) {
+        self.lock().unasked.extend(ids);
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    pub(crate) fn settle(&self, id: &str, outcome: &Result<Outcome>) {
+        for sender in self.lock().waiting.remove(id).unwrap_or_default() {
+            drop(sender.send(outcome.clone()));
+        }
+    }
+
+    /// Ends all waits of these ids with an error.
+    pub(crate) fn fail(&self, ids: &[String], error: &Error) {
+        for id in ids {
+            self.settle(id, &Err(error.clone()));
+        }
+    }
+
+    /// Ends all waits.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+        state.unasked.clear();
+    }
+}
+
+impl Wait {
+    pub(crate) async fn outcome(mut self) -> Result<Outcome> {
+        (&mut self.outcome).await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let mut state = self.waits.lock();
+        self.outcome.close();
+        if let Some(senders) = state.waiting.get_mut(&self.id) {
+            senders.retain(|sender| !sender.is_closed());
+            if senders.is_empty() {
+                state.waiting.remove(&self.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What masters and workers share: an incarnation registered in Redis, its lease, and how trouble is told.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::boottime;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventQueue};
+use crate::health::Health;
+use crate::job::random_id;
+use crate::options::{Options, Requeue};
+use crate::store::record::{write_array, write_string};
+use crate::store::{Entry, Failed, Inbox, Store};
+
+/// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
+pub(crate) struct Backoff {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Backoff { next: Duration::from_millis(20), longest }
+    }
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.next.min(self.longest);
+        self.next = pause * 2;
+        pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.next = Duration::from_millis(20);
+    }
+}
+
+/// The part of a member that its handles and its task both see.
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    pub(crate) store: Store,
+    pub(crate) events: EventQueue,
+    pub(crate) held: AtomicU64,
+    pub(crate) pending: AtomicU64,
+    inbox_connected: Arc<AtomicBool>,
+    status: Mutex<Status>,
+    /// `None` until the first registration or lasting error; then what `ready` answers.
+    ready: watch::Sender<Option<Result<()>>>,
+}
+
+#[derive(Default)]
+struct Status {
+    incarnation: String,
+    /// On the clock of `boottime`.
+    right_until: Duration,
+    /// Of calls and of the inbox.
+    trouble: [Option<Error>; 2],
+    troubled_since: Option<Instant>,
+}
+
+/// What trouble is with.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    Calls = 0,
+    Inbox = 1,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options) -> Result<Self> {
+        options.check()?;
+        let options = Arc::new(options);
+        Ok(Shared {
+            store: Store::new(options.clone()),
+            events: EventQueue::new(options.window),
+            options,
+            held: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            inbox_connected: Arc::new(AtomicBool::new(true)),
+            status: Mutex::default(),
+            ready: watch::Sender::new(None),
+        })
+    }
+
+    fn status(&self) -> std::sync::MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn incarnation(&self) -> String {
+        self.status().incarnation.clone()
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let status = self.status();
+        let trouble = status.trouble.iter().flatten().next();
+        let lease_left = status.right_until.saturating_sub(boottime());
+        let connected = self.store.is_connected() && self.inbox_connected.load(Ordering::Relaxed);
+        Health {
+            healthy: connected && !lease_left.is_zero() && trouble.is_none(),
+            connected,
+            incarnation: status.incarnation.clone(),
+            lease_left,
+            held: self.held.load(Ordering::Relaxed),
+            pending: self.pending.load(Ordering::Relaxed),
+            error: trouble.map_or("", |error| error.kind().name()).to_owned(),
+            error_message: trouble.map_or("", |error| error.message()).to_owned(),
+        }
+    }
+
+    /// Tells the program of trouble, once until its kind changes or it heals.
+    pub(crate) fn report(&self, source: Source, error: &Error) {
+        tracing::warn!(kind = error.kind().name(), "{error}");
+        if !error.kind().is_retryable() {
+            self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error.clone()))).is_some());
+        }
+        let known = {
+            let mut status = self.status();
+            let known = status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind());
+            status.trouble[source as usize] = Some(error.clone());
+            status.troubled_since.get_or_insert_with(Instant::now);
+            known
+        };
+        if !known {
+            self.events.push([Event::Error(error.clone())]);
+        }
+    }
+
+    pub(crate) fn healed(&self, source: Source) {
+        let mut status = self.status();
+        if status.trouble[source as usize].take().is_some() && status.trouble.iter().all(Option::is_none) {
+            status.troubled_since = None;
+            tracing::info!("connected again");
+        }
+    }
+
+    /// What is wrong now.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.status().trouble.iter().flatten().next().cloned()
+    }
+
+    pub(crate) fn troubled_for(&self) -> Duration {
+        self.status().troubled_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Waits for the first registration. An error that waiting does not mend is answered at once; one that may, after the option `timeout`.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        let mut ready = self.ready.subscribe();
+        let waited = tokio::time::timeout(self.options.timeout, ready.wait_for(Option::is_some)).await;
+        match waited {
+            Ok(Ok(answer)) => answer.clone().unwrap_or(Ok(())),
+            _ => Err(self.trouble().unwrap_or_else(|| {
+                let message = format!("Redis at {} did not answer within {} ms", self.options.address, self.options.timeout.as_millis());
+                Error::new(ErrorKind::Unavailable, message)
+            })),
+        }
+    }
+
+    pub(crate) fn end(&self, error: Error) {
+        self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error))).is_some());
+        self.status().right_until = Duration::ZERO;
+        self.events.end();
+    }
+}
+
+/// An incarnation and its lease, as the member's task sees it.
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) incarnation: String,
+    /// Which life of the store the incarnation was registered in.
+    pub(crate) epoch: String,
+    /// When the member's right to act ends, unless renewed; on the clock of `boottime`.
+    pub(crate) right_until: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let backoff = Backoff::new(shared.store.longest_backoff());
+        Session { shared, incarnation: String::new(), epoch: String::new(), right_until: Duration::ZERO, backoff }
+    }
+
+    /// Registers a new incarnation, trying until it succeeds. Cancel by dropping.
+    pub(crate) async fn join(&mut self, role: &str) -> Duration {
+        self.incarnation = random_id();
+        let fields = fields(&self.shared.options, role);
+        loop {
+            let sent = boottime();
+            match self.shared.store.join(&self.incarnation, &fields).await {
+                Ok((epoch, next)) => {
+                    self.epoch = epoch;
+                    self.renewed(sent);
+                    self.shared.status().incarnation = self.incarnation.clone();
+                    self.shared.ready.send_replace(Some(Ok(())));
+                    self.shared.events.push([Event::Ready { incarnation: self.incarnation.clone() }]);
+                    return next;
+                }
+                Err(failed) => {
+                    self.shared.report(Source::Calls, &failed.error);
+                    tokio::time::sleep(self.backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// The renewal sent at `sent` was answered: the right holds until a margin before the lease can end in Redis.
+    pub(crate) fn renewed(&mut self, sent: Duration) {
+        let lease = self.shared.options.lease;
+        let margin = (lease / 10).max(Duration::from_millis(500));
+        self.right_until = sent + lease - margin;
+        self.shared.status().right_until = self.right_until;
+        self.shared.healed(Source::Calls);
+        self.backoff.reset();
+    }
+
+    /// Between renewals.
+    pub(crate) fn renewal(&self) -> Duration {
+        self.shared.options.lease / 3
+    }
+
+    /// Starts reading the inbox of this incarnation. Entries come with the id of the last one; the reader ends when the receiver is dropped.
+    pub(crate) fn read_inbox(&self) -> InboxTask {
+        let (sender, receiver) = mpsc::channel(4);
+        let shared = self.shared.clone();
+        let mut inbox = Inbox::new(shared.options.clone(), &self.incarnation, shared.inbox_connected.clone());
+        let task = tokio::spawn(async move {
+            let mut backoff = Backoff::new(shared.store.longest_backoff());
+            loop {
+                match inbox.read().await {
+                    Ok(read) => {
+                        backoff.reset();
+                        shared.healed(Source::Inbox);
+                        if !read.0.is_empty() && sender.send(read).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(Failed { error, .. }) => {
+                        shared.report(Source::Inbox, &error);
+                        tokio::time::sleep(backoff.next()).await;
+                    }
+                }
+            }
+        });
+        InboxTask { receiver, task }
+    }
+}
+
+/// A running reader of an inbox; stops when dropped.
+pub(crate) struct InboxTask {
+    pub(crate) receiver: mpsc::Receiver<(Vec<Entry>, String)>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for InboxTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the registry keeps of a member, as a msgpack array of names and values.
+fn fields(options: &Options, role: &str) -> Vec<u8> {
+    let requeue = match options.requeue {
+        Requeue::Front => "front",
+        Requeue::Back => "back",
+    };
+    let (pid, deaths) = (std::process::id().to_string(), options.max_deaths.to_string());
+    let slots = options.slots.map_or_else(String::new, |slots| slots.to_string());
+    let host = host();
+    let all = [
+        ("role", role),
+        ("name", &options.name),
+        ("group", &options.group),
+        ("host", &host),
+        ("pid", &pid),
+        ("language", &options.language),
+        ("version", crate::VERSION),
+        ("slots", &slots),
+        ("max_deaths", &deaths),
+        ("requeue", requeue),
+    ];
+    let mut out = Vec::new();
+    write_array(&mut out, 2 * all.len());
+    for (name, value) in all {
+        write_string(&mut out, name.as_bytes());
+        write_string(&mut out, value.as_bytes());
+    }
+    out
+}
+
+fn host() -> String {
+    hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

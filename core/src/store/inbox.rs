@@ -1,0 +1,146 @@
+//! A member's inbox: a stream read with a blocking read on a connection of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use super::failure::Failed;
+use super::keys::Keys;
+use super::link;
+use super::record::Unpack;
+use super::reply::{Given, read_jobs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+
+/// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
+const ENTRIES: usize = 64;
+
+/// What one entry says.
+pub(crate) enum Entry {
+    /// Jobs given.
+    Jobs(Vec<Given>),
+    /// Deletions of held jobs: fence and id.
+    Deletes(Vec<(u64, String)>),
+    /// Results awaited: id and outcome.
+    Results(Vec<(String, Vec<u8>)>),
+}
+
+/// The reader of one incarnation's inbox.
+pub(crate) struct Inbox {
+    options: Arc<Options>,
+    keys: Keys,
+    key: String,
+    last: String,
+    connection: Option<MultiplexedConnection>,
+    connected: Arc<AtomicBool>,
+}
+
+impl Inbox {
+    /// `connected` is kept true while the last read was answered.
+    pub(crate) fn new(options: Arc<Options>, incarnation: &str, connected: Arc<AtomicBool>) -> Self {
+        let keys = Keys::new(options.key_prefix());
+        Inbox { key: keys.inbox(incarnation), keys, options, last: "0-0".into(), connection: None, connected }
+    }
+
+    /// How long Redis holds a read without an entry; half-open connections are noticed after this and `timeout`.
+    fn block(&self) -> Duration {
+        (self.options.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(5))
+    }
+
+    /// The entries after the last ones read, in order, with the id of the last; empty if none came in time. After a failure the next
+    /// read connects anew and begins where this one did.
+    pub(crate) async fn read(&mut self) -> Result<(Vec<Entry>, String), Failed> {
+        let answer = self.try_read().await;
+        self.connected.store(answer.is_ok(), Ordering::Relaxed);
+        if answer.is_err() {
+            self.connection = None;
+        }
+        let answer = answer?;
+        let mut entries = Vec::new();
+        for (id, kind, blob) in answer {
+            let entry = match kind.as_slice() {
+                b"j" => {
+                    let mut jobs = Vec::new();
+                    read_jobs(&blob, &mut jobs).map(|()| Entry::Jobs(jobs))
+                }
+                b"d" => pairs(&blob, |unpack| Ok((unpack.integer()? as u64, unpack.text()?.to_owned()))).map(Entry::Deletes),
+                b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
+                _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
+            };
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(error) => tracing::error!(%error, id, "skipping an inbox entry"),
+            }
+            self.last = id;
+        }
+        Ok((entries, self.last.clone()))
+    }
+
+    async fn try_read(&mut self) -> Result<Vec<(String, Vec<u8>, Vec<u8>)>, Failed> {
+        let limit = self.options.timeout;
+        let block = self.block();
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(link::connect(&self.options, self.keys.slot(), limit).await?),
+        };
+        let mut command = redis::cmd("XREAD");
+        command.arg("BLOCK").arg(block.as_millis() as u64).arg("COUNT").arg(ENTRIES).arg("STREAMS").arg(&self.key).arg(&self.last);
+        let deadline = block + limit.min(Duration::from_secs(2));
+        match tokio::time::timeout(deadline, connection.send_packed_command(&command)).await {
+            Ok(answer) => {
+                let answer = answer.and_then(Value::extract_error).map_err(|e| Failed::redis(&self.options.address, "reading the inbox", &e))?;
+                stream_entries(answer).ok_or_else(|| {
+                    Failed::unsent(Error::new(ErrorKind::Internal, "XREAD answered in an unexpected shape"))
+                })
+            }
+            Err(_) => Err(Failed::silent(&self.options.address, "reading the inbox", deadline)),
+        }
+    }
+}
+
+/// The id that follows: entries from it on are kept when those up to `id` are trimmed.
+pub(crate) fn after(id: &str) -> String {
+    match id.split_once('-') {
+        Some((ms, sequence)) => format!("{ms}-{}", sequence.parse::<u64>().map_or(0, |n| n + 1)),
+        None => id.to_owned(),
+    }
+}
+
+/// `[[key, [[id, [field, value]], …]]]`, or nil when none came.
+fn stream_entries(answer: Value) -> Option<Vec<(String, Vec<u8>, Vec<u8>)>> {
+    let streams = match answer {
+        Value::Nil => return Some(Vec::new()),
+        Value::Array(streams) => streams,
+        _ => return None,
+    };
+    let Some(Value::Array(stream)) = streams.into_iter().next() else { return None };
+    let Some(Value::Array(entries)) = stream.into_iter().nth(1) else { return None };
+    entries
+        .into_iter()
+        .map(|entry| {
+            let Value::Array(entry) = entry else { return None };
+            let mut entry = entry.into_iter();
+            let (Some(Value::BulkString(id)), Some(Value::Array(fields))) = (entry.next(), entry.next()) else { return None };
+            let mut fields = fields.into_iter();
+            let (Some(Value::BulkString(kind)), Some(Value::BulkString(blob))) = (fields.next(), fields.next()) else { return None };
+            Some((String::from_utf8(id).ok()?, kind, blob))
+        })
+        .collect()
+}
+
+fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<T>) -> Result<Vec<T>> {
+    let mut unpack = Unpack::new(blob);
+    let length = unpack.array()?;
+    (0..length / 2).map(|_| read(&mut unpack)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_next_id_follows() {
+        assert_eq!(super::after("1700000000000-4"), "1700000000000-5");
+    }
+}

@@ -1,0 +1,63 @@
+//! The names of all keys. docs/protocol.md describes each; a test compares the two.
+
+/// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
+pub(crate) const FIXED: [&str; 13] = [
+    "meta", "jobs", "owner", "ready:0", "ghosts", "load", "credit", "due", "members", "failed", "failed_at", "results", "waiters",
+];
+
+/// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
+#[cfg(test)]
+pub(crate) const OF_MEMBER: [&str; 3] = ["member", "held", "inbox"];
+
+/// All fixed keys of a cluster, one hash slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: String,
+    fixed: Vec<String>,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Keys { prefix: prefix.to_owned(), fixed: FIXED.iter().map(|part| format!("{{{prefix}}}:{part}")).collect() }
+    }
+
+    pub(crate) fn fixed(&self) -> &[String] {
+        &self.fixed
+    }
+
+    pub(crate) fn inbox(&self, incarnation: &str) -> String {
+        format!("{{{}}}:inbox:{incarnation}", self.prefix)
+    }
+
+    /// The hash slot of the cluster (CRC16 of the prefix, as the hash tag, modulo 16384).
+    pub(crate) fn slot(&self) -> u16 {
+        let mut crc: u16 = 0;
+        for byte in self.prefix.bytes() {
+            crc ^= u16::from(byte) << 8;
+            for _ in 0..8 {
+                crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
+            }
+        }
+        crc % 16384
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_one_slot_and_spelled_as_documented() {
+        assert_eq!(Keys::new("mail").fixed()[0], "{mail}:meta");
+        assert_eq!(Keys::new("mail").inbox("f00"), "{mail}:inbox:f00");
+        // CLUSTER KEYSLOT foo and 123456789, from the Redis Cluster specification.
+        assert_eq!((Keys::new("foo").slot(), Keys::new("123456789").slot()), (12182, 12739));
+        let page = include_str!("../../../docs/protocol.md");
+        for part in FIXED {
+            assert!(page.contains(&format!("`{part}`")), "docs/protocol.md lacks `{part}`");
+        }
+        for part in OF_MEMBER {
+            assert!(page.contains(&format!("`{part}:<inc>`")), "docs/protocol.md lacks `{part}:<inc>`");
+        }
+    }
+}

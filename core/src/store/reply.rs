@@ -1,0 +1,154 @@
+//! Replies of the scripts, read into plain types.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::record::{Unpack, read_record};
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::Stats;
+use crate::job::JobData;
+
+/// A job given to a member; its record may be unreadable, in which case only its id and fence are known.
+pub(crate) type Given = std::result::Result<JobData, Unreadable>;
+
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) id: String,
+    pub(crate) fence: u64,
+    pub(crate) error: Error,
+}
+
+/// What `sync` answers.
+pub(crate) enum SyncReply {
+    Done {
+        jobs: Vec<Given>,
+        /// Positions in the batch of jobs that were no longer the member's.
+        stale: Vec<usize>,
+        /// Positions of jobs that had been deleted.
+        deleted: Vec<usize>,
+        next: Duration,
+        more: bool,
+    },
+    /// The lease ran out, or Redis lost its data.
+    UnknownMember,
+    /// A later batch was done already; this one was sent twice.
+    Old,
+}
+
+/// What `add` answers.
+pub(crate) enum AddReply {
+    /// Positions (from 0) of jobs that existed.
+    Done(Vec<usize>),
+    /// The member is unknown to the store of this epoch.
+    UnknownMember(String),
+}
+
+pub(crate) fn joined(reply: Value) -> Result<(String, Duration)> {
+    match array(reply)?.as_mut_slice() {
+        [epoch, next] => Ok((text(epoch)?, milliseconds(next)?)),
+        _ => Err(odd("join")),
+    }
+}
+
+pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
+    let mut parts = array(reply)?;
+    match parts.as_mut_slice() {
+        [Value::Int(1)] => Ok(SyncReply::UnknownMember),
+        [Value::Int(2)] => Ok(SyncReply::Old),
+        [Value::Int(0), jobs, rejected, next, more] => {
+            let mut given = Vec::new();
+            match jobs {
+                Value::Nil => {}
+                Value::BulkString(blob) => read_jobs(blob, &mut given)?,
+                Value::Array(blobs) => {
+                    for blob in blobs {
+                        read_jobs(bytes(blob)?, &mut given)?;
+                    }
+                }
+                _ => return Err(odd("sync")),
+            }
+            let (mut stale, mut deleted) = (Vec::new(), Vec::new());
+            if let Value::BulkString(blob) = rejected {
+                let mut unpack = Unpack::new(blob);
+                for _ in 0..unpack.array()? {
+                    match unpack.integer()? {
+                        position if position > 0 => stale.push(position as usize - 1),
+                        position => deleted.push(position.unsigned_abs() as usize - 1),
+                    }
+                }
+            }
+            Ok(SyncReply::Done { jobs: given, stale, deleted, next: milliseconds(next)?, more: *more == Value::Int(1) })
+        }
+        _ => Err(odd("sync")),
+    }
+}
+
+pub(crate) fn added(reply: Value) -> Result<AddReply> {
+    match array(reply)?.as_mut_slice() {
+        [Value::Int(0), Value::Nil] => Ok(AddReply::Done(Vec::new())),
+        [Value::Int(0), Value::BulkString(blob)] => {
+            let mut unpack = Unpack::new(blob);
+            let count = unpack.array()?;
+            (0..count).map(|_| Ok(unpack.integer()? as usize - 1)).collect::<Result<_>>().map(AddReply::Done)
+        }
+        [Value::Int(1), epoch] => Ok(AddReply::UnknownMember(text(epoch)?)),
+        _ => Err(odd("add")),
+    }
+}
+
+/// Jobs of one message: the fence of the first, then id and record of each.
+pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
+    let mut unpack = Unpack::new(blob);
+    let length = unpack.array()?;
+    let fence = unpack.integer()? as u64;
+    for position in 0..(length.saturating_sub(1) / 2) as u64 {
+        let (id, record) = (unpack.text()?, unpack.string()?);
+        let fence = fence + position;
+        given.push(read_record(id, fence, record).map_err(|error| Unreadable { id: id.to_owned(), fence, error }));
+    }
+    Ok(())
+}
+
+pub(crate) fn flags(reply: Value) -> Result<Vec<bool>> {
+    Ok(array(reply)?.into_iter().map(|value| value == Value::Int(1)).collect())
+}
+
+pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
+    array(reply)?.iter().map(|value| bytes(value).map(<[u8]>::to_vec)).collect()
+}
+
+pub(crate) fn stats(reply: Value) -> Result<Stats> {
+    let numbers: Vec<u64> = array(reply)?.iter().map(|value| if let Value::Int(n) = value { (*n).max(0) as u64 } else { 0 }).collect();
+    let [waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths] = numbers[..] else { return Err(odd("stats")) };
+    Ok(Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths })
+}
+
+fn array(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(odd("a script")),
+    }
+}
+
+fn bytes(value: &Value) -> Result<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        _ => Err(odd("a script")),
+    }
+}
+
+fn text(value: &Value) -> Result<String> {
+    Ok(String::from_utf8_lossy(bytes(value)?).into_owned())
+}
+
+fn milliseconds(value: &Value) -> Result<Duration> {
+    match value {
+        Value::Int(ms) => Ok(Duration::from_millis((*ms).max(0) as u64)),
+        _ => Err(odd("a script")),
+    }
+}
+
+fn odd(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("{what} answered in an unexpected shape; is every member of a compatible version?"))
+}

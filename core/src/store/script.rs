@@ -1,0 +1,65 @@
+//! The Lua scripts, joined with their shared parts at compile time.
+
+use sha1_smol::Sha1;
+
+/// One transition. Called by its digest; sent whole when the server does not know it.
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) source: String,
+    pub(crate) digest: String,
+}
+
+/// Every script, as one server version takes them.
+pub(crate) struct Scripts {
+    pub(crate) add: Script,
+    pub(crate) join: Script,
+    pub(crate) sync: Script,
+    pub(crate) leave: Script,
+    pub(crate) delete: Script,
+    pub(crate) awaiting: Script,
+    pub(crate) stats: Script,
+    pub(crate) obliterate: Script,
+}
+
+const BASE: &str = include_str!("scripts/shared/base.lua");
+const PLACE: &str = include_str!("scripts/shared/place.lua");
+const FINISH: &str = include_str!("scripts/shared/finish.lua");
+const TICK: &str = include_str!("scripts/shared/tick.lua");
+
+/// Whether a script may run when `maxmemory` is reached.
+#[derive(Clone, Copy, PartialEq)]
+enum WhenFull {
+    /// It frees or keeps state: it must run.
+    Run,
+    /// It adds state: refused before it changes anything.
+    Refuse,
+}
+
+impl Scripts {
+    /// `flags`: the server knows script flags (Redis 7). Without, a write that frees comes first, after which the older
+    /// servers let a script go on.
+    pub(crate) fn new(flags: bool) -> Self {
+        let script = |name, full: WhenFull, parts: &[&str]| {
+            let head = match (full, flags) {
+                (WhenFull::Run, true) => "#!lua flags=allow-oom\n",
+                (WhenFull::Refuse, true) => "#!lua\n",
+                (WhenFull::Run, false) => "redis.call('ZREM', KEYS[8], '')\n",
+                (WhenFull::Refuse, false) => "",
+            };
+            let source = format!("{head}{}", parts.concat());
+            let digest = Sha1::from(&source).digest().to_string();
+            Script { name, source, digest }
+        };
+        use WhenFull::{Refuse, Run};
+        Scripts {
+            add: script("add", Refuse, &[BASE, PLACE, include_str!("scripts/add.lua")]),
+            join: script("join", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/join.lua")]),
+            sync: script("sync", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/sync.lua")]),
+            leave: script("leave", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/leave.lua")]),
+            delete: script("delete", Run, &[BASE, FINISH, include_str!("scripts/delete.lua")]),
+            awaiting: script("await", Run, &[BASE, include_str!("scripts/await.lua")]),
+            stats: script("stats", Run, &[BASE, include_str!("scripts/stats.lua")]),
+            obliterate: script("obliterate", Run, &[BASE, include_str!("scripts/obliterate.lua")]),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+-- Adds a batch of jobs, gives them to members with credit, lets the rest wait.
+-- KEYS  the fixed keys
+-- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
+--       size of the largest record
+-- Returns  {0, positions of jobs that existed (msgpack) or false} | {1, epoch} if the member is unknown
+local inc, number = ARGV[1], tonumber(ARGV[2])
+local member = key_of('member', inc)
+local last = call('HGET', member, 'add')
+if not last then
+  return { 1, epoch }
+end
+last = cmsgpack.unpack(last)
+if number <= last[1] then
+  -- Sent again because its reply was lost.
+  return { 0, last[2] or false }
+end
+local pairs_in = cmsgpack.unpack(ARGV[3])
+local existed = false
+local stored = pairs_in
+local skip = {}
+if ARGV[4] ~= '' then
+  local found, seen = {}, {}
+  for _, position in ipairs(cmsgpack.unpack(ARGV[4])) do
+    local id = pairs_in[2 * position - 1]
+    if seen[id] or call('HEXISTS', JOBS, id) == 1 then
+      found[#found + 1] = position
+      skip[position] = 'existed'
+    else
+      -- Only what an earlier job of this id can have left behind.
+      if call('HEXISTS', OWNER, id) == 1 then
+        -- It is deleted, but its worker has not stopped yet: stored now, given when it has.
+        skip[position] = 'later'
+      end
+      if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
+        call('LREM', READY, 1, id)
+        ghosts = ghosts - 1
+        call('HSET', META, 'ghosts', ghosts)
+      end
+      if call('ZREM', FAILED_AT, id) == 1 then
+        call('HDEL', FAILED, id)
+      end
+      if call('ZREM', DUE, 'R:' .. id) == 1 then
+        call('HDEL', RESULTS, id)
+      end
+    end
+    seen[id] = true
+  end
+  if #found > 0 then
+    existed = cmsgpack.pack(found)
+    stored = {}
+    for i = 1, #pairs_in, 2 do
+      if skip[(i + 1) / 2] ~= 'existed' then
+        stored[#stored + 1] = pairs_in[i]
+        stored[#stored + 1] = pairs_in[i + 1]
+      end
+    end
+  end
+end
+local ids, records = {}, {}
+local n = 0
+for i = 1, #pairs_in, 2 do
+  if not skip[(i + 1) / 2] then
+    n = n + 1
+    ids[n] = pairs_in[i]
+    records[n] = pairs_in[i + 1]
+  end
+end
+if #stored > 0 then
+  call('HSET', JOBS, unpack(stored))
+  call('HINCRBY', META, 'added', #stored / 2)
+end
+if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
+  call('HSET', META, 'largest', ARGV[5])
+end
+enqueue(ids, records, false)
+call('HSET', member, 'add', cmsgpack.pack({ number, existed }))
+return { 0, existed }

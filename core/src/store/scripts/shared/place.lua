@@ -1,0 +1,121 @@
+-- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more.
+
+-- Makes `inc` the owner of jobs ids[from..to]; returns the fence of the first, the others follow it.
+local function own(inc, ids, from, to)
+  local fence = new_fences(to - from + 1)
+  local owners = {}
+  local n = 0
+  for i = from, to do
+    owners[n + 1] = ids[i]
+    owners[n + 2] = string.format('%d:%s', fence + i - from, inc)
+    n = n + 2
+  end
+  call('HSET', OWNER, unpack(owners))
+  call('SADD', key_of('held', inc), unpack(ids, from, to))
+  return fence
+end
+
+-- How many of `count` jobs each of the ranked members gets: the least loaded first, ties in their order.
+local function shares(loads, credits, count)
+  local share, active, joined = {}, {}, 0
+  local level = loads[1]
+  for i = 1, #loads do
+    share[i] = 0
+  end
+  while count > 0 do
+    while joined < #loads and loads[joined + 1] <= level do
+      joined = joined + 1
+      active[#active + 1] = joined
+    end
+    local still = {}
+    for _, i in ipairs(active) do
+      if count > 0 and loads[i] + share[i] <= level and share[i] < credits[i] then
+        share[i] = share[i] + 1
+        count = count - 1
+      end
+      if share[i] < credits[i] then
+        still[#still + 1] = i
+      end
+    end
+    active = still
+    if #active > 0 then
+      level = level + 1
+    elseif joined < #loads then
+      level = loads[joined + 1]
+    else
+      break
+    end
+  end
+  return share
+end
+
+-- Gives jobs to the least loaded members that have credit, in their inboxes; returns how many, from the first on.
+-- The jobs are in JOBS and have no owner; ids and records are parallel.
+local function place(ids, records)
+  local count = #ids
+  if count == 0 then
+    return 0
+  end
+  local ranked = call('ZRANGE', LOAD, 0, count - 1, 'WITHSCORES')
+  if #ranked == 0 then
+    return 0
+  end
+  local incs, loads = {}, {}
+  for i = 1, #ranked, 2 do
+    incs[#incs + 1] = ranked[i]
+    loads[#loads + 1] = tonumber(ranked[i + 1])
+  end
+  local credits = call('HMGET', CREDIT, unpack(incs))
+  for i = 1, #incs do
+    credits[i] = tonumber(credits[i]) or 0
+  end
+  local share = #incs == 1 and { math.min(count, credits[1]) } or shares(loads, credits, count)
+  -- The jobs of one member are neighbours, so that their fences are.
+  local placed, scores, left, full = 0, {}, {}, {}
+  for i, inc in ipairs(incs) do
+    if share[i] > 0 then
+      local from = placed + 1
+      placed = placed + share[i]
+      local entry = { own(inc, ids, from, placed) }
+      for j = from, placed do
+        entry[#entry + 1] = ids[j]
+        entry[#entry + 1] = records[j]
+      end
+      call('XADD', key_of('inbox', inc), '*', 'j', cmsgpack.pack(entry))
+      left[#left + 1] = inc
+      left[#left + 1] = credits[i] - share[i]
+      if share[i] < credits[i] then
+        scores[#scores + 1] = loads[i] + share[i]
+        scores[#scores + 1] = inc
+      else
+        full[#full + 1] = inc
+      end
+    end
+  end
+  if placed > 0 then
+    call('HSET', CREDIT, unpack(left))
+  end
+  if #scores > 0 then
+    call('ZADD', LOAD, unpack(scores))
+  end
+  if #full > 0 then
+    call('ZREM', LOAD, unpack(full))
+  end
+  return placed
+end
+
+-- Places jobs; those left over wait, behind all others or (front) before them.
+local function enqueue(ids, records, front)
+  local placed = place(ids, records)
+  if placed < #ids then
+    if front then
+      local reversed = {}
+      for i = #ids, placed + 1, -1 do
+        reversed[#reversed + 1] = ids[i]
+      end
+      call('LPUSH', READY, unpack(reversed))
+    else
+      call('RPUSH', READY, unpack(ids, placed + 1))
+    end
+  end
+end

@@ -1,0 +1,131 @@
+-- Members that go, and everything that is due. Needs place.lua and finish.lua.
+
+-- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now.
+-- With charge, each is counted as a death, unless it had run well for 10 minutes: then it is the first one.
+local function take_back(inc, budget, charge)
+  local held = key_of('held', inc)
+  local ids = call('SPOP', held, budget)
+  if #ids > 0 then
+    local member = call('HMGET', key_of('member', inc), 'max_deaths', 'requeue')
+    local max_deaths = tonumber(member[1]) or 3
+    local owners = call('HMGET', OWNER, unpack(ids))
+    local jobs = {}
+    for i, id in ipairs(ids) do
+      local fence, owner, deleting = string.match(owners[i] or '', '^(%d+):([^:]+)(:?d?)$')
+      if owner == inc then
+        jobs[#jobs + 1] = { id = id, fence = tonumber(fence), deleting = deleting ~= '' }
+      end
+    end
+    table.sort(jobs, function(a, b) return a.fence < b.fence end)
+    ids = {}
+    for i, job in ipairs(jobs) do
+      ids[i] = job.id
+    end
+    if #ids > 0 then
+      call('HDEL', OWNER, unpack(ids))
+      local records = call('HMGET', JOBS, unpack(ids))
+      local back, back_records, changed = {}, {}, {}
+      local deaths, stopped = 0, 0
+      for i, job in ipairs(jobs) do
+        local record = records[i]
+        local poisoned = false
+        if job.deleting then
+          stopped = stopped + 1
+        end
+        -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
+        if record and charge and not job.deleting then
+          deaths = deaths + 1
+          local count = deaths_of(record) + 1
+          if micros - job.fence > 600000000 then
+            count = 1
+          end
+          if count > max_deaths then
+            poisoned = true
+            fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job')
+          else
+            record = with_deaths(record, count)
+            changed[#changed + 1] = job.id
+            changed[#changed + 1] = record
+          end
+        end
+        if record and not poisoned then
+          back[#back + 1] = job.id
+          back_records[#back_records + 1] = record
+        end
+      end
+      if deaths > 0 then
+        call('HINCRBY', META, 'deaths', deaths)
+      end
+      if stopped > 0 then
+        call('HINCRBY', META, 'deleting', -stopped)
+      end
+      if #changed > 0 then
+        call('HSET', JOBS, unpack(changed))
+      end
+      if #back > 0 then
+        enqueue(back, back_records, member[2] ~= 'back')
+      end
+    end
+  end
+  return call('SCARD', held) == 0
+end
+
+-- Ends a member's membership, its jobs going back first; returns whether all did. A member that added jobs is
+-- remembered for an hour, so that a batch of its, sent again, is still known.
+local function remove_member(inc, budget, charge)
+  call('ZREM', LOAD, inc)
+  call('HDEL', CREDIT, inc)
+  if not take_back(inc, budget, charge) then
+    return false
+  end
+  call('ZREM', DUE, 'L:' .. inc)
+  call('SREM', MEMBERS, inc)
+  call('DEL', key_of('inbox', inc))
+  if call('HEXISTS', key_of('member', inc), 'add') == 1 then
+    call('ZADD', DUE, now + 3600000, 'M:' .. inc)
+  else
+    call('DEL', key_of('member', inc))
+  end
+  return true
+end
+
+-- Does what is due, up to a bound; returns the milliseconds until the next thing is. DUE holds L:<inc> leases,
+-- R:<id> expiries of results, M:<inc> members to forget.
+local function tick(lease)
+  local last = tonumber(meta[2])
+  local grace = tonumber(meta[7]) or 0
+  call('HSET', META, 'now', now)
+  -- Nobody came for long: Redis was away. Those that still hold their right renew first.
+  if last and now - last > lease / 2 then
+    grace = now + math.floor(lease / 3)
+    call('HSET', META, 'grace', grace)
+  end
+  local list = call('ZRANGE', DUE, 0, 19, 'WITHSCORES')
+  local soonest = #list < 40 and now + lease or now
+  for i = 1, #list, 2 do
+    local at, kind, name = tonumber(list[i + 1]), string.sub(list[i], 1, 1), string.sub(list[i], 3)
+    if at > now then
+      soonest = at
+      break
+    end
+    if kind == 'L' then
+      if now < grace then
+        soonest = math.min(soonest, grace)
+      elseif not remove_member(name, move_limit, true) then
+        soonest = now
+        break
+      end
+    else
+      if kind == 'R' then
+        call('HDEL', RESULTS, name)
+      elseif kind == 'M' then
+        call('DEL', key_of('member', name))
+      end
+      call('ZREM', DUE, list[i])
+    end
+  end
+  if now < grace then
+    soonest = math.min(soonest, grace)
+  end
+  return math.max(0, soonest - now)
+end

@@ -1,0 +1,11 @@
+-- Counts of the cluster.
+-- KEYS  the fixed keys
+-- Returns  {waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths}
+local counters = call('HMGET', META, 'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting')
+for i = 1, 6 do
+  counters[i] = tonumber(counters[i]) or 0
+end
+local deleting = counters[6]
+local held = call('HLEN', OWNER) - deleting
+return { call('HLEN', JOBS) - held, held, deleting, call('HLEN', FAILED), call('HLEN', RESULTS), call('SCARD', MEMBERS),
+  counters[1], counters[2], counters[3], counters[4], counters[5] }

@@ -1,0 +1,200 @@
+-- One round of a member: renews its lease, ends jobs, takes new ones, does what is due.
+-- KEYS  the fixed keys
+-- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
+--       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or '')
+--       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
+--       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result
+-- Returns  {0, jobs, rejected, ms until the next due thing, more}: jobs = false | msgpack {fence of the first, id, record, ...}
+--       | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 - position if
+--       deleted; more = 1 if jobs wait that this call could not take | {1} if the member is unknown | {2} an old batch
+local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Unchanged is not unknown: two rounds in one millisecond set the same score.
+if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
+  return { 1 }
+end
+if ARGV[4] ~= '' then
+  call('XTRIM', key_of('inbox', inc), 'MINID', ARGV[4])
+end
+if number == 0 then
+  return { 0, false, false, tick(lease), 0 }
+end
+
+local member = key_of('member', inc)
+local held = key_of('held', inc)
+local last = call('HGET', member, 'sync')
+if last then
+  last = cmsgpack.unpack(last)
+  if number < last[1] then
+    return { 2 }
+  end
+  if number == last[1] then
+    -- Sent again because its reply was lost: the jobs it was given, if they are still its.
+    local again = {}
+    if last[3] > 0 then
+      local ids = call('SMEMBERS', held)
+      for from = 1, #ids, 1000 do
+        local to = math.min(#ids, from + 999)
+        local owners = call('HMGET', OWNER, unpack(ids, from, to))
+        for i = from, to do
+          local fence = tonumber(string.match(owners[i - from + 1] or '', '^(%d+):[^:]+$'))
+          if fence and fence >= last[2] and fence < last[2] + last[3] then
+            local record = call('HGET', JOBS, ids[i])
+            if record then
+              again[#again + 1] = cmsgpack.pack({ fence, ids[i], record })
+            end
+          end
+        end
+      end
+    end
+    return { 0, again, last[4], tick(lease), 1 }
+  end
+end
+
+local rejected = {}
+local ended = 0
+if ARGV[6] ~= '' then
+  local done = cmsgpack.unpack(ARGV[6])
+  local ids, wanted, details = done[1], done[2], done[3]
+  local owners = call('HMGET', OWNER, unpack(ids))
+  local plain = #ids - #details
+  local gone, completed = ids, {}
+  local back, results, stopped = {}, { {}, {}, {}, {} }, {}
+  local failing = {}
+  local mixed = false
+  for i = 1, #ids do
+    local detail = i > plain and details[i - plain] or nil
+    local kind = detail and detail[1] or 'c'
+    if owners[i] == wanted[i] and kind ~= 's' then
+      if kind == 'c' then
+        completed[#completed + 1] = ids[i]
+        if detail then
+          local n = #results[1] + 1
+          results[1][n], results[2][n], results[3][n], results[4][n] = ids[i], detail[4], detail[2], detail[3]
+        end
+      elseif kind == 'f' then
+        failing[#failing + 1] = i
+      else
+        back[#back + 1] = ids[i]
+      end
+    elseif owners[i] == wanted[i] .. ':d' then
+      stopped[#stopped + 1] = ids[i]
+      if kind ~= 's' then
+        rejected[#rejected + 1] = -i
+      end
+    else
+      rejected[#rejected + 1] = i
+      mixed = true
+    end
+  end
+  if mixed then
+    local keep = {}
+    for _, position in ipairs(rejected) do
+      keep[position] = true
+    end
+    gone = {}
+    for i = 1, #ids do
+      if not keep[i] then
+        gone[#gone + 1] = ids[i]
+      end
+    end
+  end
+  ended = #gone
+  if ended > 0 then
+    call('HDEL', OWNER, unpack(gone))
+    call('SREM', held, unpack(gone))
+  end
+  if #completed > 0 then
+    call('HDEL', JOBS, unpack(completed))
+    call('HINCRBY', META, 'completed', #completed)
+    keep_results(results[1], results[2], results[3], results[4])
+  end
+  for _, i in ipairs(failing) do
+    local detail = details[i - plain]
+    local record = call('HGET', JOBS, ids[i])
+    if record then
+      fail(ids[i], record, detail[2], detail[3])
+    end
+  end
+  if #stopped > 0 then
+    call('HINCRBY', META, 'deleting', -#stopped)
+  end
+  if #back > 0 or #stopped > 0 then
+    local front = call('HGET', member, 'requeue') ~= 'back'
+    for which, list in ipairs({ back, stopped }) do
+      if #list > 0 then
+        local again, again_records = {}, {}
+        for i, record in ipairs(call('HMGET', JOBS, unpack(list))) do
+          if record then
+            again[#again + 1] = list[i]
+            again_records[#again_records + 1] = record
+          end
+        end
+        if #again > 0 then
+          enqueue(again, again_records, which == 1 and front)
+        end
+      end
+    end
+  end
+end
+
+-- Waiting jobs for the slots that are free, and credit for those that stay so.
+local before = tonumber(call('HGET', CREDIT, inc)) or 0
+local credit = before
+local taken, blob, fence, more = 0, false, 0, 0
+if ARGV[5] == '-' then
+  credit = 0
+elseif ARGV[5] ~= '' then
+  credit = credit + tonumber(ARGV[5])
+end
+if credit > 0 and (credit ~= before or ended > 0) then
+  local want = math.min(credit, move_limit)
+  local ids, records, popped = {}, {}, 0
+  while #ids < want and popped < 2000 do
+    local some = call('LPOP', READY, want - #ids)
+    if not some then
+      break
+    end
+    popped = popped + #some
+    local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
+    for i, record in ipairs(call('HMGET', JOBS, unpack(some))) do
+      if deleted[i] == 1 then
+        call('SREM', GHOSTS, some[i])
+        ghosts = ghosts - 1
+        call('HSET', META, 'ghosts', ghosts)
+      elseif record then
+        ids[#ids + 1] = some[i]
+        records[#records + 1] = record
+      end
+    end
+  end
+  taken = #ids
+  if taken > 0 then
+    fence = own(inc, ids, 1, taken)
+    local list = { fence }
+    local n = 1
+    for i = 1, taken do
+      list[n + 1] = ids[i]
+      list[n + 2] = records[i]
+      n = n + 2
+    end
+    blob = cmsgpack.pack(list)
+    credit = credit - taken
+  end
+  if credit > 0 and call('EXISTS', READY) == 1 then
+    more = 1
+  end
+end
+if credit ~= before then
+  call('HSET', CREDIT, inc, credit)
+end
+if credit > 0 and more == 0 then
+  call('ZADD', LOAD, call('SCARD', held), inc)
+elseif before > 0 then
+  call('ZREM', LOAD, inc)
+end
+
+rejected = #rejected > 0 and cmsgpack.pack(rejected)
+call('HSET', member, 'sync', cmsgpack.pack({ number, fence, taken, rejected }))
+local wait = tick(lease)
+send_told()
+return { 0, blob, rejected, wait, more }

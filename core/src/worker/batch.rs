@@ -1,0 +1,164 @@
+//! Ended jobs gathered into one round, in the shape `scripts/sync.lua` takes.
+
+use std::sync::Arc;
+
+use super::Done;
+use crate::error::{Error, ErrorKind};
+use crate::job::{Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
+use crate::store::record::{write_array, write_integer, write_outcome, write_string, write_string_length};
+
+/// Jobs ended in one round, at most.
+pub(crate) const MOST: usize = 1000;
+
+/// How a job ends, with all that the script needs.
+enum End {
+    Complete,
+    CompleteWithResult { ttl_secs: u32, requester: String, outcome: Vec<u8> },
+    Fail { reason: &'static str, text: String },
+    Release,
+    Stopped,
+}
+
+/// Builds the batch of one round.
+#[derive(Default)]
+pub(crate) struct Batch {
+    plain: Vec<(String, u64)>,
+    detailed: Vec<(String, u64, End)>,
+    plain_dones: Vec<(usize, Done<()>)>,
+    detailed_dones: Vec<(usize, Done<()>)>,
+}
+
+/// The callbacks of a round under way, by position in its batch.
+pub(crate) type Dones = Vec<(usize, Done<()>)>;
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.detailed.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.plain.len() + self.detailed.len()
+    }
+
+    /// Ends a held job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
+    /// else the job fails with it. Returns whether the job is ended; if not, it is still held.
+    pub(crate) fn finish(&mut self, job: &Arc<JobData>, deleted: bool, finish: Finish, done: Option<Done<()>>) -> bool {
+        let end = match finish {
+            _ if deleted => End::Stopped,
+            Finish::Complete(payload) if payload.bytes.len() > MAX_RESULT && job.result.is_some() => {
+                let text = format!("the result has {} bytes, the limit is {MAX_RESULT}", payload.bytes.len());
+                if let Some(done) = done {
+                    done(Err(Error::new(ErrorKind::TooLarge, text)));
+                    return false;
+                }
+                End::Fail { reason: "failed", text }
+            }
+            Finish::Complete(payload) => match &job.result {
+                Some(wanted) => End::CompleteWithResult {
+                    ttl_secs: wanted.ttl_secs,
+                    requester: wanted.requester.clone(),
+                    outcome: write_outcome(&payload),
+                },
+                None => End::Complete,
+            },
+            Finish::Fail(text) => End::Fail { reason: "failed", text: cut(text) },
+            // Not deleted, so the cluster is to have it back.
+            Finish::Release | Finish::Stopped => End::Release,
+        };
+        self.push(job.id.clone(), job.fence, end, done);
+        true
+    }
+
+    /// Gives back a job that the program has not seen.
+    pub(crate) fn release(&mut self, id: String, fence: u64) {
+        self.push(id, fence, End::Release, None);
+    }
+
+    /// Fails a job whose record cannot be read.
+    pub(crate) fn corrupt(&mut self, id: String, fence: u64, text: String) {
+        self.push(id, fence, End::Fail { reason: "corrupt", text }, None);
+    }
+
+    /// Confirms the deletion of a job that is not held.
+    pub(crate) fn stopped(&mut self, id: String, fence: u64) {
+        self.push(id, fence, End::Stopped, None);
+    }
+
+    fn push(&mut self, id: String, fence: u64, end: End, done: Option<Done<()>>) {
+        let (position, dones) = match end {
+            End::Complete => {
+                self.plain.push((id, fence));
+                (self.plain.len() - 1, &mut self.plain_dones)
+            }
+            end => {
+                self.detailed.push((id, fence, end));
+                (self.detailed.len() - 1, &mut self.detailed_dones)
+            }
+        };
+        if let Some(done) = done {
+            dones.push((position, done));
+        }
+    }
+
+    /// The packed batch, jobs without details first, and the callbacks by position.
+    pub(crate) fn pack(mut self, incarnation: &str) -> (Vec<u8>, Dones) {
+        let count = self.len();
+        if count == 0 {
+            return (Vec::new(), Vec::new());
+        }
+        let mut out = Vec::with_capacity(count * (24 + 42) + 16);
+        write_array(&mut out, 3);
+        write_array(&mut out, count);
+        let all = || self.plain.iter().map(|(id, fence)| (id, fence)).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)));
+        for (id, _) in all() {
+            write_string(&mut out, id.as_bytes());
+        }
+        write_array(&mut out, count);
+        let mut digits = itoa::Buffer::new();
+        for (_, fence) in all() {
+            let fence = digits.format(*fence).as_bytes();
+            write_string_length(&mut out, fence.len() + 1 + incarnation.len());
+            out.extend_from_slice(fence);
+            out.push(b':');
+            out.extend_from_slice(incarnation.as_bytes());
+        }
+        write_array(&mut out, self.detailed.len());
+        for (_, _, end) in &self.detailed {
+            match end {
+                End::CompleteWithResult { ttl_secs, requester, outcome } => {
+                    write_array(&mut out, 4);
+                    write_string(&mut out, b"c");
+                    write_integer(&mut out, u64::from(*ttl_secs));
+                    write_string(&mut out, requester.as_bytes());
+                    write_string(&mut out, outcome);
+                }
+                End::Fail { reason, text } => {
+                    write_array(&mut out, 3);
+                    write_string(&mut out, b"f");
+                    write_string(&mut out, reason.as_bytes());
+                    write_string(&mut out, text.as_bytes());
+                }
+                End::Release => {
+                    write_array(&mut out, 1);
+                    write_string(&mut out, b"r");
+                }
+                End::Stopped => {
+                    write_array(&mut out, 1);
+                    write_string(&mut out, b"s");
+                }
+                End::Complete => unreachable!("plain completions have no details"),
+            }
+        }
+        let offset = self.plain.len();
+        let mut dones = self.plain_dones;
+        dones.extend(self.detailed_dones.drain(..).map(|(position, done)| (position + offset, done)));
+        (out, dones)
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_ERROR_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_ERROR_TEXT));
+    }
+    text
+}

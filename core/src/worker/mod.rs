@@ -1,0 +1,201 @@
+//! A worker as its program sees it: events out, finished jobs in.
+
+mod batch;
+mod process;
+mod task;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+pub use process::Process;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::health::{Health, Stats};
+use crate::job::{Finish, JobData, check_name};
+use crate::member::Shared;
+use crate::options::Options;
+
+/// Called once, from a runtime thread, when the outcome is known. Must be quick and must not block.
+pub type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;
+
+/// Takes jobs and runs them. Clones are the same worker. When the last clone and the last [`Job`](crate::Job) are dropped, it ends as
+/// if terminated without grace.
+#[derive(Clone)]
+pub struct Worker {
+    handle: WorkerHandle,
+}
+
+/// What jobs hold of their worker.
+#[derive(Clone)]
+pub(crate) struct WorkerHandle(Arc<Front>);
+
+pub(crate) struct Front {
+    shared: Arc<Shared>,
+    finishes: Arc<Finishes>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+/// A finished job on its way to the worker's task.
+pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
+
+/// Finishes gather here while a round is under way.
+#[derive(Default)]
+pub(crate) struct Finishes {
+    list: Mutex<Vec<Finished>>,
+    arrived: Notify,
+    /// Wakes those that wait for the end of a job.
+    ended: Notify,
+}
+
+impl Finishes {
+    fn push(&self, finishes: impl IntoIterator<Item = Finished>) {
+        let mut list = self.lock();
+        let first = list.is_empty();
+        list.extend(finishes);
+        drop(list);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Finished>> {
+        self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+pub(crate) enum Command {
+    Drain(Done<()>),
+    Terminate(Duration, Done<()>),
+}
+
+impl Worker {
+    /// Starts a worker on `runtime`; returns at once and connects in the background. Only bad options fail here.
+    pub fn start(options: Options, runtime: &Handle) -> Result<Worker> {
+        let shared = Arc::new(Shared::new(options)?);
+        let finishes = Arc::new(Finishes::default());
+        let (commands, received) = mpsc::unbounded_channel();
+        let front = Arc::new(Front { shared: shared.clone(), finishes: finishes.clone(), commands });
+        runtime.spawn(task::Task::new(shared, finishes, Arc::downgrade(&front), received).run());
+        Ok(Worker { handle: WorkerHandle(front) })
+    }
+
+    /// Waits until the worker is registered. Fails at once with an error that waiting does not mend (a wrong password, …), and after the
+    /// option `timeout` with the last connection error; the worker goes on trying all the same.
+    pub async fn ready(&self) -> Result<()> {
+        self.shared().ready().await
+    }
+
+    /// `wake` is called when there are events and none were announced since `take_events` last emptied the queue; from a runtime thread,
+    /// or from here. It must be quick and must not block.
+    pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.shared().events.set_wake(Arc::new(wake));
+    }
+
+    /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list.
+    pub fn take_events(&self, max: usize) -> Vec<Event> {
+        self.shared().events.take(max)
+    }
+
+    /// The next event; `None` after the final `Close`.
+    pub async fn next(&self) -> Option<Event> {
+        self.shared().events.next().await
+    }
+
+    /// Runs `handler` for each job, as many at once as the worker has slots.
+    pub fn process<H, F, T, E>(&self, handler: H) -> Process<H>
+    where
+        H: Fn(crate::Job) -> F,
+        F: Future<Output = std::result::Result<T, E>> + Send + 'static,
+        T: serde::Serialize + 'static,
+        E: std::fmt::Display + 'static,
+    {
+        Process::new(self.clone(), handler)
+    }
+
+    /// Ends the hold on a job, by its fence. Any thread, never blocks; `done` hears when Redis has accepted it, or
+    /// [`ErrorKind::StaleFence`] or [`ErrorKind::JobDeleted`] if the job was no longer this execution's.
+    pub fn finish(&self, fence: u64, finish: Finish, done: Option<Done<()>>) {
+        self.handle.0.finishes.push([(fence, finish, done)]);
+    }
+
+    /// Ends the hold on many jobs at once.
+    pub fn finish_many(&self, finishes: Vec<(u64, Finish, Option<Done<()>>)>) {
+        if !finishes.is_empty() {
+            self.handle.0.finishes.push(finishes);
+        }
+    }
+
+    /// Queues a job's deletion (any job of the cluster). True if it existed.
+    pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
+        self.handle.delete(id.into()).await
+    }
+
+    /// Takes no new jobs, gives back those the program has not taken up, and waits until it has finished those it holds.
+    pub async fn drain(&self) -> Result<()> {
+        self.command(Command::Drain).await
+    }
+
+    /// `Delete` for each held job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
+    /// A second call is [`ErrorKind::Closed`]. If Redis cannot be told within the option `timeout`, the worker is closed all the same
+    /// and its jobs move when its lease ends.
+    pub async fn terminate(&self, grace: Duration) -> Result<()> {
+        self.command(|done| Command::Terminate(grace, done)).await
+    }
+
+    /// The current incarnation, empty before the first registration.
+    pub fn incarnation(&self) -> String {
+        self.shared().incarnation()
+    }
+
+    /// The worker's own view; never asks Redis.
+    pub fn health(&self) -> Health {
+        self.shared().health()
+    }
+
+    /// Counts of the cluster, from Redis.
+    pub async fn stats(&self) -> Result<Stats> {
+        self.shared().store.stats().await
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.0.shared
+    }
+
+    async fn command(&self, command: impl FnOnce(Done<()>) -> Command) -> Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        let done: Done<()> = Box::new(move |result| drop(sender.send(result)));
+        self.handle.0.commands.send(command(done)).map_err(|_| closed())?;
+        receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+impl WorkerHandle {
+    pub(crate) async fn until_ended(&self, job: &JobData) {
+        loop {
+            let ended = self.0.finishes.ended.notified();
+            if job.has_ended() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub(crate) async fn finish_and_wait(&self, fence: u64, finish: Finish) -> Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.finishes.push([(fence, finish, Some(Box::new(move |result| drop(sender.send(result))) as Done<()>))]);
+        receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    pub(crate) async fn delete(&self, id: String) -> Result<bool> {
+        check_name("job id", &id)?;
+        Ok(self.0.shared.store.delete(&[id]).await?[0])
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the worker is closed")
+}

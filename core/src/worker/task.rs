@@ -1,0 +1,502 @@
+//! The task of a worker: registers, keeps the lease, hands jobs to the program and its finishes to Redis.
+//!
+//! One round (`sync`) is under way at a time. What comes meanwhile gathers and goes with the next; nothing waits for a timer.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::batch::{Batch, Dones, MOST};
+use super::{Command, Done, Finishes, Front, WorkerHandle, closed};
+use crate::clock::{boottime, reached};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{DeleteReason, Event};
+use crate::job::{Finish, Job, JobData};
+use crate::member::{Session, Shared, Source};
+use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
+
+/// Inbox entries read before a round is sent only to have them trimmed.
+const UNTRIMMED: u32 = 64;
+
+pub(crate) struct Task {
+    shared: Arc<Shared>,
+    finishes: Arc<Finishes>,
+    front: Weak<Front>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    session: Session,
+    /// Jobs given and not yet ended, by fence; those the program was told to stop are marked.
+    held: HashMap<u64, (Arc<JobData>, bool)>,
+    /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
+    batch: Batch,
+    /// Deletions of jobs not known yet: the round under way may bring them.
+    early_deletes: Vec<(u64, String)>,
+    /// Credit given to Redis for which no job has come yet.
+    outstanding: u64,
+    /// Jobs told to the program in this incarnation.
+    told: u64,
+    /// `EventQueue::taken` when the incarnation began.
+    taken_before: u64,
+    number: u64,
+    untrimmed: u32,
+    last_entry: Option<String>,
+    /// No more jobs are wanted; and whether Redis was told so.
+    draining: bool,
+    drain_told: bool,
+    drained: Vec<Done<()>>,
+    closing: Option<(Instant, Done<()>)>,
+}
+
+/// A round under way. On failure it is sent again as it is.
+struct Flight {
+    call: Arc<SyncCall>,
+    dones: Dones,
+    ended: usize,
+    future: Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>,
+}
+
+/// Why an incarnation ended.
+enum End {
+    LeaseLost(Error),
+    Leave(Done<()>),
+}
+
+impl Task {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        finishes: Arc<Finishes>,
+        front: Weak<Front>,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
+        Task {
+            session: Session::new(shared.clone()),
+            shared,
+            finishes,
+            front,
+            commands,
+            held: HashMap::new(),
+            batch: Batch::default(),
+            early_deletes: Vec::new(),
+            outstanding: 0,
+            told: 0,
+            taken_before: 0,
+            number: 0,
+            untrimmed: 0,
+            last_entry: None,
+            draining: false,
+            drain_told: false,
+            drained: Vec::new(),
+            closing: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let done = loop {
+            let next = match self.join().await {
+                Ok(next) => next,
+                Err(done) => break done,
+            };
+            match self.live(next).await {
+                End::Leave(done) => {
+                    let left = self.leave().await;
+                    break Box::new(move |_| done(left)) as Done<()>;
+                }
+                End::LeaseLost(error) => {
+                    self.self_fence(error.clone());
+                    if let Some((_, done)) = self.closing.take() {
+                        break done;
+                    }
+                    if !self.shared.options.rejoin {
+                        self.finish_late(&error);
+                        self.shared.end(error);
+                        return;
+                    }
+                }
+            }
+        };
+        self.finish_late(&closed());
+        for drained in self.drained.drain(..) {
+            drained(Ok(()));
+        }
+        self.shared.events.push([Event::Close(None)]);
+        self.shared.end(closed());
+        done(Ok(()));
+    }
+
+    /// Registers. `Err` if the worker is terminated before that succeeds.
+    async fn join(&mut self) -> Result<Duration, Done<()>> {
+        let Task { session, commands, drained, draining, .. } = self;
+        let mut joining = std::pin::pin!(session.join("worker"));
+        let next = loop {
+            tokio::select! {
+                next = &mut joining => break next,
+                command = commands.recv() => match command {
+                    Some(Command::Drain(done)) => {
+                        *draining = true;
+                        drained.push(done);
+                    }
+                    Some(Command::Terminate(_, done)) => return Err(done),
+                    None => return Err(Box::new(|_| ())),
+                },
+            }
+        };
+        self.taken_before = self.shared.events.taken();
+        (self.outstanding, self.told, self.number, self.untrimmed) = (0, 0, 0, 0);
+        (self.last_entry, self.drain_told) = (None, false);
+        Ok(next)
+    }
+
+    async fn live(&mut self, next: Duration) -> End {
+        let mut inbox = self.session.read_inbox();
+        let mut flight: Option<Flight> = None;
+        let mut wake = Instant::now() + next.min(self.session.renewal());
+        let mut due = false;
+        loop {
+            if flight.is_none() {
+                self.gather();
+                if due || self.has_to_say() {
+                    due = false;
+                    flight = Some(self.take_off());
+                } else if let Some(end) = self.may_end() {
+                    return end;
+                }
+            }
+            let closing = self.closing.as_ref().map(|(deadline, _)| *deadline);
+            tokio::select! {
+                biased;
+                () = reached(self.session.right_until) => {
+                    self.refuse(flight);
+                    return End::LeaseLost(lost("its lease could not be renewed in time"));
+                }
+                (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
+                    let landed = flight.take().expect("guarded");
+                    match answer {
+                        Ok(SyncReply::Done { jobs, stale, deleted, next, more }) => {
+                            self.session.renewed(sent);
+                            self.landed(landed, jobs, &stale, &deleted);
+                            // Spread a little, so that of many members one or few act on the same due thing.
+                            let jitter = Duration::from_millis(rand::random_range(0..100));
+                            wake = Instant::now() + self.session.renewal().min(next + jitter);
+                            due = more && !self.draining;
+                        }
+                        Ok(SyncReply::UnknownMember) => {
+                            self.refuse(Some(landed));
+                            return End::LeaseLost(lost("Redis no longer knows it: its lease ran out there, or Redis lost its data"));
+                        }
+                        Ok(SyncReply::Old) => {
+                            self.refuse(Some(landed));
+                            return End::LeaseLost(lost("another process uses its incarnation"));
+                        }
+                        Err(failed) => {
+                            self.shared.report(Source::Calls, &failed.error);
+                            flight = Some(self.again(landed));
+                        }
+                    }
+                }
+                Some((entries, last)) = inbox.receiver.recv() => {
+                    for entry in entries {
+                        self.untrimmed += 1;
+                        match entry {
+                            Entry::Jobs(jobs) => self.receive(jobs),
+                            Entry::Deletes(deletes) => self.deleted(deletes, flight.is_some()),
+                            Entry::Results(_) => {}
+                        }
+                    }
+                    self.last_entry = Some(last);
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Drain(done)) => self.start_drain(done),
+                    Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
+                    Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
+                    None if self.closing.is_none() => self.start_close(Duration::ZERO, Box::new(|_| ())),
+                    None => {}
+                },
+                () = self.finishes.arrived.notified() => {}
+                () = self.shared.events.room.notified() => {}
+                () = tokio::time::sleep_until(wake), if flight.is_none() => due = true,
+                () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
+                    self.refuse(flight);
+                    let (_, done) = self.closing.take().expect("guarded");
+                    return End::Leave(done);
+                }
+            }
+        }
+    }
+
+    /// Moves what the program finished into the batch of the next round.
+    fn gather(&mut self) {
+        let finished: Vec<_> = {
+            let mut list = self.finishes.lock();
+            let count = list.len().min(MOST);
+            if count == list.len() { std::mem::take(&mut *list) } else { list.drain(..count).collect() }
+        };
+        for (fence, finish, done) in finished {
+            let Some((job, told_to_stop)) = self.held.remove(&fence) else {
+                if let Some(done) = done {
+                    done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
+                }
+                continue;
+            };
+            let stopped = told_to_stop && self.closing.is_none();
+            let done = match (done, stopped && finish != Finish::Stopped) {
+                (Some(done), true) => {
+                    let error = Error::new(ErrorKind::JobDeleted, format!("job `{}` was deleted", job.id));
+                    done(Err(error));
+                    None
+                }
+                (done, _) => done,
+            };
+            if self.batch.finish(&job, stopped, finish, done) {
+                job.end();
+            } else {
+                self.held.insert(fence, (job, told_to_stop));
+            }
+        }
+        self.shared.held.store(self.held.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        self.finishes.ended.notify_waiters();
+    }
+
+    /// Whether a round is worth sending now.
+    fn has_to_say(&self) -> bool {
+        !self.batch.is_empty() || self.untrimmed >= UNTRIMMED || self.draining && !self.drain_told || self.grantable(true) > 0
+    }
+
+    /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
+    fn grantable(&self, if_many: bool) -> u64 {
+        if self.draining {
+            return 0;
+        }
+        let window = u64::from(self.shared.options.window);
+        let slots = self.shared.options.slots.map_or(u64::MAX, u64::from);
+        let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before);
+        let free = slots.saturating_sub(self.held.len() as u64).min(window.saturating_sub(untaken)).saturating_sub(self.outstanding);
+        let worthwhile = self.outstanding == 0 || free >= slots.min(window) / 2;
+        if if_many && !worthwhile { 0 } else { free }
+    }
+
+    fn take_off(&mut self) -> Flight {
+        let grant = self.grantable(false);
+        self.outstanding += grant;
+        let credit = if self.draining && !self.drain_told {
+            self.drain_told = true;
+            self.outstanding = 0;
+            "-".to_owned()
+        } else if grant > 0 {
+            grant.to_string()
+        } else {
+            String::new()
+        };
+        let batch = std::mem::take(&mut self.batch);
+        let ended = batch.len();
+        let (packed, dones) = batch.pack(&self.session.incarnation);
+        let mut number = 0;
+        if !packed.is_empty() || !credit.is_empty() {
+            self.number += 1;
+            number = self.number;
+        }
+        self.untrimmed = 0;
+        let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
+        self.shared.pending.store(ended as u64, std::sync::atomic::Ordering::Relaxed);
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed });
+        Flight { future: self.fly(call.clone(), Duration::ZERO), call, dones, ended }
+    }
+
+    fn fly(&self, call: Arc<SyncCall>, pause: Duration) -> Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>> {
+        let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let sent = boottime();
+            (sent, shared.store.sync(&incarnation, &call).await)
+        })
+    }
+
+    fn again(&mut self, failed: Flight) -> Flight {
+        let pause = self.session.backoff.next();
+        Flight { future: self.fly(failed.call.clone(), pause), ..failed }
+    }
+
+    fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
+        tracing::trace!(ended = flight.ended, given = jobs.len(), "round");
+        self.shared.pending.store(0, std::sync::atomic::Ordering::Relaxed);
+        for (position, done) in flight.dones {
+            done(if stale_at.contains(&position) {
+                Err(stale(0))
+            } else if deleted_at.contains(&position) {
+                Err(Error::new(ErrorKind::JobDeleted, "the job was deleted before it ended"))
+            } else {
+                Ok(())
+            });
+        }
+        self.receive(jobs);
+        let early = std::mem::take(&mut self.early_deletes);
+        self.deleted(early, false);
+    }
+
+    /// Hands jobs to the program, or back to the cluster if no more are wanted.
+    fn receive(&mut self, jobs: Vec<Given>) {
+        if jobs.is_empty() {
+            return;
+        }
+        self.outstanding = self.outstanding.saturating_sub(jobs.len() as u64);
+        let Some(front) = self.front.upgrade().filter(|_| !self.draining) else {
+            for job in jobs {
+                match job {
+                    Ok(job) => self.batch.release(job.id, job.fence),
+                    Err(job) => self.batch.release(job.id, job.fence),
+                }
+            }
+            return;
+        };
+        let worker = WorkerHandle(front);
+        let mut events = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Ok(data) => {
+                    let data = Arc::new(data);
+                    self.held.insert(data.fence, (data.clone(), false));
+                    events.push(Event::Add(Job { data, worker: worker.clone() }));
+                }
+                Err(job) => self.batch.corrupt(job.id, job.fence, job.error.message().to_owned()),
+            }
+        }
+        self.told += events.len() as u64;
+        self.shared.held.store(self.held.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        self.shared.events.push(events);
+    }
+
+    /// Tells the program to stop. A job that is not held may be in the round under way; otherwise it is over, and Redis is told so.
+    fn deleted(&mut self, deletes: Vec<(u64, String)>, in_flight: bool) {
+        let Some(front) = self.front.upgrade() else { return };
+        let mut events = Vec::new();
+        for (fence, id) in deletes {
+            match self.held.get_mut(&fence) {
+                Some((_, true)) => {}
+                Some((job, told_to_stop)) => {
+                    *told_to_stop = true;
+                    job.end();
+                    let job = Job { data: job.clone(), worker: WorkerHandle(front.clone()) };
+                    events.push(Event::Delete { job, reason: DeleteReason::Deleted });
+                }
+                None if in_flight => self.early_deletes.push((fence, id)),
+                None => self.batch.stopped(id, fence),
+            }
+        }
+        self.shared.events.push(events);
+        self.finishes.ended.notify_waiters();
+    }
+
+    fn start_drain(&mut self, done: Done<()>) {
+        self.draining = true;
+        self.give_back_untaken();
+        self.drained.push(done);
+    }
+
+    fn start_close(&mut self, grace: Duration, done: Done<()>) {
+        self.draining = true;
+        self.give_back_untaken();
+        self.stop_all(DeleteReason::Terminated);
+        self.closing = Some((Instant::now() + grace, done));
+    }
+
+    fn give_back_untaken(&mut self) {
+        for job in self.shared.events.withdraw_adds() {
+            if self.held.remove(&job.fence).is_some() {
+                self.batch.release(job.id.clone(), job.fence);
+            }
+        }
+    }
+
+    /// Tells the program to stop every job it holds, oldest first.
+    fn stop_all(&mut self, reason: DeleteReason) {
+        let front = self.front.upgrade();
+        let mut jobs: Vec<_> = self.held.values_mut().filter(|(_, told_to_stop)| !told_to_stop).collect();
+        jobs.sort_by_key(|(job, _)| job.fence);
+        let mut events = Vec::new();
+        for (job, told_to_stop) in jobs {
+            *told_to_stop = true;
+            job.end();
+            if let Some(front) = &front {
+                let job = Job { data: job.clone(), worker: WorkerHandle(front.clone()) };
+                events.push(Event::Delete { job, reason });
+            }
+        }
+        self.shared.events.push(events);
+        self.finishes.ended.notify_waiters();
+    }
+
+    /// With no round under way and nothing to say: whether draining or closing is done.
+    fn may_end(&mut self) -> Option<End> {
+        if self.held.is_empty() && self.drain_told {
+            for drained in self.drained.drain(..) {
+                drained(Ok(()));
+            }
+            if let Some((_, done)) = self.closing.take() {
+                return Some(End::Leave(done));
+            }
+        }
+        None
+    }
+
+    /// The right is gone: every job is somebody else's now.
+    fn self_fence(&mut self, error: Error) {
+        for job in self.shared.events.withdraw_adds() {
+            self.held.remove(&job.fence);
+        }
+        self.stop_all(DeleteReason::LeaseLost);
+        self.held.clear();
+        self.early_deletes.clear();
+        let batch = std::mem::take(&mut self.batch);
+        for (_, done) in batch.pack("").1 {
+            done(Err(stale(0)));
+        }
+        self.finish_late(&stale(0));
+        self.shared.held.store(0, std::sync::atomic::Ordering::Relaxed);
+        self.shared.events.push([Event::Close(Some(error))]);
+    }
+
+    /// The outcome of this round will not be learnt: the incarnation is over.
+    fn refuse(&self, flight: Option<Flight>) {
+        for (_, done) in flight.into_iter().flat_map(|flight| flight.dones) {
+            done(Err(stale(0)));
+        }
+    }
+
+    fn finish_late(&mut self, error: &Error) {
+        for (_, finish, done) in std::mem::take(&mut *self.finishes.lock()) {
+            if let Some(done) = done {
+                done(if finish == Finish::Stopped { Ok(()) } else { Err(error.clone()) });
+            }
+        }
+    }
+
+    /// Gives everything back and is forgotten, within the option `timeout`.
+    async fn leave(&mut self) -> Result<()> {
+        let deadline = Instant::now() + self.shared.options.timeout;
+        loop {
+            let failed = match self.shared.store.leave(&self.session.incarnation).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => continue,
+                Err(failed) => failed,
+            };
+            let pause = self.session.backoff.next();
+            if Instant::now() + pause > deadline {
+                return Err(failed.error.context("the worker is closed, but its jobs move only when its lease ends"));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+fn lost(why: &str) -> Error {
+    Error::new(ErrorKind::LeaseLost, format!("the worker gave up its jobs: {why}"))
+}
+
+fn stale(fence: u64) -> Error {
+    let which = if fence == 0 { String::new() } else { format!(" (fence {fence})") };
+    Error::new(ErrorKind::StaleFence, format!("the job is no longer held by this execution{which}; nothing was changed"))
+}

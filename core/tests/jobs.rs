@@ -1,0 +1,217 @@
+//! Jobs from their adding to their end, one master, one or two workers, one Redis.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::Duration;
+
+use libswarm::{DeleteReason, ErrorKind, Event, Finish, Master, NewJob, Outcome, Payload, Worker};
+use support::{Redis, next_event, next_job, soon};
+use tokio::runtime::Handle;
+
+fn master(redis: &Redis) -> Master {
+    Master::start(redis.options(), &Handle::current()).unwrap()
+}
+
+fn worker(redis: &Redis) -> Worker {
+    Worker::start(redis.options(), &Handle::current()).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_given_run_and_gone() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis));
+    let added = soon("add", master.add(NewJob::json(&7).unwrap())).await.unwrap();
+    assert!(!added.existed && added.id.len() == 20);
+    let job = next_job(&worker).await;
+    assert_eq!((&job.id, job.json::<u32>().unwrap(), job.deaths), (&added.id, 7, 0));
+    soon("complete", job.complete(Payload::json(&49).unwrap())).await.unwrap();
+    assert_eq!(soon("complete again", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::StaleFence);
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.held, stats.added, stats.completed), (0, 0, 1, 1));
+}
+
+#[tokio::test]
+async fn waiting_jobs_come_in_order_within_the_slots() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let jobs: Vec<NewJob> = (0..2500).map(|n| NewJob::json(&n).unwrap()).collect();
+    let added = soon("add", master.add_many(jobs)).await.unwrap();
+    assert_eq!(master.stats().await.unwrap().waiting, 2500);
+    let mut options = redis.options();
+    options.slots = Some(10);
+    let worker = Worker::start(options, &Handle::current()).unwrap();
+    let mut fence = 0;
+    for (n, added) in added.iter().enumerate() {
+        let job = next_job(&worker).await;
+        assert_eq!((job.json::<usize>().unwrap(), &job.id), (n, &added.id));
+        assert!(job.fence > fence, "fences grow");
+        fence = job.fence;
+        assert!(worker.health().held <= 10);
+        worker.finish(job.fence, Finish::Complete(Payload::default()), None);
+    }
+    soon("all completed", async { while master.stats().await.unwrap().completed < 2500 {} }).await;
+}
+
+#[tokio::test]
+async fn results_are_awaited_now_and_later() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis));
+    let running = tokio::spawn(worker.process(|job| async move {
+        match job.json::<i64>() {
+            Ok(n) if n >= 0 => Ok(n * n),
+            _ => Err("negative"),
+        }
+    }).until(std::future::pending()));
+    let squared: i64 = soon("run", master.run(NewJob::json(&12).unwrap())).await.unwrap().json().unwrap();
+    assert_eq!(squared, 144);
+    let failed = soon("run", master.run(NewJob::json(&-1).unwrap())).await.unwrap();
+    assert!(matches!(&failed, Outcome::Failed(failure) if failure.reason == "failed" && failure.message == "negative"), "{failed:?}");
+    let id = master.add(NewJob::json(&5).unwrap().result(true)).await.unwrap().id;
+    let late = self::master(&redis);
+    assert_eq!(soon("result", late.result(&id)).await.unwrap().json::<i64>().unwrap(), 25);
+    assert_eq!(soon("result", master.result(&id)).await.unwrap().json::<i64>().unwrap(), 25);
+    assert_eq!(soon("unknown", master.result("nobody")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_result_may_be_awaited_before_there_is_a_worker() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let id = master.add(NewJob::json(&3).unwrap().id("three").result(true)).await.unwrap().id;
+    let other = self::master(&redis);
+    let waiting = tokio::spawn(async move { other.result("three").await });
+    soon("a waiter", async { while redis.ask::<u64>(&["HLEN", "{test}:waiters"]) == 0 { tokio::task::yield_now().await } }).await;
+    let worker = worker(&redis);
+    let job = next_job(&worker).await;
+    assert_eq!(job.id, id);
+    job.complete(Payload::bytes("\0\u{ff}")).await.unwrap();
+    assert_eq!(soon("result", waiting).await.unwrap().unwrap(), Outcome::Completed(Payload::bytes("\0\u{ff}")));
+    assert_eq!(redis.ask::<u64>(&["HLEN", "{test}:waiters"]), 0);
+}
+
+#[tokio::test]
+async fn own_ids_are_added_once() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let job = |payload: u32| NewJob::json(&payload).unwrap().id("user-7");
+    let added = master.add_many(vec![job(1), job(2), NewJob::json(&3).unwrap()]).await.unwrap();
+    assert_eq!(added.iter().map(|added| added.existed).collect::<Vec<_>>(), [false, true, false]);
+    assert!(master.add(job(4)).await.unwrap().existed);
+    assert_eq!(master.stats().await.unwrap().waiting, 2);
+    let worker = worker(&redis);
+    let first = next_job(&worker).await;
+    assert_eq!((&*first.id, first.json::<u32>().unwrap()), ("user-7", 1));
+    assert!(master.add(job(5)).await.unwrap().existed, "held jobs exist too");
+    first.complete(Payload::default()).await.unwrap();
+    assert!(!master.add(job(6)).await.unwrap().existed, "a finished one does not");
+}
+
+#[tokio::test]
+async fn deleted_jobs_are_not_given_or_are_stopped() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let waiting = master.add(NewJob::json(&1).unwrap()).await.unwrap().id;
+    assert!(master.delete(&waiting).await.unwrap());
+    assert!(!master.delete(&waiting).await.unwrap());
+    let id = master.add(NewJob::json(&2).unwrap().id("held")).await.unwrap().id;
+    let worker = worker(&redis);
+    let job = next_job(&worker).await;
+    assert_eq!(job.id, id, "the deleted one never comes");
+    assert!(master.delete(&id).await.unwrap());
+    let (deleted, reason) = next_event(&worker, "delete", |event| match event {
+        Event::Delete { job, reason } => Some((job, reason)),
+        _ => None,
+    }).await;
+    assert_eq!((deleted.fence, reason), (job.fence, DeleteReason::Deleted));
+    assert!(job.is_cancelled());
+    // Added again while the old execution has not stopped: it waits for that.
+    assert!(!master.add(NewJob::json(&3).unwrap().id("held")).await.unwrap().existed);
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.held, stats.deleting, stats.waiting), (0, 1, 1));
+    assert_eq!(soon("late", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::JobDeleted);
+    let again = next_job(&worker).await;
+    assert_eq!((&again.id, again.json::<u32>().unwrap()), (&id, 3));
+    assert!(again.fence > job.fence);
+}
+
+#[tokio::test]
+async fn terminate_moves_jobs_and_leaves_nothing_behind() {
+    let redis = Redis::start();
+    let (master, first) = (master(&redis), worker(&redis));
+    first.ready().await.unwrap();
+    master.add_many((0..50).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..50 {
+        held.push(next_job(&first).await);
+    }
+    let second = worker(&redis);
+    second.ready().await.unwrap();
+    let stopping = tokio::spawn({
+        let first = first.clone();
+        async move { first.terminate(Duration::from_secs(5)).await }
+    });
+    for expected in &held {
+        let job = next_event(&first, "delete", |event| match event {
+            Event::Delete { job, reason: DeleteReason::Terminated } => Some(job),
+            _ => None,
+        }).await;
+        assert_eq!(job.fence, expected.fence);
+        first.finish(job.fence, Finish::Stopped, None);
+    }
+    next_event(&first, "close", |event| matches!(event, Event::Close(None)).then_some(())).await;
+    soon("terminate", stopping).await.unwrap().unwrap();
+    assert_eq!(first.terminate(Duration::ZERO).await.unwrap_err().kind(), ErrorKind::Closed);
+    for _ in 0..50 {
+        let job = next_job(&second).await;
+        assert_eq!(job.deaths, 0, "leaving is not dying");
+        second.finish(job.fence, Finish::Complete(Payload::default()), None);
+    }
+    soon("all completed", async { while master.stats().await.unwrap().completed < 50 {} }).await;
+    second.terminate(Duration::ZERO).await.unwrap();
+    master.obliterate().await.unwrap();
+    master.close().await.unwrap();
+    let left: Vec<String> = redis.ask(&["KEYS", "*"]);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn jobs_are_balanced_over_workers() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let workers: Vec<Worker> = (0..3).map(|_| worker(&redis)).collect();
+    for worker in &workers {
+        worker.ready().await.unwrap();
+    }
+    soon("credit of all", async { while redis.ask::<u64>(&["ZCARD", "{test}:load"]) < 3 { tokio::task::yield_now().await } }).await;
+    for chunk in [1, 1, 1, 5, 22] {
+        master.add_many((0..chunk).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
+    }
+    for worker in &workers {
+        for _ in 0..10 {
+            next_job(worker).await;
+        }
+        assert_eq!(worker.health().held, 10);
+    }
+}
+
+#[tokio::test]
+async fn drain_finishes_what_runs_and_gives_back_the_rest() {
+    let redis = Redis::start();
+    let (master, first) = (master(&redis), worker(&redis));
+    first.ready().await.unwrap();
+    master.add_many((0..20).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
+    let running = next_job(&first).await;
+    let draining = tokio::spawn({
+        let first = first.clone();
+        async move { first.drain().await }
+    });
+    let second = worker(&redis);
+    for _ in 0..19 {
+        assert_eq!(next_job(&second).await.deaths, 0);
+    }
+    assert!(!draining.is_finished());
+    running.complete(Payload::default()).await.unwrap();
+    soon("drain", draining).await.unwrap().unwrap();
+}
