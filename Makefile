@@ -1,0 +1,93 @@
+# The one entry for building, testing and installing. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+BIN := $(CURDIR)/.venv/bin
+WITH_REDIS := tests/support/with_redis
+PYTEST := $(BIN)/pytest -q
+TESTS := $(PYTEST) -c tests/pyproject.toml
+SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
+DRIVERS := target/conformance
+
+.PHONY: help setup build build-c build-python build-node build-drivers demo bench install header clean lint \
+	test test-core test-support test-c test-python test-node test-conformance test-faults
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Check the toolchains and install the pinned tools (quick when there is nothing to do)
+	@scripts/setup.sh
+
+build: build-c build-python build-node ## Build the C library, the Python package (into .venv) and the Node addon
+
+build-c: setup
+	cargo build --release --package libswarm-ffi
+
+build-python: setup
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --manifest-path bindings/python/Cargo.toml
+
+build-node: setup
+	cd bindings/node && npm run --silent build
+
+build-drivers: build
+	mkdir -p $(DRIVERS)
+	cargo build --release --package driver-rust
+	cp target/release/driver-rust $(DRIVERS)/driver-rust
+	cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -g -Iinclude tests/conformance/driver-c/*.c \
+		target/release/libswarm.a -pthread -ldl -lm -o $(DRIVERS)/driver-c
+
+demo: build ## Hash a real directory tree with workers in C, Python and Node, killing one half way (DIR= for another tree)
+	DIR="$(DIR)" examples/demo/run.sh
+
+bench: build ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
+	benches/run.sh
+
+test: test-core test-support test-c test-python test-node test-conformance test-faults ## Run every test
+
+test-core: setup ## Rust unit and integration tests, header drift and exported symbols
+	cargo test --workspace --exclude libswarm-python --exclude libswarm-node
+
+test-support: setup ## The test servers and the fault proxy are what they say they are
+	$(TESTS) tests/support
+
+test-c: build-c ## C programs, plain, under ASAN and UBSAN, and under valgrind; install and examples
+	$(WITH_REDIS) tests/c/run.sh all
+
+test-python: build-python ## The Python package and its examples
+	$(WITH_REDIS) $(PYTEST) bindings/python/tests
+
+test-node: build-node ## The Node package, its drop-in face and its examples
+	$(WITH_REDIS) npm test --prefix bindings/node
+
+test-conformance: build-drivers ## The same behaviour in every language, every pair and over every transport
+	$(TESTS) tests/conformance
+
+test-faults: build-drivers ## Killed, stopped, cut off and blocked members, lost replies, an emptied Redis
+	$(TESTS) tests/faults
+
+lint: setup build-python build-node ## Formats, warnings and types of every language
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
+	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests
+	cd tests && $(BIN)/mypy --config-file pyproject.toml --no-error-summary -p swarm_support
+	cd tests && $(BIN)/mypy --config-file pyproject.toml --no-error-summary support/*.py conformance/*.py faults/*.py
+	cd bindings/python && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	cd bindings/python && $(BIN)/mypy --strict --no-error-summary python/libswarm
+	cd bindings/python && MYPYPATH=python $(BIN)/python -m mypy.stubtest libswarm._native
+	cd bindings/node && npx tsc --noEmit
+
+header: setup ## Write include/swarm.h anew from the C front
+	SWARM_WRITE_HEADER=1 cargo test --quiet --package libswarm-ffi --test header_is_current
+
+install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local); DESTDIR for packagers
+	scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
+
+clean: ## Remove everything that was built or installed into the checkout
+	cargo clean
+	rm -rf .venv bindings/node/node_modules bindings/node/*.node
