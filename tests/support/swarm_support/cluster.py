@@ -25,7 +25,7 @@ class Cluster:
         """All nodes, as the url option takes them."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
-    def keys(self) -> list[bytes]:
+    def all_keys(self) -> list[bytes]:
         """The keys of all nodes."""
         return [key for node in self.nodes for key in node.command("KEYS", "*")]
 

@@ -79,8 +79,11 @@ impl MasterDriver {
             self.master.submit(vec![NewJob::new(payload.clone())], Box::new(report));
         }
         drop(done);
-        let stored = outcomes.iter().collect::<Result<Vec<_>, Error>>()?.len();
-        Ok(Answer::ok().with("count", stored))
+        let mut ids = Vec::new();
+        for added in outcomes {
+            ids.extend(added?.into_iter().map(|job| job.id));
+        }
+        Ok(Answer::ok().with_list("ids", ids))
     }
 
     async fn event(&self, command: &Command) -> Result<Answer, Error> {

@@ -1,0 +1,12 @@
+"""A private server for each fault."""
+
+from collections.abc import Iterator
+
+import pytest
+from swarm_support import Redis
+
+
+@pytest.fixture
+def server() -> Iterator[Redis]:
+    with Redis() as running:
+        yield running

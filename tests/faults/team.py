@@ -1,0 +1,119 @@
+"""The members of one test: driver processes on a private Redis, what they wrote down, and what must hold afterwards."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from swarm_support import (
+    Answer,
+    Driver,
+    Language,
+    Ledger,
+    Note,
+    Redis,
+    check_invariants,
+    check_obliterated,
+    read_journal,
+    wait_until,
+)
+
+CLUSTER = "faults"
+
+
+class Team:
+    """Members of one cluster. `lease` is in seconds."""
+
+    def __init__(self, server: Redis, folder: Path, lease: float) -> None:
+        self.server = server
+        self.lease = lease
+        self.ledger = Ledger()
+        self._folder = folder
+        self._journals: dict[Driver, Path] = {}
+        self._drivers: list[Driver] = []
+
+    def master(self, language: Language = Language.RUST, **options: object) -> Driver:
+        """A registered master."""
+        return self._member("master", language, options)
+
+    def worker(self, language: Language = Language.RUST, **options: object) -> Driver:
+        """A registered worker that keeps a journal."""
+        journal = self._folder / f"{len(self._drivers)}-{language}.log"
+        driver = self._member("worker", language, {"log": str(journal), **options})
+        self._journals[driver] = journal
+        return driver
+
+    def add(self, master: Driver, count: int, payload: bytes = b'{"n":1}') -> list[str]:
+        """Adds jobs in one call."""
+        ids = master.call("add_many", payloads=[payload] * count).list("ids")
+        self.ledger.add(ids, payload)
+        return ids
+
+    def flood(self, master: Driver, count: int, payload: bytes = b'{"n":1}') -> list[str]:
+        """Adds jobs one by one with many in flight."""
+        ids = master.call("flood", count=count, payload=payload).list("ids")
+        self.ledger.add(ids, payload)
+        return ids
+
+    def notes(self, worker: Driver, *events: str) -> list[Note]:
+        """What a worker wrote down, of these events."""
+        return [note for note in read_journal(self._journals[worker]) if note.event in events]
+
+    def count(self, worker: Driver, name: str) -> int:
+        """One of the worker's counts."""
+        return int(worker.call("counts")[name])
+
+    def wait_for_notes(self, worker: Driver, event: str, count: int, within: float) -> list[Note]:
+        """Waits until the journal has so many notes of an event."""
+
+        def enough() -> list[Note] | None:
+            found = self.notes(worker, event)
+            return found if len(found) >= count else None
+
+        return wait_until(enough, within, f"{worker.language} notes {count} times `{event}`")
+
+    def lease_end(self, incarnation: str) -> float:
+        """When a member's lease ends, as Redis has it now, on the monotonic clock."""
+        score = self.server.command("ZSCORE", f"{{{CLUSTER}}}:due", f"L:{incarnation}")
+        assert score is not None, f"{incarnation} is not registered"
+        seconds, micros = self.server.command("TIME")
+        return time.monotonic() + float(score) / 1000 - (int(seconds) + int(micros) / 1e6)
+
+    def stats(self, member: Driver) -> Answer:
+        """The counts of the cluster."""
+        return member.call("stats")
+
+    def errors(self, member: Driver) -> list[str]:
+        """The codes of the `error` events that the member had and nobody has read."""
+        codes = []
+        while (event := member.event(0)) is not None:
+            if event["event"] == "error":
+                codes.append(event["code"])
+        return codes
+
+    def check(self, master: Driver) -> None:
+        """All invariants, the last by removing the cluster."""
+        check_invariants(self.server.admin, CLUSTER, self.ledger, self._journals.values())
+        for worker in self._journals:
+            worker.close()
+        master.call("obliterate")
+        master.call("close")
+        check_obliterated(self.server.admin)
+
+    def close(self) -> None:
+        """Ends all members."""
+        for driver in self._drivers:
+            driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _member(self, role: str, language: Language, options: dict[str, object]) -> Driver:
+        driver = Driver(language)
+        self._drivers.append(driver)
+        driver.call(role, **{"cluster": CLUSTER, "url": self.server.url, "lease": int(self.lease * 1000), **options})
+        driver.call("ready")
+        return driver
