@@ -38,7 +38,7 @@ fi
 have cargo || fail "cargo is missing; install Rust 1.88 or newer (rustup.rs)"
 have python3 || fail "python3 is missing; install Python 3.11 or newer"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$(python3 --version) is too old; install Python 3.11 or newer"
-have node && have npm || fail "node or npm is missing; install Node.js 20 or newer"
+if ! have node || ! have npm; then fail "node or npm is missing; install Node.js 20 or newer"; fi
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail "Node.js $(node --version) is too old; install 20 or newer"
 for component in fmt clippy; do
   cargo "$component" --version >/dev/null 2>&1 || fail "cargo $component is missing; run: rustup component add rustfmt clippy"
