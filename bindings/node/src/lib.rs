@@ -1,1 +1,16 @@
-//! The private native addon of the Node package.
+//! The private native addon of the Node package `assemblage`.
+//!
+//! Everything crosses the boundary in batches: jobs and finishes of one tick come in with one call ([`batch`]), events
+//! and answers go out with one call after one wake ([`mailbox`], [`outgoing`]). The JavaScript side of each format is
+//! in `lib/wire.js`. No user code runs on the threads made here.
+
+mod batch;
+mod failure;
+mod log;
+mod mailbox;
+mod master;
+mod options;
+mod outgoing;
+mod runtime;
+mod session;
+mod worker;

@@ -1,0 +1,5 @@
+//! Link flags that a Node addon needs on macOS and Windows.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,3 @@
+export * from "./index.js";
+import * as assemblage from "./index.js";
+export default assemblage;

@@ -1,0 +1,20 @@
+"use strict";
+
+const { classes } = require("./lib/errors.js");
+const { Job } = require("./lib/job.js");
+const { setLogger } = require("./lib/log.js");
+const Master = require("./lib/master.js");
+const native = require("./lib/native.js");
+const Worker = require("./lib/worker.js");
+
+/** A master of the cluster: adds and deletes jobs, awaits their results. */
+function createMaster(clusterId, config) {
+  return new Master(clusterId, config);
+}
+
+/** A worker of the cluster: is given jobs. */
+function createWorker(clusterId, config) {
+  return new Worker(clusterId, config);
+}
+
+module.exports = { createMaster, createWorker, setLogger, version: native.version(), Job, Master, Worker, ...classes };

@@ -1,0 +1,37 @@
+"use strict";
+// One class per kind of error of the core, all under SwarmError. Numbers, names and `retryable` come from the core.
+
+const native = require("./native.js");
+
+/** An error of any call: `code` says what kind, `retryable` whether the same call may succeed later. */
+class SwarmError extends Error {
+  constructor(message, options) {
+    super(message, options);
+    const { code, retryable } = new.target;
+    this.code = code;
+    this.retryable = retryable;
+  }
+}
+SwarmError.prototype.name = "SwarmError";
+SwarmError.code = "SWARM_INTERNAL";
+SwarmError.retryable = false;
+
+const byNumber = new Map();
+const classes = { SwarmError };
+
+for (const { number, name, retryable } of native.kinds()) {
+  const className = `${name.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase())}Error`;
+  const kind = { [className]: class extends SwarmError {} }[className];
+  kind.prototype.name = className;
+  kind.code = `SWARM_${name}`;
+  kind.retryable = retryable;
+  byNumber.set(number, kind);
+  classes[className] = kind;
+}
+
+/** The error of this kind, as the native side reports it. */
+function errorOf(number, message) {
+  return new (byNumber.get(number) ?? SwarmError)(message);
+}
+
+module.exports = { classes, errorOf };

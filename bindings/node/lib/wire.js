@@ -1,0 +1,120 @@
+"use strict";
+// The formats in which batches cross between JavaScript and the native addon; the other half is in src/batch.rs and
+// src/outgoing.rs.
+
+const { classes } = require("./errors.js");
+
+/** First number of a row that comes out. */
+const Code = Object.freeze({
+  ADD_JSON: 1,
+  ADD_BYTES: 2,
+  DELETE: 3,
+  READY: 4,
+  CLOSE: 5,
+  ERROR: 6,
+  DONE: 7,
+  FAILED: 8,
+  ADDED: 9,
+  FLAGS: 10,
+  JSON: 11,
+  BYTES: 12,
+  JOB_FAILED: 13,
+});
+
+/** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */
+const COLUMNS = 4;
+
+/** How a job is finished, in a row that goes in. */
+const Finish = Object.freeze({ COMPLETE: 0, COMPLETE_JSON: 1, COMPLETE_BYTES: 2, FAIL: 3, RELEASE: 4, STOPPED: 5 });
+
+/** Numbers per row of finishes: fence, kind, token (0: no answer wanted). */
+const FINISH_COLUMNS = 3;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** A copy of what `value` holds if it is bytes, else undefined. */
+function bytesOf(value) {
+  if (ArrayBuffer.isView(value)) return Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return Buffer.from(Buffer.from(value));
+  return undefined;
+}
+
+/** `value` as JSON text, which has no line breaks. */
+function jsonOf(value, what) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new classes.InvalidArgumentError(`the ${what} cannot be written as JSON: ${cause.message}`, { cause });
+  }
+  if (text === undefined) {
+    throw new classes.InvalidArgumentError(`the ${what} cannot be written as JSON: it is a ${typeof value}`);
+  }
+  return text;
+}
+
+/** Lines and bytes of a batch that goes in. */
+class Outgoing {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    this.lines = [];
+    this.bytes = null;
+    this.size = 0;
+  }
+
+  line(text) {
+    this.lines.push(text);
+    this.size += text.length;
+  }
+
+  blob(bytes) {
+    (this.bytes ??= []).push(bytes);
+    this.size += bytes.length;
+  }
+
+  get text() {
+    return this.lines.join("\n");
+  }
+
+  get allBytes() {
+    return this.bytes === null ? NO_BYTES : Buffer.concat(this.bytes);
+  }
+}
+
+/** Reads the contents of a batch that comes out, in the order of its rows. */
+class Incoming {
+  constructor(batch) {
+    this.ids = batch.ids.split("\n");
+    this.nextId = 0;
+    this.allText = batch.text;
+    this.nextText = 0;
+    this.allBytes = batch.blob;
+    this.nextByte = 0;
+  }
+
+  id() {
+    return this.ids[this.nextId++];
+  }
+
+  text(length) {
+    const start = this.nextText;
+    return this.allText.slice(start, (this.nextText = start + length));
+  }
+
+  bytes(length) {
+    const start = this.nextByte;
+    this.nextByte = start + length;
+    if (length === 0) return Buffer.alloc(0);
+    // A copy, so that a job held for long does not hold on to the batch that it came in.
+    return length === this.allBytes.length ? this.allBytes : Buffer.from(this.allBytes.subarray(start, this.nextByte));
+  }
+
+  flags(count) {
+    return Array.from(this.text(count), (flag) => flag === "1");
+  }
+}
+
+module.exports = { Code, COLUMNS, Finish, FINISH_COLUMNS, Incoming, Outgoing, bytesOf, jsonOf };

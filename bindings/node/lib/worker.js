@@ -1,0 +1,242 @@
+"use strict";
+// Workers: are given jobs, say when they must stop, and take back what came of them.
+
+const { randomBytes } = require("node:crypto");
+const { call, emit, settled } = require("./callbacks.js");
+const { classes, errorOf } = require("./errors.js");
+const Finishes = require("./finishes.js");
+const Handler = require("./handler.js");
+const { Job, TERMINATED } = require("./job.js");
+const Member = require("./member.js");
+const native = require("./native.js");
+const { Code, Finish, bytesOf, jsonOf } = require("./wire.js");
+
+/** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
+const DEFAULT_GRACE = 5000;
+
+class Worker extends Member {
+  constructor(clusterId, config) {
+    super("worker", clusterId, config);
+    this.assemblageId = this._cluster;
+    this.id = randomBytes(10).toString("hex");
+    this.running = true;
+    this._settings.push("requeue", this.config.requeue ?? "back");
+    this._held = new Map();
+    this._jobs = null;
+    this._handler = null;
+    this._finishes = new Finishes((rows, text, bytes) => this._sendFinishes(rows, text, bytes));
+    this._closeTold = false;
+
+    const failure = native.checkOptions(this._cluster, this._settings);
+    if (failure) throw errorOf(failure.number, failure.message);
+    // Not at once, so that `process` can still set the slots.
+    process.nextTick(() => this._start());
+  }
+
+  _start() {
+    if (this._native !== null || this._closing) return;
+    try {
+      this._open(native.openWorker);
+    } catch (error) {
+      this._closing = true;
+      this.running = false;
+      this._complain(error);
+    }
+  }
+
+  _expect(settle) {
+    this._start();
+    return super._expect(settle);
+  }
+
+  /** The jobs held now, by id. */
+  get jobs() {
+    if (this._jobs === null) {
+      this._jobs = {};
+      for (const job of this._held.values()) if (!job.cancelled) this._jobs[job.id] = job;
+    }
+    return this._jobs;
+  }
+
+  /**
+   * Runs `handler(job, { signal })` for each job: what it returns completes the job, what it throws fails it.
+   * `slots` limits how many run at once; it can be set here only in the turn in which the worker was made.
+   */
+  process(handler, { slots } = {}) {
+    if (typeof handler !== "function") throw new classes.InvalidArgumentError("process needs a function that handles a job");
+    if (this._handler !== null) throw new classes.InvalidArgumentError("process was called before; a worker has one handler");
+    if (slots !== undefined) this._setSlots(slots);
+    this._handler = new Handler(this, handler);
+    for (const job of this._held.values()) this._handler.run(job);
+    return this;
+  }
+
+  _setSlots(slots) {
+    if (this._native !== null) {
+      throw new classes.InvalidArgumentError("slots came too late: give them to createWorker, or call process right after it");
+    }
+    const settings = slots === Infinity ? [] : ["slots", String(slots)];
+    const failure = native.checkOptions(this._cluster, [...this._settings, ...settings]);
+    if (failure) throw errorOf(failure.number, failure.message);
+    this._settings.push(...settings);
+  }
+
+  /** Queues the deletion of any job of the cluster. `callback(error, existed)` */
+  queueDeleteJob(jobId, callback) {
+    return settled(callback, (settle) => {
+      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), String(jobId));
+    }, true);
+  }
+
+  /** Takes no new jobs and waits until those held are finished. */
+  drain(callback) {
+    return this._ask(callback, "drain");
+  }
+
+  /**
+   * Emits `delete` on all jobs and gives them back to the cluster; `grace` is how long handlers have to stop, in
+   * milliseconds. Emits `close`, then answers. A second call fails with "Already stopped".
+   */
+  terminate(options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    if (this._closing) {
+      const error = new classes.ClosedError("Already stopped");
+      if (typeof callback !== "function") return quietly(Promise.reject(error));
+      call(callback, error);
+      return undefined;
+    }
+    const started = this._native !== null;
+    this._closing = true;
+    this.running = false;
+    for (const job of [...this._held.values()]) this._stop(job, TERMINATED);
+    return settled(callback, (settle) => {
+      const end = (error) => {
+        this._tellClose();
+        this._release();
+        settle(error);
+      };
+      if (started) this._native_("terminate", end, options?.grace ?? DEFAULT_GRACE);
+      else process.nextTick(end, null);
+    }, true);
+  }
+
+  _registered(incarnation) {
+    this.id = incarnation;
+    this.running = !this._closing;
+    this._closeTold = false;
+    super._registered(incarnation);
+  }
+
+  _event(code, key, a, b, incoming) {
+    switch (code) {
+      case Code.ADD_JSON:
+        return this._add(new Job(this, incoming.id(), key, b, incoming.text(a)));
+      case Code.ADD_BYTES:
+        return this._add(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
+      case Code.DELETE:
+        return this._delete(incoming.id(), key, a);
+      default:
+        return super._event(code, key, a, b, incoming);
+    }
+  }
+
+  _add(job) {
+    // Terminated by a listener while this batch is handed out: the native side takes the job back.
+    if (this._closing) return;
+    this._held.set(job.fence, job);
+    if (this._jobs !== null) this._jobs[job.id] = job;
+    if (this.listenerCount("add") > 0) emit(this, "add", job);
+    if (this._handler !== null) this._handler.run(job);
+  }
+
+  _delete(id, fence, reason) {
+    const job = this._held.get(fence);
+    if (job === undefined) {
+      if (!this._closing && this.listenerCount("delete") > 0) emit(this, "delete", id);
+    } else {
+      this._stop(job, reason);
+      // Its handler says when it has stopped; and a listener may have finished it after all.
+      if (job._running || !this._held.has(fence)) return;
+      this._held.delete(fence);
+    }
+    this._finishes.push(fence, Finish.STOPPED, undefined, 0);
+  }
+
+  /** Tells a job to stop, and no longer lists it. */
+  _stop(job, reason) {
+    this._unlist(job);
+    job._stop(reason);
+  }
+
+  _unlist(job) {
+    if (this._jobs !== null && this._jobs[job.id] === job) delete this._jobs[job.id];
+  }
+
+  _complete(job, result, callback) {
+    return settled(callback, (settle) => {
+      const bytes = bytesOf(result);
+      const kind = bytes ? Finish.COMPLETE_BYTES : result === undefined ? Finish.COMPLETE : Finish.COMPLETE_JSON;
+      this._end(job, kind, bytes ?? (result === undefined ? undefined : jsonOf(result, "result")), settle);
+    });
+  }
+
+  _finish(job, kind, content, callback) {
+    return settled(callback, (settle) => this._end(job, kind, content, settle));
+  }
+
+  /** Ends the hold on a job; `settle`, if given, hears when Redis has accepted it. */
+  _end(job, kind, content, settle) {
+    const token = settle === undefined ? 0 : this._expect((error) => this._ended(job, error, settle));
+    this._held.delete(job.fence);
+    this._unlist(job);
+    this._finishes.push(job.fence, kind, content, token);
+  }
+
+  _ended(job, error, settle) {
+    // A refused result leaves the job with its worker.
+    if (error instanceof classes.TooLargeError && !job.cancelled) {
+      this._held.set(job.fence, job);
+      if (this._jobs !== null) this._jobs[job.id] = job;
+    }
+    settle(error);
+  }
+
+  _sendFinishes(rows, text, bytes) {
+    const failure = this._native?.finish(rows, text, bytes);
+    if (failure) this._complain(errorOf(failure.number, failure.message));
+  }
+
+  _closed(error) {
+    this.running = false;
+    this._tellClose();
+    if (error === null) return;
+    const lost = new classes.LeaseLostError("Expired lock, can't update");
+    lost.cause = error;
+    this._complain(lost);
+    // Without the option rejoin nothing more comes.
+    if (this.config.rejoin === false && !this._closing) {
+      this._closing = true;
+      this._release();
+    }
+  }
+
+  _tellClose() {
+    if (this._closeTold) return;
+    this._closeTold = true;
+    emit(this, "close");
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Worker.prototype[Symbol.asyncDispose] = async function dispose() {
+    if (!this._closing) await this.terminate();
+  };
+}
+
+/** A promise at which nobody may be looking, as in `settled`. */
+function quietly(promise) {
+  promise.catch(() => {});
+  return promise;
+}
+
+module.exports = Worker;

@@ -1,0 +1,89 @@
+//! Batches that come in from JavaScript: jobs to add and jobs to finish.
+
+use libswarm::{ContentType, Error, ErrorKind, Finish, NewJob, Payload};
+use memchr::memchr;
+
+/// The lines of `text` and the bytes of `blob`, both consumed in order.
+///
+/// JSON written by `JSON.stringify` has no line break, so one string carries many values and is split again here.
+struct Lines<'a> {
+    text: Option<&'a str>,
+    blob: &'a [u8],
+}
+
+impl<'a> Lines<'a> {
+    fn line(&mut self) -> Option<&'a str> {
+        let text = self.text?;
+        match memchr(b'\n', text.as_bytes()) {
+            Some(end) => {
+                self.text = Some(&text[end + 1..]);
+                Some(&text[..end])
+            }
+            None => self.text.take(),
+        }
+    }
+
+    fn expect_line(&mut self) -> Result<&'a str, Error> {
+        self.line().ok_or_else(|| damaged("it has too few lines"))
+    }
+
+    fn bytes(&mut self, length: &str) -> Result<Payload, Error> {
+        let length = length.parse().map_err(|_| damaged("a length is not a number"))?;
+        let (bytes, rest) = self.blob.split_at_checked(length).ok_or_else(|| damaged("it has too few bytes"))?;
+        self.blob = rest;
+        Ok(Payload { bytes: bytes.to_vec(), content_type: ContentType::Bytes })
+    }
+}
+
+fn damaged(why: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("a batch from JavaScript cannot be read: {why}"))
+}
+
+/// Jobs to add: a line of JSON is a job; `@n` is a job of the next n bytes of `blob`; `#[name, value, ...]` sets
+/// options of the job that follows.
+pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<NewJob>, Error> {
+    let mut lines = Lines { text: Some(text), blob };
+    let mut jobs = Vec::with_capacity(count);
+    while jobs.len() < count {
+        let mut line = lines.expect_line()?;
+        let options = line.strip_prefix('#');
+        if options.is_some() {
+            line = lines.expect_line()?;
+        }
+        let payload = match line.strip_prefix('@') {
+            Some(length) => lines.bytes(length)?,
+            None => Payload::raw_json(line),
+        };
+        let mut job = NewJob::new(payload);
+        if let Some(options) = options {
+            let pairs: Vec<String> = serde_json::from_str(options).map_err(|e| damaged(&e.to_string()))?;
+            for pair in pairs.as_chunks::<2>().0 {
+                job.set(&pair[0], &pair[1])?;
+            }
+        }
+        jobs.push(job);
+    }
+    Ok(jobs)
+}
+
+/// A row of a batch of finishes: fence, kind, token (0: no answer wanted).
+pub const FINISH_COLUMNS: usize = 3;
+
+/// Jobs to finish, with the token of each; kinds 1 to 3 take a line of `text`.
+pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finish, u32)>, Error> {
+    let mut lines = Lines { text: Some(text), blob };
+    let mut finishes = Vec::with_capacity(rows.len() / FINISH_COLUMNS);
+    for row in rows.as_chunks::<FINISH_COLUMNS>().0 {
+        let finish = match row[1] as u32 {
+            0 => Finish::Complete(Payload::raw_json("null")),
+            1 => Finish::Complete(Payload::raw_json(lines.expect_line()?)),
+            2 => Finish::Complete(lines.expect_line().and_then(|length| lines.bytes(length))?),
+            3 => Finish::Fail(serde_json::from_str(lines.expect_line()?).map_err(|e| damaged(&e.to_string()))?),
+            4 => Finish::Release,
+            5 => Finish::Stopped,
+            kind => return Err(damaged(&format!("there is no finish {kind}"))),
+        };
+        finishes.push((row[0] as u64, finish, row[2] as u32));
+    }
+    Ok(finishes)
+}

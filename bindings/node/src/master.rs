@@ -1,0 +1,139 @@
+//! The native half of a master.
+
+use libswarm::Master;
+use napi::Env;
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Function};
+use napi_derive::napi;
+
+use crate::failure::Failure;
+use crate::outgoing::{Answer, Batch, answer, json_of, to_json};
+use crate::session::Session;
+use crate::{batch, options};
+
+/// An open master. Calls name a token, by which `take` answers them.
+#[napi]
+pub struct NativeMaster {
+    session: Option<Session<Master>>,
+}
+
+/// Opens a master; `wake` is called when there is something to take.
+#[napi(catch_unwind)]
+pub fn open_master(cluster: String, settings: Vec<String>, wake: Function<'_, (), ()>) -> napi::Result<Either<NativeMaster, Failure>> {
+    let opened = Session::open(
+        &wake,
+        |threads| Master::start(options::parse(&cluster, &settings)?, threads.handle()),
+        |master, mailbox| master.set_wake(move || mailbox.wake()),
+    )?;
+    Ok(match opened {
+        Ok(session) => Either::A(NativeMaster { session: Some(session) }),
+        Err(error) => Either::B(error.into()),
+    })
+}
+
+#[napi]
+impl NativeMaster {
+    /// Takes events and answers into `rows`; again while `more`.
+    #[napi(catch_unwind)]
+    pub fn take(&self, mut rows: Float64ArraySlice<'_>) -> Option<Batch> {
+        // SAFETY: the array is private to lib/member.js and not shared, and JavaScript does not run during this call.
+        let rows = unsafe { rows.as_mut() };
+        self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
+    }
+
+    /// Whether this master keeps its event loop alive.
+    #[napi(catch_unwind)]
+    pub fn keep_alive(&self, env: &Env, alive: bool) {
+        if let Some(open) = &self.session {
+            open.mailbox.keep_alive(env, alive);
+        }
+    }
+
+    /// Ends what `close` or a drop leaves; the object answers no more.
+    #[napi(catch_unwind)]
+    pub fn release(&mut self) {
+        self.session = None;
+    }
+
+    /// Adds jobs, see `batch::jobs`.
+    #[napi(catch_unwind)]
+    pub fn submit(&self, token: u32, count: u32, text: String, blob: Option<&[u8]>) {
+        let Some(open) = &self.session else { return };
+        let mailbox = open.mailbox.clone();
+        match batch::jobs(&text, blob.unwrap_or_default(), count as usize) {
+            Ok(jobs) => open.member.submit(jobs, Box::new(move |added| mailbox.answer(token, answer(added, Answer::Added)))),
+            Err(error) => mailbox.answer(token, Answer::Failed(error)),
+        }
+    }
+
+    /// Deletes jobs; answers whether each existed.
+    #[napi(catch_unwind)]
+    pub fn delete_jobs(&self, token: u32, ids: Vec<String>) {
+        self.call(token, |master| async move { answer(master.delete_many(ids).await, Answer::Flags) });
+    }
+
+    /// Awaits the result of a job.
+    #[napi(catch_unwind)]
+    pub fn result(&self, token: u32, id: String) {
+        if let Some(open) = &self.session {
+            open.wait(token, |master| async move { answer(master.result(id).await, Answer::Outcome) });
+        }
+    }
+
+    /// Stops waiting for a result.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, token: u32) {
+        if let Some(open) = &self.session {
+            open.cancel(token);
+        }
+    }
+
+    /// Waits until the master is registered.
+    #[napi(catch_unwind)]
+    pub fn ready(&self, token: u32) {
+        self.call(token, |master| async move { answer(master.ready().await, |()| Answer::Done) });
+    }
+
+    /// Counts of the cluster.
+    #[napi(catch_unwind)]
+    pub fn stats(&self, token: u32) {
+        self.call(token, |master| async move { answer(master.stats().await, |stats| json_of(&stats)) });
+    }
+
+    /// Removes every key of the cluster.
+    #[napi(catch_unwind)]
+    pub fn obliterate(&self, token: u32) {
+        self.call(token, |master| async move { answer(master.obliterate().await, |()| Answer::Done) });
+    }
+
+    /// Leaves the cluster.
+    #[napi(catch_unwind)]
+    pub fn close(&self, token: u32) {
+        self.call(token, |master| async move { answer(master.close().await, |()| Answer::Done) });
+    }
+
+    /// The member's own view, as JSON.
+    #[napi(catch_unwind)]
+    pub fn health(&self) -> Option<String> {
+        self.session.as_ref().map(|open| to_json(&open.member.health()))
+    }
+}
+
+impl NativeMaster {
+    fn call<F>(&self, token: u32, call: impl FnOnce(Master) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        if let Some(open) = &self.session {
+            open.call(token, call);
+        }
+    }
+}
+
+impl Drop for NativeMaster {
+    fn drop(&mut self) {
+        // Collected, or its environment ends: leave the cluster without holding up the thread.
+        if let Some(Session { member, threads, .. }) = self.session.take() {
+            threads.spawn(async move { drop(member.close().await) });
+        }
+    }
+}

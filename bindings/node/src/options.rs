@@ -1,0 +1,23 @@
+//! Options by name. The core checks names and bounds; nothing of them is known here.
+
+use libswarm::{Error, Options};
+use napi_derive::napi;
+
+use crate::failure::Failure;
+
+/// Options from a flat list of names and values.
+pub fn parse(cluster: &str, settings: &[String]) -> Result<Options, Error> {
+    let mut options = Options::new(cluster);
+    options.set("language", "node")?;
+    for pair in settings.as_chunks::<2>().0 {
+        options.set(&pair[0], &pair[1])?;
+    }
+    options.check()?;
+    Ok(options)
+}
+
+/// What is wrong with these options, if anything.
+#[napi(catch_unwind)]
+pub fn check_options(cluster: String, settings: Vec<String>) -> Option<Failure> {
+    parse(&cluster, &settings).err().map(Failure::from)
+}

@@ -1,0 +1,73 @@
+//! What an open master and an open worker have in common.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use libswarm::Error;
+use napi::bindgen_prelude::Function;
+use tokio::task::AbortHandle;
+
+use crate::mailbox::Mailbox;
+use crate::outgoing::Answer;
+use crate::runtime::Threads;
+
+/// A member of the core with its mailbox and its share in the threads.
+pub struct Session<M> {
+    pub member: M,
+    pub mailbox: Arc<Mailbox>,
+    pub threads: Arc<Threads>,
+    waits: Arc<Mutex<HashMap<u32, AbortHandle>>>,
+}
+
+impl<M: Clone> Session<M> {
+    /// Opens a member and has its events announced.
+    pub fn open(
+        wake: &Function<'_, (), ()>,
+        start: impl FnOnce(&Threads) -> Result<M, Error>,
+        announce: impl FnOnce(&M, Arc<Mailbox>),
+    ) -> napi::Result<Result<Self, Error>> {
+        let mailbox = Arc::new(Mailbox::new(wake)?);
+        let started = Threads::share().and_then(|threads| Ok((start(&threads)?, threads)));
+        Ok(started.map(|(member, threads)| {
+            announce(&member, mailbox.clone());
+            Session { member, mailbox, threads, waits: Arc::default() }
+        }))
+    }
+
+    /// Answers `token` when the future that `call` makes of the member is done.
+    pub fn call<F>(&self, token: u32, call: impl FnOnce(M) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let (future, mailbox) = (call(self.member.clone()), self.mailbox.clone());
+        self.threads.spawn(async move { mailbox.answer(token, future.await) });
+    }
+
+    /// As [`Session::call`], but can be given up by [`Session::cancel`].
+    pub fn wait<F>(&self, token: u32, call: impl FnOnce(M) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let (future, mailbox, waits) = (call(self.member.clone()), self.mailbox.clone(), self.waits.clone());
+        // Held while spawning, so that the task cannot take its entry out before it is in.
+        let mut entries = lock(&self.waits);
+        let task = self.threads.spawn(async move {
+            let answer = future.await;
+            lock(&waits).remove(&token);
+            mailbox.answer(token, answer);
+        });
+        entries.insert(token, task);
+    }
+
+    /// Gives up a wait; no answer comes, unless it is already on its way.
+    pub fn cancel(&self, token: u32) {
+        if let Some(task) = lock(&self.waits).remove(&token) {
+            task.abort();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

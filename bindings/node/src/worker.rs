@@ -1,0 +1,132 @@
+//! The native half of a worker.
+
+use std::time::Duration;
+
+use libswarm::{Done, Error, Worker};
+use napi::Env;
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Function};
+use napi_derive::napi;
+
+use crate::failure::Failure;
+use crate::outgoing::{Answer, Batch, answer, json_of, to_json};
+use crate::session::Session;
+use crate::{batch, options};
+
+/// An open worker. Calls name a token, by which `take` answers them.
+#[napi]
+pub struct NativeWorker {
+    session: Option<Session<Worker>>,
+}
+
+/// Opens a worker; `wake` is called when there is something to take.
+#[napi(catch_unwind)]
+pub fn open_worker(cluster: String, settings: Vec<String>, wake: Function<'_, (), ()>) -> napi::Result<Either<NativeWorker, Failure>> {
+    let opened = Session::open(
+        &wake,
+        |threads| Worker::start(options::parse(&cluster, &settings)?, threads.handle()),
+        |worker, mailbox| worker.set_wake(move || mailbox.wake()),
+    )?;
+    Ok(match opened {
+        Ok(session) => Either::A(NativeWorker { session: Some(session) }),
+        Err(error) => Either::B(error.into()),
+    })
+}
+
+#[napi]
+impl NativeWorker {
+    /// Takes events and answers into `rows`; again while `more`.
+    #[napi(catch_unwind)]
+    pub fn take(&self, mut rows: Float64ArraySlice<'_>) -> Option<Batch> {
+        // SAFETY: the array is private to lib/member.js and not shared, and JavaScript does not run during this call.
+        let rows = unsafe { rows.as_mut() };
+        self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
+    }
+
+    /// Whether this worker keeps its event loop alive.
+    #[napi(catch_unwind)]
+    pub fn keep_alive(&self, env: &Env, alive: bool) {
+        if let Some(open) = &self.session {
+            open.mailbox.keep_alive(env, alive);
+        }
+    }
+
+    /// Ends what `terminate` or a drop leaves; the object answers no more.
+    #[napi(catch_unwind)]
+    pub fn release(&mut self) {
+        self.session = None;
+    }
+
+    /// Finishes jobs, see `batch::finishes`.
+    #[napi(catch_unwind)]
+    pub fn finish(&self, rows: &[f64], text: String, blob: Option<&[u8]>) -> Option<Failure> {
+        let open = self.session.as_ref()?;
+        let finishes = match batch::finishes(rows, &text, blob.unwrap_or_default()) {
+            Ok(finishes) => finishes,
+            Err(error) => return Some(error.into()),
+        };
+        let done = |token: u32| {
+            let mailbox = open.mailbox.clone();
+            Box::new(move |result: Result<(), Error>| mailbox.answer(token, answer(result, |()| Answer::Done))) as Done<()>
+        };
+        let finishes = finishes.into_iter().map(|(fence, finish, token)| (fence, finish, (token != 0).then(|| done(token))));
+        open.member.finish_many(finishes.collect());
+        None
+    }
+
+    /// Queues the deletion of a job of the cluster; answers whether it existed.
+    #[napi(catch_unwind)]
+    pub fn delete_job(&self, token: u32, id: String) {
+        self.call(token, |worker| async move { answer(worker.delete(id).await, |existed| Answer::Flags(vec![existed])) });
+    }
+
+    /// Waits until the worker is registered.
+    #[napi(catch_unwind)]
+    pub fn ready(&self, token: u32) {
+        self.call(token, |worker| async move { answer(worker.ready().await, |()| Answer::Done) });
+    }
+
+    /// Takes no new jobs and waits until those held are finished.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, token: u32) {
+        self.call(token, |worker| async move { answer(worker.drain().await, |()| Answer::Done) });
+    }
+
+    /// Gives all jobs back, after at most `grace` milliseconds.
+    #[napi(catch_unwind)]
+    pub fn terminate(&self, token: u32, grace: f64) {
+        let grace = Duration::try_from_secs_f64(grace / 1000.0).unwrap_or(Duration::MAX);
+        self.call(token, move |worker| async move { answer(worker.terminate(grace).await, |()| Answer::Done) });
+    }
+
+    /// Counts of the cluster.
+    #[napi(catch_unwind)]
+    pub fn stats(&self, token: u32) {
+        self.call(token, |worker| async move { answer(worker.stats().await, |stats| json_of(&stats)) });
+    }
+
+    /// The member's own view, as JSON.
+    #[napi(catch_unwind)]
+    pub fn health(&self) -> Option<String> {
+        self.session.as_ref().map(|open| to_json(&open.member.health()))
+    }
+}
+
+impl NativeWorker {
+    fn call<F>(&self, token: u32, call: impl FnOnce(Worker) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        if let Some(open) = &self.session {
+            open.call(token, call);
+        }
+    }
+}
+
+impl Drop for NativeWorker {
+    fn drop(&mut self) {
+        // Collected, or its environment ends, so nobody runs these jobs any more: give them back at once.
+        if let Some(Session { member, threads, .. }) = self.session.take() {
+            threads.spawn(async move { drop(member.terminate(Duration::ZERO).await) });
+        }
+    }
+}
