@@ -69,7 +69,12 @@ struct State {
 
 impl EventQueue {
     pub(crate) fn new(window: u32) -> Self {
-        EventQueue { state: Mutex::default(), readable: Notify::new(), room: Notify::new(), room_step: u64::from(window).div_ceil(4) }
+        EventQueue {
+            state: Mutex::default(),
+            readable: Notify::new(),
+            room: Notify::new(),
+            room_step: u64::from(window).div_ceil(4),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -143,12 +148,12 @@ impl EventQueue {
         self.lock().taken
     }
 
-    /// Drops the `Add` events not yet taken, whose jobs the program has never seen, and returns those jobs.
-    pub(crate) fn withdraw_adds(&self) -> Vec<Job> {
-        let mut state = self.lock();
+    /// Drops the `Add` events not yet taken, of all jobs or of the one with this fence, and returns those jobs, which the program has
+    /// never seen.
+    pub(crate) fn withdraw_adds(&self, fence: Option<u64>) -> Vec<Job> {
         let mut jobs = Vec::new();
-        state.events.retain(|event| match event {
-            Event::Add(job) => {
+        self.lock().events.retain(|event| match event {
+            Event::Add(job) if fence.is_none_or(|fence| job.fence == fence) => {
                 jobs.push(job.clone());
                 false
             }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rand::Rng;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::store::record::ResultWanted;
@@ -118,8 +119,8 @@ impl NewJob {
         Ok(())
     }
 
-    /// Checks everything that can be checked without Redis.
-    pub(crate) fn check(&self, max_payload: usize) -> Result<()> {
+    /// Checks everything that can be checked without Redis, as adding does; `max_payload` is the option of that name.
+    pub fn check(&self, max_payload: usize) -> Result<()> {
         if self.payload.bytes.len() > max_payload {
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -154,13 +155,27 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
 
 /// A fresh id: 20 lower-case hexadecimal characters, 80 random bits.
 pub fn random_id() -> String {
-    let bytes: [u8; 10] = rand::rng().random();
-    let mut id = String::with_capacity(20);
-    for byte in bytes {
-        id.push(char::from_digit((byte >> 4).into(), 16).unwrap_or('0'));
-        id.push(char::from_digit((byte & 15).into(), 16).unwrap_or('0'));
+    Ids::new().next()
+}
+
+/// Many fresh ids for one call to the system. Not kept longer than a batch: a generator that lives on would give a forked child the
+/// ids of its parent.
+pub(crate) struct Ids(SmallRng);
+
+impl Ids {
+    pub(crate) fn new() -> Self {
+        Ids(SmallRng::from_os_rng())
     }
-    id
+
+    pub(crate) fn next(&mut self) -> String {
+        let mut bytes = [0u8; 10];
+        self.0.fill(&mut bytes);
+        let mut id = String::with_capacity(20);
+        for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            id.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+        id
+    }
 }
 
 /// What `add` answers.

@@ -15,7 +15,10 @@ mod worker;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
-pub use job::{Added, ContentType, DEFAULT_RESULT_TTL, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_NAME, MAX_RESULT, NewJob, Outcome, Payload, random_id};
+pub use job::{
+    Added, ContentType, DEFAULT_RESULT_TTL, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_NAME, MAX_RESULT, NewJob, Outcome,
+    Payload, random_id,
+};
 pub use master::Master;
 pub use options::{Address, Eviction, HostPort, Options, Requeue, Tls};
 pub use worker::{Done, Process, Worker};

@@ -237,7 +237,9 @@ impl Options {
     /// `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db` and `redis+cluster://h1,h2`; `rediss+…` for TLS.
     fn set_url(&mut self, text: &str) -> Result<()> {
         let bad = |why: &str| {
-            invalid(format!("the url is not usable: {why}. Forms: redis://user:password@host:port/db, rediss://…, unix:///path/to/socket?db=0, redis+sentinel://host:port,host:port/master/db, redis+cluster://host:port,host:port"))
+            invalid(format!(
+                "the url is not usable: {why}. Forms: redis://user:password@host:port/db, rediss://…, unix:///path/to/socket?db=0, redis+sentinel://host:port,host:port/master/db, redis+cluster://host:port,host:port"
+            ))
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         if let "unix" | "redis+unix" = scheme {

@@ -57,16 +57,23 @@ async fn waiting_jobs_come_in_order_within_the_slots() {
 async fn results_are_awaited_now_and_later() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis));
-    let running = tokio::spawn(worker.process(|job| async move {
-        match job.json::<i64>() {
-            Ok(n) if n >= 0 => Ok(n * n),
-            _ => Err("negative"),
-        }
-    }).until(std::future::pending()));
+    let running = tokio::spawn(
+        worker
+            .process(|job| async move {
+                match job.json::<i64>() {
+                    Ok(n) if n >= 0 => Ok(n * n),
+                    _ => Err("negative"),
+                }
+            })
+            .until(std::future::pending()),
+    );
     let squared: i64 = soon("run", master.run(NewJob::json(&12).unwrap())).await.unwrap().json().unwrap();
     assert_eq!(squared, 144);
     let failed = soon("run", master.run(NewJob::json(&-1).unwrap())).await.unwrap();
-    assert!(matches!(&failed, Outcome::Failed(failure) if failure.reason == "failed" && failure.message == "negative"), "{failed:?}");
+    assert!(
+        matches!(&failed, Outcome::Failed(failure) if failure.reason == "failed" && failure.message == "negative"),
+        "{failed:?}"
+    );
     let id = master.add(NewJob::json(&5).unwrap().result(true)).await.unwrap().id;
     let late = self::master(&redis);
     assert_eq!(soon("result", late.result(&id)).await.unwrap().json::<i64>().unwrap(), 25);
@@ -82,7 +89,12 @@ async fn a_result_may_be_awaited_before_there_is_a_worker() {
     let id = master.add(NewJob::json(&3).unwrap().id("three").result(true)).await.unwrap().id;
     let other = self::master(&redis);
     let waiting = tokio::spawn(async move { other.result("three").await });
-    soon("a waiter", async { while redis.ask::<u64>(&["HLEN", "{test}:waiters"]) == 0 { tokio::task::yield_now().await } }).await;
+    soon("a waiter", async {
+        while redis.ask::<u64>(&["HLEN", "{test}:waiters"]) == 0 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
     let worker = worker(&redis);
     let job = next_job(&worker).await;
     assert_eq!(job.id, id);
@@ -123,7 +135,8 @@ async fn deleted_jobs_are_not_given_or_are_stopped() {
     let (deleted, reason) = next_event(&worker, "delete", |event| match event {
         Event::Delete { job, reason } => Some((job, reason)),
         _ => None,
-    }).await;
+    })
+    .await;
     assert_eq!((deleted.fence, reason), (job.fence, DeleteReason::Deleted));
     assert!(job.is_cancelled());
     // Added again while the old execution has not stopped: it waits for that.
@@ -156,7 +169,8 @@ async fn terminate_moves_jobs_and_leaves_nothing_behind() {
         let job = next_event(&first, "delete", |event| match event {
             Event::Delete { job, reason: DeleteReason::Terminated } => Some(job),
             _ => None,
-        }).await;
+        })
+        .await;
         assert_eq!(job.fence, expected.fence);
         first.finish(job.fence, Finish::Stopped, None);
     }
@@ -184,7 +198,12 @@ async fn jobs_are_balanced_over_workers() {
     for worker in &workers {
         worker.ready().await.unwrap();
     }
-    soon("credit of all", async { while redis.ask::<u64>(&["ZCARD", "{test}:load"]) < 3 { tokio::task::yield_now().await } }).await;
+    soon("credit of all", async {
+        while redis.ask::<u64>(&["ZCARD", "{test}:load"]) < 3 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
     for chunk in [1, 1, 1, 5, 22] {
         master.add_many((0..chunk).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
     }

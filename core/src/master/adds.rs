@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::closed;
 use crate::error::Error;
-use crate::job::{Added, NewJob, random_id};
+use crate::job::{Added, Ids, NewJob};
 use crate::store::AddCall;
 use crate::store::record::{write_array, write_integer, write_record, write_string};
 use crate::worker::Done;
@@ -90,7 +90,8 @@ impl Adds {
     pub(crate) fn fail_waiting(&self, since: Option<Instant>, error: &Error) {
         let failed: Vec<Submission> = {
             let mut queue = self.lock();
-            let count = queue.submissions.iter().take_while(|submission| since.is_none_or(|since| submission.since < since)).count();
+            let count =
+                queue.submissions.iter().take_while(|submission| since.is_none_or(|since| submission.since < since)).count();
             queue.submissions.drain(..count).collect()
         };
         for submission in failed {
@@ -101,10 +102,14 @@ impl Adds {
 
     /// The next batch, numbered, or `None` if nothing waits. A submission too large for it stays for the next, with what is left of it.
     pub(crate) fn next_batch(&self, incarnation: &str, number: u64) -> Option<Batch> {
+        if self.len() == 0 {
+            return None;
+        }
         let mut parts: Vec<Part> = Vec::new();
         let mut body = Vec::new();
         let mut own: Vec<usize> = Vec::new();
         let (mut count, mut largest) = (0, 0);
+        let mut fresh = Ids::new();
         loop {
             let Some(mut submission) = self.lock().submissions.pop_front() else { break };
             let stored = submission.added.len();
@@ -122,7 +127,7 @@ impl Adds {
                         own.push(count);
                         id.clone()
                     }
-                    None => random_id(),
+                    None => fresh.next(),
                 };
                 write_string(&mut body, id.as_bytes());
                 write_record(&mut body, &job, requester);
@@ -134,10 +139,6 @@ impl Adds {
             if full {
                 break;
             }
-        }
-        if count == 0 {
-            // A submission that was just begun and did not fit is not possible: the first job always fits.
-            return None;
         }
         let mut jobs = Vec::with_capacity(body.len() + 5);
         write_array(&mut jobs, 2 * count);

@@ -155,7 +155,11 @@ impl Master {
     fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {
         let limit = self.front.shared.options.max_payload;
         if let Some((position, error)) = jobs.iter().enumerate().find_map(|(at, job)| Some((at, job.check(limit).err()?))) {
-            return done(Err(if jobs.len() == 1 { error } else { error.context(format_args!("job {position}, none was added")) }));
+            return done(Err(if jobs.len() == 1 {
+                error
+            } else {
+                error.context(format_args!("job {position}, none was added"))
+            }));
         }
         if jobs.is_empty() {
             return done(Ok(Vec::new()));

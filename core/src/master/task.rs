@@ -56,7 +56,12 @@ type SyncFlight = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Faile
 type AskFlight = Pin<Box<dyn Future<Output = (Vec<String>, Result<Vec<Vec<u8>>, Failed>)> + Send>>;
 
 impl Task {
-    pub(crate) fn new(shared: Arc<Shared>, adds: Arc<Adds>, waits: Arc<Waits>, commands: mpsc::UnboundedReceiver<Done<()>>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        adds: Arc<Adds>,
+        waits: Arc<Waits>,
+        commands: mpsc::UnboundedReceiver<Done<()>>,
+    ) -> Self {
         Task { session: Session::new(shared.clone()), shared, adds, waits, commands, number: 0, closing: None }
     }
 
@@ -286,8 +291,14 @@ impl Task {
     fn answered(&self, id: &str, answer: &[u8]) {
         let outcome: Result<Outcome> = match answer {
             b"w" => return,
-            b"n" => Err(Error::new(ErrorKind::NotFound, format!("there is no job `{id}`, and no result of one: it never was, was deleted, or its result has expired"))),
-            b"x" => Err(Error::new(ErrorKind::InvalidArgument, format!("job `{id}` was added without `result`, so its result is not kept"))),
+            b"n" => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no job `{id}`, and no result of one: it never was, was deleted, or its result has expired"),
+            )),
+            b"x" => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("job `{id}` was added without `result`, so its result is not kept"),
+            )),
             outcome => read_outcome(id, outcome),
         };
         self.waits.settle(id, &outcome);
@@ -308,7 +319,8 @@ impl Task {
             return Some(landed);
         }
         let error = if landed.maybe_executed {
-            let message = format!("{}. The reply to an earlier attempt was lost, so the jobs may have been added", failed.error.message());
+            let message =
+                format!("{}. The reply to an earlier attempt was lost, so the jobs may have been added", failed.error.message());
             Error::new(ErrorKind::OutcomeUnknown, message)
         } else {
             failed.error
@@ -355,5 +367,8 @@ fn fail_old(shared: &Shared, adds: &Adds, error: &Error) {
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::LeaseLost, "Redis no longer knows this master: its lease ran out, or Redis lost its data; registering anew")
+    Error::new(
+        ErrorKind::LeaseLost,
+        "Redis no longer knows this master: its lease ran out, or Redis lost its data; registering anew",
+    )
 }

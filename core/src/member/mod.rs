@@ -152,7 +152,8 @@ impl Shared {
         match waited {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Ok(())),
             _ => Err(self.trouble().unwrap_or_else(|| {
-                let message = format!("Redis at {} did not answer within {} ms", self.options.address, self.options.timeout.as_millis());
+                let message =
+                    format!("Redis at {} did not answer within {} ms", self.options.address, self.options.timeout.as_millis());
                 Error::new(ErrorKind::Unavailable, message)
             })),
         }

@@ -41,7 +41,14 @@ impl Failed {
                 | ErrorKind::ProtocolVersion
                 | ErrorKind::Tls
         ) || matches!(error.kind(), redis::ErrorKind::Server(server) if server != ServerErrorKind::ResponseError);
-        let keep = matches!(kind, ErrorKind::StoreFull | ErrorKind::PermissionDenied | ErrorKind::StoreCorrupt | ErrorKind::ProtocolVersion | ErrorKind::Internal);
+        let keep = matches!(
+            kind,
+            ErrorKind::StoreFull
+                | ErrorKind::PermissionDenied
+                | ErrorKind::StoreCorrupt
+                | ErrorKind::ProtocolVersion
+                | ErrorKind::Internal
+        );
         Failed { error: Error::new(kind, message), maybe_executed: !refused, disconnect: !keep }
     }
 }
@@ -59,12 +66,20 @@ fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
     let text = error.to_string();
     match error.kind() {
         R::AuthenticationFailed => (ErrorKind::AuthFailed, "Check username and password"),
-        R::Io if is_tls(&text) => (ErrorKind::Tls, "Check tls, tls_ca, tls_cert and tls_key, and that the certificate names this host"),
+        R::Io if is_tls(&text) => {
+            (ErrorKind::Tls, "Check tls, tls_ca, tls_cert and tls_key, and that the certificate names this host")
+        }
         R::Io => (ErrorKind::Unavailable, "Check host and port, and that the server runs"),
-        R::Parse | R::UnexpectedReturnType | R::RESP3NotSupported => (ErrorKind::WrongServer, "This does not look like a Redis server: check host and port, and whether it wants TLS"),
+        R::Parse | R::UnexpectedReturnType | R::RESP3NotSupported => {
+            (ErrorKind::WrongServer, "This does not look like a Redis server: check host and port, and whether it wants TLS")
+        }
         R::InvalidClientConfig if is_tls(&text) => (ErrorKind::Tls, ""),
         R::InvalidClientConfig => (ErrorKind::InvalidArgument, ""),
-        R::MasterNameNotFoundBySentinel | R::NoValidReplicasFoundBySentinel | R::EmptySentinelList | R::ClusterConnectionNotFound | R::Client => (ErrorKind::Unavailable, ""),
+        R::MasterNameNotFoundBySentinel
+        | R::NoValidReplicasFoundBySentinel
+        | R::EmptySentinelList
+        | R::ClusterConnectionNotFound
+        | R::Client => (ErrorKind::Unavailable, ""),
         R::Server(kind) => classify_server(kind, &text),
         R::Extension => match error.code() {
             Some("SWARMPROTOCOL") => (ErrorKind::ProtocolVersion, "Newer members use this cluster: upgrade this one"),
@@ -82,17 +97,27 @@ fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
 
 fn classify_server(kind: ServerErrorKind, text: &str) -> (ErrorKind, &'static str) {
     match kind {
-        ServerErrorKind::ReadOnly => (ErrorKind::ReadOnlyReplica, "This is a read-only replica: give the master's address, or use Sentinel"),
+        ServerErrorKind::ReadOnly => {
+            (ErrorKind::ReadOnlyReplica, "This is a read-only replica: give the master's address, or use Sentinel")
+        }
         ServerErrorKind::NoPerm => (ErrorKind::PermissionDenied, "docs/errors.md lists the permissions a user needs"),
-        ServerErrorKind::Moved => (ErrorKind::WrongServer, "This is a node of a Redis Cluster: give `nodes` or a redis+cluster:// url"),
+        ServerErrorKind::Moved => {
+            (ErrorKind::WrongServer, "This is a node of a Redis Cluster: give `nodes` or a redis+cluster:// url")
+        }
         ServerErrorKind::Ask
         | ServerErrorKind::TryAgain
         | ServerErrorKind::ClusterDown
         | ServerErrorKind::MasterDown
         | ServerErrorKind::BusyLoading => (ErrorKind::Unavailable, ""),
-        ServerErrorKind::ResponseError if text.contains("OOM") => (ErrorKind::StoreFull, "Redis reached maxmemory; nothing was added"),
-        ServerErrorKind::ResponseError if text.contains("WRONGTYPE") => (ErrorKind::StoreCorrupt, "A key under this prefix is not libswarm's: use another prefix"),
-        ServerErrorKind::ResponseError if text.contains("unknown command") => (ErrorKind::WrongServer, "This server lacks commands of Redis 6.2"),
+        ServerErrorKind::ResponseError if text.contains("OOM") => {
+            (ErrorKind::StoreFull, "Redis reached maxmemory; nothing was added")
+        }
+        ServerErrorKind::ResponseError if text.contains("WRONGTYPE") => {
+            (ErrorKind::StoreCorrupt, "A key under this prefix is not libswarm's: use another prefix")
+        }
+        ServerErrorKind::ResponseError if text.contains("unknown command") => {
+            (ErrorKind::WrongServer, "This server lacks commands of Redis 6.2")
+        }
         ServerErrorKind::ResponseError if text.contains("NOPERM") || text.contains("ACL failure") => {
             (ErrorKind::PermissionDenied, "docs/errors.md lists the permissions a user needs")
         }
@@ -101,5 +126,7 @@ fn classify_server(kind: ServerErrorKind, text: &str) -> (ErrorKind, &'static st
 }
 
 fn is_tls(text: &str) -> bool {
-    ["certificate", "Certificate", "TLS", "tls", "handshake", "InvalidContentType", "corrupt message", "private key", "PEM"].iter().any(|word| text.contains(word))
+    ["certificate", "Certificate", "TLS", "tls", "handshake", "InvalidContentType", "corrupt message", "private key", "PEM"]
+        .iter()
+        .any(|word| text.contains(word))
 }

@@ -87,14 +87,22 @@ impl Inbox {
             none => none.insert(link::connect(&self.options, self.keys.slot(), limit).await?),
         };
         let mut command = redis::cmd("XREAD");
-        command.arg("BLOCK").arg(block.as_millis() as u64).arg("COUNT").arg(ENTRIES).arg("STREAMS").arg(&self.key).arg(&self.last);
+        command
+            .arg("BLOCK")
+            .arg(block.as_millis() as u64)
+            .arg("COUNT")
+            .arg(ENTRIES)
+            .arg("STREAMS")
+            .arg(&self.key)
+            .arg(&self.last);
         let deadline = block + limit.min(Duration::from_secs(2));
         match tokio::time::timeout(deadline, connection.send_packed_command(&command)).await {
             Ok(answer) => {
-                let answer = answer.and_then(Value::extract_error).map_err(|e| Failed::redis(&self.options.address, "reading the inbox", &e))?;
-                stream_entries(answer).ok_or_else(|| {
-                    Failed::unsent(Error::new(ErrorKind::Internal, "XREAD answered in an unexpected shape"))
-                })
+                let answer = answer
+                    .and_then(Value::extract_error)
+                    .map_err(|e| Failed::redis(&self.options.address, "reading the inbox", &e))?;
+                stream_entries(answer)
+                    .ok_or_else(|| Failed::unsent(Error::new(ErrorKind::Internal, "XREAD answered in an unexpected shape")))
             }
             Err(_) => Err(Failed::silent(&self.options.address, "reading the inbox", deadline)),
         }
@@ -125,7 +133,9 @@ fn stream_entries(answer: Value) -> Option<Vec<(String, Vec<u8>, Vec<u8>)>> {
             let mut entry = entry.into_iter();
             let (Some(Value::BulkString(id)), Some(Value::Array(fields))) = (entry.next(), entry.next()) else { return None };
             let mut fields = fields.into_iter();
-            let (Some(Value::BulkString(kind)), Some(Value::BulkString(blob))) = (fields.next(), fields.next()) else { return None };
+            let (Some(Value::BulkString(kind)), Some(Value::BulkString(blob))) = (fields.next(), fields.next()) else {
+                return None;
+            };
             Some((String::from_utf8(id).ok()?, kind, blob))
         })
         .collect()

@@ -2,7 +2,19 @@
 
 /// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
 pub(crate) const FIXED: [&str; 13] = [
-    "meta", "jobs", "owner", "ready:0", "ghosts", "load", "credit", "due", "members", "failed", "failed_at", "results", "waiters",
+    "meta",
+    "jobs",
+    "owner",
+    "ready:0",
+    "ghosts",
+    "load",
+    "credit",
+    "due",
+    "members",
+    "failed",
+    "failed_at",
+    "results",
+    "waiters",
 ];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.

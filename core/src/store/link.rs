@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates, Value};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
+    TlsCertificates, Value,
+};
 
 use super::failure::Failed;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,7 +37,8 @@ pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Re
     match tokio::time::timeout(limit, attempt).await {
         Ok(done) => done,
         Err(_) => {
-            let message = format!("connecting to Redis at {} took over {} ms; check host and port", options.address, limit.as_millis());
+            let message =
+                format!("connecting to Redis at {} took over {} ms; check host and port", options.address, limit.as_millis());
             Err(Failed::unsent(Error::new(ErrorKind::Unavailable, message)))
         }
     }
@@ -42,30 +46,50 @@ pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Re
 
 /// Refuses a server that cannot keep the promises: too old, a replica, or one that evicts keys.
 pub(crate) async fn check(options: &Options, connection: &mut MultiplexedConnection) -> Result<Server, Failed> {
-    let info: Value = redis::cmd("INFO").query_async(connection).await.map_err(|e| Failed::redis(&options.address, "asking for INFO", &e))?;
-    let info: String = redis::from_redis_value(info).map_err(|_| Failed::unsent(Error::new(ErrorKind::WrongServer, format!("the server at {} answers INFO with something else than text; is it Redis?", options.address))))?;
+    let info: Value =
+        redis::cmd("INFO").query_async(connection).await.map_err(|e| Failed::redis(&options.address, "asking for INFO", &e))?;
+    let info: String = redis::from_redis_value(info).map_err(|_| {
+        Failed::unsent(Error::new(
+            ErrorKind::WrongServer,
+            format!("the server at {} answers INFO with something else than text; is it Redis?", options.address),
+        ))
+    })?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let refuse = |kind, message| Err(Failed::unsent(Error::new(kind, message)));
     let address = &options.address;
     if field("redis_mode") == Some("sentinel") {
-        return refuse(ErrorKind::WrongServer, format!("{address} is a Sentinel; give it as `sentinels` with `sentinel_master`, or use a redis+sentinel:// url"));
+        return refuse(
+            ErrorKind::WrongServer,
+            format!("{address} is a Sentinel; give it as `sentinels` with `sentinel_master`, or use a redis+sentinel:// url"),
+        );
     }
     let version = field("redis_version").unwrap_or("");
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let version_pair = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version_pair < OLDEST {
-        return refuse(ErrorKind::UnsupportedVersion, format!("the server at {address} is version `{version}`; Redis 6.2 or newer, or Valkey, is needed"));
+        return refuse(
+            ErrorKind::UnsupportedVersion,
+            format!("the server at {address} is version `{version}`; Redis 6.2 or newer, or Valkey, is needed"),
+        );
     }
     if field("redis_mode") == Some("cluster") && !matches!(address, Address::Cluster(_)) {
-        return refuse(ErrorKind::WrongServer, format!("{address} is a node of a Redis Cluster; give it as `nodes`, or use a redis+cluster:// url"));
+        return refuse(
+            ErrorKind::WrongServer,
+            format!("{address} is a node of a Redis Cluster; give it as `nodes`, or use a redis+cluster:// url"),
+        );
     }
     if field("role") == Some("slave") {
-        return refuse(ErrorKind::ReadOnlyReplica, format!("{address} is a read-only replica; give the master's address, or use Sentinel"));
+        return refuse(
+            ErrorKind::ReadOnlyReplica,
+            format!("{address} is a read-only replica; give the master's address, or use Sentinel"),
+        );
     }
     if let Some(policy) = field("maxmemory_policy")
         && policy != "noeviction"
     {
-        let message = format!("the server at {address} may evict keys (maxmemory-policy {policy}), so jobs could vanish; set maxmemory-policy noeviction, or the option eviction=warn");
+        let message = format!(
+            "the server at {address} may evict keys (maxmemory-policy {policy}), so jobs could vanish; set maxmemory-policy noeviction, or the option eviction=warn"
+        );
         match options.eviction {
             Eviction::Refuse => return refuse(ErrorKind::EvictionPolicy, message),
             Eviction::Warn => tracing::warn!("{message}"),
@@ -80,7 +104,9 @@ async fn open(options: &Options, address: ConnectionAddr, login: RedisConnection
     let tcp = TcpSettings::default().set_nodelay(true);
     let info = info.set_redis_settings(login).set_tcp_settings(tcp);
     let client = match &options.tls {
-        Some(tls) if !matches!(options.address, Address::Unix(_)) => Client::build_with_tls(info, certificates(tls).map_err(Failed::unsent)?),
+        Some(tls) if !matches!(options.address, Address::Unix(_)) => {
+            Client::build_with_tls(info, certificates(tls).map_err(Failed::unsent)?)
+        }
         _ => Client::open(info),
     };
     // Time limits are the callers' own: they differ between calls and blocking reads.
@@ -131,12 +157,16 @@ async fn ask_sentinels(options: &Options, sentinels: &[HostPort], master: &str) 
             let mut connection = open(options, plain_or_tls(options, sentinel), login.clone()).await?;
             let mut command = redis::cmd("SENTINEL");
             command.arg("get-master-addr-by-name").arg(master);
-            command.query_async::<Option<(String, u16)>>(&mut connection).await.map_err(|e| Failed::redis(&options.address, "asking a Sentinel", &e))
+            command
+                .query_async::<Option<(String, u16)>>(&mut connection)
+                .await
+                .map_err(|e| Failed::redis(&options.address, "asking a Sentinel", &e))
         };
         match asked.await {
             Ok(Some(address)) => return Ok(address),
             Ok(None) => {
-                let message = format!("the Sentinel {}:{} knows no master `{master}`; check sentinel_master", sentinel.0, sentinel.1);
+                let message =
+                    format!("the Sentinel {}:{} knows no master `{master}`; check sentinel_master", sentinel.0, sentinel.1);
                 last = Some(Failed::unsent(Error::new(ErrorKind::WrongServer, message)));
             }
             Err(failed) => last = Some(failed),
@@ -153,9 +183,14 @@ async fn ask_cluster(options: &Options, nodes: &[HostPort], slot: u16) -> Result
             let mut connection = open(options, plain_or_tls(options, node), login(options)).await?;
             let mut command = redis::cmd("CLUSTER");
             command.arg("SLOTS");
-            command.query_async::<Value>(&mut connection).await.map_err(|e| match e.to_string().contains("cluster support disabled") {
-                true => Failed::unsent(Error::new(ErrorKind::WrongServer, format!("{} is not a node of a Redis Cluster; give it as host and port", options.address))),
-                false => Failed::redis(&options.address, "asking for the slots", &e),
+            command.query_async::<Value>(&mut connection).await.map_err(|e| {
+                match e.to_string().contains("cluster support disabled") {
+                    true => Failed::unsent(Error::new(
+                        ErrorKind::WrongServer,
+                        format!("{} is not a node of a Redis Cluster; give it as host and port", options.address),
+                    )),
+                    false => Failed::redis(&options.address, "asking for the slots", &e),
+                }
             })
         };
         match asked.await {

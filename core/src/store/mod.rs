@@ -93,7 +93,9 @@ impl Store {
         let reply = self
             .call(
                 |s| &s.sync,
-                |cmd| cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit).arg(&call.ended[..]),
+                |cmd| {
+                    cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit).arg(&call.ended[..])
+                },
             )
             .await?;
         reply::synced(reply).map_err(internal)
@@ -147,7 +149,10 @@ impl Store {
                 Err(failed) => failed,
             };
             let pause = backoff.next();
-            if !failed.error.kind().is_retryable() || failed.error.kind() == ErrorKind::StoreFull || tokio::time::Instant::now() + pause > deadline {
+            if !failed.error.kind().is_retryable()
+                || failed.error.kind() == ErrorKind::StoreFull
+                || tokio::time::Instant::now() + pause > deadline
+            {
                 return Err(failed.error);
             }
             tokio::time::sleep(pause).await;
@@ -174,7 +179,10 @@ impl Store {
         });
         let failed = match answered.await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(e)) if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::Moved) && matches!(self.options.address, crate::options::Address::Cluster(_)) => {
+            Ok(Err(e))
+                if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::Moved)
+                    && matches!(self.options.address, crate::options::Address::Cluster(_)) =>
+            {
                 let message = format!("hash slot {} moved to another node; reconnecting", self.keys.slot());
                 Failed { error: Error::new(ErrorKind::Unavailable, message), maybe_executed: false, disconnect: true }
             }

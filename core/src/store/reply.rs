@@ -119,8 +119,11 @@ pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
 }
 
 pub(crate) fn stats(reply: Value) -> Result<Stats> {
-    let numbers: Vec<u64> = array(reply)?.iter().map(|value| if let Value::Int(n) = value { (*n).max(0) as u64 } else { 0 }).collect();
-    let [waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths] = numbers[..] else { return Err(odd("stats")) };
+    let numbers: Vec<u64> =
+        array(reply)?.iter().map(|value| if let Value::Int(n) = value { (*n).max(0) as u64 } else { 0 }).collect();
+    let [waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths] = numbers[..] else {
+        return Err(odd("stats"));
+    };
     Ok(Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths })
 }
 

@@ -109,7 +109,8 @@ impl Batch {
         let mut out = Vec::with_capacity(count * (24 + 42) + 16);
         write_array(&mut out, 3);
         write_array(&mut out, count);
-        let all = || self.plain.iter().map(|(id, fence)| (id, fence)).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)));
+        let all =
+            || self.plain.iter().map(|(id, fence)| (id, fence)).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)));
         for (id, _) in all() {
             write_string(&mut out, id.as_bytes());
         }

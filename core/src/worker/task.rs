@@ -154,6 +154,8 @@ impl Task {
         let mut flight: Option<Flight> = None;
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let mut due = false;
+        // Every handle was dropped.
+        let mut abandoned = false;
         loop {
             if flight.is_none() {
                 self.gather();
@@ -207,12 +209,16 @@ impl Task {
                     }
                     self.last_entry = Some(last);
                 }
-                command = self.commands.recv() => match command {
+                command = self.commands.recv(), if !abandoned => match command {
                     Some(Command::Drain(done)) => self.start_drain(done),
                     Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
                     Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
-                    None if self.closing.is_none() => self.start_close(Duration::ZERO, Box::new(|_| ())),
-                    None => {}
+                    None => {
+                        abandoned = true;
+                        if self.closing.is_none() {
+                            self.start_close(Duration::ZERO, Box::new(|_| ()));
+                        }
+                    }
                 },
                 () = self.finishes.arrived.notified() => {}
                 () = self.shared.events.room.notified() => {}
@@ -272,7 +278,8 @@ impl Task {
         let window = u64::from(self.shared.options.window);
         let slots = self.shared.options.slots.map_or(u64::MAX, u64::from);
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before);
-        let free = slots.saturating_sub(self.held.len() as u64).min(window.saturating_sub(untaken)).saturating_sub(self.outstanding);
+        let free =
+            slots.saturating_sub(self.held.len() as u64).min(window.saturating_sub(untaken)).saturating_sub(self.outstanding);
         let worthwhile = self.outstanding == 0 || free >= slots.min(window) / 2;
         if if_many && !worthwhile { 0 } else { free }
     }
@@ -304,7 +311,11 @@ impl Task {
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, dones, ended }
     }
 
-    fn fly(&self, call: Arc<SyncCall>, pause: Duration) -> Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>> {
+    fn fly(
+        &self,
+        call: Arc<SyncCall>,
+        pause: Duration,
+    ) -> Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>> {
         let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
         Box::pin(async move {
             if !pause.is_zero() {
@@ -376,6 +387,11 @@ impl Task {
         for (fence, id) in deletes {
             match self.held.get_mut(&fence) {
                 Some((_, true)) => {}
+                Some(_) if !self.shared.events.withdraw_adds(Some(fence)).is_empty() => {
+                    self.told -= 1;
+                    self.held.remove(&fence);
+                    self.batch.stopped(id, fence);
+                }
                 Some((job, told_to_stop)) => {
                     *told_to_stop = true;
                     job.end();
@@ -404,7 +420,8 @@ impl Task {
     }
 
     fn give_back_untaken(&mut self) {
-        for job in self.shared.events.withdraw_adds() {
+        for job in self.shared.events.withdraw_adds(None) {
+            self.told -= 1;
             if self.held.remove(&job.fence).is_some() {
                 self.batch.release(job.id.clone(), job.fence);
             }
@@ -444,7 +461,7 @@ impl Task {
 
     /// The right is gone: every job is somebody else's now.
     fn self_fence(&mut self, error: Error) {
-        for job in self.shared.events.withdraw_adds() {
+        for job in self.shared.events.withdraw_adds(None) {
             self.held.remove(&job.fence);
         }
         self.stop_all(DeleteReason::LeaseLost);

@@ -40,7 +40,7 @@ impl Redis {
             .unwrap_or_else(|e| panic!("{server} cannot be started ({e}); install redis-server or set REDIS_SERVER"));
         self.child = Some(child);
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.try_ask(&["PING"]).is_none() {
+        while !self.answers() {
             assert!(Instant::now() < deadline, "redis-server does not answer");
             std::thread::yield_now();
         }
@@ -60,6 +60,15 @@ impl Redis {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether it answers at all, be it that a password is needed.
+    fn answers(&self) -> bool {
+        let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
+        match client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<()>(&mut connection)) {
+            Ok(()) => true,
+            Err(error) => error.code() == Some("NOAUTH"),
+        }
     }
 
     fn try_ask(&self, words: &[&str]) -> Option<redis::Value> {

@@ -195,6 +195,4 @@ end
 
 rejected = #rejected > 0 and cmsgpack.pack(rejected)
 call('HSET', member, 'sync', cmsgpack.pack({ number, fence, taken, rejected }))
-local wait = tick(lease)
-send_told()
-return { 0, blob, rejected, wait, more }
+return { 0, blob, rejected, tick(lease), more }

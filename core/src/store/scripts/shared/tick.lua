@@ -89,7 +89,7 @@ local function remove_member(inc, budget, charge)
   return true
 end
 
--- Does what is due, up to a bound; returns the milliseconds until the next thing is. DUE holds L:<inc> leases,
+-- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due. DUE holds L:<inc> leases,
 -- R:<id> expiries of results, M:<inc> members to forget.
 local function tick(lease)
   local last = tonumber(meta[2])
@@ -127,5 +127,6 @@ local function tick(lease)
   if now < grace then
     soonest = math.min(soonest, grace)
   end
+  send_told()
   return math.max(0, soonest - now)
 end

@@ -1,0 +1,188 @@
+//! Members that die, stall or are forgotten, and servers that lose their data, their scripts or their memory.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use libswarm::{DeleteReason, ErrorKind, Event, Finish, Master, NewJob, Payload, Worker};
+use support::{Redis, next_event, next_job, soon};
+use tokio::runtime::Handle;
+
+/// A worker on a runtime of its own, which can vanish as by kill -9.
+struct Mortal {
+    worker: Worker,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Mortal {
+    fn start(options: libswarm::Options) -> Mortal {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Mortal { worker: Worker::start(options, runtime.handle()).unwrap(), runtime: Some(runtime) }
+    }
+
+    fn die(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+fn jobs(count: u32) -> Vec<NewJob> {
+    (0..count).map(|n| NewJob::json(&n).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
+    let redis = Redis::start();
+    let mut dying = Mortal::start(redis.options());
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    dying.worker.ready().await.unwrap();
+    master.add_many(jobs(500)).await.unwrap();
+    let mut fences = std::collections::HashMap::new();
+    for _ in 0..500 {
+        let job = next_job(&dying.worker).await;
+        fences.insert(job.id.clone(), job.fence);
+    }
+    master.close().await.unwrap();
+    let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
+    survivor.ready().await.unwrap();
+    dying.die();
+    let died = Instant::now();
+    for _ in 0..500 {
+        let job = next_job(&survivor).await;
+        assert!(job.fence > fences.remove(&job.id).expect("each once"));
+        assert_eq!(job.deaths, 1);
+    }
+    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+}
+
+#[tokio::test]
+async fn a_job_whose_workers_die_too_often_fails_as_poison() {
+    let redis = Redis::start();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    let mut options = redis.options();
+    options.set("lease", "1000").unwrap();
+    options.set("max_deaths", "1").unwrap();
+    let waiting = tokio::spawn({
+        let master = master.clone();
+        async move { master.run(NewJob::json(&1).unwrap()).await }
+    });
+    for _ in 0..2 {
+        let mut dying = Mortal::start(options.clone());
+        next_job(&dying.worker).await;
+        dying.die();
+    }
+    let outcome = soon("the failure", waiting).await.unwrap().unwrap();
+    assert!(matches!(&outcome, libswarm::Outcome::Failed(failure) if failure.reason == "poison"), "{outcome:?}");
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.failed, stats.waiting, stats.held, stats.deaths), (1, 0, 0, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_empty_is_joined_anew() {
+    let mut redis = Redis::start();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
+    master.add(NewJob::json(&1).unwrap()).await.unwrap();
+    let old = next_job(&worker).await;
+    redis.kill();
+    redis.run();
+    let back = Instant::now();
+    let deleted = next_event(&worker, "delete", |event| match event {
+        Event::Delete { job, reason: DeleteReason::LeaseLost } => Some(job.fence),
+        _ => None,
+    })
+    .await;
+    assert_eq!(deleted, old.fence);
+    next_event(&worker, "close", |event| match event {
+        Event::Close(Some(error)) => Some(assert_eq!(error.kind(), ErrorKind::LeaseLost)),
+        _ => None,
+    })
+    .await;
+    next_event(&worker, "ready", |event| matches!(event, Event::Ready { .. }).then_some(())).await;
+    assert!(back.elapsed() <= Duration::from_secs(2), "took {:?}", back.elapsed());
+    assert_eq!(old.complete(Payload::default()).await.unwrap_err().kind(), ErrorKind::StaleFence);
+    soon("add", master.add(NewJob::json(&2).unwrap())).await.unwrap();
+    let new = next_job(&worker).await;
+    assert!(new.fence > old.fence, "fences grow over the loss");
+    assert_eq!(new.json::<u32>().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_short_outage_moves_no_job() {
+    let mut redis = Redis::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    master.add_many(jobs(20)).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(next_job(&worker).await);
+    }
+    let before = worker.incarnation();
+    redis.kill();
+    redis.run();
+    for job in &held {
+        soon("complete", job.complete(Payload::default())).await.unwrap();
+    }
+    assert_eq!(worker.incarnation(), before);
+    assert_eq!(master.stats().await.unwrap().completed, 20);
+}
+
+#[tokio::test]
+async fn a_member_that_cannot_renew_stops_before_its_lease_ends() {
+    let redis = Redis::start();
+    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    master.add(NewJob::json(&1).unwrap()).await.unwrap();
+    let job = next_job(&worker).await;
+    let stalled = Instant::now();
+    let _: String = redis.ask(&["CLIENT", "PAUSE", "4000", "ALL"]);
+    job.cancelled().await;
+    let stopped = stalled.elapsed();
+    assert!(stopped < Duration::from_secs(2), "before the lease of 2 s ends, took {stopped:?}");
+    assert!(stopped > Duration::from_millis(800), "not at the first delay, took {stopped:?}");
+    let again = next_job(&worker).await;
+    assert!(again.id == job.id && again.fence > job.fence);
+}
+
+#[tokio::test]
+async fn flushed_scripts_are_nobodys_trouble() {
+    let redis = Redis::start();
+    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    for n in 0..50 {
+        let _: String = redis.ask(&["SCRIPT", "FLUSH"]);
+        soon("add", master.add(NewJob::json(&n).unwrap())).await.unwrap();
+        let _: String = redis.ask(&["SCRIPT", "FLUSH"]);
+        soon("complete", next_job(&worker).await.complete(Payload::default())).await.unwrap();
+    }
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.added, stats.completed, stats.waiting, stats.held), (50, 50, 0, 0));
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_adds_and_nothing_else() {
+    let redis = Redis::with(&["--maxmemory", "8mb"]);
+    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    let big = || NewJob::bytes(vec![0; 100_000]).result(true);
+    let full = soon("the store to fill", async {
+        loop {
+            if let Err(error) = master.add(big()).await {
+                return error;
+            }
+        }
+    })
+    .await;
+    assert_eq!(full.kind(), ErrorKind::StoreFull, "{full}");
+    let incarnation = worker.incarnation();
+    let job = next_job(&worker).await;
+    soon("complete", job.complete(Payload::json(&"done").unwrap())).await.unwrap();
+    let job = next_job(&worker).await;
+    assert!(soon("delete", master.delete(&job.id)).await.unwrap());
+    worker.finish(job.fence, Finish::Stopped, None);
+    for _ in 0..10 {
+        soon("complete", next_job(&worker).await.complete(Payload::default())).await.unwrap();
+    }
+    soon("adding again", async { while master.add(big()).await.is_err() {} }).await;
+    assert_eq!(worker.incarnation(), incarnation, "the lease was kept");
+}
