@@ -1,1 +1,45 @@
-//! The private native module of the Python package.
+//! The private native module of the Python package: Python objects over the core, one crossing per batch.
+
+mod call;
+mod errors;
+mod finishes;
+mod fork;
+mod job;
+mod logs;
+mod mailbox;
+mod master;
+mod options;
+mod payload;
+mod runtime;
+mod wake;
+mod worker;
+
+/// Private: `libswarm` is the public package.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::call::Call;
+    #[pymodule_export]
+    use crate::errors::error_kinds;
+    #[pymodule_export]
+    use crate::job::Job;
+    #[pymodule_export]
+    use crate::logs::set_log_sink;
+    #[pymodule_export]
+    use crate::mailbox::Mailbox;
+    #[pymodule_export]
+    use crate::master::Master;
+    #[pymodule_export]
+    use crate::worker::{Worker, check_options};
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = libswarm::VERSION;
+
+    #[pymodule_init]
+    fn init() -> PyResult<()> {
+        crate::fork::install()
+    }
+}

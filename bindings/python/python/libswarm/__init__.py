@@ -1,0 +1,33 @@
+"""Spreads jobs over worker processes through Redis.
+
+`Master` adds jobs and awaits results, `Worker` takes them; `libswarm.aio` has the same classes for asyncio.
+```python
+
+from libswarm import Master, Worker
+
+with Master("mail", url="redis://localhost:6379") as master:
+    master.add_job({"user": 7})
+```
+"""
+
+from . import errors
+from ._native import Call, Job, __version__
+from .errors import *  # noqa: F403
+from .logs import disable_logging, enable_logging
+from .master import Master
+from .types import Added, Health, Stats
+from .worker import Worker
+
+__all__ = [
+    "Added",
+    "Call",
+    "Health",
+    "Job",
+    "Master",
+    "Stats",
+    "Worker",
+    "__version__",
+    "disable_logging",
+    "enable_logging",
+    *errors.__all__,
+]

@@ -1,0 +1,71 @@
+"""Listeners by the name of their event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .errors import SwarmError, SwarmInvalidArgument
+
+logger = logging.getLogger("libswarm")
+
+Listener = TypeVar("Listener", bound=Callable[..., object])
+
+
+class Events:
+    """`on`, `off` and the calling of listeners."""
+
+    #: The events there are.
+    _EVENTS: tuple[str, ...] = ("ready", "close", "error")
+
+    def __init__(self) -> None:
+        # Tuples, replaced as a whole, so that they can be walked while another thread adds a listener.
+        self._listeners: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(self._EVENTS, ())
+
+    def on(self, event: str, listener: Listener) -> Listener:
+        """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
+        self._listeners[event] = (*self._of(event), listener)
+        return listener
+
+    def off(self, event: str, listener: Callable[..., object]) -> None:
+        """Has `listener` called no more."""
+        self._listeners[event] = tuple(other for other in self._of(event) if other is not listener)
+
+    def on_ready(self, listener: Listener) -> Listener:
+        """Decorator: `listener(incarnation)` is called at every registration with the cluster."""
+        return self.on("ready", listener)
+
+    def on_close(self, listener: Listener) -> Listener:
+        """Decorator: `listener(error)` is called when the member left the cluster: None if it was told to, or what forced it."""
+        return self.on("close", listener)
+
+    def on_error(self, listener: Listener) -> Listener:
+        """Decorator: `listener(error)` is called when something is wrong in the background, once until it changes.
+
+        Without a listener, errors are logged as warnings of the logger `libswarm`.
+        """
+        return self.on("error", listener)
+
+    def _of(self, event: str) -> tuple[Callable[..., Any], ...]:
+        try:
+            return self._listeners[event]
+        except KeyError:
+            raise SwarmInvalidArgument(f"there is no event `{event}`; the events are {', '.join(self._EVENTS)}") from None
+
+    def _emit(self, event: str, *arguments: object) -> None:
+        for listener in self._listeners[event]:
+            self._call(listener, *arguments)
+
+    def _emit_error(self, error: SwarmError) -> None:
+        if self._listeners["error"]:
+            self._emit("error", error)
+        else:
+            logger.warning("%s: %s", error.kind, error)
+
+    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
+        """Calls one listener; what it raises must not stop the others."""
+        try:
+            listener(*arguments)
+        except Exception:
+            logger.exception("a listener raised")

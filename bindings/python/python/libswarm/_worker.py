@@ -1,0 +1,155 @@
+"""What the worker of threads and the worker of an event loop have in common: options, listeners, the walk over a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from . import _native
+from ._events import Events, Listener, logger
+from ._native import Job
+from ._options import settings
+from .errors import SwarmClosed, SwarmInvalidArgument
+from .types import Health
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+
+#: Events taken in one crossing: enough that its cost does not matter, few enough that finished jobs do not wait.
+BATCH = 256
+#: Jobs taken but not begun, at which no more are taken. Beyond it the core's window bounds what is given.
+BACKLOG = 1000
+
+
+def failure_text(error: BaseException) -> str:
+    """The text kept with a job that failed by an exception."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class WorkerBase(Events):
+    """The listeners and the state of a worker, whatever waits for its events."""
+
+    _EVENTS = ("add", "delete", *Events._EVENTS)
+
+    def __init__(self, cluster: str, options: dict[str, object]) -> None:
+        super().__init__()
+        self._cluster = cluster
+        self._settings = settings(options)
+        _native.check_options(cluster, self._settings)
+        self._slots: Any = options.get("slots")
+        self._handler: Callable[[Job], Any] | None = None
+        self._native: _native.Worker | None = None
+        self._closed = False
+        self._failure: BaseException | None = None
+        #: Takes each job after the listeners: a handler's, or a loop's over the worker.
+        self._consume: Callable[[Job], object] | None = None
+        #: Fences of the jobs that a handler or a loop is at.
+        self._at_hand: set[int] = set()
+
+    def on_add(self, listener: Listener) -> Listener:
+        """Decorator: `listener(job)` is called for every job given. The job is held until it is finished in some way."""
+        return self.on("add", listener)
+
+    def on_delete(self, listener: Listener) -> Listener:
+        """Decorator: `listener(job)` is called when a held job is deleted or taken back; `job.delete_reason` says why.
+
+        When all listeners of the worker and of the job have returned, the job counts as stopped (but one that a handler or
+        a loop is at, when that ends).
+        """
+        return self.on("delete", listener)
+
+    def health(self) -> Health:
+        """This member's own view; never asks Redis."""
+        return Health(**self._started().health())
+
+    @property
+    def incarnation(self) -> str:
+        """The identity in Redis, empty before the first registration."""
+        return "" if self._native is None else self._native.incarnation()
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """The jobs held now, by their ids."""
+        return {} if self._native is None else {job.id: job for job in self._native.held()}
+
+    def _started(self) -> _native.Worker:
+        if self._native is None:
+            raise SwarmClosed(f"the worker is {'closed' if self._closed else 'not started'}")
+        return self._native
+
+    def _set_handler(self, handler: Handler) -> Handler:
+        if self._handler is not None:
+            raise SwarmInvalidArgument("the worker has a handler already")
+        if self._native is not None:
+            raise SwarmInvalidArgument("a handler must be given before the worker starts")
+        self._handler = handler
+        return handler
+
+    def _dispatch(self, room: int) -> bool:
+        """Takes one batch of at most `room` events and tells it; false if there was none."""
+        native = self._native
+        events = native.take(min(room, BATCH)) if native is not None else []
+        if not events:
+            return False
+        listeners = self._listeners["add"]
+        consume = self._consume
+        for event in events:
+            if type(event) is Job:
+                for listener in listeners:
+                    self._give(listener, event)
+                if consume is not None:
+                    consume(event)
+            else:
+                self._tell(*event)
+        if self._native is not None:
+            self._native.flush()
+        return True
+
+    def _give(self, listener: Callable[..., Any], job: Job) -> None:
+        try:
+            listener(job)
+        except Exception as error:
+            # Held by a program that knows nothing of it, the job would never end.
+            logger.exception("a listener of `add` raised; %r fails", job)
+            job.fail(failure_text(error))
+
+    def _tell(self, event: str, detail: Any, more: Any = None) -> None:
+        if event == "delete":
+            for listener in more:
+                self._call(listener)
+            self._emit("delete", detail)
+            self._withdraw(detail)
+        elif event == "error":
+            self._emit_error(detail)
+        elif event == "ready":
+            self._emit("ready", detail)
+        elif event == "close":
+            if more:
+                self._failure = detail
+            self._emit("close", detail)
+            if more:
+                self._ended()
+
+    def _withdraw(self, job: Job) -> None:
+        """After the listeners of `delete`: the job has stopped, unless it is at hand."""
+        if job.fence not in self._at_hand:
+            job.stopped()
+
+    def _begin(self, job: Job) -> bool:
+        """Whether a handler or a loop may begin this job: not if it was taken away while it waited."""
+        self._at_hand.add(job.fence)
+        # After the line above: a deletion that misses the job at hand has set the reason before.
+        if job.delete_reason is None:
+            return True
+        self._end(job)
+        return False
+
+    def _end(self, job: Job) -> None:
+        """A handler or a loop is done with this job, finished or not."""
+        self._at_hand.discard(job.fence)
+        if job.delete_reason is not None:
+            job.stopped()
+
+    def _ended(self) -> None:
+        """The last event was told."""
+        raise NotImplementedError

@@ -1,0 +1,75 @@
+"""From the runtime to an event loop: the loop reads one descriptor, written once per batch; no thread is in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from .. import _native
+from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
+
+
+class Bridge:
+    """The calls and events of one member, in the loop that is running when it is made."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.mailbox = _native.Mailbox()
+        self.on_event: Callable[[], object] | None = None
+        self._waiting: dict[int, Callable[[], object]] = {}
+        self._token = 0
+        self._fd = self.mailbox.fileno()
+        self.loop.add_reader(self._fd, self._readable)
+
+    def check(self) -> None:
+        """Refuses to be used from another loop."""
+        if asyncio.get_running_loop() is not self.loop:
+            raise SwarmInvalidArgument("this object belongs to another event loop; make one in each loop")
+
+    def watch(self, call: _native.Call, then: Callable[[], object]) -> int:
+        """Has `then()` called in the loop when `call` has ended."""
+        self._token += 1
+        self._waiting[self._token] = then
+        call.notify(self.mailbox, self._token)
+        return self._token
+
+    def future(self, call: _native.Call) -> asyncio.Future[Any]:
+        """A future of the loop's with the outcome of `call`. To cancel it stops the wait."""
+        future: asyncio.Future[Any] = self.loop.create_future()
+
+        def settle() -> None:
+            if not future.done():
+                try:
+                    future.set_result(call.result())
+                except SwarmError as error:
+                    future.set_exception(error)
+
+        token = self.watch(call, settle)
+
+        def forget(future: asyncio.Future[Any]) -> None:
+            if future.cancelled() and self._waiting.pop(token, None) is not None:
+                call.abort()
+
+        future.add_done_callback(forget)
+        return future
+
+    def close(self) -> None:
+        """Ends what still waits and lets go of the descriptor. A loop that is closed already has done so itself."""
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self._fd)
+            self._readable()
+        self._waiting.clear()
+
+    def _readable(self) -> None:
+        for token in self.mailbox.take():
+            then = self._waiting.pop(token, None)
+            if then is not None:
+                then()
+        if self.on_event is not None:
+            self.on_event()
+
+
+def closed(what: str) -> SwarmClosed:
+    """The error of a call on a closed member."""
+    return SwarmClosed(f"the {what} is closed")

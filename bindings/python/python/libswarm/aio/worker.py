@@ -1,0 +1,342 @@
+"""A worker of an event loop: listeners and handlers in the loop, or `async for`."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import functools
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Literal, Self, Unpack
+
+from .. import _lifecycle, _native
+from .._events import logger
+from .._native import Call, Job
+from .._options import WorkerOptions
+from .._worker import BACKLOG, BATCH, Handler, WorkerBase, failure_text
+from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
+from ..types import Stats
+from ._bridge import Bridge
+
+#: Batches told before the loop may do something else.
+_BATCHES = 4
+#: Seconds given to jobs when draining took too long.
+_LAST_GRACE = 1.0
+
+
+class Worker(WorkerBase):
+    """Takes the jobs of one cluster, in the event loop that is running when it starts.
+
+    As `libswarm.Worker`, in three ways of which a program uses one: `on("add", f)` with a function or a coroutine function,
+    `process(handler)` with a coroutine function, run as a task per job and cancelled when its job is deleted, or `async for job
+    in worker:`.
+    """
+
+    def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
+        """`cluster` names the cluster, 1 to 256 bytes without braces; see `WorkerOptions` for the rest."""
+        super().__init__(cluster, dict(options))
+        self._bridge: Bridge | None = None
+        #: The handler's, by the fence of the job.
+        self._handling: dict[int, asyncio.Task[None]] = {}
+        #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
+        self._listening: set[asyncio.Task[None]] = set()
+        self._loop: JobLoop | None = None
+        self._news: asyncio.Queue[Literal["stop", "drained", "closed"]] = asyncio.Queue()
+        self._last: asyncio.Event = asyncio.Event()
+        _lifecycle.register(self)
+
+    def process(self, handler: Handler) -> Handler:
+        """Has `await handler(job)` run for every job, as many at once as the worker has slots. A decorator.
+
+        What it returns is the job's result; what it raises fails the job for good. When its job is deleted, it is cancelled.
+        """
+        return self._set_handler(handler)
+
+    async def start(self) -> Self:
+        """Connects in the background and starts to take jobs. Only the first call does anything."""
+        if self._closed:
+            raise SwarmClosed("the worker is closed")
+        if self._native is None:
+            bridge = self._bridge = Bridge()
+            if self._handler is not None:
+                self._consume = self._handle
+            schedule = bridge.loop.call_soon
+            self._native = native = _native.Worker(
+                self._cluster, self._settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
+            )
+            bridge.on_event = self._take
+            self._take()
+        return self
+
+    async def run(self, *, grace: float = 10.0) -> None:
+        """Starts, and waits until the worker is closed or `stop()` is called, which SIGINT and SIGTERM do in the main thread.
+
+        Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
+        second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
+        closed the worker for good.
+        """
+        await self.start()
+        with self._signals():
+            try:
+                await self.ready()
+            except SwarmError as error:
+                if not error.retryable and not self._closed:
+                    await self.terminate(grace=0.0)
+                    raise
+            if await self._news.get() != "closed":
+                await self._wind_down(grace)
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Has `run` wind down and return. Never blocks."""
+        self._news.put_nowait("stop")
+
+    async def ready(self) -> None:
+        """Waits until the worker is registered, and raises what is in its way."""
+        await self._started().ready()
+
+    async def drain(self) -> None:
+        """Takes no new jobs, gives back those not begun, and waits until those it holds are finished."""
+        call = self._started().drain()
+        self._give_back()
+        await call
+
+    async def terminate(self, *, grace: float = 5.0) -> None:
+        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
+        call = self._leave(grace)
+        if call is not None and self._bridge is not None:
+            await call
+            self._take_all()
+            self._bridge.on_event = None
+            self._bridge.close()
+            self._left(0.0)
+
+    async def delete_job(self, id: str) -> bool:
+        """Deletes any job of the cluster. Whether it existed."""
+        existed: bool = await self._started().delete(id)
+        return existed
+
+    async def stats(self) -> Stats:
+        """Counts of the cluster, from Redis."""
+        return Stats(**await self._started().stats())
+
+    deleteJob = delete_job
+
+    def __aiter__(self) -> JobLoop:
+        """One job after another, until the worker is closed. Asking for the next one does not finish the one before."""
+        if self._handler is not None:
+            raise SwarmInvalidArgument("the worker has a handler; there is no job left to loop over")
+        if self._loop is None:
+            self._loop = JobLoop(self)
+            self._consume = self._loop.put
+        return self._loop
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with contextlib.suppress(SwarmClosed):
+            await self.terminate()
+
+    def _take(self) -> None:
+        """Tells events, with pauses for the loop."""
+        for _ in range(_BATCHES):
+            room = BATCH if self._loop is None else BACKLOG - len(self._loop)
+            if room <= 0 or not self._dispatch(room):
+                return
+        if self._bridge is not None:
+            self._bridge.loop.call_soon(self._take)
+
+    def _take_all(self) -> None:
+        while self._dispatch(BATCH):
+            pass
+
+    def _handle(self, job: Job) -> None:
+        if self._bridge is not None:
+            self._at_hand.add(job.fence)
+            task = self._handling[job.fence] = self._bridge.loop.create_task(self._work(job))
+            # Not at the end of `_work`, which never begins if it is cancelled before.
+            task.add_done_callback(functools.partial(self._worked, job))
+
+    async def _work(self, job: Job) -> None:
+        """One job by the handler, as a task of its own."""
+        try:
+            job.complete(await self._handler(job) if self._handler else None)
+        except Exception as error:
+            logger.info("%r failed", job, exc_info=True)
+            job.fail(failure_text(error))
+
+    def _worked(self, job: Job, task: asyncio.Task[None]) -> None:
+        del self._handling[job.fence]
+        if task.cancelled() and job.delete_reason is None:
+            # By the program: another worker may do it.
+            job.release()
+        self._end(job)
+
+    def _withdraw(self, job: Job) -> None:
+        task = self._handling.get(job.fence)
+        if task is None:
+            super()._withdraw(job)
+        else:
+            task.cancel()
+
+    def _give(self, listener: Callable[..., Any], job: Job) -> None:
+        try:
+            answer = listener(job)
+        except Exception as error:
+            logger.exception("a listener of `add` raised; %r fails", job)
+            job.fail(failure_text(error))
+            return
+        if answer is not None and type(answer) is not Call and asyncio.iscoroutine(answer):
+            self._spawn(answer, job)
+
+    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
+        try:
+            answer = listener(*arguments)
+        except Exception:
+            logger.exception("a listener raised")
+            return
+        if asyncio.iscoroutine(answer):
+            self._spawn(answer, None)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, object], job: Job | None) -> None:
+        """Runs what a listener that is a coroutine function returned."""
+
+        async def guarded() -> None:
+            try:
+                await coroutine
+            except Exception as error:
+                if job is None:
+                    logger.exception("a listener raised")
+                else:
+                    logger.exception("a listener of `add` raised; %r fails", job)
+                    job.fail(failure_text(error))
+
+        if self._bridge is not None:
+            task = self._bridge.loop.create_task(guarded())
+            self._listening.add(task)
+            task.add_done_callback(self._listening.discard)
+
+    def _give_back(self) -> None:
+        """Releases the jobs that were taken but not begun."""
+        if self._loop is not None:
+            for job in self._loop.withdraw():
+                job.release()
+
+    async def _wind_down(self, grace: float) -> None:
+        with contextlib.suppress(SwarmClosed):
+            if self._bridge is not None:
+                self._bridge.watch(self._started().drain(), lambda: self._news.put_nowait("drained"))
+            self._give_back()
+            try:
+                drained = await asyncio.wait_for(self._news.get(), grace)
+            except TimeoutError:
+                drained = "stop"
+            await self.terminate(grace=0.0 if drained == "drained" else _LAST_GRACE)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        if self._bridge is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = self._bridge.loop
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    def _ended(self) -> None:
+        if self._loop is not None:
+            self._loop.end()
+        self._last.set()
+        self._news.put_nowait("closed")
+
+    def _leave(self, grace: float = 0.0) -> _native.Call | None:
+        if self._closed:
+            raise SwarmClosed("the worker is closed")
+        call = None if self._native is None else self._native.terminate(grace)
+        self._closed = True
+        return call
+
+    def _left(self, patience: float) -> None:
+        if self._native is not None:
+            self._native.close()
+
+
+class JobLoop:
+    """`async for job in worker`. Several tasks may loop over one worker; each job goes to one of them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._jobs: collections.deque[Job] = collections.deque()
+        self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._ended = False
+        #: The job each task is at.
+        self._at: dict[asyncio.Task[Any] | None, Job] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Job:
+        task = asyncio.current_task()
+        before = self._at.pop(task, None)
+        if before is not None:
+            self._worker._end(before)
+        await self._worker.start() if not self._ended else None
+        while True:
+            while self._jobs:
+                job = self._jobs.popleft()
+                if len(self._jobs) == BACKLOG // 2:
+                    self._worker._take()
+                if self._worker._begin(job):
+                    self._at[task] = job
+                    return job
+            if self._ended:
+                raise StopAsyncIteration
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # The job it was woken for is for another.
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()
+                raise
+
+    def put(self, job: Job) -> None:
+        """Hands over a job."""
+        self._jobs.append(job)
+        self._wake()
+
+    def withdraw(self) -> list[Job]:
+        """Takes back all jobs that were not asked for."""
+        jobs = list(self._jobs)
+        self._jobs.clear()
+        return jobs
+
+    def end(self) -> None:
+        """Ends all loops when their jobs are told."""
+        self._ended = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,210 @@
+"""Every error this package raises, under one `SwarmError`: a class per kind, the same kinds in every language.
+
+A class also derives from the builtin exception a Python program would expect for it, such as `TimeoutError`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "SwarmAuthFailed",
+    "SwarmCancelled",
+    "SwarmClosed",
+    "SwarmError",
+    "SwarmEvictionPolicy",
+    "SwarmForked",
+    "SwarmInCallback",
+    "SwarmInternal",
+    "SwarmInvalidArgument",
+    "SwarmJobDeleted",
+    "SwarmJobFailed",
+    "SwarmLeaseLost",
+    "SwarmNotFound",
+    "SwarmOutcomeUnknown",
+    "SwarmPanic",
+    "SwarmPermissionDenied",
+    "SwarmProtocolVersion",
+    "SwarmReadOnlyReplica",
+    "SwarmStaleFence",
+    "SwarmStoreCorrupt",
+    "SwarmStoreFull",
+    "SwarmTimeout",
+    "SwarmTls",
+    "SwarmTooLarge",
+    "SwarmUnavailable",
+    "SwarmUnsupportedVersion",
+    "SwarmWrongServer",
+]
+
+
+class SwarmError(Exception):
+    """Any error of libswarm. The message says what was being done and what to do about it."""
+
+    #: The number of the kind, as in the C header.
+    code: ClassVar[int] = 0
+    #: The name of the kind, such as `TIMEOUT`.
+    kind: ClassVar[str] = ""
+    #: Whether the same call may succeed later without any change by the caller.
+    retryable: ClassVar[bool] = False
+
+
+class SwarmInvalidArgument(SwarmError, ValueError):
+    """An argument or option is malformed or out of its bounds."""
+
+    code, kind = 1, "INVALID_ARGUMENT"
+
+
+class SwarmTooLarge(SwarmError, ValueError):
+    """A payload, result or name is over its limit."""
+
+    code, kind = 2, "TOO_LARGE"
+
+
+class SwarmUnavailable(SwarmError, ConnectionError):
+    """Redis cannot be reached, or is loading, failing over or busy. The connection is being retried."""
+
+    code, kind, retryable = 3, "UNAVAILABLE", True
+
+
+class SwarmAuthFailed(SwarmError):
+    """Redis refused the username or password."""
+
+    code, kind = 4, "AUTH_FAILED"
+
+
+class SwarmPermissionDenied(SwarmError, PermissionError):
+    """The ACL user lacks a permission."""
+
+    code, kind = 5, "PERMISSION_DENIED"
+
+
+class SwarmWrongServer(SwarmError):
+    """The peer is not a Redis server, or not of the configured kind (Sentinel, Cluster)."""
+
+    code, kind = 6, "WRONG_SERVER"
+
+
+class SwarmUnsupportedVersion(SwarmError):
+    """The server is older than Redis 6.2."""
+
+    code, kind = 7, "UNSUPPORTED_VERSION"
+
+
+class SwarmReadOnlyReplica(SwarmError):
+    """The address is that of a read-only replica."""
+
+    code, kind, retryable = 8, "READ_ONLY_REPLICA", True
+
+
+class SwarmEvictionPolicy(SwarmError):
+    """The server evicts keys when it is full, so jobs could vanish."""
+
+    code, kind = 9, "EVICTION_POLICY"
+
+
+class SwarmStoreFull(SwarmError):
+    """Redis reached `maxmemory`; nothing was added."""
+
+    code, kind, retryable = 10, "STORE_FULL", True
+
+
+class SwarmStoreCorrupt(SwarmError):
+    """A key or record under the prefix is not what this protocol writes."""
+
+    code, kind = 11, "STORE_CORRUPT"
+
+
+class SwarmProtocolVersion(SwarmError):
+    """The cluster is used by members of a newer protocol."""
+
+    code, kind = 12, "PROTOCOL_VERSION"
+
+
+class SwarmTimeout(SwarmError, TimeoutError):
+    """The caller's time limit passed. Whether a job given to `run` goes on is said in the message."""
+
+    code, kind, retryable = 13, "TIMEOUT", True
+
+
+class SwarmOutcomeUnknown(SwarmError):
+    """The reply was lost and the outcome can no longer be learnt: the jobs may or may not have been added."""
+
+    code, kind = 14, "OUTCOME_UNKNOWN"
+
+
+class SwarmCancelled(SwarmError):
+    """The caller cancelled the wait."""
+
+    code, kind = 15, "CANCELLED"
+
+
+class SwarmClosed(SwarmError):
+    """The object was closed or terminated before."""
+
+    code, kind = 16, "CLOSED"
+
+
+class SwarmStaleFence(SwarmError):
+    """The job is no longer this execution's: it was taken back and its fence is stale. Nothing was changed."""
+
+    code, kind = 17, "STALE_FENCE"
+
+
+class SwarmNotFound(SwarmError, LookupError):
+    """No such job, or its result has expired."""
+
+    code, kind = 18, "NOT_FOUND"
+
+
+class SwarmJobDeleted(SwarmError):
+    """The job was deleted."""
+
+    code, kind = 19, "JOB_DELETED"
+
+
+class SwarmJobFailed(SwarmError):
+    """The job ended as failed; the message is the job's own error."""
+
+    code, kind = 20, "JOB_FAILED"
+
+    def __init__(self, message: str, reason: str = "failed") -> None:
+        super().__init__(message)
+        #: `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read).
+        self.reason = reason
+
+
+class SwarmLeaseLost(SwarmError):
+    """The worker could not renew its lease in time and gave up its jobs."""
+
+    code, kind, retryable = 21, "LEASE_LOST", True
+
+
+class SwarmTls(SwarmError):
+    """The TLS handshake failed, or a certificate or key could not be used."""
+
+    code, kind = 22, "TLS"
+
+
+class SwarmForked(SwarmError):
+    """The object was made before a fork and is used in the child."""
+
+    code, kind = 23, "FORKED"
+
+
+class SwarmInCallback(SwarmError):
+    """The call is not allowed inside a callback of the same object."""
+
+    code, kind = 24, "IN_CALLBACK"
+
+
+class SwarmPanic(SwarmError):
+    """A panic was caught at the language boundary. A bug in libswarm."""
+
+    code, kind = 25, "PANIC"
+
+
+class SwarmInternal(SwarmError):
+    """A reply or state that should not exist. A bug in libswarm or an altered store."""
+
+    code, kind = 26, "INTERNAL"

@@ -1,0 +1,278 @@
+"""A worker of threads: listeners on a thread of the library's, handlers on a few, or a loop in the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self, Unpack, overload
+
+from . import _lifecycle, _native
+from ._events import logger
+from ._native import Job
+from ._options import WorkerOptions
+from ._threads import HandlerThreads
+from ._worker import BACKLOG, Handler, WorkerBase, failure_text
+from .errors import SwarmClosed, SwarmError, SwarmInCallback, SwarmInvalidArgument
+from .types import Stats
+
+#: Threads for a handler unless `slots` or `threads` say otherwise.
+_DEFAULT_THREADS = min(32, (os.cpu_count() or 1) + 4)
+#: Seconds given to jobs when draining took too long.
+_LAST_GRACE = 1.0
+
+
+class Worker(WorkerBase):
+    """Takes the jobs of one cluster.
+
+    Three ways to work, of which a program uses one:
+
+    * `on("add", f)`: `f(job)` on a thread of the library's for every job; the job is held until it is finished by
+      `job.complete()` or the like, from any thread, at any time.
+    * `process(handler)`: `handler(job)` on a pool of threads; what it returns completes the job, what it raises fails it.
+    * `for job in worker:`: one job after another in the caller's thread.
+
+    It connects when it is started: by `run()`, `start()`, `with` or the loop.
+    """
+
+    def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
+        """`cluster` names the cluster, 1 to 256 bytes without braces; see `WorkerOptions` for the rest."""
+        super().__init__(cluster, dict(options))
+        self._lock = threading.Lock()
+        self._mailbox = _native.Mailbox()
+        self._thread: threading.Thread | None = None
+        self._thread_limit: int | None = None
+        self._threads: HandlerThreads | None = None
+        self._loop: queue.SimpleQueue[Job | None] | None = None
+        self._ending = threading.Event()
+        # What `run` waits for. A queue: its `put` may be used in a signal's handler.
+        self._news: queue.SimpleQueue[Literal["stop", "drained", "closed"]] = queue.SimpleQueue()
+        _lifecycle.register(self)
+
+    @overload
+    def process(self, handler: Handler, *, threads: int | None = None) -> Handler: ...
+    @overload
+    def process(self, *, threads: int | None = None) -> Callable[[Handler], Handler]: ...
+    def process(self, handler: Any = None, *, threads: int | None = None) -> Any:
+        """Has `handler(job)` called for every job, on up to `threads` threads (`slots`, or a few per CPU). A decorator.
+
+        What it returns is the job's result; what it raises fails the job for good. A handler that takes long should look at
+        `job.cancelled`, or listen with `job.on("delete", f)`: a job deleted meanwhile keeps its slot until the handler ends.
+        """
+        if handler is None:
+            return lambda handler: self.process(handler, threads=threads)
+        if threads is not None and threads < 1:
+            raise SwarmInvalidArgument(f"threads is {threads}, it must be at least 1")
+        self._thread_limit = threads
+        return self._set_handler(handler)
+
+    def start(self) -> Self:
+        """Connects in the background and starts to take jobs. Only the first call does anything."""
+        with self._lock:
+            if self._closed:
+                raise SwarmClosed("the worker is closed")
+            if self._native is not None:
+                return self
+            settings = self._settings
+            if self._handler is not None:
+                limit = self._thread_limit or self._slots or _DEFAULT_THREADS
+                if self._slots is None:
+                    # Otherwise jobs would wait here while other workers are idle.
+                    settings = [*settings, ("slots", str(limit))]
+                self._threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
+                self._consume = self._threads.submit
+            self._native = _native.Worker(self._cluster, settings, self._mailbox)
+            self._thread = threading.Thread(target=self._watch, name=f"libswarm-{self._cluster}", daemon=True)
+            self._thread.start()
+        return self
+
+    def run(self, *, grace: float = 10.0) -> None:
+        """Starts, and blocks until the worker is closed or `stop()` is called, which SIGINT and SIGTERM do in the main thread.
+
+        Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
+        second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
+        closed the worker for good.
+        """
+        self.start()
+        with self._signals():
+            try:
+                self._started().ready().wait()
+            except SwarmError as error:
+                if not error.retryable and not self._closed:
+                    self.terminate(grace=0.0)
+                    raise
+            if self._next_news(None) != "closed":
+                self._wind_down(grace)
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Has `run` wind down and return. Never blocks; allowed anywhere, also in listeners and signal handlers."""
+        self._news.put("stop")
+
+    def ready(self) -> None:
+        """Waits until the worker is registered, and raises what is in its way."""
+        self._started().ready().wait()
+
+    def drain(self) -> None:
+        """Takes no new jobs, gives back those not begun, and waits until those it holds are finished."""
+        self._not_in_listener("drain")
+        call = self._started().drain()
+        self._give_back()
+        call.wait()
+
+    def terminate(self, *, grace: float = 5.0) -> None:
+        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
+        self._not_in_listener("terminate")
+        call = self._leave(grace)
+        if call is not None:
+            call.wait()
+            self._left(1.0)
+
+    def delete_job(self, id: str) -> bool:
+        """Deletes any job of the cluster. Whether it existed."""
+        existed: bool = self._started().delete(id).wait()
+        return existed
+
+    def stats(self) -> Stats:
+        """Counts of the cluster, from Redis."""
+        return Stats(**self._started().stats().wait())
+
+    deleteJob = delete_job
+
+    def __iter__(self) -> Iterator[Job]:
+        """One job after another, until the worker is closed. Asking for the next one does not finish the one before."""
+        if self._handler is not None:
+            raise SwarmInvalidArgument("the worker has a handler; there is no job left to loop over")
+        if self._loop is None:
+            self._loop = queue.SimpleQueue()
+            self._consume = self._loop.put
+        self.start()
+        return self._iterate(self._loop)
+
+    def _iterate(self, jobs: queue.SimpleQueue[Job | None]) -> Iterator[Job]:
+        while (job := jobs.get()) is not None:
+            if jobs.qsize() == BACKLOG // 2:
+                self._mailbox.announce()
+            if self._begin(job):
+                try:
+                    yield job
+                finally:
+                    self._end(job)
+        # For another thread's loop.
+        jobs.put(None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with contextlib.suppress(SwarmClosed):
+            self.terminate()
+
+    def _watch(self) -> None:
+        """The library's thread: tells events as they come, until the last."""
+        while not self._ending.is_set():
+            self._mailbox.wait()
+            for _ in self._mailbox.take():
+                self._news.put("drained")
+            while (room := BACKLOG - self._backlog()) > 0 and self._dispatch(room):
+                pass
+
+    def _backlog(self) -> int:
+        if self._threads is not None:
+            return self._threads.backlog()
+        return 0 if self._loop is None else self._loop.qsize()
+
+    def _handle(self, job: Job) -> None:
+        """One job by the handler, in one of its threads."""
+        if self._threads is not None and self._threads.backlog() == BACKLOG // 2:
+            self._mailbox.announce()
+        if not self._begin(job):
+            return
+        try:
+            job.complete(self._handler(job) if self._handler else None)
+        except BaseException as error:
+            logger.info("%r failed", job, exc_info=True)
+            job.fail(failure_text(error))
+        finally:
+            self._end(job)
+
+    def _give_back(self) -> None:
+        """Releases the jobs that were taken but not begun."""
+        if self._threads is not None:
+            for job in self._threads.withdraw():
+                job.release()
+        if self._loop is not None:
+            with contextlib.suppress(queue.Empty):
+                while (waiting := self._loop.get_nowait()) is not None:
+                    waiting.release()
+                self._loop.put(None)
+
+    def _wind_down(self, grace: float) -> None:
+        with contextlib.suppress(SwarmClosed):
+            self._started().drain().notify(self._mailbox, 0)
+            self._give_back()
+            drained = self._next_news(grace)
+            self.terminate(grace=0.0 if drained == "drained" else _LAST_GRACE)
+
+    def _next_news(self, patience: float | None) -> Literal["stop", "drained", "closed"] | None:
+        deadline = None if patience is None else time.monotonic() + patience
+        while True:
+            # In slices: a signal that the system delivers to another thread does not end this one's wait.
+            slice = 1.0 if deadline is None else min(1.0, max(0.0, deadline - time.monotonic()))
+            try:
+                return self._news.get(timeout=slice)
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.stop()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _not_in_listener(self, what: str) -> None:
+        if threading.current_thread() is self._thread:
+            raise SwarmInCallback(f"{what}() would wait for the listener it is called in; call it from another thread, or stop()")
+
+    def _ended(self) -> None:
+        self._ending.set()
+        if self._threads is not None:
+            self._threads.stop()
+        if self._loop is not None:
+            self._loop.put(None)
+        self._news.put("closed")
+
+    def _leave(self, grace: float = 0.0) -> _native.Call | None:
+        with self._lock:
+            if self._closed:
+                raise SwarmClosed("the worker is closed")
+            native = self._native
+            call = None if native is None else native.terminate(grace)
+            self._closed = True
+        return call
+
+    def _left(self, patience: float) -> None:
+        if self._thread is not None:
+            self._ending.wait(patience)
+            self._ending.set()
+            self._mailbox.announce()
+            self._thread.join(patience)
+        if self._native is not None:
+            self._native.close()

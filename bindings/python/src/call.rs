@@ -1,0 +1,250 @@
+//! A call under way: made by every method that asks Redis, waited for by a thread or announced to an event loop.
+
+use std::future::Future;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use libswarm::{Added, Done, Error, ErrorKind, Outcome, Result, Stats};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use tokio::task::AbortHandle;
+
+use crate::errors::{job_failed, raise};
+use crate::fork::Owned;
+use crate::mailbox::{Mailbox, Post};
+use crate::payload;
+use crate::runtime::Owner;
+
+/// How long Ctrl-C may go unnoticed in a blocking wait.
+const SIGNAL_CHECK: Duration = Duration::from_millis(100);
+
+/// A time limit, and what to say of the job when it has passed.
+pub(crate) type Limit = Option<(Duration, &'static str)>;
+
+/// What a call answers.
+pub(crate) enum Value {
+    Nothing,
+    Bool(bool),
+    Bools(Vec<bool>),
+    /// Told to Python as `(id, existed)`.
+    Added(Vec<Added>),
+    /// Told to Python as ids alone.
+    Ids(Vec<Added>),
+    Outcome(Outcome),
+    Stats(Stats),
+}
+
+/// Shared with the runtime. Holds no Python object, as it may be dropped on a runtime thread.
+#[derive(Default)]
+struct State {
+    slot: Mutex<Slot>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Slot {
+    result: Option<Result<Value>>,
+    waiter: Option<(Arc<Post>, u64)>,
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the call; if it is dropped unused, the call fails rather than never ending.
+struct Completer(Option<Arc<State>>);
+
+impl Completer {
+    fn complete(mut self, result: Result<Value>) {
+        self.end(result);
+    }
+
+    fn end(&mut self, result: Result<Value>) {
+        let Some(state) = self.0.take() else { return };
+        let mut slot = state.lock();
+        slot.result = Some(result);
+        let waiter = slot.waiter.take();
+        drop(slot);
+        state.ended.notify_all();
+        if let Some((post, token)) = waiter {
+            post.deliver(token);
+        }
+    }
+}
+
+impl Drop for Completer {
+    fn drop(&mut self) {
+        self.end(Err(Error::new(ErrorKind::Closed, "the object was closed while this call was under way")));
+    }
+}
+
+/// The outcome of something asked of Redis, there or yet to come. `wait()` in threads, `await` in asyncio.
+#[pyclass(frozen, module = "libswarm")]
+pub(crate) struct Call {
+    state: Owned<Arc<State>>,
+    abort: Option<AbortHandle>,
+    /// Makes a future of the event loop's for this call (asyncio only).
+    awaiter: Option<Py<PyAny>>,
+}
+
+impl Call {
+    /// A call that ends when the core runs the returned closure.
+    pub(crate) fn done<T>(awaiter: Option<Py<PyAny>>, into: fn(T) -> Value) -> (Call, Done<T>)
+    where
+        T: 'static,
+    {
+        let (state, completer) = Self::start();
+        let done = Box::new(move |result: Result<T>| completer.complete(result.map(into)));
+        (Call { state, abort: None, awaiter }, done)
+    }
+
+    /// A call that is a task of the runtime's and keeps it alive, with a time limit if wanted.
+    pub(crate) fn spawn<F>(runtime: &Arc<Owner>, awaiter: Option<Py<PyAny>>, limit: Limit, future: F) -> Call
+    where
+        F: Future<Output = Result<Value>> + Send + 'static,
+    {
+        let (state, completer) = Self::start();
+        let alive = runtime.clone();
+        let task = runtime.handle().spawn(async move {
+            let result = match limit {
+                None => future.await,
+                Some((limit, message)) => match tokio::time::timeout(limit, future).await {
+                    Ok(result) => result,
+                    Err(_) => Err(Error::new(ErrorKind::Timeout, format!("{} ms have passed: {message}", limit.as_millis()))),
+                },
+            };
+            completer.complete(result);
+            drop(alive);
+        });
+        Call { state, abort: Some(task.abort_handle()), awaiter }
+    }
+
+    /// A call that failed before anything was sent.
+    pub(crate) fn failed(awaiter: Option<Py<PyAny>>, error: Error) -> Call {
+        let (state, completer) = Self::start();
+        completer.complete(Err(error));
+        Call { state, abort: None, awaiter }
+    }
+
+    fn start() -> (Owned<Arc<State>>, Completer) {
+        let state = Arc::<State>::default();
+        (Owned::new(state.clone()), Completer(Some(state)))
+    }
+
+    fn state(&self) -> PyResult<&Arc<State>> {
+        self.state.get().map_err(raise)
+    }
+}
+
+#[pymethods]
+impl Call {
+    /// Blocks until the call ended and returns its value or raises its error; SwarmTimeout after `timeout` seconds.
+    #[pyo3(signature = (timeout=None))]
+    fn wait<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let state = self.state()?;
+        let limit = timeout.map(|t| crate::options::seconds("timeout", t)).transpose()?;
+        // A limit too far away to be counted is none.
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        while state.lock().result.is_none() {
+            let slice = deadline.map_or(SIGNAL_CHECK, |d| SIGNAL_CHECK.min(d.saturating_duration_since(Instant::now())));
+            if slice.is_zero() {
+                return Err(raise(Error::new(ErrorKind::Timeout, "the call has not ended in time; it goes on")));
+            }
+            py.detach(|| {
+                let slot = state.lock();
+                drop(state.ended.wait_timeout_while(slot, slice, |slot| slot.result.is_none()));
+            });
+            if let Err(interrupt) = py.check_signals() {
+                self.abort();
+                return Err(interrupt);
+            }
+        }
+        self.result(py)
+    }
+
+    /// Has `token` put into `mailbox` when the call ends, also if it has ended.
+    fn notify(&self, mailbox: &Mailbox, token: u64) -> PyResult<()> {
+        let post = mailbox.post()?;
+        let mut slot = self.state()?.lock();
+        if slot.result.is_none() {
+            slot.waiter = Some((post, token));
+        } else {
+            drop(slot);
+            post.deliver(token);
+        }
+        Ok(())
+    }
+
+    /// The value of a call that has ended, or its error raised.
+    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let state = self.state()?;
+        // Out of the lock while Python objects are made of it: that may run any Python code.
+        let Some(result) = state.lock().result.take() else {
+            return Err(raise(Error::new(ErrorKind::Internal, "the call has not ended yet")));
+        };
+        let object = match &result {
+            Ok(value) => to_object(py, value),
+            Err(error) => Err(raise(error.clone())),
+        };
+        state.lock().result = Some(result);
+        object
+    }
+
+    /// Stops waiting. What was sent to Redis is not taken back.
+    fn abort(&self) {
+        if let (Some(task), Ok(_)) = (&self.abort, self.state.get()) {
+            task.abort();
+        }
+    }
+
+    /// A future of the running event loop's (asyncio only).
+    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        match &slf.get().awaiter {
+            Some(awaiter) => awaiter.bind(slf.py()).call1((slf,))?.call_method0("__await__"),
+            None => Err(crate::errors::invalid("only a call of libswarm.aio can be awaited; use wait()")),
+        }
+    }
+}
+
+fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Nothing => py.None().into_bound(py),
+        Value::Bool(bool) => bool.into_pyobject(py)?.to_owned().into_any(),
+        Value::Bools(bools) => PyList::new(py, bools)?.into_any(),
+        Value::Added(added) => {
+            let pairs: Vec<_> = added
+                .iter()
+                .map(|job| (&job.id, job.existed).into_pyobject(py))
+                .collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?;
+            PyList::new(py, pairs)?.into_any()
+        }
+        Value::Ids(added) => PyList::new(py, added.iter().map(|job| &job.id))?.into_any(),
+        Value::Outcome(Outcome::Completed(result)) => payload::decode(py, result)?,
+        Value::Outcome(Outcome::Failed(failure)) => return Err(job_failed(py, failure)),
+        Value::Stats(stats) => stats_dict(py, stats)?.into_any(),
+    })
+}
+
+fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
+    // Taken apart in full, so that a count added to the core is missed here by nobody.
+    let Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths } = stats;
+    let dict = PyDict::new(py);
+    for (name, count) in [
+        ("waiting", waiting),
+        ("held", held),
+        ("deleting", deleting),
+        ("failed", failed),
+        ("results", results),
+        ("members", members),
+        ("added", added),
+        ("completed", completed),
+        ("failures", failures),
+        ("deleted", deleted),
+        ("deaths", deaths),
+    ] {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
+}

@@ -1,0 +1,76 @@
+//! Finished jobs on their way to the core: those of one batch of events, or of one tick of an event loop, go together.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libswarm::{Done, Finish};
+
+use crate::runtime::Owner;
+
+/// How long a finished job may wait for its neighbours when the handler of the next job takes its time.
+const LONGEST_WAIT: Duration = Duration::from_millis(2);
+
+type Entry = (u64, Finish, Option<Done<()>>);
+
+/// Holds no Python object, as it may be dropped on a runtime thread.
+pub(crate) struct Finishes {
+    worker: libswarm::Worker,
+    gathered: Mutex<Vec<Entry>>,
+    /// The thread whose finishes gather; those of all others are sent at once.
+    thread: AtomicUsize,
+    /// A task that sends what is gathered after `LONGEST_WAIT` is under way.
+    watched: AtomicBool,
+}
+
+impl Finishes {
+    pub(crate) fn new(worker: libswarm::Worker) -> Self {
+        Finishes { worker, gathered: Mutex::default(), thread: AtomicUsize::new(0), watched: AtomicBool::new(false) }
+    }
+
+    /// From here on this thread's finishes gather until `flush`.
+    pub(crate) fn gather_here(&self) {
+        self.thread.store(this_thread(), Ordering::Relaxed);
+    }
+
+    /// True if it is the first to wait for a `flush`.
+    pub(crate) fn push(&self, fence: u64, finish: Finish, done: Option<Done<()>>) -> bool {
+        if self.thread.load(Ordering::Relaxed) != this_thread() {
+            self.worker.finish(fence, finish, done);
+            return false;
+        }
+        let mut gathered = self.lock();
+        gathered.push((fence, finish, done));
+        gathered.len() == 1
+    }
+
+    /// Sends what is gathered.
+    pub(crate) fn flush(&self) {
+        let gathered = std::mem::take(&mut *self.lock());
+        if !gathered.is_empty() {
+            self.worker.finish_many(gathered);
+        }
+    }
+
+    /// Sends what is gathered soon, should the thread not come to it.
+    pub(crate) fn flush_later(self: &Arc<Self>, runtime: &Owner) {
+        if !self.watched.swap(true, Ordering::AcqRel) {
+            let finishes = self.clone();
+            runtime.handle().spawn(async move {
+                tokio::time::sleep(LONGEST_WAIT).await;
+                finishes.watched.store(false, Ordering::Release);
+                finishes.flush();
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number of this thread's own while it lives: the address of something of its own.
+fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+}

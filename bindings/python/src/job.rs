@@ -1,0 +1,178 @@
+//! A job in the hands of a Python program.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use libswarm::{ContentType, DeleteReason, Finish, Payload};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::call::{Call, Value};
+use crate::errors::{invalid, raise};
+use crate::fork::Owned;
+use crate::payload::{decode, encode};
+use crate::worker::Shared;
+
+/// A job that this worker holds until it is completed, failed, released, stopped or taken back.
+#[pyclass(frozen, module = "libswarm")]
+pub(crate) struct Job {
+    inner: Owned<(libswarm::Job, Arc<Shared>)>,
+    /// The payload as Python sees it, made when first asked for.
+    payload: OnceLock<Py<PyAny>>,
+    deletion: Mutex<Deletion>,
+}
+
+#[derive(Default)]
+struct Deletion {
+    reason: Option<DeleteReason>,
+    listeners: Vec<Py<PyAny>>,
+}
+
+impl Job {
+    pub(crate) fn new(job: libswarm::Job, shared: Arc<Shared>) -> Self {
+        Job { inner: Owned::new((job, shared)), payload: OnceLock::new(), deletion: Mutex::default() }
+    }
+
+    /// Marks the job as deleted; answers the listeners to call.
+    pub(crate) fn deleted(&self, reason: DeleteReason) -> Vec<Py<PyAny>> {
+        let mut deletion = self.deletion();
+        deletion.reason = Some(reason);
+        std::mem::take(&mut deletion.listeners)
+    }
+
+    fn inner(&self) -> PyResult<&(libswarm::Job, Arc<Shared>)> {
+        self.inner.get().map_err(raise)
+    }
+
+    fn deletion(&self) -> MutexGuard<'_, Deletion> {
+        self.deletion.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self, py: Python<'_>, finish: Finish) -> PyResult<Call> {
+        let (job, shared) = self.inner()?;
+        // Listeners often close over the job; without them the two do not keep each other alive.
+        let listeners = std::mem::take(&mut self.deletion().listeners);
+        drop(listeners);
+        shared.finish(py, job.fence, finish)
+    }
+}
+
+#[pymethods]
+impl Job {
+    /// The job's id.
+    #[getter]
+    fn id(&self) -> PyResult<&str> {
+        Ok(&self.inner()?.0.id)
+    }
+
+    /// What the adder gave: the value of the JSON text, or bytes.
+    #[getter]
+    fn payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(payload) = self.payload.get() {
+            return Ok(payload.clone_ref(py));
+        }
+        let payload = decode(py, &self.inner()?.0.payload)?.unbind();
+        Ok(self.payload.get_or_init(|| payload).clone_ref(py))
+    }
+
+    /// The payload's bytes as they were stored.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.inner()?.0.payload.bytes))
+    }
+
+    /// "json" or "bytes".
+    #[getter]
+    fn content_type(&self) -> PyResult<&'static str> {
+        Ok(match self.inner()?.0.payload.content_type {
+            ContentType::Json => "json",
+            ContentType::Bytes => "bytes",
+        })
+    }
+
+    /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in a store of one's own.
+    #[getter]
+    fn fence(&self) -> PyResult<u64> {
+        Ok(self.inner()?.0.fence)
+    }
+
+    /// How many workers died while they held this job.
+    #[getter]
+    fn deaths(&self) -> PyResult<u32> {
+        Ok(self.inner()?.0.deaths)
+    }
+
+    /// Whether the job is no longer held: deleted, taken back, or finished.
+    #[getter]
+    fn cancelled(&self) -> PyResult<bool> {
+        Ok(self.inner()?.0.is_cancelled())
+    }
+
+    /// Why the job was taken away: "deleted", "terminated" or "lease_lost"; None while it was not.
+    #[getter]
+    fn delete_reason(&self) -> Option<&'static str> {
+        self.deletion().reason.map(|reason| match reason {
+            DeleteReason::Deleted => "deleted",
+            DeleteReason::Terminated => "terminated",
+            DeleteReason::LeaseLost => "lease_lost",
+        })
+    }
+
+    /// Completes the job. Queued at once and never blocks; the call ends when Redis has accepted it.
+    #[pyo3(signature = (result=None))]
+    fn complete(&self, py: Python<'_>, result: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        let result = match result {
+            None => Payload::raw_json("null"),
+            Some(result) => encode(result)?,
+        };
+        self.finish(py, Finish::Complete(result))
+    }
+
+    /// Fails the job for good, with an error text.
+    fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Call> {
+        // An exception's text may hold anything, and must not fail the failing.
+        self.finish(py, Finish::Fail(message.str()?.to_string_lossy().into_owned()))
+    }
+
+    /// Gives the job back to the cluster.
+    fn release(&self, py: Python<'_>) -> PyResult<Call> {
+        self.finish(py, Finish::Release)
+    }
+
+    /// Says that the work stopped after the job was deleted, which frees its slot.
+    fn stopped(&self, py: Python<'_>) -> PyResult<Call> {
+        self.finish(py, Finish::Stopped)
+    }
+
+    /// Deletes the job from the cluster; the call answers whether it still existed. Its delete event follows.
+    fn delete(&self, py: Python<'_>) -> PyResult<Call> {
+        let (job, shared) = self.inner()?;
+        let id = job.id.clone();
+        shared.spawn(py, |worker| async move { worker.delete(id).await.map(Value::Bool) })
+    }
+
+    /// `delete`, by the name it has elsewhere.
+    #[pyo3(name = "deleteJob")]
+    fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
+        self.delete(py)
+    }
+
+    /// Calls `listener()` when the job is deleted or taken back; at once if it has been. The only event is "delete".
+    #[pyo3(signature = (event, listener))]
+    fn on(&self, event: &str, listener: Bound<'_, PyAny>) -> PyResult<()> {
+        if event != "delete" {
+            return Err(invalid(format!("a job has no event `{event}`, only `delete`")));
+        }
+        let mut deletion = self.deletion();
+        if deletion.reason.is_none() {
+            deletion.listeners.push(listener.unbind());
+            return Ok(());
+        }
+        drop(deletion);
+        listener.call0().map(drop)
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let job = &self.inner()?.0;
+        Ok(format!("<Job {:?} fence={}>", job.id, job.fence))
+    }
+}

@@ -1,0 +1,85 @@
+//! How the runtime tells Python that something is there, without ever holding the GIL: a descriptor that a thread or an
+//! event loop waits on, written once per batch.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::fork::Owned;
+use crate::wake::Wake;
+
+/// The part that the runtime sees. Holds no Python object, as it may be dropped on a runtime thread.
+pub(crate) struct Post {
+    wake: Wake,
+    /// Written and not yet taken.
+    announced: AtomicBool,
+    /// Calls that ended, by the token their waiter chose.
+    tokens: Mutex<Vec<u64>>,
+}
+
+impl Post {
+    /// Wakes the waiter, once until it has looked.
+    pub(crate) fn announce(&self) {
+        if !self.announced.swap(true, Ordering::AcqRel) {
+            self.wake.set();
+        }
+    }
+
+    pub(crate) fn deliver(&self, token: u64) {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        self.announce();
+    }
+}
+
+/// What one thread or event loop waits on.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Mailbox {
+    post: Owned<Arc<Post>>,
+}
+
+impl Mailbox {
+    pub(crate) fn post(&self) -> PyResult<Arc<Post>> {
+        Ok(self.post.get().map_err(crate::errors::raise)?.clone())
+    }
+}
+
+#[pymethods]
+impl Mailbox {
+    #[new]
+    fn new() -> PyResult<Self> {
+        let post = Post { wake: Wake::new()?, announced: AtomicBool::new(false), tokens: Mutex::default() };
+        Ok(Mailbox { post: Owned::new(Arc::new(post)) })
+    }
+
+    /// Readable while there is something to take.
+    fn fileno(&self) -> PyResult<i32> {
+        Ok(self.post()?.wake.fd())
+    }
+
+    /// Waits up to `timeout` seconds, for ever if None; true if there is something to take. A signal ends it early.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let post = self.post()?;
+        let timeout = timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
+        let there = py.detach(|| post.wake.wait(timeout));
+        py.check_signals()?;
+        Ok(there)
+    }
+
+    /// Wakes the waiter, for its own reasons. From any thread.
+    fn announce(&self) -> PyResult<()> {
+        self.post()?.announce();
+        Ok(())
+    }
+
+    /// The tokens of the calls that ended. Take events only after this, so that none is missed.
+    fn take(&self) -> PyResult<Vec<u64>> {
+        let post = self.post()?;
+        // In this order: what arrives from here on announces itself again.
+        post.wake.clear();
+        post.announced.store(false, Ordering::Release);
+        Ok(std::mem::take(&mut *post.tokens.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}

@@ -1,0 +1,249 @@
+//! The native worker: batches of events out, finished jobs in.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libswarm::{Error, ErrorKind, Event, Finish, Health};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::call::{Call, Value};
+use crate::errors::{raise, to_object};
+use crate::finishes::Finishes;
+use crate::fork::Owned;
+use crate::job::Job;
+use crate::mailbox::Mailbox;
+use crate::options::{Text, options, seconds};
+use crate::runtime::{self, Owner};
+
+/// What a worker's jobs need of it. Never owned by a runtime thread: it holds Python objects.
+pub(crate) struct Shared {
+    worker: libswarm::Worker,
+    finishes: Arc<Finishes>,
+    /// None once closed, so that the runtime can end.
+    runtime: Mutex<Option<Arc<Owner>>>,
+    /// The jobs held, so that a deletion finds the object that was handed out.
+    held: Mutex<HashMap<u64, Py<Job>>>,
+    /// What makes calls awaitable, and what flushes at the end of the loop's tick (asyncio only).
+    awaiter: Option<Py<PyAny>>,
+    schedule_flush: Option<Py<PyAny>>,
+}
+
+impl Shared {
+    pub(crate) fn finish(self: &Arc<Self>, py: Python<'_>, fence: u64, finish: Finish) -> PyResult<Call> {
+        let job = self.held().remove(&fence);
+        drop(job);
+        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
+        let Some(runtime) = self.runtime() else { return Ok(Call::failed(awaiter, closed())) };
+        let (call, done) = Call::done(awaiter, |()| Value::Nothing);
+        if self.finishes.push(fence, finish, Some(done)) {
+            match &self.schedule_flush {
+                Some(schedule) => drop(schedule.call0(py)?),
+                None => self.finishes.flush_later(&runtime),
+            }
+        }
+        Ok(call)
+    }
+
+    pub(crate) fn spawn<F>(&self, py: Python<'_>, call: impl FnOnce(libswarm::Worker) -> F) -> PyResult<Call>
+    where
+        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
+    {
+        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
+        let runtime = self.runtime().ok_or_else(|| raise(closed()))?;
+        // What was finished before this call is told before it.
+        self.finishes.flush();
+        Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
+    }
+
+    fn runtime(&self) -> Option<Arc<Owner>> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<u64, Py<Job>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Left open by the program: the jobs are given back, as the runtime lives until then.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime() {
+            let worker = self.worker.clone();
+            drop(Call::spawn(
+                &runtime,
+                None,
+                None,
+                async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) },
+            ));
+        }
+    }
+}
+
+/// Takes jobs. Connects in the background, from the start.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Worker {
+    shared: Owned<Arc<Shared>>,
+    rejoin: bool,
+}
+
+impl Worker {
+    fn shared(&self) -> PyResult<&Arc<Shared>> {
+        self.shared.get().map_err(raise)
+    }
+
+    /// The events as Python is told them.
+    fn told<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, events: Vec<Event>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut taken = Vec::with_capacity(events.len());
+        for event in events {
+            match event {
+                Event::Add(job) => {
+                    let fence = job.fence;
+                    let job = Bound::new(py, Job::new(job, shared.clone()))?;
+                    shared.held().insert(fence, job.clone().unbind());
+                    taken.push(job.into_any());
+                }
+                Event::Delete { job, reason } => {
+                    // Not among the held: the program finished it meanwhile and has nothing to stop.
+                    let held = shared.held().get(&job.fence).map(|job| job.clone_ref(py));
+                    if let Some(held) = held {
+                        let listeners = held.get().deleted(reason);
+                        taken.push(("delete", held, listeners).into_pyobject(py)?.into_any());
+                    }
+                }
+                other => taken.extend(event_tuple(py, other, self.rejoin)?),
+            }
+        }
+        Ok(taken)
+    }
+}
+
+#[pymethods]
+impl Worker {
+    /// `mailbox` announces events. With `awaiter` and `schedule_flush` it is a worker of an event loop in this thread.
+    #[new]
+    #[pyo3(signature = (cluster, settings, mailbox, awaiter=None, schedule_flush=None))]
+    fn new(
+        cluster: Text,
+        settings: Vec<(Text, Text)>,
+        mailbox: &Mailbox,
+        awaiter: Option<Py<PyAny>>,
+        schedule_flush: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let options = options(cluster, settings)?;
+        let rejoin = options.rejoin;
+        let post = mailbox.post()?;
+        let runtime = runtime::current().map_err(raise)?;
+        let worker = libswarm::Worker::start(options, runtime.handle()).map_err(raise)?;
+        worker.set_wake(move || post.announce());
+        let finishes = Arc::new(Finishes::new(worker.clone()));
+        if schedule_flush.is_some() {
+            finishes.gather_here();
+        }
+        let runtime = Mutex::new(Some(runtime));
+        let shared = Shared { worker, finishes, runtime, held: Mutex::default(), awaiter, schedule_flush };
+        Ok(Worker { shared: Owned::new(Arc::new(shared)), rejoin })
+    }
+
+    /// Up to `max` events, none only if there are none: a Job for each one given, `(kind, ...)` for all else. This thread's
+    /// finishes gather until `flush`.
+    fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let shared = self.shared()?;
+        shared.finishes.gather_here();
+        loop {
+            let events = shared.worker.take_events(max);
+            let there = !events.is_empty();
+            let taken = self.told(py, shared, events)?;
+            if !taken.is_empty() || !there {
+                return Ok(taken);
+            }
+        }
+    }
+    /// Sends what was finished since `take`.
+    fn flush(&self) -> PyResult<()> {
+        self.shared()?.finishes.flush();
+        Ok(())
+    }
+
+    /// The jobs held now.
+    fn held(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
+        Ok(self.shared()?.held().values().map(|job| job.clone_ref(py)).collect())
+    }
+
+    fn ready(&self, py: Python<'_>) -> PyResult<Call> {
+        self.shared()?.spawn(py, |worker| async move { worker.ready().await.map(|()| Value::Nothing) })
+    }
+
+    fn drain(&self, py: Python<'_>) -> PyResult<Call> {
+        self.shared()?.spawn(py, |worker| async move { worker.drain().await.map(|()| Value::Nothing) })
+    }
+
+    fn terminate(&self, py: Python<'_>, grace: f64) -> PyResult<Call> {
+        let grace = seconds("grace", grace)?;
+        self.shared()?.spawn(py, move |worker| async move { worker.terminate(grace).await.map(|()| Value::Nothing) })
+    }
+
+    fn delete(&self, py: Python<'_>, id: Text) -> PyResult<Call> {
+        self.shared()?.spawn(py, |worker| async move { worker.delete(id.0).await.map(Value::Bool) })
+    }
+
+    fn stats(&self, py: Python<'_>) -> PyResult<Call> {
+        self.shared()?.spawn(py, |worker| async move { worker.stats().await.map(Value::Stats) })
+    }
+
+    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        health_dict(py, &self.shared()?.worker.health())
+    }
+
+    fn incarnation(&self) -> PyResult<String> {
+        Ok(self.shared()?.worker.incarnation())
+    }
+
+    /// Lets go of the runtime and of the jobs, after the last event.
+    fn close(&self) -> PyResult<()> {
+        let shared = self.shared()?;
+        let runtime = shared.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = std::mem::take(&mut *shared.held());
+        drop((runtime, held));
+        Ok(())
+    }
+}
+
+/// Refuses bad options without connecting.
+#[pyfunction]
+pub(crate) fn check_options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<()> {
+    options(cluster, settings).map(drop)
+}
+
+/// An event without a job. None for one that its member does not have.
+pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let tuple: Bound<'py, PyTuple> = match event {
+        Event::Ready { incarnation } => ("ready", incarnation).into_pyobject(py)?,
+        Event::Error(error) => ("error", to_object(py, &error)?).into_pyobject(py)?,
+        Event::Close(None) => ("close", py.None(), true).into_pyobject(py)?,
+        Event::Close(Some(error)) => ("close", to_object(py, &error)?, !rejoin).into_pyobject(py)?,
+        Event::Add(_) | Event::Delete { .. } => return Ok(None),
+    };
+    Ok(Some(tuple.into_any()))
+}
+
+pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'py, PyDict>> {
+    // Taken apart in full, so that a field added to the core is not missed here.
+    let Health { healthy, connected, incarnation, lease_left, held, pending, error, error_message } = health;
+    let dict = PyDict::new(py);
+    dict.set_item("healthy", healthy)?;
+    dict.set_item("connected", connected)?;
+    dict.set_item("incarnation", incarnation)?;
+    dict.set_item("lease_left", lease_left.as_secs_f64())?;
+    dict.set_item("held", held)?;
+    dict.set_item("pending", pending)?;
+    dict.set_item("error", error)?;
+    dict.set_item("error_message", error_message)?;
+    Ok(dict)
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the worker is closed")
+}
