@@ -1,0 +1,72 @@
+"""The table that is printed: each figure beside what it is to reach."""
+
+import sys
+
+# CPU per job of bulk adds, as a multiple of raw.
+BULK = {"rust": 1.4, "c": 1.8, "node": 2.6, "python": 3.2}
+ONE_BY_ONE = 1.5
+DISPATCH = 1.5
+WAITING_BYTES = 240
+IDLE_COMMANDS = 1
+CROWD = 1.3
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(figures, languages):
+    raw_cpu = figures.median("raw", "bulk", "cpu_us_per_job")
+    raw_dispatch = figures.median("raw", "dispatch", "dispatch_p50_us")
+    print("\nCPU per job in us: producer + worker + redis (adding + finishing), and as a multiple of raw")
+    for workload, factor in (("bulk", 1), ("bulk_concurrent", None), ("one_by_one", ONE_BY_ONE)):
+        print(f"\n{workload}")
+        for language in ["raw", *languages]:
+            total = figures.median(language, workload, "cpu_us_per_job")
+            if total is not None:
+                base = figures.median("raw", workload, "cpu_us_per_job") or raw_cpu
+                target = BULK[language] * factor if factor and language in BULK else None
+                _throughput(figures, language, workload, total, total / base, target)
+    print("\ndispatch to an idle worker, us")
+    for language in ["raw", *languages]:
+        p50, p99 = (figures.median(language, "dispatch", f"dispatch_{share}_us") for share in ("p50", "p99"))
+        if p50 is not None:
+            target = "" if language == "raw" else _verdict(p50 / raw_dispatch, DISPATCH)
+            print(f"  {language:7} p50 {p50:7.1f}  p99 {p99:8.1f}  {p50 / raw_dispatch:5.2f} x  {target}")
+    pings = [figures.median("raw", "ping", f"round_trip_{share}_us") for share in ("p50", "p99")]
+    print(f"  PING    p50 {pings[0]:7.1f}  p99 {pings[1]:8.1f}")
+    print("\nwaiting and idle")
+    for language in languages:
+        waiting = figures.median(language, "waiting", "bytes_per_waiting_job")
+        idle = figures.median(language, "idle", "idle_commands_per_s")
+        inside = figures.median(language, "idle", "idle_commands_in_scripts_per_s")
+        print(
+            f"  {language:7} {waiting:6.1f} bytes per waiting job {_verdict(waiting, WAITING_BYTES)}   "
+            f"{idle:5.2f} commands/s idle {_verdict(idle, IDLE_COMMANDS)} (and {inside:.2f} inside scripts)"
+        )
+    crowds = [key for key in figures.values if key[2] == "ratio_to_few"]
+    if crowds:
+        print("\nCPU per job in a crowd, as a multiple of the figure with few")
+        for language, workload, metric, _ in crowds:
+            ratio = figures.median(language, workload, metric)
+            total = figures.median(language, workload, "cpu_us_per_job")
+            print(f"  {language:7} {workload:16} {total:6.2f} us  {ratio:5.2f} x  {_verdict(ratio, CROWD)}")
+
+
+def _throughput(figures, language, workload, total, ratio, target):
+    def value(metric):
+        return figures.median(language, workload, metric) or 0
+
+    parts = " + ".join(f"{value('cpu_us_per_job_' + name):5.2f}" for name in ("producer", "worker", "redis"))
+    halves = ""
+    if value("cpu_us_per_job_redis_adding"):
+        halves = f"({value('cpu_us_per_job_redis_adding'):.2f} + {value('cpu_us_per_job_redis_finishing'):.2f})"
+    verdict = _verdict(ratio, target) if target else ""
+    print(
+        f"  {language:7} {parts} {halves:13} = {total:6.2f}  {ratio:5.2f} x  {verdict:18}"
+        f"{value('jobs_per_s_added'):9.0f} added/s {value('jobs_per_s_finished'):9.0f} finished/s"
+    )
+
+
+def _verdict(value, target):
+    return f"(at most {target:g}{'' if value <= target else ', MISSED'})"

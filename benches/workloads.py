@@ -1,0 +1,178 @@
+"""The workloads. Each runs the programs of one language and notes its figures."""
+
+import time
+
+from measure import Cpu, Program, percentile
+
+PAUSE_US = 3000
+
+
+def _split(figures, language, workload, count, **micros):
+    """Notes CPU per job by process, and returns the sum."""
+    for name, value in micros.items():
+        figures.add(language, workload, f"cpu_us_per_job_{name}", value / count, "us")
+    total = sum(micros.values()) / count
+    figures.add(language, workload, "cpu_us_per_job", total, "us")
+    return total
+
+
+def add_then_drain(redis, figures, language, command, workload, verb, count):
+    """All jobs are added while no worker is there; then a worker takes and completes them."""
+    redis.flush()
+    worker = Program(command, "worker", redis.url, "bench")
+    producer = Program(command, "producer", redis.url, "bench")
+    with Cpu(producer=producer.pid, redis=redis.process.pid) as adding:
+        producer.tell(verb, count)
+        (added_ns,) = producer.expect("done")
+    producer.close()
+    with Cpu(worker=worker.pid, redis=redis.process.pid) as draining:
+        worker.tell("drain", count)
+        worker.expect("started")
+        (drained_ns,) = worker.expect("done")
+    worker.close()
+    figures.add(language, workload, "jobs_per_s_added", count / added_ns * 1e9, "1/s")
+    figures.add(language, workload, "jobs_per_s_finished", count / drained_ns * 1e9, "1/s")
+    figures.add(language, workload, "cpu_us_per_job_redis_adding", adding.micros["redis"] / count, "us")
+    figures.add(language, workload, "cpu_us_per_job_redis_finishing", draining.micros["redis"] / count, "us")
+    redis_micros = adding.micros["redis"] + draining.micros["redis"]
+    _split(
+        figures, language, workload, count,
+        producer=adding.micros["producer"], worker=draining.micros["worker"], redis=redis_micros,
+    )  # fmt: skip
+
+
+def concurrent(redis, figures, language, command, workload, verb, count):
+    """The worker takes jobs while they are added."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("drain", count)
+    worker.expect("started")
+    begun = time.monotonic_ns()
+    with Cpu(producer=producer.pid, worker=worker.pid, redis=redis.process.pid) as both:
+        producer.tell(verb, count)
+        (added_ns,) = producer.expect("done")
+        worker.expect("done")
+    finished_ns = time.monotonic_ns() - begun
+    producer.close()
+    worker.close()
+    figures.add(language, workload, "jobs_per_s_added", count / added_ns * 1e9, "1/s")
+    figures.add(language, workload, "jobs_per_s_finished", count / finished_ns * 1e9, "1/s")
+    _split(figures, language, workload, count, **both.micros)
+
+
+def dispatch(redis, figures, language, command, count):
+    """One job at a time to an idle worker: from before the add to the start of the handler."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("dispatch", count)
+    worker.expect("started")
+    producer.tell("dispatch", count, PAUSE_US)
+    producer.expect("done")
+    samples = worker.expect("done")
+    producer.close()
+    worker.close()
+    # The first ones find cold caches and scripts that are not loaded.
+    samples = samples[count // 20 :]
+    figures.add(language, "dispatch", "dispatch_p50_us", percentile(samples, 0.5) / 1000, "us")
+    figures.add(language, "dispatch", "dispatch_p99_us", percentile(samples, 0.99) / 1000, "us")
+
+
+def ping(redis, figures, command, count):
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    producer.tell("ping", count, PAUSE_US)
+    samples = producer.expect("done")
+    producer.close()
+    figures.add("raw", "ping", "round_trip_p50_us", percentile(samples, 0.5) / 1000, "us")
+    figures.add("raw", "ping", "round_trip_p99_us", percentile(samples, 0.99) / 1000, "us")
+
+
+def waiting_memory(redis, figures, language, command, count):
+    """Redis' memory with jobs waiting, and without; the producer is gone both times."""
+    redis.flush()
+    Program(command, "producer", redis.url, "bench").close()
+    before = int(redis.info("memory")["used_memory"])
+    producer = Program(command, "producer", redis.url, "bench")
+    producer.tell("bulk", count)
+    producer.expect("done")
+    producer.close()
+    after = int(redis.info("memory")["used_memory"])
+    figures.add(language, "waiting", "bytes_per_waiting_job", (after - before) / count, "bytes")
+
+
+def idle(servers, figures, commands, seconds):
+    """Commands that an idle worker sends. One server per language, all in the same time."""
+    watched = []
+    for redis, (language, command) in zip(servers, commands.items()):
+        redis.flush()
+        worker = Program(command, "worker", redis.url, "bench")
+        worker.tell("idle")
+        worker.expect("started")
+        watched.append((redis, language, worker))
+    counts = [_commands(redis) for redis, _, _ in watched]
+    begun = time.monotonic()
+    time.sleep(seconds)
+    for (redis, language, worker), before in zip(watched, counts):
+        passed = time.monotonic() - begun
+        for metric, now, then in zip(("idle_commands_per_s", "idle_commands_in_scripts_per_s"), _commands(redis), before):
+            figures.add(language, "idle", metric, (now - then) / passed, "1/s")
+        worker.kill()
+
+
+def _commands(redis):
+    """Commands that clients sent other than this one's INFO, and those that ran inside scripts."""
+    calls = {}
+    for name, value in redis.info("commandstats").items():
+        fields = dict(field.split("=") for field in value.split(","))
+        calls[name.removeprefix("cmdstat_")] = int(fields["calls"])
+    sent = sum(calls.get(name, 0) for name in ("eval", "evalsha", "xread", "ping", "hello"))
+    return sent, sum(calls.values()) - calls.get("info", 0) - sent
+
+
+def crowded_queue(redis, figures, language, command, waiting, count):
+    """CPU per job while many jobs wait: the last `count` added to `waiting`, then `count` of them finished."""
+    redis.flush()
+    worker = Program(command, "worker", redis.url, "bench")
+    producer = Program(command, "producer", redis.url, "bench")
+    if waiting > count:
+        producer.tell("bulk", waiting - count)
+        producer.expect("done")
+    with Cpu(producer=producer.pid, redis=redis.process.pid) as adding:
+        producer.tell("bulk", count)
+        producer.expect("done")
+    producer.close()
+    with Cpu(worker=worker.pid, redis=redis.process.pid) as finishing:
+        worker.tell("slice", count)
+        worker.expect("started")
+        worker.expect("done")
+    worker.kill()
+    redis_micros = adding.micros["redis"] + finishing.micros["redis"]
+    return _split(
+        figures, language, f"waiting_{waiting}", count,
+        producer=adding.micros["producer"], worker=finishing.micros["worker"], redis=redis_micros,
+    )  # fmt: skip
+
+
+def crowded_cluster(redis, figures, language, command, members, count):
+    """CPU per job of one producer and one worker while `members` other workers are registered, each full with one held job."""
+    redis.flush()
+    holders = None
+    if members:
+        holders = Program(command, "holders", redis.url, "bench")
+        holders.tell("hold", members)
+        holders.expect("started")
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("slice", count)
+    worker.expect("started")
+    with Cpu(producer=producer.pid, worker=worker.pid, redis=redis.process.pid) as both:
+        producer.tell("bulk", count)
+        producer.expect("done")
+        worker.expect("done")
+    producer.close()
+    worker.kill()
+    if holders:
+        holders.kill()
+    return _split(figures, language, f"members_{members}", count, **both.micros)
