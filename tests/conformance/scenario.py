@@ -2,7 +2,7 @@
 
 A step names a handle and a command of the driver protocol: `{ m = "add", payload = "1", expect = { existed = false } }`. Handles
 that begin with `m` are played by drivers of the producer's language, those with `w` by the worker's. `redis = "..."` gives a
-command to the server instead. All other fields are the command's, but for:
+command to the server instead, with `answer` until it answers so. All other fields are the command's, but for:
 
   expect   fields that the answer must have; "*" stands for any text that is not empty
   error    the code that the answer must have
@@ -143,7 +143,11 @@ class Player:
 
     def _step(self, step: dict[str, Any]) -> None:
         if "redis" in step:
-            self._server.command(*step["redis"].split())
+            words = self._value(step["redis"]).split()
+            if "answer" in step:
+                wait_until(lambda: self._server.command(*words) == step["answer"], 5, f"Redis answers {step['answer']}")
+            else:
+                self._server.command(*words)
             return
         handle = handle_of(step)
         command = step[handle]

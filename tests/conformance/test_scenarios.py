@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from scenario import Drivers, Player, Scenario, load
 from swarm_support import Language, Redis
 
@@ -17,9 +18,6 @@ def test_scenario(
 ) -> None:
     server = servers(scenario.server)
     cluster = f"{scenario.name}-{pair[0]}-{pair[1]}"
-    password = scenario.server.get("requirepass")
-    if password:
-        server.admin.auth(password)
     try:
         Player(scenario, drivers, server, cluster, pair, {"url": server.url}).play()
         outside = [key for key in server.command("KEYS", "*") if not key.startswith(f"{{{cluster}}}:".encode())]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use libswarm::{Error, Event, Finish, Job, Payload, Worker};
+use libswarm::{Error, ErrorKind, Event, Finish, Job, Payload, Worker};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -43,6 +43,7 @@ struct Shared {
 pub struct WorkerDriver {
     shared: Arc<Shared>,
     events: UnboundedReceiver<Event>,
+    drained: Option<oneshot::Receiver<Result<(), Error>>>,
 }
 
 impl WorkerDriver {
@@ -59,7 +60,7 @@ impl WorkerDriver {
         let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default() });
         let (report, events) = unbounded_channel();
         runtime.spawn(handle_events(shared.clone(), report));
-        Ok(WorkerDriver { shared, events })
+        Ok(WorkerDriver { shared, events, drained: None })
     }
 
     pub async fn reset(self) {
@@ -85,7 +86,19 @@ impl WorkerDriver {
             "fail" => self.finish(command, Finish::Fail(command.text("message")?.to_owned())).await,
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
-            "drain" => worker.drain().await.map(|()| Answer::ok()),
+            "drain" => {
+                let (worker, (done, drained)) = (worker.clone(), oneshot::channel());
+                self.drained = Some(drained);
+                // Nobody may ask how it went.
+                tokio::spawn(async move { drop(done.send(worker.drain().await)) });
+                Ok(Answer::ok())
+            }
+            "drained" => {
+                let drained = self.drained.as_mut().ok_or_else(|| misuse("`drained` needs `drain` before"))?;
+                let late = || Error::new(ErrorKind::Timeout, "the worker is not drained yet");
+                let outcome = timeout(command.time("timeout")?, drained).await.map_err(|_| late())?;
+                outcome.map_err(|_| misuse("the drain was never ended"))?.map(|()| Answer::ok())
+            }
             "terminate" => worker.terminate(command.time("grace")?).await.map(|()| Answer::ok()),
             _ => Err(crate::unknown(command)),
         }

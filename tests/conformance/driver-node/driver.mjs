@@ -1,0 +1,348 @@
+// The conformance driver in Node; README.md beside this folder describes the protocol.
+
+import { appendFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import assemblage from "../../../bindings/node/index.js";
+
+const { createMaster, createWorker, SwarmError } = assemblage;
+const LISTS = new Set(["payloads", "ids"]);
+
+const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const decoded = (text) => decodeURIComponent(text);
+const list = (text) => (text ? text.split(",").map(decoded) : []);
+const bytes = (hex) => Buffer.from(hex, "hex");
+
+function encoded(value) {
+  if (Array.isArray(value)) return value.map(encoded).join(",");
+  if (Buffer.isBuffer(value)) return value.toString("hex");
+  return encodeURIComponent(String(value));
+}
+
+function line(start, fields = {}) {
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${encoded(value)}`);
+  return [start, ...words].join(" ");
+}
+
+const ok = (fields) => line("ok", fields);
+
+function failed(error) {
+  // Anything else is a mistake of the test or a bug, and ends the driver.
+  if (!(error instanceof SwarmError)) throw error;
+  return line("error", { code: codeOf(error), message: error.message });
+}
+
+const codeOf = (error) => error.code.replace("SWARM_", "");
+
+/** The payload of a command, as a program would give it. */
+function valueOf({ payload, type }) {
+  return type === "bytes" ? bytes(payload) : JSON.parse(bytes(payload).toString());
+}
+
+/** A result as Node sees it. */
+function shown(value) {
+  if (Buffer.isBuffer(value)) return { payload: value, type: "bytes" };
+  return { payload: Buffer.from(JSON.stringify(value)), type: "json" };
+}
+
+const snake = (fields) => Object.fromEntries(Object.entries(fields).map(([name, value]) => [snakeCase(name), value]));
+
+function health(member) {
+  const { leaseLeft, ...rest } = member.health();
+  return ok(snake({ ...rest, leaseLeftMs: leaseLeft }));
+}
+
+/** The options of a member or a job: every field but the driver's own. */
+function optionsOf(fields, ...own) {
+  const options = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (own.includes(name)) continue;
+    options[camelCase(name)] = value === "true" ? true : value === "false" ? false : value;
+  }
+  return options;
+}
+
+/** Events that wait to be asked for. */
+class Events {
+  #events = [];
+  #asking = null;
+
+  push(fields) {
+    if (this.#asking) this.#asking(fields);
+    else this.#events.push(fields);
+  }
+
+  async next(limit) {
+    if (this.#events.length > 0) return this.#events.shift();
+    return new Promise((resolve) => {
+      const end = (fields) => {
+        clearTimeout(timer);
+        this.#asking = null;
+        resolve(fields);
+      };
+      const timer = setTimeout(() => end({ event: "none" }), limit);
+      this.#asking = end;
+    });
+  }
+}
+
+/** What masters and workers have in common. */
+class Driver {
+  events = new Events();
+
+  listen(member) {
+    this.member = member;
+    member.on("ready", () => this.onReady(member.incarnation));
+    member.on("error", (error) => this.events.push({ event: "error", code: codeOf(error), message: error.message }));
+  }
+
+  onReady(incarnation) {
+    this.events.push({ event: "ready", incarnation });
+  }
+
+  async obey(command, fields) {
+    switch (command) {
+      case "ready":
+        await this.member.ready();
+        return ok({ incarnation: this.member.incarnation });
+      case "health":
+        return health(this.member);
+      case "stats":
+        return ok(await this.member.stats());
+      case "event":
+        return ok(await this.events.next(Number(fields.timeout)));
+      default:
+        throw new Error(`no command ${command} here`);
+    }
+  }
+}
+
+class MasterDriver extends Driver {
+  constructor(fields) {
+    super();
+    this.listen(createMaster(fields.cluster, optionsOf(fields, "cluster")));
+  }
+
+  reset() {
+    return this.member.close();
+  }
+
+  async obey(command, fields) {
+    const master = this.member;
+    switch (command) {
+      case "add": {
+        const { id, existed } = await master.add(valueOf(fields), optionsOf(fields, "payload", "type"));
+        return ok({ id, existed });
+      }
+      case "add_many": {
+        const ids = list(fields.ids);
+        const jobs = list(fields.payloads).map((hex, index) => ({ payload: JSON.parse(bytes(hex)), id: ids[index] }));
+        const added = await master.addMany(jobs);
+        return ok({ ids: added.map((job) => job.id), existed_each: added.map((job) => job.existed) });
+      }
+      case "flood": {
+        const payload = valueOf(fields);
+        const adds = Array.from({ length: Number(fields.count) }, () => master.add(payload));
+        return ok({ ids: (await Promise.all(adds)).map((job) => job.id) });
+      }
+      case "delete": {
+        const existed = await new Promise((resolve, reject) => {
+          master.deleteJob(fields.id, (error, _, found) => (error ? reject(error) : resolve(found)));
+        });
+        return ok({ existed });
+      }
+      case "delete_many":
+        return ok({ existed_each: await master.deleteJobs(list(fields.ids)) });
+      case "result":
+        return ok(shown(await master.result(fields.id, { timeout: Number(fields.timeout) })));
+      case "run":
+        return ok(shown(await master.run(valueOf(fields), { timeouts: { total: Number(fields.timeout) } })));
+      case "obliterate":
+        await master.obliterate();
+        return ok();
+      case "close":
+        await master.close();
+        return ok();
+      default:
+        return super.obey(command, fields);
+    }
+  }
+}
+
+class WorkerDriver extends Driver {
+  #jobs = new Map();
+  #counts = { added: 0, deleted: 0, completed: 0, refused: 0, closed: 0 };
+  #drained = null;
+
+  constructor(fields) {
+    super();
+    this.behave = fields.behave ?? "hold";
+    this.burn = Number(fields.burn);
+    this.log = fields.log;
+    const worker = createWorker(fields.cluster, optionsOf(fields, "cluster", "behave", "burn", "log"));
+    this.listen(worker);
+    worker.on("add", (job) => this.onAdd(job));
+    worker.on("close", (error) => this.onClose(error));
+  }
+
+  reset() {
+    return this.member.terminate({ grace: 0 });
+  }
+
+  async obey(command, fields) {
+    const worker = this.member;
+    switch (command) {
+      case "counts":
+        return ok(this.#counts);
+      case "complete":
+        await this.#held(fields).complete(valueOf(fields));
+        return ok();
+      case "fail":
+        await this.#held(fields).fail(fields.message);
+        return ok();
+      case "release":
+        await this.#held(fields).release();
+        return ok();
+      case "delete":
+        return ok({ existed: await worker.queueDeleteJob(fields.id) });
+      case "drain":
+        this.#drained = worker.drain();
+        // `drained` tells how it went, if it is asked.
+        this.#drained.catch(() => {});
+        return ok();
+      case "drained":
+        return this.#awaitDrain(Number(fields.timeout));
+      case "terminate":
+        await worker.terminate({ grace: Number(fields.grace) });
+        return ok();
+      default:
+        return super.obey(command, fields);
+    }
+  }
+
+  #held(fields) {
+    return this.#jobs.get(Number(fields.fence));
+  }
+
+  async #awaitDrain(limit) {
+    let timer;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, limit, line("error", { code: "TIMEOUT", message: "the worker is not drained yet" }));
+    });
+    try {
+      return await Promise.race([this.#drained.then(() => ok()), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  onReady(incarnation) {
+    this.note("ready", { incarnation });
+    super.onReady(incarnation);
+  }
+
+  onAdd(job) {
+    this.note("add", { job: job.id, fence: job.fence, incarnation: this.member.incarnation, payload: job.payloadBytes });
+    this.#counts.added += 1;
+    job.once("delete", () => this.onDelete(job));
+    switch (this.behave) {
+      case "echo":
+        this.complete(job);
+        break;
+      case "burn": {
+        const end = performance.now() + this.burn;
+        while (performance.now() < end);
+        this.complete(job);
+        break;
+      }
+      default: {
+        this.#jobs.set(job.fence, job);
+        const type = Buffer.isBuffer(job.payload) ? "bytes" : "json";
+        const { id, fence, deaths } = job;
+        this.events.push({ event: "add", id, fence, deaths, payload: job.payloadBytes, type });
+      }
+    }
+  }
+
+  onDelete(job) {
+    this.note("delete", { job: job.id, fence: job.fence, incarnation: this.member.incarnation });
+    this.#counts.deleted += 1;
+    if (this.behave === "late") this.complete(job);
+    const reason = job.deleteReason.replace("_", "");
+    this.events.push({ event: "delete", id: job.id, fence: job.fence, reason });
+  }
+
+  onClose() {
+    this.note("close", { incarnation: this.member.incarnation });
+    this.#counts.closed += 1;
+    this.events.push({ event: "close", code: "" });
+  }
+
+  complete(job) {
+    job.complete(job.payload, (error) => {
+      if (error) {
+        this.note("refused", { job: job.id, fence: job.fence, code: codeOf(error) });
+        this.#counts.refused += 1;
+      } else {
+        this.note("completed", { job: job.id, fence: job.fence, incarnation: this.member.incarnation });
+        this.#counts.completed += 1;
+      }
+    });
+  }
+
+  note(event, fields) {
+    if (!this.log) return;
+    const t = `t=${(Number(process.hrtime.bigint()) / 1e9).toFixed(9)}`;
+    // One write, so that a killed process leaves whole lines.
+    appendFileSync(this.log, `${line(t, { event, ...fields })}\n`);
+  }
+}
+
+let driver = null;
+
+async function reset() {
+  const ended = driver;
+  driver = null;
+  try {
+    await ended?.reset();
+  } catch (error) {
+    // A member that is closed already, or whose Redis is gone, is reset as well.
+    failed(error);
+  }
+  return ok();
+}
+
+async function obey(command, fields) {
+  switch (command) {
+    case "hello":
+      return ok({ language: "node", version: assemblage.version });
+    case "master":
+      driver = new MasterDriver(fields);
+      return ok();
+    case "worker":
+      driver = new WorkerDriver(fields);
+      return ok();
+    case "reset":
+      return reset();
+    default:
+      return driver.obey(command, fields);
+  }
+}
+
+for await (const text of createInterface({ input: process.stdin })) {
+  const [command, ...words] = text.split(" ");
+  const fields = Object.fromEntries(
+    words.map((word) => {
+      const [name, value] = word.split(/=(.*)/s);
+      return [name, LISTS.has(name) ? value : decoded(value)];
+    }),
+  );
+  let answer;
+  try {
+    answer = await obey(command, fields);
+  } catch (error) {
+    answer = failed(error);
+  }
+  process.stdout.write(`${answer}\n`);
+}
+await reset();

@@ -1,0 +1,345 @@
+"""The conformance driver in Python; README.md beside this folder describes the protocol."""
+
+import ctypes
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote, unquote
+
+import libswarm
+
+# Options that Python takes in seconds.
+SECONDS = {"lease", "timeout", "result_ttl"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_deaths"}
+Fields = dict[str, str]
+# Unlike CDLL, it keeps the GIL during a call.
+LIBC = ctypes.PyDLL(None)
+
+
+class Answer:
+    """An answer line, or a line of the journal, being put together."""
+
+    def __init__(self, start: str = "ok") -> None:
+        self._words = [start]
+
+    def __str__(self) -> str:
+        return " ".join(self._words)
+
+    def add(self, **fields: object) -> "Answer":
+        self._words += [f"{name}={_encoded(value)}" for name, value in fields.items()]
+        return self
+
+
+def _encoded(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return value.hex()
+        case list():
+            return ",".join(_encoded(item) for item in value)
+        case _:
+            return quote(str(value), safe="")
+
+
+def _error(error: libswarm.SwarmError) -> Answer:
+    return Answer("error").add(code=error.kind, message=str(error))
+
+
+def _value(fields: Fields) -> Any:
+    """The payload of a command, as a program would give it."""
+    raw = bytes.fromhex(fields["payload"])
+    return raw if fields.get("type") == "bytes" else json.loads(raw)
+
+
+def _payload(value: Any) -> Fields:
+    """A result as Python sees it."""
+    if isinstance(value, bytes):
+        return {"payload": value.hex(), "type": "bytes"}
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return {"payload": text.encode().hex(), "type": "json"}
+
+
+def _job_payload(job: libswarm.Job) -> Fields:
+    fields = {"payload": job.body.hex(), "type": job.content_type}
+    try:
+        _ = job.payload
+    except libswarm.SwarmError as error:
+        fields["unreadable"] = error.kind
+    return fields
+
+
+def _limit(fields: Fields) -> float:
+    return int(fields["timeout"]) / 1000
+
+
+def _options(fields: Fields, *own: str) -> dict[str, Any]:
+    def converted(name: str, value: str) -> Any:
+        if name in SECONDS:
+            return int(value) / 1000
+        if value in ("true", "false"):
+            return value == "true"
+        return int(value) if name in NUMBERS else value
+
+    return {name: converted(name, value) for name, value in fields.items() if name not in own}
+
+
+class MasterDriver:
+    """A master, driven by commands."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._master = libswarm.Master(fields["cluster"], **_options(fields, "cluster"))
+        self._events: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._master.on("ready", lambda incarnation: self._events.put(Answer().add(event="ready", incarnation=incarnation)))
+        self._master.on("error", lambda error: self._events.put(_background(error)))
+
+    def reset(self) -> None:
+        self._master.close()
+
+    def obey(self, command: str, fields: Fields) -> Answer:
+        master = self._master
+        match command:
+            case "ready":
+                master.ready()
+                return Answer().add(incarnation=master.incarnation)
+            case "health":
+                return _health(master.health())
+            case "stats":
+                return Answer().add(**asdict(master.stats()))
+            case "add":
+                added = master.add(_value(fields), **_options(fields, "payload", "type"))
+                return Answer().add(id=added.id, existed=added.existed)
+            case "add_many":
+                payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
+                many = master.add_many(payloads, ids=_list(fields, "ids") or None)
+                return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
+            case "flood":
+                return self._flood(int(fields["count"]), _value(fields))
+            case "delete":
+                return Answer().add(existed=master.delete_job(fields["id"]))
+            case "delete_many":
+                return Answer().add(existed_each=master.delete_jobs(_list(fields, "ids")))
+            case "result":
+                return Answer().add(**_payload(master.result(fields["id"], timeout=_limit(fields))))
+            case "run":
+                return Answer().add(**_payload(master.run(_value(fields), timeout=_limit(fields))))
+            case "obliterate":
+                master.obliterate()
+            case "close":
+                master.close()
+            case "event":
+                return _next(self._events, fields)
+            case _:
+                raise LookupError(f"no command `{command}` here")
+        return Answer()
+
+    def _flood(self, count: int, payload: Any) -> Answer:
+        """One add after another, many threads at it."""
+        ids: list[str] = []
+        shares = [count // 8 + (index < count % 8) for index in range(8)]
+        failures: list[libswarm.SwarmError] = []
+
+        def add(share: int) -> None:
+            try:
+                for _ in range(share):
+                    ids.append(self._master.add_job(payload))
+            except libswarm.SwarmError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=add, args=(share,)) for share in shares]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return Answer().add(ids=ids)
+
+
+class WorkerDriver:
+    """A worker, driven by commands."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._behave = fields.get("behave", "hold")
+        self._burn = int(fields.get("burn", 0))
+        self._events: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._jobs: dict[int, libswarm.Job] = {}
+        self._counts = Counter(added=0, deleted=0, completed=0, refused=0, closed=0)
+        self._drained: queue.SimpleQueue[libswarm.SwarmError | None] = queue.SimpleQueue()
+        self._journal = os.open(fields["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if "log" in fields else None
+        self._worker = libswarm.Worker(fields["cluster"], **_options(fields, "cluster", "behave", "burn", "log"))
+        self._worker.on("ready", self._on_ready)
+        self._worker.on("add", self._on_add)
+        self._worker.on("delete", self._on_delete)
+        self._worker.on("close", self._on_close)
+        self._worker.on("error", lambda error: self._events.put(_background(error)))
+        self._completions: queue.SimpleQueue[tuple[libswarm.Job, libswarm.Call]] = queue.SimpleQueue()
+        threading.Thread(target=self._hear_completions, daemon=True).start()
+        self._worker.start()
+
+    def reset(self) -> None:
+        self._worker.terminate(grace=0)
+
+    def obey(self, command: str, fields: Fields) -> Answer:
+        worker = self._worker
+        match command:
+            case "ready":
+                worker.ready()
+                return Answer().add(incarnation=worker.incarnation)
+            case "health":
+                return _health(worker.health())
+            case "stats":
+                return Answer().add(**asdict(worker.stats()))
+            case "counts":
+                return Answer().add(**self._counts)
+            case "event":
+                return _next(self._events, fields)
+            case "complete":
+                self._finish(fields, lambda job: job.complete(_value(fields)))
+            case "fail":
+                self._finish(fields, lambda job: job.fail(fields["message"]))
+            case "release":
+                self._finish(fields, lambda job: job.release())
+            case "delete":
+                return Answer().add(existed=worker.delete_job(fields["id"]))
+            case "drain":
+                threading.Thread(target=self._drain, daemon=True).start()
+            case "drained":
+                return self._await_drain(fields)
+            case "terminate":
+                worker.terminate(grace=int(fields["grace"]) / 1000)
+            case _:
+                raise LookupError(f"no command `{command}` here")
+        return Answer()
+
+    def _finish(self, fields: Fields, finish: Callable[[libswarm.Job], libswarm.Call]) -> None:
+        finish(self._jobs[int(fields["fence"])]).wait()
+
+    def _drain(self) -> None:
+        try:
+            self._worker.drain()
+            self._drained.put(None)
+        except libswarm.SwarmError as error:
+            self._drained.put(error)
+
+    def _await_drain(self, fields: Fields) -> Answer:
+        try:
+            error = self._drained.get(timeout=_limit(fields))
+        except queue.Empty:
+            return Answer("error").add(code="TIMEOUT", message="the worker is not drained yet")
+        return Answer() if error is None else _error(error)
+
+    def _on_ready(self, incarnation: str) -> None:
+        self._note("ready", incarnation=incarnation)
+        self._events.put(Answer().add(event="ready", incarnation=incarnation))
+
+    def _on_add(self, job: libswarm.Job) -> None:
+        self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.body)
+        self._counts["added"] += 1
+        match self._behave:
+            case "echo":
+                self._complete(job)
+            case "burn":
+                LIBC.poll(None, 0, self._burn)
+                self._complete(job)
+            case _:
+                self._jobs[job.fence] = job
+                fields = {"id": job.id, "fence": job.fence, "deaths": job.deaths, **_job_payload(job)}
+                self._events.put(Answer().add(event="add", **fields))
+
+    def _on_delete(self, job: libswarm.Job) -> None:
+        self._note("delete", job=job.id, fence=job.fence, incarnation=self._worker.incarnation)
+        self._counts["deleted"] += 1
+        if self._behave == "late":
+            self._complete(job)
+        reason = (job.delete_reason or "").replace("_", "")
+        self._events.put(Answer().add(event="delete", id=job.id, fence=job.fence, reason=reason))
+
+    def _on_close(self, error: libswarm.SwarmError | None) -> None:
+        self._note("close", incarnation=self._worker.incarnation)
+        self._counts["closed"] += 1
+        self._events.put(Answer().add(event="close", code=error.kind if error else ""))
+
+    def _complete(self, job: libswarm.Job) -> None:
+        self._completions.put((job, job.complete(job.payload)))
+
+    def _hear_completions(self) -> None:
+        """Writes down which completions were accepted, in the order in which they were made."""
+        while True:
+            job, call = self._completions.get()
+            try:
+                call.wait()
+            except libswarm.SwarmError as error:
+                self._note("refused", job=job.id, fence=job.fence, code=error.kind)
+                self._counts["refused"] += 1
+            else:
+                self._note("completed", job=job.id, fence=job.fence, incarnation=self._worker.incarnation)
+                self._counts["completed"] += 1
+
+    def _note(self, event: str, **fields: object) -> None:
+        if self._journal is not None:
+            line = Answer(f"t={time.monotonic():.9f}").add(event=event, **fields)
+            # One write, so that a killed process leaves whole lines.
+            os.write(self._journal, f"{line}\n".encode())
+
+
+def _background(error: libswarm.SwarmError) -> Answer:
+    return Answer().add(event="error", code=error.kind, message=str(error))
+
+
+def _health(health: libswarm.Health) -> Answer:
+    fields = asdict(health)
+    return Answer().add(**fields, lease_left_ms=int(fields.pop("lease_left") * 1000))
+
+
+def _next(events: "queue.SimpleQueue[Answer]", fields: Fields) -> Answer:
+    try:
+        return events.get(timeout=_limit(fields))
+    except queue.Empty:
+        return Answer().add(event="none")
+
+
+def _list(fields: Fields, name: str) -> list[str]:
+    return [unquote(item) for item in fields[name].split(",")] if fields.get(name) else []
+
+
+LISTS = {"payloads", "ids"}
+
+
+def main() -> None:
+    member: MasterDriver | WorkerDriver | None = None
+    for line in sys.stdin:
+        command, *words = line.split()
+        pairs = (word.split("=", 1) for word in words)
+        fields = {name: value if name in LISTS else unquote(value) for name, value in pairs}
+        answer = Answer()
+        try:
+            match command:
+                case "hello":
+                    answer.add(language="python", version=libswarm.__version__)
+                case "master":
+                    member = MasterDriver(fields)
+                case "worker":
+                    member = WorkerDriver(fields)
+                case "reset":
+                    ended, member = member, None
+                    if ended is not None:
+                        ended.reset()
+                case _:
+                    if member is None:
+                        raise LookupError(f"no member to `{command}`")
+                    answer = member.obey(command, fields)
+        except libswarm.SwarmError as error:
+            # A member that is closed already, or whose Redis is gone, is reset as well.
+            answer = Answer() if command == "reset" else _error(error)
+        print(answer, flush=True)
+
+
+main()
