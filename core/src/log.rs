@@ -1,21 +1,163 @@
 //! Log records from the core to a sink of the front's, through a bounded queue. Off unless a sink is set.
+//!
+//! A Rust program with a `tracing` subscriber of its own needs none of this: the records reach that subscriber.
 
-use crate::error::Result;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, Once};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Records that wait for the sink, at most; more are dropped and counted.
+const QUEUE: usize = 1024;
 
 /// A log record; texts only, so that every language can carry it.
 #[derive(Clone, Debug)]
 pub struct LogRecord {
     /// 1 error, 2 warn, 3 info, 4 debug, 5 trace.
     pub level: u8,
-    /// The module that logs.
+    /// The module that logs, such as `libswarm::worker::task`.
     pub target: String,
     /// The message with its fields.
     pub message: String,
 }
 
-/// Sends records up to `level` (0 = none) to `sink`, on a thread of their own; never on a runtime thread.
-/// One sink per process; a later call replaces it. Records over the queue's 1,024 are dropped and counted.
-pub fn set_sink(level: u8, sink: Option<Box<dyn Fn(&LogRecord) + Send>>) -> Result<()> {
-    let _ = (level, sink);
+/// What records are handed to.
+pub type LogSink = Box<dyn Fn(&LogRecord) + Send>;
+
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static QUEUE_IN: Mutex<Option<SyncSender<LogRecord>>> = Mutex::new(None);
+
+/// Sends records up to `level` (0 none, 1 error … 5 trace) to `sink`, on a thread of its own, never on a runtime thread. One sink per
+/// process: a later call replaces it, and `None` ends it once it has had what waits. After a fork the child has none until it sets one.
+///
+/// Fails with [`ErrorKind::InvalidArgument`] if the program has a `tracing` subscriber, which then gets the records.
+pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
+    static INSTALL: Once = Once::new();
+    static OURS: AtomicU8 = AtomicU8::new(0);
+    INSTALL.call_once(|| {
+        if tracing::subscriber::set_global_default(Queue).is_ok() {
+            OURS.store(1, Ordering::Relaxed);
+        }
+    });
+    if OURS.load(Ordering::Relaxed) == 0 {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "the program has a tracing subscriber of its own, which gets the records",
+        ));
+    }
+    let sender = match sink {
+        Some(sink) if level > 0 => Some(start(sink)?),
+        _ => None,
+    };
+    LEVEL.store(if sender.is_some() { level.min(5) } else { 0 }, Ordering::Relaxed);
+    *queue() = sender;
+    tracing::callsite::rebuild_interest_cache();
     Ok(())
+}
+
+fn start(sink: LogSink) -> Result<SyncSender<LogRecord>> {
+    let (sender, records) = sync_channel(QUEUE);
+    let drain = move || drain(&records, &sink);
+    std::thread::Builder::new()
+        .name("swarm-log".into())
+        .spawn(drain)
+        .map_err(|e| Error::new(ErrorKind::Internal, format!("the log thread cannot be started: {e}")))?;
+    Ok(sender)
+}
+
+fn drain(records: &Receiver<LogRecord>, sink: &LogSink) {
+    for record in records {
+        sink(&record);
+        let dropped = DROPPED.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            let message = format!("{dropped} log records were dropped because the sink is slow");
+            sink(&LogRecord { level: 2, target: "libswarm::log".into(), message });
+        }
+    }
+}
+
+fn queue() -> MutexGuard<'static, Option<SyncSender<LogRecord>>> {
+    QUEUE_IN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+/// The subscriber that fills the queue.
+struct Queue;
+
+impl Subscriber for Queue {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        number(*metadata.level()) <= LEVEL.load(Ordering::Relaxed) && metadata.target().starts_with("libswarm")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        let metadata = event.metadata();
+        let record = LogRecord { level: number(*metadata.level()), target: metadata.target().to_owned(), message: text.0 };
+        if let Some(sender) = &*queue()
+            && sender.try_send(record).is_err()
+        {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    // The core has no spans.
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// `message field=value field=value`
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let done = if field.name() == "message" {
+            let rest = std::mem::take(&mut self.0);
+            write!(self.0, "{value:?}{rest}")
+        } else {
+            write!(self.0, " {}={value:?}", field.name())
+        };
+        debug_assert!(done.is_ok(), "writing to memory");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn records_reach_the_sink_up_to_the_level() {
+        let (sender, records) = channel();
+        set_sink(2, Some(Box::new(move |record| drop(sender.send(record.clone()))))).unwrap();
+        tracing::info!("not this one");
+        tracing::warn!(job = 7, "this one");
+        let record = records.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((record.level, &*record.message), (2, "this one job=7"));
+        assert!(record.target.starts_with("libswarm::log"), "{}", record.target);
+        set_sink(0, None).unwrap();
+        tracing::error!("nor this");
+        assert!(records.recv_timeout(Duration::from_secs(10)).is_err(), "the thread and its sink are gone");
+    }
 }

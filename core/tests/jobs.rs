@@ -198,12 +198,6 @@ async fn jobs_are_balanced_over_workers() {
     for worker in &workers {
         worker.ready().await.unwrap();
     }
-    soon("credit of all", async {
-        while redis.ask::<u64>(&["ZCARD", "{test}:load"]) < 3 {
-            tokio::task::yield_now().await
-        }
-    })
-    .await;
     for chunk in [1, 1, 1, 5, 22] {
         master.add_many((0..chunk).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
     }
@@ -233,4 +227,26 @@ async fn drain_finishes_what_runs_and_gives_back_the_rest() {
     assert!(!draining.is_finished());
     running.complete(Payload::default()).await.unwrap();
     soon("drain", draining).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_member_says_so() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis));
+    let waiting = tokio::spawn({
+        let master = master.clone();
+        async move { master.run(NewJob::json(&1).unwrap()).await }
+    });
+    let job = next_job(&worker).await;
+    soon("close", master.close()).await.unwrap();
+    assert_eq!(soon("the wait", waiting).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    soon("terminate", worker.terminate(Duration::ZERO)).await.unwrap();
+    assert_eq!(master.add(NewJob::json(&1).unwrap()).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(master.delete("x").await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(master.result("x").await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(master.stats().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(master.close().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(worker.stats().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(worker.drain().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(soon("complete", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::Closed);
 }

@@ -93,7 +93,7 @@ impl Master {
         }
         let mut existed = Vec::with_capacity(ids.len());
         for ids in ids.chunks(DELETES) {
-            existed.extend(self.front.shared.store.delete(ids).await?);
+            existed.extend(self.front.shared.open_store()?.delete(ids).await?);
         }
         Ok(existed)
     }
@@ -133,12 +133,12 @@ impl Master {
 
     /// Counts of the cluster, from Redis.
     pub async fn stats(&self) -> Result<Stats> {
-        self.front.shared.store.stats().await
+        self.front.shared.open_store()?.stats().await
     }
 
     /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
     pub async fn obliterate(&self) -> Result<()> {
-        self.front.shared.store.obliterate().await
+        self.front.shared.open_store()?.obliterate().await
     }
 
     /// Waits for what was submitted, leaves the cluster, closes the connections. Waits for results end with [`ErrorKind::Closed`], and so

@@ -127,6 +127,7 @@ impl Task {
     /// `None` when the master was closed, or why it has to register anew. `flight` outlives the incarnation: its outcome is known under
     /// the one that sent it.
     async fn live(&mut self, next: Duration, flight: &mut Option<AddFlight>) -> Option<Error> {
+        self.session.announce();
         if let Some(flight) = flight
             && flight.orphaned
         {

@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) held: AtomicU64,
     pub(crate) pending: AtomicU64,
     inbox_connected: Arc<AtomicBool>,
+    ended: AtomicBool,
     status: Mutex<Status>,
     /// `None` until the first registration or lasting error; then what `ready` answers.
     ready: watch::Sender<Option<Result<()>>>,
@@ -80,6 +81,7 @@ impl Shared {
             held: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             inbox_connected: Arc::new(AtomicBool::new(true)),
+            ended: AtomicBool::new(false),
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })
@@ -159,7 +161,16 @@ impl Shared {
         }
     }
 
+    /// The connection for a call of the program's, unless the member has ended.
+    pub(crate) fn open_store(&self) -> Result<&Store> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the member is closed"));
+        }
+        Ok(&self.store)
+    }
+
     pub(crate) fn end(&self, error: Error) {
+        self.ended.store(true, Ordering::Release);
         self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error))).is_some());
         self.status().right_until = Duration::ZERO;
         self.events.end();
@@ -194,8 +205,6 @@ impl Session {
                     self.epoch = epoch;
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
-                    self.shared.ready.send_replace(Some(Ok(())));
-                    self.shared.events.push([Event::Ready { incarnation: self.incarnation.clone() }]);
                     return next;
                 }
                 Err(failed) => {
@@ -204,6 +213,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The member takes part from now on.
+    pub(crate) fn announce(&self) {
+        self.shared.ready.send_replace(Some(Ok(())));
+        self.shared.events.push([Event::Ready { incarnation: self.incarnation.clone() }]);
     }
 
     /// The renewal sent at `sent` was answered: the right holds until a margin before the lease can end in Redis.

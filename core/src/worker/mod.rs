@@ -45,25 +45,59 @@ pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
 /// Finishes gather here while a round is under way.
 #[derive(Default)]
 pub(crate) struct Finishes {
-    list: Mutex<Vec<Finished>>,
+    gathered: Mutex<Gathered>,
     arrived: Notify,
     /// Wakes those that wait for the end of a job.
     ended: Notify,
 }
 
+#[derive(Default)]
+struct Gathered {
+    list: Vec<Finished>,
+    /// Set when the worker has ended: what every later finish is answered.
+    closed: Option<Error>,
+}
+
 impl Finishes {
     fn push(&self, finishes: impl IntoIterator<Item = Finished>) {
-        let mut list = self.lock();
-        let first = list.is_empty();
-        list.extend(finishes);
-        drop(list);
+        let mut gathered = self.lock();
+        if let Some(error) = gathered.closed.clone() {
+            drop(gathered);
+            return refuse(finishes, &error);
+        }
+        let first = gathered.list.is_empty();
+        gathered.list.extend(finishes);
+        drop(gathered);
         if first {
             self.arrived.notify_one();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Finished>> {
-        self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Takes up to `most` of what has gathered.
+    fn take(&self, most: usize) -> Vec<Finished> {
+        let mut gathered = self.lock();
+        if gathered.list.len() <= most {
+            return std::mem::take(&mut gathered.list);
+        }
+        gathered.list.drain(..most).collect()
+    }
+
+    /// Refuses what comes from now on.
+    fn close(&self, error: Error) {
+        self.lock().closed = Some(error);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Answers finishes whose jobs are no longer this execution's. To stop what was to be stopped is right all the same.
+fn refuse(finishes: impl IntoIterator<Item = Finished>, error: &Error) {
+    for (_, finish, done) in finishes {
+        if let Some(done) = done {
+            done(if finish == Finish::Stopped { Ok(()) } else { Err(error.clone()) });
+        }
     }
 }
 
@@ -158,7 +192,7 @@ impl Worker {
 
     /// Counts of the cluster, from Redis.
     pub async fn stats(&self) -> Result<Stats> {
-        self.shared().store.stats().await
+        self.shared().open_store()?.stats().await
     }
 
     fn shared(&self) -> &Shared {
@@ -192,7 +226,7 @@ impl WorkerHandle {
 
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {
         check_name("job id", &id)?;
-        Ok(self.0.shared.store.delete(&[id]).await?[0])
+        Ok(self.0.shared.open_store()?.delete(&[id]).await?[0])
     }
 }
 

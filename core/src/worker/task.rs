@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Dones, MOST};
-use super::{Command, Done, Finishes, Front, WorkerHandle, closed};
+use super::{Command, Done, Finishes, Front, WorkerHandle, closed, refuse};
 use crate::clock::{boottime, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
@@ -110,14 +110,16 @@ impl Task {
                         break done;
                     }
                     if !self.shared.options.rejoin {
-                        self.finish_late(&error);
+                        self.finishes.close(error.clone());
+                        refuse(self.finishes.take(usize::MAX), &error);
                         self.shared.end(error);
                         return;
                     }
                 }
             }
         };
-        self.finish_late(&closed());
+        self.finishes.close(closed());
+        refuse(self.finishes.take(usize::MAX), &closed());
         for drained in self.drained.drain(..) {
             drained(Ok(()));
         }
@@ -154,6 +156,8 @@ impl Task {
         let mut flight: Option<Flight> = None;
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let mut due = false;
+        // The first round gives the first credit: from then on it takes part.
+        let mut announced = false;
         // Every handle was dropped.
         let mut abandoned = false;
         loop {
@@ -170,7 +174,7 @@ impl Task {
             tokio::select! {
                 biased;
                 () = reached(self.session.right_until) => {
-                    self.refuse(flight);
+                    abandon(flight);
                     return End::LeaseLost(lost("its lease could not be renewed in time"));
                 }
                 (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
@@ -178,6 +182,9 @@ impl Task {
                     match answer {
                         Ok(SyncReply::Done { jobs, stale, deleted, next, more }) => {
                             self.session.renewed(sent);
+                            if !std::mem::replace(&mut announced, true) {
+                                self.session.announce();
+                            }
                             self.landed(landed, jobs, &stale, &deleted);
                             // Spread a little, so that of many members one or few act on the same due thing.
                             let jitter = Duration::from_millis(rand::random_range(0..100));
@@ -185,11 +192,11 @@ impl Task {
                             due = more && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
-                            self.refuse(Some(landed));
+                            abandon(Some(landed));
                             return End::LeaseLost(lost("Redis no longer knows it: its lease ran out there, or Redis lost its data"));
                         }
                         Ok(SyncReply::Old) => {
-                            self.refuse(Some(landed));
+                            abandon(Some(landed));
                             return End::LeaseLost(lost("another process uses its incarnation"));
                         }
                         Err(failed) => {
@@ -224,7 +231,7 @@ impl Task {
                 () = self.shared.events.room.notified() => {}
                 () = tokio::time::sleep_until(wake), if flight.is_none() => due = true,
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
-                    self.refuse(flight);
+                    abandon(flight);
                     let (_, done) = self.closing.take().expect("guarded");
                     return End::Leave(done);
                 }
@@ -234,12 +241,7 @@ impl Task {
 
     /// Moves what the program finished into the batch of the next round.
     fn gather(&mut self) {
-        let finished: Vec<_> = {
-            let mut list = self.finishes.lock();
-            let count = list.len().min(MOST);
-            if count == list.len() { std::mem::take(&mut *list) } else { list.drain(..count).collect() }
-        };
-        for (fence, finish, done) in finished {
+        for (fence, finish, done) in self.finishes.take(MOST) {
             let Some((job, told_to_stop)) = self.held.remove(&fence) else {
                 if let Some(done) = done {
                     done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
@@ -471,24 +473,9 @@ impl Task {
         for (_, done) in batch.pack("").1 {
             done(Err(stale(0)));
         }
-        self.finish_late(&stale(0));
+        refuse(self.finishes.take(usize::MAX), &stale(0));
         self.shared.held.store(0, std::sync::atomic::Ordering::Relaxed);
         self.shared.events.push([Event::Close(Some(error))]);
-    }
-
-    /// The outcome of this round will not be learnt: the incarnation is over.
-    fn refuse(&self, flight: Option<Flight>) {
-        for (_, done) in flight.into_iter().flat_map(|flight| flight.dones) {
-            done(Err(stale(0)));
-        }
-    }
-
-    fn finish_late(&mut self, error: &Error) {
-        for (_, finish, done) in std::mem::take(&mut *self.finishes.lock()) {
-            if let Some(done) = done {
-                done(if finish == Finish::Stopped { Ok(()) } else { Err(error.clone()) });
-            }
-        }
     }
 
     /// Gives everything back and is forgotten, within the option `timeout`.
@@ -506,6 +493,13 @@ impl Task {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// The outcome of this round will not be learnt: the incarnation is over.
+fn abandon(flight: Option<Flight>) {
+    for (_, done) in flight.into_iter().flat_map(|flight| flight.dones) {
+        done(Err(stale(0)));
     }
 }
 
