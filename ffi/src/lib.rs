@@ -1,1 +1,35 @@
-//! The C ABI of libswarm.
+//! The C ABI of libswarm: what `include/swarm.h` declares. The header is generated from this crate.
+//!
+//! One file per concept; the exported functions come first in each. Every body runs in [`guard`], so that no panic
+//! crosses into C. User code runs on callback threads or on the caller's own thread, never on the runtime's.
+
+#![allow(non_camel_case_types, reason = "types have the names that C sees")]
+#![allow(clippy::missing_safety_doc, reason = "the contract is stated once, in the preamble of the header")]
+
+#[cfg(panic = "abort")]
+compile_error!("the C ABI turns panics into SWARM_ERR_PANIC, which needs panic = \"unwind\"");
+
+pub mod add;
+pub mod bytes;
+pub mod callback;
+pub mod deletion;
+mod dispatch;
+pub mod error;
+mod fd;
+mod guard;
+pub mod health;
+pub mod job;
+mod job_events;
+pub mod job_options;
+mod jobs;
+pub mod log;
+pub mod master;
+mod member;
+pub mod options;
+pub mod outcome;
+mod process;
+pub mod runtime;
+mod sized;
+pub mod status;
+pub mod version;
+pub mod worker;

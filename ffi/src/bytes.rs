@@ -1,0 +1,81 @@
+//! Bytes that cross the boundary, and how they are to be read.
+
+use std::ffi::{CStr, c_char};
+
+use libswarm::{ContentType, Payload, Result};
+
+use crate::guard::{guard_value, invalid};
+
+/// A slice of bytes, not owned by the struct. `{NULL, 0}` is the empty slice.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct swarm_bytes {
+    /// The first byte; may be NULL if `len` is 0.
+    pub data: *const u8,
+    /// The number of bytes.
+    pub len: usize,
+}
+
+/// How the bytes of a payload or result are to be read.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum swarm_content_type {
+    /// UTF-8 JSON text; the default. libswarm never looks into it, but Python and Node decode it.
+    SWARM_CONTENT_JSON = 0,
+    /// Bytes of the caller's own meaning.
+    SWARM_CONTENT_BYTES = 1,
+}
+
+/// The bytes of a NUL-terminated text, without the NUL; the empty slice for NULL. Not a copy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_bytes_of(text: *const c_char) -> swarm_bytes {
+    guard_value(swarm_bytes::EMPTY, || {
+        if text.is_null() {
+            return swarm_bytes::EMPTY;
+        }
+        // SAFETY: a non-NULL `text` is NUL-terminated.
+        unsafe { CStr::from_ptr(text) }.to_bytes().into()
+    })
+}
+
+impl swarm_bytes {
+    pub(crate) const EMPTY: swarm_bytes = swarm_bytes { data: std::ptr::null(), len: 0 };
+
+    /// A copy of the bytes, for the argument called `name`.
+    pub(crate) unsafe fn to_vec(self, name: &str) -> Result<Vec<u8>> {
+        if self.len == 0 {
+            return Ok(Vec::new());
+        }
+        if self.data.is_null() || self.len > isize::MAX as usize {
+            return Err(invalid(format!("the bytes of `{name}` are NULL or too long, with a length of {}", self.len)));
+        }
+        // SAFETY: the caller's slice is readable for its length.
+        Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) }.to_vec())
+    }
+}
+
+impl From<&[u8]> for swarm_bytes {
+    fn from(bytes: &[u8]) -> Self {
+        if bytes.is_empty() { swarm_bytes::EMPTY } else { swarm_bytes { data: bytes.as_ptr(), len: bytes.len() } }
+    }
+}
+
+impl From<ContentType> for swarm_content_type {
+    fn from(content_type: ContentType) -> Self {
+        match content_type {
+            ContentType::Json => swarm_content_type::SWARM_CONTENT_JSON,
+            ContentType::Bytes => swarm_content_type::SWARM_CONTENT_BYTES,
+        }
+    }
+}
+
+/// A payload of these bytes. Content types arrive as integers: C may pass a number that is none of the enum.
+pub(crate) unsafe fn payload(bytes: swarm_bytes, content_type: i32, name: &str) -> Result<Payload> {
+    let content_type = match content_type {
+        0 => ContentType::Json,
+        1 => ContentType::Bytes,
+        other => return Err(invalid(format!("{other} is no swarm_content_type"))),
+    };
+    // SAFETY: the caller's slice is readable for its length.
+    Ok(Payload { bytes: unsafe { bytes.to_vec(name) }?, content_type })
+}

@@ -1,0 +1,153 @@
+//! Functions of the caller's, with the data they are called with.
+
+use std::ffi::{c_char, c_void};
+
+use libswarm::{Added, Outcome, Result, Stats};
+
+use crate::add::swarm_added;
+use crate::error::swarm_error;
+use crate::health::swarm_stats;
+use crate::job::{swarm_delete_reason, swarm_job};
+use crate::outcome::swarm_outcome;
+
+/// Ends the life of a `user_data`. Run exactly once, after the last callback with it, and also if the call that it was
+/// given to fails. May be NULL.
+pub type swarm_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Told when an operation has ended; `error` is NULL if it succeeded.
+pub type swarm_done_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
+
+/// Told when jobs were added; `added` is NULL if that failed. Both are borrowed for the call.
+pub type swarm_added_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, added: *const swarm_added)>;
+
+/// Told when a job was deleted; `existed` is false if there was none, or if that failed.
+pub type swarm_existed_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, existed: bool)>;
+
+/// Told how a job ended; `outcome` is NULL if that could not be learnt. Both are borrowed for the call.
+pub type swarm_outcome_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, outcome: *const swarm_outcome)>;
+
+/// Told the counts of the cluster; `stats` is NULL if that failed. Both are borrowed for the call.
+pub type swarm_stats_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, stats: *const swarm_stats)>;
+
+/// Told when a member is registered; `incarnation` is its new identity in Redis.
+pub type swarm_ready_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, incarnation: *const c_char)>;
+
+/// Told when a member was closed; `error` is NULL if by the program itself, else the reason that forced it.
+pub type swarm_close_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
+
+/// Told of trouble in the background, such as a lost connection, once until it changes. `error` is borrowed.
+pub type swarm_error_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
+
+/// Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
+pub type swarm_add_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job)>;
+
+/// Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
+/// call, and after it only if the callee still owns it.
+pub type swarm_delete_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
+
+/// Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
+pub type swarm_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
+
+/// The caller's data; `destroy` runs when this is dropped.
+pub(crate) struct UserData {
+    data: *mut c_void,
+    destroy: swarm_destroy_fn,
+}
+
+// SAFETY: the header says that callbacks, and so their data, are used on other threads, one at a time for each object.
+unsafe impl Send for UserData {}
+// SAFETY: only the pointer itself is read through a shared reference.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    /// Takes ownership; made first thing in a call, so that `destroy` runs whatever fails after it.
+    pub(crate) fn new(data: *mut c_void, destroy: swarm_destroy_fn) -> UserData {
+        UserData { data, destroy }
+    }
+
+    pub(crate) fn pointer(&self) -> *mut c_void {
+        self.data
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: `destroy` was given for this data and runs once, here.
+            unsafe { destroy(self.data) }
+        }
+    }
+}
+
+/// What an operation answers, and how its callback is told.
+pub(crate) trait Reply: Send + Sized + 'static {
+    type Function: Copy + Send;
+
+    /// Calls `function`.
+    ///
+    /// # Safety
+    /// `user_data` must be what `function` was given with.
+    unsafe fn tell(function: Self::Function, user_data: *mut c_void, result: Result<Self>);
+}
+
+/// The error as a callback is shown it, NULL if there is none.
+fn shown(error: &Option<swarm_error>) -> *const swarm_error {
+    error.as_ref().map_or(std::ptr::null(), |error| error)
+}
+
+/// Splits a result in what a callback with an error and a value takes.
+fn split<T, C: From<T>>(result: Result<T>) -> (Option<swarm_error>, Option<C>) {
+    match result {
+        Ok(value) => (None, Some(value.into())),
+        Err(error) => (Some(error.into()), None),
+    }
+}
+
+impl Reply for () {
+    type Function = swarm_done_fn;
+
+    unsafe fn tell(function: swarm_done_fn, user_data: *mut c_void, result: Result<()>) {
+        let Some(function) = function else { return };
+        let error = result.err().map(swarm_error::from);
+        // SAFETY: the callback and its data belong together.
+        unsafe { function(user_data, shown(&error)) }
+    }
+}
+
+impl Reply for bool {
+    type Function = swarm_existed_fn;
+
+    unsafe fn tell(function: swarm_existed_fn, user_data: *mut c_void, result: Result<bool>) {
+        let Some(function) = function else { return };
+        let (error, existed) = split::<bool, bool>(result);
+        // SAFETY: the callback and its data belong together.
+        unsafe { function(user_data, shown(&error), existed.unwrap_or(false)) }
+    }
+}
+
+macro_rules! borrowed_reply {
+    ($($value:ty => $shown:ty, $function:ty;)+) => { $(
+        impl Reply for $value {
+            type Function = $function;
+
+            unsafe fn tell(function: $function, user_data: *mut c_void, result: Result<$value>) {
+                let Some(function) = function else { return };
+                let (error, value) = split::<$value, $shown>(result);
+                let value = value.as_ref().map_or(std::ptr::null(), |value| value as *const $shown);
+                // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+                unsafe { function(user_data, shown(&error), value) }
+            }
+        }
+    )+ };
+}
+
+borrowed_reply! {
+    Vec<Added> => swarm_added, swarm_added_fn;
+    Outcome => swarm_outcome, swarm_outcome_fn;
+    Stats => swarm_stats, swarm_stats_fn;
+}

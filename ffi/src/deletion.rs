@@ -1,0 +1,103 @@
+//! Deleting jobs.
+
+use std::ffi::{c_char, c_void};
+
+use crate::callback::{UserData, swarm_destroy_fn, swarm_existed_fn};
+use crate::error::swarm_error;
+use crate::guard::{guard, invalid, optional, text};
+use crate::master::swarm_master;
+use crate::runtime::wait;
+use crate::status::swarm_status;
+use crate::worker::swarm_worker;
+
+/// Deletes a job whatever its state; its worker is told to stop. `existed` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_master_delete(
+    master: Option<&swarm_master>,
+    id: *const c_char,
+    timeout_ms: u64,
+    existed: *mut bool,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let (core, id) = (member.core.clone(), unsafe { text(id, "id") }?.to_owned());
+        let found = wait(&member.handle, timeout_ms, "deleting a job", async move { core.delete(id).await })?;
+        optional(existed).set(found);
+        Ok(())
+    })
+}
+
+/// Deletes many jobs. `existed` may be NULL; otherwise it has room for `count` answers, in the order of the ids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_master_delete_many(
+    master: Option<&swarm_master>,
+    ids: *const *const c_char,
+    count: usize,
+    timeout_ms: u64,
+    existed: *mut bool,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        if count == 0 {
+            return Ok(());
+        }
+        if ids.is_null() || count > isize::MAX as usize / size_of::<*const c_char>() {
+            return Err(invalid(format!("the array `ids` is NULL or too long, with a count of {count}")));
+        }
+        // SAFETY: the caller's array is readable for its count.
+        let ids = unsafe { std::slice::from_raw_parts(ids, count) };
+        // SAFETY: non-NULL texts are NUL-terminated.
+        let ids = ids.iter().map(|id| unsafe { text(*id, "ids") }.map(str::to_owned)).collect::<libswarm::Result<Vec<_>>>()?;
+        let core = member.core.clone();
+        let found = wait(&member.handle, timeout_ms, "deleting jobs", async move { core.delete_many(ids).await })?;
+        if !existed.is_null() {
+            // SAFETY: the caller's array has room for `count` answers.
+            unsafe { std::ptr::copy_nonoverlapping(found.as_ptr(), existed, found.len().min(count)) };
+        }
+        Ok(())
+    })
+}
+
+/// Deletes a job without waiting; `done` is called once and may be NULL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_delete_async(
+    master: Option<&swarm_master>,
+    id: *const c_char,
+    done: swarm_existed_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let user_data = UserData::new(user_data, destroy);
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let id = unsafe { text(id, "id") }?.to_owned();
+        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
+        member.handle.spawn(async move { pending.end(core.delete(id).await) });
+        Ok(())
+    })
+}
+
+/// Deletes any job of the cluster, as swarm_master_delete does. The worker must be started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_worker_delete(
+    worker: Option<&swarm_worker>,
+    id: *const c_char,
+    timeout_ms: u64,
+    existed: *mut bool,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_worker::member(worker)?;
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let (core, id) = (member.core()?.clone(), unsafe { text(id, "id") }?.to_owned());
+        let found = wait(&member.handle, timeout_ms, "deleting a job", async move { core.delete(id).await })?;
+        optional(existed).set(found);
+        Ok(())
+    })
+}

@@ -1,0 +1,338 @@
+//! Runs callbacks: on a thread of the library's, or on the caller's own thread when it asked for the descriptor.
+//!
+//! Each handle has one. It is signalled once per batch, whether the batch is of events or of ended operations.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use libswarm::{Done, Error, ErrorKind, Result};
+use slab::Slab;
+
+use crate::callback::{Reply, UserData};
+use crate::fd::SignalFd;
+use crate::guard::invalid;
+
+/// Ended operations told in one round, so that a caller's event loop gets its turn.
+const ROUND: usize = 256;
+
+/// Where a handle's events come from.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// Runs the callbacks of one batch of events; whether more may wait.
+    fn run_batch(&self) -> bool;
+}
+
+/// The callbacks of one handle: those that can be run, and the operations whose callbacks are still to come.
+#[derive(Default)]
+pub(crate) struct Dispatch {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Held while callbacks run: those of one handle never run at the same time.
+    turn: Mutex<()>,
+    fd: OnceLock<SignalFd>,
+    /// Somebody runs the callbacks: the thread, or the caller with the descriptor.
+    served: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    signalled: bool,
+    running: bool,
+    stopping: bool,
+    closed: bool,
+    /// Threads in `changed.wait`; without any, telling them costs a system call for nothing.
+    waiting: usize,
+    thread: Option<JoinHandle<()>>,
+    pending: Slab<Arc<dyn Deliver>>,
+    ended: VecDeque<Arc<dyn Deliver>>,
+}
+
+thread_local! {
+    /// The handles whose callbacks are running on this thread, innermost last.
+    static CURRENT: RefCell<Vec<*const Dispatch>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Dispatch {
+    /// Whether the calling thread is inside a callback of this handle.
+    pub(crate) fn is_current(&self) -> bool {
+        CURRENT.with_borrow(|current| current.contains(&std::ptr::from_ref(self)))
+    }
+
+    /// Refuses a call that would wait for the callback that it is made in.
+    pub(crate) fn check_outside(&self, doing: &str) -> Result<()> {
+        if self.is_current() {
+            let message = format!("{doing} inside a callback of the same object would wait for itself; do it outside, or with the _async form where there is one");
+            return Err(Error::new(ErrorKind::InCallback, message));
+        }
+        Ok(())
+    }
+
+    /// Chooses the caller's own thread; the descriptor is readable while callbacks wait.
+    pub(crate) fn fd(&self) -> Result<c_int> {
+        let state = self.lock();
+        if let Some(fd) = self.fd.get() {
+            return Ok(fd.number());
+        }
+        if state.thread.is_some() {
+            return Err(invalid("the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first _async call"));
+        }
+        let fd = SignalFd::new()?;
+        if state.signalled || !state.ended.is_empty() {
+            fd.raise();
+        }
+        let number = fd.number();
+        self.served.store(true, Ordering::Relaxed);
+        // The lock is held, so nobody else can have set it.
+        let _ = self.fd.set(fd);
+        Ok(number)
+    }
+
+    /// Starts the callback thread, unless it runs or the caller asked for the descriptor.
+    pub(crate) fn start(self: &Arc<Self>, name: &str, source: &Arc<impl Source>) -> Result<()> {
+        if self.served.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        if state.thread.is_some() || state.stopping || self.fd.get().is_some() {
+            return Ok(());
+        }
+        let (dispatch, source) = (self.clone(), source.clone() as Arc<dyn Source>);
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || dispatch.run_until_stopped(&*source));
+        state.thread = Some(spawned.map_err(|e| Error::new(ErrorKind::Internal, format!("starting the callback thread: {e}")))?);
+        self.served.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Events wait. Any thread, quick.
+    pub(crate) fn signal(&self) {
+        self.signal_locked(&mut self.lock());
+    }
+
+    /// Runs callbacks that wait, at most one round of them, on the calling thread.
+    pub(crate) fn dispatch(&self, source: &dyn Source) {
+        let turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _inside = Inside::enter(self);
+        let mut state = self.lock();
+        state.signalled = false;
+        state.running = true;
+        if let Some(fd) = self.fd.get() {
+            fd.clear();
+        }
+        let count = state.ended.len().min(ROUND);
+        let ended: Vec<_> = state.ended.drain(..count).collect();
+        let mut more = !state.ended.is_empty();
+        drop(state);
+        // Events first: what was pushed before an operation ended is told before it.
+        more |= source.run_batch();
+        for operation in ended {
+            operation.deliver();
+        }
+        let mut state = self.lock();
+        state.running = false;
+        if more {
+            self.signal_locked(&mut state);
+        }
+        self.notify(&state);
+        drop(state);
+        drop(turn);
+    }
+
+    /// Waits until `finished` and all that was to be told by then has been told; false if the deadline came first.
+    /// Where the callbacks run on the caller's own thread, this runs them.
+    pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn() -> bool) -> bool {
+        let own_thread = self.fd.get().is_some();
+        let mut state = self.lock();
+        loop {
+            if own_thread && state.signalled && !state.running {
+                drop(state);
+                self.dispatch(source);
+                state = self.lock();
+                continue;
+            }
+            if finished() && !state.signalled && !state.running {
+                return true;
+            }
+            let now = Instant::now();
+            match deadline {
+                Some(deadline) if deadline <= now => return false,
+                Some(deadline) => state = self.wait_changed(state, Some(deadline - now)),
+                None => state = self.wait_changed(state, None),
+            }
+        }
+    }
+
+    /// Tells those in `wait` that what they wait for may have come.
+    pub(crate) fn nudge(&self) {
+        self.notify(&self.lock());
+    }
+
+    /// Registers an operation whose callback is to be called once.
+    pub(crate) fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
+        let operation = Arc::new(Operation(Mutex::new(OperationState { callback: Some((function, user_data)), result: None })));
+        let mut state = self.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        let key = state.pending.insert(operation.clone());
+        drop(state);
+        Ok(Pending { dispatch: self.clone(), operation, key: Some(key) })
+    }
+
+    /// Ends the callback thread and tells every operation still open that it was closed. No callback comes after it.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        self.notify(&state);
+        let thread = state.thread.take();
+        drop(state);
+        if let Some(thread) = thread {
+            // It catches its panics.
+            let _ = thread.join();
+        }
+        let _turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _inside = Inside::enter(self);
+        let mut state = self.lock();
+        state.closed = true;
+        let rest: Vec<_> = std::mem::take(&mut state.ended).into_iter().chain(state.pending.drain()).collect();
+        drop(state);
+        for operation in rest {
+            operation.deliver();
+        }
+    }
+
+    fn run_until_stopped(&self, source: &dyn Source) {
+        loop {
+            let mut state = self.lock();
+            while !state.signalled && !state.stopping {
+                state = self.wait_changed(state, None);
+            }
+            if state.stopping {
+                return;
+            }
+            drop(state);
+            if catch_unwind(AssertUnwindSafe(|| self.dispatch(source))).is_err() {
+                self.lock().running = false;
+            }
+        }
+    }
+
+    fn end(&self, key: usize) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        if let Some(operation) = state.pending.try_remove(key) {
+            state.ended.push_back(operation);
+            self.signal_locked(&mut state);
+        }
+    }
+
+    fn signal_locked(&self, state: &mut State) {
+        if !state.signalled {
+            state.signalled = true;
+            if let Some(fd) = self.fd.get() {
+                fd.raise();
+            }
+            self.notify(state);
+        }
+    }
+
+    fn notify(&self, state: &State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn wait_changed<'a>(&self, mut state: MutexGuard<'a, State>, limit: Option<std::time::Duration>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = match limit {
+            None => self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            Some(limit) => self.changed.wait_timeout(state, limit).unwrap_or_else(|poisoned| poisoned.into_inner()).0,
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Marks the calling thread as inside a callback while it lives.
+struct Inside;
+
+impl Inside {
+    fn enter(dispatch: &Dispatch) -> Inside {
+        CURRENT.with_borrow_mut(|current| current.push(dispatch));
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        CURRENT.with_borrow_mut(|current| current.pop());
+    }
+}
+
+/// An operation that can be told.
+trait Deliver: Send + Sync {
+    /// Calls the callback with the result, or with `Closed` if there is none, then destroys its data.
+    fn deliver(&self);
+}
+
+struct Operation<T: Reply>(Mutex<OperationState<T>>);
+
+struct OperationState<T: Reply> {
+    callback: Option<(T::Function, UserData)>,
+    result: Option<Result<T>>,
+}
+
+impl<T: Reply> Deliver for Operation<T> {
+    fn deliver(&self) {
+        let mut state = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (callback, result) = (state.callback.take(), state.result.take());
+        drop(state);
+        if let Some((function, user_data)) = callback {
+            // SAFETY: they were given together.
+            unsafe { T::tell(function, user_data.pointer(), result.unwrap_or_else(|| Err(closed()))) }
+        }
+    }
+}
+
+/// The side of an operation that ends it. Dropped without a result, it ends as closed.
+pub(crate) struct Pending<T: Reply> {
+    dispatch: Arc<Dispatch>,
+    operation: Arc<Operation<T>>,
+    key: Option<usize>,
+}
+
+impl<T: Reply> Pending<T> {
+    /// Hands the result over; any thread, quick.
+    pub(crate) fn end(mut self, result: Result<T>) {
+        self.operation.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).result = Some(result);
+        if let Some(key) = self.key.take() {
+            self.dispatch.end(key);
+        }
+    }
+
+    pub(crate) fn into_done(self) -> Done<T> {
+        Box::new(move |result| self.end(result))
+    }
+}
+
+impl<T: Reply> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.dispatch.end(key);
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "closed before the operation ended; what was asked for may still happen")
+}

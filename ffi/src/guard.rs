@@ -1,0 +1,112 @@
+//! What stands between a C caller and every body: no panic gets out, no bad pointer or text gets in unnoticed.
+
+use std::any::Any;
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use libswarm::{Error, ErrorKind, Result};
+
+use crate::error::swarm_error;
+use crate::status::swarm_status;
+
+/// Runs the body of a fallible call. On failure the error object is written to `error` unless that is NULL.
+pub(crate) fn guard(error: *mut *mut swarm_error, body: impl FnOnce() -> Result<()>) -> swarm_status {
+    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+    match result {
+        Ok(()) => swarm_status::SWARM_OK,
+        Err(failure) => {
+            let status = failure.kind().into();
+            if !error.is_null() {
+                // SAFETY: a non-NULL `error` points to a place for one pointer, whose old value is not read.
+                unsafe { error.write(Box::into_raw(Box::new(failure.into()))) };
+            }
+            status
+        }
+    }
+}
+
+/// Runs the body of a call that cannot fail; `fallback` is for a panic.
+pub(crate) fn guard_value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
+}
+
+/// A caught panic as an error.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::new(ErrorKind::Panic, format!("libswarm panicked, which is a bug in it: {}", text.unwrap_or("no message")))
+}
+
+pub(crate) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// The argument called `name`, which must not be NULL.
+pub(crate) fn given<T>(argument: Option<T>, name: &str) -> Result<T> {
+    argument.ok_or_else(|| invalid(format!("the argument `{name}` is NULL")))
+}
+
+/// The place for an output called `name`, which must not be NULL.
+pub(crate) fn place<T>(output: *mut T, name: &str) -> Result<Output<T>> {
+    if output.is_null() { Err(invalid(format!("the output `{name}` is NULL"))) } else { Ok(Output(output)) }
+}
+
+/// A place for an output that the caller may leave out.
+pub(crate) fn optional<T>(output: *mut T) -> Output<T> {
+    Output(output)
+}
+
+/// Where an output goes. Its old content is neither read nor dropped.
+pub(crate) struct Output<T>(*mut T);
+
+impl<T> Output<T> {
+    pub(crate) fn set(self, value: T) {
+        if !self.0.is_null() {
+            // SAFETY: a non-NULL output argument points to a place for one `T`.
+            unsafe { self.0.write(value) }
+        }
+    }
+}
+
+impl<T> Output<*mut T> {
+    /// Hands ownership of `value` to the caller; drops it if the caller left the output out.
+    pub(crate) fn give(self, value: T) {
+        if !self.0.is_null() {
+            self.set(Box::into_raw(Box::new(value)));
+        }
+    }
+}
+
+/// The text of an argument.
+pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str> {
+    // SAFETY: the caller's contract is that of `optional_text`.
+    unsafe { optional_text(pointer, name) }.and_then(|text| given(text, name))
+}
+
+/// The text of an argument that may be NULL. A non-NULL pointer must lead to a NUL-terminated text that stays for the call.
+pub(crate) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Option<&'a str>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: promised by the caller, see above.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str().map(Some).map_err(|_| invalid(format!("the argument `{name}` is not UTF-8")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_object() {
+        let mut error = std::ptr::null_mut();
+        let status = guard(&mut error, || panic!("boom {}", 7));
+        assert_eq!(status, swarm_status::SWARM_ERR_PANIC);
+        // SAFETY: the guard wrote an owned error.
+        let error = unsafe { Box::from_raw(error) };
+        // SAFETY: the message lives as long as the error.
+        let message = unsafe { CStr::from_ptr(crate::error::swarm_error_message(Some(&error))) };
+        assert!(message.to_string_lossy().contains("boom 7"));
+        assert_eq!(guard(std::ptr::null_mut(), || panic!("unseen")), swarm_status::SWARM_ERR_PANIC);
+        assert_eq!(guard_value(3, || panic!("unseen")), 3);
+    }
+}

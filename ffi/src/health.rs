@@ -1,0 +1,204 @@
+//! What a member says of itself, and what the cluster says of all.
+
+use std::ffi::{c_char, c_void};
+
+use libswarm::{ErrorKind, Health, Stats};
+
+use crate::callback::{UserData, swarm_destroy_fn, swarm_stats_fn};
+use crate::error::swarm_error;
+use crate::guard::guard;
+use crate::master::swarm_master;
+use crate::runtime::wait;
+use crate::sized;
+use crate::status::swarm_status;
+use crate::worker::swarm_worker;
+
+/// A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
+#[repr(C)]
+pub struct swarm_health {
+    /// The size of the struct; set by SWARM_HEALTH_INIT.
+    pub struct_size: usize,
+    /// Connected, registered, and the last renewal was answered in time.
+    pub healthy: bool,
+    /// All connections that are needed are up.
+    pub connected: bool,
+    /// The status of the last trouble in the background; SWARM_OK if it has healed.
+    pub trouble: i32,
+    /// Milliseconds left in which the member may still act as the holder of its jobs.
+    pub lease_left: u64,
+    /// Jobs held (a worker).
+    pub held: u64,
+    /// Jobs or finishes gathered but not yet acknowledged by Redis.
+    pub pending: u64,
+    /// The identity in Redis, NUL-terminated; empty before the first registration.
+    pub incarnation: [c_char; 64],
+    /// The message of the trouble, NUL-terminated, cut to fit; empty if it has healed.
+    pub trouble_message: [c_char; 256],
+}
+
+/// Counts of a whole cluster at one moment. Start with `swarm_stats stats = SWARM_STATS_INIT;`.
+#[repr(C)]
+pub struct swarm_stats {
+    /// The size of the struct; set by SWARM_STATS_INIT.
+    pub struct_size: usize,
+    /// Jobs waiting for a worker.
+    pub waiting: u64,
+    /// Jobs held by workers.
+    pub held: u64,
+    /// Jobs deleted whose worker has not yet said that it stopped.
+    pub deleting: u64,
+    /// Failed jobs kept.
+    pub failed: u64,
+    /// Results kept.
+    pub results: u64,
+    /// Members alive.
+    pub members: u64,
+    /// Jobs added since the cluster began.
+    pub added: u64,
+    /// Jobs completed.
+    pub completed: u64,
+    /// Jobs that ended as failed.
+    pub failures: u64,
+    /// Jobs deleted.
+    pub deleted: u64,
+    /// Deaths of workers counted on jobs.
+    pub deaths: u64,
+}
+
+/// Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_health(
+    master: Option<&swarm_master>,
+    health: *mut swarm_health,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let now = swarm_master::member(master)?.core.health();
+        // SAFETY: the caller's struct starts with its size.
+        unsafe { sized::write(health, &now.into(), "health") }
+    })
+}
+
+/// Writes the worker's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_worker_health(
+    worker: Option<&swarm_worker>,
+    health: *mut swarm_health,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let now = swarm_worker::member(worker)?.core()?.health();
+        // SAFETY: the caller's struct starts with its size.
+        unsafe { sized::write(health, &now.into(), "health") }
+    })
+}
+
+/// Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_stats(
+    master: Option<&swarm_master>,
+    timeout_ms: u64,
+    stats: *mut swarm_stats,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        let core = member.core.clone();
+        let now = wait(&member.handle, timeout_ms, "asking for the counts", async move { core.stats().await })?;
+        // SAFETY: the caller's struct starts with its size.
+        unsafe { sized::write(stats, &now.into(), "stats") }
+    })
+}
+
+/// Asks Redis for the counts of the cluster; `done` is called once with them.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_stats_async(
+    master: Option<&swarm_master>,
+    done: swarm_stats_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let user_data = UserData::new(user_data, destroy);
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
+        member.handle.spawn(async move { pending.end(core.stats().await) });
+        Ok(())
+    })
+}
+
+/// Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_worker_stats(
+    worker: Option<&swarm_worker>,
+    timeout_ms: u64,
+    stats: *mut swarm_stats,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_worker::member(worker)?;
+        let core = member.core()?.clone();
+        let now = wait(&member.handle, timeout_ms, "asking for the counts", async move { core.stats().await })?;
+        // SAFETY: the caller's struct starts with its size.
+        unsafe { sized::write(stats, &now.into(), "stats") }
+    })
+}
+
+impl From<Health> for swarm_health {
+    // Taken apart field by field, so that a field added to the core does not compile until it is shown here.
+    fn from(health: Health) -> Self {
+        let Health { healthy, connected, incarnation, lease_left, held, pending, error, error_message } = health;
+        let kind = ErrorKind::ALL.iter().find(|kind| kind.name() == error);
+        swarm_health {
+            struct_size: size_of::<swarm_health>(),
+            healthy,
+            connected,
+            trouble: kind.map_or(0, |kind| *kind as i32),
+            lease_left: lease_left.as_millis() as u64,
+            held,
+            pending,
+            incarnation: fixed(&incarnation),
+            trouble_message: fixed(&error_message),
+        }
+    }
+}
+
+impl From<Stats> for swarm_stats {
+    fn from(stats: Stats) -> Self {
+        let Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths } = stats;
+        let struct_size = size_of::<swarm_stats>();
+        swarm_stats { struct_size, waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths }
+    }
+}
+
+/// As much of `text` as fits with its NUL, cut between characters.
+fn fixed<const N: usize>(text: &str) -> [c_char; N] {
+    let mut end = text.len().min(N - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut fixed = [0; N];
+    for (place, byte) in fixed.iter_mut().zip(text[..end].bytes()) {
+        *place = byte as c_char;
+    }
+    fixed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let text: [c_char; 4] = fixed("aéé");
+        assert_eq!(text.map(|c| c as u8), [b'a', 0xc3, 0xa9, 0]);
+        let text: [c_char; 3] = fixed("aéé");
+        assert_eq!(text.map(|c| c as u8), [b'a', 0, 0]);
+    }
+}

@@ -1,0 +1,146 @@
+//! The jobs of one worker between their add callback and the core: who still has one, and which finishes are on their way.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use libswarm::{Done, Error, ErrorKind, Finish, Result, Worker};
+use tokio::runtime::Handle;
+
+use crate::callback::{UserData, swarm_done_fn};
+use crate::dispatch::{Dispatch, Pending};
+use crate::job::swarm_job;
+use crate::process::Owner;
+
+/// How long a finished job waits at most for its batch of callbacks to end, in case a later one blocks.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
+
+type Finished = (u64, Finish, Option<Done<()>>);
+
+/// What the jobs of a worker share.
+pub(crate) struct Jobs {
+    pub(crate) owner: Owner,
+    dispatch: Arc<Dispatch>,
+    /// Set by start.
+    core: OnceLock<(Worker, Handle)>,
+    /// Jobs told and not finished, by fence, so that a delete callback gets the pointer of the add callback.
+    held: Mutex<HashMap<u64, Arc<swarm_job>>>,
+    /// Finished inside the batch of callbacks that runs now; they cross together.
+    finished: Mutex<Vec<Finished>>,
+    gathering: AtomicBool,
+    /// The flush after `LONGEST_WAIT` is on its way.
+    armed: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Jobs {
+    pub(crate) fn new(owner: Owner, dispatch: Arc<Dispatch>) -> Jobs {
+        Jobs {
+            owner,
+            dispatch,
+            core: OnceLock::new(),
+            held: Mutex::default(),
+            finished: Mutex::default(),
+            gathering: AtomicBool::new(false),
+            armed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn start(&self, core: Worker, handle: Handle) {
+        // Start lets only one caller get here.
+        let _ = self.core.set((core, handle));
+    }
+
+    /// The started worker, unless it was freed.
+    pub(crate) fn open(&self) -> Result<&(Worker, Handle)> {
+        let core = self.core.get().filter(|_| !self.closed.load(Ordering::Acquire));
+        core.ok_or_else(|| Error::new(ErrorKind::Closed, "the worker of this job was freed; the job has gone to another"))
+    }
+
+    /// A batch of callbacks for several jobs begins: what they finish gathers.
+    pub(crate) fn begin_batch(&self) {
+        self.gathering.store(true, Ordering::Relaxed);
+    }
+
+    /// The batch ended. Keeps those of its jobs that are not finished; most never come that far.
+    pub(crate) fn end_batch(&self, told: Vec<Arc<swarm_job>>) {
+        self.gathering.store(false, Ordering::Relaxed);
+        self.flush();
+        let mut open = told.into_iter().filter(|job| !job.is_finished()).peekable();
+        if open.peek().is_none() {
+            return;
+        }
+        let mut held = lock(&self.held);
+        for job in open {
+            // Marked under the lock, so that a finish that sees the mark finds the job in the map.
+            if job.mark_kept() {
+                held.insert(job.fence(), job);
+            }
+        }
+    }
+
+    /// The job of an earlier batch with this fence.
+    pub(crate) fn held(&self, fence: u64) -> Option<Arc<swarm_job>> {
+        lock(&self.held).get(&fence).cloned()
+    }
+
+    /// Forgets a finished job.
+    pub(crate) fn forget(&self, fence: u64) {
+        let job = lock(&self.held).remove(&fence);
+        drop(job);
+    }
+
+    /// Hands a finish to the core: with the rest of the batch if the caller is in one of its callbacks, else at once.
+    pub(crate) fn finish(self: &Arc<Self>, fence: u64, finish: Finish, done: Option<Done<()>>) -> Result<()> {
+        let (core, handle) = self.open()?;
+        if !self.gathering.load(Ordering::Relaxed) || !self.dispatch.is_current() {
+            core.finish(fence, finish, done);
+            return Ok(());
+        }
+        lock(&self.finished).push((fence, finish, done));
+        if !self.armed.swap(true, Ordering::AcqRel) {
+            let jobs = self.clone();
+            handle.spawn(async move {
+                tokio::time::sleep(LONGEST_WAIT).await;
+                jobs.armed.store(false, Ordering::Release);
+                jobs.flush();
+            });
+        }
+        Ok(())
+    }
+
+    /// Fails a job whose owner gave it up with a finish that was refused.
+    pub(crate) fn fail_unheard(&self, fence: u64, error: &Error) {
+        if let Ok((core, _)) = self.open() {
+            core.finish(fence, Finish::Fail(error.message().to_owned()), None);
+        }
+    }
+
+    /// Registers a finish whose callback is to be called once.
+    pub(crate) fn begin(&self, done: swarm_done_fn, user_data: UserData) -> Result<Pending<()>> {
+        self.dispatch.begin(done, user_data)
+    }
+
+    /// The worker is freed: nothing can be finished any more. The jobs refer to this, so they must be let go.
+    pub(crate) fn close(&self) {
+        self.flush();
+        self.closed.store(true, Ordering::Release);
+        let held = std::mem::take(&mut *lock(&self.held));
+        drop(held);
+    }
+
+    fn flush(&self) {
+        let finished = std::mem::take(&mut *lock(&self.finished));
+        if let Some((core, _)) = self.core.get()
+            && !finished.is_empty()
+        {
+            core.finish_many(finished);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,170 @@
+//! How jobs ended: awaiting it, and reading it.
+
+use std::ffi::{CString, c_char, c_void};
+use std::time::Duration;
+
+use libswarm::{Error, NewJob, Outcome, Payload, Result};
+
+use crate::bytes::{swarm_bytes, swarm_content_type};
+use crate::callback::{UserData, swarm_destroy_fn, swarm_outcome_fn};
+use crate::error::{swarm_error, text as c_text};
+use crate::guard::{guard, guard_value, place, text};
+use crate::job_options::{swarm_job_options, swarm_new_job};
+use crate::master::swarm_master;
+use crate::runtime::{SWARM_NO_TIMEOUT, timed_out, wait};
+use crate::status::swarm_status;
+
+/// How a job ended: completed with a result, or failed. A failed job is data, not an error of the call.
+pub struct swarm_outcome {
+    payload: Payload,
+    failure: Option<(CString, CString)>,
+}
+
+/// Waits for the outcome of a job that was added with `result`, by anyone, at any time within its result_ttl.
+/// SWARM_ERR_NOT_FOUND if there is no such job or its result has expired, SWARM_ERR_JOB_DELETED if it was deleted.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_result(
+    master: Option<&swarm_master>,
+    id: *const c_char,
+    timeout_ms: u64,
+    outcome: *mut *mut swarm_outcome,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        let place = place(outcome, "outcome")?;
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let (core, id) = (member.core.clone(), unsafe { text(id, "id") }?.to_owned());
+        let outcome = wait(&member.handle, timeout_ms, "awaiting a result", async move { core.result(id).await })?;
+        place.give(outcome.into());
+        Ok(())
+    })
+}
+
+/// Adds a job with `result` set and waits for its outcome. A timeout ends the wait, not the job.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_run(
+    master: Option<&swarm_master>,
+    payload: swarm_bytes,
+    options: *const swarm_job_options,
+    timeout_ms: u64,
+    outcome: *mut *mut swarm_outcome,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        let place = place(outcome, "outcome")?;
+        // SAFETY: the caller's payload and options are readable.
+        let job = unsafe { swarm_new_job { payload, options }.read() }?;
+        let core = member.core.clone();
+        let outcome = wait(&member.handle, timeout_ms, "running a job", async move { core.run(job).await })?;
+        place.give(outcome.into());
+        Ok(())
+    })
+}
+
+/// Waits for a job's outcome without blocking; `done` is called once, with SWARM_ERR_TIMEOUT after `timeout_ms`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_result_async(
+    master: Option<&swarm_master>,
+    id: *const c_char,
+    timeout_ms: u64,
+    done: swarm_outcome_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let user_data = UserData::new(user_data, destroy);
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let id = unsafe { text(id, "id") }?.to_owned();
+        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
+        member.handle.spawn(async move { pending.end(within(timeout_ms, "awaiting a result", core.result(id)).await) });
+        Ok(())
+    })
+}
+
+/// Adds a job with `result` set; `done` is called once with its outcome, or with SWARM_ERR_TIMEOUT after `timeout_ms`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_run_async(
+    master: Option<&swarm_master>,
+    payload: swarm_bytes,
+    options: *const swarm_job_options,
+    timeout_ms: u64,
+    done: swarm_outcome_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let user_data = UserData::new(user_data, destroy);
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        // SAFETY: the caller's payload and options are readable.
+        let job: NewJob = unsafe { swarm_new_job { payload, options }.read() }?;
+        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
+        member.handle.spawn(async move { pending.end(within(timeout_ms, "running a job", core.run(job)).await) });
+        Ok(())
+    })
+}
+
+/// Whether the job completed; false if it failed.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_completed(outcome: Option<&swarm_outcome>) -> bool {
+    outcome.is_some_and(|outcome| outcome.failure.is_none())
+}
+
+/// The result of a completed job, empty if it failed. Lives as long as the outcome.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_result(outcome: Option<&swarm_outcome>) -> swarm_bytes {
+    outcome.map_or(swarm_bytes::EMPTY, |outcome| outcome.payload.bytes.as_slice().into())
+}
+
+/// How the result is to be read.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_content_type(outcome: Option<&swarm_outcome>) -> swarm_content_type {
+    outcome.map(|outcome| outcome.payload.content_type).unwrap_or_default().into()
+}
+
+/// Why the job failed: "failed" (by its handler), "poison" (its workers died too often) or "corrupt" (its record could
+/// not be read). NULL if it completed. Lives as long as the outcome.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_reason(outcome: Option<&swarm_outcome>) -> *const c_char {
+    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |(reason, _)| reason.as_ptr())
+}
+
+/// The error text of a failed job. NULL if it completed. Lives as long as the outcome.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_message(outcome: Option<&swarm_outcome>) -> *const c_char {
+    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |(_, message)| message.as_ptr())
+}
+
+/// Frees what swarm_master_result or swarm_master_run handed out. What a callback was shown must not be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_free(outcome: Option<Box<swarm_outcome>>) {
+    guard_value((), || drop(outcome));
+}
+
+impl From<Outcome> for swarm_outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Completed(payload) => swarm_outcome { payload, failure: None },
+            Outcome::Failed(failure) => swarm_outcome {
+                payload: Payload::default(),
+                failure: Some((c_text(&failure.reason), c_text(&failure.message))),
+            },
+        }
+    }
+}
+
+async fn within<T>(timeout_ms: u64, doing: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    if timeout_ms == SWARM_NO_TIMEOUT {
+        return future.await;
+    }
+    let late = |_| -> Error { timed_out(timeout_ms, doing) };
+    tokio::time::timeout(Duration::from_millis(timeout_ms), future).await.map_err(late)?
+}

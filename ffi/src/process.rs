@@ -1,0 +1,62 @@
+//! Which process this is. After a fork only the forking thread lives in the child: what the parent made must not be
+//! used there, and is refused with a typed error instead of a hang.
+
+use libswarm::{Error, ErrorKind, Result};
+
+/// The process that made an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(u32);
+
+impl Owner {
+    pub(crate) fn current() -> Owner {
+        Owner(current_id())
+    }
+
+    /// Whether this is the process that made the object.
+    pub(crate) fn is_here(self) -> bool {
+        self == Owner::current()
+    }
+
+    pub(crate) fn check(self) -> Result<()> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let message = format!("the object was made by process {} before a fork; make a new one in the child", self.0);
+        Err(Error::new(ErrorKind::Forked, message))
+    }
+}
+
+/// The pid, kept because asking the kernel costs more than all the rest of a call; a fork handler renews it.
+#[cfg(unix)]
+fn current_id() -> u32 {
+    use std::sync::Once;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static PID: AtomicU32 = AtomicU32::new(0);
+    static REGISTERED: Once = Once::new();
+
+    extern "C" fn in_child() {
+        PID.store(std::process::id(), Ordering::Relaxed);
+        crate::runtime::forget_after_fork();
+    }
+
+    match PID.load(Ordering::Relaxed) {
+        0 => {
+            REGISTERED.call_once(|| {
+                // SAFETY: the handler only stores to atomics. Without memory for the registration, pids are asked for below.
+                let registered = unsafe { libc::pthread_atfork(None, None, Some(in_child)) } == 0;
+                if registered {
+                    PID.store(std::process::id(), Ordering::Relaxed);
+                }
+            });
+            std::process::id()
+        }
+        pid => pid,
+    }
+}
+
+#[cfg(not(unix))]
+fn current_id() -> u32 {
+    // No fork here: an object is always in the process that made it.
+    0
+}
