@@ -18,7 +18,11 @@ pub struct NativeMaster {
 
 /// Opens a master; `wake` is called when there is something to take.
 #[napi(catch_unwind)]
-pub fn open_master(cluster: String, settings: Vec<String>, wake: Function<'_, (), ()>) -> napi::Result<Either<NativeMaster, Failure>> {
+pub fn open_master(
+    cluster: String,
+    settings: Vec<String>,
+    wake: Function<'_, (), ()>,
+) -> napi::Result<Either<NativeMaster, Failure>> {
     let opened = Session::open(
         &wake,
         |threads| Master::start(options::parse(&cluster, &settings)?, threads.handle()),

@@ -20,7 +20,11 @@ pub struct NativeWorker {
 
 /// Opens a worker; `wake` is called when there is something to take.
 #[napi(catch_unwind)]
-pub fn open_worker(cluster: String, settings: Vec<String>, wake: Function<'_, (), ()>) -> napi::Result<Either<NativeWorker, Failure>> {
+pub fn open_worker(
+    cluster: String,
+    settings: Vec<String>,
+    wake: Function<'_, (), ()>,
+) -> napi::Result<Either<NativeWorker, Failure>> {
     let opened = Session::open(
         &wake,
         |threads| Worker::start(options::parse(&cluster, &settings)?, threads.handle()),

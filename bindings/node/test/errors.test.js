@@ -1,0 +1,82 @@
+"use strict";
+// Every kind of error of the core has its class, its code, its type and its export.
+
+const assert = require("node:assert/strict");
+const { readFileSync } = require("node:fs");
+const path = require("node:path");
+const { test } = require("node:test");
+const { errorOf } = require("../lib/errors.js");
+const native = require("../lib/native.js");
+const { Cluster, RedisServer, assemblage, until } = require("./support.js");
+
+test("each kind is a subclass of SwarmError with the core's code, in JavaScript, ESM and TypeScript", async () => {
+  const types = readFileSync(path.join(__dirname, "../index.d.ts"), "utf8");
+  const esm = await import("../index.mjs");
+  const kinds = native.kinds();
+  assert.ok(kinds.length >= 26);
+  for (const { number, name, retryable } of kinds) {
+    const error = errorOf(number, "what happened");
+    assert.ok(error instanceof assemblage.SwarmError && error instanceof Error);
+    assert.equal(error.code, `SWARM_${name}`);
+    assert.equal(error.retryable, retryable);
+    assert.equal(error.message, "what happened");
+    const className = error.constructor.name;
+    assert.equal(className.toUpperCase(), `${name.replaceAll("_", "")}ERROR`);
+    assert.equal(error.name, className);
+    assert.equal(String(error), `${className}: what happened`);
+    assert.equal(assemblage[className], error.constructor);
+    assert.equal(esm[className], error.constructor);
+    assert.match(types, new RegExp(`^export class ${className} extends SwarmError`, "m"));
+  }
+});
+
+test("ESM exports what CommonJS does", async () => {
+  const { default: whole, ...named } = await import("../index.mjs");
+  assert.equal(whole, assemblage);
+  assert.deepEqual(Object.keys(named).sort(), Object.keys(assemblage).sort());
+});
+
+test("the version is that of the package", () => {
+  assert.equal(assemblage.version, require("../package.json").version);
+});
+
+test("nobody listening at the address is told as an error event, and by ready", async (t) => {
+  const worker = new Cluster(t, { url: "redis://127.0.0.1:1", timeout: 300 }).worker();
+  const errors = [];
+  worker.on("error", (error) => errors.push(error));
+  await assert.rejects(worker.ready(), { code: "SWARM_UNAVAILABLE" });
+  await until(() => errors.length > 0, "the error event");
+  assert.equal(errors[0].code, "SWARM_UNAVAILABLE");
+  assert.equal(errors[0].retryable, true);
+});
+
+test("a wrong password is told, and so is a policy that evicts jobs", async (t) => {
+  const server = await RedisServer.start(t, "--requirepass", "secret");
+  for (const [password, code] of [["wrong", "SWARM_AUTH_FAILED"], [undefined, "SWARM_AUTH_FAILED"]]) {
+    const master = new Cluster(t, { url: server.url, password }).master();
+    master.on("error", () => {});
+    await assert.rejects(master.ready(), { code });
+    await assert.rejects(master.addJob({}), { code });
+  }
+  await new Cluster(t, { url: `redis://:secret@127.0.0.1:${server.port}` }).master().ready();
+
+  const evicting = await RedisServer.start(t, "--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb");
+  const refused = new Cluster(t, { url: evicting.url }).master();
+  refused.on("error", () => {});
+  await assert.rejects(refused.ready(), { code: "SWARM_EVICTION_POLICY" });
+  await new Cluster(t, { url: evicting.url, eviction: "warn" }).master().ready();
+});
+
+test("without a listener a background error is a warning, and a failure nobody looks at ends nothing", async (t) => {
+  const cluster = new Cluster(t, { url: "redis://127.0.0.1:1", timeout: 200 });
+  const warnings = [];
+  const warned = (warning) => warnings.push(warning);
+  process.on("warning", warned);
+  t.after(() => process.off("warning", warned));
+  const master = cluster.master();
+  master.addJob({});
+  master.deleteJob("x");
+  await assert.rejects(master.addJob({}), assemblage.SwarmError);
+  await until(() => warnings.some((warning) => warning.code === "SWARM_UNAVAILABLE"), "the warning");
+});
+
