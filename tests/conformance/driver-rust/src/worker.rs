@@ -145,7 +145,8 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
             Event::Error(_) => {}
         }
         // The other behaviours may see more jobs than anyone will ask about.
-        if shared.behaviour == Behaviour::Hold || !matches!(event, Event::Add(_)) {
+        let asked_about = matches!(shared.behaviour, Behaviour::Hold | Behaviour::Late);
+        if asked_about || !matches!(event, Event::Add(_)) {
             // Nobody listens after a reset.
             let _ = report.send(event);
         }

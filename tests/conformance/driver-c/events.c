@@ -1,0 +1,97 @@
+#define _POSIX_C_SOURCE 200809L
+#include "events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+typedef struct entry {
+    line line;
+    struct entry *next;
+} entry;
+
+struct events {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    entry *first, **last;
+};
+
+events *events_new(void) {
+    events *events = calloc(1, sizeof *events);
+    if (events == NULL) misuse("out of memory", "events");
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&events->filled, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&events->lock, NULL);
+    events->last = &events->first;
+    return events;
+}
+
+void events_free(events *events) {
+    while (events->first != NULL) {
+        entry *entry = events->first;
+        events->first = entry->next;
+        free(entry->line.data);
+        free(entry);
+    }
+    pthread_cond_destroy(&events->filled);
+    pthread_mutex_destroy(&events->lock);
+    free(events);
+}
+
+void events_push(events *events, line line) {
+    entry *new = malloc(sizeof *new);
+    if (new == NULL) misuse("out of memory", "event");
+    *new = (entry){line, NULL};
+    pthread_mutex_lock(&events->lock);
+    *events->last = new;
+    events->last = &new->next;
+    pthread_cond_signal(&events->filled);
+    pthread_mutex_unlock(&events->lock);
+}
+
+void events_next(events *events, uint64_t timeout_ms, line *answer) {
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    uint64_t nanoseconds = (uint64_t)end.tv_nsec + timeout_ms * 1000000;
+    end.tv_sec += (time_t)(nanoseconds / 1000000000);
+    end.tv_nsec = (long)(nanoseconds % 1000000000);
+    pthread_mutex_lock(&events->lock);
+    int waited = 0;
+    while (events->first == NULL && waited != ETIMEDOUT) waited = pthread_cond_timedwait(&events->filled, &events->lock, &end);
+    entry *entry = events->first;
+    if (entry != NULL) {
+        events->first = entry->next;
+        if (events->first == NULL) events->last = &events->first;
+    }
+    pthread_mutex_unlock(&events->lock);
+    line_clear(answer);
+    line_add(answer, entry == NULL ? "ok event=none" : entry->line.data);
+    if (entry != NULL) free(entry->line.data);
+    free(entry);
+}
+
+void events_push_ready(events *events, const char *incarnation) {
+    line line = {0};
+    line_add(&line, "ok event=ready");
+    line_text(&line, "incarnation", incarnation);
+    events_push(events, line);
+}
+
+void events_push_close(events *events, const swarm_error *error) {
+    line line = {0};
+    line_add(&line, "ok event=close");
+    line_text(&line, "code", error == NULL ? "" : swarm_status_name(swarm_error_status(error)));
+    events_push(events, line);
+}
+
+void events_push_error(events *events, const swarm_error *error) {
+    line line = {0};
+    line_add(&line, "ok event=error");
+    line_text(&line, "code", swarm_status_name(swarm_error_status(error)));
+    line_text(&line, "message", swarm_error_message(error));
+    events_push(events, line);
+}

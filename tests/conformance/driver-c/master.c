@@ -1,0 +1,254 @@
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "member.h"
+
+struct master_driver {
+    swarm_master *master;
+    events *events;
+};
+
+static void on_ready(void *user_data, const char *incarnation) {
+    events_push_ready(user_data, incarnation);
+}
+
+static void on_error(void *user_data, const swarm_error *error) {
+    events_push_error(user_data, error);
+}
+
+master_driver *master_driver_new(command *command, line *answer) {
+    swarm_options *options = options_of(command, answer);
+    if (options == NULL) return NULL;
+    swarm_error *error = NULL;
+    swarm_master *master = NULL;
+    swarm_status status = swarm_master_new(options, &master, &error);
+    swarm_options_free(options);
+    if (status != SWARM_OK) {
+        line_error(answer, error);
+        return NULL;
+    }
+    master_driver *driver = malloc(sizeof *driver);
+    if (driver == NULL) misuse("out of memory", "master");
+    *driver = (master_driver){master, events_new()};
+    swarm_master_on_ready(master, on_ready, driver->events, NULL);
+    swarm_master_on_error(master, on_error, driver->events, NULL);
+    return driver;
+}
+
+void master_driver_free(master_driver *driver) {
+    swarm_master_free(driver->master);
+    events_free(driver->events);
+    free(driver);
+}
+
+static swarm_job_options job_options(command *command) {
+    swarm_job_options options = SWARM_JOB_OPTIONS_INIT;
+    options.id = command_find(command, "id");
+    options.content_type = command_type(command);
+    const char *result = command_find(command, "result");
+    options.result = result != NULL && strcmp(result, "true") == 0;
+    if (command_find(command, "result_ttl") != NULL) options.result_ttl = command_number(command, "result_ttl");
+    return options;
+}
+
+static swarm_error *add(swarm_master *master, command *command, line *answer) {
+    swarm_error *error = NULL;
+    swarm_added *added = NULL;
+    swarm_job_options options = job_options(command);
+    if (swarm_master_add(master, command_payload(command), &options, CALL_MS, &added, &error) != SWARM_OK) return error;
+    line_text(answer, "id", swarm_added_id(added, 0));
+    line_flag(answer, "existed", swarm_added_existed(added, 0));
+    swarm_added_free(added);
+    return NULL;
+}
+
+static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
+    size_t count, ids_count;
+    char **payloads = command_list(command, "payloads", &count);
+    char **ids = command_list(command, "ids", &ids_count);
+    swarm_new_job *jobs = calloc(count + 1, sizeof *jobs);
+    swarm_job_options *options = calloc(count + 1, sizeof *options);
+    if (jobs == NULL || options == NULL) misuse("out of memory", "jobs");
+    for (size_t i = 0; i < count; i++) {
+        options[i] = (swarm_job_options)SWARM_JOB_OPTIONS_INIT;
+        options[i].id = i < ids_count ? ids[i] : NULL;
+        jobs[i] = (swarm_new_job){bytes_of_hex(payloads[i]), &options[i]};
+    }
+    swarm_error *error = NULL;
+    swarm_added *added = NULL;
+    if (swarm_master_add_many(master, jobs, count, CALL_MS, &added, &error) == SWARM_OK) {
+        line_add(answer, " ids=");
+        for (size_t i = 0; i < swarm_added_count(added); i++) line_item(answer, swarm_added_id(added, i), i == 0);
+        line_add(answer, " existed_each=");
+        for (size_t i = 0; i < swarm_added_count(added); i++) {
+            line_item(answer, swarm_added_existed(added, i) ? "true" : "false", i == 0);
+        }
+    }
+    swarm_added_free(added);
+    free(options);
+    free(jobs);
+    free(ids);
+    free(payloads);
+    return error;
+}
+
+/* Adds in flight. */
+typedef struct flood {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    size_t open, stored;
+    int failure;
+    line *ids;
+} flood;
+
+static void flooded(void *user_data, const swarm_error *error, const swarm_added *added) {
+    flood *flood = user_data;
+    pthread_mutex_lock(&flood->lock);
+    if (error != NULL) flood->failure = swarm_error_status(error);
+    else line_item(flood->ids, swarm_added_id(added, 0), flood->stored++ == 0);
+    if (--flood->open == 0) pthread_cond_signal(&flood->ended);
+    pthread_mutex_unlock(&flood->lock);
+}
+
+static swarm_error *flood_all(swarm_master *master, command *command, line *answer) {
+    size_t count = command_number(command, "count");
+    swarm_bytes payload = command_payload(command);
+    swarm_job_options options = job_options(command);
+    line_add(answer, " ids=");
+    flood flood = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .open = count, .ids = answer};
+    for (size_t i = 0; i < count; i++) {
+        swarm_error *error = NULL;
+        if (swarm_master_add_async(master, payload, &options, flooded, &flood, NULL, &error) != SWARM_OK) {
+            misuse("adding", swarm_error_message(error));
+        }
+    }
+    pthread_mutex_lock(&flood.lock);
+    while (flood.open > 0) pthread_cond_wait(&flood.ended, &flood.lock);
+    pthread_mutex_unlock(&flood.lock);
+    if (flood.failure != 0) {
+        line_clear(answer);
+        line_add(answer, "error");
+        line_text(answer, "code", swarm_status_name(flood.failure));
+        line_text(answer, "message", "adding one of many");
+    }
+    return NULL;
+}
+
+static swarm_error *delete_one(swarm_master *master, command *command, line *answer) {
+    swarm_error *error = NULL;
+    bool existed = false;
+    if (swarm_master_delete(master, command_text(command, "id"), CALL_MS, &existed, &error) == SWARM_OK) {
+        line_flag(answer, "existed", existed);
+    }
+    return error;
+}
+
+static swarm_error *delete_many(swarm_master *master, command *command, line *answer) {
+    size_t count;
+    char **ids = command_list(command, "ids", &count);
+    bool *existed = calloc(count + 1, sizeof *existed);
+    if (existed == NULL) misuse("out of memory", "ids");
+    swarm_error *error = NULL;
+    if (swarm_master_delete_many(master, (const char *const *)ids, count, CALL_MS, existed, &error) == SWARM_OK) {
+        line_add(answer, " existed_each=");
+        for (size_t i = 0; i < count; i++) line_item(answer, existed[i] ? "true" : "false", i == 0);
+    }
+    free(existed);
+    free(ids);
+    return error;
+}
+
+static void show_outcome(line *answer, swarm_outcome *outcome) {
+    if (swarm_outcome_completed(outcome)) {
+        line_payload(answer, swarm_outcome_result(outcome), swarm_outcome_content_type(outcome));
+    } else {
+        line_clear(answer);
+        line_add(answer, "error");
+        line_text(answer, "code", swarm_status_name(SWARM_ERR_JOB_FAILED));
+        line_text(answer, "message", swarm_outcome_message(outcome));
+    }
+    swarm_outcome_free(outcome);
+}
+
+static swarm_error *result(swarm_master *master, command *command, line *answer) {
+    swarm_error *error = NULL;
+    swarm_outcome *outcome = NULL;
+    uint64_t limit = command_number(command, "timeout");
+    if (swarm_master_result(master, command_text(command, "id"), limit, &outcome, &error) != SWARM_OK) return error;
+    show_outcome(answer, outcome);
+    return NULL;
+}
+
+static swarm_error *run(swarm_master *master, command *command, line *answer) {
+    swarm_error *error = NULL;
+    swarm_outcome *outcome = NULL;
+    swarm_job_options options = job_options(command);
+    uint64_t limit = command_number(command, "timeout");
+    if (swarm_master_run(master, command_payload(command), &options, limit, &outcome, &error) != SWARM_OK) return error;
+    show_outcome(answer, outcome);
+    return NULL;
+}
+
+static swarm_error *health(swarm_master *master, command *command, line *answer) {
+    (void)command;
+    swarm_error *error = NULL;
+    swarm_health health = SWARM_HEALTH_INIT;
+    if (swarm_master_health(master, &health, &error) == SWARM_OK) line_health(answer, &health);
+    return error;
+}
+
+static swarm_error *stats(swarm_master *master, command *command, line *answer) {
+    (void)command;
+    swarm_error *error = NULL;
+    swarm_stats stats = SWARM_STATS_INIT;
+    if (swarm_master_stats(master, CALL_MS, &stats, &error) == SWARM_OK) line_stats(answer, &stats);
+    return error;
+}
+
+static swarm_error *ready(swarm_master *master, command *command, line *answer) {
+    (void)command;
+    swarm_error *error = NULL;
+    swarm_health health = SWARM_HEALTH_INIT;
+    if (swarm_master_ready(master, CALL_MS, &error) != SWARM_OK) return error;
+    if (swarm_master_health(master, &health, &error) == SWARM_OK) line_text(answer, "incarnation", health.incarnation);
+    return error;
+}
+
+static swarm_error *obliterate(swarm_master *master, command *command, line *answer) {
+    (void)command, (void)answer;
+    swarm_error *error = NULL;
+    swarm_master_obliterate(master, CALL_MS, &error);
+    return error;
+}
+
+static swarm_error *close_master(swarm_master *master, command *command, line *answer) {
+    (void)command, (void)answer;
+    swarm_error *error = NULL;
+    swarm_master_close(master, CALL_MS, &error);
+    return error;
+}
+
+void master_driver_obey(master_driver *driver, command *command, line *answer) {
+    static const struct {
+        const char *name;
+        swarm_error *(*obey)(swarm_master *master, struct command *command, line *answer);
+    } commands[] = {
+        {"ready", ready},       {"health", health},         {"stats", stats},   {"add", add},
+        {"add_many", add_many}, {"flood", flood_all},       {"delete", delete_one}, {"delete_many", delete_many},
+        {"result", result},     {"run", run},               {"obliterate", obliterate}, {"close", close_master},
+    };
+    if (strcmp(command->name, "event") == 0) {
+        events_next(driver->events, command_number(command, "timeout"), answer);
+        return;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, command->name) == 0) {
+            swarm_error *error = commands[i].obey(driver->master, command, answer);
+            if (error != NULL) line_error(answer, error);
+            return;
+        }
+    }
+    misuse("no such command for a master", command->name);
+}

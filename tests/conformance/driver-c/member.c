@@ -1,0 +1,50 @@
+#include "member.h"
+
+#include <string.h>
+
+static bool is_own(const char *name) {
+    static const char *const own[] = {"cluster", "behave", "burn", "log"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (strcmp(name, own[i]) == 0) return true;
+    }
+    return false;
+}
+
+swarm_options *options_of(command *command, line *answer) {
+    swarm_options *options = swarm_options_new(command_text(command, "cluster"));
+    for (size_t i = 0; i < command->count; i++) {
+        const char *name = command->fields[i].name;
+        swarm_error *error = NULL;
+        if (!is_own(name) && swarm_options_set(options, name, command_text(command, name), &error) != SWARM_OK) {
+            line_error(answer, error);
+            swarm_options_free(options);
+            return NULL;
+        }
+    }
+    return options;
+}
+
+void line_health(line *answer, const swarm_health *health) {
+    line_flag(answer, "healthy", health->healthy);
+    line_flag(answer, "connected", health->connected);
+    line_text(answer, "incarnation", health->incarnation);
+    line_number(answer, "lease_left_ms", health->lease_left);
+    line_number(answer, "held", health->held);
+    line_number(answer, "pending", health->pending);
+    line_text(answer, "error", health->trouble == SWARM_OK ? "" : swarm_status_name(health->trouble));
+    line_text(answer, "error_message", health->trouble_message);
+}
+
+void line_stats(line *answer, const swarm_stats *stats) {
+    line_number(answer, "waiting", stats->waiting);
+    line_number(answer, "held", stats->held);
+    line_number(answer, "deleting", stats->deleting);
+    line_number(answer, "failed", stats->failed);
+    line_number(answer, "results", stats->results);
+    line_number(answer, "members", stats->members);
+    line_number(answer, "added", stats->added);
+    line_number(answer, "completed", stats->completed);
+    line_number(answer, "failures", stats->failures);
+    line_number(answer, "deleted", stats->deleted);
+    line_number(answer, "deaths", stats->deaths);
+}

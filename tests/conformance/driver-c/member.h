@@ -1,0 +1,26 @@
+/* What masters and workers have in common. */
+#ifndef DRIVER_MEMBER_H
+#define DRIVER_MEMBER_H
+
+#include "events.h"
+
+/* A limit for calls that have none of their own; the runner gives up later than that. */
+#define CALL_MS 30000
+
+typedef struct master_driver master_driver;
+typedef struct worker_driver worker_driver;
+
+/* Options of every field but the driver's own; NULL after writing an error answer. */
+swarm_options *options_of(command *command, line *answer);
+void line_health(line *answer, const swarm_health *health);
+void line_stats(line *answer, const swarm_stats *stats);
+
+master_driver *master_driver_new(command *command, line *answer);
+void master_driver_free(master_driver *driver);
+void master_driver_obey(master_driver *driver, command *command, line *answer);
+
+worker_driver *worker_driver_new(command *command, line *answer);
+void worker_driver_free(worker_driver *driver);
+void worker_driver_obey(worker_driver *driver, command *command, line *answer);
+
+#endif
