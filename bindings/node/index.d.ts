@@ -196,8 +196,8 @@ export class Master extends Member<MemberEvents> {
   readonly id: string;
 
   /** Adds a job as assemblage 0.1 did: a falsy payload becomes `{}`. Gives the job's id. */
-  addJob(payload?: unknown, options?: JobOptions | null): Promise<string>;
   addJob(callback: Callback<string, [existed: boolean]>): void;
+  addJob(payload?: unknown, options?: JobOptions | null): Promise<string>;
   addJob(payload: unknown, callback: Callback<string, [existed: boolean]>): void;
   addJob(payload: unknown, options: JobOptions | null | undefined, callback: Callback<string, [existed: boolean]>): void;
 
@@ -220,8 +220,8 @@ export class Master extends Member<MemberEvents> {
   addMany(jobs: Iterable<{ payload?: unknown } & JobOptions>, callback: Callback<Added[]>): void;
 
   /** Deletes a job whatever its state. Gives the id, also if there was no such job; `false` for an empty id. */
-  deleteJob(jobId: unknown): Promise<string | false>;
   deleteJob(callback: Callback<string | false, [existed: boolean]>): void;
+  deleteJob(jobId: unknown): Promise<string | false>;
   deleteJob(jobId: unknown, callback: Callback<string | false, [existed: boolean]>): void;
 
   /** Deletes many jobs. Gives whether each existed. */
@@ -305,8 +305,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly signal: AbortSignal;
 
   /** Completes the job; the result is kept if the job was added with `result`. */
-  complete(result?: R): Promise<void>;
   complete(callback: Callback): void;
+  complete(result?: R): Promise<void>;
   complete(result: R, callback: Callback): void;
   /** Fails the job for good, with an error or its text. */
   fail(error?: unknown): Promise<void>;

@@ -4,7 +4,7 @@
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const { test } = require("node:test");
-const { Cluster, assemblage, called, collect, until, url } = require("./support.js");
+const { Cluster, assemblage, atEnd, called, collect, until, url } = require("./support.js");
 
 test("members have the properties of assemblage 0.1", (t) => {
   const cluster = new Cluster(t);
@@ -243,7 +243,7 @@ test("what a callback or a listener throws is uncaught, and stops nothing else",
   process.prependListener("uncaughtException", catcher);
   const others = process.listeners("uncaughtException").filter((listener) => listener !== catcher);
   for (const listener of others) process.off("uncaughtException", listener);
-  t.after(() => {
+  atEnd(t, () => {
     process.off("uncaughtException", catcher);
     for (const listener of others) process.on("uncaughtException", listener);
   });

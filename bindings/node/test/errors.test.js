@@ -7,7 +7,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { errorOf } = require("../lib/errors.js");
 const native = require("../lib/native.js");
-const { Cluster, RedisServer, assemblage, until } = require("./support.js");
+const { Cluster, RedisServer, assemblage, atEnd, until } = require("./support.js");
 
 test("each kind is a subclass of SwarmError with the core's code, in JavaScript, ESM and TypeScript", async () => {
   const types = readFileSync(path.join(__dirname, "../index.d.ts"), "utf8");
@@ -72,7 +72,7 @@ test("without a listener a background error is a warning, and a failure nobody l
   const warnings = [];
   const warned = (warning) => warnings.push(warning);
   process.on("warning", warned);
-  t.after(() => process.off("warning", warned));
+  atEnd(t, () => process.off("warning", warned));
   const master = cluster.master();
   master.addJob({});
   master.deleteJob("x");

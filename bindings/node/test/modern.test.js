@@ -4,7 +4,7 @@
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const { test } = require("node:test");
-const { Cluster, assemblage, called, collect, until } = require("./support.js");
+const { Cluster, assemblage, atEnd, called, collect, until } = require("./support.js");
 
 test("add keeps every payload as it is, and tells a job that existed", async (t) => {
   const cluster = new Cluster(t);
@@ -384,7 +384,7 @@ test("health and stats say what is going on", async (t) => {
 test("log records reach the logger", async (t) => {
   const records = [];
   assemblage.setLogger((record) => records.push(record), { level: "trace" });
-  t.after(() => assemblage.setLogger(null));
+  atEnd(t, () => assemblage.setLogger(null));
   const master = new Cluster(t).master();
   await master.ready();
   await until(() => records.length > 0, "a record comes");

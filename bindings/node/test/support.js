@@ -15,13 +15,26 @@ assert.ok(url, "run the tests with: npm test");
 
 const DEADLINE = 20_000;
 
+const endings = new WeakMap();
+
+/** Has `end` called when the test is over; what was begun last ends first. */
+function atEnd(t, end) {
+  if (!endings.has(t)) {
+    endings.set(t, []);
+    t.after(async () => {
+      for (const last of endings.get(t).reverse()) await last();
+    });
+  }
+  endings.get(t).push(end);
+}
+
 /** Members made by a test, closed when it ends. */
 class Cluster {
   constructor(t, options = {}) {
     this.name = `test-${randomBytes(6).toString("hex")}`;
     this.options = { url, ...options };
     this.members = [];
-    t.after(async () => {
+    atEnd(t, async () => {
       for (const member of this.members.reverse()) {
         await (member.type === "master" ? member.close() : member.terminate({ grace: 0 })).catch(() => {});
       }
@@ -60,6 +73,11 @@ function collect(worker) {
   return jobs;
 }
 
+/** Resolves with the arguments of the next such event; unlike `events.once`, an `error` event is not its concern. */
+function next(emitter, event) {
+  return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));
+}
+
 /** The outcome of a method that takes a callback. */
 function called(start) {
   return new Promise((resolve) => start((...args) => resolve(args)));
@@ -70,7 +88,7 @@ class RedisServer {
   constructor(t) {
     this.dir = mkdtempSync(path.join(os.tmpdir(), "assemblage-"));
     this.process = null;
-    t.after(async () => {
+    atEnd(t, async () => {
       await this.kill();
       rmSync(this.dir, { recursive: true, force: true });
     });
@@ -142,6 +160,7 @@ class Program {
 const url = process.env.SWARM_REDIS_URL; const args = ${JSON.stringify(args)};
 const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
     this.child = spawn(process.execPath, [...node, "-e", head + source], { stdio: ["pipe", "pipe", "pipe"] });
+    this.deadline = DEADLINE;
     this.said = [];
     this.errors = "";
     let rest = "";
@@ -154,7 +173,7 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
       this.errors += text;
     });
     this.ended = new Promise((resolve) => this.child.once("close", (code, signal) => resolve(signal ?? code)));
-    t.after(() => this.child.kill("SIGKILL"));
+    atEnd(t, () => this.child.kill("SIGKILL"));
   }
 
   /** Waits until the program has said something that begins with `word`, and gives the rest of it. */
@@ -169,7 +188,7 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
   async end() {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the program does not end: ${JSON.stringify(this.said)} ${this.errors}`)), DEADLINE);
+      timer = setTimeout(() => reject(new Error(`the program does not end: ${JSON.stringify(this.said)} ${this.errors}`)), this.deadline);
     });
     try {
       return await Promise.race([this.ended, late]);
@@ -179,4 +198,4 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
   }
 }
 
-module.exports = { Cluster, Program, RedisServer, assemblage, called, collect, command, until, url };
+module.exports = { Cluster, Program, RedisServer, assemblage, atEnd, called, collect, command, next, until, url };
