@@ -226,3 +226,6 @@ impl Store {
 fn internal(error: Error) -> Failed {
     Failed { error, maybe_executed: true, disconnect: false }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,104 +1,21 @@
-//! A private redis-server for a test, on a Unix socket, stopped when dropped.
+//! What the tests of this crate share.
 #![allow(dead_code, missing_docs)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod server;
+
+use std::time::Duration;
 
 use libswarm::{Event, Job, Options, Worker};
 
-pub struct Redis {
-    dir: PathBuf,
-    args: Vec<String>,
-    child: Option<Child>,
-}
+pub use server::Redis;
 
 impl Redis {
-    pub fn start() -> Redis {
-        Redis::with(&[])
-    }
-
-    /// With further arguments, such as `--maxmemory 5mb`.
-    pub fn with(args: &[&str]) -> Redis {
-        let dir = std::env::temp_dir().join(format!("swarm-test-{}-{}", std::process::id(), libswarm::random_id()));
-        std::fs::create_dir(&dir).unwrap();
-        let mut redis = Redis { dir, args: args.iter().map(|arg| (*arg).to_owned()).collect(), child: None };
-        redis.run();
-        redis
-    }
-
-    pub fn run(&mut self) {
-        let server = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-        let child = Command::new(&server)
-            .args(["--port", "0", "--save", "", "--unixsocket"])
-            .arg(self.socket())
-            .arg("--dir")
-            .arg(&self.dir)
-            .args(&self.args)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{server} cannot be started ({e}); install redis-server or set REDIS_SERVER"));
-        self.child = Some(child);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.answers() {
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Kills the server; what it had not written is gone.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    pub fn socket(&self) -> PathBuf {
-        self.dir.join("redis.sock")
-    }
-
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Whether it answers at all, be it that a password is needed.
-    fn answers(&self) -> bool {
-        let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
-        match client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<()>(&mut connection)) {
-            Ok(()) => true,
-            Err(error) => error.code() == Some("NOAUTH"),
-        }
-    }
-
-    fn try_ask(&self, words: &[&str]) -> Option<redis::Value> {
-        let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
-        let mut connection = client.get_connection().ok()?;
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(*word);
-        }
-        command.query(&mut connection).ok()
-    }
-
-    pub fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
-        let value = self.try_ask(words).unwrap_or_else(|| panic!("{words:?} failed"));
-        redis::from_redis_value(value).ok().unwrap()
-    }
-
     /// Options of a member of cluster `test` with a lease of 2 s.
     pub fn options(&self) -> Options {
         let mut options = Options::new("test");
         options.set("socket", self.socket().to_str().unwrap()).unwrap();
         options.set("lease", "2000").unwrap();
         options
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

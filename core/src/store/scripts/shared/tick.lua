@@ -81,7 +81,8 @@ local function remove_member(inc, budget, charge)
   call('ZREM', DUE, 'L:' .. inc)
   call('SREM', MEMBERS, inc)
   call('DEL', key_of('inbox', inc))
-  if call('HEXISTS', key_of('member', inc), 'add') == 1 then
+  local added = call('HGET', key_of('member', inc), 'add')
+  if added and cmsgpack.unpack(added)[1] > 0 then
     call('ZADD', DUE, now + 3600000, 'M:' .. inc)
   else
     call('DEL', key_of('member', inc))

@@ -1,0 +1,322 @@
+//! The scripts' transitions, called as members call them, on a real server: replays, bounds, clocks, what is due.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../tests/support/server.rs"]
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::{write_array, write_integer, write_record, write_string};
+use super::*;
+use crate::job::{NewJob, Payload};
+use server::Redis;
+
+const NOBODY: &str = "00000000000000000000";
+
+struct Bench {
+    redis: Redis,
+    store: Store,
+}
+
+fn bench() -> Bench {
+    let redis = Redis::start();
+    let mut options = Options::new("t");
+    options.set("socket", redis.socket().to_str().unwrap()).unwrap();
+    options.set("lease", "2000").unwrap();
+    Bench { store: Store::new(Arc::new(options)), redis }
+}
+
+impl Bench {
+    async fn join(&self, member: &str, fields: &[(&str, &str)]) {
+        let mut packed = Vec::new();
+        write_array(&mut packed, 2 * fields.len() + 2);
+        for (name, value) in fields.iter().chain(&[("role", "worker")]) {
+            write_string(&mut packed, name.as_bytes());
+            write_string(&mut packed, value.as_bytes());
+        }
+        self.store.join(member, &packed).await.unwrap();
+    }
+
+    async fn add(&self, member: &str, number: u64, jobs: &[(&str, bool)]) -> AddReply {
+        let (mut packed, mut own, mut largest) = (Vec::new(), Vec::new(), 0);
+        write_array(&mut packed, 2 * jobs.len());
+        for (id, _) in jobs {
+            write_string(&mut packed, id.as_bytes());
+            let before = packed.len();
+            write_record(&mut packed, &NewJob::new(Payload::bytes(id.as_bytes())), "");
+            largest = largest.max(packed.len() - before);
+        }
+        let positions: Vec<u64> = (1..).zip(jobs).filter(|(_, (_, own))| *own).map(|(position, _)| position).collect();
+        if !positions.is_empty() {
+            write_array(&mut own, positions.len());
+            positions.iter().for_each(|position| write_integer(&mut own, *position));
+        }
+        let call = AddCall { incarnation: member.into(), number, jobs: packed, own_ids: own, largest };
+        self.store.add(&call).await.unwrap()
+    }
+
+    /// Ends jobs (`kind` c, r, s; id; fence) and asks for `credit` more.
+    async fn sync(&self, member: &str, number: u64, credit: &str, ended: &[(char, &str, u64)]) -> SyncReply {
+        let mut packed = Vec::new();
+        if !ended.is_empty() {
+            let mut ended = ended.to_vec();
+            ended.sort_by_key(|(kind, _, _)| *kind != 'c');
+            let detailed = ended.iter().filter(|(kind, _, _)| *kind != 'c').count();
+            write_array(&mut packed, 3);
+            write_array(&mut packed, ended.len());
+            ended.iter().for_each(|(_, id, _)| write_string(&mut packed, id.as_bytes()));
+            write_array(&mut packed, ended.len());
+            ended.iter().for_each(|(_, _, fence)| write_string(&mut packed, format!("{fence}:{member}").as_bytes()));
+            write_array(&mut packed, detailed);
+            for (kind, _, _) in &ended[ended.len() - detailed..] {
+                write_array(&mut packed, 1);
+                write_string(&mut packed, kind.to_string().as_bytes());
+            }
+        }
+        let call = SyncCall { number, keep_from: String::new(), credit: credit.into(), ended: packed };
+        self.store.sync(member, &call).await.unwrap()
+    }
+
+    /// The jobs a round was given: id and fence.
+    async fn take(&self, member: &str, number: u64, credit: u32) -> Vec<(String, u64)> {
+        given(self.sync(member, number, &credit.to_string(), &[]).await).0
+    }
+
+    fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        self.redis.ask(words)
+    }
+
+    fn expire(&self, member: &str) {
+        let _: i64 = self.ask(&["ZADD", "{t}:due", "1", &format!("L:{member}")]);
+    }
+}
+
+fn given(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
+    match reply {
+        SyncReply::Done { jobs, stale, deleted, .. } => {
+            (jobs.into_iter().map(|job| job.unwrap()).map(|job| (job.id, job.fence)).collect(), stale, deleted)
+        }
+        SyncReply::UnknownMember => panic!("unknown member"),
+        SyncReply::Old => panic!("old batch"),
+    }
+}
+
+fn existed(reply: AddReply) -> Vec<usize> {
+    match reply {
+        AddReply::Done(existed) => existed,
+        AddReply::UnknownMember(_) => panic!("unknown member"),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_sent_again_has_no_second_effect() {
+    let b = bench();
+    b.join("a", &[]).await;
+    for _ in 0..2 {
+        assert_eq!(existed(b.add("a", 1, &[("x", true), ("y", false), ("x", true)]).await), [2]);
+    }
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.added), (2, 2));
+    assert_eq!(existed(b.add("a", 2, &[("z", false)]).await), [0; 0]);
+    assert_eq!(existed(b.add("a", 1, &[("late", false)]).await), [0; 0], "an older batch that comes late");
+    assert_eq!(b.store.stats().await.unwrap().waiting, 3);
+    assert!(matches!(b.add(NOBODY, 1, &[("x", false)]).await, AddReply::UnknownMember(epoch) if epoch == "a"));
+}
+
+#[tokio::test]
+async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.add("w", 1, &[("1", false), ("2", false), ("3", false)]).await;
+    let first = b.take("w", 1, 2).await;
+    assert_eq!(first.len(), 2);
+    let mut again = b.take("w", 1, 2).await;
+    again.sort();
+    assert_eq!(again, first);
+    let end = [('c', &*first[0].0, first[0].1)];
+    let (jobs, stale, _) = given(b.sync("w", 2, "1", &end).await);
+    assert_eq!((jobs[0].0.as_str(), jobs.len(), stale.len()), ("3", 1, 0));
+    assert_eq!(given(b.sync("w", 2, "1", &end).await), (jobs, vec![], vec![]));
+    assert!(matches!(b.sync("w", 1, "2", &[]).await, SyncReply::Old));
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.completed, stats.held, stats.waiting), (1, 2, 0));
+    assert!(matches!(b.sync(NOBODY, 1, "2", &[]).await, SyncReply::UnknownMember));
+}
+
+#[tokio::test]
+async fn a_job_deleted_after_the_lost_reply_is_not_given_again() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.add("w", 1, &[("1", false), ("2", false)]).await;
+    let first = b.take("w", 1, 2).await;
+    assert_eq!(b.store.delete(&["1".into(), "none".into()]).await.unwrap(), [true, false]);
+    assert_eq!(b.take("w", 1, 2).await, &first[1..]);
+    let (_, stale, deleted) = given(b.sync("w", 2, "", &[('c', "1", first[0].1), ('c', "2", 5)]).await);
+    assert_eq!((stale, deleted), (vec![1], vec![0]), "one was deleted, the other has another fence");
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.held, stats.deleting, stats.completed), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn another_members_job_cannot_be_ended() {
+    let b = bench();
+    b.join("v", &[]).await;
+    b.join("w", &[]).await;
+    b.add("w", 1, &[("1", false)]).await;
+    let job = b.take("w", 1, 1).await;
+    for kind in ['c', 'r', 's'] {
+        let (_, stale, _) = given(b.sync("v", job[0].1, "", &[(kind, "1", job[0].1)]).await);
+        assert_eq!(stale, [0], "{kind}");
+    }
+    assert_eq!(b.store.stats().await.unwrap().held, 1);
+}
+
+#[tokio::test]
+async fn an_expired_lease_gives_the_jobs_back_in_front_or_behind() {
+    for (requeue, order) in [("front", ["1", "2", "3", "4"]), ("back", ["3", "4", "1", "2"])] {
+        let b = bench();
+        b.join("w", &[("requeue", requeue)]).await;
+        b.join("v", &[]).await;
+        b.join("idle", &[]).await;
+        b.expire("idle");
+        b.add("w", 1, &[("0", false)]).await;
+        b.store.delete(&["0".into()]).await.unwrap();
+        b.add("v", 1, &[("1", false), ("2", false), ("3", false), ("4", false)]).await;
+        assert_eq!(b.take("w", 1, 2).await.len(), 2);
+        b.expire("w");
+        b.sync("v", 0, "", &[]).await;
+        let jobs: Vec<String> = b.take("v", 1, 4).await.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(jobs, order, "{requeue}");
+        assert!(matches!(b.sync("w", 2, "", &[]).await, SyncReply::UnknownMember));
+        assert_eq!(b.store.stats().await.unwrap().deaths, 2);
+        assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*:w"]), ["{t}:member:w"], "kept to know its batches of adds");
+        assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*:idle"]), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn nobody_expires_right_after_the_server_was_away() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.join("v", &[]).await;
+    b.expire("w");
+    let before: u64 = b.ask(&["HGET", "{t}:meta", "now"]);
+    let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &(before - 60_000).to_string()]);
+    let SyncReply::Done { next, .. } = b.sync("v", 0, "", &[]).await else { panic!("known") };
+    assert!(!next.is_zero() && next <= Duration::from_millis(667), "looks again when the grace ends: {next:?}");
+    given(b.sync("w", 0, "", &[]).await);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_moves_nothing_back() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let now: u64 = b.ask(&["HGET", "{t}:meta", "now"]);
+    let ahead = now + 3_600_000;
+    let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &ahead.to_string(), "fence", &(ahead * 1000).to_string()]);
+    given(b.sync("w", 0, "", &[]).await);
+    assert!(b.ask::<u64>(&["ZSCORE", "{t}:due", "L:w"]) >= ahead + 2000);
+    b.add("w", 1, &[("1", false)]).await;
+    assert_eq!(b.take("w", 1, 1).await[0].1, ahead * 1000 + 1, "fences grow without the clock");
+}
+
+#[tokio::test]
+async fn a_death_after_a_long_run_counts_as_the_first() {
+    let b = bench();
+    b.join("v", &[]).await;
+    b.add("v", 1, &[("1", false)]).await;
+    for (round, (fence_age, deaths)) in [(0, 1), (0, 2), (601_000_000, 1), (0, 2)].into_iter().enumerate() {
+        let member = format!("w{round}");
+        b.join(&member, &[("max_deaths", "2")]).await;
+        let (_, fence) = b.take(&member, 1, 1).await.pop().unwrap();
+        let _: u64 = b.ask(&["HSET", "{t}:owner", "1", &format!("{}:{member}", fence - fence_age)]);
+        b.expire(&member);
+        b.sync("v", 0, "", &[]).await;
+        let record: Vec<u8> = b.ask(&["HGET", "{t}:jobs", "1"]);
+        assert_eq!(record::read_record("1", 1, &record).unwrap().deaths, deaths, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn leaving_with_many_jobs_takes_several_bounded_calls() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let ids: Vec<String> = (0..1500).map(|n| n.to_string()).collect();
+    for (number, chunk) in ids.chunks(500).enumerate() {
+        let jobs: Vec<(&str, bool)> = chunk.iter().map(|id| (id.as_str(), false)).collect();
+        b.add("w", number as u64 + 1, &jobs).await;
+    }
+    assert_eq!(b.take("w", 1, 1500).await.len(), 1000, "a call is bounded");
+    assert_eq!(b.take("w", 2, 1).await.len(), 500, "the credit was kept");
+    assert!(!b.store.leave("w").await.unwrap());
+    assert!(b.store.leave("w").await.unwrap());
+    assert!(b.store.leave("w").await.unwrap(), "again has no effect");
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.held, stats.deaths, stats.members), (1500, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn large_payloads_are_moved_few_at_a_time() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let id = "x".repeat(1_000_000);
+    let jobs: Vec<String> = (0..8).map(|n| format!("{n}{id}")).collect();
+    for (number, job) in jobs.iter().enumerate() {
+        b.add("w", number as u64 + 1, &[(job, false)]).await;
+    }
+    let SyncReply::Done { jobs, more, .. } = b.sync("w", 1, "100", &[]).await else { panic!("known") };
+    assert_eq!((jobs.len(), more), (4, true), "4 MiB a call");
+}
+
+#[tokio::test]
+async fn ids_deleted_in_a_long_queue_leave_it_all_the_same() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let ids: Vec<String> = (0..5000).map(|n| n.to_string()).collect();
+    for (number, chunk) in ids.chunks(1000).enumerate() {
+        let jobs: Vec<(&str, bool)> = chunk.iter().map(|id| (id.as_str(), false)).collect();
+        b.add("w", number as u64 + 1, &jobs).await;
+    }
+    b.store.delete(&["1".into(), "2".into(), "4999".into()]).await.unwrap();
+    assert_eq!(b.store.stats().await.unwrap().waiting, 4997);
+    b.add("w", 6, &[("2", true)]).await;
+    let mut order = Vec::new();
+    for number in 1.. {
+        let jobs = b.take("w", number, 1000).await;
+        if jobs.is_empty() {
+            break;
+        }
+        order.extend(jobs.into_iter().map(|(id, _)| id));
+    }
+    assert_eq!(order.len(), 4998);
+    assert_eq!((order[0].as_str(), order[1].as_str(), order[4997].as_str()), ("0", "3", "2"), "added again means behind all");
+    assert_eq!(b.ask::<u64>(&["EXISTS", "{t}:ghosts"]) + b.ask::<u64>(&["HGET", "{t}:meta", "ghosts"]), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_obliterate_and_nothing_is_outside_the_prefix() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.join("v", &[]).await;
+    b.add("w", 1, &[("1", false), ("2", true)]).await;
+    b.take("v", 1, 1).await;
+    b.store.leave("w").await.unwrap();
+    b.store.delete(&["1".into()]).await.unwrap();
+    let keys: Vec<String> = b.ask(&["KEYS", "*"]);
+    assert!(keys.iter().all(|key| key.starts_with("{t}:")), "{keys:?}");
+    b.store.obliterate().await.unwrap();
+    assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*"]), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
+    let redis = Redis::start();
+    for script in {
+        let Scripts { add, join, sync, leave, delete, awaiting, stats, obliterate } = Scripts::new(false);
+        [add, join, sync, leave, delete, awaiting, stats, obliterate]
+    } {
+        assert!(!script.source.starts_with("#!"), "{}", script.name);
+        assert_eq!(redis.ask::<String>(&["SCRIPT", "LOAD", &script.source]), script.digest, "{}", script.name);
+    }
+}
