@@ -240,6 +240,11 @@ impl JobData {
         JobData { id, payload, fence, deaths, result, ended: AtomicBool::new(false) }
     }
 
+    /// Whether a result given to complete is stored, so that its size counts, or ignored.
+    pub fn wants_result(&self) -> bool {
+        self.result.is_some()
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }

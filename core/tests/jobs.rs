@@ -250,3 +250,14 @@ async fn a_closed_member_says_so() {
     assert_eq!(worker.drain().await.unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(soon("complete", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::Closed);
 }
+
+#[tokio::test]
+async fn what_was_submitted_before_closing_is_added() {
+    let redis = Redis::start();
+    let first = master(&redis);
+    let (sender, added) = tokio::sync::oneshot::channel();
+    first.submit(vec![NewJob::json(&1).unwrap()], Box::new(move |result| drop(sender.send(result))));
+    soon("close", first.close()).await.unwrap();
+    assert_eq!(added.await.unwrap().unwrap().len(), 1);
+    assert_eq!(master(&redis).stats().await.unwrap().waiting, 1);
+}

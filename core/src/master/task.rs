@@ -92,34 +92,33 @@ impl Task {
         }
     }
 
-    /// Registers; `None` if the master is closed before that succeeds. Submissions that wait too long meanwhile fail.
+    /// Registers; `None` if the master is closed before that succeeds: at once if nothing was submitted, else after the option
+    /// `timeout`. Submissions that wait too long meanwhile fail.
     async fn join(&mut self) -> Option<Duration> {
         let Task { session, commands, adds, shared, closing, waits, .. } = self;
         let mut joining = std::pin::pin!(session.join("master"));
         let mut look = tokio::time::interval(Duration::from_millis(100));
-        let closed_already = closing.is_some();
+        let mut give_up = Instant::now() + shared.options.timeout;
         loop {
             tokio::select! {
                 next = &mut joining => {
                     self.number = 0;
                     return Some(next);
                 }
-                command = commands.recv(), if !closed_already => {
+                command = commands.recv(), if closing.is_none() => {
                     *closing = Some(command);
                     adds.close();
-                    return None;
+                    give_up = Instant::now() + shared.options.timeout;
                 }
-                _ = look.tick() => {
-                    if let Some(error) = shared.trouble() {
-                        fail_old(shared, adds, &error);
-                        if !error.kind().is_retryable() {
-                            waits.fail(&waits.take_unasked(usize::MAX), &error);
-                        }
+                _ = look.tick() => if let Some(error) = shared.trouble() {
+                    fail_old(shared, adds, &error);
+                    if !error.kind().is_retryable() {
+                        waits.fail(&waits.take_unasked(usize::MAX), &error);
                     }
-                    if closed_already && adds.len() == 0 {
-                        return None;
-                    }
-                }
+                },
+            }
+            if closing.is_some() && (adds.len() == 0 || Instant::now() >= give_up) {
+                return None;
             }
         }
     }
