@@ -9,27 +9,37 @@
 #[cfg(panic = "abort")]
 compile_error!("the C ABI turns panics into SWARM_ERR_PANIC, which needs panic = \"unwind\"");
 
-pub mod add;
+// In the order in which a reader of the header meets them.
+pub mod error;
+pub mod status;
+pub mod version;
+
 pub mod bytes;
 pub mod callback;
+pub mod options;
+
+pub mod master;
+
+pub mod add;
+pub mod job_options;
+
+pub mod outcome;
+
 pub mod deletion;
+
+pub mod worker;
+
+pub mod job;
+
+pub mod health;
+pub mod log;
+
 mod dispatch;
-pub mod error;
 mod fd;
 mod guard;
-pub mod health;
-pub mod job;
 mod job_events;
-pub mod job_options;
 mod jobs;
-pub mod log;
-pub mod master;
 mod member;
-pub mod options;
-pub mod outcome;
 mod process;
 pub mod runtime;
 mod sized;
-pub mod status;
-pub mod version;
-pub mod worker;

@@ -1,0 +1,57 @@
+/* Turns each job's text round until it is told to end by SIGINT or SIGTERM. Callbacks come on the library's thread.
+ * cc worker.c $(pkg-config --cflags --libs libswarm) -o worker */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <swarm.h>
+
+static void on_add(void *user_data, swarm_job *job) {
+  (void)user_data;
+  swarm_bytes payload = swarm_job_payload(job);
+  uint8_t *turned = malloc(payload.len + 1);
+  if (turned == NULL) {
+    swarm_job_fail(job, "out of memory", NULL);
+    return;
+  }
+  for (size_t i = 0; i < payload.len; i++) turned[i] = payload.data[payload.len - 1 - i];
+  swarm_bytes result = {turned, payload.len};
+  if (swarm_job_complete_bytes(job, result, NULL) != SWARM_OK) swarm_job_free(job);
+  free(turned);
+}
+
+static void on_error(void *user_data, const swarm_error *error) {
+  (void)user_data;
+  fprintf(stderr, "worker: %s\n", swarm_error_message(error));
+}
+
+static int failed(swarm_error *error) {
+  on_error(NULL, error);
+  swarm_error_free(error);
+  return 1;
+}
+
+int main(void) {
+  /* Blocked before the library makes its threads, so that only sigwait gets them. */
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigprocmask(SIG_BLOCK, &ends, NULL);
+
+  const char *url = getenv("SWARM_REDIS_URL");
+  swarm_options *options = swarm_options_new("example");
+  swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
+  swarm_worker *worker = NULL;
+  swarm_error *error = NULL;
+  if (swarm_worker_new(options, &worker, &error) != SWARM_OK) return failed(error);
+  swarm_options_free(options);
+  swarm_worker_on_add(worker, on_add, NULL, NULL);
+  swarm_worker_on_error(worker, on_error, NULL, NULL);
+  if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
+
+  int signal_number;
+  sigwait(&ends, &signal_number);
+  swarm_worker_drain(worker, 10000, NULL);
+  swarm_worker_free(worker);
+  return 0;
+}

@@ -1,0 +1,118 @@
+/* What the tests share: waiting for a state with a deadline, and members of a cluster of their own. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+/* Longer than anything takes, also under valgrind on a busy machine. */
+#define DEADLINE_MS 60000
+
+/* Counts what happened on other threads. */
+typedef struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  long count;
+} counter;
+
+#define COUNTER_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
+
+static inline void counter_add(counter *counter) {
+  pthread_mutex_lock(&counter->mutex);
+  counter->count++;
+  pthread_cond_broadcast(&counter->changed);
+  pthread_mutex_unlock(&counter->mutex);
+}
+
+static inline long counter_get(counter *counter) {
+  pthread_mutex_lock(&counter->mutex);
+  long count = counter->count;
+  pthread_mutex_unlock(&counter->mutex);
+  return count;
+}
+
+static inline struct timespec deadline(void) {
+  struct timespec at;
+  clock_gettime(CLOCK_REALTIME, &at);
+  at.tv_sec += DEADLINE_MS / 1000;
+  return at;
+}
+
+/* Waits until the counter is at least `count`; false if the deadline came first. */
+static inline bool counter_reaches(counter *counter, long count) {
+  struct timespec until = deadline();
+  int failed = 0;
+  pthread_mutex_lock(&counter->mutex);
+  while (counter->count < count && failed == 0) failed = pthread_cond_timedwait(&counter->changed, &counter->mutex, &until);
+  bool reached = counter->count >= count;
+  pthread_mutex_unlock(&counter->mutex);
+  return reached;
+}
+
+/* A destroy callback whose user_data is a counter. */
+static inline void count_destroy(void *user_data) { counter_add((counter *)user_data); }
+
+static inline double now_ms(void) {
+  struct timespec at;
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  return (double)at.tv_sec * 1e3 + (double)at.tv_nsec / 1e6;
+}
+
+/* Options for a cluster of this process and test. */
+static inline swarm_options *test_options(const char *name) {
+  char cluster[128];
+  snprintf(cluster, sizeof cluster, "c-%s-%ld", name, (long)getpid());
+  const char *url = getenv("SWARM_REDIS_URL");
+  if (url == NULL) {
+    fprintf(stderr, "SWARM_REDIS_URL is not set; run tests/c/run.sh\n");
+    exit(2);
+  }
+  swarm_options *options = swarm_options_new(cluster);
+  swarm_options_set_url(options, url);
+  return options;
+}
+
+static inline swarm_master *start_master(const swarm_options *options) {
+  swarm_master *master = NULL;
+  CHECK_OK(swarm_master_new(options, &master, &error));
+  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  return master;
+}
+
+static inline swarm_worker *new_worker(const swarm_options *options) {
+  swarm_worker *worker = NULL;
+  CHECK_OK(swarm_worker_new(options, &worker, &error));
+  return worker;
+}
+
+static inline void start_worker(swarm_worker *worker) {
+  CHECK_OK(swarm_worker_start(worker, &error));
+  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+}
+
+/* Adds a job and copies its id, which has at most 256 bytes. */
+static inline void add_job(swarm_master *master, const char *payload, const swarm_job_options *options, char id[257]) {
+  swarm_added *added = NULL;
+  CHECK_OK(swarm_master_add(master, swarm_bytes_of(payload), options, DEADLINE_MS, &added, &error));
+  CHECK(swarm_added_count(added) == 1);
+  if (id != NULL) snprintf(id, 257, "%s", swarm_added_id(added, 0));
+  swarm_added_free(added);
+}
+
+/* Ends a cluster. */
+static inline void end_master(swarm_master *master) {
+  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
+  CHECK(swarm_master_free(master) == SWARM_OK);
+}
+
+/* An add callback that completes with the payload as the result. */
+static inline void echo(void *user_data, swarm_job *job) {
+  (void)user_data;
+  CHECK_OK(swarm_job_complete(job, swarm_job_payload(job), &error));
+}
+
+#endif

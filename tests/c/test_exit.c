@@ -1,0 +1,63 @@
+/* Programs that end with work in flight end: at once, with their own exit status, and without a crash. */
+#include <sys/wait.h>
+
+#include "support.h"
+
+static swarm_master *master;
+static swarm_worker *worker;
+static counter added = COUNTER_INIT;
+
+static void hold(void *user_data, swarm_job *job) {
+  (void)user_data;
+  swarm_job_free(job);
+  counter_add(&added);
+}
+
+/* The program that ends: everything is left open, with adds on their way and jobs held. */
+static int leave(const char *how) {
+  swarm_options *options = test_options("exit");
+  worker = new_worker(options);
+  swarm_worker_on_add(worker, hold, NULL, NULL);
+  start_worker(worker);
+  master = start_master(options);
+  swarm_options_free(options);
+  for (int i = 0; i < 500; i++) {
+    CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
+  }
+  CHECK(counter_reaches(&added, 1));
+  if (strcmp(how, "exit") == 0) exit(7);
+  if (strcmp(how, "_exit") == 0) _exit(7);
+  return 7;
+}
+
+static char *self;
+
+static void ends(const char *how) {
+  for (int i = 0; i < 5; i++) {
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+      alarm(DEADLINE_MS / 1000);
+      execl(self, self, how, (char *)NULL);
+      _exit(127);
+    }
+    int status = 0;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 7) fprintf(stderr, "%s: status %x\n", how, (unsigned)status);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+  }
+}
+
+static void returning_from_main_ends_the_program(void) { ends("return"); }
+static void exit_ends_the_program(void) { ends("exit"); }
+static void fast_exit_ends_the_program(void) { ends("_exit"); }
+
+int main(int argc, char **argv) {
+  self = argv[0];
+  if (argc > 1) return leave(argv[1]);
+  RUN(returning_from_main_ends_the_program);
+  RUN(exit_ends_the_program);
+  RUN(fast_exit_ends_the_program);
+  return 0;
+}

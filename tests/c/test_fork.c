@@ -1,0 +1,122 @@
+/* Fork: what the parent made is refused in the child with a typed error, what the child makes works. */
+#include <sys/wait.h>
+
+#include "support.h"
+
+static swarm_options *options;
+static swarm_master *master;
+static swarm_worker *worker;
+static swarm_job *job;
+static counter added = COUNTER_INIT;
+
+static void hold(void *user_data, swarm_job *given) {
+  (void)user_data;
+  job = given;
+  counter_add(&added);
+}
+
+/* Runs `child` in a forked process, within the deadline, and checks that it ended well. */
+static void in_child(void (*child)(void)) {
+  fflush(NULL);
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    alarm(DEADLINE_MS / 1000);
+    child();
+    /* No atexit handlers of the parent's, such as a sanitizer's, in the child. */
+    _exit(0);
+  }
+  int status = 0;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  if (status != 0) fprintf(stderr, "the child ended with status %d\n", status);
+  CHECK(status == 0);
+}
+
+#define FORKED(call) CHECK_STATUS(SWARM_ERR_FORKED, call)
+
+static void use_the_parents(void) {
+  counter destroyed = COUNTER_INIT;
+  swarm_outcome *outcome = NULL;
+  swarm_stats stats = SWARM_STATS_INIT;
+  swarm_health health = SWARM_HEALTH_INIT;
+  FORKED(swarm_master_add(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error));
+  FORKED(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+  CHECK(counter_get(&destroyed) == 1);
+  FORKED(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
+  FORKED(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  FORKED(swarm_master_health(master, &health, &error));
+  FORKED(swarm_master_close(master, DEADLINE_MS, &error));
+  FORKED(swarm_worker_health(worker, &health, &error));
+  FORKED(swarm_worker_drain(worker, DEADLINE_MS, &error));
+  FORKED(swarm_worker_terminate(worker, DEADLINE_MS, &error));
+  FORKED(swarm_worker_dispatch(worker, &error));
+  FORKED(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
+  CHECK(counter_get(&destroyed) == 2);
+  /* Reading what was there is fine, and so is freeing. */
+  CHECK(swarm_job_payload(job).len == 1);
+  swarm_job_free(job);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  swarm_options_free(options);
+}
+
+static void work_in_the_child(void) {
+  swarm_options *own = test_options("in-child");
+  swarm_worker *new_one = new_worker(own);
+  swarm_worker_on_add(new_one, echo, NULL, NULL);
+  start_worker(new_one);
+  swarm_master *other = start_master(own);
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_run(other, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(outcome));
+  swarm_outcome_free(outcome);
+  CHECK(swarm_worker_free(new_one) == SWARM_OK);
+  end_master(other);
+  swarm_options_free(own);
+}
+
+static void fork_again(void) {
+  work_in_the_child();
+  in_child(work_in_the_child);
+}
+
+static void the_parents_objects_are_refused_in_the_child(void) { in_child(use_the_parents); }
+static void the_child_makes_its_own(void) { in_child(work_in_the_child); }
+static void the_childs_child_does_too(void) { in_child(fork_again); }
+
+static void many_forks_beside_busy_threads(void) {
+  for (int i = 0; i < 20; i++) {
+    for (int j = 0; j < 20; j++) {
+      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
+    }
+    in_child(use_the_parents);
+  }
+}
+
+static void the_parent_goes_on(void) {
+  CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  add_job(master, "2", NULL, NULL);
+}
+
+int main(void) {
+  options = test_options("fork");
+  swarm_options_set_slots(options, 1);
+  worker = new_worker(options);
+  swarm_worker_on_add(worker, hold, NULL, NULL);
+  start_worker(worker);
+  master = start_master(options);
+  add_job(master, "1", NULL, NULL);
+  CHECK(counter_reaches(&added, 1));
+  RUN(the_parents_objects_are_refused_in_the_child);
+  RUN(the_child_makes_its_own);
+  RUN(the_childs_child_does_too);
+  RUN(many_forks_beside_busy_threads);
+  RUN(the_parent_goes_on);
+  CHECK(counter_reaches(&added, 2));
+  swarm_job_free(job);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  end_master(master);
+  swarm_options_free(options);
+  return 0;
+}

@@ -1,0 +1,39 @@
+/* The header is complete in itself, may be included twice, and belongs to the library. */
+#include <swarm.h>
+#include <swarm.h>
+
+#include "check.h"
+
+static void the_header_is_of_this_library(void) {
+  CHECK_TEXT(SWARM_VERSION, swarm_version());
+  CHECK(SWARM_ABI_VERSION == swarm_abi_version());
+  char version[64];
+  snprintf(version, sizeof version, "%d.%d.%d", SWARM_VERSION_MAJOR, SWARM_VERSION_MINOR, SWARM_VERSION_PATCH);
+  CHECK(strncmp(version, SWARM_VERSION, strlen(version)) == 0);
+  CHECK(SWARM_VERSION_NUMBER == SWARM_VERSION_MAJOR * 1000000 + SWARM_VERSION_MINOR * 1000 + SWARM_VERSION_PATCH);
+}
+
+static void structs_begin_with_their_size(void) {
+  swarm_job_options job_options = SWARM_JOB_OPTIONS_INIT;
+  swarm_finish finish = SWARM_FINISH_INIT;
+  swarm_health health = SWARM_HEALTH_INIT;
+  swarm_stats stats = SWARM_STATS_INIT;
+  CHECK(job_options.struct_size == sizeof job_options && job_options.id == NULL && !job_options.result);
+  CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE);
+  CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
+  CHECK(stats.struct_size == sizeof stats && stats.deaths == 0);
+}
+
+static void statuses_have_names(void) {
+  CHECK_TEXT("OK", swarm_status_name(SWARM_OK));
+  CHECK_TEXT("TIMEOUT", swarm_status_name(SWARM_ERR_TIMEOUT));
+  CHECK_TEXT("INTERNAL", swarm_status_name(SWARM_ERR_INTERNAL));
+  CHECK_TEXT("UNKNOWN", swarm_status_name(SWARM_ERR_INTERNAL + 1000));
+}
+
+int main(void) {
+  RUN(the_header_is_of_this_library);
+  RUN(structs_begin_with_their_size);
+  RUN(statuses_have_names);
+  return 0;
+}

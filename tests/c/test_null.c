@@ -1,0 +1,141 @@
+/* NULL where an object is wanted: refused or empty, never a crash; user_data given with it is destroyed. */
+#include "support.h"
+
+static void *const nothing = NULL;
+
+static void null_objects_are_empty_to_read(void) {
+  CHECK(swarm_error_status(NULL) == SWARM_OK && !swarm_error_is_retryable(NULL));
+  CHECK_TEXT("", swarm_error_message(NULL));
+  CHECK_TEXT("", swarm_job_id(NULL));
+  CHECK(swarm_job_payload(NULL).len == 0 && swarm_job_fence(NULL) == 0 && swarm_job_deaths(NULL) == 0);
+  CHECK(swarm_job_content_type(NULL) == SWARM_CONTENT_JSON && swarm_job_cancelled(NULL));
+  CHECK(swarm_job_user_data(NULL) == NULL);
+  swarm_job_set_user_data(NULL, NULL);
+  CHECK(swarm_added_count(NULL) == 0 && swarm_added_id(NULL, 0) == NULL && !swarm_added_existed(NULL, 0));
+  CHECK(!swarm_outcome_completed(NULL) && swarm_outcome_result(NULL).len == 0);
+  CHECK(swarm_outcome_reason(NULL) == NULL && swarm_outcome_message(NULL) == NULL);
+  CHECK(swarm_outcome_content_type(NULL) == SWARM_CONTENT_JSON);
+  CHECK(swarm_bytes_of(NULL).data == NULL && swarm_bytes_of(NULL).len == 0);
+}
+
+static void null_may_be_freed(void) {
+  swarm_error_free(NULL);
+  swarm_options_free(NULL);
+  swarm_added_free(NULL);
+  swarm_outcome_free(NULL);
+  swarm_job_free(NULL);
+  CHECK(swarm_master_free(NULL) == SWARM_OK);
+  CHECK(swarm_worker_free(NULL) == SWARM_OK);
+}
+
+#define REFUSED(call) CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, call)
+
+static void null_members_are_refused(void) {
+  swarm_bytes empty = {NULL, 0};
+  swarm_health health = SWARM_HEALTH_INIT;
+  swarm_stats stats = SWARM_STATS_INIT;
+  swarm_outcome *outcome = NULL;
+  int fd = -7;
+  REFUSED(swarm_master_ready(NULL, 1, &error));
+  REFUSED(swarm_master_add(NULL, empty, NULL, 1, NULL, &error));
+  REFUSED(swarm_master_add_many(NULL, NULL, 0, 1, NULL, &error));
+  REFUSED(swarm_master_delete(NULL, "x", 1, NULL, &error));
+  REFUSED(swarm_master_delete_many(NULL, NULL, 0, 1, NULL, &error));
+  REFUSED(swarm_master_result(NULL, "x", 1, &outcome, &error));
+  REFUSED(swarm_master_run(NULL, empty, NULL, 1, &outcome, &error));
+  REFUSED(swarm_master_stats(NULL, 1, &stats, &error));
+  REFUSED(swarm_master_health(NULL, &health, &error));
+  REFUSED(swarm_master_fd(NULL, &fd, &error));
+  REFUSED(swarm_master_dispatch(NULL, &error));
+  REFUSED(swarm_master_obliterate(NULL, 1, &error));
+  REFUSED(swarm_master_close(NULL, 1, &error));
+  REFUSED(swarm_worker_start(NULL, &error));
+  REFUSED(swarm_worker_ready(NULL, 1, &error));
+  REFUSED(swarm_worker_delete(NULL, "x", 1, NULL, &error));
+  REFUSED(swarm_worker_stats(NULL, 1, &stats, &error));
+  REFUSED(swarm_worker_health(NULL, &health, &error));
+  REFUSED(swarm_worker_fd(NULL, &fd, &error));
+  REFUSED(swarm_worker_dispatch(NULL, &error));
+  REFUSED(swarm_worker_drain(NULL, 1, &error));
+  REFUSED(swarm_worker_terminate(NULL, 1, &error));
+  REFUSED(swarm_job_complete(NULL, empty, &error));
+  REFUSED(swarm_job_complete_bytes(NULL, empty, &error));
+  REFUSED(swarm_job_fail(NULL, "x", &error));
+  REFUSED(swarm_job_release(NULL, &error));
+  REFUSED(swarm_job_stopped(NULL, &error));
+  REFUSED(swarm_job_delete(NULL, &error));
+  swarm_finish finish = SWARM_FINISH_INIT;
+  REFUSED(swarm_job_finish(NULL, &finish, 1, &error));
+  CHECK(fd == -7 && outcome == NULL && swarm_worker_start(NULL, NULL) == SWARM_ERR_INVALID_ARGUMENT);
+}
+
+static void null_members_destroy_the_user_data(void) {
+  swarm_bytes empty = {NULL, 0};
+  counter destroyed = COUNTER_INIT;
+  void *data = &destroyed;
+  long calls = 0;
+#define DESTROYED(call) \
+  do { \
+    call; \
+    CHECK(counter_get(&destroyed) == ++calls); \
+  } while (0)
+  DESTROYED(REFUSED(swarm_master_add_async(NULL, empty, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_add_many_async(NULL, NULL, 0, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_delete_async(NULL, "x", NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_result_async(NULL, "x", 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_run_async(NULL, empty, NULL, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_stats_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_close_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_drain_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_terminate_async(NULL, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_job_finish_async(NULL, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_set_log_callback(6, NULL, data, count_destroy, &error)));
+  DESTROYED(swarm_master_on_ready(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_master_on_close(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_master_on_error(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_add(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_delete(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_ready(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_close(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_error(NULL, NULL, data, count_destroy));
+}
+
+static void null_places_and_bad_bytes_are_refused(void) {
+  swarm_options *options = test_options("null");
+  REFUSED(swarm_master_new(options, nothing, &error));
+  REFUSED(swarm_worker_new(options, nothing, &error));
+  swarm_master *master = start_master(options);
+  swarm_bytes bad = {NULL, 5};
+  swarm_job_options sizeless = {0, NULL, false, 0, 0};
+  swarm_job_options typeless = SWARM_JOB_OPTIONS_INIT;
+  typeless.content_type = 9;
+  swarm_stats stats = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  REFUSED(swarm_master_add(master, bad, NULL, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_add(master, swarm_bytes_of("1"), &sizeless, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_add(master, swarm_bytes_of("1"), &typeless, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_add_many(master, NULL, 1, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_result(master, "x", DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_delete(master, NULL, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_delete(master, "\xff", DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_delete_many(master, NULL, 1, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_stats(master, DEADLINE_MS, NULL, &error));
+  REFUSED(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  REFUSED(swarm_master_health(master, NULL, &error));
+  REFUSED(swarm_master_fd(master, NULL, &error));
+  /* None of them added anything. */
+  stats.struct_size = sizeof stats;
+  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  CHECK(stats.added == 0 && stats.members == 1);
+  end_master(master);
+  swarm_options_free(options);
+}
+
+int main(void) {
+  RUN(null_objects_are_empty_to_read);
+  RUN(null_may_be_freed);
+  RUN(null_members_are_refused);
+  RUN(null_members_destroy_the_user_data);
+  RUN(null_places_and_bad_bytes_are_refused);
+  return 0;
+}

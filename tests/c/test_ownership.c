@@ -1,0 +1,137 @@
+/* user_data is destroyed exactly once, in every way that a call can go; jobs may outlive their worker. */
+#include "support.h"
+
+static swarm_options *options;
+
+static void replaced_callbacks_are_destroyed_at_once(void) {
+  counter first = COUNTER_INIT, second = COUNTER_INIT;
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, &first, count_destroy);
+  CHECK(counter_get(&first) == 0);
+  swarm_worker_on_add(worker, echo, &second, count_destroy);
+  CHECK(counter_get(&first) == 1 && counter_get(&second) == 0);
+  /* NULL does not remove it, but the data given with it is not kept. */
+  counter ignored = COUNTER_INIT;
+  swarm_worker_on_add(worker, NULL, &ignored, count_destroy);
+  CHECK(counter_get(&ignored) == 1 && counter_get(&second) == 0);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK(counter_get(&first) == 1 && counter_get(&second) == 1);
+}
+
+static void freeing_destroys_every_callback(void) {
+  counter destroyed = COUNTER_INIT;
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, &destroyed, count_destroy);
+  swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
+  swarm_worker_on_ready(worker, NULL, &destroyed, count_destroy);
+  swarm_worker_on_close(worker, NULL, &destroyed, count_destroy);
+  swarm_worker_on_error(worker, NULL, &destroyed, count_destroy);
+  start_worker(worker);
+  CHECK(counter_get(&destroyed) == 0);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK(counter_get(&destroyed) == 5);
+
+  counter of_master = COUNTER_INIT;
+  swarm_master *master = start_master(options);
+  swarm_master_on_ready(master, NULL, &of_master, count_destroy);
+  swarm_master_on_close(master, NULL, &of_master, count_destroy);
+  swarm_master_on_error(master, NULL, &of_master, count_destroy);
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(counter_get(&of_master) == 3);
+}
+
+static void operations_end_once_when_a_master_is_freed_at_once(void) {
+  enum { ROUNDS = 20, ADDS = 50 };
+  counter destroyed = COUNTER_INIT;
+  for (int round = 0; round < ROUNDS; round++) {
+    swarm_master *master = NULL;
+    CHECK_OK(swarm_master_new(options, &master, &error));
+    for (int i = 0; i < ADDS; i++) {
+      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+    }
+    CHECK(swarm_master_free(master) == SWARM_OK);
+    CHECK(counter_get(&destroyed) == (long)(round + 1) * ADDS);
+  }
+}
+
+typedef struct {
+  counter added;
+  swarm_job *job;
+} keeper;
+
+static void keep(void *user_data, swarm_job *job) {
+  keeper *keeper = user_data;
+  keeper->job = job;
+  counter_add(&keeper->added);
+}
+
+static void jobs_outlive_their_worker(void) {
+  keeper keeper = {COUNTER_INIT, NULL};
+  swarm_options *own = test_options("outlive");
+  swarm_worker *worker = new_worker(own);
+  swarm_worker_on_add(worker, keep, &keeper, NULL);
+  start_worker(worker);
+  swarm_master *master = start_master(own);
+  char id[257];
+  add_job(master, "\"still here\"", NULL, id);
+  CHECK(counter_reaches(&keeper.added, 1));
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK_TEXT(id, swarm_job_id(keeper.job));
+  CHECK(swarm_job_payload(keeper.job).len == 12 && swarm_job_cancelled(keeper.job));
+  swarm_error *error = NULL;
+  swarm_status status = swarm_job_complete(keeper.job, swarm_bytes_of("1"), &error);
+  CHECK(status == SWARM_ERR_CLOSED);
+  swarm_error_free(error);
+  swarm_job_free(keeper.job);
+  end_master(master);
+  swarm_options_free(own);
+}
+
+static void a_job_given_back_is_another_workers(void) {
+  /* Freeing a worker gives its jobs back at once, without waiting for its lease. */
+  keeper first = {COUNTER_INIT, NULL}, second = {COUNTER_INIT, NULL};
+  swarm_options *own = test_options("given-back");
+  swarm_worker *worker = new_worker(own), *next = new_worker(own);
+  swarm_worker_on_add(worker, keep, &first, NULL);
+  swarm_worker_on_add(next, keep, &second, NULL);
+  start_worker(worker);
+  swarm_master *master = start_master(own);
+  char id[257];
+  add_job(master, "1", NULL, id);
+  CHECK(counter_reaches(&first.added, 1));
+  start_worker(next);
+  double before = now_ms();
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK(counter_reaches(&second.added, 1));
+  CHECK(now_ms() - before < 10000);
+  CHECK_TEXT(id, swarm_job_id(second.job));
+  CHECK(swarm_job_fence(second.job) > swarm_job_fence(first.job));
+  swarm_job_free(first.job);
+  CHECK_OK(swarm_job_complete(second.job, swarm_bytes_of("1"), &error));
+  CHECK(swarm_worker_free(next) == SWARM_OK);
+  end_master(master);
+  swarm_options_free(own);
+}
+
+static void members_come_and_go(void) {
+  for (int i = 0; i < 30; i++) {
+    swarm_worker *worker = new_worker(options);
+    swarm_worker_on_add(worker, echo, NULL, NULL);
+    if (i % 3 > 0) CHECK_OK(swarm_worker_start(worker, &error));
+    if (i % 3 > 1) CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+    CHECK(swarm_worker_free(worker) == SWARM_OK);
+  }
+}
+
+int main(void) {
+  options = test_options("ownership");
+  RUN(replaced_callbacks_are_destroyed_at_once);
+  RUN(freeing_destroys_every_callback);
+  RUN(operations_end_once_when_a_master_is_freed_at_once);
+  RUN(jobs_outlive_their_worker);
+  RUN(a_job_given_back_is_another_workers);
+  RUN(members_come_and_go);
+  end_master(start_master(options));
+  swarm_options_free(options);
+  return 0;
+}

@@ -1,0 +1,104 @@
+/* Without Redis: typed errors, within their time, and members that can still be freed. Log records. */
+#include "support.h"
+
+typedef struct {
+  counter told;
+  swarm_status status;
+} trouble;
+
+static void on_error(void *user_data, const swarm_error *error) {
+  trouble *trouble = user_data;
+  CHECK(swarm_error_message(error)[0] != 0);
+  trouble->status = swarm_error_status(error);
+  counter_add(&trouble->told);
+}
+
+/* Options for a port where nobody listens. */
+static swarm_options *nowhere(void) {
+  swarm_options *options = swarm_options_new("nowhere");
+  swarm_options_set_url(options, "redis://127.0.0.1:1");
+  CHECK_OK(swarm_options_set(options, "timeout", "300", &error));
+  return options;
+}
+
+static void a_wrong_address_is_told_and_not_waited_for(void) {
+  trouble of_worker = {COUNTER_INIT, SWARM_OK}, of_master = {COUNTER_INIT, SWARM_OK};
+  swarm_options *options = nowhere();
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, NULL, NULL);
+  swarm_worker_on_error(worker, on_error, &of_worker, NULL);
+  CHECK_OK(swarm_worker_start(worker, &error));
+  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_worker_ready(worker, DEADLINE_MS, &error));
+  CHECK(counter_reaches(&of_worker.told, 1) && of_worker.status == SWARM_ERR_UNAVAILABLE);
+  swarm_master *master = NULL;
+  CHECK_OK(swarm_master_new(options, &master, &error));
+  swarm_master_on_error(master, on_error, &of_master, NULL);
+  CHECK(counter_reaches(&of_master.told, 1) && of_master.status == SWARM_ERR_UNAVAILABLE);
+  swarm_error *error = NULL;
+  CHECK(swarm_master_add(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error) == SWARM_ERR_UNAVAILABLE);
+  CHECK(swarm_error_is_retryable(error) && strstr(swarm_error_message(error), "127.0.0.1:1") != NULL);
+  swarm_error_free(error);
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_add(master, swarm_bytes_of("1"), NULL, 20, NULL, &error));
+  swarm_health health = SWARM_HEALTH_INIT;
+  CHECK_OK(swarm_master_health(master, &health, &error));
+  CHECK(!health.healthy && !health.connected && health.trouble == SWARM_ERR_UNAVAILABLE && health.trouble_message[0] != 0);
+  /* Told once, not once for each attempt. */
+  CHECK(counter_get(&of_worker.told) == 1 && counter_get(&of_master.told) == 1);
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  swarm_options_free(options);
+}
+
+static void freeing_does_not_wait_for_redis(void) {
+  swarm_options *options = nowhere();
+  CHECK_OK(swarm_options_set(options, "timeout", "3600000", &error));
+  counter destroyed = COUNTER_INIT;
+  double before = now_ms();
+  swarm_master *master = NULL;
+  CHECK_OK(swarm_master_new(options, &master, &error));
+  CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, NULL, NULL);
+  CHECK_OK(swarm_worker_start(worker, &error));
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(counter_get(&destroyed) == 1);
+  CHECK(now_ms() - before < 20000);
+  swarm_options_free(options);
+}
+
+typedef struct {
+  counter *logged, *destroyed;
+} log_data;
+
+static void log_data_destroy(void *user_data) { counter_add(((log_data *)user_data)->destroyed); }
+
+static void on_log(void *user_data, int32_t level, const char *target, const char *message) {
+  CHECK(level >= 1 && level <= 4 && target[0] != 0 && message[0] != 0);
+  counter_add(((log_data *)user_data)->logged);
+}
+
+static void log_records_come_if_wanted(void) {
+  counter logged = COUNTER_INIT, destroyed = COUNTER_INIT;
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_set_log_callback(-1, on_log, NULL, NULL, &error));
+  counter first_destroyed = COUNTER_INIT;
+  log_data data = {&logged, &first_destroyed};
+  CHECK_OK(swarm_set_log_callback(4, on_log, &data, log_data_destroy, &error));
+  swarm_options *options = nowhere();
+  swarm_master *master = NULL;
+  CHECK_OK(swarm_master_new(options, &master, &error));
+  CHECK(counter_reaches(&logged, 1));
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  swarm_options_free(options);
+  CHECK_OK(swarm_set_log_callback(1, on_log, &destroyed, count_destroy, &error));
+  CHECK(counter_reaches(&first_destroyed, 1));
+  CHECK_OK(swarm_set_log_callback(0, NULL, NULL, NULL, &error));
+  CHECK(counter_reaches(&destroyed, 1));
+}
+
+int main(void) {
+  RUN(a_wrong_address_is_told_and_not_waited_for);
+  RUN(freeing_does_not_wait_for_redis);
+  RUN(log_records_come_if_wanted);
+  return 0;
+}
