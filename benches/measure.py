@@ -65,7 +65,7 @@ class Redis:
         kind, rest = (line := self.reader.readline())[:1], line[1:-2]
         if kind == b"$":
             length = int(rest)
-            return None if length < 0 else self.reader.read(length + 2)[:-2].decode()
+            return None if length < 0 else self.reader.read(length + 2)[:-2].decode(errors="replace")
         if kind == b"*":
             return [self._reply() for _ in range(int(rest))]
         if kind == b"-":
