@@ -3,32 +3,42 @@
 
 const { classes } = require("./errors.js");
 
-/** Sent at once when a batch has this many items, so that Redis works while more are gathered. */
-const MAX_ITEMS = 1024;
+/** Sent at once when a batch has this many items, the core's own measure, so that Redis works while more are gathered. */
+const MAX_ITEMS = 1000;
 
 /** The same for the size of their contents, in characters and bytes. */
 const MAX_SIZE = 1 << 20;
 
 /**
  * Calls of one kind on their way. `send(items, settle)` sends the items of one or many calls; each call is answered
- * with its own part.
+ * by `settle(error, results, flags, from)`, where its own results begin at `from`.
  */
 class Gather {
   constructor(send) {
     this.send = send;
+    this.items = [];
     this.calls = [];
-    this.items = 0;
     this.size = 0;
     this.scheduled = false;
     this.flush = this.flush.bind(this);
   }
 
-  /** Adds a call with `items`, whose contents have `size`; `settle(error, results)` hears of it. */
-  push(items, size, settle) {
-    this.calls.push({ items, settle });
-    this.items += items.length;
+  /** Adds a call with one item, whose contents have `size`. */
+  one(item, size, settle) {
+    this.items.push(item);
+    this.called(1, size, settle);
+  }
+
+  /** Adds a call with many items. */
+  many(items, size, settle) {
+    for (const item of items) this.items.push(item);
+    this.called(items.length, size, settle);
+  }
+
+  called(count, size, settle) {
+    this.calls.push({ count, settle });
     this.size += size;
-    if (this.items >= MAX_ITEMS || this.size >= MAX_SIZE) {
+    if (this.items.length >= MAX_ITEMS || this.size >= MAX_SIZE) {
       this.flush();
     } else if (!this.scheduled) {
       this.scheduled = true;
@@ -40,26 +50,23 @@ class Gather {
   flush() {
     this.scheduled = false;
     if (this.calls.length === 0) return;
-    const calls = this.calls;
+    const { items, calls } = this;
+    this.items = [];
     this.calls = [];
-    this.items = 0;
     this.size = 0;
-    this.sendCalls(calls);
+    this.sendCalls(items, calls);
   }
 
-  sendCalls(calls) {
-    const items = calls.length === 1 ? calls[0].items : calls.flatMap((call) => call.items);
+  sendCalls(items, calls) {
     const answered = (error, results, flags) => {
-      if (error && calls.length > 1 && isRefusal(error)) {
-        // Nothing was sent, because of one of them: let each call have its own answer.
-        for (const call of calls) this.sendCalls([call]);
-        return;
-      }
+      const alone = error && calls.length > 1 && isRefusal(error);
       let from = 0;
-      for (const { items, settle } of calls) {
-        if (error) settle(error);
-        else settle(null, results, flags, from);
-        from += items.length;
+      for (const call of calls) {
+        // Nothing was sent, because of one of them: let each call have its own answer.
+        if (alone) this.sendCalls(items.slice(from, from + call.count), [call]);
+        else if (error) call.settle(error);
+        else call.settle(null, results, flags, from);
+        from += call.count;
       }
     };
     try {

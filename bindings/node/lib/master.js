@@ -13,8 +13,13 @@ class Master extends Member {
   constructor(clusterId, config) {
     super("master", clusterId, config);
     this.id = this._cluster;
-    this._adds = new Gather((items, settle) => this._submit(items, settle));
-    this._deletes = new Gather((items, settle) => this._native_("deleteJobs", settle, items));
+    this._adds = new Gather((jobs, settle) => {
+      const { lines, bytes } = batchOf(jobs);
+      this._native.submit(this._expect(settle), jobs.length, lines, bytes);
+    });
+    this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
+    this._runs = new Gather((runs) => this._sendRuns(runs));
+    this._gathers = [this._adds, this._deletes, this._runs];
     this._open(native.openMaster);
     // A master that waits for nothing does not keep the process alive.
     this._native.keepAlive(false);
@@ -55,7 +60,7 @@ class Master extends Member {
   addJobs(payloads, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const items = Array.from(payloads, (payload) => item(payload || {}, options));
+      const items = Array.from(payloads, (payload) => packed(payload || {}, options));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) return settle(error);
         const to = from + items.length;
@@ -78,7 +83,7 @@ class Master extends Member {
   /** Adds many jobs like `add`, each `{ payload, ...options }`; gives their `{ id, existed }` in order. */
   addMany(jobs, callback) {
     return settled(callback, (settle) => {
-      const items = Array.from(jobs, ({ payload, ...options }) => item(payload === undefined ? {} : payload, options));
+      const items = Array.from(jobs, ({ payload, ...options }) => packed(payload === undefined ? {} : payload, options));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) settle(error);
         else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
@@ -87,30 +92,21 @@ class Master extends Member {
   }
 
   _add(payload, options, settle) {
-    this._addItems([item(payload, options)], settle);
+    const job = packed(payload, options);
+    this._before(this._adds).one(job, sizeOf(job), settle);
   }
 
-  _addItems(items, settle) {
+  _addItems(jobs, settle) {
+    const adds = this._before(this._adds);
+    if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
+    else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
+  }
+
+  /** What is about to be called; calls of the other kinds go first, as they came. */
+  _before(next) {
     if (this._native === null || this._closing) throw this._closedError();
-    if (items.length === 0) return process.nextTick(settle, null, [], null, 0);
-    let size = 0;
-    for (const { content } of items) size += content.length;
-    this._deletes.flush();
-    return this._adds.push(items, size, settle);
-  }
-
-  _submit(items, settle) {
-    const batch = new Outgoing();
-    for (const { content, options } of items) {
-      if (options !== undefined) batch.line(options);
-      if (typeof content === "string") {
-        batch.line(content);
-      } else {
-        batch.line(`@${content.length}`);
-        batch.blob(content);
-      }
-    }
-    this._native.submit(this._expect(settle), items.length, batch.text, batch.allBytes);
+    for (const gather of this._gathers) if (gather !== next) gather.flush();
+    return next;
   }
 
   /**
@@ -138,9 +134,7 @@ class Master extends Member {
   }
 
   _delete(ids, settle) {
-    if (this._native === null || this._closing) throw this._closedError();
-    this._adds.flush();
-    this._deletes.push(ids, ids.length, settle);
+    this._before(this._deletes).many(ids, ids.length, settle);
   }
 
   /**
@@ -164,17 +158,20 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const { signal, timeouts, ...rest } = options ?? {};
+      const job = packed(payload === undefined ? {} : payload, rest);
+      const runs = this._before(this._runs);
       const wait = new Wait(this, settle, signal, timeouts?.total, "the result");
-      const added = first((error, id) => {
-        if (error) wait.end(error);
-        else if (!wait.over) wait.result(id);
-      });
-      try {
-        this._add(payload === undefined ? {} : payload, { ...rest, result: true }, added);
-      } catch (error) {
-        process.nextTick(() => wait.end(error));
-      }
+      runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
+  }
+
+  /** Sends runs; each has a token of its own, by which it can be given up and is answered. */
+  _sendRuns(runs) {
+    const waiting = runs.filter(({ wait }) => !wait.over);
+    if (waiting.length === 0) return;
+    const tokens = Uint32Array.from(waiting, ({ wait }) => wait.expect());
+    const { lines, bytes } = batchOf(waiting.map(({ job }) => job));
+    this._native.run(tokens, lines, bytes);
   }
 
   /** Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life. */
@@ -186,8 +183,7 @@ class Master extends Member {
   close(callback) {
     return settled(callback, (settle) => {
       if (this._native === null || this._closing) throw this._closedError();
-      this._adds.flush();
-      this._deletes.flush();
+      this._before(null);
       this._closing = true;
       this._native_("close", (error) => {
         this._release();
@@ -203,13 +199,35 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A job on its way: its payload as JSON text or bytes, and its options as a line of the batch. */
-function item(payload, options) {
+/** A job on its way: its payload as JSON text, or `{ content, options }` where the payload is bytes or options are set. */
+function packed(payload, options) {
+  const content = bytesOf(payload) ?? jsonOf(payload, "payload");
   const settings = options === undefined || options === null ? undefined : jobOptions(options);
-  return {
-    content: bytesOf(payload) ?? jsonOf(payload, "payload"),
-    options: settings?.length ? `#${JSON.stringify(settings)}` : undefined,
-  };
+  if (settings?.length) return { content, options: `#${JSON.stringify(settings)}` };
+  return typeof content === "string" ? content : { content, options: undefined };
+}
+
+function sizeOf(job) {
+  return typeof job === "string" ? job.length : job.content.length;
+}
+
+/** Packed jobs as the native side reads them. */
+function batchOf(jobs) {
+  const batch = new Outgoing();
+  for (const job of jobs) {
+    if (typeof job === "string") {
+      batch.line(job);
+      continue;
+    }
+    if (job.options !== undefined) batch.line(job.options);
+    if (typeof job.content === "string") {
+      batch.line(job.content);
+    } else {
+      batch.line(`@${job.content.length}`);
+      batch.blob(job.content);
+    }
+  }
+  return { lines: batch.text, bytes: batch.allBytes };
 }
 
 /** Reads the only id of a call out of those of its batch. */
@@ -240,10 +258,17 @@ class Wait {
 
   result(id) {
     try {
-      this.token = this.master._native_("result", (error, value) => this.end(error, value), id);
+      const token = this.expect();
+      this.master._native.result(token, id);
     } catch (error) {
       process.nextTick(() => this.end(error));
     }
+  }
+
+  /** The token by which the native side answers. */
+  expect() {
+    this.token = this.master._expect((error, value) => this.end(error, value));
+    return this.token;
   }
 
   end(error, value) {

@@ -40,8 +40,8 @@ fn damaged(why: &str) -> Error {
 }
 
 /// Jobs to add: a line of JSON is a job; `@n` is a job of the next n bytes of `blob`; `#[name, value, ...]` sets
-/// options of the job that follows.
-pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<NewJob>, Error> {
+/// options of the job that follows, each of which may be refused.
+pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<Result<NewJob, Error>>, Error> {
     let mut lines = Lines { text: Some(text), blob };
     let mut jobs = Vec::with_capacity(count);
     while jobs.len() < count {
@@ -54,16 +54,21 @@ pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<NewJob>, Error>
             Some(length) => lines.bytes(length)?,
             None => Payload::raw_json(line),
         };
-        let mut job = NewJob::new(payload);
-        if let Some(options) = options {
-            let pairs: Vec<String> = serde_json::from_str(options).map_err(|e| damaged(&e.to_string()))?;
-            for pair in pairs.as_chunks::<2>().0 {
-                job.set(&pair[0], &pair[1])?;
-            }
-        }
-        jobs.push(job);
+        let job = NewJob::new(payload);
+        jobs.push(match options {
+            Some(options) => with_options(job, options),
+            None => Ok(job),
+        });
     }
     Ok(jobs)
+}
+
+fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
+    let pairs: Vec<String> = serde_json::from_str(options).map_err(|e| damaged(&e.to_string()))?;
+    for pair in pairs.as_chunks::<2>().0 {
+        job.set(&pair[0], &pair[1])?;
+    }
+    Ok(job)
 }
 
 /// A row of a batch of finishes: fence, kind, token (0: no answer wanted).

@@ -63,9 +63,24 @@ impl NativeMaster {
     pub fn submit(&self, token: u32, count: u32, text: String, blob: Option<&[u8]>) {
         let Some(open) = &self.session else { return };
         let mailbox = open.mailbox.clone();
-        match batch::jobs(&text, blob.unwrap_or_default(), count as usize) {
+        let jobs = batch::jobs(&text, blob.unwrap_or_default(), count as usize).and_then(|jobs| jobs.into_iter().collect());
+        match jobs {
             Ok(jobs) => open.member.submit(jobs, Box::new(move |added| mailbox.answer(token, answer(added, Answer::Added)))),
             Err(error) => mailbox.answer(token, Answer::Failed(error)),
+        }
+    }
+
+    /// Adds jobs and awaits their results, each with a token of its own.
+    #[napi(catch_unwind)]
+    pub fn run(&self, tokens: &[u32], text: String, blob: Option<&[u8]>) {
+        let Some(open) = &self.session else { return };
+        let jobs = batch::jobs(&text, blob.unwrap_or_default(), tokens.len());
+        let jobs = jobs.unwrap_or_else(|error| tokens.iter().map(|_| Err(error.clone())).collect());
+        for (token, job) in tokens.iter().zip(jobs) {
+            match job {
+                Ok(job) => open.wait(*token, |master| async move { answer(master.run(job).await, Answer::Outcome) }),
+                Err(error) => open.mailbox.answer(*token, Answer::Failed(error)),
+            }
         }
     }
 
