@@ -1,21 +1,8 @@
 //! The names of all keys. docs/protocol.md describes each; a test compares the two.
 
 /// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
-pub(crate) const FIXED: [&str; 13] = [
-    "meta",
-    "jobs",
-    "owner",
-    "ready:0",
-    "ghosts",
-    "load",
-    "credit",
-    "due",
-    "members",
-    "failed",
-    "failed_at",
-    "results",
-    "waiters",
-];
+pub(crate) const FIXED: [&str; 12] =
+    ["meta", "jobs", "owner", "ready:0", "ghosts", "load", "due", "members", "failed", "failed_at", "results", "waiters"];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub(crate) enum SyncReply {
         /// Positions of jobs that had been deleted.
         deleted: Vec<usize>,
         next: Duration,
-        more: bool,
+        /// Credit taken back, because jobs wait that the call could not move.
+        returned: u64,
     },
     /// The lease ran out, or Redis lost its data.
     UnknownMember,
@@ -56,7 +57,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
         [Value::Int(2)] => Ok(SyncReply::Old),
-        [Value::Int(0), jobs, rejected, next, more] => {
+        [Value::Int(0), jobs, rejected, next, Value::Int(returned)] => {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
@@ -78,7 +79,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                     }
                 }
             }
-            Ok(SyncReply::Done { jobs: given, stale, deleted, next: milliseconds(next)?, more: *more == Value::Int(1) })
+            Ok(SyncReply::Done { jobs: given, stale, deleted, next: milliseconds(next)?, returned: (*returned).max(0) as u64 })
         }
         _ => Err(odd("sync")),
     }

@@ -36,30 +36,32 @@ enum WhenFull {
 }
 
 impl Scripts {
+    /// `batch` of a script: the prefix under which `shared/base.lua` keeps the number of a member's last batch.
+    ///
     /// `flags`: the server knows script flags (Redis 7). Without, a write that frees comes first, after which the older
     /// servers let a script go on.
     pub(crate) fn new(flags: bool) -> Self {
-        let script = |name, full: WhenFull, parts: &[&str]| {
+        let script = |name, full: WhenFull, batch: &str, parts: &[&str]| {
             let head = match (full, flags) {
                 (WhenFull::Run, true) => "#!lua flags=allow-oom\n",
                 (WhenFull::Refuse, true) => "#!lua\n",
-                (WhenFull::Run, false) => "redis.call('ZREM', KEYS[8], '')\n",
+                (WhenFull::Run, false) => "redis.call('ZREM', KEYS[7], '')\n",
                 (WhenFull::Refuse, false) => "",
             };
-            let source = format!("{head}{}", parts.concat());
+            let source = format!("{head}local BATCH = '{batch}'\n{}", parts.concat());
             let digest = Sha1::from(&source).digest().to_string();
             Script { name, source, digest }
         };
         use WhenFull::{Refuse, Run};
         Scripts {
-            add: script("add", Refuse, &[BASE, PLACE, include_str!("scripts/add.lua")]),
-            join: script("join", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/join.lua")]),
-            sync: script("sync", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/sync.lua")]),
-            leave: script("leave", Run, &[BASE, PLACE, FINISH, TICK, include_str!("scripts/leave.lua")]),
-            delete: script("delete", Run, &[BASE, FINISH, include_str!("scripts/delete.lua")]),
-            awaiting: script("await", Run, &[BASE, include_str!("scripts/await.lua")]),
-            stats: script("stats", Run, &[BASE, include_str!("scripts/stats.lua")]),
-            obliterate: script("obliterate", Run, &[BASE, include_str!("scripts/obliterate.lua")]),
+            add: script("add", Refuse, "add:", &[BASE, PLACE, include_str!("scripts/add.lua")]),
+            join: script("join", Run, "", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/join.lua")]),
+            sync: script("sync", Run, "sync:", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/sync.lua")]),
+            leave: script("leave", Run, "", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/leave.lua")]),
+            delete: script("delete", Run, "", &[BASE, FINISH, include_str!("scripts/delete.lua")]),
+            awaiting: script("await", Run, "", &[BASE, include_str!("scripts/await.lua")]),
+            stats: script("stats", Run, "", &[BASE, include_str!("scripts/stats.lua")]),
+            obliterate: script("obliterate", Run, "", &[BASE, include_str!("scripts/obliterate.lua")]),
         }
     }
 }

@@ -180,7 +180,7 @@ impl Task {
                 (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
                     match answer {
-                        Ok(SyncReply::Done { jobs, stale, deleted, next, more }) => {
+                        Ok(SyncReply::Done { jobs, stale, deleted, next, returned }) => {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
@@ -189,7 +189,8 @@ impl Task {
                             // Spread a little, so that of many members one or few act on the same due thing.
                             let jitter = Duration::from_millis(rand::random_range(0..100));
                             wake = Instant::now() + self.session.renewal().min(next + jitter);
-                            due = more && !self.draining;
+                            self.outstanding = self.outstanding.saturating_sub(returned);
+                            due = returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
                             abandon(Some(landed));

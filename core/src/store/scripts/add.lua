@@ -3,16 +3,13 @@
 -- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
 --       size of the largest record
 -- Returns  {0, positions of jobs that existed (msgpack) or false} | {1, epoch} if the member is unknown
-local inc, number = ARGV[1], tonumber(ARGV[2])
-local member = key_of('member', inc)
-local last = call('HGET', member, 'add')
-if not last then
+local number = tonumber(ARGV[2])
+if not last_batch then
   return { 1, epoch }
 end
-last = cmsgpack.unpack(last)
-if number <= last[1] then
+if number <= last_batch[1] then
   -- Sent again because its reply was lost.
-  return { 0, last[2] or false }
+  return { 0, last_batch[2] or false }
 end
 local pairs_in = cmsgpack.unpack(ARGV[3])
 local existed = false
@@ -34,7 +31,7 @@ if ARGV[4] ~= '' then
       if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
         call('LREM', READY, 1, id)
         ghosts = ghosts - 1
-        call('HSET', META, 'ghosts', ghosts)
+        remember('ghosts', ghosts)
       end
       if call('ZREM', FAILED_AT, id) == 1 then
         call('HDEL', FAILED, id)
@@ -67,11 +64,12 @@ for i = 1, #pairs_in, 2 do
 end
 if #stored > 0 then
   call('HSET', JOBS, unpack(stored))
-  call('HINCRBY', META, 'added', #stored / 2)
+  count('added', #stored / 2)
 end
 if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
-  call('HSET', META, 'largest', ARGV[5])
+  remember('largest', ARGV[5])
 end
 enqueue(ids, records, false)
-call('HSET', member, 'add', cmsgpack.pack({ number, existed }))
+remember(BATCH .. ARGV[1], cmsgpack.pack({ number, existed }))
+write_meta()
 return { 0, existed }

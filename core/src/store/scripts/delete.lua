@@ -15,7 +15,7 @@ for i, id in ipairs(ids) do
     deleted = deleted + 1
     if inc then
       call('HSET', OWNER, id, owners[i] .. ':d')
-      call('HINCRBY', META, 'deleting', 1)
+      count('deleting', 1)
       told[inc] = told[inc] or {}
       table.insert(told[inc], tonumber(fence))
       table.insert(told[inc], id)
@@ -26,7 +26,7 @@ for i, id in ipairs(ids) do
       else
         call('SADD', GHOSTS, id)
         ghosts = ghosts + 1
-        call('HSET', META, 'ghosts', ghosts)
+        remember('ghosts', ghosts)
       end
     end
     local _, requester = result_of(record)
@@ -40,7 +40,8 @@ for inc, list in pairs(told) do
   call('XADD', key_of('inbox', inc), '*', 'd', cmsgpack.pack(list))
 end
 if deleted > 0 then
-  call('HINCRBY', META, 'deleted', deleted)
+  count('deleted', deleted)
 end
 send_told()
+write_meta()
 return answers

@@ -5,14 +5,18 @@
 local inc, lease = ARGV[1], tonumber(ARGV[2])
 if not meta[1] then
   epoch = inc
-  call('HSET', META, 'protocol', 1, 'epoch', epoch, 'created', now)
+  remember('protocol', 1)
+  remember('epoch', epoch)
+  remember('created', now)
 end
 -- A long value keeps a hash from being packed into a list, which is searched from its start while it is short.
-for _, key in ipairs({ JOBS, OWNER, RESULTS }) do
+for _, key in ipairs({ META, JOBS, OWNER, RESULTS }) do
   call('HSETNX', key, '', string.rep('-', 65))
 end
+call('HSETNX', META, 'add:' .. inc, cmsgpack.pack({ 0, false }))
 call('HSET', key_of('member', inc), 'joined', now, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
-call('HSETNX', key_of('member', inc), 'add', cmsgpack.pack({ 0, false }))
 call('SADD', MEMBERS, inc)
 call('ZADD', DUE, now + lease, 'L:' .. inc)
-return { epoch, tick(lease) }
+local wait = tick(lease)
+write_meta()
+return { epoch, wait }

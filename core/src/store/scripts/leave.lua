@@ -5,4 +5,6 @@
 if not call('ZSCORE', DUE, 'L:' .. ARGV[1]) then
   return 1
 end
-return remove_member(ARGV[1], move_limit, false) and 1 or 0
+local gone = remove_member(ARGV[1], move_limit, false)
+write_meta()
+return gone and 1 or 0

@@ -4,9 +4,10 @@
 --       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or '')
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result
--- Returns  {0, jobs, rejected, ms until the next due thing, more}: jobs = false | msgpack {fence of the first, id, record, ...}
+-- Returns  {0, jobs, rejected, ms until the next due thing, credit}: jobs = false | msgpack {fence of the first, id, record, ...}
 --       | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 - position if
---       deleted; more = 1 if jobs wait that this call could not take | {1} if the member is unknown | {2} an old batch
+--       deleted; credit = what is taken back of it because jobs wait that this call could not move | {1} if the member is
+--       unknown | {2} an old batch
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Unchanged is not unknown: two rounds in one millisecond set the same score.
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
@@ -15,47 +16,50 @@ end
 if ARGV[4] ~= '' then
   call('XTRIM', key_of('inbox', inc), 'MINID', ARGV[4])
 end
-if number == 0 then
-  return { 0, false, false, tick(lease), 0 }
+-- Every answer ends with what is due.
+local function answer(jobs, rejected, credit)
+  local wait = tick(lease)
+  write_meta()
+  return { 0, jobs, rejected, wait, credit }
 end
 
-local member = key_of('member', inc)
+if number == 0 then
+  return answer(false, false, 0)
+end
+
 local held = key_of('held', inc)
-local last = call('HGET', member, 'sync')
-if last then
-  last = cmsgpack.unpack(last)
-  if number < last[1] then
-    return { 2 }
-  end
-  if number == last[1] then
-    -- Sent again because its reply was lost: the jobs it was given, if they are still its.
-    local again = {}
-    if last[3] > 0 then
-      local ids = call('SMEMBERS', held)
-      for from = 1, #ids, 1000 do
-        local to = math.min(#ids, from + 999)
-        local owners = call('HMGET', OWNER, unpack(ids, from, to))
-        for i = from, to do
-          local fence = tonumber(string.match(owners[i - from + 1] or '', '^(%d+):[^:]+$'))
-          if fence and fence >= last[2] and fence < last[2] + last[3] then
-            local record = call('HGET', JOBS, ids[i])
-            if record then
-              again[#again + 1] = cmsgpack.pack({ fence, ids[i], record })
-            end
+if last_batch and number < last_batch[1] then
+  return { 2 }
+end
+if last_batch and number == last_batch[1] then
+  -- Sent again because its reply was lost: the jobs it was given, if they are still its.
+  local first, taken = last_batch[2], last_batch[3]
+  local again = {}
+  if taken > 0 then
+    local ids = call('SMEMBERS', held)
+    for from = 1, #ids, 1000 do
+      local to = math.min(#ids, from + 999)
+      local owners = call('HMGET', OWNER, unpack(ids, from, to))
+      for i = from, to do
+        local fence = tonumber(string.match(owners[i - from + 1] or '', '^(%d+):[^:]+$'))
+        if fence and fence >= first and fence < first + taken then
+          local record = call('HGET', JOBS, ids[i])
+          if record then
+            again[#again + 1] = cmsgpack.pack({ fence, ids[i], record })
           end
         end
       end
     end
-    return { 0, again, last[4], tick(lease), 1 }
   end
+  return answer(again, last_batch[4], last_batch[5])
 end
 
 local rejected = {}
-local ended = 0
-if ARGV[6] ~= '' then
-  local done = cmsgpack.unpack(ARGV[6])
-  local ids, wanted, details = done[1], done[2], done[3]
-  local owners = call('HMGET', OWNER, unpack(ids))
+-- Jobs completed without a result, all still the member's: removed only when new ones have come, so that the hashes do not
+-- shrink and grow with each round.
+local completed_plainly
+-- Ends jobs in all the ways there are.
+local function end_jobs(ids, wanted, details, owners)
   local plain = #ids - #details
   local gone, completed = ids, {}
   local back, results, stopped = {}, { {}, {}, {}, {} }, {}
@@ -98,14 +102,13 @@ if ARGV[6] ~= '' then
       end
     end
   end
-  ended = #gone
-  if ended > 0 then
+  if #gone > 0 then
     call('HDEL', OWNER, unpack(gone))
     call('SREM', held, unpack(gone))
   end
   if #completed > 0 then
     call('HDEL', JOBS, unpack(completed))
-    call('HINCRBY', META, 'completed', #completed)
+    count('completed', #completed)
     keep_results(results[1], results[2], results[3], results[4])
   end
   for _, i in ipairs(failing) do
@@ -116,10 +119,10 @@ if ARGV[6] ~= '' then
     end
   end
   if #stopped > 0 then
-    call('HINCRBY', META, 'deleting', -#stopped)
+    count('deleting', -#stopped)
   end
   if #back > 0 or #stopped > 0 then
-    local front = call('HGET', member, 'requeue') ~= 'back'
+    local front = call('HGET', key_of('member', inc), 'requeue') ~= 'back'
     for which, list in ipairs({ back, stopped }) do
       if #list > 0 then
         local again, again_records = {}, {}
@@ -137,33 +140,53 @@ if ARGV[6] ~= '' then
   end
 end
 
+if ARGV[6] ~= '' then
+  local done = cmsgpack.unpack(ARGV[6])
+  local ids, wanted, details = done[1], done[2], done[3]
+  local owners = call('HMGET', OWNER, unpack(ids))
+  local plainly = #details == 0
+  for i = 1, #ids do
+    if owners[i] ~= wanted[i] then
+      plainly = false
+      break
+    end
+  end
+  if plainly then
+    completed_plainly = ids
+    count('completed', #ids)
+  else
+    end_jobs(ids, wanted, details, owners)
+  end
+end
 -- Waiting jobs for the slots that are free, and credit for those that stay so.
-local before = tonumber(call('HGET', CREDIT, inc)) or 0
+local score = call('ZSCORE', LOAD, inc)
+local before = score and credit_of(tonumber(score)) or 0
 local credit = before
-local taken, blob, fence, more = 0, false, 0, 0
 if ARGV[5] == '-' then
   credit = 0
 elseif ARGV[5] ~= '' then
   credit = credit + tonumber(ARGV[5])
 end
-if credit > 0 and (credit ~= before or ended > 0) then
+local taken, jobs, fence, returned = 0, false, 0, 0
+if credit > 0 then
   local want = math.min(credit, move_limit)
-  local ids, records, popped = {}, {}, 0
-  while #ids < want and popped < 2000 do
-    local some = call('LPOP', READY, want - #ids)
-    if not some then
-      break
-    end
+  local ids, records, popped, empty = {}, {}, 0, false
+  while #ids < want and popped < 2000 and not empty do
+    local asked = want - #ids
+    local some = call('LPOP', READY, asked) or {}
     popped = popped + #some
-    local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
-    for i, record in ipairs(call('HMGET', JOBS, unpack(some))) do
-      if deleted[i] == 1 then
-        call('SREM', GHOSTS, some[i])
-        ghosts = ghosts - 1
-        call('HSET', META, 'ghosts', ghosts)
-      elseif record then
-        ids[#ids + 1] = some[i]
-        records[#records + 1] = record
+    empty = #some < asked
+    if #some > 0 then
+      local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
+      for i, record in ipairs(call('HMGET', JOBS, unpack(some))) do
+        if deleted[i] == 1 then
+          call('SREM', GHOSTS, some[i])
+          ghosts = ghosts - 1
+          remember('ghosts', ghosts)
+        elseif record then
+          ids[#ids + 1] = some[i]
+          records[#records + 1] = record
+        end
       end
     end
   end
@@ -177,22 +200,25 @@ if credit > 0 and (credit ~= before or ended > 0) then
       list[n + 2] = records[i]
       n = n + 2
     end
-    blob = cmsgpack.pack(list)
+    jobs = cmsgpack.pack(list)
     credit = credit - taken
   end
-  if credit > 0 and call('EXISTS', READY) == 1 then
-    more = 1
+  if credit > 0 and not empty and call('EXISTS', READY) == 1 then
+    returned = credit
+    credit = 0
   end
 end
-if credit ~= before then
-  call('HSET', CREDIT, inc, credit)
+if completed_plainly then
+  call('HDEL', OWNER, unpack(completed_plainly))
+  call('SREM', held, unpack(completed_plainly))
+  call('HDEL', JOBS, unpack(completed_plainly))
 end
-if credit > 0 and more == 0 then
-  call('ZADD', LOAD, call('SCARD', held), inc)
+if credit > 0 then
+  call('ZADD', LOAD, score_of(call('SCARD', held), credit), inc)
 elseif before > 0 then
   call('ZREM', LOAD, inc)
 end
 
 rejected = #rejected > 0 and cmsgpack.pack(rejected)
-call('HSET', member, 'sync', cmsgpack.pack({ number, fence, taken, rejected }))
-return { 0, blob, rejected, tick(lease), more }
+remember(BATCH .. inc, cmsgpack.pack({ number, fence, taken, rejected, returned }))
+return answer(jobs, rejected, returned)

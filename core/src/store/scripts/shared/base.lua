@@ -1,6 +1,7 @@
--- Shared by every script: the fixed keys in the order of keys.rs, the clock, the meta record, records.
+-- Shared by every script: the fixed keys in the order of keys.rs, the clock, the meta record, job records.
+-- BATCH, set before this: the prefix of the meta field that keeps this kind of batch's last number for ARGV[1], or ''.
 
-local META, JOBS, OWNER, READY, GHOSTS, LOAD, CREDIT, DUE, MEMBERS, FAILED, FAILED_AT, RESULTS, WAITERS = unpack(KEYS)
+local META, JOBS, OWNER, READY, GHOSTS, LOAD, DUE, MEMBERS, FAILED, FAILED_AT, RESULTS, WAITERS = unpack(KEYS)
 local call = redis.call
 
 -- The key of a member chosen in here. META is "{prefix}:meta"; all keys share its hash tag.
@@ -8,33 +9,54 @@ local function key_of(part, inc)
   return string.sub(META, 1, -5) .. part .. ':' .. inc
 end
 
-local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace')
+-- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
+local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
+  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting')
 if meta[1] and tonumber(meta[1]) > 1 then
   return redis.error_reply('SWARMPROTOCOL ' .. meta[1])
 end
+local epoch = meta[6] or ''
+local last_batch = meta[8] and BATCH ~= '' and cmsgpack.unpack(meta[8])
+local largest = tonumber(meta[4]) or 0
+local ghosts = tonumber(meta[5]) or 0
+
+local changes = {}
+local function remember(field, value)
+  changes[#changes + 1] = field
+  changes[#changes + 1] = value
+end
+
+local function write_meta()
+  if #changes > 0 then
+    call('HSET', META, unpack(changes))
+  end
+end
+
+local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], deaths = meta[13], deleting = meta[14] }
+local function count(name, by)
+  counters[name] = (tonumber(counters[name]) or 0) + by
+  remember(name, counters[name])
+end
+
 local clock = call('TIME')
 local micros = clock[1] * 1000000 + clock[2]
 -- Milliseconds; never goes back, even if the server's clock does.
 local now = math.max(math.floor(micros / 1000), tonumber(meta[2]) or 0)
-local epoch = meta[6] or ''
 
--- The first of `count` new fences.
+-- The first of `number` new fences.
 local last_fence = tonumber(meta[3]) or 0
-local function new_fences(count)
+local function new_fences(number)
   local first = math.max(last_fence + 1, micros)
-  last_fence = first + count - 1
-  call('HSET', META, 'fence', last_fence)
+  last_fence = first + number - 1
+  remember('fence', last_fence)
   return first
 end
 
--- Jobs moved per call at most, so that no call hands over more than 4 MiB of payloads.
-local largest = tonumber(meta[4]) or 0
+-- Jobs moved per call at most, so that no call hands over more than about 4 MiB of payloads.
 local move_limit = 1000
 if largest > 4096 then
   move_limit = math.max(1, math.min(1000, math.floor(4194304 / largest)))
 end
-
-local ghosts = tonumber(meta[5]) or 0
 
 -- Record: flags, [deaths], [result ttl in s (4), length (1), requester], payload. Flags: 1 bytes, 2 result, 4 deaths.
 local function deaths_of(record)

@@ -63,7 +63,7 @@ local function fail(id, record, reason, text)
   call('HSET', FAILED, id, cmsgpack.pack({ reason, text, now, deaths_of(record), record }))
   call('ZADD', FAILED_AT, now, id)
   call('HDEL', JOBS, id)
-  call('HINCRBY', META, 'failures', 1)
+  count('failures', 1)
   if call('ZCARD', FAILED_AT) > 10000 then
     local oldest = call('ZPOPMIN', FAILED_AT)
     call('HDEL', FAILED, oldest[1])

@@ -1,4 +1,12 @@
--- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more.
+-- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more. Its score is both, the number of
+-- jobs it holds first: held * 16384 + 16383 - credit. Credit is at most 10,000, the largest window.
+local function score_of(held, credit)
+  return held * 16384 + 16383 - credit
+end
+
+local function credit_of(score)
+  return 16383 - score % 16384
+end
 
 -- Makes `inc` the owner of jobs ids[from..to]; returns the fence of the first, the others follow it.
 local function own(inc, ids, from, to)
@@ -60,18 +68,16 @@ local function place(ids, records)
   if #ranked == 0 then
     return 0
   end
-  local incs, loads = {}, {}
+  local incs, loads, credits = {}, {}, {}
   for i = 1, #ranked, 2 do
+    local score = tonumber(ranked[i + 1])
     incs[#incs + 1] = ranked[i]
-    loads[#loads + 1] = tonumber(ranked[i + 1])
-  end
-  local credits = call('HMGET', CREDIT, unpack(incs))
-  for i = 1, #incs do
-    credits[i] = tonumber(credits[i]) or 0
+    loads[#loads + 1] = math.floor(score / 16384)
+    credits[#credits + 1] = credit_of(score)
   end
   local share = #incs == 1 and { math.min(count, credits[1]) } or shares(loads, credits, count)
   -- The jobs of one member are neighbours, so that their fences are.
-  local placed, scores, left, full = 0, {}, {}, {}
+  local placed, scores, full = 0, {}, {}
   for i, inc in ipairs(incs) do
     if share[i] > 0 then
       local from = placed + 1
@@ -82,18 +88,13 @@ local function place(ids, records)
         entry[#entry + 1] = records[j]
       end
       call('XADD', key_of('inbox', inc), '*', 'j', cmsgpack.pack(entry))
-      left[#left + 1] = inc
-      left[#left + 1] = credits[i] - share[i]
       if share[i] < credits[i] then
-        scores[#scores + 1] = loads[i] + share[i]
+        scores[#scores + 1] = score_of(loads[i] + share[i], credits[i] - share[i])
         scores[#scores + 1] = inc
       else
         full[#full + 1] = inc
       end
     end
-  end
-  if placed > 0 then
-    call('HSET', CREDIT, unpack(left))
   end
   if #scores > 0 then
     call('ZADD', LOAD, unpack(scores))

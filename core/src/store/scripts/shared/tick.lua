@@ -54,10 +54,10 @@ local function take_back(inc, budget, charge)
         end
       end
       if deaths > 0 then
-        call('HINCRBY', META, 'deaths', deaths)
+        count('deaths', deaths)
       end
       if stopped > 0 then
-        call('HINCRBY', META, 'deleting', -stopped)
+        count('deleting', -stopped)
       end
       if #changed > 0 then
         call('HSET', JOBS, unpack(changed))
@@ -70,36 +70,36 @@ local function take_back(inc, budget, charge)
   return call('SCARD', held) == 0
 end
 
--- Ends a member's membership, its jobs going back first; returns whether all did. A member that added jobs is
--- remembered for an hour, so that a batch of its, sent again, is still known.
+-- Ends a member's membership, its jobs going back first; returns whether all did. The number of its last batch of adds is
+-- kept for an hour, so that the batch, sent again, is still known.
 local function remove_member(inc, budget, charge)
   call('ZREM', LOAD, inc)
-  call('HDEL', CREDIT, inc)
   if not take_back(inc, budget, charge) then
     return false
   end
   call('ZREM', DUE, 'L:' .. inc)
   call('SREM', MEMBERS, inc)
-  call('DEL', key_of('inbox', inc))
-  local added = call('HGET', key_of('member', inc), 'add')
+  call('DEL', key_of('inbox', inc), key_of('member', inc))
+  call('HDEL', META, 'sync:' .. inc)
+  local added = call('HGET', META, 'add:' .. inc)
   if added and cmsgpack.unpack(added)[1] > 0 then
     call('ZADD', DUE, now + 3600000, 'M:' .. inc)
   else
-    call('DEL', key_of('member', inc))
+    call('HDEL', META, 'add:' .. inc)
   end
   return true
 end
 
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due. DUE holds L:<inc> leases,
--- R:<id> expiries of results, M:<inc> members to forget.
+-- R:<id> expiries of results, M:<inc> batch numbers to forget.
 local function tick(lease)
   local last = tonumber(meta[2])
   local grace = tonumber(meta[7]) or 0
-  call('HSET', META, 'now', now)
+  remember('now', now)
   -- Nobody came for long: Redis was away. Those that still hold their right renew first.
   if last and now - last > lease / 2 then
     grace = now + math.floor(lease / 3)
-    call('HSET', META, 'grace', grace)
+    remember('grace', grace)
   end
   local list = call('ZRANGE', DUE, 0, 19, 'WITHSCORES')
   local soonest = #list < 40 and now + lease or now
@@ -120,7 +120,7 @@ local function tick(lease)
       if kind == 'R' then
         call('HDEL', RESULTS, name)
       elseif kind == 'M' then
-        call('DEL', key_of('member', name))
+        call('HDEL', META, 'add:' .. name)
       end
       call('ZREM', DUE, list[i])
     end
