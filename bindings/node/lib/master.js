@@ -1,12 +1,12 @@
 "use strict";
 // Masters: add and delete jobs, await results.
 
-const { settled } = require("./callbacks.js");
-const { classes } = require("./errors.js");
+const { emit, settled } = require("./callbacks.js");
 const Gather = require("./gather.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { jobOptions } = require("./options.js");
+const Wait = require("./wait.js");
 const { Outgoing, bytesOf, jsonOf } = require("./wire.js");
 
 class Master extends Member {
@@ -34,6 +34,10 @@ class Master extends Member {
 
   _answered() {
     this._keepAlive();
+  }
+
+  _closed() {
+    emit(this, "close");
   }
 
   _keepAlive() {
@@ -233,60 +237,6 @@ function batchOf(jobs) {
 /** Reads the only id of a call out of those of its batch. */
 function first(settle) {
   return (error, ids, flags, from) => (error ? settle(error) : settle(null, ids[from], flags?.[from] ?? false));
-}
-
-/** The longest timer of Node, in milliseconds; a longer limit is none. */
-const MAX_TIMER = 2 ** 31 - 1;
-
-/** A wait for a result, which ends once: by the result, by its signal or by its time limit. */
-class Wait {
-  constructor(master, settle, signal, limit, what) {
-    if (signal?.aborted) throw cancelled(signal, what);
-    if (limit !== undefined && !(limit > 0)) {
-      throw new classes.InvalidArgumentError(`the time limit is ${limit}, it must be a positive number of milliseconds`);
-    }
-    this.master = master;
-    this.settle = settle;
-    this.signal = signal;
-    this.over = false;
-    this.token = 0;
-    this.onAbort = () => this.end(cancelled(signal, what));
-    signal?.addEventListener("abort", this.onAbort, { once: true });
-    const late = () => this.end(new classes.TimeoutError(`waited ${limit} ms for ${what}; the job goes on`));
-    this.timer = limit <= MAX_TIMER ? setTimeout(late, limit) : undefined;
-  }
-
-  result(id) {
-    try {
-      const token = this.expect();
-      this.master._native.result(token, id);
-    } catch (error) {
-      process.nextTick(() => this.end(error));
-    }
-  }
-
-  /** The token by which the native side answers. */
-  expect() {
-    this.token = this.master._expect((error, value) => this.end(error, value));
-    return this.token;
-  }
-
-  end(error, value) {
-    if (this.over) return;
-    this.over = true;
-    clearTimeout(this.timer);
-    this.signal?.removeEventListener("abort", this.onAbort);
-    const { master, token } = this;
-    if (master._calls.delete(token)) {
-      master._native?.cancel(token);
-      master._keepAlive();
-    }
-    this.settle(error, value);
-  }
-}
-
-function cancelled(signal, what) {
-  return new classes.CancelledError(`the wait for ${what} was cancelled; the job goes on`, { cause: signal.reason });
 }
 
 module.exports = Master;

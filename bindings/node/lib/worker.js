@@ -145,7 +145,10 @@ class Worker extends Member {
     if (this._closing) return;
     this._held.set(job.fence, job);
     if (this._jobs !== null) this._jobs[job.id] = job;
-    if (this.listenerCount("add") > 0) emit(this, "add", job);
+    if (this.listenerCount("add") > 0) {
+      emit(this, "add", job);
+      if (!this._held.has(job.fence)) return;
+    }
     if (this._handler !== null) this._handler.run(job);
   }
 

@@ -177,6 +177,20 @@ test("a wait ends by its signal or its time limit, the job goes on", async (t) =
   assert.equal(await master.result("one", { timeout: 20_000, signal: new AbortController().signal }), 1);
 });
 
+test("many waits may share a signal", async (t) => {
+  const master = new Cluster(t).master();
+  const warnings = [];
+  const warned = (warning) => warnings.push(warning.name);
+  process.on("warning", warned);
+  atEnd(t, () => process.off("warning", warned));
+  const abort = new AbortController();
+  const waits = Array.from({ length: 50 }, (_, n) => master.run({ n }, { signal: abort.signal }));
+  await until(async () => (await master.stats()).waiting === 50, "the jobs are stored");
+  abort.abort();
+  for (const outcome of await Promise.allSettled(waits)) assert.equal(outcome.reason.code, "SWARM_CANCELLED");
+  assert.deepEqual(warnings, []);
+});
+
 test("slots limit what a worker holds, given to process or to createWorker", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
@@ -278,6 +292,21 @@ test("a job deleted while a listener is about to complete it may still be comple
   await until(async () => (await master.stats()).deleting === 0, "the slot is free");
 });
 
+test("a job finished by a listener is not handled too", async (t) => {
+  const cluster = new Cluster(t);
+  const worker = cluster.worker();
+  const handled = [];
+  worker.on("add", (job) => job.payload.mine && job.complete("by the listener"));
+  worker.process((job) => {
+    handled.push(job.payload);
+    return "by the handler";
+  });
+  const master = cluster.master();
+  assert.equal(await master.run({ mine: true }), "by the listener");
+  assert.equal(await master.run({}), "by the handler");
+  assert.deepEqual(handled, [{}]);
+});
+
 test("drain finishes what is held, takes nothing new, and gives the rest to others", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
@@ -334,7 +363,10 @@ test("a closed member refuses calls, and gives every pending one an answer", asy
   const master = cluster.master();
   const id = await master.addJob({}, { result: true });
   const result = master.result(id);
+  let closed = 0;
+  master.on("close", () => closed++);
   await Promise.all([assert.rejects(result, { code: "SWARM_CLOSED" }), master.close()]);
+  assert.equal(closed, 1);
   for (const call of ["addJob", "add", "stats", "ready", "close", "run"]) {
     await assert.rejects(master[call]({}), { code: "SWARM_CLOSED" }, call);
   }

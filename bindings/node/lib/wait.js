@@ -1,0 +1,78 @@
+"use strict";
+// A wait for a result, which ends once: by the result, by its signal or by its time limit.
+
+const { classes } = require("./errors.js");
+
+/** The longest timer of Node, in milliseconds; a longer limit is none. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** The waits that a signal ends. One listener for all of them: many calls may share a signal. */
+const waitsOf = new WeakMap();
+
+class Wait {
+  /** `settle(error, value)` hears how it ended; `what` is waited for, in messages. */
+  constructor(master, settle, signal, limit, what) {
+    signal ??= undefined;
+    limit ??= undefined;
+    if (limit !== undefined && !(limit > 0)) {
+      throw new classes.InvalidArgumentError(`the time limit is ${limit}, it must be a positive number of milliseconds`);
+    }
+    this.master = master;
+    this.settle = settle;
+    this.signal = signal;
+    this.what = what;
+    this.over = false;
+    this.token = 0;
+    if (signal?.aborted) throw this.cancelled();
+    if (signal !== undefined) listen(signal, this);
+    const late = () => this.end(new classes.TimeoutError(`waited ${limit} ms for ${what}; the job goes on`));
+    this.timer = limit <= MAX_TIMER ? setTimeout(late, limit) : undefined;
+  }
+
+  /** Asks for the result of a job. */
+  result(id) {
+    try {
+      const token = this.expect();
+      this.master._native.result(token, id);
+    } catch (error) {
+      process.nextTick(() => this.end(error));
+    }
+  }
+
+  /** The token by which the native side answers. */
+  expect() {
+    this.token = this.master._expect((error, value) => this.end(error, value));
+    return this.token;
+  }
+
+  end(error, value) {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.timer);
+    if (this.signal !== undefined) waitsOf.get(this.signal).delete(this);
+    const { master, token } = this;
+    if (master._calls.delete(token)) {
+      master._native?.cancel(token);
+      master._keepAlive();
+    }
+    this.settle(error, value);
+  }
+
+  cancelled() {
+    const { reason } = this.signal;
+    return new classes.CancelledError(`the wait for ${this.what} was cancelled; the job goes on`, { cause: reason });
+  }
+}
+
+function listen(signal, wait) {
+  let waits = waitsOf.get(signal);
+  if (waits === undefined) {
+    waits = new Set();
+    waitsOf.set(signal, waits);
+    // Stays for the life of the signal, and costs nothing once its waits are over.
+    signal.addEventListener("abort", () => waits.forEach((each) => each.end(each.cancelled())), { once: true });
+  }
+  waits.add(wait);
+}
+
+module.exports = Wait;
