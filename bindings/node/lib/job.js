@@ -122,9 +122,9 @@ function parsed(text) {
   }
 }
 
-/** The text that is kept with a failed job. */
+/** The text that is kept with a failed job, as a line of the batch: of an error its name and message, as in Python. */
 function textOf(error) {
-  return JSON.stringify(error === undefined ? "" : String(error?.message ?? error));
+  return JSON.stringify(error === undefined ? "" : error instanceof Error ? String(error) : String(error?.message ?? error));
 }
 
 module.exports = { Job, TERMINATED, textOf };

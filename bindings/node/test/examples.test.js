@@ -26,7 +26,7 @@ test("run.mjs", (t) => {
     "6 words: to be or not to be",
     "4 words: that is the question",
     "3 words: whether tis nobler",
-    "SWARM_JOB_FAILED: there is no text to count",
+    "SWARM_JOB_FAILED: Error: there is no text to count",
   ]);
 });
 

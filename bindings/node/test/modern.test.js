@@ -122,7 +122,7 @@ test("a handler's return completes the job, its throw fails it", async (t) => {
   assert.equal(await master.run({}), null);
   await assert.rejects(master.run({ fail: "line one\nline two é" }), (error) => {
     assert.ok(error instanceof assemblage.JobFailedError);
-    assert.equal(error.message, "line one\nline two é");
+    assert.equal(error.message, "RangeError: line one\nline two é");
     assert.equal(error.reason, "failed");
     return true;
   });
@@ -250,7 +250,7 @@ test("jobs on the event face are completed, failed and released by hand", async 
   const master = cluster.master();
   const jobs = collect(cluster.worker());
   const results = ["done", "failed", "again"].map((payload) => master.run(payload));
-  const failed = assert.rejects(results[1], { message: "no luck" });
+  const failed = assert.rejects(results[1], { message: "Error: no luck" });
   await until(() => jobs.length === 3, "all jobs arrive");
   await jobs[0].complete({ fine: true });
   await jobs[1].fail(new Error("no luck"));
