@@ -33,6 +33,11 @@ impl Finishes {
         self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
+    /// From here on every finish is sent at once.
+    pub(crate) fn gather_no_more(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+    }
+
     /// True if it is the first to wait for a `flush`.
     pub(crate) fn push(&self, fence: u64, finish: Finish, done: Option<Done<()>>) -> bool {
         if self.thread.load(Ordering::Relaxed) != this_thread() {

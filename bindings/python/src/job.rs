@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use libswarm::{ContentType, DeleteReason, Finish, Payload};
+use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, MAX_RESULT, Payload};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -124,6 +124,11 @@ impl Job {
             None => Payload::raw_json("null"),
             Some(result) => encode(result)?,
         };
+        let size = result.bytes.len();
+        if size > MAX_RESULT && self.inner()?.0.wants_result() {
+            // Refused here and not by the core, so that the job is still in hand.
+            return Err(raise(Error::new(ErrorKind::TooLarge, format!("the result has {size} bytes, the limit is {MAX_RESULT}"))));
+        }
         self.finish(py, Finish::Complete(result))
     }
 

@@ -26,9 +26,11 @@ pub(crate) struct Shared {
     runtime: Mutex<Option<Arc<Owner>>>,
     /// The jobs held, so that a deletion finds the object that was handed out.
     held: Mutex<HashMap<u64, Py<Job>>>,
-    /// What makes calls awaitable, and what flushes at the end of the loop's tick (asyncio only).
+    /// What makes calls awaitable (asyncio only).
     awaiter: Option<Py<PyAny>>,
-    schedule_flush: Option<Py<PyAny>>,
+    /// Has the loop flush at the end of its tick (asyncio only). None once closed: it refers to the worker.
+    schedule_flush: Mutex<Option<Py<PyAny>>>,
+    in_loop: bool,
 }
 
 impl Shared {
@@ -39,7 +41,8 @@ impl Shared {
         let Some(runtime) = self.runtime() else { return Ok(Call::failed(awaiter, closed())) };
         let (call, done) = Call::done(awaiter, |()| Value::Nothing);
         if self.finishes.push(fence, finish, Some(done)) {
-            match &self.schedule_flush {
+            let schedule = lock(&self.schedule_flush).as_ref().map(|schedule| schedule.clone_ref(py));
+            match schedule {
                 Some(schedule) => drop(schedule.call0(py)?),
                 None => self.finishes.flush_later(&runtime),
             }
@@ -59,11 +62,11 @@ impl Shared {
     }
 
     fn runtime(&self) -> Option<Arc<Owner>> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.runtime).clone()
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<u64, Py<Job>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 
@@ -139,11 +142,19 @@ impl Worker {
         let worker = libswarm::Worker::start(options, runtime.handle()).map_err(raise)?;
         worker.set_wake(move || post.announce());
         let finishes = Arc::new(Finishes::new(worker.clone()));
-        if schedule_flush.is_some() {
+        let in_loop = schedule_flush.is_some();
+        if in_loop {
             finishes.gather_here();
         }
-        let runtime = Mutex::new(Some(runtime));
-        let shared = Shared { worker, finishes, runtime, held: Mutex::default(), awaiter, schedule_flush };
+        let shared = Shared {
+            worker,
+            finishes,
+            runtime: Mutex::new(Some(runtime)),
+            held: Mutex::default(),
+            awaiter,
+            schedule_flush: Mutex::new(schedule_flush),
+            in_loop,
+        };
         Ok(Worker { shared: Owned::new(Arc::new(shared)), rejoin })
     }
 
@@ -151,19 +162,25 @@ impl Worker {
     /// finishes gather until `flush`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let shared = self.shared()?;
-        shared.finishes.gather_here();
         loop {
             let events = shared.worker.take_events(max);
             let there = !events.is_empty();
+            if events.len() > 1 {
+                shared.finishes.gather_here();
+            }
             let taken = self.told(py, shared, events)?;
             if !taken.is_empty() || !there {
                 return Ok(taken);
             }
         }
     }
-    /// Sends what was finished since `take`.
+    /// Sends what was finished since `take`, and in a thread no longer gathers.
     fn flush(&self) -> PyResult<()> {
-        self.shared()?.finishes.flush();
+        let shared = self.shared()?;
+        if !shared.in_loop {
+            shared.finishes.gather_no_more();
+        }
+        shared.finishes.flush();
         Ok(())
     }
 
@@ -204,9 +221,10 @@ impl Worker {
     /// Lets go of the runtime and of the jobs, after the last event.
     fn close(&self) -> PyResult<()> {
         let shared = self.shared()?;
-        let runtime = shared.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let runtime = lock(&shared.runtime).take();
+        let schedule_flush = lock(&shared.schedule_flush).take();
         let held = std::mem::take(&mut *shared.held());
-        drop((runtime, held));
+        drop((runtime, schedule_flush, held));
         Ok(())
     }
 }
@@ -242,6 +260,10 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
     dict.set_item("error", error)?;
     dict.set_item("error_message", error_message)?;
     Ok(dict)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn closed() -> Error {

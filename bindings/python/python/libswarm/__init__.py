@@ -1,8 +1,8 @@
 """Spreads jobs over worker processes through Redis.
 
 `Master` adds jobs and awaits results, `Worker` takes them; `libswarm.aio` has the same classes for asyncio.
-```python
 
+```python
 from libswarm import Master, Worker
 
 with Master("mail", url="redis://localhost:6379") as master:

@@ -122,9 +122,8 @@ class Worker(WorkerBase):
     def drain(self) -> None:
         """Takes no new jobs, gives back those not begun, and waits until those it holds are finished."""
         self._not_in_listener("drain")
-        call = self._started().drain()
         self._give_back()
-        call.wait()
+        self._started().drain().wait()
 
     def terminate(self, *, grace: float = 5.0) -> None:
         """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
@@ -203,7 +202,9 @@ class Worker(WorkerBase):
             self._end(job)
 
     def _give_back(self) -> None:
-        """Releases the jobs that were taken but not begun."""
+        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
+        if self._consume is not None:
+            self._consume = Job.release
         if self._threads is not None:
             for job in self._threads.withdraw():
                 job.release()
@@ -215,8 +216,8 @@ class Worker(WorkerBase):
 
     def _wind_down(self, grace: float) -> None:
         with contextlib.suppress(SwarmClosed):
-            self._started().drain().notify(self._mailbox, 0)
             self._give_back()
+            self._started().drain().notify(self._mailbox, 0)
             drained = self._next_news(grace)
             self.terminate(grace=0.0 if drained == "drained" else _LAST_GRACE)
 

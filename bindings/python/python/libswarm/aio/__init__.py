@@ -1,6 +1,6 @@
 """`Master` and `Worker` for asyncio: the same as in `libswarm`, with coroutines for all that waits.
-```python
 
+```python
 from libswarm.aio import Master, Worker
 
 async with Master("mail", url="redis://localhost:6379") as master:

@@ -19,6 +19,7 @@ class Bridge:
         self.on_event: Callable[[], object] | None = None
         self._waiting: dict[int, Callable[[], object]] = {}
         self._token = 0
+        self._closed = False
         self._fd = self.mailbox.fileno()
         self.loop.add_reader(self._fd, self._readable)
 
@@ -45,6 +46,10 @@ class Bridge:
                 except SwarmError as error:
                     future.set_exception(error)
 
+        if self._closed:
+            # Only calls that failed at once come here: there is nobody left to ask.
+            settle()
+            return future
         token = self.watch(call, settle)
 
         def forget(future: asyncio.Future[Any]) -> None:
@@ -60,6 +65,8 @@ class Bridge:
             self.loop.remove_reader(self._fd)
             self._readable()
         self._waiting.clear()
+        self.on_event = None
+        self._closed = True
 
     def _readable(self) -> None:
         for token in self.mailbox.take():

@@ -109,7 +109,6 @@ class Master(Events):
         if call is not None:
             bridge = self._bound()
             await bridge.future(call)
-            bridge.on_event = None
             bridge.close()
             self._emit("close", None)
 

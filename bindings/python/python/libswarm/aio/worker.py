@@ -101,9 +101,8 @@ class Worker(WorkerBase):
 
     async def drain(self) -> None:
         """Takes no new jobs, gives back those not begun, and waits until those it holds are finished."""
-        call = self._started().drain()
         self._give_back()
-        await call
+        await self._started().drain()
 
     async def terminate(self, *, grace: float = 5.0) -> None:
         """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
@@ -111,7 +110,6 @@ class Worker(WorkerBase):
         if call is not None and self._bridge is not None:
             await call
             self._take_all()
-            self._bridge.on_event = None
             self._bridge.close()
             self._left(0.0)
 
@@ -222,16 +220,18 @@ class Worker(WorkerBase):
             task.add_done_callback(self._listening.discard)
 
     def _give_back(self) -> None:
-        """Releases the jobs that were taken but not begun."""
+        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
+        if self._consume is not None:
+            self._consume = Job.release
         if self._loop is not None:
             for job in self._loop.withdraw():
                 job.release()
 
     async def _wind_down(self, grace: float) -> None:
         with contextlib.suppress(SwarmClosed):
+            self._give_back()
             if self._bridge is not None:
                 self._bridge.watch(self._started().drain(), lambda: self._news.put_nowait("drained"))
-            self._give_back()
             try:
                 drained = await asyncio.wait_for(self._news.get(), grace)
             except TimeoutError:

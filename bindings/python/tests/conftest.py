@@ -1,0 +1,87 @@
+"""A Redis to test with, and clusters of one test each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from swarm_support import Redis
+
+from libswarm import Master
+
+#: Seconds within which anything that works happens, on a slow machine.
+SOON = 10.0
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """The server of `with_redis`, or one of this run's own."""
+    given = os.environ.get("SWARM_REDIS_URL")
+    if given:
+        yield given
+    else:
+        with Redis() as server:
+            yield server.url
+
+
+@pytest.fixture
+def cluster() -> str:
+    """A cluster that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def master(cluster: str, url: str) -> Iterator[Master]:
+    """A master of the test's cluster."""
+    with Master(cluster, url=url) as master:
+        yield master
+
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def script(cluster: str, url: str) -> Script:
+    """Runs a Python program to its end, with `cluster` and `url` defined."""
+
+    def run(program: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", prelude(cluster, url) + textwrap.dedent(program)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def background(cluster: str, url: str) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a Python program whose output is read by lines; killed when the test ends."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(program: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", prelude(cluster, url) + textwrap.dedent(program)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def prelude(cluster: str, url: str) -> str:
+    """The first lines of a test's program."""
+    return f"cluster, url = {cluster!r}, {url!r}\n"

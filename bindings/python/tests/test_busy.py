@@ -1,0 +1,57 @@
+"""Programs that keep the GIL or their event loop: the lease is renewed all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import time
+
+from swarm_support import wait_until
+
+from conftest import SOON
+from libswarm import Job, Master, Worker, aio
+
+LEASE = 1.0
+
+
+def hold_the_gil(seconds: float) -> None:
+    """Sleeps in C without giving the GIL away: no other Python thread runs meanwhile."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def test_no_job_moves_while_the_gil_is_held_for_four_leases(master: Master, cluster: str, url: str) -> None:
+    given: list[Job] = []
+    worker = Worker(cluster, url=url, lease=LEASE)
+    worker.on("add", given.append)
+    lost: list[object] = []
+    worker.on_close(lost.append)
+    with worker, Worker(cluster, url=url, lease=LEASE, name="the other") as other:
+        worker.ready()
+        other.ready()
+        ids = master.add_jobs(range(10), result=True)
+        wait_until(lambda: len(given) == 5 and len(other.jobs) == 5, SOON, "both hold their half")
+        hold_the_gil(4 * LEASE)
+        stats = master.stats()
+        assert (stats.held, stats.deaths, stats.members) == (10, 0, 3)
+        assert {job.id for job in given} < set(ids)
+        for job in given:
+            job.complete(job.fence).wait(SOON)
+            assert master.result(job.id, timeout=SOON) == job.fence
+        assert not lost
+
+
+def test_no_job_moves_while_the_event_loop_is_blocked_for_four_leases(cluster: str, url: str) -> None:
+    async def main() -> None:
+        lost: list[object] = []
+        async with aio.Master(cluster, url=url) as master, aio.Worker(cluster, url=url, lease=LEASE) as worker:
+            worker.on("close", lost.append)
+            id = await master.add_job(result=True)
+            while not worker.jobs:
+                await asyncio.sleep(0.005)
+            time.sleep(4 * LEASE)
+            await worker.jobs[id].complete("still mine")
+            assert await master.result(id, timeout=SOON) == "still mine"
+            assert (await master.stats()).deaths == 0
+            assert not lost
+
+    asyncio.run(main())

@@ -1,0 +1,51 @@
+"""The examples of the package do what they say."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import SOON
+from libswarm import Master
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "python"
+
+
+def start(name: str, url: str) -> subprocess.Popen[str]:
+    """A running example."""
+    return subprocess.Popen([sys.executable, EXAMPLES / name, url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ends(process: subprocess.Popen[str]) -> str:
+    """The rest of the output of an example that ends well."""
+    output, _ = process.communicate(timeout=3 * SOON)
+    assert process.returncode == 0, output
+    return output
+
+
+def test_master_and_worker(url: str) -> None:
+    worker = start("worker.py", url)
+    output = ends(start("master.py", url))
+    assert "added 100 jobs" in output
+    assert "2 * 21 = 42" in output
+    worker.send_signal(signal.SIGTERM)
+    assert "ended in good order" in ends(worker)
+
+
+def test_held(url: str) -> None:
+    worker = start("held.py", url)
+    assert worker.stdout is not None
+    with Master("example-held", url=url) as master:
+        master.add_job("camera 1", id="camera-1")
+        assert worker.stdout.readline().startswith("start camera 1 (fence ")
+        master.delete_job("camera-1")
+        assert worker.stdout.readline() == "stop camera 1: deleted\n"
+    worker.send_signal(signal.SIGINT)
+    ends(worker)
+
+
+def test_asyncio(url: str) -> None:
+    output = ends(start("asyncio_both.py", url))
+    assert output == "the sum of 1,000 squares is 332833500\n1000 jobs completed\n"

@@ -1,0 +1,132 @@
+"""Programs end, whatever they left open, without a hang, a crash or a word."""
+
+from __future__ import annotations
+
+import pytest
+from swarm_support import Redis, wait_until
+
+from conftest import SOON, Script
+from libswarm import Master
+
+PROGRAMS = {
+    "a master left open": """
+master = Master(cluster, url=url)
+master.add_job()
+""",
+    "a worker left open": """
+worker = Worker(cluster, url=url).start()
+worker.ready()
+""",
+    "a handler at work": """
+begun = threading.Event()
+worker = Worker(cluster, url=url)
+worker.process(lambda job: (begun.set(), time.sleep(1000)))
+worker.start()
+Master(cluster, url=url).add_job()
+assert begun.wait(10)
+""",
+    "a thread in a wait": """
+master = Master(cluster, url=url)
+begun = threading.Event()
+threading.Thread(target=lambda: (begun.set(), master.run("never")), daemon=True).start()
+assert begun.wait(10)
+master.add_job()
+""",
+    "a thread that adds": """
+master = Master(cluster, url=url)
+begun = threading.Event()
+
+def add():
+    try:
+        while True:
+            master.add_jobs(range(100))
+            begun.set()
+    except libswarm.SwarmClosed:
+        pass
+
+threading.Thread(target=add, daemon=True).start()
+assert begun.wait(10)
+""",
+    "a loop closed with members in it": """
+async def main():
+    master = aio.Master(cluster, url=url)
+    worker = aio.Worker(cluster, url=url)
+    worker.on("add", lambda job: None)
+    await worker.start()
+    asyncio.ensure_future(master.run("never"))
+    await master.add_jobs(range(10))
+
+asyncio.run(main())
+""",
+    "a loop that was interrupted": """
+async def main():
+    async with aio.Master(cluster, url=url) as master:
+        await asyncio.wait_for(master.run("never"), 0.05)
+
+try:
+    asyncio.run(main())
+except TimeoutError:
+    pass
+""",
+    "logging on": """
+libswarm.enable_logging(1)
+worker = Worker(cluster, url=url).start()
+worker.ready()
+""",
+    "never connected": """
+master = Master(cluster, host="127.0.0.1", port=1)
+worker = Worker(cluster, host="127.0.0.1", port=1).start()
+""",
+    "an exception": """
+worker = Worker(cluster, url=url).start()
+Master(cluster, url=url).add_job()
+sys.exit(0)
+""",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_ends_by_itself(name: str, script: Script) -> None:
+    done = script(
+        "import asyncio, sys, threading, time\nimport libswarm\nfrom libswarm import Master, Worker, aio\n"
+        + ("import logging\nlogging.basicConfig(level=logging.CRITICAL)\n")
+        + PROGRAMS[name],
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_program_that_ends_gives_its_jobs_back(script: Script, master: Master) -> None:
+    """Long before its lease has run out."""
+    done = script(
+        """
+import threading
+from libswarm import Master, Worker
+held = threading.Event()
+worker = Worker(cluster, url=url, lease=60)
+worker.on("add", lambda job: held.set())
+worker.start()
+Master(cluster, url=url).add_job()
+assert held.wait(10)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: (master.stats().waiting, master.stats().members) == (1, 1), SOON, "the job waits again")
+
+
+def test_a_program_ends_though_redis_is_silent(script: Script, url: str) -> None:
+    with Redis() as server:
+        done = script(
+            f"""
+import os, signal
+from libswarm import Master, Worker
+worker = Worker(cluster, url={server.url!r}).start()
+worker.ready()
+master = Master(cluster, url={server.url!r})
+master.ready()
+os.kill({server.pid}, signal.SIGSTOP)
+""",
+            timeout=20,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        server.resume()

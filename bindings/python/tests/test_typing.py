@@ -1,0 +1,99 @@
+"""What type checkers see: the package itself, its stub against the module, and a program that uses it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import libswarm
+from libswarm import aio
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """
+import asyncio
+import libswarm
+from libswarm import Added, Job, Master, Stats, Worker
+from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
+from typing import assert_type
+
+master = Master("typed", url="redis://localhost", lease=5.0)
+assert_type(master.add_job({"a": 1}, id="x", result=True, result_ttl=60.0), str)
+assert_type(master.add(b"bytes"), Added)
+assert_type(master.add_jobs([1, 2]), list[str])
+assert_type(master.delete_job("x"), bool)
+assert_type(master.stats(), Stats)
+assert_type(master.stats().waiting, int)
+worker = Worker("typed", slots=None, requeue="back", sentinels=["a:1"])
+
+@worker.process
+def handle(job: Job) -> int:
+    assert_type(job.id, str)
+    assert_type(job.fence, int)
+    return 1
+
+assert_type(handle(next(iter(worker))), int)
+
+@worker.on_add
+def added(job: Job) -> None:
+    job.complete().wait(1.0)
+
+async def main() -> None:
+    async with AsyncMaster("typed") as master:
+        assert_type(await master.add_job(1), str)
+        async for job in AsyncWorker("typed"):
+            assert_type(job, Job)
+            await job.complete()
+
+try:
+    pass
+except libswarm.SwarmError as error:
+    assert_type(error.code, int)
+
+Worker("typed", requeue="sideways")  # type: ignore[arg-type]
+Master("typed", slots=1)  # type: ignore[call-arg]
+master.add_job(priority=1)  # type: ignore[call-arg]
+"""
+
+
+def checked(*command: str | Path) -> None:
+    """Runs a checker, which must find nothing."""
+    environment = {**os.environ, "MYPYPATH": str(ROOT / "python")}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_package_is_typed_strictly() -> None:
+    checked("mypy", "--strict", "python/libswarm")
+
+
+def test_the_stub_tells_what_the_native_module_has() -> None:
+    checked("mypy.stubtest", "libswarm._native", "--concise")
+
+
+def test_programs_are_checked(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    checked("mypy", "--strict", "--warn-unused-ignores", program)
+
+
+def test_both_faces_have_the_same_methods() -> None:
+    for one, other in ((libswarm.Master, aio.Master), (libswarm.Worker, aio.Worker)):
+        names = {name for name in dir(one) if not name.startswith("_")}
+        assert names == {name for name in dir(other) if not name.startswith("_")}
+        for name in names - {"process"}:
+            method, counterpart = getattr(one, name), getattr(other, name)
+            if inspect.isfunction(method):
+                assert list(inspect.signature(method).parameters) == list(inspect.signature(counterpart).parameters), name
+
+
+def test_everything_public_is_documented() -> None:
+    for cls in (libswarm.Master, libswarm.Worker, aio.Master, aio.Worker, libswarm.Job, libswarm.Call):
+        assert cls.__doc__
+        for name in dir(cls):
+            if not name.startswith("_"):
+                assert getattr(cls, name).__doc__, f"{cls.__name__}.{name}"
