@@ -57,14 +57,14 @@
 
 
 /**
- * No time limit beyond the option `timeout`, which bounds every command to Redis.
- */
-#define SWARM_NO_TIMEOUT UINT64_MAX
-
-/**
  * The version of the binary interface: grows whenever a program has to be compiled anew.
  */
 #define SWARM_ABI_VERSION 1
+
+/**
+ * No time limit beyond the option `timeout`, which bounds every command to Redis.
+ */
+#define SWARM_NO_TIMEOUT UINT64_MAX
 
 /**
  * What a call returns: `SWARM_OK`, or what went wrong. Numbers are never reused.
@@ -285,6 +285,32 @@ typedef struct {
 } swarm_bytes;
 
 /**
+ * Told when a member is registered; `incarnation` is its new identity in Redis.
+ */
+typedef void (*swarm_ready_fn)(void *user_data, const char *incarnation);
+
+/**
+ * Ends the life of a `user_data`. Run exactly once, after the last callback with it, and also if the call that it was
+ * given to fails. May be NULL.
+ */
+typedef void (*swarm_destroy_fn)(void *user_data);
+
+/**
+ * Told when a member was closed; `error` is NULL if by the program itself, else the reason that forced it.
+ */
+typedef void (*swarm_close_fn)(void *user_data, const swarm_error *error);
+
+/**
+ * Told of trouble in the background, such as a lost connection, once until it changes. `error` is borrowed.
+ */
+typedef void (*swarm_error_fn)(void *user_data, const swarm_error *error);
+
+/**
+ * Told when an operation has ended; `error` is NULL if it succeeded.
+ */
+typedef void (*swarm_done_fn)(void *user_data, const swarm_error *error);
+
+/**
  * Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and change what is wanted.
  */
 typedef struct {
@@ -331,15 +357,47 @@ typedef struct {
 typedef void (*swarm_added_fn)(void *user_data, const swarm_error *error, const swarm_added *added);
 
 /**
- * Ends the life of a `user_data`. Run exactly once, after the last callback with it, and also if the call that it was
- * given to fails. May be NULL.
+ * Told how a job ended; `outcome` is NULL if that could not be learnt. Both are borrowed for the call.
  */
-typedef void (*swarm_destroy_fn)(void *user_data);
+typedef void (*swarm_outcome_fn)(void *user_data, const swarm_error *error, const swarm_outcome *outcome);
 
 /**
  * Told when a job was deleted; `existed` is false if there was none, or if that failed.
  */
 typedef void (*swarm_existed_fn)(void *user_data, const swarm_error *error, bool existed);
+
+/**
+ * Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
+ */
+typedef void (*swarm_add_fn)(void *user_data, swarm_job *job);
+
+/**
+ * Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
+ * call, and after it only if the callee still owns it.
+ */
+typedef void (*swarm_delete_fn)(void *user_data, swarm_job *job, swarm_delete_reason reason);
+
+/**
+ * A finish with all it can have. Start with `swarm_finish finish = SWARM_FINISH_INIT;`.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_FINISH_INIT.
+   */
+  size_t struct_size;
+  /**
+   * A swarm_finish_kind.
+   */
+  int32_t kind;
+  /**
+   * A swarm_content_type, for the result of a completed job.
+   */
+  int32_t content_type;
+  /**
+   * The result or the error text; copied.
+   */
+  swarm_bytes data;
+} swarm_finish;
 
 /**
  * A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
@@ -443,183 +501,13 @@ typedef struct {
 typedef void (*swarm_stats_fn)(void *user_data, const swarm_error *error, const swarm_stats *stats);
 
 /**
- * A finish with all it can have. Start with `swarm_finish finish = SWARM_FINISH_INIT;`.
- */
-typedef struct {
-  /**
-   * The size of the struct; set by SWARM_FINISH_INIT.
-   */
-  size_t struct_size;
-  /**
-   * A swarm_finish_kind.
-   */
-  int32_t kind;
-  /**
-   * A swarm_content_type, for the result of a completed job.
-   */
-  int32_t content_type;
-  /**
-   * The result or the error text; copied.
-   */
-  swarm_bytes data;
-} swarm_finish;
-
-/**
- * Told when an operation has ended; `error` is NULL if it succeeded.
- */
-typedef void (*swarm_done_fn)(void *user_data, const swarm_error *error);
-
-/**
  * Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
  */
 typedef void (*swarm_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
-/**
- * Told when a member is registered; `incarnation` is its new identity in Redis.
- */
-typedef void (*swarm_ready_fn)(void *user_data, const char *incarnation);
-
-/**
- * Told when a member was closed; `error` is NULL if by the program itself, else the reason that forced it.
- */
-typedef void (*swarm_close_fn)(void *user_data, const swarm_error *error);
-
-/**
- * Told of trouble in the background, such as a lost connection, once until it changes. `error` is borrowed.
- */
-typedef void (*swarm_error_fn)(void *user_data, const swarm_error *error);
-
-/**
- * Told how a job ended; `outcome` is NULL if that could not be learnt. Both are borrowed for the call.
- */
-typedef void (*swarm_outcome_fn)(void *user_data, const swarm_error *error, const swarm_outcome *outcome);
-
-/**
- * Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
- */
-typedef void (*swarm_add_fn)(void *user_data, swarm_job *job);
-
-/**
- * Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
- * call, and after it only if the callee still owns it.
- */
-typedef void (*swarm_delete_fn)(void *user_data, swarm_job *job, swarm_delete_reason reason);
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * Adds one job and waits until Redis has stored it, at most `timeout_ms`. After SWARM_ERR_TIMEOUT it may still be
- * added; with an id of your own it is safe to add it again. `added` may be NULL if the id is of no interest.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_add(const swarm_master *master,
-                              swarm_bytes payload,
-                              const swarm_job_options *options,
-                              uint64_t timeout_ms,
-                              swarm_added **added,
-                              swarm_error **error);
-
-/**
- * Adds many jobs in few steps and waits until Redis has stored all of them. All are checked before any is sent.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_add_many(const swarm_master *master,
-                                   const swarm_new_job *jobs,
-                                   size_t count,
-                                   uint64_t timeout_ms,
-                                   swarm_added **added,
-                                   swarm_error **error);
-
-/**
- * Adds one job without waiting. `done` is called once when Redis has stored it, or when that failed; it may be NULL.
- * Jobs added while a batch is on its way go together as the next one, so adding one by one is nearly as quick as many.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_add_async(const swarm_master *master,
-                                    swarm_bytes payload,
-                                    const swarm_job_options *options,
-                                    swarm_added_fn done,
-                                    void *user_data,
-                                    swarm_destroy_fn destroy,
-                                    swarm_error **error);
-
-/**
- * Adds many jobs without waiting; `done` is called once for all of them and may be NULL.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_add_many_async(const swarm_master *master,
-                                         const swarm_new_job *jobs,
-                                         size_t count,
-                                         swarm_added_fn done,
-                                         void *user_data,
-                                         swarm_destroy_fn destroy,
-                                         swarm_error **error);
-
-/**
- * How many jobs were added; 0 for NULL.
- */
-size_t swarm_added_count(const swarm_added *added);
-
-/**
- * The id of the job at `index`; NULL if there is none. Lives as long as `added`.
- */
-const char *swarm_added_id(const swarm_added *added, size_t index);
-
-/**
- * Whether a job with that id existed before, and was left as it was.
- */
-bool swarm_added_existed(const swarm_added *added, size_t index);
-
-/**
- * Frees what swarm_master_add or swarm_master_add_many handed out. What a callback was shown must not be freed.
- */
-void swarm_added_free(swarm_added *added);
-
-/**
- * The bytes of a NUL-terminated text, without the NUL; the empty slice for NULL. Not a copy.
- */
-swarm_bytes swarm_bytes_of(const char *text);
-
-/**
- * Deletes a job whatever its state; its worker is told to stop. `existed` may be NULL.
- */
-swarm_status swarm_master_delete(const swarm_master *master,
-                                 const char *id,
-                                 uint64_t timeout_ms,
-                                 bool *existed,
-                                 swarm_error **error);
-
-/**
- * Deletes many jobs. `existed` may be NULL; otherwise it has room for `count` answers, in the order of the ids.
- */
-swarm_status swarm_master_delete_many(const swarm_master *master,
-                                      const char *const *ids,
-                                      size_t count,
-                                      uint64_t timeout_ms,
-                                      bool *existed,
-                                      swarm_error **error);
-
-/**
- * Deletes a job without waiting; `done` is called once and may be NULL.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_delete_async(const swarm_master *master,
-                                       const char *id,
-                                       swarm_existed_fn done,
-                                       void *user_data,
-                                       swarm_destroy_fn destroy,
-                                       swarm_error **error);
-
-/**
- * Deletes any job of the cluster, as swarm_master_delete does. The worker must be started.
- */
-swarm_status swarm_worker_delete(const swarm_worker *worker,
-                                 const char *id,
-                                 uint64_t timeout_ms,
-                                 bool *existed,
-                                 swarm_error **error);
 
 /**
  * The status of the error; `SWARM_OK` for NULL.
@@ -642,153 +530,69 @@ bool swarm_error_is_retryable(const swarm_error *error);
 void swarm_error_free(swarm_error *error);
 
 /**
- * Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+ * The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
+ * The text is static.
  */
-SWARM_MUST_USE swarm_status swarm_master_health(const swarm_master *master, swarm_health *health, swarm_error **error);
+const char *swarm_status_name(int32_t status);
 
 /**
- * Writes the worker's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+ * The version of the loaded library, such as "0.1.0". Compare with SWARM_VERSION of the header.
  */
-SWARM_MUST_USE swarm_status swarm_worker_health(const swarm_worker *worker, swarm_health *health, swarm_error **error);
+const char *swarm_version(void);
 
 /**
- * Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+ * The SWARM_ABI_VERSION of the loaded library.
+ */
+uint32_t swarm_abi_version(void);
+
+/**
+ * The bytes of a NUL-terminated text, without the NUL; the empty slice for NULL. Not a copy.
+ */
+swarm_bytes swarm_bytes_of(const char *text);
+
+/**
+ * The defaults, for the cluster of this name. Never NULL unless memory ran out; a bad name is refused by
+ * swarm_master_new and swarm_worker_new.
+ */
+swarm_options *swarm_options_new(const char *cluster);
+
+/**
+ * Sets one option by name; docs/c-api.md lists them. Durations are in milliseconds, lists are comma-separated, booleans
+ * are "true" or "false". A refused option leaves the others as they were.
  */
 SWARM_MUST_USE
-swarm_status swarm_master_stats(const swarm_master *master,
-                                uint64_t timeout_ms,
-                                swarm_stats *stats,
-                                swarm_error **error);
+swarm_status swarm_options_set(swarm_options *options,
+                               const char *name,
+                               const char *value,
+                               swarm_error **error);
 
 /**
- * Asks Redis for the counts of the cluster; `done` is called once with them.
+ * Where Redis is: redis://user:password@host:port/db, rediss://..., unix:///path/to/socket?db=0,
+ * redis+sentinel://host:port,host:port/master/db or redis+cluster://host:port,host:port. A bad url is refused by
+ * swarm_master_new and swarm_worker_new.
  */
-SWARM_MUST_USE
-swarm_status swarm_master_stats_async(const swarm_master *master,
-                                      swarm_stats_fn done,
-                                      void *user_data,
-                                      swarm_destroy_fn destroy,
-                                      swarm_error **error);
+void swarm_options_set_url(swarm_options *options, const char *url);
 
 /**
- * Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+ * The member's name, for people. A bad name is refused by swarm_master_new and swarm_worker_new.
  */
-SWARM_MUST_USE
-swarm_status swarm_worker_stats(const swarm_worker *worker,
-                                uint64_t timeout_ms,
-                                swarm_stats *stats,
-                                swarm_error **error);
+void swarm_options_set_name(swarm_options *options, const char *name);
 
 /**
- * The job's id. Lives as long as the job; so do all that the functions for reading a job return.
+ * Jobs that a worker holds at most; unlimited unless set. 0 is refused by swarm_worker_new.
  */
-const char *swarm_job_id(const swarm_job *job);
+void swarm_options_set_slots(swarm_options *options, uint32_t slots);
 
 /**
- * What the adder gave.
+ * How long a member may stay silent before its jobs go elsewhere, in milliseconds; 15,000 unless set, 1,000 to one day.
+ * Other values are refused by swarm_master_new and swarm_worker_new.
  */
-swarm_bytes swarm_job_payload(const swarm_job *job);
+void swarm_options_set_lease(swarm_options *options, uint64_t milliseconds);
 
 /**
- * How the payload is to be read.
+ * Frees options. The members made from them keep their own copy. NULL is allowed.
  */
-swarm_content_type swarm_job_content_type(const swarm_job *job);
-
-/**
- * The fence: grows with every assignment in the cluster. Fit for `WHERE fence <= :fence` in a store of the program's own.
- */
-uint64_t swarm_job_fence(const swarm_job *job);
-
-/**
- * How many workers died while they held this job.
- */
-uint32_t swarm_job_deaths(const swarm_job *job);
-
-/**
- * Whether the job was deleted or taken back, so that its work is in vain. Cheap: may be asked often.
- */
-bool swarm_job_cancelled(const swarm_job *job);
-
-/**
- * Attaches a pointer of the program's own to the job, for the delete callback to find. libswarm never touches it.
- */
-void swarm_job_set_user_data(const swarm_job *job, void *user_data);
-
-/**
- * The pointer attached to the job, NULL if none was.
- */
-void *swarm_job_user_data(const swarm_job *job);
-
-/**
- * Completes the job with a result that is JSON text, without waiting for Redis. SWARM_OK: the job is no longer the
- * caller's. A result over 128 KiB that was asked for fails the job.
- */
-swarm_status swarm_job_complete(swarm_job *job, swarm_bytes result, swarm_error **error);
-
-/**
- * As swarm_job_complete, with a result that is bytes of the caller's own meaning.
- */
-swarm_status swarm_job_complete_bytes(swarm_job *job, swarm_bytes result, swarm_error **error);
-
-/**
- * Fails the job for good with an error text, of which at most 16 KiB are kept. Otherwise as swarm_job_complete.
- */
-swarm_status swarm_job_fail(swarm_job *job, const char *message, swarm_error **error);
-
-/**
- * Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
- */
-swarm_status swarm_job_release(swarm_job *job, swarm_error **error);
-
-/**
- * Says that the work of a deleted job has stopped, which frees its slot. Otherwise as swarm_job_complete.
- */
-swarm_status swarm_job_stopped(swarm_job *job, swarm_error **error);
-
-/**
- * Finishes the job and waits until Redis has accepted it. SWARM_OK: the job is no longer the caller's.
- * SWARM_ERR_STALE_FENCE or SWARM_ERR_JOB_DELETED: the job was no longer this execution's. SWARM_ERR_TOO_LARGE: the result
- * is, and the job can still be finished in another way. After any failure the job is still to be freed.
- */
-swarm_status swarm_job_finish(swarm_job *job,
-                              const swarm_finish *finish,
-                              uint64_t timeout_ms,
-                              swarm_error **error);
-
-/**
- * Finishes the job without waiting; `done` is called once with the outcome. SWARM_OK: the job is no longer the caller's,
- * whatever the outcome. A result that is too large fails the job and is told as SWARM_ERR_TOO_LARGE.
- */
-SWARM_MUST_USE
-swarm_status swarm_job_finish_async(swarm_job *job,
-                                    const swarm_finish *finish,
-                                    swarm_done_fn done,
-                                    void *user_data,
-                                    swarm_destroy_fn destroy,
-                                    swarm_error **error);
-
-/**
- * Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
- * stays the caller's.
- */
-swarm_status swarm_job_delete(swarm_job *job, swarm_error **error);
-
-/**
- * Lets go of the job without finishing it: the worker holds it until it is deleted or taken back. If the work was to stop,
- * this says that it has. NULL is allowed.
- */
-void swarm_job_free(swarm_job *job);
-
-/**
- * Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
- * 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Off by
- * default. A slow callback loses records, never holds up the work.
- */
-swarm_status swarm_set_log_callback(int32_t level,
-                                    swarm_log_fn callback,
-                                    void *user_data,
-                                    swarm_destroy_fn destroy,
-                                    swarm_error **error);
+void swarm_options_free(swarm_options *options);
 
 /**
  * Makes a master and starts to connect in the background. Only bad options fail here; see swarm_master_ready.
@@ -871,48 +675,72 @@ swarm_status swarm_master_obliterate(const swarm_master *master, uint64_t timeou
 swarm_status swarm_master_free(swarm_master *master);
 
 /**
- * The defaults, for the cluster of this name. Never NULL unless memory ran out; a bad name is refused by
- * swarm_master_new and swarm_worker_new.
- */
-swarm_options *swarm_options_new(const char *cluster);
-
-/**
- * Sets one option by name; docs/c-api.md lists them. Durations are in milliseconds, lists are comma-separated, booleans
- * are "true" or "false". A refused option leaves the others as they were.
+ * Adds one job and waits until Redis has stored it, at most `timeout_ms`. After SWARM_ERR_TIMEOUT it may still be
+ * added; with an id of your own it is safe to add it again. `added` may be NULL if the id is of no interest.
  */
 SWARM_MUST_USE
-swarm_status swarm_options_set(swarm_options *options,
-                               const char *name,
-                               const char *value,
-                               swarm_error **error);
+swarm_status swarm_master_add(const swarm_master *master,
+                              swarm_bytes payload,
+                              const swarm_job_options *options,
+                              uint64_t timeout_ms,
+                              swarm_added **added,
+                              swarm_error **error);
 
 /**
- * Where Redis is: redis://user:password@host:port/db, rediss://..., unix:///path/to/socket?db=0,
- * redis+sentinel://host:port,host:port/master/db or redis+cluster://host:port,host:port. A bad url is refused by
- * swarm_master_new and swarm_worker_new.
+ * Adds many jobs in few steps and waits until Redis has stored all of them. All are checked before any is sent.
  */
-void swarm_options_set_url(swarm_options *options, const char *url);
+SWARM_MUST_USE
+swarm_status swarm_master_add_many(const swarm_master *master,
+                                   const swarm_new_job *jobs,
+                                   size_t count,
+                                   uint64_t timeout_ms,
+                                   swarm_added **added,
+                                   swarm_error **error);
 
 /**
- * The member's name, for people. A bad name is refused by swarm_master_new and swarm_worker_new.
+ * Adds one job without waiting. `done` is called once when Redis has stored it, or when that failed; it may be NULL.
+ * Jobs added while a batch is on its way go together as the next one, so adding one by one is nearly as quick as many.
  */
-void swarm_options_set_name(swarm_options *options, const char *name);
+SWARM_MUST_USE
+swarm_status swarm_master_add_async(const swarm_master *master,
+                                    swarm_bytes payload,
+                                    const swarm_job_options *options,
+                                    swarm_added_fn done,
+                                    void *user_data,
+                                    swarm_destroy_fn destroy,
+                                    swarm_error **error);
 
 /**
- * Jobs that a worker holds at most; unlimited unless set. 0 is refused by swarm_worker_new.
+ * Adds many jobs without waiting; `done` is called once for all of them and may be NULL.
  */
-void swarm_options_set_slots(swarm_options *options, uint32_t slots);
+SWARM_MUST_USE
+swarm_status swarm_master_add_many_async(const swarm_master *master,
+                                         const swarm_new_job *jobs,
+                                         size_t count,
+                                         swarm_added_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
 
 /**
- * How long a member may stay silent before its jobs go elsewhere, in milliseconds; 15,000 unless set, 1,000 to one day.
- * Other values are refused by swarm_master_new and swarm_worker_new.
+ * How many jobs were added; 0 for NULL.
  */
-void swarm_options_set_lease(swarm_options *options, uint64_t milliseconds);
+size_t swarm_added_count(const swarm_added *added);
 
 /**
- * Frees options. The members made from them keep their own copy. NULL is allowed.
+ * The id of the job at `index`; NULL if there is none. Lives as long as `added`.
  */
-void swarm_options_free(swarm_options *options);
+const char *swarm_added_id(const swarm_added *added, size_t index);
+
+/**
+ * Whether a job with that id existed before, and was left as it was.
+ */
+bool swarm_added_existed(const swarm_added *added, size_t index);
+
+/**
+ * Frees what swarm_master_add or swarm_master_add_many handed out. What a callback was shown must not be freed.
+ */
+void swarm_added_free(swarm_added *added);
 
 /**
  * Waits for the outcome of a job that was added with `result`, by anyone, at any time within its result_ttl.
@@ -993,20 +821,43 @@ const char *swarm_outcome_message(const swarm_outcome *outcome);
 void swarm_outcome_free(swarm_outcome *outcome);
 
 /**
- * The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
- * The text is static.
+ * Deletes a job whatever its state; its worker is told to stop. `existed` may be NULL.
  */
-const char *swarm_status_name(int32_t status);
+swarm_status swarm_master_delete(const swarm_master *master,
+                                 const char *id,
+                                 uint64_t timeout_ms,
+                                 bool *existed,
+                                 swarm_error **error);
 
 /**
- * The version of the loaded library, such as "0.1.0". Compare with SWARM_VERSION of the header.
+ * Deletes many jobs. `existed` may be NULL; otherwise it has room for `count` answers, in the order of the ids.
  */
-const char *swarm_version(void);
+swarm_status swarm_master_delete_many(const swarm_master *master,
+                                      const char *const *ids,
+                                      size_t count,
+                                      uint64_t timeout_ms,
+                                      bool *existed,
+                                      swarm_error **error);
 
 /**
- * The SWARM_ABI_VERSION of the loaded library.
+ * Deletes a job without waiting; `done` is called once and may be NULL.
  */
-uint32_t swarm_abi_version(void);
+SWARM_MUST_USE
+swarm_status swarm_master_delete_async(const swarm_master *master,
+                                       const char *id,
+                                       swarm_existed_fn done,
+                                       void *user_data,
+                                       swarm_destroy_fn destroy,
+                                       swarm_error **error);
+
+/**
+ * Deletes any job of the cluster, as swarm_master_delete does. The worker must be started.
+ */
+swarm_status swarm_worker_delete(const swarm_worker *worker,
+                                 const char *id,
+                                 uint64_t timeout_ms,
+                                 bool *existed,
+                                 swarm_error **error);
 
 /**
  * Makes a worker. It neither connects nor takes jobs before swarm_worker_start. The options stay the caller's.
@@ -1128,6 +979,155 @@ swarm_status swarm_worker_terminate_async(const swarm_worker *worker,
  * parent's threads used and answers SWARM_OK. NULL is allowed.
  */
 swarm_status swarm_worker_free(swarm_worker *worker);
+
+/**
+ * The job's id. Lives as long as the job; so do all that the functions for reading a job return.
+ */
+const char *swarm_job_id(const swarm_job *job);
+
+/**
+ * What the adder gave.
+ */
+swarm_bytes swarm_job_payload(const swarm_job *job);
+
+/**
+ * How the payload is to be read.
+ */
+swarm_content_type swarm_job_content_type(const swarm_job *job);
+
+/**
+ * The fence: grows with every assignment in the cluster. Fit for `WHERE fence <= :fence` in a store of the program's own.
+ */
+uint64_t swarm_job_fence(const swarm_job *job);
+
+/**
+ * How many workers died while they held this job.
+ */
+uint32_t swarm_job_deaths(const swarm_job *job);
+
+/**
+ * Whether the job was deleted or taken back, so that its work is in vain. Cheap: may be asked often.
+ */
+bool swarm_job_cancelled(const swarm_job *job);
+
+/**
+ * Attaches a pointer of the program's own to the job, for the delete callback to find. libswarm never touches it.
+ */
+void swarm_job_set_user_data(const swarm_job *job, void *user_data);
+
+/**
+ * The pointer attached to the job, NULL if none was.
+ */
+void *swarm_job_user_data(const swarm_job *job);
+
+/**
+ * Completes the job with a result that is JSON text, without waiting for Redis. SWARM_OK: the job is no longer the
+ * caller's. A result over 128 KiB that was asked for fails the job.
+ */
+swarm_status swarm_job_complete(swarm_job *job, swarm_bytes result, swarm_error **error);
+
+/**
+ * As swarm_job_complete, with a result that is bytes of the caller's own meaning.
+ */
+swarm_status swarm_job_complete_bytes(swarm_job *job, swarm_bytes result, swarm_error **error);
+
+/**
+ * Fails the job for good with an error text, of which at most 16 KiB are kept. Otherwise as swarm_job_complete.
+ */
+swarm_status swarm_job_fail(swarm_job *job, const char *message, swarm_error **error);
+
+/**
+ * Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
+ */
+swarm_status swarm_job_release(swarm_job *job, swarm_error **error);
+
+/**
+ * Says that the work of a deleted job has stopped, which frees its slot. Otherwise as swarm_job_complete.
+ */
+swarm_status swarm_job_stopped(swarm_job *job, swarm_error **error);
+
+/**
+ * Finishes the job and waits until Redis has accepted it. SWARM_OK: the job is no longer the caller's.
+ * SWARM_ERR_STALE_FENCE or SWARM_ERR_JOB_DELETED: the job was no longer this execution's. SWARM_ERR_TOO_LARGE: the result
+ * is, and the job can still be finished in another way. After any failure the job is still to be freed.
+ */
+swarm_status swarm_job_finish(swarm_job *job,
+                              const swarm_finish *finish,
+                              uint64_t timeout_ms,
+                              swarm_error **error);
+
+/**
+ * Finishes the job without waiting; `done` is called once with the outcome. SWARM_OK: the job is no longer the caller's,
+ * whatever the outcome. A result that is too large fails the job and is told as SWARM_ERR_TOO_LARGE.
+ */
+SWARM_MUST_USE
+swarm_status swarm_job_finish_async(swarm_job *job,
+                                    const swarm_finish *finish,
+                                    swarm_done_fn done,
+                                    void *user_data,
+                                    swarm_destroy_fn destroy,
+                                    swarm_error **error);
+
+/**
+ * Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
+ * stays the caller's.
+ */
+swarm_status swarm_job_delete(swarm_job *job, swarm_error **error);
+
+/**
+ * Lets go of the job without finishing it: the worker holds it until it is deleted or taken back. If the work was to stop,
+ * this says that it has. NULL is allowed.
+ */
+void swarm_job_free(swarm_job *job);
+
+/**
+ * Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+ */
+SWARM_MUST_USE swarm_status swarm_master_health(const swarm_master *master, swarm_health *health, swarm_error **error);
+
+/**
+ * Writes the worker's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+ */
+SWARM_MUST_USE swarm_status swarm_worker_health(const swarm_worker *worker, swarm_health *health, swarm_error **error);
+
+/**
+ * Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_stats(const swarm_master *master,
+                                uint64_t timeout_ms,
+                                swarm_stats *stats,
+                                swarm_error **error);
+
+/**
+ * Asks Redis for the counts of the cluster; `done` is called once with them.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_stats_async(const swarm_master *master,
+                                      swarm_stats_fn done,
+                                      void *user_data,
+                                      swarm_destroy_fn destroy,
+                                      swarm_error **error);
+
+/**
+ * Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_stats(const swarm_worker *worker,
+                                uint64_t timeout_ms,
+                                swarm_stats *stats,
+                                swarm_error **error);
+
+/**
+ * Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
+ * 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Off by
+ * default. A slow callback loses records, never holds up the work.
+ */
+swarm_status swarm_set_log_callback(int32_t level,
+                                    swarm_log_fn callback,
+                                    void *user_data,
+                                    swarm_destroy_fn destroy,
+                                    swarm_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -40,7 +40,7 @@ pub(crate) struct Dispatch {
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     signalled: bool,
     running: bool,
     stopping: bool,
@@ -115,36 +115,27 @@ impl Dispatch {
 
     /// Runs callbacks that wait, at most one round of them, on the calling thread.
     pub(crate) fn dispatch(&self, source: &dyn Source) {
-        let turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let _inside = Inside::enter(self);
+        let _turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut round = Round::begin(self);
         let mut state = self.lock();
         state.signalled = false;
-        state.running = true;
         if let Some(fd) = self.fd.get() {
             fd.clear();
         }
         let count = state.ended.len().min(ROUND);
         let ended: Vec<_> = state.ended.drain(..count).collect();
-        let mut more = !state.ended.is_empty();
+        round.more = !state.ended.is_empty();
         drop(state);
         // Events first: what was pushed before an operation ended is told before it.
-        more |= source.run_batch();
+        round.more |= source.run_batch();
         for operation in ended {
             operation.deliver();
         }
-        let mut state = self.lock();
-        state.running = false;
-        if more {
-            self.signal_locked(&mut state);
-        }
-        self.notify(&state);
-        drop(state);
-        drop(turn);
     }
 
     /// Waits until `finished` and all that was to be told by then has been told; false if the deadline came first.
     /// Where the callbacks run on the caller's own thread, this runs them.
-    pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn() -> bool) -> bool {
+    pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn(&State) -> bool) -> bool {
         let own_thread = self.fd.get().is_some();
         let mut state = self.lock();
         loop {
@@ -154,7 +145,7 @@ impl Dispatch {
                 state = self.lock();
                 continue;
             }
-            if finished() && !state.signalled && !state.running {
+            if finished(&state) && !state.signalled && !state.running {
                 return true;
             }
             let now = Instant::now();
@@ -164,6 +155,11 @@ impl Dispatch {
                 None => state = self.wait_changed(state, None),
             }
         }
+    }
+
+    /// Waits until no operation is open any more, at most until the deadline.
+    pub(crate) fn wait_settled(&self, source: &dyn Source, deadline: Instant) {
+        self.wait(source, Some(deadline), |state| state.pending.is_empty());
     }
 
     /// Tells those in `wait` that what they wait for may have come.
@@ -215,9 +211,8 @@ impl Dispatch {
                 return;
             }
             drop(state);
-            if catch_unwind(AssertUnwindSafe(|| self.dispatch(source))).is_err() {
-                self.lock().running = false;
-            }
+            // A panic in here is a bug, but no reason to tell the program nothing more.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.dispatch(source)));
         }
     }
 
@@ -276,6 +271,33 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|current| current.pop());
+    }
+}
+
+/// A round of callbacks; its end is marked also if it panics.
+struct Round<'a> {
+    dispatch: &'a Dispatch,
+    /// More waits than this round runs.
+    more: bool,
+    _inside: Inside,
+}
+
+impl<'a> Round<'a> {
+    fn begin(dispatch: &'a Dispatch) -> Round<'a> {
+        let _inside = Inside::enter(dispatch);
+        dispatch.lock().running = true;
+        Round { dispatch, more: false, _inside }
+    }
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        let mut state = self.dispatch.lock();
+        state.running = false;
+        if self.more {
+            self.dispatch.signal_locked(&mut state);
+        }
+        self.dispatch.notify(&state);
     }
 }
 

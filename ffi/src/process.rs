@@ -60,3 +60,22 @@ fn current_id() -> u32 {
     // No fork here: an object is always in the process that made it.
     0
 }
+
+/// Keeps the program's signals off the calling thread, which runs none of its code: its handlers run, and its system calls
+/// are interrupted, on threads of its own. It also keeps a cut connection from ending the program by SIGPIPE. Faults are
+/// left as they are, for crash reporters.
+#[cfg(unix)]
+pub(crate) fn block_signals() {
+    // SAFETY: the set is initialised before it is used, and the calls only change the calling thread's mask.
+    unsafe {
+        let mut signals = std::mem::MaybeUninit::uninit();
+        libc::sigfillset(signals.as_mut_ptr());
+        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP, libc::SIGPROF] {
+            libc::sigdelset(signals.as_mut_ptr(), fault);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn block_signals() {}

@@ -39,6 +39,7 @@ impl Runtime {
         let tokio = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("swarm-runtime")
+            .on_thread_start(crate::process::block_signals)
             .enable_all()
             .build()
             .map_err(|e| Error::new(ErrorKind::Internal, format!("starting the runtime's thread: {e}")))?;

@@ -296,6 +296,8 @@ pub extern "C" fn swarm_worker_free(worker: Option<Box<swarm_worker>>) -> swarm_
             let farewell = async move { core.terminate(Duration::ZERO).await };
             // Terminated before, or out of reach: there is nothing more to be done about either.
             let _ = member.wait_dispatching(FAREWELL.as_millis() as u64, "terminating", farewell);
+            // One that was begun with terminate_async may still be on its way.
+            member.dispatch.wait_settled(&**member, Instant::now() + FAREWELL);
         }
         member.dispatch.stop();
         member.jobs.close();
@@ -339,7 +341,7 @@ impl WorkerMember {
             let _ = place.set(future.await);
             dispatch.nudge();
         });
-        if !self.dispatch.wait(self, deadline, || result.get().is_some()) {
+        if !self.dispatch.wait(self, deadline, |_| result.get().is_some()) {
             return Err(timed_out(timeout_ms, doing));
         }
         let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));

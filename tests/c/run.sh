@@ -78,17 +78,20 @@ asan() {
     name=$(basename "${source%.*}")
     build "asan-$name" "$source" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
     # A build without the sanitizer would prove nothing.
-    if ! nm "$out/asan-$name" | grep -q __asan_init; then echo "asan is not linked into $name" >&2; exit 1; fi
+    if ! nm "$out/asan-$name" | grep __asan_init >/dev/null; then echo "asan is not linked into $name" >&2; exit 1; fi
     run "asan.$name" env ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 "$out/asan-$name"
   done
 }
 
 valgrind() {
-  local source name
+  local source name leaks
   for source in tests/c/test_*.c; do
     name=$(basename "${source%.*}")
     build "$name" "$source" -O1
-    run "valgrind.$name" "$(type -P valgrind)" --quiet --leak-check=full --show-leak-kinds=definite,indirect \
+    leaks=full
+    # A forked child leaks on purpose what the threads of its parent used.
+    if [ "$name" = test_fork ]; then leaks=no; fi
+    run "valgrind.$name" "$(type -P valgrind)" --quiet --leak-check=$leaks --show-leak-kinds=definite,indirect \
       --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --fair-sched=yes "$out/$name"
   done
 }

@@ -87,8 +87,7 @@ static void jobs_outlive_their_worker(void) {
   swarm_options_free(own);
 }
 
-static void a_job_given_back_is_another_workers(void) {
-  /* Freeing a worker gives its jobs back at once, without waiting for its lease. */
+static void given_back(bool terminate_first) {
   keeper first = {COUNTER_INIT, NULL}, second = {COUNTER_INIT, NULL};
   swarm_options *own = test_options("given-back");
   swarm_worker *worker = new_worker(own), *next = new_worker(own);
@@ -101,6 +100,7 @@ static void a_job_given_back_is_another_workers(void) {
   CHECK(counter_reaches(&first.added, 1));
   start_worker(next);
   double before = now_ms();
+  if (terminate_first) CHECK_OK(swarm_worker_terminate_async(worker, 0, NULL, NULL, NULL, &error));
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   CHECK(counter_reaches(&second.added, 1));
   CHECK(now_ms() - before < 10000);
@@ -112,6 +112,10 @@ static void a_job_given_back_is_another_workers(void) {
   end_master(master);
   swarm_options_free(own);
 }
+
+/* Freeing a worker gives its jobs back at once, without waiting for its lease. */
+static void a_freed_workers_job_is_anothers(void) { given_back(false); }
+static void a_terminating_workers_job_is_anothers(void) { given_back(true); }
 
 static void members_come_and_go(void) {
   for (int i = 0; i < 30; i++) {
@@ -129,7 +133,8 @@ int main(void) {
   RUN(freeing_destroys_every_callback);
   RUN(operations_end_once_when_a_master_is_freed_at_once);
   RUN(jobs_outlive_their_worker);
-  RUN(a_job_given_back_is_another_workers);
+  RUN(a_freed_workers_job_is_anothers);
+  RUN(a_terminating_workers_job_is_anothers);
   RUN(members_come_and_go);
   end_master(start_master(options));
   swarm_options_free(options);

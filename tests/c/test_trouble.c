@@ -1,4 +1,9 @@
 /* Without Redis: typed errors, within their time, and members that can still be freed. Log records. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+
 #include "support.h"
 
 typedef struct {
@@ -67,6 +72,51 @@ static void freeing_does_not_wait_for_redis(void) {
   swarm_options_free(options);
 }
 
+/* Cuts all connections to Redis but the one it says so on. */
+static void cut_connections(void) {
+  static const char command[] = "CLIENT KILL TYPE normal SKIPME yes\r\n";
+  const char *url = getenv("SWARM_REDIS_URL");
+  const char *port = strrchr(url, ':');
+  CHECK(strncmp(url, "redis://127.0.0.1:", 18) == 0 && port != NULL);
+  struct sockaddr_in address = {0};
+  address.sin_family = AF_INET;
+  address.sin_port = htons((uint16_t)atoi(port + 1));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+  CHECK(send(fd, command, sizeof command - 1, 0) == (ssize_t)(sizeof command - 1));
+  char answer[32];
+  CHECK(recv(fd, answer, sizeof answer, 0) > 0 && answer[0] == ':');
+  close(fd);
+}
+
+static void cut_connections_heal(void) {
+  /* The default action of SIGPIPE would end the program. */
+  CHECK(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+  enum { ROUNDS = 30, ADDS = 100 };
+  swarm_options *options = test_options("cut");
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, NULL, NULL);
+  start_worker(worker);
+  swarm_master *master = start_master(options);
+  counter destroyed = COUNTER_INIT;
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < ADDS; i++) {
+      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+      if (i == ADDS / 2) cut_connections();
+    }
+    CHECK(counter_reaches(&destroyed, (long)(round + 1) * ADDS));
+  }
+  CHECK_OK(swarm_worker_drain(worker, DEADLINE_MS, &error));
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  swarm_stats stats = SWARM_STATS_INIT;
+  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  CHECK(stats.added == ROUNDS * ADDS && stats.completed + stats.waiting == ROUNDS * ADDS && stats.held == 0);
+  end_master(master);
+  swarm_options_free(options);
+}
+
 typedef struct {
   counter *logged, *destroyed;
 } log_data;
@@ -99,6 +149,7 @@ static void log_records_come_if_wanted(void) {
 int main(void) {
   RUN(a_wrong_address_is_told_and_not_waited_for);
   RUN(freeing_does_not_wait_for_redis);
+  RUN(cut_connections_heal);
   RUN(log_records_come_if_wanted);
   return 0;
 }
