@@ -1,6 +1,26 @@
 //! Spreads jobs over worker processes through Redis.
+//!
+//! A [`Master`] adds jobs to a named cluster, a [`Worker`] is given them and holds each until it completes, fails, releases or deletes it. If
+//! a worker dies or stalls, its jobs start elsewhere within its lease and a second, each with a larger fence. Everything runs on the
+//! caller's tokio runtime.
+//!
+//! ```no_run
+//! # async fn example() -> libswarm::Result<()> {
+//! use libswarm::{Cluster, Job, NewJob};
+//!
+//! let cluster = Cluster::builder("sums").url("redis://localhost:6379").build()?;
+//! let worker = cluster.worker().slots(8).start().await?;
+//! tokio::spawn(worker.process(|job: Job| async move { job.json::<[i64; 2]>().map(|[a, b]| a + b) }).until(std::future::pending()));
+//!
+//! let master = cluster.master().await?;
+//! let sum: i64 = master.run(NewJob::json(&[1, 2])?).await?.json()?;
+//! assert_eq!(sum, 3);
+//! # Ok(())
+//! # }
+//! ```
 
 mod clock;
+mod cluster;
 mod error;
 mod event;
 mod health;
@@ -12,6 +32,7 @@ mod options;
 mod store;
 mod worker;
 
+pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
