@@ -127,7 +127,10 @@ impl Job {
         let size = result.bytes.len();
         if size > MAX_RESULT && self.inner()?.0.wants_result() {
             // Refused here and not by the core, so that the job is still in hand.
-            return Err(raise(Error::new(ErrorKind::TooLarge, format!("the result has {size} bytes, the limit is {MAX_RESULT}"))));
+            return Err(raise(Error::new(
+                ErrorKind::TooLarge,
+                format!("the result has {size} bytes, the limit is {MAX_RESULT}"),
+            )));
         }
         self.finish(py, Finish::Complete(result))
     }
