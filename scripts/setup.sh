@@ -59,6 +59,7 @@ fi
 
 node_lock=bindings/node/package-lock.json
 if [ -f "$node_lock" ] && ! cmp -s "$node_lock" bindings/node/node_modules/.installed-lock.json; then
-  (cd bindings/node && npm ci --no-audit --no-fund --loglevel=error)
+  # Not `npm ci`: it refuses the lock wherever the registry lacks a build of an optional tool for some other platform.
+  (cd bindings/node && npm install --no-save --no-audit --no-fund --loglevel=error)
   cp "$node_lock" bindings/node/node_modules/.installed-lock.json
 fi

@@ -87,7 +87,7 @@ class TestErrors:
         self, language: Language, drivers: Drivers, servers: Callable[[dict[str, str]], Redis]
     ) -> None:
         server = servers({})
-        add_acl_user(server, "elsewhere", "secret", "another cluster")
+        add_acl_user(server, "elsewhere", "secret", "another-cluster")
         _refused(drivers, language, "PERMISSION_DENIED", url=server.url, username="elsewhere", password="secret")
 
     @pytest.mark.parametrize("language", LANGUAGES)

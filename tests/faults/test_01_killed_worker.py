@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from swarm_support import Language, Redis
 from team import Team
 

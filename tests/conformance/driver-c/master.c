@@ -64,6 +64,27 @@ static swarm_error *add(swarm_master *master, command *command, line *answer) {
     return NULL;
 }
 
+/* JSON text at the edges of what can be written or read. */
+static swarm_error *add_value(swarm_master *master, command *command, line *answer) {
+    static char deep[2 * 10000 + 1];
+    memset(deep, '[', 10000);
+    memset(deep + 10000, ']', 10000);
+    const struct {
+        const char *name, *text;
+    } values[] = {{"deep", deep}, {"big", "9007199254740993"}, {"surrogate", "\"\\ud800\""}, {"nan", "NaN"}};
+    const char *name = command_text(command, "value");
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (strcmp(values[i].name, name) != 0) continue;
+        swarm_error *error = NULL;
+        swarm_added *added = NULL;
+        if (swarm_master_add(master, swarm_bytes_of(values[i].text), NULL, CALL_MS, &added, &error) != SWARM_OK) return error;
+        line_text(answer, "id", swarm_added_id(added, 0));
+        swarm_added_free(added);
+        return NULL;
+    }
+    misuse("no such value", name);
+}
+
 static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
     size_t count, ids_count;
     char **payloads = command_list(command, "payloads", &count);
@@ -237,7 +258,7 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
     } commands[] = {
         {"ready", ready},       {"health", health},         {"stats", stats},   {"add", add},
         {"add_many", add_many}, {"flood", flood_all},       {"delete", delete_one}, {"delete_many", delete_many},
-        {"result", result},     {"run", run},               {"obliterate", obliterate}, {"close", close_master},
+        {"add_value", add_value}, {"result", result},     {"run", run},               {"obliterate", obliterate}, {"close", close_master},
     };
     if (strcmp(command->name, "event") == 0) {
         events_next(driver->events, command_number(command, "timeout"), answer);

@@ -45,6 +45,16 @@ function shown(value) {
   return { payload: Buffer.from(JSON.stringify(value)), type: "json" };
 }
 
+/** A value at the edges of what JSON can hold. */
+function hardValue(name) {
+  if (name === "deep") {
+    let value = [];
+    for (let depth = 1; depth < 10_000; depth++) value = [value];
+    return value;
+  }
+  return { big: 2n ** 53n + 1n, surrogate: "\ud800", nan: NaN }[name];
+}
+
 const snake = (fields) => Object.fromEntries(Object.entries(fields).map(([name, value]) => [snakeCase(name), value]));
 
 function health(member) {
@@ -133,6 +143,10 @@ class MasterDriver extends Driver {
       case "add": {
         const { id, existed } = await master.add(valueOf(fields), optionsOf(fields, "payload", "type"));
         return ok({ id, existed });
+      }
+      case "add_value": {
+        const { id } = await master.add(hardValue(fields.value));
+        return ok({ id });
       }
       case "add_many": {
         const ids = list(fields.ids);
@@ -345,4 +359,5 @@ for await (const text of createInterface({ input: process.stdin })) {
   }
   process.stdout.write(`${answer}\n`);
 }
-await reset();
+// A worker would keep the process alive.
+process.exit();

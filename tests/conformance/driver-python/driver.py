@@ -1,5 +1,6 @@
 """The conformance driver in Python; README.md beside this folder describes the protocol."""
 
+import asyncio
 import ctypes
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import libswarm
+import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "result_ttl"}
@@ -76,6 +78,16 @@ def _job_payload(job: libswarm.Job) -> Fields:
     return fields
 
 
+def _hard_value(name: str) -> Any:
+    """A value at the edges of what JSON can hold."""
+    if name == "deep":
+        value: list[Any] = []
+        for _ in range(9_999):
+            value = [value]
+        return value
+    return {"big": 2**53 + 1, "surrogate": "\ud800", "nan": float("nan")}[name]
+
+
 def _limit(fields: Fields) -> float:
     return int(fields["timeout"]) / 1000
 
@@ -95,7 +107,9 @@ class MasterDriver:
     """A master, driven by commands."""
 
     def __init__(self, fields: Fields) -> None:
-        self._master = libswarm.Master(fields["cluster"], **_options(fields, "cluster"))
+        self._cluster = fields["cluster"]
+        self._options = _options(fields, "cluster")
+        self._master = libswarm.Master(self._cluster, **self._options)
         self._events: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._master.on("ready", lambda incarnation: self._events.put(Answer().add(event="ready", incarnation=incarnation)))
         self._master.on("error", lambda error: self._events.put(_background(error)))
@@ -116,9 +130,14 @@ class MasterDriver:
             case "add":
                 added = master.add(_value(fields), **_options(fields, "payload", "type"))
                 return Answer().add(id=added.id, existed=added.existed)
+            case "add_value":
+                return Answer().add(id=master.add_job(_hard_value(fields["value"])))
             case "add_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
-                many = master.add_many(payloads, ids=_list(fields, "ids") or None)
+                ids = _list(fields, "ids")
+                if not ids:
+                    return Answer().add(ids=master.add_jobs(payloads))
+                many = master.add_many(payloads, ids=ids)
                 return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
             case "flood":
                 return self._flood(int(fields["count"]), _value(fields))
@@ -141,26 +160,13 @@ class MasterDriver:
         return Answer()
 
     def _flood(self, count: int, payload: Any) -> Answer:
-        """One add after another, many threads at it."""
-        ids: list[str] = []
-        shares = [count // 8 + (index < count % 8) for index in range(8)]
-        failures: list[libswarm.SwarmError] = []
+        """Many adds in flight are what asyncio is for: by a master of its own, in a loop of its own."""
 
-        def add(share: int) -> None:
-            try:
-                for _ in range(share):
-                    ids.append(self._master.add_job(payload))
-            except libswarm.SwarmError as error:
-                failures.append(error)
+        async def add_all() -> list[str]:
+            async with libswarm.aio.Master(self._cluster, **self._options) as master:
+                return await asyncio.gather(*(master.add_job(payload) for _ in range(count)))
 
-        threads = [threading.Thread(target=add, args=(share,)) for share in shares]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
-        return Answer().add(ids=ids)
+        return Answer().add(ids=asyncio.run(add_all()))
 
 
 class WorkerDriver:

@@ -2,7 +2,16 @@
 
 from .redis_server import Redis
 
-MINIMAL_ACL = "+@read +@write +@scripting +@connection +@blocking +info +time -@dangerous"
+# What a member sends itself, then what the scripts use on the cluster's keys. In a Redis Cluster `+cluster|slots` is needed, too.
+MINIMAL_ACL = (
+    "+hello +select +ping +info +evalsha +eval +xread "
+    "+time +exists +del +unlink "
+    "+hset +hsetnx +hget +hmget +hdel +hlen +hexists +hincrby "
+    "+lpush +rpush +lpop +lrem +llen "
+    "+sadd +srem +spop +scard +smembers +smismember "
+    "+zadd +zrem +zrange +zscore +zcard +zpopmin "
+    "+xadd +xtrim"
+)
 
 
 def add_acl_user(server: Redis, name: str, password: str, cluster: str, rules: str = MINIMAL_ACL) -> None:

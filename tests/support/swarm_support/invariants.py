@@ -38,7 +38,8 @@ def read_journal(path: Path) -> list[Note]:
     if not path.exists():
         return []
     notes = []
-    for line in path.read_text().splitlines():
+    # What follows the last newline is a line that is being written.
+    for line in path.read_text().split("\n")[:-1]:
         fields = {name: unquote(value) for name, value in (word.split("=", 1) for word in line.split())}
         notes.append(Note(float(fields.pop("t")), fields.pop("event"), fields))
     return notes
@@ -79,7 +80,7 @@ class Store:
             asked.hmget(f"{prefix}meta", _COUNTERS)
             asked.hkeys(f"{prefix}jobs")
             asked.hgetall(f"{prefix}owner")
-            asked.lrange(f"{prefix}ready", 0, -1)
+            asked.lrange(f"{prefix}ready:0", 0, -1)
             asked.smembers(f"{prefix}ghosts")
             asked.hkeys(f"{prefix}failed")
             asked.keys("*")
@@ -88,8 +89,8 @@ class Store:
             counters, jobs, owners, ready, ghosts, failed, keys, *held = asked.execute()
         return cls(
             meta={name: int(value or 0) for name, value in zip(_COUNTERS, counters, strict=True)},
-            jobs=set(map(text, jobs)),
-            owners={text(job): text(owner) for job, owner in owners.items()},
+            jobs=set(map(text, jobs)) - {_PLACEHOLDER},
+            owners={text(job): text(owner) for job, owner in owners.items() if text(job) != _PLACEHOLDER},
             ready=list(map(text, ready)),
             ghosts=set(map(text, ghosts)),
             members=members,
@@ -99,6 +100,8 @@ class Store:
         )
 
 
+# An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
+_PLACEHOLDER = ""
 _COUNTERS = ["added", "completed", "failures", "deleted", "deaths"]
 
 

@@ -67,7 +67,7 @@ class Redis:
     def admin(self) -> redis.Redis:
         """A client of the test's own, over the Unix socket, for looking at keys and giving server commands."""
         if self._admin is None:
-            self._admin = redis.Redis(unix_socket_path=str(self.socket), decode_responses=False)
+            self._admin = redis.Redis(unix_socket_path=str(self.socket), password=self.config.get("requirepass"))
         return self._admin
 
     def command(self, *words: str | bytes | int) -> Any:
@@ -149,8 +149,6 @@ class Redis:
             raise TimeoutError("redis-server ended")
         try:
             return bool(self.admin.ping())
-        except redis.AuthenticationError:
-            return True
         except redis.RedisError:
             return False
 

@@ -41,6 +41,10 @@ impl MasterDriver {
                 let added = master.add(new_job(command)?).await?;
                 Ok(Answer::ok().with("id", added.id).with("existed", added.existed))
             }
+            "add_value" => {
+                let added = master.add(NewJob::new(Payload::raw_json(hard_value(command.text("value")?)?))).await?;
+                Ok(Answer::ok().with("id", added.id))
+            }
             "add_many" => {
                 let mut jobs = Vec::new();
                 for (index, payload) in command.list("payloads")?.iter().enumerate() {
@@ -119,6 +123,17 @@ pub fn describe(event: &Event) -> Answer {
             answer.with("event", "delete").with("id", &job.id).with("fence", job.fence).with("reason", reason)
         }
     }
+}
+
+/// JSON text at the edges of what can be written or read.
+fn hard_value(name: &str) -> Result<String, Error> {
+    Ok(match name {
+        "deep" => "[".repeat(10_000) + &"]".repeat(10_000),
+        "big" => "9007199254740993".into(),
+        "surrogate" => "\"\\ud800\"".into(),
+        "nan" => "NaN".into(),
+        other => return Err(misuse(format!("no value `{other}`"))),
+    })
 }
 
 fn new_job(command: &Command) -> Result<NewJob, Error> {

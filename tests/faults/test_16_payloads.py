@@ -1,0 +1,49 @@
+"""Fault 16: payloads at the edges. Bytes are equal in every pair of producer and consumer, or adding fails with a typed error;
+nobody crashes. Empty, NUL, invalid UTF-8 and the limit are conformance scenarios (payload_bytes, payload_default_limit); here are
+the values that are hard to write or to read as JSON, as a program of each language would give them."""
+
+from pathlib import Path
+
+import pytest
+
+from swarm_support import Language, Redis
+from team import Team
+
+LANGUAGES = list(Language)
+# The texts that stand for the value; a language whose numbers cannot hold 2^53 + 1 has to refuse it.
+TEXTS = {
+    "deep": b"[" * 10_000 + b"]" * 10_000,
+    "big": b"9007199254740993",
+    "surrogate": b'"\\ud800"',
+    "nan": b"NaN",
+}
+
+
+@pytest.mark.parametrize("consumer", LANGUAGES)
+@pytest.mark.parametrize("producer", LANGUAGES)
+def test_hard_values_arrive_or_are_refused(server: Redis, tmp_path: Path, producer: Language, consumer: Language) -> None:
+    with Team(server, tmp_path, lease=10.0) as team:
+        master = team.master(producer)
+        worker = team.worker(consumer)
+        for name, expected in TEXTS.items():
+            added = master.ask("add_value", value=name)
+            if not added.ok:
+                assert added.code == "INVALID_ARGUMENT", f"{name}: {added.fields}"
+                continue
+            team.ledger.add([added["id"]], expected)
+            event = worker.event()
+            while event is not None and event["event"] == "ready":
+                event = worker.event()
+            assert event is not None, f"{name} never arrived"
+            assert bytes.fromhex(event["payload"]) == expected
+        assert (master.alive, worker.alive) == (True, True)
+        team.check(master)
+
+
+@pytest.mark.parametrize("producer", [Language.PYTHON, Language.NODE])
+def test_values_that_json_cannot_hold_are_refused(server: Redis, tmp_path: Path, producer: Language) -> None:
+    """C and Rust programs give JSON as text, which libswarm does not look into."""
+    with Team(server, tmp_path, lease=10.0) as team:
+        master = team.master(producer)
+        refused = "nan" if producer == Language.PYTHON else "big"
+        assert master.ask("add_value", value=refused).code == "INVALID_ARGUMENT"
