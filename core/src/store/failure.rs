@@ -29,6 +29,10 @@ impl Failed {
 
     /// An error of a call or of a connection attempt.
     pub(crate) fn redis(address: &Address, doing: &str, error: &RedisError) -> Self {
+        if matches!(error.kind(), redis::ErrorKind::Server(ServerErrorKind::Moved)) && matches!(address, Address::Cluster(_)) {
+            let message = format!("{doing}: the cluster's hash slot moved to another node of {address}; reconnecting");
+            return Failed { error: Error::new(ErrorKind::Unavailable, message), maybe_executed: false, disconnect: true };
+        }
         let (kind, advice) = classify(error);
         let text = describe(error);
         let message = format!("{doing} with Redis at {address}: {text}{}{advice}", if advice.is_empty() { "" } else { ". " });

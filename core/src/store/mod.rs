@@ -179,13 +179,6 @@ impl Store {
         });
         let failed = match answered.await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(e))
-                if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::Moved)
-                    && matches!(self.options.address, crate::options::Address::Cluster(_)) =>
-            {
-                let message = format!("hash slot {} moved to another node; reconnecting", self.keys.slot());
-                Failed { error: Error::new(ErrorKind::Unavailable, message), maybe_executed: false, disconnect: true }
-            }
             Ok(Err(e)) => Failed::redis(&self.options.address, script.name, &e),
             Err(_) => Failed::silent(&self.options.address, script.name, limit),
         };

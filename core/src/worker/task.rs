@@ -53,6 +53,8 @@ pub(crate) struct Task {
 /// A round under way. On failure it is sent again as it is.
 struct Flight {
     call: Arc<SyncCall>,
+    /// An earlier attempt may have been executed.
+    maybe_executed: bool,
     dones: Dones,
     ended: usize,
     future: Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>,
@@ -174,7 +176,7 @@ impl Task {
             tokio::select! {
                 biased;
                 () = reached(self.session.right_until) => {
-                    abandon(flight);
+                    abandon(flight, true);
                     return End::LeaseLost(lost("its lease could not be renewed in time"));
                 }
                 (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
@@ -193,16 +195,16 @@ impl Task {
                             due = returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
-                            abandon(Some(landed));
+                            abandon(Some(landed), false);
                             return End::LeaseLost(lost("Redis no longer knows it: its lease ran out there, or Redis lost its data"));
                         }
                         Ok(SyncReply::Old) => {
-                            abandon(Some(landed));
+                            abandon(Some(landed), false);
                             return End::LeaseLost(lost("another process uses its incarnation"));
                         }
                         Err(failed) => {
                             self.shared.report(Source::Calls, &failed.error);
-                            flight = Some(self.again(landed));
+                            flight = Some(self.again(landed, failed.maybe_executed));
                         }
                     }
                 }
@@ -232,7 +234,7 @@ impl Task {
                 () = self.shared.events.room.notified() => {}
                 () = tokio::time::sleep_until(wake), if flight.is_none() => due = true,
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
-                    abandon(flight);
+                    abandon(flight, true);
                     let (_, done) = self.closing.take().expect("guarded");
                     return End::Leave(done);
                 }
@@ -311,7 +313,7 @@ impl Task {
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, std::sync::atomic::Ordering::Relaxed);
         let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed });
-        Flight { future: self.fly(call.clone(), Duration::ZERO), call, dones, ended }
+        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
     }
 
     fn fly(
@@ -329,9 +331,10 @@ impl Task {
         })
     }
 
-    fn again(&mut self, failed: Flight) -> Flight {
+    fn again(&mut self, failed: Flight, maybe_executed: bool) -> Flight {
         let pause = self.session.backoff.next();
-        Flight { future: self.fly(failed.call.clone(), pause), ..failed }
+        let maybe_executed = failed.maybe_executed || maybe_executed;
+        Flight { future: self.fly(failed.call.clone(), pause), maybe_executed, ..failed }
     }
 
     fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
@@ -497,10 +500,16 @@ impl Task {
     }
 }
 
-/// The outcome of this round will not be learnt: the incarnation is over.
-fn abandon(flight: Option<Flight>) {
-    for (_, done) in flight.into_iter().flat_map(|flight| flight.dones) {
-        done(Err(stale(0)));
+/// The outcome of this round will not be learnt: the incarnation is over. `unanswered`: the last attempt may have been executed.
+fn abandon(flight: Option<Flight>, unanswered: bool) {
+    let Some(flight) = flight else { return };
+    for (_, done) in flight.dones {
+        done(Err(if unanswered || flight.maybe_executed {
+            let message = "the worker's membership ended before Redis answered: this end of the job may have been accepted";
+            Error::new(ErrorKind::OutcomeUnknown, message)
+        } else {
+            stale(0)
+        }));
     }
 }
 

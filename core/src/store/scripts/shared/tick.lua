@@ -101,33 +101,34 @@ local function tick(lease)
     grace = now + math.floor(lease / 3)
     remember('grace', grace)
   end
-  local list = call('ZRANGE', DUE, 0, 19, 'WITHSCORES')
-  local soonest = #list < 40 and now + lease or now
-  for i = 1, #list, 2 do
-    local at, kind, name = tonumber(list[i + 1]), string.sub(list[i], 1, 1), string.sub(list[i], 3)
-    if at > now then
-      soonest = at
-      break
-    end
-    if kind == 'L' then
-      if now < grace then
-        soonest = math.min(soonest, grace)
-      elseif not remove_member(name, move_limit, true) then
-        soonest = now
-        break
+  local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+  if first[2] and tonumber(first[2]) <= now then
+    local over, results = {}, {}
+    for _, entry in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 200)) do
+      local kind, name = string.sub(entry, 1, 1), string.sub(entry, 3)
+      if kind == 'L' then
+        if now >= grace and not remove_member(name, move_limit, true) then
+          break
+        end
+      else
+        over[#over + 1] = entry
+        if kind == 'R' then
+          results[#results + 1] = name
+        elseif kind == 'M' then
+          call('HDEL', META, 'add:' .. name)
+        end
       end
-    else
-      if kind == 'R' then
-        call('HDEL', RESULTS, name)
-      elseif kind == 'M' then
-        call('HDEL', META, 'add:' .. name)
-      end
-      call('ZREM', DUE, list[i])
     end
+    if #results > 0 then
+      call('HDEL', RESULTS, unpack(results))
+    end
+    if #over > 0 then
+      call('ZREM', DUE, unpack(over))
+    end
+    first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   end
-  if now < grace then
-    soonest = math.min(soonest, grace)
-  end
+  -- Leases that are over but in grace are looked at again when it ends.
+  local soonest = math.max(tonumber(first[2]) or now + lease, math.min(grace, now + lease))
   send_told()
   return math.max(0, soonest - now)
 end
