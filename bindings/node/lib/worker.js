@@ -109,6 +109,8 @@ class Worker extends Member {
     this._closing = true;
     this.running = false;
     for (const job of [...this._held.values()]) this._stop(job, TERMINATED);
+    // What was finished before this call is not given back.
+    this._finishes.flush();
     return settled(callback, (settle) => {
       const end = (error) => {
         this._tellClose();

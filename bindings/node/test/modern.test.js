@@ -343,6 +343,19 @@ test("terminate gives handlers the grace to end", async (t) => {
   assert.equal((await master.stats()).waiting, 1);
 });
 
+test("what was finished before terminate is not given back", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const worker = cluster.worker();
+  const jobs = collect(worker);
+  const results = Promise.all([master.run({ n: 1 }), master.run({ n: 2 })]);
+  await until(() => jobs.length === 2, "the jobs arrive");
+  for (const job of jobs) job.complete(job.payload.n);
+  await worker.terminate();
+  assert.deepEqual(await results, [1, 2]);
+  assert.equal((await master.stats()).completed, 2);
+});
+
 test("terminate does not wait beyond its grace", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
