@@ -219,7 +219,7 @@ class Worker extends Member {
     lost.cause = error;
     this._complain(lost);
     // Without the option rejoin nothing more comes.
-    if (this.config.rejoin === false && !this._closing) {
+    if (String(this.config.rejoin) === "false" && !this._closing) {
       this._closing = true;
       this._release();
     }
