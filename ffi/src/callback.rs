@@ -46,8 +46,7 @@ pub type swarm_add_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job:
 
 /// Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
 /// call, and after it only if the callee still owns it.
-pub type swarm_delete_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
+pub type swarm_delete_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
 
 /// Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
 pub type swarm_log_fn =

@@ -66,7 +66,9 @@ impl Dispatch {
     /// Refuses a call that would wait for the callback that it is made in.
     pub(crate) fn check_outside(&self, doing: &str) -> Result<()> {
         if self.is_current() {
-            let message = format!("{doing} inside a callback of the same object would wait for itself; do it outside, or with the _async form where there is one");
+            let message = format!(
+                "{doing} inside a callback of the same object would wait for itself; do it outside, or with the _async form where there is one"
+            );
             return Err(Error::new(ErrorKind::InCallback, message));
         }
         Ok(())
@@ -79,7 +81,9 @@ impl Dispatch {
             return Ok(fd.number());
         }
         if state.thread.is_some() {
-            return Err(invalid("the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first _async call"));
+            return Err(invalid(
+                "the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first _async call",
+            ));
         }
         let fd = SignalFd::new()?;
         if state.signalled || !state.ended.is_empty() {

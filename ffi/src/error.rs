@@ -40,11 +40,7 @@ pub extern "C" fn swarm_error_free(error: Option<Box<swarm_error>>) {
 
 impl From<Error> for swarm_error {
     fn from(error: Error) -> Self {
-        swarm_error {
-            status: error.kind().into(),
-            retryable: error.kind().is_retryable(),
-            message: text(error.message()),
-        }
+        swarm_error { status: error.kind().into(), retryable: error.kind().is_retryable(), message: text(error.message()) }
     }
 }
 

@@ -173,7 +173,20 @@ impl From<Stats> for swarm_stats {
     fn from(stats: Stats) -> Self {
         let Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths } = stats;
         let struct_size = size_of::<swarm_stats>();
-        swarm_stats { struct_size, waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths }
+        swarm_stats {
+            struct_size,
+            waiting,
+            held,
+            deleting,
+            failed,
+            results,
+            members,
+            added,
+            completed,
+            failures,
+            deleted,
+            deaths,
+        }
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use libswarm::{Event, Master, Result};
 use tokio::runtime::Handle;
 
-use crate::callback::{
-    Reply, UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn,
-};
+use crate::callback::{Reply, UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
 use crate::dispatch::{Dispatch, Pending, Source};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, place};

@@ -153,10 +153,9 @@ impl From<Outcome> for swarm_outcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Completed(payload) => swarm_outcome { payload, failure: None },
-            Outcome::Failed(failure) => swarm_outcome {
-                payload: Payload::default(),
-                failure: Some((c_text(&failure.reason), c_text(&failure.message))),
-            },
+            Outcome::Failed(failure) => {
+                swarm_outcome { payload: Payload::default(), failure: Some((c_text(&failure.reason), c_text(&failure.message))) }
+            }
         }
     }
 }
