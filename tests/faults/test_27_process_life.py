@@ -37,12 +37,12 @@ def test_exit_with_work_in_flight(server: Redis, tmp_path: Path, language: Langu
 
 
 def test_children_of_a_preloaded_server(server: Redis) -> None:
-    done = subprocess.run([sys.executable, PROGRAMS / "preload.py", server.url], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, str(PROGRAMS / "preload.py"), server.url], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_thousand_worker_threads(server: Redis) -> None:
-    command = ["node", "--expose-gc", PROGRAMS / "threads.mjs", server.url, str(THREADS)]
+    command = ["node", "--expose-gc", str(PROGRAMS / "threads.mjs"), server.url, str(THREADS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     middle, end = json.loads(done.stdout)

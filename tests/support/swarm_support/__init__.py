@@ -1,6 +1,6 @@
 """Real servers, real processes and real faults for the test suites: nothing here imitates Redis."""
 
-from .acl import MINIMAL_ACL, add_acl_user
+from .acl import add_acl_user
 from .cluster import Cluster
 from .invariants import Ledger, Note, check_invariants, check_obliterated, read_journal
 from .processes import Answer, Driver, DriverFailure, Language
@@ -11,7 +11,6 @@ from .tls import Certificates
 from .waiting import wait_until
 
 __all__ = [
-    "MINIMAL_ACL",
     "Answer",
     "Certificates",
     "Cluster",

@@ -1,19 +1,20 @@
-"""A Redis user that may do what libswarm needs, and nothing else."""
+"""A Redis user that may do what docs/errors.md says libswarm needs, and nothing else."""
+
+import re
+from pathlib import Path
 
 from .redis_server import Redis
 
-# What a member sends itself, then what the scripts use on the cluster's keys. In a Redis Cluster `+cluster|slots` is needed, too.
-MINIMAL_ACL = (
-    "+hello +select +ping +info +evalsha +eval +xread "
-    "+time +exists +del +unlink "
-    "+hset +hsetnx +hget +hmget +hdel +hlen +hexists +hincrby "
-    "+lpush +rpush +lpop +lrem +llen "
-    "+sadd +srem +spop +scard +smembers +smismember "
-    "+zadd +zrem +zrange +zscore +zcard +zpopmin "
-    "+xadd +xtrim"
-)
+_PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
 
 
-def add_acl_user(server: Redis, name: str, password: str, cluster: str, rules: str = MINIMAL_ACL) -> None:
+def minimal_acl() -> list[str]:
+    """The permissions in the example on the page, so that the page is what is tested."""
+    found = re.search(r"ACL SETUSER \S+ on .*?```", _PAGE.read_text(), re.DOTALL)
+    assert found is not None, f"{_PAGE.name} shows no ACL SETUSER"
+    return re.findall(r"\+\S+", found[0])
+
+
+def add_acl_user(server: Redis, name: str, password: str, cluster: str) -> None:
     """Makes the user, whose keys are those of `cluster` only."""
-    server.command("ACL", "SETUSER", name, "reset", "on", f">{password}", f"~{{{cluster}}}:*", *rules.split())
+    server.command("ACL", "SETUSER", name, "reset", "on", f">{password}", f"~{{{cluster}}}:*", *minimal_acl())
