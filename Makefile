@@ -43,7 +43,7 @@ build-drivers: build
 demo: build ## Hash a real directory tree with workers in C, Python and Node, killing one half way (DIR= for another tree)
 	DIR="$(DIR)" examples/demo/run.sh
 
-bench: build ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
+bench: setup ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
 	benches/run.sh
 
 test: test-core test-support test-c test-python test-node test-conformance test-faults ## Run every test
