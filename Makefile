@@ -48,8 +48,10 @@ bench: setup ## Measure throughput, CPU per job, latency and memory in every lan
 
 test: test-core test-support test-c test-python test-node test-conformance test-faults ## Run every test
 
-test-core: setup ## Rust unit and integration tests, header drift and exported symbols
+test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
 	cargo test --workspace --exclude libswarm-python --exclude libswarm-node
+	$(WITH_REDIS) cargo run --quiet --package libswarm --example sums
+	$(WITH_REDIS) cargo run --quiet --package libswarm --example held
 
 test-support: setup ## The test servers and the fault proxy are what they say they are
 	$(TESTS) tests/support

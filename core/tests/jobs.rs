@@ -261,3 +261,19 @@ async fn what_was_submitted_before_closing_is_added() {
     assert_eq!(added.await.unwrap().unwrap().len(), 1);
     assert_eq!(master(&redis).stats().await.unwrap().waiting, 1);
 }
+
+#[tokio::test]
+async fn terminating_without_grace_still_sends_what_was_finished() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis));
+    master.add_many((0..10).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
+    for n in 0..10 {
+        let job = next_job(&worker).await;
+        if n < 7 {
+            worker.finish(job.fence, Finish::Complete(Payload::default()), None);
+        }
+    }
+    soon("terminate", worker.terminate(Duration::ZERO)).await.unwrap();
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.completed, stats.waiting, stats.held), (7, 3, 0));
+}

@@ -162,17 +162,20 @@ impl Task {
         let mut announced = false;
         // Every handle was dropped.
         let mut abandoned = false;
+        // The grace is over: what was finished is still sent, what is held is given back.
+        let mut overdue = false;
         loop {
             if flight.is_none() {
                 self.gather();
                 if due || self.has_to_say() {
                     due = false;
                     flight = Some(self.take_off());
-                } else if let Some(end) = self.may_end() {
+                } else if let Some(end) = self.may_end(overdue) {
                     return end;
                 }
             }
-            let closing = self.closing.as_ref().map(|(deadline, _)| *deadline);
+            let patience = if overdue { self.shared.options.timeout } else { Duration::ZERO };
+            let closing = self.closing.as_ref().map(|(deadline, _)| *deadline + patience);
             tokio::select! {
                 biased;
                 () = reached(self.session.right_until) => {
@@ -234,6 +237,10 @@ impl Task {
                 () = self.shared.events.room.notified() => {}
                 () = tokio::time::sleep_until(wake), if flight.is_none() => due = true,
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
+                    if !overdue {
+                        overdue = true;
+                        continue;
+                    }
                     abandon(flight, true);
                     let (_, done) = self.closing.take().expect("guarded");
                     return End::Leave(done);
@@ -453,8 +460,8 @@ impl Task {
     }
 
     /// With no round under way and nothing to say: whether draining or closing is done.
-    fn may_end(&mut self) -> Option<End> {
-        if self.held.is_empty() && self.drain_told {
+    fn may_end(&mut self, overdue: bool) -> Option<End> {
+        if (self.held.is_empty() || overdue) && self.drain_told {
             for drained in self.drained.drain(..) {
                 drained(Ok(()));
             }
