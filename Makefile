@@ -13,7 +13,7 @@ TESTS := $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
-.PHONY: help setup build build-c build-python build-node build-drivers demo bench install header clean lint \
+.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo bench install header clean lint \
 	test test-core test-support test-c test-python test-node test-conformance test-faults
 
 help: ## Show this list
@@ -24,18 +24,17 @@ setup: ## Check the toolchains and install the pinned tools (quick when there is
 
 build: build-c build-python build-node ## Build the C library, the Python package (into .venv) and the Node addon
 
-build-c: setup
-	cargo build --release --package libswarm-ffi
+# In one go, because these crates share what is below them.
+build-c build-node: build-rust
+
+build-rust: setup
+	node bindings/node/build.js --package libswarm-ffi --package driver-rust
 
 build-python: setup
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --manifest-path bindings/python/Cargo.toml
 
-build-node: setup
-	cd bindings/node && npm run --silent build
-
 build-drivers: build
 	mkdir -p $(DRIVERS)
-	cargo build --release --package driver-rust
 	cp target/release/driver-rust $(DRIVERS)/driver-rust
 	cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -g -Iinclude tests/conformance/driver-c/*.c \
 		target/release/libswarm.a -pthread -ldl -lm -o $(DRIVERS)/driver-c

@@ -1,0 +1,28 @@
+"use strict";
+// Builds the addon for this platform and puts it beside index.js. It shares target/ with the other crates; further arguments go to cargo.
+
+const { spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const path = require("node:path");
+
+const root = path.join(__dirname, "..", "..");
+const built = { darwin: "liblibswarm_node.dylib", win32: "libswarm_node.dll" }[process.platform] ?? "liblibswarm_node.so";
+
+function platform() {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform === "win32") return `${name}-msvc`;
+  if (process.platform !== "linux") return name;
+  return `${name}-${process.report.getReport().header.glibcVersionRuntime ? "gnu" : "musl"}`;
+}
+
+const debug = process.argv.includes("--debug");
+const args = ["build", "--package", "libswarm-node", ...(debug ? [] : ["--release"]), ...process.argv.slice(2).filter((arg) => arg !== "--debug")];
+const { status, error } = spawnSync("cargo", args, { cwd: root, stdio: "inherit" });
+if (error) console.error(`cargo cannot be started: ${error.message}`);
+if (status !== 0) process.exit(status ?? 1);
+
+const target = path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), debug ? "debug" : "release", built);
+const addon = path.join(__dirname, `assemblage.${platform()}.node`);
+// Replaced, not overwritten: a process that has the old one loaded keeps it.
+fs.copyFileSync(target, `${addon}.new`);
+fs.renameSync(`${addon}.new`, addon);
