@@ -16,23 +16,17 @@ def progress(text):
 
 
 def table(figures, languages):
-    raw_cpu = figures.median("raw", "bulk", "cpu_us_per_job")
-    raw_dispatch = figures.median("raw", "dispatch", "dispatch_p50_us")
-    print("\nCPU per job in us: producer + worker + redis (adding + finishing), and as a multiple of raw")
+    print("\nCPU per job in us: producer + worker + redis (adding + finishing), and as a multiple of raw in the runs beside it")
     for workload, factor in (("bulk", 1), ("bulk_concurrent", None), ("one_by_one", ONE_BY_ONE)):
         print(f"\n{workload}")
         for language in ["raw", *languages]:
-            total = figures.median(language, workload, "cpu_us_per_job")
-            if total is not None:
-                base = figures.median("raw", workload, "cpu_us_per_job") or raw_cpu
+            if figures.median(language, workload, "cpu_us_per_job") is not None:
                 target = BULK[language] * factor if factor and language in BULK else None
-                _throughput(figures, language, workload, total, total / base, target)
+                _throughput(figures, language, workload, target)
     print("\ndispatch to an idle worker, us")
     for language in ["raw", *languages]:
         p50, p99 = (figures.median(language, "dispatch", f"dispatch_{share}_us") for share in ("p50", "p99"))
-        if p50 is not None:
-            target = "" if language == "raw" else _verdict(p50 / raw_dispatch, DISPATCH)
-            print(f"  {language:7} p50 {p50:7.1f}  p99 {p99:8.1f}  {p50 / raw_dispatch:5.2f} x  {target}")
+        print(f"  {language:7} p50 {p50:7.1f}  p99 {p99:8.1f}  {_ratio(figures, language, 'dispatch', DISPATCH)}")
     pings = [figures.median("raw", "ping", f"round_trip_{share}_us") for share in ("p50", "p99")]
     print(f"  PING    p50 {pings[0]:7.1f}  p99 {pings[1]:8.1f}")
     print("\nwaiting and idle")
@@ -53,7 +47,7 @@ def table(figures, languages):
             print(f"  {language:7} {workload:16} {total:6.2f} us  {ratio:5.2f} x  {_verdict(ratio, CROWD)}")
 
 
-def _throughput(figures, language, workload, total, ratio, target):
+def _throughput(figures, language, workload, target):
     def value(metric):
         return figures.median(language, workload, metric) or 0
 
@@ -61,11 +55,17 @@ def _throughput(figures, language, workload, total, ratio, target):
     halves = ""
     if value("cpu_us_per_job_redis_adding"):
         halves = f"({value('cpu_us_per_job_redis_adding'):.2f} + {value('cpu_us_per_job_redis_finishing'):.2f})"
-    verdict = _verdict(ratio, target) if target else ""
     print(
-        f"  {language:7} {parts} {halves:13} = {total:6.2f}  {ratio:5.2f} x  {verdict:18}"
+        f"  {language:7} {parts} {halves:13} = {value('cpu_us_per_job'):6.2f}  {_ratio(figures, language, workload, target):28}"
         f"{value('jobs_per_s_added'):9.0f} added/s {value('jobs_per_s_finished'):9.0f} finished/s"
     )
+
+
+def _ratio(figures, language, workload, target):
+    ratio = figures.median(language, workload, "ratio_to_raw")
+    if ratio is None:
+        return ""
+    return f"{ratio:5.2f} x  {_verdict(ratio, target) if target else ''}"
 
 
 def _verdict(value, target):

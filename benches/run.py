@@ -24,8 +24,8 @@ RESULT = ROOT / "target" / "bench" / "libswarm.json"
 
 class Size:
     def __init__(self, quick):
-        self.rounds = 1 if quick else 3
-        self.jobs = 20_000 if quick else 200_000
+        self.rounds = 1 if quick else 5
+        self.jobs = 20_000 if quick else 100_000
         self.samples = 200 if quick else 1_000
         self.waiting = 20_000 if quick else 100_000
         self.idle_seconds = 6 if quick else 25
@@ -63,23 +63,31 @@ def main():
 
 
 def measure_once(redis, figures, commands, size):
-    """Every language between two runs of the raw limit, because the machine's other work changes all figures alike."""
-    raw(redis, figures, size)
+    """Every language between two runs of the raw limit, because the machine's other work changes the figures of both alike."""
+    before = raw(redis, figures, size)
     for language, command in commands.items():
         report.progress(f"  {language}")
-        workloads.add_then_drain(redis, figures, language, command, "bulk", "bulk", size.jobs)
-        workloads.concurrent(redis, figures, language, command, "bulk_concurrent", "bulk", size.jobs)
-        workloads.add_then_drain(redis, figures, language, command, "one_by_one", "one", size.jobs)
-        workloads.dispatch(redis, figures, language, command, size.samples)
-        raw(redis, figures, size)
+        measured = {
+            "bulk": workloads.add_then_drain(redis, figures, language, command, "bulk", "bulk", size.jobs),
+            "bulk_concurrent": workloads.concurrent(redis, figures, language, command, "bulk_concurrent", "bulk", size.jobs),
+            "one_by_one": workloads.add_then_drain(redis, figures, language, command, "one_by_one", "one", size.jobs),
+            "dispatch": workloads.dispatch(redis, figures, language, command, size.samples),
+        }
+        after = raw(redis, figures, size)
+        for workload, value in measured.items():
+            limit = (before[workload] + after[workload]) / 2
+            figures.add(language, workload, "ratio_to_raw", value / limit, "x")
+        before = after
 
 
 def raw(redis, figures, size):
+    """The limit of each workload. Adds one by one have that of adds in bulk."""
     report.progress("  raw")
-    workloads.add_then_drain(redis, figures, "raw", RAW, "bulk", "bulk", size.jobs)
-    workloads.concurrent(redis, figures, "raw", RAW, "bulk_concurrent", "bulk", size.jobs)
-    workloads.dispatch(redis, figures, "raw", RAW, size.samples)
+    bulk = workloads.add_then_drain(redis, figures, "raw", RAW, "bulk", "bulk", size.jobs)
+    concurrent = workloads.concurrent(redis, figures, "raw", RAW, "bulk_concurrent", "bulk", size.jobs)
+    dispatch = workloads.dispatch(redis, figures, "raw", RAW, size.samples)
     workloads.ping(redis, figures, RAW, size.samples)
+    return {"bulk": bulk, "bulk_concurrent": concurrent, "one_by_one": bulk, "dispatch": dispatch}
 
 
 def crowds(redis, figures, command, size):

@@ -35,7 +35,7 @@ def add_then_drain(redis, figures, language, command, workload, verb, count):
     figures.add(language, workload, "cpu_us_per_job_redis_adding", adding.micros["redis"] / count, "us")
     figures.add(language, workload, "cpu_us_per_job_redis_finishing", draining.micros["redis"] / count, "us")
     redis_micros = adding.micros["redis"] + draining.micros["redis"]
-    _split(
+    return _split(
         figures, language, workload, count,
         producer=adding.micros["producer"], worker=draining.micros["worker"], redis=redis_micros,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def concurrent(redis, figures, language, command, workload, verb, count):
     worker.close()
     figures.add(language, workload, "jobs_per_s_added", count / added_ns * 1e9, "1/s")
     figures.add(language, workload, "jobs_per_s_finished", count / finished_ns * 1e9, "1/s")
-    _split(figures, language, workload, count, **both.micros)
+    return _split(figures, language, workload, count, **both.micros)
 
 
 def dispatch(redis, figures, language, command, count):
@@ -75,8 +75,10 @@ def dispatch(redis, figures, language, command, count):
     worker.close()
     # The first ones find cold caches and scripts that are not loaded.
     samples = samples[count // 20 :]
-    figures.add(language, "dispatch", "dispatch_p50_us", percentile(samples, 0.5) / 1000, "us")
+    p50 = percentile(samples, 0.5) / 1000
+    figures.add(language, "dispatch", "dispatch_p50_us", p50, "us")
     figures.add(language, "dispatch", "dispatch_p99_us", percentile(samples, 0.99) / 1000, "us")
+    return p50
 
 
 def ping(redis, figures, command, count):

@@ -14,8 +14,15 @@ pub(crate) fn request(words: &[&str]) -> Vec<u8> {
 pub(crate) fn head(out: &mut Vec<u8>, words: &[&str], more: usize) {
     out.extend_from_slice(format!("*{}\r\n", words.len() + more).as_bytes());
     for word in words {
-        out.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        self::word(out, word.as_bytes());
     }
+}
+
+/// Appends one word of a request.
+pub(crate) fn word(out: &mut Vec<u8>, word: &[u8]) {
+    write!(out, "${}\r\n", word.len()).expect("memory");
+    out.extend_from_slice(word);
+    out.extend_from_slice(b"\r\n");
 }
 
 pub(crate) struct Connection {
@@ -62,23 +69,27 @@ impl Connection {
         last.expect("an array")
     }
 
-    /// The ids of the entries that XREADGROUP answers, each as a word of a request; and how many.
-    pub(crate) fn stream_ids(&mut self, ids: &mut Vec<u8>) -> usize {
+    /// The entries that XREADGROUP answers, each its id and its one value.
+    pub(crate) fn stream_entries(&mut self, entries: &mut Vec<(Vec<u8>, Vec<u8>)>) {
+        entries.clear();
         if self.line().1 < 1 {
-            return 0;
+            return;
         }
         self.line();
         self.skip();
-        let (_, entries) = self.line();
-        for _ in 0..entries {
+        for _ in 0..self.line().1 {
             self.line();
-            let (_, length) = self.line();
-            ids.extend_from_slice(format!("${length}\r\n").as_bytes());
-            ids.extend_from_slice(self.bytes(length as usize));
-            ids.extend_from_slice(b"\r\n");
+            let id = self.bulk();
+            self.line();
             self.skip();
+            let value = self.bulk();
+            entries.push((id, value));
         }
-        entries as usize
+    }
+
+    fn bulk(&mut self) -> Vec<u8> {
+        let (_, length) = self.line();
+        self.bytes(length as usize).to_vec()
     }
 
     /// The type and the number of the next line; 0 if it is text.

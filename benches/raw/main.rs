@@ -1,7 +1,10 @@
-//! The limit: the same server used as leanly as it can be, with blocking sockets and requests encoded beforehand. Batches of 100.
+//! The limit: the same server used as leanly as it can be, over blocking sockets, in batches of 100. Each payload is written anew and
+//! each entry is taken out of its reply, as any client has to; nothing else is done with them.
 //! `bench-raw producer|worker <url> <key>`.
 
 mod connection;
+
+use std::io::Write;
 
 use bench_control::{FIRST, TEXT, monotonic, next_command, say, say_samples, sent_at};
 use connection::{Connection, request};
@@ -22,8 +25,9 @@ fn main() {
     }
 }
 
-fn payload(n: u64) -> String {
-    format!(r#"{{"n":{n},"to":"somebody@example.org","text":"{TEXT}"}}"#)
+fn write_payload(out: &mut Vec<u8>, n: u64) {
+    out.clear();
+    write!(out, r#"{{"n":{n},"to":"somebody@example.org","text":"{TEXT}"}}"#).expect("memory");
 }
 
 fn producer(connection: &mut Connection, key: &str) {
@@ -46,8 +50,17 @@ fn producer(connection: &mut Connection, key: &str) {
 
 /// One write and one read per batch of XADD.
 fn add(connection: &mut Connection, key: &str, count: u64) {
-    let batch: Vec<u8> = (0..BATCH).flat_map(|n| request(&["XADD", key, "*", "d", &payload(FIRST + n as u64)])).collect();
-    for _ in 0..count as usize / BATCH {
+    let mut head = Vec::new();
+    connection::head(&mut head, &["XADD", key, "*", "d"], 1);
+    let mut batch = Vec::new();
+    let mut payload = Vec::new();
+    for from in (0..count).step_by(BATCH) {
+        batch.clear();
+        for n in from..from + BATCH as u64 {
+            write_payload(&mut payload, FIRST + n);
+            batch.extend_from_slice(&head);
+            connection::word(&mut batch, &payload);
+        }
         connection.write(&batch);
         for _ in 0..BATCH {
             connection.skip();
@@ -56,9 +69,17 @@ fn add(connection: &mut Connection, key: &str, count: u64) {
 }
 
 fn hand_over(connection: &mut Connection, key: &str, count: u64, pause_us: u64) {
+    let mut push = Vec::new();
+    connection::head(&mut push, &["LPUSH", &format!("{key}:list")], 1);
+    let head = push.len();
+    let mut payload = Vec::new();
     for _ in 0..count {
         std::thread::sleep(std::time::Duration::from_micros(pause_us));
-        connection.call(&["LPUSH", &format!("{key}:list"), &payload(monotonic())]);
+        write_payload(&mut payload, monotonic());
+        push.truncate(head);
+        connection::word(&mut push, &payload);
+        connection.write(&push);
+        connection.skip();
     }
 }
 
@@ -103,31 +124,29 @@ fn worker(connection: &mut Connection, key: &str) {
 fn drain(connection: &mut Connection, key: &str, count: u64) {
     let read = request(&["XREADGROUP", "GROUP", GROUP, "one", "COUNT", &BATCH.to_string(), "BLOCK", "1000", "STREAMS", key, ">"]);
     let mut handled = 0;
+    let mut entries = Vec::new();
     let mut out = read.clone();
-    let mut ids = Vec::new();
-    let mut unread_replies = 0;
-    while handled < count || unread_replies > 0 {
+    while handled < count {
         connection.write(&out);
-        for _ in 0..unread_replies {
+        if !entries.is_empty() {
+            connection.skip();
             connection.skip();
         }
+        connection.stream_entries(&mut entries);
+        handled += entries.len() as u64;
         out.clear();
-        unread_replies = 0;
-        if handled == count {
-            break;
-        }
-        ids.clear();
-        let entries = connection.stream_ids(&mut ids);
-        if entries > 0 {
-            for head in [["XACK", key, GROUP].as_slice(), ["XDEL", key].as_slice()] {
-                connection::head(&mut out, head, entries);
-                out.extend_from_slice(&ids);
+        if !entries.is_empty() {
+            for words in [["XACK", key, GROUP].as_slice(), ["XDEL", key].as_slice()] {
+                connection::head(&mut out, words, entries.len());
+                for (id, _) in &entries {
+                    connection::word(&mut out, id);
+                }
             }
-            unread_replies = 2;
         }
-        handled += entries as u64;
-        if handled < count {
-            out.extend_from_slice(&read);
-        }
+        out.extend_from_slice(&read);
     }
+    out.truncate(out.len() - read.len());
+    connection.write(&out);
+    connection.skip();
+    connection.skip();
 }
