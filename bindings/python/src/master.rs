@@ -82,14 +82,15 @@ impl Master {
         self.submit(vec![job], Value::Added)
     }
 
-    /// Adds many jobs in one crossing; answers their ids.
-    #[pyo3(signature = (payloads, ids=None, result=false, result_ttl=None))]
+    /// Adds many jobs in one crossing; answers `[(id, existed)]`, or with `ids_only` their ids.
+    #[pyo3(signature = (payloads, ids=None, result=false, result_ttl=None, ids_only=false))]
     fn add_many(
         &self,
         payloads: &Bound<'_, PyList>,
         ids: Option<Vec<Text>>,
         result: bool,
         result_ttl: Option<f64>,
+        ids_only: bool,
     ) -> PyResult<Call> {
         let payloads = encode_many(payloads)?;
         if let Some(ids) = &ids
@@ -100,7 +101,7 @@ impl Master {
         let options = JobOptions { result, result_ttl };
         let mut ids = ids.into_iter().flatten();
         let jobs = payloads.into_iter().map(|payload| new_job(payload, ids.next(), &options)).collect::<PyResult<_>>()?;
-        self.submit(jobs, Value::Ids)
+        self.submit(jobs, if ids_only { Value::Ids } else { Value::Added })
     }
 
     /// Checks and encodes one job now, to be sent with the others by `flush`; answers its place among them.

@@ -41,7 +41,8 @@ async def test_adds_of_one_tick_travel_together(cluster: str, url: str) -> None:
         ids = await asyncio.gather(*(master.add_job({"n": n}, id=f"id-{n}") for n in range(500)))
         assert ids == [f"id-{n}" for n in range(500)]
         assert await master.add(None, id="id-7") == ("id-7", True)
-        assert (await master.stats()).waiting == 500
+        assert await master.add_many([1, 2], ids=["id-0", "new"]) == [("id-0", True), ("new", False)]
+        assert (await master.stats()).waiting == 501
 
 
 @in_loop

@@ -62,8 +62,21 @@ class Master(Events):
     ) -> list[str]:
         """Adds many jobs in one go, all checked before any is sent, and returns their ids in order."""
         many = payloads if isinstance(payloads, list) else list(payloads)
-        added: list[str] = self._native.add_many(many, ids, result, result_ttl).wait()
+        added: list[str] = self._native.add_many(many, ids, result, result_ttl, True).wait()
         return added
+
+    def add_many(
+        self,
+        payloads: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        result: bool = False,
+        result_ttl: float | None = None,
+    ) -> list[Added]:
+        """As `add_jobs`, and tells of each whether it existed."""
+        many = payloads if isinstance(payloads, list) else list(payloads)
+        added: list[tuple[str, bool]] = self._native.add_many(many, ids, result, result_ttl).wait()
+        return [Added(*pair) for pair in added]
 
     def delete_job(self, id: str) -> bool:
         """Deletes a job whatever its state; its worker is told to stop it. Whether it existed."""
