@@ -607,7 +607,8 @@ SWARM_MUST_USE swarm_status swarm_master_new(const swarm_options *options, swarm
 swarm_status swarm_master_ready(const swarm_master *master, uint64_t timeout_ms, swarm_error **error);
 
 /**
- * Sets the callback for registrations; NULL removes it. A registration before the call is still told.
+ * Sets the callback for registrations; NULL removes it. To be set before the other callbacks: a registration before the
+ * first on_* or _async call is still told.
  */
 void swarm_master_on_ready(const swarm_master *master,
                            swarm_ready_fn callback,

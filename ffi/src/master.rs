@@ -77,7 +77,8 @@ pub unsafe extern "C" fn swarm_master_ready(
     })
 }
 
-/// Sets the callback for registrations; NULL removes it. A registration before the call is still told.
+/// Sets the callback for registrations; NULL removes it. To be set before the other callbacks: a registration before the
+/// first on_* or _async call is still told.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_master_on_ready(
     master: Option<&swarm_master>,

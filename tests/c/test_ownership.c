@@ -1,4 +1,6 @@
 /* user_data is destroyed exactly once, in every way that a call can go; jobs may outlive their worker. */
+#include <dirent.h>
+
 #include "support.h"
 
 static swarm_options *options;
@@ -117,13 +119,30 @@ static void given_back(bool terminate_first) {
 static void a_freed_workers_job_is_anothers(void) { given_back(false); }
 static void a_terminating_workers_job_is_anothers(void) { given_back(true); }
 
+/* Threads or descriptors of this process; 0 where the system does not list them. */
+static long entries(const char *path) {
+  DIR *directory = opendir(path);
+  long count = 0;
+  if (directory == NULL) return 0;
+  while (readdir(directory) != NULL) count++;
+  closedir(directory);
+  return count;
+}
+
 static void members_come_and_go(void) {
+  const char *const lists[] = {"/proc/self/task", "/proc/self/fd"};
+  long before[2] = {entries(lists[0]), entries(lists[1])};
   for (int i = 0; i < 30; i++) {
     swarm_worker *worker = new_worker(options);
     swarm_worker_on_add(worker, echo, NULL, NULL);
     if (i % 3 > 0) CHECK_OK(swarm_worker_start(worker, &error));
     if (i % 3 > 1) CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
     CHECK(swarm_worker_free(worker) == SWARM_OK);
+  }
+  /* With the last member the runtime has ended; the system may list a thread for a moment after it was joined. */
+  double until = now_ms() + DEADLINE_MS;
+  for (int i = 0; i < 2; i++) {
+    while (entries(lists[i]) > before[i]) CHECK(now_ms() < until);
   }
 }
 
