@@ -158,8 +158,7 @@ pub fn random_id() -> String {
     Ids::new().next()
 }
 
-/// Many fresh ids for one call to the system. Not kept longer than a batch: a generator that lives on would give a forked child the
-/// ids of its parent.
+/// Many fresh ids for one call to the system. Belongs to one object, and never to a process: a forked child would make its parent's ids.
 pub(crate) struct Ids(SmallRng);
 
 impl Ids {

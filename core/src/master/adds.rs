@@ -101,7 +101,7 @@ impl Adds {
     }
 
     /// The next batch, numbered, or `None` if nothing waits. A submission too large for it stays for the next, with what is left of it.
-    pub(crate) fn next_batch(&self, incarnation: &str, number: u64) -> Option<Batch> {
+    pub(crate) fn next_batch(&self, incarnation: &str, number: u64, fresh: &mut Ids) -> Option<Batch> {
         if self.len() == 0 {
             return None;
         }
@@ -109,7 +109,6 @@ impl Adds {
         let mut body = Vec::new();
         let mut own: Vec<usize> = Vec::new();
         let (mut count, mut largest) = (0, 0);
-        let mut fresh = Ids::new();
         loop {
             let Some(mut submission) = self.lock().submissions.pop_front() else { break };
             let stored = submission.added.len();

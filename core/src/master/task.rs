@@ -13,7 +13,7 @@ use super::waits::Waits;
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::job::Outcome;
+use crate::job::{Ids, Outcome};
 use crate::member::{Backoff, InboxTask, Session, Shared, Source};
 use crate::store::record::read_outcome;
 use crate::store::{AddReply, Entry, Failed, SyncCall, SyncReply, after};
@@ -30,6 +30,8 @@ pub(crate) struct Task {
     waits: Arc<Waits>,
     commands: mpsc::UnboundedReceiver<Done<()>>,
     session: Session,
+    /// Ids for jobs that have none of their own. A master cannot be used in a forked child, so no two processes share it.
+    fresh: Ids,
     /// Number of the last batch of adds under the current incarnation.
     number: u64,
     closing: Option<Option<Done<()>>>,
@@ -62,7 +64,7 @@ impl Task {
         waits: Arc<Waits>,
         commands: mpsc::UnboundedReceiver<Done<()>>,
     ) -> Self {
-        Task { session: Session::new(shared.clone()), shared, adds, waits, commands, number: 0, closing: None }
+        Task { session: Session::new(shared.clone()), shared, adds, waits, commands, fresh: Ids::new(), number: 0, closing: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -239,7 +241,7 @@ impl Task {
     }
 
     fn take_off(&mut self) -> Option<AddFlight> {
-        let batch = self.adds.next_batch(&self.session.incarnation, self.number + 1)?;
+        let batch = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh)?;
         self.number += 1;
         self.shared.pending.store(batch.count as u64, std::sync::atomic::Ordering::Relaxed);
         Some(AddFlight {

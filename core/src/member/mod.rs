@@ -248,8 +248,12 @@ impl Session {
                     Ok(read) => {
                         backoff.reset();
                         shared.healed(Source::Inbox);
-                        if !read.0.is_empty() && sender.send(read).await.is_err() {
-                            return;
+                        if !read.0.is_empty() {
+                            if sender.send(read).await.is_err() {
+                                return;
+                            }
+                            // The member's task goes first: a job is told before the next read is sent.
+                            tokio::task::yield_now().await;
                         }
                     }
                     Err(Failed { error, .. }) => {
