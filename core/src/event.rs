@@ -43,6 +43,9 @@ pub enum Event {
     Error(Error),
 }
 
+/// `Ready` and `Error` events kept for a program that does not take them.
+const MOST_NEWS: usize = 64;
+
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Unbounded here; what bounds it is the worker's window, which counts only jobs that the program has taken.
@@ -65,6 +68,17 @@ struct State {
     woken: bool,
     wake: Option<Wake>,
     ended: bool,
+}
+
+impl State {
+    /// A program that never takes events, as of a master it only calls, keeps the newest of what is only told.
+    fn forget_old_news(&mut self) {
+        let is_news = |event: &Event| matches!(event, Event::Ready { .. } | Event::Error(_));
+        if self.events.back().is_some_and(is_news) && self.events.iter().filter(|event| is_news(event)).count() > MOST_NEWS {
+            let oldest = self.events.iter().position(is_news);
+            oldest.map(|position| self.events.remove(position));
+        }
+    }
 }
 
 impl EventQueue {
@@ -94,6 +108,7 @@ impl EventQueue {
     pub(crate) fn push(&self, events: impl IntoIterator<Item = Event>) {
         let mut state = self.lock();
         state.events.extend(events);
+        state.forget_old_news();
         if state.events.is_empty() || state.woken {
             return;
         }
@@ -160,5 +175,31 @@ impl EventQueue {
             _ => true,
         });
         jobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn news_that_nobody_takes_are_bounded_and_a_wake_is_sent_once() {
+        let queue = EventQueue::new(10);
+        let wakes = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = wakes.clone();
+        queue.set_wake(Arc::new(move || {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }));
+        for n in 0..100 {
+            queue.push([Event::Error(Error::new(ErrorKind::Unavailable, n.to_string()))]);
+        }
+        queue.push([Event::Close(None)]);
+        let events = queue.take(1000);
+        assert_eq!(events.len(), MOST_NEWS + 1);
+        assert!(matches!(&events[0], Event::Error(error) if error.message() == "36"), "the newest are kept");
+        assert!(matches!(events[MOST_NEWS], Event::Close(None)));
+        queue.push([Event::Close(None)]);
+        assert_eq!(wakes.load(std::sync::atomic::Ordering::Relaxed), 2, "one for each time it was empty");
     }
 }

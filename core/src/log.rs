@@ -5,7 +5,8 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, Once};
+use std::sync::{Mutex, MutexGuard, Once, TryLockError};
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -31,7 +32,8 @@ pub type LogSink = Box<dyn Fn(&LogRecord) + Send>;
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-static QUEUE_IN: Mutex<Option<SyncSender<LogRecord>>> = Mutex::new(None);
+/// The way to the log thread, and the process it runs in: a forked child has the memory but not the thread.
+static QUEUE_IN: Mutex<Option<(u32, SyncSender<LogRecord>)>> = Mutex::new(None);
 
 /// Sends records up to `level` (0 none, 1 error … 5 trace) to `sink`, on a thread of its own, never on a runtime thread. One sink per
 /// process: a later call replaces it, and `None` ends it once it has had what waits. After a fork the child has none until it sets one.
@@ -55,8 +57,25 @@ pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
         Some(sink) if level > 0 => Some(start(sink)?),
         _ => None,
     };
-    LEVEL.store(if sender.is_some() { level.min(5) } else { 0 }, Ordering::Relaxed);
-    *queue() = sender;
+    let level = if sender.is_some() { level.min(5) } else { 0 };
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let mut queue = loop {
+        match queue() {
+            Some(queue) => break queue,
+            // Held for the moment of one record; in a child that was forked in that moment, for ever.
+            None if Instant::now() < deadline => std::thread::yield_now(),
+            None => {
+                return Err(Error::new(ErrorKind::Forked, "the log of the parent process was in use when this one was forked"));
+            }
+        }
+    };
+    if let Some((pid, parents)) = std::mem::replace(&mut *queue, sender.map(|sender| (std::process::id(), sender)))
+        && pid != std::process::id()
+    {
+        std::mem::forget(parents);
+    }
+    drop(queue);
+    LEVEL.store(level, Ordering::Relaxed);
     tracing::callsite::rebuild_interest_cache();
     Ok(())
 }
@@ -82,8 +101,12 @@ fn drain(records: &Receiver<LogRecord>, sink: &LogSink) {
     }
 }
 
-fn queue() -> MutexGuard<'static, Option<SyncSender<LogRecord>>> {
-    QUEUE_IN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn queue() -> Option<MutexGuard<'static, Option<(u32, SyncSender<LogRecord>)>>> {
+    match QUEUE_IN.try_lock() {
+        Ok(queue) => Some(queue),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 fn number(level: Level) -> u8 {
@@ -109,9 +132,12 @@ impl Subscriber for Queue {
         event.record(&mut text);
         let metadata = event.metadata();
         let record = LogRecord { level: number(*metadata.level()), target: metadata.target().to_owned(), message: text.0 };
-        if let Some(sender) = &*queue()
-            && sender.try_send(record).is_err()
-        {
+        // Never waits: not for the sink, and not for another thread that logs.
+        let sent = queue().is_some_and(|queue| match &*queue {
+            Some((pid, sender)) if *pid == std::process::id() => sender.try_send(record).is_ok(),
+            _ => true,
+        });
+        if !sent {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -145,7 +171,6 @@ impl Visit for Text {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     #[test]
     fn records_reach_the_sink_up_to_the_level() {
