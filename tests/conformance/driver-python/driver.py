@@ -134,10 +134,7 @@ class MasterDriver:
                 return Answer().add(id=master.add_job(_hard_value(fields["value"])))
             case "add_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
-                ids = _list(fields, "ids")
-                if not ids:
-                    return Answer().add(ids=master.add_jobs(payloads))
-                many = master.add_many(payloads, ids=ids)
+                many = master.add_many(payloads, ids=_list(fields, "ids") or None)
                 return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
             case "flood":
                 return self._flood(int(fields["count"]), _value(fields))

@@ -1,0 +1,31 @@
+"""A worker is told of its jobs in the order in which they were given to it, also while it joins."""
+
+import pytest
+from scenario import Drivers
+from swarm_support import Language, Redis
+
+JOBS = 20
+ROUNDS = 10
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_jobs_come_in_the_order_of_their_fences(language: Language, drivers: Drivers) -> None:
+    with Redis() as server:
+        for number in range(ROUNDS):
+            master, worker = drivers.take(language), drivers.take(language)
+            address = {"cluster": f"order-{number}", "url": server.url, "lease": 5000}
+            master.call("master", **address)
+            master.call("ready")
+            # Some jobs wait already when it is registered, others come while it is given those.
+            worker.call("worker", **address)
+            ids = [master.call("add", payload=b"1", id=f"{index:03}")["id"] for index in range(JOBS)]
+            told = []
+            while len(told) < JOBS:
+                event = worker.event()
+                assert event is not None, f"only {len(told)} jobs came"
+                if event["event"] == "add":
+                    told.append((int(event["fence"]), event["id"]))
+            assert told == sorted(told)
+            assert [job for _, job in told] == ids
+            drivers.give_back(master)
+            drivers.give_back(worker)
