@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from scenario import Drivers
 from swarm_support import Redis
 

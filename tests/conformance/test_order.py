@@ -19,7 +19,7 @@ def test_jobs_come_in_the_order_of_their_fences(language: Language, drivers: Dri
             # Some jobs wait already when it is registered, others come while it is given those.
             worker.call("worker", **address)
             ids = [master.call("add", payload=b"1", id=f"{index:03}")["id"] for index in range(JOBS)]
-            told = []
+            told: list[tuple[int, str]] = []
             while len(told) < JOBS:
                 event = worker.event()
                 assert event is not None, f"only {len(told)} jobs came"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-
 from scenario import Drivers, Player, Scenario, load
 from swarm_support import Language, Redis
 

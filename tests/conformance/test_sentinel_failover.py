@@ -1,7 +1,6 @@
 """A master reached through Sentinels is killed while jobs are added and done."""
 
 import pytest
-
 from scenario import Drivers
 from swarm_support import Language, Sentinels, wait_until
 

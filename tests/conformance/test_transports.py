@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from scenario import Drivers, Player, Scenario, load
 from swarm_support import Certificates, Cluster, Language, Redis, Sentinels, add_acl_user, wait_until
 

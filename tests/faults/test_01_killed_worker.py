@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Redis
 from team import Team
 

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Redis, wait_until
 from team import Team
 

@@ -4,7 +4,6 @@ Nothing is given again, and the lease is renewed all the while."""
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Redis, wait_until
 from team import Team
 

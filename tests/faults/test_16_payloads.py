@@ -5,7 +5,6 @@ the values that are hard to write or to read as JSON, as a program of each langu
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Redis
 from team import Team
 

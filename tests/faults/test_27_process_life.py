@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Redis, wait_until
 from team import Team
 

@@ -4,7 +4,6 @@ left held by a worker that does not know it."""
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Language, Proxy, Redis, wait_until
 from team import Team
 

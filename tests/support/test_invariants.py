@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from swarm_support import Ledger, Redis, check_invariants, check_obliterated
 
 PAYLOAD = b'{"n":1}'

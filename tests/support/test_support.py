@@ -8,7 +8,6 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
 from swarm_support import Certificates, Cluster, Proxy, Redis, Sentinels, wait_until
 
 
