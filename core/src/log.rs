@@ -33,7 +33,9 @@ pub type LogSink = Box<dyn Fn(&LogRecord) + Send>;
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 /// The way to the log thread, and the process it runs in: a forked child has the memory but not the thread.
-static QUEUE_IN: Mutex<Option<(u32, SyncSender<LogRecord>)>> = Mutex::new(None);
+static QUEUE_IN: Mutex<Option<WayIn>> = Mutex::new(None);
+
+type WayIn = (u32, SyncSender<LogRecord>);
 
 /// Sends records up to `level` (0 none, 1 error … 5 trace) to `sink`, on a thread of its own, never on a runtime thread. One sink per
 /// process: a later call replaces it, and `None` ends it once it has had what waits. After a fork the child has none until it sets one.
@@ -101,7 +103,7 @@ fn drain(records: &Receiver<LogRecord>, sink: &LogSink) {
     }
 }
 
-fn queue() -> Option<MutexGuard<'static, Option<(u32, SyncSender<LogRecord>)>>> {
+fn queue() -> Option<MutexGuard<'static, Option<WayIn>>> {
     match QUEUE_IN.try_lock() {
         Ok(queue) => Some(queue),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

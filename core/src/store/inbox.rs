@@ -18,6 +18,9 @@ use crate::options::Options;
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
 const ENTRIES: usize = 64;
 
+/// An entry as Redis gives it: its id, its kind and its blob.
+type RawEntry = (String, Vec<u8>, Vec<u8>);
+
 /// What one entry says.
 pub(crate) enum Entry {
     /// Jobs given.
@@ -79,7 +82,7 @@ impl Inbox {
         Ok((entries, self.last.clone()))
     }
 
-    async fn try_read(&mut self) -> Result<Vec<(String, Vec<u8>, Vec<u8>)>, Failed> {
+    async fn try_read(&mut self) -> Result<Vec<RawEntry>, Failed> {
         let limit = self.options.timeout;
         let block = self.block();
         let connection = match &mut self.connection {
@@ -118,7 +121,7 @@ pub(crate) fn after(id: &str) -> String {
 }
 
 /// `[[key, [[id, [field, value]], …]]]`, or nil when none came.
-fn stream_entries(answer: Value) -> Option<Vec<(String, Vec<u8>, Vec<u8>)>> {
+fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
     let streams = match answer {
         Value::Nil => return Some(Vec::new()),
         Value::Array(streams) => streams,

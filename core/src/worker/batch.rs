@@ -159,7 +159,8 @@ impl Batch {
 
 fn cut(mut text: String) -> String {
     if text.len() > MAX_ERROR_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_ERROR_TEXT));
+        let end = (0..=MAX_ERROR_TEXT).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
     }
     text
 }

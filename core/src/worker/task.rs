@@ -50,6 +50,9 @@ pub(crate) struct Task {
     closing: Option<(Instant, Done<()>)>,
 }
 
+/// Answers when the round was sent, and what came back.
+type Flying = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
+
 /// A round under way. On failure it is sent again as it is.
 struct Flight {
     call: Arc<SyncCall>,
@@ -57,7 +60,7 @@ struct Flight {
     maybe_executed: bool,
     dones: Dones,
     ended: usize,
-    future: Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>,
+    future: Flying,
 }
 
 /// Why an incarnation ended.
@@ -323,11 +326,7 @@ impl Task {
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
     }
 
-    fn fly(
-        &self,
-        call: Arc<SyncCall>,
-        pause: Duration,
-    ) -> Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>> {
+    fn fly(&self, call: Arc<SyncCall>, pause: Duration) -> Flying {
         let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
         Box::pin(async move {
             if !pause.is_zero() {
