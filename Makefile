@@ -72,7 +72,7 @@ test-faults: build-drivers ## Killed, stopped, cut off and blocked members, lost
 
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
 	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests
