@@ -24,7 +24,7 @@ RESULT = ROOT / "target" / "bench" / "libswarm.json"
 
 class Size:
     def __init__(self, quick):
-        self.rounds = 1 if quick else 5
+        self.rounds = 1 if quick else 3
         self.jobs = 20_000 if quick else 100_000
         self.samples = 200 if quick else 1_000
         self.waiting = 20_000 if quick else 100_000

@@ -99,7 +99,10 @@ impl Connection {
                 let line = &self.buffer[self.at..self.at + length - 1];
                 assert!(line[0] != b'-', "{}", String::from_utf8_lossy(line));
                 let digits = if line.get(1) == Some(&b'-') { &line[2..] } else { &line[1..] };
-                let number = digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+                let number = digits
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit())
+                    .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
                 let read = (line[0], if digits.len() + 1 < line.len() { -number } else { number });
                 self.at += length + 1;
                 return read;
