@@ -155,6 +155,7 @@ impl Call {
             py.detach(|| {
                 let slot = state.lock();
                 drop(state.ended.wait_timeout_while(slot, slice, |slot| slot.result.is_none()));
+                crate::exit::pass_call();
             });
             if let Err(interrupt) = py.check_signals() {
                 self.abort();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libswarm::{Done, Finish};
 
+use crate::exit::this_thread;
 use crate::runtime::Owner;
 
 /// How long a finished job may wait for its neighbours when the handler of the next job takes its time.
@@ -72,10 +73,4 @@ impl Finishes {
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A number of this thread's own while it lives: the address of something of its own.
-fn this_thread() -> usize {
-    thread_local!(static MARK: u8 = const { 0 });
-    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }

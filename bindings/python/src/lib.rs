@@ -2,6 +2,7 @@
 
 mod call;
 mod errors;
+mod exit;
 mod finishes;
 mod fork;
 mod job;
@@ -23,6 +24,8 @@ mod _native {
     use crate::call::Call;
     #[pymodule_export]
     use crate::errors::error_kinds;
+    #[pymodule_export]
+    use crate::exit::{begin_exit, end_exit};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]

@@ -63,7 +63,11 @@ impl Mailbox {
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let post = self.post()?;
         let timeout = timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
-        let there = py.detach(|| post.wake.wait(timeout));
+        let there = py.detach(|| {
+            let there = post.wake.wait(timeout);
+            crate::exit::pass_mailbox();
+            there
+        });
         py.check_signals()?;
         Ok(there)
     }

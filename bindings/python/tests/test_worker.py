@@ -202,6 +202,43 @@ def test_a_loop_ends_when_the_worker_is_terminated(master: Master, cluster: str,
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_jobs_that_come_before_anybody_looks_are_kept_for_them(master: Master, cluster: str, url: str) -> None:
+    with Worker(cluster, url=url) as worker:
+        ids = master.add_jobs(range(2000))
+        wait_until(lambda: len(worker.jobs) >= 1000, SOON, "many are held")
+        master.delete_job(ids[0])
+        wait_until(lambda: ids[0] not in worker.jobs, SOON, "the first is gone")
+        seen = []
+        for job in worker:
+            seen.append(job.payload)
+            job.complete()
+            if len(seen) == 1999:
+                break
+        assert seen == list(range(1, 2000))
+    with Worker(cluster, url=url) as worker:
+        master.add_jobs(["early", "late"])
+        wait_until(lambda: len(worker.jobs) == 2, SOON, "both are held")
+        seen = []
+        worker.on("add", lambda job: seen.append(job.payload))
+        wait_until(lambda: seen == ["early", "late"], SOON, "both are told")
+
+
+def test_a_full_backlog_hides_no_deletion_and_no_end(master: Master, cluster: str, url: str) -> None:
+    told: list[str] = []
+    worker = Worker(cluster, url=url)
+    worker.on_delete(lambda job: told.append(job.id))
+    with worker:
+        ids = master.add_jobs(range(3000))
+        wait_until(lambda: len(worker.jobs) >= 1000, SOON, "the backlog is full")
+        jobs = iter(worker)
+        assert next(jobs).id == ids[0]
+        master.delete_job(ids[0])
+        wait_until(lambda: ids[0] in told, SOON, "the deletion is told")
+        held = len(worker.jobs)
+        threading.Thread(target=worker.terminate).start()
+        wait_until(lambda: len(told) >= held, SOON, "the end is told")
+
+
 def test_two_threads_share_a_loop(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url).start()
     seen: list[int] = []

@@ -34,6 +34,7 @@ def register(member: Member) -> None:
 
 @atexit.register
 def _leave_all() -> None:
+    _native.begin_exit()
     deadline = time.monotonic() + _PATIENCE
     leaving = []
     for member in list(_members):
@@ -51,3 +52,4 @@ def _leave_all() -> None:
             pass
         member._left(max(0.0, deadline - time.monotonic()))
     _native.set_log_sink(0)
+    _native.end_exit()

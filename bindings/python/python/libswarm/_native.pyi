@@ -1,11 +1,25 @@
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Literal, final
 
-__all__ = ["Call", "Job", "Mailbox", "Master", "Worker", "__version__", "check_options", "error_kinds", "set_log_sink"]
+__all__ = [
+    "Call",
+    "Job",
+    "Mailbox",
+    "Master",
+    "Worker",
+    "__version__",
+    "begin_exit",
+    "check_options",
+    "end_exit",
+    "error_kinds",
+    "set_log_sink",
+]
 
 __version__: str
 
 def error_kinds() -> list[tuple[int, str, str, bool]]: ...
+def begin_exit() -> None: ...
+def end_exit() -> None: ...
 def check_options(cluster: str, settings: list[tuple[str, str]]) -> None: ...
 def set_log_sink(level: int, sink: Callable[[int, str, str], object] | None = None) -> None: ...
 

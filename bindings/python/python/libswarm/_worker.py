@@ -18,6 +18,8 @@ Handler = TypeVar("Handler", bound=Callable[..., object])
 BATCH = 256
 #: Jobs taken but not begun, at which no more are taken. Beyond it the core's window bounds what is given.
 BACKLOG = 1000
+#: Seconds between two looks for a job taken away while the backlog is full: the news of it stands behind jobs not taken.
+LOOK = 0.05
 
 
 def failure_text(error: BaseException) -> str:
@@ -43,8 +45,17 @@ class WorkerBase(Events):
         self._failure: BaseException | None = None
         #: Takes each job after the listeners: a handler's, or a loop's over the worker.
         self._consume: Callable[[Job], object] | None = None
+        #: Jobs that came before anybody listened or looped.
+        self._unclaimed: list[Job] = []
         #: Fences of the jobs that a handler or a loop is at.
         self._at_hand: set[int] = set()
+
+    def on(self, event: str, listener: Listener) -> Listener:
+        """Has `listener` called at every `event`; see the decorators `on_add` and so on for its arguments."""
+        listener = super().on(event, listener)
+        if event == "add":
+            self._claim()
+        return listener
 
     def on_add(self, listener: Listener) -> Listener:
         """Decorator: `listener(job)` is called for every job given. The job is held until it is finished in some way."""
@@ -89,10 +100,15 @@ class WorkerBase(Events):
         """Takes one batch of at most `room` events and tells it; false if there was none."""
         native = self._native
         events = native.take(min(room, BATCH)) if native is not None else []
-        if not events:
-            return False
         listeners = self._listeners["add"]
         consume = self._consume
+        if not listeners and consume is None:
+            consume = self._unclaimed.append
+        elif self._unclaimed:
+            unclaimed, self._unclaimed = self._unclaimed, []
+            events = [job for job in unclaimed if job.delete_reason is None] + events
+        if not events:
+            return False
         for event in events:
             if type(event) is Job:
                 for listener in listeners:
@@ -129,6 +145,28 @@ class WorkerBase(Events):
             self._emit("close", detail)
             if more:
                 self._ended()
+
+    def _room(self) -> int:
+        """How many events may be taken now."""
+        room = BACKLOG - self._waiting_here()
+        if room <= 0 and (self._closed or any(job.cancelled and job.delete_reason is None for job in self.jobs.values())):
+            return BATCH
+        return room
+
+    def _waiting_here(self) -> int:
+        """How many jobs were taken that nobody has begun."""
+        claimed = self._consume is not None or self._listeners["add"]
+        return 0 if claimed else len(self._unclaimed)
+
+    def _give_back(self) -> None:
+        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
+        if self._consume is not None or not self._listeners["add"]:
+            self._consume = Job.release
+            self._claim()
+
+    def _claim(self) -> None:
+        """Has the jobs told that came before anybody listened or looped."""
+        raise NotImplementedError
 
     def _withdraw(self, job: Job) -> None:
         """After the listeners of `delete`: the job has stopped, unless it is at hand."""

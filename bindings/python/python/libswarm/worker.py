@@ -17,7 +17,7 @@ from ._events import logger
 from ._native import Job
 from ._options import WorkerOptions
 from ._threads import HandlerThreads
-from ._worker import BACKLOG, Handler, WorkerBase, failure_text
+from ._worker import BACKLOG, LOOK, Handler, WorkerBase, failure_text
 from .errors import SwarmClosed, SwarmError, SwarmInCallback, SwarmInvalidArgument
 from .types import Stats
 
@@ -152,6 +152,7 @@ class Worker(WorkerBase):
             self._loop = queue.SimpleQueue()
             self._consume = self._loop.put
         self.start()
+        self._claim()
         return self._iterate(self._loop)
 
     def _iterate(self, jobs: queue.SimpleQueue[Job | None]) -> Iterator[Job]:
@@ -176,16 +177,19 @@ class Worker(WorkerBase):
     def _watch(self) -> None:
         """The library's thread: tells events as they come, until the last."""
         while not self._ending.is_set():
-            self._mailbox.wait()
+            self._mailbox.wait(LOOK if self._waiting_here() >= BACKLOG else None)
             for _ in self._mailbox.take():
                 self._news.put("drained")
-            while (room := BACKLOG - self._backlog()) > 0 and self._dispatch(room):
+            while (room := self._room()) > 0 and self._dispatch(room):
                 pass
 
-    def _backlog(self) -> int:
+    def _waiting_here(self) -> int:
         if self._threads is not None:
             return self._threads.backlog()
-        return 0 if self._loop is None else self._loop.qsize()
+        return super()._waiting_here() if self._loop is None else self._loop.qsize()
+
+    def _claim(self) -> None:
+        self._mailbox.announce()
 
     def _handle(self, job: Job) -> None:
         """One job by the handler, in one of its threads."""
@@ -202,9 +206,7 @@ class Worker(WorkerBase):
             self._end(job)
 
     def _give_back(self) -> None:
-        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
-        if self._consume is not None:
-            self._consume = Job.release
+        super()._give_back()
         if self._threads is not None:
             for job in self._threads.withdraw():
                 job.release()

@@ -16,7 +16,7 @@ from .. import _lifecycle, _native
 from .._events import logger
 from .._native import Call, Job
 from .._options import WorkerOptions
-from .._worker import BACKLOG, BATCH, Handler, WorkerBase, failure_text
+from .._worker import BACKLOG, BATCH, LOOK, Handler, WorkerBase, failure_text
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from ..types import Stats
 from ._bridge import Bridge
@@ -44,6 +44,7 @@ class Worker(WorkerBase):
         #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
         self._listening: set[asyncio.Task[None]] = set()
         self._loop: JobLoop | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._news: asyncio.Queue[Literal["stop", "drained", "closed"]] = asyncio.Queue()
         self._last: asyncio.Event = asyncio.Event()
         _lifecycle.register(self)
@@ -110,6 +111,8 @@ class Worker(WorkerBase):
         if call is not None and self._bridge is not None:
             await call
             self._take_all()
+            if self._looking is not None:
+                self._looking.cancel()
             self._bridge.close()
             self._left(0.0)
 
@@ -131,6 +134,7 @@ class Worker(WorkerBase):
         if self._loop is None:
             self._loop = JobLoop(self)
             self._consume = self._loop.put
+            self._claim()
         return self._loop
 
     async def __aenter__(self) -> Self:
@@ -143,9 +147,27 @@ class Worker(WorkerBase):
     def _take(self) -> None:
         """Tells events, with pauses for the loop."""
         for _ in range(_BATCHES):
-            room = BATCH if self._loop is None else BACKLOG - len(self._loop)
-            if room <= 0 or not self._dispatch(room):
+            room = self._room()
+            if room <= 0:
+                self._look_later()
                 return
+            if not self._dispatch(room):
+                return
+        if self._bridge is not None:
+            self._bridge.loop.call_soon(self._take)
+
+    def _look_later(self) -> None:
+        if self._looking is None and self._bridge is not None:
+            self._looking = self._bridge.loop.call_later(LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._take()
+
+    def _waiting_here(self) -> int:
+        return super()._waiting_here() if self._loop is None else len(self._loop)
+
+    def _claim(self) -> None:
         if self._bridge is not None:
             self._bridge.loop.call_soon(self._take)
 
@@ -220,9 +242,7 @@ class Worker(WorkerBase):
             task.add_done_callback(self._listening.discard)
 
     def _give_back(self) -> None:
-        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
-        if self._consume is not None:
-            self._consume = Job.release
+        super()._give_back()
         if self._loop is not None:
             for job in self._loop.withdraw():
                 job.release()

@@ -1,0 +1,50 @@
+//! The end of the program. A thread that comes back to an interpreter which is being taken down is ended by Python in a way that Rust
+//! frames cannot bear, so waits that would end late do not end at all; the end of the process ends them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pyo3::prelude::*;
+
+/// The thread that ends the program, once it has begun to.
+static ENDING_THREAD: AtomicUsize = AtomicUsize::new(0);
+/// The library's own threads have had their time.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Called when the program begins to end: from here on calls are waited for in this thread only.
+#[pyfunction]
+pub(crate) fn begin_exit() {
+    ENDING_THREAD.store(this_thread(), Ordering::Release);
+}
+
+/// Called when all members have left: from here on no wait ends.
+#[pyfunction]
+pub(crate) fn end_exit() {
+    ENDED.store(true, Ordering::Release);
+}
+
+/// Where a wait for a call may end, without the GIL. Never returns when the program is ending.
+pub(crate) fn pass_call() {
+    let ending = ENDING_THREAD.load(Ordering::Acquire);
+    if ending != 0 && ending != this_thread() {
+        stay();
+    }
+}
+
+/// Where a wait for a mailbox may end, without the GIL. Never returns when the program has ended.
+pub(crate) fn pass_mailbox() {
+    if ENDED.load(Ordering::Acquire) {
+        stay();
+    }
+}
+
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A number of this thread's own while it lives: the address of something of its own.
+pub(crate) fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+}
