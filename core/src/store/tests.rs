@@ -23,7 +23,8 @@ fn bench() -> Bench {
     let redis = Redis::start();
     let mut options = Options::new("t");
     options.set("socket", redis.socket().to_str().unwrap()).unwrap();
-    options.set("lease", "2000").unwrap();
+    // Long, so that a busy machine does not cut calls short.
+    options.set("lease", "60000").unwrap();
     Bench { store: Store::new(Arc::new(options)), redis }
 }
 
@@ -205,7 +206,7 @@ async fn nobody_expires_right_after_the_server_was_away() {
     let before: u64 = b.ask(&["HGET", "{t}:meta", "now"]);
     let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &(before - 60_000).to_string()]);
     let SyncReply::Done { next, .. } = b.sync("v", 0, "", &[]).await else { panic!("known") };
-    assert!(!next.is_zero() && next <= Duration::from_millis(667), "looks again when the grace ends: {next:?}");
+    assert!(!next.is_zero() && next <= Duration::from_secs(20), "looks again when the grace ends: {next:?}");
     given(b.sync("w", 0, "", &[]).await);
 }
 
@@ -217,7 +218,7 @@ async fn a_clock_set_back_moves_nothing_back() {
     let ahead = now + 3_600_000;
     let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &ahead.to_string(), "fence", &(ahead * 1000).to_string()]);
     given(b.sync("w", 0, "", &[]).await);
-    assert!(b.ask::<u64>(&["ZSCORE", "{t}:due", "L:w"]) >= ahead + 2000);
+    assert!(b.ask::<u64>(&["ZSCORE", "{t}:due", "L:w"]) >= ahead + 60_000);
     b.add("w", 1, &[("1", false)]).await;
     assert_eq!(b.take("w", 1, 1).await[0].1, ahead * 1000 + 1, "fences grow without the clock");
 }

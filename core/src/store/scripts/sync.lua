@@ -177,15 +177,28 @@ if credit > 0 then
     popped = popped + #some
     empty = #some < asked
     if #some > 0 then
+      local found = call('HMGET', JOBS, unpack(some))
       local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
-      for i, record in ipairs(call('HMGET', JOBS, unpack(some))) do
-        if deleted[i] == 1 then
-          call('SREM', GHOSTS, some[i])
-          ghosts = ghosts - 1
-          remember('ghosts', ghosts)
-        elseif record then
-          ids[#ids + 1] = some[i]
-          records[#records + 1] = record
+      local all = #ids == 0 and ghosts == 0
+      for i = 1, all and #found or 0 do
+        if not found[i] then
+          all = false
+          break
+        end
+      end
+      if all then
+        -- The common case, without copying.
+        ids, records = some, found
+      else
+        for i, record in ipairs(found) do
+          if deleted[i] == 1 then
+            call('SREM', GHOSTS, some[i])
+            ghosts = ghosts - 1
+            remember('ghosts', ghosts)
+          elseif record then
+            ids[#ids + 1] = some[i]
+            records[#records + 1] = record
+          end
         end
       end
     end
