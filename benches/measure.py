@@ -90,9 +90,7 @@ class Program:
     """One process under measurement; see README.md for what it understands."""
 
     def __init__(self, command, role, url, cluster):
-        self.process = subprocess.Popen(
-            [*command, role, url, cluster], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen([*command, role, url, cluster], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
         self.expect("ready")
 
@@ -161,8 +159,15 @@ class Figures:
         return None
 
     def write(self, path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        names = ("language", "workload", "metric", "unit")
-        rows = [dict(zip(names, key), value=round(statistics.median(values), 3)) for key, values in self.values.items()]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(rows, file, indent=1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {
+                "language": language,
+                "workload": workload,
+                "metric": metric,
+                "value": round(statistics.median(values), 3),
+                "unit": unit,
+            }
+            for (language, workload, metric, unit), values in self.values.items()
+        ]
+        path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -107,7 +107,7 @@ def waiting_memory(redis, figures, language, command, count):
 def idle(servers, figures, commands, seconds):
     """Commands that an idle worker sends. One server per language, all in the same time."""
     watched = []
-    for redis, (language, command) in zip(servers, commands.items()):
+    for redis, (language, command) in zip(servers, commands.items(), strict=True):
         redis.flush()
         worker = Program(command, "worker", redis.url, "bench")
         worker.tell("idle")
@@ -116,10 +116,11 @@ def idle(servers, figures, commands, seconds):
     counts = [_commands(redis) for redis, _, _ in watched]
     begun = time.monotonic()
     time.sleep(seconds)
-    for (redis, language, worker), before in zip(watched, counts):
+    for (redis, language, worker), before in zip(watched, counts, strict=True):
         passed = time.monotonic() - begun
-        for metric, now, then in zip(("idle_commands_per_s", "idle_commands_in_scripts_per_s"), _commands(redis), before):
-            figures.add(language, "idle", metric, (now - then) / passed, "1/s")
+        sent, inside = _commands(redis)
+        figures.add(language, "idle", "idle_commands_per_s", (sent - before[0]) / passed, "1/s")
+        figures.add(language, "idle", "idle_commands_in_scripts_per_s", (inside - before[1]) / passed, "1/s")
         worker.kill()
 
 

@@ -3,10 +3,9 @@
 import asyncio
 import time
 
-from control import CALL, FIRST, IN_FLIGHT, commands, payload, say
-
 import libswarm
 import libswarm.aio
+from control import CALL, FIRST, IN_FLIGHT, commands, payload, say
 
 
 def run(url, cluster):

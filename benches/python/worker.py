@@ -3,9 +3,8 @@
 import threading
 import time
 
-from control import SLOTS, commands, say
-
 import libswarm
+from control import SLOTS, commands, say
 
 
 def run(url, cluster):
