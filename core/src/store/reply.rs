@@ -30,6 +30,10 @@ pub(crate) enum SyncReply {
         next: Duration,
         /// Credit taken back, because jobs wait that the call could not move.
         returned: u64,
+        /// Jobs that the batch was given; more than `jobs` if it was sent again and some were deleted meanwhile.
+        taken: u64,
+        /// Credit left, if the call looked.
+        credit: Option<u64>,
     },
     /// The lease ran out, or Redis lost its data.
     UnknownMember,
@@ -57,7 +61,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
         [Value::Int(2)] => Ok(SyncReply::Old),
-        [Value::Int(0), jobs, rejected, next, Value::Int(returned)] => {
+        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit)] => {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
@@ -79,7 +83,15 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                     }
                 }
             }
-            Ok(SyncReply::Done { jobs: given, stale, deleted, next: milliseconds(next)?, returned: (*returned).max(0) as u64 })
+            Ok(SyncReply::Done {
+                jobs: given,
+                stale,
+                deleted,
+                next: milliseconds(next)?,
+                returned: (*returned).max(0) as u64,
+                taken: (*taken).max(0) as u64,
+                credit: u64::try_from(*credit).ok(),
+            })
         }
         _ => Err(odd("sync")),
     }

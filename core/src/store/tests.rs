@@ -139,9 +139,12 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
     let (jobs, stale, _) = given(b.sync("w", 2, "1", &end).await);
     assert_eq!((jobs[0].0.as_str(), jobs.len(), stale.len()), ("3", 1, 0));
     assert_eq!(given(b.sync("w", 2, "1", &end).await), (jobs, vec![], vec![]));
+    b.store.delete(&["3".into()]).await.unwrap();
+    let SyncReply::Done { jobs, taken, credit, .. } = b.sync("w", 2, "1", &end).await else { panic!("known") };
+    assert_eq!((jobs.len(), taken, credit), (0, 1, Some(0)), "what was given counts, whatever became of it");
     assert!(matches!(b.sync("w", 1, "2", &[]).await, SyncReply::Old));
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.completed, stats.held, stats.waiting), (1, 2, 0));
+    assert_eq!((stats.completed, stats.held, stats.deleting, stats.waiting), (1, 1, 1, 0));
     assert!(matches!(b.sync(NOBODY, 1, "2", &[]).await, SyncReply::UnknownMember));
 }
 

@@ -1,5 +1,6 @@
 //! A worker as its program sees it: events out, finished jobs in.
 
+mod arrivals;
 mod batch;
 mod process;
 mod task;

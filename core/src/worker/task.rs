@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::arrivals::Arrivals;
 use super::batch::{Batch, Dones, MOST};
 use super::{Command, Done, Finishes, Front, WorkerHandle, closed, refuse};
 use crate::clock::{boottime, reached};
@@ -34,8 +35,7 @@ pub(crate) struct Task {
     batch: Batch,
     /// Deletions of jobs not known yet: the round under way may bring them.
     early_deletes: Vec<(u64, String)>,
-    /// Credit given to Redis for which no job has come yet.
-    outstanding: u64,
+    arrivals: Arrivals,
     /// Jobs told to the program in this incarnation.
     told: u64,
     /// `EventQueue::taken` when the incarnation began.
@@ -85,7 +85,7 @@ impl Task {
             held: HashMap::new(),
             batch: Batch::default(),
             early_deletes: Vec::new(),
-            outstanding: 0,
+            arrivals: Arrivals::default(),
             told: 0,
             taken_before: 0,
             number: 0,
@@ -151,7 +151,8 @@ impl Task {
             }
         };
         self.taken_before = self.shared.events.taken();
-        (self.outstanding, self.told, self.number, self.untrimmed) = (0, 0, 0, 0);
+        (self.told, self.number, self.untrimmed) = (0, 0, 0);
+        self.arrivals = Arrivals::default();
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
     }
@@ -188,16 +189,16 @@ impl Task {
                 (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
                     match answer {
-                        Ok(SyncReply::Done { jobs, stale, deleted, next, returned }) => {
+                        Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit }) => {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
                             }
+                            let jobs = self.arrivals.from_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
                             // Spread a little, so that of many members one or few act on the same due thing.
                             let jitter = Duration::from_millis(rand::random_range(0..100));
                             wake = Instant::now() + self.session.renewal().min(next + jitter);
-                            self.outstanding = self.outstanding.saturating_sub(returned);
                             due = returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
@@ -218,7 +219,10 @@ impl Task {
                     for entry in entries {
                         self.untrimmed += 1;
                         match entry {
-                            Entry::Jobs(jobs) => self.receive(jobs),
+                            Entry::Jobs(jobs) => {
+                                let jobs = self.arrivals.from_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
+                                self.receive(jobs);
+                            }
                             Entry::Deletes(deletes) => self.deleted(deletes, flight.is_some()),
                             Entry::Results(_) => {}
                         }
@@ -292,19 +296,22 @@ impl Task {
         }
         let window = u64::from(self.shared.options.window);
         let slots = self.shared.options.slots.map_or(u64::MAX, u64::from);
-        let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before);
-        let free =
-            slots.saturating_sub(self.held.len() as u64).min(window.saturating_sub(untaken)).saturating_sub(self.outstanding);
-        let worthwhile = self.outstanding == 0 || free >= slots.min(window) / 2;
+        let (outstanding, arrived) = self.arrivals.expected();
+        let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
+        let free = slots
+            .saturating_sub(self.held.len() as u64 + arrived)
+            .min(window.saturating_sub(untaken))
+            .saturating_sub(outstanding);
+        let worthwhile = outstanding == 0 || free >= slots.min(window) / 2;
         if if_many && !worthwhile { 0 } else { free }
     }
 
     fn take_off(&mut self) -> Flight {
         let grant = self.grantable(false);
-        self.outstanding += grant;
+        self.arrivals.grant(grant);
         let credit = if self.draining && !self.drain_told {
             self.drain_told = true;
-            self.outstanding = 0;
+            self.arrivals.withdraw();
             "-".to_owned()
         } else if grant > 0 {
             grant.to_string()
@@ -365,7 +372,6 @@ impl Task {
         if jobs.is_empty() {
             return;
         }
-        self.outstanding = self.outstanding.saturating_sub(jobs.len() as u64);
         let Some(front) = self.front.upgrade().filter(|_| !self.draining) else {
             for job in jobs {
                 match job {
@@ -410,6 +416,7 @@ impl Task {
                     let job = Job { data: job.clone(), worker: WorkerHandle(front.clone()) };
                     events.push(Event::Delete { job, reason: DeleteReason::Deleted });
                 }
+                None if self.arrivals.remove(fence) => self.batch.stopped(id, fence),
                 None if in_flight => self.early_deletes.push((fence, id)),
                 None => self.batch.stopped(id, fence),
             }
@@ -432,6 +439,8 @@ impl Task {
     }
 
     fn give_back_untaken(&mut self) {
+        let arrived = self.arrivals.all();
+        self.receive(arrived);
         for job in self.shared.events.withdraw_adds(None) {
             self.told -= 1;
             if self.held.remove(&job.fence).is_some() {

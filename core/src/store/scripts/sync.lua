@@ -4,10 +4,11 @@
 --       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or '')
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result
--- Returns  {0, jobs, rejected, ms until the next due thing, credit}: jobs = false | msgpack {fence of the first, id, record, ...}
+-- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit}: jobs = false | msgpack {fence of the first, id, record, ...}
 --       | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 - position if
---       deleted; credit = what is taken back of it because jobs wait that this call could not move | {1} if the member is
---       unknown | {2} an old batch
+--       deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
+--       was given; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old
+--       batch
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Unchanged is not unknown: two rounds in one millisecond set the same score.
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
@@ -17,14 +18,14 @@ if ARGV[4] ~= '' then
   call('XTRIM', key_of('inbox', inc), 'MINID', ARGV[4])
 end
 -- Every answer ends with what is due.
-local function answer(jobs, rejected, credit)
+local function answer(jobs, rejected, returned, taken, credit)
   local wait = tick(lease)
   write_meta()
-  return { 0, jobs, rejected, wait, credit }
+  return { 0, jobs, rejected, wait, returned, taken, credit }
 end
 
 if number == 0 then
-  return answer(false, false, 0)
+  return answer(false, false, 0, 0, -1)
 end
 
 local held = key_of('held', inc)
@@ -51,7 +52,8 @@ if last_batch and number == last_batch[1] then
       end
     end
   end
-  return answer(again, last_batch[4], last_batch[5])
+  local score = call('ZSCORE', LOAD, inc)
+  return answer(again, last_batch[4], last_batch[5], taken, score and credit_of(tonumber(score)) or 0)
 end
 
 local rejected = {}
@@ -234,4 +236,4 @@ end
 
 rejected = #rejected > 0 and cmsgpack.pack(rejected)
 remember(BATCH .. inc, cmsgpack.pack({ number, fence, taken, rejected, returned }))
-return answer(jobs, rejected, returned)
+return answer(jobs, rejected, returned, taken, credit)

@@ -1,0 +1,114 @@
+//! Jobs given, put into the order of their fences.
+//!
+//! They come on two connections, in answers of rounds and in the inbox, so that the later given may arrive first. Jobs in the inbox wait
+//! while a round is under way that may have been given earlier ones; jobs of a round wait for those that were put into the inbox before
+//! it, whose number follows from the credit that is left.
+
+use crate::store::Given;
+
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    /// Credit given to Redis for which no job has arrived yet.
+    outstanding: u64,
+    /// Arrived, but to be told later.
+    waiting: Vec<Given>,
+    /// Jobs in the inbox that come before those that wait.
+    unread: u64,
+    /// Jobs have waited for a whole round. Their turn comes with the next, whatever the count says.
+    held_over: bool,
+}
+
+impl Arrivals {
+    /// Redis is given this much more credit.
+    pub(crate) fn grant(&mut self, credit: u64) {
+        self.outstanding += credit;
+    }
+
+    /// All credit is withdrawn.
+    pub(crate) fn withdraw(&mut self) {
+        self.outstanding = 0;
+    }
+
+    /// Jobs that the program may still be told of without further credit, and how many of them are here.
+    pub(crate) fn expected(&self) -> (u64, u64) {
+        (self.outstanding, self.waiting.len() as u64)
+    }
+
+    /// Jobs from the inbox; answers what can be told now.
+    pub(crate) fn from_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
+        let count = jobs.len() as u64;
+        self.outstanding = self.outstanding.saturating_sub(count);
+        self.unread = self.unread.saturating_sub(count);
+        self.waiting.extend(jobs);
+        if round_under_way || self.unread > 0 { Vec::new() } else { self.all() }
+    }
+
+    /// Jobs of a round: `taken` were given by it, `returned` is credit taken back, `credit` what is left. Answers what can be told now.
+    pub(crate) fn from_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
+        self.outstanding = self.outstanding.saturating_sub(taken + returned);
+        self.waiting.extend(jobs);
+        self.unread = credit.map_or(0, |credit| self.outstanding.saturating_sub(credit));
+        if self.unread > 0 && !self.held_over {
+            self.held_over = !self.waiting.is_empty();
+            return Vec::new();
+        }
+        self.all()
+    }
+
+    /// Drops a job that waits; whether it did.
+    pub(crate) fn remove(&mut self, fence: u64) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|job| fence_of(job) != fence);
+        self.waiting.len() < before
+    }
+
+    /// Everything that waits, in order.
+    pub(crate) fn all(&mut self) -> Vec<Given> {
+        (self.unread, self.held_over) = (0, false);
+        self.waiting.sort_by_key(fence_of);
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+fn fence_of(job: &Given) -> u64 {
+    job.as_ref().map_or_else(|unreadable| unreadable.fence, |job| job.fence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobData, Payload};
+
+    fn jobs(fences: impl IntoIterator<Item = u64>) -> Vec<Given> {
+        fences.into_iter().map(|fence| Ok(JobData::new(fence.to_string(), Payload::default(), fence, 0, None))).collect()
+    }
+
+    fn fences(jobs: Vec<Given>) -> Vec<u64> {
+        jobs.iter().map(fence_of).collect()
+    }
+
+    #[test]
+    fn the_inbox_waits_for_the_round_and_the_round_for_the_inbox() {
+        let mut arrivals = Arrivals::default();
+        arrivals.grant(10);
+        assert_eq!(fences(arrivals.from_inbox(jobs([1]), false)), [1], "nothing else is on the way");
+        assert_eq!(fences(arrivals.from_inbox(jobs([4]), true)), [0; 0]);
+        assert_eq!(fences(arrivals.from_round(jobs([2, 3]), 2, 0, Some(6))), [2, 3, 4]);
+        // Of the 6 left, Redis knows of 4: two are in the inbox.
+        assert_eq!(fences(arrivals.from_round(jobs([7]), 1, 0, Some(3))), [0; 0]);
+        assert_eq!(fences(arrivals.from_inbox(jobs([5]), false)), [0; 0]);
+        assert_eq!(fences(arrivals.from_inbox(jobs([6]), false)), [5, 6, 7]);
+        assert_eq!(arrivals.expected(), (3, 0));
+    }
+
+    #[test]
+    fn a_count_that_is_wrong_delays_by_one_round_only() {
+        let mut arrivals = Arrivals::default();
+        arrivals.grant(5);
+        assert_eq!(fences(arrivals.from_round(jobs([1]), 1, 0, Some(2))), [0; 0]);
+        assert_eq!(arrivals.expected(), (4, 1));
+        assert_eq!(fences(arrivals.from_round(jobs([2]), 1, 0, Some(1))), [1, 2]);
+        assert_eq!(fences(arrivals.from_round(jobs([3]), 1, 1, None)), [3]);
+        assert!(!arrivals.remove(3));
+    }
+}
