@@ -69,7 +69,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
     raise(Error::new(ErrorKind::InvalidArgument, message))
 }
 
-fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     Ok(MODULE.get_or_try_init(py, || py.import("libswarm.errors").map(Bound::unbind))?.bind(py))
 }

@@ -41,6 +41,13 @@ mod _native {
     #[allow(non_upper_case_globals)]
     const __version__: &str = libswarm::VERSION;
 
+    /// Looks up what this module needs of the package, once the package is there.
+    #[pyfunction]
+    fn prepare(py: Python<'_>) -> PyResult<()> {
+        crate::errors::classes(py)?;
+        crate::payload::prepare(py)
+    }
+
     #[pymodule_init]
     fn init() -> PyResult<()> {
         crate::fork::install()

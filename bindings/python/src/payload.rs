@@ -54,6 +54,15 @@ fn codec<'py>(py: Python<'py>, function: &'static PyOnceLock<Py<PyAny>>, name: &
     function.import(py, "libswarm._codec", name)
 }
 
+/// Looks up what is otherwise looked up when first needed. Called when the package is imported: a lookup under way in another thread at
+/// a fork would never end in the child.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    codec(py, &ENCODE, "encode")?;
+    codec(py, &ENCODE_LIST, "encode_list")?;
+    codec(py, &DECODE, "decode")?;
+    Ok(())
+}
+
 fn utf8<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     text.cast::<PyString>()?.to_str()
 }

@@ -10,7 +10,7 @@ with Master("mail", url="redis://localhost:6379") as master:
 ```
 """
 
-from . import errors
+from . import _native, errors
 from ._native import Call, Job, __version__
 from .errors import *  # noqa: F403
 from .logs import disable_logging, enable_logging
@@ -31,3 +31,5 @@ __all__ = [
     "enable_logging",
     *errors.__all__,
 ]
+
+_native.prepare()
