@@ -49,8 +49,8 @@ test: test-core test-support test-c test-python test-node test-conformance test-
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
 	cargo test --workspace --exclude libswarm-python --exclude libswarm-node
-	$(WITH_REDIS) cargo run --quiet --package libswarm --example sums
-	$(WITH_REDIS) cargo run --quiet --package libswarm --example held
+	$(WITH_REDIS) target/debug/examples/sums
+	$(WITH_REDIS) target/debug/examples/held
 
 test-support: setup ## The test servers and the fault proxy are what they say they are
 	$(TESTS) tests/support

@@ -73,6 +73,8 @@ pub(crate) enum Source {
 impl Shared {
     pub(crate) fn new(options: Options) -> Result<Self> {
         options.check()?;
+        crate::store::prepare();
+        crate::clock::boottime();
         let options = Arc::new(options);
         Ok(Shared {
             store: Store::new(options.clone()),

@@ -28,6 +28,12 @@ use crate::options::Options;
 static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
 static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
 
+/// Makes what is made once, on the caller's thread: a child that is forked while another thread is at it would wait for it for ever.
+pub(crate) fn prepare() {
+    LazyLock::force(&WITH_FLAGS);
+    LazyLock::force(&WITHOUT_FLAGS);
+}
+
 /// One member's command connection. Connects when first used and again after each loss; a call that fails is not
 /// repeated here, because only its caller knows whether it may be.
 pub(crate) struct Store {

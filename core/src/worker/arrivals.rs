@@ -35,7 +35,7 @@ impl Arrivals {
     }
 
     /// Jobs from the inbox; answers what can be told now.
-    pub(crate) fn from_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
+    pub(crate) fn by_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
         let count = jobs.len() as u64;
         self.outstanding = self.outstanding.saturating_sub(count);
         self.unread = self.unread.saturating_sub(count);
@@ -44,7 +44,7 @@ impl Arrivals {
     }
 
     /// Jobs of a round: `taken` were given by it, `returned` is credit taken back, `credit` what is left. Answers what can be told now.
-    pub(crate) fn from_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
+    pub(crate) fn by_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
         self.outstanding = self.outstanding.saturating_sub(taken + returned);
         self.waiting.extend(jobs);
         self.unread = credit.map_or(0, |credit| self.outstanding.saturating_sub(credit));
@@ -91,13 +91,13 @@ mod tests {
     fn the_inbox_waits_for_the_round_and_the_round_for_the_inbox() {
         let mut arrivals = Arrivals::default();
         arrivals.grant(10);
-        assert_eq!(fences(arrivals.from_inbox(jobs([1]), false)), [1], "nothing else is on the way");
-        assert_eq!(fences(arrivals.from_inbox(jobs([4]), true)), [0; 0]);
-        assert_eq!(fences(arrivals.from_round(jobs([2, 3]), 2, 0, Some(6))), [2, 3, 4]);
+        assert_eq!(fences(arrivals.by_inbox(jobs([1]), false)), [1], "nothing else is on the way");
+        assert_eq!(fences(arrivals.by_inbox(jobs([4]), true)), [0; 0]);
+        assert_eq!(fences(arrivals.by_round(jobs([2, 3]), 2, 0, Some(6))), [2, 3, 4]);
         // Of the 6 left, Redis knows of 4: two are in the inbox.
-        assert_eq!(fences(arrivals.from_round(jobs([7]), 1, 0, Some(3))), [0; 0]);
-        assert_eq!(fences(arrivals.from_inbox(jobs([5]), false)), [0; 0]);
-        assert_eq!(fences(arrivals.from_inbox(jobs([6]), false)), [5, 6, 7]);
+        assert_eq!(fences(arrivals.by_round(jobs([7]), 1, 0, Some(3))), [0; 0]);
+        assert_eq!(fences(arrivals.by_inbox(jobs([5]), false)), [0; 0]);
+        assert_eq!(fences(arrivals.by_inbox(jobs([6]), false)), [5, 6, 7]);
         assert_eq!(arrivals.expected(), (3, 0));
     }
 
@@ -105,10 +105,10 @@ mod tests {
     fn a_count_that_is_wrong_delays_by_one_round_only() {
         let mut arrivals = Arrivals::default();
         arrivals.grant(5);
-        assert_eq!(fences(arrivals.from_round(jobs([1]), 1, 0, Some(2))), [0; 0]);
+        assert_eq!(fences(arrivals.by_round(jobs([1]), 1, 0, Some(2))), [0; 0]);
         assert_eq!(arrivals.expected(), (4, 1));
-        assert_eq!(fences(arrivals.from_round(jobs([2]), 1, 0, Some(1))), [1, 2]);
-        assert_eq!(fences(arrivals.from_round(jobs([3]), 1, 1, None)), [3]);
+        assert_eq!(fences(arrivals.by_round(jobs([2]), 1, 0, Some(1))), [1, 2]);
+        assert_eq!(fences(arrivals.by_round(jobs([3]), 1, 1, None)), [3]);
         assert!(!arrivals.remove(3));
     }
 }

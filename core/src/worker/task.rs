@@ -194,7 +194,7 @@ impl Task {
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
                             }
-                            let jobs = self.arrivals.from_round(jobs, taken, returned, credit);
+                            let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
                             // Spread a little, so that of many members one or few act on the same due thing.
                             let jitter = Duration::from_millis(rand::random_range(0..100));
@@ -220,7 +220,7 @@ impl Task {
                         self.untrimmed += 1;
                         match entry {
                             Entry::Jobs(jobs) => {
-                                let jobs = self.arrivals.from_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
+                                let jobs = self.arrivals.by_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
                                 self.receive(jobs);
                             }
                             Entry::Deletes(deletes) => self.deleted(deletes, flight.is_some()),
