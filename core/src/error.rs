@@ -79,6 +79,14 @@ error_kinds! {
     Panic = 25, "PANIC", retryable: false;
     /// A reply or state that should not exist. A bug in libswarm or an altered store.
     Internal = 26, "INTERNAL", retryable: false;
+    /// No worker was given the job within its `assign_timeout`.
+    AssignTimeout = 27, "ASSIGN_TIMEOUT", retryable: false;
+    /// An execution of the job took longer than its `run_timeout`, and no retry was left.
+    RunTimeout = 28, "RUN_TIMEOUT", retryable: false;
+    /// The job had not ended within its `total_timeout`.
+    TotalTimeout = 29, "TOTAL_TIMEOUT", retryable: false;
+    /// The jobs were added, but less durably than asked for.
+    NotDurable = 30, "NOT_DURABLE", retryable: false;
 }
 
 impl ErrorKind {

@@ -17,6 +17,10 @@ pub enum DeleteReason {
     Terminated,
     /// The worker lost its lease; the job starts elsewhere.
     LeaseLost,
+    /// The job's `run_timeout` or `total_timeout` is over.
+    TimedOut,
+    /// The job is to go to a worker that joined.
+    Moved,
 }
 
 /// What a member tells its program, in order.

@@ -1,8 +1,9 @@
 //! Jobs as callers make them, and as workers are handed them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -17,6 +18,14 @@ pub const MAX_NAME: usize = 256;
 pub const MAX_RESULT: usize = 128 * 1024;
 /// Longest error text kept with a failed job, in bytes; longer ones are cut.
 pub const MAX_ERROR_TEXT: usize = 16 * 1024;
+/// Longest task, resource, headers and other options of a job together, in bytes.
+pub const MAX_EXTRAS: usize = 32 * 1024;
+/// Longest progress of a job, in bytes.
+pub const MAX_PROGRESS: usize = 4096;
+/// Most retries of a job.
+pub const MAX_RETRIES: u32 = 200;
+/// The span of priorities, on both sides of 0.
+pub const MAX_PRIORITY: i64 = 1 << 53;
 /// How long a result is kept unless the job says otherwise.
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
@@ -62,6 +71,85 @@ impl Payload {
     }
 }
 
+/// The pause before a failed job runs again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// How the pause grows with each attempt.
+    pub growth: Growth,
+    /// The first pause; 1 s unless set.
+    pub delay: Duration,
+    /// The longest pause; 1 hour unless set.
+    pub max: Duration,
+    /// The share of each pause that is random, 0 to 1; none unless set. With 0.2, a pause is 80 to 100 % of its length.
+    pub jitter: f64,
+}
+
+/// How pauses between attempts grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Growth {
+    /// Every pause is as long as the first.
+    #[default]
+    Fixed,
+    /// Every pause is twice as long as the one before.
+    Exponential,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { growth: Growth::Fixed, delay: Duration::from_secs(1), max: Duration::from_secs(3600), jitter: 0.0 }
+    }
+}
+
+impl Backoff {
+    /// The pause after `failed` failed attempts, 1 or more.
+    pub(crate) fn pause(&self, failed: u32) -> Duration {
+        let factor = match self.growth {
+            Growth::Fixed => 1.0,
+            Growth::Exponential => 2f64.powi(failed.saturating_sub(1).min(1000) as i32),
+        };
+        let full = (self.delay.as_secs_f64() * factor).min(self.max.as_secs_f64());
+        Duration::from_secs_f64(full * (1.0 - self.jitter * rand::random::<f64>()))
+    }
+}
+
+/// When a job becomes due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Start {
+    #[default]
+    Now,
+    After(Duration),
+    At(SystemTime),
+}
+
+/// How surely a job is stored before `add` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// When Redis has it in memory. The default.
+    #[default]
+    Memory,
+    /// When it is on the disk of the Redis master (`WAITAOF`, Redis 7.2; or `appendfsync always`).
+    Fsync,
+    /// When at least one replica has it too (`WAIT`).
+    Replica,
+}
+
+/// What most jobs do not have; kept apart in the record, so that the others do not pay for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Extras {
+    pub(crate) priority: i64,
+    pub(crate) task: String,
+    pub(crate) resource: String,
+    pub(crate) similar: String,
+    pub(crate) retries: u32,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) assign_timeout: Option<Duration>,
+    pub(crate) run_timeout: Option<Duration>,
+    pub(crate) total_timeout: Option<Duration>,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The incarnation of the master without which the job is given up, or empty.
+    pub(crate) tied_to: String,
+}
+
 /// A job to add.
 #[derive(Clone, Debug, Default)]
 pub struct NewJob {
@@ -69,6 +157,10 @@ pub struct NewJob {
     pub(crate) payload: Payload,
     pub(crate) result: bool,
     pub(crate) result_ttl: Option<Duration>,
+    pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) start: Start,
+    pub(crate) tied: bool,
+    pub(crate) durability: Durability,
     /// The master that adds it awaits the result: the record names it.
     pub(crate) awaited: bool,
 }
@@ -108,13 +200,132 @@ impl NewJob {
         self
     }
 
-    /// Sets an option by its name in every language: `id`, `result` (`true`/`false`), `result_ttl` (milliseconds).
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Higher ones are given first, first in first out inside one; 0 unless set, -2^53 to 2^53.
+    pub fn priority(mut self, priority: i64) -> Self {
+        self.extras().priority = priority;
+        self
+    }
+
+    /// The name of the work, for routing: only workers whose option `tasks` names it are given the job.
+    pub fn task(mut self, task: impl Into<String>) -> Self {
+        self.extras().task = task.into();
+        self
+    }
+
+    /// Not to be started before this time has passed, up to 10 years.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.start = Start::After(delay);
+        self
+    }
+
+    /// Not to be started before this time of day, on Redis' clock.
+    pub fn run_at(mut self, time: SystemTime) -> Self {
+        self.start = Start::At(time);
+        self
+    }
+
+    /// How often the job is run again after its handler failed, 0 to 200; 0 unless set.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.extras().retries = retries;
+        self
+    }
+
+    /// The pauses before retries; 1 s each unless set.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.extras().backoff = Some(backoff);
+        self
+    }
+
+    /// Jobs with the same resource run one at a time, in the order in which their turn came.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.extras().resource = resource.into();
+        self
+    }
+
+    /// While a job with the same key exists, this one waits and ends as that one ends.
+    pub fn similar(mut self, key: impl Into<String>) -> Self {
+        self.extras().similar = key.into();
+        self
+    }
+
+    /// Fails with [`ErrorKind::AssignTimeout`] if no worker was given the job this long after it was added, or due.
+    pub fn assign_timeout(mut self, limit: Duration) -> Self {
+        self.extras().assign_timeout = Some(limit);
+        self
+    }
+
+    /// An execution longer than this is stopped and counts as failed, with [`ErrorKind::RunTimeout`] if no retry is left.
+    pub fn run_timeout(mut self, limit: Duration) -> Self {
+        self.extras().run_timeout = Some(limit);
+        self
+    }
+
+    /// Fails with [`ErrorKind::TotalTimeout`], whatever its state, this long after it was added.
+    pub fn total_timeout(mut self, limit: Duration) -> Self {
+        self.extras().total_timeout = Some(limit);
+        self
+    }
+
+    /// A header: names and values that travel with the job, such as a trace's context.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.extras().headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// The job is given up (deleted) when the master that added it leaves or is lost.
+    pub fn tied(mut self, tied: bool) -> Self {
+        self.tied = tied;
+        self
+    }
+
+    /// How surely the job is stored before `add` answers. Less than asked is [`ErrorKind::NotDurable`]; the job is added all the same.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets an option by its name in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value` and may be set more
+    /// than once; `backoff` is `fixed` or `exponential`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        use crate::options::{choice, parse, parse_bool, parse_ms};
         match name {
             "id" => self.id = Some(value.to_owned()),
-            "result" => self.result = crate::options::parse_bool(name, value)?,
-            "result_ttl" => self.result_ttl = Some(crate::options::parse_ms(name, value)?),
-            _ => return Err(invalid(format!("unknown job option `{name}`; the options are id, result and result_ttl"))),
+            "result" => self.result = parse_bool(name, value)?,
+            "result_ttl" => self.result_ttl = Some(parse_ms(name, value)?),
+            "priority" => self.extras().priority = parse(name, value)?,
+            "task" => self.extras().task = value.to_owned(),
+            "delay" => self.start = Start::After(parse_ms(name, value)?),
+            "run_at" => {
+                let at = SystemTime::UNIX_EPOCH.checked_add(parse_ms(name, value)?);
+                self.start = Start::At(at.ok_or_else(|| invalid(format!("run_at is `{value}`, which is too far away")))?);
+            }
+            "retries" => self.extras().retries = parse(name, value)?,
+            "backoff" => {
+                let growth = choice(name, value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
+                self.extras().backoff.get_or_insert_default().growth = growth;
+            }
+            "backoff_delay" => self.extras().backoff.get_or_insert_default().delay = parse_ms(name, value)?,
+            "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(name, value)?,
+            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = parse(name, value)?,
+            "resource" => self.extras().resource = value.to_owned(),
+            "similar" => self.extras().similar = value.to_owned(),
+            "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
+            "run_timeout" => self.extras().run_timeout = Some(parse_ms(name, value)?),
+            "total_timeout" => self.extras().total_timeout = Some(parse_ms(name, value)?),
+            "header" => {
+                let (header, value) = value.split_once('=').ok_or_else(|| invalid("a header is written name=value"))?;
+                self.extras().headers.insert(header.to_owned(), value.to_owned());
+            }
+            "tied" => self.tied = parse_bool(name, value)?,
+            "durability" => {
+                let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
+                self.durability = choice(name, value, &levels)?;
+            }
+            _ => return Err(invalid(format!("unknown job option `{name}`; docs/jobs.md lists the options"))),
         }
         Ok(())
     }
@@ -130,13 +341,66 @@ impl NewJob {
         if let Some(id) = &self.id {
             check_name("job id", id)?;
         }
-        if let Some(ttl) = self.result_ttl
-            && !(Duration::from_secs(1)..=Duration::from_secs(365 * 86_400)).contains(&ttl)
-        {
-            return Err(invalid(format!("result_ttl is {} ms, it must be 1 s to 365 days", ttl.as_millis())));
+        if let Some(ttl) = self.result_ttl {
+            within("result_ttl", ttl, Duration::from_secs(1), YEAR)?;
+        }
+        if let Start::After(delay) = self.start {
+            within("delay", delay, Duration::ZERO, 10 * YEAR)?;
+        }
+        match &self.extras {
+            Some(extras) => extras.check(),
+            None => Ok(()),
+        }
+    }
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+impl Extras {
+    fn check(&self) -> Result<()> {
+        if self.priority.abs() > MAX_PRIORITY {
+            return Err(invalid(format!("priority is {}, it must be -2^53 to 2^53", self.priority)));
+        }
+        for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {
+            if !name.is_empty() {
+                check_name(what, name)?;
+            }
+        }
+        if self.retries > MAX_RETRIES {
+            return Err(invalid(format!("retries is {}, at most {MAX_RETRIES} are allowed", self.retries)));
+        }
+        if let Some(backoff) = &self.backoff {
+            within("backoff_delay", backoff.delay, Duration::ZERO, YEAR)?;
+            within("backoff_max", backoff.max, Duration::ZERO, YEAR)?;
+            if !(0.0..=1.0).contains(&backoff.jitter) {
+                return Err(invalid(format!("backoff_jitter is {}, it must be 0 to 1", backoff.jitter)));
+            }
+        }
+        let timeouts = [
+            ("assign_timeout", self.assign_timeout),
+            ("run_timeout", self.run_timeout),
+            ("total_timeout", self.total_timeout),
+        ];
+        for (name, timeout) in timeouts {
+            if let Some(timeout) = timeout {
+                within(name, timeout, Duration::from_millis(1), YEAR)?;
+            }
+        }
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
+        if headers > MAX_EXTRAS - 2048 {
+            let text = format!("the headers have {headers} bytes, the limit is {}", MAX_EXTRAS - 2048);
+            return Err(Error::new(ErrorKind::TooLarge, text));
         }
         Ok(())
     }
+}
+
+fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    let (value, low, high) = (value.as_millis(), low.as_millis(), high.as_millis());
+    Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")))
 }
 
 /// Checks a job id or a name: 1 to 256 bytes, no control characters.
@@ -196,11 +460,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The result, or a failure as a [`ErrorKind::JobFailed`] error.
+    /// The result, or a failure as an error: [`ErrorKind::JobFailed`], or the kind of the timeout that ended it.
     pub fn into_result(self) -> Result<Payload> {
         match self {
             Outcome::Completed(payload) => Ok(payload),
-            Outcome::Failed(failure) => Err(Error::new(ErrorKind::JobFailed, failure.message)),
+            Outcome::Failed(failure) => Err(failure.into_error()),
         }
     }
 
@@ -213,10 +477,23 @@ impl Outcome {
 /// Why a job failed. Data, not an error of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read).
+    /// `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), `assign_timeout`,
+    /// `run_timeout` or `total_timeout`.
     pub reason: String,
     /// The handler's error text, at most 16 KiB.
     pub message: String,
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        let kind = match &*self.reason {
+            "assign_timeout" => ErrorKind::AssignTimeout,
+            "run_timeout" => ErrorKind::RunTimeout,
+            "total_timeout" => ErrorKind::TotalTimeout,
+            _ => ErrorKind::JobFailed,
+        };
+        Error::new(kind, self.message)
+    }
 }
 
 /// What a job is, fixed at its assignment.
@@ -230,13 +507,49 @@ pub struct JobData {
     pub fence: u64,
     /// How many workers died in a row while they held this job.
     pub deaths: u32,
+    /// How many attempts have failed before this one.
+    pub(crate) failed_attempts: u32,
     pub(crate) result: Option<ResultWanted>,
+    pub(crate) extras: Option<Box<Extras>>,
     ended: AtomicBool,
+    /// Progress was stored, so that it has to be forgotten.
+    pub(crate) progressed: AtomicBool,
 }
 
 impl JobData {
-    pub(crate) fn new(id: String, payload: Payload, fence: u64, deaths: u32, result: Option<ResultWanted>) -> Self {
-        JobData { id, payload, fence, deaths, result, ended: AtomicBool::new(false) }
+    pub(crate) fn new(id: String, payload: Payload, fence: u64) -> Self {
+        let (ended, progressed) = (AtomicBool::new(false), AtomicBool::new(false));
+        JobData { id, payload, fence, deaths: 0, failed_attempts: 0, result: None, extras: None, ended, progressed }
+    }
+
+    /// Which attempt this is, from 1: how often the handler failed before, and 1. Deaths of workers and releases do not count.
+    pub fn attempt(&self) -> u32 {
+        self.failed_attempts + 1
+    }
+
+    /// The job's priority.
+    pub fn priority(&self) -> i64 {
+        self.extras.as_ref().map_or(0, |extras| extras.priority)
+    }
+
+    /// The job's task, or "".
+    pub fn task(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.task)
+    }
+
+    /// The job's resource, or "".
+    pub fn resource(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.resource)
+    }
+
+    /// How many more attempts there are if this one fails.
+    pub fn retries_left(&self) -> u32 {
+        self.extras.as_ref().map_or(0, |extras| extras.retries.saturating_sub(self.failed_attempts))
+    }
+
+    /// What the adder sent along.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.extras.iter().flat_map(|extras| extras.headers.iter()).map(|(name, value)| (&**name, &**value))
     }
 
     /// Whether a result given to complete is stored, so that its size counts, or ignored.
@@ -280,8 +593,12 @@ impl std::fmt::Debug for Job {
 pub enum Finish {
     /// Done. The result is stored if the job was added with `result`, and ignored otherwise.
     Complete(Payload),
-    /// Failed for good, with an error text.
+    /// This attempt failed, with an error text. The job is retried after its backoff, or is failed if no retry is left.
     Fail(String),
+    /// As `Fail`, but retried after this pause.
+    Retry(String, Duration),
+    /// Failed for good, with an error text, whatever its retries.
+    FailForGood(String),
     /// Back to the cluster, for another worker or a later time; not counted as a death.
     Release,
     /// The work was stopped after a `delete` event. Frees the slot; a re-added job of this id may then start elsewhere.
@@ -309,9 +626,25 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::Complete(result)).await
     }
 
-    /// Fails the job for good.
+    /// Stores how far the work is, for those who look the job up; any thread, never blocks. The latest wins. At most 4 KiB; a job that is
+    /// over ignores it.
+    pub fn progress(&self, progress: &impl serde::Serialize) -> Result<()> {
+        self.worker.progress(self.fence, Payload::json(progress)?.bytes)
+    }
+
+    /// Fails this attempt: the job is retried after its backoff, or is failed if no retry is left.
     pub async fn fail(&self, message: impl Into<String>) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Fail(message.into())).await
+    }
+
+    /// Fails this attempt; the job is retried after this pause, or is failed if no retry is left.
+    pub async fn retry(&self, message: impl Into<String>, after: Duration) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Retry(message.into(), after)).await
+    }
+
+    /// Fails the job for good, whatever its retries.
+    pub async fn fail_for_good(&self, message: impl Into<String>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::FailForGood(message.into())).await
     }
 
     /// Gives the job back.

@@ -37,8 +37,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
 pub use job::{
-    Added, ContentType, DEFAULT_RESULT_TTL, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_NAME, MAX_RESULT, NewJob, Outcome,
-    Payload, random_id,
+    Added, Backoff, ContentType, DEFAULT_RESULT_TTL, Durability, Failure, Finish, Growth, Job, JobData, MAX_ERROR_TEXT, MAX_EXTRAS,
+    MAX_NAME, MAX_PRIORITY, MAX_RESULT, MAX_RETRIES, NewJob, Outcome, Payload, random_id,
 };
 pub use master::Master;
 pub use options::{Address, Eviction, HostPort, Options, Requeue, Tls};

@@ -93,6 +93,20 @@ pub struct Options {
     pub group: String,
     /// Jobs a worker holds at most; unlimited unless set.
     pub slots: Option<u32>,
+    /// Guaranteed slots of a worker per range of priorities: from which priority on, and how many. What is left of the slots belongs to priority 0.
+    pub priority_slots: Vec<(i64, u32)>,
+    /// Whether a higher range that is full may take slots of the lowest range only; false.
+    pub sacred: bool,
+    /// Jobs given to a worker beyond its slots, to be at hand when one becomes free; 0, at most 10,000.
+    pub prefetch: u32,
+    /// Tasks that a worker takes, "" for jobs without one; unless set, only those.
+    pub tasks: Vec<String>,
+    /// Failed jobs kept in the cluster at most, the newest; unless a member sets it, 10,000.
+    pub failed_max: Option<u32>,
+    /// How long failed jobs are kept; unless a member sets it, for ever.
+    pub failed_ttl: Option<Duration>,
+    /// When this worker joins, jobs that others hold beyond the mean are moved; false.
+    pub rebalance: bool,
     /// Jobs given to a worker but not yet taken up by its program, at most; 1,000.
     pub window: u32,
     /// A job fails as `poison` when more workers than this died holding it; 3.
@@ -130,6 +144,13 @@ impl Options {
             name: String::new(),
             group: String::new(),
             slots: None,
+            priority_slots: Vec::new(),
+            sacred: false,
+            prefetch: 0,
+            tasks: Vec::new(),
+            failed_max: None,
+            failed_ttl: None,
+            rebalance: false,
             window: 1000,
             max_deaths: 3,
             rejoin: true,
@@ -138,8 +159,8 @@ impl Options {
         }
     }
 
-    /// Sets one option by the name it has in every language. Durations are in milliseconds, lists are comma-separated,
-    /// booleans are `true` or `false`.
+    /// Sets one option by the name it has in every language. Durations are in milliseconds, lists are comma-separated, booleans are `true` or
+    /// `false`. `task` adds one to the tasks; `priority_slots` is `1:30,2:20`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "url" => return self.set_url(value),
@@ -175,6 +196,13 @@ impl Options {
             "name" => self.name = value.to_owned(),
             "group" => self.group = value.to_owned(),
             "slots" => self.slots = Some(parse(name, value)?),
+            "priority_slots" => self.priority_slots = priority_slots(value)?,
+            "sacred" => self.sacred = parse_bool(name, value)?,
+            "prefetch" => self.prefetch = parse(name, value)?,
+            "task" => self.tasks.push(value.to_owned()),
+            "failed_max" => self.failed_max = Some(parse(name, value)?),
+            "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
+            "rebalance" => self.rebalance = parse_bool(name, value)?,
             "window" => self.window = parse(name, value)?,
             "max_deaths" => self.max_deaths = parse(name, value)?,
             "rejoin" => self.rejoin = parse_bool(name, value)?,
@@ -209,6 +237,22 @@ impl Options {
         if self.slots == Some(0) || self.window == 0 || self.window > 10_000 {
             return Err(invalid("slots must be at least 1 and window 1 to 10,000"));
         }
+        if self.prefetch > 10_000 {
+            return Err(invalid(format!("prefetch is {}, it must be at most 10,000", self.prefetch)));
+        }
+        if self.tasks.len() > 100 {
+            return Err(invalid(format!("a worker takes at most 100 tasks, these are {}", self.tasks.len())));
+        }
+        for task in self.tasks.iter().filter(|task| !task.is_empty()) {
+            check_name("task", task)?;
+        }
+        if self.failed_max == Some(0) || self.failed_max > Some(1_000_000) {
+            return Err(invalid("failed_max must be 1 to 1,000,000"));
+        }
+        if let Some(ttl) = self.failed_ttl {
+            within("failed_ttl", ttl, Duration::from_secs(1), Duration::from_secs(10 * 365 * 86_400))?;
+        }
+        self.ranges()?;
         if self.max_deaths > 200 {
             return Err(invalid(format!("max_deaths is {}, at most 200 are counted", self.max_deaths)));
         }
@@ -232,6 +276,39 @@ impl Options {
             return Err(invalid("tls_cert and tls_key go together"));
         }
         Ok(())
+    }
+
+    /// Ranges of priorities, ascending: from which priority on, and how many jobs of the range a worker holds at once. A job belongs to the
+    /// highest range that begins at its priority or below, or else to the lowest.
+    pub(crate) fn ranges(&self) -> Result<Vec<(i64, u32)>> {
+        if self.priority_slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(slots) = self.slots else {
+            return Err(invalid("priority_slots divides the slots of a worker: set the option slots too"));
+        };
+        let mut own: Vec<(i64, u32)> = self.priority_slots.iter().copied().filter(|(from, _)| *from != 0).collect();
+        let guaranteed: u64 = own.iter().map(|(_, slots)| u64::from(*slots)).sum();
+        let Some(rest) = u64::from(slots).checked_sub(guaranteed) else {
+            return Err(invalid(format!("priority_slots guarantees {guaranteed} slots, but the worker has {slots}")));
+        };
+        own.push((0, rest as u32));
+        own.sort_unstable();
+        if own.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(invalid("priority_slots names a priority twice"));
+        }
+        let mut total = 0;
+        Ok(own
+            .into_iter()
+            .map(|(from, slots)| {
+                total += slots;
+                match (self.sacred, from) {
+                    (true, 0) => (from, slots),
+                    (true, _) => (from, slots + rest as u32),
+                    (false, _) => (from, total),
+                }
+            })
+            .collect())
     }
 
     /// `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db` and `redis+cluster://h1,h2`; `rediss+…` for TLS.
@@ -343,11 +420,11 @@ pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
     Ok(Duration::from_millis(ms as u64))
 }
 
-fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
+pub(crate) fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
     value.trim().parse().map_err(|_| invalid(format!("{name} is `{value}`, which is not a number in its range")))
 }
 
-fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+pub(crate) fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
     choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
         let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
         invalid(format!("{name} is `{value}`, it must be {}", texts.join(" or ")))
@@ -360,6 +437,18 @@ fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<
         return Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")));
     }
     Ok(())
+}
+
+/// `1:30,2:20`.
+fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let pair = part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
+            pair.filter(|(from, _): &(i64, u32)| from.abs() <= crate::job::MAX_PRIORITY)
+                .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
+        })
+        .collect()
 }
 
 fn host_ports(name: &str, list: &str, default_port: u16) -> Result<Vec<HostPort>> {
@@ -425,6 +514,12 @@ mod tests {
             &[("lease", "-1")],
             &[("slots", "0")],
             &[("slots", "many")],
+            &[("priority_slots", "1:30")],
+            &[("slots", "10"), ("priority_slots", "1:6,2:5")],
+            &[("slots", "10"), ("priority_slots", "1")],
+            &[("slots", "10"), ("priority_slots", "1:2,1:3")],
+            &[("task", "a\nb")],
+            &[("failed_max", "0")],
             &[("db", "-1")],
             &[("nodes", "a:1"), ("db", "1")],
             &[("prefix", "a{b}")],
@@ -437,6 +532,18 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{settings:?}: {error}");
         }
         assert_eq!(Options::new("").check().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn slots_are_guaranteed_as_in_proletariat() {
+        let slots = |sacred: &str, slots: &str, guaranteed: &str| -> Vec<u32> {
+            let options = with(&[("slots", slots), ("priority_slots", guaranteed), ("sacred", sacred)]).unwrap();
+            options.ranges().unwrap().into_iter().map(|(_, limit)| limit).collect()
+        };
+        assert_eq!(slots("false", "100", "1:30,2:20"), [50, 80, 100]);
+        assert_eq!(slots("true", "100", "1:30,2:20"), [50, 80, 70]);
+        assert_eq!(slots("false", "10", "2:2, 1:3"), [5, 8, 10]);
+        assert_eq!(slots("true", "10", "0:99,1:3,2:2"), [5, 8, 7]);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::closed;
 use crate::error::Error;
-use crate::job::{Added, Ids, NewJob};
+use crate::job::{Added, Ids, NewJob, Start};
 use crate::store::AddCall;
-use crate::store::record::{write_array, write_integer, write_record, write_string};
+use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
 use crate::worker::Done;
 
 /// Jobs in one batch, at most.
@@ -108,6 +108,7 @@ impl Adds {
         let mut parts: Vec<Part> = Vec::new();
         let mut body = Vec::new();
         let mut own: Vec<usize> = Vec::new();
+        let mut starts: Vec<(usize, i64)> = Vec::new();
         let (mut count, mut largest) = (0, 0);
         loop {
             let Some(mut submission) = self.lock().submissions.pop_front() else { break };
@@ -118,7 +119,13 @@ impl Adds {
                     full = true;
                     break;
                 }
-                let Some(job) = submission.jobs.next() else { break };
+                let Some(mut job) = submission.jobs.next() else { break };
+                if job.tied {
+                    job.extras.get_or_insert_default().tied_to = incarnation.to_owned();
+                }
+                if job.extras.is_some() || job.start != Start::Now {
+                    starts.push((count, start(job.start)));
+                }
                 let before = body.len();
                 let requester = if job.awaited { incarnation } else { "" };
                 let id = match &job.id {
@@ -149,13 +156,31 @@ impl Adds {
                 write_integer(&mut own_ids, position as u64 + 1);
             }
         }
-        let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest };
+        let mut extras = Vec::new();
+        if !starts.is_empty() {
+            write_array(&mut extras, 2 * starts.len());
+            for (position, start) in starts {
+                write_integer(&mut extras, position as u64 + 1);
+                write_signed(&mut extras, start);
+            }
+        }
+        let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest, extras };
         Some(Batch { call: call.into(), parts, count })
     }
 
     /// Puts a submission whose jobs are not all stored back in front.
     fn put_back(&self, submission: Submission) {
         self.lock().submissions.push_front(submission);
+    }
+}
+
+/// When a job becomes due, as `scripts/add.lua` takes it: 0 at once, above a pause in ms, below the time in ms since 1970.
+fn start(start: Start) -> i64 {
+    let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
+    match start {
+        Start::Now => 0,
+        Start::After(pause) => millis(pause),
+        Start::At(time) => -millis(time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
     }
 }
 
@@ -205,6 +230,7 @@ impl Batch {
             jobs: self.call.jobs.clone(),
             own_ids: self.call.own_ids.clone(),
             largest: self.call.largest,
+            extras: self.call.extras.clone(),
         };
         self.call = call.into();
     }

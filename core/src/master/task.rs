@@ -165,8 +165,11 @@ impl Task {
                 answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
                     match answer {
-                        Ok(AddReply::Done(existed)) => {
+                        Ok(AddReply::Done { existed, next }) => {
                             self.shared.healed(Source::Calls);
+                            if let Some(next) = next {
+                                wake = wake.min(Instant::now() + next);
+                            }
                             landed.batch.succeed(&self.adds, &existed);
                         }
                         Ok(AddReply::UnknownMember(epoch)) => {
@@ -181,10 +184,9 @@ impl Task {
                 (sent, answer) = async { sync.as_mut().expect("guarded").as_mut().await }, if sync.is_some() => {
                     sync = None;
                     match answer {
-                        Ok(SyncReply::Done { next, .. }) => {
+                        Ok(SyncReply::Done { next, spread, .. }) => {
                             self.session.renewed(sent);
-                            let jitter = Duration::from_millis(rand::random_range(0..100));
-                            wake = Instant::now() + self.session.renewal().min(next + jitter);
+                            wake = Instant::now() + self.session.next_round(next, spread);
                         }
                         Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
                         Err(failed) => {
@@ -218,10 +220,14 @@ impl Task {
                     untrimmed += entries.len() as u32;
                     last_entry = Some(last);
                     for entry in entries {
-                        if let Entry::Results(results) = entry {
-                            for (id, outcome) in results {
-                                self.waits.settle(&id, &read_outcome(&id, &outcome));
+                        match entry {
+                            Entry::Results(results) => {
+                                for (id, outcome) in results {
+                                    self.waits.settle(&id, &read_outcome(&id, &outcome));
+                                }
                             }
+                            Entry::Wake => wake = Instant::now(),
+                            Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
                         }
                     }
                 }
@@ -269,7 +275,7 @@ impl Task {
         let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
         Box::pin(async move {
             let sent = boottime();
-            let call = SyncCall { number: 0, keep_from, credit: String::new(), ended: Vec::new() };
+            let call = SyncCall { keep_from, ..SyncCall::default() };
             (sent, shared.store.sync(&incarnation, &call).await)
         })
     }

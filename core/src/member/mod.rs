@@ -14,7 +14,7 @@ use crate::event::{Event, EventQueue};
 use crate::health::Health;
 use crate::job::random_id;
 use crate::options::{Options, Requeue};
-use crate::store::record::{write_array, write_string};
+use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Store};
 
 /// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
@@ -200,9 +200,10 @@ impl Session {
     pub(crate) async fn join(&mut self, role: &str) -> Duration {
         self.incarnation = random_id();
         let fields = fields(&self.shared.options, role);
+        let settings = settings(&self.shared.options);
         loop {
             let sent = boottime();
-            match self.shared.store.join(&self.incarnation, &fields).await {
+            match self.shared.store.join(&self.incarnation, &fields, &settings).await {
                 Ok((epoch, next)) => {
                     self.epoch = epoch;
                     self.renewed(sent);
@@ -236,6 +237,11 @@ impl Session {
     /// Between renewals.
     pub(crate) fn renewal(&self) -> Duration {
         self.shared.options.lease / 3
+    }
+
+    /// When the next round is to go, the next thing being due after `next`, spread a little, so that of many members one or few act on it.
+    pub(crate) fn next_round(&self, next: Duration, spread: Duration) -> Duration {
+        self.renewal().min(next + spread.mul_f64(rand::random::<f64>()))
     }
 
     /// Starts reading the inbox of this incarnation. Entries come with the id of the last one; the reader ends when the receiver is dropped.
@@ -302,6 +308,43 @@ fn fields(options: &Options, role: &str) -> Vec<u8> {
         ("max_deaths", &deaths),
         ("requeue", requeue),
     ];
+    let mut out = Vec::new();
+    let tasks = if role == "worker" { packed_tasks(options) } else { None };
+    // Refused by `check` if it were an error.
+    let ranges = options.ranges().unwrap_or_default();
+    let more = usize::from(tasks.is_some()) + usize::from(!ranges.is_empty());
+    write_array(&mut out, 2 * (all.len() + more));
+    for (name, value) in all {
+        write_string(&mut out, name.as_bytes());
+        write_string(&mut out, value.as_bytes());
+    }
+    if let Some(tasks) = tasks {
+        write_string(&mut out, b"tasks");
+        write_string(&mut out, &tasks);
+    }
+    if !ranges.is_empty() {
+        let mut packed = Vec::new();
+        write_array(&mut packed, ranges.len());
+        ranges.iter().for_each(|(from, _)| write_signed(&mut packed, *from));
+        write_string(&mut out, b"ranges");
+        write_string(&mut out, &packed);
+    }
+    out
+}
+
+/// The tasks a worker takes, packed; `None` if only jobs without one.
+fn packed_tasks(options: &Options) -> Option<Vec<u8>> {
+    let mut tasks = options.tasks.clone();
+    tasks.sort();
+    tasks.dedup();
+    (!tasks.iter().all(String::is_empty)).then(|| packed_strings(&tasks))
+}
+
+/// What a member sets for the whole cluster, as a msgpack array of names and values.
+fn settings(options: &Options) -> Vec<u8> {
+    let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
+    let ttl = options.failed_ttl.map(|ttl| ("failed_ttl", ttl.as_millis().to_string()));
+    let all: Vec<_> = max.into_iter().chain(ttl).collect();
     let mut out = Vec::new();
     write_array(&mut out, 2 * all.len());
     for (name, value) in all {

@@ -27,6 +27,12 @@ pub(crate) enum Entry {
     Jobs(Vec<Given>),
     /// Deletions of held jobs: fence and id.
     Deletes(Vec<(u64, String)>),
+    /// Held jobs whose time is over: fence and id.
+    Timeouts(Vec<(u64, String)>),
+    /// Held jobs to be moved to another worker: fence and id.
+    Moves(Vec<(u64, String)>),
+    /// Something is due earlier than the last round said.
+    Wake,
     /// Results awaited: id and outcome.
     Results(Vec<(String, Vec<u8>)>),
 }
@@ -69,7 +75,10 @@ impl Inbox {
                     let mut jobs = Vec::new();
                     read_jobs(&blob, &mut jobs).map(|()| Entry::Jobs(jobs))
                 }
-                b"d" => pairs(&blob, |unpack| Ok((unpack.integer()? as u64, unpack.text()?.to_owned()))).map(Entry::Deletes),
+                b"d" => pairs(&blob, execution).map(Entry::Deletes),
+                b"t" => pairs(&blob, execution).map(Entry::Timeouts),
+                b"m" => pairs(&blob, execution).map(Entry::Moves),
+                b"w" => Ok(Entry::Wake),
                 b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
                 _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
             };
@@ -142,6 +151,10 @@ fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
             Some((String::from_utf8(id).ok()?, kind, blob))
         })
         .collect()
+}
+
+fn execution(unpack: &mut Unpack) -> Result<(u64, String)> {
+    Ok((unpack.integer()? as u64, unpack.text()?.to_owned()))
 }
 
 fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<T>) -> Result<Vec<T>> {

@@ -52,11 +52,15 @@ struct Link {
 }
 
 /// What one `sync` says. See `scripts/sync.lua`.
+#[derive(Default)]
 pub(crate) struct SyncCall {
     pub(crate) number: u64,
     pub(crate) keep_from: String,
     pub(crate) credit: String,
     pub(crate) ended: Vec<u8>,
+    /// Room to add in each range of priorities, packed; empty bytes if the worker takes just any job without a task.
+    pub(crate) rooms: Vec<u8>,
+    pub(crate) progress: Vec<u8>,
 }
 
 /// What one `add` says. See `scripts/add.lua`.
@@ -66,6 +70,8 @@ pub(crate) struct AddCall {
     pub(crate) jobs: Vec<u8>,
     pub(crate) own_ids: Vec<u8>,
     pub(crate) largest: usize,
+    /// Positions and starts of jobs with extras or a later start.
+    pub(crate) extras: Vec<u8>,
 }
 
 impl Store {
@@ -88,9 +94,9 @@ impl Store {
         (self.options.lease / 6).min(Duration::from_secs(1))
     }
 
-    pub(crate) async fn join(&self, incarnation: &str, fields: &[u8]) -> Result<(String, Duration), Failed> {
+    pub(crate) async fn join(&self, incarnation: &str, fields: &[u8], settings: &[u8]) -> Result<(String, Duration), Failed> {
         let lease = self.options.lease.as_millis() as u64;
-        let reply = self.call(|s| &s.join, |cmd| cmd.arg(incarnation).arg(lease).arg(fields)).await?;
+        let reply = self.call(|s| &s.join, |cmd| cmd.arg(incarnation).arg(lease).arg(fields).arg(settings)).await?;
         reply::joined(reply).map_err(internal)
     }
 
@@ -100,7 +106,8 @@ impl Store {
             .call(
                 |s| &s.sync,
                 |cmd| {
-                    cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit).arg(&call.ended[..])
+                    cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
+                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..])
                 },
             )
             .await?;
@@ -111,7 +118,10 @@ impl Store {
         let reply = self
             .call(
                 |s| &s.add,
-                |cmd| cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.own_ids[..]).arg(call.largest),
+                |cmd| {
+                    cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.own_ids[..]);
+                    cmd.arg(call.largest).arg(&call.extras[..])
+                },
             )
             .await?;
         reply::added(reply).map_err(internal)

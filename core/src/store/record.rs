@@ -1,15 +1,21 @@
 //! The packed record of a job, and the messages between members and scripts.
 //!
-//! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], payload. A plain job
-//! costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is wanted; 4 deaths follow.
+//! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], [failed attempts (1), length (2, big
+//! endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is
+//! wanted; 4 deaths follow; 8 extras follow. Extras are a msgpack map of those that are set, under the letters below.
+
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{ContentType, DEFAULT_RESULT_TTL, Failure, JobData, NewJob, Outcome, Payload};
+use crate::job::{
+    Backoff, ContentType, DEFAULT_RESULT_TTL, Extras, Failure, Growth, JobData, MAX_EXTRAS, NewJob, Outcome, Payload,
+};
 
 const BYTES: u8 = 1;
 const RESULT: u8 = 2;
 const DEATHS: u8 = 4;
-const KNOWN: u8 = BYTES | RESULT | DEATHS;
+const EXTRAS: u8 = 8;
+const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS;
 
 /// What a job's record says about its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +33,12 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         flags |= RESULT;
         length += 5 + requester.len();
     }
+    let mut extras = Vec::new();
+    if let Some(job) = &job.extras {
+        flags |= EXTRAS;
+        write_extras(&mut extras, job);
+        length += 3 + extras.len();
+    }
     write_string_length(out, length);
     out.push(flags);
     if job.result {
@@ -35,33 +47,150 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         out.push(requester.len() as u8);
         out.extend_from_slice(requester.as_bytes());
     }
+    if !extras.is_empty() {
+        out.push(0);
+        out.extend_from_slice(&(extras.len() as u16).to_be_bytes());
+        out.extend_from_slice(&extras);
+    }
     out.extend_from_slice(&job.payload.bytes);
+}
+
+/// What a record says before its payload. Split from it, because those who only look need not copy the payload.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) content_type: ContentType,
+    pub(crate) deaths: u32,
+    pub(crate) failed_attempts: u32,
+    pub(crate) result: Option<ResultWanted>,
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+/// Splits a record into its head and its payload; `None` if this protocol does not write such records.
+pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
+    let (&flags, mut rest) = record.split_first()?;
+    if flags & !KNOWN != 0 {
+        return None;
+    }
+    let mut head = Head::default();
+    if flags & BYTES != 0 {
+        head.content_type = ContentType::Bytes;
+    }
+    if flags & DEATHS != 0 {
+        let (&count, after) = rest.split_first()?;
+        (head.deaths, rest) = (u32::from(count), after);
+    }
+    if flags & RESULT != 0 {
+        let (fixed, after) = rest.split_at_checked(5)?;
+        let (requester, after) = after.split_at_checked(usize::from(fixed[4]))?;
+        let ttl_secs = u32::from_be_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]);
+        let requester = std::str::from_utf8(requester).ok()?.to_owned();
+        head.result = Some(ResultWanted { ttl_secs, requester });
+        rest = after;
+    }
+    if flags & EXTRAS != 0 {
+        let (fixed, after) = rest.split_at_checked(3)?;
+        let (extras, after) = after.split_at_checked(usize::from(u16::from_be_bytes([fixed[1], fixed[2]])))?;
+        head.failed_attempts = u32::from(fixed[0]);
+        head.extras = Some(Box::new(read_extras(extras).ok()?));
+        rest = after;
+    }
+    Some((head, rest))
 }
 
 /// Reads a record.
 pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData> {
     let corrupt = || Error::new(ErrorKind::StoreCorrupt, format!("the record of job `{id}` is not one this protocol writes"));
-    let (&flags, mut rest) = record.split_first().ok_or_else(corrupt)?;
-    if flags & !KNOWN != 0 {
-        return Err(corrupt());
+    let (head, payload) = split_record(record).ok_or_else(corrupt)?;
+    let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
+    (job.deaths, job.failed_attempts) = (head.deaths, head.failed_attempts);
+    (job.result, job.extras) = (head.result, head.extras);
+    Ok(job)
+}
+
+fn write_extras(out: &mut Vec<u8>, extras: &Extras) {
+    let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
+    let mut fields = Vec::new();
+    let mut count = 0;
+    let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
+        write_string(&mut fields, name.as_bytes());
+        write(&mut fields);
+        count += 1;
+    };
+    if extras.priority != 0 {
+        field("p", &|out| write_signed(out, extras.priority));
     }
-    let mut deaths = 0;
-    if flags & DEATHS != 0 {
-        let (&count, after) = rest.split_first().ok_or_else(corrupt)?;
-        (deaths, rest) = (u32::from(count), after);
+    for (name, text) in [("k", &extras.task), ("r", &extras.resource), ("s", &extras.similar), ("o", &extras.tied_to)] {
+        if !text.is_empty() {
+            field(name, &|out| write_string(out, text.as_bytes()));
+        }
     }
-    let mut result = None;
-    if flags & RESULT != 0 {
-        let (head, after) = rest.split_at_checked(5).ok_or_else(corrupt)?;
-        let (requester, after) = after.split_at_checked(usize::from(head[4])).ok_or_else(corrupt)?;
-        let ttl_secs = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
-        let requester = std::str::from_utf8(requester).map_err(|_| corrupt())?.to_owned();
-        result = Some(ResultWanted { ttl_secs, requester });
-        rest = after;
+    if extras.retries > 0 {
+        field("n", &|out| write_integer(out, u64::from(extras.retries)));
     }
-    let content_type = if flags & BYTES != 0 { ContentType::Bytes } else { ContentType::Json };
-    let payload = Payload { bytes: rest.to_vec(), content_type };
-    Ok(JobData::new(id.to_owned(), payload, fence, deaths, result))
+    if let Some(backoff) = &extras.backoff {
+        field("b", &|out| {
+            write_array(out, 4);
+            write_integer(out, u64::from(backoff.growth == Growth::Exponential));
+            write_integer(out, millis(backoff.delay));
+            write_integer(out, millis(backoff.max));
+            write_integer(out, (backoff.jitter * 1000.0) as u64);
+        });
+    }
+    for (name, limit) in [("a", extras.assign_timeout), ("t", extras.run_timeout), ("e", extras.total_timeout)] {
+        if let Some(limit) = limit {
+            field(name, &|out| write_integer(out, millis(limit)));
+        }
+    }
+    if !extras.headers.is_empty() {
+        field("h", &|out| {
+            write_map(out, extras.headers.len());
+            for (name, value) in &extras.headers {
+                write_string(out, name.as_bytes());
+                write_string(out, value.as_bytes());
+            }
+        });
+    }
+    write_map(out, count);
+    out.extend_from_slice(&fields);
+    debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
+}
+
+fn read_extras(packed: &[u8]) -> Result<Extras> {
+    let mut unpack = Unpack::new(packed);
+    let mut extras = Extras::default();
+    for _ in 0..unpack.map()? {
+        let name = unpack.text()?;
+        let millis = |unpack: &mut Unpack| Ok::<_, Error>(Duration::from_millis(unpack.integer()?.max(0) as u64));
+        match name {
+            "p" => extras.priority = unpack.integer()?,
+            "k" => extras.task = unpack.text()?.to_owned(),
+            "r" => extras.resource = unpack.text()?.to_owned(),
+            "s" => extras.similar = unpack.text()?.to_owned(),
+            "o" => extras.tied_to = unpack.text()?.to_owned(),
+            "n" => extras.retries = unpack.integer()?.max(0) as u32,
+            "b" => {
+                if unpack.array()? != 4 {
+                    return Err(malformed("a backoff has four parts"));
+                }
+                extras.backoff = Some(Backoff {
+                    growth: if unpack.integer()? == 1 { Growth::Exponential } else { Growth::Fixed },
+                    delay: millis(&mut unpack)?,
+                    max: millis(&mut unpack)?,
+                    jitter: unpack.integer()? as f64 / 1000.0,
+                });
+            }
+            "a" => extras.assign_timeout = Some(millis(&mut unpack)?),
+            "t" => extras.run_timeout = Some(millis(&mut unpack)?),
+            "e" => extras.total_timeout = Some(millis(&mut unpack)?),
+            "h" => {
+                for _ in 0..unpack.map()? {
+                    extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
+                }
+            }
+            other => return Err(malformed(format!("`{other}` is no option of a job"))),
+        }
+    }
+    Ok(extras)
 }
 
 /// An outcome as it is kept and sent: `j` JSON, `b` bytes, `f` reason, newline, message; `d` deleted.
@@ -117,6 +246,22 @@ pub(crate) fn write_integer(out: &mut Vec<u8>, value: u64) {
     }
 }
 
+/// Appends the head of a msgpack map.
+pub(crate) fn write_map(out: &mut Vec<u8>, length: usize) {
+    match rmp::encode::write_map_len(out, length as u32) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Appends a msgpack integer of either sign.
+pub(crate) fn write_signed(out: &mut Vec<u8>, value: i64) {
+    match rmp::encode::write_sint(out, value) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
 /// Strings as one msgpack array.
 pub(crate) fn packed_strings(strings: &[String]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -137,6 +282,10 @@ impl<'a> Unpack<'a> {
 
     pub(crate) fn array(&mut self) -> Result<usize> {
         Ok(rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize)
+    }
+
+    pub(crate) fn map(&mut self) -> Result<usize> {
+        Ok(rmp::decode::read_map_len(&mut self.0).map_err(malformed)? as usize)
     }
 
     pub(crate) fn integer(&mut self) -> Result<i64> {
@@ -179,11 +328,17 @@ mod tests {
         let job = NewJob::json("x").unwrap().result(true).result_ttl(std::time::Duration::from_millis(1500));
         let wanted = ResultWanted { ttl_secs: 2, requester: "abc".into() };
         assert_eq!(round_trip(&job, "abc").result, Some(wanted));
+        let second = Duration::from_secs(1);
+        let backoff = Backoff { growth: Growth::Exponential, delay: second, max: 9 * second, jitter: 0.25 };
+        let job = NewJob::bytes("x").priority(-3).task("t").resource("r").similar("s").retries(200).backoff(backoff).header("a", "b");
+        let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
+        let read = round_trip(&job, "abc");
+        assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
     }
 
     #[test]
     fn what_is_no_record_is_corrupt() {
-        for bytes in [&b""[..], &[8], &[4], &[2, 0, 0], &[2, 0, 0, 0, 1, 9, b'a'], &[2, 0, 0, 0, 1, 1, 0xff]] {
+        for bytes in [&b""[..], &[16], &[8], &[8, 0, 0, 1], &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0], &[4], &[2, 0, 0], &[2, 0, 0, 0, 1, 9, b'a'], &[2, 0, 0, 0, 1, 1, 0xff]] {
             assert_eq!(read_record("id", 1, bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
         }
         for bytes in [&b""[..], &[0xc0], &[0xa5, b'a'], &[0xdb, 0xff, 0xff, 0xff, 0xff]] {

@@ -34,6 +34,8 @@ pub(crate) enum SyncReply {
         taken: u64,
         /// Credit left, if the call looked.
         credit: Option<u64>,
+        /// Over which members should spread their coming for the next due thing.
+        spread: Duration,
     },
     /// The lease ran out, or Redis lost its data.
     UnknownMember,
@@ -43,8 +45,12 @@ pub(crate) enum SyncReply {
 
 /// What `add` answers.
 pub(crate) enum AddReply {
-    /// Positions (from 0) of jobs that existed.
-    Done(Vec<usize>),
+    Done {
+        /// Positions (from 0) of jobs that existed.
+        existed: Vec<usize>,
+        /// When the next thing is due, if a job may have changed that.
+        next: Option<Duration>,
+    },
     /// The member is unknown to the store of this epoch.
     UnknownMember(String),
 }
@@ -61,7 +67,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
         [Value::Int(2)] => Ok(SyncReply::Old),
-        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit)] => {
+        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit), spread] => {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
@@ -91,6 +97,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 returned: (*returned).max(0) as u64,
                 taken: (*taken).max(0) as u64,
                 credit: u64::try_from(*credit).ok(),
+                spread: milliseconds(spread)?,
             })
         }
         _ => Err(odd("sync")),
@@ -99,11 +106,17 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
 
 pub(crate) fn added(reply: Value) -> Result<AddReply> {
     match array(reply)?.as_mut_slice() {
-        [Value::Int(0), Value::Nil] => Ok(AddReply::Done(Vec::new())),
-        [Value::Int(0), Value::BulkString(blob)] => {
-            let mut unpack = Unpack::new(blob);
-            let count = unpack.array()?;
-            (0..count).map(|_| Ok(unpack.integer()? as usize - 1)).collect::<Result<_>>().map(AddReply::Done)
+        [Value::Int(0), existed, Value::Int(next)] => {
+            let next = u64::try_from(*next).ok().map(Duration::from_millis);
+            let existed = match existed {
+                Value::Nil => Vec::new(),
+                blob => {
+                    let mut unpack = Unpack::new(bytes(blob)?);
+                    let count = unpack.array()?;
+                    (0..count).map(|_| Ok(unpack.integer()? as usize - 1)).collect::<Result<_>>()?
+                }
+            };
+            Ok(AddReply::Done { existed, next })
         }
         [Value::Int(1), epoch] => Ok(AddReply::UnknownMember(text(epoch)?)),
         _ => Err(odd("add")),

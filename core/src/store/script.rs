@@ -24,6 +24,7 @@ pub(crate) struct Scripts {
 const BASE: &str = include_str!("scripts/shared/base.lua");
 const PLACE: &str = include_str!("scripts/shared/place.lua");
 const FINISH: &str = include_str!("scripts/shared/finish.lua");
+const EXTRAS: &str = include_str!("scripts/shared/extras.lua");
 const TICK: &str = include_str!("scripts/shared/tick.lua");
 
 /// Whether a script may run when `maxmemory` is reached.
@@ -54,11 +55,11 @@ impl Scripts {
         };
         use WhenFull::{Refuse, Run};
         Scripts {
-            add: script("add", Refuse, "add:", &[BASE, PLACE, include_str!("scripts/add.lua")]),
-            join: script("join", Run, "", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/join.lua")]),
-            sync: script("sync", Run, "sync:", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/sync.lua")]),
-            leave: script("leave", Run, "", &[BASE, PLACE, FINISH, TICK, include_str!("scripts/leave.lua")]),
-            delete: script("delete", Run, "", &[BASE, FINISH, include_str!("scripts/delete.lua")]),
+            add: script("add", Refuse, "add:", &[BASE, PLACE, FINISH, EXTRAS, include_str!("scripts/add.lua")]),
+            join: script("join", Run, "", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/join.lua")]),
+            sync: script("sync", Run, "sync:", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/sync.lua")]),
+            leave: script("leave", Run, "", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/leave.lua")]),
+            delete: script("delete", Run, "", &[BASE, PLACE, FINISH, EXTRAS, include_str!("scripts/delete.lua")]),
             awaiting: script("await", Run, "", &[BASE, include_str!("scripts/await.lua")]),
             stats: script("stats", Run, "", &[BASE, include_str!("scripts/stats.lua")]),
             obliterate: script("obliterate", Run, "", &[BASE, include_str!("scripts/obliterate.lua")]),

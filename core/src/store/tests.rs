@@ -36,7 +36,7 @@ impl Bench {
             write_string(&mut packed, name.as_bytes());
             write_string(&mut packed, value.as_bytes());
         }
-        self.store.join(member, &packed).await.unwrap();
+        self.store.join(member, &packed, &[0x90]).await.unwrap();
     }
 
     async fn add(&self, member: &str, number: u64, jobs: &[(&str, bool)]) -> AddReply {
@@ -53,7 +53,7 @@ impl Bench {
             write_array(&mut own, positions.len());
             positions.iter().for_each(|position| write_integer(&mut own, *position));
         }
-        let call = AddCall { incarnation: member.into(), number, jobs: packed, own_ids: own, largest };
+        let call = AddCall { incarnation: member.into(), number, jobs: packed, own_ids: own, largest, extras: Vec::new() };
         self.store.add(&call).await.unwrap()
     }
 
@@ -75,7 +75,7 @@ impl Bench {
                 write_string(&mut packed, kind.to_string().as_bytes());
             }
         }
-        let call = SyncCall { number, keep_from: String::new(), credit: credit.into(), ended: packed };
+        let call = SyncCall { number, keep_from: String::new(), credit: credit.into(), ended: packed, ..SyncCall::default() };
         self.store.sync(member, &call).await.unwrap()
     }
 
@@ -105,7 +105,7 @@ fn given(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
 
 fn existed(reply: AddReply) -> Vec<usize> {
     match reply {
-        AddReply::Done(existed) => existed,
+        AddReply::Done { existed, .. } => existed,
         AddReply::UnknownMember(_) => panic!("unknown member"),
     }
 }

@@ -55,11 +55,10 @@ impl Arrivals {
         self.all()
     }
 
-    /// Drops a job that waits; whether it did.
-    pub(crate) fn remove(&mut self, fence: u64) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|job| fence_of(job) != fence);
-        self.waiting.len() < before
+    /// Takes out a job that waits.
+    pub(crate) fn remove(&mut self, fence: u64) -> Option<Given> {
+        let at = self.waiting.iter().position(|job| fence_of(job) == fence)?;
+        Some(self.waiting.remove(at))
     }
 
     /// Everything that waits, in order.
@@ -80,7 +79,7 @@ mod tests {
     use crate::job::{JobData, Payload};
 
     fn jobs(fences: impl IntoIterator<Item = u64>) -> Vec<Given> {
-        fences.into_iter().map(|fence| Ok(JobData::new(fence.to_string(), Payload::default(), fence, 0, None))).collect()
+        fences.into_iter().map(|fence| Ok(JobData::new(fence.to_string(), Payload::default(), fence))).collect()
     }
 
     fn fences(jobs: Vec<Given>) -> Vec<u64> {
@@ -109,6 +108,6 @@ mod tests {
         assert_eq!(arrivals.expected(), (4, 1));
         assert_eq!(fences(arrivals.by_round(jobs([2]), 1, 0, Some(1))), [1, 2]);
         assert_eq!(fences(arrivals.by_round(jobs([3]), 1, 1, None)), [3]);
-        assert!(!arrivals.remove(3));
+        assert!(arrivals.remove(3).is_none());
     }
 }

@@ -1,11 +1,13 @@
 //! Ended jobs gathered into one round, in the shape `scripts/sync.lua` takes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Done;
 use crate::error::{Error, ErrorKind};
 use crate::job::{Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
-use crate::store::record::{write_array, write_integer, write_outcome, write_string, write_string_length};
+use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
 
 /// Jobs ended in one round, at most.
 pub(crate) const MOST: usize = 1000;
@@ -13,9 +15,10 @@ pub(crate) const MOST: usize = 1000;
 /// How a job ends, with all that the script needs.
 enum End {
     Complete,
-    CompleteWithResult { ttl_secs: u32, requester: String, outcome: Vec<u8> },
-    Fail { reason: &'static str, text: String },
-    Release,
+    CompleteWithResult { careful: bool, ttl_secs: Option<u32>, requester: String, outcome: Vec<u8> },
+    Fail { careful: bool, reason: &'static str, text: String },
+    Retry { pause: Duration, text: String },
+    Release { careful: bool },
     Stopped,
 }
 
@@ -43,27 +46,34 @@ impl Batch {
     /// Ends a held job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
     /// else the job fails with it. Returns whether the job is ended; if not, it is still held.
     pub(crate) fn finish(&mut self, job: &Arc<JobData>, deleted: bool, finish: Finish, done: Option<Done<()>>) -> bool {
+        let careful = is_careful(job);
         let end = match finish {
             _ if deleted => End::Stopped,
-            Finish::Complete(payload) if payload.bytes.len() > MAX_RESULT && job.result.is_some() => {
+            Finish::Complete(payload) if payload.bytes.len() > MAX_RESULT && wants_outcome(job) => {
                 let text = format!("the result has {} bytes, the limit is {MAX_RESULT}", payload.bytes.len());
                 if let Some(done) = done {
                     done(Err(Error::new(ErrorKind::TooLarge, text)));
                     return false;
                 }
-                End::Fail { reason: "failed", text }
+                End::Fail { careful, reason: "failed", text }
             }
-            Finish::Complete(payload) => match &job.result {
-                Some(wanted) => End::CompleteWithResult {
-                    ttl_secs: wanted.ttl_secs,
-                    requester: wanted.requester.clone(),
-                    outcome: write_outcome(&payload),
-                },
-                None => End::Complete,
+            Finish::Complete(payload) if careful || job.result.is_some() => End::CompleteWithResult {
+                careful,
+                ttl_secs: job.result.as_ref().map(|wanted| wanted.ttl_secs),
+                requester: job.result.as_ref().map_or_else(String::new, |wanted| wanted.requester.clone()),
+                outcome: if wants_outcome(job) { write_outcome(&payload) } else { Vec::new() },
             },
-            Finish::Fail(text) => End::Fail { reason: "failed", text: cut(text) },
+            Finish::Complete(_) => End::Complete,
+            Finish::Fail(text) if job.retries_left() > 0 => {
+                let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();
+                End::Retry { pause: backoff.pause(job.attempt()), text: cut(text) }
+            }
+            Finish::Retry(text, pause) if job.retries_left() > 0 => End::Retry { pause, text: cut(text) },
+            Finish::Fail(text) | Finish::Retry(text, _) | Finish::FailForGood(text) => {
+                End::Fail { careful, reason: "failed", text: cut(text) }
+            }
             // Not deleted, so the cluster is to have it back.
-            Finish::Release | Finish::Stopped => End::Release,
+            Finish::Release | Finish::Stopped => End::Release { careful },
         };
         self.push(job.id.clone(), job.fence, end, done);
         true
@@ -71,12 +81,12 @@ impl Batch {
 
     /// Gives back a job that the program has not seen.
     pub(crate) fn release(&mut self, id: String, fence: u64) {
-        self.push(id, fence, End::Release, None);
+        self.push(id, fence, End::Release { careful: true }, None);
     }
 
     /// Fails a job whose record cannot be read.
     pub(crate) fn corrupt(&mut self, id: String, fence: u64, text: String) {
-        self.push(id, fence, End::Fail { reason: "corrupt", text }, None);
+        self.push(id, fence, End::Fail { careful: false, reason: "corrupt", text }, None);
     }
 
     /// Confirms the deletion of a job that is not held.
@@ -126,26 +136,32 @@ impl Batch {
         write_array(&mut out, self.detailed.len());
         for (_, _, end) in &self.detailed {
             match end {
-                End::CompleteWithResult { ttl_secs, requester, outcome } => {
+                End::CompleteWithResult { careful, ttl_secs, requester, outcome } => {
                     write_array(&mut out, 4);
-                    write_string(&mut out, b"c");
-                    write_integer(&mut out, u64::from(*ttl_secs));
+                    write_string(&mut out, if *careful { b"C" } else { b"c" });
+                    write_signed(&mut out, ttl_secs.map_or(-1, i64::from));
                     write_string(&mut out, requester.as_bytes());
                     write_string(&mut out, outcome);
                 }
-                End::Fail { reason, text } => {
+                End::Fail { careful, reason, text } => {
                     write_array(&mut out, 3);
-                    write_string(&mut out, b"f");
+                    write_string(&mut out, if *careful { b"F" } else { b"f" });
                     write_string(&mut out, reason.as_bytes());
                     write_string(&mut out, text.as_bytes());
                 }
-                End::Release => {
+                End::Retry { pause, text } => {
+                    write_array(&mut out, 3);
+                    write_string(&mut out, b"T");
+                    write_integer(&mut out, (pause.as_millis() as u64).min(1 << 48));
+                    write_string(&mut out, text.as_bytes());
+                }
+                End::Release { careful } => {
                     write_array(&mut out, 1);
-                    write_string(&mut out, b"r");
+                    write_string(&mut out, if *careful { b"R" } else { b"r" });
                 }
                 End::Stopped => {
                     write_array(&mut out, 1);
-                    write_string(&mut out, b"s");
+                    write_string(&mut out, b"S");
                 }
                 End::Complete => unreachable!("plain completions have no details"),
             }
@@ -155,6 +171,16 @@ impl Batch {
         dones.extend(self.detailed_dones.drain(..).map(|(position, done)| (position + offset, done)));
         (out, dones)
     }
+}
+
+/// The script has to look at the job's record when it ends.
+fn is_careful(job: &JobData) -> bool {
+    job.extras.is_some() || job.progressed.load(Ordering::Relaxed)
+}
+
+/// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.
+fn wants_outcome(job: &JobData) -> bool {
+    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
 }
 
 fn cut(mut text: String) -> String {

@@ -2,9 +2,12 @@
 
 mod arrivals;
 mod batch;
+mod intake;
 mod process;
+mod rooms;
 mod task;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ pub use process::Process;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::health::{Health, Stats};
-use crate::job::{Finish, JobData, check_name};
+use crate::job::{Finish, JobData, MAX_PROGRESS, check_name};
 use crate::member::Shared;
 use crate::options::Options;
 
@@ -55,6 +58,8 @@ pub(crate) struct Finishes {
 #[derive(Default)]
 struct Gathered {
     list: Vec<Finished>,
+    /// How far jobs are, by fence.
+    progress: HashMap<u64, Vec<u8>>,
     /// Set when the worker has ended: what every later finish is answered.
     closed: Option<Error>,
 }
@@ -81,6 +86,24 @@ impl Finishes {
             return std::mem::take(&mut gathered.list);
         }
         gathered.list.drain(..most).collect()
+    }
+
+    fn push_progress(&self, fence: u64, value: Vec<u8>) {
+        let mut gathered = self.lock();
+        let first = gathered.progress.is_empty();
+        gathered.progress.insert(fence, value);
+        drop(gathered);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn has_progress(&self) -> bool {
+        !self.lock().progress.is_empty()
+    }
+
+    fn take_progress(&self) -> HashMap<u64, Vec<u8>> {
+        std::mem::take(&mut self.lock().progress)
     }
 
     /// Refuses what comes from now on.
@@ -164,6 +187,11 @@ impl Worker {
         }
     }
 
+    /// Stores how far a held job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.
+    pub fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
+        self.handle.progress(fence, value)
+    }
+
     /// Queues a job's deletion (any job of the cluster). True if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await
@@ -225,6 +253,15 @@ impl WorkerHandle {
         receiver.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
+        if value.len() > MAX_PROGRESS {
+            let text = format!("the progress has {} bytes, the limit is {MAX_PROGRESS}", value.len());
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        self.0.finishes.push_progress(fence, value);
+        Ok(())
+    }
+
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {
         check_name("job id", &id)?;
         Ok(self.0.shared.open_store()?.delete(&[id]).await?[0])
@@ -233,4 +270,9 @@ impl WorkerHandle {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the worker is closed")
+}
+
+fn stale(fence: u64) -> Error {
+    let which = if fence == 0 { String::new() } else { format!(" (fence {fence})") };
+    Error::new(ErrorKind::StaleFence, format!("the job is no longer held by this execution{which}; nothing was changed"))
 }

@@ -2,7 +2,7 @@
 //!
 //! One round (`sync`) is under way at a time. What comes meanwhile gathers and goes with the next; nothing waits for a timer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,42 +12,54 @@ use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
 use super::batch::{Batch, Dones, MOST};
-use super::{Command, Done, Finishes, Front, WorkerHandle, closed, refuse};
+use super::rooms::Rooms;
+use super::{Command, Done, Finishes, Front, closed, refuse, stale};
 use crate::clock::{boottime, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::{Finish, Job, JobData};
 use crate::member::{Session, Shared, Source};
+use crate::store::record::{write_array, write_string};
 use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
 
 /// Inbox entries read before a round is sent only to have them trimmed.
 const UNTRIMMED: u32 = 64;
 
 pub(crate) struct Task {
-    shared: Arc<Shared>,
-    finishes: Arc<Finishes>,
-    front: Weak<Front>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) finishes: Arc<Finishes>,
+    pub(super) front: Weak<Front>,
     commands: mpsc::UnboundedReceiver<Command>,
     session: Session,
-    /// Jobs given and not yet ended, by fence; those the program was told to stop are marked.
-    held: HashMap<u64, (Arc<JobData>, bool)>,
+    /// Jobs given and not yet ended, by fence.
+    pub(super) held: HashMap<u64, Held>,
+    /// Of these, those that wait here for a slot.
+    pub(super) prefetched: VecDeque<Job>,
     /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Deletions of jobs not known yet: the round under way may bring them.
-    early_deletes: Vec<(u64, String)>,
-    arrivals: Arrivals,
+    pub(super) early_deletes: Vec<(u64, String)>,
+    pub(super) arrivals: Arrivals,
+    pub(super) rooms: Rooms,
     /// Jobs told to the program in this incarnation.
-    told: u64,
+    pub(super) told: u64,
     /// `EventQueue::taken` when the incarnation began.
     taken_before: u64,
     number: u64,
     untrimmed: u32,
     last_entry: Option<String>,
     /// No more jobs are wanted; and whether Redis was told so.
-    draining: bool,
+    pub(super) draining: bool,
     drain_told: bool,
-    drained: Vec<Done<()>>,
-    closing: Option<(Instant, Done<()>)>,
+    pub(super) drained: Vec<Done<()>>,
+    pub(super) closing: Option<(Instant, Done<()>)>,
+}
+
+/// A job given and not yet ended.
+pub(crate) struct Held {
+    pub(super) job: Arc<JobData>,
+    /// It is over in Redis, and the program was told to stop.
+    pub(super) told_to_stop: bool,
 }
 
 /// Answers when the round was sent, and what came back.
@@ -83,6 +95,8 @@ impl Task {
             front,
             commands,
             held: HashMap::new(),
+            prefetched: VecDeque::new(),
+            rooms: Rooms::default(),
             batch: Batch::default(),
             early_deletes: Vec::new(),
             arrivals: Arrivals::default(),
@@ -153,6 +167,8 @@ impl Task {
         self.taken_before = self.shared.events.taken();
         (self.told, self.number, self.untrimmed) = (0, 0, 0);
         self.arrivals = Arrivals::default();
+        // The options were checked.
+        self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
     }
@@ -189,16 +205,15 @@ impl Task {
                 (sent, answer) = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
                     match answer {
-                        Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit }) => {
+                        Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread }) => {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
                             }
+                            self.rooms.arrived(&jobs);
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
-                            // Spread a little, so that of many members one or few act on the same due thing.
-                            let jitter = Duration::from_millis(rand::random_range(0..100));
-                            wake = Instant::now() + self.session.renewal().min(next + jitter);
+                            wake = Instant::now() + self.session.next_round(next, spread);
                             due = returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
@@ -220,10 +235,14 @@ impl Task {
                         self.untrimmed += 1;
                         match entry {
                             Entry::Jobs(jobs) => {
+                                self.rooms.arrived(&jobs);
                                 let jobs = self.arrivals.by_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
                                 self.receive(jobs);
                             }
-                            Entry::Deletes(deletes) => self.deleted(deletes, flight.is_some()),
+                            Entry::Deletes(deletes) => self.deleted(deletes, DeleteReason::Deleted, flight.is_some()),
+                            Entry::Timeouts(stops) => self.deleted(stops, DeleteReason::TimedOut, flight.is_some()),
+                            Entry::Moves(moves) => self.moved(moves),
+                            Entry::Wake => due = true,
                             Entry::Results(_) => {}
                         }
                     }
@@ -259,7 +278,7 @@ impl Task {
     /// Moves what the program finished into the batch of the next round.
     fn gather(&mut self) {
         for (fence, finish, done) in self.finishes.take(MOST) {
-            let Some((job, told_to_stop)) = self.held.remove(&fence) else {
+            let Some(Held { job, told_to_stop }) = self.held.remove(&fence) else {
                 if let Some(done) = done {
                     done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
                 }
@@ -276,10 +295,12 @@ impl Task {
             };
             if self.batch.finish(&job, stopped, finish, done) {
                 job.end();
+                self.rooms.ended(job.priority());
             } else {
-                self.held.insert(fence, (job, told_to_stop));
+                self.held.insert(fence, Held { job, told_to_stop });
             }
         }
+        self.start_prefetched();
         self.shared.held.store(self.held.len() as u64, std::sync::atomic::Ordering::Relaxed);
         self.finishes.ended.notify_waiters();
     }
@@ -287,6 +308,7 @@ impl Task {
     /// Whether a round is worth sending now.
     fn has_to_say(&self) -> bool {
         !self.batch.is_empty() || self.untrimmed >= UNTRIMMED || self.draining && !self.drain_told || self.grantable(true) > 0
+            || self.rooms.worth_telling() && !self.draining || self.finishes.has_progress()
     }
 
     /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
@@ -295,7 +317,7 @@ impl Task {
             return 0;
         }
         let window = u64::from(self.shared.options.window);
-        let slots = self.shared.options.slots.map_or(u64::MAX, u64::from);
+        let slots = self.shared.options.slots.map_or(u64::MAX, |slots| u64::from(slots) + u64::from(self.shared.options.prefetch));
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots
@@ -312,25 +334,49 @@ impl Task {
         let credit = if self.draining && !self.drain_told {
             self.drain_told = true;
             self.arrivals.withdraw();
+            self.rooms.withdraw();
             "-".to_owned()
         } else if grant > 0 {
             grant.to_string()
         } else {
             String::new()
         };
+        let rooms = if self.draining { if self.rooms.choosy { vec![0x90] } else { Vec::new() } } else { self.rooms.grant() };
+        let progress = self.progress();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let (packed, dones) = batch.pack(&self.session.incarnation);
         let mut number = 0;
-        if !packed.is_empty() || !credit.is_empty() {
+        if !packed.is_empty() || !credit.is_empty() || rooms.len() > 1 {
             self.number += 1;
             number = self.number;
         }
         self.untrimmed = 0;
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, std::sync::atomic::Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress });
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
+    }
+
+    /// How far held jobs are, packed for `scripts/sync.lua`.
+    fn progress(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let gathered: Vec<_> = self
+            .finishes
+            .take_progress()
+            .into_iter()
+            .filter_map(|(fence, value)| Some((self.held.get(&fence).filter(|held| !held.told_to_stop)?, value)))
+            .collect();
+        if !gathered.is_empty() {
+            write_array(&mut out, 3 * gathered.len());
+            for (held, value) in gathered {
+                held.job.progressed.store(true, std::sync::atomic::Ordering::Relaxed);
+                write_string(&mut out, held.job.id.as_bytes());
+                write_string(&mut out, format!("{}:{}", held.job.fence, self.session.incarnation).as_bytes());
+                write_string(&mut out, &value);
+            }
+        }
+        out
     }
 
     fn fly(&self, call: Arc<SyncCall>, pause: Duration) -> Flying {
@@ -364,107 +410,7 @@ impl Task {
         }
         self.receive(jobs);
         let early = std::mem::take(&mut self.early_deletes);
-        self.deleted(early, false);
-    }
-
-    /// Hands jobs to the program, or back to the cluster if no more are wanted.
-    fn receive(&mut self, jobs: Vec<Given>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let Some(front) = self.front.upgrade().filter(|_| !self.draining) else {
-            for job in jobs {
-                match job {
-                    Ok(job) => self.batch.release(job.id, job.fence),
-                    Err(job) => self.batch.release(job.id, job.fence),
-                }
-            }
-            return;
-        };
-        let worker = WorkerHandle(front);
-        let mut events = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            match job {
-                Ok(data) => {
-                    let data = Arc::new(data);
-                    self.held.insert(data.fence, (data.clone(), false));
-                    events.push(Event::Add(Job { data, worker: worker.clone() }));
-                }
-                Err(job) => self.batch.corrupt(job.id, job.fence, job.error.message().to_owned()),
-            }
-        }
-        self.told += events.len() as u64;
-        self.shared.held.store(self.held.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        self.shared.events.push(events);
-    }
-
-    /// Tells the program to stop. A job that is not held may be in the round under way; otherwise it is over, and Redis is told so.
-    fn deleted(&mut self, deletes: Vec<(u64, String)>, in_flight: bool) {
-        let Some(front) = self.front.upgrade() else { return };
-        let mut events = Vec::new();
-        for (fence, id) in deletes {
-            match self.held.get_mut(&fence) {
-                Some((_, true)) => {}
-                Some(_) if !self.shared.events.withdraw_adds(Some(fence)).is_empty() => {
-                    self.told -= 1;
-                    self.held.remove(&fence);
-                    self.batch.stopped(id, fence);
-                }
-                Some((job, told_to_stop)) => {
-                    *told_to_stop = true;
-                    job.end();
-                    let job = Job { data: job.clone(), worker: WorkerHandle(front.clone()) };
-                    events.push(Event::Delete { job, reason: DeleteReason::Deleted });
-                }
-                None if self.arrivals.remove(fence) => self.batch.stopped(id, fence),
-                None if in_flight => self.early_deletes.push((fence, id)),
-                None => self.batch.stopped(id, fence),
-            }
-        }
-        self.shared.events.push(events);
-        self.finishes.ended.notify_waiters();
-    }
-
-    fn start_drain(&mut self, done: Done<()>) {
-        self.draining = true;
-        self.give_back_untaken();
-        self.drained.push(done);
-    }
-
-    fn start_close(&mut self, grace: Duration, done: Done<()>) {
-        self.draining = true;
-        self.give_back_untaken();
-        self.stop_all(DeleteReason::Terminated);
-        self.closing = Some((Instant::now() + grace, done));
-    }
-
-    fn give_back_untaken(&mut self) {
-        let arrived = self.arrivals.all();
-        self.receive(arrived);
-        for job in self.shared.events.withdraw_adds(None) {
-            self.told -= 1;
-            if self.held.remove(&job.fence).is_some() {
-                self.batch.release(job.id.clone(), job.fence);
-            }
-        }
-    }
-
-    /// Tells the program to stop every job it holds, oldest first.
-    fn stop_all(&mut self, reason: DeleteReason) {
-        let front = self.front.upgrade();
-        let mut jobs: Vec<_> = self.held.values_mut().filter(|(_, told_to_stop)| !told_to_stop).collect();
-        jobs.sort_by_key(|(job, _)| job.fence);
-        let mut events = Vec::new();
-        for (job, told_to_stop) in jobs {
-            *told_to_stop = true;
-            job.end();
-            if let Some(front) = &front {
-                let job = Job { data: job.clone(), worker: WorkerHandle(front.clone()) };
-                events.push(Event::Delete { job, reason });
-            }
-        }
-        self.shared.events.push(events);
-        self.finishes.ended.notify_waiters();
+        self.deleted(early, DeleteReason::Deleted, false);
     }
 
     /// With no round under way and nothing to say: whether draining or closing is done.
@@ -478,23 +424,6 @@ impl Task {
             }
         }
         None
-    }
-
-    /// The right is gone: every job is somebody else's now.
-    fn self_fence(&mut self, error: Error) {
-        for job in self.shared.events.withdraw_adds(None) {
-            self.held.remove(&job.fence);
-        }
-        self.stop_all(DeleteReason::LeaseLost);
-        self.held.clear();
-        self.early_deletes.clear();
-        let batch = std::mem::take(&mut self.batch);
-        for (_, done) in batch.pack("").1 {
-            done(Err(stale(0)));
-        }
-        refuse(self.finishes.take(usize::MAX), &stale(0));
-        self.shared.held.store(0, std::sync::atomic::Ordering::Relaxed);
-        self.shared.events.push([Event::Close(Some(error))]);
     }
 
     /// Gives everything back and is forgotten, within the option `timeout`.
@@ -530,9 +459,4 @@ fn abandon(flight: Option<Flight>, unanswered: bool) {
 
 fn lost(why: &str) -> Error {
     Error::new(ErrorKind::LeaseLost, format!("the worker gave up its jobs: {why}"))
-}
-
-fn stale(fence: u64) -> Error {
-    let which = if fence == 0 { String::new() } else { format!(" (fence {fence})") };
-    Error::new(ErrorKind::StaleFence, format!("the job is no longer held by this execution{which}; nothing was changed"))
 }

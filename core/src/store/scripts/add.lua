@@ -1,15 +1,16 @@
 -- Adds a batch of jobs, gives them to members with credit, lets the rest wait.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
---       size of the largest record
--- Returns  {0, positions of jobs that existed (msgpack) or false} | {1, epoch} if the member is unknown
+--       size of the largest record, jobs with extras or a later start (msgpack: position, start, ..., or ''; see extras.lua)
+-- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing or -1} | {1, epoch} if the member is
+--       unknown
 local number = tonumber(ARGV[2])
 if not last_batch then
   return { 1, epoch }
 end
 if number <= last_batch[1] then
   -- Sent again because its reply was lost.
-  return { 0, last_batch[2] or false }
+  return { 0, last_batch[2] or false, 0 }
 end
 local pairs_in = cmsgpack.unpack(ARGV[3])
 local existed = false
@@ -29,7 +30,9 @@ if ARGV[4] ~= '' then
         skip[position] = 'later'
       end
       if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
-        call('LREM', READY, 1, id)
+        if call('LREM', READY, 1, id) == 0 then
+          extras().exorcise(id)
+        end
         ghosts = ghosts - 1
         remember('ghosts', ghosts)
       end
@@ -53,6 +56,19 @@ if ARGV[4] ~= '' then
     end
   end
 end
+local extra_ids, extra_records, starts = {}, {}, {}
+if ARGV[6] ~= '' then
+  local extra = cmsgpack.unpack(ARGV[6])
+  for i = 1, #extra, 2 do
+    local position = extra[i]
+    if not skip[position] then
+      skip[position] = 'extra'
+      extra_ids[#extra_ids + 1] = pairs_in[2 * position - 1]
+      extra_records[#extra_records + 1] = pairs_in[2 * position]
+      starts[#starts + 1] = extra[i + 1]
+    end
+  end
+end
 local ids, records = {}, {}
 local n = 0
 for i = 1, #pairs_in, 2 do
@@ -70,6 +86,21 @@ if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
   remember('largest', ARGV[5])
 end
 enqueue(ids, records, false)
+local due = -1
+if #extra_ids > 0 then
+  local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+  extras().add(extra_ids, extra_records, starts)
+  local after = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+  due = math.max(0, tonumber(after[2]) - now)
+  if after[1] ~= first[1] or after[2] ~= first[2] then
+    -- Members sleep until what was the first due thing: one that works is woken, should this one go meanwhile.
+    local least = call('ZRANGE', LOAD, 0, 0)[1]
+    if least then
+      call('XADD', key_of('inbox', least), '*', 'w', '')
+    end
+  end
+  send_told()
+end
 remember(BATCH .. ARGV[1], cmsgpack.pack({ number, existed }))
 write_meta()
-return { 0, existed }
+return { 0, existed, due }

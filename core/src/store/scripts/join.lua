@@ -1,6 +1,6 @@
 -- Registers an incarnation. Sent again, it changes nothing.
 -- KEYS  the fixed keys
--- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...)
+-- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...)
 -- Returns  {epoch of the store, ms until the next due thing}
 local inc, lease = ARGV[1], tonumber(ARGV[2])
 if not meta[1] then
@@ -17,6 +17,10 @@ call('HSETNX', META, 'add:' .. inc, cmsgpack.pack({ 0, false }))
 call('HSET', key_of('member', inc), 'joined', now, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
 call('SADD', MEMBERS, inc)
 call('ZADD', DUE, now + lease, 'L:' .. inc)
+local settings = cmsgpack.unpack(ARGV[4])
+for i = 1, #settings, 2 do
+  remember(settings[i], settings[i + 1])
+end
 local wait = tick(lease)
 write_meta()
 return { epoch, wait }

@@ -1,14 +1,15 @@
 -- One round of a member: renews its lease, ends jobs, takes new ones, does what is due.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
---       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or '')
+--       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or ''), room to add in each range
+--       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or '')
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
---       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result
--- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit}: jobs = false | msgpack {fence of the first, id, record, ...}
---       | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 - position if
---       deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
---       was given; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old
---       batch
+--       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result. An upper-case letter
+--       says that the job has extras: {'C', ttl or -1, requester, outcome}, {'T', pause in ms, text} fail this attempt
+-- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
+--       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
+--       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
+--       was given; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old batch
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Unchanged is not unknown: two rounds in one millisecond set the same score.
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
@@ -19,9 +20,13 @@ if ARGV[4] ~= '' then
 end
 -- Every answer ends with what is due.
 local function answer(jobs, rejected, returned, taken, credit)
-  local wait = tick(lease)
+  local wait, spread = tick(lease)
   write_meta()
-  return { 0, jobs, rejected, wait, returned, taken, credit }
+  return { 0, jobs, rejected, wait, returned, taken, credit, spread }
+end
+
+if ARGV[8] ~= '' then
+  extras().progress(cmsgpack.unpack(ARGV[8]))
 end
 
 if number == 0 then
@@ -29,6 +34,8 @@ if number == 0 then
 end
 
 local held = key_of('held', inc)
+-- What the member takes, if that is not just any job without a task.
+local member = ARGV[7] ~= '' and extras().member(inc)
 if last_batch and number < last_batch[1] then
   return { 2 }
 end
@@ -52,7 +59,7 @@ if last_batch and number == last_batch[1] then
       end
     end
   end
-  local score = call('ZSCORE', LOAD, inc)
+  local score = member and extras().score(inc, member) or call('ZSCORE', LOAD, inc)
   return answer(again, last_batch[4], last_batch[5], taken, score and credit_of(tonumber(score)) or 0)
 end
 
@@ -65,31 +72,39 @@ local function end_jobs(ids, wanted, details, owners)
   local plain = #ids - #details
   local gone, completed = ids, {}
   local back, results, stopped = {}, { {}, {}, {}, {} }, {}
-  local failing = {}
+  -- Jobs with extras, and those that fail: position, kind, detail.
+  local careful, careful_ids = {}, {}
   local mixed = false
   for i = 1, #ids do
     local detail = i > plain and details[i - plain] or nil
     local kind = detail and detail[1] or 'c'
-    if owners[i] == wanted[i] and kind ~= 's' then
+    local plain_kind = string.lower(kind)
+    local how
+    if owners[i] == wanted[i] and plain_kind ~= 's' then
+      how = plain_kind
       if kind == 'c' then
         completed[#completed + 1] = ids[i]
         if detail then
           local n = #results[1] + 1
           results[1][n], results[2][n], results[3][n], results[4][n] = ids[i], detail[4], detail[2], detail[3]
         end
-      elseif kind == 'f' then
-        failing[#failing + 1] = i
-      else
-        back[#back + 1] = ids[i]
       end
     elseif owners[i] == wanted[i] .. ':d' then
+      how = 's'
       stopped[#stopped + 1] = ids[i]
-      if kind ~= 's' then
+      if plain_kind ~= 's' then
         rejected[#rejected + 1] = -i
       end
     else
       rejected[#rejected + 1] = i
       mixed = true
+    end
+    if how == 'r' then
+      back[#back + 1] = ids[i]
+    end
+    if how and (kind ~= plain_kind or kind == 'f') then
+      careful[#careful + 1] = { id = ids[i], how = how, detail = detail }
+      careful_ids[#careful_ids + 1] = ids[i]
     end
   end
   if mixed then
@@ -113,31 +128,51 @@ local function end_jobs(ids, wanted, details, owners)
     count('completed', #completed)
     keep_results(results[1], results[2], results[3], results[4])
   end
-  for _, i in ipairs(failing) do
-    local detail = details[i - plain]
-    local record = call('HGET', JOBS, ids[i])
-    if record then
-      fail(ids[i], record, detail[2], detail[3])
-    end
-  end
   if #stopped > 0 then
     count('deleting', -#stopped)
   end
-  if #back > 0 or #stopped > 0 then
-    local front = call('HGET', key_of('member', inc), 'requeue') ~= 'back'
-    for which, list in ipairs({ back, stopped }) do
-      if #list > 0 then
-        local again, again_records = {}, {}
-        for i, record in ipairs(call('HMGET', JOBS, unpack(list))) do
-          if record then
-            again[#again + 1] = list[i]
-            again_records[#again_records + 1] = record
+  local front = #back + #stopped > 0 and call('HGET', key_of('member', inc), 'requeue') ~= 'back'
+  if #careful > 0 then
+    local records = call('HMGET', JOBS, unpack(careful_ids))
+    for i, job in ipairs(careful) do
+      local record, detail = records[i], job.detail
+      if job.how == 's' then
+        extras().stopped(job.id)
+      elseif not record then
+        -- Altered by hand: there is nothing to end.
+      elseif detail[1] == 'f' then
+        fail(job.id, record, detail[2], detail[3], false)
+      else
+        local extra = extras().of(record)
+        if job.how == 'c' then
+          call('HDEL', JOBS, job.id)
+          count('completed', 1)
+          extras().forget_progress({ job.id })
+          if detail[2] >= 0 then
+            keep_results({ job.id }, { detail[4] }, { detail[2] }, { detail[3] })
           end
-        end
-        if #again > 0 then
-          enqueue(again, again_records, which == 1 and front)
+          extras().gone(job.id, extra, detail[4], false)
+        elseif job.how == 't' then
+          extras().retry(job.id, record, extra, detail[2], detail[3])
+        elseif job.how == 'f' then
+          extras().forget_progress({ job.id })
+          fail(job.id, record, detail[2], detail[3], false)
+        else
+          extras().left(job.id, extra, front)
         end
       end
+    end
+  end
+  for which, list in ipairs({ back, stopped }) do
+    if #list > 0 then
+      local again, again_records = {}, {}
+      for i, record in ipairs(call('HMGET', JOBS, unpack(list))) do
+        if record then
+          again[#again + 1] = list[i]
+          again_records[#again_records + 1] = record
+        end
+      end
+      enqueue(again, again_records, which == 1 and front)
     end
   end
 end
@@ -161,7 +196,12 @@ if ARGV[6] ~= '' then
   end
 end
 -- Waiting jobs for the slots that are free, and credit for those that stay so.
-local score = call('ZSCORE', LOAD, inc)
+local score
+if member then
+  score = extras().score(inc, member)
+else
+  score = call('ZSCORE', LOAD, inc)
+end
 local before = score and credit_of(tonumber(score)) or 0
 local credit = before
 if ARGV[5] == '-' then
@@ -169,35 +209,59 @@ if ARGV[5] == '-' then
 elseif ARGV[5] ~= '' then
   credit = credit + tonumber(ARGV[5])
 end
+if member and member.ranges then
+  for range, room in ipairs(cmsgpack.unpack(ARGV[7])) do
+    member.rooms[range] = ARGV[5] == '-' and 0 or member.rooms[range] + room
+  end
+  member.changed = true
+end
 local taken, jobs, fence, returned = 0, false, 0, 0
 if credit > 0 then
-  local want = math.min(credit, move_limit)
   local ids, records, popped, empty = {}, {}, 0, false
-  while #ids < want and popped < 2000 and not empty do
-    local asked = want - #ids
-    local some = call('LPOP', READY, asked) or {}
-    popped = popped + #some
-    empty = #some < asked
-    if #some > 0 then
-      local found = call('HMGET', JOBS, unpack(some))
-      local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
-      local all = #ids == 0 and ghosts == 0
-      for i = 1, all and #found or 0 do
-        if not found[i] then
-          all = false
-          break
+  if member or special then
+    local left
+    ids, records, left = extras().take(member or { tasks = { '' } }, credit)
+    empty = not left
+  else
+    local want = math.min(credit, move_limit)
+    while #ids < want and popped < 2000 and not empty do
+      local asked = want - #ids
+      local some = call('LPOP', READY, asked) or {}
+      popped = popped + #some
+      empty = #some < asked
+      if #some > 0 then
+        local found = call('HMGET', JOBS, unpack(some))
+        local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
+        local all, extra = #ids == 0 and ghosts == 0, false
+        for i = 1, #found do
+          if not found[i] then
+            all = false
+          elseif has_extras(found[i]) then
+            extra = true
+          end
         end
-      end
-      if all then
-        -- The common case, without copying.
-        ids, records = some, found
-      else
-        for i, record in ipairs(found) do
-          if deleted[i] == 1 then
-            call('SREM', GHOSTS, some[i])
-            ghosts = ghosts - 1
-            remember('ghosts', ghosts)
-          elseif record then
+        if not all then
+          local there, there_records = {}, {}
+          for i, record in ipairs(found) do
+            if deleted[i] == 1 then
+              call('SREM', GHOSTS, some[i])
+              ghosts = ghosts - 1
+              remember('ghosts', ghosts)
+            elseif record then
+              there[#there + 1] = some[i]
+              there_records[#there_records + 1] = record
+            end
+          end
+          some, found = there, there_records
+        end
+        if extra then
+          some, found = extras().admit(some, found)
+        end
+        if #ids == 0 then
+          -- The common case, without copying.
+          ids, records = some, found
+        else
+          for i, record in ipairs(found) do
             ids[#ids + 1] = some[i]
             records[#records + 1] = record
           end
@@ -218,7 +282,7 @@ if credit > 0 then
     jobs = cmsgpack.pack(list)
     credit = credit - taken
   end
-  if credit > 0 and not empty and call('EXISTS', READY) == 1 then
+  if credit > 0 and not empty and (member or special or call('EXISTS', READY) == 1) then
     returned = credit
     credit = 0
   end
@@ -228,7 +292,9 @@ if completed_plainly then
   call('SREM', held, unpack(completed_plainly))
   call('HDEL', JOBS, unpack(completed_plainly))
 end
-if credit > 0 then
+if member then
+  extras().set_load(inc, member, call('SCARD', held), credit)
+elseif credit > 0 then
   call('ZADD', LOAD, score_of(call('SCARD', held), credit), inc)
 elseif before > 0 then
   call('ZREM', LOAD, inc)

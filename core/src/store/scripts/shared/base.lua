@@ -11,19 +11,26 @@ end
 
 -- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
 local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
-  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting')
+  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special')
 if meta[1] and tonumber(meta[1]) > 1 then
   return redis.error_reply('SWARMPROTOCOL ' .. meta[1])
 end
 local epoch = meta[6] or ''
 local last_batch = meta[8] and BATCH ~= '' and cmsgpack.unpack(meta[8])
+-- Something is in the way of plain matching: queues besides READY, or a pause.
+local special = meta[15]
 local largest = tonumber(meta[4]) or 0
 local ghosts = tonumber(meta[5]) or 0
 
-local changes = {}
+local changes, changed_at = {}, {}
 local function remember(field, value)
-  changes[#changes + 1] = field
-  changes[#changes + 1] = value
+  local at = changed_at[field]
+  if not at then
+    at = #changes + 2
+    changed_at[field] = at
+    changes[at - 1] = field
+  end
+  changes[at] = value
 end
 
 local function write_meta()
@@ -31,6 +38,9 @@ local function write_meta()
     call('HSET', META, unpack(changes))
   end
 end
+
+-- Made in extras.lua; answers what only some jobs and members have.
+local extras
 
 local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], deaths = meta[13], deleting = meta[14] }
 local function count(name, by)
@@ -58,24 +68,29 @@ if largest > 4096 then
   move_limit = math.max(1, math.min(1000, math.floor(4194304 / largest)))
 end
 
--- Record: flags, [deaths], [result ttl in s (4), length (1), requester], payload. Flags: 1 bytes, 2 result, 4 deaths.
+-- Record: flags, [deaths], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras (msgpack)], payload.
+-- Flags: 1 bytes, 2 result, 4 deaths, 8 extras. A record may be damaged: it is read as far as it goes, and its worker will fail it.
+local function has_extras(record)
+  return (string.byte(record, 1) or 0) >= 8
+end
+
 local function deaths_of(record)
-  return bit.band(string.byte(record, 1), 4) ~= 0 and string.byte(record, 2) or 0
+  return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
 end
 
 local function with_deaths(record, deaths)
-  local flags = string.byte(record, 1)
+  local flags = string.byte(record, 1) or 0
   local rest = bit.band(flags, 4) ~= 0 and 3 or 2
   return string.char(bit.bor(flags, 4), deaths) .. string.sub(record, rest)
 end
 
 -- The ttl in seconds and the requester ('' = none), or nil if nobody wants the result.
 local function result_of(record)
-  local flags = string.byte(record, 1)
-  if bit.band(flags, 2) == 0 then
+  local flags = string.byte(record, 1) or 0
+  local at = bit.band(flags, 4) ~= 0 and 3 or 2
+  if bit.band(flags, 2) == 0 or #record < at + 4 then
     return nil
   end
-  local at = bit.band(flags, 4) ~= 0 and 3 or 2
   local ttl, length = struct.unpack('>I4B', record, at)
   return ttl, string.sub(record, at + 5, at + 4 + length)
 end

@@ -48,8 +48,55 @@ local function keep_results(ids, outcomes, ttls, requesters)
   tell_waiting(ids, outcomes, requesters)
 end
 
+-- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it.
+local function fail(id, record, reason, text, held)
+  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, now, deaths_of(record), record }))
+  call('ZADD', FAILED_AT, now, id)
+  call('HDEL', JOBS, id)
+  count('failures', 1)
+  if call('ZCARD', FAILED_AT) > (tonumber(call('HGET', META, 'failed_max')) or 10000) then
+    for _, oldest in ipairs(call('ZRANGE', FAILED_AT, 0, 1)) do
+      if oldest ~= id then
+        call('ZREM', FAILED_AT, oldest)
+        call('HDEL', FAILED, oldest)
+        break
+      end
+    end
+  end
+  local outcome = 'f' .. reason .. '\n' .. text
+  local ttl, requester = result_of(record)
+  if ttl then
+    keep_results({ id }, { outcome }, { ttl }, { requester })
+  else
+    tell_waiting({ id }, { outcome }, { '' })
+  end
+  if has_extras(record) then
+    extras().gone(id, extras().of(record), outcome, held)
+  end
+end
+
+-- What workers are to be told of jobs that are no longer theirs: kind -> inc -> list of fence, id, ...
+local stops = { d = {}, t = {}, m = {} }
+
+-- Has the holder of a job stop; it keeps the slot until it says that it did. `kind`: d deleted, t its time is over.
+local function stop_holder(id, owner, kind)
+  local fence, inc = string.match(owner, '^(%d+):([^:]+)$')
+  call('HSET', OWNER, id, owner .. ':d')
+  count('deleting', 1)
+  local list = stops[kind][inc] or {}
+  stops[kind][inc] = list
+  list[#list + 1] = tonumber(fence)
+  list[#list + 1] = id
+end
+
 -- Sends what was gathered for members; those that are gone get nothing.
 local function send_told()
+  for kind, lists in pairs(stops) do
+    for inc, list in pairs(lists) do
+      call('XADD', key_of('inbox', inc), '*', kind, cmsgpack.pack(list))
+    end
+    stops[kind] = {}
+  end
   for inc, list in pairs(tell) do
     if call('ZSCORE', DUE, 'L:' .. inc) then
       call('XADD', key_of('inbox', inc), '*', 'r', cmsgpack.pack(list))
@@ -58,20 +105,45 @@ local function send_told()
   tell = {}
 end
 
--- Moves a job, owned by nobody any more, to the failed ones. At most 10,000 are kept, the newest.
-local function fail(id, record, reason, text)
-  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, now, deaths_of(record), record }))
-  call('ZADD', FAILED_AT, now, id)
-  call('HDEL', JOBS, id)
-  count('failures', 1)
-  if call('ZCARD', FAILED_AT) > 10000 then
-    local oldest = call('ZPOPMIN', FAILED_AT)
-    call('HDEL', FAILED, oldest[1])
+-- Deletes jobs whatever their state; answers 1 (it existed) or 0 for each.
+local function delete_jobs(ids)
+  local owners = call('HMGET', OWNER, unpack(ids))
+  local answers, deleted = {}, 0
+  for i, id in ipairs(ids) do
+    local record = call('HGET', JOBS, id)
+    answers[i] = record and 1 or 0
+    if record then
+      call('HDEL', JOBS, id)
+      deleted = deleted + 1
+      local is_held = owners[i] and not string.find(owners[i], ':d$')
+      if is_held then
+        stop_holder(id, owners[i], 'd')
+      elseif not owners[i] and not has_extras(record) then
+        -- Searching a long list would cost more than its entry: it stays as a ghost until it is popped.
+        if call('LLEN', READY) <= 4096 then
+          call('LREM', READY, 1, id)
+        else
+          call('SADD', GHOSTS, id)
+          ghosts = ghosts + 1
+          remember('ghosts', ghosts)
+        end
+      end
+      if has_extras(record) then
+        local extra = extras().of(record)
+        if not owners[i] then
+          extras().unqueue(id, extra)
+        end
+        extras().gone(id, extra, nil, owners[i])
+      end
+      local _, requester = result_of(record)
+      tell_waiting({ id }, { 'd' }, { requester or '' })
+    elseif call('ZREM', FAILED_AT, id) == 1 then
+      call('HDEL', FAILED, id)
+      answers[i] = 1
+    end
   end
-  local ttl, requester = result_of(record)
-  if ttl then
-    keep_results({ id }, { 'f' .. reason .. '\n' .. text }, { ttl }, { requester })
-  else
-    tell_waiting({ id }, { 'f' .. reason .. '\n' .. text }, { '' })
+  if deleted > 0 then
+    count('deleted', deleted)
   end
+  return answers
 end

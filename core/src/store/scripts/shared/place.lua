@@ -1,11 +1,15 @@
--- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more. Its score is both, the number of
--- jobs it holds first: held * 16384 + 16383 - credit. Credit is at most 10,000, the largest window.
-local function score_of(held, credit)
-  return held * 16384 + 16383 - credit
+-- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more. Its score says three things, the number of jobs
+-- it holds first: held * 65536 + (32767 - credit) * 2 + 1 if it has tasks or guaranteed slots of its own. Credit is at most 20,000.
+local function score_of(held, credit, own)
+  return held * 65536 + (32767 - credit) * 2 + (own and 1 or 0)
 end
 
 local function credit_of(score)
-  return 16383 - score % 16384
+  return 32767 - math.floor(score % 65536 / 2)
+end
+
+local function held_of(score)
+  return math.floor(score / 65536)
 end
 
 -- Makes `inc` the owner of jobs ids[from..to]; returns the fence of the first, the others follow it.
@@ -57,13 +61,21 @@ local function shares(loads, credits, count)
   return share
 end
 
--- Gives jobs to the least loaded members that have credit, in their inboxes; returns how many, from the first on.
--- The jobs are in JOBS and have no owner; ids and records are parallel.
+-- Hands ids[from..to] to `inc`, in its inbox. They are in JOBS and have no owner; ids and records are parallel.
+local function hand(inc, ids, records, from, to)
+  local entry = { own(inc, ids, from, to) }
+  local n = 1
+  for i = from, to do
+    entry[n + 1] = ids[i]
+    entry[n + 2] = records[i]
+    n = n + 2
+  end
+  call('XADD', key_of('inbox', inc), '*', 'j', cmsgpack.pack(entry))
+end
+
+-- Gives plain jobs to the least loaded members that have credit; returns how many, from the first on, or nil if a member is not plain.
 local function place(ids, records)
   local count = #ids
-  if count == 0 then
-    return 0
-  end
   local ranked = call('ZRANGE', LOAD, 0, count - 1, 'WITHSCORES')
   if #ranked == 0 then
     return 0
@@ -71,8 +83,11 @@ local function place(ids, records)
   local incs, loads, credits = {}, {}, {}
   for i = 1, #ranked, 2 do
     local score = tonumber(ranked[i + 1])
+    if score % 2 == 1 then
+      return nil
+    end
     incs[#incs + 1] = ranked[i]
-    loads[#loads + 1] = math.floor(score / 16384)
+    loads[#loads + 1] = held_of(score)
     credits[#credits + 1] = credit_of(score)
   end
   local share = #incs == 1 and { math.min(count, credits[1]) } or shares(loads, credits, count)
@@ -80,14 +95,8 @@ local function place(ids, records)
   local placed, scores, full = 0, {}, {}
   for i, inc in ipairs(incs) do
     if share[i] > 0 then
-      local from = placed + 1
+      hand(inc, ids, records, placed + 1, placed + share[i])
       placed = placed + share[i]
-      local entry = { own(inc, ids, from, placed) }
-      for j = from, placed do
-        entry[#entry + 1] = ids[j]
-        entry[#entry + 1] = records[j]
-      end
-      call('XADD', key_of('inbox', inc), '*', 'j', cmsgpack.pack(entry))
       if share[i] < credits[i] then
         scores[#scores + 1] = score_of(loads[i] + share[i], credits[i] - share[i])
         scores[#scores + 1] = inc
@@ -107,7 +116,20 @@ end
 
 -- Places jobs; those left over wait, behind all others or (front) before them.
 local function enqueue(ids, records, front)
-  local placed = place(ids, records)
+  if #ids == 0 then
+    return
+  end
+  local plain = not special
+  for i = 1, plain and #ids or 0 do
+    if has_extras(records[i]) then
+      plain = false
+      break
+    end
+  end
+  local placed = plain and place(ids, records)
+  if not placed then
+    return extras().enqueue(ids, records, front)
+  end
   if placed < #ids then
     if front then
       local reversed = {}

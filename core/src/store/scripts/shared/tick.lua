@@ -1,4 +1,4 @@
--- Members that go, and everything that is due. Needs place.lua and finish.lua.
+-- Members that go, and everything that is due. Needs place.lua, finish.lua and extras.lua.
 
 -- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now.
 -- With charge, each is counted as a death, unless it had run well for 10 minutes: then it is the first one.
@@ -22,6 +22,8 @@ local function take_back(inc, budget, charge)
       ids[i] = job.id
     end
     if #ids > 0 then
+      local front = member[2] ~= 'back'
+      extras().forget_progress(ids)
       call('HDEL', OWNER, unpack(ids))
       local records = call('HMGET', JOBS, unpack(ids))
       local back, back_records, changed = {}, {}, {}
@@ -31,6 +33,7 @@ local function take_back(inc, budget, charge)
         local poisoned = false
         if job.deleting then
           stopped = stopped + 1
+          extras().stopped(job.id)
         end
         -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
         if record and charge and not job.deleting then
@@ -41,7 +44,7 @@ local function take_back(inc, budget, charge)
           end
           if count > max_deaths then
             poisoned = true
-            fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job')
+            fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
           else
             record = with_deaths(record, count)
             changed[#changed + 1] = job.id
@@ -49,6 +52,9 @@ local function take_back(inc, budget, charge)
           end
         end
         if record and not poisoned then
+          if has_extras(record) and not job.deleting then
+            extras().left(job.id, extras().of(record), front)
+          end
           back[#back + 1] = job.id
           back_records[#back_records + 1] = record
         end
@@ -63,7 +69,7 @@ local function take_back(inc, budget, charge)
         call('HSET', JOBS, unpack(changed))
       end
       if #back > 0 then
-        enqueue(back, back_records, member[2] ~= 'back')
+        enqueue(back, back_records, front)
       end
     end
   end
@@ -73,8 +79,8 @@ end
 -- Ends a member's membership, its jobs going back first; returns whether all did. The number of its last batch of adds is
 -- kept for an hour, so that the batch, sent again, is still known.
 local function remove_member(inc, budget, charge)
-  call('ZREM', LOAD, inc)
-  if not take_back(inc, budget, charge) then
+  extras().set_load(inc, extras().member(inc), 0, 0)
+  if not take_back(inc, budget, charge) or not extras().give_up(inc, budget) then
     return false
   end
   call('ZREM', DUE, 'L:' .. inc)
@@ -90,8 +96,9 @@ local function remove_member(inc, budget, charge)
   return true
 end
 
--- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due. DUE holds L:<inc> leases,
--- R:<id> expiries of results, M:<inc> batch numbers to forget.
+-- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
+-- milliseconds members should spread their coming for it. DUE holds L:<inc> leases, R:<id> expiries of results, M:<inc> batch numbers to
+-- forget, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end.
 local function tick(lease)
   local last = tonumber(meta[2])
   local grace = tonumber(meta[7]) or 0
@@ -110,9 +117,13 @@ local function tick(lease)
         if now >= grace and not remove_member(name, move_limit, true) then
           break
         end
+      elseif kind == 'D' then
+        extras().due()
       else
         over[#over + 1] = entry
-        if kind == 'R' then
+        if kind == 'A' or kind == 'T' or kind == 'E' then
+          extras().timeout(kind, name)
+        elseif kind == 'R' then
           results[#results + 1] = name
         elseif kind == 'M' then
           call('HDEL', META, 'add:' .. name)
@@ -130,5 +141,10 @@ local function tick(lease)
   -- Leases that are over but in grace are looked at again when it ends.
   local soonest = math.max(tonumber(first[2]) or now + lease, math.min(grace, now + lease))
   send_told()
-  return math.max(0, soonest - now)
+  -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
+  local spread = 100
+  if first[1] and string.find('DATE', string.sub(first[1], 1, 1), 1, true) then
+    spread = math.min(100, 2 * call('SCARD', MEMBERS))
+  end
+  return math.max(0, soonest - now), spread
 end

@@ -1,0 +1,221 @@
+//! Jobs from Redis to the program, and how it is told to stop them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::task::{Held, Task};
+use super::{Done, WorkerHandle, refuse, stale};
+use crate::error::Error;
+use crate::event::{DeleteReason, Event};
+use crate::job::{Job, JobData};
+use crate::store::Given;
+
+impl Task {
+    /// Hands jobs to the program, or back to the cluster if no more are wanted.
+    pub(super) fn receive(&mut self, jobs: Vec<Given>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let Some(front) = self.front.upgrade().filter(|_| !self.draining) else {
+            for job in jobs {
+                self.rooms.ended(job.as_ref().map_or(0, |job| job.priority()));
+                match job {
+                    Ok(job) => self.batch.release(job.id, job.fence),
+                    Err(job) => self.batch.release(job.id, job.fence),
+                }
+            }
+            return;
+        };
+        let worker = WorkerHandle(front);
+        let mut events = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Ok(data) => {
+                    let data = Arc::new(data);
+                    self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false });
+                    let job = Job { data, worker: worker.clone() };
+                    if self.active() > self.slots() {
+                        self.prefetched.push_back(job);
+                    } else {
+                        events.push(Event::Add(job));
+                    }
+                }
+                Err(job) => {
+                    self.rooms.ended(0);
+                    self.batch.corrupt(job.id, job.fence, job.error.message().to_owned());
+                }
+            }
+        }
+        self.tell(events);
+    }
+
+    /// Hands over jobs that were at hand for slots that are free now.
+    pub(super) fn start_prefetched(&mut self) {
+        let mut events = Vec::new();
+        while self.active() < self.slots()
+            && let Some(job) = self.prefetched.pop_front()
+        {
+            events.push(Event::Add(job));
+        }
+        if !events.is_empty() {
+            self.tell(events);
+        }
+    }
+
+    fn tell(&mut self, adds: Vec<Event>) {
+        self.told += adds.len() as u64;
+        self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.shared.events.push(adds);
+    }
+
+    /// Jobs that the program was told of and has not ended.
+    fn active(&self) -> usize {
+        self.held.len() - self.prefetched.len()
+    }
+
+    fn slots(&self) -> usize {
+        self.shared.options.slots.map_or(usize::MAX, |slots| slots as usize)
+    }
+
+    /// Takes back a job that the program has not taken up; whether there was one.
+    fn withdraw(&mut self, fence: u64) -> bool {
+        let before = self.prefetched.len();
+        self.prefetched.retain(|job| job.fence != fence);
+        if self.prefetched.len() == before {
+            if self.shared.events.withdraw_adds(Some(fence)).is_empty() {
+                return false;
+            }
+            self.told -= 1;
+        }
+        true
+    }
+
+    /// A job is no longer held.
+    pub(super) fn forget(&mut self, fence: u64) -> Option<Held> {
+        let held = self.held.remove(&fence)?;
+        self.rooms.ended(held.job.priority());
+        Some(held)
+    }
+
+    /// Tells the program to stop. A job that is not held may be in the round under way; otherwise it is over, and Redis is told so.
+    pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
+        let Some(front) = self.front.upgrade() else { return };
+        let mut events = Vec::new();
+        for (fence, id) in deletes {
+            match self.held.get(&fence).map(|held| held.told_to_stop) {
+                Some(true) => {}
+                Some(false) if self.withdraw(fence) => {
+                    self.forget(fence);
+                    self.batch.stopped(id, fence);
+                }
+                Some(false) => {
+                    let Some(held) = self.held.get_mut(&fence) else { continue };
+                    held.told_to_stop = true;
+                    if !held.job.has_ended() {
+                        events.push(stop(&held.job, &WorkerHandle(front.clone()), reason));
+                    }
+                }
+                None => match self.arrivals.remove(fence) {
+                    Some(job) => {
+                        self.rooms.ended(job.map_or(0, |job| job.priority()));
+                        self.batch.stopped(id, fence);
+                    }
+                    None if in_flight => self.early_deletes.push((fence, id)),
+                    None => self.batch.stopped(id, fence),
+                },
+            }
+        }
+        self.shared.events.push(events);
+        self.finishes.ended.notify_waiters();
+    }
+
+    /// Has the program stop jobs that are to go to another worker. They stay its until it has.
+    pub(super) fn moved(&mut self, moves: Vec<(u64, String)>) {
+        let Some(front) = self.front.upgrade() else { return };
+        let mut events = Vec::new();
+        for (fence, id) in moves {
+            if !self.held.contains_key(&fence) {
+                continue;
+            }
+            if self.withdraw(fence) {
+                self.forget(fence);
+                self.batch.release(id, fence);
+            } else if let Some(held) = self.held.get(&fence)
+                && !held.job.has_ended()
+            {
+                events.push(stop(&held.job, &WorkerHandle(front.clone()), DeleteReason::Moved));
+            }
+        }
+        self.shared.events.push(events);
+        self.finishes.ended.notify_waiters();
+    }
+
+    pub(super) fn start_drain(&mut self, done: Done<()>) {
+        self.draining = true;
+        self.give_back_untaken();
+        self.drained.push(done);
+    }
+
+    pub(super) fn start_close(&mut self, grace: std::time::Duration, done: Done<()>) {
+        self.draining = true;
+        self.give_back_untaken();
+        self.stop_all(DeleteReason::Terminated);
+        self.closing = Some((Instant::now() + grace, done));
+    }
+
+    fn give_back_untaken(&mut self) {
+        let arrived = self.arrivals.all();
+        self.receive(arrived);
+        let untaken = self.shared.events.withdraw_adds(None);
+        self.told -= untaken.len() as u64;
+        for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
+            if self.forget(job.fence).is_some() {
+                self.batch.release(job.id.clone(), job.fence);
+            }
+        }
+    }
+
+    /// Tells the program to stop every job it holds, oldest first.
+    fn stop_all(&mut self, reason: DeleteReason) {
+        let front = self.front.upgrade();
+        let mut jobs: Vec<_> = self.held.values_mut().filter(|held| !held.told_to_stop).collect();
+        jobs.sort_by_key(|held| held.job.fence);
+        let mut events = Vec::new();
+        for held in jobs {
+            held.told_to_stop = true;
+            let already = held.job.has_ended();
+            if let Some(front) = front.as_ref().filter(|_| !already) {
+                events.push(stop(&held.job, &WorkerHandle(front.clone()), reason));
+            }
+            held.job.end();
+        }
+        self.shared.events.push(events);
+        self.finishes.ended.notify_waiters();
+    }
+
+    /// The right is gone: every job is somebody else's now.
+    pub(super) fn self_fence(&mut self, error: Error) {
+        let untaken = self.shared.events.withdraw_adds(None);
+        for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
+            self.held.remove(&job.fence);
+        }
+        self.stop_all(DeleteReason::LeaseLost);
+        self.held.clear();
+        self.early_deletes.clear();
+        let batch = std::mem::take(&mut self.batch);
+        for (_, done) in batch.pack("").1 {
+            done(Err(stale(0)));
+        }
+        refuse(self.finishes.take(usize::MAX), &stale(0));
+        self.shared.held.store(0, Ordering::Relaxed);
+        self.shared.events.push([Event::Close(Some(error))]);
+    }
+}
+
+/// Ends a job for its program.
+fn stop(job: &Arc<JobData>, worker: &WorkerHandle, reason: DeleteReason) -> Event {
+    job.end();
+    Event::Delete { job: Job { data: job.clone(), worker: worker.clone() }, reason }
+}
