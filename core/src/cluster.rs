@@ -81,6 +81,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// Any option by its name, as in every other language.
+    pub fn option(mut self, name: &str, value: &str) -> Result<Self> {
+        self.options.set(name, value)?;
+        Ok(self)
+    }
+
     /// Starts the worker on the current tokio runtime and waits until it is registered; see [`Worker::ready`] for the errors.
     pub async fn start(self) -> Result<Worker> {
         let worker = Worker::start(self.options, &Handle::current())?;

@@ -35,6 +35,10 @@ pub struct Stats {
     pub held: u64,
     /// Jobs deleted whose worker has not yet said that it stopped.
     pub deleting: u64,
+    /// Jobs whose time has not come.
+    pub delayed: u64,
+    /// Jobs that wait for their resource or for a similar job.
+    pub parked: u64,
     /// Failed jobs kept.
     pub failed: u64,
     /// Results kept.
@@ -51,6 +55,10 @@ pub struct Stats {
     pub deleted: u64,
     /// Deaths of workers counted on jobs.
     pub deaths: u64,
+    /// Attempts that failed and were followed by another.
+    pub retries: u64,
+    /// Failed jobs that were run again by hand.
+    pub revived: u64,
 }
 
 fn as_ms<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

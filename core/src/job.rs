@@ -163,6 +163,8 @@ pub struct NewJob {
     pub(crate) durability: Durability,
     /// The master that adds it awaits the result: the record names it.
     pub(crate) awaited: bool,
+    /// The id was made for this job, so that none of the name can exist.
+    pub(crate) fresh: bool,
 }
 
 impl NewJob {
@@ -376,11 +378,8 @@ impl Extras {
                 return Err(invalid(format!("backoff_jitter is {}, it must be 0 to 1", backoff.jitter)));
             }
         }
-        let timeouts = [
-            ("assign_timeout", self.assign_timeout),
-            ("run_timeout", self.run_timeout),
-            ("total_timeout", self.total_timeout),
-        ];
+        let timeouts =
+            [("assign_timeout", self.assign_timeout), ("run_timeout", self.run_timeout), ("total_timeout", self.total_timeout)];
         for (name, timeout) in timeouts {
             if let Some(timeout) = timeout {
                 within(name, timeout, Duration::from_millis(1), YEAR)?;
@@ -420,6 +419,11 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
 /// A fresh id: 20 lower-case hexadecimal characters, 80 random bits.
 pub fn random_id() -> String {
     Ids::new().next()
+}
+
+/// A source of fresh ids.
+pub(crate) fn random_ids() -> Ids {
+    Ids::new()
 }
 
 /// Many fresh ids for one call to the system. Belongs to one object, and never to a process: a forked child would make its parent's ids.

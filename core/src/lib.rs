@@ -24,6 +24,7 @@ mod cluster;
 mod error;
 mod event;
 mod health;
+mod info;
 mod job;
 pub mod log;
 mod master;
@@ -36,11 +37,12 @@ pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
+pub use info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use job::{
-    Added, Backoff, ContentType, DEFAULT_RESULT_TTL, Durability, Failure, Finish, Growth, Job, JobData, MAX_ERROR_TEXT, MAX_EXTRAS,
-    MAX_NAME, MAX_PRIORITY, MAX_RESULT, MAX_RETRIES, NewJob, Outcome, Payload, random_id,
+    Added, Backoff, ContentType, DEFAULT_RESULT_TTL, Durability, Failure, Finish, Growth, Job, JobData, MAX_ERROR_TEXT,
+    MAX_EXTRAS, MAX_NAME, MAX_PRIORITY, MAX_PROGRESS, MAX_RESULT, MAX_RETRIES, NewJob, Outcome, Payload, random_id,
 };
-pub use master::Master;
+pub use master::{Group, Master};
 pub use options::{Address, Eviction, HostPort, Options, Requeue, Tls};
 pub use worker::{Done, Process, Worker};
 

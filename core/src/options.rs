@@ -444,7 +444,8 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts
         .map(|part| {
-            let pair = part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
+            let pair =
+                part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
             pair.filter(|(from, _): &(i64, u32)| from.abs() <= crate::job::MAX_PRIORITY)
                 .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
         })

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::closed;
 use crate::error::Error;
-use crate::job::{Added, Ids, NewJob, Start};
+use crate::job::{Added, Durability, Ids, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
 use crate::worker::Done;
@@ -110,6 +110,7 @@ impl Adds {
         let mut own: Vec<usize> = Vec::new();
         let mut starts: Vec<(usize, i64)> = Vec::new();
         let (mut count, mut largest) = (0, 0);
+        let mut durability = Durability::Memory;
         loop {
             let Some(mut submission) = self.lock().submissions.pop_front() else { break };
             let stored = submission.added.len();
@@ -123,15 +124,22 @@ impl Adds {
                 if job.tied {
                     job.extras.get_or_insert_default().tied_to = incarnation.to_owned();
                 }
-                if job.extras.is_some() || job.start != Start::Now {
+                if job.start != Start::Now {
+                    // So that the record says that it does not wait in a plain queue.
+                    job.extras.get_or_insert_default();
+                }
+                if job.extras.is_some() {
                     starts.push((count, start(job.start)));
                 }
+                durability = durability.max(job.durability);
                 let before = body.len();
                 let requester = if job.awaited { incarnation } else { "" };
-                let id = match &job.id {
+                let id = match job.id.take() {
                     Some(id) => {
-                        own.push(count);
-                        id.clone()
+                        if !job.fresh {
+                            own.push(count);
+                        }
+                        id
                     }
                     None => fresh.next(),
                 };
@@ -165,7 +173,7 @@ impl Adds {
             }
         }
         let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest, extras };
-        Some(Batch { call: call.into(), parts, count })
+        Some(Batch { call: call.into(), parts, count, durability })
     }
 
     /// Puts a submission whose jobs are not all stored back in front.
@@ -196,6 +204,8 @@ pub(crate) struct Batch {
     pub(crate) call: std::sync::Arc<AddCall>,
     parts: Vec<Part>,
     pub(crate) count: usize,
+    /// The most that any of its jobs asks for.
+    pub(crate) durability: Durability,
 }
 
 impl Batch {

@@ -1,6 +1,8 @@
 //! A master as its program sees it: jobs in, results out.
 
 mod adds;
+mod group;
+mod inspect;
 mod task;
 mod waits;
 
@@ -8,6 +10,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+
+pub use group::Group;
 
 use adds::{Adds, Submission};
 use waits::Waits;
@@ -110,6 +114,7 @@ impl Master {
     /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
         let mut job = job.result(true);
+        job.fresh = job.id.is_none();
         let id = job.id.get_or_insert_with(random_id).clone();
         job.check(self.front.shared.options.max_payload)?;
         let wait = self.front.waits.begin(id.clone(), false);

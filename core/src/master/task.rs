@@ -13,7 +13,7 @@ use super::waits::Waits;
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::job::{Ids, Outcome};
+use crate::job::{Durability, Ids, Outcome};
 use crate::member::{Backoff, InboxTask, Session, Shared, Source};
 use crate::store::record::read_outcome;
 use crate::store::{AddReply, Entry, Failed, SyncCall, SyncReply, after};
@@ -262,12 +262,17 @@ impl Task {
     }
 
     fn send(&self, batch: &Batch, pause: Duration) -> Flying<AddReply> {
-        let (shared, call) = (self.shared.clone(), batch.call.clone());
+        let (shared, call, durability) = (self.shared.clone(), batch.call.clone(), batch.durability);
         Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            shared.store.add(&call).await
+            let reply = shared.store.add(&call).await?;
+            if durability > Durability::Memory && matches!(reply, AddReply::Done { .. }) {
+                let durable = shared.store.make_durable(durability).await;
+                durable.map_err(|error| Failed { error, maybe_executed: false, disconnect: false })?;
+            }
+            Ok(reply)
         })
     }
 
@@ -318,6 +323,10 @@ impl Task {
         let pause = landed.backoff.next();
         // A full store is the call's error, not trouble in the background: renewals and completions go on.
         let full = failed.error.kind() == ErrorKind::StoreFull;
+        if failed.error.kind() == ErrorKind::NotDurable {
+            landed.batch.fail(&failed.error);
+            return None;
+        }
         if !full {
             self.shared.report(Source::Calls, &failed.error);
         }

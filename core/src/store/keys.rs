@@ -4,9 +4,17 @@
 pub(crate) const FIXED: [&str; 12] =
     ["meta", "jobs", "owner", "ready:0", "ghosts", "load", "due", "members", "failed", "failed_at", "results", "waiters"];
 
+/// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
+#[cfg(test)]
+pub(crate) const RARE: [&str; 8] = ["delayed", "parked", "resources", "stopping", "similar", "progress", "tasks", "queues"];
+
+/// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
+#[cfg(test)]
+pub(crate) const NAMED: [&str; 5] = ["ready", "queues", "load", "parked", "similar"];
+
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
 #[cfg(test)]
-pub(crate) const OF_MEMBER: [&str; 3] = ["member", "held", "inbox"];
+pub(crate) const OF_MEMBER: [&str; 4] = ["member", "held", "inbox", "tied"];
 
 /// All fixed keys of a cluster, one hash slot.
 #[derive(Clone, Debug)]
@@ -54,6 +62,12 @@ mod tests {
         let page = include_str!("../../../docs/protocol.md");
         for part in FIXED {
             assert!(page.contains(&format!("`{part}`")), "docs/protocol.md lacks `{part}`");
+        }
+        for part in RARE {
+            assert!(page.contains(&format!("`{part}`")), "docs/protocol.md lacks `{part}`");
+        }
+        for part in NAMED {
+            assert!(page.contains(&format!("`{part}:<")), "docs/protocol.md lacks `{part}:<…>`");
         }
         for part in OF_MEMBER {
             assert!(page.contains(&format!("`{part}:<inc>`")), "docs/protocol.md lacks `{part}:<inc>`");

@@ -4,6 +4,7 @@ mod failure;
 mod inbox;
 mod keys;
 mod link;
+pub(crate) mod look;
 pub(crate) mod record;
 mod reply;
 mod script;
@@ -23,6 +24,7 @@ use script::{Script, Scripts};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
+use crate::job::Durability;
 use crate::options::Options;
 
 static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
@@ -152,7 +154,74 @@ impl Store {
     }
 
     pub(crate) async fn obliterate(&self) -> Result<()> {
-        self.call_idempotent(|s| &s.obliterate, |cmd| cmd).await.map(drop)
+        while self.call_idempotent(|s| &s.obliterate, |cmd| cmd).await? == Value::Int(1) {}
+        Ok(())
+    }
+
+    /// What is where; see `scripts/look.lua`.
+    pub(crate) async fn look(&self, words: &[&str]) -> Result<Value> {
+        self.call_idempotent(|s| &s.look, |cmd| cmd.arg(words)).await
+    }
+
+    /// Pauses or resumes a task; `*` is all of them.
+    pub(crate) async fn pause(&self, task: &str, on: bool) -> Result<()> {
+        while self.call_idempotent(|s| &s.pause, |cmd| cmd.arg(task).arg(u8::from(on))).await? == Value::Int(1) {}
+        Ok(())
+    }
+
+    /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.
+    pub(crate) async fn failed(&self, what: &str, ids: Option<&[String]>) -> Result<u64> {
+        let mut total = 0;
+        let mut left = ids;
+        loop {
+            let some = left.map(|ids| &ids[..ids.len().min(200)]);
+            let packed = some.map(record::packed_strings).unwrap_or_default();
+            let reply = self.call_idempotent(|s| &s.failed, |cmd| cmd.arg(what).arg(&packed[..])).await?;
+            let (count, more) = match reply::array(reply)?.as_slice() {
+                [Value::Int(count), Value::Int(more)] => (*count, *more == 1),
+                _ => return Err(reply::odd("failed")),
+            };
+            total += count.max(0) as u64;
+            left = left.map(|ids| if more && count > 0 { ids } else { &ids[ids.len().min(200)..] });
+            if left.map_or(!more, <[String]>::is_empty) {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Waits until what was written before is as durable as asked.
+    pub(crate) async fn make_durable(&self, level: Durability) -> Result<()> {
+        let limit = self.options.timeout;
+        let not = |why: String| Error::new(ErrorKind::NotDurable, format!("the jobs were added, but {why}"));
+        let mut link = self.link(limit).await.map_err(|failed| not(failed.error.message().to_owned()))?;
+        let wait_ms = (limit.as_millis() as u64 / 2).max(1);
+        let command = match level {
+            Durability::Memory => return Ok(()),
+            Durability::Replica => redis::cmd("WAIT").arg(1).arg(wait_ms).to_owned(),
+            Durability::Fsync => redis::cmd("WAITAOF").arg(1).arg(0).arg(wait_ms).to_owned(),
+        };
+        let answer = tokio::time::timeout(limit, link.connection.send_packed_command(&command)).await;
+        match (level, answer) {
+            (Durability::Replica, Ok(Ok(Value::Int(1..)))) => Ok(()),
+            (Durability::Replica, Ok(Ok(_))) => Err(not(format!("no replica confirmed them within {wait_ms} ms"))),
+            (_, Ok(Ok(Value::Array(counts)))) if matches!(counts.first(), Some(Value::Int(1..))) => Ok(()),
+            (_, Ok(Ok(Value::ServerError(_)) | Err(_))) if level == Durability::Fsync => {
+                // Before Redis 7.2: with `appendfsync always`, the reply itself said that they are on disk.
+                let mut ask = redis::cmd("CONFIG");
+                let ask = ask.arg("GET").arg("append*");
+                let settings = tokio::time::timeout(limit, link.connection.send_packed_command(ask)).await;
+                let settings: std::collections::HashMap<String, String> =
+                    settings.ok().and_then(Result::ok).and_then(|value| redis::from_redis_value(value).ok()).unwrap_or_default();
+                let is = |name: &str, value: &str| settings.get(name).is_some_and(|set| set == value);
+                if is("appendonly", "yes") && is("appendfsync", "always") {
+                    return Ok(());
+                }
+                Err(not("this Redis is not known to have written them to disk: that takes Redis 7.2 with appendonly, or `appendfsync always`".into()))
+            }
+            (_, Ok(Ok(_))) => Err(not(format!("Redis did not write them to disk within {wait_ms} ms; is `appendonly` on?"))),
+            (_, Ok(Err(error))) => Err(not(error.to_string())),
+            (_, Err(_)) => Err(not(format!("Redis did not answer within {} ms", limit.as_millis()))),
+        }
     }
 
     /// Repeats a call that has no second effect until it is answered, an error is not worth repeating, or time is up.

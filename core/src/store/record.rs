@@ -330,7 +330,8 @@ mod tests {
         assert_eq!(round_trip(&job, "abc").result, Some(wanted));
         let second = Duration::from_secs(1);
         let backoff = Backoff { growth: Growth::Exponential, delay: second, max: 9 * second, jitter: 0.25 };
-        let job = NewJob::bytes("x").priority(-3).task("t").resource("r").similar("s").retries(200).backoff(backoff).header("a", "b");
+        let job =
+            NewJob::bytes("x").priority(-3).task("t").resource("r").similar("s").retries(200).backoff(backoff).header("a", "b");
         let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
         let read = round_trip(&job, "abc");
         assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
@@ -338,7 +339,17 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_corrupt() {
-        for bytes in [&b""[..], &[16], &[8], &[8, 0, 0, 1], &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0], &[4], &[2, 0, 0], &[2, 0, 0, 0, 1, 9, b'a'], &[2, 0, 0, 0, 1, 1, 0xff]] {
+        for bytes in [
+            &b""[..],
+            &[16],
+            &[8],
+            &[8, 0, 0, 1],
+            &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0],
+            &[4],
+            &[2, 0, 0],
+            &[2, 0, 0, 0, 1, 9, b'a'],
+            &[2, 0, 0, 0, 1, 1, 0xff],
+        ] {
             assert_eq!(read_record("id", 1, bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
         }
         for bytes in [&b""[..], &[0xc0], &[0xa5, b'a'], &[0xdb, 0xff, 0xff, 0xff, 0xff]] {

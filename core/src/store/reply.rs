@@ -147,20 +147,53 @@ pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
 pub(crate) fn stats(reply: Value) -> Result<Stats> {
     let numbers: Vec<u64> =
         array(reply)?.iter().map(|value| if let Value::Int(n) = value { (*n).max(0) as u64 } else { 0 }).collect();
-    let [waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths] = numbers[..] else {
+    let [
+        waiting,
+        held,
+        deleting,
+        delayed,
+        parked,
+        failed,
+        results,
+        members,
+        added,
+        completed,
+        failures,
+        deleted,
+        deaths,
+        retries,
+        revived,
+    ] = numbers[..]
+    else {
         return Err(odd("stats"));
     };
-    Ok(Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths })
+    Ok(Stats {
+        waiting,
+        held,
+        deleting,
+        delayed,
+        parked,
+        failed,
+        results,
+        members,
+        added,
+        completed,
+        failures,
+        deleted,
+        deaths,
+        retries,
+        revived,
+    })
 }
 
-fn array(value: Value) -> Result<Vec<Value>> {
+pub(super) fn array(value: Value) -> Result<Vec<Value>> {
     match value {
         Value::Array(values) => Ok(values),
         _ => Err(odd("a script")),
     }
 }
 
-fn bytes(value: &Value) -> Result<&[u8]> {
+pub(super) fn bytes(value: &Value) -> Result<&[u8]> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         _ => Err(odd("a script")),
@@ -178,6 +211,6 @@ fn milliseconds(value: &Value) -> Result<Duration> {
     }
 }
 
-fn odd(what: &str) -> Error {
+pub(super) fn odd(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("{what} answered in an unexpected shape; is every member of a compatible version?"))
 }

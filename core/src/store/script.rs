@@ -19,12 +19,23 @@ pub(crate) struct Scripts {
     pub(crate) awaiting: Script,
     pub(crate) stats: Script,
     pub(crate) obliterate: Script,
+    pub(crate) look: Script,
+    pub(crate) pause: Script,
+    pub(crate) failed: Script,
 }
 
 const BASE: &str = include_str!("scripts/shared/base.lua");
 const PLACE: &str = include_str!("scripts/shared/place.lua");
 const FINISH: &str = include_str!("scripts/shared/finish.lua");
-const EXTRAS: &str = include_str!("scripts/shared/extras.lua");
+/// One function, so that a script for plain jobs makes one closure and not forty.
+const EXTRAS: &str = concat!(
+    include_str!("scripts/shared/extras.lua"),
+    include_str!("scripts/shared/queues.lua"),
+    include_str!("scripts/shared/members.lua"),
+    include_str!("scripts/shared/ends.lua"),
+    include_str!("scripts/shared/due.lua"),
+    "  return X\nend\n"
+);
 const TICK: &str = include_str!("scripts/shared/tick.lua");
 
 /// Whether a script may run when `maxmemory` is reached.
@@ -54,15 +65,20 @@ impl Scripts {
             Script { name, source, digest }
         };
         use WhenFull::{Refuse, Run};
+        let member = |name, batch, body| script(name, Run, batch, &[BASE, PLACE, FINISH, EXTRAS, TICK, body]);
+        let jobs = |name, body| script(name, Run, "", &[BASE, PLACE, FINISH, EXTRAS, body]);
         Scripts {
             add: script("add", Refuse, "add:", &[BASE, PLACE, FINISH, EXTRAS, include_str!("scripts/add.lua")]),
-            join: script("join", Run, "", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/join.lua")]),
-            sync: script("sync", Run, "sync:", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/sync.lua")]),
-            leave: script("leave", Run, "", &[BASE, PLACE, FINISH, EXTRAS, TICK, include_str!("scripts/leave.lua")]),
-            delete: script("delete", Run, "", &[BASE, PLACE, FINISH, EXTRAS, include_str!("scripts/delete.lua")]),
+            join: member("join", "", include_str!("scripts/join.lua")),
+            sync: member("sync", "sync:", include_str!("scripts/sync.lua")),
+            leave: member("leave", "", include_str!("scripts/leave.lua")),
+            delete: jobs("delete", include_str!("scripts/delete.lua")),
             awaiting: script("await", Run, "", &[BASE, include_str!("scripts/await.lua")]),
-            stats: script("stats", Run, "", &[BASE, include_str!("scripts/stats.lua")]),
-            obliterate: script("obliterate", Run, "", &[BASE, include_str!("scripts/obliterate.lua")]),
+            stats: jobs("stats", include_str!("scripts/stats.lua")),
+            obliterate: jobs("obliterate", include_str!("scripts/obliterate.lua")),
+            look: jobs("look", include_str!("scripts/look.lua")),
+            pause: jobs("pause", include_str!("scripts/pause.lua")),
+            failed: jobs("failed", include_str!("scripts/failed.lua")),
         }
     }
 }

@@ -307,8 +307,12 @@ impl Task {
 
     /// Whether a round is worth sending now.
     fn has_to_say(&self) -> bool {
-        !self.batch.is_empty() || self.untrimmed >= UNTRIMMED || self.draining && !self.drain_told || self.grantable(true) > 0
-            || self.rooms.worth_telling() && !self.draining || self.finishes.has_progress()
+        !self.batch.is_empty()
+            || self.untrimmed >= UNTRIMMED
+            || self.draining && !self.drain_told
+            || self.grantable(true) > 0
+            || self.rooms.worth_telling() && !self.draining
+            || self.finishes.has_progress()
     }
 
     /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
@@ -317,7 +321,8 @@ impl Task {
             return 0;
         }
         let window = u64::from(self.shared.options.window);
-        let slots = self.shared.options.slots.map_or(u64::MAX, |slots| u64::from(slots) + u64::from(self.shared.options.prefetch));
+        let slots =
+            self.shared.options.slots.map_or(u64::MAX, |slots| u64::from(slots) + u64::from(self.shared.options.prefetch));
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots

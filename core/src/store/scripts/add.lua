@@ -56,19 +56,6 @@ if ARGV[4] ~= '' then
     end
   end
 end
-local extra_ids, extra_records, starts = {}, {}, {}
-if ARGV[6] ~= '' then
-  local extra = cmsgpack.unpack(ARGV[6])
-  for i = 1, #extra, 2 do
-    local position = extra[i]
-    if not skip[position] then
-      skip[position] = 'extra'
-      extra_ids[#extra_ids + 1] = pairs_in[2 * position - 1]
-      extra_records[#extra_records + 1] = pairs_in[2 * position]
-      starts[#starts + 1] = extra[i + 1]
-    end
-  end
-end
 local ids, records = {}, {}
 local n = 0
 for i = 1, #pairs_in, 2 do
@@ -85,11 +72,22 @@ end
 if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
   remember('largest', ARGV[5])
 end
-enqueue(ids, records, false)
 local due = -1
-if #extra_ids > 0 then
+if ARGV[6] == '' then
+  enqueue(ids, records, false)
+else
+  local starts, extra, at = {}, cmsgpack.unpack(ARGV[6]), 1
+  for i = 1, #pairs_in / 2 do
+    local start = 0
+    if extra[at] == i then
+      start, at = extra[at + 1], at + 2
+    end
+    if not skip[i] then
+      starts[#starts + 1] = start
+    end
+  end
   local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-  extras().add(extra_ids, extra_records, starts)
+  extras().add(ids, records, starts, ARGV[1])
   local after = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   due = math.max(0, tonumber(after[2]) - now)
   if after[1] ~= first[1] or after[2] ~= first[2] then

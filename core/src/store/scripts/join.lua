@@ -17,6 +17,12 @@ call('HSETNX', META, 'add:' .. inc, cmsgpack.pack({ 0, false }))
 call('HSET', key_of('member', inc), 'joined', now, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
 call('SADD', MEMBERS, inc)
 call('ZADD', DUE, now + lease, 'L:' .. inc)
+local fields = cmsgpack.unpack(ARGV[3])
+for i = 1, #fields, 2 do
+  if fields[i] == 'tasks' then
+    call('SADD', extras().keys.tasks, unpack(cmsgpack.unpack(fields[i + 1])))
+  end
+end
 local settings = cmsgpack.unpack(ARGV[4])
 for i = 1, #settings, 2 do
   remember(settings[i], settings[i + 1])

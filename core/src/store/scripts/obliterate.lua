@@ -1,7 +1,33 @@
--- Removes every key of the cluster.
+-- Removes the keys of the cluster, those first that others name.
 -- KEYS  the fixed keys
--- Returns  nothing
-for _, inc in ipairs(call('SMEMBERS', MEMBERS)) do
-  call('UNLINK', key_of('member', inc), key_of('held', inc), key_of('inbox', inc))
+-- Returns  1 if there are more: call again; else 0
+local X = extras()
+local more = false
+for _, inc in ipairs(call('SPOP', MEMBERS, 1000)) do
+  for _, part in ipairs({ 'member', 'held', 'inbox', 'tied' }) do
+    call('UNLINK', key_of(part, inc))
+  end
+end
+for _, queue in ipairs(X.queues()) do
+  call('UNLINK', queue.key)
+  more = X.forget_queue(queue.priority, queue.task) or more
+end
+for _, task in ipairs(call('SMEMBERS', X.keys.tasks)) do
+  call('UNLINK', key_of('load', task))
+end
+for name, part in pairs({ resources = 'parked', similar = 'similar' }) do
+  local scanned = call('HSCAN', X.keys[name], 0, 'COUNT', 1000)
+  for i = 1, #scanned[2], 2 do
+    call('UNLINK', key_of(part, scanned[2][i]))
+    call('HDEL', X.keys[name], scanned[2][i])
+  end
+  more = more or call('EXISTS', X.keys[name]) == 1
+end
+if more or call('EXISTS', MEMBERS) == 1 then
+  return 1
+end
+for _, key in pairs(X.keys) do
+  call('UNLINK', key)
 end
 call('UNLINK', unpack(KEYS))
+return 0

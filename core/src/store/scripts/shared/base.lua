@@ -18,7 +18,7 @@ end
 local epoch = meta[6] or ''
 local last_batch = meta[8] and BATCH ~= '' and cmsgpack.unpack(meta[8])
 -- Something is in the way of plain matching: queues besides READY, or a pause.
-local special = meta[15]
+local special = meta[15] and meta[15] ~= ''
 local largest = tonumber(meta[4]) or 0
 local ghosts = tonumber(meta[5]) or 0
 
@@ -39,7 +39,7 @@ local function write_meta()
   end
 end
 
--- Made in extras.lua; answers what only some jobs and members have.
+-- What only some jobs and members have; see extras.lua.
 local extras
 
 local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], deaths = meta[13], deleting = meta[14] }

@@ -54,7 +54,11 @@ local function fail(id, record, reason, text, held)
   call('ZADD', FAILED_AT, now, id)
   call('HDEL', JOBS, id)
   count('failures', 1)
-  if call('ZCARD', FAILED_AT) > (tonumber(call('HGET', META, 'failed_max')) or 10000) then
+  local bounds = call('HMGET', META, 'failed_max', 'failed_ttl')
+  if tonumber(bounds[2]) then
+    call('ZADD', DUE, 'NX', now + bounds[2], 'F:')
+  end
+  if call('ZCARD', FAILED_AT) > (tonumber(bounds[1]) or 10000) then
     for _, oldest in ipairs(call('ZRANGE', FAILED_AT, 0, 1)) do
       if oldest ~= id then
         call('ZREM', FAILED_AT, oldest)

@@ -98,7 +98,7 @@ end
 
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
 -- milliseconds members should spread their coming for it. DUE holds L:<inc> leases, R:<id> expiries of results, M:<inc> batch numbers to
--- forget, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end.
+-- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end.
 local function tick(lease)
   local last = tonumber(meta[2])
   local grace = tonumber(meta[7]) or 0
@@ -119,6 +119,8 @@ local function tick(lease)
         end
       elseif kind == 'D' then
         extras().due()
+      elseif kind == 'F' then
+        extras().forget_failed()
       else
         over[#over + 1] = entry
         if kind == 'A' or kind == 'T' or kind == 'E' then

@@ -1,0 +1,70 @@
+//! Groups of work: many jobs added at once, and all of their results awaited.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::{Master, waited};
+use crate::error::Result;
+use crate::job::{NewJob, Outcome, random_ids};
+
+/// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
+pub struct Group {
+    ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
+    /// The jobs' ids, in the order in which they were given.
+    pub ids: Vec<String>,
+}
+
+impl Group {
+    /// The next job that ended: its position among those given, and its outcome. `None` when all have ended.
+    pub async fn next(&mut self) -> Option<(usize, Result<Outcome>)> {
+        self.ended.next().await
+    }
+}
+
+impl Master {
+    /// Adds jobs and awaits all of their outcomes, in the order in which the jobs were given; see [`Master::run_each`].
+    pub async fn run_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Outcome>>> {
+        let mut group = self.run_each(jobs).await?;
+        let mut outcomes = HashMap::with_capacity(group.ids.len());
+        while let Some((position, outcome)) = group.next().await {
+            outcomes.insert(position, outcome);
+        }
+        let mut outcomes: Vec<_> = outcomes.into_iter().collect();
+        outcomes.sort_by_key(|(position, _)| *position);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// Adds jobs, with `result` set, and answers their outcomes one by one. A job that was given `tied` is given up if this master leaves or
+    /// is lost; the fronts tie all unless they are told to keep them.
+    pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
+        let mut fresh = random_ids();
+        let mut ids = Vec::with_capacity(jobs.len());
+        let mut waits = Vec::with_capacity(jobs.len());
+        let limit = self.front.shared.options.max_payload;
+        let mut ready = Vec::with_capacity(jobs.len());
+        for (position, job) in jobs.into_iter().enumerate() {
+            job.check(limit).map_err(|error| error.context(format_args!("job {position}, none was added")))?;
+            let mut job = job.result(true);
+            job.fresh = job.id.is_none();
+            let id = job.id.get_or_insert_with(|| fresh.next()).clone();
+            waits.push(self.front.waits.begin(id.clone(), false));
+            ids.push(id);
+            ready.push(job);
+        }
+        let added = waited(|done| self.submit_for(ready, true, done)).await?;
+        for added in added.into_iter().filter(|added| added.existed) {
+            // Somebody else's job of this id: its record does not name this master.
+            self.front.waits.ask(added.id);
+        }
+        let ended = waits
+            .into_iter()
+            .enumerate()
+            .map(|(position, wait)| -> futures_util::future::BoxFuture<'static, _> {
+                Box::pin(async move { (position, wait.outcome().await) })
+            })
+            .collect();
+        Ok(Group { ended, ids })
+    }
+}

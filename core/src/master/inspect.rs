@@ -1,0 +1,79 @@
+//! Looking into the cluster, and changing what is seen there.
+
+use super::Master;
+use crate::error::{Result, invalid};
+use crate::info::{JobInfo, JobPage, JobState, MemberInfo, Queues};
+use crate::job::check_name;
+use crate::store::look;
+
+/// Jobs of one page, at most.
+pub const MAX_PAGE: u32 = 1000;
+
+impl Master {
+    /// A job by its id, or `None` if there is none: it never was, or is completed, deleted or forgotten.
+    pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
+        check_name("job id", id)?;
+        look::job(&self.front.shared.open_store()?.look(&["job", id]).await?)
+    }
+
+    /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
+    /// given, delayed ones as they become due, failed ones newest first; held ones in no order, those being deleted among them.
+    pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
+        if limit == 0 || limit > MAX_PAGE {
+            return Err(invalid(format!("a page has 1 to {MAX_PAGE} jobs, not {limit}")));
+        }
+        let state = if state == JobState::Deleting { JobState::Held } else { state };
+        let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
+        look::page(&self.front.shared.open_store()?.look(&words).await?)
+    }
+
+    /// How many jobs wait by priority and task, and what is paused. Counts by state are in [`Master::stats`].
+    pub async fn queues(&self) -> Result<Queues> {
+        look::queues(&self.front.shared.open_store()?.look(&["counts"]).await?)
+    }
+
+    /// All members alive.
+    pub async fn members(&self) -> Result<Vec<MemberInfo>> {
+        let mut all: Vec<MemberInfo> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let reply = self.front.shared.open_store()?.look(&["members", &cursor]).await?;
+            let (members, next) = look::members(&reply)?;
+            all.extend(members);
+            if next.is_empty() {
+                break;
+            }
+            cursor = next;
+        }
+        all.sort_by(|a, b| (a.joined_at, &a.incarnation).cmp(&(b.joined_at, &b.incarnation)));
+        all.dedup_by(|a, b| a.incarnation == b.incarnation);
+        Ok(all)
+    }
+
+    /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Jobs held go on.
+    pub async fn pause(&self, task: Option<&str>) -> Result<()> {
+        self.set_paused(task, true).await
+    }
+
+    /// Ends a pause.
+    pub async fn resume(&self, task: Option<&str>) -> Result<()> {
+        self.set_paused(task, false).await
+    }
+
+    async fn set_paused(&self, task: Option<&str>, on: bool) -> Result<()> {
+        if let Some(task) = task.filter(|task| !task.is_empty()) {
+            check_name("task", task)?;
+        }
+        self.front.shared.open_store()?.pause(task.unwrap_or("*"), on).await
+    }
+
+    /// Runs failed jobs again, those with the ids or all, with all their retries; how many there were.
+    pub async fn retry_failed(&self, ids: Option<&[String]>) -> Result<u64> {
+        self.front.shared.open_store()?.failed("retry", ids).await
+    }
+
+    /// Forgets failed jobs, those with the ids or all; how many there were.
+    pub async fn delete_failed(&self, ids: Option<&[String]>) -> Result<u64> {
+        self.front.shared.open_store()?.failed("delete", ids).await
+    }
+}

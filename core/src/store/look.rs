@@ -1,0 +1,137 @@
+//! Answers of `scripts/look.lua`, read into plain types.
+
+use redis::Value;
+
+use super::record::{Unpack, split_record};
+use super::reply::{bytes, odd};
+use crate::error::{Error, ErrorKind, Result};
+use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::job::Payload;
+
+pub(crate) fn job(reply: &Value) -> Result<Option<JobInfo>> {
+    match bytes(reply)? {
+        b"" => Ok(None),
+        packed => read_job(&mut Unpack::new(packed)).map(Some),
+    }
+}
+
+pub(crate) fn page(reply: &Value) -> Result<JobPage> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    let count = unpack.array()?;
+    let next = unpack.text()?.to_owned();
+    let jobs = (1..count).map(|_| read_job(&mut unpack)).collect::<Result<_>>()?;
+    Ok(JobPage { jobs, next: (!next.is_empty()).then_some(next) })
+}
+
+pub(crate) fn queues(reply: &Value) -> Result<Queues> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    if unpack.array()? != 2 {
+        return Err(odd("look"));
+    }
+    let queues = (0..unpack.array()?)
+        .map(|_| {
+            unpack.array()?;
+            let priority = number(unpack.text()?)?;
+            Ok(QueueCount { priority, task: unpack.text()?.to_owned(), waiting: unpack.integer()?.max(0) as u64 })
+        })
+        .collect::<Result<_>>()?;
+    let mut paused = (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect::<Result<Vec<String>>>()?;
+    paused.sort();
+    Ok(Queues { queues, paused })
+}
+
+/// Some members, and the cursor of the others.
+pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    let count = unpack.array()?;
+    let next = unpack.text()?.to_owned();
+    let members = (1..count).map(|_| read_member(&mut unpack)).collect::<Result<_>>()?;
+    Ok((members, next))
+}
+
+fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
+    if unpack.array()? != 9 {
+        return Err(odd("look"));
+    }
+    let id = unpack.text()?.to_owned();
+    let state = JobState::from_name(unpack.text()?).ok_or_else(|| odd("look"))?;
+    let record = unpack.string()?;
+    let owner = unpack.text()?;
+    let due = unpack.integer()?;
+    let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
+    let (reason, error) = (unpack.text()?.to_owned(), String::from_utf8_lossy(unpack.string()?).into_owned());
+    let failed_at = unpack.integer()?;
+    // One that is being deleted has none; a damaged one is shown as far as it is known.
+    let (head, payload) = split_record(record).unwrap_or_default();
+    let extras = head.extras.unwrap_or_default();
+    let mut parts = owner.split(':');
+    let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
+    Ok(JobInfo {
+        id,
+        state,
+        payload: Payload { bytes: payload.to_vec(), content_type: head.content_type },
+        priority: extras.priority,
+        task: extras.task,
+        resource: extras.resource,
+        headers: extras.headers,
+        attempt: head.failed_attempts + 1,
+        retries: extras.retries,
+        deaths: head.deaths,
+        holder: parts.next().unwrap_or("").to_owned(),
+        fence,
+        assigned_at: (fence > 0).then_some(fence / 1000),
+        due_at: (due > 0).then_some(due as u64),
+        progress: (!progress.is_empty()).then_some(progress),
+        reason,
+        error,
+        failed_at: (failed_at > 0).then_some(failed_at as u64),
+    })
+}
+
+fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
+    let count = unpack.array()?;
+    let mut member = MemberInfo {
+        incarnation: unpack.text()?.to_owned(),
+        lease_left_ms: unpack.integer()?.max(0) as u64,
+        held: unpack.integer()?.max(0) as u64,
+        free: unpack.integer()?.max(0) as u64,
+        role: String::new(),
+        name: String::new(),
+        group: String::new(),
+        host: String::new(),
+        pid: 0,
+        language: String::new(),
+        version: String::new(),
+        slots: 0,
+        tasks: Vec::new(),
+        joined_at: 0,
+    };
+    for _ in 0..count.saturating_sub(4) / 2 {
+        let (name, value) = (unpack.text()?, unpack.string()?);
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match name {
+            "role" => member.role = text(),
+            "name" => member.name = text(),
+            "group" => member.group = text(),
+            "host" => member.host = text(),
+            "language" => member.language = text(),
+            "version" => member.version = text(),
+            "pid" => member.pid = text().parse().unwrap_or(0),
+            "slots" => member.slots = text().parse().unwrap_or(0),
+            "joined" => member.joined_at = text().parse().unwrap_or(0.0) as u64,
+            "tasks" => {
+                let mut tasks = Unpack::new(value);
+                member.tasks = (0..tasks.array()?).map(|_| Ok(tasks.text()?.to_owned())).collect::<Result<_>>()?;
+            }
+            _ => {}
+        }
+    }
+    if member.role == "worker" && member.tasks.is_empty() {
+        member.tasks.push(String::new());
+    }
+    Ok(member)
+}
+
+fn number(text: &str) -> Result<i64> {
+    text.parse().map_err(|_| Error::new(ErrorKind::StoreCorrupt, format!("`{text}` is no priority")))
+}

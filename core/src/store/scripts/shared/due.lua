@@ -1,0 +1,125 @@
+  -- Jobs that begin, and what becomes due for them.
+
+  -- New jobs with extras, stored already; starts[i]: 0 now, above a pause in ms, below the time of day in ms since 1970. Jobs that are tied
+  -- are so to `inc`, or to nobody if there is none.
+  function X.add(ids, records, starts, inc)
+    local ready, ready_records, clocks, tied = {}, {}, {}, {}
+    for i, id in ipairs(ids) do
+      local record = records[i]
+      local extra = X.of(record)
+      local pause = starts[i] < 0 and math.max(0, -starts[i] - now) or starts[i]
+      if extra.o and extra.o ~= inc then
+        -- Written under the member's incarnation before this one.
+        record = retied(record, extra, inc)
+        extra.o = inc
+        call('HSET', JOBS, id, record)
+      end
+      if extra.o then
+        tied[#tied + 1] = id
+      end
+      if extra.e then
+        clocks[#clocks + 1] = now + extra.e
+        clocks[#clocks + 1] = 'E:' .. id
+      end
+      if extra.a then
+        clocks[#clocks + 1] = now + pause + extra.a
+        clocks[#clocks + 1] = 'A:' .. id
+      end
+      if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
+        call('RPUSH', key_of('similar', extra.s), id)
+        call('ZADD', PARKED, now, id)
+      elseif pause > 0 then
+        delay(id, pause)
+      else
+        ready[#ready + 1] = id
+        ready_records[#ready_records + 1] = record
+      end
+    end
+    if #tied > 0 then
+      call('SADD', key_of('tied', inc), unpack(tied))
+    end
+    if #clocks > 0 then
+      call('ZADD', DUE, unpack(clocks))
+    end
+    X.enqueue(ready, ready_records, false)
+  end
+
+  -- Delayed jobs whose time has come.
+  function X.due()
+    local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 200)
+    if #ids > 0 then
+      call('ZREM', DELAYED, unpack(ids))
+      local there, records = {}, {}
+      for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
+        if record then
+          there[#there + 1] = ids[i]
+          records[#records + 1] = record
+        end
+      end
+      X.enqueue(there, records, false)
+    end
+    local first = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
+    if first[2] then
+      call('ZADD', DUE, first[2], 'D:')
+    else
+      call('ZREM', DUE, 'D:')
+    end
+  end
+
+  -- Failed jobs older than the cluster keeps them.
+  function X.forget_failed()
+    local ttl = tonumber(call('HGET', META, 'failed_ttl'))
+    local old = ttl and call('ZRANGEBYSCORE', FAILED_AT, '-inf', now - ttl, 'LIMIT', 0, 200) or {}
+    if #old > 0 then
+      call('HDEL', FAILED, unpack(old))
+      call('ZREM', FAILED_AT, unpack(old))
+    end
+    local first = ttl and call('ZRANGE', FAILED_AT, 0, 0, 'WITHSCORES') or {}
+    if first[2] then
+      call('ZADD', DUE, first[2] + ttl, 'F:')
+    else
+      call('ZREM', DUE, 'F:')
+    end
+  end
+
+  local reasons = {
+    A = { 'assign_timeout', 'no worker was given this job within its assign_timeout of %d ms' },
+    T = { 'run_timeout', 'an execution of this job took longer than its run_timeout of %d ms' },
+    E = { 'total_timeout', 'this job had not ended within its total_timeout of %d ms' },
+  }
+
+  -- A clock of a job has run out.
+  function X.timeout(kind, id)
+    local record, owner = call('HGET', JOBS, id), call('HGET', OWNER, id)
+    local held = owner and not string.find(owner, ':d$')
+    if not record or kind == 'A' and owner or kind == 'T' and not held then
+      return
+    end
+    local extra = X.of(record)
+    local message = string.format(reasons[kind][2], extra[string.lower(kind)] or 0)
+    if held then
+      stop_holder(id, owner, 't')
+    end
+    if kind == 'T' and extra.failed < extra.n then
+      -- It runs again when its worker has stopped.
+      call('HSET', JOBS, id, X.with_failed(record, extra, extra.failed + 1))
+      call('HINCRBY', META, 'retries', 1)
+      if extra.r then
+        call('HSETNX', STOPPING, id, extra.r)
+      end
+      return
+    end
+    if not owner then
+      X.unqueue(id, extra)
+    end
+    fail(id, record, reasons[kind][1], message, owner)
+  end
+
+  -- Gives up to `budget` jobs up that are tied to a member; whether that was all.
+  function X.give_up(inc, budget)
+    local ids = call('SPOP', key_of('tied', inc), budget)
+    if #ids > 0 then
+      delete_jobs(ids)
+    end
+    return #ids < budget
+  end

@@ -1,0 +1,212 @@
+  -- Members with tasks or guaranteed slots, and the matching of all kinds of jobs and members.
+
+  local function load_of(task)
+    return task == '' and LOAD or key_of('load', task)
+  end
+
+  local function unpacked(value)
+    return value and value ~= '' and cmsgpack.unpack(value) or nil
+  end
+
+  -- What a member takes: tasks; the beginnings of its ranges of priorities and the room in each, if it guarantees slots.
+  function X.member(inc)
+    local fields = call('HMGET', key_of('member', inc), 'tasks', 'ranges', 'rooms')
+    local member = { tasks = unpacked(fields[1]), ranges = unpacked(fields[2]), rooms = unpacked(fields[3]) }
+    member.own = member.tasks ~= nil or member.ranges ~= nil
+    member.tasks = member.tasks or { '' }
+    if member.ranges then
+      member.rooms = member.rooms or {}
+      for i = 1, #member.ranges do
+        member.rooms[i] = member.rooms[i] or 0
+      end
+    end
+    return member
+  end
+
+  -- The range of a priority: the highest that begins at or below it, or else the lowest.
+  local function range_of(member, priority)
+    local range = 1
+    for i, from in ipairs(member.ranges) do
+      if from <= priority then
+        range = i
+      end
+    end
+    return range
+  end
+
+  local function room_for(member, priority, credit)
+    return member.ranges and math.min(credit, member.rooms[range_of(member, priority)]) or credit
+  end
+
+  local function use_room(member, priority, number)
+    if member.ranges then
+      local range = range_of(member, priority)
+      member.rooms[range] = member.rooms[range] - number
+      member.changed = true
+    end
+  end
+
+  function X.set_load(inc, member, held, credit)
+    for _, task in ipairs(member.tasks) do
+      if credit > 0 then
+        call('ZADD', load_of(task), score_of(held, credit, member.own), inc)
+      else
+        call('ZREM', load_of(task), inc)
+      end
+    end
+    if member.changed then
+      call('HSET', key_of('member', inc), 'rooms', cmsgpack.pack(member.rooms))
+    end
+  end
+
+  -- The score of a member that has credit.
+  function X.score(inc, member)
+    return call('ZSCORE', load_of(member.tasks[1]), inc)
+  end
+
+  -- Members that can be given a job of this priority and task, the least loaded first, and how many such jobs they can be given.
+  local function candidates(priority, task)
+    local incs, loads, credits, members, total = {}, {}, {}, {}, 0
+    local from = 0
+    repeat
+      local ranked = call('ZRANGE', load_of(task), from, from + 99, 'WITHSCORES')
+      for i = 1, #ranked, 2 do
+        local inc, score = ranked[i], tonumber(ranked[i + 1])
+        local credit = credit_of(score)
+        local member = score % 2 == 1 and X.member(inc) or { tasks = { '' } }
+        local room = room_for(member, priority, credit)
+        if room > 0 then
+          member.credit = credit
+          incs[#incs + 1], loads[#loads + 1], credits[#credits + 1], members[#members + 1] = inc, held_of(score), room, member
+          total = total + room
+        end
+      end
+      from = from + 100
+    until #incs > 0 or #ranked < 200
+    return incs, loads, credits, members, total
+  end
+
+  local matched = 0
+
+  -- Gives jobs of one queue to the members that can take them.
+  local function match(priority, task, budget)
+    while budget > 0 and not is_paused(task) do
+      local incs, loads, credits, members, room = candidates(priority, task)
+      if room == 0 then
+        return
+      end
+      local ids, records, popped = pop(priority, { task }, math.min(room, budget, move_limit))
+      if popped == 0 then
+        return
+      end
+      budget = budget - popped
+      ids, records = X.admit(ids, records)
+      matched = matched + #ids
+      local share = shares(loads, credits, #ids)
+      local placed = 0
+      for i, inc in ipairs(incs) do
+        if share[i] > 0 then
+          hand(inc, ids, records, placed + 1, placed + share[i])
+          placed = placed + share[i]
+          use_room(members[i], priority, share[i])
+          X.set_load(inc, members[i], loads[i] + share[i], members[i].credit - share[i])
+        end
+      end
+    end
+  end
+
+  -- Queues jobs, behind all others of their kind or (front) before them, and gives what can be given.
+  function X.enqueue(ids, records, front)
+    local groups, of_class = {}, {}
+    for i, id in ipairs(ids) do
+      local extra = X.of(records[i])
+      local class = extra.p .. ':' .. extra.k
+      local group = of_class[class]
+      if not group then
+        group = { priority = extra.p, task = extra.k, ids = {}, orders = {} }
+        of_class[class] = group
+        groups[#groups + 1] = group
+      end
+      group.ids[#group.ids + 1] = id
+      group.orders[#group.orders + 1] = front and i - #ids - 1 - sequence or sequence + i
+    end
+    sequence = sequence + #ids
+    remember('sequence', sequence)
+    table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
+    for _, group in ipairs(groups) do
+      push(group.priority, group.task, group.ids, group.orders, front)
+    end
+    -- Before, no job waited beside a member that could take it; so no more than these are to be moved.
+    for _, group in ipairs(groups) do
+      match(group.priority, group.task, #group.ids)
+    end
+  end
+
+  -- Waiting jobs for a member with this much credit: ids, records, and whether others are left that it could take.
+  function X.take(member, credit)
+    local ids, records, budget = {}, {}, 2000
+    local limit = math.min(credit, move_limit)
+    repeat
+      -- What it may take by priority, highest first.
+      local levels, at = {}, {}
+      local function level(priority)
+        if not at[priority] then
+          at[priority] = { priority = priority, tasks = {} }
+          levels[#levels + 1] = at[priority]
+        end
+        return at[priority]
+      end
+      for _, task in ipairs(member.tasks) do
+        if not is_paused(task) then
+          if task == '' and call('EXISTS', READY) == 1 then
+            level(0).plain = true
+          end
+          for _, priority in ipairs(queues > 0 and call('ZRANGE', index_of(task), 0, 99) or {}) do
+            local here = level(tonumber(priority))
+            if task == '' then
+              here.plain = true
+            else
+              here.tasks[#here.tasks + 1] = task
+            end
+          end
+        end
+      end
+      table.sort(levels, function(a, b) return a.priority > b.priority end)
+      local popped_now = 0
+      local function drain(priority, tasks)
+        while #ids < limit and budget > 0 do
+          local want = math.min(room_for(member, priority, limit - #ids), budget)
+          if want == 0 then
+            return
+          end
+          local some, found, popped = pop(priority, tasks, want)
+          budget, popped_now = budget - popped, popped_now + popped
+          some, found = X.admit(some, found)
+          for i, id in ipairs(some) do
+            ids[#ids + 1], records[#records + 1] = id, found[i]
+          end
+          use_room(member, priority, #some)
+          if popped < want then
+            return
+          end
+        end
+      end
+      for _, here in ipairs(levels) do
+        if here.plain then
+          drain(here.priority, { '' })
+        end
+        if #here.tasks > 0 then
+          drain(here.priority, here.tasks)
+        end
+      end
+    until popped_now == 0 or #ids >= limit or budget <= 0
+    return ids, records, #ids < credit and (#ids >= limit or budget <= 0)
+  end
+
+  -- Gives waiting jobs of all kinds to all members; answers whether there may be more to give.
+  function X.match_all()
+    for _, queue in ipairs(X.queues()) do
+      match(queue.priority, queue.task, 1000)
+    end
+    return matched >= 1000
+  end

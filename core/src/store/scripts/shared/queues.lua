@@ -1,0 +1,217 @@
+  -- Queues of waiting jobs. Each belongs to a priority and a task. Without a task it is a list; with one it is a sorted set by the order of
+  -- coming, so that a worker with several tasks takes the jobs of one priority in the order they came.
+
+  local function queue_of(priority, task)
+    if task ~= '' then
+      return key_of('ready', string.format('%.0f:%s', priority, task))
+    end
+    return priority == 0 and READY or key_of('ready', string.format('%.0f', priority))
+  end
+
+  -- Priorities in use, highest first; READY is not among them.
+  local function index_of(task)
+    return task == '' and key('queues') or key_of('queues', task)
+  end
+
+  -- orders: their places among all jobs, for queues with a task.
+  local function push(priority, task, ids, orders, front)
+    local queue, n = queue_of(priority, task), #ids
+    if task ~= '' then
+      local scored = {}
+      for i, id in ipairs(ids) do
+        scored[2 * i - 1] = orders[i]
+        scored[2 * i] = id
+      end
+      call('ZADD', queue, unpack(scored))
+    elseif front then
+      local reversed = {}
+      for i = n, 1, -1 do
+        reversed[n + 1 - i] = ids[i]
+      end
+      call('LPUSH', queue, unpack(reversed))
+    else
+      call('RPUSH', queue, unpack(ids))
+    end
+    if queue ~= READY and call('ZADD', index_of(task), -priority, string.format('%.0f', priority)) == 1 then
+      queues = queues + 1
+      remember('queues', queues)
+      set_special()
+      if task ~= '' then
+        call('SADD', TASKS, task)
+      end
+    end
+  end
+
+  -- An empty queue is no longer looked at; answers whether it was.
+  function X.forget_queue(priority, task)
+    if call('ZREM', index_of(task), string.format('%.0f', priority)) == 0 then
+      return false
+    end
+    queues = queues - 1
+    remember('queues', queues)
+    set_special()
+    return true
+  end
+
+  -- The first n ids of a queue, or of those of several tasks in the order they came.
+  local function first_of(priority, tasks, n)
+    if #tasks == 1 then
+      local task = tasks[1]
+      local queue = queue_of(priority, task)
+      local ids = {}
+      if task == '' then
+        ids = call('LPOP', queue, n) or {}
+      else
+        for i, value in ipairs(call('ZPOPMIN', queue, n)) do
+          if i % 2 == 1 then
+            ids[#ids + 1] = value
+          end
+        end
+      end
+      if #ids < n and queue ~= READY then
+        X.forget_queue(priority, task)
+      end
+      return ids
+    end
+    local all = {}
+    for _, task in ipairs(tasks) do
+      local some = call('ZRANGE', queue_of(priority, task), 0, n - 1, 'WITHSCORES')
+      if #some == 0 then
+        X.forget_queue(priority, task)
+      end
+      for i = 1, #some, 2 do
+        all[#all + 1] = { id = some[i], order = tonumber(some[i + 1]), task = task }
+      end
+    end
+    table.sort(all, function(a, b) return a.order < b.order end)
+    local ids, of_task = {}, {}
+    for i = 1, math.min(n, #all) do
+      ids[i] = all[i].id
+      of_task[all[i].task] = of_task[all[i].task] or {}
+      table.insert(of_task[all[i].task], all[i].id)
+    end
+    for task, list in pairs(of_task) do
+      call('ZREM', queue_of(priority, task), unpack(list))
+    end
+    return ids
+  end
+
+  -- Takes up to n jobs from queues; those deleted meanwhile are skipped. Answers ids, records and how many entries were taken.
+  local function pop(priority, tasks, n)
+    local some = first_of(priority, tasks, n)
+    if #some == 0 then
+      return {}, {}, 0
+    end
+    local ids, records = {}, {}
+    local found = call('HMGET', JOBS, unpack(some))
+    local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
+    for i, id in ipairs(some) do
+      if deleted[i] == 1 then
+        call('SREM', GHOSTS, id)
+        ghosts = ghosts - 1
+        remember('ghosts', ghosts)
+      elseif found[i] then
+        ids[#ids + 1] = id
+        records[#records + 1] = found[i]
+      end
+    end
+    return ids, records, #some
+  end
+
+  -- Jobs about to be given: parks those whose resource another has, claims it for the others, starts and stops their clocks.
+  function X.admit(ids, records)
+    local all, wanted = {}, {}
+    for i, record in ipairs(records) do
+      if has_extras(record) then
+        local extra = X.of(record)
+        all[i] = extra
+        if extra.r then
+          wanted[#wanted + 1] = extra.r
+        end
+      end
+    end
+    if not next(all) then
+      return ids, records
+    end
+    local holders = {}
+    if #wanted > 0 then
+      for i, holder in ipairs(call('HMGET', RESOURCES, unpack(wanted))) do
+        holders[wanted[i]] = holder or nil
+      end
+    end
+    local given, given_records, claims, clocks, stopped, parked = {}, {}, {}, {}, {}, {}
+    for i, id in ipairs(ids) do
+      local extra = all[i]
+      local resource = extra and extra.r
+      if resource and holders[resource] and holders[resource] ~= id then
+        parked[resource] = parked[resource] or {}
+        table.insert(parked[resource], id)
+      else
+        if resource and not holders[resource] then
+          holders[resource] = id
+          claims[#claims + 1] = resource
+          claims[#claims + 1] = id
+        end
+        if extra and extra.t then
+          clocks[#clocks + 1] = now + extra.t
+          clocks[#clocks + 1] = 'T:' .. id
+        end
+        if extra and extra.a then
+          stopped[#stopped + 1] = 'A:' .. id
+        end
+        given[#given + 1] = id
+        given_records[#given_records + 1] = records[i]
+      end
+    end
+    if #claims > 0 then
+      call('HSET', RESOURCES, unpack(claims))
+    end
+    if #clocks > 0 then
+      call('ZADD', DUE, unpack(clocks))
+    end
+    if #stopped > 0 then
+      call('ZREM', DUE, unpack(stopped))
+    end
+    local stamps = {}
+    for resource, list in pairs(parked) do
+      call('RPUSH', key_of('parked', resource), unpack(list))
+      for _, id in ipairs(list) do
+        stamps[#stamps + 1] = now
+        stamps[#stamps + 1] = id
+      end
+    end
+    if #stamps > 0 then
+      call('ZADD', PARKED, unpack(stamps))
+    end
+    return given, given_records
+  end
+
+  -- The queues that are not empty: priority, task and key, as workers take them.
+  function X.queues()
+    local all = { { priority = 0, task = '', key = READY } }
+    local tasks = queues > 0 and call('SMEMBERS', TASKS) or {}
+    tasks[#tasks + 1] = ''
+    for _, task in ipairs(tasks) do
+      for _, priority in ipairs(call('ZRANGE', index_of(task), 0, 999)) do
+        all[#all + 1] = { priority = tonumber(priority), task = task, key = queue_of(tonumber(priority), task) }
+      end
+    end
+    table.sort(all, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
+    return all
+  end
+
+  function X.queue_length(queue)
+    return call(queue.task == '' and 'LLEN' or 'ZCARD', queue.key)
+  end
+
+  function X.queue_page(queue, from, to)
+    return call(queue.task == '' and 'LRANGE' or 'ZRANGE', queue.key, from, to)
+  end
+
+  function X.paused_tasks()
+    local list = {}
+    for task in pairs(paused) do
+      list[#list + 1] = task
+    end
+    return list
+  end

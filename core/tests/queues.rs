@@ -1,0 +1,427 @@
+//! Work queues: priorities, tasks, resources, delays, retries, timeouts, guaranteed slots, groups, and looking in.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use libswarm::{Backoff, DeleteReason, ErrorKind, Event, Growth, JobState, Master, NewJob, Outcome, Payload, Worker};
+use support::{Redis, next_event, next_job, soon};
+use tokio::runtime::Handle;
+
+fn master(redis: &Redis) -> Master {
+    Master::start(redis.options(), &Handle::current()).unwrap()
+}
+
+async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
+    let mut all = redis.options();
+    for (name, value) in options {
+        all.set(name, value).unwrap();
+    }
+    let worker = Worker::start(all, &Handle::current()).unwrap();
+    worker.ready().await.unwrap();
+    worker
+}
+
+fn job(name: &str) -> NewJob {
+    NewJob::bytes("").id(name)
+}
+
+/// Adds jobs and answers nothing; the order is that of the list.
+async fn add(master: &Master, jobs: Vec<NewJob>) {
+    master.add_many(jobs).await.unwrap();
+}
+
+/// Takes `count` jobs, completing each at once; their ids in order.
+async fn run(worker: &Worker, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        let job = next_job(worker).await;
+        ids.push(job.id.clone());
+        job.complete(Payload::default()).await.unwrap();
+    }
+    ids
+}
+
+/// Waits until the cluster's counts are such.
+async fn until(master: &Master, what: &str, right: impl Fn(&libswarm::Stats) -> bool) {
+    soon(what, async {
+        while !right(&master.stats().await.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+/// Nothing is left of what only these jobs have.
+async fn is_clean(redis: &Redis, master: &Master) {
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.held, stats.deleting, stats.delayed, stats.parked), (0, 0, 0, 0, 0), "{stats:?}");
+    assert_eq!(stats.added + stats.revived, stats.completed + stats.failures + stats.deleted, "{stats:?}");
+    let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
+    for part in ["ready:", "resources", "parked", "delayed", "stopping", "similar", "progress", "tied", "queues"] {
+        assert!(!keys.iter().any(|key| key.starts_with(&format!("{{test}}:{part}"))), "{part} is left: {keys:?}");
+    }
+    let due: Vec<String> = redis.ask(&["ZRANGE", "{test}:due", "0", "-1"]);
+    assert!(due.iter().all(|entry| ["L:", "R:", "M:"].iter().any(|kind| entry.starts_with(kind))), "{due:?}");
+}
+
+#[tokio::test]
+async fn higher_priorities_go_first_and_equal_ones_in_order() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let of = |name: &str, priority| job(name).priority(priority);
+    add(&master, vec![of("a", 0), of("b", -1), of("c", 5), of("d", 0), of("e", 5), of("f", 1 << 53), of("g", -1)]).await;
+    let queues = master.queues().await.unwrap().queues;
+    let counted: Vec<_> = queues.iter().map(|queue| (queue.priority, queue.waiting)).collect();
+    assert_eq!(counted, [(1 << 53, 1), (5, 2), (0, 2), (-1, 2)]);
+    let worker = worker(&redis, &[("slots", "1")]).await;
+    assert_eq!(run(&worker, 7).await, ["f", "c", "e", "a", "d", "b", "g"]);
+    is_clean(&redis, &master).await;
+    // To a worker that waits, in one hop.
+    add(&master, vec![of("h", -7)]).await;
+    assert_eq!(next_job(&worker).await.priority(), -7);
+}
+
+#[tokio::test]
+async fn a_worker_is_given_only_the_tasks_it_takes_in_the_order_they_came() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let of = |name: &str, task: &str| job(name).task(task);
+    add(&master, vec![of("1", "a"), of("2", "b"), job("3"), of("4", "c"), of("5", "a"), of("6", "b")]).await;
+    let both = worker(&redis, &[("slots", "1"), ("task", "a"), ("task", "b")]).await;
+    assert_eq!(run(&both, 4).await, ["1", "2", "5", "6"]);
+    let plain = worker(&redis, &[("slots", "1")]).await;
+    assert_eq!(run(&plain, 1).await, ["3"]);
+    assert_eq!(master.stats().await.unwrap().waiting, 1, "nobody takes task c");
+    add(&master, vec![of("7", "b")]).await;
+    assert_eq!(next_job(&both).await.task(), "b");
+    let last = worker(&redis, &[("task", "c"), ("task", "")]).await;
+    assert_eq!(run(&last, 1).await, ["4"]);
+}
+
+#[tokio::test]
+async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let of = |n: u32| job(&n.to_string()).resource(if n % 2 == 0 { "even" } else { "odd" });
+    let workers = [worker(&redis, &[]).await, worker(&redis, &[]).await];
+    add(&master, (0..20).map(of).collect()).await;
+    until(&master, "18 are parked", |stats| (stats.held, stats.parked) == (2, 18)).await;
+    let mut order = [Vec::new(), Vec::new()];
+    while order[0].len() + order[1].len() < 20 {
+        let (first, second) = (workers[0].next(), workers[1].next());
+        let event = soon("an event", async {
+            tokio::select! { event = first => event, event = second => event }
+        })
+        .await;
+        if let Some(Event::Add(job)) = event {
+            let n: usize = job.id.parse().unwrap();
+            order[n % 2].push(n);
+            assert_eq!(job.resource(), if n % 2 == 0 { "even" } else { "odd" });
+            job.complete(Payload::default()).await.unwrap();
+        }
+    }
+    let [evens, odds] = order;
+    assert!(evens.is_sorted() && odds.is_sorted(), "{evens:?} {odds:?}");
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn a_deleted_or_lost_holder_frees_its_resource_only_when_it_has_stopped() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[]).await;
+    add(&master, vec![job("a").resource("r"), job("b").resource("r"), job("c").resource("r"), job("d").resource("r")]).await;
+    let a = next_job(&worker).await;
+    assert!(master.delete("c").await.unwrap(), "a parked one");
+    assert!(master.delete("a").await.unwrap());
+    until(&master, "a is being deleted", |stats| stats.deleting == 1).await;
+    assert_eq!(master.stats().await.unwrap().held, 0, "b has to wait until a has stopped");
+    a.stopped().await.unwrap();
+    let b = next_job(&worker).await;
+    assert_eq!(b.id, "b");
+    b.release().await.unwrap();
+    let again = next_job(&worker).await;
+    assert_eq!(again.id, "b", "it keeps its turn");
+    again.fail("no").await.unwrap();
+    assert_eq!(run(&worker, 1).await, ["d"]);
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn delayed_jobs_come_when_due_and_can_be_deleted_before() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[]).await;
+    let start = Instant::now();
+    let at = std::time::SystemTime::now() + Duration::from_millis(150);
+    add(
+        &master,
+        vec![
+            job("late").delay(Duration::from_millis(300)),
+            job("soon").delay(Duration::from_millis(100)).priority(-3),
+            job("at").run_at(at),
+            job("never").delay(Duration::from_secs(3600)),
+        ],
+    )
+    .await;
+    assert_eq!(master.stats().await.unwrap().delayed, 4);
+    assert_eq!(master.job("never").await.unwrap().unwrap().state, JobState::Delayed);
+    assert!(master.delete("never").await.unwrap());
+    assert_eq!(run(&worker, 3).await, ["soon", "at", "late"]);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn a_delayed_job_starts_though_its_master_is_gone() {
+    let redis = Redis::start();
+    let worker = worker(&redis, &[("lease", "60000")]).await;
+    let master = master(&redis);
+    add(&master, vec![job("a").delay(Duration::from_millis(200))]).await;
+    master.close().await.unwrap();
+    assert_eq!(next_job(&worker).await.id, "a", "long before the next renewal");
+}
+
+#[tokio::test]
+async fn failed_attempts_are_repeated_after_their_backoff() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[]).await;
+    let backoff = Backoff { growth: Growth::Exponential, delay: Duration::from_millis(20), ..Backoff::default() };
+    let waiting = tokio::spawn({
+        let master = master.clone();
+        async move { master.run(job("a").retries(2).backoff(backoff)).await }
+    });
+    for attempt in 1..=3 {
+        let job = next_job(&worker).await;
+        assert_eq!((job.attempt(), job.retries_left()), (attempt, 3 - attempt));
+        let before = Instant::now();
+        if attempt == 2 {
+            job.retry("later", Duration::from_millis(150)).await.unwrap();
+        } else {
+            job.fail(format!("attempt {attempt}")).await.unwrap();
+        }
+        if attempt == 2 {
+            assert_eq!(master.stats().await.unwrap().delayed, 1);
+            let again = next_job(&worker).await;
+            assert!(before.elapsed() >= Duration::from_millis(150));
+            again.fail_for_good("enough").await.unwrap();
+            break;
+        }
+    }
+    let outcome = soon("the result", waiting).await.unwrap().unwrap();
+    let error = outcome.into_result().unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::JobFailed, "enough"));
+    let failed = master.job("a").await.unwrap().unwrap();
+    assert_eq!((failed.state, failed.attempt, &*failed.error), (JobState::Failed, 3, "enough"));
+    // Run again by hand, with all its retries.
+    assert_eq!(master.retry_failed(None).await.unwrap(), 1);
+    let job = next_job(&worker).await;
+    assert_eq!((job.attempt(), job.retries_left()), (1, 2));
+    job.complete(Payload::default()).await.unwrap();
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.retries, stats.failures, stats.revived, stats.failed), (2, 1, 1, 0));
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn each_timeout_has_its_error_and_the_holder_is_told() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let short = Duration::from_millis(80);
+    let kind = |outcome: libswarm::Result<Outcome>| outcome.unwrap().into_result().unwrap_err().kind();
+    assert_eq!(kind(soon("assign", master.run(job("a").assign_timeout(short))).await), ErrorKind::AssignTimeout);
+    assert_eq!(kind(soon("total", master.run(job("b").total_timeout(short))).await), ErrorKind::TotalTimeout);
+    let worker = worker(&redis, &[("slots", "1")]).await;
+    let (outcome, job_c) = tokio::join!(master.run(job("c").run_timeout(short).assign_timeout(short).resource("r")), async {
+        let job = next_job(&worker).await;
+        let reason = next_event(&worker, "delete", |event| match event {
+            Event::Delete { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .await;
+        assert_eq!(reason, DeleteReason::TimedOut);
+        job
+    });
+    assert_eq!(kind(outcome), ErrorKind::RunTimeout);
+    assert!(job_c.is_cancelled());
+    add(&master, vec![job("d").resource("r")]).await;
+    assert_eq!(master.stats().await.unwrap().held, 0, "the slot and the resource are still taken");
+    assert_eq!(job_c.complete(Payload::default()).await.unwrap_err().kind(), ErrorKind::JobDeleted);
+    assert_eq!(run(&worker, 1).await, ["d"]);
+    // A run that takes too long is an attempt like any other.
+    let (outcome, ()) = tokio::join!(master.run(job("e").run_timeout(short).retries(1)), async {
+        let first = next_job(&worker).await;
+        soon("the end", first.cancelled()).await;
+        first.stopped().await.unwrap();
+        let second = next_job(&worker).await;
+        assert_eq!((second.attempt(), second.id.as_str()), (2, "e"));
+        second.complete(Payload::json(&1).unwrap()).await.unwrap();
+    });
+    assert_eq!(outcome.unwrap().json::<u32>().unwrap(), 1);
+    assert_eq!(master.delete_failed(Some(&["a".into(), "x".into()])).await.unwrap(), 1);
+    assert_eq!(master.delete_failed(None).await.unwrap(), 2);
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn slots_are_guaranteed_for_higher_priorities() {
+    for (sacred, expected) in [("false", [50, 80, 100]), ("true", [50, 80, 70])] {
+        for (at, expected) in expected.into_iter().enumerate() {
+            let redis = Redis::start();
+            let master = master(&redis);
+            let options = [("slots", "100"), ("priority_slots", "1:30,2:20"), ("sacred", sacred)];
+            let jobs: Vec<_> = (0..120).map(|n| job(&n.to_string()).priority(at as i64)).collect();
+            // Half of them wait for the worker, the others come to it.
+            add(&master, jobs[..40].to_vec()).await;
+            let worker = worker(&redis, &options).await;
+            add(&master, jobs[40..].to_vec()).await;
+            until(&master, "the range is full", |stats| stats.held == expected).await;
+            for _ in 0..10 {
+                let job = next_job(&worker).await;
+                job.complete(Payload::default()).await.unwrap();
+            }
+            until(&master, "it is full again", |stats| (stats.completed, stats.held) == (10, expected)).await;
+            if at == 0 {
+                add(&master, (0..60).map(|n| job(&format!("p{n}")).priority(1)).collect()).await;
+                until(&master, "all slots are full", |stats| stats.held == 100).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn similar_jobs_wait_for_the_first_and_get_its_result() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[]).await;
+    let of = |name: &str| job(name).similar("k").result(true);
+    let group = tokio::spawn({
+        let master = master.clone();
+        async move { master.run_many(vec![of("a"), of("b"), of("c")]).await.unwrap() }
+    });
+    let first = next_job(&worker).await;
+    until(&master, "two wait", |stats| stats.parked == 2).await;
+    assert!(master.delete("b").await.unwrap());
+    first.complete(Payload::json(&7).unwrap()).await.unwrap();
+    let outcomes = soon("the results", group).await.unwrap();
+    assert_eq!(outcomes[0].clone().unwrap().json::<u32>().unwrap(), 7);
+    assert_eq!(outcomes[1].clone().unwrap_err().kind(), ErrorKind::JobDeleted);
+    assert_eq!(outcomes[2].clone().unwrap().json::<u32>().unwrap(), 7);
+    // If the first is deleted, the next takes its place.
+    add(&master, vec![of("d"), of("e")]).await;
+    assert!(master.delete("d").await.unwrap());
+    let d = next_job(&worker).await;
+    d.stopped().await.unwrap();
+    assert_eq!(run(&worker, 1).await, ["e"]);
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn work_of_a_master_that_is_gone_is_given_up_if_it_is_tied() {
+    let redis = Redis::start();
+    let (other, leaving) = (master(&redis), master(&redis));
+    add(&leaving, vec![job("a").tied(true), job("b").tied(true), job("c")]).await;
+    let worker = worker(&redis, &[("slots", "1")]).await;
+    let a = next_job(&worker).await;
+    leaving.close().await.unwrap();
+    soon("the end of a", a.cancelled()).await;
+    a.stopped().await.unwrap();
+    assert_eq!(run(&worker, 1).await, ["c"]);
+    is_clean(&redis, &other).await;
+}
+
+#[tokio::test]
+async fn pauses_stop_the_giving_and_pages_show_what_is_where() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[("slots", "3"), ("name", "ann"), ("task", ""), ("task", "t")]).await;
+    master.pause(Some("t")).await.unwrap();
+    master.pause(None).await.unwrap();
+    let jobs = (0..10).map(|n| NewJob::json(&n).unwrap().id(format!("j{n}")).priority(n / 5).header("n", n.to_string()));
+    add(&master, jobs.collect()).await;
+    add(&master, vec![job("t").task("t").priority(9)]).await;
+    let mut ids = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = master.jobs(JobState::Waiting, next.as_deref(), 3).await.unwrap();
+        ids.extend(page.jobs.iter().map(|job| job.id.clone()));
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids, ["t", "j5", "j6", "j7", "j8", "j9", "j0", "j1", "j2", "j3", "j4"]);
+    assert_eq!(master.queues().await.unwrap().paused, ["*", "t"]);
+    assert_eq!(master.stats().await.unwrap().held, 0);
+    master.resume(None).await.unwrap();
+    let first = next_job(&worker).await;
+    assert_eq!((&*first.id, first.headers().collect::<Vec<_>>()), ("j5", vec![("n", "5")]));
+    first.progress(&serde_json::json!({"done": 0.5})).unwrap();
+    let seen = soon("progress", async {
+        loop {
+            let seen = master.job("j5").await.unwrap().unwrap();
+            if seen.progress.is_some() {
+                return seen;
+            }
+        }
+    })
+    .await;
+    assert_eq!(seen.progress.as_deref(), Some(r#"{"done":0.5}"#));
+    assert_eq!((seen.state, &seen.holder, seen.fence), (JobState::Held, &worker.incarnation(), first.fence));
+    let json = serde_json::to_value(&seen).unwrap();
+    assert_eq!((&json["payload"], &json["progress"]["done"], &json["state"]), (&5.into(), &0.5.into(), &"held".into()));
+    assert_eq!(master.jobs(JobState::Held, None, 100).await.unwrap().jobs.len(), 3);
+    let members = master.members().await.unwrap();
+    let ann = members.iter().find(|member| member.name == "ann").unwrap();
+    assert_eq!((ann.held, ann.slots, &*ann.tasks, ann.free), (3, 3, &["".to_owned(), "t".to_owned()][..], 0));
+    first.complete(Payload::default()).await.unwrap();
+    assert_eq!(run(&worker, 9).await.len(), 9);
+    assert_eq!(master.job("j5").await.unwrap().map(|job| job.id), None);
+    master.resume(Some("t")).await.unwrap();
+    assert_eq!(run(&worker, 1).await, ["t"]);
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn jobs_at_hand_start_as_slots_become_free() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[("slots", "1"), ("prefetch", "2")]).await;
+    add(&master, (0..5).map(|n| job(&n.to_string())).collect()).await;
+    until(&master, "three are given", |stats| (stats.held, stats.waiting) == (3, 2)).await;
+    let first = next_job(&worker).await;
+    assert!(worker.take_events(10).is_empty(), "one slot, one job");
+    assert!(master.delete("1").await.unwrap(), "it was never seen");
+    first.complete(Payload::default()).await.unwrap();
+    assert_eq!(run(&worker, 3).await, ["2", "3", "4"]);
+    is_clean(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn durability_is_checked() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let error = master.add(job("a").durability(libswarm::Durability::Replica)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotDurable);
+    assert_eq!(master.add(job("b").durability(libswarm::Durability::Fsync)).await.unwrap_err().kind(), ErrorKind::NotDurable);
+    let _: String = redis.ask(&["CONFIG", "SET", "appendonly", "yes", "appendfsync", "always"]);
+    assert!(!master.add(job("c").durability(libswarm::Durability::Fsync)).await.unwrap().existed);
+    assert_eq!(master.stats().await.unwrap().waiting, 3, "they are added all the same");
+}
+
+#[tokio::test]
+async fn failed_jobs_are_bounded_in_number_and_age() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[("failed_max", "2"), ("failed_ttl", "1000")]).await;
+    add(&master, (0..4).map(|n| job(&n.to_string())).collect()).await;
+    for _ in 0..4 {
+        next_job(&worker).await.fail("no").await.unwrap();
+    }
+    let page = master.jobs(JobState::Failed, None, 10).await.unwrap();
+    assert_eq!(page.jobs.iter().map(|job| &*job.id).collect::<Vec<_>>().len(), 2);
+    until(&master, "they are forgotten", |stats| stats.failed == 0).await;
+}
