@@ -74,7 +74,7 @@ if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
 end
 local due = -1
 if ARGV[6] == '' then
-  enqueue(ids, records, false)
+  enqueue(ids, records, false, true)
 else
   local starts, extra, at = {}, cmsgpack.unpack(ARGV[6]), 1
   for i = 1, #pairs_in / 2 do

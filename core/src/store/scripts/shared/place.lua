@@ -114,13 +114,13 @@ local function place(ids, records)
   return placed
 end
 
--- Places jobs; those left over wait, behind all others or (front) before them.
-local function enqueue(ids, records, front)
+-- Places jobs; those left over wait, behind all others or (front) before them. `known_plain`: none has extras.
+local function enqueue(ids, records, front, known_plain)
   if #ids == 0 then
     return
   end
   local plain = not special
-  for i = 1, plain and #ids or 0 do
+  for i = 1, plain and not known_plain and #ids or 0 do
     if has_extras(records[i]) then
       plain = false
       break
