@@ -468,7 +468,7 @@ impl Outcome {
     pub fn into_result(self) -> Result<Payload> {
         match self {
             Outcome::Completed(payload) => Ok(payload),
-            Outcome::Failed(failure) => Err(failure.into_error()),
+            Outcome::Failed(failure) => Err(Error::new(failure.kind(), failure.message)),
         }
     }
 
@@ -489,14 +489,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn into_error(self) -> Error {
-        let kind = match &*self.reason {
+    /// The kind of error that a failed job is for a language that throws it.
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.reason {
             "assign_timeout" => ErrorKind::AssignTimeout,
             "run_timeout" => ErrorKind::RunTimeout,
             "total_timeout" => ErrorKind::TotalTimeout,
             _ => ErrorKind::JobFailed,
-        };
-        Error::new(kind, self.message)
+        }
     }
 }
 

@@ -425,3 +425,19 @@ async fn failed_jobs_are_bounded_in_number_and_age() {
     assert_eq!(page.jobs.iter().map(|job| &*job.id).collect::<Vec<_>>().len(), 2);
     until(&master, "they are forgotten", |stats| stats.failed == 0).await;
 }
+
+#[tokio::test]
+async fn a_worker_can_change_its_tasks() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    add(&master, vec![job("1").task("a"), job("2").task("b")]).await;
+    let worker = worker(&redis, &[("slots", "1")]).await;
+    worker.set_tasks(vec!["b".into()]).unwrap();
+    assert_eq!(run(&worker, 1).await, ["2"]);
+    add(&master, vec![job("3")]).await;
+    worker.set_tasks(vec!["a".into(), String::new()]).unwrap();
+    assert_eq!(run(&worker, 2).await, ["3", "1"]);
+    add(&master, vec![job("4").task("b"), job("5").task("a")]).await;
+    assert_eq!(run(&worker, 1).await, ["5"]);
+    assert_eq!(worker.set_tasks(vec!["x\n".into()]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

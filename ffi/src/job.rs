@@ -379,6 +379,8 @@ impl From<DeleteReason> for swarm_delete_reason {
             DeleteReason::Deleted => swarm_delete_reason::SWARM_DELETE_DELETED,
             DeleteReason::Terminated => swarm_delete_reason::SWARM_DELETE_TERMINATED,
             DeleteReason::LeaseLost => swarm_delete_reason::SWARM_DELETE_LEASE_LOST,
+            DeleteReason::TimedOut => swarm_delete_reason::SWARM_DELETE_TIMED_OUT,
+            DeleteReason::Moved => swarm_delete_reason::SWARM_DELETE_MOVED,
         }
     }
 }

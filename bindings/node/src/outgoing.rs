@@ -110,6 +110,8 @@ impl<'a> Writer<'a> {
                     DeleteReason::Deleted => 0.0,
                     DeleteReason::Terminated => 1.0,
                     DeleteReason::LeaseLost => 2.0,
+                    DeleteReason::TimedOut => 3.0,
+                    DeleteReason::Moved => 4.0,
                 };
                 self.id(&job.id);
                 self.row(code::DELETE, job.fence as f64, reason, 0.0);

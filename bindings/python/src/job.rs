@@ -114,6 +114,8 @@ impl Job {
             DeleteReason::Deleted => "deleted",
             DeleteReason::Terminated => "terminated",
             DeleteReason::LeaseLost => "lease_lost",
+            DeleteReason::TimedOut => "timed_out",
+            DeleteReason::Moved => "moved",
         })
     }
 

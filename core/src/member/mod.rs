@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) pending: AtomicU64,
     inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
+    /// Tasks that a worker takes; the option, until its program says otherwise.
+    pub(crate) tasks: Mutex<Vec<String>>,
     status: Mutex<Status>,
     /// `None` until the first registration or lasting error; then what `ready` answers.
     ready: watch::Sender<Option<Result<()>>>,
@@ -79,6 +81,7 @@ impl Shared {
         Ok(Shared {
             store: Store::new(options.clone()),
             events: EventQueue::new(options.window),
+            tasks: Mutex::new(options.tasks.clone()),
             options,
             held: AtomicU64::new(0),
             pending: AtomicU64::new(0),
@@ -87,6 +90,10 @@ impl Shared {
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     fn status(&self) -> std::sync::MutexGuard<'_, Status> {
@@ -199,7 +206,8 @@ impl Session {
     /// Registers a new incarnation, trying until it succeeds. Cancel by dropping.
     pub(crate) async fn join(&mut self, role: &str) -> Duration {
         self.incarnation = random_id();
-        let fields = fields(&self.shared.options, role);
+        let tasks = if role == "worker" { packed_tasks(&self.shared.tasks()) } else { None };
+        let fields = fields(&self.shared.options, role, tasks);
         let settings = settings(&self.shared.options);
         loop {
             let sent = boottime();
@@ -288,7 +296,7 @@ impl Drop for InboxTask {
 }
 
 /// What the registry keeps of a member, as a msgpack array of names and values.
-fn fields(options: &Options, role: &str) -> Vec<u8> {
+fn fields(options: &Options, role: &str, tasks: Option<Vec<u8>>) -> Vec<u8> {
     let requeue = match options.requeue {
         Requeue::Front => "front",
         Requeue::Back => "back",
@@ -309,7 +317,6 @@ fn fields(options: &Options, role: &str) -> Vec<u8> {
         ("requeue", requeue),
     ];
     let mut out = Vec::new();
-    let tasks = if role == "worker" { packed_tasks(options) } else { None };
     // Refused by `check` if it were an error.
     let ranges = options.ranges().unwrap_or_default();
     let more = usize::from(tasks.is_some()) + usize::from(!ranges.is_empty());
@@ -333,8 +340,8 @@ fn fields(options: &Options, role: &str) -> Vec<u8> {
 }
 
 /// The tasks a worker takes, packed; `None` if only jobs without one.
-fn packed_tasks(options: &Options) -> Option<Vec<u8>> {
-    let mut tasks = options.tasks.clone();
+pub(crate) fn packed_tasks(tasks: &[String]) -> Option<Vec<u8>> {
+    let mut tasks = tasks.to_vec();
     tasks.sort();
     tasks.dedup();
     (!tasks.iter().all(String::is_empty)).then(|| packed_strings(&tasks))

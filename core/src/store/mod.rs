@@ -63,6 +63,8 @@ pub(crate) struct SyncCall {
     /// Room to add in each range of priorities, packed; empty bytes if the worker takes just any job without a task.
     pub(crate) rooms: Vec<u8>,
     pub(crate) progress: Vec<u8>,
+    /// The tasks the worker takes from now on, packed, or empty if they are as before.
+    pub(crate) tasks: Vec<u8>,
 }
 
 /// What one `add` says. See `scripts/add.lua`.
@@ -109,7 +111,7 @@ impl Store {
                 |s| &s.sync,
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
-                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..])
+                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..]).arg(&call.tasks[..])
                 },
             )
             .await?;

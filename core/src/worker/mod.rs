@@ -128,6 +128,8 @@ fn refuse(finishes: impl IntoIterator<Item = Finished>, error: &Error) {
 pub(crate) enum Command {
     Drain(Done<()>),
     Terminate(Duration, Done<()>),
+    /// The tasks have changed.
+    Tasks,
 }
 
 impl Worker {
@@ -185,6 +187,16 @@ impl Worker {
         if !finishes.is_empty() {
             self.handle.0.finishes.push(finishes);
         }
+    }
+
+    /// Which tasks the worker takes from now on, "" for jobs without one; at once, as the option `tasks` said before. Jobs of other tasks that
+    /// it has been given already stay its.
+    pub fn set_tasks(&self, tasks: Vec<String>) -> Result<()> {
+        let mut options = Options::new("tasks");
+        options.tasks = tasks;
+        options.check()?;
+        *self.shared().tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options.tasks;
+        self.handle.0.commands.send(Command::Tasks).map_err(|_| closed())
     }
 
     /// Stores how far a held job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.

@@ -72,6 +72,15 @@ impl Rooms {
         self.ranges.iter().any(|range| range.outstanding == 0 && range.free() > 0)
     }
 
+    /// No room, for a round that withdraws all.
+    pub(crate) fn none(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.choosy {
+            write_array(&mut out, 0);
+        }
+        out
+    }
+
     /// The room that Redis does not know of, packed for `scripts/sync.lua`; given from now on.
     pub(crate) fn grant(&mut self) -> Vec<u8> {
         let mut out = Vec::new();

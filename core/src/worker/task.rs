@@ -18,8 +18,8 @@ use crate::clock::{boottime, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::{Finish, Job, JobData};
-use crate::member::{Session, Shared, Source};
-use crate::store::record::{write_array, write_string};
+use crate::member::{Session, Shared, Source, packed_tasks};
+use crate::store::record::{packed_strings, write_array, write_string};
 use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
 
 /// Inbox entries read before a round is sent only to have them trimmed.
@@ -51,6 +51,8 @@ pub(crate) struct Task {
     /// No more jobs are wanted; and whether Redis was told so.
     pub(super) draining: bool,
     drain_told: bool,
+    /// The tasks have changed, and Redis does not know.
+    retask: bool,
     pub(super) drained: Vec<Done<()>>,
     pub(super) closing: Option<(Instant, Done<()>)>,
 }
@@ -107,6 +109,7 @@ impl Task {
             last_entry: None,
             draining: false,
             drain_told: false,
+            retask: false,
             drained: Vec::new(),
             closing: None,
         }
@@ -150,6 +153,7 @@ impl Task {
     /// Registers. `Err` if the worker is terminated before that succeeds.
     async fn join(&mut self) -> Result<Duration, Done<()>> {
         let Task { session, commands, drained, draining, .. } = self;
+        let mut retask = false;
         let mut joining = std::pin::pin!(session.join("worker"));
         let next = loop {
             tokio::select! {
@@ -160,6 +164,8 @@ impl Task {
                         drained.push(done);
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
+                    // Registration may have been sent with the old ones: the first round tells the new.
+                    Some(Command::Tasks) => retask = true,
                     None => return Err(Box::new(|_| ())),
                 },
             }
@@ -169,6 +175,8 @@ impl Task {
         self.arrivals = Arrivals::default();
         // The options were checked.
         self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
+        self.rooms.choosy |= packed_tasks(&self.shared.tasks()).is_some();
+        self.retask = retask;
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
     }
@@ -250,6 +258,7 @@ impl Task {
                 }
                 command = self.commands.recv(), if !abandoned => match command {
                     Some(Command::Drain(done)) => self.start_drain(done),
+                    Some(Command::Tasks) => self.retask = true,
                     Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
                     Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
                     None => {
@@ -310,6 +319,7 @@ impl Task {
         !self.batch.is_empty()
             || self.untrimmed >= UNTRIMMED
             || self.draining && !self.drain_told
+            || self.retask
             || self.grantable(true) > 0
             || self.rooms.worth_telling() && !self.draining
             || self.finishes.has_progress()
@@ -334,10 +344,13 @@ impl Task {
     }
 
     fn take_off(&mut self) -> Flight {
-        let grant = self.grantable(false);
+        let retask = std::mem::take(&mut self.retask);
+        let grant = if retask { 0 } else { self.grantable(false) };
         self.arrivals.grant(grant);
-        let credit = if self.draining && !self.drain_told {
-            self.drain_told = true;
+        let tasks = if retask { self.new_tasks() } else { Vec::new() };
+        // With other tasks, it is ranked elsewhere: all credit is withdrawn, and given anew with the next round.
+        let credit = if self.draining && !self.drain_told || retask {
+            self.drain_told |= self.draining;
             self.arrivals.withdraw();
             self.rooms.withdraw();
             "-".to_owned()
@@ -346,7 +359,7 @@ impl Task {
         } else {
             String::new()
         };
-        let rooms = if self.draining { if self.rooms.choosy { vec![0x90] } else { Vec::new() } } else { self.rooms.grant() };
+        let rooms = if credit == "-" { self.rooms.none() } else { self.rooms.grant() };
         let progress = self.progress();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
@@ -359,8 +372,15 @@ impl Task {
         self.untrimmed = 0;
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, std::sync::atomic::Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks });
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
+    }
+
+    /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
+    fn new_tasks(&mut self) -> Vec<u8> {
+        let tasks = self.shared.tasks();
+        self.rooms.choosy = true;
+        if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
     /// How far held jobs are, packed for `scripts/sync.lua`.

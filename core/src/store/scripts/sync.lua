@@ -2,7 +2,8 @@
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
 --       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or ''), room to add in each range
---       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or '')
+--       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
+--       tasks it takes from now on (msgpack, or ''; its credit is dropped with them)
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result. An upper-case letter
 --       says that the job has extras: {'C', ttl or -1, requester, outcome}, {'T', pause in ms, text} fail this attempt
@@ -35,6 +36,9 @@ end
 
 local held = key_of('held', inc)
 -- What the member takes, if that is not just any job without a task.
+if ARGV[9] ~= '' then
+  extras().retask(inc, ARGV[9])
+end
 local member = ARGV[7] ~= '' and extras().member(inc)
 if last_batch and number < last_batch[1] then
   return { 2 }
@@ -210,10 +214,7 @@ elseif ARGV[5] ~= '' then
   credit = credit + tonumber(ARGV[5])
 end
 if member and member.ranges then
-  for range, room in ipairs(cmsgpack.unpack(ARGV[7])) do
-    member.rooms[range] = ARGV[5] == '-' and 0 or member.rooms[range] + room
-  end
-  member.changed = true
+  extras().grant(member, cmsgpack.unpack(ARGV[7]), ARGV[5] == '-')
 end
 local taken, jobs, fence, returned = 0, false, 0, 0
 local byte = string.byte

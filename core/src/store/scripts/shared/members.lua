@@ -46,6 +46,21 @@
     end
   end
 
+  -- Adds room in each range, or drops all.
+  function X.grant(member, rooms, none)
+    for range in ipairs(member.ranges) do
+      member.rooms[range] = none and 0 or member.rooms[range] + (rooms[range] or 0)
+    end
+    member.changed = true
+  end
+
+  -- The member takes other tasks from now on; it has no credit until it asks for some.
+  function X.retask(inc, tasks)
+    X.set_load(inc, X.member(inc), 0, 0)
+    call('HSET', key_of('member', inc), 'tasks', tasks)
+    call('SADD', TASKS, unpack(cmsgpack.unpack(tasks)))
+  end
+
   function X.set_load(inc, member, held, credit)
     for _, task in ipairs(member.tasks) do
       if credit > 0 then
