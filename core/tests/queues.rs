@@ -104,7 +104,7 @@ async fn a_worker_is_given_only_the_tasks_it_takes_in_the_order_they_came() {
 async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
     let redis = Redis::start();
     let master = master(&redis);
-    let of = |n: u32| job(&n.to_string()).resource(if n % 2 == 0 { "even" } else { "odd" });
+    let of = |n: u32| job(&n.to_string()).resource(if n.is_multiple_of(2) { "even" } else { "odd" });
     let workers = [worker(&redis, &[]).await, worker(&redis, &[]).await];
     add(&master, (0..20).map(of).collect()).await;
     until(&master, "18 are parked", |stats| (stats.held, stats.parked) == (2, 18)).await;
@@ -118,7 +118,7 @@ async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
         if let Some(Event::Add(job)) = event {
             let n: usize = job.id.parse().unwrap();
             order[n % 2].push(n);
-            assert_eq!(job.resource(), if n % 2 == 0 { "even" } else { "odd" });
+            assert_eq!(job.resource(), if n.is_multiple_of(2) { "even" } else { "odd" });
             job.complete(Payload::default()).await.unwrap();
         }
     }
