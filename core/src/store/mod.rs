@@ -191,6 +191,11 @@ impl Store {
         }
     }
 
+    /// Has the others let go of jobs for a worker that joined.
+    pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<()> {
+        self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation)).await.map(drop)
+    }
+
     /// Waits until what was written before is as durable as asked.
     pub(crate) async fn make_durable(&self, level: Durability) -> Result<()> {
         let limit = self.options.timeout;

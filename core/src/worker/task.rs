@@ -217,6 +217,7 @@ impl Task {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
+                                self.rebalance();
                             }
                             self.rooms.arrived(&jobs);
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
@@ -281,6 +282,18 @@ impl Task {
                     return End::Leave(done);
                 }
             }
+        }
+    }
+
+    /// Has jobs moved here from workers that hold more than the mean, if the option says so.
+    fn rebalance(&self) {
+        if self.shared.options.rebalance {
+            let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
+            tokio::spawn(async move {
+                if let Err(error) = shared.store.rebalance(&incarnation).await {
+                    shared.report(Source::Calls, &error);
+                }
+            });
         }
     }
 
