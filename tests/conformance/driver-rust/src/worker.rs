@@ -84,6 +84,13 @@ impl WorkerDriver {
             }),
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
             "fail" => self.finish(command, Finish::Fail(command.text("message")?.to_owned())).await,
+            "fail_for_good" => self.finish(command, Finish::FailForGood(command.text("message")?.to_owned())).await,
+            "retry" => self.finish(command, Finish::Retry(command.text("message")?.to_owned(), command.time("after")?)).await,
+            "progress" => {
+                worker.progress(command.number("fence")?, command.payload()?.bytes)?;
+                Ok(Answer::ok())
+            }
+            "tasks" => worker.set_tasks(command.list("tasks")?).map(|()| Answer::ok()),
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
             "drain" => {
