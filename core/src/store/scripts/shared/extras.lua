@@ -61,7 +61,11 @@ function extras()
     return value ~= '' and value or nil
   end
 
-  local texts, numbers, known = { 'k', 'r', 's', 'o' }, { 'p', 'n', 'a', 't', 'e' }, {}
+  local function text_of(value)
+    return type(value) == 'string' and value ~= '' and value or nil
+  end
+
+  local known = {}
 
   -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member it is tied to, n retries; a, t, e
   -- timeouts in ms to be assigned, run and end; failed attempts. Those of a damaged record are those of a plain job.
@@ -75,16 +79,9 @@ function extras()
       extra = readable and type(found) == 'table' and found
     end
     extra = extra or { failed = 0 }
-    for _, name in ipairs(texts) do
-      local text = extra[name]
-      if text ~= nil and (type(text) ~= 'string' or text == '') then
-        extra[name] = nil
-      end
-    end
-    for _, name in ipairs(numbers) do
-      extra[name] = tonumber(extra[name])
-    end
-    extra.p, extra.k, extra.n = extra.p or 0, extra.k or '', extra.n or 0
+    extra.p, extra.n, extra.k = tonumber(extra.p) or 0, tonumber(extra.n) or 0, text_of(extra.k) or ''
+    extra.r, extra.s, extra.o = text_of(extra.r), text_of(extra.s), text_of(extra.o)
+    extra.a, extra.t, extra.e = tonumber(extra.a), tonumber(extra.t), tonumber(extra.e)
     known[record] = extra
     return extra
   end
