@@ -170,7 +170,7 @@ class MasterDriver extends Driver {
       case "result":
         return ok(shown(await master.result(fields.id, { timeout: Number(fields.timeout) })));
       case "run":
-        return ok(shown(await master.run(valueOf(fields), { timeouts: { total: Number(fields.timeout) } })));
+        return ok(shown(await master.run(valueOf(fields), { timeout: Number(fields.timeout) })));
       case "obliterate":
         await master.obliterate();
         return ok();
