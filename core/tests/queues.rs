@@ -312,8 +312,9 @@ async fn similar_jobs_wait_for_the_first_and_get_its_result() {
     assert_eq!(outcomes[2].clone().unwrap().json::<u32>().unwrap(), 7);
     // If the first is deleted, the next takes its place.
     add(&master, vec![of("d"), of("e")]).await;
-    assert!(master.delete("d").await.unwrap());
     let d = next_job(&worker).await;
+    assert!(master.delete("d").await.unwrap());
+    soon("the end of d", d.cancelled()).await;
     d.stopped().await.unwrap();
     assert_eq!(run(&worker, 1).await, ["e"]);
     is_clean(&redis, &master).await;
@@ -424,6 +425,36 @@ async fn failed_jobs_are_bounded_in_number_and_age() {
     let page = master.jobs(JobState::Failed, None, 10).await.unwrap();
     assert_eq!(page.jobs.iter().map(|job| &*job.id).collect::<Vec<_>>().len(), 2);
     until(&master, "they are forgotten", |stats| stats.failed == 0).await;
+}
+
+#[tokio::test]
+async fn held_jobs_move_to_a_worker_that_joins_if_it_asks_for_it() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let old = [worker(&redis, &[]).await, worker(&redis, &[]).await];
+    add(&master, (0..20).map(|n| job(&n.to_string())).collect()).await;
+    for _ in 0..10 {
+        next_job(&old[0]).await;
+        next_job(&old[1]).await;
+    }
+    let idle = worker(&redis, &[]).await;
+    assert_eq!(idle.health().held, 0, "off by default");
+    idle.terminate(Duration::ZERO).await.unwrap();
+    let joined = worker(&redis, &[("rebalance", "true")]).await;
+    for worker in &old {
+        for _ in 0..3 {
+            let job = next_event(worker, "a move", |event| match event {
+                Event::Delete { job, reason: DeleteReason::Moved } => Some(job),
+                _ => None,
+            })
+            .await;
+            job.stopped().await.unwrap();
+        }
+    }
+    for _ in 0..6 {
+        next_job(&joined).await;
+    }
+    assert_eq!([&old[0], &old[1], &joined].map(|worker| worker.health().held), [7, 7, 6]);
 }
 
 #[tokio::test]

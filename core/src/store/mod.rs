@@ -191,6 +191,11 @@ impl Store {
         }
     }
 
+    /// Has those with the most jobs let go of some for a worker that joined; whether the load is uneven still.
+    pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<bool> {
+        Ok(self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation)).await? == Value::Int(1))
+    }
+
     /// Waits until what was written before is as durable as asked.
     pub(crate) async fn make_durable(&self, level: Durability) -> Result<()> {
         let limit = self.options.timeout;

@@ -22,6 +22,7 @@ pub(crate) struct Scripts {
     pub(crate) look: Script,
     pub(crate) pause: Script,
     pub(crate) failed: Script,
+    pub(crate) rebalance: Script,
 }
 
 const BASE: &str = include_str!("scripts/shared/base.lua");
@@ -79,6 +80,7 @@ impl Scripts {
             look: jobs("look", include_str!("scripts/look.lua")),
             pause: jobs("pause", include_str!("scripts/pause.lua")),
             failed: jobs("failed", include_str!("scripts/failed.lua")),
+            rebalance: jobs("rebalance", include_str!("scripts/rebalance.lua")),
         }
     }
 }

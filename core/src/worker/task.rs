@@ -25,6 +25,10 @@ use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
 /// Inbox entries read before a round is sent only to have them trimmed.
 const UNTRIMMED: u32 = 64;
 
+/// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
+const REBALANCES: u32 = 12;
+const REBALANCE_PAUSE: Duration = Duration::from_secs(5);
+
 pub(crate) struct Task {
     pub(super) shared: Arc<Shared>,
     pub(super) finishes: Arc<Finishes>,
@@ -217,6 +221,7 @@ impl Task {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
+                                self.rebalance();
                             }
                             self.rooms.arrived(&jobs);
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
@@ -281,6 +286,22 @@ impl Task {
                     return End::Leave(done);
                 }
             }
+        }
+    }
+
+    /// Has jobs moved here from workers that hold more than the mean, if the option says so.
+    fn rebalance(&self) {
+        if self.shared.options.rebalance {
+            let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
+            tokio::spawn(async move {
+                for _ in 0..REBALANCES {
+                    match shared.store.rebalance(&incarnation).await {
+                        Ok(true) if shared.incarnation() == incarnation => tokio::time::sleep(REBALANCE_PAUSE).await,
+                        Ok(_) => break,
+                        Err(error) => return shared.report(Source::Calls, &error),
+                    }
+                }
+            });
         }
     }
 
