@@ -99,11 +99,11 @@ test("what cannot be added is told, and nothing is added", async (t) => {
 });
 
 test("a group is given up with its master, unless it is to be kept", async (t) => {
-  const cluster = new Cluster(t);
+  const cluster = new Cluster(t, { lease: 2000 });
   const other = cluster.master();
   const jobs = collect(cluster.worker());
   const program = new Program(t, `
-    const master = assemblage.createMaster(args[0], { url, lease: 1000 });
+    const master = assemblage.createMaster(args[0], { url, lease: 2000 });
     master.runMany(["tied"]).then(() => say("ended"));
     master.runMany(["kept"], { keep: true }).then(() => say("ended"));
     master.ready().then(() => say("ready"));`, { args: [cluster.name] });

@@ -106,7 +106,7 @@ test("jobs tied to a master that leaves are given up", async (t) => {
   assert.deepEqual(await inOrder(cluster, 1), ["free"]);
 });
 
-test("less durability than asked for is told, and only to who asked", async (t) => {
+test("less durability than asked for is told", async (t) => {
   const server = await RedisServer.start(t);
   const master = new Cluster(t, { url: server.url, timeout: 300 }).master();
   await master.ready();
@@ -135,7 +135,7 @@ test("slots are guaranteed for higher priorities, and some jobs are at hand", as
   const seen = collect(ahead.worker({ slots: 1, prefetch: 2 }));
   await ahead.master().addJobs([1, 2, 3, 4]);
   await until(async () => (await ahead.members[1].stats()).held === 3, "one runs and two are at hand");
-  assert.equal(seen.length, 1);
+  await until(() => seen.length === 1, "one is given to the program");
 });
 
 test("failed jobs are kept in bounds", async (t) => {
