@@ -30,7 +30,10 @@ function settingsOf(options) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; docs/jobs.md lists the options`);
   }
   const settings = [];
-  const { runAt, backoff, timeouts, headers } = options;
+  const { delay, runAt, backoff, timeouts, headers } = options;
+  if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
+    throw invalid("`delay` and `runAt` both say when the job may start; give one of them");
+  }
   append(settings, runAt instanceof Date ? { ...options, runAt: runAt.getTime() } : options, passed);
   if (timeouts) appendParts(settings, "timeouts", timeouts);
   // A number is a fixed pause.

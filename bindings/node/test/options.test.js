@@ -166,7 +166,7 @@ test("options that cannot be are refused where they are given", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const refused = [
-    { priority: 1.5 }, { priority: 2 ** 54 }, { priority: "high" }, { delay: -1 }, { runAt: new Date(NaN) }, { runAt: -1 },
+    { priority: 1.5 }, { priority: 2 ** 54 }, { priority: "high" }, { delay: -1 }, { runAt: new Date(NaN) }, { runAt: -1 }, { delay: 1, runAt: 1 },
     { retries: 201 }, { retries: Infinity }, { backoff: -1 }, { backoff: "slow" }, { backoff: { type: "linear" } }, { backoff: { jitter: 2 } },
     { backoff: { pause: 1 } }, { timeouts: 5 }, { timeouts: { run: 0 } }, { timeouts: { constructor: 1 } }, { headers: { "a=b": "c" } },
     { headers: { "": "c" } }, { task: "a\nb" }, { resource: "a\nb" }, { tied: "maybe" }, { durability: "paper" }, { assignTimeout: 5 }, { header: "a=b" },

@@ -67,7 +67,7 @@ export interface WorkerOptions extends MemberOptions {
   slots?: number;
   /** Slots guaranteed to jobs from a priority on, such as `{ 1: 30, 2: 20 }`. What is left of `slots` belongs to priority 0. */
   prioritySlots?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
-  /** Whether a range of priorities that is full may take free slots of the lowest range only; false unless set. */
+  /** Whether a range of priorities that is full may take free slots of priority 0 only, not of all lower ones; false unless set. */
   sacred?: boolean;
   /** Jobs given beyond the slots, to be at hand when one becomes free; 0 to 10,000, 0 unless set. */
   prefetch?: number;

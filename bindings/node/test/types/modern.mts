@@ -21,7 +21,7 @@ const outcomes: JobOutcome<number>[] = await master.runMany<number>([1, new NewJ
 });
 for (const outcome of outcomes) console.log(outcome.status === "fulfilled" ? outcome.value.toFixed() : outcome.reason.code);
 for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", similar: "s" })) console.log(position + 1, which.length);
-await master.addMany([new NewJob({}), { payload: 1, runAt: new Date(), delay: 5 }], { tied: true, durability: "fsync" });
+await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { tied: true, durability: "fsync" });
 const info: JobInfo<Sum> | null = await master.job<Sum>(id);
 console.log(info?.state === "failed" ? info.failedAt : info?.payload.a, info?.progress?.done);
 const page: JobPage = await master.jobs("failed", { limit: 10 });
