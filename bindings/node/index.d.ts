@@ -219,6 +219,9 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
    */
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
 
+  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  setTasks(tasks: string | readonly string[]): this;
+
   /** Queues the deletion of any job of the cluster. Gives whether it existed. */
   queueDeleteJob(jobId: unknown): Promise<boolean>;
   queueDeleteJob(jobId: unknown, callback: Callback<boolean>): void;

@@ -70,4 +70,4 @@ function tasksOf(tasks) {
   return tasks === undefined || tasks === null ? [] : Array.from(typeof tasks === "string" ? [tasks] : tasks, String);
 }
 
-module.exports = { append, memberOptions };
+module.exports = { append, memberOptions, tasksOf };

@@ -9,6 +9,7 @@ const Handlers = require("./handlers.js");
 const { Job, TERMINATED } = require("./job.js");
 const Member = require("./member.js");
 const native = require("./native.js");
+const { tasksOf } = require("./options.js");
 const { Code, Finish, bytesOf, jsonOf } = require("./wire.js");
 
 /** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
@@ -65,18 +66,27 @@ class Worker extends Member {
    */
   process(handlers, { slots } = {}) {
     const entries = this._handlers.check(handlers);
-    const tasks = this._handlers.tasks(entries, this._wantedTasks);
     const settings = slots === undefined ? [] : this._slots(slots);
-    this._check(settings, tasks);
-    if (tasks !== this._tasks && this._native !== null) {
-      const failure = this._native.setTasks(tasks);
-      if (failure) throw errorOf(failure.number, failure.message);
-    }
+    this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
     this._settings.push(...settings);
-    this._tasks = tasks;
     this._handlers.add(entries);
     for (const job of [...this._held.values()]) this._handle(job);
     return this;
+  }
+
+  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  setTasks(tasks) {
+    const wanted = tasksOf(tasks);
+    this._setTasks(this._handlers.tasks([], wanted), []);
+    this._wantedTasks = wanted;
+    return this;
+  }
+
+  _setTasks(tasks, settings) {
+    this._check(settings, tasks);
+    const failure = tasks === this._tasks ? null : this._native?.setTasks(tasks);
+    if (failure) throw errorOf(failure.number, failure.message);
+    this._tasks = tasks;
   }
 
   _slots(slots) {

@@ -47,6 +47,22 @@ test("a plain handler runs the tasks of the option, and a handler for no task th
   assert.deepEqual(results, ["worker 1 a", "worker 1 b", "worker 2", "worker 2 c"]);
 });
 
+test("a worker can change the tasks that its listeners are given", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const worker = cluster.worker({ tasks: "a" });
+  const jobs = collect(worker);
+  worker.setTasks(["b"]);
+  await master.addMany([{ payload: 1, task: "a" }, { payload: 2, task: "b" }]);
+  await until(() => jobs.length === 1, "the job of task b");
+  assert.equal(jobs[0].payload, 2);
+  worker.setTasks(["", "a"]);
+  await master.add(3);
+  await until(() => jobs.length === 3, "the others");
+  assert.deepEqual(jobs.map((job) => job.payload).sort(), [1, 2, 3]);
+  assert.throws(() => worker.setTasks(["a\nb"]), { code: "SWARM_INVALID_ARGUMENT" });
+});
+
 test("jobs that came before their tasks were registered are not lost", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
