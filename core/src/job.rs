@@ -394,6 +394,9 @@ impl Extras {
                 within(name, timeout, Duration::from_millis(1), YEAR)?;
             }
         }
+        if self.headers.contains_key("") {
+            return Err(invalid("a header has no name"));
+        }
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
         if headers > MAX_EXTRAS - 2048 {
             let text = format!("the headers have {headers} bytes, the limit is {}", MAX_EXTRAS - 2048);
@@ -522,6 +525,8 @@ pub struct JobData {
     pub deaths: u32,
     /// How many attempts have failed before this one.
     pub(crate) failed_attempts: u32,
+    /// Workers died while they held it: it is given apart from others of the kind.
+    pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
     ended: AtomicBool,
@@ -532,7 +537,18 @@ pub struct JobData {
 impl JobData {
     pub(crate) fn new(id: String, payload: Payload, fence: u64) -> Self {
         let (ended, progressed) = (AtomicBool::new(false), AtomicBool::new(false));
-        JobData { id, payload, fence, deaths: 0, failed_attempts: 0, result: None, extras: None, ended, progressed }
+        JobData {
+            id,
+            payload,
+            fence,
+            deaths: 0,
+            failed_attempts: 0,
+            suspect: false,
+            result: None,
+            extras: None,
+            ended,
+            progressed,
+        }
     }
 
     /// Which attempt this is, from 1: how often the handler failed before, and 1. Deaths of workers and releases do not count.
@@ -608,7 +624,7 @@ pub enum Finish {
     Complete(Payload),
     /// This attempt failed, with an error text. The job is retried after its backoff, or is failed if no retry is left.
     Fail(String),
-    /// As `Fail`, but retried after this pause.
+    /// As `Fail`, but retried after this pause, at most 365 days.
     Retry(String, Duration),
     /// Failed for good, with an error text, whatever its retries.
     FailForGood(String),

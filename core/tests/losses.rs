@@ -56,6 +56,74 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
 }
 
 #[tokio::test]
+async fn a_member_with_a_longer_lease_notices_the_death_of_one_with_a_shorter() {
+    let redis = Redis::start();
+    let mut options = redis.options();
+    options.set("lease", "60000").unwrap();
+    let patient = Worker::start(options, &Handle::current()).unwrap();
+    patient.ready().await.unwrap();
+    let mut hasty = redis.options();
+    hasty.set("task", "t").unwrap();
+    let mut dying = Mortal::start(hasty);
+    dying.worker.ready().await.unwrap();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    master.add(NewJob::bytes("").task("t")).await.unwrap();
+    next_job(&dying.worker).await;
+    master.close().await.unwrap();
+    patient.set_tasks(vec!["t".into()]).unwrap();
+    dying.die();
+    let died = Instant::now();
+    next_job(&patient).await;
+    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+}
+
+#[tokio::test]
+async fn one_job_that_kills_its_worker_does_not_take_others_along() {
+    let redis = Redis::start();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    let mut options = redis.options();
+    options.set("lease", "1000").unwrap();
+    options.set("slots", "10").unwrap();
+    master.add_many(jobs(10)).await.unwrap();
+    // Job 3 kills whoever starts it, the others are soon done.
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        assert!(rounds < 12, "it has to be found out");
+        let mut worker = Mortal::start(options.clone());
+        worker.worker.ready().await.unwrap();
+        let killed = soon("the end of the round", async {
+            loop {
+                match tokio::time::timeout(Duration::from_millis(50), worker.worker.next()).await {
+                    Ok(Some(Event::Add(job))) if job.json::<u32>().unwrap() == 3 => return true,
+                    Ok(Some(Event::Add(job))) => {
+                        // They take as long as it takes the bad one to start.
+                        let job = job.clone();
+                        tokio::spawn(async move {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                            drop(job.complete(libswarm::Payload::default()).await);
+                        });
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+                let stats = master.stats().await.unwrap();
+                if stats.completed + stats.failed == 10 {
+                    return false;
+                }
+            }
+        })
+        .await;
+        worker.die();
+        if !killed {
+            break;
+        }
+        soon("its jobs are taken back", async { while master.stats().await.unwrap().held > 0 {} }).await;
+    }
+    let stats = master.stats().await.unwrap();
+    assert_eq!((stats.completed, stats.failed), (9, 1), "after {rounds} rounds");
+}
+
+#[tokio::test]
 async fn a_job_whose_workers_die_too_often_fails_as_poison() {
     let redis = Redis::start();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();

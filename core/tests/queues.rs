@@ -405,12 +405,14 @@ async fn jobs_at_hand_start_as_slots_become_free() {
 async fn durability_is_checked() {
     let redis = Redis::start();
     let master = master(&redis);
-    let error = master.add(job("a").durability(libswarm::Durability::Replica)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotDurable);
+    let durable = master.add(job("a").durability(libswarm::Durability::Replica));
+    let (durable, plain) = tokio::join!(durable, master.add(NewJob::bytes("")));
+    assert_eq!(durable.unwrap_err().kind(), ErrorKind::NotDurable);
+    assert!(plain.is_ok(), "it did not ask for it, though it went along");
     assert_eq!(master.add(job("b").durability(libswarm::Durability::Fsync)).await.unwrap_err().kind(), ErrorKind::NotDurable);
     let _: String = redis.ask(&["CONFIG", "SET", "appendonly", "yes", "appendfsync", "always"]);
     assert!(!master.add(job("c").durability(libswarm::Durability::Fsync)).await.unwrap().existed);
-    assert_eq!(master.stats().await.unwrap().waiting, 3, "they are added all the same");
+    assert_eq!(master.stats().await.unwrap().waiting, 4, "they are added all the same");
 }
 
 #[tokio::test]

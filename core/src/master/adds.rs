@@ -21,6 +21,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// What one call to `submit` gave.
 pub(crate) struct Submission {
     jobs: std::vec::IntoIter<NewJob>,
+    durability: Durability,
     added: Vec<Added>,
     done: Option<Done<Vec<Added>>>,
     since: Instant,
@@ -28,7 +29,14 @@ pub(crate) struct Submission {
 
 impl Submission {
     pub(crate) fn new(jobs: Vec<NewJob>, done: Done<Vec<Added>>) -> Self {
-        Submission { added: Vec::with_capacity(jobs.len()), jobs: jobs.into_iter(), done: Some(done), since: Instant::now() }
+        let durability = jobs.iter().map(|job| job.durability).max().unwrap_or_default();
+        Submission {
+            added: Vec::with_capacity(jobs.len()),
+            durability,
+            jobs: jobs.into_iter(),
+            done: Some(done),
+            since: Instant::now(),
+        }
     }
 
     fn succeed(mut self) {
@@ -248,8 +256,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Redis has stored it; `existed` are positions in the batch.
-    pub(crate) fn succeed(self, adds: &Adds, existed: &[usize]) {
+    /// Redis has stored it; `existed` are positions in the batch. If it is `not_durable` enough, those that asked for more are told.
+    pub(crate) fn succeed(self, adds: &Adds, existed: &[usize], not_durable: Option<&Error>) {
         let mut first = 0;
         for Part { mut submission, stored } in self.parts {
             let next = first + submission.added.len() - stored;
@@ -257,7 +265,11 @@ impl Batch {
                 submission.added[stored + position - first].existed = true;
             }
             first = next;
-            if submission.jobs.as_slice().is_empty() {
+            if let Some(error) = not_durable
+                && submission.durability > Durability::Memory
+            {
+                submission.fail(error.clone(), 0);
+            } else if submission.jobs.as_slice().is_empty() {
                 submission.succeed();
             } else {
                 adds.put_back(submission);

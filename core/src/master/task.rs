@@ -165,12 +165,12 @@ impl Task {
                 answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
                     match answer {
-                        Ok(AddReply::Done { existed, next }) => {
+                        Ok(AddReply::Done { existed, next, not_durable }) => {
                             self.shared.healed(Source::Calls);
                             if let Some(next) = next {
                                 wake = wake.min(Instant::now() + next);
                             }
-                            landed.batch.succeed(&self.adds, &existed);
+                            landed.batch.succeed(&self.adds, &existed, not_durable.as_ref());
                         }
                         Ok(AddReply::UnknownMember(epoch)) => {
                             if let Some(again) = self.unknown(landed, &epoch) {
@@ -267,10 +267,11 @@ impl Task {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let reply = shared.store.add(&call).await?;
-            if durability > Durability::Memory && matches!(reply, AddReply::Done { .. }) {
-                let durable = shared.store.make_durable(durability).await;
-                durable.map_err(|error| Failed { error, maybe_executed: false, disconnect: false })?;
+            let mut reply = shared.store.add(&call).await?;
+            if let AddReply::Done { not_durable, .. } = &mut reply
+                && durability > Durability::Memory
+            {
+                *not_durable = shared.store.make_durable(durability).await.err();
             }
             Ok(reply)
         })
@@ -323,10 +324,6 @@ impl Task {
         let pause = landed.backoff.next();
         // A full store is the call's error, not trouble in the background: renewals and completions go on.
         let full = failed.error.kind() == ErrorKind::StoreFull;
-        if failed.error.kind() == ErrorKind::NotDurable {
-            landed.batch.fail(&failed.error);
-            return None;
-        }
         if !full {
             self.shared.report(Source::Calls, &failed.error);
         }

@@ -3,7 +3,8 @@
 //! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], [failed attempts (1), length (2, big
 //! endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is
 //! wanted; 4 deaths follow; 8 extras follow; 16 among them are some
-//! with which scripts have something to do when the job is given or ends. Extras are a msgpack map of those that are set, under the letters below.
+//! with which scripts have something to do when the job is given or ends; 32 it is a suspect, because two
+//! workers or more died in a row while they held it. Extras are a msgpack map of those that are set, under the letters below.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ const RESULT: u8 = 2;
 const DEATHS: u8 = 4;
 const EXTRAS: u8 = 8;
 const CARE: u8 = 16;
-const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE;
+const SUSPECT: u8 = 32;
+const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE | SUSPECT;
 
 /// What a job's record says about its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub(crate) struct Head {
     pub(crate) content_type: ContentType,
     pub(crate) deaths: u32,
     pub(crate) failed_attempts: u32,
+    pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
 }
@@ -77,6 +80,7 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
     if flags & BYTES != 0 {
         head.content_type = ContentType::Bytes;
     }
+    head.suspect = flags & SUSPECT != 0;
     if flags & DEATHS != 0 {
         let (&count, after) = rest.split_first()?;
         (head.deaths, rest) = (u32::from(count), after);
@@ -104,7 +108,7 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     let corrupt = || Error::new(ErrorKind::StoreCorrupt, format!("the record of job `{id}` is not one this protocol writes"));
     let (head, payload) = split_record(record).ok_or_else(corrupt)?;
     let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
-    (job.deaths, job.failed_attempts) = (head.deaths, head.failed_attempts);
+    (job.deaths, job.failed_attempts, job.suspect) = (head.deaths, head.failed_attempts, head.suspect);
     (job.result, job.extras) = (head.result, head.extras);
     Ok(job)
 }
@@ -343,7 +347,7 @@ mod tests {
     fn what_is_no_record_is_corrupt() {
         for bytes in [
             &b""[..],
-            &[32],
+            &[64],
             &[8],
             &[8, 0, 0, 1],
             &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0],

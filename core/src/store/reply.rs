@@ -50,6 +50,8 @@ pub(crate) enum AddReply {
         existed: Vec<usize>,
         /// When the next thing is due, if a job may have changed that.
         next: Option<Duration>,
+        /// The jobs are stored, but not as durably as asked; found by whoever waits for that.
+        not_durable: Option<Error>,
     },
     /// The member is unknown to the store of this epoch.
     UnknownMember(String),
@@ -116,7 +118,7 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
                     (0..count).map(|_| Ok(unpack.integer()? as usize - 1)).collect::<Result<_>>()?
                 }
             };
-            Ok(AddReply::Done { existed, next })
+            Ok(AddReply::Done { existed, next, not_durable: None })
         }
         [Value::Int(1), epoch] => Ok(AddReply::UnknownMember(text(epoch)?)),
         _ => Err(odd("add")),

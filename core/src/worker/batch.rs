@@ -11,6 +11,8 @@ use crate::store::record::{write_array, write_integer, write_outcome, write_sign
 
 /// Jobs ended in one round, at most.
 pub(crate) const MOST: usize = 1000;
+/// The longest pause before a retry that a handler can ask for; longer ones are cut.
+const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 
 /// How a job ends, with all that the script needs.
 enum End {
@@ -91,7 +93,9 @@ impl Batch {
                 let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();
                 End::Retry { pause: backoff.pause(job.attempt()), text: cut(text) }
             }
-            Finish::Retry(text, pause) if job.retries_left() > 0 => End::Retry { pause, text: cut(text) },
+            Finish::Retry(text, pause) if job.retries_left() > 0 => {
+                End::Retry { pause: pause.min(LONGEST_PAUSE), text: cut(text) }
+            }
             Finish::Fail(text) | Finish::Retry(text, _) | Finish::FailForGood(text) => {
                 End::Fail { careful: job.extras.is_some() || careful, reason: "failed", text: cut(text) }
             }
@@ -169,7 +173,7 @@ impl Batch {
                 End::CompleteWithCare { job, outcome } => {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
-                    write_array(&mut out, 8);
+                    write_array(&mut out, 9);
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
@@ -178,6 +182,7 @@ impl Batch {
                     write_string(&mut out, text(|extras| &extras.similar));
                     write_string(&mut out, text(|extras| &extras.tied_to));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
+                    write_integer(&mut out, u64::from(job.suspect));
                 }
                 End::Fail { careful, reason, text } => {
                     write_array(&mut out, 3);
@@ -188,7 +193,7 @@ impl Batch {
                 End::Retry { pause, text } => {
                     write_array(&mut out, 3);
                     write_string(&mut out, b"T");
-                    write_integer(&mut out, (pause.as_millis() as u64).min(1 << 48));
+                    write_integer(&mut out, pause.as_millis() as u64);
                     write_string(&mut out, text.as_bytes());
                 }
                 End::Release { careful } => {
@@ -211,7 +216,7 @@ impl Batch {
 
 /// Scripts have something to do when the job ends.
 fn is_careful(job: &JobData) -> bool {
-    job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)
+    job.suspect || job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)
 }
 
 /// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.

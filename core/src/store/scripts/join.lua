@@ -20,7 +20,17 @@ call('ZADD', DUE, now + lease, 'L:' .. inc)
 local fields = cmsgpack.unpack(ARGV[3])
 for i = 1, #fields, 2 do
   if fields[i] == 'tasks' then
-    call('SADD', extras().keys.tasks, unpack(cmsgpack.unpack(fields[i + 1])))
+    extras().know_tasks(fields[i + 1])
+  end
+end
+-- Members with longer leases sleep longer than this one may be dead: they have to know.
+local shortest = tonumber(call('HGET', META, 'shortest_lease'))
+if not shortest or lease < shortest then
+  remember('shortest_lease', lease)
+  for _, other in ipairs(shortest and call('SMEMBERS', MEMBERS) or {}) do
+    if other ~= inc then
+      call('XADD', key_of('inbox', other), '*', 'w', '')
+    end
   end
 end
 local settings = cmsgpack.unpack(ARGV[4])

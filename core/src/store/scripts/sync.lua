@@ -7,7 +7,7 @@
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result. An upper-case letter
 --       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member it is tied to, 1 if it has
---       timeouts}, {'T', pause in ms, text} fail this attempt
+--       timeouts, 1 if it is a suspect}, {'T', pause in ms, text} fail this attempt
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
 --       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch

@@ -57,9 +57,9 @@
       return
     end
     if call('ZREM', PARKED, id) == 1 then
-      if not extra.r or call('LREM', key_of('parked', extra.r), 1, id) == 0 then
-        call('LREM', key_of('similar', extra.s or ''), 1, id)
-      end
+      local _ = extra.r and call('LREM', key_of('parked', extra.r), 1, id) == 1
+        or extra.suspect and call('LREM', key_of('parked', ''), 1, id) == 1
+        or extra.s and call('LREM', key_of('similar', extra.s), 1, id)
       return
     end
     local queue = queue_of(extra.p, extra.k)
@@ -126,6 +126,9 @@
     if extra.o then
       call('SREM', key_of('tied', extra.o), id)
     end
+    if extra.suspect then
+      X.cleared(id)
+    end
     if extra.r and held then
       call('HSETNX', STOPPING, id, extra.r)
     elseif extra.r then
@@ -164,8 +167,9 @@
     end
     keep_results(kept, outcomes, ttls, requesters)
     for i, id in ipairs(ids) do
-      local _, _, _, outcome, resource, similar, tied, clocks = unpack(details[i])
-      X.gone(id, { r = text(resource), s = text(similar), o = text(tied), e = clocks == 1 or nil }, outcome, false)
+      local _, _, _, outcome, resource, similar, tied, clocks, suspect = unpack(details[i])
+      local extra = { r = text(resource), s = text(similar), o = text(tied), e = clocks == 1 or nil, suspect = suspect == 1 }
+      X.gone(id, extra, outcome, false)
     end
   end
 
@@ -188,6 +192,38 @@
     if extra.r and not front then
       X.free(extra.r, id)
     end
+    if extra.suspect then
+      call('ZREM', DUE, 'P:' .. id)
+      if not front then
+        X.free('', id)
+      end
+    end
+  end
+
+  -- A suspect has ended, or its worker lives on: the next may start.
+  function X.cleared(id)
+    call('ZREM', DUE, 'P:' .. id)
+    X.free('', id)
+  end
+
+  -- The first moments of a suspect are over. It is cleared if its worker was heard of since; if not, the worker is asked.
+  function X.probe(id)
+    local fence, inc = string.match(call('HGET', OWNER, id) or '', '^(%d+):([^:]+)$')
+    local lease_end = inc and call('ZSCORE', DUE, 'L:' .. inc)
+    if not lease_end then
+      return X.cleared(id)
+    end
+    local heard = lease_end - call('HGET', key_of('member', inc), 'lease')
+    if heard >= fence / 1000 + 200 then
+      return X.cleared(id)
+    end
+    call('XADD', key_of('inbox', inc), '*', 'w', '')
+    call('ZADD', DUE, now + 250, 'P:' .. id)
+  end
+
+  -- The suspect that a worker held in its first moments, if any.
+  function X.on_trial()
+    return call('HGET', RESOURCES, '')
   end
 
   local function delay(id, pause)

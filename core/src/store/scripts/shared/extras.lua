@@ -3,7 +3,8 @@
 -- locals; script.rs closes it. Needs place.lua and finish.lua.
 --
 -- A job waits in one of: its queue, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
--- job is there; PARKED has the ids of the latter two.
+-- job is there; PARKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
+-- a worker that dies then tells which of them it was.
 local made
 function extras()
   if made then
@@ -47,13 +48,16 @@ function extras()
 
   local function read(record)
     local flags = string.byte(record, 1)
+    if bit.band(flags, 8) == 0 then
+      return { failed = 0, suspect = bit.band(flags, 32) ~= 0 }
+    end
     local at = bit.band(flags, 4) ~= 0 and 3 or 2
     if bit.band(flags, 2) ~= 0 then
       at = at + 5 + string.byte(record, at + 4)
     end
     local failed, length = struct.unpack('>BI2', record, at)
     local extra = cmsgpack.unpack(string.sub(record, at + 3, at + 2 + length))
-    extra.at, extra.failed, extra.length = at, failed, length
+    extra.at, extra.failed, extra.length, extra.suspect = at, failed, length, bit.band(flags, 32) ~= 0
     return extra
   end
 
@@ -68,7 +72,7 @@ function extras()
   local known = {}
 
   -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member it is tied to, n retries; a, t, e
-  -- timeouts in ms to be assigned, run and end; failed attempts. Those of a damaged record are those of a plain job.
+  -- timeouts in ms to be assigned, run and end; failed attempts; suspect. Those of a damaged record are those of a plain job.
   function X.of(record)
     local extra = known[record]
     if extra then

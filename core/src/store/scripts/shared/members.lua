@@ -54,11 +54,19 @@
     member.changed = true
   end
 
+  function X.know_tasks(tasks)
+    for _, task in ipairs(cmsgpack.unpack(tasks)) do
+      if task ~= '' then
+        call('SADD', TASKS, task)
+      end
+    end
+  end
+
   -- The member takes other tasks from now on; it has no credit until it asks for some.
   function X.retask(inc, tasks)
     X.set_load(inc, X.member(inc), 0, 0)
     call('HSET', key_of('member', inc), 'tasks', tasks)
-    call('SADD', TASKS, unpack(cmsgpack.unpack(tasks)))
+    X.know_tasks(tasks)
   end
 
   function X.set_load(inc, member, held, credit)

@@ -128,6 +128,9 @@
         if extra.r then
           wanted[#wanted + 1] = extra.r
         end
+        if extra.suspect then
+          wanted[#wanted + 1] = ''
+        end
       end
     end
     if not next(all) then
@@ -140,17 +143,25 @@
       end
     end
     local given, given_records, claims, clocks, stopped, parked = {}, {}, {}, {}, {}, {}
-    for i, id in ipairs(ids) do
-      local extra = all[i]
-      local resource = extra and extra.r
-      if resource and holders[resource] and holders[resource] ~= id then
+    -- Whether the job has the resource now; if not, it is parked for it.
+    local function claim(resource, id)
+      if not holders[resource] then
+        holders[resource] = id
+        claims[#claims + 1] = resource
+        claims[#claims + 1] = id
+      elseif holders[resource] ~= id then
         parked[resource] = parked[resource] or {}
         table.insert(parked[resource], id)
-      else
-        if resource and not holders[resource] then
-          holders[resource] = id
-          claims[#claims + 1] = resource
-          claims[#claims + 1] = id
+        return false
+      end
+      return true
+    end
+    for i, id in ipairs(ids) do
+      local extra = all[i]
+      if not extra or (not extra.r or claim(extra.r, id)) and (not extra.suspect or claim('', id)) then
+        if extra and extra.suspect then
+          clocks[#clocks + 1] = now + 250
+          clocks[#clocks + 1] = 'P:' .. id
         end
         if extra and extra.t then
           clocks[#clocks + 1] = now + extra.t

@@ -1,7 +1,8 @@
 -- Members that go, and everything that is due. Needs place.lua, finish.lua and extras.lua.
 
 -- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now.
--- With charge, each is counted as a death, unless it had run well for 10 minutes: then it is the first one.
+-- With charge, its end counts as a death of each, or of the one suspect among them that had just been started; of a job that had run well for 10
+-- minutes, as the first one. A job is convicted when it was alone, on trial, or never absent.
 local function take_back(inc, budget, charge)
   local held = key_of('held', inc)
   local ids = call('SPOP', held, budget)
@@ -28,6 +29,14 @@ local function take_back(inc, budget, charge)
       local records = call('HMGET', JOBS, unpack(ids))
       local back, back_records, changed = {}, {}, {}
       local deaths, stopped = 0, 0
+      local alone = #jobs == 1 and call('SCARD', held) == 0
+      local on_trial
+      local tried = charge and extras().on_trial()
+      for i, job in ipairs(jobs) do
+        if tried == job.id and not job.deleting and records[i] then
+          on_trial = job.id
+        end
+      end
       for i, job in ipairs(jobs) do
         local record = records[i]
         local poisoned = false
@@ -36,13 +45,14 @@ local function take_back(inc, budget, charge)
           extras().stopped(job.id)
         end
         -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
-        if record and charge and not job.deleting then
+        if record and charge and not job.deleting and (not on_trial or on_trial == job.id) then
           deaths = deaths + 1
           local count = deaths_of(record) + 1
           if micros - job.fence > 600000000 then
             count = 1
           end
-          if count > max_deaths then
+          count = math.min(count, 255)
+          if count > max_deaths and (alone or on_trial or count > 2 * max_deaths + 2) then
             poisoned = true
             fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
           else
@@ -98,7 +108,8 @@ end
 
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
 -- milliseconds members should spread their coming for it. DUE holds L:<inc> leases, R:<id> expiries of results, M:<inc> batch numbers to
--- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end.
+-- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end, P:<id>
+-- the end of a suspect's first moments.
 local function tick(lease)
   local last = tonumber(meta[2])
   local grace = tonumber(meta[7]) or 0
@@ -119,6 +130,8 @@ local function tick(lease)
         end
       elseif kind == 'D' then
         extras().due()
+      elseif kind == 'P' then
+        extras().probe(name)
       elseif kind == 'F' then
         extras().forget_failed()
       else
@@ -145,7 +158,7 @@ local function tick(lease)
   send_told()
   -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
   local spread = 100
-  if first[1] and string.find('DATE', string.sub(first[1], 1, 1), 1, true) then
+  if first[1] and string.find('DATEP', string.sub(first[1], 1, 1), 1, true) then
     spread = math.min(100, 2 * call('SCARD', MEMBERS))
   end
   return math.max(0, soonest - now), spread
