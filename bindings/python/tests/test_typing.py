@@ -54,7 +54,7 @@ except libswarm.SwarmError as error:
 
 Worker("typed", requeue="sideways")  # type: ignore[arg-type]
 Master("typed", slots=1)  # type: ignore[call-arg]
-master.add_job(priority=1)  # type: ignore[call-arg]
+master.add_job(colour="red")  # type: ignore[call-arg]
 """
 
 
