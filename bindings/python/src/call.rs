@@ -62,8 +62,12 @@ impl Completer {
 
 impl Drop for Completer {
     fn drop(&mut self) {
-        self.end(Err(Error::new(ErrorKind::Closed, "the object was closed while this call was under way")));
+        self.end(Err(under_way()));
     }
+}
+
+fn under_way() -> Error {
+    Error::new(ErrorKind::Closed, "the object was closed while this call was under way")
 }
 
 /// The outcome of something asked of Redis, there or yet to come. `wait()` in threads, `await` in asyncio.
@@ -164,12 +168,12 @@ impl Call {
         Ok(())
     }
 
-    /// The value of a call that has ended, or its error raised.
+    /// The value of a call that has ended, or its error raised. For one that has not, nobody waits any more: SwarmClosed.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
         // Out of the lock while Python objects are made of it: that may run any Python code.
         let Some(result) = state.lock().result.take() else {
-            return Err(raise(Error::new(ErrorKind::Internal, "the call has not ended yet")));
+            return Err(raise(under_way()));
         };
         let object = match &result {
             Ok(value) => value.to_object(py),

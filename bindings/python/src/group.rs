@@ -28,6 +28,8 @@ enum Progress {
     /// In a task of its own, so that a wait that is given up loses nothing.
     Adding(JoinHandle<Result<libswarm::Group>>),
     Added(libswarm::Group),
+    /// The jobs could not be added, or the master is closed.
+    Over(Error),
 }
 
 impl Group {
@@ -55,19 +57,35 @@ impl Group {
 async fn ended(progress: Arc<Mutex<Progress>>) -> Result<Value> {
     let mut progress = progress.lock().await;
     if let Progress::Adding(adding) = &mut *progress {
-        let added = adding.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the master is closed")));
-        *progress = Progress::Added(added?);
+        let added = adding.await.unwrap_or_else(|_| Err(closed()));
+        *progress = added.map_or_else(Progress::Over, Progress::Added);
     }
-    let Progress::Added(group) = &mut *progress else { return Ok(Value::Ended(Vec::new())) };
     let mut ended: Vec<(usize, Result<Outcome>)> = Vec::new();
-    ended.extend(group.next().await);
-    // No wait from here on: what was taken out is told.
-    while !ended.is_empty() && ended.len() < BATCH {
-        tokio::select! {
-            biased;
-            Some(next) = group.next() => ended.push(next),
-            () = std::future::ready(()) => break,
+    loop {
+        let group = match &mut *progress {
+            Progress::Added(group) => group,
+            Progress::Over(error) if ended.is_empty() => return Err(error.clone()),
+            Progress::Adding(_) | Progress::Over(_) => break,
+        };
+        let next = if ended.is_empty() {
+            group.next().await
+        } else {
+            // No wait from here on: what was taken out is told.
+            tokio::select! { biased; next = group.next() => next, () = std::future::ready(()) => None }
+        };
+        match next {
+            // Nothing that became of the job: nobody waits for it any more.
+            Some((_, Err(error))) if error.kind() == ErrorKind::Closed => *progress = Progress::Over(error),
+            Some(next) if ended.len() + 1 < BATCH => ended.push(next),
+            last => {
+                ended.extend(last);
+                break;
+            }
         }
     }
     Ok(Value::Ended(ended))
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the master is closed")
 }

@@ -108,7 +108,7 @@ class Master(Events):
     ) -> AsyncIterator[Ended]:
         """As `run_many`, but tells each outcome when its job has ended: `async for position, outcome in master.run_each(jobs)`.
 
-        The jobs are added at once; what stands in the way is raised by the iterator.
+        The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
         """
         options.setdefault("tied", not keep)
         bridge = self._bound()
