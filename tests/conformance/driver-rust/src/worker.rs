@@ -20,6 +20,7 @@ enum Behaviour {
     Hold,
     Echo,
     Burn(Duration),
+    Wait(Duration),
     Late,
 }
 
@@ -52,6 +53,7 @@ impl WorkerDriver {
             None | Some("hold") => Behaviour::Hold,
             Some("echo") => Behaviour::Echo,
             Some("burn") => Behaviour::Burn(command.time("burn")?),
+            Some("wait") => Behaviour::Wait(command.time("burn")?),
             Some("late") => Behaviour::Late,
             Some(other) => return Err(misuse(format!("no behaviour `{other}`"))),
         };
@@ -131,6 +133,13 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 match shared.behaviour {
                     Behaviour::Hold | Behaviour::Late => {}
                     Behaviour::Echo => complete(&shared, job),
+                    Behaviour::Wait(time) => {
+                        let (shared, job) = (shared.clone(), job.clone());
+                        tokio::spawn(async move {
+                            tokio::time::sleep(time).await;
+                            complete(&shared, &job);
+                        });
+                    }
                     Behaviour::Burn(time) => {
                         tokio::task::block_in_place(|| burn(time));
                         complete(&shared, job);
