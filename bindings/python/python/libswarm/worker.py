@@ -110,8 +110,9 @@ class Worker(WorkerBase):
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
         closed the worker for good.
         """
-        self.start()
+        # The signals first: once it has started, a job may be given, and whoever sees that may send one.
         with self._signals():
+            self.start()
             try:
                 self._started().ready().wait()
             except SwarmError as error:
