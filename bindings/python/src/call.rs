@@ -4,35 +4,21 @@ use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use libswarm::{Added, Done, Error, ErrorKind, Outcome, Result, Stats};
+use libswarm::{Done, Error, ErrorKind, Result};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
 use tokio::task::AbortHandle;
 
-use crate::errors::{job_failed, raise};
+use crate::errors::raise;
 use crate::fork::Owned;
 use crate::mailbox::{Mailbox, Post};
-use crate::payload;
 use crate::runtime::Owner;
+use crate::value::Value;
 
 /// How long Ctrl-C may go unnoticed in a blocking wait.
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
 /// A time limit, and what to say of the job when it has passed.
 pub(crate) type Limit = Option<(Duration, &'static str)>;
-
-/// What a call answers.
-pub(crate) enum Value {
-    Nothing,
-    Bool(bool),
-    Bools(Vec<bool>),
-    /// Told to Python as `(id, existed)`.
-    Added(Vec<Added>),
-    /// Told to Python as ids alone.
-    Ids(Vec<Added>),
-    Outcome(Outcome),
-    Stats(Stats),
-}
 
 /// Shared with the runtime. Holds no Python object, as it may be dropped on a runtime thread.
 #[derive(Default)]
@@ -76,8 +62,12 @@ impl Completer {
 
 impl Drop for Completer {
     fn drop(&mut self) {
-        self.end(Err(Error::new(ErrorKind::Closed, "the object was closed while this call was under way")));
+        self.end(Err(under_way()));
     }
+}
+
+fn under_way() -> Error {
+    Error::new(ErrorKind::Closed, "the object was closed while this call was under way")
 }
 
 /// The outcome of something asked of Redis, there or yet to come. `wait()` in threads, `await` in asyncio.
@@ -178,15 +168,15 @@ impl Call {
         Ok(())
     }
 
-    /// The value of a call that has ended, or its error raised.
+    /// The value of a call that has ended, or its error raised. For one that has not, nobody waits any more: SwarmClosed.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
         // Out of the lock while Python objects are made of it: that may run any Python code.
         let Some(result) = state.lock().result.take() else {
-            return Err(raise(Error::new(ErrorKind::Internal, "the call has not ended yet")));
+            return Err(raise(under_way()));
         };
         let object = match &result {
-            Ok(value) => to_object(py, value),
+            Ok(value) => value.to_object(py),
             Err(error) => Err(raise(error.clone())),
         };
         state.lock().result = Some(result);
@@ -207,45 +197,4 @@ impl Call {
             None => Err(crate::errors::invalid("only a call of libswarm.aio can be awaited; use wait()")),
         }
     }
-}
-
-fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Nothing => py.None().into_bound(py),
-        Value::Bool(bool) => bool.into_pyobject(py)?.to_owned().into_any(),
-        Value::Bools(bools) => PyList::new(py, bools)?.into_any(),
-        Value::Added(added) => {
-            let pairs: Vec<_> = added
-                .iter()
-                .map(|job| (&job.id, job.existed).into_pyobject(py))
-                .collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?;
-            PyList::new(py, pairs)?.into_any()
-        }
-        Value::Ids(added) => PyList::new(py, added.iter().map(|job| &job.id))?.into_any(),
-        Value::Outcome(Outcome::Completed(result)) => payload::decode(py, result)?,
-        Value::Outcome(Outcome::Failed(failure)) => return Err(job_failed(py, failure)),
-        Value::Stats(stats) => stats_dict(py, stats)?.into_any(),
-    })
-}
-
-fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
-    // Taken apart in full, so that a count added to the core is missed here by nobody.
-    let Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths } = stats;
-    let dict = PyDict::new(py);
-    for (name, count) in [
-        ("waiting", waiting),
-        ("held", held),
-        ("deleting", deleting),
-        ("failed", failed),
-        ("results", results),
-        ("members", members),
-        ("added", added),
-        ("completed", completed),
-        ("failures", failures),
-        ("deleted", deleted),
-        ("deaths", deaths),
-    ] {
-        dict.set_item(name, count)?;
-    }
-    Ok(dict)
 }

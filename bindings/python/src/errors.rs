@@ -34,6 +34,10 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::InCallback => "SwarmInCallback",
         ErrorKind::Panic => "SwarmPanic",
         ErrorKind::Internal => "SwarmInternal",
+        ErrorKind::AssignTimeout => "SwarmAssignTimeout",
+        ErrorKind::RunTimeout => "SwarmRunTimeout",
+        ErrorKind::TotalTimeout => "SwarmTotalTimeout",
+        ErrorKind::NotDurable => "SwarmNotDurable",
     }
 }
 
@@ -59,9 +63,14 @@ pub(crate) fn to_object<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
 /// The exception for a job that ended as failed.
 pub(crate) fn job_failed(py: Python<'_>, failure: &Failure) -> PyErr {
     let made = classes(py)
-        .and_then(|classes| classes.getattr(class_name(ErrorKind::JobFailed)))
+        .and_then(|classes| classes.getattr(class_name(failure.kind())))
         .and_then(|class| class.call1((&failure.message, &failure.reason)));
     made.map_or_else(|broken| broken, PyErr::from_value)
+}
+
+/// Whether a raised exception is an error of libswarm.
+pub(crate) fn is_ours(py: Python<'_>, raised: &PyErr) -> PyResult<bool> {
+    Ok(raised.matches(py, classes(py)?.getattr("SwarmError")?)?)
 }
 
 /// An argument of the wrong form, found by this front.

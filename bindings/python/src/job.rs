@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, MAX_RESULT, Payload};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
-use crate::call::{Call, Value};
+use crate::call::Call;
 use crate::errors::{invalid, raise};
 use crate::fork::Owned;
+use crate::info::content_type;
+use crate::options::seconds;
 use crate::payload::{decode, encode};
+use crate::value::Value;
 use crate::worker::Shared;
 
 /// A job that this worker holds until it is completed, failed, released, stopped or taken back.
@@ -83,10 +86,7 @@ impl Job {
     /// "json" or "bytes".
     #[getter]
     fn content_type(&self) -> PyResult<&'static str> {
-        Ok(match self.inner()?.0.payload.content_type {
-            ContentType::Json => "json",
-            ContentType::Bytes => "bytes",
-        })
+        Ok(content_type(&self.inner()?.0.payload))
     }
 
     /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in a store of one's own.
@@ -101,13 +101,53 @@ impl Job {
         Ok(self.inner()?.0.deaths)
     }
 
+    /// Which attempt this is, from 1: one more than its handlers have failed. Deaths of workers and releases do not count.
+    #[getter]
+    fn attempt(&self) -> PyResult<u32> {
+        Ok(self.inner()?.0.attempt())
+    }
+
+    /// How many more attempts there are if this one fails.
+    #[getter]
+    fn retries_left(&self) -> PyResult<u32> {
+        Ok(self.inner()?.0.retries_left())
+    }
+
+    /// The job's priority; 0 unless given.
+    #[getter]
+    fn priority(&self) -> PyResult<i64> {
+        Ok(self.inner()?.0.priority())
+    }
+
+    /// The job's task, or "".
+    #[getter]
+    fn task(&self) -> PyResult<&str> {
+        Ok(self.inner()?.0.task())
+    }
+
+    /// The job's resource, or "".
+    #[getter]
+    fn resource(&self) -> PyResult<&str> {
+        Ok(self.inner()?.0.resource())
+    }
+
+    /// What the adder sent along.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let headers = PyDict::new(py);
+        for (name, value) in self.inner()?.0.headers() {
+            headers.set_item(name, value)?;
+        }
+        Ok(headers)
+    }
+
     /// Whether the job is no longer held: deleted, taken back, or finished.
     #[getter]
     fn cancelled(&self) -> PyResult<bool> {
         Ok(self.inner()?.0.is_cancelled())
     }
 
-    /// Why the job was taken away: "deleted", "terminated" or "lease_lost"; None while it was not.
+    /// Why the job was taken away: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; None while it was not.
     #[getter]
     fn delete_reason(&self) -> Option<&'static str> {
         self.deletion().reason.map(|reason| match reason {
@@ -137,10 +177,30 @@ impl Job {
         self.finish(py, Finish::Complete(result))
     }
 
-    /// Fails the job for good, with an error text.
+    /// Fails this attempt, with an error text. The job runs again after its backoff, or is failed if no retry is left.
     fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Call> {
-        // An exception's text may hold anything, and must not fail the failing.
-        self.finish(py, Finish::Fail(message.str()?.to_string_lossy().into_owned()))
+        self.finish(py, Finish::Fail(error_text(message)?))
+    }
+
+    /// As `fail`, but the job runs again after this many seconds.
+    fn retry(&self, py: Python<'_>, message: &Bound<'_, PyAny>, after: f64) -> PyResult<Call> {
+        self.finish(py, Finish::Retry(error_text(message)?, seconds("after", after)?))
+    }
+
+    /// Fails the job for good, whatever its retries, with an error text.
+    fn fail_for_good(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Call> {
+        self.finish(py, Finish::FailForGood(error_text(message)?))
+    }
+
+    /// Stores how far the work is, for those who look the job up: what JSON can write, in at most 4 KiB. Never blocks; the latest wins,
+    /// and a job that is over ignores it.
+    fn progress(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = encode(value)?;
+        if value.content_type == ContentType::Bytes {
+            return Err(invalid("bytes cannot be the progress of a job, which is JSON"));
+        }
+        let (job, shared) = self.inner()?;
+        shared.progress(job.fence, value.bytes)
     }
 
     /// Gives the job back to the cluster.
@@ -185,4 +245,9 @@ impl Job {
         let job = &self.inner()?.0;
         Ok(format!("<Job {:?} fence={}>", job.id, job.fence))
     }
+}
+
+/// The text of an error. An exception's may hold anything, and must not fail the failing.
+fn error_text(message: &Bound<'_, PyAny>) -> PyResult<String> {
+    Ok(message.str()?.to_string_lossy().into_owned())
 }

@@ -5,13 +5,18 @@ mod errors;
 mod exit;
 mod finishes;
 mod fork;
+mod group;
+mod info;
 mod job;
+mod job_options;
 mod logs;
 mod mailbox;
 mod master;
+mod new_job;
 mod options;
 mod payload;
 mod runtime;
+mod value;
 mod wake;
 mod worker;
 
@@ -26,6 +31,8 @@ mod _native {
     use crate::errors::error_kinds;
     #[pymodule_export]
     use crate::exit::{begin_exit, end_exit};
+    #[pymodule_export]
+    use crate::group::Group;
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]
@@ -45,7 +52,8 @@ mod _native {
     #[pyfunction]
     fn prepare(py: Python<'_>) -> PyResult<()> {
         crate::errors::classes(py)?;
-        crate::payload::prepare(py)
+        crate::payload::prepare(py)?;
+        crate::new_job::prepare(py)
     }
 
     #[pymodule_init]

@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libswarm::{Error, ErrorKind, NewJob, Options, Payload};
+use libswarm::{Error, ErrorKind, JobState, NewJob, Options};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::call::{Call, Limit, Value};
+use crate::call::{Call, Limit};
 use crate::errors::{invalid, raise};
 use crate::fork::Owned;
+use crate::group::Group;
 use crate::mailbox::Mailbox;
-use crate::options::{JobOptions, Text, options, seconds};
-use crate::payload::{encode, encode_many};
+use crate::new_job::{new_job, new_jobs};
+use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
+use crate::value::Value;
 use crate::worker::{event_tuple, health_dict};
 
 #[derive(Clone)]
@@ -76,38 +78,25 @@ impl Master {
     }
 
     /// Adds one job; answers `[(id, existed)]`.
-    #[pyo3(signature = (payload, id=None, result=false, result_ttl=None))]
-    fn add(&self, payload: &Bound<'_, PyAny>, id: Option<Text>, result: bool, result_ttl: Option<f64>) -> PyResult<Call> {
-        let job = new_job(encode(payload)?, id, &JobOptions { result, result_ttl })?;
-        self.submit(vec![job], Value::Added)
+    fn add(&self, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
+        self.submit(vec![new_job(payload, options)?], Value::Added)
     }
 
     /// Adds many jobs in one crossing; answers `[(id, existed)]`, or with `ids_only` their ids.
-    #[pyo3(signature = (payloads, ids=None, result=false, result_ttl=None, ids_only=false))]
+    #[pyo3(signature = (jobs, ids, options, ids_only=false))]
     fn add_many(
         &self,
-        payloads: &Bound<'_, PyList>,
+        jobs: &Bound<'_, PyList>,
         ids: Option<Vec<Text>>,
-        result: bool,
-        result_ttl: Option<f64>,
+        options: &Bound<'_, PyDict>,
         ids_only: bool,
     ) -> PyResult<Call> {
-        let payloads = encode_many(payloads)?;
-        if let Some(ids) = &ids
-            && ids.len() != payloads.len()
-        {
-            return Err(invalid(format!("{} ids for {} payloads", ids.len(), payloads.len())));
-        }
-        let options = JobOptions { result, result_ttl };
-        let mut ids = ids.into_iter().flatten();
-        let jobs = payloads.into_iter().map(|payload| new_job(payload, ids.next(), &options)).collect::<PyResult<_>>()?;
-        self.submit(jobs, if ids_only { Value::Ids } else { Value::Added })
+        self.submit(new_jobs(jobs, ids, options)?, if ids_only { Value::Ids } else { Value::Added })
     }
 
     /// Checks and encodes one job now, to be sent with the others by `flush`; answers its place among them.
-    #[pyo3(signature = (payload, id=None, result=false, result_ttl=None))]
-    fn gather(&self, payload: &Bound<'_, PyAny>, id: Option<Text>, result: bool, result_ttl: Option<f64>) -> PyResult<usize> {
-        let job = new_job(encode(payload)?, id, &JobOptions { result, result_ttl })?;
+    fn gather(&self, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<usize> {
+        let job = new_job(payload, options)?;
         job.check(self.max_payload).map_err(raise)?;
         let mut gathered = self.gathered();
         gathered.push(job);
@@ -121,7 +110,7 @@ impl Master {
     }
 
     fn delete_many(&self, ids: Vec<Text>) -> PyResult<Call> {
-        let ids = ids.into_iter().map(|Text(id)| id).collect();
+        let ids = texts(ids);
         self.spawn(None, |master| async move { master.delete_many(ids).await.map(Value::Bools) })
     }
 
@@ -135,11 +124,90 @@ impl Master {
         self.spawn(limit, |master| async move { master.result(id.0).await.map(Value::Outcome) })
     }
 
-    #[pyo3(signature = (payload, id=None, result_ttl=None, timeout=None))]
-    fn run(&self, payload: &Bound<'_, PyAny>, id: Option<Text>, result_ttl: Option<f64>, timeout: Option<f64>) -> PyResult<Call> {
-        let job = new_job(encode(payload)?, id, &JobOptions { result: true, result_ttl })?;
+    #[pyo3(signature = (payload, timeout, options))]
+    fn run(&self, payload: &Bound<'_, PyAny>, timeout: Option<f64>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
+        let job = new_job(payload, options)?;
         let limit = limit(timeout, "the job has not ended and goes on")?;
         self.spawn(limit, |master| async move { master.run(job).await.map(Value::Outcome) })
+    }
+
+    /// Adds many jobs; answers their outcomes in order, values and errors.
+    #[pyo3(signature = (jobs, ids, timeout, options))]
+    fn run_many(
+        &self,
+        jobs: &Bound<'_, PyList>,
+        ids: Option<Vec<Text>>,
+        timeout: Option<f64>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Call> {
+        let jobs = new_jobs(jobs, ids, options)?;
+        let limit = limit(timeout, "not all jobs have ended; the others go on")?;
+        self.spawn(limit, |master| async move { master.run_many(jobs).await.map(Value::Outcomes) })
+    }
+
+    /// Checks many jobs now and adds them in the background; the group answers their outcomes as they end.
+    #[pyo3(signature = (jobs, ids, timeout, options))]
+    fn run_each(
+        &self,
+        jobs: &Bound<'_, PyList>,
+        ids: Option<Vec<Text>>,
+        timeout: Option<f64>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Group> {
+        let jobs = new_jobs(jobs, ids, options)?;
+        for (position, job) in jobs.iter().enumerate() {
+            job.check(self.max_payload).map_err(|error| raise(error.context(format_args!("job {position}, none was added"))))?;
+        }
+        let limit = timeout.map(|t| seconds("timeout", t)).transpose()?;
+        let Member { master, runtime } = self.member()?;
+        Ok(Group::start(master, runtime, jobs, limit))
+    }
+
+    fn job(&self, id: Text) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.job(&id.0).await.map(Value::Job) })
+    }
+
+    #[pyo3(signature = (state, after, limit))]
+    fn jobs(&self, state: Text, after: Option<Text>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let Some(state) = JobState::from_name(&state.0) else {
+            let names: Vec<_> = JobState::ALL.iter().map(|(name, _)| *name).collect();
+            return Err(invalid(format!("there is no state `{}`; the states are {}", state.0, names.join(", "))));
+        };
+        let limit: u32 = limit.extract().map_err(|_| invalid(format!("limit is {limit}, not a number of jobs")))?;
+        self.spawn(None, move |master| async move {
+            let after = after.as_ref().map(|after| &*after.0);
+            master.jobs(state, after, limit).await.map(Value::Page)
+        })
+    }
+
+    fn queues(&self) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.queues().await.map(Value::Queues) })
+    }
+
+    fn members(&self) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.members().await.map(Value::Members) })
+    }
+
+    #[pyo3(signature = (task))]
+    fn pause(&self, task: Option<Text>) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.pause(task.as_ref().map(|task| &*task.0)).await.map(|()| Value::Nothing) })
+    }
+
+    #[pyo3(signature = (task))]
+    fn resume(&self, task: Option<Text>) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.resume(task.as_ref().map(|task| &*task.0)).await.map(|()| Value::Nothing) })
+    }
+
+    #[pyo3(signature = (ids))]
+    fn retry_failed(&self, ids: Option<Vec<Text>>) -> PyResult<Call> {
+        let ids = ids.map(texts);
+        self.spawn(None, |master| async move { master.retry_failed(ids.as_deref()).await.map(Value::Count) })
+    }
+
+    #[pyo3(signature = (ids))]
+    fn delete_failed(&self, ids: Option<Vec<Text>>) -> PyResult<Call> {
+        let ids = ids.map(texts);
+        self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
     fn ready(&self) -> PyResult<Call> {
@@ -188,10 +256,6 @@ fn limit(timeout: Option<f64>, message: &'static str) -> PyResult<Limit> {
     Ok(timeout.map(|t| seconds("timeout", t)).transpose()?.map(|t| (t, message)))
 }
 
-fn new_job(payload: Payload, id: Option<Text>, options: &JobOptions) -> PyResult<NewJob> {
-    let job = options.apply(NewJob::new(payload))?;
-    Ok(match id {
-        Some(Text(id)) => job.id(id),
-        None => job,
-    })
+fn texts(texts: Vec<Text>) -> Vec<String> {
+    texts.into_iter().map(|Text(text)| text).collect()
 }

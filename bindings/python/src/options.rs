@@ -1,8 +1,8 @@
-//! Options and job options, set by the names they have in every language.
+//! Options of members, set by the names they have in every language, and what arguments are read as.
 
 use std::time::Duration;
 
-use libswarm::{NewJob, Options};
+use libswarm::Options;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -34,23 +34,6 @@ pub(crate) fn options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<Op
     }
     options.check().map_err(raise)?;
     Ok(options)
-}
-
-/// Options that every job of one call has.
-#[derive(Default)]
-pub(crate) struct JobOptions {
-    pub(crate) result: bool,
-    pub(crate) result_ttl: Option<f64>,
-}
-
-impl JobOptions {
-    pub(crate) fn apply(&self, job: NewJob) -> PyResult<NewJob> {
-        let job = if self.result { job.result(true) } else { job };
-        match self.result_ttl {
-            Some(ttl) => Ok(job.result_ttl(seconds("result_ttl", ttl)?)),
-            None => Ok(job),
-        }
-    }
 }
 
 /// A duration in seconds, which must be finite and not negative.

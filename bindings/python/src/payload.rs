@@ -24,14 +24,13 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     Ok(Payload::raw_json(utf8(&text)?.as_bytes()))
 }
 
-/// Many values. All that are JSON cross in one call of the encoder and are cut apart here.
-pub(crate) fn encode_many(values: &Bound<'_, PyList>) -> PyResult<Vec<Payload>> {
+/// Many values, all in one call of the encoder, cut apart here; None if some are not JSON: bytes, or jobs with options of their own.
+pub(crate) fn encode_many(values: &Bound<'_, PyList>) -> PyResult<Option<Vec<Payload>>> {
     let text = codec(values.py(), &ENCODE_LIST, "encode_list")?.call1((values,))?;
     if text.is_none() {
-        // Some are bytes.
-        return values.iter().map(|value| encode(&value)).collect();
+        return Ok(None);
     }
-    Ok(split_array(utf8(&text)?.as_bytes()).into_iter().map(Payload::raw_json).collect())
+    Ok(Some(split_array(utf8(&text)?.as_bytes()).into_iter().map(Payload::raw_json).collect()))
 }
 
 /// The value of a payload.

@@ -9,7 +9,7 @@ use libswarm::{Error, ErrorKind, Event, Finish, Health};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::call::{Call, Value};
+use crate::call::Call;
 use crate::errors::{raise, to_object};
 use crate::finishes::Finishes;
 use crate::fork::Owned;
@@ -17,6 +17,7 @@ use crate::job::Job;
 use crate::mailbox::Mailbox;
 use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
+use crate::value::Value;
 
 /// What a worker's jobs need of it. Never owned by a runtime thread: it holds Python objects.
 pub(crate) struct Shared {
@@ -48,6 +49,10 @@ impl Shared {
             }
         }
         Ok(call)
+    }
+
+    pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> PyResult<()> {
+        self.worker.progress(fence, value).map_err(raise)
     }
 
     pub(crate) fn spawn<F>(&self, py: Python<'_>, call: impl FnOnce(libswarm::Worker) -> F) -> PyResult<Call>
@@ -182,6 +187,12 @@ impl Worker {
         }
         shared.finishes.flush();
         Ok(())
+    }
+
+    /// Which tasks are taken from now on, "" for jobs without one.
+    fn set_tasks(&self, tasks: Vec<Text>) -> PyResult<()> {
+        let tasks = tasks.into_iter().map(|Text(task)| task).collect();
+        self.shared()?.worker.set_tasks(tasks).map_err(raise)
     }
 
     /// The jobs held now.

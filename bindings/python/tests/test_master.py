@@ -86,7 +86,7 @@ def test_failed_and_deleted_jobs_raise_what_they_are(master: Master, cluster: st
     with worker, pytest.raises(libswarm.SwarmJobFailed, match="ZeroDivisionError: division by zero") as caught:
         master.run(timeout=SOON)
     assert caught.value.reason == "failed"
-    call = master._native.run(None, "mine", None, SOON)
+    call = master._native.run(None, SOON, {"id": "mine"})
     wait_until(lambda: master.stats().waiting == 1, SOON, "the job waits")
     master.delete_job("mine")
     with pytest.raises(libswarm.SwarmJobDeleted):
@@ -118,7 +118,7 @@ def test_closed_is_closed(cluster: str, url: str) -> None:
 def test_what_was_added_is_sent_when_the_master_is_dropped(cluster: str, url: str, master: Master) -> None:
     dropped = Master(cluster, url=url)
     dropped.ready()
-    dropped._native.add("left behind")
+    dropped._native.add("left behind", {})
     del dropped
     wait_until(lambda: master.stats().added == 1, SOON, "the job is added")
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import asyncio
 import libswarm
-from libswarm import Added, Job, Master, Stats, Worker
+from libswarm import Added, Ended, Job, JobInfo, Master, NewJob, Stats, Worker
 from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
 from typing import assert_type
 
@@ -26,6 +26,13 @@ assert_type(master.add_jobs([1, 2]), list[str])
 assert_type(master.delete_job("x"), bool)
 assert_type(master.stats(), Stats)
 assert_type(master.stats().waiting, int)
+master.add_job(1, priority=1, backoff={"type": "exponential", "delay": 1}, timeouts={"run": 5.0}, headers={"a": "b"})
+master.add_jobs([1, NewJob(2, task="t", delay=0.5)], retries=3)
+for ended in master.run_each([1], keep=True):
+    assert_type(ended, Ended)
+if (info := master.job("x")) is not None:
+    assert_type(info, JobInfo)
+assert_type(master.jobs("failed", limit=10).next, str | None)
 worker = Worker("typed", slots=None, requeue="back", sentinels=["a:1"])
 
 @worker.process
@@ -36,6 +43,14 @@ def handle(job: Job) -> int:
 
 assert_type(handle(next(iter(worker))), int)
 
+@worker.task("t")
+def handle_task(job: Job) -> int:
+    job.progress({"done": 0.5})
+    return job.attempt
+
+assert_type(handle_task(next(iter(worker))), int)
+worker.process({"mail": handle})
+
 @worker.on_add
 def added(job: Job) -> None:
     job.complete().wait(1.0)
@@ -43,6 +58,8 @@ def added(job: Job) -> None:
 async def main() -> None:
     async with AsyncMaster("typed") as master:
         assert_type(await master.add_job(1), str)
+        async for position, outcome in master.run_each([1]):
+            assert_type(position, int)
         async for job in AsyncWorker("typed"):
             assert_type(job, Job)
             await job.complete()
@@ -54,7 +71,10 @@ except libswarm.SwarmError as error:
 
 Worker("typed", requeue="sideways")  # type: ignore[arg-type]
 Master("typed", slots=1)  # type: ignore[call-arg]
-master.add_job(priority=1)  # type: ignore[call-arg]
+master.jobs("asleep")  # type: ignore[arg-type]
+master.add_job(backoff={"growth": "fixed"})  # type: ignore[arg-type]
+master.add_jobs([1], id="x")  # type: ignore[call-arg]
+master.add_job(colour="red")  # type: ignore[call-arg]
 """
 
 

@@ -18,8 +18,18 @@ import libswarm
 import libswarm.aio
 
 # Options that Python takes in seconds.
-SECONDS = {"lease", "timeout", "result_ttl"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_deaths"}
+SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_deaths", "prefetch", "failed_max", "priority", "retries"}
+# Options of the core's that are fields of one of Python's.
+FIELDS = {
+    "backoff": ("backoff", "type"),
+    "backoff_delay": ("backoff", "delay"),
+    "backoff_max": ("backoff", "max"),
+    "backoff_jitter": ("backoff", "jitter"),
+    "assign_timeout": ("timeouts", "assign"),
+    "run_timeout": ("timeouts", "run"),
+    "total_timeout": ("timeouts", "total"),
+}
 Fields = dict[str, str]
 # Unlike CDLL, it keeps the GIL during a call.
 LIBC = ctypes.PyDLL(None)
@@ -103,6 +113,31 @@ def _options(fields: Fields, *own: str) -> dict[str, Any]:
     return {name: converted(name, value) for name, value in fields.items() if name not in own}
 
 
+def _job_options(fields: Fields) -> dict[str, Any]:
+    """Every field that is not the command's own is an option of the job."""
+    options = _options(fields, "payload", "payloads", "ids", "type", "timeout", "keep", "header", *FIELDS)
+    for name, (option, field) in FIELDS.items():
+        if name in fields:
+            number = field not in ("type", "jitter")
+            value: object = int(fields[name]) / 1000 if number else float(fields[name]) if field == "jitter" else fields[name]
+            options.setdefault(option, {})[field] = value
+    if "header" in fields:
+        options["headers"] = dict([fields["header"].split("=", 1)])
+    return options
+
+
+def _outcome(outcome: Any) -> str:
+    return outcome.kind if isinstance(outcome, libswarm.SwarmError) else bytes.fromhex(_payload(outcome)["payload"]).decode()
+
+
+def _job(job: libswarm.JobInfo | None) -> Answer:
+    if job is None:
+        return Answer().add(state="none")
+    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "error", "reason")
+    progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
+    return Answer().add(progress=progress, **{name: getattr(job, name) for name in names})
+
+
 class MasterDriver:
     """A master, driven by commands."""
 
@@ -128,13 +163,13 @@ class MasterDriver:
             case "stats":
                 return Answer().add(**asdict(master.stats()))
             case "add":
-                added = master.add(_value(fields), **_options(fields, "payload", "type"))
+                added = master.add(_value(fields), **_job_options(fields))
                 return Answer().add(id=added.id, existed=added.existed)
             case "add_value":
                 return Answer().add(id=master.add_job(_hard_value(fields["value"])))
             case "add_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
-                many = master.add_many(payloads, ids=_list(fields, "ids") or None)
+                many = master.add_many(payloads, ids=_list(fields, "ids") or None, **_job_options(fields))
                 return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
             case "flood":
                 return self._flood(int(fields["count"]), _value(fields))
@@ -145,7 +180,22 @@ class MasterDriver:
             case "result":
                 return Answer().add(**_payload(master.result(fields["id"], timeout=_limit(fields))))
             case "run":
-                return Answer().add(**_payload(master.run(_value(fields), timeout=_limit(fields))))
+                return Answer().add(**_payload(master.run(_value(fields), timeout=_limit(fields), **_job_options(fields))))
+            case "run_many":
+                payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
+                keep = fields.get("keep") == "true"
+                outcomes = master.run_many(payloads, timeout=_limit(fields), keep=keep, **_job_options(fields))
+                return Answer().add(outcomes=[_outcome(outcome) for outcome in outcomes])
+            case "pause":
+                master.pause(fields.get("task"))
+            case "resume":
+                master.resume(fields.get("task"))
+            case "retry_failed":
+                return Answer().add(count=master.retry_failed(_list(fields, "ids") if "ids" in fields else None))
+            case "delete_failed":
+                return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
+            case "job" | "jobs" | "queues" | "members":
+                return self._look(command, fields)
             case "obliterate":
                 master.obliterate()
             case "close":
@@ -155,6 +205,20 @@ class MasterDriver:
             case _:
                 raise LookupError(f"no command `{command}` here")
         return Answer()
+
+    def _look(self, what: str, fields: Fields) -> Answer:
+        master = self._master
+        if what == "job":
+            return _job(master.job(fields["id"]))
+        if what == "jobs":
+            state: Any = fields["state"]
+            page = master.jobs(state, after=fields.get("after") or None, limit=int(fields["limit"]))
+            return Answer().add(ids=[job.id for job in page.jobs], next=page.next or "")
+        if what == "queues":
+            counts, paused = master.queues()
+            return Answer().add(queues=[f"{count.priority}:{count.task}:{count.waiting}" for count in counts], paused=paused)
+        each = [f"{member.role}:{member.name}:{member.slots}:{member.held}" for member in master.members()]
+        return Answer().add(members=each)
 
     def _flood(self, count: int, payload: Any) -> Answer:
         """Many adds in flight are what asyncio is for: by a master of its own, in a loop of its own."""
@@ -177,7 +241,8 @@ class WorkerDriver:
         self._counts = Counter(added=0, deleted=0, completed=0, refused=0, closed=0)
         self._drained: queue.SimpleQueue[libswarm.SwarmError | None] = queue.SimpleQueue()
         self._journal = os.open(fields["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if "log" in fields else None
-        self._worker = libswarm.Worker(fields["cluster"], **_options(fields, "cluster", "behave", "burn", "log"))
+        options = _options(fields, "cluster", "behave", "burn", "log", "tasks")
+        self._worker = libswarm.Worker(fields["cluster"], tasks=_list(fields, "tasks"), **options)
         self._worker.on("ready", self._on_ready)
         self._worker.on("add", self._on_add)
         self._worker.on("delete", self._on_delete)
@@ -208,6 +273,14 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.complete(_value(fields)))
             case "fail":
                 self._finish(fields, lambda job: job.fail(fields["message"]))
+            case "fail_for_good":
+                self._finish(fields, lambda job: job.fail_for_good(fields["message"]))
+            case "retry":
+                self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
+            case "progress":
+                self._jobs[int(fields["fence"])].progress(_value(fields))
+            case "tasks":
+                worker.set_tasks(_list(fields, "tasks"))
             case "release":
                 self._finish(fields, lambda job: job.release())
             case "delete":
@@ -249,13 +322,17 @@ class WorkerDriver:
         match self._behave:
             case "echo":
                 self._complete(job)
+            case "wait":
+                threading.Timer(self._burn / 1000, self._complete, [job]).start()
             case "burn":
                 LIBC.poll(None, 0, self._burn)
                 self._complete(job)
             case _:
                 self._jobs[job.fence] = job
-                fields = {"id": job.id, "fence": job.fence, "deaths": job.deaths, **_job_payload(job)}
-                self._events.put(Answer().add(event="add", **fields))
+                names = ("id", "fence", "deaths", "attempt", "priority", "task", "resource")
+                headers = [f"{name}={value}" for name, value in job.headers.items()]
+                fields = {name: getattr(job, name) for name in names}
+                self._events.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
 
     def _on_delete(self, job: libswarm.Job) -> None:
         self._note("delete", job=job.id, fence=job.fence, incarnation=self._worker.incarnation)
@@ -313,7 +390,7 @@ def _list(fields: Fields, name: str) -> list[str]:
     return [unquote(item) for item in fields[name].split(",")] if fields.get(name) else []
 
 
-LISTS = {"payloads", "ids"}
+LISTS = {"payloads", "ids", "tasks"}
 
 
 def main() -> None:

@@ -13,18 +13,33 @@ with Master("mail", url="redis://localhost:6379") as master:
 from . import _native, errors
 from ._native import Call, Job, __version__
 from .errors import *  # noqa: F403
+from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from .logs import disable_logging, enable_logging
 from .master import Master
-from .types import Added, Health, Stats
+from .types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from .worker import Worker
 
 __all__ = [
     "Added",
+    "Backoff",
     "Call",
+    "Ended",
     "Health",
     "Job",
+    "JobInfo",
+    "JobOptions",
+    "JobPage",
+    "JobState",
+    "JobsOptions",
     "Master",
+    "MemberInfo",
+    "NewJob",
+    "PermanentFailure",
+    "QueueCount",
+    "Queues",
+    "RetryAfter",
     "Stats",
+    "Timeouts",
     "Worker",
     "__version__",
     "disable_logging",

@@ -6,15 +6,18 @@ import json
 from typing import Any, NoReturn
 
 from .errors import SwarmInvalidArgument
+from .jobs import NewJob
 
 
-class _BytesInside(TypeError):
-    """Bytes were met where JSON is being written."""
+class _NotInList(TypeError):
+    """Bytes or a NewJob were met where JSON is being written."""
 
 
 def _unknown(value: object) -> NoReturn:
     if isinstance(value, bytes | bytearray | memoryview):
-        raise _BytesInside("bytes can be a whole payload or result, but not a part of one; JSON has no bytes")
+        raise _NotInList("bytes can be a whole payload or result, but not a part of one; JSON has no bytes")
+    if isinstance(value, NewJob):
+        raise _NotInList("a NewJob can be one of many that are added, but neither a payload nor a part of one")
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
@@ -43,11 +46,11 @@ def encode(value: object) -> str:
 
 
 def encode_list(values: list[object]) -> str | None:
-    """All values as one JSON array; None if some of them are bytes."""
+    """All values as one JSON array; None if some of them are bytes, or jobs with options of their own."""
     try:
         return encode(values)
     except SwarmInvalidArgument as error:
-        if isinstance(error.__cause__, _BytesInside):
+        if isinstance(error.__cause__, _NotInList):
             return None
         raise
 
@@ -61,3 +64,11 @@ def decode(text: str) -> Any:
     if end != len(text):
         raise SwarmInvalidArgument(f"the bytes are not JSON: there is more after position {end}")
     return value
+
+
+def decode_body(body: bytes) -> Any:
+    """The value of a JSON text as it was stored."""
+    try:
+        return decode(str(body, "utf-8").strip())
+    except UnicodeDecodeError:
+        raise SwarmInvalidArgument("the payload is not UTF-8; read `body`") from None

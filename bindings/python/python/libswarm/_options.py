@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypedDict
 
+from .errors import SwarmInvalidArgument
+
 #: Given in seconds here, in milliseconds to the core.
-_DURATIONS = frozenset({"lease", "timeout"})
+_DURATIONS = frozenset({"lease", "timeout", "failed_ttl"})
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -49,6 +51,10 @@ class ConnectionOptions(TypedDict, total=False):
     group: str
     #: A job fails as `poison` when more workers than this died holding it; 3.
     max_deaths: int
+    #: Failed jobs kept in the cluster at most, the newest, 1 to 1,000,000; unless a member sets it, 10,000.
+    failed_max: int
+    #: Seconds that they are kept, 1 s to 10 years; unless a member sets it, for ever.
+    failed_ttl: float
 
 
 class WorkerOptions(ConnectionOptions, total=False):
@@ -56,6 +62,16 @@ class WorkerOptions(ConnectionOptions, total=False):
 
     #: Jobs held at most; unlimited unless given.
     slots: int | None
+    #: The tasks whose jobs are taken, at most 100, "" for jobs without one; [""]. Tasks that have a handler need not be named.
+    tasks: Sequence[str]
+    #: Of the slots, how many are guaranteed to jobs from which priority on; the rest is that of priority 0. None unless given.
+    priority_slots: Mapping[int, int]
+    #: Whether jobs of a higher priority whose own slots are full take only those of priority 0; False.
+    sacred: bool
+    #: Jobs given beyond the slots, to be at hand when one is free; 0, at most 10,000.
+    prefetch: int
+    #: Whether jobs that other workers hold beyond the mean are moved when this one joins; False.
+    rebalance: bool
     #: Jobs given but not yet taken up by the program, at most; 1,000.
     window: int
     #: Whether a worker that lost its lease registers anew; True.
@@ -65,8 +81,20 @@ class WorkerOptions(ConnectionOptions, total=False):
 
 
 def settings(options: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The options as name and text; those that are None are left at their defaults."""
-    return [(name, _text(name, value)) for name, value in options.items() if value is not None]
+    """The options as name and text; those that are None are left at their defaults, and tasks are a worker's own matter."""
+    return [(name, _text(name, value)) for name, value in options.items() if value is not None and name != "tasks"]
+
+
+def as_list(values: Iterable[object]) -> list[object]:
+    """The values as a list, which the native module walks."""
+    return values if isinstance(values, list) else list(values)
+
+
+def listed(name: str, texts: Iterable[str]) -> list[str]:
+    """Texts as a list; a lone one, which is iterable too, is refused."""
+    if isinstance(texts, str):
+        raise SwarmInvalidArgument(f"{name} is one str, it must be a list of them")
+    return list(texts)
 
 
 def _text(name: str, value: object) -> str:
@@ -76,6 +104,8 @@ def _text(name: str, value: object) -> str:
         return repr(value * 1000)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}:{part}" for key, part in value.items())
     if isinstance(value, list | tuple):
         return ",".join(str(part) for part in value)
     return str(value)

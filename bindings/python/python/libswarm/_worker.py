@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import _native
 from ._events import Events, Listener, logger
 from ._native import Job
 from ._options import settings
+from ._tasks import Handlers, Tasks
 from .errors import SwarmClosed, SwarmInvalidArgument
+from .jobs import PermanentFailure, RetryAfter
 from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
@@ -22,10 +24,15 @@ BACKLOG = 1000
 LOOK = 0.05
 
 
-def failure_text(error: BaseException) -> str:
-    """The text kept with a job that failed by an exception."""
+def fail(job: Job, error: BaseException) -> None:
+    """Ends a job as what its handler raised says."""
     text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if isinstance(error, PermanentFailure):
+        job.fail_for_good(text or type(error).__name__)
+    elif isinstance(error, RetryAfter):
+        job.retry(text or type(error).__name__, error.seconds)
+    else:
+        job.fail(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 class WorkerBase(Events):
@@ -37,8 +44,9 @@ class WorkerBase(Events):
         super().__init__()
         self._cluster = cluster
         self._settings = settings(options)
-        _native.check_options(cluster, self._settings)
         self._slots: Any = options.get("slots")
+        self._tasks = Tasks()
+        #: Called for each job.
         self._handler: Callable[[Job], Any] | None = None
         self._native: _native.Worker | None = None
         self._closed = False
@@ -49,6 +57,7 @@ class WorkerBase(Events):
         self._unclaimed: list[Job] = []
         #: Fences of the jobs that a handler or a loop is at.
         self._at_hand: set[int] = set()
+        self._set_tasks(Tasks(options.get("tasks") or ()))
 
     def on(self, event: str, listener: Listener) -> Listener:
         """Has `listener` called at every `event`; see the decorators `on_add` and so on for its arguments."""
@@ -69,6 +78,19 @@ class WorkerBase(Events):
         """
         return self.on("delete", listener)
 
+    def task(self, name: str) -> Callable[[Handler], Handler]:
+        """Decorator: the function is the handler of the jobs of this task, which the worker takes from then on. See `process`."""
+
+        def register(handler: Handler) -> Handler:
+            self._add_handlers({name: handler})
+            return handler
+
+        return register
+
+    def set_tasks(self, tasks: Sequence[str]) -> None:
+        """Which tasks are taken from now on, as the option `tasks` says, besides those that have a handler. Jobs held stay."""
+        self._set_tasks(self._tasks.named_anew(tasks))
+
     def health(self) -> Health:
         """This member's own view; never asks Redis."""
         return Health(**self._started().health())
@@ -88,13 +110,24 @@ class WorkerBase(Events):
             raise SwarmClosed(f"the worker is {'closed' if self._closed else 'not started'}")
         return self._native
 
-    def _set_handler(self, handler: Handler) -> Handler:
-        if self._handler is not None:
-            raise SwarmInvalidArgument("the worker has a handler already")
+    def _add_handlers(self, handlers: Handlers) -> None:
+        if self._native is not None and self._handler is None:
+            raise SwarmInvalidArgument("a handler must be given before the worker starts; more may follow at any time")
+        self._set_tasks(self._tasks.with_handlers(handlers))
+
+    def _set_tasks(self, tasks: Tasks) -> None:
+        _native.check_options(self._cluster, [*self._settings, *tasks.settings()])
         if self._native is not None:
-            raise SwarmInvalidArgument("a handler must be given before the worker starts")
-        self._handler = handler
-        return handler
+            tasks.check()
+        self._tasks = tasks
+        self._handler = tasks.handler()
+        if self._native is not None:
+            self._native.set_tasks([task for _, task in tasks.settings()])
+
+    def _all_settings(self) -> list[tuple[str, str]]:
+        """What a worker that starts is told."""
+        self._tasks.check()
+        return [*self._settings, *self._tasks.settings()]
 
     def _dispatch(self, room: int) -> bool:
         """Takes one batch of at most `room` events and tells it; false if there was none."""
@@ -127,7 +160,7 @@ class WorkerBase(Events):
         except Exception as error:
             # Held by a program that knows nothing of it, the job would never end.
             logger.exception("a listener of `add` raised; %r fails", job)
-            job.fail(failure_text(error))
+            fail(job, error)
 
     def _tell(self, event: str, detail: Any, more: Any = None) -> None:
         if event == "delete":

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "SwarmAssignTimeout",
     "SwarmAuthFailed",
     "SwarmCancelled",
     "SwarmClosed",
@@ -20,18 +21,21 @@ __all__ = [
     "SwarmJobDeleted",
     "SwarmJobFailed",
     "SwarmLeaseLost",
+    "SwarmNotDurable",
     "SwarmNotFound",
     "SwarmOutcomeUnknown",
     "SwarmPanic",
     "SwarmPermissionDenied",
     "SwarmProtocolVersion",
     "SwarmReadOnlyReplica",
+    "SwarmRunTimeout",
     "SwarmStaleFence",
     "SwarmStoreCorrupt",
     "SwarmStoreFull",
     "SwarmTimeout",
     "SwarmTls",
     "SwarmTooLarge",
+    "SwarmTotalTimeout",
     "SwarmUnavailable",
     "SwarmUnsupportedVersion",
     "SwarmWrongServer",
@@ -168,10 +172,13 @@ class SwarmJobFailed(SwarmError):
 
     code, kind = 20, "JOB_FAILED"
 
-    def __init__(self, message: str, reason: str = "failed") -> None:
+    _reason: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
-        #: `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read).
-        self.reason = reason
+        #: `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), or the
+        #: timeout that ended it: `assign_timeout`, `run_timeout`, `total_timeout`.
+        self.reason = reason or self._reason
 
 
 class SwarmLeaseLost(SwarmError):
@@ -208,3 +215,27 @@ class SwarmInternal(SwarmError):
     """A reply or state that should not exist. A bug in libswarm or an altered store."""
 
     code, kind = 26, "INTERNAL"
+
+
+class SwarmAssignTimeout(SwarmJobFailed):
+    """The job failed because no worker was given it within its timeout `assign`."""
+
+    code, kind, _reason = 27, "ASSIGN_TIMEOUT", "assign_timeout"
+
+
+class SwarmRunTimeout(SwarmJobFailed):
+    """The job failed because an execution took longer than its timeout `run`, and no retry was left."""
+
+    code, kind, _reason = 28, "RUN_TIMEOUT", "run_timeout"
+
+
+class SwarmTotalTimeout(SwarmJobFailed):
+    """The job failed because it had not ended within its timeout `total`."""
+
+    code, kind, _reason = 29, "TOTAL_TIMEOUT", "total_timeout"
+
+
+class SwarmNotDurable(SwarmError):
+    """The jobs were added, but less durably than asked for."""
+
+    code, kind = 30, "NOT_DURABLE"

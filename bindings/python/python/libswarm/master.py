@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from . import _lifecycle, _native
 from ._events import Events, Listener
-from ._options import ConnectionOptions, settings
+from ._groups import Outcomes
+from ._options import ConnectionOptions, as_list, listed, settings
 from .errors import SwarmClosed
-from .types import Added, Health, Stats
+from .jobs import JobOptions, JobsOptions
+from .types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
@@ -34,48 +36,33 @@ class Master(Events):
         self._thread: threading.Thread | None = None
         _lifecycle.register(self)
 
-    def add_job(
-        self, payload: object = None, *, id: str | None = None, result: bool = False, result_ttl: float | None = None
-    ) -> str:
-        """Adds a job and returns its id, once Redis has stored it.
+    def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
+        """Adds a job and returns its id, once Redis has stored it. See `JobOptions` for all it can be told.
 
         `id` is the caller's own, 1 to 256 bytes: while a job with it exists, adding it again changes nothing. With `result`
         the job's result is kept, `result_ttl` seconds from its end (1 s to 365 days, 300 unless given), for `result` to ask for.
         """
-        added: list[tuple[str, bool]] = self._native.add(payload, id, result, result_ttl).wait()
+        added: list[tuple[str, bool]] = self._native.add(payload, options).wait()
         return added[0][0]
 
-    def add(
-        self, payload: object = None, *, id: str | None = None, result: bool = False, result_ttl: float | None = None
-    ) -> Added:
+    def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
         """As `add_job`, and tells whether the job existed."""
-        added: list[tuple[str, bool]] = self._native.add(payload, id, result, result_ttl).wait()
+        added: list[tuple[str, bool]] = self._native.add(payload, options).wait()
         return Added(*added[0])
 
-    def add_jobs(
-        self,
-        payloads: Iterable[object],
-        *,
-        ids: Sequence[str] | None = None,
-        result: bool = False,
-        result_ttl: float | None = None,
-    ) -> list[str]:
-        """Adds many jobs in one go, all checked before any is sent, and returns their ids in order."""
-        many = payloads if isinstance(payloads, list) else list(payloads)
-        added: list[str] = self._native.add_many(many, ids, result, result_ttl, True).wait()
+    def add_jobs(self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]) -> list[str]:
+        """Adds many jobs in one go, all checked before any is sent, and returns their ids in order.
+
+        Each of `jobs` is a payload, or a `NewJob` with options that go before those given here for all.
+        """
+        added: list[str] = self._native.add_many(as_list(jobs), ids, options, True).wait()
         return added
 
     def add_many(
-        self,
-        payloads: Iterable[object],
-        *,
-        ids: Sequence[str] | None = None,
-        result: bool = False,
-        result_ttl: float | None = None,
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and tells of each whether it existed."""
-        many = payloads if isinstance(payloads, list) else list(payloads)
-        added: list[tuple[str, bool]] = self._native.add_many(many, ids, result, result_ttl).wait()
+        added: list[tuple[str, bool]] = self._native.add_many(as_list(jobs), ids, options).wait()
         return [Added(*pair) for pair in added]
 
     def delete_job(self, id: str) -> bool:
@@ -85,7 +72,7 @@ class Master(Events):
 
     def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
         """Deletes many jobs; whether each existed, in order."""
-        existed: list[bool] = self._native.delete_many(list(ids)).wait()
+        existed: list[bool] = self._native.delete_many(listed("ids", ids)).wait()
         return existed
 
     def result(self, id: str, *, timeout: float | None = None) -> Any:
@@ -95,11 +82,83 @@ class Master(Events):
         """
         return self._native.result(id, timeout).wait()
 
-    def run(
-        self, payload: object = None, *, id: str | None = None, result_ttl: float | None = None, timeout: float | None = None
-    ) -> Any:
-        """Adds a job and awaits its result. After a timeout or an interrupt the job goes on."""
-        return self._native.run(payload, id, result_ttl, timeout).wait()
+    def run(self, payload: object = None, *, timeout: float | None = None, **options: Unpack[JobOptions]) -> Any:
+        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or an interrupt the job goes on."""
+        return self._native.run(payload, timeout, options).wait()
+
+    def run_many(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        **options: Unpack[JobsOptions],
+    ) -> list[Any]:
+        """Adds many jobs as `add_jobs` and awaits all: in order, each one's result or the SwarmError that `run` would raise.
+
+        The jobs are deleted when this master leaves or is lost, unless `keep` is set.
+        """
+        options.setdefault("tied", not keep)
+        outcomes: list[Any] = self._native.run_many(as_list(jobs), ids, timeout, options).wait()
+        return outcomes
+
+    def run_each(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        **options: Unpack[JobsOptions],
+    ) -> Iterator[Ended]:
+        """As `run_many`, but tells each outcome when its job has ended: `for position, outcome in master.run_each(jobs)`.
+
+        The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
+        """
+        options.setdefault("tied", not keep)
+        return Outcomes(self._native.run_each(as_list(jobs), ids, timeout, options))
+
+    def job(self, id: str) -> JobInfo | None:
+        """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
+        job: dict[str, Any] | None = self._native.job(id).wait()
+        return None if job is None else JobInfo(**job)
+
+    def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
+        """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
+
+        Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
+        held ones in no order, those being deleted among them.
+        """
+        jobs, following = self._native.jobs(state, after, limit).wait()
+        return JobPage([JobInfo(**job) for job in jobs], following)
+
+    def queues(self) -> Queues:
+        """How many jobs wait by priority and task, and what is paused."""
+        counts, paused = self._native.queues().wait()
+        return Queues([QueueCount(*count) for count in counts], paused)
+
+    def members(self) -> list[MemberInfo]:
+        """All members alive."""
+        return [MemberInfo(**member) for member in self._native.members().wait()]
+
+    def pause(self, task: str | None = None) -> None:
+        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Jobs held go on."""
+        self._native.pause(task).wait()
+
+    def resume(self, task: str | None = None) -> None:
+        """Ends a pause."""
+        self._native.resume(task).wait()
+
+    def retry_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
+        count: int = self._native.retry_failed(None if ids is None else listed("ids", ids)).wait()
+        return count
+
+    def delete_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Forgets failed jobs, those with the ids or all; how many there were."""
+        count: int = self._native.delete_failed(None if ids is None else listed("ids", ids)).wait()
+        return count
 
     def ready(self) -> None:
         """Waits until the master is registered, and raises what is in its way."""

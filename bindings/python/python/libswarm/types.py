@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from . import _codec
+
+#: Where a job is: waiting for a worker; delayed until its time; parked until its resource is free or a similar job has ended;
+#: held by a worker; deleted or timed out, but its worker has not stopped; failed for good, and kept.
+JobState = Literal["waiting", "delayed", "parked", "held", "deleting", "failed"]
 
 
 class Added(NamedTuple):
@@ -13,6 +19,15 @@ class Added(NamedTuple):
     id: str
     #: A job with this id existed; it was left as it was.
     existed: bool
+
+
+class Ended(NamedTuple):
+    """What `run_each` tells of each job."""
+
+    #: Of the job among those given, from 0.
+    position: int
+    #: Its result, or a SwarmError.
+    outcome: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,10 @@ class Stats:
     held: int
     #: Jobs deleted whose worker has not yet said that it stopped.
     deleting: int
+    #: Jobs whose time has not come.
+    delayed: int
+    #: Jobs that wait for their resource or for a similar job.
+    parked: int
     #: Failed jobs kept.
     failed: int
     #: Results kept.
@@ -41,6 +60,10 @@ class Stats:
     deleted: int
     #: Deaths of workers counted on jobs.
     deaths: int
+    #: Attempts that failed and were followed by another.
+    retries: int
+    #: Failed jobs that were run again by hand.
+    revived: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +86,107 @@ class Health:
     error: str
     #: Its message.
     error_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as it is at one moment. Times are seconds since 1970, on Redis' clock."""
+
+    id: str
+    state: JobState
+    #: The payload's bytes as they were stored.
+    body: bytes
+    content_type: Literal["json", "bytes"]
+    priority: int
+    #: Or "".
+    task: str
+    #: Or "".
+    resource: str
+    headers: dict[str, str]
+    #: Which one is running or comes next, from 1.
+    attempt: int
+    #: How many attempts may follow a failed one in all.
+    retries: int
+    #: How many workers died in a row while they held it.
+    deaths: int
+    #: The incarnation that holds it, or "".
+    holder: str
+    #: Of the execution, or 0.
+    fence: int
+    #: When it was given to its holder.
+    assigned_at: float | None
+    #: When a delayed job is due.
+    due_at: float | None
+    #: How far its worker says it is.
+    progress: Any
+    #: Why a failed job failed, see `SwarmJobFailed.reason`, or "".
+    reason: str
+    #: The error text of a failed job, or "".
+    error: str
+    #: When it failed.
+    failed_at: float | None
+
+    @property
+    def payload(self) -> Any:
+        """What the adder gave: the value of the JSON text, or bytes."""
+        return self.body if self.content_type == "bytes" else _codec.decode_body(self.body)
+
+
+class JobPage(NamedTuple):
+    """Some of many jobs."""
+
+    #: Held ones may be a few more or less than asked for.
+    jobs: list[JobInfo]
+    #: Where the next page begins; None at the end. Jobs that change their place meanwhile may be missed or come twice.
+    next: str | None
+
+
+class QueueCount(NamedTuple):
+    """How many jobs of one priority and task wait."""
+
+    priority: int
+    #: Or "".
+    task: str
+    #: Deleted ones among more than 4,096 count until their turn.
+    waiting: int
+
+
+class Queues(NamedTuple):
+    """Queues and pauses of a cluster."""
+
+    #: Those that are not empty, highest priority first.
+    queues: list[QueueCount]
+    #: Tasks that are paused; "*" stands for all.
+    paused: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberInfo:
+    """A member as Redis knows it."""
+
+    incarnation: str
+    role: Literal["master", "worker"]
+    #: The option `name`.
+    name: str
+    #: The option `group`.
+    group: str
+    #: The machine it runs on.
+    host: str
+    #: Its process there.
+    pid: int
+    #: Of its program.
+    language: str
+    #: Of libswarm.
+    version: str
+    #: The option `slots`, 0 if unlimited.
+    slots: int
+    #: Tasks it takes.
+    tasks: list[str]
+    #: Jobs it holds.
+    held: int
+    #: Jobs it can still be given at once.
+    free: int
+    #: When it registered, in seconds since 1970.
+    joined_at: float
+    #: Seconds until its lease ends.
+    lease_left: float

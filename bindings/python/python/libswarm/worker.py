@@ -8,7 +8,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
@@ -16,8 +16,9 @@ from . import _lifecycle, _native
 from ._events import logger
 from ._native import Job
 from ._options import WorkerOptions
+from ._tasks import Handlers
 from ._threads import HandlerThreads
-from ._worker import BACKLOG, LOOK, Handler, WorkerBase, failure_text
+from ._worker import BACKLOG, LOOK, Handler, WorkerBase, fail
 from .errors import SwarmClosed, SwarmError, SwarmInCallback, SwarmInvalidArgument
 from .types import Stats
 
@@ -35,6 +36,7 @@ class Worker(WorkerBase):
     * `on("add", f)`: `f(job)` on a thread of the library's for every job; the job is held until it is finished by
       `job.complete()` or the like, from any thread, at any time.
     * `process(handler)`: `handler(job)` on a pool of threads; what it returns completes the job, what it raises fails it.
+      Or a handler for each task, by `task(name)`.
     * `for job in worker:`: one job after another in the caller's thread.
 
     It connects when it is started: by `run()`, `start()`, `with` or the loop.
@@ -57,19 +59,29 @@ class Worker(WorkerBase):
     @overload
     def process(self, handler: Handler, *, threads: int | None = None) -> Handler: ...
     @overload
+    def process(self, handler: Handlers, *, threads: int | None = None) -> None: ...
+    @overload
     def process(self, *, threads: int | None = None) -> Callable[[Handler], Handler]: ...
     def process(self, handler: Any = None, *, threads: int | None = None) -> Any:
         """Has `handler(job)` called for every job, on up to `threads` threads (`slots`, or a few per CPU). A decorator.
 
-        What it returns is the job's result; what it raises fails the job for good. A handler that takes long should look at
-        `job.cancelled`, or listen with `job.on("delete", f)`: a job deleted meanwhile keeps its slot until the handler ends.
+        What it returns is the job's result. What it raises fails this attempt: `RetryAfter` says when to try again, and
+        `PermanentFailure` that it is of no use. A handler that takes long should look at `job.cancelled`, or listen with
+        `job.on("delete", f)`: a job deleted or timed out meanwhile keeps its slot until the handler ends.
+
+        With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker takes these
+        tasks; jobs without a task only if there is a handler for them, given alone or as "". More may be given at any time.
         """
         if handler is None:
             return lambda handler: self.process(handler, threads=threads)
         if threads is not None and threads < 1:
             raise SwarmInvalidArgument(f"threads is {threads}, it must be at least 1")
-        self._thread_limit = threads
-        return self._set_handler(handler)
+        self._thread_limit = threads or self._thread_limit
+        if isinstance(handler, Mapping):
+            self._add_handlers(handler)
+            return None
+        self._add_handlers({"": handler})
+        return handler
 
     def start(self) -> Self:
         """Connects in the background and starts to take jobs. Only the first call does anything."""
@@ -78,7 +90,7 @@ class Worker(WorkerBase):
                 raise SwarmClosed("the worker is closed")
             if self._native is not None:
                 return self
-            settings = self._settings
+            settings = self._all_settings()
             if self._handler is not None:
                 limit = self._thread_limit or self._slots or _DEFAULT_THREADS
                 if self._slots is None:
@@ -98,8 +110,9 @@ class Worker(WorkerBase):
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
         closed the worker for good.
         """
-        self.start()
+        # The signals first: once it has started, a job may be given, and whoever sees that may send one.
         with self._signals():
+            self.start()
             try:
                 self._started().ready().wait()
             except SwarmError as error:
@@ -201,7 +214,7 @@ class Worker(WorkerBase):
             job.complete(self._handler(job) if self._handler else None)
         except BaseException as error:
             logger.info("%r failed", job, exc_info=True)
-            job.fail(failure_text(error))
+            fail(job, error)
         finally:
             self._end(job)
 

@@ -9,8 +9,31 @@ async with Master("mail", url="redis://localhost:6379") as master:
 """
 
 from .._native import Call, Job
-from ..types import Added, Health, Stats
+from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
+from ..types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from .master import Master
 from .worker import Worker
 
-__all__ = ["Added", "Call", "Health", "Job", "Master", "Stats", "Worker"]
+__all__ = [
+    "Added",
+    "Backoff",
+    "Call",
+    "Ended",
+    "Health",
+    "Job",
+    "JobInfo",
+    "JobOptions",
+    "JobPage",
+    "JobState",
+    "JobsOptions",
+    "Master",
+    "MemberInfo",
+    "NewJob",
+    "PermanentFailure",
+    "QueueCount",
+    "Queues",
+    "RetryAfter",
+    "Stats",
+    "Timeouts",
+    "Worker",
+]

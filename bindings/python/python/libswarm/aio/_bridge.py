@@ -47,7 +47,7 @@ class Bridge:
                     future.set_exception(error)
 
         if self._closed:
-            # Only calls that failed at once come here: there is nobody left to ask.
+            # There is nobody left to ask: a call that has not failed at once is as one under way when all was closed.
             settle()
             return future
         token = self.watch(call, settle)
@@ -64,6 +64,8 @@ class Bridge:
         if not self.loop.is_closed():
             self.loop.remove_reader(self._fd)
             self._readable()
+            for then in list(self._waiting.values()):
+                then()
         self._waiting.clear()
         self.on_event = None
         self._closed = True

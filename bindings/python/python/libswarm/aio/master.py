@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from .. import _lifecycle, _native
 from .._events import Events, Listener
-from .._options import ConnectionOptions, settings
+from .._options import ConnectionOptions, as_list, listed, settings
 from ..errors import SwarmError
-from ..types import Added, Health, Stats
+from ..jobs import JobOptions, JobsOptions
+from ..types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from ._bridge import Bridge
+from ._groups import Outcomes
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
@@ -35,42 +37,29 @@ class Master(Events):
         self._gathered: list[asyncio.Future[tuple[str, bool]]] = []
         _lifecycle.register(self)
 
-    async def add_job(
-        self, payload: object = None, *, id: str | None = None, result: bool = False, result_ttl: float | None = None
-    ) -> str:
+    async def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
         """Adds a job and returns its id, once Redis has stored it. See `libswarm.Master.add_job`."""
-        return (await self._gather(payload, id, result, result_ttl))[0]
+        return (await self._gather(payload, options))[0]
 
-    async def add(
-        self, payload: object = None, *, id: str | None = None, result: bool = False, result_ttl: float | None = None
-    ) -> Added:
+    async def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
         """As `add_job`, and tells whether the job existed."""
-        return Added(*await self._gather(payload, id, result, result_ttl))
+        return Added(*await self._gather(payload, options))
 
     async def add_jobs(
-        self,
-        payloads: Iterable[object],
-        *,
-        ids: Sequence[str] | None = None,
-        result: bool = False,
-        result_ttl: float | None = None,
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[str]:
-        """Adds many jobs in one go, all checked before any is sent, and returns their ids in order."""
-        many = payloads if isinstance(payloads, list) else list(payloads)
-        added: list[str] = await self._await(self._native.add_many(many, ids, result, result_ttl, True))
+        """Adds many jobs in one go, all checked before any is sent, and returns their ids in order.
+
+        Each of `jobs` is a payload, or a `NewJob` with options that go before those given here for all.
+        """
+        added: list[str] = await self._await(self._native.add_many(as_list(jobs), ids, options, True))
         return added
 
     async def add_many(
-        self,
-        payloads: Iterable[object],
-        *,
-        ids: Sequence[str] | None = None,
-        result: bool = False,
-        result_ttl: float | None = None,
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and tells of each whether it existed."""
-        many = payloads if isinstance(payloads, list) else list(payloads)
-        added: list[tuple[str, bool]] = await self._await(self._native.add_many(many, ids, result, result_ttl))
+        added: list[tuple[str, bool]] = await self._await(self._native.add_many(as_list(jobs), ids, options))
         return [Added(*pair) for pair in added]
 
     async def delete_job(self, id: str) -> bool:
@@ -80,18 +69,91 @@ class Master(Events):
 
     async def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
         """Deletes many jobs; whether each existed, in order."""
-        existed: list[bool] = await self._await(self._native.delete_many(list(ids)))
+        existed: list[bool] = await self._await(self._native.delete_many(listed("ids", ids)))
         return existed
 
     async def result(self, id: str, *, timeout: float | None = None) -> Any:
         """Awaits the result of a job added with `result`. See `libswarm.Master.result`."""
         return await self._await(self._native.result(id, timeout))
 
-    async def run(
-        self, payload: object = None, *, id: str | None = None, result_ttl: float | None = None, timeout: float | None = None
-    ) -> Any:
-        """Adds a job and awaits its result. After a timeout or a cancellation the job goes on."""
-        return await self._await(self._native.run(payload, id, result_ttl, timeout))
+    async def run(self, payload: object = None, *, timeout: float | None = None, **options: Unpack[JobOptions]) -> Any:
+        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or a cancellation the job goes on."""
+        return await self._await(self._native.run(payload, timeout, options))
+
+    async def run_many(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        **options: Unpack[JobsOptions],
+    ) -> list[Any]:
+        """Adds many jobs as `add_jobs` and awaits all: in order, each one's result or the SwarmError that `run` would raise.
+
+        The jobs are deleted when this master leaves or is lost, unless `keep` is set.
+        """
+        options.setdefault("tied", not keep)
+        outcomes: list[Any] = await self._await(self._native.run_many(as_list(jobs), ids, timeout, options))
+        return outcomes
+
+    def run_each(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        **options: Unpack[JobsOptions],
+    ) -> AsyncIterator[Ended]:
+        """As `run_many`, but tells each outcome when its job has ended: `async for position, outcome in master.run_each(jobs)`.
+
+        The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
+        """
+        options.setdefault("tied", not keep)
+        bridge = self._bound()
+        return Outcomes(self._native.run_each(as_list(jobs), ids, timeout, options), bridge)
+
+    async def job(self, id: str) -> JobInfo | None:
+        """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
+        job: dict[str, Any] | None = await self._await(self._native.job(id))
+        return None if job is None else JobInfo(**job)
+
+    async def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
+        """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
+
+        Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
+        held ones in no order, those being deleted among them.
+        """
+        jobs, following = await self._await(self._native.jobs(state, after, limit))
+        return JobPage([JobInfo(**job) for job in jobs], following)
+
+    async def queues(self) -> Queues:
+        """How many jobs wait by priority and task, and what is paused."""
+        counts, paused = await self._await(self._native.queues())
+        return Queues([QueueCount(*count) for count in counts], paused)
+
+    async def members(self) -> list[MemberInfo]:
+        """All members alive."""
+        return [MemberInfo(**member) for member in await self._await(self._native.members())]
+
+    async def pause(self, task: str | None = None) -> None:
+        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Jobs held go on."""
+        await self._await(self._native.pause(task))
+
+    async def resume(self, task: str | None = None) -> None:
+        """Ends a pause."""
+        await self._await(self._native.resume(task))
+
+    async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
+        count: int = await self._await(self._native.retry_failed(None if ids is None else listed("ids", ids)))
+        return count
+
+    async def delete_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Forgets failed jobs, those with the ids or all; how many there were."""
+        count: int = await self._await(self._native.delete_failed(None if ids is None else listed("ids", ids)))
+        return count
 
     async def ready(self) -> None:
         """Waits until the master is registered, and raises what is in its way."""
@@ -146,11 +208,9 @@ class Master(Events):
     def _await(self, call: _native.Call) -> asyncio.Future[Any]:
         return self._bound().future(call)
 
-    def _gather(
-        self, payload: object, id: str | None, result: bool, result_ttl: float | None
-    ) -> asyncio.Future[tuple[str, bool]]:
+    def _gather(self, payload: object, options: JobOptions) -> asyncio.Future[tuple[str, bool]]:
         loop = self._bound().loop
-        self._native.gather(payload, id, result, result_ttl)
+        self._native.gather(payload, options)
         future: asyncio.Future[tuple[str, bool]] = loop.create_future()
         if not self._gathered:
             loop.call_soon(self._flush)

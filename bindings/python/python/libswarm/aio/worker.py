@@ -8,15 +8,16 @@ import contextlib
 import functools
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Literal, Self, Unpack, overload
 
 from .. import _lifecycle, _native
 from .._events import logger
 from .._native import Call, Job
 from .._options import WorkerOptions
-from .._worker import BACKLOG, BATCH, LOOK, Handler, WorkerBase, failure_text
+from .._tasks import Handlers
+from .._worker import BACKLOG, BATCH, LOOK, Handler, WorkerBase, fail
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from ..types import Stats
 from ._bridge import Bridge
@@ -49,24 +50,37 @@ class Worker(WorkerBase):
         self._last: asyncio.Event = asyncio.Event()
         _lifecycle.register(self)
 
-    def process(self, handler: Handler) -> Handler:
+    @overload
+    def process(self, handler: Handler) -> Handler: ...
+    @overload
+    def process(self, handler: Handlers) -> None: ...
+    def process(self, handler: Any) -> Any:
         """Has `await handler(job)` run for every job, as many at once as the worker has slots. A decorator.
 
-        What it returns is the job's result; what it raises fails the job for good. When its job is deleted, it is cancelled.
+        What it returns is the job's result. What it raises fails this attempt: `RetryAfter` says when to try again, and
+        `PermanentFailure` that it is of no use. When its job is deleted, timed out or taken back, it is cancelled.
+
+        With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker takes these
+        tasks; jobs without a task only if there is a handler for them, given alone or as "". More may be given at any time.
         """
-        return self._set_handler(handler)
+        if isinstance(handler, Mapping):
+            self._add_handlers(handler)
+            return None
+        self._add_handlers({"": handler})
+        return handler
 
     async def start(self) -> Self:
         """Connects in the background and starts to take jobs. Only the first call does anything."""
         if self._closed:
             raise SwarmClosed("the worker is closed")
         if self._native is None:
+            settings = self._all_settings()
             bridge = self._bridge = Bridge()
             if self._handler is not None:
                 self._consume = self._handle
             schedule = bridge.loop.call_soon
             self._native = native = _native.Worker(
-                self._cluster, self._settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
+                self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
             )
             bridge.on_event = self._take
             self._take()
@@ -188,7 +202,7 @@ class Worker(WorkerBase):
             job.complete(await self._handler(job) if self._handler else None)
         except Exception as error:
             logger.info("%r failed", job, exc_info=True)
-            job.fail(failure_text(error))
+            fail(job, error)
 
     def _worked(self, job: Job, task: asyncio.Task[None]) -> None:
         del self._handling[job.fence]
@@ -209,7 +223,7 @@ class Worker(WorkerBase):
             answer = listener(job)
         except Exception as error:
             logger.exception("a listener of `add` raised; %r fails", job)
-            job.fail(failure_text(error))
+            fail(job, error)
             return
         if answer is not None and type(answer) is not Call and asyncio.iscoroutine(answer):
             self._spawn(answer, job)
@@ -234,7 +248,7 @@ class Worker(WorkerBase):
                     logger.exception("a listener raised")
                 else:
                     logger.exception("a listener of `add` raised; %r fails", job)
-                    job.fail(failure_text(error))
+                    fail(job, error)
 
         if self._bridge is not None:
             task = self._bridge.loop.create_task(guarded())

@@ -1,0 +1,25 @@
+"""The outcomes of many jobs as they end."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+
+from . import _native
+from .types import Ended
+
+
+class Outcomes(Iterator[Ended]):
+    """What `run_each` answers."""
+
+    def __init__(self, group: _native.Group) -> None:
+        self._group = group
+        self._told: collections.deque[Ended] = collections.deque()
+
+    def __next__(self) -> Ended:
+        if not self._told:
+            self._told.extend(Ended(*pair) for pair in self._group.take().wait())
+        try:
+            return self._told.popleft()
+        except IndexError:
+            raise StopIteration from None

@@ -1,0 +1,91 @@
+//! The outcomes of many jobs, each as its job ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libswarm::{Error, ErrorKind, Master, NewJob, Outcome, Result};
+use pyo3::prelude::*;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::call::Call;
+use crate::errors::raise;
+use crate::fork::Owned;
+use crate::runtime::Owner;
+use crate::value::Value;
+
+/// Outcomes told in one crossing, at most.
+const BATCH: usize = 256;
+
+/// Jobs that were added together, of which some have not ended. Dropping it ends the waits, not the jobs.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Group {
+    inner: Owned<(Arc<Mutex<Progress>>, Arc<Owner>)>,
+    deadline: Option<Instant>,
+}
+
+enum Progress {
+    /// In a task of its own, so that a wait that is given up loses nothing.
+    Adding(JoinHandle<Result<libswarm::Group>>),
+    Added(libswarm::Group),
+    /// The jobs could not be added, or the master is closed.
+    Over(Error),
+}
+
+impl Group {
+    /// Adds the jobs at once.
+    pub(crate) fn start(master: Master, runtime: Arc<Owner>, jobs: Vec<NewJob>, limit: Option<Duration>) -> Group {
+        let adding = runtime.handle().spawn(async move { master.run_each(jobs).await });
+        let progress = Arc::new(Mutex::new(Progress::Adding(adding)));
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Group { inner: Owned::new((progress, runtime)), deadline }
+    }
+}
+
+#[pymethods]
+impl Group {
+    /// Waits until a job has ended, and answers `[(position, value or error)]` of all that have; nothing when all were told.
+    fn take(&self) -> PyResult<Call> {
+        let (progress, runtime) = self.inner.get().map_err(raise)?;
+        let limit = self
+            .deadline
+            .map(|deadline| (deadline.saturating_duration_since(Instant::now()), "not all jobs have ended; the others go on"));
+        Ok(Call::spawn(runtime, None, limit, ended(progress.clone())))
+    }
+}
+
+async fn ended(progress: Arc<Mutex<Progress>>) -> Result<Value> {
+    let mut progress = progress.lock().await;
+    if let Progress::Adding(adding) = &mut *progress {
+        let added = adding.await.unwrap_or_else(|_| Err(closed()));
+        *progress = added.map_or_else(Progress::Over, Progress::Added);
+    }
+    let mut ended: Vec<(usize, Result<Outcome>)> = Vec::new();
+    loop {
+        let group = match &mut *progress {
+            Progress::Added(group) => group,
+            Progress::Over(error) if ended.is_empty() => return Err(error.clone()),
+            Progress::Adding(_) | Progress::Over(_) => break,
+        };
+        let next = if ended.is_empty() {
+            group.next().await
+        } else {
+            // No wait from here on: what was taken out is told.
+            tokio::select! { biased; next = group.next() => next, () = std::future::ready(()) => None }
+        };
+        match next {
+            // Nothing that became of the job: nobody waits for it any more.
+            Some((_, Err(error))) if error.kind() == ErrorKind::Closed => *progress = Progress::Over(error),
+            Some(next) if ended.len() + 1 < BATCH => ended.push(next),
+            last => {
+                ended.extend(last);
+                break;
+            }
+        }
+    }
+    Ok(Value::Ended(ended))
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the master is closed")
+}

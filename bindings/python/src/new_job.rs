@@ -1,0 +1,78 @@
+//! Jobs to add, made of what Python gives.
+
+use libswarm::{NewJob, Payload};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList};
+
+use crate::errors::invalid;
+use crate::job_options::JobOptions;
+use crate::options::Text;
+use crate::payload::{encode, encode_many};
+
+/// One job.
+pub(crate) fn new_job(payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<NewJob> {
+    JobOptions::read(options)?.apply(NewJob::new(encode(payload)?))
+}
+
+/// Many jobs. Each of `jobs` is a payload, or a `libswarm.NewJob` with options that go before those of all.
+pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: Option<Vec<Text>>, options: &Bound<'_, PyDict>) -> PyResult<Vec<NewJob>> {
+    if options.contains("id")? {
+        return Err(invalid("an id is one job's own: give `ids`, or a NewJob for each job"));
+    }
+    if let Some(ids) = &ids
+        && ids.len() != jobs.len()
+    {
+        return Err(invalid(format!("{} ids for {} payloads", ids.len(), jobs.len())));
+    }
+    let common = JobOptions::read(options)?;
+    let mut ids = ids.into_iter().flatten();
+    let mut made = |payload: Payload, own: Option<&JobOptions>| {
+        let job = match ids.next() {
+            Some(Text(id)) => NewJob::new(payload).id(id),
+            None => NewJob::new(payload),
+        };
+        own.unwrap_or(&common).apply(job)
+    };
+    if let Some(payloads) = encode_many(jobs)? {
+        return payloads.into_iter().map(|payload| made(payload, None)).collect();
+    }
+    let (payloads, own) = apart(jobs, options)?;
+    let payloads = match encode_many(&payloads)? {
+        Some(payloads) => payloads,
+        // Some are bytes.
+        None => payloads.iter().map(|payload| encode(&payload)).collect::<PyResult<_>>()?,
+    };
+    payloads.into_iter().zip(own).map(|(payload, own)| made(payload, own.as_ref())).collect()
+}
+
+type Apart<'py> = (Bound<'py, PyList>, Vec<Option<JobOptions>>);
+
+/// The payloads, and the options of those jobs that have their own.
+fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>) -> PyResult<Apart<'py>> {
+    let class = class(jobs.py())?;
+    let payloads = PyList::empty(jobs.py());
+    let mut own = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if job.is_instance(class)? {
+            let options = common.copy()?;
+            options.update(job.getattr("options")?.cast::<PyDict>()?.as_mapping())?;
+            own.push(Some(JobOptions::read(&options)?));
+            payloads.append(job.getattr("payload")?)?;
+        } else {
+            own.push(None);
+            payloads.append(job)?;
+        }
+    }
+    Ok((payloads, own))
+}
+
+fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    CLASS.import(py, "libswarm.jobs", "NewJob")
+}
+
+/// Looks up what is otherwise looked up when first needed, before any fork.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    class(py).map(drop)
+}
