@@ -7,7 +7,23 @@ from swarm_support import Redis, wait_until
 from team import Team
 
 LONGEST = "x" * 256
-ODD = ["*", "a b", "{x}", "}{", "a:b:c", "0", "-1:t", "'; return 1 --", "[[", "%s%d", "\\", "\u00e9\U0001f41d", LONGEST, "", "*?[a-z]"]
+ODD = [
+    "*",
+    "a b",
+    "{x}",
+    "}{",
+    "a:b:c",
+    "0",
+    "-1:t",
+    "'; return 1 --",
+    "[[",
+    "%s%d",
+    "\\",
+    "\u00e9\U0001f41d",
+    LONGEST,
+    "",
+    "*?[a-z]",
+]
 REFUSED = {"\n": "INVALID_ARGUMENT", "a\0b": "INVALID_ARGUMENT", LONGEST + "x": "TOO_LARGE", "x" * 65536: "TOO_LARGE"}
 NUMBERS = {
     "priority": ["9007199254740993", "1.5", "x", ""],
@@ -26,7 +42,9 @@ def test_odd_names_are_kept_as_they_are(server: Redis, tmp_path: Path) -> None:
         for number, name in enumerate(ODD):
             for option in ("task", "resource", "similar"):
                 if name or option == "task":
-                    team.ledger.add(master.call("add_many", payloads=[b"1"], **{option: name, "priority": number}).list("ids"), b"1")
+                    team.ledger.add(
+                        master.call("add_many", payloads=[b"1"], **{option: name, "priority": number}).list("ids"), b"1"
+                    )
         wait_until(lambda: team.count(worker, "completed") == len(team.ledger.added), 10, "all are completed")
         tasks = {note.fields["task"] for note in team.notes(worker, "add") if "task" in note.fields}
         assert not tasks - set(ODD)

@@ -54,7 +54,9 @@ def test_garbage_is_a_typed_error(name: str) -> None:
         driver.call("master", cluster="liar", host="127.0.0.1", port=liar.port, timeout=1000)
         answer = driver.ask("add", payload=b"1")
         assert answer.code in ("UNAVAILABLE", "WRONG_SERVER"), answer.fields
-        used = int(next(line.split()[1] for line in Path(f"/proc/{driver.pid}/status").read_text().splitlines() if "VmRSS" in line))
+        used = int(
+            next(line.split()[1] for line in Path(f"/proc/{driver.pid}/status").read_text().splitlines() if "VmRSS" in line)
+        )
         assert used < MEMORY, f"{used} KiB are used"
         assert driver.quit() == 0
     finally:
@@ -62,7 +64,13 @@ def test_garbage_is_a_typed_error(name: str) -> None:
         liar.close()
 
 
-RECORDS = {"empty": b"", "unknown flags": b"\xff\xff\xff", "short extras": b"\x08\x00\xff\xff", "odd extras": b"\x08\x00\x00\x02\x81\xc0", "short result": b"\x02\x00"}
+RECORDS = {
+    "empty": b"",
+    "unknown flags": b"\xff\xff\xff",
+    "short extras": b"\x08\x00\xff\xff",
+    "odd extras": b"\x08\x00\x00\x02\x81\xc0",
+    "short result": b"\x02\x00",
+}
 
 
 @pytest.mark.parametrize("name", RECORDS)

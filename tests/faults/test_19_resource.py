@@ -1,7 +1,9 @@
-"""Fault 19: 1,000 jobs of one resource, 50 workers, random kills. Their executions do not overlap, they come in order, and waiting costs
-at most 3 commands per job."""
+"""Fault 19: 1,000 jobs of one resource, 50 workers, random kills. Their executions do not overlap, they come in order, and
+waiting costs at most 3 commands per job."""
 
+import itertools
 import random
+from functools import partial
 from pathlib import Path
 
 from swarm_support import Redis, wait_until
@@ -28,8 +30,12 @@ def test_jobs_of_one_resource_do_not_overlap(server: Redis, tmp_path: Path) -> N
         ids = team.add(master, JOBS, resource="disk")
         chance = random.Random(19)
         alive = list(workers)
+
+        def completed(enough: int) -> bool:
+            return int(team.stats(master)["completed"]) >= enough
+
         for kill in range(1, KILLS + 1):
-            wait_until(lambda: int(team.stats(master)["completed"]) >= kill * JOBS // (KILLS + 2), 30, "some are completed")
+            wait_until(partial(completed, kill * JOBS // (KILLS + 2)), 30, "some are completed")
             # The holder, so that it matters.
             holder = next(iter(master.call("jobs", state="held", limit=10).list("ids")), None)
             incarnation = master.call("job", id=holder).get("holder") if holder else None
@@ -41,8 +47,10 @@ def test_jobs_of_one_resource_do_not_overlap(server: Redis, tmp_path: Path) -> N
         begun = sorted((note for worker in workers for note in team.notes(worker, "add")), key=lambda note: note.fence)
         done = {(note.job, note.fence) for worker in workers for note in team.notes(worker, "completed")}
         accepted = [note for note in begun if (note.job, note.fence) in done]
-        for one, other in zip(accepted, accepted[1:], strict=False):
-            assert other.t >= one.t + WORK, f"{other.job} began {other.t - one.t:.4f} s after {one.job}, whose work takes {WORK} s"
+        for one, other in itertools.pairwise(accepted):
+            assert other.t >= one.t + WORK, (
+                f"{other.job} began {other.t - one.t:.4f} s after {one.job}, whose work takes {WORK} s"
+            )
         order = list(dict.fromkeys(note.job for note in begun))
         assert order == ids, "the jobs come in the order in which they were added"
         # Renewals and the asking of this test are among them.

@@ -1,9 +1,10 @@
-"""Fault 22: a job is deleted while it waits, starts, runs, finishes, is retried, and when its worker is dead. It ends in exactly one way."""
+"""Fault 22: a job is deleted while it waits, starts, runs, finishes, is retried, and when its worker is dead. It ends in exactly
+one way."""
 
 import time
 from pathlib import Path
 
-from swarm_support import Redis, wait_until
+from swarm_support import Answer, Redis, wait_until
 from team import Team
 
 LEASE = 1.5
@@ -25,13 +26,14 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path) -> None:
 
         # Waiting, in every way there is.
         add("a", resource="r")
-        for name, options in {
+        cases: dict[str, dict[str, object]] = {
             "waiting": {},
             "urgent": {"priority": 9},
             "task": {"task": "t"},
             "delayed": {"delay": 60_000},
             "timed": {"assign_timeout": 60_000, "total_timeout": 60_000},
-        }.items():
+        }
+        for name, options in cases.items():
             delete(add(name, **options))
         worker = team.worker(tasks=["", "t"])
         team.wait_for_notes(worker, "add", 1, 5)
@@ -70,5 +72,5 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path) -> None:
         team.check(master)
 
 
-def _idle(stats: object) -> bool:
+def _idle(stats: Answer) -> bool:
     return all(stats[name] == "0" for name in ("waiting", "held", "deleting", "delayed", "parked"))

@@ -1,5 +1,5 @@
-"""Fault 23: the same job id from 32 producers whose replies get lost. There is one job, and every caller is told its id and whether it
-existed."""
+"""Fault 23: the same job id from 32 producers whose replies get lost. There is one job, and every caller is told its id and
+whether it existed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,8 +1,9 @@
 """The promises that hold whatever happened, checked afterwards from what the workers wrote down and what Redis holds.
 
 I1 each added, not deleted job is in exactly one state. I2 the counts of the states sum to added - removed. I3 at most one
-accepted completion per job. I4 the fences of a job strictly increase. I5 accepted executions do not overlap (each job is its own
-resource; jobs that share one are checked where they are run). I6 payloads arrive unchanged. I7 no key outside the prefix. I8 no key left after `obliterate`.
+accepted completion per job. I4 the fences of a job strictly increase. I5 accepted executions do not overlap (each job is its
+own resource; jobs that share one are checked where they are run). I6 payloads arrive unchanged. I7 no key outside the prefix.
+I8 no key left after `obliterate`.
 """
 
 from collections import Counter, defaultdict
@@ -91,16 +92,12 @@ class Store:
             for inc in members:
                 asked.smembers(f"{prefix}held:{inc}")
             counters, jobs, owners, delayed, parked, ghosts, failed, keys, *held = asked.execute()
-        queues = [text(key) for key in keys if text(key).startswith(f"{prefix}ready:")]
-        # A queue with a task is a sorted set.
-        ready = [
-            job for key in queues for job in (admin.zrange(key, 0, -1) if key.count(":") > 2 else admin.lrange(key, 0, -1))
-        ]
+        ready = [job for key in map(text, keys) if key.startswith(f"{prefix}ready:") for job in _waiting(admin, key)]
         return cls(
             meta={name: int(value or 0) for name, value in zip(_COUNTERS, counters, strict=True)},
             jobs=set(map(text, jobs)) - {_PLACEHOLDER},
             owners={text(job): text(owner) for job, owner in owners.items() if text(job) != _PLACEHOLDER},
-            ready=list(map(text, ready)),
+            ready=ready,
             delayed=set(map(text, delayed)),
             parked=set(map(text, parked)),
             ghosts=set(map(text, ghosts)),
@@ -109,6 +106,13 @@ class Store:
             held={inc: set(map(text, ids)) for inc, ids in zip(members, held, strict=True)},
             keys=sorted(map(text, keys)),
         )
+
+
+def _waiting(admin: redis.Redis, queue: str) -> list[str]:
+    """The ids in a queue. One with a task is a sorted set."""
+    if queue.count(":") > 2:
+        return [text(job) for job, _ in admin.zrange(queue, 0, -1, withscores=True)]
+    return [text(job) for job in admin.lrange(queue, 0, -1)]
 
 
 # An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
