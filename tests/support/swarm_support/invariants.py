@@ -110,9 +110,8 @@ class Store:
 
 def _waiting(admin: redis.Redis, queue: str) -> list[str]:
     """The ids in a queue. One with a task is a sorted set."""
-    if queue.count(":") > 2:
-        return [text(job) for job, _ in admin.zrange(queue, 0, -1, withscores=True)]
-    return [text(job) for job in admin.lrange(queue, 0, -1)]
+    ids = admin.zrange(queue, 0, -1) if queue.count(":") > 2 else admin.lrange(queue, 0, -1)
+    return [text(job) for job in ids if isinstance(job, bytes | str)]
 
 
 # An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
