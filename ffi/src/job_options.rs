@@ -1,7 +1,7 @@
 //! Options of one job that is added.
 
 use std::ffi::c_char;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use libswarm::{Backoff, Durability, Growth, NewJob, Result};
 
@@ -158,8 +158,8 @@ impl swarm_job_options {
             if self.delay != 0 {
                 return Err(invalid("`delay` and `run_at` both say when the job may start; set one of them"));
             }
-            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.run_at));
-            job = job.run_at(at.ok_or_else(|| invalid(format!("run_at is {}, which is too far away", self.run_at)))?);
+            // By name, so that the bound is the core's.
+            job.set("run_at", &self.run_at.to_string())?;
         }
         if self.priority != 0 {
             job = job.priority(self.priority);
