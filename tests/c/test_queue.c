@@ -292,6 +292,32 @@ static void tied_jobs_are_given_up_with_their_master(void) {
   end();
 }
 
+static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
+  begin("moved");
+  keeper first, joined;
+  keeper_start(&first, options);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  swarm_new_job jobs[10];
+  for (int i = 0; i < 10; i++) jobs[i] = (swarm_new_job){swarm_bytes_of("1"), &job};
+  CHECK_OK(swarm_master_add_many(master, jobs, 10, DEADLINE_MS, NULL, &error));
+  kept_job(&first, 9);
+  CHECK_OK(swarm_options_set(options, "rebalance", "true", &error));
+  keeper_start(&joined, options);
+  CHECK(counter_reaches(&first.deleted, 5) && first.reason == SWARM_DELETE_MOVED);
+  for (int i = 0; i < 10; i++) {
+    if (swarm_job_cancelled(first.jobs[i])) {
+      CHECK_OK(swarm_job_stopped(first.jobs[i], &error));
+    } else {
+      CHECK_OK(swarm_job_complete(first.jobs[i], swarm_bytes_of("1"), &error));
+    }
+  }
+  for (long i = 0; i < 5; i++) CHECK_OK(swarm_job_complete(kept_job(&joined, i), swarm_bytes_of("1"), &error));
+  UNTIL_STATS(master, stats.completed == 10 && stats.held == 0);
+  CHECK(swarm_worker_free(first.worker) == SWARM_OK);
+  CHECK(swarm_worker_free(joined.worker) == SWARM_OK);
+  end();
+}
+
 static void less_durable_than_asked_for_is_said(void) {
   begin("durable");
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
@@ -366,6 +392,7 @@ int main(void) {
   RUN(one_job_of_a_resource_runs_at_a_time);
   RUN(similar_jobs_end_as_the_first_ends);
   RUN(tied_jobs_are_given_up_with_their_master);
+  RUN(jobs_move_to_a_worker_that_asks_for_its_share);
   RUN(less_durable_than_asked_for_is_said);
   RUN(what_is_out_of_bounds_is_refused);
   return 0;
