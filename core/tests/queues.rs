@@ -312,8 +312,8 @@ async fn similar_jobs_wait_for_the_first_and_get_its_result() {
     assert_eq!(outcomes[2].clone().unwrap().json::<u32>().unwrap(), 7);
     // If the first is deleted, the next takes its place.
     add(&master, vec![of("d"), of("e")]).await;
-    assert!(master.delete("d").await.unwrap());
     let d = next_job(&worker).await;
+    assert!(master.delete("d").await.unwrap());
     soon("the end of d", d.cancelled()).await;
     d.stopped().await.unwrap();
     assert_eq!(run(&worker, 1).await, ["e"]);

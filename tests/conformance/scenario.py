@@ -199,7 +199,7 @@ class Player:
         if command in ("master", "worker"):
             address = {} if _ADDRESS & set(fields) else self._address
             fields = {"cluster": self._cluster, "lease": 5000, **address, **self._scenario.options, **fields}
-        elif command in ("event", "result", "run", "drained"):
+        elif command in ("event", "result", "run", "run_many", "drained"):
             fields = {"timeout": 5000, **fields}
         elif command == "terminate":
             fields = {"grace": 1000, **fields}

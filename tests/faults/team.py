@@ -43,9 +43,9 @@ class Team:
         self._journals[driver] = journal
         return driver
 
-    def add(self, master: Driver, count: int, payload: bytes = b'{"n":1}') -> list[str]:
+    def add(self, master: Driver, count: int, payload: bytes = b'{"n":1}', **options: object) -> list[str]:
         """Adds jobs in one call."""
-        ids = master.call("add_many", payloads=[payload] * count).list("ids")
+        ids = master.call("add_many", payloads=[payload] * count, **options).list("ids")
         self.ledger.add(ids, payload)
         return ids
 

@@ -191,9 +191,9 @@ impl Store {
         }
     }
 
-    /// Has the others let go of jobs for a worker that joined.
-    pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<()> {
-        self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation)).await.map(drop)
+    /// Has those with the most jobs let go of some for a worker that joined; whether the load is uneven still.
+    pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<bool> {
+        Ok(self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation)).await? == Value::Int(1))
     }
 
     /// Waits until what was written before is as durable as asked.

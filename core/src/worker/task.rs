@@ -25,6 +25,10 @@ use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
 /// Inbox entries read before a round is sent only to have them trimmed.
 const UNTRIMMED: u32 = 64;
 
+/// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
+const REBALANCES: u32 = 12;
+const REBALANCE_PAUSE: Duration = Duration::from_secs(5);
+
 pub(crate) struct Task {
     pub(super) shared: Arc<Shared>,
     pub(super) finishes: Arc<Finishes>,
@@ -290,8 +294,12 @@ impl Task {
         if self.shared.options.rebalance {
             let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
             tokio::spawn(async move {
-                if let Err(error) = shared.store.rebalance(&incarnation).await {
-                    shared.report(Source::Calls, &error);
+                for _ in 0..REBALANCES {
+                    match shared.store.rebalance(&incarnation).await {
+                        Ok(true) if shared.incarnation() == incarnation => tokio::time::sleep(REBALANCE_PAUSE).await,
+                        Ok(_) => break,
+                        Err(error) => return shared.report(Source::Calls, &error),
+                    }
                 }
             });
         }

@@ -1,8 +1,8 @@
 """The promises that hold whatever happened, checked afterwards from what the workers wrote down and what Redis holds.
 
 I1 each added, not deleted job is in exactly one state. I2 the counts of the states sum to added - removed. I3 at most one
-accepted completion per job. I4 the fences of a job strictly increase. I5 accepted executions do not overlap (each job is its
-own resource). I6 payloads arrive unchanged. I7 no key outside the prefix. I8 no key left after `obliterate`.
+accepted completion per job. I4 the fences of a job strictly increase. I5 accepted executions do not overlap (each job is its own
+resource; jobs that share one are checked where they are run). I6 payloads arrive unchanged. I7 no key outside the prefix. I8 no key left after `obliterate`.
 """
 
 from collections import Counter, defaultdict
@@ -65,6 +65,9 @@ class Store:
     jobs: set[str]
     owners: dict[str, str]
     ready: list[str]
+    """Of all queues, one after the other."""
+    delayed: set[str]
+    parked: set[str]
     ghosts: set[str]
     members: set[str]
     failed: set[str]
@@ -80,18 +83,26 @@ class Store:
             asked.hmget(f"{prefix}meta", _COUNTERS)
             asked.hkeys(f"{prefix}jobs")
             asked.hgetall(f"{prefix}owner")
-            asked.lrange(f"{prefix}ready:0", 0, -1)
+            asked.zrange(f"{prefix}delayed", 0, -1)
+            asked.zrange(f"{prefix}parked", 0, -1)
             asked.smembers(f"{prefix}ghosts")
             asked.hkeys(f"{prefix}failed")
             asked.keys("*")
             for inc in members:
                 asked.smembers(f"{prefix}held:{inc}")
-            counters, jobs, owners, ready, ghosts, failed, keys, *held = asked.execute()
+            counters, jobs, owners, delayed, parked, ghosts, failed, keys, *held = asked.execute()
+        queues = [text(key) for key in keys if text(key).startswith(f"{prefix}ready:")]
+        # A queue with a task is a sorted set.
+        ready = [
+            job for key in queues for job in (admin.zrange(key, 0, -1) if key.count(":") > 2 else admin.lrange(key, 0, -1))
+        ]
         return cls(
             meta={name: int(value or 0) for name, value in zip(_COUNTERS, counters, strict=True)},
             jobs=set(map(text, jobs)) - {_PLACEHOLDER},
             owners={text(job): text(owner) for job, owner in owners.items() if text(job) != _PLACEHOLDER},
             ready=list(map(text, ready)),
+            delayed=set(map(text, delayed)),
+            parked=set(map(text, parked)),
             ghosts=set(map(text, ghosts)),
             members=members,
             failed=set(map(text, failed)),
@@ -102,7 +113,7 @@ class Store:
 
 # An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
 _PLACEHOLDER = ""
-_COUNTERS = ["added", "completed", "failures", "deleted", "deaths"]
+_COUNTERS = ["added", "completed", "failures", "deleted", "deaths", "revived"]
 
 
 def text(value: bytes | str) -> str:
@@ -139,9 +150,15 @@ def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[st
     by_owner = {job: owner.split(":")[1] for job, owner in store.owners.items()}
     held = {job for job, owner in store.owners.items() if not owner.endswith(":d")}
     for job in store.jobs:
-        places = [waiting[job] - (job in store.ghosts) > 0, job in held, job in store.failed]
+        places = [
+            waiting[job] - (job in store.ghosts) > 0,
+            job in store.delayed,
+            job in store.parked,
+            job in held,
+            job in store.failed,
+        ]
         if sum(places) != 1 or waiting[job] - (job in store.ghosts) > 1:
-            broken.append(f"I1: {job} is waiting, held, failed: {places}, {waiting[job]} times in line")
+            broken.append(f"I1: {job} is waiting, delayed, parked, held, failed: {places}, {waiting[job]} times in line")
     broken += [f"I1: {job} is held but has no record" for job in held - store.jobs]
     broken += [
         f"I1: {job} is held by {inc}, which does not know it"
@@ -168,7 +185,7 @@ def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[st
 def _broken_counts(store: Store, ledger: Ledger) -> list[str]:
     meta = store.meta
     broken = []
-    if meta["added"] != meta["completed"] + meta["failures"] + meta["deleted"] + len(store.jobs):
+    if meta["added"] + meta["revived"] != meta["completed"] + meta["failures"] + meta["deleted"] + len(store.jobs):
         broken.append(f"I2: counts do not sum: {meta}, {len(store.jobs)} jobs are there")
     if meta["added"] != len(ledger.added):
         broken.append(f"I2: {len(ledger.added)} jobs were added, Redis counted {meta['added']}")

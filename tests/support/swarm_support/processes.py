@@ -80,7 +80,7 @@ class Answer:
         return cls(verdict == "ok", {name: value if name in _LISTS else unquote(value) for name, value in pairs})
 
 
-_LISTS = {"ids", "existed_each", "events"}
+_LISTS = {"ids", "existed_each", "events", "outcomes", "queues", "paused", "members", "headers"}
 
 
 class Driver:

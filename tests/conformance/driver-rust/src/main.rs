@@ -62,7 +62,9 @@ fn unknown(command: &Command) -> Error {
 fn options(command: &Command, own: &[&str]) -> Result<Options, Error> {
     let mut options = Options::new(command.text("cluster")?);
     for (name, value) in &command.fields {
-        if name != "cluster" && !own.contains(&name.as_str()) {
+        if name == "tasks" {
+            options.tasks = command.list(name)?;
+        } else if name != "cluster" && !own.contains(&name.as_str()) {
             options.set(name, value)?;
         }
     }

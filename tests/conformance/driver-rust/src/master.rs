@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use libswarm::{Error, ErrorKind, Event, Master, NewJob, Outcome, Payload};
+use libswarm::{DeleteReason, Error, ErrorKind, Event, JobState, Master, NewJob, Outcome, Payload};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -48,7 +48,7 @@ impl MasterDriver {
             "add_many" => {
                 let mut jobs = Vec::new();
                 for (index, payload) in command.list("payloads")?.iter().enumerate() {
-                    let job = NewJob::new(Payload::raw_json(bytes(payload)?));
+                    let job = set_options(NewJob::new(Payload::raw_json(bytes(payload)?)), command)?;
                     jobs.push(match command.list("ids")?.get(index) {
                         Some(id) => job.id(id),
                         None => job,
@@ -58,6 +58,56 @@ impl MasterDriver {
                 let ids = added.iter().map(|job| &job.id);
                 Ok(Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed)))
             }
+            "run_many" => {
+                let mut all = Vec::new();
+                for payload in command.list("payloads")? {
+                    let job = set_options(NewJob::new(Payload::raw_json(bytes(&payload)?)), command)?;
+                    all.push(job.tied(command.get("keep") != Some("true")));
+                }
+                let outcomes = limited(command, master.run_many(all)).await?;
+                let each = outcomes.into_iter().map(|outcome| match outcome.and_then(Outcome::into_result) {
+                    Ok(payload) => String::from_utf8_lossy(&payload.bytes).into_owned(),
+                    Err(error) => error.kind().name().to_owned(),
+                });
+                Ok(Answer::ok().with_list("outcomes", each))
+            }
+            "job" => match master.job(command.text("id")?).await? {
+                Some(job) => Ok(Answer::ok()
+                    .with("state", job.state.name())
+                    .with("holder", &job.holder)
+                    .with("fence", job.fence)
+                    .with("attempt", job.attempt)
+                    .with("priority", job.priority)
+                    .with("task", &job.task)
+                    .with("resource", &job.resource)
+                    .with("progress", job.progress.as_deref().unwrap_or(""))
+                    .with("error", &job.error)
+                    .with("reason", &job.reason)),
+                None => Ok(Answer::ok().with("state", "none")),
+            },
+            "jobs" => {
+                let state = command.text("state")?;
+                let state = JobState::from_name(state).ok_or_else(|| misuse(format!("no state `{state}`")))?;
+                let after = command.get("after").filter(|after| !after.is_empty());
+                let page = master.jobs(state, after, command.number("limit")? as u32).await?;
+                let ids = page.jobs.iter().map(|job| &job.id);
+                Ok(Answer::ok().with_list("ids", ids).with("next", page.next.as_deref().unwrap_or("")))
+            }
+            "queues" => {
+                let queues = master.queues().await?;
+                let each = queues.queues.iter().map(|queue| format!("{}:{}:{}", queue.priority, queue.task, queue.waiting));
+                Ok(Answer::ok().with_list("queues", each).with_list("paused", queues.paused))
+            }
+            "members" => {
+                let members = master.members().await?;
+                let each =
+                    members.iter().map(|member| format!("{}:{}:{}:{}", member.role, member.name, member.slots, member.held));
+                Ok(Answer::ok().with_list("members", each))
+            }
+            "pause" => master.pause(command.get("task")).await.map(|()| Answer::ok()),
+            "resume" => master.resume(command.get("task")).await.map(|()| Answer::ok()),
+            "retry_failed" => Ok(Answer::ok().with("count", master.retry_failed(ids(command)?.as_deref()).await?)),
+            "delete_failed" => Ok(Answer::ok().with("count", master.delete_failed(ids(command)?.as_deref()).await?)),
             "flood" => self.flood(command.number("count")?, command.payload()?),
             "delete" => Ok(Answer::ok().with("existed", master.delete(command.text("id")?).await?)),
             "delete_many" => {
@@ -116,10 +166,20 @@ pub fn describe(event: &Event) -> Answer {
         Event::Error(error) => answer.with("event", "error").with("code", error.kind().name()).with("message", error.message()),
         Event::Add(job) => {
             let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("deaths", job.deaths);
+            let answer = answer.with("attempt", job.attempt()).with("priority", job.priority()).with("task", job.task());
+            let answer = answer
+                .with("resource", job.resource())
+                .with_list("headers", job.headers().map(|(name, value)| format!("{name}={value}")));
             answer.with_payload(&job.payload)
         }
         Event::Delete { job, reason } => {
-            let reason = format!("{reason:?}").to_lowercase();
+            let reason = match reason {
+                DeleteReason::Deleted => "deleted",
+                DeleteReason::Terminated => "terminated",
+                DeleteReason::LeaseLost => "leaselost",
+                DeleteReason::TimedOut => "timedout",
+                DeleteReason::Moved => "moved",
+            };
             answer.with("event", "delete").with("id", &job.id).with("fence", job.fence).with("reason", reason)
         }
     }
@@ -137,13 +197,22 @@ fn hard_value(name: &str) -> Result<String, Error> {
 }
 
 fn new_job(command: &Command) -> Result<NewJob, Error> {
-    let mut job = NewJob::new(command.payload()?);
+    set_options(NewJob::new(command.payload()?), command)
+}
+
+/// Every field that is not the command's own is an option of the job.
+fn set_options(mut job: NewJob, command: &Command) -> Result<NewJob, Error> {
     for (name, value) in &command.fields {
-        if !matches!(name.as_str(), "payload" | "type" | "timeout") {
+        if !matches!(name.as_str(), "payload" | "payloads" | "ids" | "type" | "timeout" | "keep") {
             job.set(name, value)?;
         }
     }
     Ok(job)
+}
+
+/// The ids of a command that may leave them out.
+fn ids(command: &Command) -> Result<Option<Vec<String>>, Error> {
+    command.get("ids").map(|_| command.list("ids")).transpose()
 }
 
 async fn limited<T>(command: &Command, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -156,6 +225,6 @@ fn outcome(outcome: Outcome) -> Result<Answer, Error> {
     match outcome {
         Outcome::Completed(payload) => Ok(Answer::ok().with_payload(&payload)),
         Outcome::Failed(failure) if failure.reason.is_empty() => Err(misuse("a failure without a reason")),
-        Outcome::Failed(failure) => Err(Error::new(ErrorKind::JobFailed, failure.message)),
+        Outcome::Failed(failure) => Err(Error::new(failure.kind(), failure.message)),
     }
 }

@@ -20,6 +20,7 @@ enum Behaviour {
     Hold,
     Echo,
     Burn(Duration),
+    Wait(Duration),
     Late,
 }
 
@@ -52,6 +53,7 @@ impl WorkerDriver {
             None | Some("hold") => Behaviour::Hold,
             Some("echo") => Behaviour::Echo,
             Some("burn") => Behaviour::Burn(command.time("burn")?),
+            Some("wait") => Behaviour::Wait(command.time("burn")?),
             Some("late") => Behaviour::Late,
             Some(other) => return Err(misuse(format!("no behaviour `{other}`"))),
         };
@@ -84,6 +86,13 @@ impl WorkerDriver {
             }),
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
             "fail" => self.finish(command, Finish::Fail(command.text("message")?.to_owned())).await,
+            "fail_for_good" => self.finish(command, Finish::FailForGood(command.text("message")?.to_owned())).await,
+            "retry" => self.finish(command, Finish::Retry(command.text("message")?.to_owned(), command.time("after")?)).await,
+            "progress" => {
+                worker.progress(command.number("fence")?, command.payload()?.bytes)?;
+                Ok(Answer::ok())
+            }
+            "tasks" => worker.set_tasks(command.list("tasks")?).map(|()| Answer::ok()),
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
             "drain" => {
@@ -124,6 +133,13 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 match shared.behaviour {
                     Behaviour::Hold | Behaviour::Late => {}
                     Behaviour::Echo => complete(&shared, job),
+                    Behaviour::Wait(time) => {
+                        let (shared, job) = (shared.clone(), job.clone());
+                        tokio::spawn(async move {
+                            tokio::time::sleep(time).await;
+                            complete(&shared, &job);
+                        });
+                    }
                     Behaviour::Burn(time) => {
                         tokio::task::block_in_place(|| burn(time));
                         complete(&shared, job);

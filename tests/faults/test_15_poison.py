@@ -1,0 +1,32 @@
+"""Fault 15: a job that kills its process each time fails as `poison` after `max_deaths`; other jobs are not charged for it."""
+
+from pathlib import Path
+
+from swarm_support import Redis, wait_until
+from team import Team
+
+LEASE = 1.0
+MAX_DEATHS = 3
+OTHERS = 20
+
+
+def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Redis, tmp_path: Path) -> None:
+    with Team(server, tmp_path, LEASE) as team:
+        master = team.master()
+        (poison,) = team.add(master, 1, b'"poison"')
+        others = team.add(master, OTHERS)
+        for _ in range(MAX_DEATHS + 1):
+            victim = team.worker(slots=1)
+            (note,) = team.wait_for_notes(victim, "add", 1, LEASE + 5)
+            assert note.job == poison, "it goes first again, so it is found out soon"
+            victim.kill()
+            wait_until(lambda: team.stats(master)["held"] == "0", LEASE + 5, "its job is taken back")
+        worker = team.worker(behave="echo")
+        wait_until(lambda: int(team.stats(master)["completed"]) == OTHERS, 10, "all others are completed")
+        failed = master.call("job", id=poison)
+        assert (failed["state"], failed["reason"]) == ("failed", "poison")
+        stats = team.stats(master)
+        assert (stats["deaths"], stats["failures"]) == (str(MAX_DEATHS + 1), "1")
+        assert {note.job for note in team.notes(worker, "add")} == set(others)
+        assert team.count(worker, "added") == OTHERS
+        team.check(master)

@@ -1,0 +1,50 @@
+"""Fault 19: 1,000 jobs of one resource, 50 workers, random kills. Their executions do not overlap, they come in order, and waiting costs
+at most 3 commands per job."""
+
+import random
+from pathlib import Path
+
+from swarm_support import Redis, wait_until
+from team import Team
+
+JOBS = 1000
+WORKERS = 50
+KILLS = 5
+WORK = 0.002
+LEASE = 1.0
+
+
+def calls(server: Redis) -> int:
+    """Scripts that clients have called."""
+    commands = server.admin.info("commandstats")
+    return sum(int(commands.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("evalsha", "eval"))
+
+
+def test_jobs_of_one_resource_do_not_overlap(server: Redis, tmp_path: Path) -> None:
+    with Team(server, tmp_path, LEASE) as team:
+        master = team.master()
+        workers = [team.worker(behave="wait", burn=int(WORK * 1000)) for _ in range(WORKERS)]
+        before = calls(server)
+        ids = team.add(master, JOBS, resource="disk")
+        chance = random.Random(19)
+        alive = list(workers)
+        for kill in range(1, KILLS + 1):
+            wait_until(lambda: int(team.stats(master)["completed"]) >= kill * JOBS // (KILLS + 2), 30, "some are completed")
+            # The holder, so that it matters.
+            holder = next(iter(master.call("jobs", state="held", limit=10).list("ids")), None)
+            incarnation = master.call("job", id=holder).get("holder") if holder else None
+            victim = next((w for w in alive if w.call("ready")["incarnation"] == incarnation), chance.choice(alive))
+            alive.remove(victim)
+            victim.kill()
+        wait_until(lambda: int(team.stats(master)["completed"]) == JOBS, 60, "all are completed")
+
+        begun = sorted((note for worker in workers for note in team.notes(worker, "add")), key=lambda note: note.fence)
+        done = {(note.job, note.fence) for worker in workers for note in team.notes(worker, "completed")}
+        accepted = [note for note in begun if (note.job, note.fence) in done]
+        for one, other in zip(accepted, accepted[1:], strict=False):
+            assert other.t >= one.t + WORK, f"{other.job} began {other.t - one.t:.4f} s after {one.job}, whose work takes {WORK} s"
+        order = list(dict.fromkeys(note.job for note in begun))
+        assert order == ids, "the jobs come in the order in which they were added"
+        # Renewals and the asking of this test are among them.
+        assert calls(server) - before < 3 * JOBS, "waiting costs too many calls"
+        team.check(master)

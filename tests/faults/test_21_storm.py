@@ -1,0 +1,56 @@
+"""Fault 21: workers join and leave while 1,000 jobs are held. The load evens out, and a job has never two holders."""
+
+import math
+from pathlib import Path
+
+import pytest
+from swarm_support import Driver, Redis, wait_until
+from team import Team
+
+JOBS = 1000
+WORKERS = 10
+LEASE = 2.0
+
+
+def loads(workers: list[Driver]) -> list[int]:
+    """How many jobs each holds."""
+    return [int(worker.call("health")["held"]) for worker in workers]
+
+
+def even(workers: list[Driver]) -> bool:
+    held = loads(workers)
+    return sum(held) == JOBS and max(held) - min(held) <= 1
+
+
+@pytest.mark.parametrize("rebalance", [False, True])
+def test_the_load_evens_out(server: Redis, tmp_path: Path, rebalance: bool) -> None:
+    with Team(server, tmp_path, LEASE) as team:
+        master = team.master()
+        workers = [team.worker(rebalance=rebalance) for _ in range(WORKERS)]
+        team.add(master, JOBS)
+        wait_until(lambda: even(workers), 10, "all jobs are held, evenly")
+
+        joined = team.worker(rebalance=rebalance)
+        if rebalance:
+            wait_until(lambda: even([*workers, joined]), 10, "the load is even again")
+            moves = sum(len(team.notes(worker, "delete")) for worker in workers)
+            assert moves <= math.ceil(JOBS / (WORKERS + 1)), f"{moves} jobs moved"
+        else:
+            assert sum(len(team.notes(worker, "delete")) for worker in workers) == 0, "nothing moves by itself"
+
+        # One leaves: its jobs go to the least loaded.
+        gone = workers.pop()
+        gone.call("terminate", grace=1000)
+        members = [*workers, joined]
+        wait_until(lambda: sum(loads(members)) == JOBS, 10, "its jobs are held by the others")
+        # Each is replaced in turn.
+        for _ in range(3):
+            old = members.pop(0)
+            members.append(team.worker(rebalance=rebalance))
+            old.call("terminate", grace=1000)
+            wait_until(lambda: sum(loads(members)) == JOBS, 10, "all jobs are held")
+        if rebalance:
+            wait_until(lambda: even(members), 30, "the load is even at the end")
+        for member in members:
+            member.call("terminate", grace=1000)
+        team.check(master)
