@@ -8,14 +8,14 @@
  * empty value.
  *
  * Ownership. What is passed in stays the caller's and is copied where it is needed longer than the call. What a function
- * for reading returns is borrowed: it lives as long as its object. Every call with a `user_data` takes it over, also if the
- * call fails: `destroy`, unless NULL, runs exactly once, after the last callback, on any thread. It must not call back into
- * the object. Memory is never to be passed to free(), nor memory of malloc() to swarm_*_free: the library may have an
+ * for reading returns is borrowed: it lives as long as its object. Every call with a `destroy` takes its `user_data` over,
+ * also if the call fails: `destroy`, unless NULL, runs exactly once, after the last callback, on any thread. It must not call
+ * back into the object. What a callback returns becomes the library's. Memory is never to be passed to free(), nor memory of malloc() to swarm_*_free: the library may have an
  * allocator of its own.
  *
  * Threads. All functions of a master or a worker may be called from many threads at once, except _free, which must be the
  * last use. Options, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
- * used by its owner, on any thread, one at a time.
+ * used by its owner, on any thread, one at a time; one that is lent to a callback is not to be used after it.
  *
  * Callbacks come on a thread of the library's, one at a time for each master or worker, never on a thread that keeps a
  * lease alive: a callback may take its time, though the callbacks behind it wait. Or they come on the program's own thread:

@@ -190,7 +190,7 @@ impl From<Stats> for swarm_stats {
             revived,
         } = stats;
         let struct_size = size_of::<swarm_stats>();
-        let stats = swarm_stats {
+        swarm_stats {
             struct_size,
             waiting,
             held,
@@ -207,8 +207,7 @@ impl From<Stats> for swarm_stats {
             parked,
             retries,
             revived,
-        };
-        stats
+        }
     }
 }
 

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn swarm_job_header(job: Option<&swarm_job>, name: *const 
         let Some(job) = job.filter(|_| !name.is_null()) else { return std::ptr::null() };
         // SAFETY: a non-NULL text is NUL-terminated.
         let name = unsafe { CStr::from_ptr(name) };
-        let header = job.texts().headers.iter().find(|(header, _)| &**header == name);
+        let header = job.texts().headers.iter().find(|(header, _)| header.as_c_str() == name);
         header.map_or(std::ptr::null(), |(_, value)| value.as_ptr())
     })
 }

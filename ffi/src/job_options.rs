@@ -124,13 +124,16 @@ impl swarm_new_job {
     }
 }
 
+type SetName = fn(NewJob, String) -> NewJob;
+type SetTime = fn(NewJob, Duration) -> NewJob;
+
 impl swarm_job_options {
     /// Sets what was changed and nothing else: what is not set costs the job nothing on its way.
     ///
     /// # Safety
     /// Its texts end with a NUL, and its headers are readable for their count.
     unsafe fn apply(&self, mut job: NewJob) -> Result<NewJob> {
-        let names: [(&str, *const c_char, fn(NewJob, String) -> NewJob); 4] = [
+        let names: [(_, _, SetName); 4] = [
             ("id", self.id, NewJob::id),
             ("task", self.task, NewJob::task),
             ("resource", self.resource, NewJob::resource),
@@ -142,7 +145,7 @@ impl swarm_job_options {
                 job = set(job, name.to_owned());
             }
         }
-        let times: [(u64, fn(NewJob, Duration) -> NewJob); 5] = [
+        let times: [(_, SetTime); 5] = [
             (self.result_ttl, NewJob::result_ttl),
             (self.delay, NewJob::delay),
             (self.assign_timeout, NewJob::assign_timeout),

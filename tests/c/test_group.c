@@ -19,7 +19,7 @@ static swarm_result *answer(void *user_data, const swarm_job *job) {
 
 /* The jobs 0 to JOBS - 1, each its own number. */
 static swarm_new_job *numbered(void) {
-  static char texts[JOBS][4];
+  static char texts[JOBS][12];
   static swarm_new_job jobs[JOBS];
   for (int i = 0; i < JOBS; i++) {
     snprintf(texts[i], sizeof texts[i], "%d", i);
@@ -30,7 +30,7 @@ static swarm_new_job *numbered(void) {
 }
 
 static void check_outcome(size_t index, const swarm_outcome *outcome) {
-  char expected[4];
+  char expected[12];
   snprintf(expected, sizeof expected, "%d", (int)index);
   swarm_bytes result = swarm_outcome_result(outcome);
   if (index == 13) {
