@@ -44,7 +44,7 @@ pub unsafe extern "C" fn swarm_master_job(
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
         place.give_any(member.ask(timeout_ms, "looking up a job", |core| async move {
-            core.job(&id).await?.map(|job| written(&job)).transpose()
+            core.job(&id).await?.map(|job| written(serde_json::to_string(&job))).transpose()
         })?);
         Ok(())
     })
@@ -66,7 +66,9 @@ pub unsafe extern "C" fn swarm_master_job_async(
         let member = swarm_master::member(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
-        member.ask_async(done, user_data, |core| async move { core.job(&id).await?.map(|job| written(&job)).transpose() })
+        member.ask_async(done, user_data, |core| async move {
+            core.job(&id).await?.map(|job| written(serde_json::to_string(&job))).transpose()
+        })
     })
 }
 
@@ -128,9 +130,9 @@ pub unsafe extern "C" fn swarm_master_queues(
     guard(error, || {
         let member = swarm_master::member(master)?;
         let place = place(json, "json")?;
-        place.give_any(
-            member.ask(timeout_ms, "counting the queues", |core| async move { written(&core.queues().await?).map(Some) })?,
-        );
+        place.give_any(member.ask(timeout_ms, "counting the queues", |core| async move {
+            written(serde_json::to_string(&core.queues().await?)).map(Some)
+        })?);
         Ok(())
     })
 }
@@ -148,7 +150,7 @@ pub unsafe extern "C" fn swarm_master_queues_async(
     let user_data = UserData::new(user_data, destroy);
     guard(error, || {
         let member = swarm_master::member(master)?;
-        member.ask_async(done, user_data, |core| async move { written(&core.queues().await?).map(Some) })
+        member.ask_async(done, user_data, |core| async move { written(serde_json::to_string(&core.queues().await?)).map(Some) })
     })
 }
 
@@ -164,9 +166,9 @@ pub unsafe extern "C" fn swarm_master_members(
     guard(error, || {
         let member = swarm_master::member(master)?;
         let place = place(json, "json")?;
-        place.give_any(
-            member.ask(timeout_ms, "looking up the members", |core| async move { written(&core.members().await?).map(Some) })?,
-        );
+        place.give_any(member.ask(timeout_ms, "looking up the members", |core| async move {
+            written(serde_json::to_string(&core.members().await?)).map(Some)
+        })?);
         Ok(())
     })
 }
@@ -184,7 +186,7 @@ pub unsafe extern "C" fn swarm_master_members_async(
     let user_data = UserData::new(user_data, destroy);
     guard(error, || {
         let member = swarm_master::member(master)?;
-        member.ask_async(done, user_data, |core| async move { written(&core.members().await?).map(Some) })
+        member.ask_async(done, user_data, |core| async move { written(serde_json::to_string(&core.members().await?)).map(Some) })
     })
 }
 
@@ -213,12 +215,12 @@ impl Page {
     }
 
     async fn look(self, core: Master) -> Result<Option<swarm_text>> {
-        written(&core.jobs(self.state, self.after.as_deref(), self.limit).await?).map(Some)
+        written(serde_json::to_string(&core.jobs(self.state, self.after.as_deref(), self.limit).await?)).map(Some)
     }
 }
 
-fn written(value: &impl serde::Serialize) -> Result<swarm_text> {
-    let text = serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::Internal, format!("writing JSON: {e}")))?;
+fn written(json: serde_json::Result<String>) -> Result<swarm_text> {
+    let json = json.map_err(|e| Error::new(ErrorKind::Internal, format!("writing what was seen as JSON: {e}")))?;
     // JSON text has no NUL.
-    Ok(swarm_text { text: c_text(&text) })
+    Ok(swarm_text { text: c_text(&json) })
 }
