@@ -9,6 +9,11 @@ DISPATCH = 1.5
 WAITING_BYTES = 240
 IDLE_COMMANDS = 1
 CROWD = 1.3
+# CPU per job, as a multiple of a plain one.
+OPTIONS = {"bulk_priority": 1.2, "bulk_retries": 2, "bulk_resource": 2}
+# Milliseconds after a delayed job is due, and results as a multiple of two hand-overs.
+LATE_MS = 20
+ROUND_TRIP = 1.5
 
 
 def progress(text):
@@ -38,6 +43,7 @@ def table(figures, languages):
             f"  {language:7} {waiting:6.1f} bytes per waiting job {_verdict(waiting, WAITING_BYTES)}   "
             f"{idle:5.2f} commands/s idle {_verdict(idle, IDLE_COMMANDS)} (and {inside:.2f} inside scripts)"
         )
+    _queues(figures)
     crowds = [key for key in figures.values if key[2] == "ratio_to_few"]
     if crowds:
         print("\nCPU per job in a crowd, as a multiple of the figure with few")
@@ -45,6 +51,22 @@ def table(figures, languages):
             ratio = figures.median(language, workload, metric)
             total = figures.median(language, workload, "cpu_us_per_job")
             print(f"  {language:7} {workload:16} {total:6.2f} us  {ratio:5.2f} x  {_verdict(ratio, CROWD)}")
+
+
+def _queues(figures):
+    plain = [key for key in figures.values if key[2] == "ratio_to_plain"]
+    if not plain:
+        return
+    print("\njobs with options, CPU as a multiple of plain jobs beside them")
+    for language, workload, metric, _ in plain:
+        total = figures.median(language, workload, "cpu_us_per_job")
+        ratio = figures.median(language, workload, metric)
+        print(f"  {language:7} {workload:16} {total:6.2f} us  {ratio:5.2f} x  {_verdict(ratio, OPTIONS[workload])}")
+    late = [figures.median("rust", "delayed", f"late_{share}_ms") for share in ("p50", "p99")]
+    print(f"  delayed jobs are late by p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms {_verdict(late[1], LATE_MS)}")
+    trips = [figures.median("rust", "round_trip", f"round_trip_{share}_us") for share in ("p50", "p99")]
+    ratio = figures.median("rust", "round_trip", "ratio_to_two_hand_overs")
+    print(f"  results come back after p50 {trips[0]:.0f} us, p99 {trips[1]:.0f} us, {ratio:.2f} x two hand-overs {_verdict(ratio, ROUND_TRIP)}")
 
 
 def _throughput(figures, language, workload, target):

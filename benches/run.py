@@ -51,6 +51,8 @@ def main():
         for language, command in commands.items():
             report.progress(f"memory, {language}")
             workloads.waiting_memory(redis, figures, language, command, size.waiting)
+        if "rust" in commands:
+            queues(redis, figures, commands["rust"], size)
         if "rust" in commands and not arguments.skip_crowds:
             crowds(redis, figures, commands["rust"], size)
     with contextlib.ExitStack() as stack:
@@ -88,6 +90,26 @@ def raw(redis, figures, size):
     dispatch = workloads.dispatch(redis, figures, "raw", RAW, size.samples)
     workloads.ping(redis, figures, RAW, size.samples)
     return {"bulk": bulk, "bulk_concurrent": concurrent, "one_by_one": bulk, "dispatch": dispatch}
+
+
+def queues(redis, figures, command, size):
+    """What options of jobs cost, each beside plain jobs; how late delayed ones are; results beside two hand-overs."""
+    kinds = {
+        "bulk_priority": ("priority", size.jobs),
+        "bulk_retries": ("retries", size.jobs),
+        "bulk_resource": ("resource", size.jobs // 10, 100),
+    }
+    for _ in range(size.rounds):
+        for workload, (verb, count, *numbers) in kinds.items():
+            report.progress(workload)
+            plain = workloads.add_then_drain(redis, figures, "rust", command, f"plain_{count}", "bulk", count)
+            value = workloads.add_then_drain(redis, figures, "rust", command, workload, verb, count, *numbers)
+            figures.add("rust", workload, "ratio_to_plain", value / plain, "x")
+        report.progress("delayed jobs, results")
+        workloads.delayed(redis, figures, "rust", command, size.samples, 200)
+        hand_over = workloads.dispatch(redis, figures, "raw", RAW, size.samples)
+        value = workloads.round_trip(redis, figures, "rust", command, size.samples)
+        figures.add("rust", "round_trip", "ratio_to_two_hand_overs", value / (2 * hand_over), "x")
 
 
 def crowds(redis, figures, command, size):

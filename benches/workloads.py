@@ -16,13 +16,13 @@ def _split(figures, language, workload, count, **micros):
     return total
 
 
-def add_then_drain(redis, figures, language, command, workload, verb, count):
+def add_then_drain(redis, figures, language, command, workload, verb, count, *numbers):
     """All jobs are added while no worker is there; then a worker takes and completes them."""
     redis.flush()
     worker = Program(command, "worker", redis.url, "bench")
     producer = Program(command, "producer", redis.url, "bench")
     with Cpu(producer=producer.pid, redis=redis.process.pid) as adding:
-        producer.tell(verb, count)
+        producer.tell(verb, count, *numbers)
         (added_ns,) = producer.expect("done")
     producer.close()
     with Cpu(worker=worker.pid, redis=redis.process.pid) as draining:
@@ -78,6 +78,40 @@ def dispatch(redis, figures, language, command, count):
     p50 = percentile(samples, 0.5) / 1000
     figures.add(language, "dispatch", "dispatch_p50_us", p50, "us")
     figures.add(language, "dispatch", "dispatch_p99_us", percentile(samples, 0.99) / 1000, "us")
+    return p50
+
+
+def delayed(redis, figures, language, command, count, delay_ms):
+    """How late delayed jobs start at an idle worker."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("dispatch", count)
+    worker.expect("started")
+    producer.tell("delayed", count, delay_ms)
+    producer.expect("done")
+    samples = worker.expect("done")
+    producer.close()
+    worker.close()
+    figures.add(language, "delayed", "late_p50_ms", percentile(samples, 0.5) / 1e6, "ms")
+    figures.add(language, "delayed", "late_p99_ms", percentile(samples, 0.99) / 1e6, "ms")
+
+
+def round_trip(redis, figures, language, command, count):
+    """One job at a time with its result: from before the add to the result at the producer."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("drain", count)
+    worker.expect("started")
+    producer.tell("run", count, PAUSE_US)
+    samples = producer.expect("done")
+    worker.kill()
+    producer.close()
+    samples = samples[count // 20 :]
+    p50 = percentile(samples, 0.5) / 1000
+    figures.add(language, "round_trip", "round_trip_p50_us", p50, "us")
+    figures.add(language, "round_trip", "round_trip_p99_us", percentile(samples, 0.99) / 1000, "us")
     return p50
 
 

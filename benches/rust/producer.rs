@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bench_control::{CALL, FIRST, IN_FLIGHT, monotonic, next_command, say};
+use bench_control::{CALL, FIRST, IN_FLIGHT, monotonic, next_command, say, say_samples};
 use libswarm::{Master, NewJob, Options};
 use tokio::runtime::Runtime;
 
@@ -15,7 +15,20 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
     while let Some(command) = next_command() {
         let begun = monotonic();
         match command.name.as_str() {
-            "bulk" => runtime.block_on(bulk(&master, command.number(0))),
+            "bulk" => runtime.block_on(bulk(&master, command.number(0), job)),
+            "priority" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).priority((n % 10) as i64))),
+            "task" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).task("mail"))),
+            "retries" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).retries(3))),
+            "resource" => {
+                let (count, resources) = (command.number(0), command.number(1));
+                runtime.block_on(bulk(&master, count, |n| job(n).resource((n % resources).to_string())));
+            }
+            "delayed" => runtime.block_on(delayed(&master, command.number(0), command.number(1))),
+            "run" => {
+                let samples = runtime.block_on(round_trips(&master, command.number(0), command.number(1)));
+                say_samples(&samples);
+                continue;
+            }
             "one" => runtime.block_on(one_by_one(&master, command.number(0))),
             "dispatch" => runtime.block_on(dispatch(&master, command.number(0), command.number(1))),
             other => panic!("no command `{other}`"),
@@ -29,7 +42,7 @@ fn job(n: u64) -> NewJob {
     NewJob::json(&Mail::new(n)).expect("a payload")
 }
 
-async fn bulk(master: &Master, count: u64) {
+async fn bulk(master: &Master, count: u64, job: impl Fn(u64) -> NewJob) {
     let mut from = 0;
     while from < count {
         let to = count.min(from + CALL);
@@ -53,6 +66,27 @@ async fn one_by_one(master: &Master, count: u64) {
     for task in tasks {
         task.await.expect("a task");
     }
+}
+
+/// Jobs that become due one by one, 2 ms apart, from `delay_ms` after the first on; each carries when it is due.
+async fn delayed(master: &Master, count: u64, delay_ms: u64) {
+    for n in 0..count {
+        let delay = Duration::from_millis(delay_ms + n % 100);
+        master.add(job(monotonic() + delay.as_nanos() as u64).delay(delay)).await.expect("a job added");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Nanoseconds from before the add to the result, one job at a time.
+async fn round_trips(master: &Master, count: u64, pause_us: u64) -> Vec<u64> {
+    let mut samples = Vec::new();
+    for _ in 0..count {
+        tokio::time::sleep(Duration::from_micros(pause_us)).await;
+        let begun = monotonic();
+        master.run(job(begun)).await.expect("a result");
+        samples.push(monotonic() - begun);
+    }
+    samples
 }
 
 async fn dispatch(master: &Master, count: u64, pause_us: u64) {

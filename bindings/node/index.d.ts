@@ -1,4 +1,11 @@
 import { EventEmitter } from "node:events";
+import type { SwarmError } from "./types/errors.js";
+import type { Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
+import type { GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
+
+export * from "./types/errors.js";
+export * from "./types/info.js";
+export * from "./types/options.js";
 
 /** Called once: with an error, or with `null` and the outcome. */
 export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError | null, value?: T, ...more: More) => void;
@@ -6,137 +13,28 @@ export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError
 /** Bytes travel as they are; anything else travels as JSON. */
 export type Bytes = Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView;
 
-/** Options of masters and workers. Times are in milliseconds. */
-export interface MemberOptions {
-  /** `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db`, `redis+cluster://h1,h2`. */
-  url?: string;
-  /** Host name, `localhost` unless set. */
-  host?: string;
-  /** Port, 6379 unless set. */
-  port?: number | string;
-  /** Path of a Unix socket, in place of host and port. */
-  socket?: string;
-  /** A client of node_redis, redis or ioredis: its address, database and login are read, the client is left alone. */
-  client?: object;
-  /** Replaces the cluster id in the keys. */
-  prefix?: string;
-  /** Number of the database. As in assemblage 0.1, `abs(db) % 16`; one in `url` is taken as it is. */
-  db?: number | string;
-  /** ACL user. */
-  username?: string;
-  /** Password of the user, or of the server. */
-  password?: string;
-  /** The Sentinels, each `host:port`. */
-  sentinels?: string | string[];
-  /** Name of the master that the Sentinels watch. */
-  sentinelMaster?: string;
-  /** ACL user at the Sentinels. */
-  sentinelUsername?: string;
-  /** Password at the Sentinels. */
-  sentinelPassword?: string;
-  /** Nodes of a Redis Cluster, each `host:port`. */
-  nodes?: string | string[];
-  /** TLS with the system's certificates. */
-  tls?: boolean;
-  /** File with the CA certificates to trust instead, PEM. */
-  tlsCa?: string;
-  /** File with the client's certificate chain, PEM. */
-  tlsCert?: string;
-  /** File with the client's private key, PEM. */
-  tlsKey?: string;
-  /** How long a member may be silent before its jobs go elsewhere; 1,000 to 86,400,000. */
-  lease?: number;
-  /** The lease under the name of assemblage 0.1; 60,000 unless set, at least 1,000. */
-  expireDelay?: number;
-  /** How long a call waits for Redis before it fails; 5,000 unless set. */
-  timeout?: number;
-  /** Largest payload that is accepted, in bytes; 524,288 unless set. */
-  maxPayload?: number;
-  /** What to do about a server that may evict keys. */
-  eviction?: "refuse" | "warn";
-  /** The member's name, for people. */
-  name?: string;
-  /** The member's group. */
-  group?: string;
-  /** A job fails as `poison` when more workers than this died holding it; 3 unless set. */
-  maxDeaths?: number;
-}
-
-export type MasterOptions = MemberOptions;
-
-export interface WorkerOptions extends MemberOptions {
-  /** Jobs held at most; unlimited unless set. */
-  slots?: number;
-  /** Jobs given but not yet taken up, at most; 1,000 unless set. */
-  window?: number;
-  /** Whether a worker that lost its lease registers anew; true unless set. */
-  rejoin?: boolean;
-  /** Where this worker's jobs go among the waiting when it leaves or is lost; "back" unless set. */
-  requeue?: "front" | "back";
-}
-
-/** Options of a job. */
-export interface JobOptions {
-  /** The caller's own id, at most 256 bytes. While a job with this id exists, adding it again changes nothing. */
-  id?: string;
-  /** Whether to keep the result, so that it can be awaited. */
-  result?: boolean;
-  /** How long the result is kept, in milliseconds; 300,000 unless set. */
-  resultTtl?: number;
-}
-
-export interface WaitOptions {
-  /** Ends the wait with a CancelledError; the job goes on. */
-  signal?: AbortSignal;
-  /** Ends the wait with a TimeoutError after so many milliseconds; the job goes on. */
-  timeout?: number;
-}
-
-export interface RunOptions extends Omit<JobOptions, "result"> {
-  /** Ends the wait with a CancelledError; the job goes on. */
-  signal?: AbortSignal;
-  /** `total` ends the wait with a TimeoutError after so many milliseconds; the job goes on. */
-  timeouts?: { total?: number };
-}
-
 export interface Added {
   id: string;
   /** A job with this id was there already and was left as it was. */
   existed: boolean;
 }
 
-/** A member's own view; costs nothing to ask. */
-export interface Health {
-  /** Connected, registered, and the last renewal was answered in time. */
-  healthy: boolean;
-  connected: boolean;
-  /** The identity in Redis, empty before the first registration. */
-  incarnation: string;
-  /** Milliseconds in which the member may still act as the holder of its jobs. */
-  leaseLeft: number;
-  /** Jobs held. */
-  held: number;
-  /** Jobs or finishes not yet acknowledged by Redis. */
-  pending: number;
-  /** Name of the kind of the last background error, empty if it has healed. */
-  error: string;
-  errorMessage: string;
+/** A job with options of its own, wherever payloads are taken; they go before the options of the call. */
+export class NewJob {
+  constructor(payload?: unknown, options?: JobOptions | null);
+  payload: unknown;
+  options: JobOptions | null | undefined;
 }
 
-/** Counts of a cluster. */
-export interface Stats {
-  waiting: number;
-  held: number;
-  deleting: number;
-  failed: number;
-  results: number;
-  members: number;
-  added: number;
-  completed: number;
-  failures: number;
-  deleted: number;
-  deaths: number;
-}
+/** How a job of a group ended: `value` is its result, `reason` why there is none. */
+export type JobOutcome<R = unknown> = {
+  /** Its place among the jobs given. */
+  position: number;
+  id: string;
+} & ({ status: "fulfilled"; value: R } | { status: "rejected"; reason: SwarmError });
+
+/** What it returns completes the job, what it throws fails this attempt. */
+export type JobHandler<P = any, R = any> = (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>;
 
 interface MemberEvents {
   ready: [];
@@ -201,7 +99,7 @@ export class Master extends Member<MemberEvents> {
   addJob(payload: unknown, callback: Callback<string, [existed: boolean]>): void;
   addJob(payload: unknown, options: JobOptions | null | undefined, callback: Callback<string, [existed: boolean]>): void;
 
-  /** Adds many jobs as `addJob` does. Gives their ids in order. */
+  /** Adds many jobs as `addJob` does; a `NewJob` among them has options of its own. Gives their ids in order. */
   addJobs(payloads: Iterable<unknown>, options?: Omit<JobOptions, "id"> | null): Promise<string[]>;
   addJobs(payloads: Iterable<unknown>, callback: Callback<string[], [existed: boolean[]]>): void;
   addJobs(
@@ -215,9 +113,14 @@ export class Master extends Member<MemberEvents> {
   add(payload: unknown, callback: Callback<Added>): void;
   add(payload: unknown, options: JobOptions | null | undefined, callback: Callback<Added>): void;
 
-  /** Adds many jobs as `add` does, each with options of its own. */
-  addMany(jobs: Iterable<{ payload?: unknown } & JobOptions>): Promise<Added[]>;
-  addMany(jobs: Iterable<{ payload?: unknown } & JobOptions>, callback: Callback<Added[]>): void;
+  /** Adds many jobs as `add` does, each with options of its own, which go before those of all. */
+  addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, options?: Omit<JobOptions, "id"> | null): Promise<Added[]>;
+  addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, callback: Callback<Added[]>): void;
+  addMany(
+    jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>,
+    options: Omit<JobOptions, "id"> | null | undefined,
+    callback: Callback<Added[]>,
+  ): void;
 
   /** Deletes a job whatever its state. Gives the id, also if there was no such job; `false` for an empty id. */
   deleteJob(callback: Callback<string | false, [existed: boolean]>): void;
@@ -228,7 +131,7 @@ export class Master extends Member<MemberEvents> {
   deleteJobs(jobIds: Iterable<unknown>): Promise<boolean[]>;
   deleteJobs(jobIds: Iterable<unknown>, callback: Callback<boolean[]>): void;
 
-  /** Awaits the result of a job that was added with `result: true`. Fails with JobFailedError if the job failed. */
+  /** Awaits the result of a job that was added with `result: true`. Fails with JobFailedError, or the error of a timeout, if the job failed. */
   result<R = unknown>(jobId: string, options?: WaitOptions): Promise<R>;
   result<R = unknown>(jobId: string, callback: Callback<R>): void;
   result<R = unknown>(jobId: string, options: WaitOptions | undefined, callback: Callback<R>): void;
@@ -237,6 +140,55 @@ export class Master extends Member<MemberEvents> {
   run<R = unknown>(payload?: unknown, options?: RunOptions): Promise<R>;
   run<R = unknown>(payload: unknown, callback: Callback<R>): void;
   run<R = unknown>(payload: unknown, options: RunOptions | undefined, callback: Callback<R>): void;
+
+  /**
+   * Adds jobs, each a payload or a `NewJob`, and awaits how they end, in the order of the jobs. They are given up when this
+   * master leaves or is lost, unless `keep` is true.
+   */
+  runMany<R = unknown>(jobs: Iterable<unknown>, options?: GroupOptions | null): Promise<JobOutcome<R>[]>;
+  runMany<R = unknown>(jobs: Iterable<unknown>, callback: Callback<JobOutcome<R>[]>): void;
+  runMany<R = unknown>(
+    jobs: Iterable<unknown>,
+    options: GroupOptions | null | undefined,
+    callback: Callback<JobOutcome<R>[]>,
+  ): void;
+  /** As `runMany`, but gives each outcome as its job ends. To leave the loop stops the wait; the jobs go on. */
+  runEach<R = unknown>(jobs: Iterable<unknown>, options?: GroupOptions | null): AsyncIterableIterator<JobOutcome<R>>;
+
+  /** A job by its id; `null` if there is none: it never was, or is completed, deleted or forgotten. */
+  job<P = any>(jobId: string): Promise<JobInfo<P> | null>;
+  job<P = any>(jobId: string, callback: Callback<JobInfo<P> | null>): void;
+  /**
+   * Jobs in a state, up to `limit` (1 to 1,000; 100 unless set), from where the page before ended (its `next`). Waiting ones
+   * come as they will be given, delayed ones as they become due, failed ones newest first; held ones in no order, with those
+   * that are being deleted.
+   */
+  jobs(state: JobState, options?: { after?: string | null; limit?: number }): Promise<JobPage>;
+  jobs(state: JobState, callback: Callback<JobPage>): void;
+  jobs(state: JobState, options: { after?: string | null; limit?: number } | undefined, callback: Callback<JobPage>): void;
+  /** How many jobs wait by priority and task, and what is paused. */
+  queues(): Promise<Queues>;
+  queues(callback: Callback<Queues>): void;
+  /** All members alive. */
+  members(): Promise<MemberInfo[]>;
+  members(callback: Callback<MemberInfo[]>): void;
+
+  /** Workers are given no more jobs of a task (`""`: of none), or no more at all, until `resume`. Jobs held go on. */
+  pause(task?: string | null): Promise<void>;
+  pause(callback: Callback): void;
+  pause(task: string | null | undefined, callback: Callback): void;
+  /** Ends a pause. */
+  resume(task?: string | null): Promise<void>;
+  resume(callback: Callback): void;
+  resume(task: string | null | undefined, callback: Callback): void;
+  /** Runs failed jobs again, those with the ids or all, with all their retries. Gives how many there were. */
+  retryFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
+  retryFailed(callback: Callback<number>): void;
+  retryFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
+  /** Forgets failed jobs, those with the ids or all. Gives how many there were. */
+  deleteFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
+  deleteFailed(callback: Callback<number>): void;
+  deleteFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
 
   /** Removes every key of the cluster, whoever uses it. */
   obliterate(): Promise<void>;
@@ -260,11 +212,15 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   /** The jobs held now, by id. */
   readonly jobs: { readonly [jobId: string]: Job<P, R> };
 
-  /** Runs the handler for each job: what it returns completes the job, what it throws fails it. */
-  process(
-    handler: (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>,
-    options?: { slots?: number },
-  ): this;
+  /**
+   * Runs the handler for each job: what it returns completes the job, what it throws fails this attempt (`PermanentFailure`:
+   * the job; `RetryAfter`: the next attempt begins so much later). An object has a handler for each task (`""`: for jobs
+   * without one): the worker then takes only these, and what a plain handler is for. May be called more than once.
+   */
+  process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
+
+  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  setTasks(tasks: string | readonly string[]): this;
 
   /** Queues the deletion of any job of the cluster. Gives whether it existed. */
   queueDeleteJob(jobId: unknown): Promise<boolean>;
@@ -297,10 +253,21 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly fence: number;
   /** How many workers died while they held this job. */
   readonly deaths: number;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** How many more attempts there are if this one fails. */
+  readonly retriesLeft: number;
+  readonly priority: number;
+  /** Its task, or `""`. */
+  readonly task: string;
+  /** Its resource, or `""`. */
+  readonly resource: string;
+  /** What the adder sent along. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Whether the job was deleted or taken back. */
   readonly cancelled: boolean;
   /** Why it was. */
-  readonly deleteReason: "deleted" | "terminated" | "lease_lost" | undefined;
+  readonly deleteReason: "deleted" | "terminated" | "lease_lost" | "timed_out" | "moved" | undefined;
   /** Aborts when the job is deleted or taken back. */
   readonly signal: AbortSignal;
 
@@ -308,9 +275,17 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   complete(callback: Callback): void;
   complete(result?: R): Promise<void>;
   complete(result: R, callback: Callback): void;
-  /** Fails the job for good, with an error or its text. */
+  /** Stores how far the work is, as JSON of at most 4 KiB, for those who look the job up. A job that is over ignores it. */
+  progress(value: unknown): void;
+  /** This attempt failed, with an error or its text, as if a handler had thrown it: the job is retried if a retry is left. */
   fail(error?: unknown): Promise<void>;
   fail(error: unknown, callback: Callback): void;
+  /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
+  retry(error: unknown, after: number): Promise<void>;
+  retry(error: unknown, after: number, callback: Callback): void;
+  /** The job failed, whatever its retries. */
+  failForGood(error?: unknown): Promise<void>;
+  failForGood(error: unknown, callback: Callback): void;
   /** Gives the job back to the cluster. */
   release(): Promise<void>;
   release(callback: Callback): void;
@@ -339,66 +314,3 @@ export function setLogger(logger: ((record: LogRecord) => void) | null, options?
 /** The version of libswarm. */
 export const version: string;
 
-/** The base of all errors. */
-export class SwarmError extends Error {
-  constructor(message?: string, options?: { cause?: unknown });
-  /** `SWARM_` and the name of the kind, the same as in the other languages. */
-  readonly code: string;
-  /** Whether the same call may succeed later. */
-  readonly retryable: boolean;
-}
-/** An argument or option is malformed or out of its bounds. */
-export class InvalidArgumentError extends SwarmError {}
-/** A payload, result or name is over its limit. */
-export class TooLargeError extends SwarmError {}
-/** Redis cannot be reached, or is loading, failing over or busy. The connection is being retried. */
-export class UnavailableError extends SwarmError {}
-/** Redis refused the username or password. */
-export class AuthFailedError extends SwarmError {}
-/** The ACL user lacks a permission. */
-export class PermissionDeniedError extends SwarmError {}
-/** The peer is not a Redis server, or not of the configured kind. */
-export class WrongServerError extends SwarmError {}
-/** The server is older than Redis 6.2. */
-export class UnsupportedVersionError extends SwarmError {}
-/** The address is that of a read-only replica. */
-export class ReadOnlyReplicaError extends SwarmError {}
-/** The server evicts keys when it is full, so jobs could vanish. */
-export class EvictionPolicyError extends SwarmError {}
-/** Redis reached `maxmemory`; nothing was added. */
-export class StoreFullError extends SwarmError {}
-/** A key or record under the prefix is not what this protocol writes. */
-export class StoreCorruptError extends SwarmError {}
-/** The cluster is used by members of a newer protocol. */
-export class ProtocolVersionError extends SwarmError {}
-/** The caller's time limit passed. */
-export class TimeoutError extends SwarmError {}
-/** The reply was lost: the jobs may or may not have been added. */
-export class OutcomeUnknownError extends SwarmError {}
-/** The caller cancelled the wait. */
-export class CancelledError extends SwarmError {}
-/** The object was closed or terminated before. */
-export class ClosedError extends SwarmError {}
-/** The job is no longer this execution's. Nothing was changed. */
-export class StaleFenceError extends SwarmError {}
-/** No such job, or its result has expired. */
-export class NotFoundError extends SwarmError {}
-/** The job was deleted. */
-export class JobDeletedError extends SwarmError {}
-/** The job ended as failed; the message is the job's own error. */
-export class JobFailedError extends SwarmError {
-  /** `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read). */
-  readonly reason: string;
-}
-/** The worker could not renew its lease in time and gave up its jobs. */
-export class LeaseLostError extends SwarmError {}
-/** The TLS handshake failed, or a certificate or key could not be used. */
-export class TlsError extends SwarmError {}
-/** The object was made before a fork and is used in the child. */
-export class ForkedError extends SwarmError {}
-/** The call is not allowed inside a callback of the same object. */
-export class InCallbackError extends SwarmError {}
-/** A panic was caught at the language boundary. A bug in libswarm. */
-export class PanicError extends SwarmError {}
-/** A reply or state that should not exist. A bug in libswarm or an altered store. */
-export class InternalError extends SwarmError {}

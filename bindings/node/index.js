@@ -1,10 +1,12 @@
 "use strict";
 
 const { classes } = require("./lib/errors.js");
+const { PermanentFailure, RetryAfter } = require("./lib/failures.js");
 const { Job } = require("./lib/job.js");
 const { setLogger } = require("./lib/log.js");
 const Master = require("./lib/master.js");
 const native = require("./lib/native.js");
+const { NewJob } = require("./lib/new_job.js");
 const Worker = require("./lib/worker.js");
 
 /** A master of the cluster: adds and deletes jobs, awaits their results. */
@@ -17,4 +19,16 @@ function createWorker(clusterId, config) {
   return new Worker(clusterId, config);
 }
 
-module.exports = { createMaster, createWorker, setLogger, version: native.version(), Job, Master, Worker, ...classes };
+module.exports = {
+  createMaster,
+  createWorker,
+  setLogger,
+  version: native.version(),
+  Job,
+  Master,
+  NewJob,
+  PermanentFailure,
+  RetryAfter,
+  Worker,
+  ...classes,
+};

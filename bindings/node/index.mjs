@@ -7,6 +7,9 @@ export const {
   version,
   Job,
   Master,
+  NewJob,
+  PermanentFailure,
+  RetryAfter,
   Worker,
   SwarmError,
   InvalidArgumentError,
@@ -35,6 +38,10 @@ export const {
   InCallbackError,
   PanicError,
   InternalError,
+  AssignTimeoutError,
+  RunTimeoutError,
+  TotalTimeoutError,
+  NotDurableError,
 } = assemblage;
 
 export default assemblage;

@@ -359,6 +359,15 @@ impl NewJob {
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Extras {
+    /// Scripts have something to do for such a job when it is given or ends.
+    pub(crate) fn need_care(&self) -> bool {
+        !self.resource.is_empty() || !self.similar.is_empty() || !self.tied_to.is_empty() || self.has_timeouts()
+    }
+
+    pub(crate) fn has_timeouts(&self) -> bool {
+        self.assign_timeout.is_some() || self.run_timeout.is_some() || self.total_timeout.is_some()
+    }
+
     fn check(&self) -> Result<()> {
         if self.priority.abs() > MAX_PRIORITY {
             return Err(invalid(format!("priority is {}, it must be -2^53 to 2^53", self.priority)));

@@ -23,7 +23,7 @@ async function digestAll(master, files, from, to, digests, signal) {
     while (next < to) {
       const i = next++;
       try {
-        const digest = await master.run(files[i], { id: `file-${i + 1}`, timeouts: { total: LIMIT }, signal });
+        const digest = await master.run(files[i], { id: `file-${i + 1}`, timeout: LIMIT, signal });
         digests[i] = digest.toString("hex");
       } catch (error) {
         signal.throwIfAborted();

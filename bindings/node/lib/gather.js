@@ -11,11 +11,12 @@ const MAX_SIZE = 1 << 20;
 
 /**
  * Calls of one kind on their way. `send(items, settle)` sends the items of one or many calls; each call is answered
- * by `settle(error, results, flags, from)`, where its own results begin at `from`.
+ * by `settle(error, results, flags, from)`, where its own results begin at `from`. With `most` 1, each call goes alone.
  */
 class Gather {
-  constructor(send) {
+  constructor(send, most = MAX_ITEMS) {
     this.send = send;
+    this.most = most;
     this.items = [];
     this.calls = [];
     this.size = 0;
@@ -38,7 +39,7 @@ class Gather {
   called(count, size, settle) {
     this.calls.push({ count, settle });
     this.size += size;
-    if (this.items.length >= MAX_ITEMS || this.size >= MAX_SIZE) {
+    if (this.items.length >= this.most || this.size >= MAX_SIZE) {
       this.flush();
     } else if (!this.scheduled) {
       this.scheduled = true;

@@ -4,13 +4,16 @@
 const { EventEmitter } = require("node:events");
 const { emit } = require("./callbacks.js");
 const { classes } = require("./errors.js");
-const { Finish } = require("./wire.js");
+const { failureOf, retryOf, textOf } = require("./failures.js");
+const { Finish, jsonOf } = require("./wire.js");
 
 /** Why a job is to be stopped, by the number that the native side gives. */
 const reasons = [
   { name: "deleted", error: (id) => new classes.JobDeletedError(`job ${id} was deleted`) },
   { name: "terminated", error: (id) => new classes.ClosedError(`the worker is terminated, job ${id} goes to another one`) },
   { name: "lease_lost", error: (id) => new classes.LeaseLostError(`the worker lost its lease, job ${id} starts elsewhere`) },
+  { name: "timed_out", error: (id) => new classes.TimeoutError(`job ${id} took longer than its timeouts allow`) },
+  { name: "moved", error: (id) => new classes.StaleFenceError(`job ${id} goes to a worker that joined`) },
 ];
 
 /** Number of the reason "terminated". */
@@ -23,7 +26,8 @@ const TERMINATED = 1;
  * The emitter is inherited without its constructor, whose state is then made by the first listener: most jobs have none.
  */
 class Job {
-  constructor(worker, id, fence, deaths, content) {
+  /** `more`, if given, has what plain jobs do not have. */
+  constructor(worker, id, fence, deaths, content, more) {
     this.worker = worker;
     this.id = id;
     this.fence = fence;
@@ -34,6 +38,7 @@ class Job {
     this._controller = undefined;
     this._stopReason = -1;
     this._running = false;
+    if (more !== undefined) Object.assign(this, more);
   }
 
   /** What the adder gave: a value read from JSON (`{}` if it cannot be read), or a Buffer if it gave bytes. */
@@ -57,7 +62,7 @@ class Job {
     return this._stopReason >= 0;
   }
 
-  /** Why it was: "deleted", "terminated" or "lease_lost"; undefined if it was not. */
+  /** Why it was: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; undefined if it was not. */
   get deleteReason() {
     return reasons[this._stopReason]?.name;
   }
@@ -77,20 +82,36 @@ class Job {
     return this.worker._complete(this, result, callback);
   }
 
-  /** Fails the job for good, with an error or its text. */
+  /** Stores how far the work is, as JSON, for those who look the job up. A job that is over ignores it. */
+  progress(value) {
+    this.worker._progress(this, jsonOf(value, "progress"));
+  }
+
+  /** This attempt failed, with an error or its text: as if a handler had thrown it. */
   fail(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, Finish.FAIL, textOf(error), callback);
+    return this.worker._finish(this, () => failureOf(error), callback);
+  }
+
+  /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
+  retry(error, after, callback) {
+    return this.worker._finish(this, () => retryOf(error, after), callback);
+  }
+
+  /** The job failed, whatever its retries. */
+  failForGood(error, callback) {
+    if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
+    return this.worker._finish(this, () => ({ kind: Finish.FAIL_FOR_GOOD, content: JSON.stringify(textOf(error)) }), callback);
   }
 
   /** Gives the job back to the cluster. */
   release(callback) {
-    return this.worker._finish(this, Finish.RELEASE, undefined, callback);
+    return this.worker._finish(this, () => ({ kind: Finish.RELEASE }), callback);
   }
 
   /** Says that the work has stopped, for a job that was deleted while its handler runs. */
   stopped(callback) {
-    return this.worker._finish(this, Finish.STOPPED, undefined, callback);
+    return this.worker._finish(this, () => ({ kind: Finish.STOPPED }), callback);
   }
 
   /** Queues the job for deletion; its `delete` event follows. */
@@ -114,6 +135,9 @@ class Job {
 Object.setPrototypeOf(Job.prototype, EventEmitter.prototype);
 Object.setPrototypeOf(Job, EventEmitter);
 
+/** What these are for a plain job. */
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}) });
+
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -122,9 +146,4 @@ function parsed(text) {
   }
 }
 
-/** The text that is kept with a failed job, as a line of the batch: of an error its name and message, as in Python. */
-function textOf(error) {
-  return JSON.stringify(error === undefined ? "" : error instanceof Error ? String(error) : String(error?.message ?? error));
-}
-
-module.exports = { Job, TERMINATED, textOf };
+module.exports = { Job, TERMINATED };

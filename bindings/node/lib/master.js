@@ -3,23 +3,30 @@
 
 const { emit, settled } = require("./callbacks.js");
 const Gather = require("./gather.js");
+const { Group, Outcomes } = require("./group.js");
+const { jobOf, memberOf, pageOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
-const { jobOptions } = require("./options.js");
+const { NewJob, batchOf, packed, packer, sizeOf } = require("./new_job.js");
 const Wait = require("./wait.js");
-const { Outgoing, bytesOf, jsonOf } = require("./wire.js");
+
+/** Jobs of one page unless the caller says otherwise. */
+const PAGE = 100;
 
 class Master extends Member {
   constructor(clusterId, config) {
     super("master", clusterId, config);
     this.id = this._cluster;
-    this._adds = new Gather((jobs, settle) => {
+    const add = (jobs, settle) => {
       const { lines, bytes } = batchOf(jobs);
       this._native.submit(this._expect(settle), jobs.length, lines, bytes);
-    });
+    };
+    this._adds = new Gather(add);
+    // What is to be durable may fail after it was added, so it is not mixed with the jobs of other calls.
+    this._durableAdds = new Gather(add, 1);
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
-    this._gathers = [this._adds, this._deletes, this._runs];
+    this._gathers = [this._adds, this._durableAdds, this._deletes, this._runs];
     this._open(native.openMaster);
     // A master that waits for nothing does not keep the process alive.
     this._native.keepAlive(false);
@@ -60,11 +67,12 @@ class Master extends Member {
     return settled(callback, (settle) => this._add(payload || {}, options, first(settle)), true);
   }
 
-  /** Adds many jobs like `addJob`, with the same options; the ids come in order. */
+  /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own besides; the ids come in order. */
   addJobs(payloads, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const items = Array.from(payloads, (payload) => packed(payload || {}, options));
+      const pack = packer(options);
+      const items = Array.from(payloads, (payload) => pack(payload || {}));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) return settle(error);
         const to = from + items.length;
@@ -77,17 +85,19 @@ class Master extends Member {
   add(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      this._add(payload === undefined ? {} : payload, options, first((error, id, existed) => {
+      this._add(payload, options, first((error, id, existed) => {
         if (error) settle(error);
         else settle(null, { id, existed });
       }));
     });
   }
 
-  /** Adds many jobs like `add`, each `{ payload, ...options }`; gives their `{ id, existed }` in order. */
-  addMany(jobs, callback) {
+  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`; gives their `{ id, existed }` in order. */
+  addMany(jobs, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const items = Array.from(jobs, ({ payload, ...options }) => packed(payload === undefined ? {} : payload, options));
+      const pack = packer(options);
+      const items = Array.from(jobs, (job) => pack(job instanceof NewJob ? job : newJob(job)));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) settle(error);
         else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
@@ -97,11 +107,11 @@ class Master extends Member {
 
   _add(payload, options, settle) {
     const job = packed(payload, options);
-    this._before(this._adds).one(job, sizeOf(job), settle);
+    this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), settle);
   }
 
   _addItems(jobs, settle) {
-    const adds = this._before(this._adds);
+    const adds = this._before(jobs.some((job) => job.durable) ? this._durableAdds : this._adds);
     if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
     else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
   }
@@ -155,16 +165,16 @@ class Master extends Member {
   }
 
   /**
-   * Adds a job and awaits its result. `options` are those of `add`, and `signal` and `timeouts.total` (milliseconds),
-   * which end the wait; the job goes on.
+   * Adds a job and awaits its result. `options` are those of `add`, and `signal` and `timeout` (milliseconds), which
+   * end the wait; the job goes on.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const { signal, timeouts, ...rest } = options ?? {};
-      const job = packed(payload === undefined ? {} : payload, rest);
+      const { signal, timeout, ...rest } = options ?? {};
+      const job = packed(payload, rest);
       const runs = this._before(this._runs);
-      const wait = new Wait(this, settle, signal, timeouts?.total, "the result");
+      const wait = new Wait(this, settle, signal, timeout, "the result");
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }
@@ -176,6 +186,87 @@ class Master extends Member {
     const tokens = Uint32Array.from(waiting, ({ wait }) => wait.expect());
     const { lines, bytes } = batchOf(waiting.map(({ job }) => job));
     this._native.run(tokens, lines, bytes);
+  }
+
+  /**
+   * Adds jobs and awaits how they end, in the order in which they were given. `jobs` and `options` are as for `addJobs`,
+   * but payloads stay what they are; `signal` and `timeout` end the wait. Unless `keep` is true, the jobs are given up when
+   * this master leaves or is lost.
+   */
+  runMany(jobs, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return settled(callback, (settle) => {
+      const outcomes = [];
+      const tell = (outcome) => {
+        outcomes[outcome.position] = outcome;
+      };
+      this._group(jobs, options)(tell, (error) => (error ? settle(error) : settle(null, outcomes)));
+    });
+  }
+
+  /** As `runMany`, but gives an async iterator of the outcomes, each as its job ends. */
+  runEach(jobs, options) {
+    return new Outcomes(this._group(jobs, options));
+  }
+
+  _group(jobs, options) {
+    const { signal, timeout, keep = false, ...rest } = options ?? {};
+    const packedJobs = Array.from(jobs, packer({ tied: !keep, ...rest }));
+    this._before(null);
+    return (tell, settle) => new Group(this, packedJobs, { signal, timeout }, tell, settle);
+  }
+
+  /** A job by its id, or null if there is none. */
+  job(jobId, callback) {
+    return this._look(callback, (job) => job && jobOf(job), "job", String(jobId));
+  }
+
+  /** A page of the jobs in a state: up to `limit`, from where the page before ended. */
+  jobs(state, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    const { after, limit = PAGE } = options ?? {};
+    return this._look(callback, pageOf, "jobs", String(state), after ?? undefined, Number(limit));
+  }
+
+  /** How many jobs wait by priority and task, and which tasks are paused. */
+  queues(callback) {
+    return this._ask(callback, "queues");
+  }
+
+  /** All members alive. */
+  members(callback) {
+    return this._look(callback, (members) => members.map(memberOf), "members");
+  }
+
+  /** Workers are given no more jobs until `resume`: none of a task, or none at all. Jobs that they hold go on. */
+  pause(task, callback) {
+    if (typeof task === "function") [task, callback] = [undefined, task];
+    return this._ask(callback, "pause", task === undefined || task === null ? undefined : String(task));
+  }
+
+  /** Ends a pause. */
+  resume(task, callback) {
+    if (typeof task === "function") [task, callback] = [undefined, task];
+    return this._ask(callback, "resume", task === undefined || task === null ? undefined : String(task));
+  }
+
+  /** Runs failed jobs again, those with the ids or all, with all their retries; gives how many there were. */
+  retryFailed(jobIds, callback) {
+    if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
+    return this._ask(callback, "retryFailed", idsOf(jobIds));
+  }
+
+  /** Forgets failed jobs, those with the ids or all; gives how many there were. */
+  deleteFailed(jobIds, callback) {
+    if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
+    return this._ask(callback, "deleteFailed", idsOf(jobIds));
+  }
+
+  /** As `_ask`, with the answer read. */
+  _look(callback, read, method, ...args) {
+    return settled(callback, (settle) => {
+      this._native_(method, (error, value) => (error ? settle(error) : settle(null, read(value))), ...args);
+    });
   }
 
   /** Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life. */
@@ -203,35 +294,14 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A job on its way: its payload as JSON text, or `{ content, options }` where the payload is bytes or options are set. */
-function packed(payload, options) {
-  const content = bytesOf(payload) ?? jsonOf(payload, "payload");
-  const settings = options === undefined || options === null ? undefined : jobOptions(options);
-  if (settings?.length) return { content, options: `#${JSON.stringify(settings)}` };
-  return typeof content === "string" ? content : { content, options: undefined };
+/** A job of `addMany`. */
+function newJob({ payload, ...options }) {
+  return new NewJob(payload, options);
 }
 
-function sizeOf(job) {
-  return typeof job === "string" ? job.length : job.content.length;
-}
-
-/** Packed jobs as the native side reads them. */
-function batchOf(jobs) {
-  const batch = new Outgoing();
-  for (const job of jobs) {
-    if (typeof job === "string") {
-      batch.line(job);
-      continue;
-    }
-    if (job.options !== undefined) batch.line(job.options);
-    if (typeof job.content === "string") {
-      batch.line(job.content);
-    } else {
-      batch.line(`@${job.content.length}`);
-      batch.blob(job.content);
-    }
-  }
-  return { lines: batch.text, bytes: batch.allBytes };
+/** Ids of jobs, or undefined for all. */
+function idsOf(jobIds) {
+  return jobIds === undefined || jobIds === null ? undefined : Array.from(typeof jobIds === "string" ? [jobIds] : jobIds, String);
 }
 
 /** Reads the only id of a call out of those of its batch. */

@@ -24,21 +24,27 @@ class Member extends EventEmitter {
     this.expireDelay = options.expireDelay;
     this._cluster = options.cluster;
     this._settings = options.settings;
+    this._wantedTasks = options.tasks;
     this._native = null;
     this._calls = new Map();
     this._lastToken = 0;
     this._closing = false;
 
-    const failure = native.checkOptions(this._cluster, this._settings);
-    if (failure) throw errorOf(failure.number, failure.message);
+    this._check([]);
     for (const name of options.unknown) {
       process.emitWarning(`assemblage ignores the unknown option ${name}`, { type: "AssemblageWarning" });
     }
   }
 
+  /** Throws if the options, and these besides, are not usable. */
+  _check(more, tasks = this._wantedTasks) {
+    const failure = native.checkOptions(this._cluster, [...this._settings, ...more, ...taskSettings(tasks)]);
+    if (failure) throw errorOf(failure.number, failure.message);
+  }
+
   /** Opens the native half; fails only for want of threads. */
-  _open(openNative) {
-    const opened = openNative(this._cluster, this._settings, () => this._take());
+  _open(openNative, tasks = []) {
+    const opened = openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], () => this._take());
     if ("number" in opened) throw errorOf(opened.number, opened.message);
     this._native = opened;
   }
@@ -158,6 +164,10 @@ Member.prototype.incarnation = "";
 
 function ignore() {}
 
+function taskSettings(tasks) {
+  return tasks.flatMap((task) => ["task", task]);
+}
+
 /** Reads an answer to its end, whether or not somebody still waits for it, and gives it. */
 function answer(settle, code, a, b, incoming) {
   switch (code) {
@@ -179,14 +189,18 @@ function answer(settle, code, a, b, incoming) {
     case Code.BYTES:
       return settle(null, incoming.bytes(a));
     case Code.JOB_FAILED: {
-      const reason = incoming.text(a);
-      const error = new classes.JobFailedError(incoming.text(b));
-      error.reason = reason;
-      return settle(error);
+      const [reason, message] = split(incoming.text(b));
+      return settle(Object.assign(errorOf(a, message), { reason }));
     }
     default:
       return settle(new classes.InternalError(`an answer has the unknown code ${code}`));
   }
+}
+
+/** The first line of a text, and all after it. */
+function split(text) {
+  const end = text.indexOf("\n");
+  return [text.slice(0, end), text.slice(end + 1)];
 }
 
 /** A value of a program in any language, which may have called something JSON that is not. */

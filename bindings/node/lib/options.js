@@ -8,11 +8,11 @@ const readClient = require("./client.js");
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "lease", "timeout", "maxPayload", "eviction", "name", "group",
-  "slots", "window", "maxDeaths", "rejoin",
+  "slots", "sacred", "prefetch", "rebalance", "window", "maxDeaths", "rejoin", "failedMax", "failedTtl",
 ];
 
 /** Options that are read here. */
-const own = new Set(["client", "prefix", "db", "expireDelay", "requeue"]);
+const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots"]);
 
 /** The lease of assemblage 0.1, kept for programs that set none. */
 const DEFAULT_EXPIRE_DELAY = 60000;
@@ -53,16 +53,21 @@ function memberOptions(clusterId, config) {
   append(settings, address, Object.keys(address));
   append(settings, config, config.client ? passed.filter((name) => name !== "host" && name !== "port") : passed);
   if (db !== undefined) settings.push("db", String(db));
+  if (config.prioritySlots) settings.push("priority_slots", slotsOf(config.prioritySlots));
 
   const unknown = Object.keys(config).filter((name) => !own.has(name) && !passed.includes(name));
-  return { cluster, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, unknown };
+  return { cluster, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks), unknown };
 }
 
-/** The options of a job as a flat list. */
-function jobOptions(options) {
-  const settings = [];
-  append(settings, options, Object.keys(options));
-  return settings;
+/** Guaranteed slots by priority, as an object or a Map, in the core's form. */
+function slotsOf(slots) {
+  const pairs = slots instanceof Map ? [...slots] : Object.entries(slots);
+  return pairs.map(([priority, count]) => `${priority}:${count}`).join(",");
 }
 
-module.exports = { jobOptions, memberOptions };
+/** The option `tasks`: names in an array, or a single one. */
+function tasksOf(tasks) {
+  return tasks === undefined || tasks === null ? [] : Array.from(typeof tasks === "string" ? [tasks] : tasks, String);
+}
+
+module.exports = { append, memberOptions, tasksOf };

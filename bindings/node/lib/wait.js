@@ -50,12 +50,17 @@ class Wait {
     this.over = true;
     clearTimeout(this.timer);
     if (this.signal !== undefined) waitsOf.get(this.signal).delete(this);
+    this.giveUp();
+    this.settle(error, value);
+  }
+
+  /** No answer is awaited any more. */
+  giveUp() {
     const { master, token } = this;
     if (master._calls.delete(token)) {
       master._native?.cancel(token);
       master._keepAlive();
     }
-    this.settle(error, value);
   }
 
   cancelled() {

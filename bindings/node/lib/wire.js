@@ -8,24 +8,35 @@ const { classes } = require("./errors.js");
 const Code = Object.freeze({
   ADD_JSON: 1,
   ADD_BYTES: 2,
-  DELETE: 3,
-  READY: 4,
-  CLOSE: 5,
-  ERROR: 6,
-  DONE: 7,
-  FAILED: 8,
-  ADDED: 9,
-  FLAGS: 10,
-  JSON: 11,
-  BYTES: 12,
-  JOB_FAILED: 13,
+  ADD_JSON_MORE: 3,
+  ADD_BYTES_MORE: 4,
+  DELETE: 5,
+  READY: 6,
+  CLOSE: 7,
+  ERROR: 8,
+  DONE: 9,
+  FAILED: 10,
+  ADDED: 11,
+  FLAGS: 12,
+  JSON: 13,
+  BYTES: 14,
+  JOB_FAILED: 15,
 });
 
 /** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */
 const COLUMNS = 4;
 
 /** How a job is finished, in a row that goes in. */
-const Finish = Object.freeze({ COMPLETE: 0, COMPLETE_JSON: 1, COMPLETE_BYTES: 2, FAIL: 3, RELEASE: 4, STOPPED: 5 });
+const Finish = Object.freeze({
+  COMPLETE: 0,
+  COMPLETE_JSON: 1,
+  COMPLETE_BYTES: 2,
+  FAIL: 3,
+  RELEASE: 4,
+  STOPPED: 5,
+  RETRY: 6,
+  FAIL_FOR_GOOD: 7,
+});
 
 /** Numbers per row of finishes: fence, kind, token (0: no answer wanted). */
 const FINISH_COLUMNS = 3;

@@ -5,10 +5,11 @@ const { randomBytes } = require("node:crypto");
 const { call, emit, settled } = require("./callbacks.js");
 const { classes, errorOf } = require("./errors.js");
 const Finishes = require("./finishes.js");
-const Handler = require("./handler.js");
+const Handlers = require("./handlers.js");
 const { Job, TERMINATED } = require("./job.js");
 const Member = require("./member.js");
 const native = require("./native.js");
+const { tasksOf } = require("./options.js");
 const { Code, Finish, bytesOf, jsonOf } = require("./wire.js");
 
 /** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
@@ -23,20 +24,20 @@ class Worker extends Member {
     this._settings.push("requeue", this.config.requeue ?? "back");
     this._held = new Map();
     this._jobs = null;
-    this._handler = null;
+    this._handlers = new Handlers(this);
+    this._tasks = this._wantedTasks;
     this._finishes = new Finishes((rows, text, bytes) => this._sendFinishes(rows, text, bytes));
     this._closeTold = false;
 
-    const failure = native.checkOptions(this._cluster, this._settings);
-    if (failure) throw errorOf(failure.number, failure.message);
-    // Not at once, so that `process` can still set the slots.
+    this._check([]);
+    // Not at once, so that `process` can still set the slots and the tasks.
     process.nextTick(() => this._start());
   }
 
   _start() {
     if (this._native !== null || this._closing) return;
     try {
-      this._open(native.openWorker);
+      this._open(native.openWorker, this._tasks);
     } catch (error) {
       this._closing = true;
       this.running = false;
@@ -59,26 +60,40 @@ class Worker extends Member {
   }
 
   /**
-   * Runs `handler(job, { signal })` for each job: what it returns completes the job, what it throws fails it.
-   * `slots` limits how many run at once; it can be set here only in the turn in which the worker was made.
+   * Runs `handler(job, { signal })` for each job: what it returns completes the job, what it throws fails this attempt.
+   * An object has a handler for each task, and the worker then takes only those tasks, and all else if it has a plain
+   * handler too. `slots` limits how many run at once; it can be set here only in the turn in which the worker was made.
    */
-  process(handler, { slots } = {}) {
-    if (typeof handler !== "function") throw new classes.InvalidArgumentError("process needs a function that handles a job");
-    if (this._handler !== null) throw new classes.InvalidArgumentError("process was called before; a worker has one handler");
-    if (slots !== undefined) this._setSlots(slots);
-    this._handler = new Handler(this, handler);
-    for (const job of this._held.values()) this._handler.run(job);
+  process(handlers, { slots } = {}) {
+    const entries = this._handlers.check(handlers);
+    const settings = slots === undefined ? [] : this._slots(slots);
+    this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
+    this._settings.push(...settings);
+    this._handlers.add(entries);
+    for (const job of [...this._held.values()]) this._handle(job);
     return this;
   }
 
-  _setSlots(slots) {
+  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  setTasks(tasks) {
+    const wanted = tasksOf(tasks);
+    this._setTasks(this._handlers.tasks([], wanted), []);
+    this._wantedTasks = wanted;
+    return this;
+  }
+
+  _setTasks(tasks, settings) {
+    this._check(settings, tasks);
+    const failure = tasks === this._tasks ? null : this._native?.setTasks(tasks);
+    if (failure) throw errorOf(failure.number, failure.message);
+    this._tasks = tasks;
+  }
+
+  _slots(slots) {
     if (this._native !== null) {
       throw new classes.InvalidArgumentError("slots came too late: give them to createWorker, or call process right after it");
     }
-    const settings = slots === Infinity ? [] : ["slots", String(slots)];
-    const failure = native.checkOptions(this._cluster, [...this._settings, ...settings]);
-    if (failure) throw errorOf(failure.number, failure.message);
-    this._settings.push(...settings);
+    return slots === Infinity ? [] : ["slots", String(slots)];
   }
 
   /** Queues the deletion of any job of the cluster. `callback(error, existed)` */
@@ -135,6 +150,10 @@ class Worker extends Member {
         return this._add(new Job(this, incoming.id(), key, b, incoming.text(a)));
       case Code.ADD_BYTES:
         return this._add(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
+      case Code.ADD_JSON_MORE:
+        return this._add(new Job(this, incoming.id(), key, 0, incoming.text(a), JSON.parse(incoming.text(b))));
+      case Code.ADD_BYTES_MORE:
+        return this._add(new Job(this, incoming.id(), key, 0, incoming.bytes(a), JSON.parse(incoming.text(b))));
       case Code.DELETE:
         return this._delete(incoming.id(), key, a);
       default:
@@ -151,7 +170,13 @@ class Worker extends Member {
       emit(this, "add", job);
       if (!this._held.has(job.fence)) return;
     }
-    if (this._handler !== null) this._handler.run(job);
+    this._handle(job);
+  }
+
+  /** Runs the job's handler. Without one it is its listeners', or goes back: its task was never registered. */
+  _handle(job) {
+    if (this._handlers.isEmpty || this._handlers.run(job)) return;
+    if (this.listenerCount("add") === 0) this._end(job, Finish.RELEASE);
   }
 
   _delete(id, fence, reason) {
@@ -185,8 +210,18 @@ class Worker extends Member {
     });
   }
 
-  _finish(job, kind, content, callback) {
-    return settled(callback, (settle) => this._end(job, kind, content, settle));
+  /** `how()` gives the kind of the finish, and its content. */
+  _finish(job, how, callback) {
+    return settled(callback, (settle) => {
+      const { kind, content } = how();
+      this._end(job, kind, content, settle);
+    });
+  }
+
+  _progress(job, value) {
+    if (job.cancelled || !this._held.has(job.fence)) return;
+    const failure = this._native?.progress(job.fence, value);
+    if (failure) throw errorOf(failure.number, failure.message);
   }
 
   /** Ends the hold on a job; `settle`, if given, hears when Redis has accepted it. */

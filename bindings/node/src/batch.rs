@@ -1,5 +1,7 @@
 //! Batches that come in from JavaScript: jobs to add and jobs to finish.
 
+use std::time::Duration;
+
 use libswarm::{ContentType, Error, ErrorKind, Finish, NewJob, Payload};
 use memchr::memchr;
 
@@ -25,6 +27,11 @@ impl<'a> Lines<'a> {
 
     fn expect_line(&mut self) -> Result<&'a str, Error> {
         self.line().ok_or_else(|| damaged("it has too few lines"))
+    }
+
+    /// A line of JSON.
+    fn value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Error> {
+        serde_json::from_str(self.expect_line()?).map_err(|e| damaged(&e.to_string()))
     }
 
     fn bytes(&mut self, length: &str) -> Result<Payload, Error> {
@@ -63,6 +70,15 @@ pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<Result<NewJob, 
     Ok(jobs)
 }
 
+/// All of `jobs`, or why one of them is refused.
+pub fn all(jobs: Vec<Result<NewJob, Error>>) -> Result<Vec<NewJob>, Error> {
+    let alone = jobs.len() == 1;
+    let named = |(position, job): (usize, Result<NewJob, Error>)| {
+        job.map_err(|error| if alone { error } else { error.context(format_args!("job {position}, none was added")) })
+    };
+    jobs.into_iter().enumerate().map(named).collect()
+}
+
 fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
     let pairs: Vec<String> = serde_json::from_str(options).map_err(|e| damaged(&e.to_string()))?;
     for pair in pairs.as_chunks::<2>().0 {
@@ -74,7 +90,7 @@ fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
 /// A row of a batch of finishes: fence, kind, token (0: no answer wanted).
 pub const FINISH_COLUMNS: usize = 3;
 
-/// Jobs to finish, with the token of each; kinds 1 to 3 take a line of `text`.
+/// Jobs to finish, with the token of each; kinds 1 to 3, 6 and 7 take a line of `text`.
 pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finish, u32)>, Error> {
     let mut lines = Lines { text: Some(text), blob };
     let mut finishes = Vec::with_capacity(rows.len() / FINISH_COLUMNS);
@@ -83,9 +99,15 @@ pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finis
             0 => Finish::Complete(Payload::raw_json("null")),
             1 => Finish::Complete(Payload::raw_json(lines.expect_line()?)),
             2 => Finish::Complete(lines.expect_line().and_then(|length| lines.bytes(length))?),
-            3 => Finish::Fail(serde_json::from_str(lines.expect_line()?).map_err(|e| damaged(&e.to_string()))?),
+            3 => Finish::Fail(lines.value()?),
             4 => Finish::Release,
             5 => Finish::Stopped,
+            6 => {
+                let (message, pause): (String, f64) = lines.value()?;
+                let pause = Duration::try_from_secs_f64(pause / 1000.0).map_err(|e| damaged(&e.to_string()))?;
+                Finish::Retry(message, pause)
+            }
+            7 => Finish::FailForGood(lines.value()?),
             kind => return Err(damaged(&format!("there is no finish {kind}"))),
         };
         finishes.push((row[0] as u64, finish, row[2] as u32));

@@ -6,6 +6,8 @@
 
 mod batch;
 mod failure;
+mod group;
+mod inspect;
 mod log;
 mod mailbox;
 mod master;

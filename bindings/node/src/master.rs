@@ -13,7 +13,7 @@ use crate::{batch, options};
 /// An open master. Calls name a token, by which `take` answers them.
 #[napi]
 pub struct NativeMaster {
-    session: Option<Session<Master>>,
+    pub(crate) session: Option<Session<Master>>,
 }
 
 /// Opens a master; `wake` is called when there is something to take.
@@ -63,7 +63,7 @@ impl NativeMaster {
     pub fn submit(&self, token: u32, count: u32, text: String, blob: Option<&[u8]>) {
         let Some(open) = &self.session else { return };
         let mailbox = open.mailbox.clone();
-        let jobs = batch::jobs(&text, blob.unwrap_or_default(), count as usize).and_then(|jobs| jobs.into_iter().collect());
+        let jobs = batch::jobs(&text, blob.unwrap_or_default(), count as usize).and_then(batch::all);
         match jobs {
             Ok(jobs) => open.member.submit(jobs, Box::new(move |added| mailbox.answer(token, answer(added, Answer::Added)))),
             Err(error) => mailbox.answer(token, Answer::Failed(error)),
@@ -138,7 +138,7 @@ impl NativeMaster {
 }
 
 impl NativeMaster {
-    fn call<F>(&self, token: u32, call: impl FnOnce(Master) -> F)
+    pub(crate) fn call<F>(&self, token: u32, call: impl FnOnce(Master) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,
     {

@@ -1,6 +1,8 @@
 //! Batches that go out to JavaScript: events and answers as rows of numbers beside three streams of contents.
 
-use libswarm::{Added, ContentType, DeleteReason, Error, Event, Job, Outcome, Payload};
+use std::collections::BTreeMap;
+
+use libswarm::{Added, ContentType, DeleteReason, Error, ErrorKind, Event, Job, Outcome, Payload};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
@@ -10,18 +12,23 @@ pub const COLUMNS: usize = 4;
 mod code {
     pub const ADD_JSON: f64 = 1.0;
     pub const ADD_BYTES: f64 = 2.0;
-    pub const DELETE: f64 = 3.0;
-    pub const READY: f64 = 4.0;
-    pub const CLOSE: f64 = 5.0;
-    pub const ERROR: f64 = 6.0;
-    pub const DONE: f64 = 7.0;
-    pub const FAILED: f64 = 8.0;
-    pub const ADDED: f64 = 9.0;
-    pub const FLAGS: f64 = 10.0;
-    pub const JSON: f64 = 11.0;
-    pub const BYTES: f64 = 12.0;
-    pub const JOB_FAILED: f64 = 13.0;
+    pub const ADD_JSON_MORE: f64 = 3.0;
+    pub const ADD_BYTES_MORE: f64 = 4.0;
+    pub const DELETE: f64 = 5.0;
+    pub const READY: f64 = 6.0;
+    pub const CLOSE: f64 = 7.0;
+    pub const ERROR: f64 = 8.0;
+    pub const DONE: f64 = 9.0;
+    pub const FAILED: f64 = 10.0;
+    pub const ADDED: f64 = 11.0;
+    pub const FLAGS: f64 = 12.0;
+    pub const JSON: f64 = 13.0;
+    pub const BYTES: f64 = 14.0;
+    pub const JOB_FAILED: f64 = 15.0;
 }
+
+/// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
+const MAX_JSON: usize = 1 << 28;
 
 /// What a call by token is answered.
 pub enum Answer {
@@ -29,6 +36,8 @@ pub enum Answer {
     Done,
     /// Jobs were added.
     Added(Vec<Added>),
+    /// Jobs were added, and their ends will be told.
+    Ids(Vec<String>),
     /// Whether each of the things named existed.
     Flags(Vec<bool>),
     /// A value as JSON.
@@ -46,7 +55,14 @@ pub fn answer<T>(result: Result<T, Error>, ok: impl FnOnce(T) -> Answer) -> Answ
 
 /// `value` as an answer in JSON.
 pub fn json_of(value: &impl serde::Serialize) -> Answer {
-    Answer::Json(to_json(value))
+    let json = to_json(value);
+    match json.len() {
+        0..=MAX_JSON => Answer::Json(json),
+        size => Answer::Failed(Error::new(
+            ErrorKind::TooLarge,
+            format!("the answer has {size} bytes, the limit is {MAX_JSON}; ask for fewer jobs at once"),
+        )),
+    }
 }
 
 /// `value` as JSON; only for plain structs, which cannot fail.
@@ -135,6 +151,10 @@ impl<'a> Writer<'a> {
                 }
                 self.row(code::ADDED, key, jobs.len() as f64, f64::from(u8::from(existed)));
             }
+            Answer::Ids(ids) => {
+                ids.iter().for_each(|id| self.id(id));
+                self.row(code::ADDED, key, ids.len() as f64, 0.0);
+            }
             Answer::Flags(flags) => {
                 self.flags(flags.iter().copied());
                 self.row(code::FLAGS, key, flags.len() as f64, 0.0);
@@ -154,23 +174,29 @@ impl<'a> Writer<'a> {
                 }
             },
             Answer::Outcome(Outcome::Failed(failure)) => {
-                let reason = self.text(&failure.reason);
-                let message = self.text(&failure.message);
-                self.row(code::JOB_FAILED, key, reason, message);
+                let length = self.text(&format!("{}\n{}", failure.reason, failure.message));
+                self.row(code::JOB_FAILED, key, f64::from(failure.kind() as i32), length);
             }
         }
     }
 
     fn add(&mut self, job: &Job) {
         self.id(&job.id);
-        let (code, length) = match json_text(&job.payload) {
-            Some(text) => (code::ADD_JSON, self.text(text)),
+        let text = json_text(&job.payload);
+        let length = match text {
+            Some(text) => self.text(text),
             None => {
                 self.blob.extend_from_slice(&job.payload.bytes);
-                (code::ADD_BYTES, job.payload.bytes.len() as f64)
+                job.payload.bytes.len() as f64
             }
         };
-        self.row(code, job.fence as f64, length, f64::from(job.deaths));
+        let (code, last) = match (More::of(job), text.is_some()) {
+            (None, true) => (code::ADD_JSON, f64::from(job.deaths)),
+            (None, false) => (code::ADD_BYTES, f64::from(job.deaths)),
+            (Some(more), true) => (code::ADD_JSON_MORE, self.text(&to_json(&more))),
+            (Some(more), false) => (code::ADD_BYTES_MORE, self.text(&to_json(&more))),
+        };
+        self.row(code, job.fence as f64, length, last);
     }
 
     fn error(&mut self, code: f64, token: u32, error: &Error) {
@@ -197,6 +223,32 @@ impl<'a> Writer<'a> {
     fn text(&mut self, text: &str) -> f64 {
         self.text.push_str(text);
         if text.is_ascii() { text.len() as f64 } else { text.encode_utf16().count() as f64 }
+    }
+}
+
+/// What most jobs do not have, so that their rows have no place for it.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct More<'a> {
+    deaths: u32,
+    attempt: u32,
+    retries_left: u32,
+    priority: i64,
+    task: &'a str,
+    resource: &'a str,
+    headers: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> More<'a> {
+    /// `None` if all of it is what it is for a plain job.
+    fn of(job: &'a Job) -> Option<More<'a>> {
+        let (attempt, retries_left, priority) = (job.attempt(), job.retries_left(), job.priority());
+        let (task, resource) = (job.task(), job.resource());
+        let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty();
+        if plain && job.headers().next().is_none() {
+            return None;
+        }
+        Some(More { deaths: job.deaths, attempt, retries_left, priority, task, resource, headers: job.headers().collect() })
     }
 }
 

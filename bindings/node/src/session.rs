@@ -49,13 +49,23 @@ impl<M: Clone> Session<M> {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let (future, mailbox, waits) = (call(self.member.clone()), self.mailbox.clone(), self.waits.clone());
+        self.follow(token, |member, mailbox| {
+            let future = call(member);
+            async move { mailbox.answer(token, future.await) }
+        });
+    }
+
+    /// As [`Session::wait`], for a future that puts its answers into the mailbox itself.
+    pub fn follow<F>(&self, token: u32, call: impl FnOnce(M, Arc<Mailbox>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (future, waits) = (call(self.member.clone(), self.mailbox.clone()), self.waits.clone());
         // Held while spawning, so that the task cannot take its entry out before it is in.
         let mut entries = lock(&self.waits);
         let task = self.threads.spawn(async move {
-            let answer = future.await;
+            future.await;
             lock(&waits).remove(&token);
-            mailbox.answer(token, answer);
         });
         entries.insert(token, task);
     }

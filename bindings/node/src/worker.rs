@@ -77,6 +77,18 @@ impl NativeWorker {
         None
     }
 
+    /// Stores how far a job is, as JSON.
+    #[napi(catch_unwind)]
+    pub fn progress(&self, fence: f64, value: String) -> Option<Failure> {
+        self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
+    }
+
+    /// Which tasks the worker takes from now on.
+    #[napi(catch_unwind)]
+    pub fn set_tasks(&self, tasks: Vec<String>) -> Option<Failure> {
+        self.session.as_ref()?.member.set_tasks(tasks).err().map(Failure::from)
+    }
+
     /// Queues the deletion of a job of the cluster; answers whether it existed.
     #[napi(catch_unwind)]
     pub fn delete_job(&self, token: u32, id: String) {

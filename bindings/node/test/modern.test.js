@@ -171,7 +171,7 @@ test("a wait ends by its signal or its time limit, the job goes on", async (t) =
   for (const wait of waits) await assert.rejects(wait, { code: "SWARM_CANCELLED", cause: reason });
   await assert.rejects(master.run({}, { signal: abort.signal }), { code: "SWARM_CANCELLED" });
   await assert.rejects(master.result("one", { timeout: 10 }), { code: "SWARM_TIMEOUT" });
-  await assert.rejects(master.run({ n: 1 }, { timeouts: { total: 10 } }), { code: "SWARM_TIMEOUT" });
+  await assert.rejects(master.run({ n: 1 }, { timeout: 10 }), { code: "SWARM_TIMEOUT" });
   await assert.rejects(master.result("one", { timeout: -1 }), { code: "SWARM_INVALID_ARGUMENT" });
   cluster.worker().process((job) => job.payload.n);
   assert.equal(await master.result("one", { timeout: 20_000, signal: new AbortController().signal }), 1);

@@ -1,6 +1,6 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -108,7 +108,7 @@ impl Adds {
         let mut parts: Vec<Part> = Vec::new();
         let mut body = Vec::new();
         let mut own: Vec<usize> = Vec::new();
-        let mut starts: Vec<(usize, i64)> = Vec::new();
+        let mut kinds = Kinds::default();
         let (mut count, mut largest) = (0, 0);
         let mut durability = Durability::Memory;
         loop {
@@ -128,9 +128,7 @@ impl Adds {
                     // So that the record says that it does not wait in a plain queue.
                     job.extras.get_or_insert_default();
                 }
-                if job.extras.is_some() {
-                    starts.push((count, start(job.start)));
-                }
+                kinds.note(count, &job);
                 durability = durability.max(job.durability);
                 let before = body.len();
                 let requester = if job.awaited { incarnation } else { "" };
@@ -164,14 +162,7 @@ impl Adds {
                 write_integer(&mut own_ids, position as u64 + 1);
             }
         }
-        let mut extras = Vec::new();
-        if !starts.is_empty() {
-            write_array(&mut extras, 2 * starts.len());
-            for (position, start) in starts {
-                write_integer(&mut extras, position as u64 + 1);
-                write_signed(&mut extras, start);
-            }
-        }
+        let extras = kinds.pack(count);
         let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest, extras };
         Some(Batch { call: call.into(), parts, count, durability })
     }
@@ -182,13 +173,61 @@ impl Adds {
     }
 }
 
-/// When a job becomes due, as `scripts/add.lua` takes it: 0 at once, above a pause in ms, below the time in ms since 1970.
-fn start(start: Start) -> i64 {
-    let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
-    match start {
-        Start::Now => 0,
-        Start::After(pause) => millis(pause),
-        Start::At(time) => -millis(time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
+/// What is not plain in a batch, as `scripts/add.lua` takes it.
+#[derive(Default)]
+struct Kinds {
+    /// Positions by queue: priority and task. Those of plain jobs are not here until it matters.
+    queues: BTreeMap<(i64, String), Vec<usize>>,
+    in_queues: usize,
+    /// Positions and starts of jobs that need care: 0 at once, above a pause in ms, below the time in ms since 1970.
+    careful: Vec<(usize, i64)>,
+}
+
+impl Kinds {
+    fn note(&mut self, position: usize, job: &NewJob) {
+        let Some(extras) = &job.extras else { return };
+        if extras.need_care() || job.start != Start::Now {
+            let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
+            let start = match job.start {
+                Start::Now => 0,
+                Start::After(pause) => millis(pause),
+                Start::At(time) => -millis(time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
+            };
+            self.careful.push((position, start));
+        }
+        if extras.priority != 0 || !extras.task.is_empty() {
+            self.queues.entry((extras.priority, extras.task.clone())).or_default().push(position);
+            self.in_queues += 1;
+        }
+    }
+
+    /// Empty if all `count` jobs of the batch are plain.
+    fn pack(mut self, count: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.careful.is_empty() && self.in_queues == 0 {
+            return out;
+        }
+        if self.in_queues < count {
+            let mut elsewhere = vec![false; count];
+            self.queues.values().flatten().for_each(|position| elsewhere[*position] = true);
+            let plain = (0..count).filter(|position| !elsewhere[*position]).collect();
+            self.queues.insert((0, String::new()), plain);
+        }
+        write_array(&mut out, 2);
+        write_array(&mut out, self.queues.len());
+        for ((priority, task), positions) in &self.queues {
+            write_array(&mut out, 3);
+            write_signed(&mut out, *priority);
+            write_string(&mut out, task.as_bytes());
+            write_array(&mut out, positions.len());
+            positions.iter().for_each(|position| write_integer(&mut out, *position as u64 + 1));
+        }
+        write_array(&mut out, 2 * self.careful.len());
+        for (position, start) in &self.careful {
+            write_integer(&mut out, *position as u64 + 1);
+            write_signed(&mut out, *start);
+        }
+        out
     }
 }
 

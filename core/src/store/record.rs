@@ -2,7 +2,8 @@
 //!
 //! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], [failed attempts (1), length (2, big
 //! endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is
-//! wanted; 4 deaths follow; 8 extras follow. Extras are a msgpack map of those that are set, under the letters below.
+//! wanted; 4 deaths follow; 8 extras follow; 16 among them are some
+//! with which scripts have something to do when the job is given or ends. Extras are a msgpack map of those that are set, under the letters below.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ const BYTES: u8 = 1;
 const RESULT: u8 = 2;
 const DEATHS: u8 = 4;
 const EXTRAS: u8 = 8;
-const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS;
+const CARE: u8 = 16;
+const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE;
 
 /// What a job's record says about its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
     }
     let mut extras = Vec::new();
     if let Some(job) = &job.extras {
-        flags |= EXTRAS;
+        flags |= if job.need_care() { EXTRAS | CARE } else { EXTRAS };
         write_extras(&mut extras, job);
         length += 3 + extras.len();
     }
@@ -341,7 +343,7 @@ mod tests {
     fn what_is_no_record_is_corrupt() {
         for bytes in [
             &b""[..],
-            &[16],
+            &[32],
             &[8],
             &[8, 0, 0, 1],
             &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0],

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Done;
 use crate::error::{Error, ErrorKind};
-use crate::job::{Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
+use crate::job::{Extras, Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
 use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
 
 /// Jobs ended in one round, at most.
@@ -15,10 +15,28 @@ pub(crate) const MOST: usize = 1000;
 /// How a job ends, with all that the script needs.
 enum End {
     Complete,
-    CompleteWithResult { careful: bool, ttl_secs: Option<u32>, requester: String, outcome: Vec<u8> },
-    Fail { careful: bool, reason: &'static str, text: String },
-    Retry { pause: Duration, text: String },
-    Release { careful: bool },
+    CompleteWithResult {
+        ttl_secs: u32,
+        requester: String,
+        outcome: Vec<u8>,
+    },
+    /// The job has more than a result to see to, such as its resource.
+    CompleteWithCare {
+        job: Arc<JobData>,
+        outcome: Vec<u8>,
+    },
+    Fail {
+        careful: bool,
+        reason: &'static str,
+        text: String,
+    },
+    Retry {
+        pause: Duration,
+        text: String,
+    },
+    Release {
+        careful: bool,
+    },
     Stopped,
 }
 
@@ -57,23 +75,28 @@ impl Batch {
                 }
                 End::Fail { careful, reason: "failed", text }
             }
-            Finish::Complete(payload) if careful || job.result.is_some() => End::CompleteWithResult {
-                careful,
-                ttl_secs: job.result.as_ref().map(|wanted| wanted.ttl_secs),
-                requester: job.result.as_ref().map_or_else(String::new, |wanted| wanted.requester.clone()),
-                outcome: if wants_outcome(job) { write_outcome(&payload) } else { Vec::new() },
+            Finish::Complete(payload) if careful => {
+                let outcome = if wants_outcome(job) { write_outcome(&payload) } else { Vec::new() };
+                End::CompleteWithCare { job: job.clone(), outcome }
+            }
+            Finish::Complete(payload) => match &job.result {
+                Some(wanted) => End::CompleteWithResult {
+                    ttl_secs: wanted.ttl_secs,
+                    requester: wanted.requester.clone(),
+                    outcome: write_outcome(&payload),
+                },
+                None => End::Complete,
             },
-            Finish::Complete(_) => End::Complete,
             Finish::Fail(text) if job.retries_left() > 0 => {
                 let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();
                 End::Retry { pause: backoff.pause(job.attempt()), text: cut(text) }
             }
             Finish::Retry(text, pause) if job.retries_left() > 0 => End::Retry { pause, text: cut(text) },
             Finish::Fail(text) | Finish::Retry(text, _) | Finish::FailForGood(text) => {
-                End::Fail { careful, reason: "failed", text: cut(text) }
+                End::Fail { careful: job.extras.is_some() || careful, reason: "failed", text: cut(text) }
             }
             // Not deleted, so the cluster is to have it back.
-            Finish::Release | Finish::Stopped => End::Release { careful },
+            Finish::Release | Finish::Stopped => End::Release { careful: job.extras.is_some() || careful },
         };
         self.push(job.id.clone(), job.fence, end, done);
         true
@@ -136,12 +159,25 @@ impl Batch {
         write_array(&mut out, self.detailed.len());
         for (_, _, end) in &self.detailed {
             match end {
-                End::CompleteWithResult { careful, ttl_secs, requester, outcome } => {
+                End::CompleteWithResult { ttl_secs, requester, outcome } => {
                     write_array(&mut out, 4);
-                    write_string(&mut out, if *careful { b"C" } else { b"c" });
-                    write_signed(&mut out, ttl_secs.map_or(-1, i64::from));
+                    write_string(&mut out, b"c");
+                    write_integer(&mut out, u64::from(*ttl_secs));
                     write_string(&mut out, requester.as_bytes());
                     write_string(&mut out, outcome);
+                }
+                End::CompleteWithCare { job, outcome } => {
+                    let extras = job.extras.as_deref();
+                    let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
+                    write_array(&mut out, 8);
+                    write_string(&mut out, b"C");
+                    write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
+                    write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
+                    write_string(&mut out, outcome);
+                    write_string(&mut out, text(|extras| &extras.resource));
+                    write_string(&mut out, text(|extras| &extras.similar));
+                    write_string(&mut out, text(|extras| &extras.tied_to));
+                    write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                 }
                 End::Fail { careful, reason, text } => {
                     write_array(&mut out, 3);
@@ -173,9 +209,9 @@ impl Batch {
     }
 }
 
-/// The script has to look at the job's record when it ends.
+/// Scripts have something to do when the job ends.
 fn is_careful(job: &JobData) -> bool {
-    job.extras.is_some() || job.progressed.load(Ordering::Relaxed)
+    job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)
 }
 
 /// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.

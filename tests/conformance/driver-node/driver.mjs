@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import assemblage from "../../../bindings/node/index.js";
 
 const { createMaster, createWorker, SwarmError } = assemblage;
-const LISTS = new Set(["payloads", "ids"]);
+const LISTS = new Set(["payloads", "ids", "tasks"]);
 
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -60,6 +60,32 @@ const snake = (fields) => Object.fromEntries(Object.entries(fields).map(([name, 
 function health(member) {
   const { leaseLeft, ...rest } = member.health();
   return ok(snake({ ...rest, leaseLeftMs: leaseLeft }));
+}
+
+/** The options of a job, in the parts that Node has them in; the driver's own fields are left out. */
+function jobOptionsOf(fields) {
+  const options = optionsOf(fields, "payload", "payloads", "ids", "type", "timeout", "keep");
+  const parts = { backoff: {}, timeouts: {}, headers: {} };
+  const move = (name, option, part) => {
+    if (options[name] !== undefined) parts[option][part] = options[name];
+    delete options[name];
+  };
+  move("backoff", "backoff", "type");
+  for (const part of ["delay", "max", "jitter"]) move(camelCase(`backoff_${part}`), "backoff", part);
+  for (const part of ["assign", "run", "total"]) move(`${part}Timeout`, "timeouts", part);
+  if (options.runAt !== undefined) options.runAt = Number(options.runAt);
+  const [header, value] = options.header?.split(/=(.*)/s) ?? [];
+  delete options.header;
+  if (header !== undefined) parts.headers[header] = value;
+  return { ...options, ...parts };
+}
+
+/** The options of a worker, in the forms that Node has. */
+function workerOptionsOf(fields) {
+  const options = optionsOf(fields, "cluster", "behave", "burn", "log");
+  if (options.tasks !== undefined) options.tasks = list(options.tasks);
+  const slots = options.prioritySlots?.split(",").map((part) => part.split(":"));
+  return slots === undefined ? options : { ...options, prioritySlots: Object.fromEntries(slots) };
 }
 
 /** The options of a member or a job: every field but the driver's own. */
@@ -141,7 +167,7 @@ class MasterDriver extends Driver {
     const master = this.member;
     switch (command) {
       case "add": {
-        const { id, existed } = await master.add(valueOf(fields), optionsOf(fields, "payload", "type"));
+        const { id, existed } = await master.add(valueOf(fields), jobOptionsOf(fields));
         return ok({ id, existed });
       }
       case "add_value": {
@@ -151,7 +177,7 @@ class MasterDriver extends Driver {
       case "add_many": {
         const ids = list(fields.ids);
         const jobs = list(fields.payloads).map((hex, index) => ({ payload: JSON.parse(bytes(hex)), id: ids[index] }));
-        const added = await master.addMany(jobs);
+        const added = await master.addMany(jobs, jobOptionsOf(fields));
         return ok({ ids: added.map((job) => job.id), existed_each: added.map((job) => job.existed) });
       }
       case "flood": {
@@ -170,7 +196,42 @@ class MasterDriver extends Driver {
       case "result":
         return ok(shown(await master.result(fields.id, { timeout: Number(fields.timeout) })));
       case "run":
-        return ok(shown(await master.run(valueOf(fields), { timeouts: { total: Number(fields.timeout) } })));
+        return ok(shown(await master.run(valueOf(fields), { ...jobOptionsOf(fields), timeout: Number(fields.timeout) })));
+      case "run_many": {
+        const payloads = list(fields.payloads).map((hex) => JSON.parse(bytes(hex)));
+        const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), keep: fields.keep === "true" };
+        const outcomes = await master.runMany(payloads, options);
+        return ok({ outcomes: outcomes.map(({ value, reason }) => (reason ? codeOf(reason) : JSON.stringify(value))) });
+      }
+      case "job": {
+        const job = await master.job(fields.id);
+        if (job === null) return ok({ state: "none" });
+        const { state, holder, fence, attempt, priority, task, resource, error = "", reason = "" } = job;
+        const progress = job.progress === undefined ? "" : JSON.stringify(job.progress);
+        return ok({ state, holder, fence, attempt, priority, task, resource, progress, error, reason });
+      }
+      case "jobs": {
+        const { jobs, next } = await master.jobs(fields.state, { after: fields.after || undefined, limit: Number(fields.limit) });
+        return ok({ ids: jobs.map((job) => job.id), next: next ?? "" });
+      }
+      case "queues": {
+        const { queues, paused } = await master.queues();
+        return ok({ queues: queues.map(({ priority, task, waiting }) => `${priority}:${task}:${waiting}`), paused });
+      }
+      case "members": {
+        const members = await master.members();
+        return ok({ members: members.map(({ role, name, slots, held }) => `${role}:${name}:${slots}:${held}`) });
+      }
+      case "pause":
+        await master.pause(fields.task);
+        return ok();
+      case "resume":
+        await master.resume(fields.task);
+        return ok();
+      case "retry_failed":
+        return ok({ count: await master.retryFailed(fields.ids && list(fields.ids)) });
+      case "delete_failed":
+        return ok({ count: await master.deleteFailed(fields.ids && list(fields.ids)) });
       case "obliterate":
         await master.obliterate();
         return ok();
@@ -193,7 +254,7 @@ class WorkerDriver extends Driver {
     this.behave = fields.behave ?? "hold";
     this.burn = Number(fields.burn);
     this.log = fields.log;
-    const worker = createWorker(fields.cluster, optionsOf(fields, "cluster", "behave", "burn", "log"));
+    const worker = createWorker(fields.cluster, workerOptionsOf(fields));
     this.listen(worker);
     worker.on("add", (job) => this.onAdd(job));
     worker.on("close", (error) => this.onClose(error));
@@ -213,6 +274,18 @@ class WorkerDriver extends Driver {
         return ok();
       case "fail":
         await this.#held(fields).fail(fields.message);
+        return ok();
+      case "fail_for_good":
+        await this.#held(fields).failForGood(fields.message);
+        return ok();
+      case "retry":
+        await this.#held(fields).retry(fields.message, Number(fields.after));
+        return ok();
+      case "progress":
+        this.#held(fields).progress(JSON.parse(bytes(fields.payload)));
+        return ok();
+      case "tasks":
+        worker.setTasks(list(fields.tasks));
         return ok();
       case "release":
         await this.#held(fields).release();
@@ -272,8 +345,10 @@ class WorkerDriver extends Driver {
       default: {
         this.#jobs.set(job.fence, job);
         const type = Buffer.isBuffer(job.payload) ? "bytes" : "json";
-        const { id, fence, deaths } = job;
-        this.events.push({ event: "add", id, fence, deaths, payload: job.payloadBytes, type });
+        const { id, fence, deaths, attempt, priority, task, resource } = job;
+        const headers = Object.entries(job.headers).map(([name, value]) => `${name}=${value}`);
+        const what = { id, fence, deaths, attempt, priority, task, resource, headers, payload: job.payloadBytes, type };
+        this.events.push({ event: "add", ...what });
       }
     }
   }

@@ -1,7 +1,9 @@
 // An ES module in the modern manner.
 
-import assemblage, { createMaster, createWorker, JobFailedError, setLogger, SwarmError, TimeoutError } from "assemblage";
-import type { Added, Health, Job, Master, Stats, Worker } from "assemblage";
+import assemblage, {
+  createMaster, createWorker, JobFailedError, NewJob, PermanentFailure, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
+} from "assemblage";
+import type { Added, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, Queues, Stats, Worker } from "assemblage";
 
 interface Sum {
   a: number;
@@ -14,6 +16,26 @@ const ids: string[] = await master.addJobs([1, 2, 3], { result: true });
 const added: Added = await master.add(0);
 const many: Added[] = await master.addMany([{ payload: 0, id: "zero" }, { id: "nothing" }]);
 const sum: number = await master.run<number>({ a: 1, b: 2 }, { timeouts: { total: 5000 }, signal: AbortSignal.timeout(100) });
+const outcomes: JobOutcome<number>[] = await master.runMany<number>([1, new NewJob(2, { priority: 5 })], {
+  keep: true, timeout: 1000, retries: 3, backoff: { type: "exponential", delay: 10, max: 100, jitter: 0.2 }, headers: { trace: "1" },
+});
+for (const outcome of outcomes) console.log(outcome.status === "fulfilled" ? outcome.value.toFixed() : outcome.reason.code);
+for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", similar: "s" })) console.log(position + 1, which.length);
+await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { tied: true, durability: "fsync" });
+const info: JobInfo<Sum> | null = await master.job<Sum>(id);
+console.log(info?.state === "failed" ? info.failedAt : info?.payload.a, info?.progress?.done);
+const page: JobPage = await master.jobs("failed", { limit: 10 });
+const rest: JobPage = await master.jobs("failed", { after: page.next });
+const queues: Queues = await master.queues();
+const members: MemberInfo[] = await master.members();
+await master.pause();
+await master.resume("double");
+const revived: number = await master.retryFailed([id]);
+const forgotten: number = await master.deleteFailed();
+// @ts-expect-error there is no such state
+await master.jobs("lost");
+// @ts-expect-error a part that a backoff does not have
+await master.add(1, { backoff: { pause: 1 } });
 const later: unknown = await master.result(id, { timeout: 100 });
 const deleted: string | false = await master.deleteJob(id);
 const existed: boolean[] = await master.deleteJobs(ids);
@@ -33,6 +55,19 @@ worker.on("add", (job: Job<Sum, number>) => {
   void job.fail(new Error("no"));
   void job.release();
 });
+createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, sacred: true, prefetch: 2, tasks: ["a", ""], rebalance: true, failedMax: 5, failedTtl: 1000 })
+  .process({
+    add: (job) => job.payload.a + job.payload.b,
+    mail: async (job) => {
+      job.progress({ done: 0.5 });
+      if (job.attempt + job.retriesLeft > 3) throw new RetryAfter(1000, "busy");
+      throw new PermanentFailure(`${job.task} ${job.headers.trace} ${job.resource} ${job.priority}`, { cause: 1 });
+    },
+  })
+  .on("add", (job) => {
+    void job.retry(new Error("later"), 100);
+    job.failForGood("never", (error) => console.log(error?.code));
+  });
 // @ts-expect-error a result of another type
 worker.process(async () => "text");
 await worker.drain();
@@ -47,6 +82,7 @@ try {
   await master.run({});
 } catch (error) {
   if (error instanceof JobFailedError) console.log(error.reason, error.code);
+  else if (error instanceof RunTimeoutError) console.log(error.reason);
   else if (error instanceof TimeoutError || error instanceof SwarmError) console.log(error.retryable);
 }
-void [added, many, sum, later, deleted, existed, stats, health, assemblage.version];
+void [rest, queues, members, revived, forgotten, added, many, sum, later, deleted, existed, stats, health, assemblage.version];

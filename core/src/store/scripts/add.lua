@@ -1,7 +1,8 @@
 -- Adds a batch of jobs, gives them to members with credit, lets the rest wait.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
---       size of the largest record, jobs with extras or a later start (msgpack: position, start, ..., or ''; see extras.lua)
+--       size of the largest record, what is not plain in the batch (msgpack {{priority, task, positions}, ...}, {position, start, ...}, or
+--       ''; see X.add in due.lua)
 -- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing or -1} | {1, epoch} if the member is
 --       unknown
 local number = tonumber(ARGV[2])
@@ -56,15 +57,6 @@ if ARGV[4] ~= '' then
     end
   end
 end
-local ids, records = {}, {}
-local n = 0
-for i = 1, #pairs_in, 2 do
-  if not skip[(i + 1) / 2] then
-    n = n + 1
-    ids[n] = pairs_in[i]
-    records[n] = pairs_in[i + 1]
-  end
-end
 if #stored > 0 then
   call('HSET', JOBS, unpack(stored))
   count('added', #stored / 2)
@@ -74,20 +66,20 @@ if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
 end
 local due = -1
 if ARGV[6] == '' then
-  enqueue(ids, records, false, true)
-else
-  local starts, extra, at = {}, cmsgpack.unpack(ARGV[6]), 1
-  for i = 1, #pairs_in / 2 do
-    local start = 0
-    if extra[at] == i then
-      start, at = extra[at + 1], at + 2
-    end
-    if not skip[i] then
-      starts[#starts + 1] = start
+  local ids, records = {}, {}
+  local n = 0
+  for i = 1, #pairs_in, 2 do
+    if not skip[(i + 1) / 2] then
+      n = n + 1
+      ids[n] = pairs_in[i]
+      records[n] = pairs_in[i + 1]
     end
   end
+  enqueue(ids, records, false, true)
+else
+  local parts = cmsgpack.unpack(ARGV[6])
   local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-  extras().add(ids, records, starts, ARGV[1])
+  extras().add(pairs_in, parts[1], parts[2], skip, ARGV[1])
   local after = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   due = math.max(0, tonumber(after[2]) - now)
   if after[1] ~= first[1] or after[2] ~= first[2] then

@@ -4,7 +4,7 @@
 -- Returns  {how many, 1 if there may be more: call again; else 0}
 local ids = ARGV[2] ~= '' and cmsgpack.unpack(ARGV[2]) or call('ZRANGE', FAILED_AT, 0, 199)
 local entries = #ids > 0 and call('HMGET', FAILED, unpack(ids)) or {}
-local found, records, starts, bytes = {}, {}, {}, 0
+local found, records, bytes = {}, {}, 0
 for i, id in ipairs(ids) do
   -- Bounded by bytes too; the rest is left for the next call.
   if entries[i] and bytes < 4194304 then
@@ -17,7 +17,7 @@ for i, id in ipairs(ids) do
       local extra = extras().of(record)
       record = extra.at and extras().with_failed(record, extra, 0) or record
     end
-    found[#found + 1], records[#records + 1], starts[#starts + 1] = id, record, 0
+    found[#found + 1], records[#records + 1] = id, record
   end
 end
 if #found > 0 then
@@ -32,7 +32,7 @@ if #found > 0 then
     call('HDEL', RESULTS, unpack(found))
     call('HSET', JOBS, unpack(stored))
     call('HINCRBY', META, 'revived', #found)
-    extras().add(found, records, starts)
+    extras().revive(found, records)
   end
 end
 send_told()

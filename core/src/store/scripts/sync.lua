@@ -6,7 +6,8 @@
 --       tasks it takes from now on (msgpack, or ''; its credit is dropped with them)
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result. An upper-case letter
---       says that the job has extras: {'C', ttl or -1, requester, outcome}, {'T', pause in ms, text} fail this attempt
+--       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member it is tied to, 1 if it has
+--       timeouts}, {'T', pause in ms, text} fail this attempt
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
 --       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
@@ -76,8 +77,8 @@ local function end_jobs(ids, wanted, details, owners)
   local plain = #ids - #details
   local gone, completed = ids, {}
   local back, results, stopped = {}, { {}, {}, {}, {} }, {}
-  -- Jobs with extras, and those that fail: position, kind, detail.
-  local careful, careful_ids = {}, {}
+  -- Jobs with extras that are completed; those whose record has to be looked at.
+  local special_ids, special_details, careful, careful_ids = {}, {}, {}, {}
   local mixed = false
   for i = 1, #ids do
     local detail = i > plain and details[i - plain] or nil
@@ -106,7 +107,10 @@ local function end_jobs(ids, wanted, details, owners)
     if how == 'r' then
       back[#back + 1] = ids[i]
     end
-    if how and (kind ~= plain_kind or kind == 'f') then
+    if how == 'c' and kind == 'C' then
+      special_ids[#special_ids + 1] = ids[i]
+      special_details[#special_details + 1] = detail
+    elseif how and (kind ~= plain_kind or kind == 'f') then
       careful[#careful + 1] = { id = ids[i], how = how, detail = detail }
       careful_ids[#careful_ids + 1] = ids[i]
     end
@@ -136,6 +140,9 @@ local function end_jobs(ids, wanted, details, owners)
     count('deleting', -#stopped)
   end
   local front = #back + #stopped > 0 and call('HGET', key_of('member', inc), 'requeue') ~= 'back'
+  if #special_ids > 0 then
+    extras().completed(special_ids, special_details)
+  end
   if #careful > 0 then
     local records = call('HMGET', JOBS, unpack(careful_ids))
     for i, job in ipairs(careful) do
@@ -148,15 +155,7 @@ local function end_jobs(ids, wanted, details, owners)
         fail(job.id, record, detail[2], detail[3], false)
       else
         local extra = extras().of(record)
-        if job.how == 'c' then
-          call('HDEL', JOBS, job.id)
-          count('completed', 1)
-          extras().forget_progress({ job.id })
-          if detail[2] >= 0 then
-            keep_results({ job.id }, { detail[4] }, { detail[2] }, { detail[3] })
-          end
-          extras().gone(job.id, extra, detail[4], false)
-        elseif job.how == 't' then
+        if job.how == 't' then
           extras().retry(job.id, record, extra, detail[2], detail[3])
         elseif job.how == 'f' then
           extras().forget_progress({ job.id })
@@ -178,6 +177,10 @@ local function end_jobs(ids, wanted, details, owners)
       end
       enqueue(again, again_records, which == 1 and front)
     end
+  end
+  if before_writing then
+    -- Jobs whose turn it is now may go to this member.
+    before_writing()
   end
 end
 
@@ -239,8 +242,7 @@ if credit > 0 then
           local record = found[i]
           if not record then
             all = false
-          elseif (byte(record) or 0) >= 8 then
-            -- As has_extras; spelled out, because every job passes here.
+          elseif (byte(record) or 0) >= 16 then
             extra = true
           end
         end

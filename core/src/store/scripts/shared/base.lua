@@ -33,7 +33,13 @@ local function remember(field, value)
   changes[at] = value
 end
 
+-- What extras.lua has left to do.
+local before_writing
+
 local function write_meta()
+  if before_writing then
+    before_writing()
+  end
   if #changes > 0 then
     call('HSET', META, unpack(changes))
   end
@@ -69,7 +75,8 @@ if largest > 4096 then
 end
 
 -- Record: flags, [deaths], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras (msgpack)], payload.
--- Flags: 1 bytes, 2 result, 4 deaths, 8 extras. A record may be damaged: it is read as far as it goes, and its worker will fail it.
+-- Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends. A record may be
+-- damaged: it is read as far as it goes, and its worker will fail it.
 local function has_extras(record)
   return (string.byte(record, 1) or 0) >= 8
 end

@@ -1,18 +1,17 @@
   -- Jobs that begin, and what becomes due for them.
 
-  -- New jobs with extras, stored already; starts[i]: 0 now, above a pause in ms, below the time of day in ms since 1970. Jobs that are tied
-  -- are so to `inc`, or to nobody if there is none.
-  function X.add(ids, records, starts, inc)
-    local ready, ready_records, clocks, tied = {}, {}, {}, {}
+  -- Begins jobs that need care: their clocks start; those that are to wait do. starts: 0 now, above a pause in ms, below the time of day in ms
+  -- since 1970. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and changes records.
+  local function begin(ids, records, starts, inc)
+    local waiting, clocks, tied = {}, {}, {}
     for i, id in ipairs(ids) do
-      local record = records[i]
-      local extra = X.of(record)
-      local pause = starts[i] < 0 and math.max(0, -starts[i] - now) or starts[i]
+      local extra, start = X.of(records[i]), starts[i]
+      local pause = start < 0 and math.max(0, -start - now) or start
       if extra.o and extra.o ~= inc then
         -- Written under the member's incarnation before this one.
-        record = retied(record, extra, inc)
-        extra.o = inc
-        call('HSET', JOBS, id, record)
+        records[i] = retied(records[i], extra, inc)
+        call('HSET', JOBS, id, records[i])
+        extra = X.of(records[i])
       end
       if extra.o then
         tied[#tied + 1] = id
@@ -28,11 +27,10 @@
       if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
         call('RPUSH', key_of('similar', extra.s), id)
         call('ZADD', PARKED, now, id)
+        waiting[id] = true
       elseif pause > 0 then
         delay(id, pause)
-      else
-        ready[#ready + 1] = id
-        ready_records[#ready_records + 1] = record
+        waiting[id] = true
       end
     end
     if #tied > 0 then
@@ -41,7 +39,52 @@
     if #clocks > 0 then
       call('ZADD', DUE, unpack(clocks))
     end
-    X.enqueue(ready, ready_records, false)
+    return waiting
+  end
+
+  -- New jobs, stored already. queues: priority, task and positions of each; careful: position and start of those that need care. Positions
+  -- marked in `skip` are passed over.
+  function X.add(all, queues_of, careful, skip, inc)
+    local ids, records, starts = {}, {}, {}
+    for i = 1, #careful, 2 do
+      local position = careful[i]
+      if not skip[position] then
+        ids[#ids + 1], records[#records + 1] = all[2 * position - 1], all[2 * position]
+        starts[#starts + 1] = careful[i + 1]
+      end
+    end
+    local waiting = #ids > 0 and begin(ids, records, starts, inc) or {}
+    local groups = {}
+    for _, queue in ipairs(queues_of) do
+      local group = { priority = queue[1], task = queue[2], ids = {}, orders = {} }
+      for _, position in ipairs(queue[3]) do
+        local id = all[2 * position - 1]
+        if not skip[position] and not waiting[id] then
+          group.ids[#group.ids + 1] = id
+          group.orders[#group.orders + 1] = sequence + position
+        end
+      end
+      if #group.ids > 0 then
+        groups[#groups + 1] = group
+      end
+    end
+    X.take_in(groups, #all / 2, false)
+  end
+
+  -- Failed jobs that are to run again, as if they were new; stored already.
+  function X.revive(ids, records)
+    local starts = {}
+    for i = 1, #ids do
+      starts[i] = 0
+    end
+    local waiting = begin(ids, records, starts)
+    local there, there_records = {}, {}
+    for i, id in ipairs(ids) do
+      if not waiting[id] then
+        there[#there + 1], there_records[#there_records + 1] = id, records[i]
+      end
+    end
+    X.enqueue(there, there_records, false)
   end
 
   -- Delayed jobs whose time has come.

@@ -1,24 +1,55 @@
   -- Ends of jobs with extras, and what they set free.
 
-  -- Another may have the resource that this job had: the next that is parked.
+  -- Resources that are free again, and whose they were.
+  local freed, freed_by = {}, {}
+
+  -- Another may have the resource that this job had.
   function X.free(resource, id)
-    if call('HGET', RESOURCES, resource) ~= id then
-      return
-    end
-    while true do
-      local next_id = call('LPOP', key_of('parked', resource))
-      if not next_id then
-        call('HDEL', RESOURCES, resource)
-        return
+    freed[#freed + 1] = resource
+    freed_by[#freed_by + 1] = id
+  end
+
+  -- Gives the resources that are free to the next jobs that are parked for them.
+  local function pass_on()
+    while #freed > 0 do
+      local names, by = freed, freed_by
+      freed, freed_by = {}, {}
+      local holders = call('HMGET', RESOURCES, unpack(names))
+      local ids, resources, idle = {}, {}, {}
+      for i, name in ipairs(names) do
+        -- It may have been passed on already, or never have been this job's.
+        if holders[i] == by[i] then
+          local id = call('LPOP', key_of('parked', name))
+          if id then
+            ids[#ids + 1] = id
+            resources[#resources + 1] = name
+          else
+            idle[#idle + 1] = name
+          end
+        end
       end
-      call('ZREM', PARKED, next_id)
-      local record = call('HGET', JOBS, next_id)
-      if record then
-        call('HSET', RESOURCES, resource, next_id)
-        return X.enqueue({ next_id }, { record }, true)
+      if #idle > 0 then
+        call('HDEL', RESOURCES, unpack(idle))
+      end
+      if #ids > 0 then
+        call('ZREM', PARKED, unpack(ids))
+        local there, records, claims = {}, {}, {}
+        for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
+          claims[2 * i - 1], claims[2 * i] = resources[i], ids[i]
+          if record then
+            there[#there + 1] = ids[i]
+            records[#records + 1] = record
+          else
+            -- Deleted meanwhile: the next.
+            X.free(resources[i], ids[i])
+          end
+        end
+        call('HSET', RESOURCES, unpack(claims))
+        X.enqueue(there, records, true)
       end
     end
   end
+  before_writing = pass_on
 
   -- Takes a waiting job out of wherever it waits.
   function X.unqueue(id, extra)
@@ -115,6 +146,26 @@
       if call('HGET', OWNER, list[i]) == list[i + 1] then
         call('HSET', PROGRESS, list[i], list[i + 2])
       end
+    end
+  end
+
+  -- Jobs with extras that are completed; their details as in sync.lua.
+  function X.completed(ids, details)
+    call('HDEL', JOBS, unpack(ids))
+    call('HDEL', PROGRESS, unpack(ids))
+    count('completed', #ids)
+    local kept, outcomes, ttls, requesters = {}, {}, {}, {}
+    for i, id in ipairs(ids) do
+      local _, ttl, requester, outcome = unpack(details[i])
+      if ttl >= 0 then
+        local n = #kept + 1
+        kept[n], outcomes[n], ttls[n], requesters[n] = id, outcome, ttl, requester
+      end
+    end
+    keep_results(kept, outcomes, ttls, requesters)
+    for i, id in ipairs(ids) do
+      local _, _, _, outcome, resource, similar, tied, clocks = unpack(details[i])
+      X.gone(id, { r = text(resource), s = text(similar), o = text(tied), e = clocks == 1 or nil }, outcome, false)
     end
   end
 

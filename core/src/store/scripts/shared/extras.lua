@@ -58,21 +58,32 @@ function extras()
   end
 
   local function text(value)
+    return value ~= '' and value or nil
+  end
+
+  local function text_of(value)
     return type(value) == 'string' and value ~= '' and value or nil
   end
+
+  local known = {}
 
   -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member it is tied to, n retries; a, t, e
   -- timeouts in ms to be assigned, run and end; failed attempts. Those of a damaged record are those of a plain job.
   function X.of(record)
-    local known, extra = pcall(read, record)
-    if not has_extras(record) or not known or type(extra) ~= 'table' then
-      return { p = 0, k = '', failed = 0, n = 0 }
+    local extra = known[record]
+    if extra then
+      return extra
     end
-    return {
-      p = tonumber(extra.p) or 0, k = text(extra.k) or '', r = text(extra.r), s = text(extra.s), o = text(extra.o),
-      n = tonumber(extra.n) or 0, a = tonumber(extra.a), t = tonumber(extra.t), e = tonumber(extra.e),
-      at = extra.at, failed = extra.failed, length = extra.length,
-    }
+    if has_extras(record) then
+      local readable, found = pcall(read, record)
+      extra = readable and type(found) == 'table' and found
+    end
+    extra = extra or { failed = 0 }
+    extra.p, extra.n, extra.k = tonumber(extra.p) or 0, tonumber(extra.n) or 0, text_of(extra.k) or ''
+    extra.r, extra.s, extra.o = text_of(extra.r), text_of(extra.s), text_of(extra.o)
+    extra.a, extra.t, extra.e = tonumber(extra.a), tonumber(extra.t), tonumber(extra.e)
+    known[record] = extra
+    return extra
   end
 
   function X.with_failed(record, extra, failed)

@@ -130,6 +130,20 @@
     end
   end
 
+  -- Puts jobs into their queues and gives what can be given. groups: priority, task, ids and orders of each; `count` orders are used up.
+  function X.take_in(groups, count, front)
+    sequence = sequence + count
+    remember('sequence', sequence)
+    table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
+    for _, group in ipairs(groups) do
+      push(group.priority, group.task, group.ids, group.orders, front)
+    end
+    -- Before, no job waited beside a member that could take it; so no more than these are to be moved.
+    for _, group in ipairs(groups) do
+      match(group.priority, group.task, #group.ids)
+    end
+  end
+
   -- Queues jobs, behind all others of their kind or (front) before them, and gives what can be given.
   function X.enqueue(ids, records, front)
     local groups, of_class = {}, {}
@@ -145,16 +159,7 @@
       group.ids[#group.ids + 1] = id
       group.orders[#group.orders + 1] = front and i - #ids - 1 - sequence or sequence + i
     end
-    sequence = sequence + #ids
-    remember('sequence', sequence)
-    table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
-    for _, group in ipairs(groups) do
-      push(group.priority, group.task, group.ids, group.orders, front)
-    end
-    -- Before, no job waited beside a member that could take it; so no more than these are to be moved.
-    for _, group in ipairs(groups) do
-      match(group.priority, group.task, #group.ids)
-    end
+    X.take_in(groups, #ids, front)
   end
 
   -- Waiting jobs for a member with this much credit: ids, records, and whether others are left that it could take.

@@ -122,7 +122,7 @@
   function X.admit(ids, records)
     local all, wanted = {}, {}
     for i, record in ipairs(records) do
-      if has_extras(record) then
+      if (string.byte(record, 1) or 0) >= 16 then
         local extra = X.of(record)
         all[i] = extra
         if extra.r then

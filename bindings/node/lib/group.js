@@ -1,0 +1,107 @@
+"use strict";
+// Groups of work: jobs added together, and each told as it ends.
+
+const { batchOf } = require("./new_job.js");
+const Wait = require("./wait.js");
+
+/** The wait for a group. It ends when all jobs have ended; by its signal or time limit; or because it could not begin. */
+class Group extends Wait {
+  /** `tell(outcome)` hears of each job as it ends, `settle(error)` that there is no more to hear. */
+  constructor(master, jobs, { signal, timeout }, tell, settle) {
+    super(master, settle, signal, timeout, "the results");
+    this.tell = tell;
+    this.ids = [];
+    this.left = jobs.length;
+    this.tokens = new Uint32Array(jobs.length + 1);
+    try {
+      this.tokens[0] = master._expect((error, ids) => (error ? this.end(error) : this.added(ids)));
+      for (let position = 0; position < jobs.length; position++) {
+        this.tokens[position + 1] = master._expect((error, value) => this.ended(position, error, value));
+      }
+      const { lines, bytes } = batchOf(jobs);
+      master._native.runEach(this.tokens, lines, bytes);
+    } catch (error) {
+      process.nextTick(() => this.end(error));
+    }
+  }
+
+  added(ids) {
+    this.ids = ids;
+    if (this.left === 0) this.end(null);
+  }
+
+  ended(position, error, value) {
+    if (this.over) return;
+    const outcome = error ? { status: "rejected", reason: error } : { status: "fulfilled", value };
+    this.tell({ position, id: this.ids[position], ...outcome });
+    this.left -= 1;
+    if (this.left === 0) this.end(null);
+  }
+
+  giveUp() {
+    const { master, tokens } = this;
+    for (const token of tokens) master._calls.delete(token);
+    if (this.left > 0) master._native?.cancel(tokens[0]);
+    master._keepAlive();
+  }
+}
+
+/** Outcomes as an async iterator, in the order in which the jobs ended. */
+class Outcomes {
+  /** `begin(tell, settle)` gives the group. */
+  constructor(begin) {
+    this.ready = [];
+    this.taken = 0;
+    this.asked = [];
+    this.over = false;
+    this.error = null;
+    this.group = begin(
+      (outcome) => {
+        if (this.asked.length > 0) this.asked.shift().resolve({ done: false, value: outcome });
+        else this.ready.push(outcome);
+      },
+      (error) => this.finish(error),
+    );
+  }
+
+  next() {
+    if (this.taken < this.ready.length) {
+      const value = this.ready[this.taken];
+      this.ready[this.taken++] = undefined;
+      return Promise.resolve({ done: false, value });
+    }
+    this.ready = [];
+    this.taken = 0;
+    if (!this.over) return new Promise((resolve, reject) => this.asked.push({ resolve, reject }));
+    const { error } = this;
+    this.error = null;
+    return error ? Promise.reject(error) : Promise.resolve(END);
+  }
+
+  /** Stops the waits; the jobs go on. */
+  return(value) {
+    this.ready = [];
+    this.taken = 0;
+    this.group.end(null);
+    return Promise.resolve({ done: true, value });
+  }
+
+  finish(error) {
+    this.over = true;
+    this.error = error;
+    // The first to ask hears the error, and all others that there is no more.
+    for (const { resolve, reject } of this.asked.splice(0)) {
+      if (this.error === null) resolve(END);
+      else reject(this.error);
+      this.error = null;
+    }
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+}
+
+const END = Object.freeze({ done: true, value: undefined });
+
+module.exports = { Group, Outcomes };

@@ -1,0 +1,129 @@
+"use strict";
+// Runs the handler of each job and finishes the job with what comes of it.
+
+const { classes } = require("./errors.js");
+const { failureOf } = require("./failures.js");
+const { Finish, bytesOf, jsonOf } = require("./wire.js");
+
+/** Results longer than this are sent with a question for the answer, because they may be refused as too large. */
+const SURELY_ACCEPTED = 1024;
+
+class Handlers {
+  constructor(worker) {
+    this.worker = worker;
+    /** Handles what has no handler of its own. */
+    this.plain = null;
+    this.byTask = new Map();
+  }
+
+  get isEmpty() {
+    return this.plain === null && this.byTask.size === 0;
+  }
+
+  /** Handlers as `process` takes them, by task; `undefined` stands for the plain one. */
+  check(handlers) {
+    const entries = typeof handlers === "function" ? [[undefined, handlers]] : Object.entries(handlers ?? {});
+    if (entries.length === 0 || entries.some(([, handle]) => typeof handle !== "function")) {
+      throw new classes.InvalidArgumentError("process needs a function that handles a job, or an object with one for each task");
+    }
+    for (const [task] of entries) {
+      const known = task === undefined ? this.plain !== null : this.byTask.has(task);
+      if (!known) continue;
+      const what = task === undefined ? "a worker has one handler" : `the task \`${task}\` has a handler`;
+      throw new classes.InvalidArgumentError(`process was called before; ${what}`);
+    }
+    return entries;
+  }
+
+  add(entries) {
+    for (const [task, handle] of entries) {
+      if (task === undefined) this.plain = handle;
+      else this.byTask.set(task, handle);
+    }
+  }
+
+  /** The tasks that a worker takes with these handlers and those to be added; `wanted` is its option `tasks`. */
+  tasks(entries, wanted) {
+    const named = [...this.byTask.keys(), ...entries.map(([task]) => task)].filter((task) => task !== undefined);
+    if (named.length === 0) return wanted;
+    const plain = this.plain !== null || entries.some(([task]) => task === undefined);
+    const others = !plain ? [] : wanted.length === 0 ? [""] : wanted;
+    return [...new Set([...others, ...named])];
+  }
+
+  /** Runs the job's handler. Whether it has one. */
+  run(job) {
+    const handle = this.byTask.size === 0 ? this.plain : this.byTask.get(job.task) ?? this.plain;
+    if (handle === null) return false;
+    if (!job._running && !job.cancelled) this.start(job, handle);
+    return true;
+  }
+
+  start(job, handle) {
+    job._running = true;
+    let outcome;
+    try {
+      outcome = handle.call(undefined, job, new Context(job));
+    } catch (error) {
+      this.failed(job, error);
+      return;
+    }
+    if (typeof outcome?.then === "function") {
+      outcome.then((result) => this.completed(job, result), (error) => this.failed(job, error));
+    } else {
+      this.completed(job, outcome);
+    }
+  }
+
+  completed(job, result) {
+    if (!this.ends(job)) return;
+    let bytes;
+    let content;
+    try {
+      bytes = bytesOf(result);
+      content = bytes ?? (result === undefined ? undefined : jsonOf(result, "result"));
+    } catch (error) {
+      this.fail(job, error);
+      return;
+    }
+    const kind = bytes ? Finish.COMPLETE_BYTES : content === undefined ? Finish.COMPLETE : Finish.COMPLETE_JSON;
+    if (content === undefined || content.length <= SURELY_ACCEPTED) {
+      this.worker._end(job, kind, content);
+      return;
+    }
+    this.worker._end(job, kind, content, (error) => {
+      if (error instanceof classes.TooLargeError) this.fail(job, error);
+    });
+  }
+
+  failed(job, error) {
+    if (this.ends(job)) this.fail(job, error);
+  }
+
+  fail(job, error) {
+    const { kind, content } = failureOf(error);
+    this.worker._end(job, kind, content);
+  }
+
+  /** Whether the job is still to be finished with its outcome: the handler may have done so, or was told to stop. */
+  ends(job) {
+    job._running = false;
+    if (!this.worker._held.has(job.fence)) return false;
+    if (!job.cancelled) return true;
+    this.worker._end(job, Finish.STOPPED);
+    return false;
+  }
+}
+
+/** The second argument of a handler. Its signal is made when it is asked for: most handlers never do. */
+class Context {
+  constructor(job) {
+    this.job = job;
+  }
+
+  get signal() {
+    return this.job.signal;
+  }
+}
+
+module.exports = Handlers;

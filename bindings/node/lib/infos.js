@@ -1,0 +1,27 @@
+"use strict";
+// What the cluster says of its jobs and members, with names as in JavaScript.
+
+/** The names of an object's own fields in camel case, some under other names; what is inside of them is left alone. */
+function camel(object, names = {}) {
+  const entries = Object.entries(object);
+  return Object.fromEntries(entries.map(([name, value]) => [names[name] ?? name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]));
+}
+
+/** A job; a payload of bytes is a Buffer. */
+function jobOf({ payload_base64: base64, ...info }) {
+  const job = camel(info);
+  if (base64 !== undefined) job.payload = Buffer.from(base64, "base64");
+  return job;
+}
+
+/** A page of jobs. */
+function pageOf({ jobs, next }) {
+  return { jobs: jobs.map(jobOf), next };
+}
+
+/** A member. */
+function memberOf(info) {
+  return camel(info, { lease_left_ms: "leaseLeft" });
+}
+
+module.exports = { jobOf, memberOf, pageOf };

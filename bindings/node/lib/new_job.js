@@ -1,0 +1,115 @@
+"use strict";
+// Jobs to add: their payloads and options, and how they travel to the core.
+
+const { classes } = require("./errors.js");
+const { append } = require("./options.js");
+const { Outgoing, bytesOf, jsonOf } = require("./wire.js");
+
+/** A job with options of its own, wherever payloads are taken. */
+class NewJob {
+  constructor(payload, options) {
+    this.payload = payload;
+    this.options = options;
+  }
+}
+
+/** Options that the core reads as they are. */
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "tied", "durability"];
+
+/** Options that have parts, and the names that the core has for these. */
+const parts = {
+  timeouts: { assign: "assign_timeout", run: "run_timeout", total: "total_timeout" },
+  backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
+};
+
+const known = new Set([...passed, ...Object.keys(parts), "headers"]);
+
+/** The options of a job as the flat list of names and values that the core takes; bounds and meanings are the core's. */
+function settingsOf(options) {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; docs/jobs.md lists the options`);
+  }
+  const settings = [];
+  const { delay, runAt, backoff, timeouts, headers } = options;
+  if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
+    throw invalid("`delay` and `runAt` both say when the job may start; give one of them");
+  }
+  append(settings, runAt instanceof Date ? { ...options, runAt: runAt.getTime() } : options, passed);
+  if (timeouts) appendParts(settings, "timeouts", timeouts);
+  // A number is a fixed pause.
+  if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (name === "" || name.includes("=")) throw invalid(`the header \`${name}\` has a name that is empty or contains =`);
+    settings.push("header", `${name}=${value}`);
+  }
+  return settings;
+}
+
+function appendParts(settings, option, values) {
+  if (typeof values !== "object") throw invalid(`${option} is ${String(values)}, it must be an object`);
+  for (const [name, value] of Object.entries(values)) {
+    if (!Object.hasOwn(parts[option], name)) throw invalid(`${option} has the unknown part \`${name}\``);
+    if (value !== undefined && value !== null) settings.push(parts[option][name], String(value));
+  }
+}
+
+function invalid(message) {
+  return new classes.InvalidArgumentError(message);
+}
+
+/** The line of the batch that sets options, or undefined if none is set. */
+function optionsLine(options) {
+  const settings = options === undefined || options === null ? undefined : settingsOf(options);
+  return settings?.length ? `#${JSON.stringify(settings)}` : undefined;
+}
+
+/**
+ * A job on its way: its payload as JSON text, or `{ content, options, durable }` where the payload is bytes or options are
+ * set. A payload that is undefined becomes `{}`. `line` is that of the options.
+ */
+function packed(payload, options, line = optionsLine(options)) {
+  if (payload instanceof NewJob) {
+    options = { ...options, ...payload.options };
+    payload = payload.payload;
+    line = optionsLine(options);
+  }
+  if (payload === undefined) payload = {};
+  const content = bytesOf(payload) ?? jsonOf(payload, "payload");
+  return line === undefined && typeof content === "string" ? content : { content, options: line, durable: isDurable(options) };
+}
+
+/** Packs jobs that share options, which are read once. */
+function packer(options) {
+  const line = optionsLine(options);
+  return (payload) => packed(payload, options, line);
+}
+
+/** Whether adding it waits for more than the memory of Redis. */
+function isDurable(options) {
+  return (options?.durability ?? "memory") !== "memory";
+}
+
+function sizeOf(job) {
+  return typeof job === "string" ? job.length : job.content.length;
+}
+
+/** Packed jobs as the native side reads them. */
+function batchOf(jobs) {
+  const batch = new Outgoing();
+  for (const job of jobs) {
+    if (typeof job === "string") {
+      batch.line(job);
+      continue;
+    }
+    if (job.options !== undefined) batch.line(job.options);
+    if (typeof job.content === "string") {
+      batch.line(job.content);
+    } else {
+      batch.line(`@${job.content.length}`);
+      batch.blob(job.content);
+    }
+  }
+  return { lines: batch.text, bytes: batch.allBytes };
+}
+
+module.exports = { NewJob, batchOf, packed, packer, sizeOf };

@@ -1,0 +1,91 @@
+// Errors: one class per kind, and what handlers throw.
+
+/** The base of all errors. */
+export class SwarmError extends Error {
+  constructor(message?: string, options?: { cause?: unknown });
+  /** `SWARM_` and the name of the kind, the same as in the other languages. */
+  readonly code: string;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+}
+/** An argument or option is malformed or out of its bounds. */
+export class InvalidArgumentError extends SwarmError {}
+/** A payload, result or name is over its limit. */
+export class TooLargeError extends SwarmError {}
+/** Redis cannot be reached, or is loading, failing over or busy. The connection is being retried. */
+export class UnavailableError extends SwarmError {}
+/** Redis refused the username or password. */
+export class AuthFailedError extends SwarmError {}
+/** The ACL user lacks a permission. */
+export class PermissionDeniedError extends SwarmError {}
+/** The peer is not a Redis server, or not of the configured kind. */
+export class WrongServerError extends SwarmError {}
+/** The server is older than Redis 6.2. */
+export class UnsupportedVersionError extends SwarmError {}
+/** The address is that of a read-only replica. */
+export class ReadOnlyReplicaError extends SwarmError {}
+/** The server evicts keys when it is full, so jobs could vanish. */
+export class EvictionPolicyError extends SwarmError {}
+/** Redis reached `maxmemory`; nothing was added. */
+export class StoreFullError extends SwarmError {}
+/** A key or record under the prefix is not what this protocol writes. */
+export class StoreCorruptError extends SwarmError {}
+/** The cluster is used by members of a newer protocol. */
+export class ProtocolVersionError extends SwarmError {}
+/** The caller's time limit passed. */
+export class TimeoutError extends SwarmError {}
+/** The reply was lost: the jobs may or may not have been added. */
+export class OutcomeUnknownError extends SwarmError {}
+/** The caller cancelled the wait. */
+export class CancelledError extends SwarmError {}
+/** The object was closed or terminated before. */
+export class ClosedError extends SwarmError {}
+/** The job is no longer this execution's. Nothing was changed. */
+export class StaleFenceError extends SwarmError {}
+/** No such job, or its result has expired. */
+export class NotFoundError extends SwarmError {}
+/** The job was deleted. */
+export class JobDeletedError extends SwarmError {}
+/** The job ended as failed; the message is the job's own error. */
+export class JobFailedError extends SwarmError {
+  /** `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read). */
+  readonly reason: string;
+}
+/** The worker could not renew its lease in time and gave up its jobs. */
+export class LeaseLostError extends SwarmError {}
+/** The TLS handshake failed, or a certificate or key could not be used. */
+export class TlsError extends SwarmError {}
+/** The object was made before a fork and is used in the child. */
+export class ForkedError extends SwarmError {}
+/** The call is not allowed inside a callback of the same object. */
+export class InCallbackError extends SwarmError {}
+/** A panic was caught at the language boundary. A bug in libswarm. */
+export class PanicError extends SwarmError {}
+/** A reply or state that should not exist. A bug in libswarm or an altered store. */
+export class InternalError extends SwarmError {}
+/** No worker was given the job within its `timeouts.assign`. */
+export class AssignTimeoutError extends SwarmError {
+  readonly reason: string;
+}
+/** An execution of the job took longer than its `timeouts.run`, and no retry was left. */
+export class RunTimeoutError extends SwarmError {
+  readonly reason: string;
+}
+/** The job had not ended within its `timeouts.total`. */
+export class TotalTimeoutError extends SwarmError {
+  readonly reason: string;
+}
+/** The jobs were added, but less durably than asked for. */
+export class NotDurableError extends SwarmError {}
+
+/** Thrown by a handler: the job has failed, whatever its retries. */
+export class PermanentFailure extends Error {
+  constructor(message?: string, options?: { cause?: unknown });
+}
+
+/** Thrown by a handler: this attempt has failed; the next one, if any is left, begins so many milliseconds later. */
+export class RetryAfter extends Error {
+  /** `after` is 0 to 31,536,000,000 ms. */
+  constructor(after: number, message?: string, options?: { cause?: unknown });
+  readonly after: number;
+}

@@ -1,0 +1,126 @@
+// What members say of themselves, and the cluster of its jobs and members.
+
+/** A member's own view; costs nothing to ask. */
+export interface Health {
+  /** Connected, registered, and the last renewal was answered in time. */
+  healthy: boolean;
+  connected: boolean;
+  /** The identity in Redis, empty before the first registration. */
+  incarnation: string;
+  /** Milliseconds in which the member may still act as the holder of its jobs. */
+  leaseLeft: number;
+  /** Jobs held. */
+  held: number;
+  /** Jobs or finishes not yet acknowledged by Redis. */
+  pending: number;
+  /** Name of the kind of the last background error, empty if it has healed. */
+  error: string;
+  errorMessage: string;
+}
+
+/** Counts of a cluster. */
+export interface Stats {
+  waiting: number;
+  held: number;
+  deleting: number;
+  /** Jobs whose time has not come. */
+  delayed: number;
+  /** Jobs that wait for their resource or for a similar job. */
+  parked: number;
+  /** Failed jobs kept. */
+  failed: number;
+  results: number;
+  members: number;
+  added: number;
+  completed: number;
+  failures: number;
+  deleted: number;
+  deaths: number;
+  /** Attempts that failed and were followed by another. */
+  retries: number;
+  /** Failed jobs that were run again by `retryFailed`. */
+  revived: number;
+}
+
+/** Where a job is: `parked` is for its resource or a similar job, `deleting` until its worker has stopped. */
+export type JobState = "waiting" | "delayed" | "parked" | "held" | "deleting" | "failed";
+
+/** A job as it is at one moment. Times are in milliseconds since 1970, on Redis' clock. */
+export interface JobInfo<P = any> {
+  id: string;
+  state: JobState;
+  /** What the adder gave: a value read from JSON, or a Buffer if it gave bytes. */
+  payload: P;
+  priority: number;
+  /** Its task, or `""`. */
+  task: string;
+  /** Its resource, or `""`. */
+  resource: string;
+  headers: Record<string, string>;
+  /** Which attempt is running or comes next, from 1. */
+  attempt: number;
+  /** How many attempts may follow a failed one in all. */
+  retries: number;
+  /** How many workers died in a row while they held it. */
+  deaths: number;
+  /** The incarnation that holds it, or `""`. */
+  holder: string;
+  /** Of the execution, or 0. */
+  fence: number;
+  /** When it was given to its holder. */
+  assignedAt?: number;
+  /** When a delayed job is due. */
+  dueAt?: number;
+  /** What its handler told by `job.progress`. */
+  progress?: any;
+  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
+  reason?: string;
+  /** The error text of a failed job. */
+  error?: string;
+  /** When it failed. */
+  failedAt?: number;
+}
+
+/** Some of many jobs. */
+export interface JobPage {
+  /** Pages of held jobs may be a little shorter or longer than asked for. */
+  jobs: JobInfo[];
+  /** Where the next page begins, `null` at the end. Jobs that change their place meanwhile may be missed or come twice. */
+  next: string | null;
+}
+
+export interface Queues {
+  /** Queues that are not empty, highest priority first. */
+  queues: { priority: number; task: string; waiting: number }[];
+  /** Tasks that are paused; `*` stands for all. */
+  paused: string[];
+}
+
+/** A member as Redis knows it. */
+export interface MemberInfo {
+  /** Its identity. */
+  incarnation: string;
+  role: "master" | "worker";
+  name: string;
+  group: string;
+  /** The machine it runs on. */
+  host: string;
+  /** Its process there. */
+  pid: number;
+  /** The language of its program. */
+  language: string;
+  /** The version of libswarm. */
+  version: string;
+  /** The option `slots`, 0 if unlimited. */
+  slots: number;
+  /** Tasks it takes. */
+  tasks: string[];
+  /** Jobs it holds. */
+  held: number;
+  /** Jobs it can still be given at once. */
+  free: number;
+  /** When it registered, in milliseconds since 1970. */
+  joinedAt: number;
+  /** Milliseconds until its lease ends. */
+  leaseLeft: number;
+}
