@@ -8,14 +8,14 @@
  * empty value.
  *
  * Ownership. What is passed in stays the caller's and is copied where it is needed longer than the call. What a function
- * for reading returns is borrowed: it lives as long as its object. Every call with a `user_data` takes it over, also if the
- * call fails: `destroy`, unless NULL, runs exactly once, after the last callback, on any thread. It must not call back into
- * the object. Memory is never to be passed to free(), nor memory of malloc() to swarm_*_free: the library may have an
+ * for reading returns is borrowed: it lives as long as its object. Every call with a `destroy` takes its `user_data` over,
+ * also if the call fails: `destroy`, unless NULL, runs exactly once, after the last callback, on any thread. It must not call
+ * back into the object. What a callback returns becomes the library's. Memory is never to be passed to free(), nor memory of malloc() to swarm_*_free: the library may have an
  * allocator of its own.
  *
  * Threads. All functions of a master or a worker may be called from many threads at once, except _free, which must be the
  * last use. Options, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
- * used by its owner, on any thread, one at a time.
+ * used by its owner, on any thread, one at a time; one that is lent to a callback is not to be used after it.
  *
  * Callbacks come on a thread of the library's, one at a time for each master or worker, never on a thread that keeps a
  * lease alive: a callback may take its time, though the callbacks behind it wait. Or they come on the program's own thread:
@@ -50,10 +50,17 @@
 #define SWARM_MUST_USE
 #endif
 
-#define SWARM_JOB_OPTIONS_INIT {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, 0}
-#define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}}
+/**
+ * In place of a number of ids: all of them, whatever the ids.
+ */
+#define SWARM_ALL SIZE_MAX
+
+#define SWARM_JOB_OPTIONS_INIT \
+  {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, 0, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, 0, 0, 0, NULL, NULL, NULL, \
+   0, 0, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
+#define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0}
 #define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}}
-#define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 
 /**
@@ -151,7 +158,7 @@ typedef enum {
    */
   SWARM_ERR_JOB_DELETED = 19,
   /**
-   * The job ended as failed. Not returned by this interface, where a failure is a swarm_outcome.
+   * The job ended as failed. Told by swarm_outcome_status: a failed job is data, not an error of the call.
    */
   SWARM_ERR_JOB_FAILED = 20,
   /**
@@ -178,6 +185,22 @@ typedef enum {
    * A reply or state that should not exist. A bug in libswarm or an altered store.
    */
   SWARM_ERR_INTERNAL = 26,
+  /**
+   * No worker was given the job within its `assign_timeout`. Told by swarm_outcome_status.
+   */
+  SWARM_ERR_ASSIGN_TIMEOUT = 27,
+  /**
+   * An execution of the job took longer than its `run_timeout`, and no retry was left. Told by swarm_outcome_status.
+   */
+  SWARM_ERR_RUN_TIMEOUT = 28,
+  /**
+   * The job had not ended within its `total_timeout`. Told by swarm_outcome_status.
+   */
+  SWARM_ERR_TOTAL_TIMEOUT = 29,
+  /**
+   * The jobs were added, but less durably than asked for.
+   */
+  SWARM_ERR_NOT_DURABLE = 30,
 } swarm_status;
 
 /**
@@ -210,6 +233,14 @@ typedef enum {
    * The worker lost its lease; the job starts elsewhere.
    */
   SWARM_DELETE_LEASE_LOST = 2,
+  /**
+   * The job's `run_timeout` or `total_timeout` is over.
+   */
+  SWARM_DELETE_TIMED_OUT = 3,
+  /**
+   * The job is to go to a worker that joined.
+   */
+  SWARM_DELETE_MOVED = 4,
 } swarm_delete_reason;
 
 /**
@@ -221,7 +252,8 @@ typedef enum {
    */
   SWARM_FINISH_COMPLETE = 0,
   /**
-   * Failed for good; the data is the error text, UTF-8.
+   * This attempt failed; the data is the error text, UTF-8. The job is retried after its backoff, or is failed if no
+   * retry is left.
    */
   SWARM_FINISH_FAIL = 1,
   /**
@@ -232,7 +264,47 @@ typedef enum {
    * The work was stopped after a delete callback. No data.
    */
   SWARM_FINISH_STOPPED = 3,
+  /**
+   * As SWARM_FINISH_FAIL, but retried after `after`.
+   */
+  SWARM_FINISH_RETRY = 4,
+  /**
+   * Failed for good whatever its retries; the data is the error text, UTF-8.
+   */
+  SWARM_FINISH_FAIL_FOR_GOOD = 5,
 } swarm_finish_kind;
+
+/**
+ * How pauses between attempts grow.
+ */
+typedef enum {
+  /**
+   * Every pause is as long as the first.
+   */
+  SWARM_BACKOFF_FIXED = 0,
+  /**
+   * Every pause is twice as long as the one before.
+   */
+  SWARM_BACKOFF_EXPONENTIAL = 1,
+} swarm_backoff;
+
+/**
+ * How surely a job is stored before adding it answers.
+ */
+typedef enum {
+  /**
+   * When Redis has it in memory.
+   */
+  SWARM_DURABILITY_MEMORY = 0,
+  /**
+   * When it is on the disk of the Redis master. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+   */
+  SWARM_DURABILITY_FSYNC = 1,
+  /**
+   * When at least one replica has it too. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+   */
+  SWARM_DURABILITY_REPLICA = 2,
+} swarm_durability;
 
 /**
  * The jobs that an add call has added, in the order they were given.
@@ -264,6 +336,21 @@ typedef struct swarm_options swarm_options;
  * How a job ended: completed with a result, or failed. A failed job is data, not an error of the call.
  */
 typedef struct swarm_outcome swarm_outcome;
+
+/**
+ * How the jobs of a group ended, in the order in which they were given.
+ */
+typedef struct swarm_outcomes swarm_outcomes;
+
+/**
+ * How a job ends. Made by one of the functions below and returned by a swarm_process_fn, which makes it the library's.
+ */
+typedef struct swarm_result swarm_result;
+
+/**
+ * A text that a call handed out.
+ */
+typedef struct swarm_text swarm_text;
 
 /**
  * Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
@@ -311,6 +398,20 @@ typedef void (*swarm_error_fn)(void *user_data, const swarm_error *error);
 typedef void (*swarm_done_fn)(void *user_data, const swarm_error *error);
 
 /**
+ * One header of a job.
+ */
+typedef struct {
+  /**
+   * Its name.
+   */
+  const char *name;
+  /**
+   * Its value.
+   */
+  const char *value;
+} swarm_header;
+
+/**
  * Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and change what is wanted.
  */
 typedef struct {
@@ -335,6 +436,81 @@ typedef struct {
    * How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; 0 for the default of 5 minutes.
    */
   uint64_t result_ttl;
+  /**
+   * Higher ones are given first, first in first out inside one; -2^53 to 2^53.
+   */
+  int64_t priority;
+  /**
+   * Not to be started before this time has passed, in milliseconds, up to 10 years; 0 for at once.
+   */
+  uint64_t delay;
+  /**
+   * Not to be started before this time of day, in milliseconds since 1970 on Redis' clock; 0 for at once. Excludes `delay`.
+   */
+  uint64_t run_at;
+  /**
+   * How often the job is run again after an attempt failed, 0 to 200.
+   */
+  uint32_t retries;
+  /**
+   * A swarm_backoff: how the pauses before retries grow.
+   */
+  int32_t backoff;
+  /**
+   * The first pause, in milliseconds, at most 365 days; 0 for the default of 1 s.
+   */
+  uint64_t backoff_delay;
+  /**
+   * The longest pause, in milliseconds, at most 365 days; 0 for the default of 1 hour.
+   */
+  uint64_t backoff_max;
+  /**
+   * The share of each pause that is random, 0 to 1. With 0.2, a pause is 80 to 100 % of its length.
+   */
+  double backoff_jitter;
+  /**
+   * The name of the work, for routing: only workers that take this task are given the job. NULL for none; at most 256 bytes.
+   */
+  const char *task;
+  /**
+   * Jobs with the same resource run one at a time, in the order in which their turn came. NULL for none; at most 256 bytes.
+   */
+  const char *resource;
+  /**
+   * While a job with the same key exists, this one waits and ends as that one ends. NULL for none; at most 256 bytes.
+   */
+  const char *similar;
+  /**
+   * The job fails with SWARM_ERR_ASSIGN_TIMEOUT if no worker was given it this many milliseconds after it was added, or
+   * due; at most 365 days, 0 for no limit.
+   */
+  uint64_t assign_timeout;
+  /**
+   * An execution longer than this many milliseconds is stopped and counts as failed, with SWARM_ERR_RUN_TIMEOUT if no
+   * retry is left; at most 365 days, 0 for no limit.
+   */
+  uint64_t run_timeout;
+  /**
+   * The job fails with SWARM_ERR_TOTAL_TIMEOUT, whatever its state, this many milliseconds after it was added; at most
+   * 365 days, 0 for no limit.
+   */
+  uint64_t total_timeout;
+  /**
+   * Names and values that travel with the job, such as a trace's context; at most 30 KiB in all. NULL for none.
+   */
+  const swarm_header *headers;
+  /**
+   * The number of headers.
+   */
+  size_t header_count;
+  /**
+   * The job is deleted when the master that added it leaves or is lost.
+   */
+  bool tied;
+  /**
+   * A swarm_durability: how surely the job is stored before the call answers.
+   */
+  int32_t durability;
 } swarm_job_options;
 
 /**
@@ -362,9 +538,32 @@ typedef void (*swarm_added_fn)(void *user_data, const swarm_error *error, const 
 typedef void (*swarm_outcome_fn)(void *user_data, const swarm_error *error, const swarm_outcome *outcome);
 
 /**
+ * Told how all jobs of several ended; `outcomes` is NULL if they were not added or not awaited to the end. Both are borrowed
+ * for the call.
+ */
+typedef void (*swarm_outcomes_fn)(void *user_data, const swarm_error *error, const swarm_outcomes *outcomes);
+
+/**
+ * Told how one job of several ended; `index` is its position among those given. `outcome` is NULL if how it ended could not
+ * be learnt, and `error` is NULL otherwise. Both are borrowed for the call.
+ */
+typedef void (*swarm_each_fn)(void *user_data, size_t index, const swarm_error *error, const swarm_outcome *outcome);
+
+/**
  * Told when a job was deleted; `existed` is false if there was none, or if that failed.
  */
 typedef void (*swarm_existed_fn)(void *user_data, const swarm_error *error, bool existed);
+
+/**
+ * Told what was asked for, as JSON; `json` is NULL if that failed, or if there is no such thing. Both are borrowed for the
+ * call.
+ */
+typedef void (*swarm_text_fn)(void *user_data, const swarm_error *error, const char *json);
+
+/**
+ * Told how many jobs were changed; `count` is 0 if that failed.
+ */
+typedef void (*swarm_count_fn)(void *user_data, const swarm_error *error, uint64_t count);
 
 /**
  * Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
@@ -376,6 +575,12 @@ typedef void (*swarm_add_fn)(void *user_data, swarm_job *job);
  * call, and after it only if the callee still owns it.
  */
 typedef void (*swarm_delete_fn)(void *user_data, swarm_job *job, swarm_delete_reason reason);
+
+/**
+ * Runs a job to its end. `job` is borrowed for the call. What is returned becomes the library's and says how the job ends:
+ * swarm_result_complete and its kin make it. NULL fails this attempt.
+ */
+typedef swarm_result *(*swarm_process_fn)(void *user_data, const swarm_job *job);
 
 /**
  * A finish with all it can have. Start with `swarm_finish finish = SWARM_FINISH_INIT;`.
@@ -397,6 +602,10 @@ typedef struct {
    * The result or the error text; copied.
    */
   swarm_bytes data;
+  /**
+   * The pause before a retry, in milliseconds.
+   */
+  uint64_t after;
 } swarm_finish;
 
 /**
@@ -493,6 +702,22 @@ typedef struct {
    * Deaths of workers counted on jobs.
    */
   uint64_t deaths;
+  /**
+   * Jobs whose time has not come.
+   */
+  uint64_t delayed;
+  /**
+   * Jobs that wait for their resource or for a similar job.
+   */
+  uint64_t parked;
+  /**
+   * Attempts that failed and were followed by another.
+   */
+  uint64_t retries;
+  /**
+   * Failed jobs that were run again by swarm_master_retry_failed.
+   */
+  uint64_t revived;
 } swarm_stats;
 
 /**
@@ -796,6 +1021,12 @@ swarm_status swarm_master_run_async(const swarm_master *master,
 bool swarm_outcome_completed(const swarm_outcome *outcome);
 
 /**
+ * SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, or the timeout that ended it: SWARM_ERR_ASSIGN_TIMEOUT,
+ * SWARM_ERR_RUN_TIMEOUT or SWARM_ERR_TOTAL_TIMEOUT. SWARM_ERR_INVALID_ARGUMENT for NULL.
+ */
+swarm_status swarm_outcome_status(const swarm_outcome *outcome);
+
+/**
  * The result of a completed job, empty if it failed. Lives as long as the outcome.
  */
 swarm_bytes swarm_outcome_result(const swarm_outcome *outcome);
@@ -806,8 +1037,8 @@ swarm_bytes swarm_outcome_result(const swarm_outcome *outcome);
 swarm_content_type swarm_outcome_content_type(const swarm_outcome *outcome);
 
 /**
- * Why the job failed: "failed" (by its handler), "poison" (its workers died too often) or "corrupt" (its record could
- * not be read). NULL if it completed. Lives as long as the outcome.
+ * Why the job failed: "failed" (by its handler), "poison" (its workers died too often), "corrupt" (its record could not be
+ * read), "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed. Lives as long as the outcome.
  */
 const char *swarm_outcome_reason(const swarm_outcome *outcome);
 
@@ -820,6 +1051,86 @@ const char *swarm_outcome_message(const swarm_outcome *outcome);
  * Frees what swarm_master_result or swarm_master_run handed out. What a callback was shown must not be freed.
  */
 void swarm_outcome_free(swarm_outcome *outcome);
+
+/**
+ * Adds jobs with `result` set and waits for all of their outcomes, at most `timeout_ms`. The jobs are deleted if this master
+ * leaves or is lost, as by the option `tied`, unless `keep` is true. A timeout ends the wait, not the jobs.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_run_many(const swarm_master *master,
+                                   const swarm_new_job *jobs,
+                                   size_t count,
+                                   bool keep,
+                                   uint64_t timeout_ms,
+                                   swarm_outcomes **outcomes,
+                                   swarm_error **error);
+
+/**
+ * As swarm_master_run_many, without waiting; `done` is called once with all outcomes, or with SWARM_ERR_TIMEOUT after
+ * `timeout_ms`.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_run_many_async(const swarm_master *master,
+                                         const swarm_new_job *jobs,
+                                         size_t count,
+                                         bool keep,
+                                         uint64_t timeout_ms,
+                                         swarm_outcomes_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * As swarm_master_run_many, but calls `each` on the calling thread as each job ends, and returns after the last. After
+ * SWARM_ERR_TIMEOUT, those that had ended before were told. `user_data` is used during the call only.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_run_each(const swarm_master *master,
+                                   const swarm_new_job *jobs,
+                                   size_t count,
+                                   bool keep,
+                                   uint64_t timeout_ms,
+                                   swarm_each_fn each,
+                                   void *user_data,
+                                   swarm_error **error);
+
+/**
+ * As swarm_master_run_each, without waiting: `each` is called as each job ends, then `done` once, which may be NULL. Both get
+ * `user_data`.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_run_each_async(const swarm_master *master,
+                                         const swarm_new_job *jobs,
+                                         size_t count,
+                                         bool keep,
+                                         uint64_t timeout_ms,
+                                         swarm_each_fn each,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * How many jobs were given; 0 for NULL.
+ */
+size_t swarm_outcomes_count(const swarm_outcomes *outcomes);
+
+/**
+ * How the job at `index` ended; NULL if that could not be learnt, see swarm_outcomes_error. Lives as long as `outcomes`.
+ */
+const swarm_outcome *swarm_outcomes_get(const swarm_outcomes *outcomes,
+                                        size_t index);
+
+/**
+ * Why there is no outcome of the job at `index`, such as SWARM_ERR_JOB_DELETED; NULL if there is one. Lives as long as
+ * `outcomes`.
+ */
+const swarm_error *swarm_outcomes_error(const swarm_outcomes *outcomes, size_t index);
+
+/**
+ * Frees what swarm_master_run_many handed out. What a callback was shown must not be freed.
+ */
+void swarm_outcomes_free(swarm_outcomes *outcomes);
 
 /**
  * Deletes a job whatever its state; its worker is told to stop. `existed` may be NULL.
@@ -861,13 +1172,194 @@ swarm_status swarm_worker_delete(const swarm_worker *worker,
                                  swarm_error **error);
 
 /**
+ * The text, UTF-8 with a final NUL; NULL for NULL. Lives as long as the object.
+ */
+const char *swarm_text_get(const swarm_text *text);
+
+/**
+ * Frees a text that a call handed out. NULL is allowed.
+ */
+void swarm_text_free(swarm_text *text);
+
+/**
+ * Writes what is known of a job to `json`, or NULL if there is none: it never was, or is completed, deleted or forgotten.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_job(const swarm_master *master,
+                              const char *id,
+                              uint64_t timeout_ms,
+                              swarm_text **json,
+                              swarm_error **error);
+
+/**
+ * As swarm_master_job, without waiting; `done` is called once.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_job_async(const swarm_master *master,
+                                    const char *id,
+                                    swarm_text_fn done,
+                                    void *user_data,
+                                    swarm_destroy_fn destroy,
+                                    swarm_error **error);
+
+/**
+ * Writes a page of the jobs in a state to `json`: "waiting" (in the order in which they will be given), "delayed" (as they
+ * become due), "parked" (for a resource or a similar job), "held" and "deleting" (both together, in no order) or "failed"
+ * (newest first). At most `limit`, 1 to 1,000, from where the page before ended: `after` is its `next`, NULL for the first.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_jobs(const swarm_master *master,
+                               const char *state,
+                               const char *after,
+                               uint32_t limit,
+                               uint64_t timeout_ms,
+                               swarm_text **json,
+                               swarm_error **error);
+
+/**
+ * As swarm_master_jobs, without waiting; `done` is called once.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_jobs_async(const swarm_master *master,
+                                     const char *state,
+                                     const char *after,
+                                     uint32_t limit,
+                                     swarm_text_fn done,
+                                     void *user_data,
+                                     swarm_destroy_fn destroy,
+                                     swarm_error **error);
+
+/**
+ * Writes to `json` how many jobs wait, by priority and task, and what is paused.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_queues(const swarm_master *master,
+                                 uint64_t timeout_ms,
+                                 swarm_text **json,
+                                 swarm_error **error);
+
+/**
+ * As swarm_master_queues, without waiting; `done` is called once.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_queues_async(const swarm_master *master,
+                                       swarm_text_fn done,
+                                       void *user_data,
+                                       swarm_destroy_fn destroy,
+                                       swarm_error **error);
+
+/**
+ * Writes to `json` what is known of all members alive.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_members(const swarm_master *master,
+                                  uint64_t timeout_ms,
+                                  swarm_text **json,
+                                  swarm_error **error);
+
+/**
+ * As swarm_master_members, without waiting; `done` is called once.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_members_async(const swarm_master *master,
+                                        swarm_text_fn done,
+                                        void *user_data,
+                                        swarm_destroy_fn destroy,
+                                        swarm_error **error);
+
+/**
+ * No more jobs are given to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
+ * Jobs held go on. Each pause has its own end: that of all does not end that of a task.
+ */
+swarm_status swarm_master_pause(const swarm_master *master,
+                                const char *task,
+                                uint64_t timeout_ms,
+                                swarm_error **error);
+
+/**
+ * As swarm_master_pause, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_pause_async(const swarm_master *master,
+                                      const char *task,
+                                      swarm_done_fn done,
+                                      void *user_data,
+                                      swarm_destroy_fn destroy,
+                                      swarm_error **error);
+
+/**
+ * Ends a pause.
+ */
+swarm_status swarm_master_resume(const swarm_master *master,
+                                 const char *task,
+                                 uint64_t timeout_ms,
+                                 swarm_error **error);
+
+/**
+ * As swarm_master_resume, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_resume_async(const swarm_master *master,
+                                       const char *task,
+                                       swarm_done_fn done,
+                                       void *user_data,
+                                       swarm_destroy_fn destroy,
+                                       swarm_error **error);
+
+/**
+ * Runs failed jobs again, with all their retries: those with the ids, or all if `count` is SWARM_ALL. Ids of no failed job are
+ * passed over. `changed` may be NULL; otherwise it is how many there were.
+ */
+swarm_status swarm_master_retry_failed(const swarm_master *master,
+                                       const char *const *ids,
+                                       size_t count,
+                                       uint64_t timeout_ms,
+                                       uint64_t *changed,
+                                       swarm_error **error);
+
+/**
+ * As swarm_master_retry_failed, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_retry_failed_async(const swarm_master *master,
+                                             const char *const *ids,
+                                             size_t count,
+                                             swarm_count_fn done,
+                                             void *user_data,
+                                             swarm_destroy_fn destroy,
+                                             swarm_error **error);
+
+/**
+ * Forgets failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as swarm_master_retry_failed.
+ */
+swarm_status swarm_master_delete_failed(const swarm_master *master,
+                                        const char *const *ids,
+                                        size_t count,
+                                        uint64_t timeout_ms,
+                                        uint64_t *changed,
+                                        swarm_error **error);
+
+/**
+ * As swarm_master_delete_failed, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_delete_failed_async(const swarm_master *master,
+                                              const char *const *ids,
+                                              size_t count,
+                                              swarm_count_fn done,
+                                              void *user_data,
+                                              swarm_destroy_fn destroy,
+                                              swarm_error **error);
+
+/**
  * Makes a worker. It neither connects nor takes jobs before swarm_worker_start. The options stay the caller's.
  */
 SWARM_MUST_USE swarm_status swarm_worker_new(const swarm_options *options, swarm_worker **worker, swarm_error **error);
 
 /**
- * Sets the callback for jobs given to the worker; swarm_worker_start needs it. It may be replaced at any time but not
- * removed: NULL leaves it as it is.
+ * Sets the callback for jobs given to the worker, but for those of tasks with a callback of their own: see
+ * swarm_worker_process. swarm_worker_start needs one or the other. It may be replaced at any time, also by
+ * swarm_worker_process, but not removed: NULL leaves it as it is.
  */
 void swarm_worker_on_add(const swarm_worker *worker, swarm_add_fn callback, void *user_data, swarm_destroy_fn destroy);
 
@@ -982,6 +1474,70 @@ swarm_status swarm_worker_terminate_async(const swarm_worker *worker,
 swarm_status swarm_worker_free(swarm_worker *worker);
 
 /**
+ * Runs `callback` for each job of a task, "" being the jobs without one, and ends the job as it returns. The worker takes the
+ * tasks that have a callback of their own, and no others unless there is a callback for the rest too: `task` NULL sets
+ * that one, in place of swarm_worker_on_add, for jobs without a task or those of the option `task`. May be called at any
+ * time; a later call for the same task replaces its callback.
+ *
+ * Callbacks of one worker run one at a time: with long ones, set the option `slots` to as many jobs as may wait for their
+ * turn here. A job that is deleted or taken back before its turn is not run; one that runs may ask swarm_job_cancelled.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_process(const swarm_worker *worker,
+                                  const char *task,
+                                  swarm_process_fn callback,
+                                  void *user_data,
+                                  swarm_destroy_fn destroy,
+                                  swarm_error **error);
+
+/**
+ * Names the tasks that the worker takes besides those with a callback of their own, "" being jobs without a task; in place
+ * of the option `task`. They go to the callback of swarm_worker_on_add, or that of swarm_worker_process for NULL, and are
+ * taken while there is one. None named: only jobs without a task. At most 100; may be called at any time. Jobs that the
+ * worker has been given already stay its.
+ */
+swarm_status swarm_worker_set_tasks(const swarm_worker *worker,
+                                    const char *const *tasks,
+                                    size_t count,
+                                    swarm_error **error);
+
+/**
+ * The job is completed, with a result that is JSON text; copied. A result over 128 KiB that was asked for fails the job.
+ */
+SWARM_MUST_USE
+swarm_result *swarm_result_complete(swarm_bytes result);
+
+/**
+ * As swarm_result_complete, with a result that is bytes of the caller's own meaning.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_complete_bytes(swarm_bytes result);
+
+/**
+ * This attempt failed, with an error text, as by swarm_job_fail.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_fail(const char *message);
+
+/**
+ * This attempt failed, with an error text, and is retried after `after_ms`, as by swarm_job_retry.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_retry(const char *message, uint64_t after_ms);
+
+/**
+ * The job failed for good, with an error text, as by swarm_job_fail_for_good.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_fail_for_good(const char *message);
+
+/**
+ * The job goes back to the cluster, as by swarm_job_release.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_release(void);
+
+/**
+ * Frees a result that was not returned after all. NULL is allowed.
+ */
+void swarm_result_free(swarm_result *result);
+
+/**
  * The job's id. Lives as long as the job; so do all that the functions for reading a job return.
  */
 const char *swarm_job_id(const swarm_job *job);
@@ -1007,6 +1563,51 @@ uint64_t swarm_job_fence(const swarm_job *job);
 uint32_t swarm_job_deaths(const swarm_job *job);
 
 /**
+ * Which attempt this is, from 1: how often the job failed before, and 1. Deaths of workers and releases do not count.
+ */
+uint32_t swarm_job_attempt(const swarm_job *job);
+
+/**
+ * How many more attempts there are if this one fails.
+ */
+uint32_t swarm_job_retries_left(const swarm_job *job);
+
+/**
+ * The job's priority.
+ */
+int64_t swarm_job_priority(const swarm_job *job);
+
+/**
+ * The job's task; "" if it has none.
+ */
+const char *swarm_job_task(const swarm_job *job);
+
+/**
+ * The job's resource; "" if it has none.
+ */
+const char *swarm_job_resource(const swarm_job *job);
+
+/**
+ * The job's headers, in the order of their names, and their number in `count`, which may be NULL. Fit to be passed on in
+ * swarm_job_options.
+ */
+const swarm_header *swarm_job_headers(const swarm_job *job,
+                                      size_t *count);
+
+/**
+ * The value of the header of this name; NULL if the job has none.
+ */
+const char *swarm_job_header(const swarm_job *job, const char *name);
+
+/**
+ * Stores how far the work is, as JSON text of at most 4 KiB, for those who look the job up; never blocks. The latest wins; a
+ * job that is over ignores it.
+ */
+swarm_status swarm_job_progress(const swarm_job *job,
+                                swarm_bytes progress,
+                                swarm_error **error);
+
+/**
  * Whether the job was deleted or taken back, so that its work is in vain. Cheap: may be asked often.
  */
 bool swarm_job_cancelled(const swarm_job *job);
@@ -1022,6 +1623,18 @@ void swarm_job_set_user_data(const swarm_job *job, void *user_data);
 void *swarm_job_user_data(const swarm_job *job);
 
 /**
+ * Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
+ * stays the caller's.
+ */
+swarm_status swarm_job_delete(swarm_job *job, swarm_error **error);
+
+/**
+ * Lets go of the job without finishing it: the worker holds it until it is deleted or taken back. If the work was to stop,
+ * this says that it has. NULL is allowed.
+ */
+void swarm_job_free(swarm_job *job);
+
+/**
  * Completes the job with a result that is JSON text, without waiting for Redis. SWARM_OK: the job is no longer the
  * caller's. A result over 128 KiB that was asked for fails the job.
  */
@@ -1033,9 +1646,22 @@ swarm_status swarm_job_complete(swarm_job *job, swarm_bytes result, swarm_error 
 swarm_status swarm_job_complete_bytes(swarm_job *job, swarm_bytes result, swarm_error **error);
 
 /**
- * Fails the job for good with an error text, of which at most 16 KiB are kept. Otherwise as swarm_job_complete.
+ * Fails this attempt with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or is failed
+ * if no retry is left. Otherwise as swarm_job_complete.
  */
-swarm_status swarm_job_fail(swarm_job *job, const char *message, swarm_error **error);
+swarm_status swarm_job_fail(swarm_job *job,
+                            const char *message,
+                            swarm_error **error);
+
+/**
+ * As swarm_job_fail, but a retry comes after `after_ms`.
+ */
+swarm_status swarm_job_retry(swarm_job *job, const char *message, uint64_t after_ms, swarm_error **error);
+
+/**
+ * Fails the job for good, whatever its retries, with an error text. Otherwise as swarm_job_fail.
+ */
+swarm_status swarm_job_fail_for_good(swarm_job *job, const char *message, swarm_error **error);
 
 /**
  * Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
@@ -1068,18 +1694,6 @@ swarm_status swarm_job_finish_async(swarm_job *job,
                                     void *user_data,
                                     swarm_destroy_fn destroy,
                                     swarm_error **error);
-
-/**
- * Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
- * stays the caller's.
- */
-swarm_status swarm_job_delete(swarm_job *job, swarm_error **error);
-
-/**
- * Lets go of the job without finishing it: the worker holds it until it is deleted or taken back. If the work was to stop,
- * this says that it has. NULL is allowed.
- */
-void swarm_job_free(swarm_job *job);
 
 /**
  * Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.

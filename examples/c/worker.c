@@ -1,22 +1,19 @@
-/* Turns each job's text round until it is told to end by SIGINT or SIGTERM. Callbacks come on the library's thread.
+/* Turns each job's text round until it is told to end by SIGINT or SIGTERM. What the callback returns ends the job.
  * cc worker.c $(pkg-config --cflags --libs libswarm) -o worker */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <swarm.h>
 
-static void on_add(void *user_data, swarm_job *job) {
+static swarm_result *turn(void *user_data, const swarm_job *job) {
   (void)user_data;
   swarm_bytes payload = swarm_job_payload(job);
   uint8_t *turned = malloc(payload.len + 1);
-  if (turned == NULL) {
-    swarm_job_fail(job, "out of memory", NULL);
-    return;
-  }
+  if (turned == NULL) return swarm_result_retry("out of memory", 1000);
   for (size_t i = 0; i < payload.len; i++) turned[i] = payload.data[payload.len - 1 - i];
-  swarm_bytes result = {turned, payload.len};
-  if (swarm_job_complete_bytes(job, result, NULL) != SWARM_OK) swarm_job_free(job);
+  swarm_result *result = swarm_result_complete_bytes((swarm_bytes){turned, payload.len});
   free(turned);
+  return result;
 }
 
 static void on_error(void *user_data, const swarm_error *error) {
@@ -45,7 +42,7 @@ int main(void) {
   swarm_error *error = NULL;
   if (swarm_worker_new(options, &worker, &error) != SWARM_OK) return failed(error);
   swarm_options_free(options);
-  swarm_worker_on_add(worker, on_add, NULL, NULL);
+  if (swarm_worker_process(worker, NULL, turn, NULL, NULL, &error) != SWARM_OK) return failed(error);
   swarm_worker_on_error(worker, on_error, NULL, NULL);
   if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
 

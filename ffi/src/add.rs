@@ -7,9 +7,10 @@ use libswarm::{Added, NewJob, Result};
 use crate::bytes::swarm_bytes;
 use crate::callback::{UserData, swarm_added_fn, swarm_destroy_fn};
 use crate::error::{swarm_error, text};
-use crate::guard::{guard, guard_value, invalid, optional};
+use crate::guard::{array, guard, guard_value, optional};
 use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
+use crate::member::Member;
 use crate::runtime::wait_done;
 use crate::status::swarm_status;
 
@@ -144,15 +145,9 @@ fn submit(
 
 /// # Safety
 /// `jobs` is readable for `count` jobs, each as for [`swarm_new_job::read`].
-unsafe fn read_jobs(jobs: *const swarm_new_job, count: usize) -> Result<Vec<NewJob>> {
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    if jobs.is_null() || count > isize::MAX as usize / size_of::<swarm_new_job>() {
-        return Err(invalid(format!("the array `jobs` is NULL or too long, with a count of {count}")));
-    }
+pub(crate) unsafe fn read_jobs(jobs: *const swarm_new_job, count: usize) -> Result<Vec<NewJob>> {
     // SAFETY: promised by the caller.
-    let jobs = unsafe { std::slice::from_raw_parts(jobs, count) };
+    let jobs = unsafe { array(jobs, count, "jobs") }?;
     // SAFETY: promised by the caller.
     jobs.iter().map(|job| unsafe { job.read() }).collect()
 }

@@ -6,9 +6,12 @@ use libswarm::{Added, Outcome, Result, Stats};
 
 use crate::add::swarm_added;
 use crate::error::swarm_error;
+use crate::group::swarm_outcomes;
 use crate::health::swarm_stats;
+use crate::inspect::swarm_text;
 use crate::job::{swarm_delete_reason, swarm_job};
 use crate::outcome::swarm_outcome;
+use crate::result::swarm_result;
 
 /// Ends the life of a `user_data`. Run exactly once, after the last callback with it, and also if the call that it was
 /// given to fails. May be NULL.
@@ -28,6 +31,23 @@ pub type swarm_existed_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, 
 pub type swarm_outcome_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, outcome: *const swarm_outcome)>;
 
+/// Told how all jobs of several ended; `outcomes` is NULL if they were not added or not awaited to the end. Both are borrowed
+/// for the call.
+pub type swarm_outcomes_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, outcomes: *const swarm_outcomes)>;
+
+/// Told how one job of several ended; `index` is its position among those given. `outcome` is NULL if how it ended could not
+/// be learnt, and `error` is NULL otherwise. Both are borrowed for the call.
+pub type swarm_each_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, index: usize, error: *const swarm_error, outcome: *const swarm_outcome)>;
+
+/// Told what was asked for, as JSON; `json` is NULL if that failed, or if there is no such thing. Both are borrowed for the
+/// call.
+pub type swarm_text_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, json: *const c_char)>;
+
+/// Told how many jobs were changed; `count` is 0 if that failed.
+pub type swarm_count_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, count: u64)>;
+
 /// Told the counts of the cluster; `stats` is NULL if that failed. Both are borrowed for the call.
 pub type swarm_stats_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, stats: *const swarm_stats)>;
@@ -43,6 +63,10 @@ pub type swarm_error_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, er
 
 /// Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
 pub type swarm_add_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job)>;
+
+/// Runs a job to its end. `job` is borrowed for the call. What is returned becomes the library's and says how the job ends:
+/// swarm_result_complete and its kin make it. NULL fails this attempt.
+pub type swarm_process_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job) -> *mut swarm_result>;
 
 /// Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
 /// call, and after it only if the callee still owns it.
@@ -95,12 +119,12 @@ pub(crate) trait Reply: Send + Sized + 'static {
 }
 
 /// The error as a callback is shown it, NULL if there is none.
-fn shown(error: &Option<swarm_error>) -> *const swarm_error {
+pub(crate) fn shown(error: &Option<swarm_error>) -> *const swarm_error {
     error.as_ref().map_or(std::ptr::null(), |error| error)
 }
 
 /// Splits a result in what a callback with an error and a value takes.
-fn split<T, C: From<T>>(result: Result<T>) -> (Option<swarm_error>, Option<C>) {
+pub(crate) fn split<T, C: From<T>>(result: Result<T>) -> (Option<swarm_error>, Option<C>) {
     match result {
         Ok(value) => (None, Some(value.into())),
         Err(error) => (Some(error.into()), None),
@@ -129,6 +153,29 @@ impl Reply for bool {
     }
 }
 
+impl Reply for u64 {
+    type Function = swarm_count_fn;
+
+    unsafe fn tell(function: swarm_count_fn, user_data: *mut c_void, result: Result<u64>) {
+        let Some(function) = function else { return };
+        let (error, count) = split::<u64, u64>(result);
+        // SAFETY: the callback and its data belong together.
+        unsafe { function(user_data, shown(&error), count.unwrap_or(0)) }
+    }
+}
+
+impl Reply for Option<swarm_text> {
+    type Function = swarm_text_fn;
+
+    unsafe fn tell(function: swarm_text_fn, user_data: *mut c_void, result: Result<Option<swarm_text>>) {
+        let Some(function) = function else { return };
+        let (error, text) = split::<Option<swarm_text>, Option<swarm_text>>(result);
+        let json = text.flatten();
+        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+        unsafe { function(user_data, shown(&error), json.as_ref().map_or(std::ptr::null(), swarm_text::as_ptr)) }
+    }
+}
+
 macro_rules! borrowed_reply {
     ($($value:ty => $shown:ty, $function:ty;)+) => { $(
         impl Reply for $value {
@@ -148,5 +195,6 @@ macro_rules! borrowed_reply {
 borrowed_reply! {
     Vec<Added> => swarm_added, swarm_added_fn;
     Outcome => swarm_outcome, swarm_outcome_fn;
+    Vec<Result<Outcome>> => swarm_outcomes, swarm_outcomes_fn;
     Stats => swarm_stats, swarm_stats_fn;
 }

@@ -4,9 +4,9 @@ use std::ffi::{c_char, c_void};
 
 use crate::callback::{UserData, swarm_destroy_fn, swarm_existed_fn};
 use crate::error::swarm_error;
-use crate::guard::{guard, invalid, optional, text};
+use crate::guard::{guard, optional, text, texts};
 use crate::master::swarm_master;
-use crate::runtime::wait;
+use crate::member::Member;
 use crate::status::swarm_status;
 use crate::worker::swarm_worker;
 
@@ -22,8 +22,8 @@ pub unsafe extern "C" fn swarm_master_delete(
     guard(error, || {
         let member = swarm_master::member(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
-        let (core, id) = (member.core.clone(), unsafe { text(id, "id") }?.to_owned());
-        let found = wait(&member.handle, timeout_ms, "deleting a job", async move { core.delete(id).await })?;
+        let id = unsafe { text(id, "id") }?.to_owned();
+        let found = member.ask(timeout_ms, "deleting a job", |core| async move { core.delete(id).await })?;
         optional(existed).set(found);
         Ok(())
     })
@@ -41,18 +41,9 @@ pub unsafe extern "C" fn swarm_master_delete_many(
 ) -> swarm_status {
     guard(error, || {
         let member = swarm_master::member(master)?;
-        if count == 0 {
-            return Ok(());
-        }
-        if ids.is_null() || count > isize::MAX as usize / size_of::<*const c_char>() {
-            return Err(invalid(format!("the array `ids` is NULL or too long, with a count of {count}")));
-        }
-        // SAFETY: the caller's array is readable for its count.
-        let ids = unsafe { std::slice::from_raw_parts(ids, count) };
-        // SAFETY: non-NULL texts are NUL-terminated.
-        let ids = ids.iter().map(|id| unsafe { text(*id, "ids") }.map(str::to_owned)).collect::<libswarm::Result<Vec<_>>>()?;
-        let core = member.core.clone();
-        let found = wait(&member.handle, timeout_ms, "deleting jobs", async move { core.delete_many(ids).await })?;
+        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+        let ids = unsafe { texts(ids, count, "ids") }?;
+        let found = member.ask(timeout_ms, "deleting jobs", |core| async move { core.delete_many(ids).await })?;
         if !existed.is_null() {
             // SAFETY: the caller's array has room for `count` answers.
             unsafe { std::ptr::copy_nonoverlapping(found.as_ptr(), existed, found.len().min(count)) };
@@ -77,9 +68,7 @@ pub unsafe extern "C" fn swarm_master_delete_async(
         let member = swarm_master::member(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
-        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(core.delete(id).await) });
-        Ok(())
+        member.ask_async(done, user_data, |core| async move { core.delete(id).await })
     })
 }
 
@@ -95,8 +84,8 @@ pub unsafe extern "C" fn swarm_worker_delete(
     guard(error, || {
         let member = swarm_worker::member(worker)?;
         // SAFETY: a non-NULL text is NUL-terminated.
-        let (core, id) = (member.core()?.clone(), unsafe { text(id, "id") }?.to_owned());
-        let found = wait(&member.handle, timeout_ms, "deleting a job", async move { core.delete(id).await })?;
+        let id = unsafe { text(id, "id") }?.to_owned();
+        let found = member.ask(timeout_ms, "deleting a job", |core| async move { core.delete(id).await })?;
         optional(existed).set(found);
         Ok(())
     })

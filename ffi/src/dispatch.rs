@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use libswarm::{Done, Error, ErrorKind, Result};
+use libswarm::{Error, ErrorKind, Result};
 use slab::Slab;
 
-use crate::callback::{Reply, UserData};
 use crate::fd::SignalFd;
 use crate::guard::invalid;
+use crate::operation::{Deliver, closed};
 
 /// Ended operations told in one round, so that a caller's event loop gets its turn.
 const ROUND: usize = 256;
@@ -49,6 +49,7 @@ pub(crate) struct State {
     waiting: usize,
     thread: Option<JoinHandle<()>>,
     pending: Slab<Arc<dyn Deliver>>,
+    /// What waits to be told, in order.
     ended: VecDeque<Arc<dyn Deliver>>,
 }
 
@@ -171,16 +172,34 @@ impl Dispatch {
         self.notify(&self.lock());
     }
 
-    /// Registers an operation whose callback is to be called once.
-    pub(crate) fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
-        let operation = Arc::new(Operation(Mutex::new(OperationState { callback: Some((function, user_data)), result: None })));
+    /// Registers an operation that is still to be told.
+    pub(crate) fn register(&self, operation: Arc<dyn Deliver>) -> Result<usize> {
         let mut state = self.lock();
         if state.closed {
             return Err(closed());
         }
-        let key = state.pending.insert(operation.clone());
-        drop(state);
-        Ok(Pending { dispatch: self.clone(), operation, key: Some(key) })
+        Ok(state.pending.insert(operation))
+    }
+
+    /// A registered operation has something to tell before it ends.
+    pub(crate) fn tell(&self, operation: Arc<dyn Deliver>) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.ended.push_back(operation);
+            self.signal_locked(&mut state);
+        }
+    }
+
+    /// The operation registered under `key` has ended.
+    pub(crate) fn end(&self, key: usize) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        if let Some(operation) = state.pending.try_remove(key) {
+            state.ended.push_back(operation);
+            self.signal_locked(&mut state);
+        }
     }
 
     /// Ends the callback thread and tells every operation still open that it was closed. No callback comes after it.
@@ -217,17 +236,6 @@ impl Dispatch {
             drop(state);
             // A panic in here is a bug, but no reason to tell the program nothing more.
             let _ = catch_unwind(AssertUnwindSafe(|| self.dispatch(source)));
-        }
-    }
-
-    fn end(&self, key: usize) {
-        let mut state = self.lock();
-        if state.closed {
-            return;
-        }
-        if let Some(operation) = state.pending.try_remove(key) {
-            state.ended.push_back(operation);
-            self.signal_locked(&mut state);
         }
     }
 
@@ -303,62 +311,4 @@ impl Drop for Round<'_> {
         }
         self.dispatch.notify(&state);
     }
-}
-
-/// An operation that can be told.
-trait Deliver: Send + Sync {
-    /// Calls the callback with the result, or with `Closed` if there is none, then destroys its data.
-    fn deliver(&self);
-}
-
-struct Operation<T: Reply>(Mutex<OperationState<T>>);
-
-struct OperationState<T: Reply> {
-    callback: Option<(T::Function, UserData)>,
-    result: Option<Result<T>>,
-}
-
-impl<T: Reply> Deliver for Operation<T> {
-    fn deliver(&self) {
-        let mut state = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (callback, result) = (state.callback.take(), state.result.take());
-        drop(state);
-        if let Some((function, user_data)) = callback {
-            // SAFETY: they were given together.
-            unsafe { T::tell(function, user_data.pointer(), result.unwrap_or_else(|| Err(closed()))) }
-        }
-    }
-}
-
-/// The side of an operation that ends it. Dropped without a result, it ends as closed.
-pub(crate) struct Pending<T: Reply> {
-    dispatch: Arc<Dispatch>,
-    operation: Arc<Operation<T>>,
-    key: Option<usize>,
-}
-
-impl<T: Reply> Pending<T> {
-    /// Hands the result over; any thread, quick.
-    pub(crate) fn end(mut self, result: Result<T>) {
-        self.operation.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).result = Some(result);
-        if let Some(key) = self.key.take() {
-            self.dispatch.end(key);
-        }
-    }
-
-    pub(crate) fn into_done(self) -> Done<T> {
-        Box::new(move |result| self.end(result))
-    }
-}
-
-impl<T: Reply> Drop for Pending<T> {
-    fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.dispatch.end(key);
-        }
-    }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "closed before the operation ended; what was asked for may still happen")
 }

@@ -55,6 +55,32 @@ pub(crate) fn optional<T>(output: *mut T) -> Output<T> {
     Output(output)
 }
 
+/// The array of an argument called `name`.
+///
+/// # Safety
+/// A non-NULL `pointer` leads to `count` values that stay for the call.
+pub(crate) unsafe fn array<'a, T>(pointer: *const T, count: usize, name: &str) -> Result<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() || count > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(invalid(format!("the array `{name}` is NULL or too long, with a count of {count}")));
+    }
+    // SAFETY: promised by the caller.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
+}
+
+/// The texts of an array called `name`.
+///
+/// # Safety
+/// As for [`array`], and its texts end with a NUL.
+pub(crate) unsafe fn texts(pointer: *const *const c_char, count: usize, name: &str) -> Result<Vec<String>> {
+    // SAFETY: promised by the caller.
+    let array = unsafe { array(pointer, count, name) }?;
+    // SAFETY: promised by the caller.
+    array.iter().map(|pointer| unsafe { text(*pointer, name) }.map(str::to_owned)).collect()
+}
+
 /// Where an output goes. Its old content is neither read nor dropped.
 pub(crate) struct Output<T>(*mut T);
 
@@ -72,6 +98,14 @@ impl<T> Output<*mut T> {
     pub(crate) fn give(self, value: T) {
         if !self.0.is_null() {
             self.set(Box::into_raw(Box::new(value)));
+        }
+    }
+
+    /// As `give`, with NULL for nothing.
+    pub(crate) fn give_any(self, value: Option<T>) {
+        match value {
+            Some(value) => self.give(value),
+            None => self.set(std::ptr::null_mut()),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::callback::{UserData, swarm_destroy_fn, swarm_stats_fn};
 use crate::error::swarm_error;
 use crate::guard::guard;
 use crate::master::swarm_master;
-use crate::runtime::wait;
+use crate::member::Member;
 use crate::sized;
 use crate::status::swarm_status;
 use crate::worker::swarm_worker;
@@ -63,6 +63,14 @@ pub struct swarm_stats {
     pub deleted: u64,
     /// Deaths of workers counted on jobs.
     pub deaths: u64,
+    /// Jobs whose time has not come.
+    pub delayed: u64,
+    /// Jobs that wait for their resource or for a similar job.
+    pub parked: u64,
+    /// Attempts that failed and were followed by another.
+    pub retries: u64,
+    /// Failed jobs that were run again by swarm_master_retry_failed.
+    pub revived: u64,
 }
 
 /// Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
@@ -74,7 +82,7 @@ pub unsafe extern "C" fn swarm_master_health(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        let now = swarm_master::member(master)?.core.health();
+        let now = swarm_master::member(master)?.core()?.health();
         // SAFETY: the caller's struct starts with its size.
         unsafe { sized::write(health, &now.into(), "health") }
     })
@@ -106,8 +114,7 @@ pub unsafe extern "C" fn swarm_master_stats(
 ) -> swarm_status {
     guard(error, || {
         let member = swarm_master::member(master)?;
-        let core = member.core.clone();
-        let now = wait(&member.handle, timeout_ms, "asking for the counts", async move { core.stats().await })?;
+        let now = member.ask(timeout_ms, "asking for the counts", |core| async move { core.stats().await })?;
         // SAFETY: the caller's struct starts with its size.
         unsafe { sized::write(stats, &now.into(), "stats") }
     })
@@ -124,12 +131,7 @@ pub unsafe extern "C" fn swarm_master_stats_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(core.stats().await) });
-        Ok(())
-    })
+    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, |core| async move { core.stats().await }))
 }
 
 /// Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
@@ -143,8 +145,7 @@ pub unsafe extern "C" fn swarm_worker_stats(
 ) -> swarm_status {
     guard(error, || {
         let member = swarm_worker::member(worker)?;
-        let core = member.core()?.clone();
-        let now = wait(&member.handle, timeout_ms, "asking for the counts", async move { core.stats().await })?;
+        let now = member.ask(timeout_ms, "asking for the counts", |core| async move { core.stats().await })?;
         // SAFETY: the caller's struct starts with its size.
         unsafe { sized::write(stats, &now.into(), "stats") }
     })
@@ -171,7 +172,23 @@ impl From<Health> for swarm_health {
 
 impl From<Stats> for swarm_stats {
     fn from(stats: Stats) -> Self {
-        let Stats { waiting, held, deleting, failed, results, members, added, completed, failures, deleted, deaths } = stats;
+        let Stats {
+            waiting,
+            held,
+            deleting,
+            delayed,
+            parked,
+            failed,
+            results,
+            members,
+            added,
+            completed,
+            failures,
+            deleted,
+            deaths,
+            retries,
+            revived,
+        } = stats;
         let struct_size = size_of::<swarm_stats>();
         swarm_stats {
             struct_size,
@@ -186,6 +203,10 @@ impl From<Stats> for swarm_stats {
             failures,
             deleted,
             deaths,
+            delayed,
+            parked,
+            retries,
+            revived,
         }
     }
 }

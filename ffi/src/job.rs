@@ -1,31 +1,44 @@
-//! Jobs in the hands of a worker's program.
+//! Jobs in the hands of a worker's program: what they are, and whose. Finishing them is in `finish`.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use libswarm::{DeleteReason, Error, ErrorKind, Finish, Job, Result};
 
-use crate::bytes::{payload, swarm_bytes, swarm_content_type};
-use crate::callback::{UserData, swarm_destroy_fn, swarm_done_fn};
+use crate::bytes::{swarm_bytes, swarm_content_type};
 use crate::error::{swarm_error, text as c_text};
-use crate::guard::{given, guard, guard_value, invalid};
+use crate::guard::{given, guard, guard_value, optional};
+use crate::job_options::swarm_header;
 use crate::jobs::Jobs;
-use crate::runtime::wait_done;
-use crate::sized;
 use crate::status::swarm_status;
 
 /// A job given to a worker. Whoever got it from the add callback owns it, and lets go of it exactly once: by a call that
 /// finishes it and returns SWARM_OK, or by swarm_job_free. Its owner may use it on any thread.
 pub struct swarm_job {
     job: Job,
-    jobs: Arc<Jobs>,
+    pub(crate) jobs: Arc<Jobs>,
     /// `OWNED`, `FINISHED`, `KEPT`, `STOP`.
     state: AtomicU8,
-    /// The id with its NUL, made when first asked for.
+    /// The id with its NUL, made when first asked for; so are the texts that most jobs do not have.
     id: OnceLock<CString>,
+    texts: OnceLock<Box<Texts>>,
     user_data: AtomicPtr<c_void>,
 }
+
+/// What a job with options can have beside its id, for C.
+struct Texts {
+    task: CString,
+    resource: CString,
+    /// What the pointers of `shown` lead to.
+    headers: Vec<(CString, CString)>,
+    shown: Vec<swarm_header>,
+}
+
+// SAFETY: the pointers lead to what is owned beside them and never changes.
+unsafe impl Send for Texts {}
+// SAFETY: as above.
+unsafe impl Sync for Texts {}
 
 /// The program has not let go of the job.
 const OWNED: u8 = 1;
@@ -46,33 +59,10 @@ pub enum swarm_delete_reason {
     SWARM_DELETE_TERMINATED = 1,
     /// The worker lost its lease; the job starts elsewhere.
     SWARM_DELETE_LEASE_LOST = 2,
-}
-
-/// How a job is finished.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum swarm_finish_kind {
-    /// Done; the data is the result. It is kept if the job was added with `result`, and ignored otherwise.
-    SWARM_FINISH_COMPLETE = 0,
-    /// Failed for good; the data is the error text, UTF-8.
-    SWARM_FINISH_FAIL = 1,
-    /// Back to the cluster, for another worker or a later time; not counted as a death. No data.
-    SWARM_FINISH_RELEASE = 2,
-    /// The work was stopped after a delete callback. No data.
-    SWARM_FINISH_STOPPED = 3,
-}
-
-/// A finish with all it can have. Start with `swarm_finish finish = SWARM_FINISH_INIT;`.
-#[repr(C)]
-pub struct swarm_finish {
-    /// The size of the struct; set by SWARM_FINISH_INIT.
-    pub struct_size: usize,
-    /// A swarm_finish_kind.
-    pub kind: i32,
-    /// A swarm_content_type, for the result of a completed job.
-    pub content_type: i32,
-    /// The result or the error text; copied.
-    pub data: swarm_bytes,
+    /// The job's `run_timeout` or `total_timeout` is over.
+    SWARM_DELETE_TIMED_OUT = 3,
+    /// The job is to go to a worker that joined.
+    SWARM_DELETE_MOVED = 4,
 }
 
 /// The job's id. Lives as long as the job; so do all that the functions for reading a job return.
@@ -105,6 +95,75 @@ pub extern "C" fn swarm_job_deaths(job: Option<&swarm_job>) -> u32 {
     job.map_or(0, |job| job.job.deaths)
 }
 
+/// Which attempt this is, from 1: how often the job failed before, and 1. Deaths of workers and releases do not count.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_job_attempt(job: Option<&swarm_job>) -> u32 {
+    job.map_or(0, |job| job.job.attempt())
+}
+
+/// How many more attempts there are if this one fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_job_retries_left(job: Option<&swarm_job>) -> u32 {
+    job.map_or(0, |job| job.job.retries_left())
+}
+
+/// The job's priority.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_job_priority(job: Option<&swarm_job>) -> i64 {
+    job.map_or(0, |job| job.job.priority())
+}
+
+/// The job's task; "" if it has none.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_job_task(job: Option<&swarm_job>) -> *const c_char {
+    guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.texts().task.as_ptr()))
+}
+
+/// The job's resource; "" if it has none.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_job_resource(job: Option<&swarm_job>) -> *const c_char {
+    guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.texts().resource.as_ptr()))
+}
+
+/// The job's headers, in the order of their names, and their number in `count`, which may be NULL. Fit to be passed on in
+/// swarm_job_options.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_headers(job: Option<&swarm_job>, count: *mut usize) -> *const swarm_header {
+    guard_value(std::ptr::null(), || {
+        let headers = job.map_or(&[][..], |job| &job.texts().shown);
+        optional(count).set(headers.len());
+        if headers.is_empty() { std::ptr::null() } else { headers.as_ptr() }
+    })
+}
+
+/// The value of the header of this name; NULL if the job has none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_header(job: Option<&swarm_job>, name: *const c_char) -> *const c_char {
+    guard_value(std::ptr::null(), || {
+        let Some(job) = job.filter(|_| !name.is_null()) else { return std::ptr::null() };
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let name = unsafe { CStr::from_ptr(name) };
+        let header = job.texts().headers.iter().find(|(header, _)| header.as_c_str() == name);
+        header.map_or(std::ptr::null(), |(_, value)| value.as_ptr())
+    })
+}
+
+/// Stores how far the work is, as JSON text of at most 4 KiB, for those who look the job up; never blocks. The latest wins; a
+/// job that is over ignores it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_progress(
+    job: *const swarm_job,
+    progress: swarm_bytes,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        // SAFETY: the caller may read the job, and its bytes are readable.
+        let (job, progress) = unsafe { (swarm_job::open(job)?, progress.to_vec("progress")?) };
+        let (core, _) = job.jobs.open()?;
+        core.progress(job.fence(), progress)
+    })
+}
+
 /// Whether the job was deleted or taken back, so that its work is in vain. Cheap: may be asked often.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_cancelled(job: Option<&swarm_job>) -> bool {
@@ -123,118 +182,6 @@ pub extern "C" fn swarm_job_set_user_data(job: Option<&swarm_job>, user_data: *m
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_user_data(job: Option<&swarm_job>) -> *mut c_void {
     job.map_or(std::ptr::null_mut(), |job| job.user_data.load(Ordering::Acquire))
-}
-
-/// Completes the job with a result that is JSON text, without waiting for Redis. SWARM_OK: the job is no longer the
-/// caller's. A result over 128 KiB that was asked for fails the job.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_complete(
-    job: *mut swarm_job,
-    result: swarm_bytes,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let json = swarm_content_type::SWARM_CONTENT_JSON as i32;
-    // SAFETY: the caller owns the job and its result is readable.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(payload(result, json, "result")?))) })
-}
-
-/// As swarm_job_complete, with a result that is bytes of the caller's own meaning.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_complete_bytes(
-    job: *mut swarm_job,
-    result: swarm_bytes,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let bytes = swarm_content_type::SWARM_CONTENT_BYTES as i32;
-    // SAFETY: the caller owns the job and its result is readable.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(payload(result, bytes, "result")?))) })
-}
-
-/// Fails the job for good with an error text, of which at most 16 KiB are kept. Otherwise as swarm_job_complete.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_fail(
-    job: *mut swarm_job,
-    message: *const c_char,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    // SAFETY: the caller owns the job; a non-NULL text is NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Fail(crate::guard::text(message, "message")?.to_owned()))) })
-}
-
-/// Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_release(job: *mut swarm_job, error: *mut *mut swarm_error) -> swarm_status {
-    // SAFETY: the caller owns the job.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Release)) })
-}
-
-/// Says that the work of a deleted job has stopped, which frees its slot. Otherwise as swarm_job_complete.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_stopped(job: *mut swarm_job, error: *mut *mut swarm_error) -> swarm_status {
-    // SAFETY: the caller owns the job.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Stopped)) })
-}
-
-/// Finishes the job and waits until Redis has accepted it. SWARM_OK: the job is no longer the caller's.
-/// SWARM_ERR_STALE_FENCE or SWARM_ERR_JOB_DELETED: the job was no longer this execution's. SWARM_ERR_TOO_LARGE: the result
-/// is, and the job can still be finished in another way. After any failure the job is still to be freed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_finish(
-    job: *mut swarm_job,
-    finish: *const swarm_finish,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        // SAFETY: the caller owns the job and the struct starts with its size.
-        let (open, finish) = unsafe { (swarm_job::open(job)?, read_finish(finish)?) };
-        open.check_unfinished()?;
-        let (core, _) = open.jobs.open()?;
-        let result = wait_done(timeout_ms, "finishing a job", |done| core.finish(open.fence(), finish, Some(done)));
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::TooLarge) {
-            return result;
-        }
-        open.mark_finished();
-        result?;
-        // SAFETY: the caller owns the job and gave it up with this call.
-        unsafe { swarm_job::let_go(job) };
-        Ok(())
-    })
-}
-
-/// Finishes the job without waiting; `done` is called once with the outcome. SWARM_OK: the job is no longer the caller's,
-/// whatever the outcome. A result that is too large fails the job and is told as SWARM_ERR_TOO_LARGE.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_job_finish_async(
-    job: *mut swarm_job,
-    finish: *const swarm_finish,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        // SAFETY: the caller owns the job and the struct starts with its size.
-        let (open, finish) = unsafe { (swarm_job::open(job)?, read_finish(finish)?) };
-        let pending = open.jobs.begin(done, user_data)?;
-        open.check_unfinished()?;
-        let (jobs, fence) = (open.jobs.clone(), open.fence());
-        let told = move |result: Result<()>| {
-            if let Err(error) = &result
-                && error.kind() == ErrorKind::TooLarge
-            {
-                jobs.fail_unheard(fence, error);
-            }
-            pending.end(result);
-        };
-        open.jobs.finish(fence, finish, Some(Box::new(told)))?;
-        open.mark_finished();
-        // SAFETY: the caller owns the job and gave it up with this call.
-        unsafe { swarm_job::let_go(job) };
-        Ok(())
-    })
 }
 
 /// Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
@@ -264,8 +211,27 @@ pub unsafe extern "C" fn swarm_job_free(job: *mut swarm_job) {
 }
 
 impl swarm_job {
-    pub(crate) fn new(job: Job, jobs: Arc<Jobs>) -> swarm_job {
-        swarm_job { job, jobs, state: AtomicU8::new(OWNED), id: OnceLock::new(), user_data: AtomicPtr::default() }
+    /// A job for the add callback, which owns it.
+    pub(crate) fn owned(job: Job, jobs: Arc<Jobs>) -> swarm_job {
+        let (id, texts) = (OnceLock::new(), OnceLock::new());
+        swarm_job { job, jobs, state: AtomicU8::new(OWNED), id, texts, user_data: AtomicPtr::default() }
+    }
+
+    /// A job for a callback that runs it to its end.
+    pub(crate) fn lent(job: Job, jobs: Arc<Jobs>) -> swarm_job {
+        swarm_job { state: AtomicU8::new(0), ..swarm_job::owned(job, jobs) }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.job.is_cancelled()
+    }
+
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| {
+            let headers: Vec<_> = self.job.headers().map(|(name, value)| (c_text(name), c_text(value))).collect();
+            let shown = headers.iter().map(|(name, value)| swarm_header { name: name.as_ptr(), value: value.as_ptr() }).collect();
+            Box::new(Texts { task: c_text(self.job.task()), resource: c_text(self.job.resource()), headers, shown })
+        })
     }
 
     pub(crate) fn fence(&self) -> u64 {
@@ -284,7 +250,7 @@ impl swarm_job {
     /// The delete callback has run. If the program had let go of the job before, nobody else will say that it stopped.
     pub(crate) fn told_to_stop(&self) {
         if self.state.fetch_or(STOP, Ordering::AcqRel) & (OWNED | FINISHED) == 0 {
-            self.stop();
+            self.end(Finish::Stopped);
         }
     }
 
@@ -292,14 +258,14 @@ impl swarm_job {
     ///
     /// # Safety
     /// `job` is NULL or a pointer that the add callback was given and that is still valid.
-    unsafe fn open<'a>(job: *const swarm_job) -> Result<&'a swarm_job> {
+    pub(crate) unsafe fn open<'a>(job: *const swarm_job) -> Result<&'a swarm_job> {
         // SAFETY: promised by the caller.
         let job = given(unsafe { job.as_ref() }, "job")?;
         job.jobs.owner.check()?;
         Ok(job)
     }
 
-    fn check_unfinished(&self) -> Result<()> {
+    pub(crate) fn check_unfinished(&self) -> Result<()> {
         if self.is_finished() {
             return Err(Error::new(ErrorKind::StaleFence, "the job was finished before; nothing was changed"));
         }
@@ -307,23 +273,26 @@ impl swarm_job {
     }
 
     /// A finish was handed over: the worker does not need the job any more.
-    fn mark_finished(&self) {
+    pub(crate) fn mark_finished(&self) {
         if self.state.fetch_or(FINISHED, Ordering::AcqRel) & KEPT != 0 {
             self.jobs.forget(self.fence());
         }
     }
 
-    fn stop(&self) {
-        // A worker freed meanwhile has given all its jobs back.
-        let _ = self.jobs.finish(self.fence(), Finish::Stopped, None);
-        self.mark_finished();
+    /// Finishes a job that nobody owns, unless it is finished.
+    pub(crate) fn end(&self, finish: Finish) {
+        if !self.is_finished() {
+            // A worker freed meanwhile has given all its jobs back.
+            let _ = self.jobs.finish(self.fence(), finish, None);
+            self.mark_finished();
+        }
     }
 
     /// Ends the program's ownership, if it has it: inside a delete callback it may have ended before.
     ///
     /// # Safety
     /// `job` is a pointer that the add callback was given and that is still valid; it is not used after this.
-    unsafe fn let_go(job: *mut swarm_job) {
+    pub(crate) unsafe fn let_go(job: *mut swarm_job) {
         // SAFETY: promised by the caller.
         let open = unsafe { &*job };
         let before = open.state.fetch_and(!OWNED, Ordering::AcqRel);
@@ -331,46 +300,11 @@ impl swarm_job {
             return;
         }
         if before & (STOP | FINISHED) == STOP && open.jobs.owner.is_here() {
-            open.stop();
+            open.end(Finish::Stopped);
         }
         // SAFETY: the add callback was given this share in the job, and its owner gives it up.
         drop(unsafe { Arc::from_raw(job) });
     }
-}
-
-/// Finishes a job without waiting and ends the program's ownership of it.
-///
-/// # Safety
-/// As for [`swarm_job::let_go`].
-unsafe fn finish(job: *mut swarm_job, finish: impl FnOnce() -> Result<Finish>) -> Result<()> {
-    // SAFETY: promised by the caller.
-    let open = unsafe { swarm_job::open(job) }?;
-    let finish = finish()?;
-    open.check_unfinished()?;
-    open.jobs.finish(open.fence(), finish, None)?;
-    open.mark_finished();
-    // SAFETY: promised by the caller.
-    unsafe { swarm_job::let_go(job) };
-    Ok(())
-}
-
-/// # Safety
-/// `given` is NULL or starts with its size, and its data is readable.
-unsafe fn read_finish(given: *const swarm_finish) -> Result<Finish> {
-    // SAFETY: promised by the caller.
-    let finish = unsafe { sized::read(given, "finish") }?;
-    Ok(match finish.kind {
-        // SAFETY: promised by the caller.
-        0 => Finish::Complete(unsafe { payload(finish.data, finish.content_type, "data") }?),
-        1 => {
-            // SAFETY: promised by the caller.
-            let text = unsafe { finish.data.to_vec("data") }?;
-            Finish::Fail(String::from_utf8(text).map_err(|_| invalid("the error text is not UTF-8"))?)
-        }
-        2 => Finish::Release,
-        3 => Finish::Stopped,
-        other => return Err(invalid(format!("{other} is no swarm_finish_kind"))),
-    })
 }
 
 impl From<DeleteReason> for swarm_delete_reason {

@@ -1,12 +1,16 @@
 //! Tells a worker's program of its jobs, a batch at a time.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
-use libswarm::{DeleteReason, Event};
+use libswarm::{DeleteReason, Event, Finish, Job};
 
+use crate::callback::UserData;
 use crate::dispatch::Source;
 use crate::job::swarm_job;
-use crate::member::{Listener, Listeners};
+use crate::jobs::Jobs;
+use crate::member::{Handler, Listener, Listeners, Member};
+use crate::result::swarm_result;
 use crate::worker::WorkerMember;
 
 /// Events taken from the core at once. Large enough that the cost of a batch does not show, small enough that few jobs
@@ -28,11 +32,7 @@ impl Source for WorkerMember {
         }
         for event in events {
             match event {
-                Event::Add(job) => {
-                    let job = Arc::new(swarm_job::new(job, self.jobs.clone()));
-                    told.push(job.clone());
-                    tell_add(&listeners, job);
-                }
+                Event::Add(job) => told.push(tell_add(&listeners, job, &self.jobs)),
                 Event::Delete { job, reason } => {
                     let in_batch = told.iter().find(|told| told.fence() == job.fence).cloned();
                     // Unknown if the program has finished it meanwhile: then it has stopped already.
@@ -48,14 +48,46 @@ impl Source for WorkerMember {
     }
 }
 
-/// Gives a job to the program, which owns it from here on.
-fn tell_add(listeners: &Listeners, job: Arc<swarm_job>) {
-    if let Some(listener) = &listeners.add
-        && let Listener(Some(function), user_data) = &**listener
-    {
-        // SAFETY: the callback and its data belong together; the pointer's share in the job goes to the callee.
-        unsafe { function(user_data.pointer(), Arc::into_raw(job).cast_mut()) }
+/// Tells the program of a job, which is its own from here on, or is run to its end.
+fn tell_add(listeners: &Listeners, job: Job, jobs: &Arc<Jobs>) -> Arc<swarm_job> {
+    match listeners.handler(job.task()) {
+        Some(Handler::Add(listener)) => {
+            let job = Arc::new(swarm_job::owned(job, jobs.clone()));
+            if let Listener(Some(function), user_data) = &**listener {
+                // SAFETY: the callback and its data belong together; the pointer's share in the job goes to the callee.
+                unsafe { function(user_data.pointer(), Arc::into_raw(job.clone()).cast_mut()) }
+            }
+            job
+        }
+        Some(Handler::Process(listener)) => {
+            let job = Arc::new(swarm_job::lent(job, jobs.clone()));
+            if let Listener(Some(function), user_data) = &**listener {
+                process(*function, user_data, &job);
+            }
+            job
+        }
+        None => {
+            // The worker takes no jobs without a handler; should one come, another worker may have one.
+            let job = Arc::new(swarm_job::lent(job, jobs.clone()));
+            job.end(Finish::Release);
+            job
+        }
     }
+}
+
+/// Runs a job, unless its work is in vain already.
+fn process(
+    function: unsafe extern "C" fn(*mut c_void, *const swarm_job) -> *mut swarm_result,
+    user_data: &UserData,
+    job: &Arc<swarm_job>,
+) {
+    let finish = if job.is_cancelled() {
+        Finish::Stopped
+    } else {
+        // SAFETY: the callback and its data belong together; `job` outlives the call; what comes back is the library's.
+        unsafe { swarm_result::take(function(user_data.pointer(), Arc::as_ptr(job))) }
+    };
+    job.end(finish);
 }
 
 fn tell_delete(listeners: &Listeners, job: &Arc<swarm_job>, reason: DeleteReason) {

@@ -3,10 +3,10 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use libswarm::{NewJob, Result};
+use libswarm::{Backoff, Durability, Growth, NewJob, Result};
 
 use crate::bytes::{payload, swarm_bytes};
-use crate::guard::optional_text;
+use crate::guard::{array, invalid, optional_text, text};
 use crate::sized;
 
 /// Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and change what is wanted.
@@ -23,6 +23,77 @@ pub struct swarm_job_options {
     pub content_type: i32,
     /// How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; 0 for the default of 5 minutes.
     pub result_ttl: u64,
+    /// Higher ones are given first, first in first out inside one; -2^53 to 2^53.
+    pub priority: i64,
+    /// Not to be started before this time has passed, in milliseconds, up to 10 years; 0 for at once.
+    pub delay: u64,
+    /// Not to be started before this time of day, in milliseconds since 1970 on Redis' clock; 0 for at once. Excludes `delay`.
+    pub run_at: u64,
+    /// How often the job is run again after an attempt failed, 0 to 200.
+    pub retries: u32,
+    /// A swarm_backoff: how the pauses before retries grow.
+    pub backoff: i32,
+    /// The first pause, in milliseconds, at most 365 days; 0 for the default of 1 s.
+    pub backoff_delay: u64,
+    /// The longest pause, in milliseconds, at most 365 days; 0 for the default of 1 hour.
+    pub backoff_max: u64,
+    /// The share of each pause that is random, 0 to 1. With 0.2, a pause is 80 to 100 % of its length.
+    pub backoff_jitter: f64,
+    /// The name of the work, for routing: only workers that take this task are given the job. NULL for none; at most 256 bytes.
+    pub task: *const c_char,
+    /// Jobs with the same resource run one at a time, in the order in which their turn came. NULL for none; at most 256 bytes.
+    pub resource: *const c_char,
+    /// While a job with the same key exists, this one waits and ends as that one ends. NULL for none; at most 256 bytes.
+    pub similar: *const c_char,
+    /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if no worker was given it this many milliseconds after it was added, or
+    /// due; at most 365 days, 0 for no limit.
+    pub assign_timeout: u64,
+    /// An execution longer than this many milliseconds is stopped and counts as failed, with SWARM_ERR_RUN_TIMEOUT if no
+    /// retry is left; at most 365 days, 0 for no limit.
+    pub run_timeout: u64,
+    /// The job fails with SWARM_ERR_TOTAL_TIMEOUT, whatever its state, this many milliseconds after it was added; at most
+    /// 365 days, 0 for no limit.
+    pub total_timeout: u64,
+    /// Names and values that travel with the job, such as a trace's context; at most 30 KiB in all. NULL for none.
+    pub headers: *const swarm_header,
+    /// The number of headers.
+    pub header_count: usize,
+    /// The job is deleted when the master that added it leaves or is lost.
+    pub tied: bool,
+    /// A swarm_durability: how surely the job is stored before the call answers.
+    pub durability: i32,
+}
+
+/// One header of a job.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct swarm_header {
+    /// Its name.
+    pub name: *const c_char,
+    /// Its value.
+    pub value: *const c_char,
+}
+
+/// How pauses between attempts grow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum swarm_backoff {
+    /// Every pause is as long as the first.
+    SWARM_BACKOFF_FIXED = 0,
+    /// Every pause is twice as long as the one before.
+    SWARM_BACKOFF_EXPONENTIAL = 1,
+}
+
+/// How surely a job is stored before adding it answers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum swarm_durability {
+    /// When Redis has it in memory.
+    SWARM_DURABILITY_MEMORY = 0,
+    /// When it is on the disk of the Redis master. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+    SWARM_DURABILITY_FSYNC = 1,
+    /// When at least one replica has it too. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+    SWARM_DURABILITY_REPLICA = 2,
 }
 
 /// One job of many to add.
@@ -47,14 +118,85 @@ impl swarm_new_job {
         // SAFETY: promised by the caller.
         let options = unsafe { sized::read(self.options, "options") }?;
         // SAFETY: promised by the caller.
-        let mut job = NewJob::new(unsafe { payload(self.payload, options.content_type, "payload") }?).result(options.result);
+        let job = NewJob::new(unsafe { payload(self.payload, options.content_type, "payload") }?).result(options.result);
         // SAFETY: promised by the caller.
-        if let Some(id) = unsafe { optional_text(options.id, "id") }? {
-            job = job.id(id);
+        unsafe { options.apply(job) }
+    }
+}
+
+type SetName = fn(NewJob, String) -> NewJob;
+type SetTime = fn(NewJob, Duration) -> NewJob;
+
+impl swarm_job_options {
+    /// Sets what was changed and nothing else: what is not set costs the job nothing on its way.
+    ///
+    /// # Safety
+    /// Its texts end with a NUL, and its headers are readable for their count.
+    unsafe fn apply(&self, mut job: NewJob) -> Result<NewJob> {
+        let names: [(_, _, SetName); 4] = [
+            ("id", self.id, NewJob::id),
+            ("task", self.task, NewJob::task),
+            ("resource", self.resource, NewJob::resource),
+            ("similar", self.similar, NewJob::similar),
+        ];
+        for (what, name, set) in names {
+            // SAFETY: promised by the caller.
+            if let Some(name) = unsafe { optional_text(name, what) }? {
+                job = set(job, name.to_owned());
+            }
         }
-        if options.result_ttl != 0 {
-            job = job.result_ttl(Duration::from_millis(options.result_ttl));
+        let times: [(_, SetTime); 5] = [
+            (self.result_ttl, NewJob::result_ttl),
+            (self.delay, NewJob::delay),
+            (self.assign_timeout, NewJob::assign_timeout),
+            (self.run_timeout, NewJob::run_timeout),
+            (self.total_timeout, NewJob::total_timeout),
+        ];
+        for (ms, set) in times {
+            if ms != 0 {
+                job = set(job, Duration::from_millis(ms));
+            }
         }
-        Ok(job)
+        if self.run_at != 0 {
+            if self.delay != 0 {
+                return Err(invalid("`delay` and `run_at` both say when the job may start; set one of them"));
+            }
+            // By name, so that the bound is the core's.
+            job.set("run_at", &self.run_at.to_string())?;
+        }
+        if self.priority != 0 {
+            job = job.priority(self.priority);
+        }
+        if self.retries != 0 {
+            job = job.retries(self.retries);
+        }
+        if let Some(backoff) = self.backoff()? {
+            job = job.backoff(backoff);
+        }
+        // SAFETY: promised by the caller.
+        for header in unsafe { array(self.headers, self.header_count, "headers") }? {
+            // SAFETY: promised by the caller.
+            let (name, value) = unsafe { (text(header.name, "headers.name")?, text(header.value, "headers.value")?) };
+            job = job.header(name, value);
+        }
+        Ok(job.tied(self.tied).durability(match self.durability {
+            0 => Durability::Memory,
+            1 => Durability::Fsync,
+            2 => Durability::Replica,
+            other => return Err(invalid(format!("{other} is no swarm_durability"))),
+        }))
+    }
+
+    fn backoff(&self) -> Result<Option<Backoff>> {
+        let growth = match self.backoff {
+            0 => Growth::Fixed,
+            1 => Growth::Exponential,
+            other => return Err(invalid(format!("{other} is no swarm_backoff"))),
+        };
+        let or_default = |ms: u64, default: Duration| if ms == 0 { default } else { Duration::from_millis(ms) };
+        let default = Backoff::default();
+        let (delay, max) = (or_default(self.backoff_delay, default.delay), or_default(self.backoff_max, default.max));
+        let given = Backoff { growth, delay, max, jitter: self.backoff_jitter };
+        Ok((given != default).then_some(given))
     }
 }

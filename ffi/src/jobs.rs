@@ -9,8 +9,9 @@ use libswarm::{Done, Error, ErrorKind, Finish, Result, Worker};
 use tokio::runtime::Handle;
 
 use crate::callback::{UserData, swarm_done_fn};
-use crate::dispatch::{Dispatch, Pending};
+use crate::dispatch::Dispatch;
 use crate::job::swarm_job;
+use crate::operation::Pending;
 use crate::process::Owner;
 
 /// How long a finished job waits at most for its batch of callbacks to end, in case a later one blocks.
@@ -114,13 +115,13 @@ impl Jobs {
     /// Fails a job whose owner gave it up with a finish that was refused.
     pub(crate) fn fail_unheard(&self, fence: u64, error: &Error) {
         if let Ok((core, _)) = self.open() {
-            core.finish(fence, Finish::Fail(error.message().to_owned()), None);
+            core.finish(fence, Finish::FailForGood(error.message().to_owned()), None);
         }
     }
 
     /// Registers a finish whose callback is to be called once.
     pub(crate) fn begin(&self, done: swarm_done_fn, user_data: UserData) -> Result<Pending<()>> {
-        self.dispatch.begin(done, user_data)
+        Pending::begin(&self.dispatch, done, user_data)
     }
 
     /// The worker is freed: nothing can be finished any more. The jobs refer to this, so they must be let go.

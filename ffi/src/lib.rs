@@ -25,11 +25,22 @@ pub mod job_options;
 
 pub mod outcome;
 
+pub mod group;
+
 pub mod deletion;
+
+pub mod inspect;
+pub mod queues;
 
 pub mod worker;
 
+pub mod tasks;
+
+pub mod result;
+
 pub mod job;
+
+pub mod finish;
 
 pub mod health;
 pub mod log;
@@ -40,6 +51,7 @@ mod guard;
 mod job_events;
 mod jobs;
 mod member;
+mod operation;
 mod process;
 pub mod runtime;
 mod sized;

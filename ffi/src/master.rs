@@ -8,13 +8,14 @@ use libswarm::{Event, Master, Result};
 use tokio::runtime::Handle;
 
 use crate::callback::{Reply, UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
-use crate::dispatch::{Dispatch, Pending, Source};
+use crate::dispatch::{Dispatch, Source};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, place};
-use crate::member::{Listener, Listeners, Registry};
+use crate::member::{Listener, Listeners, Member, Registry};
+use crate::operation::Pending;
 use crate::options::swarm_options;
 use crate::process::Owner;
-use crate::runtime::{Runtime, wait};
+use crate::runtime::Runtime;
 use crate::status::swarm_status;
 
 /// How long freeing an open member waits for Redis to hear of it; without an answer its lease says it.
@@ -71,9 +72,7 @@ pub unsafe extern "C" fn swarm_master_ready(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        let member = swarm_master::member(master)?;
-        let core = member.core.clone();
-        wait(&member.handle, timeout_ms, "registering the master", async move { core.ready().await })
+        swarm_master::member(master)?.ask(timeout_ms, "registering the master", |core| async move { core.ready().await })
     })
 }
 
@@ -86,7 +85,7 @@ pub unsafe extern "C" fn swarm_master_on_ready(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(master, |listeners| listeners.ready = Some(listener));
 }
 
@@ -98,7 +97,7 @@ pub unsafe extern "C" fn swarm_master_on_close(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(master, |listeners| listeners.close = Some(listener));
 }
 
@@ -110,7 +109,7 @@ pub unsafe extern "C" fn swarm_master_on_error(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(master, |listeners| listeners.error = Some(listener));
 }
 
@@ -154,8 +153,7 @@ pub unsafe extern "C" fn swarm_master_close(
     guard(error, || {
         let member = swarm_master::member(master)?;
         member.dispatch.check_outside("closing")?;
-        let core = member.core.clone();
-        wait(&member.handle, timeout_ms, "closing the master", async move { core.close().await })
+        member.ask(timeout_ms, "closing the master", |core| async move { core.close().await })
     })
 }
 
@@ -170,12 +168,7 @@ pub unsafe extern "C" fn swarm_master_close_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(core.close().await) });
-        Ok(())
-    })
+    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, |core| async move { core.close().await }))
 }
 
 /// Removes every key of the cluster, whoever uses it. For tests, and for the end of a cluster's life.
@@ -186,9 +179,7 @@ pub unsafe extern "C" fn swarm_master_obliterate(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        let member = swarm_master::member(master)?;
-        let core = member.core.clone();
-        wait(&member.handle, timeout_ms, "removing the cluster", async move { core.obliterate().await })
+        swarm_master::member(master)?.ask(timeout_ms, "removing the cluster", |core| async move { core.obliterate().await })
     })
 }
 
@@ -206,9 +197,8 @@ pub extern "C" fn swarm_master_free(master: Option<Box<swarm_master>>) -> swarm_
             return Ok(());
         }
         member.dispatch.check_outside("freeing")?;
-        let core = member.core.clone();
         // Closed before, or out of reach: there is nothing more to be done about either.
-        let _ = wait(&member.handle, FAREWELL.as_millis() as u64, "closing", async move { core.close().await });
+        let _ = member.ask(FAREWELL.as_millis() as u64, "closing", |core| async move { core.close().await });
         member.dispatch.stop();
         member.listeners.clear();
         // SAFETY: no callback runs any more, and the caller gave the handle up.
@@ -227,10 +217,26 @@ impl swarm_master {
 }
 
 impl MasterMember {
-    /// Registers an operation whose callback is to be called once.
-    pub(crate) fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
+    /// The callbacks, with somebody to run them.
+    pub(crate) fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
         self.dispatch.start("swarm-master", self)?;
-        self.dispatch.begin(function, user_data)
+        Ok(&self.dispatch)
+    }
+}
+
+impl Member for MasterMember {
+    type Core = Master;
+
+    fn core(&self) -> Result<&Master> {
+        Ok(&self.core)
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
+        Pending::begin(self.dispatching()?, function, user_data)
     }
 }
 

@@ -1,9 +1,8 @@
 //! How jobs ended: awaiting it, and reading it.
 
 use std::ffi::{CString, c_char, c_void};
-use std::time::Duration;
 
-use libswarm::{Error, NewJob, Outcome, Payload, Result};
+use libswarm::{ErrorKind, Outcome, Payload};
 
 use crate::bytes::{swarm_bytes, swarm_content_type};
 use crate::callback::{UserData, swarm_destroy_fn, swarm_outcome_fn};
@@ -11,13 +10,20 @@ use crate::error::{swarm_error, text as c_text};
 use crate::guard::{guard, guard_value, place, text};
 use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
-use crate::runtime::{SWARM_NO_TIMEOUT, timed_out, wait};
+use crate::member::Member;
+use crate::runtime::within;
 use crate::status::swarm_status;
 
 /// How a job ended: completed with a result, or failed. A failed job is data, not an error of the call.
 pub struct swarm_outcome {
     payload: Payload,
-    failure: Option<(CString, CString)>,
+    failure: Option<Failed>,
+}
+
+struct Failed {
+    kind: ErrorKind,
+    reason: CString,
+    message: CString,
 }
 
 /// Waits for the outcome of a job that was added with `result`, by anyone, at any time within its result_ttl.
@@ -35,8 +41,8 @@ pub unsafe extern "C" fn swarm_master_result(
         let member = swarm_master::member(master)?;
         let place = place(outcome, "outcome")?;
         // SAFETY: a non-NULL text is NUL-terminated.
-        let (core, id) = (member.core.clone(), unsafe { text(id, "id") }?.to_owned());
-        let outcome = wait(&member.handle, timeout_ms, "awaiting a result", async move { core.result(id).await })?;
+        let id = unsafe { text(id, "id") }?.to_owned();
+        let outcome = member.ask(timeout_ms, "awaiting a result", |core| async move { core.result(id).await })?;
         place.give(outcome.into());
         Ok(())
     })
@@ -58,8 +64,7 @@ pub unsafe extern "C" fn swarm_master_run(
         let place = place(outcome, "outcome")?;
         // SAFETY: the caller's payload and options are readable.
         let job = unsafe { swarm_new_job { payload, options }.read() }?;
-        let core = member.core.clone();
-        let outcome = wait(&member.handle, timeout_ms, "running a job", async move { core.run(job).await })?;
+        let outcome = member.ask(timeout_ms, "running a job", |core| async move { core.run(job).await })?;
         place.give(outcome.into());
         Ok(())
     })
@@ -82,9 +87,7 @@ pub unsafe extern "C" fn swarm_master_result_async(
         let member = swarm_master::member(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
-        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(within(timeout_ms, "awaiting a result", core.result(id)).await) });
-        Ok(())
+        member.ask_async(done, user_data, |core| async move { within(timeout_ms, "awaiting a result", core.result(id)).await })
     })
 }
 
@@ -105,10 +108,8 @@ pub unsafe extern "C" fn swarm_master_run_async(
     guard(error, || {
         let member = swarm_master::member(master)?;
         // SAFETY: the caller's payload and options are readable.
-        let job: NewJob = unsafe { swarm_new_job { payload, options }.read() }?;
-        let (core, pending) = (member.core.clone(), member.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(within(timeout_ms, "running a job", core.run(job)).await) });
-        Ok(())
+        let job = unsafe { swarm_new_job { payload, options }.read() }?;
+        member.ask_async(done, user_data, |core| async move { within(timeout_ms, "running a job", core.run(job)).await })
     })
 }
 
@@ -116,6 +117,15 @@ pub unsafe extern "C" fn swarm_master_run_async(
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_completed(outcome: Option<&swarm_outcome>) -> bool {
     outcome.is_some_and(|outcome| outcome.failure.is_none())
+}
+
+/// SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, or the timeout that ended it: SWARM_ERR_ASSIGN_TIMEOUT,
+/// SWARM_ERR_RUN_TIMEOUT or SWARM_ERR_TOTAL_TIMEOUT. SWARM_ERR_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_status(outcome: Option<&swarm_outcome>) -> swarm_status {
+    outcome.map_or(swarm_status::SWARM_ERR_INVALID_ARGUMENT, |outcome| {
+        outcome.failure.as_ref().map_or(swarm_status::SWARM_OK, |failed| failed.kind.into())
+    })
 }
 
 /// The result of a completed job, empty if it failed. Lives as long as the outcome.
@@ -130,17 +140,17 @@ pub extern "C" fn swarm_outcome_content_type(outcome: Option<&swarm_outcome>) ->
     outcome.map(|outcome| outcome.payload.content_type).unwrap_or_default().into()
 }
 
-/// Why the job failed: "failed" (by its handler), "poison" (its workers died too often) or "corrupt" (its record could
-/// not be read). NULL if it completed. Lives as long as the outcome.
+/// Why the job failed: "failed" (by its handler), "poison" (its workers died too often), "corrupt" (its record could not be
+/// read), "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed. Lives as long as the outcome.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_reason(outcome: Option<&swarm_outcome>) -> *const c_char {
-    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |(reason, _)| reason.as_ptr())
+    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |failed| failed.reason.as_ptr())
 }
 
 /// The error text of a failed job. NULL if it completed. Lives as long as the outcome.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_message(outcome: Option<&swarm_outcome>) -> *const c_char {
-    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |(_, message)| message.as_ptr())
+    outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |failed| failed.message.as_ptr())
 }
 
 /// Frees what swarm_master_result or swarm_master_run handed out. What a callback was shown must not be freed.
@@ -154,16 +164,9 @@ impl From<Outcome> for swarm_outcome {
         match outcome {
             Outcome::Completed(payload) => swarm_outcome { payload, failure: None },
             Outcome::Failed(failure) => {
-                swarm_outcome { payload: Payload::default(), failure: Some((c_text(&failure.reason), c_text(&failure.message))) }
+                let (kind, reason, message) = (failure.kind(), c_text(&failure.reason), c_text(&failure.message));
+                swarm_outcome { payload: Payload::default(), failure: Some(Failed { kind, reason, message }) }
             }
         }
     }
-}
-
-async fn within<T>(timeout_ms: u64, doing: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
-    if timeout_ms == SWARM_NO_TIMEOUT {
-        return future.await;
-    }
-    let late = |_| -> Error { timed_out(timeout_ms, doing) };
-    tokio::time::timeout(Duration::from_millis(timeout_ms), future).await.map_err(late)?
 }

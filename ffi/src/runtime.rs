@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libswarm::{Done, Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
@@ -100,6 +100,20 @@ pub(crate) fn wait_done<T: Send + 'static>(timeout_ms: u64, doing: &str, start: 
         Err(RecvTimeoutError::Timeout) => Err(timed_out(timeout_ms, doing)),
         Err(RecvTimeoutError::Disconnected) => Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done"))),
     }
+}
+
+/// Awaits `future` without a thread, at most `timeout_ms`.
+pub(crate) async fn within<T>(timeout_ms: u64, doing: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    if timeout_ms == SWARM_NO_TIMEOUT {
+        return future.await;
+    }
+    let late = |_| timed_out(timeout_ms, doing);
+    tokio::time::timeout(Duration::from_millis(timeout_ms), future).await.map_err(late)?
+}
+
+/// When a time limit that begins now is over; never without one.
+pub(crate) fn deadline(timeout_ms: u64) -> Option<Instant> {
+    (timeout_ms != SWARM_NO_TIMEOUT).then(|| Instant::now().checked_add(Duration::from_millis(timeout_ms))).flatten()
 }
 
 /// The error of a time limit of the caller's.

@@ -49,7 +49,7 @@ pub enum swarm_status {
     SWARM_ERR_NOT_FOUND = 18,
     /// The job was deleted.
     SWARM_ERR_JOB_DELETED = 19,
-    /// The job ended as failed. Not returned by this interface, where a failure is a swarm_outcome.
+    /// The job ended as failed. Told by swarm_outcome_status: a failed job is data, not an error of the call.
     SWARM_ERR_JOB_FAILED = 20,
     /// The worker could not renew its lease in time and gave up its jobs.
     SWARM_ERR_LEASE_LOST = 21,
@@ -63,6 +63,14 @@ pub enum swarm_status {
     SWARM_ERR_PANIC = 25,
     /// A reply or state that should not exist. A bug in libswarm or an altered store.
     SWARM_ERR_INTERNAL = 26,
+    /// No worker was given the job within its `assign_timeout`. Told by swarm_outcome_status.
+    SWARM_ERR_ASSIGN_TIMEOUT = 27,
+    /// An execution of the job took longer than its `run_timeout`, and no retry was left. Told by swarm_outcome_status.
+    SWARM_ERR_RUN_TIMEOUT = 28,
+    /// The job had not ended within its `total_timeout`. Told by swarm_outcome_status.
+    SWARM_ERR_TOTAL_TIMEOUT = 29,
+    /// The jobs were added, but less durably than asked for.
+    SWARM_ERR_NOT_DURABLE = 30,
 }
 
 /// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
@@ -109,6 +117,10 @@ impl From<ErrorKind> for swarm_status {
             ErrorKind::InCallback => SWARM_ERR_IN_CALLBACK,
             ErrorKind::Panic => SWARM_ERR_PANIC,
             ErrorKind::Internal => SWARM_ERR_INTERNAL,
+            ErrorKind::AssignTimeout => SWARM_ERR_ASSIGN_TIMEOUT,
+            ErrorKind::RunTimeout => SWARM_ERR_RUN_TIMEOUT,
+            ErrorKind::TotalTimeout => SWARM_ERR_TOTAL_TIMEOUT,
+            ErrorKind::NotDurable => SWARM_ERR_NOT_DURABLE,
         }
     }
 }

@@ -8,17 +8,19 @@ use libswarm::{Error, ErrorKind, Options, Result, Worker};
 use tokio::runtime::Handle;
 
 use crate::callback::{
-    UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn,
+    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn,
+    swarm_ready_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, invalid, place};
 use crate::jobs::Jobs;
 use crate::master::FAREWELL;
-use crate::member::{Listener, Listeners, Registry};
+use crate::member::{Handler, Listener, Listeners, Member, Registry};
+use crate::operation::Pending;
 use crate::options::swarm_options;
 use crate::process::Owner;
-use crate::runtime::{Runtime, SWARM_NO_TIMEOUT, timed_out, wait};
+use crate::runtime::{Runtime, SWARM_NO_TIMEOUT, deadline, timed_out};
 use crate::status::swarm_status;
 
 /// Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
@@ -34,10 +36,11 @@ pub(crate) struct WorkerMember {
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) listeners: Registry,
     pub(crate) jobs: Arc<Jobs>,
-    options: Options,
+    pub(crate) options: Options,
     /// Set by start.
     core: OnceLock<Worker>,
-    starting: Mutex<()>,
+    /// The tasks that the program named. Held while what the worker takes changes, and while it starts.
+    pub(crate) named_tasks: Mutex<Vec<String>>,
 }
 
 /// Makes a worker. It neither connects nor takes jobs before swarm_worker_start. The options stay the caller's.
@@ -54,6 +57,7 @@ pub unsafe extern "C" fn swarm_worker_new(
         let owner = Owner::current();
         let runtime = Runtime::shared()?;
         let dispatch = Arc::new(Dispatch::default());
+        let named_tasks = Mutex::new(options.tasks.clone());
         let member = Arc::new(WorkerMember {
             handle: runtime.handle().clone(),
             owner,
@@ -62,15 +66,16 @@ pub unsafe extern "C" fn swarm_worker_new(
             jobs: Arc::new(Jobs::new(owner, dispatch)),
             options,
             core: OnceLock::new(),
-            starting: Mutex::new(()),
+            named_tasks,
         });
         place.give(swarm_worker { member, _runtime: runtime });
         Ok(())
     })
 }
 
-/// Sets the callback for jobs given to the worker; swarm_worker_start needs it. It may be replaced at any time but not
-/// removed: NULL leaves it as it is.
+/// Sets the callback for jobs given to the worker, but for those of tasks with a callback of their own: see
+/// swarm_worker_process. swarm_worker_start needs one or the other. It may be replaced at any time, also by
+/// swarm_worker_process, but not removed: NULL leaves it as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_add(
     worker: Option<&swarm_worker>,
@@ -78,9 +83,12 @@ pub unsafe extern "C" fn swarm_worker_on_add(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     if callback.is_some() {
-        listen(worker, |listeners| listeners.add = Some(listener));
+        guard_value((), || {
+            // One that was closed takes no more jobs, whatever its callback.
+            let _ = swarm_worker::member(worker).and_then(|member| member.set_handler(None, Handler::Add(listener)));
+        });
     }
 }
 
@@ -93,7 +101,7 @@ pub unsafe extern "C" fn swarm_worker_on_delete(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(worker, |listeners| listeners.delete = Some(listener));
 }
 
@@ -105,7 +113,7 @@ pub unsafe extern "C" fn swarm_worker_on_ready(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(worker, |listeners| listeners.ready = Some(listener));
 }
 
@@ -118,7 +126,7 @@ pub unsafe extern "C" fn swarm_worker_on_close(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(worker, |listeners| listeners.close = Some(listener));
 }
 
@@ -130,7 +138,7 @@ pub unsafe extern "C" fn swarm_worker_on_error(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Arc::new(Listener(callback, UserData::new(user_data, destroy)));
+    let listener = Listener::new(callback, user_data, destroy);
     listen(worker, |listeners| listeners.error = Some(listener));
 }
 
@@ -170,15 +178,19 @@ pub unsafe extern "C" fn swarm_worker_dispatch(worker: Option<&swarm_worker>, er
 pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
     guard(error, || {
         let member = swarm_worker::member(worker)?;
-        let _starting = member.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = member.named_tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if member.core.get().is_some() {
             return Err(invalid("the worker was started before; make a new one to start again"));
         }
-        if member.listeners.now().add.is_none() {
-            return Err(invalid("the worker has no callback for jobs; set one with swarm_worker_on_add first"));
+        let listeners = member.listeners.now();
+        if listeners.plain.is_none() && listeners.tasks.is_empty() {
+            return Err(invalid(
+                "the worker has no callback for jobs; set one with swarm_worker_on_add or swarm_worker_process first",
+            ));
         }
+        let options = Options { tasks: listeners.tasks_taken(&named), ..member.options.clone() };
         member.dispatch.start("swarm-worker", member)?;
-        let core = Worker::start(member.options.clone(), &member.handle)?;
+        let core = Worker::start(options, &member.handle)?;
         member.jobs.start(core.clone(), member.handle.clone());
         let wake = member.dispatch.clone();
         let events = core.clone();
@@ -198,9 +210,7 @@ pub unsafe extern "C" fn swarm_worker_ready(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        let member = swarm_worker::member(worker)?;
-        let core = member.core()?.clone();
-        wait(&member.handle, timeout_ms, "registering the worker", async move { core.ready().await })
+        swarm_worker::member(worker)?.ask(timeout_ms, "registering the worker", |core| async move { core.ready().await })
     })
 }
 
@@ -231,12 +241,7 @@ pub unsafe extern "C" fn swarm_worker_drain_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_worker::member(worker)?;
-        let (core, pending) = (member.core()?.clone(), member.dispatch.begin(done, user_data)?);
-        member.handle.spawn(async move { pending.end(core.drain().await) });
-        Ok(())
-    })
+    guard(error, || swarm_worker::member(worker)?.ask_async(done, user_data, |core| async move { core.drain().await }))
 }
 
 /// Ends the worker: a delete callback for each job it holds, up to `grace_ms` for their owners to let go of them, then all
@@ -269,11 +274,8 @@ pub unsafe extern "C" fn swarm_worker_terminate_async(
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
     guard(error, || {
-        let member = swarm_worker::member(worker)?;
-        let (core, pending) = (member.core()?.clone(), member.dispatch.begin(done, user_data)?);
         let grace = Duration::from_millis(grace_ms);
-        member.handle.spawn(async move { pending.end(core.terminate(grace).await) });
-        Ok(())
+        swarm_worker::member(worker)?.ask_async(done, user_data, |core| async move { core.terminate(grace).await })
     })
 }
 
@@ -317,11 +319,23 @@ impl swarm_worker {
     }
 }
 
-impl WorkerMember {
-    pub(crate) fn core(&self) -> Result<&Worker> {
+impl Member for WorkerMember {
+    type Core = Worker;
+
+    fn core(&self) -> Result<&Worker> {
         self.core.get().ok_or_else(|| invalid("the worker is not started; call swarm_worker_start first"))
     }
 
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
+        Pending::begin(&self.dispatch, function, user_data)
+    }
+}
+
+impl WorkerMember {
     /// Waits for `future` and for the callbacks that it led to, at most `timeout_ms`.
     fn wait_dispatching(
         &self,
@@ -330,10 +344,6 @@ impl WorkerMember {
         future: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
         self.dispatch.check_outside(doing)?;
-        let deadline = match timeout_ms {
-            SWARM_NO_TIMEOUT => None,
-            ms => Instant::now().checked_add(Duration::from_millis(ms)),
-        };
         let result = Arc::new(OnceLock::new());
         let (place, dispatch) = (result.clone(), self.dispatch.clone());
         self.handle.spawn(async move {
@@ -341,7 +351,7 @@ impl WorkerMember {
             let _ = place.set(future.await);
             dispatch.nudge();
         });
-        if !self.dispatch.wait(self, deadline, |_| result.get().is_some()) {
+        if !self.dispatch.wait(self, deadline(timeout_ms), |_| result.get().is_some()) {
             return Err(timed_out(timeout_ms, doing));
         }
         let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));

@@ -103,6 +103,61 @@ static inline void add_job(swarm_master *master, const char *payload, const swar
   swarm_added_free(added);
 }
 
+/* Waits until the counts of the cluster, `stats`, are such. */
+#define UNTIL_STATS(master, condition) \
+  do { \
+    swarm_stats stats = SWARM_STATS_INIT; \
+    double until_ = now_ms() + DEADLINE_MS; \
+    do { \
+      CHECK(now_ms() < until_); \
+      CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error)); \
+    } while (!(condition)); \
+  } while (0)
+
+/* A worker that keeps its jobs until the test finishes them. */
+typedef struct {
+  counter added, deleted;
+  swarm_job *jobs[64];
+  swarm_delete_reason reason;
+  swarm_worker *worker;
+} keeper;
+
+static inline void keep_job(void *user_data, swarm_job *job) {
+  keeper *kept = (keeper *)user_data;
+  pthread_mutex_lock(&kept->added.mutex);
+  CHECK(kept->added.count < 64);
+  kept->jobs[kept->added.count] = job;
+  pthread_mutex_unlock(&kept->added.mutex);
+  counter_add(&kept->added);
+}
+
+static inline void keep_reason(void *user_data, swarm_job *job, swarm_delete_reason reason) {
+  keeper *kept = (keeper *)user_data;
+  CHECK(swarm_job_cancelled(job));
+  kept->reason = reason;
+  counter_add(&kept->deleted);
+}
+
+static inline void keeper_new(keeper *kept, const swarm_options *options) {
+  static const counter fresh = COUNTER_INIT;
+  memset(kept, 0, sizeof *kept);
+  kept->added = kept->deleted = fresh;
+  kept->worker = new_worker(options);
+  swarm_worker_on_add(kept->worker, keep_job, kept, NULL);
+  swarm_worker_on_delete(kept->worker, keep_reason, kept, NULL);
+}
+
+static inline void keeper_start(keeper *kept, const swarm_options *options) {
+  keeper_new(kept, options);
+  start_worker(kept->worker);
+}
+
+/* The job at `index` of those given to the worker, once it was. */
+static inline swarm_job *kept_job(keeper *kept, long index) {
+  CHECK(counter_reaches(&kept->added, index + 1));
+  return kept->jobs[index];
+}
+
 /* Ends a cluster. */
 static inline void end_master(swarm_master *master) {
   CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));

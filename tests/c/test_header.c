@@ -19,15 +19,18 @@ static void structs_begin_with_their_size(void) {
   swarm_health health = SWARM_HEALTH_INIT;
   swarm_stats stats = SWARM_STATS_INIT;
   CHECK(job_options.struct_size == sizeof job_options && job_options.id == NULL && !job_options.result);
-  CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE);
+  CHECK(job_options.backoff == SWARM_BACKOFF_FIXED && job_options.headers == NULL && job_options.header_count == 0);
+  CHECK(!job_options.tied && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
+  CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE && finish.after == 0);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
-  CHECK(stats.struct_size == sizeof stats && stats.deaths == 0);
+  CHECK(stats.struct_size == sizeof stats && stats.deaths == 0 && stats.revived == 0);
 }
 
 static void statuses_have_names(void) {
   CHECK_TEXT("OK", swarm_status_name(SWARM_OK));
   CHECK_TEXT("TIMEOUT", swarm_status_name(SWARM_ERR_TIMEOUT));
   CHECK_TEXT("INTERNAL", swarm_status_name(SWARM_ERR_INTERNAL));
+  CHECK_TEXT("NOT_DURABLE", swarm_status_name(SWARM_ERR_NOT_DURABLE));
   CHECK_TEXT("UNKNOWN", swarm_status_name(SWARM_ERR_INTERNAL + 1000));
 }
 

@@ -7,6 +7,10 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_error_status(NULL) == SWARM_OK && !swarm_error_is_retryable(NULL));
   CHECK_TEXT("", swarm_error_message(NULL));
   CHECK_TEXT("", swarm_job_id(NULL));
+  CHECK_TEXT("", swarm_job_task(NULL));
+  CHECK_TEXT("", swarm_job_resource(NULL));
+  CHECK(swarm_job_attempt(NULL) == 0 && swarm_job_retries_left(NULL) == 0 && swarm_job_priority(NULL) == 0);
+  CHECK(swarm_job_headers(NULL, NULL) == NULL && swarm_job_header(NULL, "x") == NULL);
   CHECK(swarm_job_payload(NULL).len == 0 && swarm_job_fence(NULL) == 0 && swarm_job_deaths(NULL) == 0);
   CHECK(swarm_job_content_type(NULL) == SWARM_CONTENT_JSON && swarm_job_cancelled(NULL));
   CHECK(swarm_job_user_data(NULL) == NULL);
@@ -15,6 +19,8 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(!swarm_outcome_completed(NULL) && swarm_outcome_result(NULL).len == 0);
   CHECK(swarm_outcome_reason(NULL) == NULL && swarm_outcome_message(NULL) == NULL);
   CHECK(swarm_outcome_content_type(NULL) == SWARM_CONTENT_JSON);
+  CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT && swarm_text_get(NULL) == NULL);
+  CHECK(swarm_outcomes_count(NULL) == 0 && swarm_outcomes_get(NULL, 0) == NULL && swarm_outcomes_error(NULL, 0) == NULL);
   CHECK(swarm_bytes_of(NULL).data == NULL && swarm_bytes_of(NULL).len == 0);
 }
 
@@ -23,6 +29,9 @@ static void null_may_be_freed(void) {
   swarm_options_free(NULL);
   swarm_added_free(NULL);
   swarm_outcome_free(NULL);
+  swarm_outcomes_free(NULL);
+  swarm_result_free(NULL);
+  swarm_text_free(NULL);
   swarm_job_free(NULL);
   CHECK(swarm_master_free(NULL) == SWARM_OK);
   CHECK(swarm_worker_free(NULL) == SWARM_OK);
@@ -35,6 +44,8 @@ static void null_members_are_refused(void) {
   swarm_health health = SWARM_HEALTH_INIT;
   swarm_stats stats = SWARM_STATS_INIT;
   swarm_outcome *outcome = NULL;
+  swarm_outcomes *outcomes = NULL;
+  swarm_text *json = NULL;
   int fd = -7;
   REFUSED(swarm_master_ready(NULL, 1, &error));
   REFUSED(swarm_master_add(NULL, empty, NULL, 1, NULL, &error));
@@ -49,6 +60,17 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_master_dispatch(NULL, &error));
   REFUSED(swarm_master_obliterate(NULL, 1, &error));
   REFUSED(swarm_master_close(NULL, 1, &error));
+  REFUSED(swarm_master_run_many(NULL, NULL, 0, false, 1, &outcomes, &error));
+  REFUSED(swarm_master_run_each(NULL, NULL, 0, false, 1, NULL, NULL, &error));
+  REFUSED(swarm_master_job(NULL, "x", 1, &json, &error));
+  REFUSED(swarm_master_jobs(NULL, "held", NULL, 1, 1, &json, &error));
+  REFUSED(swarm_master_queues(NULL, 1, &json, &error));
+  REFUSED(swarm_master_members(NULL, 1, &json, &error));
+  REFUSED(swarm_master_pause(NULL, NULL, 1, &error));
+  REFUSED(swarm_master_resume(NULL, NULL, 1, &error));
+  REFUSED(swarm_master_retry_failed(NULL, NULL, SWARM_ALL, 1, NULL, &error));
+  REFUSED(swarm_master_delete_failed(NULL, NULL, SWARM_ALL, 1, NULL, &error));
+  REFUSED(swarm_worker_set_tasks(NULL, NULL, 0, &error));
   REFUSED(swarm_worker_start(NULL, &error));
   REFUSED(swarm_worker_ready(NULL, 1, &error));
   REFUSED(swarm_worker_delete(NULL, "x", 1, NULL, &error));
@@ -61,12 +83,16 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_job_complete(NULL, empty, &error));
   REFUSED(swarm_job_complete_bytes(NULL, empty, &error));
   REFUSED(swarm_job_fail(NULL, "x", &error));
+  REFUSED(swarm_job_retry(NULL, "x", 1, &error));
+  REFUSED(swarm_job_fail_for_good(NULL, "x", &error));
+  REFUSED(swarm_job_progress(NULL, empty, &error));
   REFUSED(swarm_job_release(NULL, &error));
   REFUSED(swarm_job_stopped(NULL, &error));
   REFUSED(swarm_job_delete(NULL, &error));
   swarm_finish finish = SWARM_FINISH_INIT;
   REFUSED(swarm_job_finish(NULL, &finish, 1, &error));
-  CHECK(fd == -7 && outcome == NULL && swarm_worker_start(NULL, NULL) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK(fd == -7 && outcome == NULL && outcomes == NULL && json == NULL);
+  CHECK(swarm_worker_start(NULL, NULL) == SWARM_ERR_INVALID_ARGUMENT);
 }
 
 static void null_members_destroy_the_user_data(void) {
@@ -86,6 +112,17 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_master_run_async(NULL, empty, NULL, 1, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_stats_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_close_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_run_many_async(NULL, NULL, 0, false, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_run_each_async(NULL, NULL, 0, false, 1, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_job_async(NULL, "x", NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_jobs_async(NULL, "held", NULL, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_queues_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_members_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_pause_async(NULL, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_resume_async(NULL, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_retry_failed_async(NULL, NULL, SWARM_ALL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_delete_failed_async(NULL, NULL, SWARM_ALL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_process(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_drain_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_terminate_async(NULL, 1, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_job_finish_async(NULL, NULL, NULL, data, count_destroy, &error)));
@@ -106,10 +143,12 @@ static void null_places_and_bad_bytes_are_refused(void) {
   REFUSED(swarm_worker_new(options, nothing, &error));
   swarm_master *master = start_master(options);
   swarm_bytes bad = {NULL, 5};
-  swarm_job_options sizeless = {0, NULL, false, 0, 0};
+  swarm_job_options sizeless = SWARM_JOB_OPTIONS_INIT;
+  sizeless.struct_size = 0;
   swarm_job_options typeless = SWARM_JOB_OPTIONS_INIT;
   typeless.content_type = 9;
-  swarm_stats stats = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  swarm_stats stats = SWARM_STATS_INIT;
+  stats.struct_size = 0;
   REFUSED(swarm_master_add(master, bad, NULL, DEADLINE_MS, NULL, &error));
   REFUSED(swarm_master_add(master, swarm_bytes_of("1"), &sizeless, DEADLINE_MS, NULL, &error));
   REFUSED(swarm_master_add(master, swarm_bytes_of("1"), &typeless, DEADLINE_MS, NULL, &error));

@@ -59,16 +59,16 @@ static void operations_end_once_when_a_master_is_freed_at_once(void) {
 typedef struct {
   counter added;
   swarm_job *job;
-} keeper;
+} single;
 
 static void keep(void *user_data, swarm_job *job) {
-  keeper *keeper = user_data;
-  keeper->job = job;
-  counter_add(&keeper->added);
+  single *single = user_data;
+  single->job = job;
+  counter_add(&single->added);
 }
 
 static void jobs_outlive_their_worker(void) {
-  keeper keeper = {COUNTER_INIT, NULL};
+  single keeper = {COUNTER_INIT, NULL};
   swarm_options *own = test_options("outlive");
   swarm_worker *worker = new_worker(own);
   swarm_worker_on_add(worker, keep, &keeper, NULL);
@@ -90,7 +90,7 @@ static void jobs_outlive_their_worker(void) {
 }
 
 static void given_back(bool terminate_first) {
-  keeper first = {COUNTER_INIT, NULL}, second = {COUNTER_INIT, NULL};
+  single first = {COUNTER_INIT, NULL}, second = {COUNTER_INIT, NULL};
   swarm_options *own = test_options("given-back");
   swarm_worker *worker = new_worker(own), *next = new_worker(own);
   swarm_worker_on_add(worker, keep, &first, NULL);

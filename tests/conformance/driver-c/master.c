@@ -43,16 +43,6 @@ void master_driver_free(master_driver *driver) {
     free(driver);
 }
 
-static swarm_job_options job_options(command *command) {
-    swarm_job_options options = SWARM_JOB_OPTIONS_INIT;
-    options.id = command_find(command, "id");
-    options.content_type = command_type(command);
-    const char *result = command_find(command, "result");
-    options.result = result != NULL && strcmp(result, "true") == 0;
-    if (command_find(command, "result_ttl") != NULL) options.result_ttl = command_number(command, "result_ttl");
-    return options;
-}
-
 static swarm_error *add(swarm_master *master, command *command, line *answer) {
     swarm_error *error = NULL;
     swarm_added *added = NULL;
@@ -93,7 +83,7 @@ static swarm_error *add_many(swarm_master *master, command *command, line *answe
     swarm_job_options *options = calloc(count + 1, sizeof *options);
     if (jobs == NULL || options == NULL) misuse("out of memory", "jobs");
     for (size_t i = 0; i < count; i++) {
-        options[i] = (swarm_job_options)SWARM_JOB_OPTIONS_INIT;
+        options[i] = job_options(command);
         options[i].id = i < ids_count ? ids[i] : NULL;
         jobs[i] = (swarm_new_job){bytes_of_hex(payloads[i]), &options[i]};
     }
@@ -187,10 +177,26 @@ static void show_outcome(line *answer, swarm_outcome *outcome) {
     } else {
         line_clear(answer);
         line_add(answer, "error");
-        line_text(answer, "code", swarm_status_name(SWARM_ERR_JOB_FAILED));
+        line_text(answer, "code", swarm_status_name(swarm_outcome_status(outcome)));
         line_text(answer, "message", swarm_outcome_message(outcome));
     }
     swarm_outcome_free(outcome);
+}
+
+/* The result as its JSON text, or the name of the kind of error. */
+static void show_one(line *answer, const swarm_outcomes *outcomes, size_t index) {
+    const swarm_outcome *outcome = swarm_outcomes_get(outcomes, index);
+    if (swarm_outcome_completed(outcome)) {
+        swarm_bytes result = swarm_outcome_result(outcome);
+        char *text = calloc(result.len + 1, 1);
+        if (text == NULL) misuse("out of memory", "outcome");
+        if (result.len > 0) memcpy(text, result.data, result.len);
+        line_item(answer, text, index == 0);
+        free(text);
+    } else {
+        swarm_status status = outcome != NULL ? swarm_outcome_status(outcome) : swarm_error_status(swarm_outcomes_error(outcomes, index));
+        line_item(answer, swarm_status_name(status), index == 0);
+    }
 }
 
 static swarm_error *result(swarm_master *master, command *command, line *answer) {
@@ -210,6 +216,27 @@ static swarm_error *run(swarm_master *master, command *command, line *answer) {
     if (swarm_master_run(master, command_payload(command), &options, limit, &outcome, &error) != SWARM_OK) return error;
     show_outcome(answer, outcome);
     return NULL;
+}
+
+static swarm_error *run_many(swarm_master *master, command *command, line *answer) {
+    size_t count;
+    char **payloads = command_list(command, "payloads", &count);
+    swarm_new_job *jobs = calloc(count + 1, sizeof *jobs);
+    if (jobs == NULL) misuse("out of memory", "jobs");
+    swarm_job_options options = job_options(command);
+    for (size_t i = 0; i < count; i++) jobs[i] = (swarm_new_job){bytes_of_hex(payloads[i]), &options};
+    const char *keep = command_find(command, "keep");
+    swarm_error *error = NULL;
+    swarm_outcomes *outcomes = NULL;
+    uint64_t limit = command_number(command, "timeout");
+    if (swarm_master_run_many(master, jobs, count, keep != NULL && strcmp(keep, "true") == 0, limit, &outcomes, &error) == SWARM_OK) {
+        line_add(answer, " outcomes=");
+        for (size_t i = 0; i < swarm_outcomes_count(outcomes); i++) show_one(answer, outcomes, i);
+    }
+    swarm_outcomes_free(outcomes);
+    free(jobs);
+    free(payloads);
+    return error;
 }
 
 static swarm_error *health(swarm_master *master, command *command, line *answer) {
@@ -252,23 +279,24 @@ static swarm_error *close_master(swarm_master *master, command *command, line *a
 }
 
 void master_driver_obey(master_driver *driver, command *command, line *answer) {
-    static const struct {
-        const char *name;
-        swarm_error *(*obey)(swarm_master *master, struct command *command, line *answer);
-    } commands[] = {
+    static const master_command commands[] = {
         {"ready", ready},       {"health", health},         {"stats", stats},   {"add", add},
         {"add_many", add_many}, {"flood", flood_all},       {"delete", delete_one}, {"delete_many", delete_many},
         {"add_value", add_value}, {"result", result},     {"run", run},               {"obliterate", obliterate}, {"close", close_master},
+        {"run_many", run_many}, {NULL, NULL},
     };
     if (strcmp(command->name, "event") == 0) {
         events_next(driver->events, command_number(command, "timeout"), answer);
         return;
     }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (strcmp(commands[i].name, command->name) == 0) {
-            swarm_error *error = commands[i].obey(driver->master, command, answer);
-            if (error != NULL) line_error(answer, error);
-            return;
+    const master_command *const tables[] = {commands, look_commands};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        for (const master_command *known = tables[i]; known->name != NULL; known++) {
+            if (strcmp(known->name, command->name) == 0) {
+                swarm_error *error = known->obey(driver->master, command, answer);
+                if (error != NULL) line_error(answer, error);
+                return;
+            }
         }
     }
     misuse("no such command for a master", command->name);

@@ -1,27 +1,37 @@
 #include "member.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_own(const char *name) {
-    static const char *const own[] = {"cluster", "behave", "burn", "log"};
+    static const char *const own[] = {"cluster", "behave", "burn", "log", "tasks"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(name, own[i]) == 0) return true;
     }
     return false;
 }
 
+static bool set(swarm_options *options, const char *name, const char *value, line *answer) {
+    swarm_error *error = NULL;
+    if (swarm_options_set(options, name, value, &error) == SWARM_OK) return true;
+    line_error(answer, error);
+    return false;
+}
+
 swarm_options *options_of(command *command, line *answer) {
     swarm_options *options = swarm_options_new(command_text(command, "cluster"));
+    size_t count;
+    char **tasks = command_list(command, "tasks", &count);
+    bool right = true;
+    for (size_t i = 0; i < count; i++) right = right && set(options, "task", tasks[i], answer);
+    free(tasks);
     for (size_t i = 0; i < command->count; i++) {
         const char *name = command->fields[i].name;
-        swarm_error *error = NULL;
-        if (!is_own(name) && swarm_options_set(options, name, command_text(command, name), &error) != SWARM_OK) {
-            line_error(answer, error);
-            swarm_options_free(options);
-            return NULL;
-        }
+        if (right && !is_own(name)) right = set(options, name, command_text(command, name), answer);
     }
-    return options;
+    if (right) return options;
+    swarm_options_free(options);
+    return NULL;
 }
 
 void line_health(line *answer, const swarm_health *health) {
@@ -47,4 +57,8 @@ void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "failures", stats->failures);
     line_number(answer, "deleted", stats->deleted);
     line_number(answer, "deaths", stats->deaths);
+    line_number(answer, "delayed", stats->delayed);
+    line_number(answer, "parked", stats->parked);
+    line_number(answer, "retries", stats->retries);
+    line_number(answer, "revived", stats->revived);
 }

@@ -15,6 +15,18 @@ swarm_options *options_of(command *command, line *answer);
 void line_health(line *answer, const swarm_health *health);
 void line_stats(line *answer, const swarm_stats *stats);
 
+/* Options of the job that a command adds. They point into the command, and to one header at a time. */
+swarm_job_options job_options(command *command);
+
+/* A command for a master; tables of them end with NULL. */
+typedef struct master_command {
+    const char *name;
+    swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
+} master_command;
+
+/* In look.c. */
+extern const master_command look_commands[];
+
 master_driver *master_driver_new(command *command, line *answer);
 void master_driver_free(master_driver *driver);
 void master_driver_obey(master_driver *driver, command *command, line *answer);

@@ -137,6 +137,26 @@ static void on_ready(void *user_data, const char *incarnation) {
     events_push_ready(driver->events, incarnation);
 }
 
+static void show_extras(line *event, const swarm_job *job) {
+    char priority[32];
+    snprintf(priority, sizeof priority, "%" PRId64, swarm_job_priority(job));
+    line_number(event, "attempt", swarm_job_attempt(job));
+    line_text(event, "priority", priority);
+    line_text(event, "task", swarm_job_task(job));
+    line_text(event, "resource", swarm_job_resource(job));
+    size_t count;
+    const swarm_header *headers = swarm_job_headers(job, &count);
+    line_add(event, " headers=");
+    for (size_t i = 0; i < count; i++) {
+        line header = {0};
+        line_add(&header, headers[i].name);
+        line_add(&header, "=");
+        line_add(&header, headers[i].value);
+        line_item(event, header.data, i == 0);
+        free(header.data);
+    }
+}
+
 static void on_add(void *user_data, swarm_job *job) {
     worker_driver *driver = user_data;
     line line = note("add");
@@ -158,13 +178,14 @@ static void on_add(void *user_data, swarm_job *job) {
     line_text(&event, "id", swarm_job_id(job));
     line_number(&event, "fence", swarm_job_fence(job));
     line_number(&event, "deaths", swarm_job_deaths(job));
+    show_extras(&event, job);
     line_payload(&event, swarm_job_payload(job), swarm_job_content_type(job));
     keep(driver, job);
     events_push(driver->events, event);
 }
 
 static void on_delete(void *user_data, swarm_job *job, swarm_delete_reason reason) {
-    static const char *const reasons[] = {"deleted", "terminated", "leaselost"};
+    static const char *const reasons[] = {"deleted", "terminated", "leaselost", "timedout", "moved"};
     worker_driver *driver = user_data;
     line line = note("delete");
     line_text(&line, "job", swarm_job_id(job));
@@ -287,8 +308,18 @@ static swarm_error *finish(worker_driver *driver, command *command, int kind, sw
     finish.kind = kind;
     finish.content_type = command_type(command);
     finish.data = data;
+    if (kind == SWARM_FINISH_RETRY) finish.after = command_number(command, "after");
     swarm_error *error = NULL;
     if (swarm_job_finish(job, &finish, CALL_MS, &error) != SWARM_OK) swarm_job_free(job);
+    return error;
+}
+
+static swarm_error *progress(worker_driver *driver, command *command) {
+    swarm_job *job = take(driver, command_number(command, "fence"));
+    if (job == NULL) misuse("no job is held with the fence", command_text(command, "fence"));
+    swarm_error *error = NULL;
+    swarm_job_progress(job, command_payload(command), &error);
+    keep(driver, job);
     return error;
 }
 
@@ -340,6 +371,17 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         error = finish(driver, command, SWARM_FINISH_COMPLETE, command_payload(command));
     } else if (strcmp(name, "fail") == 0) {
         error = finish(driver, command, SWARM_FINISH_FAIL, swarm_bytes_of(command_text(command, "message")));
+    } else if (strcmp(name, "fail_for_good") == 0) {
+        error = finish(driver, command, SWARM_FINISH_FAIL_FOR_GOOD, swarm_bytes_of(command_text(command, "message")));
+    } else if (strcmp(name, "retry") == 0) {
+        error = finish(driver, command, SWARM_FINISH_RETRY, swarm_bytes_of(command_text(command, "message")));
+    } else if (strcmp(name, "progress") == 0) {
+        error = progress(driver, command);
+    } else if (strcmp(name, "tasks") == 0) {
+        size_t count;
+        char **tasks = command_list(command, "tasks", &count);
+        swarm_worker_set_tasks(driver->worker, (const char *const *)tasks, count, &error);
+        free(tasks);
     } else if (strcmp(name, "release") == 0) {
         error = finish(driver, command, SWARM_FINISH_RELEASE, (swarm_bytes){NULL, 0});
     } else if (strcmp(name, "delete") == 0) {

@@ -1,0 +1,245 @@
+/* Groups: many jobs added at once and all of their outcomes awaited, together or one by one. */
+#include <poll.h>
+
+#include "support.h"
+
+enum { JOBS = 40 };
+
+static swarm_options *options;
+static swarm_master *master;
+static swarm_worker *worker;
+
+/* Completes with the payload, or fails where it is 13. */
+static swarm_result *answer(void *user_data, const swarm_job *job) {
+  swarm_bytes payload = swarm_job_payload(job);
+  (void)user_data;
+  if (payload.len == 2 && memcmp(payload.data, "13", 2) == 0) return swarm_result_fail("unlucky");
+  return swarm_result_complete(payload);
+}
+
+/* The jobs 0 to JOBS - 1, each its own number. */
+static swarm_new_job *numbered(void) {
+  static char texts[JOBS][12];
+  static swarm_new_job jobs[JOBS];
+  for (int i = 0; i < JOBS; i++) {
+    snprintf(texts[i], sizeof texts[i], "%d", i);
+    jobs[i].payload = swarm_bytes_of(texts[i]);
+    jobs[i].options = NULL;
+  }
+  return jobs;
+}
+
+static void check_outcome(size_t index, const swarm_outcome *outcome) {
+  char expected[12];
+  snprintf(expected, sizeof expected, "%d", (int)index);
+  swarm_bytes result = swarm_outcome_result(outcome);
+  if (index == 13) {
+    CHECK(swarm_outcome_status(outcome) == SWARM_ERR_JOB_FAILED);
+    CHECK_TEXT("unlucky", swarm_outcome_message(outcome));
+  } else {
+    CHECK(swarm_outcome_completed(outcome) && result.len == strlen(expected));
+    CHECK(memcmp(result.data, expected, result.len) == 0);
+  }
+}
+
+static void check_outcomes(const swarm_outcomes *outcomes) {
+  CHECK(swarm_outcomes_count(outcomes) == JOBS);
+  for (size_t i = 0; i < JOBS; i++) {
+    CHECK(swarm_outcomes_error(outcomes, i) == NULL);
+    check_outcome(i, swarm_outcomes_get(outcomes, i));
+  }
+  CHECK(swarm_outcomes_get(outcomes, JOBS) == NULL && swarm_outcomes_error(outcomes, JOBS) == NULL);
+}
+
+static void all_outcomes_come_in_the_order_of_the_jobs(void) {
+  swarm_outcomes *outcomes = NULL;
+  CHECK_OK(swarm_master_run_many(master, numbered(), JOBS, false, DEADLINE_MS, &outcomes, &error));
+  check_outcomes(outcomes);
+  swarm_outcomes_free(outcomes);
+  CHECK_OK(swarm_master_run_many(master, NULL, 0, false, DEADLINE_MS, &outcomes, &error));
+  CHECK(swarm_outcomes_count(outcomes) == 0);
+  swarm_outcomes_free(outcomes);
+}
+
+/* What the callbacks of a group saw. */
+typedef struct {
+  counter told, done, destroyed;
+  bool seen[JOBS];
+  swarm_status last, status;
+} group;
+
+#define GROUP_INIT {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, {false}, SWARM_OK, SWARM_OK}
+
+static void on_each(void *user_data, size_t index, const swarm_error *error, const swarm_outcome *outcome) {
+  group *group = user_data;
+  CHECK((error == NULL) == (outcome != NULL) && index < JOBS && !group->seen[index] && counter_get(&group->done) == 0);
+  group->seen[index] = true;
+  group->last = swarm_error_status(error);
+  if (outcome != NULL) check_outcome(index, outcome);
+  counter_add(&group->told);
+}
+
+static void on_done(void *user_data, const swarm_error *error) {
+  group *group = user_data;
+  group->status = swarm_error_status(error);
+  counter_add(&group->done);
+}
+
+static void on_outcomes(void *user_data, const swarm_error *error, const swarm_outcomes *outcomes) {
+  group *group = user_data;
+  CHECK((error == NULL) == (outcomes != NULL));
+  group->status = swarm_error_status(error);
+  if (outcomes != NULL) check_outcomes(outcomes);
+  counter_add(&group->done);
+}
+
+static void group_destroy(void *user_data) { counter_add(&((group *)user_data)->destroyed); }
+
+static void each_outcome_is_told_as_its_job_ends(void) {
+  group told = GROUP_INIT;
+  CHECK_OK(swarm_master_run_each(master, numbered(), JOBS, false, DEADLINE_MS, on_each, &told, &error));
+  CHECK(counter_get(&told.told) == JOBS);
+  CHECK_OK(swarm_master_run_each(master, NULL, 0, false, DEADLINE_MS, on_each, &told, &error));
+  CHECK(counter_get(&told.told) == JOBS);
+}
+
+static void groups_without_waiting(void) {
+  group many = GROUP_INIT, each = GROUP_INIT, unheard = GROUP_INIT;
+  swarm_new_job *jobs = numbered();
+  CHECK_OK(swarm_master_run_many_async(master, jobs, JOBS, false, DEADLINE_MS, on_outcomes, &many, group_destroy, &error));
+  CHECK_OK(swarm_master_run_each_async(master, jobs, JOBS, true, DEADLINE_MS, on_each, on_done, &each, group_destroy, &error));
+  CHECK_OK(swarm_master_run_each_async(master, jobs, JOBS, false, DEADLINE_MS, on_each, NULL, &unheard, group_destroy, &error));
+  CHECK(counter_reaches(&many.destroyed, 1) && many.status == SWARM_OK && counter_get(&many.done) == 1);
+  CHECK(counter_reaches(&each.destroyed, 1) && each.status == SWARM_OK && counter_get(&each.done) == 1);
+  CHECK(counter_get(&each.told) == JOBS);
+  CHECK(counter_reaches(&unheard.destroyed, 1) && counter_get(&unheard.told) == JOBS);
+}
+
+static void groups_on_the_polling_thread(void) {
+  swarm_master *polled = NULL;
+  group each = GROUP_INIT;
+  int fd = -1;
+  CHECK_OK(swarm_master_new(options, &polled, &error));
+  CHECK_OK(swarm_master_fd(polled, &fd, &error));
+  CHECK_OK(
+      swarm_master_run_each_async(polled, numbered(), JOBS, false, DEADLINE_MS, on_each, on_done, &each, group_destroy, &error));
+  while (counter_get(&each.done) == 0) {
+    struct pollfd poller = {fd, POLLIN, 0};
+    CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
+    CHECK_OK(swarm_master_dispatch(polled, &error));
+  }
+  CHECK(counter_get(&each.told) == JOBS && counter_get(&each.destroyed) == 1 && each.status == SWARM_OK);
+  CHECK(swarm_master_free(polled) == SWARM_OK);
+}
+
+static void a_bad_job_keeps_all_from_being_added(void) {
+  group refused = GROUP_INIT;
+  swarm_outcomes *outcomes = NULL;
+  swarm_job_options bad = SWARM_JOB_OPTIONS_INIT;
+  bad.retries = 201;
+  swarm_new_job jobs[] = {{swarm_bytes_of("0"), NULL}, {swarm_bytes_of("1"), &bad}};
+  swarm_error *error = NULL;
+  CHECK(swarm_master_run_many(master, jobs, 2, false, DEADLINE_MS, &outcomes, &error) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK(strstr(swarm_error_message(error), "job 1") != NULL && outcomes == NULL);
+  swarm_error_free(error);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each(master, jobs, 2, false, DEADLINE_MS, on_each, &refused, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each(master, jobs, 1, false, DEADLINE_MS, NULL, &refused, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_many(master, jobs, 1, false, DEADLINE_MS, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_many(master, NULL, 1, false, DEADLINE_MS, &outcomes, &error));
+  CHECK_OK(swarm_master_run_each_async(master, jobs, 2, false, DEADLINE_MS, on_each, on_done, &refused, group_destroy, &error));
+  CHECK(counter_reaches(&refused.destroyed, 1) && refused.status == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each_async(master, jobs, 2, false, DEADLINE_MS, NULL, on_done,
+                                                                       &refused, group_destroy, &error));
+  CHECK(counter_get(&refused.destroyed) == 2 && counter_get(&refused.told) == 0 && counter_get(&refused.done) == 1);
+}
+
+static void a_group_is_given_up_with_its_master_unless_kept(void) {
+  swarm_options *other = test_options("tied");
+  for (int keep = 0; keep <= 1; keep++) {
+    swarm_master *leaving = start_master(other), *staying = start_master(other);
+    group told = GROUP_INIT;
+    CHECK_OK(swarm_master_run_each_async(leaving, numbered(), 2, keep != 0, SWARM_NO_TIMEOUT, on_each, on_done, &told,
+                                         group_destroy, &error));
+    UNTIL_STATS(staying, stats.waiting == 2);
+    CHECK_OK(swarm_master_close(leaving, DEADLINE_MS, &error));
+    /* The waits end with the master. */
+    CHECK(counter_reaches(&told.done, 1) && counter_get(&told.told) == 2 && told.last == SWARM_ERR_CLOSED);
+    CHECK(swarm_master_free(leaving) == SWARM_OK);
+    keeper kept;
+    keeper_start(&kept, other);
+    if (keep) {
+      for (long i = 0; i < 2; i++) CHECK_OK(swarm_job_complete(kept_job(&kept, i), swarm_bytes_of("1"), &error));
+      UNTIL_STATS(staying, stats.completed == 2 && stats.deleted == 0);
+    } else {
+      UNTIL_STATS(staying, stats.deleted == 2 && stats.completed == 0 && stats.waiting == 0 && stats.held == 0);
+    }
+    CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+    end_master(staying);
+  }
+  swarm_options_free(other);
+}
+
+static void a_group_without_workers_ends_with_its_time(void) {
+  swarm_options *other = test_options("late");
+  swarm_master *lonely = start_master(other);
+  swarm_outcomes *outcomes = NULL;
+  group told = GROUP_INIT, freed = GROUP_INIT;
+  swarm_new_job *jobs = numbered();
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_run_many(lonely, jobs, 2, false, 50, &outcomes, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_run_each(lonely, jobs, 2, false, 50, on_each, &told, &error));
+  CHECK_OK(swarm_master_run_each_async(lonely, jobs, 2, false, 50, on_each, on_done, &told, group_destroy, &error));
+  CHECK(counter_reaches(&told.destroyed, 1) && told.status == SWARM_ERR_TIMEOUT && counter_get(&told.told) == 0);
+  /* Freeing the master ends what is open. */
+  CHECK_OK(swarm_master_run_each_async(lonely, jobs, 2, false, SWARM_NO_TIMEOUT, on_each, on_done, &freed, group_destroy, &error));
+  CHECK_OK(swarm_master_obliterate(lonely, DEADLINE_MS, &error));
+  CHECK(swarm_master_free(lonely) == SWARM_OK);
+  CHECK(counter_get(&freed.done) == 1 && counter_get(&freed.destroyed) == 1);
+  swarm_options_free(other);
+}
+
+/* Deletes a job as soon as it is added. */
+static void *delete_soon(void *other) {
+  bool existed = false;
+  while (!existed) CHECK_OK(swarm_master_delete(other, "deleted", DEADLINE_MS, &existed, &error));
+  return NULL;
+}
+
+static void outcomes_that_cannot_be_learnt_have_errors(void) {
+  swarm_options *other = test_options("errors");
+  swarm_master *lonely = start_master(other);
+  swarm_job_options quick = SWARM_JOB_OPTIONS_INIT, deleted = SWARM_JOB_OPTIONS_INIT;
+  quick.total_timeout = 20;
+  deleted.id = "deleted";
+  swarm_new_job jobs[] = {{swarm_bytes_of("1"), &deleted}, {swarm_bytes_of("1"), &quick}};
+  swarm_outcomes *outcomes = NULL;
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, delete_soon, lonely) == 0);
+  CHECK_OK(swarm_master_run_many(lonely, jobs, 2, false, DEADLINE_MS, &outcomes, &error));
+  CHECK(pthread_join(thread, NULL) == 0);
+  CHECK(swarm_outcomes_get(outcomes, 0) == NULL);
+  CHECK(swarm_error_status(swarm_outcomes_error(outcomes, 0)) == SWARM_ERR_JOB_DELETED);
+  CHECK(swarm_outcome_status(swarm_outcomes_get(outcomes, 1)) == SWARM_ERR_TOTAL_TIMEOUT);
+  swarm_outcomes_free(outcomes);
+  end_master(lonely);
+  swarm_options_free(other);
+}
+
+int main(void) {
+  options = test_options("group");
+  worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, answer, NULL, NULL, &error));
+  start_worker(worker);
+  master = start_master(options);
+  RUN(all_outcomes_come_in_the_order_of_the_jobs);
+  RUN(each_outcome_is_told_as_its_job_ends);
+  RUN(groups_without_waiting);
+  RUN(groups_on_the_polling_thread);
+  RUN(a_bad_job_keeps_all_from_being_added);
+  RUN(a_group_is_given_up_with_its_master_unless_kept);
+  RUN(a_group_without_workers_ends_with_its_time);
+  RUN(outcomes_that_cannot_be_learnt_have_errors);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  end_master(master);
+  swarm_options_free(options);
+  return 0;
+}

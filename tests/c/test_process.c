@@ -1,0 +1,309 @@
+/* Handlers that run a job to its end by what they return, for all jobs or for those of a task. */
+#include <poll.h>
+
+#include "support.h"
+
+static swarm_options *options;
+static swarm_master *master;
+
+static void begin(const char *name) {
+  options = test_options(name);
+  master = start_master(options);
+}
+
+static void end(swarm_worker *worker) {
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  end_master(master);
+  swarm_options_free(options);
+}
+
+/* Completes with its own name, which is its user_data, and the payload. */
+static swarm_result *say(void *user_data, const swarm_job *job) {
+  swarm_bytes payload = swarm_job_payload(job);
+  char *text = malloc(payload.len + 300);
+  CHECK(text != NULL);
+  int length = snprintf(text, payload.len + 300, "[\"%s\",\"%s\",%.*s]", (const char *)user_data, swarm_job_task(job),
+                        (int)payload.len, (const char *)payload.data);
+  swarm_bytes said = {(const uint8_t *)text, (size_t)length};
+  swarm_result *result = swarm_result_complete(said);
+  /* The result has its own copy. */
+  free(text);
+  return result;
+}
+
+/* Runs a job of a task and checks its result. */
+static void check_run(const char *task, const char *expected) {
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.task = task;
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), &job, DEADLINE_MS, &outcome, &error));
+  swarm_bytes result = swarm_outcome_result(outcome);
+  if (result.len != strlen(expected) || memcmp(result.data, expected, result.len) != 0) {
+    fprintf(stderr, "%.*s, not %s (%s)\n", (int)result.len, (const char *)result.data, expected,
+            swarm_outcome_completed(outcome) ? "completed" : swarm_outcome_message(outcome));
+    abort();
+  }
+  swarm_outcome_free(outcome);
+}
+
+static void one_handler_runs_all_jobs(void) {
+  begin("process");
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, say, "all", NULL, &error));
+  start_worker(worker);
+  check_run(NULL, "[\"all\",\"\",1]");
+  check_run("", "[\"all\",\"\",1]");
+  end(worker);
+}
+
+static void each_task_has_its_handler(void) {
+  begin("tasks");
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, "mail", say, "post", NULL, &error));
+  start_worker(worker);
+  check_run("mail", "[\"post\",\"mail\",1]");
+  /* More at any time; what the worker has no handler for, it is not given. */
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  char plain[257], other[257];
+  job.result = true;
+  add_job(master, "2", &job, plain);
+  job.task = "other";
+  add_job(master, "3", &job, other);
+  CHECK_OK(swarm_worker_process(worker, "resize", say, "scale", NULL, &error));
+  check_run("resize", "[\"scale\",\"resize\",1]");
+  check_run("mail", "[\"post\",\"mail\",1]");
+  UNTIL_STATS(master, stats.waiting == 2 && stats.held == 0);
+  CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
+  check_run(NULL, "[\"rest\",\"\",1]");
+  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  CHECK_OK(swarm_worker_process(worker, "other", say, "other", NULL, &error));
+  UNTIL_STATS(master, stats.waiting == 0 && stats.completed == 6);
+  /* A later handler takes the place of the one before. */
+  CHECK_OK(swarm_worker_process(worker, "mail", say, "new", NULL, &error));
+  check_run("mail", "[\"new\",\"mail\",1]");
+  /* "" names the jobs without a task. */
+  CHECK_OK(swarm_worker_process(worker, "", say, "without", NULL, &error));
+  check_run(NULL, "[\"without\",\"\",1]");
+  end(worker);
+}
+
+static void named_tasks_go_to_the_handler_of_the_rest(void) {
+  begin("named");
+  CHECK_OK(swarm_options_set(options, "task", "a", &error));
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, "b", say, "b", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
+  start_worker(worker);
+  check_run("a", "[\"rest\",\"a\",1]");
+  check_run("b", "[\"b\",\"b\",1]");
+  const char *const tasks[] = {"c", ""};
+  CHECK_OK(swarm_worker_set_tasks(worker, tasks, 2, &error));
+  check_run("c", "[\"rest\",\"c\",1]");
+  check_run(NULL, "[\"rest\",\"\",1]");
+  check_run("b", "[\"b\",\"b\",1]");
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.task = "a";
+  add_job(master, "1", &job, NULL);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  const char *const bad[] = {"x\ny"}, *const none[] = {NULL};
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_tasks(worker, bad, 1, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_tasks(worker, none, 1, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_tasks(worker, NULL, 1, &error));
+  CHECK_OK(swarm_worker_set_tasks(worker, NULL, 0, &error));
+  check_run(NULL, "[\"rest\",\"\",1]");
+  CHECK_OK(swarm_worker_set_tasks(worker, (const char *const[]){"a"}, 1, &error));
+  UNTIL_STATS(master, stats.waiting == 0 && stats.held == 0);
+  end(worker);
+}
+
+static void tasks_are_named_without_handlers_of_their_own(void) {
+  begin("named-add");
+  keeper kept;
+  keeper_new(&kept, options);
+  CHECK_OK(swarm_worker_set_tasks(kept.worker, (const char *const[]){"t"}, 1, &error));
+  start_worker(kept.worker);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  add_job(master, "1", NULL, NULL);
+  job.task = "t";
+  add_job(master, "2", &job, NULL);
+  CHECK_TEXT("t", swarm_job_task(kept_job(&kept, 0)));
+  CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
+  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  end(kept.worker);
+}
+
+/* Ends its job as the payload says. */
+static swarm_result *obey(void *user_data, const swarm_job *job) {
+  swarm_bytes bad = {NULL, 1};
+  (void)user_data;
+  switch (swarm_job_payload(job).data[0]) {
+    case 'b': return swarm_result_complete_bytes(swarm_bytes_of("bytes"));
+    case 'e': return swarm_result_complete(swarm_bytes_of(NULL));
+    case 'f': return swarm_result_fail("failed");
+    case 'g': return swarm_result_fail_for_good("for good");
+    case 'n': return NULL;
+    case 'w': return swarm_result_complete(bad);
+    case 'W': return swarm_result_fail(NULL);
+    case 'r': return swarm_job_attempt(job) == 1 ? swarm_result_retry("later", 120) : swarm_result_fail_for_good("twice");
+    case 'R': return swarm_job_fence(job) % 2 == 0 ? swarm_result_release() : swarm_result_complete(swarm_bytes_of("1"));
+    default: return swarm_result_fail_for_good("?");
+  }
+}
+
+static void check_obeyed(const char *payload, swarm_status status, const char *said) {
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.retries = 1;
+  job.backoff_delay = 1;
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_run(master, swarm_bytes_of(payload), &job, DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_status(outcome) == status);
+  if (status == SWARM_OK) {
+    swarm_bytes result = swarm_outcome_result(outcome);
+    CHECK(result.len == strlen(said) && (result.len == 0 || memcmp(result.data, said, result.len) == 0));
+    CHECK(swarm_outcome_content_type(outcome) == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
+  } else if (strstr(swarm_outcome_message(outcome), said) == NULL) {
+    fprintf(stderr, "%s\n", swarm_outcome_message(outcome));
+    abort();
+  }
+  swarm_outcome_free(outcome);
+}
+
+static void what_is_returned_ends_the_job(void) {
+  begin("results");
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, obey, NULL, NULL, &error));
+  start_worker(worker);
+  check_obeyed("b", SWARM_OK, "bytes");
+  check_obeyed("e", SWARM_OK, "");
+  UNTIL_STATS(master, stats.retries == 0);
+  check_obeyed("f", SWARM_ERR_JOB_FAILED, "failed");
+  UNTIL_STATS(master, stats.retries == 1);
+  check_obeyed("g", SWARM_ERR_JOB_FAILED, "for good");
+  UNTIL_STATS(master, stats.retries == 1);
+  double before = now_ms();
+  check_obeyed("r", SWARM_ERR_JOB_FAILED, "twice");
+  CHECK(now_ms() - before >= 120);
+  UNTIL_STATS(master, stats.retries == 2);
+  /* What is wrong with a result is told to whoever sees the job fail. */
+  check_obeyed("n", SWARM_ERR_JOB_FAILED, "no result");
+  check_obeyed("w", SWARM_ERR_JOB_FAILED, "`result`");
+  check_obeyed("W", SWARM_ERR_JOB_FAILED, "`message`");
+  check_obeyed("R", SWARM_OK, "1");
+  end(worker);
+  swarm_result_free(swarm_result_complete(swarm_bytes_of("1")));
+  swarm_result_free(NULL);
+}
+
+static swarm_result *report(void *user_data, const swarm_job *job) {
+  CHECK_OK(swarm_job_progress(job, swarm_bytes_of("{\"done\":0.5}"), &error));
+  swarm_bytes large = {calloc(4097, 1), 4097};
+  CHECK(large.data != NULL);
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_job_progress(job, large, &error));
+  free((void *)large.data);
+  /* Until the master has seen it. */
+  swarm_text *json = NULL;
+  do {
+    swarm_text_free(json);
+    CHECK_OK(swarm_master_job(user_data, swarm_job_id(job), DEADLINE_MS, &json, &error));
+  } while (strstr(swarm_text_get(json), "\"progress\":{\"done\":0.5}") == NULL);
+  swarm_text_free(json);
+  return swarm_result_complete(swarm_bytes_of("1"));
+}
+
+static void progress_is_seen_while_the_job_runs(void) {
+  begin("progress");
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, report, master, NULL, &error));
+  start_worker(worker);
+  check_run(NULL, "1");
+  end(worker);
+}
+
+/* A handler that blocks until the test lets it go on, or its job is cancelled. */
+typedef struct {
+  counter entered, leave, cancelled;
+} gate;
+
+static swarm_result *block(void *user_data, const swarm_job *job) {
+  gate *gate = user_data;
+  counter_add(&gate->entered);
+  while (counter_get(&gate->leave) == 0 && !swarm_job_cancelled(job)) {
+  }
+  if (swarm_job_cancelled(job)) counter_add(&gate->cancelled);
+  return swarm_result_complete(swarm_bytes_of("1"));
+}
+
+static void jobs_that_are_in_vain_are_not_run(void) {
+  begin("in-vain");
+  gate gate = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, block, &gate, NULL, &error));
+  start_worker(worker);
+  char first[257], second[257];
+  add_job(master, "1", NULL, first);
+  CHECK(counter_reaches(&gate.entered, 1));
+  add_job(master, "2", NULL, second);
+  UNTIL_STATS(master, stats.held == 2);
+  /* The second is deleted before its turn, the first while it runs. */
+  CHECK_OK(swarm_master_delete(master, second, DEADLINE_MS, NULL, &error));
+  CHECK_OK(swarm_master_delete(master, first, DEADLINE_MS, NULL, &error));
+  CHECK(counter_reaches(&gate.cancelled, 1));
+  UNTIL_STATS(master, stats.deleted == 2 && stats.deleting == 0 && stats.held == 0);
+  CHECK(counter_get(&gate.entered) == 1);
+  end(worker);
+}
+
+static void handlers_run_on_the_polling_thread(void) {
+  enum { JOBS = 300 };
+  begin("polled");
+  swarm_worker *worker = new_worker(options);
+  int fd = -1;
+  CHECK_OK(swarm_worker_fd(worker, &fd, &error));
+  CHECK_OK(swarm_worker_process(worker, "t", say, "here", NULL, &error));
+  CHECK_OK(swarm_worker_start(worker, &error));
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.task = "t";
+  swarm_new_job jobs[JOBS];
+  for (int i = 0; i < JOBS; i++) jobs[i] = (swarm_new_job){swarm_bytes_of("1"), &job};
+  CHECK_OK(swarm_master_add_many(master, jobs, JOBS, DEADLINE_MS, NULL, &error));
+  swarm_stats stats = SWARM_STATS_INIT;
+  while (stats.completed < JOBS) {
+    struct pollfd poller = {fd, POLLIN, 0};
+    if (poll(&poller, 1, 10) > 0) CHECK_OK(swarm_worker_dispatch(worker, &error));
+    CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  }
+  end(worker);
+}
+
+static void handlers_are_destroyed_once(void) {
+  begin("destroy");
+  counter first = COUNTER_INIT, second = COUNTER_INIT, plain = COUNTER_INIT, refused = COUNTER_INIT;
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, "t", say, &first, count_destroy, &error));
+  CHECK_OK(swarm_worker_process(worker, "t", say, &second, count_destroy, &error));
+  CHECK(counter_get(&first) == 1 && counter_get(&second) == 0);
+  /* The two ways to take the rest of the jobs take each other's place. */
+  CHECK_OK(swarm_worker_process(worker, NULL, say, &plain, count_destroy, &error));
+  swarm_worker_on_add(worker, echo, &plain, count_destroy);
+  CHECK(counter_get(&plain) == 1);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "t", NULL, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "a\nb", say, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "\xff", say, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(NULL, "t", say, &refused, count_destroy, &error));
+  CHECK(counter_get(&refused) == 4 && counter_get(&second) == 0);
+  end(worker);
+  CHECK(counter_get(&second) == 1 && counter_get(&plain) == 2 && counter_get(&first) == 1);
+}
+
+int main(void) {
+  RUN(one_handler_runs_all_jobs);
+  RUN(each_task_has_its_handler);
+  RUN(named_tasks_go_to_the_handler_of_the_rest);
+  RUN(tasks_are_named_without_handlers_of_their_own);
+  RUN(what_is_returned_ends_the_job);
+  RUN(progress_is_seen_while_the_job_runs);
+  RUN(jobs_that_are_in_vain_are_not_run);
+  RUN(handlers_run_on_the_polling_thread);
+  RUN(handlers_are_destroyed_once);
+  return 0;
+}

@@ -1,0 +1,403 @@
+/* What a job can be given with: when, where and how often it runs, what travels with it, and what its worker sees of it. */
+#include "support.h"
+
+static swarm_options *options;
+static swarm_master *master;
+
+static void begin(const char *name) {
+  options = test_options(name);
+  master = start_master(options);
+}
+
+static void end(void) {
+  end_master(master);
+  swarm_options_free(options);
+}
+
+/* Starts a worker with one slot, so that jobs come one after the other. */
+static void one_slot(keeper *kept) {
+  swarm_options_set_slots(options, 1);
+  keeper_start(kept, options);
+}
+
+/* Completes the next jobs, which must have these ids in this order. */
+static void check_order(keeper *kept, long from, const char *const *ids, long count) {
+  for (long i = 0; i < count; i++) {
+    swarm_job *job = kept_job(kept, from + i);
+    CHECK_TEXT(ids[i], swarm_job_id(job));
+    CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  }
+}
+
+static void a_job_shows_what_it_was_given_with(void) {
+  begin("shows");
+  keeper kept;
+  CHECK_OK(swarm_options_set(options, "task", "resize", &error));
+  CHECK_OK(swarm_options_set(options, "task", "", &error));
+  keeper_start(&kept, options);
+  swarm_header headers[] = {{"trace", "00-ab"}, {"lang", "\xc3\xa9"}, {"empty", ""}};
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.priority = -7;
+  job.task = "resize";
+  job.resource = "disk";
+  job.retries = 4;
+  job.headers = headers;
+  job.header_count = 3;
+  add_job(master, "1", &job, NULL);
+  swarm_job *given = kept_job(&kept, 0);
+  CHECK(swarm_job_priority(given) == -7 && swarm_job_attempt(given) == 1 && swarm_job_retries_left(given) == 4);
+  CHECK_TEXT("resize", swarm_job_task(given));
+  CHECK_TEXT("disk", swarm_job_resource(given));
+  CHECK_TEXT("00-ab", swarm_job_header(given, "trace"));
+  CHECK_TEXT("\xc3\xa9", swarm_job_header(given, "lang"));
+  CHECK_TEXT("", swarm_job_header(given, "empty"));
+  CHECK(swarm_job_header(given, "none") == NULL && swarm_job_header(given, NULL) == NULL);
+  size_t count = 0;
+  const swarm_header *shown = swarm_job_headers(given, &count);
+  CHECK(count == 3);
+  CHECK_TEXT("empty", shown[0].name);
+  CHECK_TEXT("trace", shown[2].name);
+  CHECK_TEXT("00-ab", shown[2].value);
+
+  /* What came with a job can be passed on with another. */
+  swarm_job_options next = SWARM_JOB_OPTIONS_INIT;
+  next.headers = swarm_job_headers(given, &next.header_count);
+  add_job(master, "2", &next, NULL);
+  swarm_job *second = kept_job(&kept, 1);
+  CHECK_TEXT("00-ab", swarm_job_header(second, "trace"));
+  CHECK(swarm_job_priority(second) == 0 && swarm_job_retries_left(second) == 0);
+  CHECK_TEXT("", swarm_job_task(second));
+  CHECK_TEXT("", swarm_job_resource(second));
+
+  /* Most jobs have none of it. */
+  add_job(master, "3", NULL, NULL);
+  swarm_job *plain = kept_job(&kept, 2);
+  CHECK(swarm_job_headers(plain, &count) == NULL && count == 0 && swarm_job_headers(plain, NULL) == NULL);
+  CHECK_TEXT("", swarm_job_task(plain));
+  for (long i = 0; i < 3; i++) CHECK_OK(swarm_job_complete(kept.jobs[i], swarm_bytes_of("1"), &error));
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void a_program_of_an_older_header_gives_less(void) {
+  begin("older");
+  keeper kept;
+  keeper_start(&kept, options);
+  swarm_job_options job;
+  memset(&job, 0x55, sizeof job);
+  job.struct_size = offsetof(swarm_job_options, priority);
+  job.id = "old";
+  job.result = true;
+  job.content_type = SWARM_CONTENT_JSON;
+  job.result_ttl = 0;
+  add_job(master, "1", &job, NULL);
+  swarm_job *given = kept_job(&kept, 0);
+  CHECK(swarm_job_priority(given) == 0 && swarm_job_retries_left(given) == 0);
+  swarm_finish finish;
+  memset(&finish, 0x55, sizeof finish);
+  finish.struct_size = offsetof(swarm_finish, after);
+  finish.kind = SWARM_FINISH_COMPLETE;
+  finish.content_type = SWARM_CONTENT_JSON;
+  finish.data = swarm_bytes_of("1");
+  CHECK_OK(swarm_job_finish(given, &finish, DEADLINE_MS, &error));
+  swarm_stats stats;
+  memset(&stats, 0x55, sizeof stats);
+  stats.struct_size = offsetof(swarm_stats, delayed);
+  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  CHECK(stats.completed == 1 && stats.delayed == 0x5555555555555555u);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void higher_priorities_go_first(void) {
+  begin("priority");
+  static const char *const ids[] = {"a", "b", "c", "d"}, *const order[] = {"c", "d", "a", "b"};
+  static const int64_t priorities[] = {0, -1, 9007199254740992, 5};
+  for (int i = 0; i < 4; i++) {
+    swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+    job.id = ids[i];
+    job.priority = priorities[i];
+    add_job(master, "1", &job, NULL);
+  }
+  keeper kept;
+  one_slot(&kept);
+  check_order(&kept, 0, order, 4);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void delayed_jobs_come_when_they_are_due(void) {
+  begin("delay");
+  keeper kept;
+  one_slot(&kept);
+  double before = now_ms();
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  swarm_job_options late = SWARM_JOB_OPTIONS_INIT, at = SWARM_JOB_OPTIONS_INIT;
+  late.id = "late";
+  late.delay = 400;
+  at.id = "at";
+  at.run_at = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 150;
+  swarm_new_job jobs[] = {{swarm_bytes_of("1"), &late}, {swarm_bytes_of("1"), &at}};
+  CHECK_OK(swarm_master_add_many(master, jobs, 2, DEADLINE_MS, NULL, &error));
+  static const char *const order[] = {"at", "late"};
+  check_order(&kept, 0, order, 2);
+  CHECK(now_ms() - before >= 400);
+  /* An id may be added again once its job has ended. */
+  UNTIL_STATS(master, stats.completed == 2);
+  late.delay = 3600 * 1000;
+  add_job(master, "1", &late, NULL);
+  UNTIL_STATS(master, stats.delayed == 1);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+/* Adds a job with these options and `result`, and checks how it ends. */
+static void check_outcome(swarm_job_options job, swarm_status status, const char *reason) {
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), &job, DEADLINE_MS, &outcome, &error));
+  if (swarm_outcome_status(outcome) != status) fprintf(stderr, "seen %s\n", swarm_status_name(swarm_outcome_status(outcome)));
+  CHECK(swarm_outcome_status(outcome) == status && swarm_outcome_completed(outcome) == (status == SWARM_OK));
+  if (reason != NULL) CHECK_TEXT(reason, swarm_outcome_reason(outcome));
+  swarm_outcome_free(outcome);
+}
+
+static void each_timeout_has_its_status(void) {
+  begin("timeouts");
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.assign_timeout = 50;
+  check_outcome(job, SWARM_ERR_ASSIGN_TIMEOUT, "assign_timeout");
+  job.assign_timeout = 0;
+  job.total_timeout = 50;
+  check_outcome(job, SWARM_ERR_TOTAL_TIMEOUT, "total_timeout");
+  keeper kept;
+  keeper_start(&kept, options);
+  job.total_timeout = 0;
+  job.run_timeout = 50;
+  check_outcome(job, SWARM_ERR_RUN_TIMEOUT, "run_timeout");
+  CHECK(counter_reaches(&kept.deleted, 1) && kept.reason == SWARM_DELETE_TIMED_OUT);
+  CHECK_OK(swarm_job_stopped(kept_job(&kept, 0), &error));
+  CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void failed_attempts_are_repeated_after_their_backoff(void) {
+  begin("retries");
+  keeper kept;
+  one_slot(&kept);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.id = "a";
+  job.result = true;
+  job.retries = 3;
+  job.backoff = SWARM_BACKOFF_EXPONENTIAL;
+  job.backoff_delay = 100;
+  job.backoff_max = 150;
+  job.backoff_jitter = 0.1;
+  add_job(master, "1", &job, NULL);
+  static const double pauses[] = {0, 90, 135, 200};
+  double before = now_ms();
+  for (uint32_t attempt = 1; attempt <= 4; attempt++) {
+    swarm_job *given = kept_job(&kept, attempt - 1);
+    CHECK(now_ms() - before >= pauses[attempt - 1]);
+    CHECK(swarm_job_attempt(given) == attempt && swarm_job_retries_left(given) == 4 - attempt);
+    before = now_ms();
+    if (attempt < 3) CHECK_OK(swarm_job_fail(given, "no", &error));
+    if (attempt == 3) CHECK_OK(swarm_job_retry(given, "later", 200, &error));
+    if (attempt == 4) CHECK_OK(swarm_job_retry(given, "enough", 200, &error));
+  }
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_result(master, "a", DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_status(outcome) == SWARM_ERR_JOB_FAILED);
+  CHECK_TEXT("enough", swarm_outcome_message(outcome));
+  swarm_outcome_free(outcome);
+  UNTIL_STATS(master, stats.retries == 3 && stats.failures == 1 && stats.failed == 1);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void a_job_can_fail_for_good(void) {
+  begin("for-good");
+  keeper kept;
+  one_slot(&kept);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.retries = 3;
+  add_job(master, "1", &job, NULL);
+  CHECK_OK(swarm_job_fail_for_good(kept_job(&kept, 0), "hopeless", &error));
+  UNTIL_STATS(master, stats.failures == 1);
+  /* The same, waited for; and another attempt, waited for. */
+  swarm_finish finish = SWARM_FINISH_INIT;
+  finish.kind = SWARM_FINISH_RETRY;
+  finish.data = swarm_bytes_of("again");
+  finish.after = 1;
+  add_job(master, "2", &job, NULL);
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 1), &finish, DEADLINE_MS, &error));
+  CHECK(swarm_job_attempt(kept_job(&kept, 2)) == 2);
+  finish.kind = SWARM_FINISH_FAIL_FOR_GOOD;
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 2), &finish, DEADLINE_MS, &error));
+  UNTIL_STATS(master, stats.failures == 2 && stats.retries == 1);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void one_job_of_a_resource_runs_at_a_time(void) {
+  begin("resource");
+  keeper kept;
+  keeper_start(&kept, options);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.resource = "printer";
+  add_job(master, "1", &job, NULL);
+  add_job(master, "2", &job, NULL);
+  UNTIL_STATS(master, stats.held == 1 && stats.parked == 1);
+  CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("1"), &error));
+  CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '2');
+  CHECK_OK(swarm_job_complete(kept.jobs[1], swarm_bytes_of("1"), &error));
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void similar_jobs_end_as_the_first_ends(void) {
+  begin("similar");
+  keeper kept;
+  keeper_start(&kept, options);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.similar = "report";
+  job.result = true;
+  char first[257], second[257];
+  add_job(master, "1", &job, first);
+  add_job(master, "2", &job, second);
+  UNTIL_STATS(master, stats.held == 1 && stats.parked == 1);
+  CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("42"), &error));
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_result(master, second, DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_result(outcome).len == 2 && counter_get(&kept.added) == 1);
+  swarm_outcome_free(outcome);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void tied_jobs_are_given_up_with_their_master(void) {
+  begin("tied");
+  swarm_master *leaving = start_master(options);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.tied = true;
+  add_job(leaving, "1", &job, NULL);
+  add_job(leaving, "2", NULL, NULL);
+  CHECK_OK(swarm_master_close(leaving, DEADLINE_MS, &error));
+  CHECK(swarm_master_free(leaving) == SWARM_OK);
+  keeper kept;
+  one_slot(&kept);
+  CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '2');
+  CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
+  UNTIL_STATS(master, stats.deleted == 1 && stats.waiting == 0 && stats.held == 0);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
+  begin("moved");
+  keeper first, joined;
+  keeper_start(&first, options);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  swarm_new_job jobs[10];
+  for (int i = 0; i < 10; i++) jobs[i] = (swarm_new_job){swarm_bytes_of("1"), &job};
+  CHECK_OK(swarm_master_add_many(master, jobs, 10, DEADLINE_MS, NULL, &error));
+  kept_job(&first, 9);
+  CHECK_OK(swarm_options_set(options, "rebalance", "true", &error));
+  keeper_start(&joined, options);
+  CHECK(counter_reaches(&first.deleted, 5) && first.reason == SWARM_DELETE_MOVED);
+  bool moved[10];
+  for (int i = 0; i < 10; i++) {
+    moved[i] = swarm_job_cancelled(first.jobs[i]);
+    if (moved[i]) CHECK_OK(swarm_job_stopped(first.jobs[i], &error));
+  }
+  /* The first still holds its half, so the others go to the worker that has fewer. */
+  for (long i = 0; i < 5; i++) CHECK_OK(swarm_job_complete(kept_job(&joined, i), swarm_bytes_of("1"), &error));
+  for (int i = 0; i < 10; i++) {
+    if (!moved[i]) CHECK_OK(swarm_job_complete(first.jobs[i], swarm_bytes_of("1"), &error));
+  }
+  UNTIL_STATS(master, stats.completed == 10 && stats.held == 0);
+  CHECK(swarm_worker_free(first.worker) == SWARM_OK);
+  CHECK(swarm_worker_free(joined.worker) == SWARM_OK);
+  end();
+}
+
+static void less_durable_than_asked_for_is_said(void) {
+  begin("durable");
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.durability = SWARM_DURABILITY_REPLICA;
+  CHECK_STATUS(SWARM_ERR_NOT_DURABLE, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  /* It was added all the same. */
+  UNTIL_STATS(master, stats.waiting == 1);
+  end();
+}
+
+static void what_is_out_of_bounds_is_refused(void) {
+  begin("bounds");
+  char longest[258];
+  memset(longest, 'x', 257);
+  longest[257] = 0;
+  swarm_header nameless[] = {{NULL, "x"}}, bad_text[] = {{"x", "\xff"}}, large[] = {{"x", NULL}};
+  char *value = calloc(40000, 1);
+  CHECK(value != NULL);
+  memset(value, 'v', 39999);
+  large[0].value = value;
+#define REFUSED_WITH(status, field, bad) \
+  do { \
+    swarm_job_options job = SWARM_JOB_OPTIONS_INIT; \
+    job.field = (bad); \
+    if (sizeof job.field == sizeof(void *)) job.header_count = job.headers == NULL ? 0 : 1; \
+    CHECK_STATUS(status, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error)); \
+  } while (0)
+#define REFUSED(field, bad) REFUSED_WITH(SWARM_ERR_INVALID_ARGUMENT, field, bad)
+  REFUSED(priority, 9007199254740993);
+  REFUSED(priority, -9007199254740993);
+  REFUSED(retries, 201);
+  REFUSED(delay, UINT64_MAX);
+  REFUSED(run_at, UINT64_MAX);
+  REFUSED(backoff, 2);
+  REFUSED(backoff, -1);
+  REFUSED(backoff_jitter, 1.5);
+  REFUSED(backoff_delay, UINT64_MAX);
+  REFUSED(backoff_max, UINT64_MAX);
+  REFUSED(durability, 3);
+  REFUSED(assign_timeout, UINT64_MAX);
+  REFUSED(run_timeout, UINT64_MAX);
+  REFUSED(total_timeout, UINT64_MAX);
+  REFUSED(task, "a\nb");
+  REFUSED(task, "\xff");
+  REFUSED(resource, "a\nb");
+  REFUSED(similar, "a\nb");
+  REFUSED(headers, nameless);
+  REFUSED(headers, bad_text);
+  REFUSED_WITH(SWARM_ERR_TOO_LARGE, headers, large);
+  REFUSED_WITH(SWARM_ERR_TOO_LARGE, task, longest);
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.header_count = 1;
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  job.header_count = 0;
+  job.delay = job.run_at = 1;
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  free(value);
+  swarm_stats stats = SWARM_STATS_INIT;
+  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  CHECK(stats.added == 0);
+  end();
+}
+
+int main(void) {
+  RUN(a_job_shows_what_it_was_given_with);
+  RUN(a_program_of_an_older_header_gives_less);
+  RUN(higher_priorities_go_first);
+  RUN(delayed_jobs_come_when_they_are_due);
+  RUN(each_timeout_has_its_status);
+  RUN(failed_attempts_are_repeated_after_their_backoff);
+  RUN(a_job_can_fail_for_good);
+  RUN(one_job_of_a_resource_runs_at_a_time);
+  RUN(similar_jobs_end_as_the_first_ends);
+  RUN(tied_jobs_are_given_up_with_their_master);
+  RUN(jobs_move_to_a_worker_that_asks_for_its_share);
+  RUN(less_durable_than_asked_for_is_said);
+  RUN(what_is_out_of_bounds_is_refused);
+  return 0;
+}

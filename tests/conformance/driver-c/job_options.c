@@ -1,0 +1,62 @@
+/* Options of a job, by the names they have in the core's table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "member.h"
+
+static uint64_t number(command *command, const char *name) {
+    return command_find(command, name) == NULL ? 0 : command_number(command, name);
+}
+
+/* The position of a value among the names; one that is none of them is -1, which the library refuses. */
+static int32_t choice(const char *value, const char *const *names) {
+    if (value == NULL) return 0;
+    for (int32_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(value, names[i]) == 0) return i;
+    }
+    return -1;
+}
+
+static bool flag(command *command, const char *name) {
+    const char *value = command_find(command, name);
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
+swarm_job_options job_options(command *command) {
+    static const char *const growths[] = {"fixed", "exponential", NULL};
+    static const char *const durabilities[] = {"memory", "fsync", "replica", NULL};
+    static swarm_header header;
+    static char header_text[4096];
+    swarm_job_options options = SWARM_JOB_OPTIONS_INIT;
+    options.id = command_find(command, "id");
+    options.content_type = command_type(command);
+    options.result = flag(command, "result");
+    options.result_ttl = number(command, "result_ttl");
+    if (command_find(command, "priority") != NULL) options.priority = strtoll(command_find(command, "priority"), NULL, 10);
+    options.delay = number(command, "delay");
+    options.run_at = number(command, "run_at");
+    options.retries = (uint32_t)number(command, "retries");
+    options.backoff = choice(command_find(command, "backoff"), growths);
+    options.backoff_delay = number(command, "backoff_delay");
+    options.backoff_max = number(command, "backoff_max");
+    if (command_find(command, "backoff_jitter") != NULL) options.backoff_jitter = atof(command_find(command, "backoff_jitter"));
+    options.task = command_find(command, "task");
+    options.resource = command_find(command, "resource");
+    options.similar = command_find(command, "similar");
+    options.assign_timeout = number(command, "assign_timeout");
+    options.run_timeout = number(command, "run_timeout");
+    options.total_timeout = number(command, "total_timeout");
+    const char *text = command_find(command, "header");
+    if (text != NULL) {
+        strncpy(header_text, text, sizeof header_text - 1);
+        char *equals = strchr(header_text, '=');
+        if (equals == NULL) misuse("a header is written name=value", text);
+        *equals = '\0';
+        header = (swarm_header){header_text, equals + 1};
+        options.headers = &header;
+        options.header_count = 1;
+    }
+    options.tied = flag(command, "tied");
+    options.durability = choice(command_find(command, "durability"), durabilities);
+    return options;
+}

@@ -1,0 +1,129 @@
+/* Commands that look into the cluster or change what is seen there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "member.h"
+
+static void show(line *answer, const char *object, const char *name) {
+    char *text = json_text(json_member(object, name));
+    line_text(answer, name, text);
+    free(text);
+}
+
+/* A list with an item for each of an array: the values of these members, with colons between. */
+static void show_each(line *answer, const char *name, const char *array, const char *const *members) {
+    line_add(answer, " ");
+    line_add(answer, name);
+    line_add(answer, "=");
+    const char *first = json_first(array);
+    for (const char *item = first; item != NULL; item = json_next(item)) {
+        line all = {0};
+        line_add(&all, "");
+        for (size_t i = 0; members[i] != NULL; i++) {
+            char *text = json_text(*members[i] == '\0' ? item : json_member(item, members[i]));
+            if (i > 0) line_add(&all, ":");
+            line_add(&all, text);
+            free(text);
+        }
+        line_item(answer, all.data, item == first);
+        free(all.data);
+    }
+}
+
+static swarm_error *job(swarm_master *master, command *command, line *answer) {
+    static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
+                                          "task",     "resource", "progress", "error", "reason"};
+    swarm_error *error = NULL;
+    swarm_text *json = NULL;
+    if (swarm_master_job(master, command_text(command, "id"), CALL_MS, &json, &error) != SWARM_OK) return error;
+    if (json == NULL) line_text(answer, "state", "none");
+    for (size_t i = 0; json != NULL && i < sizeof members / sizeof members[0]; i++) {
+        show(answer, swarm_text_get(json), members[i]);
+    }
+    swarm_text_free(json);
+    return NULL;
+}
+
+static swarm_error *jobs(swarm_master *master, command *command, line *answer) {
+    static const char *const members[] = {"id", NULL};
+    swarm_error *error = NULL;
+    swarm_text *json = NULL;
+    const char *after = command_find(command, "after");
+    if (after != NULL && *after == '\0') after = NULL;
+    uint32_t limit = (uint32_t)command_number(command, "limit");
+    if (swarm_master_jobs(master, command_text(command, "state"), after, limit, CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "ids", json_member(swarm_text_get(json), "jobs"), members);
+    show(answer, swarm_text_get(json), "next");
+    swarm_text_free(json);
+    return NULL;
+}
+
+static swarm_error *queues(swarm_master *master, command *command, line *answer) {
+    static const char *const members[] = {"priority", "task", "waiting", NULL}, *const itself[] = {"", NULL};
+    (void)command;
+    swarm_error *error = NULL;
+    swarm_text *json = NULL;
+    if (swarm_master_queues(master, CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "queues", json_member(swarm_text_get(json), "queues"), members);
+    show_each(answer, "paused", json_member(swarm_text_get(json), "paused"), itself);
+    swarm_text_free(json);
+    return NULL;
+}
+
+static swarm_error *members(swarm_master *master, command *command, line *answer) {
+    static const char *const members[] = {"role", "name", "slots", "held", NULL};
+    (void)command;
+    swarm_error *error = NULL;
+    swarm_text *json = NULL;
+    if (swarm_master_members(master, CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "members", swarm_text_get(json), members);
+    swarm_text_free(json);
+    return NULL;
+}
+
+static swarm_error *pause_task(swarm_master *master, command *command, line *answer) {
+    (void)answer;
+    swarm_error *error = NULL;
+    swarm_master_pause(master, command_find(command, "task"), CALL_MS, &error);
+    return error;
+}
+
+static swarm_error *resume_task(swarm_master *master, command *command, line *answer) {
+    (void)answer;
+    swarm_error *error = NULL;
+    swarm_master_resume(master, command_find(command, "task"), CALL_MS, &error);
+    return error;
+}
+
+/* Retries or deletes failed jobs, those with the ids or all. */
+static swarm_error *change_failed(
+    swarm_master *master, command *command, line *answer,
+    swarm_status (*change)(const swarm_master *, const char *const *, size_t, uint64_t, uint64_t *, swarm_error **)) {
+    size_t count = SWARM_ALL;
+    char **ids = NULL;
+    for (size_t i = 0; i < command->count; i++) {
+        if (strcmp(command->fields[i].name, "ids") == 0) ids = command_list(command, "ids", &count);
+    }
+    swarm_error *error = NULL;
+    uint64_t changed = 0;
+    if (change(master, (const char *const *)ids, count, CALL_MS, &changed, &error) == SWARM_OK) {
+        line_number(answer, "count", changed);
+    }
+    free(ids);
+    return error;
+}
+
+static swarm_error *retry_failed(swarm_master *master, command *command, line *answer) {
+    return change_failed(master, command, answer, swarm_master_retry_failed);
+}
+
+static swarm_error *delete_failed(swarm_master *master, command *command, line *answer) {
+    return change_failed(master, command, answer, swarm_master_delete_failed);
+}
+
+const master_command look_commands[] = {
+    {"job", job},           {"jobs", jobs},          {"queues", queues},
+    {"members", members},   {"pause", pause_task},   {"resume", resume_task},
+    {"retry_failed", retry_failed}, {"delete_failed", delete_failed}, {NULL, NULL},
+};
