@@ -346,8 +346,13 @@ impl NewJob {
         if let Some(ttl) = self.result_ttl {
             within("result_ttl", ttl, Duration::from_secs(1), YEAR)?;
         }
-        if let Start::After(delay) = self.start {
-            within("delay", delay, Duration::ZERO, 10 * YEAR)?;
+        match self.start {
+            Start::Now => {}
+            Start::After(delay) => within("delay", delay, Duration::ZERO, 10 * YEAR)?,
+            Start::At(time) => {
+                let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                within("run_at", since, Duration::ZERO, 1000 * YEAR)?;
+            }
         }
         match &self.extras {
             Some(extras) => extras.check(),
@@ -369,7 +374,7 @@ impl Extras {
     }
 
     fn check(&self) -> Result<()> {
-        if self.priority.abs() > MAX_PRIORITY {
+        if self.priority.unsigned_abs() > MAX_PRIORITY.unsigned_abs() {
             return Err(invalid(format!("priority is {}, it must be -2^53 to 2^53", self.priority)));
         }
         for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {

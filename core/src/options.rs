@@ -446,7 +446,7 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
         .map(|part| {
             let pair =
                 part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
-            pair.filter(|(from, _): &(i64, u32)| from.abs() <= crate::job::MAX_PRIORITY)
+            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= crate::job::MAX_PRIORITY.unsigned_abs())
                 .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
         })
         .collect()
