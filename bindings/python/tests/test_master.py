@@ -165,3 +165,16 @@ def test_the_core_logs_into_logging(cluster: str, url: str, caplog: pytest.LogCa
             wait_until(lambda: any(record.name.startswith("libswarm.") for record in caplog.records), SOON, "a record is logged")
     finally:
         libswarm.disable_logging()
+
+
+def test_an_error_before_its_listener_is_told_to_it(cluster: str) -> None:
+    errors: list[libswarm.SwarmError] = []
+    master = Master(cluster, url="redis://127.0.0.1:1", timeout=0.3)
+    # The first listener starts the telling, and that of errors may come too late.
+    master.on_ready(lambda incarnation: None)
+    with pytest.raises(libswarm.SwarmUnavailable):
+        master.ready()
+    master.on_error(errors.append)
+    wait_until(lambda: errors, SOON, "the error is heard")
+    assert isinstance(errors[0], libswarm.SwarmUnavailable)
+    master.close()

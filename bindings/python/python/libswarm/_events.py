@@ -22,10 +22,15 @@ class Events:
     def __init__(self) -> None:
         # Tuples, replaced as a whole, so that they can be walked while another thread adds a listener.
         self._listeners: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(self._EVENTS, ())
+        # The last error that came before there was a listener: the first listener may be another event's, and start the telling.
+        self._unheard: SwarmError | None = None
 
     def on(self, event: str, listener: Listener) -> Listener:
         """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
         self._listeners[event] = (*self._of(event), listener)
+        if event == "error" and self._unheard is not None:
+            error, self._unheard = self._unheard, None
+            self._call(listener, error)
         return listener
 
     def off(self, event: str, listener: Callable[..., object]) -> None:
@@ -54,6 +59,8 @@ class Events:
             raise SwarmInvalidArgument(f"there is no event `{event}`; the events are {', '.join(self._EVENTS)}") from None
 
     def _emit(self, event: str, *arguments: object) -> None:
+        if event == "ready":
+            self._unheard = None
         for listener in self._listeners[event]:
             self._call(listener, *arguments)
 
@@ -61,6 +68,7 @@ class Events:
         if self._listeners["error"]:
             self._emit("error", error)
         else:
+            self._unheard = error
             logger.warning("%s: %s", error.kind, error)
 
     def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
