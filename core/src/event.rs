@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::error::Error;
-use crate::job::Job;
+use crate::job::{Job, JobData};
+use crate::worker::WorkerHandle;
 
 /// Why a worker stopped holding a job that it had not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,38 @@ pub enum Event {
     Error(Error),
 }
 
+/// An event as the queue keeps it: without the handle of its worker, which would keep the worker alive through its own queue.
+pub(crate) enum Told {
+    Add(Arc<JobData>),
+    Delete(Arc<JobData>, DeleteReason),
+    Other(Event),
+}
+
+impl Told {
+    /// As the program of this worker is told.
+    pub(crate) fn by(self, worker: &WorkerHandle) -> Event {
+        match self {
+            Told::Add(data) => Event::Add(Job { data, worker: worker.clone() }),
+            Told::Delete(data, reason) => Event::Delete { job: Job { data, worker: worker.clone() }, reason },
+            Told::Other(event) => event,
+        }
+    }
+
+    /// What a master can be told of.
+    pub(crate) fn by_master(self) -> Option<Event> {
+        match self {
+            Told::Add(_) | Told::Delete(..) => None,
+            Told::Other(event) => Some(event),
+        }
+    }
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        Told::Other(event)
+    }
+}
+
 /// `Ready` and `Error` events kept for a program that does not take them.
 const MOST_NEWS: usize = 64;
 
@@ -63,7 +96,7 @@ pub(crate) struct EventQueue {
 
 #[derive(Default)]
 struct State {
-    events: VecDeque<Event>,
+    events: VecDeque<Told>,
     /// `Add` events taken by the program since the start of the incarnation.
     taken: u64,
     /// Of these, those that `room` has not been told of.
@@ -77,7 +110,7 @@ struct State {
 impl State {
     /// A program that never takes events, as of a master it only calls, keeps the newest of what is only told.
     fn forget_old_news(&mut self) {
-        let is_news = |event: &Event| matches!(event, Event::Ready { .. } | Event::Error(_));
+        let is_news = |told: &Told| matches!(told, Told::Other(Event::Ready { .. } | Event::Error(_)));
         if self.events.back().is_some_and(is_news) && self.events.iter().filter(|event| is_news(event)).count() > MOST_NEWS {
             let oldest = self.events.iter().position(is_news);
             oldest.map(|position| self.events.remove(position));
@@ -109,9 +142,9 @@ impl EventQueue {
         }
     }
 
-    pub(crate) fn push(&self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn push<T: Into<Told>>(&self, events: impl IntoIterator<Item = T>) {
         let mut state = self.lock();
-        state.events.extend(events);
+        state.events.extend(events.into_iter().map(Into::into));
         state.forget_old_news();
         if state.events.is_empty() || state.woken {
             return;
@@ -131,11 +164,11 @@ impl EventQueue {
         self.readable.notify_one();
     }
 
-    pub(crate) fn take(&self, max: usize) -> Vec<Event> {
+    pub(crate) fn take(&self, max: usize) -> Vec<Told> {
         let mut state = self.lock();
         let count = state.events.len().min(max);
-        let events: Vec<Event> = state.events.drain(..count).collect();
-        let adds = events.iter().filter(|event| matches!(event, Event::Add(_))).count() as u64;
+        let events: Vec<Told> = state.events.drain(..count).collect();
+        let adds = events.iter().filter(|told| matches!(told, Told::Add(_))).count() as u64;
         state.taken += adds;
         state.untold += adds;
         if state.events.is_empty() {
@@ -149,7 +182,7 @@ impl EventQueue {
         events
     }
 
-    pub(crate) async fn next(&self) -> Option<Event> {
+    pub(crate) async fn next(&self) -> Option<Told> {
         loop {
             if let Some(event) = self.take(1).pop() {
                 return Some(event);
@@ -169,10 +202,10 @@ impl EventQueue {
 
     /// Drops the `Add` events not yet taken, of all jobs or of the one with this fence, and returns those jobs, which the program has
     /// never seen.
-    pub(crate) fn withdraw_adds(&self, fence: Option<u64>) -> Vec<Job> {
+    pub(crate) fn withdraw_adds(&self, fence: Option<u64>) -> Vec<Arc<JobData>> {
         let mut jobs = Vec::new();
         self.lock().events.retain(|event| match event {
-            Event::Add(job) if fence.is_none_or(|fence| job.fence == fence) => {
+            Told::Add(job) if fence.is_none_or(|fence| job.fence == fence) => {
                 jobs.push(job.clone());
                 false
             }
@@ -201,8 +234,8 @@ mod tests {
         queue.push([Event::Close(None)]);
         let events = queue.take(1000);
         assert_eq!(events.len(), MOST_NEWS + 1);
-        assert!(matches!(&events[0], Event::Error(error) if error.message() == "36"), "the newest are kept");
-        assert!(matches!(events[MOST_NEWS], Event::Close(None)));
+        assert!(matches!(&events[0], Told::Other(Event::Error(error)) if error.message() == "36"), "the newest are kept");
+        assert!(matches!(events[MOST_NEWS], Told::Other(Event::Close(None))));
         queue.push([Event::Close(None)]);
         assert_eq!(wakes.load(std::sync::atomic::Ordering::Relaxed), 2, "one for each time it was empty");
     }

@@ -17,7 +17,7 @@ use adds::{Adds, Submission};
 use waits::Waits;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::health::{Health, Stats};
 use crate::job::{Added, NewJob, Outcome, check_name, random_id};
 use crate::member::Shared;
@@ -64,7 +64,7 @@ impl Master {
 
     /// As [`Worker::take_events`](crate::Worker::take_events).
     pub fn take_events(&self, max: usize) -> Vec<Event> {
-        self.front.shared.events.take(max)
+        self.front.shared.events.take(max).into_iter().filter_map(Told::by_master).collect()
     }
 
     /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored
@@ -143,6 +143,7 @@ impl Master {
 
     /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
     pub async fn obliterate(&self) -> Result<()> {
+        self.front.shared.obliterated.store(true, std::sync::atomic::Ordering::Release);
         self.front.shared.open_store()?.obliterate().await
     }
 

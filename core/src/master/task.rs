@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -71,10 +72,14 @@ impl Task {
         let mut flight = None;
         while let Some(next) = self.join().await {
             self.waits.ask_all();
-            if let Some(error) = self.live(next, &mut flight).await {
-                self.shared.events.push([Event::Error(error)]);
+            let Some(error) = self.live(next, &mut flight).await else { break };
+            if self.shared.obliterated.swap(false, Ordering::AcqRel) {
+                // It is what its program asked for; another cluster of the name begins when the program wants something of it.
+                if !self.is_wanted().await {
+                    break;
+                }
             } else {
-                break;
+                self.shared.events.push([Event::Error(error)]);
             }
         }
         let done = self.closing.take().flatten();
@@ -92,6 +97,22 @@ impl Task {
         if let Some(done) = done {
             done(Ok(()));
         }
+    }
+
+    /// Waits until there is something to do; false if that is to close.
+    async fn is_wanted(&mut self) -> bool {
+        while self.adds.len() == 0 && !self.waits.any() {
+            tokio::select! {
+                () = self.adds.arrived.notified() => {}
+                () = self.waits.changed.notified() => {}
+                command = self.commands.recv() => {
+                    self.adds.close();
+                    self.closing = Some(command);
+                    return self.adds.len() > 0;
+                }
+            }
+        }
+        true
     }
 
     /// Registers; `None` if the master is closed before that succeeds: at once if nothing was submitted, else after the option
@@ -249,7 +270,7 @@ impl Task {
     fn take_off(&mut self) -> Option<AddFlight> {
         let batch = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh)?;
         self.number += 1;
-        self.shared.pending.store(batch.count as u64, std::sync::atomic::Ordering::Relaxed);
+        self.shared.pending.store(batch.count as u64, Ordering::Relaxed);
         Some(AddFlight {
             future: self.send(&batch, Duration::ZERO),
             batch,

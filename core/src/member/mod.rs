@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) pending: AtomicU64,
     inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
+    /// The member has removed the cluster: it registers anew only when its program wants something.
+    pub(crate) obliterated: AtomicBool,
     /// Tasks that a worker takes; the option, until its program says otherwise.
     pub(crate) tasks: Mutex<Vec<String>>,
     status: Mutex<Status>,
@@ -87,6 +89,7 @@ impl Shared {
             pending: AtomicU64::new(0),
             inbox_connected: Arc::new(AtomicBool::new(true)),
             ended: AtomicBool::new(false),
+            obliterated: AtomicBool::new(false),
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::task::{Held, Task};
-use super::{Done, WorkerHandle, refuse, stale};
+use super::{Done, refuse, stale};
 use crate::error::Error;
-use crate::event::{DeleteReason, Event};
-use crate::job::{Job, JobData};
+use crate::event::{DeleteReason, Event, Told};
+use crate::job::JobData;
 use crate::store::Given;
 
 impl Task {
@@ -18,7 +18,7 @@ impl Task {
         if jobs.is_empty() {
             return;
         }
-        let Some(front) = self.front.upgrade().filter(|_| !self.draining) else {
+        if self.draining || self.front.strong_count() == 0 {
             for job in jobs {
                 self.rooms.ended(job.as_ref().map_or(0, |job| job.priority()));
                 match job {
@@ -27,19 +27,17 @@ impl Task {
                 }
             }
             return;
-        };
-        let worker = WorkerHandle(front);
+        }
         let mut events = Vec::with_capacity(jobs.len());
         for job in jobs {
             match job {
                 Ok(data) => {
                     let data = Arc::new(data);
                     self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false });
-                    let job = Job { data, worker: worker.clone() };
                     if self.active() > self.slots() {
-                        self.prefetched.push_back(job);
+                        self.prefetched.push_back(data);
                     } else {
-                        events.push(Event::Add(job));
+                        events.push(Told::Add(data));
                     }
                 }
                 Err(job) => {
@@ -57,14 +55,14 @@ impl Task {
         while self.active() < self.slots()
             && let Some(job) = self.prefetched.pop_front()
         {
-            events.push(Event::Add(job));
+            events.push(Told::Add(job));
         }
         if !events.is_empty() {
             self.tell(events);
         }
     }
 
-    fn tell(&mut self, adds: Vec<Event>) {
+    fn tell(&mut self, adds: Vec<Told>) {
         self.told += adds.len() as u64;
         self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
         self.shared.events.push(adds);
@@ -101,7 +99,6 @@ impl Task {
 
     /// Tells the program to stop. A job that is not held may be in the round under way; otherwise it is over, and Redis is told so.
     pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
-        let Some(front) = self.front.upgrade() else { return };
         let mut events = Vec::new();
         for (fence, id) in deletes {
             match self.held.get(&fence).map(|held| held.told_to_stop) {
@@ -114,7 +111,7 @@ impl Task {
                     let Some(held) = self.held.get_mut(&fence) else { continue };
                     held.told_to_stop = true;
                     if !held.job.has_ended() {
-                        events.push(stop(&held.job, &WorkerHandle(front.clone()), reason));
+                        events.push(stop(&held.job, reason));
                     }
                 }
                 None => match self.arrivals.remove(fence) {
@@ -133,7 +130,6 @@ impl Task {
 
     /// Has the program stop jobs that are to go to another worker. They stay its until it has.
     pub(super) fn moved(&mut self, moves: Vec<(u64, String)>) {
-        let Some(front) = self.front.upgrade() else { return };
         let mut events = Vec::new();
         for (fence, id) in moves {
             if !self.held.contains_key(&fence) {
@@ -145,7 +141,7 @@ impl Task {
             } else if let Some(held) = self.held.get(&fence)
                 && !held.job.has_ended()
             {
-                events.push(stop(&held.job, &WorkerHandle(front.clone()), DeleteReason::Moved));
+                events.push(stop(&held.job, DeleteReason::Moved));
             }
         }
         self.shared.events.push(events);
@@ -179,17 +175,14 @@ impl Task {
 
     /// Tells the program to stop every job it holds, oldest first.
     fn stop_all(&mut self, reason: DeleteReason) {
-        let front = self.front.upgrade();
         let mut jobs: Vec<_> = self.held.values_mut().filter(|held| !held.told_to_stop).collect();
         jobs.sort_by_key(|held| held.job.fence);
         let mut events = Vec::new();
         for held in jobs {
             held.told_to_stop = true;
-            let already = held.job.has_ended();
-            if let Some(front) = front.as_ref().filter(|_| !already) {
-                events.push(stop(&held.job, &WorkerHandle(front.clone()), reason));
+            if !held.job.has_ended() {
+                events.push(stop(&held.job, reason));
             }
-            held.job.end();
         }
         self.shared.events.push(events);
         self.finishes.ended.notify_waiters();
@@ -215,7 +208,7 @@ impl Task {
 }
 
 /// Ends a job for its program.
-fn stop(job: &Arc<JobData>, worker: &WorkerHandle, reason: DeleteReason) -> Event {
+fn stop(job: &Arc<JobData>, reason: DeleteReason) -> Told {
     job.end();
-    Event::Delete { job: Job { data: job.clone(), worker: worker.clone() }, reason }
+    Told::Delete(job.clone(), reason)
 }

@@ -157,12 +157,12 @@ impl Worker {
 
     /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list.
     pub fn take_events(&self, max: usize) -> Vec<Event> {
-        self.shared().events.take(max)
+        self.shared().events.take(max).into_iter().map(|told| told.by(&self.handle)).collect()
     }
 
     /// The next event; `None` after the final `Close`.
     pub async fn next(&self) -> Option<Event> {
-        self.shared().events.next().await
+        Some(self.shared().events.next().await?.by(&self.handle))
     }
 
     /// Runs `handler` for each job, as many at once as the worker has slots.

@@ -17,7 +17,7 @@ use super::{Command, Done, Finishes, Front, closed, refuse, stale};
 use crate::clock::{boottime, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
-use crate::job::{Finish, Job, JobData};
+use crate::job::{Finish, JobData};
 use crate::member::{Session, Shared, Source, packed_tasks};
 use crate::store::record::{packed_strings, write_array, write_string};
 use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
@@ -38,7 +38,7 @@ pub(crate) struct Task {
     /// Jobs given and not yet ended, by fence.
     pub(super) held: HashMap<u64, Held>,
     /// Of these, those that wait here for a slot.
-    pub(super) prefetched: VecDeque<Job>,
+    pub(super) prefetched: VecDeque<Arc<JobData>>,
     /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
     pub(super) batch: Batch,
     /// Deletions of jobs not known yet: the round under way may bring them.

@@ -1,7 +1,7 @@
 // Makes and terminates worker_threads that use assemblage, `COUNT` in all, a few at a time: some at once, some when their
-// members are registered. Prints the open descriptors and the resident memory in MiB, in the middle and at the end.
+// members are registered. Prints the open descriptors and the resident memory in MiB, half way and at the end.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { Worker as Thread, isMainThread, parentPort, workerData } from "node:worker_threads";
 import assemblage from "../../../bindings/node/index.js";
 
@@ -17,31 +17,49 @@ async function inThread() {
   parentPort.postMessage("ready");
 }
 
-function used() {
+const descriptors = () => readdirSync("/proc/self/fd");
+
+function sockets() {
+  let count = 0;
+  for (const descriptor of descriptors()) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("socket:")) count += 1;
+    } catch {
+      // The directory's own, closed again.
+    }
+  }
+  return count;
+}
+
+/** What is used once the members of ended threads have left. */
+async function used(before) {
+  const deadline = Date.now() + 20_000;
+  while (sockets() > before && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
   globalThis.gc();
-  const descriptors = readdirSync("/proc/self/fd").length;
-  return { descriptors, memory: Math.round(process.memoryUsage().rss / 2 ** 20) };
+  return { descriptors: descriptors().length, memory: Math.round(process.memoryUsage().rss / 2 ** 20) };
+}
+
+async function one(url, number) {
+  const until = number % 2 === 0 ? "made" : "ready";
+  const thread = new Thread(new URL(import.meta.url), { workerData: url });
+  await new Promise((resolve, reject) => {
+    thread.on("message", (message) => message === until && resolve());
+    thread.on("error", reject);
+  });
+  await thread.terminate();
 }
 
 async function inMain(url, count) {
-  let started = 0;
-  const middle = Math.floor(count / 2);
+  const before = sockets();
   const seen = [];
-  async function one() {
-    while (started < count) {
-      started += 1;
-      if (started === middle) seen.push(used());
-      const until = started % 2 === 0 ? "made" : "ready";
-      const thread = new Thread(new URL(import.meta.url), { workerData: url });
-      await new Promise((resolve, reject) => {
-        thread.on("message", (message) => message === until && resolve());
-        thread.on("error", reject);
-      });
-      await thread.terminate();
-    }
+  for (let half = 0; half < 2; half += 1) {
+    let started = 0;
+    const several = async () => {
+      while (started < count / 2) await one(url, (started += 1));
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, several));
+    seen.push(await used(before));
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
-  seen.push(used());
   console.log(JSON.stringify(seen));
 }
 
