@@ -2,7 +2,7 @@
 // What the tests of redis-dist-job-queue share: queues with names of their own, and files in which tasks say what they do.
 
 const { randomBytes } = require("node:crypto");
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
+const { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const JobQueue = require("../../redis-dist-job-queue");
@@ -44,6 +44,11 @@ function folderOf(t) {
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return {
     path: (name) => path.join(folder, name),
+    /** Puts a folder in the place of a file. */
+    block(name) {
+      rmSync(path.join(folder, name));
+      mkdirSync(path.join(folder, name));
+    },
     make: (name) => writeFileSync(path.join(folder, name), ""),
     lines(name) {
       try {
