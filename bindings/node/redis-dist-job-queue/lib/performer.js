@@ -14,11 +14,17 @@ const { leaseOf } = require("./tasks.js");
  */
 const MAX_DEATHS = 200;
 
+/** How long Redis may take to hear of the last jobs at a shutdown, in milliseconds, unless `redisConfig.timeout` says otherwise. */
+const LAST_WORDS = 5000;
+
 class Performer {
   /** `tell(event, value)` hears of jobs and errors. */
   constructor(queue, tasks, tell) {
     this.tell = tell;
+    /** Jobs being performed, and those among them and after them whose end Redis has not accepted yet. */
+    this.performing = new Set();
     this.running = new Set();
+    this.lastWords = Number(queue.redisConfig.timeout ?? LAST_WORDS);
     this.lease = leaseOf(tasks, (error) => tell("error", error));
     const slots = Number(queue.workerCount);
     // Without a task or a place nothing can be performed, and a worker would take the jobs that have no task.
@@ -37,16 +43,14 @@ class Performer {
   }
 
   run(task, job) {
-    const running = this.outcome(task, job).finally(() => this.running.delete(running));
-    this.running.add(running);
-    return running;
+    return whileIn(this.running, this.outcome(task, job));
   }
 
   async outcome(task, job) {
     const info = jobInfo(task, job);
     const used = job.deaths > job.retriesLeft;
     const late = (error) => this.tell("error", error);
-    const error = used ? timedOut(task, job) : await perform(task, job.payload, late);
+    const error = used ? timedOut(task, job) : await whileIn(this.performing, perform(task, job.payload, late));
     try {
       // Told only when Redis has accepted it: the job may be another process' by now.
       if (error === null) await job.complete();
@@ -64,10 +68,30 @@ class Performer {
   /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
   async shutdown() {
     if (this.worker === null) return;
-    await this.worker.drain();
-    await Promise.all(this.running);
+    const drained = this.worker.drain();
+    // Redis may be away, and is not waited for longer than for any call.
+    do {
+      await Promise.all(this.performing);
+      await within(this.lastWords, Promise.all([drained, ...this.running]));
+    } while (this.performing.size > 0);
     await this.worker.terminate({ grace: 0 });
   }
+}
+
+/** `promise`, which is in `set` until it is settled. */
+function whileIn(set, promise) {
+  const tracked = promise.finally(() => set.delete(tracked));
+  set.add(tracked);
+  return tracked;
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function timedOut(task, job) {

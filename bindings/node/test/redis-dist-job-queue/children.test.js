@@ -4,7 +4,7 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Program } = require("../support.js");
-const { called, fixture, folderOf, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
+const { called, fixture, folderOf, free, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
 
 const module_ = require.resolve("../../redis-dist-job-queue");
 
@@ -21,7 +21,7 @@ function lives(pid) {
 
 /** A process with a queue that performs `hold` in child processes. */
 function parent(t, queue, source = "") {
-  const options = { queueId: queue.queueId, redisConfig: redisConfig(), childProcessCount: 1, workerCount: 1 };
+  const options = { queueId: queue.queueId, redisConfig: redisConfig(), childProcessCount: 1, workerCount: 2 };
   return new Program(t, `
     const queue = new (require(${JSON.stringify(module_)}))(${JSON.stringify(options)});
     queue.registerTask(${JSON.stringify(fixture("hold"))});
@@ -74,9 +74,8 @@ test("errors of children have the stack as their message, and the code", async (
 });
 
 test("a child that dies is replaced, and its job is failed by another", async (t) => {
-  const queue = queueOf(t, { tasks: ["crash", "echo"], childProcessCount: 1 });
+  const queue = queueOf(t);
   const folder = folderOf(t);
-  queue.registerTask("./fixtures/hold");
   const children = queueOf(t, { queueId: queue.queueId, tasks: ["crash"], childProcessCount: 1 });
   children.start();
   await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") } });
@@ -88,13 +87,17 @@ test("a child that dies is replaced, and its job is failed by another", async (t
 });
 
 test("a child told to end by a signal finishes its job first, and is replaced", async (t) => {
-  const queue = queueOf(t, { tasks: ["hold"], childProcessCount: 1, workerCount: 1 });
+  const queue = queueOf(t, { tasks: ["hold"], childProcessCount: 1, workerCount: 2 });
   const folder = folderOf(t);
+  const master = masterOf(t, queue);
   queue.start();
-  for (const n of [1, 2]) await submit(queue, "hold", { params: params(folder, n) });
+  await submit(queue, "hold", { params: params(folder, 1) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  await free(master, 1);
   process.kill(pid, "SIGTERM");
-  await until(async () => (await masterOf(t, queue).queues()).queues.length === 1, "the next job still waits");
+  await free(master, 0);
+  await submit(queue, "hold", { params: params(folder, 2) });
+  assert.equal((await master.stats()).waiting, 1);
   folder.make("go");
   await until(() => queue.told.jobSuccess.length === 2, "both are done");
   assert.deepEqual([queue.told.childRestart.length, queue.told.jobFail.length], [1, 0]);
@@ -119,34 +122,39 @@ test("in this process, a task module that cannot be used is thrown by start", (t
 });
 
 test("shutdown waits for the jobs of children, which are told, and for nothing that tasks leave behind", async (t) => {
-  const queue = queueOf(t, { tasks: ["hold", "leftover"], childProcessCount: 2, workerCount: 1 });
+  const queue = queueOf(t, { tasks: ["hold", "leftover"], childProcessCount: 2, workerCount: 2 });
+  const other = queueOf(t, { queueId: queue.queueId });
   const folder = folderOf(t);
+  const master = masterOf(t, queue);
   queue.start();
-  for (const n of [1, 2, 3]) await submit(queue, "hold", { params: params(folder, n) });
+  await free(master, 2);
+  for (const n of [1, 2]) await submit(queue, "hold", { params: params(folder, n) });
   await until(() => folder.lines("begun").length === 2, "begun");
   let ended = false;
   const end = called((done) => queue.shutdown(done)).then(() => { ended = true; });
-  const master = masterOf(t, queue);
-  await until(async () => (await master.members()).filter((member) => member.role === "worker").every((member) => member.free === 0), "no more are taken");
+  await free(master, 0);
+  await submit(other, "hold", { params: params(folder, 3) });
   assert.equal(ended, false);
   folder.make("go");
   await end;
   assert.deepEqual(queue.told.jobSuccess.map((job) => job.params.n).sort(), [1, 2]);
-  const { waiting, held, failed, members } = await master.stats();
-  assert.deepEqual([waiting, held, failed, members], [1, 0, 0, 1]);
+  const { waiting, held, failed, completed } = await master.stats();
+  assert.deepEqual([waiting, held, failed, completed], [1, 0, 0, 2]);
 });
 
 test("children of a parent that was killed finish their jobs and end", async (t) => {
   const queue = queueOf(t);
   const folder = folderOf(t);
+  const master = masterOf(t, queue);
   const program = parent(t, queue);
   await submit(queue, "hold", { params: params(folder, 1) });
-  await submit(queue, "hold", { params: params(folder, 2) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
   program.child.kill("SIGKILL");
+  await free(master, 0);
+  await submit(queue, "hold", { params: params(folder, 2) });
   folder.make("go");
   await until(() => !lives(pid), "the child is gone");
-  const { completed, waiting, failed } = await masterOf(t, queue).stats();
+  const { completed, waiting, failed } = await master.stats();
   assert.deepEqual([completed, waiting, failed], [1, 1, 0]);
 });
 

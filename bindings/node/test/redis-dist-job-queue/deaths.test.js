@@ -129,3 +129,13 @@ test("a task that takes longer than its timeout keeps its job", async (t) => {
   await until(() => queue.told.jobSuccess.length === 1, "done");
   assert.deepEqual([...queue.told.jobFail, ...other.told.jobFail], []);
 });
+
+test("the lease of a process is the longest timeout of its tasks, and at least 1 s", async (t) => {
+  for (const [tasks, least, most] of [[["hold"], 0, 1000], [["hold", "echo"], 1000, 10_000]]) {
+    const queue = queueOf(t, { tasks });
+    queue.start();
+    const master = masterOf(t, queue);
+    const worker = await until(async () => (await master.members()).find((member) => member.role === "worker"), "registered");
+    assert.ok(worker.leaseLeft > least && worker.leaseLeft <= most, `${worker.leaseLeft}`);
+  }
+});

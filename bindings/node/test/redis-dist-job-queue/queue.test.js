@@ -2,7 +2,9 @@
 // Submitting and performing in one process.
 
 const assert = require("node:assert/strict");
+const net = require("node:net");
 const { test } = require("node:test");
+const { RedisServer } = require("../support.js");
 const { JobQueue, called, folderOf, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
 
 test("the seed's synopsis", async (t) => {
@@ -146,6 +148,22 @@ test("jobs of one resource run one at a time, in the order of submission", async
   await until(() => queue.told.jobSuccess.length === 8, "all are done");
 });
 
+test("jobs that wait for their resource cost Redis next to nothing", async (t) => {
+  const server = await RedisServer.start(t);
+  const queue = queueOf(t, { tasks: ["hold"], workerCount: 4, redisConfig: redisConfig(server.url) });
+  const folder = folderOf(t);
+  for (let n = 0; n < 3; n++) queue.submitJob("hold", { resourceId: "r", params: { n, file: folder.path("begun"), until: folder.path("go") } });
+  queue.start();
+  await until(() => folder.lines("begun").length === 1, "the first has begun");
+  const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await info(server.url))[1]);
+  const [before, since] = [await commands(), performance.now()];
+  await until(() => performance.now() - since > 1000, "a second is over");
+  const count = (await commands()) - before;
+  assert.ok(count < 1000, `${count} commands in a second, those inside of scripts among them`);
+  folder.make("go");
+  await until(() => queue.told.jobSuccess.length === 3, "all are done");
+});
+
 test("names may be any text", async (t) => {
   const names = ["a{b}c", "a'b\"c", "a%7bb", "\n", " a ", " ", "long".repeat(100), "sha256:x", "ünï", "]]"];
   const queues = names.map((name) => queueOf(t, { namespace: name, queueId: "", tasks: ["echo"] }));
@@ -188,6 +206,16 @@ test("start without a task, or without workers, performs nothing", async (t) => 
   const { waiting, members } = await masterOf(t, queue).stats();
   assert.deepEqual([waiting, members], [2, 3]);
 });
+
+/** Redis' statistics. */
+function info(url) {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = net.connect(Number(port), hostname, () => socket.end("INFO stats\r\n"));
+    socket.setEncoding("utf8").on("data", (more) => (text += more)).once("end", () => resolve(text)).once("error", reject);
+  });
+}
 
 function atEndShutdown(t, queue) {
   t.after(() => called((done) => queue.shutdown(done)));

@@ -60,4 +60,10 @@ function folderOf(t) {
   };
 }
 
-module.exports = { JobQueue, fixture, folderOf, masterOf, queueOf, redisConfig, submit, until, called, url };
+/** Resolves when there are `count` workers with a free place (0: none takes another job). */
+async function free(master, count) {
+  const isFree = (member) => member.role === "worker" && member.free > 0;
+  await until(async () => (await master.members()).filter(isFree).length === count, `${count} workers are free`);
+}
+
+module.exports = { JobQueue, fixture, folderOf, free, masterOf, queueOf, redisConfig, submit, until, called, url };
