@@ -26,7 +26,7 @@ function tell(type, value) {
 function send(message, sent = () => {}) {
   if (!process.connected) return sent();
   try {
-    process.send({ ...message, from: __filename }, sent);
+    process.send({ ...message, from: "redis-dist-job-queue" }, sent);
   } catch (error) {
     // The task has made its params into what is no JSON.
     tell("error", error);

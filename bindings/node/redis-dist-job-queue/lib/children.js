@@ -53,7 +53,11 @@ class Child {
       if (!over) this.gone();
       over = true;
     };
-    this.process.once("exit", gone);
+    this.process.once("exit", () => {
+      // What it told last may still be on the way.
+      if (this.process.connected) this.process.once("disconnect", gone);
+      else gone();
+    });
     this.process.on("error", (error) => {
       this.all.tell("error", error);
       if (this.process.pid === undefined) gone();
@@ -63,7 +67,7 @@ class Child {
 
   /** Tasks may send messages of their own. */
   heard(message) {
-    const { type, value } = message?.from === PROGRAM ? message : {};
+    const { type, value } = message?.from === "redis-dist-job-queue" ? message : {};
     if (type === "jobSuccess" || type === "jobFail") this.all.tell(type, value);
     else if (type === "error") this.all.tell("error", Object.assign(new Error(value.stack), value.code && { code: value.code }));
   }
