@@ -1,0 +1,126 @@
+"use strict";
+// The face of redis-dist-job-queue over the modern one: a queue is a cluster, its submitting half a master, its performing half
+// a worker in this process or in each of its child processes.
+
+const { EventEmitter } = require("node:events");
+const { createMaster } = require("../index.js");
+const { call, emit } = require("../lib/callbacks.js");
+const { classes } = require("../lib/errors.js");
+const Children = require("./lib/children.js");
+const { jobOptions, payloadOf } = require("./lib/jobs.js");
+const Performer = require("./lib/performer.js");
+const resolveTask = require("./lib/resolve.js");
+const { memberOptions, settingsOf } = require("./lib/settings.js");
+const { loadTasks } = require("./lib/tasks.js");
+
+/** The file that required this module first: the only one that paths of tasks were once resolved against. */
+const firstUser = module.parent?.filename;
+
+class JobQueue extends EventEmitter {
+  constructor(options) {
+    super();
+    Object.assign(this, settingsOf(options));
+    this.shuttingDown = false;
+    this._modulePaths = [];
+    this._performing = null;
+    this._ended = null;
+    this._master = createMaster(this.cluster, memberOptions(this));
+    this._master.on("error", (error) => this._tell("error", error));
+  }
+
+  /** Has `start` load the task module at `modulePath`. Throws if there is none. */
+  registerTask(modulePath) {
+    this._modulePaths.push(resolveTask(modulePath, this.registerTask, firstUser));
+  }
+
+  /** Begins to perform jobs, in this process or in child processes. Throws what a task module throws that is loaded here. */
+  start() {
+    if (this.childProcessCount > 0) this.startChildProcesses();
+    else this.startWorkers();
+  }
+
+  startWorkers() {
+    this._start(() => new Performer(this, loadTasks(this._modulePaths), (...event) => this._tell(...event)));
+  }
+
+  startChildProcesses() {
+    this._start(() => new Children(this.childProcessCount, this.serializeOptions(), (...event) => this._tell(...event)));
+  }
+
+  _start(perform) {
+    if (this.shuttingDown) this._tell("error", new classes.ClosedError("the queue is shut down and cannot be started"));
+    else this._performing ??= perform();
+  }
+
+  /** What a child process needs to know, as JSON. */
+  serializeOptions() {
+    const { namespace, queueId, redisConfig, workerCount, flushStaleTimeout } = this;
+    return JSON.stringify({ namespace, queueId, redisConfig, workerCount, flushStaleTimeout, modulePaths: this._modulePaths });
+  }
+
+  /** Adds a job for whoever has registered the task. `callback(error)` is called when Redis has stored it. */
+  submitJob(taskId, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    const answer = this._answer(callback);
+    try {
+      this._master.add(payloadOf(options?.params), jobOptions(taskId, options ?? {}), (error) => answer(error));
+    } catch (error) {
+      process.nextTick(answer, error);
+    }
+  }
+
+  /** Takes no more jobs, waits for those in progress, and closes all connections; then `callback()`. */
+  shutdown(callback) {
+    this.shuttingDown = true;
+    this._ended ??= this._end();
+    if (typeof callback === "function") this._ended.then(() => call(callback));
+  }
+
+  async _end() {
+    for (const end of [() => this._performing?.shutdown(), () => this._master.close()]) {
+      try {
+        await end();
+      } catch (error) {
+        // What cannot be told to Redis any more is no reason not to end.
+        this._tell("error", error);
+      }
+    }
+  }
+
+  /** Runs all failed jobs again, the oldest first. `callback(error, count)` */
+  retryFailedJobs(callback) {
+    this._master.retryFailed(null, this._answer(callback));
+  }
+
+  /** Forgets all failed jobs. `callback(error, count)` */
+  deleteFailedJobs(callback) {
+    this._master.deleteFailed(null, this._answer(callback));
+  }
+
+  /** Asks Redis for an answer: members take the jobs of the dead back by themselves as soon as a lease ends. `callback(error)` */
+  flushStaleJobs(callback) {
+    const answer = this._answer(callback);
+    this._master.stats((error) => answer(error));
+  }
+
+  /** As `flushStaleJobs`. */
+  forceFlushStaleJobs(callback) {
+    this.flushStaleJobs(callback);
+  }
+
+  /** `callback`, or, where it was left out, who hears of a failure instead. */
+  _answer(callback) {
+    if (typeof callback === "function") return callback;
+    return (error) => {
+      if (error) this._tell("error", error);
+    };
+  }
+
+  /** Emits an event. An error to which nobody listens is a warning, because it is no reason to end the process. */
+  _tell(event, ...values) {
+    if (event === "error" && this.listenerCount("error") === 0) process.emitWarning(values[0]);
+    else emit(this, event, ...values);
+  }
+}
+
+module.exports = JobQueue;

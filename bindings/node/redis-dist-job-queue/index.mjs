@@ -1,0 +1,4 @@
+import JobQueue from "./index.js";
+
+export { JobQueue };
+export default JobQueue;

@@ -1,0 +1,104 @@
+"use strict";
+// The child processes of a queue: starts them, starts them again when they end, tells them to end.
+
+const { fork } = require("node:child_process");
+const path = require("node:path");
+
+const PROGRAM = path.join(__dirname, "child.js");
+
+/** Pause before a child that ended at once is started again: the first, and the longest, in milliseconds. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 10_000;
+
+/** A child that lived so long, in milliseconds, did not end because of how it began. */
+const LIVED = 5000;
+
+class Children {
+  /** `options` are those of the queue as JSON; `tell(event, value)` hears what the children tell. */
+  constructor(count, options, tell) {
+    this.options = options;
+    this.tell = tell;
+    this.ending = false;
+    this.children = Array.from({ length: count }, () => new Child(this));
+  }
+
+  /** Tells the children to finish their jobs and end, and waits for that. */
+  async shutdown() {
+    this.ending = true;
+    await Promise.all(this.children.map((child) => child.shutdown()));
+  }
+}
+
+/** One of the children, through all its lives. */
+class Child {
+  constructor(all) {
+    this.all = all;
+    this.pause = 0;
+    this.timer = null;
+    this.ended = new Promise((resolve) => {
+      this.end = resolve;
+    });
+    this.start();
+  }
+
+  start() {
+    this.timer = null;
+    this.began = performance.now();
+    // Not the arguments of this process' node: its inspector's port, for one, is taken.
+    this.process = fork(PROGRAM, [], { execArgv: [] });
+    this.process.on("message", (message) => this.heard(message));
+    // Told by `error` alone if it could not be started, else by `exit`.
+    let over = false;
+    const gone = () => {
+      if (!over) this.gone();
+      over = true;
+    };
+    this.process.once("exit", () => {
+      // What it told last may still be on the way.
+      if (this.process.connected) this.process.once("disconnect", gone);
+      else gone();
+    });
+    this.process.on("error", (error) => {
+      this.all.tell("error", error);
+      if (this.process.pid === undefined) gone();
+    });
+    this.send({ type: "start", value: this.all.options });
+  }
+
+  /** Tasks may send messages of their own. */
+  heard(message) {
+    const { type, value } = message?.from === "redis-dist-job-queue" ? message : {};
+    if (type === "jobSuccess" || type === "jobFail") this.all.tell(type, value);
+    else if (type === "error") this.all.tell("error", Object.assign(new Error(value.stack), value.code && { code: value.code }));
+  }
+
+  gone() {
+    if (this.all.ending) return this.end();
+    // The first time at once. A child that cannot live is started again ever more slowly.
+    const pause = performance.now() - this.began > LIVED ? 0 : this.pause;
+    this.pause = Math.min(Math.max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE);
+    this.timer = setTimeout(() => this.restart(), pause);
+  }
+
+  restart() {
+    this.start();
+    this.all.tell("childRestart");
+  }
+
+  shutdown() {
+    if (this.timer === null) {
+      this.send("shutdown");
+    } else {
+      clearTimeout(this.timer);
+      this.end();
+    }
+    return this.ended;
+  }
+
+  /** A child that is gone hears nothing, and its end is told by `exit`. */
+  send(message) {
+    if (this.process.connected) this.process.send(message, () => {});
+  }
+}
+
+module.exports = Children;

@@ -1,0 +1,32 @@
+"use strict";
+// Calls the function of a task, which is code of its user: it may throw, call back twice, or return a promise.
+
+const { isNativeError } = require("node:util/types");
+
+/** How the task ended: null, or its error. `late` hears of errors after that. */
+function perform(task, params, late) {
+  return new Promise((resolve) => {
+    let over = false;
+    const end = (error) => {
+      over = true;
+      resolve(error);
+    };
+    const thrown = (error) => (over ? late : end)(errorOf(error));
+    try {
+      const returned = task.perform(params, (error) => {
+        if (over) late(new Error(`${task.id}: callback called twice`));
+        else end(error ? errorOf(error) : null);
+      });
+      // An async function says by its callback that it is done, like any other; but it throws by its promise.
+      if (typeof returned?.then === "function") returned.then(undefined, thrown);
+    } catch (error) {
+      thrown(error);
+    }
+  });
+}
+
+function errorOf(error) {
+  return isNativeError(error) || error instanceof Error ? error : new Error("task returned non error object");
+}
+
+module.exports = perform;

@@ -1,0 +1,60 @@
+"use strict";
+// Options of a queue, with their defaults, and what they are to the members of its cluster.
+
+const os = require("node:os");
+const { clusterName } = require("./names.js");
+
+/** The lease of a member that holds no jobs, in milliseconds. */
+const LEASE = 15_000;
+
+/** The core's most, in bytes: redis-dist-job-queue had no limit. */
+const MAX_PAYLOAD = 16 * 1024 * 1024;
+
+/** Options of `redisConfig` that members take under the same names. */
+const passed = [
+  "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername", "sentinelPassword",
+  "tlsCa", "tlsCert", "tlsKey", "timeout", "eviction", "failedMax", "failedTtl",
+];
+
+/** Ways to say where Redis is that leave no room for a default host and port. */
+const elsewhere = ["url", "path", "socket", "sentinels", "nodes"];
+
+/** The properties of a queue that follow from its options, which are left as they are. */
+function settingsOf(options) {
+  options = options ?? {};
+  const namespace = options.namespace ?? "redis-dist-job-queue.";
+  const queueId = options.queueId ?? "default";
+  const given = { ...options.redisConfig };
+  const server = elsewhere.some((name) => given[name]) ? {} : { host: "127.0.0.1", port: 6379 };
+  return {
+    namespace,
+    queueId,
+    cluster: clusterName(`${namespace}${queueId}`),
+    redisConfig: { ...server, db: 0, ...given },
+    childProcessCount: Number(options.childProcessCount ?? 0) || 0,
+    workerCount: options.workerCount ?? os.cpus().length,
+    flushStaleTimeout: options.flushStaleTimeout ?? 30_000,
+  };
+}
+
+/** Options of a member of the queue's cluster, and those besides. */
+function memberOptions({ redisConfig }, more) {
+  const options = { lease: LEASE, maxPayload: MAX_PAYLOAD, ...nodeRedis(redisConfig) };
+  for (const name of passed) if (redisConfig[name] !== undefined) options[name] = redisConfig[name];
+  return { ...options, ...more };
+}
+
+/** What node_redis knows under other names. Its other options are about the client that is not there. */
+function nodeRedis({ path, user, auth_pass: authPass, tls, db, url }) {
+  const options = {};
+  if (path) options.socket = path;
+  if (user) options.username = user;
+  if (authPass) options.password = authPass;
+  // An object has the contents of certificates; members take their files.
+  if (tls) options.tls = true;
+  // Members count the databases of the option `db` modulo 16, those of a url not. Host and port are set after it.
+  if (db !== undefined && db !== null && !url) options.url = `redis://localhost/${Number(db)}`;
+  return options;
+}
+
+module.exports = { memberOptions, settingsOf };

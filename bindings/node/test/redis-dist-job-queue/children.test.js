@@ -1,0 +1,187 @@
+"use strict";
+// Child processes: what they perform and tell, how they are replaced, and how they end.
+
+const assert = require("node:assert/strict");
+const { test } = require("node:test");
+const { Program } = require("../support.js");
+const { called, fixture, folderOf, free, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
+
+const module_ = require.resolve("../../redis-dist-job-queue");
+
+const params = (folder, n) => ({ n, file: folder.path("begun"), until: folder.path("go") });
+
+/** Whether there is such a process. */
+function lives(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** A process with a queue that performs `hold` in child processes. */
+function parent(t, queue, source = "") {
+  const options = { queueId: queue.queueId, redisConfig: redisConfig(), childProcessCount: 1, workerCount: 2 };
+  return new Program(t, `
+    const queue = new (require(${JSON.stringify(module_)}))(${JSON.stringify(options)});
+    queue.registerTask(${JSON.stringify(fixture("hold"))});
+    for (const event of ["jobSuccess", "jobFail", "error", "childRestart"]) queue.on(event, (value) => say(event, value?.params ?? value?.message));
+    queue.start();
+    ${source}
+  `);
+}
+
+test("jobs are performed in child processes, workerCount at once in each, and told by their parent", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold", "fail"], childProcessCount: 2, workerCount: 2 });
+  const folder = folderOf(t);
+  queue.start();
+  for (let n = 0; n < 5; n++) await submit(queue, "hold", { params: params(folder, n), resourceId: `r${n}` });
+  await until(() => folder.lines("begun").length === 4, "four have begun");
+  const pids = folder.lines("begun").map(([, pid]) => pid);
+  assert.equal(new Set(pids).size, 2);
+  assert.ok(!pids.includes(process.pid));
+  const { held, waiting } = await masterOf(t, queue).stats();
+  assert.deepEqual([held, waiting], [4, 1]);
+  folder.make("go");
+  await submit(queue, "fail", { params: { how: "error" }, resourceId: "r", retries: 1 });
+  await until(() => queue.told.jobSuccess.length === 5 && queue.told.jobFail.length === 2, "all are told");
+  assert.deepEqual(queue.told.jobSuccess.find((job) => job.params.n === 3), { type: "hold", resource: "r3", params: params(folder, 3), retries: 0 });
+  // The retry may have been another child's, whose events come on a way of their own.
+  const { errorStack, ...job } = queue.told.jobFail.find((failed) => failed.retries === 1);
+  assert.match(errorStack, /^Error: as asked\n.*fail\.js/s);
+  assert.deepEqual(job, { type: "fail", resource: "r", params: { how: "error" }, retries: 1 });
+  assert.deepEqual(await called((done) => queue.shutdown(done)), []);
+  await until(() => !pids.some(lives), "the children are gone");
+  assert.deepEqual([...queue.told.error, ...queue.told.childRestart], []);
+});
+
+test("errors of children have the stack as their message, and the code", async (t) => {
+  const queue = queueOf(t, { tasks: ["fail", "spoil", "leftover"], childProcessCount: 1 });
+  queue.start();
+  await submit(queue, "fail", { params: { how: "twice" } });
+  await until(() => queue.told.error.length === 2, "two errors");
+  const messages = queue.told.error.map((error) => error.message).sort();
+  assert.match(messages[0], /^Error: fail: callback called twice\n.*fail\.js/s);
+  assert.match(messages[1], /^Error: leftover: invalid heartbeat timeout\n/);
+  // Params that the task made into what is no JSON cannot be told; the job succeeds all the same.
+  await submit(queue, "spoil", { params: {} });
+  await until(() => queue.told.error.length === 3, "it is an error");
+  assert.match(queue.told.error[2].message, /BigInt/);
+  // Messages of a task's own are not the queue's.
+  await submit(queue, "leftover");
+  await until(() => queue.told.jobSuccess.some((job) => job.type === "leftover"), "performed");
+  assert.equal(queue.told.error.length, 3);
+  assert.equal((await masterOf(t, queue).stats()).completed, 3);
+});
+
+test("a child that dies is replaced, and its job is failed by another", async (t) => {
+  const queue = queueOf(t);
+  const folder = folderOf(t);
+  const children = queueOf(t, { queueId: queue.queueId, tasks: ["crash"], childProcessCount: 1 });
+  children.start();
+  await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") } });
+  await until(() => children.told.childRestart.length === 1, "the child is replaced");
+  const [job] = await until(() => children.told.jobFail.length && children.told.jobFail, "the job is failed");
+  assert.match(job.errorStack, /timed out/);
+  assert.deepEqual([job.type, job.retries, folder.lines("begun").length], ["crash", 0, 1]);
+  assert.deepEqual(children.told.childRestart, [undefined]);
+});
+
+test("a child told to end by a signal finishes its job first, and is replaced", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold"], childProcessCount: 1, workerCount: 2 });
+  const folder = folderOf(t);
+  const master = masterOf(t, queue);
+  queue.start();
+  await submit(queue, "hold", { params: params(folder, 1) });
+  const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  await free(master, 1);
+  process.kill(pid, "SIGTERM");
+  await free(master, 0);
+  await submit(queue, "hold", { params: params(folder, 2) });
+  assert.equal((await master.stats()).waiting, 1);
+  folder.make("go");
+  await until(() => queue.told.jobSuccess.length === 2, "both are done");
+  assert.deepEqual([queue.told.childRestart.length, queue.told.jobFail.length], [1, 0]);
+  assert.notEqual(folder.lines("begun")[1][1], pid);
+});
+
+test("children that cannot live are started ever more slowly, and told; shutdown ends that", async (t) => {
+  const queue = queueOf(t, { tasks: ["broken"], childProcessCount: 1 });
+  const since = performance.now();
+  queue.start();
+  await until(() => queue.told.childRestart.length === 4, "four replacements");
+  assert.ok(performance.now() - since > 0 + 100 + 200 + 400, "with pauses");
+  assert.match(queue.told.error[0].message, /^Error: broken module\n.*broken\.js/s);
+  assert.ok(queue.told.error.length >= 4);
+  await called((done) => queue.shutdown(done));
+  assert.equal(queue.told.childRestart.length, 4);
+});
+
+test("in this process, a task module that cannot be used is thrown by start", (t) => {
+  assert.throws(() => queueOf(t, { tasks: ["broken"] }).start(), /broken module/);
+  assert.throws(() => queueOf(t, { tasks: ["shapeless"] }).start(), /shapeless\.js must export an id, and a function perform/);
+});
+
+test("shutdown waits for the jobs of children, which are told, and for nothing that tasks leave behind", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold", "leftover"], childProcessCount: 2, workerCount: 2 });
+  const other = queueOf(t, { queueId: queue.queueId });
+  const folder = folderOf(t);
+  const master = masterOf(t, queue);
+  queue.start();
+  await free(master, 2);
+  for (const n of [1, 2]) await submit(queue, "hold", { params: params(folder, n) });
+  await until(() => folder.lines("begun").length === 2, "begun");
+  let ended = false;
+  const end = called((done) => queue.shutdown(done)).then(() => { ended = true; });
+  await free(master, 0);
+  await submit(other, "hold", { params: params(folder, 3) });
+  assert.equal(ended, false);
+  folder.make("go");
+  await end;
+  assert.deepEqual(queue.told.jobSuccess.map((job) => job.params.n).sort(), [1, 2]);
+  const { waiting, held, failed, completed } = await master.stats();
+  assert.deepEqual([waiting, held, failed, completed], [1, 0, 0, 2]);
+});
+
+test("children of a parent that was killed finish their jobs and end", async (t) => {
+  const queue = queueOf(t);
+  const folder = folderOf(t);
+  const master = masterOf(t, queue);
+  const program = parent(t, queue);
+  await submit(queue, "hold", { params: params(folder, 1) });
+  const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  program.child.kill("SIGKILL");
+  await free(master, 0);
+  await submit(queue, "hold", { params: params(folder, 2) });
+  folder.make("go");
+  await until(() => !lives(pid), "the child is gone");
+  const { completed, waiting, failed } = await master.stats();
+  assert.deepEqual([completed, waiting, failed], [1, 1, 0]);
+});
+
+test("a child whose job hangs does not outlive its parent for longer than the lease", async (t) => {
+  const queue = queueOf(t);
+  const folder = folderOf(t);
+  const program = parent(t, queue);
+  await submit(queue, "hold", { params: params(folder, 1) });
+  const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  program.child.kill("SIGKILL");
+  await until(() => !lives(pid), "the child is gone", 10_000);
+});
+
+test("a parent lives as long as its children, and ends after shutdown by a signal to all", async (t) => {
+  const queue = queueOf(t);
+  const folder = folderOf(t);
+  const program = parent(t, queue, `process.on("SIGINT", () => { say("told"); queue.shutdown(() => say("shut")); });`);
+  await submit(queue, "hold", { params: params(folder, 1) });
+  const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  // As from a terminal.
+  process.kill(pid, "SIGINT");
+  program.child.kill("SIGINT");
+  await program.hears("told");
+  folder.make("go");
+  assert.equal(await program.end(), 0);
+  assert.deepEqual(program.said.map(([event]) => event), ["told", "jobSuccess", "shut"]);
+  assert.ok(!lives(pid));
+  assert.equal(program.errors, "");
+});

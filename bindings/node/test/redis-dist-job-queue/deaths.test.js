@@ -1,0 +1,141 @@
+"use strict";
+// Processes that die or stall while they perform jobs.
+
+const assert = require("node:assert/strict");
+const { test } = require("node:test");
+const { Program } = require("../support.js");
+const { called, fixture, folderOf, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
+
+const module_ = require.resolve("../../redis-dist-job-queue");
+
+/** A process that performs the tasks of a queue, two at once. */
+function performer(t, queue, ...tasks) {
+  const options = { queueId: queue.queueId, redisConfig: redisConfig(), workerCount: 2 };
+  return new Program(t, `
+    const queue = new (require(${JSON.stringify(module_)}))(${JSON.stringify(options)});
+    for (const task of ${JSON.stringify(tasks.map(fixture))}) queue.registerTask(task);
+    for (const event of ["jobSuccess", "jobFail", "error"]) queue.on(event, (value) => say(event, value.params ?? value.message));
+    queue.start();
+    say("started");
+  `);
+}
+
+const params = (folder, n) => ({ n, file: folder.path("begun"), until: folder.path("go") });
+
+test("a job whose process dies is failed by another one, which tells it, and can be retried", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold"], workerCount: 2 });
+  const folder = folderOf(t);
+  const dying = performer(t, queue, "hold");
+  await submit(queue, "hold", { resourceId: "r", params: params(folder, 1) });
+  await submit(queue, "hold", { resourceId: "r", params: params(folder, 2) });
+  await until(() => folder.lines("begun").length === 1, "begun");
+  dying.child.kill("SIGKILL");
+  queue.start();
+  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  assert.match(job.errorStack, /^Error: hold: timed out: a process died while performing job /);
+  assert.deepEqual([job.type, job.resource, job.params.n, job.retries], ["hold", "r", 1, 0]);
+  // The resource is free for the next one.
+  await until(() => folder.lines("begun").length === 2, "the next job of the resource has begun");
+  assert.deepEqual(await called((done) => queue.forceFlushStaleJobs(done)), [null]);
+  assert.equal((await masterOf(t, queue).stats()).failed, 1);
+  folder.make("go");
+  assert.deepEqual(await called((done) => queue.retryFailedJobs(done)), [null, 1]);
+  await until(() => queue.told.jobSuccess.length === 2, "both are done");
+  assert.deepEqual(folder.lines("begun").map(([n]) => n), [1, 2, 1]);
+  assert.deepEqual([queue.told.jobFail.length, queue.told.error.length], [1, 0]);
+});
+
+test("each death uses up a retry, and tells nothing until none is left", async (t) => {
+  const queue = queueOf(t, { tasks: ["crash", "fail"] });
+  const folder = folderOf(t);
+  await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") }, retries: 1 });
+  for (const _ of [1, 2]) assert.equal(await performer(t, queue, "crash").end(), "SIGKILL");
+  assert.deepEqual(folder.lines("begun").map(([n]) => n), [1, 1]);
+  queue.start();
+  await until(() => queue.told.jobFail.length === 1, "the job is failed");
+  assert.match(queue.told.jobFail[0].errorStack, /timed out: 2 processes died/);
+  assert.equal(folder.lines("begun").length, 2);
+});
+
+test("deaths and failures use up the same retries", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold"] });
+  const folder = folderOf(t);
+  await submit(queue, "hold", { params: params(folder, 1), retries: 2 });
+  const dying = performer(t, queue, "hold");
+  await until(() => folder.lines("begun").length === 1, "begun");
+  dying.child.kill("SIGKILL");
+  queue.start();
+  await until(() => folder.lines("begun").length === 2, "begun again");
+  folder.make("go");
+  await until(() => queue.told.jobSuccess.length === 1, "done");
+  assert.deepEqual([queue.told.jobSuccess[0].retries, queue.told.jobFail.length], [1, 0]);
+
+  const other = queueOf(t, { tasks: ["hold"] });
+  await submit(other, "hold", { params: { ...params(folder, 2), until: folder.path("never") }, retries: 2 });
+  const second = performer(t, other, "hold");
+  await until(() => folder.lines("begun").length === 3, "begun");
+  second.child.kill("SIGKILL");
+  assert.equal(await second.end(), "SIGKILL");
+  // The task cannot write its line any more, and throws.
+  folder.block("begun");
+  other.start();
+  await until(() => other.told.jobFail.length === 2, "failed until no retry is left");
+  assert.deepEqual(other.told.jobFail.map((job) => job.retries), [1, 0]);
+});
+
+test("a process that was stopped for longer than the lease does not tell a success, and its job is another's", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold"] });
+  const folder = folderOf(t);
+  const stopped = performer(t, queue, "hold");
+  await submit(queue, "hold", { params: params(folder, 1) });
+  await until(() => folder.lines("begun").length === 1, "begun");
+  stopped.child.kill("SIGSTOP");
+  queue.start();
+  await until(() => queue.told.jobFail.length === 1, "the job is failed");
+  folder.make("go");
+  stopped.child.kill("SIGCONT");
+  await until(() => stopped.said.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "it is told that its job was another's");
+  assert.ok(stopped.said.some(([event, text]) => event === "error" && /Expired lock/.test(text)));
+  assert.deepEqual(stopped.said.filter(([event]) => event.startsWith("job")), []);
+  // It performs jobs again.
+  await called((done) => queue.shutdown(done));
+  const other = queueOf(t, { queueId: queue.queueId });
+  await submit(other, "hold", { params: params(folder, 2) });
+  await until(() => stopped.said.some(([event, value]) => event === "jobSuccess" && value.n === 2), "a job of its new life");
+});
+
+test("a task that keeps its process busy for longer than its timeout keeps its job", async (t) => {
+  const queue = queueOf(t, { tasks: ["busy"], workerCount: 1 });
+  const watching = queueOf(t, { queueId: queue.queueId, tasks: ["echo"] });
+  watching.start();
+  queue.start();
+  await submit(queue, "busy", { params: { ms: 2500 } });
+  await until(() => queue.told.jobSuccess.length === 1, "done");
+  assert.deepEqual([...queue.told.error, ...queue.told.jobFail, ...watching.told.jobFail], []);
+});
+
+test("a task that takes longer than its timeout keeps its job", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold"] });
+  const folder = folderOf(t);
+  const other = queueOf(t, { queueId: queue.queueId, tasks: ["hold"] });
+  queue.start();
+  await submit(queue, "hold", { params: params(folder, 1) });
+  await until(() => folder.lines("begun").length === 1, "begun");
+  other.start();
+  const master = masterOf(t, queue);
+  const since = performance.now();
+  await until(async () => (await master.stats()).held === 1 && performance.now() - since > 2200, "two leases are over");
+  folder.make("go");
+  await until(() => queue.told.jobSuccess.length === 1, "done");
+  assert.deepEqual([...queue.told.jobFail, ...other.told.jobFail], []);
+});
+
+test("the lease of a process is the longest timeout of its tasks, and at least 1 s", async (t) => {
+  for (const [tasks, least, most] of [[["hold"], 0, 1000], [["hold", "echo"], 1000, 10_000]]) {
+    const queue = queueOf(t, { tasks });
+    queue.start();
+    const master = masterOf(t, queue);
+    const worker = await until(async () => (await master.members()).find((member) => member.role === "worker"), "registered");
+    assert.ok(worker.leaseLeft > least && worker.leaseLeft <= most, `${worker.leaseLeft}`);
+  }
+});
