@@ -48,10 +48,14 @@ local function keep_results(ids, outcomes, ttls, requesters)
   tell_waiting(ids, outcomes, requesters)
 end
 
+local failed_here = 0
+
 -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it.
 local function fail(id, record, reason, text, held)
   call('HSET', FAILED, id, cmsgpack.pack({ reason, text, now, deaths_of(record), record }))
-  call('ZADD', FAILED_AT, now, id)
+  -- In the order of their failing, though many fail in one millisecond.
+  failed_here = failed_here + 1
+  call('ZADD', FAILED_AT, math.max(now, micros / 1000) + failed_here / 1000, id)
   call('HDEL', JOBS, id)
   count('failures', 1)
   local bounds = call('HMGET', META, 'failed_max', 'failed_ttl')
