@@ -9,11 +9,13 @@ class Ledger {
     this.manager = manager;
     /** Works that are not over, by id. */
     this.works = new Map();
+    this.orphans = new Set();
     this.finished = 0;
   }
 
   clear() {
     this.works.clear();
+    this.orphans.clear();
   }
 
   /** Enters what `from`, a client or worker, has told. */
@@ -47,8 +49,7 @@ class Ledger {
       case "drop": {
         const work = this.works.get(event.id);
         // A running one is taken out when its worker tells that it was aborted.
-        if (work !== undefined && work.status !== "running") this.works.delete(event.id);
-        else if (work !== undefined) work.dropped = true;
+        if (work?.status !== "running") this.works.delete(event.id);
         return;
       }
     }
@@ -77,15 +78,19 @@ class Ledger {
   /** What it asked for is given up; running works are still told of by their workers. */
   clientGone(id) {
     for (const work of this.works.values()) {
-      if (work.requester !== id) continue;
-      work.dropped = true;
-      if (work.status !== "running") this.works.delete(work.id);
+      if (work.requester === id && work.status !== "running") this.works.delete(work.id);
     }
   }
 
+  /** Drops the works of which nobody will tell any more: at the second time, because a client may not be known yet at the first. */
   cleanup() {
+    const { clients, workers } = this.manager;
     this.finished = 0;
-    for (const work of this.works.values()) if (work.dropped) this.works.delete(work.id);
+    for (const [id, work] of this.works) {
+      if (this.orphans.has(id)) this.works.delete(id);
+      else if (clients[work.requester] === undefined && workers[work.worker] === undefined) this.orphans.add(id);
+    }
+    for (const id of this.orphans) if (!this.works.has(id)) this.orphans.delete(id);
   }
 }
 

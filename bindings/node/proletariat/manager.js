@@ -34,6 +34,10 @@ class Manager extends EventEmitter {
     this.clients = {};
     this._peer = undefined;
     this._stopping = undefined;
+    /** Whether it is to run: what was called last, start or stop. */
+    this._wanted = false;
+    this._watching = false;
+    this._looking = false;
     this._ledger = new Ledger(this);
     this.on("newListener", (event) => {
       if (REPORTED.has(event)) process.nextTick(() => this._introduce());
@@ -41,7 +45,8 @@ class Manager extends EventEmitter {
   }
 
   start() {
-    if (this._stopping && this._peer !== undefined) return void this._stopping.then(() => this.start());
+    this._wanted = true;
+    // One that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
     if (Object.hasOwn(this, "workSelectWorker")) {
       process.emitWarning("workSelectWorker is not called: works go to the worker that holds the fewest", { type: "AssemblageWarning" });
@@ -60,6 +65,7 @@ class Manager extends EventEmitter {
 
   /** Leaves. Works, clients and workers go on; it may be started again. */
   stop(cb) {
+    this._wanted = false;
     this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
     if (typeof cb !== "function") return this._stopping;
     this._stopping.then(() => call(cb, null));
@@ -73,7 +79,8 @@ class Manager extends EventEmitter {
     this.workers = {};
     this.clients = {};
     this._ledger.clear();
-    if (this._peer === peer) this._peer = undefined;
+    this._peer = undefined;
+    if (this._wanted) this.start();
   }
 
   _settings() {
@@ -89,11 +96,12 @@ class Manager extends EventEmitter {
     if (!anew && (!watching || this._watching)) return;
     this._watching = watching;
     if (watching) peer.watch();
-    const { peers } = await peer.look();
+    const { peers, slots } = await peer.look();
+    if (this._stopping) return;
     for (const { id, role } of peers) {
       if (role !== "manager") peer.send(id, { k: "manager", from: peer.id, settings: this._settings(), watching });
     }
-    this._seen(peers, []);
+    this._seen(peers, slots);
   }
 
   async _look(peer) {

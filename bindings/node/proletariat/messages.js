@@ -2,14 +2,23 @@
 // systemMessage of clients and workers.
 
 const { call } = require("../lib/callbacks.js");
-const { disconnected } = require("./errors.js");
+const { MAX_MESSAGE } = require("./address.js");
+const { disconnected, tooLarge } = require("./errors.js");
+
+/** What is around a message, in bytes, at most. */
+const ENVELOPE = 256;
 
 /** Sends `msg` by way of `peer`. `cb(err, answer)` hears when everybody to whom it was sent has it, or is gone. */
 function systemMessage(peer, msg, opts, cb) {
   if (typeof opts === "function") [opts, cb] = [undefined, opts];
   const answer = typeof cb === "function" ? (...args) => call(cb, ...args) : () => {};
   if (peer === undefined || peer.closing) return void process.nextTick(answer, disconnected());
-  const content = msg === undefined ? null : JSON.parse(JSON.stringify(msg) ?? "null");
+  let content;
+  try {
+    content = contentOf(msg);
+  } catch (error) {
+    return void process.nextTick(answer, error);
+  }
   peer.tell(opts?.to, content).then(
     ({ id, sentTo, receivedBy }) => {
       if (peer.closing && receivedBy < Math.max(sentTo, 1)) answer(disconnected());
@@ -17,6 +26,14 @@ function systemMessage(peer, msg, opts, cb) {
     },
     answer,
   );
+}
+
+/** The message as it is now, because the program may change it before it is sent. */
+function contentOf(msg) {
+  const text = JSON.stringify(msg) ?? "null";
+  const size = Buffer.byteLength(text) + ENVELOPE;
+  if (size > MAX_MESSAGE) throw tooLarge("message", size, MAX_MESSAGE);
+  return JSON.parse(text);
 }
 
 module.exports = systemMessage;

@@ -22,7 +22,7 @@ class Request {
     this.priority = integerOf(opts.priority, 0);
     this.keepState = Boolean(opts.keepState ?? client.options.keepState);
     this.results = new Array(originals.length);
-    this.works = originals.map((original, position) => new Work(this, position, original, client.id));
+    this.works = Array.from(originals, (original, position) => new Work(this, position, original, client.id));
     this.left = this.works.length;
     this.timer = timer(limitOf(opts.timeout), () => client._abort(this.unfinished(), clientTimeout()));
   }

@@ -18,13 +18,21 @@ class Slots {
     this.worker = worker;
     this.peer = peer;
     this.sacred = sacred;
+    /** Works that came when nobody listened. */
+    this.unheard = [];
     this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, sacred });
     this.pool.on("add", (job) => this.run(job));
     this.pool.on("error", (error) => worker._troubled(error));
   }
 
+  /** There are listeners again. */
+  resume() {
+    for (const job of this.unheard.splice(0)) if (!job.cancelled) this.run(job);
+  }
+
   run(job) {
     const { worker, peer } = this;
+    if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
     const { payload } = job;
     // A job that some other program has put into the cluster is a work as it is.
     const { c: client, r: rid, w: args, f: isFunction } = Buffer.isBuffer(payload) ? JSON.parse(payload) : { w: payload };

@@ -10,6 +10,9 @@ const { integerOf } = require("./numbers.js");
 const { Peer } = require("./peer.js");
 const Slots = require("./slots.js");
 
+/** The core counts slots in 32 bits. */
+const MAX_SLOTS = 2 ** 32 - 1;
+
 const DEFAULTS = {
   slots: 100,
   host: "127.0.0.1",
@@ -32,6 +35,8 @@ class Worker extends EventEmitter {
     this._draining = undefined;
     this._changing = undefined;
     this._stopping = undefined;
+    /** Whether it is to run: what was called last, start or stop. */
+    this._wanted = false;
     /** System messages from before the start. */
     this._early = [];
     this.id = 0;
@@ -42,7 +47,8 @@ class Worker extends EventEmitter {
   }
 
   start() {
-    if (this._stopping && this._peer !== undefined) return void this._stopping.then(() => this.start());
+    this._wanted = true;
+    // One that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
     const peer = (this._peer = new Peer("worker", addressOf(this.options)));
     this._stopping = undefined;
@@ -56,6 +62,7 @@ class Worker extends EventEmitter {
 
   /** Leaves; works in hand are aborted here and done by other workers. It may be started again. */
   stop(cb) {
+    this._wanted = false;
     this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
     if (typeof cb !== "function") return this._stopping;
     this._stopping.then(() => call(cb, null));
@@ -75,7 +82,8 @@ class Worker extends EventEmitter {
     await this._draining?.close();
     await this._changing;
     await peer.close();
-    if (this._peer === peer) this._peer = undefined;
+    this._peer = undefined;
+    if (this._wanted) this.start();
   }
 
   /** Opens the slots, or opens them anew when a manager has changed what their guarantees mean. */
@@ -85,6 +93,7 @@ class Worker extends EventEmitter {
     const sacred = Boolean(this.options.SACRED_GUARANTEES ?? peer.settings?.sacred);
     const old = this._slots;
     if (old !== undefined) {
+      old.resume();
       if (old.sacred === sacred || this._room.prioritySlots === undefined) return;
       // The limits of a member of the core are fixed: what is in hand is finished under the old ones.
       this._slots = undefined;
@@ -112,7 +121,7 @@ class Worker extends EventEmitter {
 /** Slots, and guarantees among them: integers, as the manager read them. */
 function roomOf({ slots: wanted, prioritySlots }) {
   const slots = integerOf(wanted || DEFAULTS.slots, 0);
-  if (slots < 1) throw invalid(`slots is ${String(wanted)}, it must be 1 or more`);
+  if (slots < 1 || slots > MAX_SLOTS) throw invalid(`slots is ${String(wanted)}, it must be 1 to ${MAX_SLOTS}`);
   const guaranteed = {};
   let sum = 0;
   for (const [key, value] of Object.entries(prioritySlots ?? {})) {

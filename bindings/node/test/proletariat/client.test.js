@@ -70,33 +70,48 @@ test("close ends what is not done, once, and aborts it at the worker", async (t)
 
 test("the works of a killed client are given up, those with keepState are not", async (t) => {
   const parts = new Parts(t);
-  const started = [];
   const aborted = [];
   const handlers = {};
-  const worker = parts.worker((w, handler) => {
-    started.push(w.args);
-    handlers[w.args] = handler;
-  }, { slots: 3 });
+  const worker = parts.worker((w, handler) => (handlers[w.args] = handler));
   worker.on("abort", (w) => aborted.push(w.args));
   const program = parts.program(`
     const client = new proletariat.Client(options);
-    client.work(["runs"]);
+    client.work(["given up"]);
     client.work(["kept"], { keepState: true });
-    const keeper = new proletariat.Client({ ...options, keepState: true });
-    keeper.work(["kept too"], () => {});
-    keeper.work(["kept and waits"], () => {});`);
-  await until(() => started.length === 3, "three run");
+    new proletariat.Client({ ...options, keepState: true }).work(["kept by the client"]);`);
+  await until(() => Object.keys(handlers).length === 3, "all run");
   program.child.kill("SIGKILL");
-  await until(() => started.includes("kept and waits") || aborted.length > 0, "the client is given up");
-  await until(() => aborted.length > 0 || started.includes("runs"), "or its work was there");
-  for (const name of ["kept", "kept too", "kept and waits"]) {
-    await until(() => handlers[name], `${name} runs`);
-    handlers[name]();
-  }
-  await until(() => aborted.length === 1 || handlers.runs === undefined, "the other is aborted");
-  assert.deepEqual(aborted, ["runs"]);
+  await until(() => aborted.length > 0, "one is aborted");
   const client = parts.client();
-  await until(async () => client._peer.connected && (await client._peer.master.stats()).held === 0, "nothing is left");
+  await until(() => client._peer.connected, "the client is connected");
+  await until(async () => (await client._peer.look()).peers.every(({ role, id }) => role !== "client" || id === client.id), "the clients are gone");
+  assert.deepEqual(aborted, ["given up"]);
+  assert.equal((await client._peer.master.stats()).held, 2);
+  handlers.kept();
+  handlers["kept by the client"]();
+  await until(async () => (await client._peer.master.stats()).held === 0, "the others are done");
+});
+
+test("the works of a client that was frozen are pushed again when it thaws", async (t) => {
+  const parts = new Parts(t);
+  const running = [];
+  const aborted = [];
+  const worker = parts.worker((w, handler) => running.push(handler));
+  worker.on("abort", () => aborted.push(running.length));
+  const program = parts.program(`
+    const client = new proletariat.Client(options);
+    client.on("error", () => {});
+    client.on("connect", () => say("connect"));
+    client.workIndividual(["x"], {}, (err, data, w) => say(err, data, w.resent), () => client.close());`);
+  await until(() => running.length === 1, "it runs");
+  program.child.kill("SIGSTOP");
+  await until(() => aborted.length === 1, "the client is given up");
+  program.child.kill("SIGCONT");
+  await program.hears("connect", 2);
+  await until(() => running.length === 2, "it runs again");
+  for (const handler of running) handler(null, "done");
+  assert.equal(await program.end(), 0, program.errors);
+  assert.deepEqual(program.said.at(-1), [null, "done", true]);
 });
 
 test("MAXRETRIES ends a client that cannot connect, and its works with it", async (t) => {

@@ -96,15 +96,24 @@ test("cleanup comes after CLEANUP_REQS works and every CLEANUP_CHECKINT", async 
   await until(() => seen(idle, "cleanup").length >= 2, "there are more");
 });
 
-for (const [how, options] of [["before", undefined], ["after", undefined], ["never", { HOLDSIMILARWORK: true }]]) {
-  test(`works with the same key share a result when a manager says so (it comes ${how} the client)`, async (t) => {
+for (const [who, begin] of [
+  ["a manager that was there before", async (parts) => {
+    const manager = parts.manager({ HOLDSIMILARWORK: true });
+    await until(() => manager._peer.connected, "the manager is there");
+    return parts.client();
+  }],
+  ["a manager that comes later", async (parts) => {
+    const client = parts.client();
+    await next(client, "connect");
+    parts.manager({ HOLDSIMILARWORK: true });
+    await until(() => client._peer.settings?.hold, "the client has heard of it");
+    return client;
+  }],
+  ["the client itself", (parts) => parts.client({ HOLDSIMILARWORK: true })],
+]) {
+  test(`works with the same key share a result when ${who} says so`, async (t) => {
     const parts = new Parts(t);
-    if (how === "before") parts.manager({ HOLDSIMILARWORK: true });
-    if (how === "before") await until(() => seen, "there");
-    const client = parts.client(options);
-    if (how === "after") await next(client, "connect").then(() => parts.manager({ HOLDSIMILARWORK: true }));
-    if (how === "never") await next(client, "connect");
-    else await until(() => client._peer.settings?.hold, "the client has heard of it");
+    const client = await begin(parts);
     const given = [];
     parts.worker((w, handler) => given.push([w, handler]));
     const key = "a key with blanks, é and more ".repeat(20);
@@ -156,6 +165,21 @@ test("a manager stops and starts again, and works go on without it", async (t) =
   manager.start();
   await knows(manager, 1, 1);
   await new proletariat.Manager().stop();
+});
+
+test("a manager forgets works of which nobody tells any more", async (t) => {
+  const { parts, manager } = await watched(t);
+  const program = parts.program(`
+    const client = new proletariat.Client(options);
+    const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["waits"], { keepState: true })), 5);`);
+  await until(() => seen(manager, "receive").length === 1, "the manager has heard of it");
+  program.child.kill("SIGKILL");
+  await knows(manager, 0, 1);
+  await until(() => manager._ledger.works.size === 0, "it is forgotten");
+  const client = parts.client();
+  const [, [id]] = [await next(client, "connect"), (await client._peer.master.jobs("waiting")).jobs.map((job) => job.id)];
+  parts.worker((w, handler) => handler());
+  await until(async () => (await client._peer.master.job(id)) === null, "it is done all the same");
 });
 
 test("workSelectWorker may be set, with a warning that it is not called", async (t) => {

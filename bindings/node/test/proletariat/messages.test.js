@@ -55,6 +55,14 @@ test("messages keep their order, and any JSON value travels", async (t) => {
   assert.deepEqual(heard.map(([, content]) => content), [...contents.slice(0, -1), null, "last"]);
 });
 
+test("a message that cannot travel is an error", async (t) => {
+  const client = new Parts(t).client();
+  const circle = {};
+  circle.self = circle;
+  assert.match((await called((cb) => client.systemMessage(circle, cb)))[0].message, /circular/);
+  assert.equal((await called((cb) => client.systemMessage("x".repeat(16 * 1024 * 1024), cb)))[0].code, "ELARGEMSG");
+});
+
 test("the callback comes when a recipient dies before it has the message", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();

@@ -61,7 +61,7 @@ function seen(manager, event) {
   return manager.seen.filter(([name]) => name === event).map(([, ...args]) => args);
 }
 
-/** Resolves once the worker has slots in the cluster. */
+/** Resolves once the client may push works. */
 const connected = (client) => support.until(() => client._peer.connected, "the client is connected");
 
 module.exports = { ...support, Parts, connected, knows, proletariat, seen };

@@ -50,9 +50,11 @@ test("workIndividual tells of each work as it ends, then of all", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const handlers = [];
+  let alone = false;
   parts.worker((w, handler) => {
     handlers[w.args.n] = handler;
-    if (handlers.filter(Boolean).length === 3) handlers[2](null, "c");
+    if (alone) handler(null, "b");
+    else if (handlers.filter(Boolean).length === 3) handlers[2](null, "c");
   });
   const told = [];
   const works = [0, 1, 2].map((n) => ({ n }));
@@ -70,11 +72,9 @@ test("workIndividual tells of each work as it ends, then of all", async (t) => {
   assert.deepEqual(ended, [null, [{ err: "no", data: "a" }, { err: null, data: "b" }, { err: null, data: "c" }]]);
 
   // Options left out.
-  parts.worker(echo);
-  const alone = [];
-  handlers.length = 0;
-  client.workIndividual([{ n: 9 }], (err, data) => alone.push([err, data]));
-  await until(() => handlers[9]?.(null, "late") ?? alone.length === 1, "the work without options ends");
+  alone = true;
+  const [last] = await called((cb) => client.workIndividual([{ n: 1 }], (err, data, { original }) => cb([err, data, original])));
+  assert.deepEqual(last, [null, "b", { n: 1 }]);
 });
 
 test("works are what they were when they were given", async (t) => {
@@ -134,6 +134,7 @@ test("works and answers that cannot travel have an error of their own", async (t
   assert.deepEqual(results.map(({ err }) => err?.code), [...Array(5).fill("EINVWORK"), "ELARGEMSG", "EINVWORK", undefined]);
   assert.ok(results.slice(0, 7).every(({ err }) => err instanceof Error));
   assert.equal((await called((cb) => client.work(null, cb)))[0].code, "EINVWORK");
+  assert.deepEqual((await called((cb) => client.work(new Array(2), cb)))[1].map(({ err }) => err.code), ["EINVWORK", "EINVWORK"]);
 });
 
 test("results of megabytes arrive, larger ones are ELARGEMSG", async (t) => {

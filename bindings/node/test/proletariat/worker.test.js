@@ -95,7 +95,7 @@ test("a change of the guarantees waits for what is in hand, and stop does not wa
 });
 
 test("slots that cannot be are an error", () => {
-  for (const opts of [{ slots: 3, prioritySlots: { 1: 2, 2: 2 } }, { slots: -1 }, { slots: "many" }, { prioritySlots: { 1: "x" } }, { prioritySlots: { high: 2 } }]) {
+  for (const opts of [{ slots: 3, prioritySlots: { 1: 2, 2: 2 } }, { slots: -1 }, { slots: 1e10 }, { slots: "many" }, { prioritySlots: { 1: "x" } }, { prioritySlots: { high: 2 } }]) {
     assert.throws(() => new proletariat.Worker(opts), { code: "EINVSLOTNR" }, JSON.stringify(opts));
   }
   assert.ok(new proletariat.Worker({ slots: 3, prioritySlots: { 1: 2, 2: 1 } }));
@@ -114,6 +114,17 @@ test("works wait for a listener, and answers for nobody", async (t) => {
   client.work("hangs");
   assert.deepEqual(await called((cb) => client.work("short", cb)), [null, "short"]);
   await until(() => hanging.length === 1, "the other runs");
+});
+
+test("works that nobody listens to wait for the next listener", async (t) => {
+  const parts = new Parts(t);
+  const client = parts.client();
+  const worker = parts.worker();
+  worker.once("work", (w, handler) => handler(null, "first"));
+  const results = called((cb) => client.work([1, 2], cb));
+  await until(() => worker._slots?.unheard.length === 1, "the second is unheard");
+  worker.once("work", (w, handler) => handler(null, "second"));
+  assert.deepEqual((await results)[1].map(({ data }) => data), ["first", "second"]);
 });
 
 test("a worker that stops gives its works to others and starts again", async (t) => {
@@ -143,6 +154,10 @@ test("a worker that stops gives its works to others and starts again", async (t)
   await until(() => held.length === 4, "it takes works again");
   held[3][1](null, "again");
   assert.equal((await again)[1][0].data, "again");
+  first.stop();
+  first.start();
+  await first.stop();
+  assert.equal(first._peer, undefined);
   await new proletariat.Worker().stop();
 });
 
