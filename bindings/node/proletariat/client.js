@@ -145,7 +145,7 @@ class Client extends EventEmitter {
   }
 
   _succeeded(work, value) {
-    let { err, data, large } = Buffer.isBuffer(value) ? readOutcome(value) : { err: null, data: value };
+    let { err, data, large } = outcomeOf(value);
     if (large !== undefined) {
       const text = this._large.get(work.id);
       if (text === undefined) [err, data] = [tooLarge("result", large, 128 * 1024), null];
@@ -228,6 +228,16 @@ class Client extends EventEmitter {
     this._retryTimer = setInterval(tried, RETRY_TIME);
     tried();
   }
+}
+
+/** What a worker answered. One of some other program gave its result as it is. */
+function outcomeOf(value) {
+  try {
+    if (Buffer.isBuffer(value)) return readOutcome(value);
+  } catch {
+    // Bytes of some other meaning.
+  }
+  return { err: null, data: value };
 }
 
 function ignore() {}

@@ -33,9 +33,7 @@ class Slots {
   run(job) {
     const { worker, peer } = this;
     if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
-    const { payload } = job;
-    // A job that some other program has put into the cluster is a work as it is.
-    const { c: client, r: rid, w: args, f: isFunction } = Buffer.isBuffer(payload) ? JSON.parse(payload) : { w: payload };
+    const { c: client, r: rid, w: args, f: isFunction } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
     let over = false;
     const handler = (err, data) => {
@@ -93,6 +91,16 @@ class Slots {
   async close() {
     await this.pool.terminate({ grace: 0 }).catch(() => {});
   }
+}
+
+/** What a client sent. A job that some other program has put into the cluster is a work as it is. */
+function envelopeOf(payload) {
+  try {
+    if (Buffer.isBuffer(payload)) return JSON.parse(payload);
+  } catch {
+    // Bytes of some other meaning.
+  }
+  return { w: payload };
 }
 
 module.exports = Slots;

@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { Parts, called, until } = require("./support.js");
+const { Parts, assemblage, atEnd, called, until } = require("./support.js");
 
 const echo = (w, handler) => handler(null, w.args);
 
@@ -186,6 +186,24 @@ test("higher priorities go first, in order inside one; negative and odd ones are
   }, { slots: 1 });
   await Promise.all(groups);
   assert.deepEqual(ended, ["7 a", "7 b", "1.5 a", "1.5 b", "1 a", "1 b", "0 a", "0 b", "-3 a", "-3 b"]);
+});
+
+test("members of other programs may add works to the cluster, and do them", async (t) => {
+  const parts = new Parts(t);
+  const client = parts.client();
+  const { cluster, options } = client._peer;
+  const master = assemblage.createMaster(cluster, options);
+  atEnd(t, () => master.close());
+  const worker = parts.worker((w, handler) => handler(null, w.args));
+  assert.deepEqual(JSON.parse(await master.run({ n: 1 })), { d: { n: 1 } });
+  assert.deepEqual(JSON.parse(await master.run(Buffer.from("no JSON"))).d.type, "Buffer");
+  await worker.stop();
+
+  const other = assemblage.createWorker(cluster, options);
+  atEnd(t, () => other.terminate({ grace: 0 }));
+  other.process((job) => (JSON.parse(job.payload).w === "bytes" ? Buffer.from("no JSON") : "text"));
+  const [, results] = await called((cb) => client.work(["bytes", "json"], cb));
+  assert.deepEqual(results, [{ err: null, data: Buffer.from("no JSON") }, { err: null, data: "text" }]);
 });
 
 test("five thousand works of one call all end", async (t) => {
