@@ -210,14 +210,14 @@ class Client extends EventEmitter {
 
   _troubled(error) {
     if (this._closing) return;
-    if (!this._peer.connected && error.retryable) this._countRetries();
-    else complain(this, error);
+    const most = integerOf(this.options.MAXRETRIES, Infinity);
+    if (this._peer.connected || !error.retryable || most === Infinity) complain(this, error);
+    else this._countRetries(most);
   }
 
-  /** With MAXRETRIES, a client that cannot connect gives up in the end. */
-  _countRetries() {
-    const most = integerOf(this.options.MAXRETRIES, Infinity);
-    if (this._retryTimer !== undefined || most === Infinity) return;
+  /** With MAXRETRIES, a client that cannot connect gives up in the end, and says so by `connect`. */
+  _countRetries(most) {
+    if (this._retryTimer !== undefined) return;
     const tried = () => {
       this._retries += 1;
       if (this._retries <= most || this._peer.connected) return;

@@ -75,8 +75,11 @@ class Deliveries {
   settled() {
     if (this.pending.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.quiet = resolve;
-      setTimeout(resolve, LAST);
+      const late = setTimeout(resolve, LAST);
+      this.quiet = () => {
+        clearTimeout(late);
+        resolve();
+      };
     });
   }
 

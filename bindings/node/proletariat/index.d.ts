@@ -91,6 +91,8 @@ export interface PushedWork<W = any> {
 export interface GivenWork<W = any> {
   id: string;
   args: W;
+  /** Its `runTimeout`, if it has one. */
+  timeout?: number;
   status: "running" | "done" | "aborted";
 }
 

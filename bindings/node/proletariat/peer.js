@@ -54,7 +54,7 @@ class Peer extends EventEmitter {
     this.reports = new Reports(this);
   }
 
-  /** Asks for what managers report, or what they are told: a manager does so when somebody listens. */
+  /** Takes what clients and workers report, from now on. */
   watch() {
     this.inbox.setTasks([inboxTask(this.id), eventsTask(this.id)]);
   }
@@ -114,9 +114,9 @@ class Peer extends EventEmitter {
     this.reports.flush();
     if (this.connected) await this.deliveries.settled();
     this.closing = true;
-    await Promise.allSettled([this.inbox.terminate({ grace: 0 })]);
+    await this.inbox.terminate({ grace: 0 }).catch(() => {});
     this.deliveries.close();
-    await Promise.allSettled([this.master.close()]);
+    await this.master.close().catch(() => {});
   }
 
   /** Repeats a question until it is answered, or this peer is closed: then there is no answer. */
@@ -134,10 +134,12 @@ class Peer extends EventEmitter {
 
   async _registered() {
     const { incarnation } = this.master;
-    if (incarnation === "" || this.inbox.incarnation === "" || incarnation === this._announced) return;
+    if (incarnation === "" || this.inbox.incarnation === "") return;
+    const anew = incarnation !== this._announced;
     this._announced = incarnation;
+    // A manager that came while this peer was away did not find it.
     await this.lookForManagers();
-    if (this.closing || incarnation !== this._announced) return;
+    if (this.closing || !anew || incarnation !== this._announced) return;
     this.connected = true;
     emit(this, "connected");
   }
@@ -151,8 +153,11 @@ class Peer extends EventEmitter {
         this.managers.delete(message.from);
         this.managers.set(message.from, { settings: message.settings, watching: message.watching });
         return this._tellSettings();
-      default:
+      case "result":
+      case "events":
         return emit(this, message.k, message);
+      default:
+        return undefined;
     }
   }
 

@@ -64,7 +64,8 @@ class Work {
       this.refusal = badWork("there is nothing to do in null");
       return undefined;
     }
-    const more = isFunction ? ',"f":1' : "";
+    const { runTimeout } = this.request;
+    const more = (isFunction ? ',"f":1' : "") + (runTimeout === undefined ? "" : `,"t":${runTimeout}`);
     const bytes = Buffer.from(`{"c":${JSON.stringify(client)},"r":${JSON.stringify(this.request.id)},"w":${text}${more}}`);
     if (bytes.length > MAX_MESSAGE) this.refusal = tooLarge("work", bytes.length, MAX_MESSAGE);
     return bytes;

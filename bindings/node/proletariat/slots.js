@@ -33,8 +33,9 @@ class Slots {
   run(job) {
     const { worker, peer } = this;
     if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
-    const { c: client, r: rid, w: args, f: isFunction } = envelopeOf(job.payload);
+    const { c: client, r: rid, w: args, f: isFunction, t: timeout } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
+    if (timeout !== undefined) w.timeout = timeout;
     let over = false;
     const handler = (err, data) => {
       if (over) return;

@@ -26,6 +26,11 @@ test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees th
   for (const handler of late) handler(null, "ignored");
   assert.deepEqual(await called((cb) => client.work("next", cb)), [null, "next"]);
   assert.deepEqual(given, ["fast", "slow", "slow", "next"]);
+  const shown = called((cb) => worker.prependOnceListener("work", cb));
+  client.work("shown", { runTimeout: 9000 });
+  const [{ id, ...rest }] = await shown;
+  assert.match(id, /^W/);
+  assert.deepEqual(rest, { args: "shown", timeout: 9000, status: "done" });
 });
 
 test("ECSTO of one work, and of workIndividual", async (t) => {
