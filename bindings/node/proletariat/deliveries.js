@@ -1,0 +1,93 @@
+"use strict";
+// Messages on their way to inboxes. Each is a job that only its recipient takes, and is delivered when that job is completed.
+
+const { randomBytes } = require("node:crypto");
+const { setTimeout: pause } = require("node:timers/promises");
+const { NewJob } = require("../index.js");
+const { isTransient } = require("./transient.js");
+
+/** How often it is asked whether the recipients are still there, in milliseconds, while a message is on its way. */
+const LOOK = 1000;
+
+/** A recipient is gone when it was missing so often in a row: one that lost its lease comes back at once. */
+const MISSING = 2;
+
+/** Before a message is sent again, in milliseconds. */
+const RETRY = 250;
+
+/** How long the last messages of a sender that leaves may take, in milliseconds: they go with it. */
+const LAST = 1000;
+
+class Deliveries {
+  constructor(peer) {
+    this.peer = peer;
+    /** By job id. */
+    this.pending = new Map();
+    this.timer = undefined;
+    this.looking = false;
+    this.quiet = undefined;
+  }
+
+  /** Sends a message; gives whether it was received. The first attempt is made in this turn, so that messages keep their order. */
+  async send(to, task, message) {
+    const { peer } = this;
+    const id = randomBytes(10).toString("hex");
+    const delivery = { to, missing: 0, gone: false };
+    this.pending.set(id, delivery);
+    this.timer ??= setInterval(() => this.look(), LOOK);
+    try {
+      while (!peer.closing && !delivery.gone) {
+        const { incarnation } = peer.master;
+        try {
+          await peer.master.run(new NewJob(message), { id, task, tied: true });
+          return true;
+        } catch (error) {
+          if (!isTransient(error, incarnation !== peer.master.incarnation)) return false;
+        }
+        await pause(RETRY);
+      }
+      return false;
+    } finally {
+      this.pending.delete(id);
+      if (this.pending.size === 0) this.close();
+    }
+  }
+
+  /** Gives up what was sent to those who are gone. */
+  async look() {
+    if (this.looking) return;
+    this.looking = true;
+    const { peers } = await this.peer.look();
+    this.looking = false;
+    const there = new Set(peers.map((peer) => peer.id));
+    const lost = [];
+    for (const [id, delivery] of this.pending) {
+      delivery.missing = there.has(delivery.to) ? 0 : delivery.missing + 1;
+      if (delivery.missing < MISSING || delivery.gone) continue;
+      delivery.gone = true;
+      this.peer.managers.delete(delivery.to);
+      lost.push(id);
+    }
+    if (lost.length > 0) await this.peer.forget(lost);
+  }
+
+  /** Waits until nothing is on its way any more, for a while. */
+  settled() {
+    if (this.pending.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, LAST);
+      this.quiet = () => {
+        clearTimeout(late);
+        resolve();
+      };
+    });
+  }
+
+  close() {
+    this.quiet?.();
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+}
+
+module.exports = Deliveries;

@@ -1,0 +1,62 @@
+"use strict";
+// Errors with the codes of proletariat, and how the outcome of a work travels.
+
+const { isNativeError } = require("node:util/types");
+const { classes } = require("../lib/errors.js");
+
+/** Its message and code are in its JSON, as in the plain objects that stood for errors. */
+class ProletariatError extends Error {
+  constructor(message, code) {
+    super(message);
+    Object.defineProperty(this, "message", { value: message, enumerable: true, writable: true, configurable: true });
+    if (code !== undefined) this.code = code;
+  }
+}
+Object.defineProperty(ProletariatError.prototype, "name", { value: "ProletariatError", writable: true, configurable: true });
+
+const clientTimeout = () => new ProletariatError("Client side timeout", "ECSTO");
+const closed = () => new ProletariatError("The client is closed", "ECLOSED");
+const disconnected = () => new ProletariatError("Disconnected from server before getting the confirmation", "ECLOSED");
+const badWork = (why) => new ProletariatError(`Invalid work: ${why}`, "EINVWORK");
+const tooLarge = (what, size, most) => new ProletariatError(`The ${what} has ${size} bytes, at most ${most} are taken`, "ELARGEMSG");
+
+/** What a handler answered, as JSON. An error keeps its message and code; any other truthy value stays what it is. */
+function outcomeText(err, data) {
+  try {
+    return JSON.stringify(err ? { ...failure(err), d: data } : { d: data });
+  } catch (error) {
+    return JSON.stringify(failure(new ProletariatError(`The answer cannot be written as JSON: ${error.message}`, "EINVWORK")));
+  }
+}
+
+function failure(err) {
+  if (!(err instanceof Error) && !isNativeError(err)) return { e: err };
+  const { message, code } = err;
+  return { x: { message: String(message), code: typeof code === "string" || typeof code === "number" ? code : undefined } };
+}
+
+/** Stands for an outcome of so many bytes, which is too large for a result and goes to the client by itself. */
+const largeText = (size) => JSON.stringify({ b: size });
+
+/** Reads what `outcomeText` wrote, as `{ err, data }`; or what `largeText` wrote, as `{ large }`. */
+function readOutcome(text) {
+  const { e, x, d, b } = JSON.parse(text);
+  if (b !== undefined) return { large: b };
+  const err = x ? new ProletariatError(x.message, x.code) : e ?? null;
+  return { err, data: err && d === undefined ? null : d };
+}
+
+/** Why a work has no result, in the words of proletariat where it had any. */
+function reasonOf(error) {
+  if (error instanceof classes.AssignTimeoutError) return new ProletariatError("Assign timeout", "EATO");
+  if (error instanceof classes.RunTimeoutError) return new ProletariatError("Timeout", "ETO");
+  return error;
+}
+
+/** An error of the background: for those who listen, or a warning, because it is no reason to end the process. */
+function complain(emitter, error) {
+  if (emitter.listenerCount("error") > 0) emitter.emit("error", error);
+  else process.emitWarning(error);
+}
+
+module.exports = { ProletariatError, badWork, clientTimeout, closed, complain, disconnected, largeText, outcomeText, readOutcome, reasonOf, tooLarge };

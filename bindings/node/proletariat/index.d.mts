@@ -1,0 +1,3 @@
+export * from "./index.js";
+import * as proletariat from "./index.js";
+export default proletariat;

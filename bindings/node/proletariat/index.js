@@ -1,0 +1,8 @@
+"use strict";
+// What programs written for proletariat call, over the master and workers of this package.
+
+const Client = require("./client.js");
+const Manager = require("./manager.js");
+const Worker = require("./worker.js");
+
+module.exports = { Client, Manager, Worker };

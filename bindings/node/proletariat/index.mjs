@@ -1,0 +1,5 @@
+import proletariat from "./index.js";
+
+export const { Client, Manager, Worker } = proletariat;
+
+export default proletariat;

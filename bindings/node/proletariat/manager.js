@@ -1,0 +1,146 @@
+"use strict";
+// Managers watch, and say how works are to be distributed. The distribution itself is done in Redis.
+
+const { EventEmitter } = require("node:events");
+const { call, emit } = require("../lib/callbacks.js");
+const { addressOf } = require("./address.js");
+const { complain } = require("./errors.js");
+const Ledger = require("./ledger.js");
+const { limitOf, timer } = require("./numbers.js");
+const { Peer } = require("./peer.js");
+
+const DEFAULTS = {
+  port: 1917,
+  AVAIL_THRESHOLD: 50,
+  CLEANUP_REQS: 1000,
+  CLEANUP_CHECKINT: 60000,
+  DISTRIB_RANDMAX: 100,
+  SACRED_GUARANTEES: false,
+  HOLDSIMILARWORK: false,
+};
+
+/** How often it is asked who is there, in milliseconds. */
+const LOOK = 1000;
+
+/** Events that clients and workers have to tell of. */
+const REPORTED = new Set(["receive", "finish", "abort", "giveup", "assigntimeout", "cleanup"]);
+
+class Manager extends EventEmitter {
+  constructor(opts) {
+    super();
+    this.options = { ...DEFAULTS, ...opts };
+    /** By id, as far as they are there. */
+    this.workers = {};
+    this.clients = {};
+    this._peer = undefined;
+    this._stopping = undefined;
+    /** Whether it is to run: what was called last, start or stop. */
+    this._wanted = false;
+    this._watching = false;
+    this._looking = false;
+    this._ledger = new Ledger(this);
+    this.on("newListener", (event) => {
+      if (REPORTED.has(event)) process.nextTick(() => this._introduce());
+    });
+  }
+
+  start() {
+    this._wanted = true;
+    // One that is stopping starts when it has stopped.
+    if (this._peer !== undefined) return;
+    if (Object.hasOwn(this, "workSelectWorker")) {
+      process.emitWarning("workSelectWorker is not called: works go to the worker that holds the fewest", { type: "AssemblageWarning" });
+    }
+    this._stopping = undefined;
+    const settings = this._settings();
+    const peer = (this._peer = new Peer("manager", addressOf(this.options), settings));
+    this._watching = false;
+    peer.on("connected", () => this._introduce(true));
+    peer.on("message", (content, from) => emit(this, "sysmsg", { from, content }));
+    peer.on("events", ({ from, list }) => list.forEach((event) => this._ledger.enter(event, from)));
+    peer.on("trouble", (error) => !this._stopping && complain(this, error));
+    this._looker = setInterval(() => this._look(peer), LOOK);
+    this._cleaner = timer(limitOf(this.options.CLEANUP_CHECKINT), () => this._cleanup());
+  }
+
+  /** Leaves. Works, clients and workers go on; it may be started again. */
+  stop(cb) {
+    this._wanted = false;
+    this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
+    if (typeof cb !== "function") return this._stopping;
+    this._stopping.then(() => call(cb, null));
+    return undefined;
+  }
+
+  async _stop(peer) {
+    clearInterval(this._looker);
+    clearTimeout(this._cleaner);
+    await peer.close();
+    this.workers = {};
+    this.clients = {};
+    this._ledger.clear();
+    this._peer = undefined;
+    if (this._wanted) this.start();
+  }
+
+  _settings() {
+    const { SACRED_GUARANTEES, HOLDSIMILARWORK } = this.options;
+    return { sacred: Boolean(SACRED_GUARANTEES), hold: Boolean(HOLDSIMILARWORK) };
+  }
+
+  /** Tells everybody of this manager, its settings, and whether it listens: at first, and when that changes. */
+  async _introduce(anew = false) {
+    const peer = this._peer;
+    if (!peer?.connected || this._stopping) return;
+    const watching = [...REPORTED].some((event) => this.listenerCount(event) > 0);
+    if (!anew && (!watching || this._watching)) return;
+    this._watching = watching;
+    if (watching) peer.watch();
+    const { peers, slots } = await peer.look();
+    if (this._stopping) return;
+    for (const { id, role } of peers) {
+      if (role !== "manager") peer.send(id, { k: "manager", from: peer.id, settings: this._settings(), watching });
+    }
+    this._seen(peers, slots);
+  }
+
+  async _look(peer) {
+    if (this._looking || !peer.connected) return;
+    this._looking = true;
+    const { peers, slots } = await peer.look();
+    this._looking = false;
+    if (this._stopping || peer !== this._peer) return;
+    this._seen(peers, slots);
+  }
+
+  /** Who is there now; the works of workers that are not are given up, and go to others. */
+  _seen(peers, slots) {
+    const rooms = new Map(slots.map((member) => [member.name, member]));
+    const gone = { ...this.workers };
+    const [workers, clients] = [{}, {}];
+    for (const { id, role, member } of peers) {
+      const { host, pid, joinedAt } = member;
+      if (role === "client") clients[id] = this.clients[id] ?? { id, host, pid, joinedAt };
+      if (role !== "worker") continue;
+      const { slots: offered = 0, held: running = 0, free = 0 } = rooms.get(id) ?? {};
+      workers[id] = Object.assign(this.workers[id] ?? { id, host, pid, joinedAt }, { slots: offered, running, free });
+      delete gone[id];
+    }
+    const lost = Object.keys(this.clients).filter((id) => clients[id] === undefined);
+    this.workers = workers;
+    this.clients = clients;
+    for (const record of Object.values(gone)) this._ledger.workerGone(record);
+    for (const id of lost) this._ledger.clientGone(id);
+  }
+
+  /** Forgets what is of no use any more; after so many works or so much time. */
+  _cleanup() {
+    clearTimeout(this._cleaner);
+    if (this._peer === undefined || this._stopping) return;
+    this._cleaner = timer(limitOf(this.options.CLEANUP_CHECKINT), () => this._cleanup());
+    this._ledger.cleanup();
+    emit(this, "cleanup");
+  }
+}
+
+module.exports = Manager;

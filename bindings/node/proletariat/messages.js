@@ -1,0 +1,39 @@
+"use strict";
+// systemMessage of clients and workers.
+
+const { call } = require("../lib/callbacks.js");
+const { MAX_MESSAGE } = require("./address.js");
+const { disconnected, tooLarge } = require("./errors.js");
+
+/** What is around a message, in bytes, at most. */
+const ENVELOPE = 256;
+
+/** Sends `msg` by way of `peer`. `cb(err, answer)` hears when everybody to whom it was sent has it, or is gone. */
+function systemMessage(peer, msg, opts, cb) {
+  if (typeof opts === "function") [opts, cb] = [undefined, opts];
+  const answer = typeof cb === "function" ? (...args) => call(cb, ...args) : () => {};
+  if (peer === undefined || peer.closing) return void process.nextTick(answer, disconnected());
+  let content;
+  try {
+    content = contentOf(msg);
+  } catch (error) {
+    return void process.nextTick(answer, error);
+  }
+  peer.tell(opts?.to, content).then(
+    ({ id, sentTo, receivedBy }) => {
+      if (peer.closing && receivedBy < Math.max(sentTo, 1)) answer(disconnected());
+      else answer(null, { command: "answer", to: "sysmsg", id, done: true, sentTo, receivedBy });
+    },
+    answer,
+  );
+}
+
+/** The message as it is now, because the program may change it before it is sent. */
+function contentOf(msg) {
+  const text = JSON.stringify(msg) ?? "null";
+  const size = Buffer.byteLength(text) + ENVELOPE;
+  if (size > MAX_MESSAGE) throw tooLarge("message", size, MAX_MESSAGE);
+  return JSON.parse(text);
+}
+
+module.exports = systemMessage;

@@ -1,0 +1,122 @@
+"use strict";
+// What one call of work or workIndividual asked for: its works, and the callbacks that hear of them.
+
+const { createHash } = require("node:crypto");
+const { NewJob } = require("../index.js");
+const { MAX_MESSAGE } = require("./address.js");
+const { badWork, clientTimeout, tooLarge } = require("./errors.js");
+const { integerOf, limitOf, timer } = require("./numbers.js");
+
+/** Longest key of similar works that goes as it is, in characters; longer ones, and odd ones, go as a digest. */
+const PLAIN_KEY = /^[\x21-\x7e]{1,200}$/;
+
+class Request {
+  /** `told(err, data, w)` hears of each work, `ended(results)` of all. Out of time, `client._abort(works, err)` ends what is not over. */
+  constructor(client, id, originals, opts, told, ended) {
+    opts = opts ?? {};
+    this.id = id;
+    this.told = told;
+    this.ended = ended;
+    this.runTimeout = limitOf(opts.runTimeout);
+    this.assignTimeout = limitOf(opts.assigntimeout);
+    this.priority = integerOf(opts.priority, 0);
+    this.keepState = Boolean(opts.keepState ?? client.options.keepState);
+    this.results = new Array(originals.length);
+    this.works = Array.from(originals, (original, position) => new Work(this, position, original, client.id));
+    this.left = this.works.length;
+    this.timer = timer(limitOf(opts.timeout), () => client._abort(this.unfinished(), clientTimeout()));
+  }
+
+  unfinished() {
+    return this.works.filter((work) => !work.over);
+  }
+}
+
+/** One work of a request, until it is over. */
+class Work {
+  constructor(request, position, original, clientId) {
+    this.request = request;
+    this.position = position;
+    this.over = false;
+    this.refusal = undefined;
+    /** What callbacks are given as `w`. */
+    this.shown = { id: `W${position}R${request.id}`, pushed: 0, request: request.id, original };
+    this.key = keyOf(original);
+    this.bytes = this.packed(clientId);
+  }
+
+  get id() {
+    return this.shown.id;
+  }
+
+  /** The work as it is now, because the program may change it before it is sent. */
+  packed(client) {
+    const { original } = this.shown;
+    const isFunction = typeof original === "function";
+    let text;
+    try {
+      text = JSON.stringify(isFunction ? Function.prototype.toString.call(original) : original);
+    } catch (error) {
+      this.refusal = badWork(error.message);
+      return undefined;
+    }
+    if (text === undefined || text === "null") {
+      this.refusal = badWork("there is nothing to do in null");
+      return undefined;
+    }
+    const { runTimeout } = this.request;
+    const more = (isFunction ? ',"f":1' : "") + (runTimeout === undefined ? "" : `,"t":${runTimeout}`);
+    const bytes = Buffer.from(`{"c":${JSON.stringify(client)},"r":${JSON.stringify(this.request.id)},"w":${text}${more}}`);
+    if (bytes.length > MAX_MESSAGE) this.refusal = tooLarge("work", bytes.length, MAX_MESSAGE);
+    return bytes;
+  }
+
+  /** `hold`: while another work of its key is under way, it waits for that one's result. */
+  job(hold) {
+    const { runTimeout, assignTimeout, priority, keepState } = this.request;
+    const options = { id: this.id, tied: !keepState };
+    if (priority !== 0) options.priority = priority;
+    if (runTimeout !== undefined || assignTimeout !== undefined) options.timeouts = { run: runTimeout, assign: assignTimeout };
+    if (hold && this.key !== undefined) options.similar = this.key;
+    return new NewJob(this.bytes, options);
+  }
+
+  /** What managers are told of it. */
+  described() {
+    const { request, shown, key } = this;
+    const isFunction = typeof shown.original === "function";
+    return {
+      id: shown.id,
+      rid: request.id,
+      key,
+      args: isFunction ? String(shown.original) : shown.original,
+      timeout: request.runTimeout,
+      assigntimeout: request.assignTimeout,
+      priority: request.priority,
+    };
+  }
+
+  /** It is over, once. */
+  end(err, data) {
+    if (this.over) return;
+    this.over = true;
+    this.bytes = undefined;
+    const { request } = this;
+    request.results[this.position] = { err, data };
+    request.left -= 1;
+    request.told(err, data, this.shown);
+    if (request.left > 0) return;
+    clearTimeout(request.timer);
+    request.ended(request.results);
+  }
+}
+
+/** The option `similar` of a work's `_key`. */
+function keyOf(original) {
+  const key = original?._key;
+  if (key === undefined || key === null) return undefined;
+  const text = typeof key === "object" ? JSON.stringify(key) : String(key);
+  return PLAIN_KEY.test(text) ? text : createHash("sha256").update(text).digest("hex");
+}
+
+module.exports = Request;

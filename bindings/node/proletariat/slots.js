@@ -1,0 +1,107 @@
+"use strict";
+// The slots of a worker: takes works, hands them to its listeners, and answers for them.
+
+const { createWorker } = require("../index.js");
+const { badWork, largeText, outcomeText, tooLarge } = require("./errors.js");
+const functionOf = require("./functions.js");
+const { SLOTS_GROUP } = require("./peer.js");
+
+/** Largest result that the core keeps, in bytes; larger outcomes go to the client by themselves. */
+const MAX_RESULT = 128 * 1024;
+
+/** Largest outcome, in characters of JSON: it is a text inside of a message, and may be escaped there. */
+const MAX_OUTCOME = 7 * 1024 * 1024;
+
+class Slots {
+  /** `options` are those of the worker; `sacred` says which slots its priorities may take. */
+  constructor(worker, peer, { slots, prioritySlots }, sacred) {
+    this.worker = worker;
+    this.peer = peer;
+    this.sacred = sacred;
+    /** Works that came when nobody listened. */
+    this.unheard = [];
+    this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, sacred });
+    this.pool.on("add", (job) => this.run(job));
+    this.pool.on("error", (error) => worker._troubled(error));
+  }
+
+  /** There are listeners again. */
+  resume() {
+    for (const job of this.unheard.splice(0)) if (!job.cancelled) this.run(job);
+  }
+
+  run(job) {
+    const { worker, peer } = this;
+    if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
+    const { c: client, r: rid, w: args, f: isFunction, t: timeout } = envelopeOf(job.payload);
+    const w = { id: job.id, args, status: "running" };
+    if (timeout !== undefined) w.timeout = timeout;
+    let over = false;
+    const handler = (err, data) => {
+      if (over) return;
+      over = true;
+      w.status = "done";
+      this.answer(job, client, outcomeText(err, data));
+    };
+    job.once("delete", () => {
+      const ignored = !over;
+      over = true;
+      w.status = "aborted";
+      // One that ran out of time was answered for; its code just goes on.
+      if (!ignored || job.deleteReason === "timed_out") return;
+      if (job.deleteReason === "deleted") peer.reports.add(() => ({ e: "abort", w: { id: job.id, rid, args, priority: job.priority, requester: client } }));
+      worker.emit("abort", w);
+    });
+    peer.reports.add(() => ({ e: "assign", id: job.id }));
+    try {
+      if (isFunction) w.args = this.functionOf(args);
+      worker.emit("work", w, handler);
+    } catch (error) {
+      // Of this work only: the others go on.
+      handler(error);
+    }
+  }
+
+  functionOf(source) {
+    if (!this.worker.options.allowFunctions) throw badWork("this worker does not run functions, its option allowFunctions is not set");
+    return functionOf(source);
+  }
+
+  async answer(job, client, text) {
+    const size = Buffer.byteLength(text);
+    if (size > MAX_RESULT) text = await this.sent(job, client, text, size);
+    job.complete(Buffer.from(text), (error) => {
+      // One that was taken back meanwhile is done elsewhere.
+      if (error && !job.cancelled && !this.worker._stopping) this.worker._troubled(error);
+    });
+  }
+
+  /** Sends a large outcome to the client; gives what the result is to say. */
+  async sent(job, client, text, size) {
+    if (size <= MAX_OUTCOME && (await this.peer.send(client, { k: "result", id: job.id, text }))) return largeText(size);
+    return outcomeText(tooLarge("result", size, MAX_OUTCOME), null);
+  }
+
+  /** Finishes what is in hand. */
+  async drain() {
+    await this.pool.drain().catch(() => {});
+    await this.close();
+  }
+
+  /** Gives back what is in hand. */
+  async close() {
+    await this.pool.terminate({ grace: 0 }).catch(() => {});
+  }
+}
+
+/** What a client sent. A job that some other program has put into the cluster is a work as it is. */
+function envelopeOf(payload) {
+  try {
+    if (Buffer.isBuffer(payload)) return JSON.parse(payload);
+  } catch {
+    // Bytes of some other meaning.
+  }
+  return { w: payload };
+}
+
+module.exports = Slots;

@@ -1,0 +1,143 @@
+"use strict";
+// Workers do works.
+
+const { EventEmitter } = require("node:events");
+const { call, emit } = require("../lib/callbacks.js");
+const { addressOf } = require("./address.js");
+const { ProletariatError, complain } = require("./errors.js");
+const systemMessage = require("./messages.js");
+const { integerOf } = require("./numbers.js");
+const { Peer } = require("./peer.js");
+const Slots = require("./slots.js");
+
+/** The core counts slots in 32 bits. */
+const MAX_SLOTS = 2 ** 32 - 1;
+
+const DEFAULTS = {
+  slots: 100,
+  host: "127.0.0.1",
+  port: 1917,
+  CLEANUP_REQS: 1000,
+  CLEANUP_CHECKINT: 60000,
+  CON_RETRYTIME: 2000,
+  ANSWER_THRESHOLD: 1,
+};
+
+class Worker extends EventEmitter {
+  constructor(opts) {
+    // An async listener of `work` that fails fails its work.
+    super({ captureRejections: true });
+    this.options = { ...DEFAULTS, ...opts };
+    this._room = roomOf(this.options);
+    this._peer = undefined;
+    this._slots = undefined;
+    /** Slots that take no more works, and when they will be gone. */
+    this._draining = undefined;
+    this._changing = undefined;
+    this._stopping = undefined;
+    /** Whether it is to run: what was called last, start or stop. */
+    this._wanted = false;
+    /** System messages from before the start. */
+    this._early = [];
+    this.id = 0;
+    this.on("newListener", (event) => {
+      // Works are taken once somebody does them; that listener is added right after this.
+      if (event === "work") process.nextTick(() => this._open());
+    });
+  }
+
+  start() {
+    this._wanted = true;
+    // One that is stopping starts when it has stopped.
+    if (this._peer !== undefined) return;
+    const peer = (this._peer = new Peer("worker", addressOf(this.options)));
+    this._stopping = undefined;
+    this.id = peer.id;
+    peer.on("connected", () => this._open());
+    peer.on("settings", () => this._open());
+    peer.on("message", (content, from) => emit(this, "sysmsg", content, from));
+    peer.on("trouble", (error) => this._troubled(error));
+    for (const args of this._early.splice(0)) systemMessage(peer, ...args);
+  }
+
+  /** Leaves; works in hand are aborted here and done by other workers. It may be started again. */
+  stop(cb) {
+    this._wanted = false;
+    this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
+    if (typeof cb !== "function") return this._stopping;
+    this._stopping.then(() => call(cb, null));
+    return undefined;
+  }
+
+  /** As that of clients. One that is sent before the start waits for it. */
+  systemMessage(msg, opts, cb) {
+    if (this._peer === undefined) this._early.push([msg, opts, cb]);
+    else systemMessage(this._peer, msg, opts, cb);
+  }
+
+  async _stop(peer) {
+    const slots = this._slots;
+    this._slots = undefined;
+    await slots?.close();
+    await this._draining?.close();
+    await this._changing;
+    await peer.close();
+    this._peer = undefined;
+    if (this._wanted) this.start();
+  }
+
+  /** Opens the slots, or opens them anew when a manager has changed what their guarantees mean. */
+  async _open() {
+    const peer = this._peer;
+    if (!peer?.connected || this._stopping || this._changing || this.listenerCount("work") === 0) return;
+    const sacred = Boolean(this.options.SACRED_GUARANTEES ?? peer.settings?.sacred);
+    const old = this._slots;
+    if (old !== undefined) {
+      old.resume();
+      if (old.sacred === sacred || this._room.prioritySlots === undefined) return;
+      // The limits of a member of the core are fixed: what is in hand is finished under the old ones.
+      this._slots = undefined;
+      this._draining = old;
+      this._changing = old.drain();
+      await this._changing;
+      this._changing = undefined;
+      this._draining = undefined;
+      this._open();
+      return;
+    }
+    this._slots = new Slots(this, peer, this._room, sacred);
+  }
+
+  _troubled(error) {
+    if (!this._stopping) complain(this, error);
+  }
+
+  [Symbol.for("nodejs.rejection")](error, event, ...args) {
+    if (event === "work") args[1](error);
+    else process.nextTick(() => { throw error; });
+  }
+}
+
+/** Slots, and guarantees among them: integers, as the manager read them. */
+function roomOf({ slots: wanted, prioritySlots }) {
+  const slots = integerOf(wanted || DEFAULTS.slots, 0);
+  if (slots < 1 || slots > MAX_SLOTS) throw invalid(`slots is ${String(wanted)}, it must be 1 to ${MAX_SLOTS}`);
+  const guaranteed = {};
+  let sum = 0;
+  for (const [key, value] of Object.entries(prioritySlots ?? {})) {
+    const from = integerOf(key);
+    const count = integerOf(value, -1);
+    if (from === undefined || count < 0) throw invalid(`prioritySlots has ${key}: ${String(value)}; it maps priorities to numbers of slots`);
+    if (from === 0) continue;
+    sum += count - (guaranteed[from] ?? 0);
+    guaranteed[from] = count;
+  }
+  if (sum > slots) throw invalid(`prioritySlots guarantees ${sum} slots, but the worker has ${slots}`);
+  return { slots, prioritySlots: Object.keys(guaranteed).length > 0 ? guaranteed : undefined };
+}
+
+function invalid(message) {
+  return new ProletariatError(message, "EINVSLOTNR");
+}
+
+module.exports = Worker;

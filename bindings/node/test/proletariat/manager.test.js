@@ -1,0 +1,225 @@
+"use strict";
+// Managers: what they see, what they set, and their own program.
+
+const assert = require("node:assert/strict");
+const { execFileSync, spawn } = require("node:child_process");
+const path = require("node:path");
+const { test } = require("node:test");
+const { Parts, atEnd, called, knows, next, proletariat, seen, until } = require("./support.js");
+
+/** A manager that listens, and a client that knows so. */
+async function watched(t, options) {
+  const parts = new Parts(t);
+  const manager = parts.manager(options);
+  const client = parts.client();
+  await until(() => client._peer.connected && client._peer.reports.wanted, "the client knows that the manager listens");
+  return { parts, manager, client };
+}
+
+test("a manager sees works come and end", async (t) => {
+  const { parts, manager, client } = await watched(t);
+  const worker = parts.worker((w, handler) => (w.args.fails ? handler(new Error("no")) : handler(null, "done")), { slots: 7 });
+  await until(() => worker._slots, "the worker takes works");
+  await knows(manager, 1, 1);
+  const works = [{ n: 1, _key: "k" }, { fails: true }];
+  await called((cb) => client.work(works, { runTimeout: 9000, assigntimeout: 8000, priority: 3 }, cb));
+  await until(() => seen(manager, "finish").length === 2, "both are finished");
+  const received = seen(manager, "receive").map(([w]) => w);
+  assert.deepEqual(received.map(({ args, key, status }) => [args, key, status]), [[works[0], "k", "new"], [works[1], undefined, "new"]]);
+  const [{ id, rid, timeout, assigntimeout, priority, requester }] = received;
+  assert.match(id, /^W.*R/);
+  assert.ok(id.endsWith(rid));
+  assert.deepEqual([timeout, assigntimeout, priority, requester], [9000, 8000, 3, client.id]);
+  const finished = new Map(seen(manager, "finish").map(([w, result]) => [w.id, result]));
+  assert.deepEqual(finished.get(id), { err: null, data: "done" });
+  assert.equal(finished.get(received[1].id).err.message, "no");
+
+  assert.deepEqual(Object.keys(manager.clients), [client.id]);
+  await until(() => manager.workers[worker.id].slots === 7, "the slots are known");
+  assert.equal(manager.workers[worker.id].id, worker.id);
+  assert.equal(manager.workers[worker.id].pid, process.pid);
+  assert.equal(manager._ledger.works.size, 0);
+});
+
+test("a manager sees works that are aborted, and by which worker", async (t) => {
+  const { parts, manager, client } = await watched(t);
+  const worker = parts.worker(() => {}, { slots: 1 });
+  await knows(manager, 1, 1);
+  await called((cb) => client.work(["runs", "waits"], { timeout: 1000 }, cb));
+  await until(() => seen(manager, "abort").length === 1, "one is aborted");
+  const [[w, workerId]] = seen(manager, "abort");
+  assert.deepEqual([w.args, w.requester, workerId], ["runs", client.id, worker.id]);
+  await until(() => manager._ledger.works.size === 0, "nothing is left of the other");
+});
+
+test("a manager sees the works of a dead worker given up, and then done", async (t) => {
+  const { parts, manager, client } = await watched(t);
+  const program = parts.program(`
+    const worker = new proletariat.Worker(options);
+    worker.on("work", (w) => say("work", worker.id));
+    worker.start();`);
+  await knows(manager, 1, 1);
+  const result = called((cb) => client.work(["x"], cb));
+  const [id] = await program.hears("work");
+  await until(() => [...manager._ledger.works.values()].some((work) => work.worker === id), "the manager knows who has it");
+  program.child.kill("SIGKILL");
+  await until(() => seen(manager, "giveup").length === 1, "it is given up");
+  const [[w, record]] = seen(manager, "giveup");
+  assert.deepEqual([w.args, record.id, manager.workers], ["x", id, {}]);
+  parts.worker((_, handler) => handler(null, "done"));
+  assert.equal((await result)[1][0].data, "done");
+});
+
+test("a listener added later is told from then on; without one nobody reports", async (t) => {
+  const parts = new Parts(t);
+  const manager = new proletariat.Manager(parts.options);
+  atEnd(t, () => manager.stop());
+  manager.start();
+  const client = parts.client();
+  parts.worker((w, handler) => handler(null, w.args));
+  await knows(manager, 1, 1);
+  await called((cb) => client.work([1], cb));
+  assert.equal(client._peer.reports.wanted, false);
+  const finished = next(manager, "finish");
+  await until(() => client._peer.reports.wanted, "the client knows that the manager listens");
+  await called((cb) => client.work([2], cb));
+  const [w, result] = await finished;
+  assert.deepEqual([w.args, result], [2, { err: null, data: 2 }]);
+});
+
+test("cleanup comes after CLEANUP_REQS works and every CLEANUP_CHECKINT", async (t) => {
+  const { parts, manager, client } = await watched(t, { CLEANUP_REQS: 3 });
+  parts.worker((w, handler) => handler());
+  await called((cb) => client.work([1, 2, 3], cb));
+  await until(() => seen(manager, "cleanup").length === 1, "there is one");
+  const idle = parts.manager({ CLEANUP_CHECKINT: 50 });
+  await until(() => seen(idle, "cleanup").length >= 2, "there are more");
+});
+
+for (const [who, begin] of [
+  ["a manager that was there before", async (parts) => {
+    const manager = parts.manager({ HOLDSIMILARWORK: true });
+    await until(() => manager._peer.connected, "the manager is there");
+    return parts.client();
+  }],
+  ["a manager that comes later", async (parts) => {
+    const client = parts.client();
+    await next(client, "connect");
+    parts.manager({ HOLDSIMILARWORK: true });
+    await until(() => client._peer.settings?.hold, "the client has heard of it");
+    return client;
+  }],
+  ["the client itself", (parts) => parts.client({ HOLDSIMILARWORK: true })],
+]) {
+  test(`works with the same key share a result when ${who} says so`, async (t) => {
+    const parts = new Parts(t);
+    const client = await begin(parts);
+    const given = [];
+    parts.worker((w, handler) => given.push([w, handler]));
+    const key = "a key with blanks, é and more ".repeat(20);
+    const first = called((cb) => client.work([{ _key: key, n: 1 }, { _key: key, n: 2 }, { n: 3 }, { _key: 7, n: 4 }, { _key: "7", n: 5 }], cb));
+    await until(() => given.length === 3, "one of each key runs");
+    const second = called((cb) => client.work({ _key: key, n: 6 }, cb));
+    await until(() => [...client._works.values()].every(({ shown }) => shown.pushed > 0), "it is pushed");
+    await client._peer.master.stats();
+    for (const [w, handler] of given) handler(null, w.args.n);
+    assert.deepEqual((await first)[1].map(({ data }) => data), [1, 1, 3, 4, 4]);
+    assert.deepEqual(await second, [null, 1]);
+    assert.equal(given.length, 3);
+  });
+}
+
+test("a held work runs when the one before it is aborted", async (t) => {
+  const parts = new Parts(t);
+  const client = parts.client({ HOLDSIMILARWORK: true });
+  const given = [];
+  parts.worker((w, handler) => (w.args.n === 1 ? given.push(w) : handler(null, w.args.n)));
+  const first = called((cb) => client.work({ _key: "k", n: 1 }, { timeout: 1000 }, cb));
+  await until(() => given.length === 1, "the first runs");
+  const second = called((cb) => client.work({ _key: "k", n: 2 }, cb));
+  assert.equal((await first)[0].code, "ECSTO");
+  assert.deepEqual(await second, [null, 2]);
+});
+
+test("works with keys are apart when no manager says otherwise", async (t) => {
+  const parts = new Parts(t);
+  const client = parts.client();
+  parts.worker((w, handler) => handler(null, w.args.n));
+  const [, results] = await called((cb) => client.work([{ _key: "k", n: 1 }, { _key: "k", n: 2 }], cb));
+  assert.deepEqual(results.map(({ data }) => data), [1, 2]);
+});
+
+test("a manager stops and starts again, and works go on without it", async (t) => {
+  const parts = new Parts(t);
+  const manager = parts.manager({ AVAIL_THRESHOLD: 1, DISTRIB_RANDMAX: 1, DEBUG: true });
+  const client = parts.client();
+  parts.worker((w, handler) => handler(null, w.args));
+  await knows(manager, 1, 1);
+  assert.deepEqual(await called((cb) => assert.equal(manager.stop(cb), undefined)), [null]);
+  assert.deepEqual([manager.workers, manager.clients], [{}, {}]);
+  assert.deepEqual(await called((cb) => client.work("without", cb)), [null, "without"]);
+  manager.start();
+  manager.start();
+  await knows(manager, 1, 1);
+  manager.stop();
+  manager.start();
+  await knows(manager, 1, 1);
+  await new proletariat.Manager().stop();
+});
+
+test("a manager forgets works of which nobody tells any more", async (t) => {
+  const { parts, manager } = await watched(t);
+  const program = parts.program(`
+    const client = new proletariat.Client(options);
+    const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["waits"], { keepState: true })), 5);`);
+  await until(() => seen(manager, "receive").length === 1, "the manager has heard of it");
+  program.child.kill("SIGKILL");
+  await knows(manager, 0, 1);
+  await until(() => manager._ledger.works.size === 0, "it is forgotten");
+  const client = parts.client();
+  const [, [id]] = [await next(client, "connect"), (await client._peer.master.jobs("waiting")).jobs.map((job) => job.id)];
+  parts.worker((w, handler) => handler());
+  await until(async () => (await client._peer.master.job(id)) === null, "it is done all the same");
+});
+
+test("workSelectWorker may be set, with a warning that it is not called", async (t) => {
+  const parts = new Parts(t);
+  const manager = new proletariat.Manager(parts.options);
+  atEnd(t, () => manager.stop());
+  manager.workSelectWorker = () => assert.fail("it is not called");
+  const warned = next(process, "warning");
+  manager.start();
+  assert.match((await warned)[0].message, /workSelectWorker/);
+  parts.worker((w, handler) => handler(null, "done"));
+  assert.deepEqual(await called((cb) => parts.client().work("x", cb)), [null, "done"]);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  test(`the manager's own program ends cleanly at ${signal}`, async (t) => {
+    const { bin } = require("../../package.json");
+    const file = path.join(__dirname, "../..", bin["assemblage-proletariat-manager"]);
+    const child = spawn(file, { stdio: ["ignore", "pipe", "pipe"] });
+    atEnd(t, () => child.kill("SIGKILL"));
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
+    const client = new proletariat.Client();
+    atEnd(t, () => client.close());
+    await until(() => client._peer.managers.size > 0, "the manager is there");
+    const [ended, silent] = [next(child, "exit"), called((cb) => client.systemMessage("hello", { to: "MANAGER" }, cb))];
+    assert.ok((await silent)[1].receivedBy >= 1);
+    child.kill(signal);
+    assert.deepEqual(await ended, [0, null]);
+    assert.equal(output, "");
+    await until(async () => (await client._peer.look()).peers.every(({ member }) => member.pid !== child.pid), "it has left");
+  });
+}
+
+test("the module is found under its name, by require and by import", () => {
+  const run = (...args) => execFileSync(process.execPath, args, { cwd: path.join(__dirname, "../.."), encoding: "utf8" });
+  const names = "Client,Manager,Worker\n";
+  assert.equal(run("-e", 'console.log(Object.keys(require("assemblage/proletariat")).sort().join())'), names);
+  assert.equal(run("--input-type=module", "-e", `
+    import all, { Client, Manager, Worker } from "assemblage/proletariat";
+    console.log(Object.keys(all).sort().join());
+    if (all.Client !== Client || all.Manager !== Manager || all.Worker !== Worker) throw new Error("others");`), names);
+});
