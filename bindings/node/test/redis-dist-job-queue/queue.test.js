@@ -7,7 +7,7 @@ const { test } = require("node:test");
 const { RedisServer } = require("../support.js");
 const { JobQueue, called, folderOf, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
 
-test("the seed's synopsis", async (t) => {
+test("its synopsis", async (t) => {
   const queue = queueOf(t, { tasks: ["echo"] });
   assert.equal(queue.start(), undefined);
   const [error] = await called((done) => {
@@ -20,7 +20,7 @@ test("the seed's synopsis", async (t) => {
   assert.deepEqual(queue.told.error, []);
 });
 
-test("options have the seed's defaults, are merged, and are left as they are", async (t) => {
+test("options have the defaults of 0.1, are merged, and are left as they are", async (t) => {
   const config = Object.freeze({ ...redisConfig(), no_ready_check: true });
   const given = Object.freeze({ redisConfig: config, namespace: "n.", queueId: "q", unknown: 1, flushStaleTimeout: 5, workerCount: 3, childProcessCount: 0 });
   const queue = queueOf(t, given);
