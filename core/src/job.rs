@@ -366,7 +366,12 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 impl Extras {
     /// Scripts have something to do for such a job when it is given or ends.
     pub(crate) fn need_care(&self) -> bool {
-        !self.resource.is_empty() || !self.similar.is_empty() || !self.tied_to.is_empty() || self.has_timeouts()
+        !self.resource.is_empty() || self.need_beginning()
+    }
+
+    /// And when it is added.
+    pub(crate) fn need_beginning(&self) -> bool {
+        !self.similar.is_empty() || !self.tied_to.is_empty() || self.has_timeouts()
     }
 
     pub(crate) fn has_timeouts(&self) -> bool {

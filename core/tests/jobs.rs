@@ -121,6 +121,16 @@ async fn own_ids_are_added_once() {
 }
 
 #[tokio::test]
+async fn a_worker_that_has_not_reached_redis_is_drained_at_once() {
+    let redis = Redis::start();
+    let mut options = redis.options();
+    options.set("socket", "/nonexistent/redis.sock").unwrap();
+    let worker = Worker::start(options, &Handle::current()).unwrap();
+    soon("the drain", worker.drain()).await.unwrap();
+    soon("the end", worker.terminate(Duration::ZERO)).await.unwrap();
+}
+
+#[tokio::test]
 async fn deleted_jobs_are_not_given_or_are_stopped() {
     let redis = Redis::start();
     let master = master(&redis);

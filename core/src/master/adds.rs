@@ -187,14 +187,17 @@ struct Kinds {
     /// Positions by queue: priority and task. Those of plain jobs are not here until it matters.
     queues: BTreeMap<(i64, String), Vec<usize>>,
     in_queues: usize,
-    /// Positions and starts of jobs that need care: 0 at once, above a pause in ms, below the time in ms since 1970.
+    /// Some are not to be given without a look at them.
+    watched: bool,
+    /// Positions and starts of jobs with which something is to be done at once: 0 at once, above a pause in ms, below the time in ms since 1970.
     careful: Vec<(usize, i64)>,
 }
 
 impl Kinds {
     fn note(&mut self, position: usize, job: &NewJob) {
         let Some(extras) = &job.extras else { return };
-        if extras.need_care() || job.start != Start::Now {
+        self.watched |= extras.need_care();
+        if extras.need_beginning() || job.start != Start::Now {
             let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
             let start = match job.start {
                 Start::Now => 0,
@@ -212,7 +215,7 @@ impl Kinds {
     /// Empty if all `count` jobs of the batch are plain.
     fn pack(mut self, count: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        if self.careful.is_empty() && self.in_queues == 0 {
+        if self.careful.is_empty() && self.in_queues == 0 && !self.watched {
             return out;
         }
         if self.in_queues < count {

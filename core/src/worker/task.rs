@@ -156,16 +156,17 @@ impl Task {
 
     /// Registers. `Err` if the worker is terminated before that succeeds.
     async fn join(&mut self) -> Result<Duration, Done<()>> {
-        let Task { session, commands, drained, draining, .. } = self;
+        let Task { session, commands, draining, .. } = self;
         let mut retask = false;
         let mut joining = std::pin::pin!(session.join("worker"));
         let next = loop {
             tokio::select! {
                 next = &mut joining => break next,
                 command = commands.recv() => match command {
+                    // It holds nothing, and will be given nothing.
                     Some(Command::Drain(done)) => {
                         *draining = true;
-                        drained.push(done);
+                        done(Ok(()));
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
                     // Registration may have been sent with the old ones: the first round tells the new.

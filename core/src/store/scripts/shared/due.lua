@@ -42,26 +42,29 @@
     return waiting
   end
 
-  -- New jobs, stored already. queues: priority, task and positions of each; careful: position and start of those that need care. Positions
-  -- marked in `skip` are passed over.
+  -- New jobs, stored already. queues: priority, task and positions of each; careful: position and start of those that begin otherwise than by
+  -- waiting. Positions marked in `skip` are passed over.
   function X.add(all, queues_of, careful, skip, inc)
-    local ids, records, starts = {}, {}, {}
+    local ids, records, starts, positions = {}, {}, {}, {}
     for i = 1, #careful, 2 do
       local position = careful[i]
       if not skip[position] then
-        ids[#ids + 1], records[#records + 1] = all[2 * position - 1], all[2 * position]
-        starts[#starts + 1] = careful[i + 1]
+        local n = #ids + 1
+        ids[n], records[n], starts[n], positions[n] = all[2 * position - 1], all[2 * position], careful[i + 1], position
       end
     end
     local waiting = #ids > 0 and begin(ids, records, starts, inc) or {}
+    for i, position in ipairs(positions) do
+      all[2 * position] = records[i]
+    end
     local groups = {}
     for _, queue in ipairs(queues_of) do
-      local group = { priority = queue[1], task = queue[2], ids = {}, orders = {} }
+      local group = { priority = queue[1], task = queue[2], ids = {}, records = {}, orders = {} }
       for _, position in ipairs(queue[3]) do
         local id = all[2 * position - 1]
         if not skip[position] and not waiting[id] then
-          group.ids[#group.ids + 1] = id
-          group.orders[#group.orders + 1] = sequence + position
+          local n = #group.ids + 1
+          group.ids[n], group.records[n], group.orders[n] = id, all[2 * position], sequence + position
         end
       end
       if #group.ids > 0 then

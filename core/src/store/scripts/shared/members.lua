@@ -111,18 +111,18 @@
 
   local matched = 0
 
-  -- Gives jobs of one queue to the members that can take them.
-  local function match(priority, task, budget)
-    while budget > 0 and not is_paused(task) do
+  -- Gives jobs of one priority and task to the members that can take them. more(room) answers up to so many of them, ids and records, and
+  -- how many it looked at; 0 if there are none.
+  local function give(priority, task, more)
+    while not is_paused(task) do
       local incs, loads, credits, members, room = candidates(priority, task)
       if room == 0 then
         return
       end
-      local ids, records, popped = pop(priority, { task }, math.min(room, budget, move_limit))
-      if popped == 0 then
+      local ids, records, seen = more(math.min(room, move_limit))
+      if seen == 0 then
         return
       end
-      budget = budget - popped
       ids, records = X.admit(ids, records)
       matched = matched + #ids
       local share = shares(loads, credits, #ids)
@@ -138,17 +138,41 @@
     end
   end
 
-  -- Puts jobs into their queues and gives what can be given. groups: priority, task, ids and orders of each; `count` orders are used up.
+  -- Gives jobs that wait in a queue, looking at up to `budget`.
+  local function match(priority, task, budget)
+    give(priority, task, function(room)
+      local ids, records, popped = pop(priority, { task }, math.min(room, budget))
+      budget = budget - popped
+      return ids, records, popped
+    end)
+  end
+
+  -- Gives what can be given of new jobs, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are
+  -- used up. Before, no job waited beside a member that could take it; so these need not stand in line first.
   function X.take_in(groups, count, front)
     sequence = sequence + count
     remember('sequence', sequence)
     table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
     for _, group in ipairs(groups) do
-      push(group.priority, group.task, group.ids, group.orders, front)
-    end
-    -- Before, no job waited beside a member that could take it; so no more than these are to be moved.
-    for _, group in ipairs(groups) do
-      match(group.priority, group.task, #group.ids)
+      local at = 0
+      give(group.priority, group.task, function(room)
+        local ids, records = {}, {}
+        for i = at + 1, math.min(at + room, #group.ids) do
+          ids[#ids + 1], records[#records + 1] = group.ids[i], group.records[i]
+        end
+        at = at + #ids
+        return ids, records, #ids
+      end)
+      if at > 0 then
+        local ids, orders = {}, {}
+        for i = at + 1, #group.ids do
+          ids[#ids + 1], orders[#orders + 1] = group.ids[i], group.orders[i]
+        end
+        group.ids, group.orders = ids, orders
+      end
+      if #group.ids > 0 then
+        push(group.priority, group.task, group.ids, group.orders, front)
+      end
     end
   end
 
@@ -160,12 +184,13 @@
       local class = extra.p .. ':' .. extra.k
       local group = of_class[class]
       if not group then
-        group = { priority = extra.p, task = extra.k, ids = {}, orders = {} }
+        group = { priority = extra.p, task = extra.k, ids = {}, records = {}, orders = {} }
         of_class[class] = group
         groups[#groups + 1] = group
       end
-      group.ids[#group.ids + 1] = id
-      group.orders[#group.orders + 1] = front and i - #ids - 1 - sequence or sequence + i
+      local n = #group.ids + 1
+      group.ids[n], group.records[n] = id, records[i]
+      group.orders[n] = front and i - #ids - 1 - sequence or sequence + i
     end
     X.take_in(groups, #ids, front)
   end

@@ -73,6 +73,8 @@
       end
       return ids
     end
+    -- What is looked at is bounded, not only what is taken; who wants more comes again.
+    n = math.min(n, math.max(1, math.floor(2000 / #tasks)))
     local all = {}
     for _, task in ipairs(tasks) do
       local some = call('ZRANGE', queue_of(priority, task), 0, n - 1, 'WITHSCORES')
