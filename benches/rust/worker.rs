@@ -29,7 +29,7 @@ pub(crate) fn run(runtime: &Runtime, mut options: Options) {
             }
             "dispatch" => {
                 let mut samples = Vec::new();
-                complete(&worker, count, |payload| samples.push(monotonic() - sent_at(payload))).await;
+                complete(&worker, count, |payload| samples.push(monotonic().saturating_sub(sent_at(payload)))).await;
                 say_samples(&samples);
             }
             "idle" => std::future::pending().await,

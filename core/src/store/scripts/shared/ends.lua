@@ -227,8 +227,9 @@
   end
 
   local function delay(id, pause)
-    call('ZADD', DELAYED, now + pause, id)
-    call('ZADD', DUE, 'LT', now + pause, 'D:')
+    -- `now` is cut to whole milliseconds: never too early.
+    call('ZADD', DELAYED, now + 1 + pause, id)
+    call('ZADD', DUE, 'LT', now + 1 + pause, 'D:')
   end
 
   -- An attempt failed: the job runs again after a pause in ms, or is failed if it has no retry left.
