@@ -125,7 +125,7 @@
       end
       ids, records = X.admit(ids, records)
       matched = matched + #ids
-      local share = shares(loads, credits, #ids)
+      local share = #incs == 1 and { #ids } or shares(loads, credits, #ids)
       local placed = 0
       for i, inc in ipairs(incs) do
         if share[i] > 0 then
