@@ -3,8 +3,8 @@
 //! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], [failed attempts (1), length (2, big
 //! endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is
 //! wanted; 4 deaths follow; 8 extras follow; 16 among them are some
-//! with which scripts have something to do when the job is given or ends; 32 it is a suspect, because two
-//! workers or more died in a row while they held it. Extras are a msgpack map of those that are set, under the letters below.
+//! with which scripts have something to do when the job is given or ends; 32 it is a suspect, because more
+//! workers than it is allowed died in a row while they held it and others. Extras are a msgpack map of those that are set, under the letters below.
 
 use std::time::Duration;
 

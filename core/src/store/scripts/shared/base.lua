@@ -75,8 +75,8 @@ if largest > 4096 then
 end
 
 -- Record: flags, [deaths], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras (msgpack)], payload.
--- Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends, 32 suspect: two
--- workers or more died in a row while they held it. A record may be damaged: it is read as far as it goes, and its worker will fail it.
+-- Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends, 32 suspect: more
+-- workers than it is allowed died in a row while they held it and others. A record may be damaged: it is read as far as it goes, and its worker will fail it.
 local function has_extras(record)
   return (string.byte(record, 1) or 0) >= 8
 end
@@ -85,11 +85,10 @@ local function deaths_of(record)
   return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
 end
 
-local function with_deaths(record, deaths)
+local function with_deaths(record, deaths, suspect)
   local flags = string.byte(record, 1) or 0
   local rest = bit.band(flags, 4) ~= 0 and 3 or 2
-  local suspect = deaths >= 2 and 32 or 0
-  return string.char(bit.bor(bit.band(flags, 31), 4, suspect), deaths) .. string.sub(record, rest)
+  return string.char(bit.bor(bit.band(flags, 31), 4, suspect and 32 or 0), deaths) .. string.sub(record, rest)
 end
 
 -- The ttl in seconds and the requester ('' = none), or nil if nobody wants the result.

@@ -56,7 +56,7 @@ local function take_back(inc, budget, charge)
             poisoned = true
             fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
           else
-            record = with_deaths(record, count)
+            record = with_deaths(record, count, count > max_deaths)
             changed[#changed + 1] = job.id
             changed[#changed + 1] = record
           end
