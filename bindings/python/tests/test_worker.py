@@ -300,6 +300,37 @@ def test_drain_finishes_what_was_begun_and_gives_back_the_rest(master: Master, c
         assert (master.stats().completed, master.stats().waiting) == (1, 4)
 
 
+def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master, cluster: str, url: str) -> None:
+    second, known, go = threading.Event(), threading.Event(), threading.Event()
+    worker = Worker(cluster, url=url, slots=10)
+
+    @worker.on_add
+    def look(job: Job) -> None:
+        if job.payload == 1:
+            second.set()
+            known.wait(SOON)
+
+    @worker.process(threads=1)
+    def handle(job: Job) -> None:
+        go.wait(SOON)
+
+    master.pause()
+    with worker:
+        worker.ready()
+        master.add_jobs(range(5))
+        # In one batch.
+        master.resume()
+        assert second.wait(SOON)
+        draining = threading.Thread(target=worker.drain)
+        draining.start()
+        wait_until(lambda: not any(member.free for member in master.members()), SOON, "Redis knows of the drain")
+        known.set()
+        wait_until(lambda: master.stats().waiting == 4, SOON, "four are given back")
+        go.set()
+        draining.join(SOON)
+        assert not draining.is_alive()
+
+
 def test_calls_that_would_wait_for_themselves_are_refused(master: Master, cluster: str, url: str) -> None:
     caught: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)

@@ -53,6 +53,8 @@ class WorkerBase(Events):
         self._failure: BaseException | None = None
         #: Takes each job after the listeners: a handler's, or a loop's over the worker.
         self._consume: Callable[[Job], object] | None = None
+        #: No job is begun any more; those that wait here go back.
+        self._giving_back = False
         #: Jobs that came before anybody listened or looped.
         self._unclaimed: list[Job] = []
         #: Fences of the jobs that a handler or a loop is at.
@@ -150,6 +152,9 @@ class WorkerBase(Events):
                     consume(event)
             else:
                 self._tell(*event)
+        if self._giving_back:
+            # Asked for amid this batch: its first jobs went the old way.
+            self._release_waiting()
         if self._native is not None:
             self._native.flush()
         return True
@@ -195,7 +200,13 @@ class WorkerBase(Events):
         """Releases the jobs that were taken but not begun, and those that come until the core knows."""
         if self._consume is not None or not self._listeners["add"]:
             self._consume = Job.release
+            self._giving_back = True
+            self._release_waiting()
             self._claim()
+
+    def _release_waiting(self) -> None:
+        """Releases the jobs that wait here for a handler or a loop."""
+        raise NotImplementedError
 
     def _claim(self) -> None:
         """Has the jobs told that came before anybody listened or looped."""

@@ -218,8 +218,7 @@ class Worker(WorkerBase):
         finally:
             self._end(job)
 
-    def _give_back(self) -> None:
-        super()._give_back()
+    def _release_waiting(self) -> None:
         if self._threads is not None:
             for job in self._threads.withdraw():
                 job.release()

@@ -255,8 +255,7 @@ class Worker(WorkerBase):
             self._listening.add(task)
             task.add_done_callback(self._listening.discard)
 
-    def _give_back(self) -> None:
-        super()._give_back()
+    def _release_waiting(self) -> None:
         if self._loop is not None:
             for job in self._loop.withdraw():
                 job.release()
