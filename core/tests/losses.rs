@@ -56,6 +56,28 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
 }
 
 #[tokio::test]
+async fn jobs_of_workers_that_die_together_do_not_go_to_one_another() {
+    let redis = Redis::start();
+    let mut dying: Vec<_> = (0..8).map(|_| Mortal::start(redis.options())).collect();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    for mortal in &dying {
+        mortal.worker.ready().await.unwrap();
+    }
+    master.add_many(jobs(80)).await.unwrap();
+    for mortal in &dying {
+        next_job(&mortal.worker).await;
+    }
+    let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
+    survivor.ready().await.unwrap();
+    dying.iter_mut().for_each(Mortal::die);
+    let died = Instant::now();
+    for _ in 0..80 {
+        assert_eq!(next_job(&survivor).await.deaths, 1, "none was given to a dead worker");
+    }
+    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+}
+
+#[tokio::test]
 async fn a_member_with_a_longer_lease_notices_the_death_of_one_with_a_shorter() {
     let redis = Redis::start();
     let mut options = redis.options();

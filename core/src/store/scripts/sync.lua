@@ -31,11 +31,24 @@ if ARGV[8] ~= '' then
   extras().progress(cmsgpack.unpack(ARGV[8]))
 end
 
+local held = key_of('held', inc)
 if number == 0 then
+  -- Jobs may wait beside this member because it had not been heard of for long.
+  if special or call('EXISTS', READY) == 1 then
+    local member = extras().member(inc)
+    local score = tonumber(extras().score(inc, member))
+    if score then
+      local credit = credit_of(score)
+      local ids, records = extras().take(member, credit)
+      if #ids > 0 then
+        hand(inc, ids, records, 1, #ids)
+        extras().set_load(inc, member, held_of(score) + #ids, credit - #ids)
+      end
+    end
+  end
   return answer(false, false, 0, 0, -1)
 end
 
-local held = key_of('held', inc)
 -- What the member takes, if that is not just any job without a task.
 if ARGV[9] ~= '' then
   extras().retask(inc, ARGV[9])

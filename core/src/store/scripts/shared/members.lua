@@ -87,6 +87,13 @@
     return call('ZSCORE', load_of(member.tasks[1]), inc)
   end
 
+  -- A member that lives renews its lease each third of it.
+  local function is_silent(inc)
+    local lease_end = tonumber(call('ZSCORE', DUE, 'L:' .. inc)) or 0
+    local lease = tonumber(call('HGET', key_of('member', inc), 'lease')) or 0
+    return lease_end - now < lease / 2
+  end
+
   -- Members that can be given a job of this priority and task, the least loaded first, and how many such jobs they can be given.
   local function candidates(priority, task)
     local incs, loads, credits, members, total = {}, {}, {}, {}, 0
@@ -98,7 +105,7 @@
         local credit = credit_of(score)
         local member = score % 2 == 1 and X.member(inc) or { tasks = { '' } }
         local room = room_for(member, priority, credit)
-        if room > 0 then
+        if room > 0 and not (wary and is_silent(inc)) then
           member.credit = credit
           incs[#incs + 1], loads[#loads + 1], credits[#credits + 1], members[#members + 1] = inc, held_of(score), room, member
           total = total + room

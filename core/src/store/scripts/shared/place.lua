@@ -114,12 +114,15 @@ local function place(ids, records)
   return placed
 end
 
+-- A member died. Others may have died with it whose leases go on for a while: jobs are given only to those heard of lately.
+local wary = false
+
 -- Places jobs; those left over wait, behind all others or (front) before them. `known_plain`: none has extras.
 local function enqueue(ids, records, front, known_plain)
   if #ids == 0 then
     return
   end
-  local plain = not special
+  local plain = not special and not wary
   for i = 1, plain and not known_plain and #ids or 0 do
     if has_extras(records[i]) then
       plain = false

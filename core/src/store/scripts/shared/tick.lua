@@ -24,6 +24,7 @@ local function take_back(inc, budget, charge)
     end
     if #ids > 0 then
       local front = member[2] ~= 'back'
+      wary = wary or charge
       extras().forget_progress(ids)
       call('HDEL', OWNER, unpack(ids))
       local records = call('HMGET', JOBS, unpack(ids))
