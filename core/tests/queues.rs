@@ -267,6 +267,21 @@ async fn each_timeout_has_its_error_and_the_holder_is_told() {
 }
 
 #[tokio::test]
+async fn a_timeout_waits_for_no_renewal() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[("lease", "60000")]).await;
+    master.pause(None).await.unwrap();
+    add(&master, vec![job("a").run_timeout(Duration::from_millis(80))]).await;
+    // The master's lease ends soon: it must be the worker that knows.
+    master.resume(None).await.unwrap();
+    master.close().await.unwrap();
+    next_job(&worker).await;
+    let deleted = |event| matches!(event, Event::Delete { reason: DeleteReason::TimedOut, .. }).then_some(());
+    next_event(&worker, "the timeout", deleted).await;
+}
+
+#[tokio::test]
 async fn slots_are_guaranteed_for_higher_priorities() {
     for (sacred, expected) in [("false", [50, 80, 100]), ("true", [50, 80, 70])] {
         for (at, expected) in expected.into_iter().enumerate() {

@@ -164,6 +164,8 @@ impl Task {
         let mut ask_backoff = Backoff::new(self.shared.store.longest_backoff());
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let (mut untrimmed, mut last_entry): (u32, Option<String>) = (0, None);
+        // When something is due that the round under way may not have seen.
+        let mut unseen: Option<Instant> = None;
         loop {
             if flight.is_none() {
                 *flight = self.take_off();
@@ -189,7 +191,9 @@ impl Task {
                         Ok(AddReply::Done { existed, next, not_durable }) => {
                             self.shared.healed(Source::Calls);
                             if let Some(next) = next {
-                                wake = wake.min(Instant::now() + next);
+                                let due = Instant::now() + next;
+                                wake = wake.min(due);
+                                unseen = sync.is_some().then(|| unseen.map_or(due, |unseen| unseen.min(due)));
                             }
                             landed.batch.succeed(&self.adds, &existed, not_durable.as_ref());
                         }
@@ -208,6 +212,7 @@ impl Task {
                         Ok(SyncReply::Done { next, spread, .. }) => {
                             self.session.renewed(sent);
                             wake = Instant::now() + self.session.next_round(next, spread);
+                            wake = unseen.take().map_or(wake, |unseen| wake.min(unseen));
                         }
                         Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
                         Err(failed) => {
@@ -247,7 +252,10 @@ impl Task {
                                     self.waits.settle(&id, &read_outcome(&id, &outcome));
                                 }
                             }
-                            Entry::Wake => wake = Instant::now(),
+                            Entry::Wake => {
+                                wake = Instant::now();
+                                unseen = sync.is_some().then_some(wake);
+                            }
                             Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
                         }
                     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,6 +12,9 @@ use crate::error::Error;
 use crate::event::{DeleteReason, Event, Told};
 use crate::job::JobData;
 use crate::store::Given;
+
+/// How long a job is on trial that is suspected of killing its workers, as in `scripts/shared/queues.lua`.
+const TRIAL: Duration = Duration::from_millis(250);
 
 impl Task {
     /// Hands jobs to the program, or back to the cluster if no more are wanted.
@@ -33,6 +37,11 @@ impl Task {
             match job {
                 Ok(data) => {
                     let data = Arc::new(data);
+                    let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
+                    if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
+                        let over = Instant::now() + limit;
+                        self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
+                    }
                     self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false });
                     if self.active() > self.slots() {
                         self.prefetched.push_back(data);
@@ -119,7 +128,7 @@ impl Task {
                         self.rooms.ended(job.map_or(0, |job| job.priority()));
                         self.batch.stopped(id, fence);
                     }
-                    None if in_flight => self.early_deletes.push((fence, id)),
+                    None if in_flight => self.early_deletes.push((fence, id, reason)),
                     None => self.batch.stopped(id, fence),
                 },
             }
@@ -154,7 +163,7 @@ impl Task {
         self.drained.push(done);
     }
 
-    pub(super) fn start_close(&mut self, grace: std::time::Duration, done: Done<()>) {
+    pub(super) fn start_close(&mut self, grace: Duration, done: Done<()>) {
         self.draining = true;
         self.give_back_untaken();
         self.stop_all(DeleteReason::Terminated);

@@ -42,7 +42,7 @@ pub(crate) struct Task {
     /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
     pub(super) batch: Batch,
     /// Deletions of jobs not known yet: the round under way may bring them.
-    pub(super) early_deletes: Vec<(u64, String)>,
+    pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
     pub(super) arrivals: Arrivals,
     pub(super) rooms: Rooms,
     /// Jobs told to the program in this incarnation.
@@ -58,6 +58,8 @@ pub(crate) struct Task {
     /// The tasks have changed, and Redis does not know.
     retask: bool,
     pub(super) drained: Vec<Done<()>>,
+    /// When the first clock runs out of the jobs given since the last round was sent: its answer may not speak of them.
+    pub(super) first_clock: Option<Instant>,
     pub(super) closing: Option<(Instant, Done<()>)>,
 }
 
@@ -115,6 +117,7 @@ impl Task {
             drain_told: false,
             retask: false,
             drained: Vec::new(),
+            first_clock: None,
             closing: None,
         }
     }
@@ -181,7 +184,7 @@ impl Task {
         // The options were checked.
         self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
         self.rooms.choosy |= packed_tasks(&self.shared.tasks()).is_some();
-        self.retask = retask;
+        (self.retask, self.first_clock) = (retask, None);
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
     }
@@ -228,7 +231,7 @@ impl Task {
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
                             wake = Instant::now() + self.session.next_round(next, spread);
-                            due = returned > 0 && !self.draining;
+                            due |= returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
                             abandon(Some(landed), false);
@@ -276,7 +279,7 @@ impl Task {
                 },
                 () = self.finishes.arrived.notified() => {}
                 () = self.shared.events.room.notified() => {}
-                () = tokio::time::sleep_until(wake), if flight.is_none() => due = true,
+                () = tokio::time::sleep_until(self.first_clock.map_or(wake, |clock| wake.min(clock))), if flight.is_none() => due = true,
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
                     if !overdue {
                         overdue = true;
@@ -369,6 +372,7 @@ impl Task {
         let retask = std::mem::take(&mut self.retask);
         let grant = if retask { 0 } else { self.grantable(false) };
         self.arrivals.grant(grant);
+        self.first_clock = None;
         let tasks = if retask { self.new_tasks() } else { Vec::new() };
         // With other tasks, it is ranked elsewhere: all credit is withdrawn, and given anew with the next round.
         let credit = if self.draining && !self.drain_told || retask {
@@ -456,8 +460,9 @@ impl Task {
             });
         }
         self.receive(jobs);
-        let early = std::mem::take(&mut self.early_deletes);
-        self.deleted(early, DeleteReason::Deleted, false);
+        for (fence, id, reason) in std::mem::take(&mut self.early_deletes) {
+            self.deleted(vec![(fence, id)], reason, false);
+        }
     }
 
     /// With no round under way and nothing to say: whether draining or closing is done.

@@ -3,7 +3,7 @@
 -- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
 --       size of the largest record, what is not plain in the batch (msgpack {{priority, task, positions}, ...}, {position, start, ...}, or
 --       ''; see X.add in due.lua)
--- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing or -1} | {1, epoch} if the member is
+-- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing if it is of these jobs, or -1} | {1, epoch} if the member is
 --       unknown
 local number = tonumber(ARGV[2])
 if not last_batch then
@@ -78,17 +78,8 @@ if ARGV[6] == '' then
   enqueue(ids, records, false, true)
 else
   local parts = cmsgpack.unpack(ARGV[6])
-  local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-  extras().add(pairs_in, parts[1], parts[2], skip, ARGV[1])
-  local after = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-  due = math.max(0, tonumber(after[2]) - now)
-  if after[1] ~= first[1] or after[2] ~= first[2] then
-    -- Members sleep until what was the first due thing: one that works is woken, should this one go meanwhile.
-    local least = call('ZRANGE', LOAD, 0, 0)[1]
-    if least then
-      call('XADD', key_of('inbox', least), '*', 'w', '')
-    end
-  end
+  local soonest = extras().add(pairs_in, parts[1], parts[2], skip, ARGV[1])
+  due = soonest and math.max(0, soonest - now) or -1
   send_told()
 end
 remember(BATCH .. ARGV[1], cmsgpack.pack({ number, existed }))

@@ -1,9 +1,16 @@
   -- Jobs that begin, and what becomes due for them.
 
   -- Begins jobs that need care: their clocks start; those that are to wait do. starts: 0 now, above a pause in ms, below the time of day in ms
-  -- since 1970. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and changes records.
+  -- since 1970. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and when the first
+  -- clock runs out if that is the next thing due; changes records.
   local function begin(ids, records, starts, inc)
     local waiting, clocks, tied = {}, {}, {}
+    local soonest, soonest_task
+    local function clock_ends(at, task)
+      if not soonest or at < soonest then
+        soonest, soonest_task = at, task
+      end
+    end
     for i, id in ipairs(ids) do
       local extra, start = X.of(records[i]), starts[i]
       local pause = start < 0 and math.max(0, -start - now) or start
@@ -19,17 +26,19 @@
       if extra.e then
         clocks[#clocks + 1] = now + extra.e
         clocks[#clocks + 1] = 'E:' .. id
+        clock_ends(now + extra.e, extra.k)
       end
       if extra.a then
         clocks[#clocks + 1] = now + pause + extra.a
         clocks[#clocks + 1] = 'A:' .. id
+        clock_ends(now + pause + extra.a, extra.k)
       end
       if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
         call('RPUSH', key_of('similar', extra.s), id)
         call('ZADD', PARKED, now, id)
         waiting[id] = true
       elseif pause > 0 then
-        delay(id, pause)
+        clock_ends(delay(id, pause), extra.k)
         waiting[id] = true
       end
     end
@@ -39,11 +48,19 @@
     if #clocks > 0 then
       call('ZADD', DUE, unpack(clocks))
     end
-    return waiting
+    if soonest and tonumber(call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]) < soonest then
+      return waiting
+    end
+    -- Members sleep until what was the first due thing: one that works is woken, should the caller go meanwhile.
+    local worker = soonest and call('ZRANGE', load_of(soonest_task), 0, 0)[1]
+    if worker then
+      call('XADD', key_of('inbox', worker), '*', 'w', '')
+    end
+    return waiting, soonest
   end
 
   -- New jobs, stored already. queues: priority, task and positions of each; careful: position and start of those that begin otherwise than by
-  -- waiting. Positions marked in `skip` are passed over.
+  -- waiting. Positions marked in `skip` are passed over. Answers when the next thing is due, if it is of these jobs.
   function X.add(all, queues_of, careful, skip, inc)
     local ids, records, starts, positions = {}, {}, {}, {}
     for i = 1, #careful, 2 do
@@ -53,7 +70,10 @@
         ids[n], records[n], starts[n], positions[n] = all[2 * position - 1], all[2 * position], careful[i + 1], position
       end
     end
-    local waiting = #ids > 0 and begin(ids, records, starts, inc) or {}
+    local waiting, soonest = {}, nil
+    if #ids > 0 then
+      waiting, soonest = begin(ids, records, starts, inc)
+    end
     for i, position in ipairs(positions) do
       all[2 * position] = records[i]
     end
@@ -72,6 +92,7 @@
       end
     end
     X.take_in(groups, #all / 2, false)
+    return soonest
   end
 
   -- Failed jobs that are to run again, as if they were new; stored already.

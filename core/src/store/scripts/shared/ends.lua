@@ -228,8 +228,10 @@
 
   local function delay(id, pause)
     -- `now` is cut to whole milliseconds: never too early.
-    call('ZADD', DELAYED, now + 1 + pause, id)
-    call('ZADD', DUE, 'LT', now + 1 + pause, 'D:')
+    local due = now + 1 + pause
+    call('ZADD', DELAYED, due, id)
+    call('ZADD', DUE, 'LT', due, 'D:')
+    return due
   end
 
   -- An attempt failed: the job runs again after a pause in ms, or is failed if it has no retry left.
