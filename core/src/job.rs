@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::store::record::ResultWanted;
+use crate::value::{choice, parse, parse_bool, parse_ms, within};
 use crate::worker::WorkerHandle;
 
 /// Longest job id, cluster name or member name, in bytes.
@@ -293,7 +294,6 @@ impl NewJob {
     /// Sets an option by its name in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value` and may be set more
     /// than once; `backoff` is `fixed` or `exponential`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        use crate::options::{choice, parse, parse_bool, parse_ms};
         match name {
             "id" => self.id = Some(value.to_owned()),
             "result" => self.result = parse_bool(name, value)?,
@@ -414,14 +414,6 @@ impl Extras {
         }
         Ok(())
     }
-}
-
-fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    let (value, low, high) = (value.as_millis(), low.as_millis(), high.as_millis());
-    Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")))
 }
 
 /// Checks a job id or a name: 1 to 256 bytes, no control characters.

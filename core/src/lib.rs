@@ -31,6 +31,7 @@ mod master;
 mod member;
 mod options;
 mod store;
+mod value;
 mod worker;
 
 pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
