@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Result, invalid};
-use crate::job::check_name;
-use crate::value::{choice, parse, parse_bool, parse_ms, within};
+use crate::id::check_name;
+use crate::new_job::MAX_PRIORITY;
+use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
 
 /// A host name or address with its port.
 pub type HostPort = (String, u16);
@@ -251,7 +252,7 @@ impl Options {
             return Err(invalid("failed_max must be 1 to 1,000,000"));
         }
         if let Some(ttl) = self.failed_ttl {
-            within("failed_ttl", ttl, Duration::from_secs(1), Duration::from_secs(10 * 365 * 86_400))?;
+            within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         self.ranges()?;
         if self.max_deaths > 200 {
@@ -415,7 +416,7 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
         .map(|part| {
             let pair =
                 part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
-            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= crate::job::MAX_PRIORITY.unsigned_abs())
+            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= MAX_PRIORITY.unsigned_abs())
                 .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
         })
         .collect()

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::error::{Result, invalid};
 
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
     choice(name, value, &[("true", true), ("false", false)])
 }
