@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod address;
 mod backoff;
 mod clock;
 mod cluster;
@@ -37,6 +38,7 @@ mod store;
 mod value;
 mod worker;
 
+pub use address::{Address, HostPort};
 pub use backoff::{Backoff, Growth};
 pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use error::{Error, ErrorKind, Result};
@@ -47,7 +49,7 @@ pub use info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use job::{ContentType, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, Outcome, Payload};
 pub use master::{Group, Master};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
-pub use options::{Address, Eviction, HostPort, Options, Requeue, Tls};
+pub use options::{Eviction, Options, Requeue, Tls};
 pub use worker::{Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.
