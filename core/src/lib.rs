@@ -19,31 +19,37 @@
 //! # }
 //! ```
 
+mod address;
+mod backoff;
 mod clock;
 mod cluster;
 mod error;
 mod event;
 mod health;
+mod id;
 mod info;
 mod job;
 pub mod log;
 mod master;
 mod member;
+mod new_job;
 mod options;
 mod store;
+mod value;
 mod worker;
 
+pub use address::{Address, HostPort};
+pub use backoff::{Backoff, Growth};
 pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
+pub use id::{MAX_NAME, random_id};
 pub use info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
-pub use job::{
-    Added, Backoff, ContentType, DEFAULT_RESULT_TTL, Durability, Failure, Finish, Growth, Job, JobData, MAX_ERROR_TEXT,
-    MAX_EXTRAS, MAX_NAME, MAX_PRIORITY, MAX_PROGRESS, MAX_RESULT, MAX_RETRIES, NewJob, Outcome, Payload, random_id,
-};
+pub use job::{ContentType, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, Outcome, Payload};
 pub use master::{Group, Master};
-pub use options::{Address, Eviction, HostPort, Options, Requeue, Tls};
+pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
+pub use options::{Eviction, Options, Requeue, Tls};
 pub use worker::{Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.

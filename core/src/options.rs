@@ -3,29 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
 use crate::error::{Result, invalid};
-use crate::job::check_name;
-
-/// A host name or address with its port.
-pub type HostPort = (String, u16);
-
-/// Where Redis is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// One server over TCP.
-    Tcp(HostPort),
-    /// One server over a Unix socket.
-    Unix(PathBuf),
-    /// The master that these Sentinels name.
-    Sentinel {
-        /// Any of the Sentinels.
-        sentinels: Vec<HostPort>,
-        /// The name of the master, as in `sentinel monitor <name>`.
-        master: String,
-    },
-    /// The node of a Redis Cluster that owns this cluster's hash slot.
-    Cluster(Vec<HostPort>),
-}
+use crate::id::check_name;
+use crate::new_job::MAX_PRIORITY;
+use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
 
 /// TLS by rustls. Without a CA of its own, the system's are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,18 +101,13 @@ pub struct Options {
     pub language: String,
 }
 
-/// The address of one server, or the parts of one, while options are being set in any order.
-const DEFAULT_HOST: &str = "localhost";
-const DEFAULT_PORT: u16 = 6379;
-const DEFAULT_SENTINEL_PORT: u16 = 26379;
-
 impl Options {
     /// The defaults, for the cluster of this name.
     pub fn new(cluster: impl Into<String>) -> Self {
         Options {
             cluster: cluster.into(),
             prefix: None,
-            address: Address::Tcp((DEFAULT_HOST.into(), DEFAULT_PORT)),
+            address: Address::local(),
             db: 0,
             username: None,
             password: None,
@@ -164,20 +141,11 @@ impl Options {
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "url" => return self.set_url(value),
-            "host" => self.tcp().0 = value.to_owned(),
-            "port" => self.tcp().1 = parse(name, value)?,
+            "host" => self.address.tcp().0 = value.to_owned(),
+            "port" => self.address.tcp().1 = parse(name, value)?,
             "socket" => self.address = Address::Unix(value.into()),
-            "sentinels" => {
-                let sentinels = host_ports(name, value, DEFAULT_SENTINEL_PORT)?;
-                match &mut self.address {
-                    Address::Sentinel { sentinels: current, .. } => *current = sentinels,
-                    other => *other = Address::Sentinel { sentinels, master: String::new() },
-                }
-            }
-            "sentinel_master" => match &mut self.address {
-                Address::Sentinel { master, .. } => *master = value.to_owned(),
-                other => *other = Address::Sentinel { sentinels: Vec::new(), master: value.to_owned() },
-            },
+            "sentinels" => *self.address.sentinel().0 = host_ports(name, value, DEFAULT_SENTINEL_PORT)?,
+            "sentinel_master" => *self.address.sentinel().1 = value.to_owned(),
             "nodes" => self.address = Address::Cluster(host_ports(name, value, DEFAULT_PORT)?),
             "db" => self.db = parse(name, value)?,
             "prefix" => self.prefix = Some(value.to_owned()),
@@ -250,7 +218,7 @@ impl Options {
             return Err(invalid("failed_max must be 1 to 1,000,000"));
         }
         if let Some(ttl) = self.failed_ttl {
-            within("failed_ttl", ttl, Duration::from_secs(1), Duration::from_secs(10 * 365 * 86_400))?;
+            within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         self.ranges()?;
         if self.max_deaths > 200 {
@@ -310,76 +278,6 @@ impl Options {
             })
             .collect())
     }
-
-    /// `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db` and `redis+cluster://h1,h2`; `rediss+…` for TLS.
-    fn set_url(&mut self, text: &str) -> Result<()> {
-        let bad = |why: &str| {
-            invalid(format!(
-                "the url is not usable: {why}. Forms: redis://user:password@host:port/db, rediss://…, unix:///path/to/socket?db=0, redis+sentinel://host:port,host:port/master/db, redis+cluster://host:port,host:port"
-            ))
-        };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
-        if let "unix" | "redis+unix" = scheme {
-            let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-            for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-                match &*key {
-                    "db" => self.db = parse("db", &value)?,
-                    "user" => self.username = Some(value.into_owned()),
-                    "pass" => self.password = Some(value.into_owned()),
-                    other => return Err(bad(&format!("unknown parameter `{other}`"))),
-                }
-            }
-            self.address = Address::Unix(path.into());
-            return Ok(());
-        }
-        let (tls, kind) = match scheme {
-            "redis" | "valkey" => (false, ""),
-            "rediss" | "valkeys" => (true, ""),
-            "redis+sentinel" => (false, "sentinel"),
-            "rediss+sentinel" => (true, "sentinel"),
-            "redis+cluster" => (false, "cluster"),
-            "rediss+cluster" => (true, "cluster"),
-            other => return Err(bad(&format!("unknown scheme `{other}`"))),
-        };
-        let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let hosts = if hosts.is_empty() { DEFAULT_HOST } else { hosts };
-        let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let decoded = |part: &str| (!part.is_empty()).then(|| percent_decoded(part));
-        if let Some(user) = decoded(user) {
-            self.username = Some(user);
-        }
-        if let Some(password) = decoded(password) {
-            self.password = Some(password);
-        }
-        let mut path = path.split('/').filter(|part| !part.is_empty());
-        self.address = match kind {
-            "sentinel" => Address::Sentinel {
-                sentinels: host_ports("url", hosts, DEFAULT_SENTINEL_PORT)?,
-                master: path.next().map(percent_decoded).ok_or_else(|| bad("the name of the master is missing"))?,
-            },
-            "cluster" => Address::Cluster(host_ports("url", hosts, DEFAULT_PORT)?),
-            _ => Address::Tcp(host_port("url", hosts, DEFAULT_PORT)?),
-        };
-        if let Some(db) = path.next() {
-            self.db = parse("db", db)?;
-        }
-        if path.next().is_some() {
-            return Err(bad("the path has too many parts"));
-        }
-        if tls {
-            self.tls.get_or_insert_default();
-        }
-        Ok(())
-    }
-
-    fn tcp(&mut self) -> &mut HostPort {
-        if !matches!(self.address, Address::Tcp(_)) {
-            self.address = Address::Tcp((DEFAULT_HOST.into(), DEFAULT_PORT));
-        }
-        let Address::Tcp(pair) = &mut self.address else { unreachable!("set just above") };
-        pair
-    }
 }
 
 /// Passwords stay out of logs and messages.
@@ -395,50 +293,6 @@ impl std::fmt::Debug for Options {
     }
 }
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let list = |hosts: &[HostPort]| hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",");
-        match self {
-            Address::Tcp((host, port)) => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "{}", path.display()),
-            Address::Sentinel { sentinels, master } => write!(f, "master `{master}` of the Sentinels {}", list(sentinels)),
-            Address::Cluster(nodes) => write!(f, "the Redis Cluster at {}", list(nodes)),
-        }
-    }
-}
-
-pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
-    choice(name, value, &[("true", true), ("false", false)])
-}
-
-/// A duration in milliseconds; fractions are cut.
-pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
-    let ms: f64 = parse(name, value)?;
-    if !(0.0..=1e15).contains(&ms) {
-        return Err(invalid(format!("{name} is `{value}`, not a number of milliseconds")));
-    }
-    Ok(Duration::from_millis(ms as u64))
-}
-
-pub(crate) fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
-    value.trim().parse().map_err(|_| invalid(format!("{name} is `{value}`, which is not a number in its range")))
-}
-
-pub(crate) fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
-    choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
-        let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
-        invalid(format!("{name} is `{value}`, it must be {}", texts.join(" or ")))
-    })
-}
-
-fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
-    if value < low || value > high {
-        let (value, low, high) = (value.as_millis(), low.as_millis(), high.as_millis());
-        return Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")));
-    }
-    Ok(())
-}
-
 /// `1:30,2:20`.
 fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -446,34 +300,10 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
         .map(|part| {
             let pair =
                 part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
-            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= crate::job::MAX_PRIORITY.unsigned_abs())
+            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= MAX_PRIORITY.unsigned_abs())
                 .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
         })
         .collect()
-}
-
-fn host_ports(name: &str, list: &str, default_port: u16) -> Result<Vec<HostPort>> {
-    list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| host_port(name, part, default_port)).collect()
-}
-
-/// `host`, `host:port`, `[v6]`, `[v6]:port`.
-fn host_port(name: &str, text: &str, default_port: u16) -> Result<HostPort> {
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = port.map_or(Ok(default_port), |port| parse(name, port))?;
-    Ok((host.to_owned(), port))
-}
-
-fn percent_decoded(text: &str) -> String {
-    // A lone `+` is a plus sign in the user part of a URL, unlike in a form.
-    let form = text.replace('+', "%2B");
-    url::form_urlencoded::parse(form.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -488,21 +318,6 @@ mod tests {
         }
         options.check()?;
         Ok(options)
-    }
-
-    #[test]
-    fn urls_name_every_kind_of_server() {
-        let options = with(&[("url", "rediss://ann:p%40ss@db.example:7000/3")]).unwrap();
-        assert_eq!(options.address, Address::Tcp(("db.example".into(), 7000)));
-        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("ann"), Some("p@ss")));
-        assert_eq!((options.db, options.tls.is_some()), (3, true));
-        let options = with(&[("url", "unix:///tmp/r.sock?db=2")]).unwrap();
-        assert_eq!((options.address, options.db), (Address::Unix("/tmp/r.sock".into()), 2));
-        let options = with(&[("url", "redis+sentinel://a:1,b/main/4")]).unwrap();
-        let sentinels = vec![("a".into(), 1), ("b".into(), 26379)];
-        assert_eq!((options.address, options.db), (Address::Sentinel { sentinels, master: "main".into() }, 4));
-        let options = with(&[("url", "redis+cluster://a:1,[::1]:2")]).unwrap();
-        assert_eq!(options.address, Address::Cluster(vec![("a".into(), 1), ("::1".into(), 2)]));
     }
 
     #[test]

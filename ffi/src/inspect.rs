@@ -43,9 +43,7 @@ pub unsafe extern "C" fn swarm_master_job(
         let place = place(json, "json")?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
-        place.give_any(member.ask(timeout_ms, "looking up a job", |core| async move {
-            core.job(&id).await?.map(|job| written(serde_json::to_string(&job))).transpose()
-        })?);
+        place.give_any(member.ask(timeout_ms, "looking up a job", |core| look_job(core, id))?);
         Ok(())
     })
 }
@@ -66,9 +64,7 @@ pub unsafe extern "C" fn swarm_master_job_async(
         let member = swarm_master::member(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let id = unsafe { text(id, "id") }?.to_owned();
-        member.ask_async(done, user_data, |core| async move {
-            core.job(&id).await?.map(|job| written(serde_json::to_string(&job))).transpose()
-        })
+        member.ask_async(done, user_data, |core| look_job(core, id))
     })
 }
 
@@ -130,9 +126,7 @@ pub unsafe extern "C" fn swarm_master_queues(
     guard(error, || {
         let member = swarm_master::member(master)?;
         let place = place(json, "json")?;
-        place.give_any(member.ask(timeout_ms, "counting the queues", |core| async move {
-            written(serde_json::to_string(&core.queues().await?)).map(Some)
-        })?);
+        place.give_any(member.ask(timeout_ms, "counting the queues", look_queues)?);
         Ok(())
     })
 }
@@ -148,10 +142,7 @@ pub unsafe extern "C" fn swarm_master_queues_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        member.ask_async(done, user_data, |core| async move { written(serde_json::to_string(&core.queues().await?)).map(Some) })
-    })
+    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, look_queues))
 }
 
 /// Writes to `json` what is known of all members alive.
@@ -166,9 +157,7 @@ pub unsafe extern "C" fn swarm_master_members(
     guard(error, || {
         let member = swarm_master::member(master)?;
         let place = place(json, "json")?;
-        place.give_any(member.ask(timeout_ms, "looking up the members", |core| async move {
-            written(serde_json::to_string(&core.members().await?)).map(Some)
-        })?);
+        place.give_any(member.ask(timeout_ms, "looking up the members", look_members)?);
         Ok(())
     })
 }
@@ -184,10 +173,7 @@ pub unsafe extern "C" fn swarm_master_members_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        member.ask_async(done, user_data, |core| async move { written(serde_json::to_string(&core.members().await?)).map(Some) })
-    })
+    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, look_members))
 }
 
 impl swarm_text {
@@ -215,12 +201,27 @@ impl Page {
     }
 
     async fn look(self, core: Master) -> Result<Option<swarm_text>> {
-        written(serde_json::to_string(&core.jobs(self.state, self.after.as_deref(), self.limit).await?)).map(Some)
+        written(serde_json::to_string(&core.jobs(self.state, self.after.as_deref(), self.limit).await?))
     }
 }
 
-fn written(json: serde_json::Result<String>) -> Result<swarm_text> {
+async fn look_job(core: Master, id: String) -> Result<Option<swarm_text>> {
+    match core.job(&id).await? {
+        Some(job) => written(serde_json::to_string(&job)),
+        None => Ok(None),
+    }
+}
+
+async fn look_queues(core: Master) -> Result<Option<swarm_text>> {
+    written(serde_json::to_string(&core.queues().await?))
+}
+
+async fn look_members(core: Master) -> Result<Option<swarm_text>> {
+    written(serde_json::to_string(&core.members().await?))
+}
+
+fn written(json: serde_json::Result<String>) -> Result<Option<swarm_text>> {
     let json = json.map_err(|e| Error::new(ErrorKind::Internal, format!("writing what was seen as JSON: {e}")))?;
     // JSON text has no NUL.
-    Ok(swarm_text { text: c_text(&json) })
+    Ok(Some(swarm_text { text: c_text(&json) }))
 }

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::closed;
 use crate::error::Error;
-use crate::job::{Added, Durability, Ids, NewJob, Start};
+use crate::id::Ids;
+use crate::new_job::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
 use crate::worker::Done;

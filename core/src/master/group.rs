@@ -7,7 +7,9 @@ use futures_util::stream::FuturesUnordered;
 
 use super::{Master, waited};
 use crate::error::Result;
-use crate::job::{NewJob, Outcome, random_ids};
+use crate::id::random_ids;
+use crate::job::Outcome;
+use crate::new_job::NewJob;
 
 /// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
 pub struct Group {

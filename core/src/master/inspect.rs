@@ -2,8 +2,8 @@
 
 use super::Master;
 use crate::error::{Result, invalid};
+use crate::id::check_name;
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, Queues};
-use crate::job::check_name;
 use crate::store::look;
 
 /// Jobs of one page, at most.

@@ -19,8 +19,10 @@ use waits::Waits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Told};
 use crate::health::{Health, Stats};
-use crate::job::{Added, NewJob, Outcome, check_name, random_id};
+use crate::id::{check_name, random_id};
+use crate::job::Outcome;
 use crate::member::Shared;
+use crate::new_job::{Added, NewJob};
 use crate::options::Options;
 use crate::worker::Done;
 

@@ -12,7 +12,7 @@ use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventQueue};
 use crate::health::Health;
-use crate::job::random_id;
+use crate::id::random_id;
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Store};

@@ -2,8 +2,8 @@
 
 use redis::{RedisError, ServerErrorKind};
 
+use crate::address::Address;
 use crate::error::{Error, ErrorKind};
-use crate::options::Address;
 
 /// A call that failed.
 #[derive(Clone, Debug)]

@@ -10,8 +10,9 @@ use redis::{
 };
 
 use super::failure::Failed;
+use crate::address::{Address, HostPort};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Address, Eviction, HostPort, Options, Tls};
+use crate::options::{Eviction, Options, Tls};
 
 /// Oldest server whose commands and script rules the scripts rest on.
 const OLDEST: (u32, u32) = (6, 2);

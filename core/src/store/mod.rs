@@ -24,7 +24,7 @@ use script::{Script, Scripts};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
-use crate::job::Durability;
+use crate::new_job::Durability;
 use crate::options::Options;
 
 static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));

@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
+use crate::backoff::{Backoff, Growth};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{
-    Backoff, ContentType, DEFAULT_RESULT_TTL, Extras, Failure, Growth, JobData, MAX_EXTRAS, NewJob, Outcome, Payload,
-};
+use crate::job::{ContentType, Failure, JobData, Outcome, Payload};
+use crate::new_job::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
 
 const BYTES: u8 = 1;
 const RESULT: u8 = 2;

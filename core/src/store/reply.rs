@@ -147,45 +147,34 @@ pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
 }
 
 pub(crate) fn stats(reply: Value) -> Result<Stats> {
-    let numbers: Vec<u64> =
-        array(reply)?.iter().map(|value| if let Value::Int(n) = value { (*n).max(0) as u64 } else { 0 }).collect();
-    let [
-        waiting,
-        held,
-        deleting,
-        delayed,
-        parked,
-        failed,
-        results,
-        members,
-        added,
-        completed,
-        failures,
-        deleted,
-        deaths,
-        retries,
-        revived,
-    ] = numbers[..]
-    else {
-        return Err(odd("stats"));
+    let mut counts = array(reply)?.into_iter();
+    let mut next = || match counts.next() {
+        Some(Value::Int(count)) => Ok(count.max(0) as u64),
+        Some(_) => Ok(0),
+        None => Err(odd("stats")),
     };
-    Ok(Stats {
-        waiting,
-        held,
-        deleting,
-        delayed,
-        parked,
-        failed,
-        results,
-        members,
-        added,
-        completed,
-        failures,
-        deleted,
-        deaths,
-        retries,
-        revived,
-    })
+    // In the order of the reply of `stats.lua`.
+    let stats = Stats {
+        waiting: next()?,
+        held: next()?,
+        deleting: next()?,
+        delayed: next()?,
+        parked: next()?,
+        failed: next()?,
+        results: next()?,
+        members: next()?,
+        added: next()?,
+        completed: next()?,
+        failures: next()?,
+        deleted: next()?,
+        deaths: next()?,
+        retries: next()?,
+        revived: next()?,
+    };
+    match counts.next() {
+        Some(_) => Err(odd("stats")),
+        None => Ok(stats),
+    }
 }
 
 pub(super) fn array(value: Value) -> Result<Vec<Value>> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::record::{write_array, write_integer, write_record, write_string};
 use super::*;
-use crate::job::{NewJob, Payload};
+use crate::job::Payload;
+use crate::new_job::NewJob;
 use server::Redis;
 
 const NOBODY: &str = "00000000000000000000";

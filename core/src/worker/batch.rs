@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Done;
 use crate::error::{Error, ErrorKind};
-use crate::job::{Extras, Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
+use crate::job::{Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
+use crate::new_job::Extras;
 use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
 
 /// Jobs ended in one round, at most.

@@ -19,7 +19,8 @@ pub use process::Process;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::health::{Health, Stats};
-use crate::job::{Finish, JobData, MAX_PROGRESS, check_name};
+use crate::id::check_name;
+use crate::job::{Finish, JobData, MAX_PROGRESS};
 use crate::member::Shared;
 use crate::options::Options;
 

@@ -1,0 +1,56 @@
+//! The pauses between the attempts of a job.
+
+use std::time::Duration;
+
+use crate::error::{Result, invalid};
+use crate::value::{YEAR, within};
+
+/// The pause before a failed job runs again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// How the pause grows with each attempt.
+    pub growth: Growth,
+    /// The first pause; 1 s unless set.
+    pub delay: Duration,
+    /// The longest pause; 1 hour unless set.
+    pub max: Duration,
+    /// The share of each pause that is random, 0 to 1; none unless set. With 0.2, a pause is 80 to 100 % of its length.
+    pub jitter: f64,
+}
+
+/// How pauses between attempts grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Growth {
+    /// Every pause is as long as the first.
+    #[default]
+    Fixed,
+    /// Every pause is twice as long as the one before.
+    Exponential,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { growth: Growth::Fixed, delay: Duration::from_secs(1), max: Duration::from_secs(3600), jitter: 0.0 }
+    }
+}
+
+impl Backoff {
+    /// The pause after `failed` failed attempts, 1 or more.
+    pub(crate) fn pause(&self, failed: u32) -> Duration {
+        let factor = match self.growth {
+            Growth::Fixed => 1.0,
+            Growth::Exponential => 2f64.powi(failed.saturating_sub(1).min(1000) as i32),
+        };
+        let full = (self.delay.as_secs_f64() * factor).min(self.max.as_secs_f64());
+        Duration::from_secs_f64(full * (1.0 - self.jitter * rand::random::<f64>()))
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        within("backoff_delay", self.delay, Duration::ZERO, YEAR)?;
+        within("backoff_max", self.max, Duration::ZERO, YEAR)?;
+        if !(0.0..=1.0).contains(&self.jitter) {
+            return Err(invalid(format!("backoff_jitter is {}, it must be 0 to 1", self.jitter)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Ids and names: what they may be, and fresh ones.
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use crate::error::{Error, ErrorKind, Result, invalid};
+
+/// Longest job id, cluster name or member name, in bytes.
+pub const MAX_NAME: usize = 256;
+
+/// Checks a job id or a name: 1 to 256 bytes, no control characters.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(invalid(format!("the {what} is empty")));
+    }
+    if name.len() > MAX_NAME {
+        return Err(Error::new(ErrorKind::TooLarge, format!("the {what} has {} bytes, the limit is {MAX_NAME}", name.len())));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(invalid(format!("the {what} has a control character")));
+    }
+    Ok(())
+}
+
+/// A fresh id: 20 lower-case hexadecimal characters, 80 random bits.
+pub fn random_id() -> String {
+    Ids::new().next()
+}
+
+/// A source of fresh ids.
+pub(crate) fn random_ids() -> Ids {
+    Ids::new()
+}
+
+/// Many fresh ids for one call to the system. Belongs to one object, and never to a process: a forked child would make its parent's ids.
+pub(crate) struct Ids(SmallRng);
+
+impl Ids {
+    pub(crate) fn new() -> Self {
+        Ids(SmallRng::from_os_rng())
+    }
+
+    pub(crate) fn next(&mut self) -> String {
+        let mut bytes = [0u8; 10];
+        self.0.fill(&mut bytes);
+        let mut id = String::with_capacity(20);
+        for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            id.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_20_hex_characters_and_differ() {
+        let (a, b) = (random_id(), random_id());
+        assert!(a.len() == 20 && a.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)), "{a}");
+        assert_ne!(a, b);
+    }
+}
