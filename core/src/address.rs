@@ -78,7 +78,7 @@ impl Options {
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         if let "unix" | "redis+unix" = scheme {
             let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-            for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            for (key, value) in form_urlencoded::parse(query.as_bytes()) {
                 match &*key {
                     "db" => self.db = parse("db", &value)?,
                     "user" => self.username = Some(value.into_owned()),
@@ -139,20 +139,24 @@ pub(crate) fn host_ports(name: &str, list: &str, default_port: u16) -> Result<Ve
 fn host_port(name: &str, text: &str, default_port: u16) -> Result<HostPort> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        Some((host, rest)) => (
+            host,
+            Some(rest.strip_prefix(':').ok_or_else(|| invalid(format!("{name}: `{text}` lacks a colon before the port")))?),
+        ),
         None => match text.rsplit_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
         },
     };
     let port = port.map_or(Ok(default_port), |port| parse(name, port))?;
+    if host.is_empty() || port == 0 {
+        return Err(invalid(format!("{name}: `{text}` needs a host, and a port from 1 to 65535 if any")));
+    }
     Ok((host.to_owned(), port))
 }
 
 fn percent_decoded(text: &str) -> String {
-    // A lone `+` is a plus sign in the user part of a URL, unlike in a form.
-    let form = text.replace('+', "%2B");
-    url::form_urlencoded::parse(form.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -172,6 +176,8 @@ mod tests {
         assert_eq!(options.address, Address::Tcp(("db.example".into(), 7000)));
         assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("ann"), Some("p@ss")));
         assert_eq!((options.db, options.tls.is_some()), (3, true));
+        let options = with("redis://:a+b=c&d=@db.example");
+        assert_eq!((options.username, options.password.as_deref()), (None, Some("a+b=c&d=")));
         let options = with("unix:///tmp/r.sock?db=2");
         assert_eq!((options.address, options.db), (Address::Unix("/tmp/r.sock".into()), 2));
         let options = with("redis+sentinel://a:1,b/main/4");
@@ -179,5 +185,8 @@ mod tests {
         assert_eq!((options.address, options.db), (Address::Sentinel { sentinels, master: "main".into() }, 4));
         let options = with("redis+cluster://a:1,[::1]:2");
         assert_eq!(options.address, Address::Cluster(vec![("a".into(), 1), ("::1".into(), 2)]));
+        for bad in ["redis://[::1]6380", "redis+cluster://a,:7000", "redis://a:0", "redis+sentinel://a", "http://a"] {
+            assert!(Options::new("mail").set("url", bad).is_err(), "{bad}");
+        }
     }
 }
