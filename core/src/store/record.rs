@@ -1,10 +1,10 @@
 //! The packed record of a job, and the messages between members and scripts.
 //!
-//! Record: flags (1 byte), [deaths (1)], [result ttl in s (4, big endian), length (1), requester], [failed attempts (1), length (2, big
-//! endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not JSON; 2 the result is
-//! wanted; 4 deaths follow; 8 extras follow; 16 among them are some
-//! with which scripts have something to do when the job is given or ends; 32 it is a suspect, because more
-//! workers than it is allowed died in a row while they held it and others. Extras are a msgpack map of those that are set, under the letters below.
+//! Record: flags (1 byte), [deaths (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
+//! attempts (1), length (2, big endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not
+//! JSON; 2 the result is wanted; 4 deaths follow; 8 extras follow; 16 among them are some with which scripts have something to do when the
+//! job is given or ends; 32 it is a suspect, because more workers than it is allowed died in a row while they held it and others; 64 a
+//! resource follows, which scripts read without unpacking extras. Extras are a msgpack map of those that are set, under the letters below.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ const DEATHS: u8 = 4;
 const EXTRAS: u8 = 8;
 const CARE: u8 = 16;
 const SUSPECT: u8 = 32;
-const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE | SUSPECT;
+const RESOURCE: u8 = 64;
+const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE | SUSPECT | RESOURCE;
 
 /// What a job's record says about its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,21 +38,32 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         flags |= RESULT;
         length += 5 + requester.len();
     }
-    let mut extras = Vec::new();
+    let (mut resource, mut extras) = ("", Vec::new());
     if let Some(job) = &job.extras {
-        flags |= if job.need_care() { EXTRAS | CARE } else { EXTRAS };
-        write_extras(&mut extras, job);
-        length += 3 + extras.len();
+        if !job.resource.is_empty() {
+            resource = &job.resource;
+            flags |= RESOURCE;
+            length += 2 + resource.len();
+        }
+        // Even if none is set: the job may be delayed, and scripts look for a plain one in its queue only.
+        if write_extras(&mut extras, job) || resource.is_empty() {
+            flags |= if job.need_beginning() { EXTRAS | CARE } else { EXTRAS };
+            length += 3 + extras.len();
+        }
     }
     write_string_length(out, length);
     out.push(flags);
+    if flags & RESOURCE != 0 {
+        out.extend_from_slice(&(resource.len() as u16).to_be_bytes());
+        out.extend_from_slice(resource.as_bytes());
+    }
     if job.result {
         let ttl = job.result_ttl.unwrap_or(DEFAULT_RESULT_TTL);
         out.extend_from_slice(&(ttl.as_millis().div_ceil(1000) as u32).to_be_bytes());
         out.push(requester.len() as u8);
         out.extend_from_slice(requester.as_bytes());
     }
-    if !extras.is_empty() {
+    if flags & EXTRAS != 0 {
         out.push(0);
         out.extend_from_slice(&(extras.len() as u16).to_be_bytes());
         out.extend_from_slice(&extras);
@@ -85,6 +97,12 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         let (&count, after) = rest.split_first()?;
         (head.deaths, rest) = (u32::from(count), after);
     }
+    let mut resource = "";
+    if flags & RESOURCE != 0 {
+        let (length, after) = rest.split_at_checked(2)?;
+        let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes([length[0], length[1]])))?;
+        (resource, rest) = (std::str::from_utf8(text).ok()?, after);
+    }
     if flags & RESULT != 0 {
         let (fixed, after) = rest.split_at_checked(5)?;
         let (requester, after) = after.split_at_checked(usize::from(fixed[4]))?;
@@ -100,6 +118,9 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         head.extras = Some(Box::new(read_extras(extras).ok()?));
         rest = after;
     }
+    if !resource.is_empty() {
+        head.extras.get_or_insert_default().resource = resource.to_owned();
+    }
     Some((head, rest))
 }
 
@@ -113,7 +134,8 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     Ok(job)
 }
 
-fn write_extras(out: &mut Vec<u8>, extras: &Extras) {
+/// Writes those that are set, besides the resource; whether there are any.
+fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
     let mut fields = Vec::new();
     let mut count = 0;
@@ -125,7 +147,7 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) {
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
     }
-    for (name, text) in [("k", &extras.task), ("r", &extras.resource), ("s", &extras.similar), ("o", &extras.tied_to)] {
+    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.tied_to)] {
         if !text.is_empty() {
             field(name, &|out| write_string(out, text.as_bytes()));
         }
@@ -159,6 +181,7 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) {
     write_map(out, count);
     out.extend_from_slice(&fields);
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
+    count > 0
 }
 
 fn read_extras(packed: &[u8]) -> Result<Extras> {
@@ -170,7 +193,6 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
         match name {
             "p" => extras.priority = unpack.integer()?,
             "k" => extras.task = unpack.text()?.to_owned(),
-            "r" => extras.resource = unpack.text()?.to_owned(),
             "s" => extras.similar = unpack.text()?.to_owned(),
             "o" => extras.tied_to = unpack.text()?.to_owned(),
             "n" => extras.retries = unpack.integer()?.max(0) as u32,

@@ -65,7 +65,7 @@ impl Bench {
             let mut ended = ended.to_vec();
             ended.sort_by_key(|(kind, _, _)| *kind != 'c');
             let detailed = ended.iter().filter(|(kind, _, _)| *kind != 'c').count();
-            write_array(&mut packed, 3);
+            write_array(&mut packed, 4);
             write_array(&mut packed, ended.len());
             ended.iter().for_each(|(_, id, _)| write_string(&mut packed, id.as_bytes()));
             write_array(&mut packed, ended.len());
@@ -75,6 +75,7 @@ impl Bench {
                 write_array(&mut packed, 1);
                 write_string(&mut packed, kind.to_string().as_bytes());
             }
+            write_array(&mut packed, 0);
         }
         let call = SyncCall { number, keep_from: String::new(), credit: credit.into(), ended: packed, ..SyncCall::default() };
         self.store.sync(member, &call).await.unwrap()

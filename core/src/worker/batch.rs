@@ -18,6 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 /// How a job ends, with all that the script needs.
 enum End {
     Complete,
+    /// Another job may have this resource now.
+    CompleteAndFree(String),
     CompleteWithResult {
         ttl_secs: u32,
         requester: String,
@@ -47,9 +49,13 @@ enum End {
 #[derive(Default)]
 pub(crate) struct Batch {
     plain: Vec<(String, u64)>,
+    /// Completed without a result, with the resource that is free now.
+    freeing: Vec<(String, u64, String)>,
     detailed: Vec<(String, u64, End)>,
-    plain_dones: Vec<(usize, Done<()>)>,
-    detailed_dones: Vec<(usize, Done<()>)>,
+    /// By position in each of these.
+    plain_dones: Dones,
+    freeing_dones: Dones,
+    detailed_dones: Dones,
 }
 
 /// The callbacks of a round under way, by position in its batch.
@@ -57,11 +63,11 @@ pub(crate) type Dones = Vec<(usize, Done<()>)>;
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.detailed.is_empty()
+        self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.plain.len() + self.detailed.len()
+        self.plain.len() + self.freeing.len() + self.detailed.len()
     }
 
     /// Ends a held job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
@@ -77,6 +83,9 @@ impl Batch {
                     return false;
                 }
                 End::Fail { careful, reason: "failed", text }
+            }
+            Finish::Complete(_) if frees_only(job) => {
+                End::CompleteAndFree(job.extras.as_ref().map_or_else(String::new, |extras| extras.resource.clone()))
             }
             Finish::Complete(payload) if careful => {
                 let outcome = if wants_outcome(job) { write_outcome(&payload) } else { Vec::new() };
@@ -128,6 +137,10 @@ impl Batch {
                 self.plain.push((id, fence));
                 (self.plain.len() - 1, &mut self.plain_dones)
             }
+            End::CompleteAndFree(resource) => {
+                self.freeing.push((id, fence, resource));
+                (self.freeing.len() - 1, &mut self.freeing_dones)
+            }
             end => {
                 self.detailed.push((id, fence, end));
                 (self.detailed.len() - 1, &mut self.detailed_dones)
@@ -138,17 +151,20 @@ impl Batch {
         }
     }
 
-    /// The packed batch, jobs without details first, and the callbacks by position.
+    /// The packed batch, plain jobs first and those with details last, and the callbacks by position.
     pub(crate) fn pack(mut self, incarnation: &str) -> (Vec<u8>, Dones) {
         let count = self.len();
         if count == 0 {
             return (Vec::new(), Vec::new());
         }
         let mut out = Vec::with_capacity(count * (24 + 42) + 16);
-        write_array(&mut out, 3);
+        write_array(&mut out, 4);
         write_array(&mut out, count);
-        let all =
-            || self.plain.iter().map(|(id, fence)| (id, fence)).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)));
+        let all = || {
+            let plain = self.plain.iter().map(|(id, fence)| (id, fence));
+            let freeing = self.freeing.iter().map(|(id, fence, _)| (id, fence));
+            plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)))
+        };
         for (id, _) in all() {
             write_string(&mut out, id.as_bytes());
         }
@@ -205,11 +221,17 @@ impl Batch {
                     write_array(&mut out, 1);
                     write_string(&mut out, b"S");
                 }
-                End::Complete => unreachable!("plain completions have no details"),
+                End::Complete | End::CompleteAndFree(_) => unreachable!("they have no details"),
             }
         }
-        let offset = self.plain.len();
+        write_array(&mut out, self.freeing.len());
+        for (_, _, resource) in &self.freeing {
+            write_string(&mut out, resource.as_bytes());
+        }
         let mut dones = self.plain_dones;
+        let mut offset = self.plain.len();
+        dones.extend(self.freeing_dones.drain(..).map(|(position, done)| (position + offset, done)));
+        offset += self.freeing.len();
         dones.extend(self.detailed_dones.drain(..).map(|(position, done)| (position + offset, done)));
         (out, dones)
     }
@@ -218,6 +240,12 @@ impl Batch {
 /// Scripts have something to do when the job ends.
 fn is_careful(job: &JobData) -> bool {
     job.suspect || job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)
+}
+
+/// Its resource is all that scripts have to see to when it is completed.
+fn frees_only(job: &JobData) -> bool {
+    let only = |extras: &Extras| !extras.resource.is_empty() && !extras.need_beginning();
+    job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
 /// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.

@@ -24,7 +24,7 @@ local function describe(id)
     local delayed = call('ZSCORE', keys.delayed, id)
     if delayed then
       state, due = 'delayed', tonumber(delayed)
-    elseif call('ZSCORE', keys.parked, id) then
+    elseif call('SISMEMBER', keys.parked, id) == 1 then
       state = 'parked'
     end
   end
@@ -38,20 +38,37 @@ local function page_of(key, cursor, number, reverse)
   return ids, #ids == number and tostring(from + number) or ''
 end
 
+-- Ids of a hash or set, which has no order, and where the next page begins. One step of a scan may bring more than was asked for: a cursor says where
+-- the step began and how many of its ids were told.
+local function scan_page(command, key, cursor, number)
+  local from, told = string.match(cursor, '^(%d+):(%d+)$')
+  from, told = from or '0', tonumber(told) or 0
+  local scanned = call(command, key, from, 'COUNT', number)
+  local all, ids = {}, {}
+  for i = 1, #scanned[2], command == 'HSCAN' and 2 or 1 do
+    if scanned[2][i] ~= '' then
+      all[#all + 1] = scanned[2][i]
+    end
+  end
+  table.sort(all)
+  for i = told + 1, math.min(told + number, #all) do
+    ids[#ids + 1] = all[i]
+  end
+  if told + number < #all then
+    return ids, from .. ':' .. told + number
+  end
+  return ids, scanned[1] ~= '0' and scanned[1] .. ':0' or ''
+end
+
 local function page(state, cursor, number)
   if state == 'failed' then
     return page_of(FAILED_AT, cursor, number, true)
-  elseif state == 'delayed' or state == 'parked' then
-    return page_of(keys[state], cursor, number)
+  elseif state == 'delayed' then
+    return page_of(keys.delayed, cursor, number)
+  elseif state == 'parked' then
+    return scan_page('SSCAN', keys.parked, cursor, number)
   elseif state == 'held' then
-    local scanned = call('HSCAN', OWNER, cursor == '' and '0' or cursor, 'COUNT', number)
-    local ids = {}
-    for i = 1, #scanned[2], 2 do
-      if scanned[2][i] ~= '' then
-        ids[#ids + 1] = scanned[2][i]
-      end
-    end
-    return ids, scanned[1] ~= '0' and scanned[1] or ''
+    return scan_page('HSCAN', OWNER, cursor, number)
   end
   -- Waiting: the cursor names a queue and an offset in it.
   local offset, priority, task = string.match(cursor, '^(%d+):(-?%d+):(.*)$')
@@ -78,7 +95,8 @@ if what == 'job' then
   local job = describe(ARGV[2])
   return job and cmsgpack.pack(job) or ''
 elseif what == 'jobs' then
-  local ids, next_cursor = page(ARGV[2], ARGV[3], tonumber(ARGV[4]))
+  -- No more than a call may carry of payloads.
+  local ids, next_cursor = page(ARGV[2], ARGV[3], math.min(tonumber(ARGV[4]), move_limit))
   local answer = { next_cursor }
   for _, id in ipairs(ids) do
     local job = describe(id)

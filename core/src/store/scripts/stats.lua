@@ -11,7 +11,7 @@ local more = call('HMGET', META, 'retries', 'revived')
 local function total(value)
   return tonumber(value) or 0
 end
-local delayed, parked = call('ZCARD', extras().keys.delayed), call('ZCARD', extras().keys.parked)
+local delayed, parked = call('ZCARD', extras().keys.delayed), call('SCARD', extras().keys.parked)
 return { entries(JOBS) - held - delayed - parked, held, deleting, delayed, parked, call('HLEN', FAILED), entries(RESULTS),
   call('SCARD', MEMBERS), total(counters.added), total(counters.completed), total(counters.failures), total(counters.deleted),
   total(counters.deaths), total(more[1]), total(more[2]) }

@@ -1,11 +1,12 @@
 -- One round of a member: renews its lease, ends jobs, takes new ones, does what is due.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
---       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details}, or ''), room to add in each range
+--       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details, resources}, or ''), room to add in each range
 --       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
 --       tasks it takes from now on (msgpack, or ''; its credit is dropped with them)
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
---       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result. An upper-case letter
+--       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result, those before the ones
+--       with details have the resources and nothing else to see to. An upper-case letter
 --       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member it is tied to, 1 if it has
 --       timeouts, 1 if it is a suspect}, {'T', pause in ms, text} fail this attempt
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
@@ -49,11 +50,11 @@ if number == 0 then
   return answer(false, false, 0, 0, -1)
 end
 
--- What the member takes, if that is not just any job without a task.
+-- The member does not take just any job without a task.
+local choosy = ARGV[7] ~= ''
 if ARGV[9] ~= '' then
   extras().retask(inc, ARGV[9])
 end
-local member = ARGV[7] ~= '' and extras().member(inc)
 if last_batch and number < last_batch[1] then
   return { 2 }
 end
@@ -77,7 +78,12 @@ if last_batch and number == last_batch[1] then
       end
     end
   end
-  local score = member and extras().score(inc, member) or call('ZSCORE', LOAD, inc)
+  local score
+  if choosy then
+    score = extras().score(inc, extras().member(inc))
+  else
+    score = call('ZSCORE', LOAD, inc)
+  end
   return answer(again, last_batch[4], last_batch[5], taken, score and credit_of(tonumber(score)) or 0)
 end
 
@@ -86,8 +92,9 @@ local rejected = {}
 -- shrink and grow with each round.
 local completed_plainly
 -- Ends jobs in all the ways there are.
-local function end_jobs(ids, wanted, details, owners)
+local function end_jobs(ids, wanted, details, resources, owners)
   local plain = #ids - #details
+  local without_resource = plain - #resources
   local gone, completed = ids, {}
   local back, results, stopped = {}, { {}, {}, {}, {} }, {}
   -- Jobs with extras that are completed; those whose record has to be looked at.
@@ -97,6 +104,7 @@ local function end_jobs(ids, wanted, details, owners)
     local detail = i > plain and details[i - plain] or nil
     local kind = detail and detail[1] or 'c'
     local plain_kind = string.lower(kind)
+    local resource = not detail and resources[i - without_resource]
     local how
     if owners[i] == wanted[i] and plain_kind ~= 's' then
       how = plain_kind
@@ -105,6 +113,8 @@ local function end_jobs(ids, wanted, details, owners)
         if detail then
           local n = #results[1] + 1
           results[1][n], results[2][n], results[3][n], results[4][n] = ids[i], detail[4], detail[2], detail[3]
+        elseif resource then
+          extras().free(resource, ids[i])
         end
       end
     elseif owners[i] == wanted[i] .. ':d' then
@@ -123,7 +133,7 @@ local function end_jobs(ids, wanted, details, owners)
     if how == 'c' and kind == 'C' then
       special_ids[#special_ids + 1] = ids[i]
       special_details[#special_details + 1] = detail
-    elseif how and (kind ~= plain_kind or kind == 'f') then
+    elseif how and (kind ~= plain_kind or kind == 'f' or how == 's' and resource) then
       careful[#careful + 1] = { id = ids[i], how = how, detail = detail }
       careful_ids[#careful_ids + 1] = ids[i]
     end
@@ -191,15 +201,11 @@ local function end_jobs(ids, wanted, details, owners)
       enqueue(again, again_records, which == 1 and front)
     end
   end
-  if before_writing then
-    -- Jobs whose turn it is now may go to this member.
-    before_writing()
-  end
 end
 
 if ARGV[6] ~= '' then
   local done = cmsgpack.unpack(ARGV[6])
-  local ids, wanted, details = done[1], done[2], done[3]
+  local ids, wanted, details, resources = done[1], done[2], done[3], done[4]
   local owners = call('HMGET', OWNER, unpack(ids))
   local plainly = #details == 0
   for i = 1, #ids do
@@ -211,11 +217,20 @@ if ARGV[6] ~= '' then
   if plainly then
     completed_plainly = ids
     count('completed', #ids)
+    if #resources > 0 then
+      extras().free_all(resources, ids)
+    end
   else
-    end_jobs(ids, wanted, details, owners)
+    end_jobs(ids, wanted, details, resources, owners)
   end
 end
--- Waiting jobs for the slots that are free, and credit for those that stay so.
+-- Jobs whose turn it is now, because others ended, come before those that wait.
+local ids, records = {}, {}
+if before_writing then
+  ids, records = extras().pass_on(not (choosy or special) and inc, tonumber(ARGV[5]) or 0, completed_plainly and #completed_plainly or 0)
+end
+-- Waiting jobs for the slots that are free, and credit for those that stay so. Read only now: what ended may have gone to this member.
+local member = choosy and extras().member(inc)
 local score
 if member then
   score = extras().score(inc, member)
@@ -235,7 +250,7 @@ end
 local taken, jobs, fence, returned = 0, false, 0, 0
 local byte = string.byte
 if credit > 0 then
-  local ids, records, popped, empty = {}, {}, 0, false
+  local popped, empty = 0, false
   if member or special then
     local left
     ids, records, left = extras().take(member or { tasks = { '' } }, credit)

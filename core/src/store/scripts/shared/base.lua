@@ -5,8 +5,9 @@ local META, JOBS, OWNER, READY, GHOSTS, LOAD, DUE, MEMBERS, FAILED, FAILED_AT, R
 local call = redis.call
 
 -- The key of a member chosen in here. META is "{prefix}:meta"; all keys share its hash tag.
+local PREFIX = string.sub(META, 1, -5)
 local function key_of(part, inc)
-  return string.sub(META, 1, -5) .. part .. ':' .. inc
+  return PREFIX .. part .. ':' .. inc
 end
 
 -- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
@@ -74,11 +75,25 @@ if largest > 4096 then
   move_limit = math.max(1, math.min(1000, math.floor(4194304 / largest)))
 end
 
--- Record: flags, [deaths], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras (msgpack)], payload.
--- Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends, 32 suspect: more
--- workers than it is allowed died in a row while they held it and others. A record may be damaged: it is read as far as it goes, and its worker will fail it.
+-- Record: flags, [deaths], [length (2), resource], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras
+-- (msgpack)], payload. Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends,
+-- 32 suspect: more workers than it is allowed died in a row while they held it and others, 64 resource. A record may be damaged: it is read
+-- as far as it goes, and its worker will fail it.
 local function has_extras(record)
   return (string.byte(record, 1) or 0) >= 8
+end
+
+-- Where the part after the flags and deaths begins.
+local function after_deaths(record)
+  return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and 3 or 2
+end
+
+-- The length of the part that names the resource.
+local function resource_length(record, at)
+  if bit.band(string.byte(record, 1) or 0, 64) == 0 or #record < at + 1 then
+    return 0
+  end
+  return 2 + struct.unpack('>I2', record, at)
 end
 
 local function deaths_of(record)
@@ -87,15 +102,17 @@ end
 
 local function with_deaths(record, deaths, suspect)
   local flags = string.byte(record, 1) or 0
-  local rest = bit.band(flags, 4) ~= 0 and 3 or 2
-  return string.char(bit.bor(bit.band(flags, 31), 4, suspect and 32 or 0), deaths) .. string.sub(record, rest)
+  return string.char(bit.bor(bit.band(flags, 95), 4, suspect and 32 or 0), deaths) .. string.sub(record, after_deaths(record))
 end
 
 -- The ttl in seconds and the requester ('' = none), or nil if nobody wants the result.
 local function result_of(record)
-  local flags = string.byte(record, 1) or 0
-  local at = bit.band(flags, 4) ~= 0 and 3 or 2
-  if bit.band(flags, 2) == 0 or #record < at + 4 then
+  if bit.band(string.byte(record, 1) or 0, 2) == 0 then
+    return nil
+  end
+  local at = after_deaths(record)
+  at = at + resource_length(record, at)
+  if #record < at + 4 then
     return nil
   end
   local ttl, length = struct.unpack('>I4B', record, at)

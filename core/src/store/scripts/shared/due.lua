@@ -35,7 +35,7 @@
       end
       if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
         call('RPUSH', key_of('similar', extra.s), id)
-        call('ZADD', PARKED, now, id)
+        call('SADD', PARKED, id)
         waiting[id] = true
       elseif pause > 0 then
         clock_ends(delay(id, pause), extra.k)

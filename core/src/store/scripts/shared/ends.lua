@@ -9,20 +9,40 @@
     freed_by[#freed_by + 1] = id
   end
 
-  -- Gives the resources that are free to the next jobs that are parked for them.
-  local function pass_on()
+  -- The resources of the last of these jobs.
+  function X.free_all(resources, ids)
+    local before, n = #ids - #resources, #freed
+    for i, resource in ipairs(resources) do
+      freed[n + i], freed_by[n + i] = resource, ids[before + i]
+    end
+  end
+
+  -- Gives the resources that are free to the next jobs that are parked for them, and has these given. A plain member with credit, about to be left
+  -- by some of its jobs, takes those that have nothing but a resource while no other has less to do; answered as ids and records.
+  function X.pass_on(inc, credit, leaving)
+    local taken, taken_records = {}, {}
+    local limit = 0
+    if #freed > 0 and inc and credit > 0 then
+      limit = math.min(credit, move_limit)
+      local ranked = call('ZRANGE', LOAD, 0, 1, 'WITHSCORES')
+      local least = ranked[1] ~= inc and ranked[2] or ranked[4]
+      if least then
+        limit = math.min(limit, held_of(tonumber(least)) + 1 - call('SCARD', key_of('held', inc)) + leaving)
+      end
+    end
     while #freed > 0 do
       local names, by = freed, freed_by
       freed, freed_by = {}, {}
       local holders = call('HMGET', RESOURCES, unpack(names))
-      local ids, resources, idle = {}, {}, {}
+      local list_of = key('parked:')
+      local ids, claims, idle = {}, {}, {}
       for i, name in ipairs(names) do
         -- It may have been passed on already, or never have been this job's.
         if holders[i] == by[i] then
-          local id = call('LPOP', key_of('parked', name))
+          local id = call('LPOP', list_of .. name)
           if id then
-            ids[#ids + 1] = id
-            resources[#resources + 1] = name
+            local n = #ids + 1
+            ids[n], claims[2 * n - 1], claims[2 * n] = id, name, id
           else
             idle[#idle + 1] = name
           end
@@ -32,31 +52,36 @@
         call('HDEL', RESOURCES, unpack(idle))
       end
       if #ids > 0 then
-        call('ZREM', PARKED, unpack(ids))
-        local there, records, claims = {}, {}, {}
+        call('SREM', PARKED, unpack(ids))
+        call('HSET', RESOURCES, unpack(claims))
+        local there, records = {}, {}
         for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
-          claims[2 * i - 1], claims[2 * i] = resources[i], ids[i]
-          if record then
+          if not record then
+            -- Deleted meanwhile: the next.
+            X.free(claims[2 * i - 1], ids[i])
+          elseif #taken < limit and band(byte(record, 1) or 0, 56) == 0 then
+            taken[#taken + 1] = ids[i]
+            taken_records[#taken_records + 1] = record
+          else
             there[#there + 1] = ids[i]
             records[#records + 1] = record
-          else
-            -- Deleted meanwhile: the next.
-            X.free(resources[i], ids[i])
           end
         end
-        call('HSET', RESOURCES, unpack(claims))
-        X.enqueue(there, records, true)
+        if #there > 0 then
+          X.enqueue(there, records, true)
+        end
       end
     end
+    return taken, taken_records
   end
-  before_writing = pass_on
+  before_writing = X.pass_on
 
   -- Takes a waiting job out of wherever it waits.
   function X.unqueue(id, extra)
     if call('ZREM', DELAYED, id) == 1 then
       return
     end
-    if call('ZREM', PARKED, id) == 1 then
+    if call('SREM', PARKED, id) == 1 then
       local _ = extra.r and call('LREM', key_of('parked', extra.r), 1, id) == 1
         or extra.suspect and call('LREM', key_of('parked', ''), 1, id) == 1
         or extra.s and call('LREM', key_of('similar', extra.s), 1, id)
@@ -65,12 +90,8 @@
     local queue = queue_of(extra.p, extra.k)
     if extra.k ~= '' then
       call('ZREM', queue, id)
-    elseif call('LLEN', queue) <= 4096 then
-      call('LREM', queue, 1, id)
     else
-      call('SADD', GHOSTS, id)
-      ghosts = ghosts + 1
-      remember('ghosts', ghosts)
+      take_out(queue, id)
     end
   end
 
@@ -81,39 +102,41 @@
     end
   end
 
-  -- Jobs that waited for a similar one: they end as it ended or, if it was deleted, the next of them takes its place.
+  -- Jobs that waited for a similar one: they end as it ended or, if it was deleted, the next of them takes its place. So it does after a
+  -- thousand, that one call does not take too long.
   local function settle(name, outcome)
     local followers = key_of('similar', name)
-    for _ = 1, outcome and 1000 or 0 do
-      local id = call('LPOP', followers)
-      if not id then
-        break
-      end
-      call('ZREM', PARKED, id)
-      local record = call('HGET', JOBS, id)
-      if record then
-        call('HDEL', JOBS, id)
-        count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', 1)
-        local ttl, requester = result_of(record)
-        if ttl then
-          keep_results({ id }, { outcome }, { ttl }, { requester })
-        end
-        local extra = X.of(record)
-        extra.s = nil
-        X.gone(id, extra, outcome, false)
-      end
-    end
-    while true do
-      local id = call('LPOP', followers)
-      if not id then
+    for turn = 1, math.huge do
+      local over = outcome and turn <= 10
+      local ids = call('LPOP', followers, over and 100 or 1)
+      if not ids then
         call('HDEL', SIMILAR, name)
         return
       end
-      call('ZREM', PARKED, id)
-      local record = call('HGET', JOBS, id)
-      if record then
-        call('HSET', SIMILAR, name, id)
-        return X.enqueue({ id }, { record }, false)
+      call('SREM', PARKED, unpack(ids))
+      local ended, records, kept, outcomes, ttls, requesters = {}, {}, {}, {}, {}, {}
+      for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
+        if record and not over then
+          call('HSET', SIMILAR, name, ids[i])
+          return X.enqueue({ ids[i] }, { record }, false)
+        elseif record then
+          ended[#ended + 1], records[#records + 1] = ids[i], record
+          local ttl, requester = result_of(record)
+          if ttl then
+            local n = #kept + 1
+            kept[n], outcomes[n], ttls[n], requesters[n] = ids[i], outcome, ttl, requester
+          end
+        end
+      end
+      if #ended > 0 then
+        call('HDEL', JOBS, unpack(ended))
+        count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ended)
+        keep_results(kept, outcomes, ttls, requesters)
+        for i, id in ipairs(ended) do
+          local extra = X.of(records[i])
+          extra.s = nil
+          X.gone(id, extra, outcome, false)
+        end
       end
     end
   end
@@ -145,10 +168,18 @@
 
   -- How far jobs are: id, owner, what to keep, ...; those of jobs that are no longer the owner's are dropped.
   function X.progress(list)
+    local ids, kept = {}, {}
     for i = 1, #list, 3 do
-      if call('HGET', OWNER, list[i]) == list[i + 1] then
-        call('HSET', PROGRESS, list[i], list[i + 2])
+      ids[#ids + 1] = list[i]
+    end
+    for i, owner in ipairs(call('HMGET', OWNER, unpack(ids))) do
+      if owner == list[3 * i - 1] then
+        kept[#kept + 1] = ids[i]
+        kept[#kept + 1] = list[3 * i]
       end
+    end
+    if #kept > 0 then
+      call('HSET', PROGRESS, unpack(kept))
     end
   end
 
@@ -168,7 +199,7 @@
     keep_results(kept, outcomes, ttls, requesters)
     for i, id in ipairs(ids) do
       local _, _, _, outcome, resource, similar, tied, clocks, suspect = unpack(details[i])
-      local extra = { r = text(resource), s = text(similar), o = text(tied), e = clocks == 1 or nil, suspect = suspect == 1 }
+      local extra = { r = text_of(resource), s = text_of(similar), o = text_of(tied), e = clocks == 1 or nil, suspect = suspect == 1 }
       X.gone(id, extra, outcome, false)
     end
   end
@@ -236,8 +267,8 @@
 
   -- An attempt failed: the job runs again after a pause in ms, or is failed if it has no retry left.
   function X.retry(id, record, extra, pause, message)
-    call('HDEL', PROGRESS, id)
     if extra.failed >= extra.n then
+      call('HDEL', PROGRESS, id)
       return fail(id, record, 'failed', message, false)
     end
     record = X.with_failed(record, extra, extra.failed + 1)

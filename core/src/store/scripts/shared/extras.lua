@@ -2,6 +2,9 @@
 -- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, members.lua, ends.lua and due.lua, which share its
 -- locals; script.rs closes it. Needs place.lua and finish.lua.
 --
+-- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags are below 128 and without 8, 16
+-- and 32, and `resource_of` is all there is to know.
+--
 -- A job waits in one of: its queue, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
 -- job is there; PARKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
 -- a worker that dies then tells which of them it was.
@@ -13,8 +16,9 @@ function extras()
   local X = {}
   made = X
 
+  local byte, band = string.byte, bit.band
   local function key(part)
-    return string.sub(META, 1, -5) .. part
+    return PREFIX .. part
   end
   local DELAYED, PARKED, RESOURCES, STOPPING = key('delayed'), key('parked'), key('resources'), key('stopping')
   local SIMILAR, PROGRESS, TASKS = key('similar'), key('progress'), key('tasks')
@@ -48,21 +52,21 @@ function extras()
 
   local function read(record)
     local flags = string.byte(record, 1)
-    if bit.band(flags, 8) == 0 then
-      return { failed = 0, suspect = bit.band(flags, 32) ~= 0 }
+    local extra, at = {}, after_deaths(record)
+    local resource
+    if bit.band(flags, 64) ~= 0 then
+      resource, at = struct.unpack('>I2c0', record, at)
     end
-    local at = bit.band(flags, 4) ~= 0 and 3 or 2
-    if bit.band(flags, 2) ~= 0 then
-      at = at + 5 + string.byte(record, at + 4)
+    if bit.band(flags, 8) ~= 0 then
+      if bit.band(flags, 2) ~= 0 then
+        at = at + 5 + string.byte(record, at + 4)
+      end
+      local failed, length = struct.unpack('>BI2', record, at)
+      extra = cmsgpack.unpack(string.sub(record, at + 3, at + 2 + length))
+      extra.at, extra.failed, extra.length = at, failed, length
     end
-    local failed, length = struct.unpack('>BI2', record, at)
-    local extra = cmsgpack.unpack(string.sub(record, at + 3, at + 2 + length))
-    extra.at, extra.failed, extra.length, extra.suspect = at, failed, length, bit.band(flags, 32) ~= 0
+    extra.r, extra.suspect = resource, bit.band(flags, 32) ~= 0
     return extra
-  end
-
-  local function text(value)
-    return value ~= '' and value or nil
   end
 
   local function text_of(value)
@@ -82,7 +86,8 @@ function extras()
       local readable, found = pcall(read, record)
       extra = readable and type(found) == 'table' and found
     end
-    extra = extra or { failed = 0 }
+    extra = extra or {}
+    extra.failed = extra.failed or 0
     extra.p, extra.n, extra.k = tonumber(extra.p) or 0, tonumber(extra.n) or 0, text_of(extra.k) or ''
     extra.r, extra.s, extra.o = text_of(extra.r), text_of(extra.s), text_of(extra.o)
     extra.a, extra.t, extra.e = tonumber(extra.a), tonumber(extra.t), tonumber(extra.e)

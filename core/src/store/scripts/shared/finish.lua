@@ -48,7 +48,7 @@ local function keep_results(ids, outcomes, ttls, requesters)
   tell_waiting(ids, outcomes, requesters)
 end
 
-local failed_here = 0
+local failed_here, failed_bounds = 0, nil
 
 -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it.
 local function fail(id, record, reason, text, held)
@@ -58,11 +58,11 @@ local function fail(id, record, reason, text, held)
   call('ZADD', FAILED_AT, math.max(now, micros / 1000) + failed_here / 1000, id)
   call('HDEL', JOBS, id)
   count('failures', 1)
-  local bounds = call('HMGET', META, 'failed_max', 'failed_ttl')
-  if tonumber(bounds[2]) then
-    call('ZADD', DUE, 'NX', now + bounds[2], 'F:')
+  failed_bounds = failed_bounds or call('HMGET', META, 'failed_max', 'failed_ttl')
+  if tonumber(failed_bounds[2]) then
+    call('ZADD', DUE, 'NX', now + failed_bounds[2], 'F:')
   end
-  if call('ZCARD', FAILED_AT) > (tonumber(bounds[1]) or 10000) then
+  if call('ZCARD', FAILED_AT) > (tonumber(failed_bounds[1]) or 10000) then
     for _, oldest in ipairs(call('ZRANGE', FAILED_AT, 0, 1)) do
       if oldest ~= id then
         call('ZREM', FAILED_AT, oldest)
@@ -84,7 +84,7 @@ local function fail(id, record, reason, text, held)
 end
 
 -- What workers are to be told of jobs that are no longer theirs: kind -> inc -> list of fence, id, ...
-local stops = { d = {}, t = {}, m = {} }
+local stops = { d = {}, t = {} }
 
 -- Has the holder of a job stop; it keeps the slot until it says that it did. `kind`: d deleted, t its time is over.
 local function stop_holder(id, owner, kind)
@@ -113,6 +113,17 @@ local function send_told()
   tell = {}
 end
 
+-- Takes a waiting job out of a list. Searching a long one would cost more than its entry: that stays as a ghost until it is popped.
+local function take_out(list, id)
+  if call('LLEN', list) <= 4096 then
+    call('LREM', list, 1, id)
+  else
+    call('SADD', GHOSTS, id)
+    ghosts = ghosts + 1
+    remember('ghosts', ghosts)
+  end
+end
+
 -- Deletes jobs whatever their state; answers 1 (it existed) or 0 for each.
 local function delete_jobs(ids)
   local owners = call('HMGET', OWNER, unpack(ids))
@@ -127,14 +138,7 @@ local function delete_jobs(ids)
       if is_held then
         stop_holder(id, owners[i], 'd')
       elseif not owners[i] and not has_extras(record) then
-        -- Searching a long list would cost more than its entry: it stays as a ghost until it is popped.
-        if call('LLEN', READY) <= 4096 then
-          call('LREM', READY, 1, id)
-        else
-          call('SADD', GHOSTS, id)
-          ghosts = ghosts + 1
-          remember('ghosts', ghosts)
-        end
+        take_out(READY, id)
       end
       if has_extras(record) then
         local extra = extras().of(record)

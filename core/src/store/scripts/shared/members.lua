@@ -267,6 +267,9 @@
   function X.match_all()
     for _, queue in ipairs(X.queues()) do
       match(queue.priority, queue.task, 1000)
+      if matched >= 1000 then
+        return true
+      end
     end
-    return matched >= 1000
+    return false
   end

@@ -120,57 +120,87 @@
     return ids, records, #some
   end
 
+  -- The resource of a job that has nothing else to see to.
+  local function resource_of(record)
+    return (struct.unpack('>I2c0', record, after_deaths(record)))
+  end
+
   -- Jobs about to be given: parks those whose resource another has, claims it for the others, starts and stops their clocks.
   function X.admit(ids, records)
-    local all, wanted = {}, {}
+    -- What each job must have to itself: its resource and, if it is a suspect, ''.
+    local resource, extras_of, suspect, careful = {}, {}, {}, false
+    local wanted, holders = {}, {}
+    local function want(name)
+      if holders[name] == nil then
+        holders[name] = false
+        wanted[#wanted + 1] = name
+      end
+    end
     for i, record in ipairs(records) do
-      if (string.byte(record, 1) or 0) >= 16 then
-        local extra = X.of(record)
-        all[i] = extra
-        if extra.r then
-          wanted[#wanted + 1] = extra.r
+      local flags = byte(record, 1) or 0
+      if flags >= 16 then
+        careful = true
+        local name
+        if band(flags, 56) == 0 then
+          name = resource_of(record)
+        else
+          local extra = X.of(record)
+          extras_of[i], name = extra, extra.r
+          if extra.suspect then
+            suspect[i] = true
+            want('')
+          end
         end
-        if extra.suspect then
-          wanted[#wanted + 1] = ''
+        if name then
+          resource[i] = name
+          want(name)
         end
       end
     end
-    if not next(all) then
+    if not careful then
       return ids, records
     end
-    local holders = {}
     if #wanted > 0 then
       for i, holder in ipairs(call('HMGET', RESOURCES, unpack(wanted))) do
-        holders[wanted[i]] = holder or nil
+        holders[wanted[i]] = holder
       end
     end
-    local given, given_records, claims, clocks, stopped, parked = {}, {}, {}, {}, {}, {}
-    -- Whether the job has the resource now; if not, it is parked for it.
-    local function claim(resource, id)
-      if not holders[resource] then
-        holders[resource] = id
-        claims[#claims + 1] = resource
+    local given, given_records, claims, clocks, stopped = {}, {}, {}, {}, {}
+    local parked, parked_for = {}, {}
+    -- Whether the job has it now; if not, it is parked for it.
+    local function claim(name, id)
+      local holder = holders[name]
+      if not holder then
+        holders[name] = id
+        claims[#claims + 1] = name
         claims[#claims + 1] = id
-      elseif holders[resource] ~= id then
-        parked[resource] = parked[resource] or {}
-        table.insert(parked[resource], id)
+      elseif holder ~= id then
+        parked[#parked + 1] = id
+        local list = parked_for[name]
+        if list then
+          list[#list + 1] = id
+        else
+          parked_for[name] = { id }
+        end
         return false
       end
       return true
     end
     for i, id in ipairs(ids) do
-      local extra = all[i]
-      if not extra or (not extra.r or claim(extra.r, id)) and (not extra.suspect or claim('', id)) then
-        if extra and extra.suspect then
-          clocks[#clocks + 1] = now + 250
-          clocks[#clocks + 1] = 'P:' .. id
-        end
-        if extra and extra.t then
-          clocks[#clocks + 1] = now + extra.t
-          clocks[#clocks + 1] = 'T:' .. id
-        end
-        if extra and extra.a then
-          stopped[#stopped + 1] = 'A:' .. id
+      if (not resource[i] or claim(resource[i], id)) and (not suspect[i] or claim('', id)) then
+        local extra = extras_of[i]
+        if extra then
+          if extra.suspect then
+            clocks[#clocks + 1] = now + 250
+            clocks[#clocks + 1] = 'P:' .. id
+          end
+          if extra.t then
+            clocks[#clocks + 1] = now + extra.t
+            clocks[#clocks + 1] = 'T:' .. id
+          end
+          if extra.a then
+            stopped[#stopped + 1] = 'A:' .. id
+          end
         end
         given[#given + 1] = id
         given_records[#given_records + 1] = records[i]
@@ -185,16 +215,11 @@
     if #stopped > 0 then
       call('ZREM', DUE, unpack(stopped))
     end
-    local stamps = {}
-    for resource, list in pairs(parked) do
-      call('RPUSH', key_of('parked', resource), unpack(list))
-      for _, id in ipairs(list) do
-        stamps[#stamps + 1] = now
-        stamps[#stamps + 1] = id
-      end
+    for name, list in pairs(parked_for) do
+      call('RPUSH', key_of('parked', name), unpack(list))
     end
-    if #stamps > 0 then
-      call('ZADD', PARKED, unpack(stamps))
+    if #parked > 0 then
+      call('SADD', PARKED, unpack(parked))
     end
     return given, given_records
   end
