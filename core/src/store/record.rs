@@ -134,15 +134,15 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     Ok(job)
 }
 
-/// Writes those that are set, besides the resource; whether there are any.
+/// Writes those that are set, besides the resource, into an empty buffer; whether there are any.
 fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
-    let mut fields = Vec::new();
-    let mut count = 0;
+    // The head of a map of up to 15 entries is one byte, which tells their number in the end.
+    out.push(0x80);
     let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
-        write_string(&mut fields, name.as_bytes());
-        write(&mut fields);
-        count += 1;
+        write_string(out, name.as_bytes());
+        write(out);
+        out[0] += 1;
     };
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
@@ -178,10 +178,8 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             }
         });
     }
-    write_map(out, count);
-    out.extend_from_slice(&fields);
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
-    count > 0
+    out[0] > 0x80
 }
 
 fn read_extras(packed: &[u8]) -> Result<Extras> {

@@ -218,7 +218,7 @@ if ARGV[6] ~= '' then
     completed_plainly = ids
     count('completed', #ids)
     if #resources > 0 then
-      extras().free_all(resources, ids)
+      extras().free_all(resources)
     end
   else
     end_jobs(ids, wanted, details, resources, owners)

@@ -1,20 +1,32 @@
   -- Ends of jobs with extras, and what they set free.
 
-  -- Resources that are free again, and whose they were.
-  local freed, freed_by = {}, {}
+  -- Resources that may be free again and whose they were; those that are for certain.
+  local freed, freed_by, released = {}, {}, {}
 
-  -- Another may have the resource that this job had.
+  -- Another may have the resource that this job had, if it had it.
   function X.free(resource, id)
     freed[#freed + 1] = resource
     freed_by[#freed_by + 1] = id
   end
 
-  -- The resources of the last of these jobs.
-  function X.free_all(resources, ids)
-    local before, n = #ids - #resources, #freed
-    for i, resource in ipairs(resources) do
-      freed[n + i], freed_by[n + i] = resource, ids[before + i]
+  -- The same, for jobs that were completed by their owner: whoever is given a job has its resource.
+  function X.free_all(resources)
+    released = resources
+  end
+
+  local function surely_free()
+    local names = released
+    released = {}
+    if #freed > 0 then
+      for i, holder in ipairs(call('HMGET', RESOURCES, unpack(freed))) do
+        -- It may have been passed on already, or never have been this job's.
+        if holder == freed_by[i] then
+          names[#names + 1] = freed[i]
+        end
+      end
+      freed, freed_by = {}, {}
     end
+    return names
   end
 
   -- Gives the resources that are free to the next jobs that are parked for them, and has these given. A plain member with credit, about to be left
@@ -22,7 +34,8 @@
   function X.pass_on(inc, credit, leaving)
     local taken, taken_records = {}, {}
     local limit = 0
-    if #freed > 0 and inc and credit > 0 then
+    local names = surely_free()
+    if #names > 0 and inc and credit > 0 then
       limit = math.min(credit, move_limit)
       local ranked = call('ZRANGE', LOAD, 0, 1, 'WITHSCORES')
       local least = ranked[1] ~= inc and ranked[2] or ranked[4]
@@ -30,38 +43,34 @@
         limit = math.min(limit, held_of(tonumber(least)) + 1 - call('SCARD', key_of('held', inc)) + leaving)
       end
     end
-    while #freed > 0 do
-      local names, by = freed, freed_by
-      freed, freed_by = {}, {}
-      local holders = call('HMGET', RESOURCES, unpack(names))
-      local list_of = key('parked:')
-      local ids, claims, idle = {}, {}, {}
-      for i, name in ipairs(names) do
-        -- It may have been passed on already, or never have been this job's.
-        if holders[i] == by[i] then
-          local id = call('LPOP', list_of .. name)
-          if id then
-            local n = #ids + 1
-            ids[n], claims[2 * n - 1], claims[2 * n] = id, name, id
-          else
-            idle[#idle + 1] = name
-          end
+    local list_of = key('parked:')
+    while #names > 0 do
+      local ids, claims, idle, n = {}, {}, {}, 0
+      for _, name in ipairs(names) do
+        local id = call('LPOP', list_of .. name)
+        if id then
+          n = n + 1
+          ids[n], claims[2 * n - 1], claims[2 * n] = id, name, id
+        else
+          idle[#idle + 1] = name
         end
       end
       if #idle > 0 then
         call('HDEL', RESOURCES, unpack(idle))
       end
-      if #ids > 0 then
+      if n > 0 then
         call('SREM', PARKED, unpack(ids))
         call('HSET', RESOURCES, unpack(claims))
         local there, records = {}, {}
-        for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
+        local found = call('HMGET', JOBS, unpack(ids))
+        for i = 1, n do
+          local record = found[i]
           if not record then
             -- Deleted meanwhile: the next.
             X.free(claims[2 * i - 1], ids[i])
           elseif #taken < limit and band(byte(record, 1) or 0, 56) == 0 then
             taken[#taken + 1] = ids[i]
-            taken_records[#taken_records + 1] = record
+            taken_records[#taken] = record
           else
             there[#there + 1] = ids[i]
             records[#records + 1] = record
@@ -71,6 +80,7 @@
           X.enqueue(there, records, true)
         end
       end
+      names = surely_free()
     end
     return taken, taken_records
   end

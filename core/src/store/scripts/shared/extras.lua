@@ -2,8 +2,7 @@
 -- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, members.lua, ends.lua and due.lua, which share its
 -- locals; script.rs closes it. Needs place.lua and finish.lua.
 --
--- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags are below 128 and without 8, 16
--- and 32, and `resource_of` is all there is to know.
+-- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags have 64, but not 8, 16 and 32.
 --
 -- A job waits in one of: its queue, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
 -- job is there; PARKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
@@ -16,7 +15,7 @@ function extras()
   local X = {}
   made = X
 
-  local byte, band = string.byte, bit.band
+  local byte, band, parse = string.byte, bit.band, struct.unpack
   local function key(part)
     return PREFIX .. part
   end
@@ -55,13 +54,13 @@ function extras()
     local extra, at = {}, after_deaths(record)
     local resource
     if bit.band(flags, 64) ~= 0 then
-      resource, at = struct.unpack('>I2c0', record, at)
+      resource, at = parse('>I2c0', record, at)
     end
     if bit.band(flags, 8) ~= 0 then
       if bit.band(flags, 2) ~= 0 then
         at = at + 5 + string.byte(record, at + 4)
       end
-      local failed, length = struct.unpack('>BI2', record, at)
+      local failed, length = parse('>BI2', record, at)
       extra = cmsgpack.unpack(string.sub(record, at + 3, at + 2 + length))
       extra.at, extra.failed, extra.length = at, failed, length
     end

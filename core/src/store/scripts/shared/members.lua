@@ -242,10 +242,14 @@
           local some, found, popped = pop(priority, tasks, want)
           budget, popped_now = budget - popped, popped_now + popped
           some, found = X.admit(some, found)
-          for i, id in ipairs(some) do
-            ids[#ids + 1], records[#records + 1] = id, found[i]
-          end
           use_room(member, priority, #some)
+          if #ids == 0 then
+            ids, records = some, found
+          else
+            for i, id in ipairs(some) do
+              ids[#ids + 1], records[#records + 1] = id, found[i]
+            end
+          end
           if popped < want then
             return
           end

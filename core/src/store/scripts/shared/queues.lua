@@ -104,8 +104,16 @@
     if #some == 0 then
       return {}, {}, 0
     end
-    local ids, records = {}, {}
     local found = call('HMGET', JOBS, unpack(some))
+    local whole = ghosts == 0
+    for i = 1, whole and #found or 0 do
+      whole = whole and found[i]
+    end
+    if whole then
+      -- The common case, without copying.
+      return some, found, #some
+    end
+    local ids, records = {}, {}
     local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
     for i, id in ipairs(some) do
       if deleted[i] == 1 then
@@ -120,40 +128,38 @@
     return ids, records, #some
   end
 
-  -- The resource of a job that has nothing else to see to.
-  local function resource_of(record)
-    return (struct.unpack('>I2c0', record, after_deaths(record)))
-  end
-
   -- Jobs about to be given: parks those whose resource another has, claims it for the others, starts and stops their clocks.
   function X.admit(ids, records)
     -- What each job must have to itself: its resource and, if it is a suspect, ''.
     local resource, extras_of, suspect, careful = {}, {}, {}, false
     local wanted, holders = {}, {}
     local function want(name)
-      if holders[name] == nil then
-        holders[name] = false
-        wanted[#wanted + 1] = name
-      end
+      holders[name] = false
+      wanted[#wanted + 1] = name
     end
-    for i, record in ipairs(records) do
+    for i = 1, #records do
+      local record = records[i]
       local flags = byte(record, 1) or 0
       if flags >= 16 then
         careful = true
         local name
         if band(flags, 56) == 0 then
-          name = resource_of(record)
+          name = parse('>I2c0', record, band(flags, 4) == 0 and 2 or 3)
         else
           local extra = X.of(record)
           extras_of[i], name = extra, extra.r
           if extra.suspect then
             suspect[i] = true
-            want('')
+            if holders[''] == nil then
+              want('')
+            end
           end
         end
         if name then
           resource[i] = name
-          want(name)
+          if holders[name] == nil then
+            want(name)
+          end
         end
       end
     end
