@@ -122,6 +122,8 @@ pub struct Queues {
     pub queues: Vec<QueueCount>,
     /// Tasks that are paused; `*` stands for all.
     pub paused: Vec<String>,
+    /// The master that chooses the workers of jobs, or "".
+    pub chooser: String,
 }
 
 /// A member as Redis knows it.
@@ -155,6 +157,71 @@ pub struct MemberInfo {
     pub joined_at: u64,
     /// Until its lease ends, in ms.
     pub lease_left_ms: u64,
+}
+
+/// Waiting jobs, and the workers that they can be given to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Choices {
+    /// The first of the jobs, in the order in which they would be given.
+    pub jobs: Vec<JobInfo>,
+    /// Who can take any of them, the least loaded first.
+    pub workers: Vec<Candidate>,
+}
+
+/// A worker that can be given jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Its identity.
+    pub incarnation: String,
+    /// The option `name`.
+    pub name: String,
+    /// The option `group`.
+    pub group: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// Tasks it takes, "" for jobs without one.
+    pub tasks: Vec<String>,
+    /// Jobs it holds.
+    pub held: u64,
+    /// Jobs it can still be given.
+    pub free: u64,
+    /// With guaranteed slots, how many of these in each range of priorities, lowest first; else empty.
+    pub ranges: Vec<Range>,
+}
+
+/// Room in a range of priorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// The lowest priority of the range; the lowest range has all below it, too.
+    pub from: i64,
+    /// Jobs of the range that the worker can still be given.
+    pub free: u64,
+}
+
+impl Candidate {
+    /// How many jobs like this one it can still be given.
+    pub fn room(&self, job: &JobInfo) -> u64 {
+        if !self.tasks.contains(&job.task) {
+            return 0;
+        }
+        self.range_of(job).map_or(self.free, |range| self.free.min(self.ranges[range].free))
+    }
+
+    /// It is given one.
+    pub(crate) fn take(&mut self, job: &JobInfo) {
+        self.held += 1;
+        self.free = self.free.saturating_sub(1);
+        if let Some(range) = self.range_of(job) {
+            self.ranges[range].free = self.ranges[range].free.saturating_sub(1);
+        }
+    }
+
+    fn range_of(&self, job: &JobInfo) -> Option<usize> {
+        let above = self.ranges.iter().position(|range| range.from > job.priority).unwrap_or(self.ranges.len());
+        (!self.ranges.is_empty()).then(|| above.saturating_sub(1))
+    }
 }
 
 fn payload<S: serde::Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {

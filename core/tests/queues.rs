@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use libswarm::{Backoff, DeleteReason, ErrorKind, Event, Growth, JobState, Master, NewJob, Outcome, Payload, Worker};
+use libswarm::{Backoff, Choosing, DeleteReason, ErrorKind, Event, Growth, JobState, Master, NewJob, Outcome, Payload, Worker};
 use support::{Redis, next_event, next_job, soon};
 use tokio::runtime::Handle;
 
@@ -488,4 +488,95 @@ async fn a_worker_can_change_its_tasks() {
     add(&master, vec![job("4").task("b"), job("5").task("a")]).await;
     assert_eq!(run(&worker, 1).await, ["5"]);
     assert_eq!(worker.set_tasks(vec!["x\n".into()]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+/// Has `choose` called by the name of the workers, in the background.
+fn start_choosing(
+    master: &Master,
+    choosing: Choosing,
+    mut choose: impl FnMut(&str, &[(String, u64)]) -> Option<usize> + Send + 'static,
+) -> tokio::task::JoinHandle<libswarm::Result<()>> {
+    let master = master.clone();
+    tokio::spawn(async move {
+        let by_name = |job: &libswarm::JobInfo, workers: &[(&libswarm::Candidate, u64)]| {
+            let named: Vec<_> = workers.iter().map(|(worker, room)| (worker.name.clone(), *room)).collect();
+            choose(&job.id, &named)
+        };
+        master.choose(choosing, by_name).await
+    })
+}
+
+#[tokio::test]
+async fn a_master_may_choose_the_worker_of_each_job() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let ann = worker(&redis, &[("name", "ann"), ("slots", "2")]).await;
+    let bob = worker(&redis, &[("name", "bob"), ("priority_slots", "5:1"), ("slots", "4")]).await;
+    let (seen, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    let choosing = Choosing { within: Duration::from_secs(3600), ..Choosing::default() };
+    let chooser = start_choosing(&master, choosing, move |job, workers| {
+        let _ = seen.send((job.to_owned(), workers.to_vec()));
+        // Jobs named x are for nobody now.
+        (!job.starts_with('x')).then(|| workers.iter().position(|(name, _)| name == "bob"))?
+    });
+    let next = |count: usize| {
+        let bob = bob.clone();
+        async move {
+            let mut ids = Vec::new();
+            for _ in 0..count {
+                ids.push(next_job(&bob).await);
+            }
+            ids
+        }
+    };
+    add(&master, vec![job("first")]).await;
+    let first = next(1).await;
+    let (id, workers) = soon("the first choice", shown.recv()).await.unwrap();
+    assert_eq!(
+        (id.as_str(), workers),
+        ("first", vec![("bob".into(), 3), ("ann".into(), 2)]),
+        "the guaranteed slot is not for it"
+    );
+    add(&master, vec![job("x"), job("a"), job("b"), job("c"), job("high").priority(7)]).await;
+    let ids: Vec<_> = next(3).await.into_iter().map(|job| job.id.clone()).collect();
+    assert_eq!(ids, ["high", "a", "b"], "higher priorities go first, and bob has two slots more for the others");
+    assert_eq!(ann.health().held, 0, "it was not chosen");
+    until(&master, "two wait", |stats| stats.waiting == 2).await;
+    for job in first {
+        job.complete(Payload::default()).await.unwrap();
+    }
+    assert_eq!(next(1).await[0].id, "c");
+    // Nobody chooses any more.
+    master.stop_choosing().await.unwrap();
+    assert_eq!(next_job(&ann).await.id, "x");
+    soon("the end of choosing", chooser).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn jobs_go_their_way_when_the_choice_takes_too_long_or_the_chooser_leaves() {
+    let redis = Redis::start();
+    let (adder, slow) = (master(&redis), master(&redis));
+    let worker = worker(&redis, &[("task", ""), ("task", "t"), ("task", "u")]).await;
+    let choosing = Choosing { within: Duration::from_millis(200), tasks: vec!["".into(), "t".into()] };
+    let start = Instant::now();
+    add(&adder, vec![job("a")]).await;
+    assert_eq!(run(&worker, 1).await, ["a"], "nobody chooses yet");
+    slow.start_choosing(choosing.clone()).await.unwrap();
+    assert_eq!(adder.queues().await.unwrap().chooser, slow.incarnation());
+    add(&adder, vec![job("b").task("t"), job("c").task("u"), job("d")]).await;
+    assert_eq!(run(&worker, 1).await, ["c"], "it does not choose for this task");
+    let choices = soon("choices", slow.choices()).await.unwrap();
+    assert_eq!(choices.jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["d", "b"]);
+    assert_eq!(run(&worker, 2).await, ["d", "b"], "by default");
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    let late =
+        slow.assign(&[("b".into(), choices.workers[0].incarnation.clone()), ("zzz".into(), "nobody".into())]).await.unwrap();
+    assert_eq!(late, [false, false]);
+    // It leaves while a job waits for it.
+    slow.start_choosing(Choosing { within: Duration::from_secs(3600), ..choosing }).await.unwrap();
+    add(&adder, vec![job("e")]).await;
+    assert_eq!(soon("choices", slow.choices()).await.unwrap().jobs[0].id, "e");
+    slow.close().await.unwrap();
+    assert_eq!(run(&worker, 1).await, ["e"]);
+    is_clean(&redis, &adder).await;
 }

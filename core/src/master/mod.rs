@@ -1,6 +1,7 @@
 //! A master as its program sees it: jobs in, results out.
 
 mod adds;
+mod choice;
 mod group;
 mod inspect;
 mod task;
@@ -11,9 +12,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+pub use choice::Choosing;
 pub use group::Group;
 
 use adds::{Adds, Submission};
+use choice::Chooser;
 use waits::Waits;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -40,6 +43,7 @@ struct Front {
     shared: Arc<Shared>,
     adds: Arc<Adds>,
     waits: Arc<Waits>,
+    chooser: Arc<Chooser>,
     commands: mpsc::UnboundedSender<Done<()>>,
 }
 
@@ -49,9 +53,10 @@ impl Master {
         let shared = Arc::new(Shared::new(options)?);
         let adds = Arc::new(Adds::default());
         let waits = Arc::new(Waits::default());
+        let chooser = Arc::new(Chooser::default());
         let (commands, received) = mpsc::unbounded_channel();
-        runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), received).run());
-        Ok(Master { front: Arc::new(Front { shared, adds, waits, commands }) })
+        runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), chooser.clone(), received).run());
+        Ok(Master { front: Arc::new(Front { shared, adds, waits, chooser, commands }) })
     }
 
     /// Waits until the master is registered; fails like [`Worker::ready`](crate::Worker::ready).

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::adds::{Adds, Batch};
+use super::choice::Chooser;
 use super::closed;
 use super::waits::Waits;
 use crate::clock::boottime;
@@ -31,6 +32,7 @@ pub(crate) struct Task {
     shared: Arc<Shared>,
     adds: Arc<Adds>,
     waits: Arc<Waits>,
+    chooser: Arc<Chooser>,
     commands: mpsc::UnboundedReceiver<Done<()>>,
     session: Session,
     /// Ids for jobs that have none of their own. A master cannot be used in a forked child, so no two processes share it.
@@ -65,9 +67,20 @@ impl Task {
         shared: Arc<Shared>,
         adds: Arc<Adds>,
         waits: Arc<Waits>,
+        chooser: Arc<Chooser>,
         commands: mpsc::UnboundedReceiver<Done<()>>,
     ) -> Self {
-        Task { session: Session::new(shared.clone()), shared, adds, waits, commands, fresh: Ids::new(), number: 0, closing: None }
+        Task {
+            session: Session::new(shared.clone()),
+            shared,
+            adds,
+            waits,
+            chooser,
+            commands,
+            fresh: Ids::new(),
+            number: 0,
+            closing: None,
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -90,6 +103,7 @@ impl Task {
         }
         self.adds.fail_waiting(None, &closed());
         self.waits.close();
+        self.chooser.stop();
         self.shared.events.push([Event::Close(None)]);
         self.shared.end(closed());
         self.commands.close();
@@ -103,7 +117,7 @@ impl Task {
 
     /// Waits until there is something to do; false if that is to close.
     async fn is_wanted(&mut self) -> bool {
-        while self.adds.len() == 0 && !self.waits.any() {
+        while self.adds.len() == 0 && !self.waits.any() && !self.chooser.is_active() {
             tokio::select! {
                 () = self.adds.arrived.notified() => {}
                 () = self.waits.changed.notified() => {}
@@ -152,6 +166,8 @@ impl Task {
     /// the one that sent it.
     async fn live(&mut self, next: Duration, flight: &mut Option<AddFlight>) -> Option<Error> {
         self.session.announce();
+        // Redis does not know yet that this incarnation chooses.
+        self.chooser.wanted.notify_one();
         if let Some(flight) = flight
             && flight.orphaned
         {
@@ -176,7 +192,7 @@ impl Task {
                     return None;
                 }
             }
-            if inbox.is_none() && self.waits.any() {
+            if inbox.is_none() && (self.waits.any() || self.chooser.is_active()) {
                 inbox = Some(self.session.read_inbox());
             }
             if ask.is_none() {
@@ -258,6 +274,7 @@ impl Task {
                                 wake = Instant::now();
                                 unseen = sync.is_some().then_some(wake);
                             }
+                            Entry::Choose => self.chooser.wanted.notify_one(),
                             Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
                         }
                     }

@@ -31,6 +31,8 @@ pub(crate) enum Entry {
     Timeouts(Vec<(u64, String)>),
     /// Held jobs to be moved to another worker: fence and id.
     Moves(Vec<(u64, String)>),
+    /// Workers are to be chosen.
+    Choose,
     /// Something is due earlier than the last round said.
     Wake,
     /// Results awaited: id and outcome.
@@ -79,6 +81,7 @@ impl Inbox {
                 b"t" => pairs(&blob, execution).map(Entry::Timeouts),
                 b"m" => pairs(&blob, execution).map(Entry::Moves),
                 b"w" => Ok(Entry::Wake),
+                b"c" => Ok(Entry::Choose),
                 b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
                 _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
             };

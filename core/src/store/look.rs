@@ -25,7 +25,7 @@ pub(crate) fn page(reply: &Value) -> Result<JobPage> {
 
 pub(crate) fn queues(reply: &Value) -> Result<Queues> {
     let mut unpack = Unpack::new(bytes(reply)?);
-    if unpack.array()? != 2 {
+    if unpack.array()? != 3 {
         return Err(odd("look"));
     }
     let queues = (0..unpack.array()?)
@@ -37,7 +37,7 @@ pub(crate) fn queues(reply: &Value) -> Result<Queues> {
         .collect::<Result<_>>()?;
     let mut paused = (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect::<Result<Vec<String>>>()?;
     paused.sort();
-    Ok(Queues { queues, paused })
+    Ok(Queues { queues, paused, chooser: unpack.text()?.to_owned() })
 }
 
 /// Some members, and the cursor of the others.
@@ -61,22 +61,10 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
     let (reason, error) = (unpack.text()?.to_owned(), String::from_utf8_lossy(unpack.string()?).into_owned());
     let failed_at = unpack.integer()?;
-    // One that is being deleted has none; a damaged one is shown as far as it is known.
-    let (head, payload) = split_record(record).unwrap_or_default();
-    let extras = head.extras.unwrap_or_default();
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
     Ok(JobInfo {
-        id,
         state,
-        payload: Payload { bytes: payload.to_vec(), content_type: head.content_type },
-        priority: extras.priority,
-        task: extras.task,
-        resource: extras.resource,
-        headers: extras.headers,
-        attempt: head.failed_attempts + 1,
-        retries: extras.retries,
-        deaths: head.deaths,
         holder: parts.next().unwrap_or("").to_owned(),
         fence,
         assigned_at: (fence > 0).then_some(fence / 1000),
@@ -85,7 +73,34 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         reason,
         error,
         failed_at: (failed_at > 0).then_some(failed_at as u64),
+        ..waiting_job(id, record)
     })
+}
+
+/// What a record says. A job that is being deleted has none; a damaged one is shown as far as it is known.
+pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
+    let (head, payload) = split_record(record).unwrap_or_default();
+    let extras = head.extras.unwrap_or_default();
+    JobInfo {
+        id,
+        state: JobState::Waiting,
+        payload: Payload { bytes: payload.to_vec(), content_type: head.content_type },
+        priority: extras.priority,
+        task: extras.task,
+        resource: extras.resource,
+        headers: extras.headers,
+        attempt: head.failed_attempts + 1,
+        retries: extras.retries,
+        deaths: head.deaths,
+        holder: String::new(),
+        fence: 0,
+        assigned_at: None,
+        due_at: None,
+        progress: None,
+        reason: String::new(),
+        error: String::new(),
+        failed_at: None,
+    }
 }
 
 fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {

@@ -1,5 +1,6 @@
 //! All that knows Redis: connections, keys, scripts, records. Nothing outside sees a Redis type.
 
+pub(crate) mod choices;
 mod failure;
 mod inbox;
 mod keys;
@@ -169,6 +170,11 @@ impl Store {
     pub(crate) async fn pause(&self, task: &str, on: bool) -> Result<()> {
         while self.call_idempotent(|s| &s.pause, |cmd| cmd.arg(task).arg(u8::from(on))).await? == Value::Int(1) {}
         Ok(())
+    }
+
+    /// What a master that chooses workers says and asks; see `scripts/choose.lua`.
+    pub(crate) async fn choose(&self, what: &str, incarnation: &str, more: &[u8]) -> Result<Value> {
+        self.call_idempotent(|s| &s.choose, |cmd| cmd.arg(what).arg(incarnation).arg(more)).await
     }
 
     /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.

@@ -23,6 +23,7 @@ pub(crate) struct Scripts {
     pub(crate) pause: Script,
     pub(crate) failed: Script,
     pub(crate) rebalance: Script,
+    pub(crate) choose: Script,
 }
 
 const BASE: &str = include_str!("scripts/shared/base.lua");
@@ -32,6 +33,7 @@ const FINISH: &str = include_str!("scripts/shared/finish.lua");
 const EXTRAS: &str = concat!(
     include_str!("scripts/shared/extras.lua"),
     include_str!("scripts/shared/queues.lua"),
+    include_str!("scripts/shared/choice.lua"),
     include_str!("scripts/shared/members.lua"),
     include_str!("scripts/shared/ends.lua"),
     include_str!("scripts/shared/due.lua"),
@@ -81,6 +83,7 @@ impl Scripts {
             pause: jobs("pause", include_str!("scripts/pause.lua")),
             failed: jobs("failed", include_str!("scripts/failed.lua")),
             rebalance: jobs("rebalance", include_str!("scripts/rebalance.lua")),
+            choose: jobs("choose", include_str!("scripts/choose.lua")),
         }
     }
 }

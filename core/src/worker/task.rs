@@ -260,7 +260,7 @@ impl Task {
                             Entry::Timeouts(stops) => self.deleted(stops, DeleteReason::TimedOut, flight.is_some()),
                             Entry::Moves(moves) => self.moved(moves),
                             Entry::Wake => due = true,
-                            Entry::Results(_) => {}
+                            Entry::Results(_) | Entry::Choose => {}
                         }
                     }
                     self.last_entry = Some(last);

@@ -3,7 +3,7 @@
 -- ARGV  'job', id | 'jobs', state (waiting, held, delayed, parked, failed), cursor ('' = from the start), how many | 'counts' | 'members',
 --       cursor
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms}, or '' if there is none |
---       {cursor of the next page or '', job, ...} | {now, {state, priority, task, number}, ..., paused task, ...} | {cursor, {inc, ms until its lease ends, held, credit, name, value, ...}, ...}
+--       {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or ''} | {cursor, {inc, ms until its lease ends, held, credit, name, value, ...}, ...}
 local X = extras()
 local keys = X.keys
 
@@ -114,7 +114,7 @@ elseif what == 'counts' then
       counts[#counts + 1] = { string.format('%.0f', queue.priority), queue.task, length }
     end
   end
-  return cmsgpack.pack({ counts, X.paused_tasks() })
+  return cmsgpack.pack({ counts, X.paused_tasks(), X.chooser() })
 end
 local scanned = call('SSCAN', MEMBERS, ARGV[2] == '' and '0' or ARGV[2], 'COUNT', 100)
 local answer = { scanned[1] ~= '0' and scanned[1] or '' }

@@ -1,5 +1,5 @@
 -- What only some jobs and members have: priorities, tasks, resources, delays, timeouts, similar jobs, guaranteed slots. Made when first
--- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, members.lua, ends.lua and due.lua, which share its
+-- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, choice.lua, members.lua, ends.lua and due.lua, which share its
 -- locals; script.rs closes it. Needs place.lua and finish.lua.
 --
 -- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags have 64, but not 8, 16 and 32.
@@ -22,15 +22,19 @@ function extras()
   local DELAYED, PARKED, RESOURCES, STOPPING = key('delayed'), key('parked'), key('resources'), key('stopping')
   local SIMILAR, PROGRESS, TASKS = key('similar'), key('progress'), key('tasks')
 
-  local more = call('HMGET', META, 'queues', 'sequence', 'paused')
+  local more = call('HMGET', META, 'queues', 'sequence', 'paused', 'chooser', 'asked')
   local queues, sequence = tonumber(more[1]) or 0, tonumber(more[2]) or 0
   local paused = {}
   for _, task in ipairs(more[3] and cmsgpack.unpack(more[3]) or {}) do
     paused[task] = true
   end
 
+  -- The master that chooses workers, if any; see choice.lua.
+  local chooser = more[4] and more[4] ~= '' and cmsgpack.unpack(more[4]) or nil
+  local asked = more[5] == '1'
+
   local function set_special()
-    special = queues > 0 or next(paused) ~= nil
+    special = queues > 0 or next(paused) ~= nil or chooser ~= nil
     remember('special', special and '1' or '')
   end
 

@@ -126,6 +126,9 @@
       if room == 0 then
         return
       end
+      if is_chosen(task) then
+        return ask()
+      end
       local ids, records, seen = more(math.min(room, move_limit))
       if seen == 0 then
         return
@@ -217,7 +220,11 @@
         return at[priority]
       end
       for _, task in ipairs(member.tasks) do
-        if not is_paused(task) then
+        if is_chosen(task) then
+          if not is_paused(task) and (task == '' and call('EXISTS', READY) == 1 or call('EXISTS', index_of(task)) == 1) then
+            ask()
+          end
+        elseif not is_paused(task) then
           if task == '' and call('EXISTS', READY) == 1 then
             level(0).plain = true
           end
@@ -265,6 +272,60 @@
       end
     until popped_now == 0 or #ids >= limit or budget <= 0
     return ids, records, #ids < credit and (#ids >= limit or budget <= 0)
+  end
+
+  -- Members that can take any of these jobs (id, record, ...), the least loaded first, as choose.lua answers them.
+  function X.with_room(jobs)
+    local tasks, seen, found = {}, {}, {}
+    for i = 2, #jobs, 2 do
+      tasks[X.of(jobs[i]).k] = true
+    end
+    for task in pairs(tasks) do
+      local ranked = call('ZRANGE', load_of(task), 0, 999, 'WITHSCORES')
+      for i = 1, #ranked, 2 do
+        local inc, score = ranked[i], tonumber(ranked[i + 1])
+        if not seen[inc] then
+          seen[inc] = true
+          local row = call('HMGET', key_of('member', inc), 'tasks', 'ranges', 'rooms', 'name', 'group', 'host', 'pid')
+          for j = 1, 7 do
+            row[j] = row[j] or ''
+          end
+          found[#found + 1] = { score, inc, held_of(score), credit_of(score), unpack(row) }
+        end
+      end
+    end
+    table.sort(found, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
+    return found
+  end
+
+  -- Gives a job to a member, if it waits and the member can take it; whether the member has it.
+  function X.give_to(id, inc)
+    local record, owner = call('HGET', JOBS, id), call('HGET', OWNER, id)
+    if not record or owner then
+      -- Sent again because its reply was lost?
+      return record and string.match(owner, '^%d+:([^:]+)$') == inc
+    end
+    local extra, member = X.of(record), X.member(inc)
+    local score, takes = tonumber(X.score(inc, member)), false
+    for _, task in ipairs(member.tasks) do
+      takes = takes or task == extra.k
+    end
+    if not score or not takes or is_paused(extra.k) or room_for(member, extra.p, credit_of(score)) < 1 then
+      return false
+    end
+    local queue = queue_of(extra.p, extra.k)
+    -- It is among the first, which is where LREM begins; if it is not there, it is delayed or parked.
+    if (extra.k ~= '' and call('ZREM', queue, id) or extra.k == '' and call('LREM', queue, 1, id)) == 0 then
+      return false
+    end
+    local ids, records = X.admit({ id }, { record })
+    if #ids == 0 then
+      return false
+    end
+    hand(inc, ids, records, 1, 1)
+    use_room(member, extra.p, 1)
+    X.set_load(inc, member, held_of(score) + 1, credit_of(score) - 1)
+    return true
   end
 
   -- Gives waiting jobs of all kinds to all members; answers whether there may be more to give.

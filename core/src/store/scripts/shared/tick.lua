@@ -94,6 +94,7 @@ local function remove_member(inc, budget, charge)
   if not take_back(inc, budget, charge) or not extras().give_up(inc, budget) then
     return false
   end
+  extras().chooser_gone(inc)
   call('ZREM', DUE, 'L:' .. inc)
   call('SREM', MEMBERS, inc)
   call('DEL', key_of('inbox', inc), key_of('member', inc))
@@ -110,7 +111,7 @@ end
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
 -- milliseconds members should spread their coming for it. DUE holds L:<inc> leases, R:<id> expiries of results, M:<inc> batch numbers to
 -- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end, P:<id>
--- the end of a suspect's first moments.
+-- the end of a suspect's first moments, C: the end of the time for a choice of workers.
 local function tick(lease)
   local last = tonumber(meta[2])
   local grace = tonumber(meta[7]) or 0
@@ -131,6 +132,8 @@ local function tick(lease)
         end
       elseif kind == 'D' then
         extras().due()
+      elseif kind == 'C' then
+        extras().choose_by_default()
       elseif kind == 'P' then
         extras().probe(name)
       elseif kind == 'F' then
@@ -159,7 +162,7 @@ local function tick(lease)
   send_told()
   -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
   local spread = 100
-  if first[1] and string.find('DATEP', string.sub(first[1], 1, 1), 1, true) then
+  if first[1] and string.find('DATEPC', string.sub(first[1], 1, 1), 1, true) then
     spread = math.min(100, 2 * call('SCARD', MEMBERS))
   end
   return math.max(0, soonest - now), spread

@@ -1,0 +1,69 @@
+//! Answers of `scripts/choose.lua`, read into plain types.
+
+use redis::Value;
+
+use super::look::waiting_job;
+use super::record::Unpack;
+use super::reply::{array, bytes, odd};
+use crate::error::Result;
+use crate::info::{Candidate, Choices, Range};
+
+/// `None` if there is nothing to choose.
+pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
+    let packed = bytes(reply)?;
+    if packed.is_empty() {
+        return Ok(None);
+    }
+    let mut unpack = Unpack::new(packed);
+    if unpack.array()? != 2 {
+        return Err(odd("choose"));
+    }
+    let jobs =
+        (0..unpack.array()? / 2).map(|_| Ok(waiting_job(unpack.text()?.to_owned(), unpack.string()?))).collect::<Result<_>>()?;
+    let workers = (0..unpack.array()?).map(|_| read_worker(&mut unpack)).collect::<Result<_>>()?;
+    Ok(Some(Choices { jobs, workers }))
+}
+
+/// Which of the pairs were given.
+pub(crate) fn given(reply: Value) -> Result<Vec<bool>> {
+    Ok(array(reply)?.iter().map(|given| *given == Value::Int(1)).collect())
+}
+
+fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
+    if unpack.array()? != 11 {
+        return Err(odd("choose"));
+    }
+    // What it is ranked by.
+    unpack.integer()?;
+    let incarnation = unpack.text()?.to_owned();
+    let (held, free) = (unpack.integer()?.max(0) as u64, unpack.integer()?.max(0) as u64);
+    let mut tasks = strings(unpack.string()?)?;
+    if tasks.is_empty() {
+        tasks.push(String::new());
+    }
+    let (from, room) = (integers(unpack.string()?)?, integers(unpack.string()?)?);
+    let ranges = from
+        .iter()
+        .enumerate()
+        .map(|(at, from)| Range { from: *from, free: room.get(at).map_or(0, |room| (*room).max(0) as u64) });
+    let mut text = || Ok::<_, crate::Error>(unpack.text()?.to_owned());
+    let (name, group, host, pid) = (text()?, text()?, text()?, text()?);
+    Ok(Candidate { incarnation, name, group, host, pid: pid.parse().unwrap_or(0), tasks, held, free, ranges: ranges.collect() })
+}
+
+/// Packed by themselves, or nothing at all.
+fn strings(packed: &[u8]) -> Result<Vec<String>> {
+    if packed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut unpack = Unpack::new(packed);
+    (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect()
+}
+
+fn integers(packed: &[u8]) -> Result<Vec<i64>> {
+    if packed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut unpack = Unpack::new(packed);
+    (0..unpack.array()?).map(|_| unpack.integer()).collect()
+}
