@@ -87,6 +87,8 @@ error_kinds! {
     TotalTimeout = 29, "TOTAL_TIMEOUT", retryable: false;
     /// The jobs were added, but less durably than asked for.
     NotDurable = 30, "NOT_DURABLE", retryable: false;
+    /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
+    MessagesDropped = 31, "MESSAGES_DROPPED", retryable: false;
 }
 
 impl ErrorKind {

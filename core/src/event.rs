@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::job::{Job, JobData};
+use crate::messages::{Change, MemberRef, Message, MessageData, Outbox};
 use crate::worker::WorkerHandle;
 
 /// Why a worker stopped holding a job that it had not finished.
@@ -44,6 +45,17 @@ pub enum Event {
     /// The worker was closed: `None` by terminate, or the [`LeaseLost`](crate::ErrorKind::LeaseLost) error that forced
     /// it, after which `Ready` follows if the option `rejoin` is set. All its jobs had their `Delete` before.
     Close(Option<Error>),
+    /// A message, if the member [listens](crate::Messages::listen).
+    Message(Message),
+    /// A member came or went, if this one [watches](crate::Messages::watch).
+    Member {
+        /// How.
+        change: Change,
+        /// `master` or `worker`.
+        role: String,
+        /// Which.
+        member: MemberRef,
+    },
     /// Something is wrong in the background, such as a lost connection; told once until it changes.
     Error(Error),
 }
@@ -52,6 +64,7 @@ pub enum Event {
 pub(crate) enum Told {
     Add(Arc<JobData>),
     Delete(Arc<JobData>, DeleteReason),
+    Message(Arc<MessageData>),
     Other(Event),
 }
 
@@ -59,6 +72,7 @@ impl Told {
     /// As the program of this worker is told.
     pub(crate) fn by(self, worker: &WorkerHandle) -> Event {
         match self {
+            Told::Message(data) => Event::Message(Message::taken(data, worker.outbox())),
             Told::Add(data) => Event::Add(Job { data, worker: worker.clone() }),
             Told::Delete(data, reason) => Event::Delete { job: Job { data, worker: worker.clone() }, reason },
             Told::Other(event) => event,
@@ -66,11 +80,18 @@ impl Told {
     }
 
     /// What a master can be told of.
-    pub(crate) fn by_master(self) -> Option<Event> {
+    pub(crate) fn by_master(self, outbox: &Arc<Outbox>) -> Option<Event> {
         match self {
+            Told::Message(data) => Some(Event::Message(Message::taken(data, outbox))),
             Told::Add(_) | Told::Delete(..) => None,
             Told::Other(event) => Some(event),
         }
+    }
+}
+
+impl Told {
+    fn is_message(&self) -> bool {
+        matches!(self, Told::Message(_) | Told::Other(Event::Member { .. }))
     }
 }
 
@@ -82,6 +103,8 @@ impl From<Event> for Told {
 
 /// `Ready` and `Error` events kept for a program that does not take them.
 const MOST_NEWS: usize = 64;
+/// Messages, and members that came or went, kept for it. Later ones are dropped, which it is told.
+const MOST_MESSAGES: usize = 10_000;
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -101,6 +124,10 @@ struct State {
     taken: u64,
     /// Of these, those that `room` has not been told of.
     untold: u64,
+    /// Messages and members in `events`.
+    messages: usize,
+    /// Of these, dropped since the program took some.
+    dropped: u64,
     /// A wake was sent and the queue has not been found empty since.
     woken: bool,
     wake: Option<Wake>,
@@ -108,6 +135,26 @@ struct State {
 }
 
 impl State {
+    fn push(&mut self, event: Told) {
+        if event.is_message() {
+            if self.messages >= MOST_MESSAGES {
+                self.dropped += 1;
+                return;
+            }
+            self.messages += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    /// Tells what was dropped, now that the program takes events again.
+    fn tell_dropped(&mut self) {
+        if self.dropped > 0 {
+            let text = format!("{} messages were dropped, because this program did not take them", self.dropped);
+            self.events.push_back(Event::Error(Error::new(ErrorKind::MessagesDropped, text)).into());
+            self.dropped = 0;
+        }
+    }
+
     /// A program that never takes events, as of a master it only calls, keeps the newest of what is only told.
     fn forget_old_news(&mut self) {
         let is_news = |told: &Told| matches!(told, Told::Other(Event::Ready { .. } | Event::Error(_)));
@@ -144,7 +191,9 @@ impl EventQueue {
 
     pub(crate) fn push<T: Into<Told>>(&self, events: impl IntoIterator<Item = T>) {
         let mut state = self.lock();
-        state.events.extend(events.into_iter().map(Into::into));
+        for event in events {
+            state.push(event.into());
+        }
         state.forget_old_news();
         if state.events.is_empty() || state.woken {
             return;
@@ -169,6 +218,8 @@ impl EventQueue {
         let count = state.events.len().min(max);
         let events: Vec<Told> = state.events.drain(..count).collect();
         let adds = events.iter().filter(|told| matches!(told, Told::Add(_))).count() as u64;
+        state.messages -= events.iter().filter(|told| told.is_message()).count();
+        state.tell_dropped();
         state.taken += adds;
         state.untold += adds;
         if state.events.is_empty() {

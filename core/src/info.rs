@@ -157,6 +157,11 @@ pub struct MemberInfo {
     pub joined_at: u64,
     /// Until its lease ends, in ms.
     pub lease_left_ms: u64,
+    /// What it says of itself: JSON, or "".
+    #[serde(skip_serializing_if = "String::is_empty", serialize_with = "raw_text")]
+    pub data: String,
+    /// Messages for it that were dropped, because it did not read its inbox.
+    pub dropped: u64,
 }
 
 /// Waiting jobs, and the workers that they can be given to.
@@ -236,6 +241,10 @@ fn payload<S: serde::Serializer>(payload: &Payload, serializer: S) -> Result<S::
         None => map.serialize_entry("payload_base64", &base64::engine::general_purpose::STANDARD.encode(&payload.bytes))?,
     }
     map.end()
+}
+
+fn raw_text<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    raw(&Some(text.to_owned()), serializer)
 }
 
 fn raw<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {

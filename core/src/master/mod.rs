@@ -20,11 +20,12 @@ use choice::Chooser;
 use waits::Waits;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Told};
+use crate::event::Event;
 use crate::health::{Health, Stats};
 use crate::id::{check_name, random_id};
 use crate::job::Outcome;
 use crate::member::Shared;
+use crate::messages::Messages;
 use crate::new_job::{Added, NewJob};
 use crate::options::Options;
 use crate::worker::Done;
@@ -55,6 +56,7 @@ impl Master {
         let waits = Arc::new(Waits::default());
         let chooser = Arc::new(Chooser::default());
         let (commands, received) = mpsc::unbounded_channel();
+        runtime.spawn(crate::messages::Sender::new(shared.clone()).run());
         runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), chooser.clone(), received).run());
         Ok(Master { front: Arc::new(Front { shared, adds, waits, chooser, commands }) })
     }
@@ -64,14 +66,19 @@ impl Master {
         self.front.shared.ready().await
     }
 
-    /// As [`Worker::set_wake`](crate::Worker::set_wake). A master's events are `Ready`, `Error` and `Close`.
+    /// As [`Worker::set_wake`](crate::Worker::set_wake). A master's events are `Ready`, `Message`, `Member`, `Error` and `Close`.
     pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.front.shared.events.set_wake(Arc::new(wake));
     }
 
     /// As [`Worker::take_events`](crate::Worker::take_events).
     pub fn take_events(&self, max: usize) -> Vec<Event> {
-        self.front.shared.events.take(max).into_iter().filter_map(Told::by_master).collect()
+        self.front.shared.events.take(max).into_iter().filter_map(|told| told.by_master(&self.front.shared.messages)).collect()
+    }
+
+    /// Messages of this master, and who else is there.
+    pub fn messages(&self) -> Messages {
+        Messages { shared: self.front.shared.clone() }
     }
 
     /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored

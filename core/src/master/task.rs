@@ -117,7 +117,7 @@ impl Task {
 
     /// Waits until there is something to do; false if that is to close.
     async fn is_wanted(&mut self) -> bool {
-        while self.adds.len() == 0 && !self.waits.any() && !self.chooser.is_active() {
+        while self.adds.len() == 0 && !self.waits.any() && !self.chooser.is_active() && !self.shared.messages.reads_inbox() {
             tokio::select! {
                 () = self.adds.arrived.notified() => {}
                 () = self.waits.changed.notified() => {}
@@ -192,7 +192,7 @@ impl Task {
                     return None;
                 }
             }
-            if inbox.is_none() && (self.waits.any() || self.chooser.is_active()) {
+            if inbox.is_none() && (self.waits.any() || self.chooser.is_active() || self.shared.messages.reads_inbox()) {
                 inbox = Some(self.session.read_inbox());
             }
             if ask.is_none() {
@@ -276,6 +276,7 @@ impl Task {
                             }
                             Entry::Choose => self.chooser.wanted.notify_one(),
                             Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
+                            other => self.shared.heard(other),
                         }
                     }
                 }
@@ -285,6 +286,7 @@ impl Task {
                 }
                 () = self.adds.arrived.notified(), if flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
+                () = self.shared.messages.changed.notified() => {}
                 () = tokio::time::sleep_until(wake), if sync.is_none() => {
                     let keep_from = last_entry.take().map_or_else(String::new, |id| after(&id));
                     untrimmed = 0;
@@ -406,6 +408,7 @@ impl Task {
 
     /// Leaves within the option `timeout`; if Redis is away, the lease ends by itself.
     async fn leave(&mut self) {
+        self.shared.messages_sent().await;
         let deadline = Instant::now() + self.shared.options.timeout;
         while let Err(failed) = self.shared.store.leave(&self.session.incarnation).await {
             let pause = self.session.backoff.next();

@@ -10,9 +10,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventQueue};
+use crate::event::{Event, EventQueue, Told};
 use crate::health::Health;
 use crate::id::random_id;
+use crate::messages::Outbox;
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Store};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) obliterated: AtomicBool,
     /// Tasks that a worker takes; the option, until its program says otherwise.
     pub(crate) tasks: Mutex<Vec<String>>,
+    pub(crate) messages: Arc<Outbox>,
     status: Mutex<Status>,
     /// `None` until the first registration or lasting error; then what `ready` answers.
     ready: watch::Sender<Option<Result<()>>>,
@@ -84,6 +86,7 @@ impl Shared {
             store: Store::new(options.clone()),
             events: EventQueue::new(options.window),
             tasks: Mutex::new(options.tasks.clone()),
+            messages: Arc::new(Outbox::new(&options)),
             options,
             held: AtomicU64::new(0),
             pending: AtomicU64::new(0),
@@ -181,7 +184,27 @@ impl Shared {
         Ok(&self.store)
     }
 
+    /// What an inbox brought besides jobs and results.
+    pub(crate) fn heard(&self, entry: Entry) {
+        let event = match entry {
+            Entry::Message(data) => self.messages.inbound.arrived(data).map(|data| Told::Message(Arc::new(data))),
+            Entry::Member(change, role, member) => Some(Told::Other(Event::Member { change, role, member })),
+            Entry::Dropped(count) => {
+                let text = format!("{count} messages were dropped, because this member did not read its inbox");
+                Some(Told::Other(Event::Error(Error::new(ErrorKind::MessagesDropped, text))))
+            }
+            _ => None,
+        };
+        self.events.push(event);
+    }
+
+    /// Waits until the messages that were submitted are sent, within the option `timeout`.
+    pub(crate) async fn messages_sent(&self) {
+        let _ = tokio::time::timeout(self.options.timeout, self.messages.sent()).await;
+    }
+
     pub(crate) fn end(&self, error: Error) {
+        self.messages.close();
         self.ended.store(true, Ordering::Release);
         self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error))).is_some());
         self.status().right_until = Duration::ZERO;
@@ -210,7 +233,8 @@ impl Session {
     pub(crate) async fn join(&mut self, role: &str) -> Duration {
         self.incarnation = random_id();
         let tasks = if role == "worker" { packed_tasks(&self.shared.tasks()) } else { None };
-        let fields = fields(&self.shared.options, role, tasks);
+        let introduction = self.shared.messages.introduction();
+        let fields = fields(&self.shared.options, role, tasks, &introduction);
         let settings = settings(&self.shared.options);
         loop {
             let sent = boottime();
@@ -219,6 +243,7 @@ impl Session {
                     self.epoch = epoch;
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
+                    self.introduce(&introduction).await;
                     return next;
                 }
                 Err(failed) => {
@@ -226,6 +251,25 @@ impl Session {
                     tokio::time::sleep(self.backoff.next()).await;
                 }
             }
+        }
+    }
+
+    /// Says what has changed since registration was sent.
+    async fn introduce(&self, said: &(String, String)) {
+        let (hears, data) = self.shared.messages.introduction();
+        for (letter, what) in [('l', "listen"), ('w', "watch")] {
+            if hears.contains(letter) && !said.0.contains(letter) {
+                self.say(what, "").await;
+            }
+        }
+        if data != said.1 {
+            self.say("data", &data).await;
+        }
+    }
+
+    async fn say(&self, what: &str, data: &str) {
+        if let Err(error) = self.shared.store.listen(&self.incarnation, what, data).await {
+            self.shared.report(Source::Calls, &error);
         }
     }
 
@@ -299,7 +343,7 @@ impl Drop for InboxTask {
 }
 
 /// What the registry keeps of a member, as a msgpack array of names and values.
-fn fields(options: &Options, role: &str, tasks: Option<Vec<u8>>) -> Vec<u8> {
+fn fields(options: &Options, role: &str, tasks: Option<Vec<u8>>, (hears, data): &(String, String)) -> Vec<u8> {
     let requeue = match options.requeue {
         Requeue::Front => "front",
         Requeue::Back => "back",
@@ -318,6 +362,8 @@ fn fields(options: &Options, role: &str, tasks: Option<Vec<u8>>) -> Vec<u8> {
         ("slots", &slots),
         ("max_deaths", &deaths),
         ("requeue", requeue),
+        ("hears", hears),
+        ("data", data),
     ];
     let mut out = Vec::new();
     // Refused by `check` if it were an error.
@@ -364,6 +410,7 @@ fn settings(options: &Options) -> Vec<u8> {
     out
 }
 
-fn host() -> String {
+/// This machine, as members tell it.
+pub(crate) fn host() -> String {
     hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

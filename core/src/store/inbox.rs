@@ -10,9 +10,11 @@ use redis::aio::MultiplexedConnection;
 use super::failure::Failed;
 use super::keys::Keys;
 use super::link;
+use super::message;
 use super::record::Unpack;
 use super::reply::{Given, read_jobs};
 use crate::error::{Error, ErrorKind, Result};
+use crate::messages::{Change, MemberRef, MessageData};
 use crate::options::Options;
 
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
@@ -33,6 +35,12 @@ pub(crate) enum Entry {
     Moves(Vec<(u64, String)>),
     /// Workers are to be chosen.
     Choose,
+    /// A message.
+    Message(MessageData),
+    /// A member came or went.
+    Member(Change, String, MemberRef),
+    /// So many messages were dropped, because this inbox was full.
+    Dropped(u64),
     /// Something is due earlier than the last round said.
     Wake,
     /// Results awaited: id and outcome.
@@ -82,6 +90,9 @@ impl Inbox {
                 b"m" => pairs(&blob, execution).map(Entry::Moves),
                 b"w" => Ok(Entry::Wake),
                 b"c" => Ok(Entry::Choose),
+                b"e" => message::read_blob(&blob).map(Entry::Message),
+                b"n" => message::read_news(&blob).map(|(change, role, member)| Entry::Member(change, role, member)),
+                b"o" => Ok(Entry::Dropped(std::str::from_utf8(&blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
                 b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
                 _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
             };

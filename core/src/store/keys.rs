@@ -6,11 +6,12 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 8] = ["delayed", "parked", "resources", "stopping", "similar", "progress", "tasks", "queues"];
+pub(crate) const RARE: [&str; 11] =
+    ["delayed", "parked", "resources", "stopping", "similar", "progress", "tasks", "queues", "listeners", "watchers", "deaf"];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 5] = ["ready", "queues", "load", "parked", "similar"];
+pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "parked", "similar", "listeners"];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
 #[cfg(test)]

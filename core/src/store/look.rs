@@ -120,6 +120,8 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
         slots: 0,
         tasks: Vec::new(),
         joined_at: 0,
+        data: String::new(),
+        dropped: 0,
     };
     for _ in 0..count.saturating_sub(4) / 2 {
         let (name, value) = (unpack.text()?, unpack.string()?);
@@ -132,6 +134,8 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             "language" => member.language = text(),
             "version" => member.version = text(),
             "pid" => member.pid = text().parse().unwrap_or(0),
+            "data" => member.data = text(),
+            "dropped" => member.dropped = text().parse().unwrap_or(0),
             "slots" => member.slots = text().parse().unwrap_or(0),
             "joined" => member.joined_at = text().parse().unwrap_or(0.0) as u64,
             "tasks" => {

@@ -6,6 +6,7 @@ mod inbox;
 mod keys;
 mod link;
 pub(crate) mod look;
+pub(crate) mod message;
 pub(crate) mod record;
 mod reply;
 mod script;
@@ -25,6 +26,7 @@ use script::{Script, Scripts};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
+use crate::messages::Receipt;
 use crate::new_job::Durability;
 use crate::options::Options;
 
@@ -175,6 +177,17 @@ impl Store {
     /// What a master that chooses workers says and asks; see `scripts/choose.lua`.
     pub(crate) async fn choose(&self, what: &str, incarnation: &str, more: &[u8]) -> Result<Value> {
         self.call_idempotent(|s| &s.choose, |cmd| cmd.arg(what).arg(incarnation).arg(more)).await
+    }
+
+    /// Sends messages, packed for `scripts/send.lua`; `None` if the member is unknown.
+    pub(crate) async fn send(&self, incarnation: &str, number: u64, messages: &[u8]) -> Result<Option<Vec<Receipt>>, Failed> {
+        let reply = self.call(|s| &s.send, |cmd| cmd.arg(incarnation).arg(number).arg(messages)).await?;
+        message::receipts(reply).map_err(internal)
+    }
+
+    /// What a member hears, or says of itself; see `scripts/listen.lua`.
+    pub(crate) async fn listen(&self, incarnation: &str, what: &str, data: &str) -> Result<()> {
+        self.call_idempotent(|s| &s.listen, |cmd| cmd.arg(incarnation).arg(what).arg(data)).await.map(drop)
     }
 
     /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.

@@ -24,6 +24,8 @@ pub(crate) struct Scripts {
     pub(crate) failed: Script,
     pub(crate) rebalance: Script,
     pub(crate) choose: Script,
+    pub(crate) send: Script,
+    pub(crate) listen: Script,
 }
 
 const BASE: &str = include_str!("scripts/shared/base.lua");
@@ -37,6 +39,7 @@ const EXTRAS: &str = concat!(
     include_str!("scripts/shared/members.lua"),
     include_str!("scripts/shared/ends.lua"),
     include_str!("scripts/shared/due.lua"),
+    include_str!("scripts/shared/registry.lua"),
     "  return X\nend\n"
 );
 const TICK: &str = include_str!("scripts/shared/tick.lua");
@@ -84,6 +87,8 @@ impl Scripts {
             failed: jobs("failed", include_str!("scripts/failed.lua")),
             rebalance: jobs("rebalance", include_str!("scripts/rebalance.lua")),
             choose: jobs("choose", include_str!("scripts/choose.lua")),
+            send: script("send", Refuse, "send:", &[BASE, PLACE, FINISH, EXTRAS, include_str!("scripts/send.lua")]),
+            listen: jobs("listen", include_str!("scripts/listen.lua")),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::health::{Health, Stats};
 use crate::id::check_name;
 use crate::job::{Finish, JobData, MAX_PROGRESS};
 use crate::member::Shared;
+use crate::messages::{Messages, Outbox};
 use crate::options::Options;
 
 /// Called once, from a runtime thread, when the outcome is known. Must be quick and must not block.
@@ -140,6 +141,7 @@ impl Worker {
         let finishes = Arc::new(Finishes::default());
         let (commands, received) = mpsc::unbounded_channel();
         let front = Arc::new(Front { shared: shared.clone(), finishes: finishes.clone(), commands });
+        runtime.spawn(crate::messages::Sender::new(shared.clone()).run());
         runtime.spawn(task::Task::new(shared, finishes, Arc::downgrade(&front), received).run());
         Ok(Worker { handle: WorkerHandle(front) })
     }
@@ -188,6 +190,11 @@ impl Worker {
         if !finishes.is_empty() {
             self.handle.0.finishes.push(finishes);
         }
+    }
+
+    /// Messages of this worker, and who else is there.
+    pub fn messages(&self) -> Messages {
+        Messages { shared: self.handle.0.shared.clone() }
     }
 
     /// Which tasks the worker takes from now on, "" for jobs without one; at once, as the option `tasks` said before. Jobs of other tasks that
@@ -250,6 +257,10 @@ impl Worker {
 }
 
 impl WorkerHandle {
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.0.shared.messages
+    }
+
     pub(crate) async fn until_ended(&self, job: &JobData) {
         loop {
             let ended = self.0.finishes.ended.notified();

@@ -17,6 +17,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Process<H> {
     worker: Worker,
     handler: H,
+    other: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
 impl<H, F, T, E> Process<H>
@@ -27,12 +28,19 @@ where
     E: std::fmt::Display + 'static,
 {
     pub(super) fn new(worker: Worker, handler: H) -> Self {
-        Process { worker, handler }
+        Process { worker, handler, other: None }
+    }
+
+    /// Has `listener` told all else: messages, members that come and go, errors. It must be quick.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
+        self.other = Some(Box::new(listener));
+        self
     }
 
     /// Runs until `shutdown` resolves, then drains and terminates; or until the worker is closed. A handler's `Ok` completes its job,
     /// `Err` fails it, a panic fails it too. The handler of a deleted or lost job is dropped at its next await.
-    pub async fn until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+    pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut running: JoinSet<()> = JoinSet::new();
         let mut aborts: HashMap<u64, AbortHandle> = HashMap::new();
         let mut shutdown = std::pin::pin!(shutdown);
@@ -63,8 +71,14 @@ where
                         abort.abort();
                     }
                 }
-                Some(Event::Error(error)) => tracing::warn!(%error, "worker"),
-                Some(Event::Ready { .. } | Event::Close(_)) => {}
+                Some(event) => {
+                    if let Event::Error(error) = &event {
+                        tracing::warn!(%error, "worker");
+                    }
+                    if let Some(other) = &mut self.other {
+                        other(event);
+                    }
+                }
                 None => break,
             }
         }

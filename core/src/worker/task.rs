@@ -261,6 +261,7 @@ impl Task {
                             Entry::Moves(moves) => self.moved(moves),
                             Entry::Wake => due = true,
                             Entry::Results(_) | Entry::Choose => {}
+                            other => self.shared.heard(other),
                         }
                     }
                     self.last_entry = Some(last);
@@ -480,6 +481,7 @@ impl Task {
 
     /// Gives everything back and is forgotten, within the option `timeout`.
     async fn leave(&mut self) -> Result<()> {
+        self.shared.messages_sent().await;
         let deadline = Instant::now() + self.shared.options.timeout;
         loop {
             let failed = match self.shared.store.leave(&self.session.incarnation).await {

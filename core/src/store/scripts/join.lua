@@ -15,13 +15,23 @@ for _, key in ipairs({ META, JOBS, OWNER, RESULTS }) do
 end
 call('HSETNX', META, 'add:' .. inc, cmsgpack.pack({ 0, false }))
 call('HSET', key_of('member', inc), 'joined', now, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
-call('SADD', MEMBERS, inc)
+local new = call('SADD', MEMBERS, inc) == 1
 call('ZADD', DUE, now + lease, 'L:' .. inc)
 local fields = cmsgpack.unpack(ARGV[3])
 for i = 1, #fields, 2 do
   if fields[i] == 'tasks' then
     extras().know_tasks(fields[i + 1])
+  elseif fields[i] == 'hears' then
+    -- 'l' messages, 'w' who comes and goes
+    for letter, method in pairs({ l = 'listen', w = 'watch' }) do
+      if string.find(fields[i + 1], letter, 1, true) then
+        extras()[method](inc)
+      end
+    end
   end
+end
+if new and call('EXISTS', PREFIX .. 'watchers') == 1 then
+  extras().tell_watchers('joined', inc)
 end
 -- Members with longer leases sleep longer than this one may be dead: they have to know.
 local shortest = tonumber(call('HGET', META, 'shortest_lease'))

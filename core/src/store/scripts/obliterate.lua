@@ -4,6 +4,7 @@
 local X = extras()
 local more = false
 for _, inc in ipairs(call('SPOP', MEMBERS, 1000)) do
+  X.unlist(inc)
   for _, part in ipairs({ 'member', 'held', 'inbox', 'tied' }) do
     call('UNLINK', key_of(part, inc))
   end

@@ -1,6 +1,6 @@
 -- What only some jobs and members have: priorities, tasks, resources, delays, timeouts, similar jobs, guaranteed slots. Made when first
--- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, choice.lua, members.lua, ends.lua and due.lua, which share its
--- locals; script.rs closes it. Needs place.lua and finish.lua.
+-- needed, so that plain jobs do not pay for it. The function goes on in queues.lua, choice.lua, members.lua, ends.lua, due.lua and registry.lua, which share
+-- its locals; script.rs closes it. Needs place.lua and finish.lua.
 --
 -- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags have 64, but not 8, 16 and 32.
 --
@@ -21,6 +21,7 @@ function extras()
   end
   local DELAYED, PARKED, RESOURCES, STOPPING = key('delayed'), key('parked'), key('resources'), key('stopping')
   local SIMILAR, PROGRESS, TASKS = key('similar'), key('progress'), key('tasks')
+  local LISTENERS, WATCHERS, DEAF = key('listeners'), key('watchers'), key('deaf')
 
   local more = call('HMGET', META, 'queues', 'sequence', 'paused', 'chooser', 'asked')
   local queues, sequence = tonumber(more[1]) or 0, tonumber(more[2]) or 0
@@ -111,4 +112,5 @@ function extras()
   end
 
   -- Keys that only these jobs make, besides those of queues, resources and members.
-  X.keys = { delayed = DELAYED, parked = PARKED, resources = RESOURCES, stopping = STOPPING, similar = SIMILAR, progress = PROGRESS, tasks = TASKS }
+  X.keys = { delayed = DELAYED, parked = PARKED, resources = RESOURCES, stopping = STOPPING, similar = SIMILAR, progress = PROGRESS, tasks = TASKS,
+    listeners = LISTENERS, watchers = WATCHERS, deaf = DEAF }

@@ -95,10 +95,11 @@ local function remove_member(inc, budget, charge)
     return false
   end
   extras().chooser_gone(inc)
+  extras().unlist(inc, charge)
   call('ZREM', DUE, 'L:' .. inc)
   call('SREM', MEMBERS, inc)
   call('DEL', key_of('inbox', inc), key_of('member', inc))
-  call('HDEL', META, 'sync:' .. inc)
+  call('HDEL', META, 'sync:' .. inc, 'send:' .. inc)
   local added = call('HGET', META, 'add:' .. inc)
   if added and cmsgpack.unpack(added)[1] > 0 then
     call('ZADD', DUE, now + 3600000, 'M:' .. inc)

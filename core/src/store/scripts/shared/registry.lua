@@ -1,0 +1,86 @@
+  -- Who hears messages, by all that they can be called, and who is told of members that come and go.
+
+  -- An inbox with so many entries is its member's who does not read: messages for it are dropped and counted.
+  local LONGEST_INBOX = 10000
+
+  local function sets_of(inc)
+    local fields = call('HMGET', key_of('member', inc), 'name', 'group', 'pid', 'host')
+    local sets = { LISTENERS }
+    for i, kind in ipairs({ 'n:', 'g:' }) do
+      if fields[i] and fields[i] ~= '' then
+        sets[#sets + 1] = key_of('listeners', kind .. fields[i])
+      end
+    end
+    sets[#sets + 1] = key_of('listeners', 'p:' .. (fields[3] or '') .. '@' .. (fields[4] or ''))
+    return sets
+  end
+
+  -- Messages go to this member from now on.
+  function X.listen(inc)
+    for _, set in ipairs(sets_of(inc)) do
+      call('SADD', set, inc)
+    end
+  end
+
+  -- It is told who comes and goes from now on.
+  function X.watch(inc)
+    call('SADD', WATCHERS, inc)
+  end
+
+  -- Members of this kind of address: 'a' all, 'g' of a group, 'n' of a name, 'p' of a process (pid@host), 'i' one incarnation.
+  function X.hearing(kind, name)
+    if kind == 'a' then
+      return call('SMEMBERS', LISTENERS)
+    elseif kind == 'i' then
+      return call('SISMEMBER', MEMBERS, name) == 1 and { name } or {}
+    end
+    return call('SMEMBERS', key_of('listeners', kind .. ':' .. name))
+  end
+
+  -- Puts a message into an inbox; whether there was room.
+  function X.deliver(inc, blob)
+    local inbox = key_of('inbox', inc)
+    if call('XLEN', inbox) >= LONGEST_INBOX then
+      call('HINCRBY', DEAF, inc, 1)
+      return false
+    end
+    if call('EXISTS', DEAF) == 1 then
+      local dropped = call('HGET', DEAF, inc)
+      if dropped then
+        call('HDEL', DEAF, inc)
+        call('HINCRBY', key_of('member', inc), 'dropped', dropped)
+        call('XADD', inbox, '*', 'o', dropped)
+      end
+    end
+    call('XADD', inbox, '*', 'e', blob)
+    return true
+  end
+
+  -- `what`: joined, left or lost.
+  function X.tell_watchers(what, inc)
+    local watchers = call('SMEMBERS', WATCHERS)
+    if #watchers == 0 then
+      return
+    end
+    local row = call('HMGET', key_of('member', inc), 'role', 'name', 'group', 'host', 'pid')
+    for i = 1, 5 do
+      row[i] = row[i] or ''
+    end
+    local news = cmsgpack.pack({ what, inc, unpack(row) })
+    for _, watcher in ipairs(watchers) do
+      if watcher ~= inc then
+        call('XADD', key_of('inbox', watcher), '*', 'n', news)
+      end
+    end
+  end
+
+  -- A member is gone.
+  function X.unlist(inc, lost)
+    X.tell_watchers(lost and 'lost' or 'left', inc)
+    for _, set in ipairs(sets_of(inc)) do
+      call('SREM', set, inc)
+    end
+    call('SREM', WATCHERS, inc)
+    call('HDEL', DEAF, inc)
+  end
+
