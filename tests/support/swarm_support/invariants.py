@@ -85,7 +85,7 @@ class Store:
             asked.hkeys(f"{prefix}jobs")
             asked.hgetall(f"{prefix}owner")
             asked.zrange(f"{prefix}delayed", 0, -1)
-            asked.zrange(f"{prefix}parked", 0, -1)
+            asked.smembers(f"{prefix}parked")
             asked.smembers(f"{prefix}ghosts")
             asked.hkeys(f"{prefix}failed")
             asked.keys("*")
