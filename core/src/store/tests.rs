@@ -320,9 +320,9 @@ async fn nothing_is_left_after_obliterate_and_nothing_is_outside_the_prefix() {
 async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
     let redis = Redis::start();
     for script in {
-        let Scripts { add, join, sync, leave, delete, awaiting, stats, obliterate, look, pause, failed, rebalance } =
+        let Scripts { add, join, sync, leave, delete, awaiting, stats, obliterate, look, pause, failed, rebalance, choose } =
             Scripts::new(false);
-        [add, join, sync, leave, delete, awaiting, stats, obliterate, look, pause, failed, rebalance]
+        [add, join, sync, leave, delete, awaiting, stats, obliterate, look, pause, failed, rebalance, choose]
     } {
         assert!(!script.source.starts_with("#!"), "{}", script.name);
         assert_eq!(redis.ask::<String>(&["SCRIPT", "LOAD", &script.source]), script.digest, "{}", script.name);
