@@ -6,7 +6,7 @@ command to the server instead, with `answer` until it answers so. All other fiel
 
   expect   fields that the answer must have; "*" stands for any text that is not empty
   error    the code that the answer must have
-  save     variable = field: keeps fields of the answer; a value "$variable" stands for what was kept
+  save     variable = field: keeps fields of the answer; a value "$variable", or "{variable}" in one, stands for what was kept
   later    do not wait for the answer; the step `{ m = "answer" }` does
   within   seconds in which the answer must become as expected; the command is given again and again
   kind     of `event`: the event to wait for; earlier `ready` events are skipped
@@ -212,7 +212,9 @@ class Player:
             return value
         if value.startswith("$"):
             return self._kept[value[1:]]
-        return value.replace("{port}", str(self._server.port)).replace("{cluster}", self._cluster)
+        for name, kept in {"port": str(self._server.port), "cluster": self._cluster, **self._kept}.items():
+            value = value.replace(f"{{{name}}}", kept)
+        return value
 
     def _wrong(self, step: dict[str, Any], answer: Answer) -> str:
         """What in the answer is not as expected, or an empty text."""

@@ -3,6 +3,7 @@
 mod journal;
 mod line;
 mod master;
+mod messages;
 mod worker;
 
 use std::io::{BufRead, Write};

@@ -1,17 +1,21 @@
 //! A master, driven by commands.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
-use libswarm::{DeleteReason, Error, ErrorKind, Event, JobState, Master, NewJob, Outcome, Payload};
+use libswarm::{Choosing, DeleteReason, Error, ErrorKind, Event, JobState, Master, NewJob, Outcome, Payload};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::line::{Answer, Command, bytes, misuse};
+use crate::messages::{self, Last};
 
 pub struct MasterDriver {
     master: Master,
     wake: std::sync::Arc<Notify>,
+    last: Last,
+    chooser: Mutex<Option<AbortHandle>>,
 }
 
 impl MasterDriver {
@@ -20,7 +24,7 @@ impl MasterDriver {
         let wake = std::sync::Arc::new(Notify::new());
         let notify = wake.clone();
         master.set_wake(move || notify.notify_one());
-        Ok(MasterDriver { master, wake })
+        Ok(MasterDriver { master, wake, last: Last::default(), chooser: Mutex::default() })
     }
 
     pub async fn reset(self) {
@@ -30,6 +34,9 @@ impl MasterDriver {
 
     pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
         let master = &self.master;
+        if let Some(answer) = messages::obey(&master.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
         match command.name.as_str() {
             "ready" => {
                 master.ready().await?;
@@ -96,13 +103,18 @@ impl MasterDriver {
             "queues" => {
                 let queues = master.queues().await?;
                 let each = queues.queues.iter().map(|queue| format!("{}:{}:{}", queue.priority, queue.task, queue.waiting));
-                Ok(Answer::ok().with_list("queues", each).with_list("paused", queues.paused))
+                Ok(Answer::ok()
+                    .with_list("queues", each)
+                    .with_list("paused", queues.paused)
+                    .with("chooser", queues.chooser != ""))
             }
+            "choose" => self.choose(command).await,
+            "stop_choosing" => master.stop_choosing().await.map(|()| Answer::ok()),
             "members" => {
                 let members = master.members().await?;
                 let each =
                     members.iter().map(|member| format!("{}:{}:{}:{}", member.role, member.name, member.slots, member.held));
-                Ok(Answer::ok().with_list("members", each))
+                Ok(Answer::ok().with_list("members", each).with_list("data", members.iter().map(|member| &member.data)))
             }
             "pause" => master.pause(command.get("task")).await.map(|()| Answer::ok()),
             "resume" => master.resume(command.get("task")).await.map(|()| Answer::ok()),
@@ -121,6 +133,22 @@ impl MasterDriver {
             "event" => Ok(self.event(command).await?),
             _ => Err(crate::unknown(command)),
         }
+    }
+
+    /// Chooses the worker of one name, or none.
+    async fn choose(&self, command: &Command) -> Result<Answer, Error> {
+        let choosing = Choosing { within: command.time("within")?, tasks: command.list("tasks")? };
+        let name = command.text("worker")?.to_owned();
+        // Errors at once; then it goes on beside the other commands.
+        self.master.start_choosing(choosing.clone()).await?;
+        let master = self.master.clone();
+        let choosing = tokio::spawn(async move {
+            master.choose(choosing, |_, workers| workers.iter().position(|(worker, _)| worker.name == name)).await
+        });
+        if let Some(before) = self.chooser.lock().expect("not poisoned").replace(choosing.abort_handle()) {
+            before.abort();
+        }
+        Ok(Answer::ok())
     }
 
     /// Every add is a call of its own; libswarm gathers those made while one is in flight.
@@ -151,7 +179,10 @@ impl MasterDriver {
             }
         };
         Ok(match timeout(limit, next).await {
-            Ok(event) => describe(&event),
+            Ok(event) => {
+                self.last.keep(&event);
+                describe(&event)
+            }
             Err(_) => Answer::ok().with("event", "none"),
         })
     }
@@ -164,6 +195,13 @@ pub fn describe(event: &Event) -> Answer {
         Event::Ready { incarnation } => answer.with("event", "ready").with("incarnation", incarnation),
         Event::Close(error) => answer.with("event", "close").with("code", error.as_ref().map_or("", |error| error.kind().name())),
         Event::Error(error) => answer.with("event", "error").with("code", error.kind().name()).with("message", error.message()),
+        Event::Message(message) => {
+            let answer = answer.with("event", "message").with("from", &message.from().name).with("group", &message.from().group);
+            answer.with("wants_reply", message.wants_reply()).with_payload(message.payload())
+        }
+        Event::Member { change, role, member } => {
+            answer.with("event", "member").with("change", change.name()).with("role", role).with("name", &member.name)
+        }
         Event::Add(job) => {
             let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("deaths", job.deaths);
             let answer = answer.with("attempt", job.attempt()).with("priority", job.priority()).with("task", job.task());

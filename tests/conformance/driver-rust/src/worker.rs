@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::journal::Journal;
 use crate::line::{Answer, Command, misuse};
 use crate::master::describe;
+use crate::messages::{self, Last};
 
 /// What the handler does with a job.
 #[derive(Clone, Copy, PartialEq)]
@@ -45,6 +46,7 @@ pub struct WorkerDriver {
     shared: Arc<Shared>,
     events: UnboundedReceiver<Event>,
     drained: Option<oneshot::Receiver<Result<(), Error>>>,
+    last: Last,
 }
 
 impl WorkerDriver {
@@ -62,7 +64,7 @@ impl WorkerDriver {
         let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default() });
         let (report, events) = unbounded_channel();
         runtime.spawn(handle_events(shared.clone(), report));
-        Ok(WorkerDriver { shared, events, drained: None })
+        Ok(WorkerDriver { shared, events, drained: None, last: Last::default() })
     }
 
     pub async fn reset(self) {
@@ -72,6 +74,9 @@ impl WorkerDriver {
 
     pub async fn obey(&mut self, command: &Command) -> Result<Answer, Error> {
         let worker = &self.shared.worker;
+        if let Some(answer) = messages::obey(&worker.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
         match command.name.as_str() {
             "ready" => {
                 worker.ready().await?;
@@ -81,7 +86,10 @@ impl WorkerDriver {
             "stats" => Answer::ok().with_fields(&worker.stats().await?),
             "counts" => Answer::ok().with_fields(&self.shared.counts),
             "event" => Ok(match timeout(command.time("timeout")?, self.events.recv()).await {
-                Ok(Some(event)) => describe(&event),
+                Ok(Some(event)) => {
+                    self.last.keep(&event);
+                    describe(&event)
+                }
                 Ok(None) | Err(_) => Answer::ok().with("event", "none"),
             }),
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
@@ -158,7 +166,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 shared.journal.note("close", &[("incarnation", &shared.worker.incarnation())]);
                 shared.counts.closed.fetch_add(1, Relaxed);
             }
-            Event::Error(_) => {}
+            Event::Error(_) | Event::Message(_) | Event::Member { .. } => {}
         }
         // The other behaviours may see more jobs than anyone will ask about.
         let asked_about = matches!(shared.behaviour, Behaviour::Hold | Behaviour::Late);

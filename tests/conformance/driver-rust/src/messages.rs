@@ -1,0 +1,78 @@
+//! Messages, for masters and workers alike.
+
+use std::sync::Mutex;
+
+use libswarm::{Error, Event, Message, Messages, NewMessage, Receipt, To};
+
+use crate::line::{Answer, Command, misuse};
+
+/// The message told last, which `reply` answers.
+#[derive(Default)]
+pub struct Last(Mutex<Option<Message>>);
+
+impl Last {
+    pub fn keep(&self, event: &Event) {
+        if let Event::Message(message) = event {
+            *self.0.lock().expect("not poisoned") = Some(message.clone());
+        }
+    }
+}
+
+/// The answer to a command about messages; `None` if it is not one.
+pub async fn obey(messages: &Messages, last: &Last, command: &Command) -> Result<Option<Answer>, Error> {
+    Ok(Some(match command.name.as_str() {
+        "listen" => messages.listen().await.map(|()| Answer::ok())?,
+        "watch" => messages.watch().await.map(|()| Answer::ok())?,
+        "send" => answer(messages.send(new_message(command)?).await?),
+        "reply" => {
+            let message = last.0.lock().expect("not poisoned").clone().ok_or_else(|| misuse("no message to reply to"))?;
+            message.reply(command.payload()?).map(|()| Answer::ok())?
+        }
+        "confirm" => messages.confirm(command.text("name")?).await.map(|()| Answer::ok())?,
+        "confirmations" => {
+            let by = messages.confirmations(command.number("count")? as usize, command.text("name")?).await?;
+            Answer::ok().with_list("names", by.into_iter().map(|member| member.name))
+        }
+        "set_data" => messages.set_data(command.text("data")?).await.map(|()| Answer::ok())?,
+        _ => return Ok(None),
+    }))
+}
+
+fn new_message(command: &Command) -> Result<NewMessage, Error> {
+    let to = command.text("to")?;
+    let (kind, name) = to.split_once(':').unwrap_or((to, ""));
+    let to = match kind {
+        "all" => To::All,
+        "group" => To::Group(name.into()),
+        "name" => To::Name(name.into()),
+        "member" => To::Member(name.into()),
+        "pid" => To::Process { pid: name.parse().map_err(|_| misuse("a pid is a number"))?, host: String::new() },
+        _ => return Err(misuse(format!("nobody is `{to}`"))),
+    };
+    let limit = |name: &str| command.get(name).map(|_| command.time(name)).transpose();
+    let mut message = NewMessage::new(to, command.payload()?).to_self(command.get("to_self") == Some("true"));
+    if let Some(limit) = limit("acknowledged")? {
+        message = message.acknowledged(limit);
+    }
+    if let Some(limit) = limit("request")? {
+        message = message.request(limit);
+    }
+    Ok(message)
+}
+
+fn answer(receipt: Receipt) -> Answer {
+    let mut replies: Vec<_> = receipt
+        .replies
+        .iter()
+        .map(|(member, payload)| {
+            let text = payload.as_ref().map_or(String::new(), |payload| String::from_utf8_lossy(&payload.bytes).into_owned());
+            format!("{}:{text}", member.name)
+        })
+        .collect();
+    replies.sort();
+    Answer::ok()
+        .with("recipients", receipt.recipients.len())
+        .with("dropped", receipt.dropped)
+        .with("missing", receipt.missing.len())
+        .with_list("replies", replies)
+}
