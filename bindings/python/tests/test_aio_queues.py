@@ -179,6 +179,8 @@ async def test_looking(cluster: str, url: str) -> None:
             await master.resume("t")
             await until(lambda: "b" in worker.jobs, "the other is held")
             worker.set_tasks(["t"])
+            while [member.tasks for member in await master.members()][1] != ["t"]:
+                await asyncio.sleep(0.005)
             await master.add_job("left")
             assert (await master.stats()).waiting == 1
         assert await master.job("nobody") is None
