@@ -1,6 +1,6 @@
 //! Jobs, queues and members as those who look at a cluster see them: the fields of the classes in `libswarm.types`.
 
-use libswarm::{ContentType, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues};
+use libswarm::{Candidate, Choices, ContentType, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Range};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -60,11 +60,11 @@ pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, 
     (jobs, next).into_pyobject(py)
 }
 
-/// `(queues, paused)`
+/// `(queues, paused, chooser)`
 pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyTuple>> {
-    let Queues { queues, paused } = queues;
+    let Queues { queues, paused, chooser } = queues;
     let counts = queues.iter().map(|QueueCount { priority, task, waiting }| (priority, task, waiting));
-    (PyList::new(py, counts)?, paused).into_pyobject(py)
+    (PyList::new(py, counts)?, paused, chooser).into_pyobject(py)
 }
 
 pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberInfo]) -> PyResult<Bound<'py, PyList>> {
@@ -104,6 +104,29 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
     dict.set_item("free", free)?;
     dict.set_item("joined_at", seconds(*joined_at))?;
     dict.set_item("lease_left", seconds(*lease_left_ms))?;
+    Ok(dict)
+}
+
+/// `(jobs, workers)`
+pub(crate) fn choices<'py>(py: Python<'py>, choices: &Choices) -> PyResult<Bound<'py, PyTuple>> {
+    let Choices { jobs, workers } = choices;
+    let jobs: Vec<_> = jobs.iter().map(|one| job(py, one)).collect::<PyResult<_>>()?;
+    let workers: Vec<_> = workers.iter().map(|one| candidate(py, one)).collect::<PyResult<_>>()?;
+    (jobs, workers).into_pyobject(py)
+}
+
+fn candidate<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bound<'py, PyDict>> {
+    let Candidate { incarnation, name, group, host, pid, tasks, held, free, ranges } = candidate;
+    let dict = PyDict::new(py);
+    dict.set_item("incarnation", incarnation)?;
+    dict.set_item("name", name)?;
+    dict.set_item("group", group)?;
+    dict.set_item("host", host)?;
+    dict.set_item("pid", pid)?;
+    dict.set_item("tasks", tasks)?;
+    dict.set_item("held", held)?;
+    dict.set_item("free", free)?;
+    dict.set_item("ranges", PyList::new(py, ranges.iter().map(|Range { from, free }| (from, free)))?)?;
     Ok(dict)
 }
 

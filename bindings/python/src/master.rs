@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libswarm::{Error, ErrorKind, JobState, NewJob, Options};
+use libswarm::{Choosing, Error, ErrorKind, JobState, NewJob, Options};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -196,6 +196,27 @@ impl Master {
     #[pyo3(signature = (task))]
     fn resume(&self, task: Option<Text>) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.resume(task.as_ref().map(|task| &*task.0)).await.map(|()| Value::Nothing) })
+    }
+
+    /// The jobs of `tasks`, or all, are given as `assign` says from now on, or by default `within` seconds later.
+    fn start_choosing(&self, within: f64, tasks: Vec<Text>) -> PyResult<Call> {
+        let choosing = Choosing { within: seconds("within", within)?, tasks: texts(tasks) };
+        self.spawn(None, |master| async move { master.start_choosing(choosing).await.map(|()| Value::Nothing) })
+    }
+
+    /// Waits for jobs and workers that can take them. One at a time; SwarmClosed when the master does not choose, or no more.
+    fn choices(&self) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.choices().await.map(Value::Choices) })
+    }
+
+    /// Gives jobs to workers, as pairs of an id and an incarnation; answers which were given.
+    fn assign(&self, pairs: Vec<(Text, Text)>) -> PyResult<Call> {
+        let pairs: Vec<_> = pairs.into_iter().map(|(job, worker)| (job.0, worker.0)).collect();
+        self.spawn(None, |master| async move { master.assign(&pairs).await.map(Value::Bools) })
+    }
+
+    fn stop_choosing(&self) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.stop_choosing().await.map(|()| Value::Nothing) })
     }
 
     #[pyo3(signature = (ids))]

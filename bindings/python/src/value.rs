@@ -1,6 +1,6 @@
 //! What calls answer, and how Python is told it.
 
-use libswarm::{Added, JobInfo, JobPage, MemberInfo, Outcome, Queues, Result, Stats};
+use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, Outcome, Queues, Result, Stats};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -26,9 +26,11 @@ pub(crate) enum Value {
     Job(Option<JobInfo>),
     /// Told to Python as `(jobs, next)`.
     Page(JobPage),
-    /// Told to Python as `(queues, paused)`.
+    /// Told to Python as `(queues, paused, chooser)`.
     Queues(Queues),
     Members(Vec<MemberInfo>),
+    /// Told to Python as `(jobs, workers)`.
+    Choices(Choices),
 }
 
 impl Value {
@@ -64,6 +66,7 @@ impl Value {
             Value::Page(page) => info::page(py, page)?.into_any(),
             Value::Queues(queues) => info::queues(py, queues)?.into_any(),
             Value::Members(members) => info::members(py, members)?.into_any(),
+            Value::Choices(choices) => info::choices(py, choices)?.into_any(),
         })
     }
 }

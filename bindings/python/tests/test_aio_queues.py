@@ -161,7 +161,7 @@ async def test_looking(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master:
         await master.pause("t")
         assert await master.add_jobs(["a", NewJob("b", task="t", priority=2, id="b")], ids=["x", "y"]) == ["x", "b"]
-        assert await master.queues() == ([(2, "t", 1), (0, "", 1)], ["t"])
+        assert await master.queues() == ([(2, "t", 1), (0, "", 1)], ["t"], "")
         assert [job.id for job in (await master.jobs("waiting")).jobs] == ["b", "x"]
         async with Worker(cluster, url=url, tasks=["t", ""], name="ann") as worker:
             await until(lambda: worker.jobs, "one is held")
@@ -179,6 +179,8 @@ async def test_looking(cluster: str, url: str) -> None:
             await master.resume("t")
             await until(lambda: "b" in worker.jobs, "the other is held")
             worker.set_tasks(["t"])
+            while [member.tasks for member in await master.members()][1] != ["t"]:
+                await asyncio.sleep(0.005)
             await master.add_job("left")
             assert (await master.stats()).waiting == 1
         assert await master.job("nobody") is None

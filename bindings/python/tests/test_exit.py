@@ -44,6 +44,36 @@ def add():
 threading.Thread(target=add, daemon=True).start()
 assert begun.wait(10)
 """,
+    "a master that chooses": """
+master = Master(cluster, url=url)
+master.choose(lambda job, workers: None)
+""",
+    "a callback at work": """
+begun = threading.Event()
+worker = Worker(cluster, url=url).start()
+master = Master(cluster, url=url)
+master.choose(lambda job, workers: (begun.set(), time.sleep(1000)), within=3600)
+master.add_job()
+assert begun.wait(10)
+""",
+    "a loop closed amid a choice": """
+async def main():
+    begun = asyncio.Event()
+
+    async def choose(job, workers):
+        begun.set()
+        await asyncio.Event().wait()
+
+    master = aio.Master(cluster, url=url)
+    worker = aio.Worker(cluster, url=url)
+    worker.on("add", lambda job: None)
+    await worker.start()
+    await master.choose(choose, within=3600)
+    await master.add_job()
+    await begun.wait()
+
+asyncio.run(main())
+""",
     "a loop closed with members in it": """
 async def main():
     master = aio.Master(cluster, url=url)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import asyncio
 import libswarm
-from libswarm import Added, Ended, Job, JobInfo, Master, NewJob, Stats, Worker
+from libswarm import Added, Candidate, Ended, Job, JobInfo, Master, NewJob, Stats, Worker
 from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
 from typing import assert_type
 
@@ -33,6 +33,12 @@ for ended in master.run_each([1], keep=True):
 if (info := master.job("x")) is not None:
     assert_type(info, JobInfo)
 assert_type(master.jobs("failed", limit=10).next, str | None)
+def choose(job: JobInfo, workers: list[Candidate]) -> Candidate | None:
+    assert_type(workers[0].room, int)
+    return max(workers, key=lambda worker: worker.room) if job.task else None
+
+master.choose(choose, within=0.5, tasks=["t"])
+assert_type(master.queues().chooser, str)
 worker = Worker("typed", slots=None, requeue="back", sentinels=["a:1"])
 
 @worker.process
@@ -55,9 +61,14 @@ worker.process({"mail": handle})
 def added(job: Job) -> None:
     job.complete().wait(1.0)
 
+async def choose_slowly(job: JobInfo, workers: list[Candidate]) -> str:
+    return workers[0].incarnation
+
 async def main() -> None:
     async with AsyncMaster("typed") as master:
         assert_type(await master.add_job(1), str)
+        await master.choose(choose)
+        await master.choose(choose_slowly, tasks=("",))
         async for position, outcome in master.run_each([1]):
             assert_type(position, int)
         async for job in AsyncWorker("typed"):
@@ -70,6 +81,7 @@ except libswarm.SwarmError as error:
     assert_type(error.code, int)
 
 Worker("typed", requeue="sideways")  # type: ignore[arg-type]
+master.choose(choose_slowly)  # type: ignore[arg-type]
 Master("typed", slots=1)  # type: ignore[call-arg]
 master.jobs("asleep")  # type: ignore[arg-type]
 master.add_job(backoff={"growth": "fixed"})  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::{Front, Master};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,12 +34,15 @@ struct State {
     known: String,
     /// There may be more to choose than was shown.
     more: bool,
+    /// When the time for a choice is over. This master's task sees to it, as others do not know.
+    deadline: Option<Instant>,
 }
 
 /// How a master chooses workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choosing {
-    /// How long jobs may wait for a choice, 10 ms to 1 h; after it they go to the workers with the fewest, as without a chooser.
+    /// How long jobs may wait for a choice, 10 ms to 1 h; after it they go to the workers with the fewest, as without a chooser. That is seen to by
+    /// the chooser's own member, whatever its program does; one that is stopped or cut off counts as gone when its lease ends.
     pub within: Duration,
     /// The tasks whose jobs are chosen for, "" for jobs without one; empty: all.
     pub tasks: Vec<String>,
@@ -55,14 +59,40 @@ impl Chooser {
         self.lock().choosing.is_some()
     }
 
+    /// Redis asks for a choice.
+    pub(crate) fn asked(&self) {
+        self.lock().start_waiting();
+        self.wanted.notify_one();
+    }
+
+    /// When a round has to be sent, so that jobs go by default.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().deadline
+    }
+
+    /// Such a round is sent.
+    pub(crate) fn looked_after(&self) {
+        self.lock().deadline = None;
+    }
+
     /// Those that wait for choices are told that none come.
     pub(crate) fn stop(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        (state.choosing, state.more, state.deadline) = (None, false, None);
+        drop(state);
         self.wanted.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn start_waiting(&mut self) {
+        if let Some(choosing) = &self.choosing {
+            self.deadline.get_or_insert(Instant::now() + choosing.within);
+        }
     }
 }
 
@@ -77,7 +107,11 @@ impl Master {
         // The inbox has to be read from now on.
         waits.changed.notify_one();
         chooser.wanted.notify_one();
-        self.tell_that_it_chooses().await.map(drop)
+        if let Err(error) = self.tell_that_it_chooses().await {
+            chooser.stop();
+            return Err(error);
+        }
+        Ok(())
     }
 
     /// Waits until jobs wait beside workers that could take them, and answers both. A chooser that was replaced by another waits here. Trouble
@@ -114,16 +148,18 @@ impl Master {
         let Front { shared, chooser, .. } = &*self.front;
         let given = choices::given(shared.open_store()?.choose("assign", &shared.incarnation(), &packed).await?)?;
         // Others may have been behind those.
-        chooser.lock().more = given.contains(&true);
+        let mut state = chooser.lock();
+        (state.more, state.deadline) = (given.contains(&true), None);
         Ok(given)
     }
 
     /// Chooses no more: jobs go to the workers that hold the fewest.
     pub async fn stop_choosing(&self) -> Result<()> {
         let Front { shared, chooser, .. } = &*self.front;
-        if chooser.is_active() {
-            chooser.stop();
+        chooser.stop();
+        if !chooser.lock().known.is_empty() {
             shared.open_store()?.choose("stop", &shared.incarnation(), &[]).await?;
+            chooser.lock().known.clear();
         }
         Ok(())
     }
@@ -191,7 +227,13 @@ impl Master {
             return Ok(None);
         }
         let choices = choices::read(&store.choose("look", &incarnation, MOST_JOBS.as_bytes()).await?)?;
-        chooser.lock().more = choices.is_some();
+        let mut state = chooser.lock();
+        state.more = choices.is_some();
+        if state.more {
+            state.start_waiting();
+            // The task has to know the deadline.
+            self.front.waits.changed.notify_one();
+        }
         Ok(choices)
     }
 }

@@ -274,7 +274,7 @@ impl Task {
                                 wake = Instant::now();
                                 unseen = sync.is_some().then_some(wake);
                             }
-                            Entry::Choose => self.chooser.wanted.notify_one(),
+                            Entry::Choose => self.chooser.asked(),
                             Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
                             other => self.shared.heard(other),
                         }
@@ -287,7 +287,8 @@ impl Task {
                 () = self.adds.arrived.notified(), if flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
                 () = self.shared.messages.changed.notified() => {}
-                () = tokio::time::sleep_until(wake), if sync.is_none() => {
+                () = tokio::time::sleep_until(self.chooser.deadline().map_or(wake, |deadline| wake.min(deadline))), if sync.is_none() => {
+                    self.chooser.looked_after();
                     let keep_from = last_entry.take().map_or_else(String::new, |id| after(&id));
                     untrimmed = 0;
                     sync = Some(self.sync(keep_from));

@@ -215,8 +215,9 @@ class MasterDriver:
             page = master.jobs(state, after=fields.get("after") or None, limit=int(fields["limit"]))
             return Answer().add(ids=[job.id for job in page.jobs], next=page.next or "")
         if what == "queues":
-            counts, paused = master.queues()
-            return Answer().add(queues=[f"{count.priority}:{count.task}:{count.waiting}" for count in counts], paused=paused)
+            queues = master.queues()
+            counts = [f"{count.priority}:{count.task}:{count.waiting}" for count in queues.queues]
+            return Answer().add(queues=counts, paused=queues.paused)
         each = [f"{member.role}:{member.name}:{member.slots}:{member.held}" for member in master.members()]
         return Answer().add(members=each)
 

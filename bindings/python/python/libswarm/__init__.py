@@ -16,13 +16,14 @@ from .errors import *  # noqa: F403
 from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from .logs import disable_logging, enable_logging
 from .master import Master
-from .types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from .worker import Worker
 
 __all__ = [
     "Added",
     "Backoff",
     "Call",
+    "Candidate",
     "Ended",
     "Health",
     "Job",

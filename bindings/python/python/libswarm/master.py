@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from . import _lifecycle, _native
-from ._events import Events, Listener
+from ._choice import Choice, ChooserThread, Choosing
+from ._events import Listener
 from ._groups import Outcomes
 from ._options import ConnectionOptions, as_list, listed, settings
 from .errors import SwarmClosed
 from .jobs import JobOptions, JobsOptions
-from .types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
 
 
-class Master(Events):
+class Master(Choosing[ChooserThread]):
     """Adds and deletes jobs of one cluster, and awaits their results.
 
     Connects in the background, from the start; a call waits for the connection, at most the option `timeout`, and raises
@@ -134,9 +136,9 @@ class Master(Events):
         return JobPage([JobInfo(**job) for job in jobs], following)
 
     def queues(self) -> Queues:
-        """How many jobs wait by priority and task, and what is paused."""
-        counts, paused = self._native.queues().wait()
-        return Queues([QueueCount(*count) for count in counts], paused)
+        """How many jobs wait by priority and task, what is paused, and who chooses."""
+        counts, paused, chooser = self._native.queues().wait()
+        return Queues([QueueCount(*count) for count in counts], paused, chooser)
 
     def members(self) -> list[MemberInfo]:
         """All members alive."""
@@ -149,6 +151,39 @@ class Master(Events):
     def resume(self, task: str | None = None) -> None:
         """Ends a pause."""
         self._native.resume(task).wait()
+
+    def choose(
+        self, callback: Callable[[JobInfo, list[Candidate]], Choice], *, within: float = 1.0, tasks: Sequence[str] = ()
+    ) -> None:
+        """Has `callback(job, workers)` choose the worker of each waiting job, until `stop_choosing` or `close`.
+
+        It is asked on a thread of the library's, for one job after another in the order in which they would be given, with the
+        workers that can take it now, the least loaded first; without any it is not asked. It answers one of them, its
+        incarnation, or None: then the job is left until there is something new to choose. So it is when the callback raises
+        or answers anything else, which is logged as an error of the logger `libswarm`.
+
+        Jobs that wait longer than `within` seconds (10 ms to 1 h) for a choice go to the workers with the fewest jobs, as
+        without a chooser. It chooses for the jobs of these `tasks`, "" for those without one; if there are none, for all. Again,
+        it replaces callback and limits. Of several masters that choose, the newest counts: `queues().chooser`.
+
+        Raises at once what is in its way; what ends the choosing later, such as a lost permission, is an `error` event.
+        """
+        try:
+            self._native.start_choosing(within, listed("tasks", tasks)).wait()
+        except BaseException:
+            self._choosing_not_started()
+            raise
+        chooser = ChooserThread(self._native, callback, self._choosing_failed)
+        if (before := self._replace_chooser(chooser)) is not None:
+            before.join(1.0)
+        chooser.start()
+
+    def stop_choosing(self) -> None:
+        """Has jobs given to the workers with the fewest again. A callback under way is waited for, at most a second."""
+        before = self._replace_chooser(None)
+        self._native.stop_choosing().wait()
+        if before is not None:
+            before.join(1.0)
 
     def retry_failed(self, ids: Sequence[str] | None = None) -> int:
         """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
@@ -219,13 +254,18 @@ class Master(Events):
             self._emit("ready", detail)
 
     def _leave(self) -> _native.Call | None:
+        if self._chooser is not None:
+            self._chooser.stop()
         return self._native.close()
 
     def _left(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        if self._chooser is not None:
+            self._chooser.join(patience)
         if self._mailbox is not None and self._thread is not None:
             self._mailbox.announce()
             if self._thread is not threading.current_thread():
-                self._thread.join(patience)
+                self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> Self:
         return self

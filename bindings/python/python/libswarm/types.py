@@ -158,6 +158,8 @@ class Queues(NamedTuple):
     queues: list[QueueCount]
     #: Tasks that are paused; "*" stands for all.
     paused: list[str]
+    #: The incarnation of the master that chooses the workers of jobs, or "".
+    chooser: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +192,24 @@ class MemberInfo:
     joined_at: float
     #: Seconds until its lease ends.
     lease_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A worker that can be given a job."""
+
+    incarnation: str
+    #: The option `name`.
+    name: str
+    #: The option `group`.
+    group: str
+    #: The machine it runs on.
+    host: str
+    #: Its process there.
+    pid: int
+    #: Tasks it takes, "" for jobs without one.
+    tasks: list[str]
+    #: Jobs it holds, those just chosen for it among them.
+    held: int
+    #: Jobs like this one that it can still be given, at least 1.
+    room: int

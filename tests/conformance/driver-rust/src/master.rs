@@ -137,7 +137,7 @@ impl MasterDriver {
 
     /// Chooses the worker of one name, or none.
     async fn choose(&self, command: &Command) -> Result<Answer, Error> {
-        let choosing = Choosing { within: command.time("within")?, tasks: command.list("tasks")? };
+        let choosing = Choosing { within: command.time("limit")?, tasks: command.list("tasks")? };
         let name = command.text("worker")?.to_owned();
         // Errors at once; then it goes on beside the other commands.
         self.master.start_choosing(choosing.clone()).await?;

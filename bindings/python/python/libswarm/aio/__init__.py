@@ -10,7 +10,7 @@ async with Master("mail", url="redis://localhost:6379") as master:
 
 from .._native import Call, Job
 from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
-from ..types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from .master import Master
 from .worker import Worker
 
@@ -18,6 +18,7 @@ __all__ = [
     "Added",
     "Backoff",
     "Call",
+    "Candidate",
     "Ended",
     "Health",
     "Job",

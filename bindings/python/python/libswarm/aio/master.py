@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from .. import _lifecycle, _native
-from .._events import Events, Listener
+from .._choice import Choice, Choosing
+from .._events import Listener
 from .._options import ConnectionOptions, as_list, listed, settings
 from ..errors import SwarmError
 from ..jobs import JobOptions, JobsOptions
-from ..types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 from ._bridge import Bridge
+from ._choice import ChooserTask
 from ._groups import Outcomes
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
 
 
-class Master(Events):
+class Master(Choosing[ChooserTask]):
     """Adds and deletes jobs of one cluster, and awaits their results.
 
     As `libswarm.Master`, in the event loop that is running at its first use. Adds made in one tick of the loop travel together.
@@ -129,9 +131,9 @@ class Master(Events):
         return JobPage([JobInfo(**job) for job in jobs], following)
 
     async def queues(self) -> Queues:
-        """How many jobs wait by priority and task, and what is paused."""
-        counts, paused = await self._await(self._native.queues())
-        return Queues([QueueCount(*count) for count in counts], paused)
+        """How many jobs wait by priority and task, what is paused, and who chooses."""
+        counts, paused, chooser = await self._await(self._native.queues())
+        return Queues([QueueCount(*count) for count in counts], paused, chooser)
 
     async def members(self) -> list[MemberInfo]:
         """All members alive."""
@@ -144,6 +146,31 @@ class Master(Events):
     async def resume(self, task: str | None = None) -> None:
         """Ends a pause."""
         await self._await(self._native.resume(task))
+
+    async def choose(
+        self,
+        callback: Callable[[JobInfo, list[Candidate]], Choice | Awaitable[Choice]],
+        *,
+        within: float = 1.0,
+        tasks: Sequence[str] = (),
+    ) -> None:
+        """Has `callback(job, workers)`, a function or a coroutine function, choose the worker of each waiting job from now on.
+
+        It is asked in the loop, and cancelled by `stop_choosing` and `close`. See `libswarm.Master.choose`.
+        """
+        bridge = self._bound()
+        try:
+            await self._await(self._native.start_choosing(within, listed("tasks", tasks)))
+        except BaseException:
+            self._choosing_not_started()
+            raise
+        self._replace_chooser(ChooserTask(self._native, bridge, callback, self._choosing_failed))
+
+    async def stop_choosing(self) -> None:
+        """Has jobs given to the workers with the fewest again. A callback under way is cancelled."""
+        self._replace_chooser(None)
+        # The callback may be what stops, in a task that is cancelled with it: jobs must not wait for a choice that never comes.
+        await asyncio.shield(self._await(self._native.stop_choosing()))
 
     async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
         """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
@@ -180,6 +207,7 @@ class Master(Events):
         """Waits for adds in flight and leaves the cluster. Calls after it raise SwarmClosed; closing again does nothing."""
         if self._gathered:
             self._flush()
+        self._replace_chooser(None)
         call = self._native.close()
         if call is not None:
             bridge = self._bound()

@@ -1,0 +1,66 @@
+"""The workers of jobs, as a program's callback chooses them in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+from .. import _native
+from .._choice import Choice, Round, told
+from ..errors import SwarmClosed, SwarmError
+from ..types import Candidate, JobInfo
+from ._bridge import Bridge
+
+
+class ChooserTask:
+    """Asks the callback in a task of its own."""
+
+    def __init__(
+        self,
+        native: _native.Master,
+        bridge: Bridge,
+        callback: Callable[[JobInfo, list[Candidate]], Choice | Awaitable[Choice]],
+        failed: Callable[[ChooserTask, SwarmError], object],
+    ) -> None:
+        self._native = native
+        self._bridge = bridge
+        self._callback = callback
+        self._failed = failed
+        self._stopped = False
+        self._task = bridge.loop.create_task(self._run())
+
+    def stop(self) -> None:
+        """Asks no more; a callback under way is cancelled, unless it is what stops."""
+        self._stopped = True
+        if asyncio.current_task() is not self._task:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            try:
+                round = Round(*await self._bridge.future(self._native.choices()))
+                for job, workers in round:
+                    await self._ask(round, job, workers)
+                    if self._stopped:
+                        return
+                await self._bridge.future(self._native.assign(round.pairs))
+            except SwarmClosed:
+                return
+            except SwarmError as error:
+                # What could be tried again is seen by the next look.
+                if not error.retryable:
+                    self._failed(self, error)
+                    return
+
+    async def _ask(self, round: Round, job: JobInfo, workers: list[Candidate]) -> None:
+        try:
+            choice = self._callback(job, workers)
+            round.choose(job, await choice if inspect.isawaitable(choice) else choice)
+        except asyncio.CancelledError:
+            # Of this task, or of something that the callback awaits?
+            if self._task.cancelling():
+                raise
+            told(job)
+        except Exception:
+            told(job)
