@@ -44,6 +44,7 @@ def table(figures, languages):
             f"{idle:5.2f} commands/s idle {_verdict(idle, IDLE_COMMANDS)} (and {inside:.2f} inside scripts)"
         )
     _queues(figures)
+    _messages(figures)
     crowds = [key for key in figures.values if key[2] == "ratio_to_few"]
     if crowds:
         print("\nCPU per job in a crowd, as a multiple of the figure with few")
@@ -67,6 +68,17 @@ def _queues(figures):
     trips = [figures.median("rust", "round_trip", f"round_trip_{share}_us") for share in ("p50", "p99")]
     ratio = figures.median("rust", "round_trip", "ratio_to_two_hand_overs")
     print(f"  results come back after p50 {trips[0]:.0f} us, p99 {trips[1]:.0f} us, {ratio:.2f} x two hand-overs {_verdict(ratio, ROUND_TRIP)}")
+
+
+def _messages(figures):
+    names = [key for key in figures.values if key[2] == "deliveries_per_s"]
+    if names:
+        print("\nmessages: CPU per delivery in us (sender + listeners + redis), deliveries per second, and until the last has heard one")
+    for language, name, metric, _ in names:
+        parts = " + ".join(f"{figures.median(language, name, 'cpu_us_per_job_' + part):5.2f}" for part in ("sender", "listeners", "redis"))
+        rate = figures.median(language, name, metric)
+        late = [figures.median(language, name, f"latency_{share}_us") for share in ("p50", "p99")]
+        print(f"  {language:7} {name:16} {parts}  {rate:9.0f}/s  p50 {late[0]:.0f} us, p99 {late[1]:.0f} us")
 
 
 def _throughput(figures, language, workload, target):

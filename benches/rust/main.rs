@@ -1,6 +1,7 @@
-//! libswarm as a Rust program uses it. `bench-rust producer|worker|holders <url> <cluster>`.
+//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|listeners|holders <url> <cluster>`.
 
 mod holders;
+mod messages;
 mod producer;
 mod worker;
 
@@ -30,6 +31,8 @@ fn main() {
     match role.as_str() {
         "producer" => producer::run(&runtime, options),
         "worker" => worker::run(&runtime, options),
+        "sender" => messages::send(&runtime, options),
+        "listeners" => messages::hear(&runtime, options),
         "holders" => holders::run(&runtime, options),
         other => panic!("no role `{other}`"),
     }
