@@ -90,7 +90,7 @@ class Chooser {
       if (this.current !== asked) return;
       this.current = null;
       if (error instanceof classes.ClosedError) return;
-      this.inTurn(() => this.current === null && this.call("stopChoosing"));
+      this.inTurn(() => this.current === null && this.call("stopChoosing")).catch(() => {});
       this.master._complain(error);
     }
   }
