@@ -366,7 +366,7 @@ impl Round {
 
     fn choose(&mut self, job: JobInfo, incarnation: &str) {
         if let Some(worker) = self.workers.iter_mut().find(|worker| worker.incarnation == incarnation) {
-            take(worker, &job);
+            worker.take(&job);
             self.chosen.push((job.id, worker.incarnation.clone()));
         }
     }
@@ -405,16 +405,6 @@ fn show(worker: &Candidate, room: u64) -> (String, Value) {
         "incarnation": incarnation, "name": name, "group": group, "host": host, "pid": pid, "tasks": tasks, "held": held, "room": room,
     });
     (incarnation.clone(), shown)
-}
-
-/// The worker is given the job: less room for those that follow.
-fn take(worker: &mut Candidate, job: &JobInfo) {
-    worker.held += 1;
-    worker.free = worker.free.saturating_sub(1);
-    let above = worker.ranges.iter().position(|range| range.from > job.priority).unwrap_or(worker.ranges.len());
-    if let Some(range) = worker.ranges.get_mut(above.saturating_sub(1)) {
-        range.free = range.free.saturating_sub(1);
-    }
 }
 
 /// Counts callbacks, so that their end can be waited for.
