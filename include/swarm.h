@@ -10,8 +10,8 @@
  * Ownership. What is passed in stays the caller's and is copied where it is needed longer than the call. What a function
  * for reading returns is borrowed: it lives as long as its object. Every call with a `destroy` takes its `user_data` over,
  * also if the call fails: `destroy`, unless NULL, runs exactly once, after the last callback, on any thread. It must not call
- * back into the object. What a callback returns becomes the library's. Memory is never to be passed to free(), nor memory of malloc() to swarm_*_free: the library may have an
- * allocator of its own.
+ * back into the object. An object that a callback returns becomes the library's. Memory is never to be passed to free(), nor
+ * memory of malloc() to swarm_*_free: the library may have an allocator of its own.
  *
  * Threads. All functions of a master or a worker may be called from many threads at once, except _free, which must be the
  * last use. Options, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
@@ -564,6 +564,15 @@ typedef void (*swarm_text_fn)(void *user_data, const swarm_error *error, const c
  * Told how many jobs were changed; `count` is 0 if that failed.
  */
 typedef void (*swarm_count_fn)(void *user_data, const swarm_error *error, uint64_t count);
+
+/**
+ * Chooses the worker of a job that waits: `job` is what swarm_master_job gives, `workers` an array of those that can take it
+ * now, the least loaded first, both JSON and borrowed for the call; docs/c-api.md lists the fields. Answers the incarnation of
+ * one of them, or NULL to leave the job until there is something new to choose. The text stays the callee's, who keeps it
+ * until the callback is called again. Another text leaves the job, too, and is told to the callback of
+ * swarm_master_on_error as SWARM_ERR_INVALID_ARGUMENT.
+ */
+typedef const char *(*swarm_choose_fn)(void *user_data, const char *job, const char *workers);
 
 /**
  * Told of a job given to the worker. The callee owns `job`: see swarm_job_complete and swarm_job_free.
@@ -1230,7 +1239,7 @@ swarm_status swarm_master_jobs_async(const swarm_master *master,
                                      swarm_error **error);
 
 /**
- * Writes to `json` how many jobs wait, by priority and task, and what is paused.
+ * Writes to `json` how many jobs wait, by priority and task, what is paused, and which master chooses workers.
  */
 SWARM_MUST_USE
 swarm_status swarm_master_queues(const swarm_master *master,
@@ -1347,6 +1356,59 @@ swarm_status swarm_master_delete_failed_async(const swarm_master *master,
                                               const char *const *ids,
                                               size_t count,
                                               swarm_count_fn done,
+                                              void *user_data,
+                                              swarm_destroy_fn destroy,
+                                              swarm_error **error);
+
+/**
+ * From now on `callback` chooses the workers of waiting jobs, in place of one given before, until swarm_master_stop_choosing
+ * or the end of the master. `tasks` limits it to the jobs of some tasks, "" being jobs without one; none named: all. Jobs for
+ * which it has not answered after `within_ms`, 10 ms to 1 h, 0 being 1 s, go to the workers that hold the fewest, as without
+ * it. Of several choosers of a cluster the newest counts.
+ *
+ * After SWARM_ERR_INVALID_ARGUMENT all is as before; after any other error, also SWARM_ERR_TIMEOUT, this master does not
+ * choose. Once it does, lost connections are waited out; an error that does not heal by itself ends the choosing and is told
+ * to the callback of swarm_master_on_error.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_choose(const swarm_master *master,
+                                 uint64_t within_ms,
+                                 const char *const *tasks,
+                                 size_t count,
+                                 uint64_t timeout_ms,
+                                 swarm_choose_fn callback,
+                                 void *user_data,
+                                 swarm_destroy_fn destroy,
+                                 swarm_error **error);
+
+/**
+ * As swarm_master_choose, without waiting; `done` is called once, with the same `user_data`, and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_choose_async(const swarm_master *master,
+                                       uint64_t within_ms,
+                                       const char *const *tasks,
+                                       size_t count,
+                                       swarm_choose_fn callback,
+                                       swarm_done_fn done,
+                                       void *user_data,
+                                       swarm_destroy_fn destroy,
+                                       swarm_error **error);
+
+/**
+ * Chooses no more: jobs go to the workers that hold the fewest. A callback of swarm_master_choose that runs is waited for,
+ * unless this is called inside it, and none begins after it. Without one nothing happens.
+ */
+swarm_status swarm_master_stop_choosing(const swarm_master *master,
+                                        uint64_t timeout_ms,
+                                        swarm_error **error);
+
+/**
+ * As swarm_master_stop_choosing, without waiting; `done` is called once, after the last callback, and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_stop_choosing_async(const swarm_master *master,
+                                              swarm_done_fn done,
                                               void *user_data,
                                               swarm_destroy_fn destroy,
                                               swarm_error **error);

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { SwarmError } from "./types/errors.js";
-import type { Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
-import type { GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
+import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
+import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 
 export * from "./types/errors.js";
 export * from "./types/info.js";
@@ -35,6 +35,13 @@ export type JobOutcome<R = unknown> = {
 
 /** What it returns completes the job, what it throws fails this attempt. */
 export type JobHandler<P = any, R = any> = (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>;
+
+/**
+ * Answers who is to have the job: one of the workers, or its incarnation; or nothing, to leave the job until there is something new to
+ * choose. For a worker that is not among them now, too, the job is left.
+ */
+export type Choose<P = any> = (job: JobInfo<P>, workers: Candidate[]) => Choice | PromiseLike<Choice>;
+export type Choice = Pick<Candidate, "incarnation"> | string | null | undefined | void;
 
 interface MemberEvents {
   ready: [];
@@ -189,6 +196,21 @@ export class Master extends Member<MemberEvents> {
   deleteFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
   deleteFailed(callback: Callback<number>): void;
   deleteFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
+
+  /**
+   * Has jobs given to the workers that `choose` answers, until `stopChoosing` or `close`: it is asked for each job that waits beside workers
+   * that can take it, one after the other, in the order in which they would be given. What it throws is an uncaught exception, and the job
+   * is left for later. Called again, it takes another `choose` instead. Does not keep the process alive.
+   *
+   * Fails with an InvalidArgumentError or TooLargeError, and all is as before, if `within` or `tasks` is out of bounds; with other
+   * errors if Redis cannot be told, and then this master does not choose.
+   */
+  choose<P = any>(choose: Choose<P>, options?: ChooseOptions | null): Promise<void>;
+  choose<P = any>(choose: Choose<P>, callback: Callback): void;
+  choose<P = any>(choose: Choose<P>, options: ChooseOptions | null | undefined, callback: Callback): void;
+  /** Jobs go to the workers that hold the fewest again; from the call on nobody is asked. */
+  stopChoosing(): Promise<void>;
+  stopChoosing(callback: Callback): void;
 
   /** Removes every key of the cluster, whoever uses it. */
   obliterate(): Promise<void>;

@@ -214,8 +214,8 @@ impl Candidate {
         self.range_of(job).map_or(self.free, |range| self.free.min(self.ranges[range].free))
     }
 
-    /// It is given one.
-    pub(crate) fn take(&mut self, job: &JobInfo) {
+    /// It is given one: it has room for one less.
+    pub fn take(&mut self, job: &JobInfo) {
         self.held += 1;
         self.free = self.free.saturating_sub(1);
         if let Some(range) = self.range_of(job) {

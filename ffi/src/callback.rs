@@ -1,6 +1,7 @@
 //! Functions of the caller's, with the data they are called with.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 use libswarm::{Added, Outcome, Result, Stats};
 
@@ -45,6 +46,14 @@ pub type swarm_each_fn =
 /// call.
 pub type swarm_text_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, json: *const c_char)>;
 
+/// Chooses the worker of a job that waits: `job` is what swarm_master_job gives, `workers` an array of those that can take it
+/// now, the least loaded first, both JSON and borrowed for the call; docs/c-api.md lists the fields. Answers the incarnation of
+/// one of them, or NULL to leave the job until there is something new to choose. The text stays the callee's, who keeps it
+/// until the callback is called again. Another text leaves the job, too, and is told to the callback of
+/// swarm_master_on_error as SWARM_ERR_INVALID_ARGUMENT.
+pub type swarm_choose_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const c_char, workers: *const c_char) -> *const c_char>;
+
 /// Told how many jobs were changed; `count` is 0 if that failed.
 pub type swarm_count_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, count: u64)>;
 
@@ -80,6 +89,8 @@ pub type swarm_log_fn =
 pub(crate) struct UserData {
     data: *mut c_void,
     destroy: swarm_destroy_fn,
+    /// Whose data it is, where several callbacks have it.
+    _owner: Option<Arc<dyn Send + Sync>>,
 }
 
 // SAFETY: the header says that callbacks, and so their data, are used on other threads, one at a time for each object.
@@ -90,7 +101,12 @@ unsafe impl Sync for UserData {}
 impl UserData {
     /// Takes ownership; made first thing in a call, so that `destroy` runs whatever fails after it.
     pub(crate) fn new(data: *mut c_void, destroy: swarm_destroy_fn) -> UserData {
-        UserData { data, destroy }
+        UserData { data, destroy, _owner: None }
+    }
+
+    /// The data of `owner` for another callback: it is destroyed after both.
+    pub(crate) fn shared(data: *mut c_void, owner: Arc<dyn Send + Sync>) -> UserData {
+        UserData { data, destroy: None, _owner: Some(owner) }
     }
 
     pub(crate) fn pointer(&self) -> *mut c_void {

@@ -114,7 +114,7 @@ pub unsafe extern "C" fn swarm_master_jobs_async(
     })
 }
 
-/// Writes to `json` how many jobs wait, by priority and task, and what is paused.
+/// Writes to `json` how many jobs wait, by priority and task, what is paused, and which master chooses workers.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_queues(
@@ -221,7 +221,11 @@ async fn look_members(core: Master) -> Result<Option<swarm_text>> {
 }
 
 fn written(json: serde_json::Result<String>) -> Result<Option<swarm_text>> {
+    json_text(json).map(Some)
+}
+
+pub(crate) fn json_text(json: serde_json::Result<String>) -> Result<swarm_text> {
     let json = json.map_err(|e| Error::new(ErrorKind::Internal, format!("writing what was seen as JSON: {e}")))?;
     // JSON text has no NUL.
-    Ok(Some(swarm_text { text: c_text(&json) }))
+    Ok(swarm_text { text: c_text(&json) })
 }

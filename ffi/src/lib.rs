@@ -32,6 +32,8 @@ pub mod deletion;
 pub mod inspect;
 pub mod queues;
 
+pub mod choice;
+
 pub mod worker;
 
 pub mod tasks;

@@ -8,6 +8,7 @@ use libswarm::{Event, Master, Result};
 use tokio::runtime::Handle;
 
 use crate::callback::{Reply, UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
+use crate::choice::Choosers;
 use crate::dispatch::{Dispatch, Source};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, place};
@@ -35,7 +36,8 @@ pub(crate) struct MasterMember {
     pub(crate) handle: Handle,
     owner: Owner,
     dispatch: Arc<Dispatch>,
-    listeners: Registry,
+    pub(crate) listeners: Registry,
+    pub(crate) choosers: Choosers,
 }
 
 /// Makes a master and starts to connect in the background. Only bad options fail here; see swarm_master_ready.
@@ -57,7 +59,8 @@ pub unsafe extern "C" fn swarm_master_new(
         let wake = dispatch.clone();
         core.set_wake(move || wake.signal());
         let handle = runtime.handle().clone();
-        let member = Arc::new(MasterMember { core, handle, owner, dispatch, listeners: Registry::default() });
+        let (listeners, choosers) = (Registry::default(), Choosers::default());
+        let member = Arc::new(MasterMember { core, handle, owner, dispatch, listeners, choosers });
         place.give(swarm_master { member, _runtime: runtime });
         Ok(())
     })
@@ -153,7 +156,9 @@ pub unsafe extern "C" fn swarm_master_close(
     guard(error, || {
         let member = swarm_master::member(master)?;
         member.dispatch.check_outside("closing")?;
-        member.ask(timeout_ms, "closing the master", |core| async move { core.close().await })
+        let closed = member.ask(timeout_ms, "closing the master", |core| async move { core.close().await });
+        member.choosers.end();
+        closed
     })
 }
 
@@ -168,7 +173,15 @@ pub unsafe extern "C" fn swarm_master_close_async(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
-    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, |core| async move { core.close().await }))
+    guard(error, || {
+        let member = swarm_master::member(master)?;
+        let closing = member.clone();
+        member.ask_async(done, user_data, |core| async move {
+            let closed = core.close().await;
+            closing.choosers.end();
+            closed
+        })
+    })
 }
 
 /// Removes every key of the cluster, whoever uses it. For tests, and for the end of a cluster's life.
@@ -199,7 +212,9 @@ pub extern "C" fn swarm_master_free(master: Option<Box<swarm_master>>) -> swarm_
         member.dispatch.check_outside("freeing")?;
         // Closed before, or out of reach: there is nothing more to be done about either.
         let _ = member.ask(FAREWELL.as_millis() as u64, "closing", |core| async move { core.close().await });
+        member.choosers.end();
         member.dispatch.stop();
+        member.choosers.clear();
         member.listeners.clear();
         // SAFETY: no callback runs any more, and the caller gave the handle up.
         drop(unsafe { Box::from_raw(master) });
@@ -217,6 +232,10 @@ impl swarm_master {
 }
 
 impl MasterMember {
+    pub(crate) fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
     /// The callbacks, with somebody to run them.
     pub(crate) fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
         self.dispatch.start("swarm-master", self)?;

@@ -13,7 +13,14 @@ static void hold(void *user_data, swarm_job *job) {
   counter_add(&added);
 }
 
-/* The program that ends: everything is left open, with adds on their way and jobs held. */
+static const char *choose_none(void *user_data, const char *job, const char *workers) {
+  (void)user_data;
+  (void)workers;
+  CHECK(job != NULL);
+  return NULL;
+}
+
+/* The program that ends: everything is left open, with adds on their way, jobs held and others to be chosen for. */
 static int leave(const char *how) {
   swarm_options *options = test_options("exit");
   worker = new_worker(options);
@@ -25,6 +32,7 @@ static int leave(const char *how) {
     CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
   }
   CHECK(counter_reaches(&added, 1));
+  CHECK_OK(swarm_master_choose(master, 10, NULL, 0, DEADLINE_MS, choose_none, NULL, NULL, &error));
   if (strcmp(how, "exit") == 0) exit(7);
   if (strcmp(how, "_exit") == 0) _exit(7);
   return 7;

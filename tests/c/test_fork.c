@@ -45,6 +45,7 @@ static void use_the_parents(void) {
   FORKED(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
   FORKED(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
   FORKED(swarm_master_health(master, &health, &error));
+  FORKED(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
   FORKED(swarm_master_close(master, DEADLINE_MS, &error));
   FORKED(swarm_worker_health(worker, &health, &error));
   FORKED(swarm_worker_drain(worker, DEADLINE_MS, &error));

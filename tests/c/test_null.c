@@ -70,6 +70,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_master_resume(NULL, NULL, 1, &error));
   REFUSED(swarm_master_retry_failed(NULL, NULL, SWARM_ALL, 1, NULL, &error));
   REFUSED(swarm_master_delete_failed(NULL, NULL, SWARM_ALL, 1, NULL, &error));
+  REFUSED(swarm_master_stop_choosing(NULL, 1, &error));
   REFUSED(swarm_worker_set_tasks(NULL, NULL, 0, &error));
   REFUSED(swarm_worker_start(NULL, &error));
   REFUSED(swarm_worker_ready(NULL, 1, &error));
@@ -122,6 +123,9 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_master_resume_async(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_retry_failed_async(NULL, NULL, SWARM_ALL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_delete_failed_async(NULL, NULL, SWARM_ALL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_choose(NULL, 1000, NULL, 0, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_choose_async(NULL, 1000, NULL, 0, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_stop_choosing_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_process(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_drain_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_terminate_async(NULL, 1, NULL, data, count_destroy, &error)));

@@ -19,6 +19,7 @@ function emit(emitter, ...args) {
   }
 }
 
+/** Makes an error of user code an uncaught exception of its own. */
 function rethrow(error) {
   process.nextTick(() => {
     throw error;
@@ -55,4 +56,4 @@ function begin(start, settle) {
   }
 }
 
-module.exports = { call, emit, settled };
+module.exports = { call, emit, rethrow, settled };

@@ -34,4 +34,9 @@ function errorOf(number, message) {
   return new (byNumber.get(number) ?? SwarmError)(message);
 }
 
-module.exports = { classes, errorOf };
+/** Whether the core refuses arguments, which it does before it sends anything. */
+function isRefusal(error) {
+  return error instanceof classes.InvalidArgumentError || error instanceof classes.TooLargeError;
+}
+
+module.exports = { classes, errorOf, isRefusal };

@@ -1,7 +1,7 @@
 "use strict";
 // Gathers the calls made in one turn of the event loop, so that they cross to the native side together.
 
-const { classes } = require("./errors.js");
+const { isRefusal } = require("./errors.js");
 
 /** Sent at once when a batch has this many items, the core's own measure, so that Redis works while more are gathered. */
 const MAX_ITEMS = 1000;
@@ -76,11 +76,6 @@ class Gather {
       process.nextTick(answered, error);
     }
   }
-}
-
-/** Whether the core refuses arguments, which it does before it sends anything. */
-function isRefusal(error) {
-  return error instanceof classes.InvalidArgumentError || error instanceof classes.TooLargeError;
 }
 
 module.exports = Gather;

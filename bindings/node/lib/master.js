@@ -2,16 +2,22 @@
 // Masters: add and delete jobs, await results.
 
 const { emit, settled } = require("./callbacks.js");
+const Chooser = require("./chooser.js");
+const { classes } = require("./errors.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
 const { jobOf, memberOf, pageOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { NewJob, batchOf, packed, packer, sizeOf } = require("./new_job.js");
+const { tasksOf } = require("./options.js");
 const Wait = require("./wait.js");
 
 /** Jobs of one page unless the caller says otherwise. */
 const PAGE = 100;
+
+/** How long jobs wait for a choice unless the caller says otherwise, in milliseconds. */
+const WITHIN = 1000;
 
 class Master extends Member {
   constructor(clusterId, config) {
@@ -27,6 +33,7 @@ class Master extends Member {
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
     this._gathers = [this._adds, this._durableAdds, this._deletes, this._runs];
+    this._chooser = new Chooser(this);
     this._open(native.openMaster);
     // A master that waits for nothing does not keep the process alive.
     this._native.keepAlive(false);
@@ -48,7 +55,7 @@ class Master extends Member {
   }
 
   _keepAlive() {
-    const alive = this._calls.size > 0;
+    const alive = this._calls.size > (this._chooser.waits ? 1 : 0);
     if (alive === this._keptAlive || this._native === null) return;
     this._keptAlive = alive;
     this._native.keepAlive(alive);
@@ -262,6 +269,37 @@ class Master extends Member {
     return this._ask(callback, "deleteFailed", idsOf(jobIds));
   }
 
+  /**
+   * Chooses from now on: `choose(job, workers)` is called for each job that waits beside workers that can take it, and answers one
+   * of them, or its incarnation, or null to leave the job for later; it may be async. `within` (milliseconds) is how long
+   * it may take, until jobs are given without it; `tasks` limits it to the jobs of these.
+   */
+  choose(choose, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return this._choosing(callback, () => {
+      const { within = WITHIN, tasks } = options ?? {};
+      if (typeof choose !== "function") {
+        throw new classes.InvalidArgumentError("choose needs a function that chooses a worker for a job");
+      }
+      if (!(within >= 0)) {
+        throw new classes.InvalidArgumentError(`within is ${String(within)}, it must be a number of milliseconds`);
+      }
+      return this._chooser.start(choose, Number(within), tasksOf(tasks));
+    });
+  }
+
+  /** Chooses no more. */
+  stopChoosing(callback) {
+    return this._choosing(callback, () => this._chooser.stop());
+  }
+
+  _choosing(callback, begin) {
+    return settled(callback, (settle) => {
+      if (this._native === null || this._closing) throw this._closedError();
+      begin().then(() => settle(null), settle);
+    });
+  }
+
   /** As `_ask`, with the answer read. */
   _look(callback, read, method, ...args) {
     return settled(callback, (settle) => {
@@ -280,6 +318,7 @@ class Master extends Member {
       if (this._native === null || this._closing) throw this._closedError();
       this._before(null);
       this._closing = true;
+      this._chooser.end();
       this._native_("close", (error) => {
         this._release();
         settle(error);

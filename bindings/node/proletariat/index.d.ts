@@ -218,14 +218,25 @@ interface ManagerEvents extends Events {
   cleanup: [];
 }
 
+export type WorkSelectWorker = (
+  this: Manager,
+  work: KnownWork,
+  workers: { [id: string]: number },
+  totalAvailable: number,
+) => WorkerRecord | null | undefined;
+
 /** Watches, and says how works are to be distributed. */
 export class Manager extends Emitter<ManagerEvents> {
   constructor(opts?: ManagerOptions);
   readonly options: Readonly<ManagerOptions>;
   readonly workers: { readonly [id: string]: WorkerRecord };
   readonly clients: { readonly [id: string]: ClientRecord };
-  /** @deprecated Accepted, but not called: works go to the worker that holds the fewest. */
-  workSelectWorker?: (this: Manager, work: KnownWork, workers: { [id: string]: number }, totalAvailable: number) => WorkerRecord | null;
+  /**
+   * If it is set, before or after the start, each work goes to the worker whose record it returns; with `null` the work waits until there
+   * is something new. `workers` has the free slots for the work by the ids of the workers, `totalAvailable` is their sum. What it
+   * throws, or returns else, is an `error` event, and the work waits. It has a second; then works go to the worker that holds the fewest.
+   */
+  workSelectWorker?: WorkSelectWorker | null;
   start(): void;
   stop(): Promise<void>;
   stop(cb: (err: null) => void): void;

@@ -2,6 +2,7 @@
 // What a manager knows of the works under way, from what clients and workers tell.
 
 const { emit } = require("../lib/callbacks.js");
+const { envelopeOf, keyOf } = require("./envelope.js");
 const { integerOf } = require("./numbers.js");
 
 class Ledger {
@@ -60,6 +61,12 @@ class Ledger {
     const work = this.works.get(id) ?? workOf({ id }, requester);
     this.works.delete(id);
     return work;
+  }
+
+  /** The work of a job that waits: as it was told, or as far as the job says. */
+  waiting({ id, payload, priority }) {
+    const { c: client, r: rid, w: args, t: timeout } = envelopeOf(payload);
+    return this.works.get(id) ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
   }
 
   counted() {

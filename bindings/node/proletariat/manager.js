@@ -1,5 +1,5 @@
 "use strict";
-// Managers watch, and say how works are to be distributed. The distribution itself is done in Redis.
+// Managers watch, and say how works are to be distributed. Unless they choose the workers, the distribution itself is done in Redis.
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
@@ -8,6 +8,7 @@ const { complain } = require("./errors.js");
 const Ledger = require("./ledger.js");
 const { limitOf, timer } = require("./numbers.js");
 const { Peer } = require("./peer.js");
+const Selection = require("./selection.js");
 
 const DEFAULTS = {
   port: 1917,
@@ -37,7 +38,9 @@ class Manager extends EventEmitter {
     /** Whether it is to run: what was called last, start or stop. */
     this._wanted = false;
     this._watching = false;
-    this._looking = false;
+    this._looking = 0;
+    this._looks = Promise.resolve();
+    this._selection = undefined;
     this._ledger = new Ledger(this);
     this.on("newListener", (event) => {
       if (REPORTED.has(event)) process.nextTick(() => this._introduce());
@@ -48,9 +51,6 @@ class Manager extends EventEmitter {
     this._wanted = true;
     // One that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
-    if (Object.hasOwn(this, "workSelectWorker")) {
-      process.emitWarning("workSelectWorker is not called: works go to the worker that holds the fewest", { type: "AssemblageWarning" });
-    }
     this._stopping = undefined;
     const settings = this._settings();
     const peer = (this._peer = new Peer("manager", addressOf(this.options), settings));
@@ -59,8 +59,24 @@ class Manager extends EventEmitter {
     peer.on("message", (content, from) => emit(this, "sysmsg", { from, content }));
     peer.on("events", ({ from, list }) => list.forEach((event) => this._ledger.enter(event, from)));
     peer.on("trouble", (error) => !this._stopping && complain(this, error));
-    this._looker = setInterval(() => this._look(peer), LOOK);
+    const selection = (this._selection = new Selection(this, peer));
+    selection.follow();
+    this._looker = setInterval(() => {
+      selection.follow();
+      if (peer.connected && this._looking === 0) this._look(peer);
+    }, LOOK);
     this._cleaner = timer(limitOf(this.options.CLEANUP_CHECKINT), () => this._cleanup());
+  }
+
+  /** Chooses the worker of each work, if it is a function: `workSelectWorker(work, workers, totalAvailable)`. */
+  get workSelectWorker() {
+    return undefined;
+  }
+
+  set workSelectWorker(select) {
+    // A property of its own, as it always was; when it is removed, the next one is set here again.
+    Object.defineProperty(this, "workSelectWorker", { value: select, writable: true, enumerable: true, configurable: true });
+    this._selection?.follow();
   }
 
   /** Leaves. Works, clients and workers go on; it may be started again. */
@@ -75,6 +91,7 @@ class Manager extends EventEmitter {
   async _stop(peer) {
     clearInterval(this._looker);
     clearTimeout(this._cleaner);
+    this._selection.close();
     await peer.close();
     this.workers = {};
     this.clients = {};
@@ -104,13 +121,15 @@ class Manager extends EventEmitter {
     this._seen(peers, slots);
   }
 
-  async _look(peer) {
-    if (this._looking || !peer.connected) return;
-    this._looking = true;
-    const { peers, slots } = await peer.look();
-    this._looking = false;
-    if (this._stopping || peer !== this._peer) return;
-    this._seen(peers, slots);
+  /** Learns who is there from now on: one look after the other, so that none brings back what is gone. */
+  _look(peer) {
+    this._looking += 1;
+    this._looks = this._looks.then(async () => {
+      const { peers, slots } = await peer.look();
+      this._looking -= 1;
+      if (!this._stopping && peer === this._peer) this._seen(peers, slots);
+    });
+    return this._looks;
   }
 
   /** Who is there now; the works of workers that are not are given up, and go to others. */

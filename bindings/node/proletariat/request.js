@@ -1,14 +1,11 @@
 "use strict";
 // What one call of work or workIndividual asked for: its works, and the callbacks that hear of them.
 
-const { createHash } = require("node:crypto");
 const { NewJob } = require("../index.js");
 const { MAX_MESSAGE } = require("./address.js");
+const { keyOf } = require("./envelope.js");
 const { badWork, clientTimeout, tooLarge } = require("./errors.js");
 const { integerOf, limitOf, timer } = require("./numbers.js");
-
-/** Longest key of similar works that goes as it is, in characters; longer ones, and odd ones, go as a digest. */
-const PLAIN_KEY = /^[\x21-\x7e]{1,200}$/;
 
 class Request {
   /** `told(err, data, w)` hears of each work, `ended(results)` of all. Out of time, `client._abort(works, err)` ends what is not over. */
@@ -109,14 +106,6 @@ class Work {
     clearTimeout(request.timer);
     request.ended(request.results);
   }
-}
-
-/** The option `similar` of a work's `_key`. */
-function keyOf(original) {
-  const key = original?._key;
-  if (key === undefined || key === null) return undefined;
-  const text = typeof key === "object" ? JSON.stringify(key) : String(key);
-  return PLAIN_KEY.test(text) ? text : createHash("sha256").update(text).digest("hex");
 }
 
 module.exports = Request;

@@ -2,6 +2,7 @@
 // The slots of a worker: takes works, hands them to its listeners, and answers for them.
 
 const { createWorker } = require("../index.js");
+const { envelopeOf } = require("./envelope.js");
 const { badWork, largeText, outcomeText, tooLarge } = require("./errors.js");
 const functionOf = require("./functions.js");
 const { SLOTS_GROUP } = require("./peer.js");
@@ -92,16 +93,6 @@ class Slots {
   async close() {
     await this.pool.terminate({ grace: 0 }).catch(() => {});
   }
-}
-
-/** What a client sent. A job that some other program has put into the cluster is a work as it is. */
-function envelopeOf(payload) {
-  try {
-    if (Buffer.isBuffer(payload)) return JSON.parse(payload);
-  } catch {
-    // Bytes of some other meaning.
-  }
-  return { w: payload };
 }
 
 module.exports = Slots;

@@ -5,6 +5,7 @@
 //! in `lib/wire.js`. No user code runs on the threads made here.
 
 mod batch;
+mod choice;
 mod failure;
 mod group;
 mod inspect;

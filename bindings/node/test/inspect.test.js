@@ -64,6 +64,7 @@ test("queues and members say what waits and who is there", async (t) => {
   assert.deepEqual(await master.queues(), {
     queues: [{ priority: 9, task: "t", waiting: 1 }, { priority: 0, task: "", waiting: 2 }],
     paused: ["*"],
+    chooser: "",
   });
   await master.resume();
   await until(() => Object.keys(worker.jobs).length === 3, "the jobs arrive");

@@ -124,6 +124,7 @@ test("slots are guaranteed for higher priorities, and some jobs are at hand", as
   await until(async () => (await master.stats()).held === 3, "the lowest range is full");
   await master.addJobs([..."abcdefgh"], { priority: 2 });
   await until(async () => (await master.stats()).held === 6, "all slots are full");
+  await until(() => jobs.length === 6, "all have come");
   assert.deepEqual(jobs.map((job) => job.priority), [0, 0, 0, 2, 2, 2]);
 
   const sacred = new Cluster(t);

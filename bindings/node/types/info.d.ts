@@ -94,6 +94,26 @@ export interface Queues {
   queues: { priority: number; task: string; waiting: number }[];
   /** Tasks that are paused; `*` stands for all. */
   paused: string[];
+  /** The incarnation of the master that chooses the workers of jobs, or `""`. */
+  chooser: string;
+}
+
+/** A worker that can be given a job. */
+export interface Candidate {
+  /** Its identity. */
+  incarnation: string;
+  name: string;
+  group: string;
+  /** The machine it runs on. */
+  host: string;
+  /** Its process there. */
+  pid: number;
+  /** Tasks it takes, `""` for jobs without one. */
+  tasks: string[];
+  /** Jobs it holds, with those chosen for it just now. */
+  held: number;
+  /** How many such jobs it can still be given, at least 1. */
+  room: number;
 }
 
 /** A member as Redis knows it. */

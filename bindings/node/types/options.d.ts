@@ -152,3 +152,11 @@ export interface GroupOptions extends Omit<JobOptions, "id" | "result">, WaitOpt
   /** The jobs go on when the master that added them leaves or is lost; else they are given up. */
   keep?: boolean;
 }
+
+/** How a master chooses the workers of jobs. */
+export interface ChooseOptions {
+  /** How many milliseconds jobs wait for a choice, 10 to 3,600,000, 1,000 unless set; after that they go to the workers that hold the fewest. */
+  within?: number;
+  /** Tasks whose jobs are chosen for, `""` for jobs without one; all unless set. */
+  tasks?: string | readonly string[] | null;
+}

@@ -182,18 +182,6 @@ test("a manager forgets works of which nobody tells any more", async (t) => {
   await until(async () => (await client._peer.master.job(id)) === null, "it is done all the same");
 });
 
-test("workSelectWorker may be set, with a warning that it is not called", async (t) => {
-  const parts = new Parts(t);
-  const manager = new proletariat.Manager(parts.options);
-  atEnd(t, () => manager.stop());
-  manager.workSelectWorker = () => assert.fail("it is not called");
-  const warned = next(process, "warning");
-  manager.start();
-  assert.match((await warned)[0].message, /workSelectWorker/);
-  parts.worker((w, handler) => handler(null, "done"));
-  assert.deepEqual(await called((cb) => parts.client().work("x", cb)), [null, "done"]);
-});
-
 for (const signal of ["SIGINT", "SIGTERM"]) {
   test(`the manager's own program ends cleanly at ${signal}`, async (t) => {
     const { bin } = require("../../package.json");

@@ -3,7 +3,7 @@
 import assemblage, {
   createMaster, createWorker, JobFailedError, NewJob, PermanentFailure, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
 } from "assemblage";
-import type { Added, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, Queues, Stats, Worker } from "assemblage";
+import type { Added, Candidate, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, Queues, Stats, Worker } from "assemblage";
 
 interface Sum {
   a: number;
@@ -28,6 +28,13 @@ const page: JobPage = await master.jobs("failed", { limit: 10 });
 const rest: JobPage = await master.jobs("failed", { after: page.next });
 const queues: Queues = await master.queues();
 const members: MemberInfo[] = await master.members();
+const chooser: string = queues.chooser;
+await master.choose<Sum>((job, workers) => workers.find((worker) => worker.room > 1 && worker.name === `${job.payload.a}`), { within: 500, tasks: ["", "t"] });
+await master.choose(async (job, [least]: Candidate[]) => (job.attempt > 1 ? null : least?.incarnation));
+master.choose(() => {}, null, (error) => console.log(error?.code));
+await master.stopChoosing();
+// @ts-expect-error neither a worker nor none
+await master.choose(() => 7);
 await master.pause();
 await master.resume("double");
 const revived: number = await master.retryFailed([id]);
@@ -85,4 +92,4 @@ try {
   else if (error instanceof RunTimeoutError) console.log(error.reason);
   else if (error instanceof TimeoutError || error instanceof SwarmError) console.log(error.retryable);
 }
-void [rest, queues, members, revived, forgotten, added, many, sum, later, deleted, existed, stats, health, assemblage.version];
+void [rest, queues, chooser, members, revived, forgotten, added, many, sum, later, deleted, existed, stats, health, assemblage.version];

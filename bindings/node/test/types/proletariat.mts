@@ -10,4 +10,8 @@ worker.on("error", (error) => console.log(error.message));
 await client.close();
 await worker.stop();
 await new Manager().stop();
-new proletariat.Manager({ HOLDSIMILARWORK: true });
+const manager = new proletariat.Manager({ HOLDSIMILARWORK: true });
+manager.workSelectWorker = (work, workers) => (work.priority > 0 ? manager.workers[Object.keys(workers)[0]!] : null);
+manager.workSelectWorker = null;
+// @ts-expect-error an id is no record
+manager.workSelectWorker = (work, workers) => Object.keys(workers)[0];

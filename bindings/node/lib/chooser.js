@@ -1,0 +1,173 @@
+"use strict";
+// A master's choice of the workers of waiting jobs: who is asked, and what becomes of the answers.
+
+const { rethrow } = require("./callbacks.js");
+const { classes, isRefusal } = require("./errors.js");
+const { jobOf } = require("./infos.js");
+
+class Chooser {
+  constructor(master) {
+    this.master = master;
+    /** Who is asked now, and the token of the call that is waited for; null if nobody is. */
+    this.current = null;
+    /** Whether such a call is under way; it does not keep the process alive. */
+    this.waits = false;
+    this.stops = 0;
+    this.turn = Promise.resolve();
+  }
+
+  /** Asks `choose` from now on. If Redis cannot be told, nobody is asked; with bad arguments, whoever was before. */
+  start(choose, within, tasks) {
+    const { stops } = this;
+    return this.inTurn(async () => {
+      // What is to be chosen in another way is nothing for the one before.
+      let asked = this.halt()?.choose;
+      try {
+        await this.call("startChoosing", within, tasks);
+        asked = choose;
+      } catch (error) {
+        if (!isRefusal(error)) {
+          asked = undefined;
+          await this.call("stopChoosing").catch(() => {});
+        }
+        throw error;
+      } finally {
+        if (asked !== undefined && stops === this.stops) this.ask(asked);
+      }
+    });
+  }
+
+  stop() {
+    this.end();
+    return this.inTurn(() => this.call("stopChoosing"));
+  }
+
+  /** Nobody is asked any more, also not by a start that is under way. */
+  end() {
+    this.stops += 1;
+    this.halt();
+  }
+
+  /** One after the other, because the native side does what it is told side by side. */
+  inTurn(begin) {
+    const done = this.turn.then(begin);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  call(method, ...args) {
+    return new Promise((resolve, reject) => {
+      this.master._native_(method, (error) => (error ? reject(error) : resolve()), ...args);
+    });
+  }
+
+  /** Nobody is asked, until the next start; gives who was. */
+  halt() {
+    const { current, master } = this;
+    this.current = null;
+    if (current !== null && master._calls.delete(current.token)) {
+      this.waits = false;
+      master._native?.cancel(current.token);
+      master._keepAlive();
+    }
+    return current;
+  }
+
+  async ask(choose) {
+    const asked = { choose, token: 0 };
+    this.current = asked;
+    try {
+      while (this.current === asked) {
+        const { jobs, workers } = await this.wait(asked, "choices");
+        const [ids, incarnations] = await this.chosen(asked, jobs.map(jobOf), workers);
+        if (this.current !== asked) return;
+        await this.wait(asked, "assign", ids, incarnations).catch((error) => {
+          // What is still to be chosen is shown again.
+          if (!error.retryable) throw error;
+        });
+      }
+    } catch (error) {
+      if (this.current !== asked) return;
+      this.current = null;
+      if (error instanceof classes.ClosedError) return;
+      this.inTurn(() => this.current === null && this.call("stopChoosing")).catch(() => {});
+      this.master._complain(error);
+    }
+  }
+
+  /** An answer to the one who is asked; it never comes when that is over. */
+  wait(asked, method, ...args) {
+    return new Promise((resolve, reject) => {
+      this.waits = true;
+      const settle = (error, value) => {
+        this.waits = false;
+        if (error) reject(error);
+        else resolve(value);
+      };
+      try {
+        asked.token = this.master._native_(method, settle, ...args);
+      } catch (error) {
+        settle(error);
+      }
+    });
+  }
+
+  /** Asks for each job; gives the ids of those that are to be given, and to whom. Useless once somebody else is asked. */
+  async chosen(asked, jobs, workers) {
+    const [ids, incarnations] = [[], []];
+    for (const job of jobs) {
+      if (this.current !== asked) break;
+      const shown = workers.filter((worker) => roomOf(worker, job) > 0).map((worker) => candidateOf(worker, job));
+      if (shown.length === 0) continue;
+      let chosen;
+      try {
+        const answer = asked.choose.call(undefined, job, shown);
+        chosen = incarnationOf(typeof answer?.then === "function" ? await answer : answer);
+      } catch (error) {
+        rethrow(error);
+        continue;
+      }
+      const worker = workers.find(({ incarnation }) => incarnation === chosen);
+      // For one that is not there, or has no room, the job waits.
+      if (worker === undefined || roomOf(worker, job) === 0) continue;
+      take(worker, job);
+      ids.push(job.id);
+      incarnations.push(chosen);
+    }
+    return [ids, incarnations];
+  }
+}
+
+/** What `choose` answered: the incarnation of a worker, or null. */
+function incarnationOf(answer) {
+  const incarnation = answer?.incarnation ?? answer ?? null;
+  if (incarnation === null || typeof incarnation === "string") return incarnation;
+  throw new classes.InvalidArgumentError("choose answers one of the workers, its incarnation, or null");
+}
+
+/** How many such jobs the worker can still be given; as `Candidate::room` of the core. */
+function roomOf(worker, job) {
+  if (!worker.tasks.includes(job.task)) return 0;
+  const range = rangeOf(worker, job);
+  return range === undefined ? worker.free : Math.min(worker.free, range.free);
+}
+
+/** It is given one. */
+function take(worker, job) {
+  worker.held += 1;
+  worker.free -= 1;
+  const range = rangeOf(worker, job);
+  if (range !== undefined) range.free -= 1;
+}
+
+/** The range of its guaranteed slots to which the job belongs, if it has any; the lowest has all below it, too. */
+function rangeOf({ ranges }, { priority }) {
+  return ranges.findLast(({ from }) => from <= priority) ?? ranges[0];
+}
+
+function candidateOf(worker, job) {
+  const { incarnation, name, group, host, pid, tasks, held } = worker;
+  return { incarnation, name, group, host, pid, tasks: [...tasks], held, room: roomOf(worker, job) };
+}
+
+module.exports = Chooser;

@@ -1,0 +1,75 @@
+"use strict";
+// Has a manager's workSelectWorker choose who does each work, while there is such a function.
+
+const { inspect } = require("node:util");
+const { isNativeError } = require("node:util/types");
+const { ProletariatError, complain } = require("./errors.js");
+const { SLOTS_GROUP } = require("./peer.js");
+
+/** Works are jobs without a task; those with one are messages, which wait for nobody. */
+const TASKS = [""];
+
+class Selection {
+  constructor(manager, peer) {
+    this.manager = manager;
+    this.peer = peer;
+    /** Whether the master was told to choose. */
+    this.chooses = false;
+    this.closed = false;
+  }
+
+  /** Chooses if there is a function, and not if there is none. */
+  follow() {
+    const { manager, peer } = this;
+    const wanted = typeof manager.workSelectWorker === "function";
+    // What is set from now on is noticed again.
+    if (!wanted && Object.hasOwn(manager, "workSelectWorker")) Reflect.deleteProperty(manager, "workSelectWorker");
+    if (wanted === this.chooses || this.closed) return;
+    this.chooses = wanted;
+    const done = wanted ? peer.master.choose((job, workers) => this.select(job, workers), { tasks: TASKS }) : peer.master.stopChoosing();
+    // Trouble with Redis is told by the events of the members, and the manager calls again.
+    done.catch(() => (this.chooses = false));
+  }
+
+  /** From now on the function is not called. */
+  close() {
+    this.closed = true;
+    if (this.chooses) this.peer.master.stopChoosing().catch(() => {});
+  }
+
+  /** Who of the workers is to have a job; null if nobody now. */
+  async select(job, workers) {
+    const { manager, peer } = this;
+    const offers = workers.filter(({ group }) => group === SLOTS_GROUP);
+    // One that came since the manager looked last.
+    if (offers.some(({ name }) => manager.workers[name] === undefined)) await manager._look(peer);
+    if (this.closed) return null;
+    const select = manager.workSelectWorker;
+    if (typeof select !== "function") {
+      this.follow();
+      return null;
+    }
+    const known = new Map(offers.filter(({ name }) => manager.workers[name] !== undefined).map((offer) => [offer.name, offer]));
+    if (known.size === 0) return null;
+    const rooms = Object.fromEntries(Array.from(known, ([id, { room }]) => [id, room]));
+    const total = Object.values(rooms).reduce((sum, room) => sum + room, 0);
+    try {
+      return this.offerOf(select.call(manager, manager._ledger.waiting(job), rooms, total), known);
+    } catch (error) {
+      const isError = error instanceof Error || isNativeError(error);
+      complain(manager, isError ? error : new ProletariatError(`workSelectWorker threw ${inspect(error)}`));
+      return null;
+    }
+  }
+
+  /** The worker of a record; null for one that has no room for this work, which waits for it then. */
+  offerOf(record, known) {
+    if (record === null || record === undefined) return null;
+    const offer = known.get(record.id);
+    if (offer !== undefined) return offer;
+    if (this.manager.workers[record.id] !== undefined) return null;
+    throw new ProletariatError(`workSelectWorker returned ${inspect(record)}, it must be a record of manager.workers, or null`);
+  }
+}
+
+module.exports = Selection;

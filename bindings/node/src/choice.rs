@@ -1,0 +1,40 @@
+//! A master that chooses the workers of waiting jobs. Who is asked, and how often, is in `lib/chooser.js`.
+
+use std::time::Duration;
+
+use libswarm::Choosing;
+use napi_derive::napi;
+
+use crate::master::NativeMaster;
+use crate::outgoing::{Answer, answer, json_of};
+
+#[napi]
+impl NativeMaster {
+    /// Chooses from now on, or in another way. `within` is in milliseconds; out of its bounds it is refused.
+    #[napi(catch_unwind)]
+    pub fn start_choosing(&self, token: u32, within: f64, tasks: Vec<String>) {
+        let choosing = Choosing { within: Duration::from_millis(within as u64), tasks };
+        self.call(token, |master| async move { answer(master.start_choosing(choosing).await, |()| Answer::Done) });
+    }
+
+    /// Waits until there is something to choose; `cancel` gives it up.
+    #[napi(catch_unwind)]
+    pub fn choices(&self, token: u32) {
+        if let Some(open) = &self.session {
+            open.wait(token, |master| async move { answer(master.choices().await, |choices| json_of(&choices)) });
+        }
+    }
+
+    /// Gives each job to the worker at its place, an incarnation; answers which were given.
+    #[napi(catch_unwind)]
+    pub fn assign(&self, token: u32, jobs: Vec<String>, workers: Vec<String>) {
+        let pairs: Vec<_> = jobs.into_iter().zip(workers).collect();
+        self.call(token, |master| async move { answer(master.assign(&pairs).await, Answer::Flags) });
+    }
+
+    /// Chooses no more.
+    #[napi(catch_unwind)]
+    pub fn stop_choosing(&self, token: u32) {
+        self.call(token, |master| async move { answer(master.stop_choosing().await, |()| Answer::Done) });
+    }
+}
