@@ -490,6 +490,19 @@ async fn a_worker_can_change_its_tasks() {
     assert_eq!(worker.set_tasks(vec!["x\n".into()]).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
+#[tokio::test]
+async fn a_task_that_nobody_takes_and_no_job_waits_for_is_forgotten() {
+    let redis = Redis::start();
+    let worker = worker(&redis, &[("task", "a"), ("task", "b")]).await;
+    let known = || redis.ask::<Vec<String>>(&["SMEMBERS", "{test}:tasks"]).into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(known(), ["a", "b"].map(String::from).into());
+    let master = master(&redis);
+    add(&master, vec![job("1").task("b")]).await;
+    next_job(&worker).await;
+    worker.terminate(Duration::ZERO).await.unwrap();
+    assert_eq!(known(), ["b"].map(String::from).into());
+}
+
 /// Has `choose` called by the name of the workers, in the background.
 fn start_choosing(
     master: &Master,

@@ -5,6 +5,9 @@ local X = extras()
 local more = false
 for _, inc in ipairs(call('SPOP', MEMBERS, 1000)) do
   X.unlist(inc)
+  for _, task in ipairs(X.member(inc).tasks) do
+    call('UNLINK', key_of('load', task))
+  end
   for _, part in ipairs({ 'member', 'held', 'inbox', 'tied' }) do
     call('UNLINK', key_of(part, inc))
   end

@@ -64,7 +64,9 @@
 
   -- The member takes other tasks from now on; it has no credit until it asks for some.
   function X.retask(inc, tasks)
-    X.set_load(inc, X.member(inc), 0, 0)
+    local before = X.member(inc)
+    X.set_load(inc, before, 0, 0)
+    X.forget_tasks(before)
     call('HSET', key_of('member', inc), 'tasks', tasks)
     X.know_tasks(tasks)
   end

@@ -42,6 +42,20 @@
     end
   end
 
+  -- A task is forgotten when no job waits for it and no worker could be given one.
+  function X.forget_task(task)
+    if task ~= '' and call('EXISTS', index_of(task)) == 0 and call('EXISTS', key_of('load', task)) == 0 then
+      call('SREM', TASKS, task)
+    end
+  end
+
+  -- Those of a member, which takes them no more.
+  function X.forget_tasks(member)
+    for _, task in ipairs(member.tasks) do
+      X.forget_task(task)
+    end
+  end
+
   -- An empty queue is no longer looked at; answers whether it was.
   function X.forget_queue(priority, task)
     if call('ZREM', index_of(task), string.format('%.0f', priority)) == 0 then
@@ -50,6 +64,7 @@
     queues = queues - 1
     remember('queues', queues)
     set_special()
+    X.forget_task(task)
     return true
   end
 

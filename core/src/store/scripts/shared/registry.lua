@@ -27,31 +27,46 @@
     call('SADD', WATCHERS, inc)
   end
 
+  local heard_by = {}
+
   -- Members of this kind of address: 'a' all, 'g' of a group, 'n' of a name, 'p' of a process (pid@host), 'i' one incarnation.
   function X.hearing(kind, name)
-    if kind == 'a' then
-      return call('SMEMBERS', LISTENERS)
-    elseif kind == 'i' then
-      return call('SISMEMBER', MEMBERS, name) == 1 and { name } or {}
+    local address = kind .. ':' .. name
+    local found = heard_by[address]
+    if not found then
+      if kind == 'a' then
+        found = call('SMEMBERS', LISTENERS)
+      elseif kind == 'i' then
+        found = call('SISMEMBER', MEMBERS, name) == 1 and { name } or {}
+      else
+        found = call('SMEMBERS', key_of('listeners', address))
+      end
+      heard_by[address] = found
     end
-    return call('SMEMBERS', key_of('listeners', kind .. ':' .. name))
+    return found
   end
+
+  -- Looked up once in a call: entries of each inbox, and what was dropped before there was room again.
+  local lengths = {}
 
   -- Puts a message into an inbox; whether there was room.
   function X.deliver(inc, blob)
     local inbox = key_of('inbox', inc)
-    if call('XLEN', inbox) >= LONGEST_INBOX then
-      call('HINCRBY', DEAF, inc, 1)
-      return false
-    end
-    if call('EXISTS', DEAF) == 1 then
-      local dropped = call('HGET', DEAF, inc)
+    local length = lengths[inc]
+    if not length then
+      length = call('XLEN', inbox)
+      local dropped = length < LONGEST_INBOX and call('HGET', DEAF, inc)
       if dropped then
         call('HDEL', DEAF, inc)
         call('HINCRBY', key_of('member', inc), 'dropped', dropped)
         call('XADD', inbox, '*', 'o', dropped)
       end
     end
+    if length >= LONGEST_INBOX then
+      call('HINCRBY', DEAF, inc, 1)
+      return false
+    end
+    lengths[inc] = length + 1
     call('XADD', inbox, '*', 'e', blob)
     return true
   end

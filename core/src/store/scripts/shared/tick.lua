@@ -94,6 +94,7 @@ local function remove_member(inc, budget, charge)
   if not take_back(inc, budget, charge) or not extras().give_up(inc, budget) then
     return false
   end
+  extras().forget_tasks(extras().member(inc))
   extras().chooser_gone(inc)
   extras().unlist(inc, charge)
   call('ZREM', DUE, 'L:' .. inc)
