@@ -287,3 +287,16 @@ async fn terminating_without_grace_still_sends_what_was_finished() {
     let stats = master.stats().await.unwrap();
     assert_eq!((stats.completed, stats.waiting, stats.held), (7, 3, 0));
 }
+
+#[tokio::test]
+async fn a_deletion_comes_after_the_jobs_that_were_submitted_before_it() {
+    let redis = Redis::start();
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    // Before it is connected, and with batches under way.
+    for round in 0..50 {
+        let id = format!("job{round}");
+        master.submit(vec![NewJob::bytes("").id(id.as_str())], Box::new(|added| drop(added.unwrap())));
+        assert!(master.delete(id).await.unwrap(), "round {round}");
+    }
+    assert_eq!(master.stats().await.unwrap().waiting, 0);
+}

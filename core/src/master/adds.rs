@@ -1,9 +1,9 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::closed;
@@ -26,6 +26,16 @@ pub(crate) struct Submission {
     added: Vec<Added>,
     done: Option<Done<Vec<Added>>>,
     since: Instant,
+    open: Option<Open>,
+}
+
+/// Counts a submission as answered when it is dropped.
+struct Open(Arc<watch::Sender<u64>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|answered| *answered += 1);
+    }
 }
 
 impl Submission {
@@ -37,6 +47,7 @@ impl Submission {
             jobs: jobs.into_iter(),
             done: Some(done),
             since: Instant::now(),
+            open: None,
         }
     }
 
@@ -55,16 +66,25 @@ impl Submission {
 }
 
 /// The queue between the program's threads and the master's task.
-#[derive(Default)]
 pub(crate) struct Adds {
     queue: Mutex<Queue>,
     pub(crate) arrived: Notify,
+    /// Submissions that were answered so far.
+    answered: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Default)]
 struct Queue {
     submissions: VecDeque<Submission>,
+    /// Submissions so far.
+    pushed: u64,
     closed: bool,
+}
+
+impl Default for Adds {
+    fn default() -> Self {
+        Adds { queue: Mutex::default(), arrived: Notify::new(), answered: Arc::new(watch::Sender::new(0)) }
+    }
 }
 
 impl Adds {
@@ -72,18 +92,27 @@ impl Adds {
         self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(crate) fn push(&self, submission: Submission) {
+    pub(crate) fn push(&self, mut submission: Submission) {
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
             return submission.fail(closed(), 0);
         }
         let first = queue.submissions.is_empty();
+        queue.pushed += 1;
+        submission.open = Some(Open(self.answered.clone()));
         queue.submissions.push_back(submission);
         drop(queue);
         if first {
             self.arrived.notify_one();
         }
+    }
+
+    /// Waits until all that was submitted before is answered, so that what follows comes after it.
+    pub(crate) async fn settled(&self) {
+        let pushed = self.lock().pushed;
+        // The sender lives as long as this.
+        let _ = self.answered.subscribe().wait_for(|answered| *answered >= pushed).await;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -252,7 +281,7 @@ struct Part {
 
 /// Jobs sent together.
 pub(crate) struct Batch {
-    pub(crate) call: std::sync::Arc<AddCall>,
+    pub(crate) call: Arc<AddCall>,
     parts: Vec<Part>,
     pub(crate) count: usize,
     /// The most that any of its jobs asks for.

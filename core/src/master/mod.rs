@@ -99,7 +99,7 @@ impl Master {
         waited(|done| self.submit(jobs, done)).await
     }
 
-    /// Deletes a job whatever its state. True if it existed.
+    /// Deletes a job whatever its state, after the jobs that were submitted before. True if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         Ok(self.delete_many(vec![id.into()]).await?[0])
     }
@@ -109,6 +109,7 @@ impl Master {
         for id in &ids {
             check_name("job id", id)?;
         }
+        self.front.adds.settled().await;
         let mut existed = Vec::with_capacity(ids.len());
         for ids in ids.chunks(DELETES) {
             existed.extend(self.front.shared.open_store()?.delete(ids).await?);
