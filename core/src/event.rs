@@ -47,6 +47,13 @@ pub enum Event {
     Close(Option<Error>),
     /// A message, if the member [listens](crate::Messages::listen).
     Message(Message),
+    /// Somebody asks this program to end, if the member [listens](crate::Messages::listen).
+    Kill {
+        /// The exit code it is to end with.
+        code: i32,
+        /// Who asks.
+        from: MemberRef,
+    },
     /// A member came or went, if this one [watches](crate::Messages::watch).
     Member {
         /// How.
@@ -72,7 +79,7 @@ impl Told {
     /// As the program of this worker is told.
     pub(crate) fn by(self, worker: &WorkerHandle) -> Event {
         match self {
-            Told::Message(data) => Event::Message(Message::taken(data, worker.outbox())),
+            Told::Message(data) => heard(data, worker.outbox()),
             Told::Add(data) => Event::Add(Job { data, worker: worker.clone() }),
             Told::Delete(data, reason) => Event::Delete { job: Job { data, worker: worker.clone() }, reason },
             Told::Other(event) => event,
@@ -82,10 +89,17 @@ impl Told {
     /// What a master can be told of.
     pub(crate) fn by_master(self, outbox: &Arc<Outbox>) -> Option<Event> {
         match self {
-            Told::Message(data) => Some(Event::Message(Message::taken(data, outbox))),
+            Told::Message(data) => Some(heard(data, outbox)),
             Told::Add(_) | Told::Delete(..) => None,
             Told::Other(event) => Some(event),
         }
+    }
+}
+
+fn heard(data: Arc<MessageData>, outbox: &Arc<Outbox>) -> Event {
+    match data.exit_code() {
+        Some(code) => Event::Kill { code, from: data.from.clone() },
+        None => Event::Message(Message::taken(data, outbox)),
     }
 }
 

@@ -94,6 +94,19 @@ async fn messages_reach_those_they_are_for_and_say_whose_they_are() {
 }
 
 #[tokio::test]
+async fn a_program_can_be_asked_to_end() {
+    let redis = Redis::start();
+    let ann = listener(&redis, "ann", "").await;
+    let master = sender(&redis).await;
+    assert_eq!(master.messages().kill(To::Name("ann".into()), 3).await.unwrap().recipients, incarnations(&[&ann]));
+    let asked = next_event(&ann, "the end", |event| match event {
+        Event::Kill { code, from } => Some((code, from.name)),
+        _ => None,
+    });
+    assert_eq!(asked.await, (3, "sender".into()));
+}
+
+#[tokio::test]
 async fn messages_of_one_sender_keep_their_order_and_come_once() {
     let redis = Redis::start();
     let ann = listener(&redis, "ann", "").await;

@@ -75,7 +75,7 @@ impl Inbound {
             return None;
         }
         match data.kind {
-            Kind::Message | Kind::Acknowledged | Kind::Request => return Some(data),
+            Kind::Message | Kind::Acknowledged | Kind::Request | Kind::Kill => return Some(data),
             Kind::Acknowledgement | Kind::Reply => {
                 let awaited = state.awaited.get_mut(&data.about)?;
                 if awaited.replies.iter().all(|(from, _)| from.incarnation != data.from.incarnation) {

@@ -173,12 +173,22 @@ pub(crate) enum Kind {
     Acknowledgement = 3,
     Reply = 4,
     Confirmation = 5,
+    Kill = 6,
 }
 
 impl Kind {
     pub(crate) fn from_number(number: i64) -> Option<Kind> {
-        use Kind::{Acknowledged, Acknowledgement, Confirmation, Message, Reply, Request};
-        [Message, Acknowledged, Request, Acknowledgement, Reply, Confirmation].into_iter().find(|kind| *kind as i64 == number)
+        use Kind::{Acknowledged, Acknowledgement, Confirmation, Kill, Message, Reply, Request};
+        [Message, Acknowledged, Request, Acknowledgement, Reply, Confirmation, Kill]
+            .into_iter()
+            .find(|kind| *kind as i64 == number)
+    }
+}
+
+impl MessageData {
+    /// The code with which the program is asked to end, if it is.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        (self.kind == Kind::Kill).then(|| self.payload.to().unwrap_or(1))
     }
 }
 
@@ -279,6 +289,15 @@ impl Messages {
     pub async fn send(&self, message: NewMessage) -> Result<Receipt> {
         let (sender, receiver) = oneshot::channel();
         self.submit(message, Box::new(move |result| drop(sender.send(result))));
+        receiver.await.unwrap_or_else(|_| Err(outbox::closed()))
+    }
+
+    /// Asks the programs of those who listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). What they do is theirs to say.
+    pub async fn kill(&self, to: To, code: i32) -> Result<Receipt> {
+        let message = NewMessage::json(to, &code)?.to_self(true);
+        message.check()?;
+        let (sender, receiver) = oneshot::channel();
+        self.shared.messages.kill(message, Box::new(move |result| drop(sender.send(result))));
         receiver.await.unwrap_or_else(|_| Err(outbox::closed()))
     }
 

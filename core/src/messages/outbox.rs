@@ -121,6 +121,14 @@ impl Outbox {
             Wants::Acknowledgements(_) => Kind::Acknowledged,
             Wants::Replies(_) => Kind::Request,
         };
+        self.submit_as(kind, message, done);
+    }
+
+    pub(super) fn kill(&self, message: NewMessage, done: Done<Receipt>) {
+        self.submit_as(Kind::Kill, message, done);
+    }
+
+    fn submit_as(&self, kind: Kind, message: NewMessage, done: Done<Receipt>) {
         let address = match message.to {
             To::All => ('a', String::new()),
             To::Group(name) => ('g', name),

@@ -199,6 +199,7 @@ pub fn describe(event: &Event) -> Answer {
             let answer = answer.with("event", "message").with("from", &message.from().name).with("group", &message.from().group);
             answer.with("wants_reply", message.wants_reply()).with_payload(message.payload())
         }
+        Event::Kill { code, from } => answer.with("event", "kill").with("code", code).with("from", &from.name),
         Event::Member { change, role, member } => {
             answer.with("event", "member").with("change", change.name()).with("role", role).with("name", &member.name)
         }

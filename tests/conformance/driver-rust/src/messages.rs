@@ -33,24 +33,28 @@ pub async fn obey(messages: &Messages, last: &Last, command: &Command) -> Result
             let by = messages.confirmations(command.number("count")? as usize, command.text("name")?).await?;
             Answer::ok().with_list("names", by.into_iter().map(|member| member.name))
         }
+        "end_program" => answer(messages.kill(to(command)?, command.number("code")? as i32).await?),
         "set_data" => messages.set_data(command.text("data")?).await.map(|()| Answer::ok())?,
         _ => return Ok(None),
     }))
 }
 
-fn new_message(command: &Command) -> Result<NewMessage, Error> {
+fn to(command: &Command) -> Result<To, Error> {
     let to = command.text("to")?;
     let (kind, name) = to.split_once(':').unwrap_or((to, ""));
-    let to = match kind {
+    Ok(match kind {
         "all" => To::All,
         "group" => To::Group(name.into()),
         "name" => To::Name(name.into()),
         "member" => To::Member(name.into()),
         "pid" => To::Process { pid: name.parse().map_err(|_| misuse("a pid is a number"))?, host: String::new() },
         _ => return Err(misuse(format!("nobody is `{to}`"))),
-    };
+    })
+}
+
+fn new_message(command: &Command) -> Result<NewMessage, Error> {
     let limit = |name: &str| command.get(name).map(|_| command.time(name)).transpose();
-    let mut message = NewMessage::new(to, command.payload()?).to_self(command.get("to_self") == Some("true"));
+    let mut message = NewMessage::new(to(command)?, command.payload()?).to_self(command.get("to_self") == Some("true"));
     if let Some(limit) = limit("acknowledged")? {
         message = message.acknowledged(limit);
     }

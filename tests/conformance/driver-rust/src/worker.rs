@@ -166,7 +166,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 shared.journal.note("close", &[("incarnation", &shared.worker.incarnation())]);
                 shared.counts.closed.fetch_add(1, Relaxed);
             }
-            Event::Error(_) | Event::Message(_) | Event::Member { .. } => {}
+            Event::Error(_) | Event::Message(_) | Event::Kill { .. } | Event::Member { .. } => {}
         }
         // The other behaviours may see more jobs than anyone will ask about.
         let asked_about = matches!(shared.behaviour, Behaviour::Hold | Behaviour::Late);
