@@ -35,6 +35,8 @@ mod member;
 mod new_job;
 mod options;
 mod store;
+#[cfg(unix)]
+mod supervisor;
 mod value;
 mod worker;
 
@@ -50,6 +52,11 @@ pub use job::{ContentType, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_PR
 pub use master::{Choosing, Group, Master};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
 pub use options::{Eviction, Options, Requeue, Tls};
+#[cfg(unix)]
+pub use supervisor::{
+    ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, ReadyBy, Supervisor, SupervisorEvent, SupervisorOptions,
+    supervised,
+};
 pub use worker::{Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.
