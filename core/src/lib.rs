@@ -36,6 +36,8 @@ mod messages;
 mod new_job;
 mod options;
 mod store;
+#[cfg(unix)]
+mod supervisor;
 mod value;
 mod worker;
 
@@ -52,6 +54,11 @@ pub use master::{Choosing, Group, Master};
 pub use messages::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, Message, Messages, NewMessage, Receipt, To};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
 pub use options::{Eviction, Options, Requeue, Tls};
+#[cfg(unix)]
+pub use supervisor::{
+    ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, ReadyBy, Supervisor, SupervisorEvent, SupervisorOptions,
+    supervised,
+};
 pub use worker::{Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.

@@ -1,0 +1,242 @@
+//! One process with its group, from its start until nothing of it is left.
+
+use std::io::PipeReader;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::event::{ProcessExit, ProcessState, ProcessStream};
+use super::forward::Forward;
+use super::guard::{Guard, add_self, pipe};
+use super::list::{Entry, List};
+use super::options::SupervisorOptions;
+use super::output::{Output, Sink};
+use super::program::{Program, ReadyBy};
+use super::queue::EventQueue;
+use super::spawner::{Process, Spawner};
+use super::supervised::{PROCESS_NAME, READY_FD, SUPERVISOR_PID};
+use super::system::{Cpus, answer, before_exec, group_is_left, reap_orphans, signal_group};
+
+/// How long a group may take to vanish after KILL.
+const AFTER_KILL: Duration = Duration::from_secs(1);
+
+/// What all processes of a supervisor share.
+pub(super) struct Context {
+    pub(super) options: SupervisorOptions,
+    pub(super) events: Arc<EventQueue>,
+    pub(super) list: Arc<List>,
+    pub(super) spawner: Spawner,
+    pub(super) guard: Arc<Guard>,
+    pub(super) forward: Option<Forward>,
+}
+
+/// Dropped before [`Child::finish`], it is killed with its group.
+pub(super) struct Child {
+    process: Process,
+    said_ready: Option<Receiver>,
+    /// When it must have said that it is ready.
+    pub(super) ready_by: Instant,
+    ready_at: Option<Instant>,
+    output: Output,
+    guard: Arc<Guard>,
+    entry: Entry,
+    finished: bool,
+}
+
+impl Child {
+    /// Starts a process; the error says why it cannot be.
+    pub(super) async fn start(
+        context: &Context,
+        program: &Arc<Program>,
+        id: u64,
+        name: &Arc<str>,
+        restarts: u64,
+    ) -> Result<Child, String> {
+        let text = |error: &dyn std::fmt::Display| {
+            let dir = program.dir.as_ref().map_or(String::new(), |dir| format!(" in {}", dir.display()));
+            format!("{}{dir}: {error}", program.command.display())
+        };
+        let (prepare, said_ready) = prepare(context, program, name).map_err(|error| text(&error))?;
+        let guard = context.guard.clone();
+        let after = move |started: &std::io::Result<super::spawner::Started>| {
+            guard.after_fork(started.as_ref().ok().map(super::spawner::Started::pid));
+        };
+        let mut started = context.spawner.spawn(prepare, after).await.map_err(|error| text(&error))?;
+        let pid = started.pid();
+        let (out, err) = started.child().map_or((None, None), |child| (child.stdout.take(), child.stderr.take()));
+        let sink = Sink {
+            id,
+            name: name.clone(),
+            pid: pid as u32,
+            events: context.options.lines.then(|| context.events.clone()),
+            forward: context.forward.clone(),
+        };
+        let mut output = Output::default();
+        out.into_iter().for_each(|fd| output.read(ProcessStream::Stdout, fd.into(), sink.clone()));
+        err.into_iter().for_each(|fd| output.read(ProcessStream::Stderr, fd.into(), sink.clone()));
+        let said_ready = said_ready.map(|fd| Receiver::from_owned_fd(fd.into())).transpose();
+        Ok(Child {
+            process: started.watch(),
+            // If it cannot be read, it will not be ready in time.
+            said_ready: said_ready.unwrap_or_default(),
+            ready_by: Instant::now() + program.ready_timeout,
+            ready_at: None,
+            output,
+            guard: context.guard.clone(),
+            entry: context.list.add(id, name, Some(pid as u32), ProcessState::Starting, restarts),
+            finished: false,
+        })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid as u32
+    }
+
+    /// Resolves when it has ended; it stays to be reaped.
+    pub(super) async fn exited(&self) {
+        self.process.exited().await;
+    }
+
+    /// Resolves when it has said that it is ready.
+    pub(super) async fn said_ready(&self) {
+        if let Some(pipe) = &self.said_ready {
+            while pipe.readable().await.is_ok() {
+                match pipe.try_read(&mut [0; 16]) {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    // Closed without a word: it never will.
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => return,
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready_at.is_some()
+    }
+
+    pub(super) fn set_ready(&mut self) {
+        self.ready_at = Some(Instant::now());
+        self.said_ready = None;
+        self.entry.set(ProcessState::Ready);
+    }
+
+    /// For how long it has been ready.
+    pub(super) fn ready_for(&self) -> Option<Duration> {
+        self.ready_at.map(|at| at.elapsed())
+    }
+
+    /// TERM to the group, and KILL if it has not ended after `grace`. What it left is for [`Child::finish`].
+    pub(super) async fn stop(&mut self, grace: Duration) -> ProcessExit {
+        self.entry.set(ProcessState::Stopping);
+        signal_group(self.process.pid, libc::SIGTERM);
+        if timeout_at(Instant::now() + grace, self.exited()).await.is_err() {
+            signal_group(self.process.pid, libc::SIGKILL);
+            self.exited().await;
+        }
+        self.reap().await
+    }
+
+    /// After it has ended: how, once all it wrote is told. What it left is told to end.
+    pub(super) async fn reap(&mut self) -> ProcessExit {
+        self.entry.set(ProcessState::Stopping);
+        // Not reaped yet, it keeps the group's number from being given to others.
+        signal_group(self.process.pid, libc::SIGTERM);
+        self.output.settle().await;
+        self.process.reap()
+    }
+
+    /// After `reap`: waits until nothing of the group is left, and kills that at `deadline`. The system has no call that waits for a group, so
+    /// it looks, at growing intervals, and only if the process left others.
+    pub(super) async fn finish(mut self, deadline: Instant) {
+        let group = self.process.pid;
+        let mut pause = Duration::from_millis(5);
+        let mut killed = false;
+        let mut until = deadline;
+        loop {
+            reap_orphans(group);
+            if !group_is_left(group) {
+                break;
+            }
+            let now = Instant::now();
+            if now >= until {
+                if killed {
+                    tracing::warn!(group, "processes of the group are left after KILL");
+                    break;
+                }
+                signal_group(group, libc::SIGKILL);
+                killed = true;
+                until = now + AFTER_KILL;
+                pause = Duration::from_millis(5);
+            }
+            sleep_until(until.min(now + pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+        self.finished = true;
+        self.guard.remove(group);
+        std::mem::take(&mut self.output).finish().await;
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that is not reaped kills its group itself.
+        if !self.finished && self.process.is_reaped() && group_is_left(self.process.pid) {
+            signal_group(self.process.pid, libc::SIGKILL);
+        }
+    }
+}
+
+/// What makes the command, on the thread that forks, and the end of the pipe on which it says that it is ready.
+fn prepare(
+    context: &Context,
+    program: &Arc<Program>,
+    name: &Arc<str>,
+) -> std::io::Result<(impl FnOnce() -> Command + Send + 'static, Option<PipeReader>)> {
+    let (reader, writer) = match program.ready {
+        ReadyBy::Explicit => Some(pipe()?).unzip(),
+        ReadyBy::Start => (None, None),
+    };
+    let cpus = Cpus::new(&program.cpus).map_err(std::io::Error::other)?;
+    let (program, name, guard) = (program.clone(), name.clone(), context.guard.clone());
+    let is_read = context.options.lines || context.options.forward;
+    let make = move || {
+        let output = || if is_read { Stdio::piped() } else { Stdio::null() };
+        let parent = std::process::id();
+        let mut command = Command::new(&program.command);
+        // No input: a process in the background of a terminal is stopped when it reads from it.
+        command.args(&program.args).stdin(Stdio::null()).stdout(output()).stderr(output()).process_group(0);
+        if let Some(dir) = &program.dir {
+            command.current_dir(dir);
+        }
+        // If this process is supervised itself, what its supervisor told it is not for its children.
+        command.env_remove(READY_FD);
+        command.env(SUPERVISOR_PID, parent.to_string()).env(PROCESS_NAME, &*name);
+        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        if let Some(writer) = &writer {
+            command.env(READY_FD, writer.as_raw_fd().to_string());
+        }
+        guard.before_fork();
+        let guard = guard.fd();
+        // SAFETY: calls that are safe after a fork only, and nothing is allocated. The descriptors are open: the guard's is not closed while there
+        // are processes, the other is owned by the closure.
+        unsafe {
+            command.pre_exec(move || {
+                add_self(guard);
+                before_exec(parent, &cpus)?;
+                if let Some(writer) = &writer {
+                    answer(libc::fcntl(writer.as_raw_fd(), libc::F_SETFD, 0))?;
+                }
+                Ok(())
+            });
+        }
+        command
+    };
+    Ok((make, reader))
+}

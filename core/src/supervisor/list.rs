@@ -1,0 +1,58 @@
+//! The list of processes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use super::event::{ProcessInfo, ProcessState};
+
+/// What [`Supervisor::list`](super::Supervisor::list) answers.
+#[derive(Default)]
+pub(super) struct List(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    /// By id, and then in the order in which they came.
+    rows: BTreeMap<(u64, u64), ProcessInfo>,
+    next: u64,
+}
+
+impl List {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(super) fn all(&self) -> Vec<ProcessInfo> {
+        self.lock().rows.values().cloned().collect()
+    }
+
+    /// Adds a process, or the want of one.
+    pub(super) fn add(self: &Arc<Self>, id: u64, name: &Arc<str>, pid: Option<u32>, state: ProcessState, restarts: u64) -> Entry {
+        let info = ProcessInfo { id, name: name.clone(), pid, state, started_at: SystemTime::now(), restarts };
+        let mut entries = self.lock();
+        entries.next += 1;
+        let key = (id, entries.next);
+        entries.rows.insert(key, info);
+        Entry { list: self.clone(), key }
+    }
+}
+
+/// A row of the list, until it is dropped.
+pub(super) struct Entry {
+    list: Arc<List>,
+    key: (u64, u64),
+}
+
+impl Entry {
+    pub(super) fn set(&self, state: ProcessState) {
+        if let Some(row) = self.list.lock().rows.get_mut(&self.key) {
+            row.state = state;
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.list.lock().rows.remove(&self.key);
+    }
+}

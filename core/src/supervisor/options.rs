@@ -1,0 +1,97 @@
+//! The options of a supervisor.
+
+use std::time::Duration;
+
+use crate::backoff::{Backoff, Growth};
+use crate::error::{Result, invalid};
+use crate::value::{choice, parse, parse_bool, parse_ms, within};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MS: Duration = Duration::from_millis(1);
+
+/// Options of a [`Supervisor`](super::Supervisor), for all its processes. Changed by name with [`SupervisorOptions::set`] or field by field, and
+/// checked once at the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SupervisorOptions {
+    /// Time between TERM and KILL; 5 s, 0 to 1 hour.
+    pub grace: Duration,
+    /// The pause before a process that failed is started again: 0.1 s doubling to 30 s, of each the last 20 % at random. `delay` 1 ms to 1 hour, `max`
+    /// from `delay` to 1 day, `jitter` 0 to 1.
+    pub backoff: Backoff,
+    /// A process that was ready for so long is respawned after the first pause again; 60 s, 0 to 1 day.
+    pub healthy: Duration,
+    /// After so many respawns within [`respawn_window`](Self::respawn_window) a process that fails again is given up; 10, at most 10,000, 0 for never.
+    pub max_respawns: u32,
+    /// The time in which [`max_respawns`](Self::max_respawns) are counted; 60 s, 1 ms to 1 day.
+    pub respawn_window: Duration,
+    /// Whether what processes write goes to this process' stdout and stderr, each line headed by `[name pid] `; true.
+    pub forward: bool,
+    /// Whether what processes write is told by [`SupervisorEvent::Line`](super::SupervisorEvent::Line); false.
+    pub lines: bool,
+    /// Lines kept for a program that does not take them, in bytes, 64 more for each line; 1 MiB, 64 KiB to 1 GiB. Further ones are dropped and counted.
+    pub line_buffer: usize,
+}
+
+impl Default for SupervisorOptions {
+    fn default() -> Self {
+        SupervisorOptions {
+            grace: Duration::from_secs(5),
+            backoff: Backoff {
+                growth: Growth::Exponential,
+                delay: Duration::from_millis(100),
+                max: Duration::from_secs(30),
+                jitter: 0.2,
+            },
+            healthy: Duration::from_secs(60),
+            max_respawns: 10,
+            respawn_window: Duration::from_secs(60),
+            forward: true,
+            lines: false,
+            line_buffer: 1024 * 1024,
+        }
+    }
+}
+
+impl SupervisorOptions {
+    /// Sets one option by the name it has in every language: the names of the fields, and `backoff` (`fixed` or `exponential`), `backoff_delay`,
+    /// `backoff_max`, `backoff_jitter`. Durations are in milliseconds, booleans are `true` or `false`.
+    ///
+    /// An unknown name or an unreadable value is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "grace" => self.grace = parse_ms(name, value)?,
+            "backoff" => {
+                self.backoff.growth = choice(name, value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
+            }
+            "backoff_delay" => self.backoff.delay = parse_ms(name, value)?,
+            "backoff_max" => self.backoff.max = parse_ms(name, value)?,
+            "backoff_jitter" => self.backoff.jitter = parse(name, value)?,
+            "healthy" => self.healthy = parse_ms(name, value)?,
+            "max_respawns" => self.max_respawns = parse(name, value)?,
+            "respawn_window" => self.respawn_window = parse_ms(name, value)?,
+            "forward" => self.forward = parse_bool(name, value)?,
+            "lines" => self.lines = parse_bool(name, value)?,
+            "line_buffer" => self.line_buffer = parse(name, value)?,
+            _ => return Err(invalid(format!("unknown option `{name}` of a supervisor; docs/processes.md lists the options"))),
+        }
+        Ok(())
+    }
+
+    /// Checks the bounds; what is out of them is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    pub fn check(&self) -> Result<()> {
+        within("grace", self.grace, Duration::ZERO, HOUR)?;
+        self.backoff.check()?;
+        within("backoff_delay", self.backoff.delay, MS, HOUR)?;
+        within("backoff_max", self.backoff.max, self.backoff.delay, DAY)?;
+        within("healthy", self.healthy, Duration::ZERO, DAY)?;
+        within("respawn_window", self.respawn_window, MS, DAY)?;
+        if self.max_respawns > 10_000 {
+            return Err(invalid(format!("max_respawns is {}, it must be at most 10,000, or 0 for never", self.max_respawns)));
+        }
+        if !(64 * 1024..=1024 * 1024 * 1024).contains(&self.line_buffer) {
+            return Err(invalid(format!("line_buffer is {} bytes, it must be 64 KiB to 1 GiB", self.line_buffer)));
+        }
+        Ok(())
+    }
+}

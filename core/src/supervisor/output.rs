@@ -1,0 +1,225 @@
+//! What processes write, by whole lines.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::event::{ProcessStream, SupervisorEvent};
+use super::forward::Forward;
+use super::queue::EventQueue;
+
+/// A longer line is cut.
+const MOST_LINE: usize = 64 * 1024;
+/// Largest pipe of Linux unless root says otherwise: all that a process that ended can have left in it.
+const MOST_LEFT: usize = 1024 * 1024;
+/// How long the end of a process waits for what it wrote, if whoever reads our own output is slow.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where lines of one process go.
+#[derive(Clone)]
+pub(super) struct Sink {
+    pub(super) id: u64,
+    pub(super) name: Arc<str>,
+    pub(super) pid: u32,
+    pub(super) events: Option<Arc<EventQueue>>,
+    pub(super) forward: Option<Forward>,
+}
+
+impl Sink {
+    async fn line(&self, stream: ProcessStream, line: Vec<u8>) {
+        if let Some(forward) = &self.forward {
+            let mut text = format!("[{} {}] ", self.name, self.pid).into_bytes();
+            text.extend_from_slice(&line);
+            text.push(b'\n');
+            forward.write(stream, text).await;
+        }
+        if let Some(events) = &self.events {
+            events.push(SupervisorEvent::Line { id: self.id, name: self.name.clone(), pid: self.pid, stream, line });
+        }
+    }
+}
+
+/// The readers of one process.
+#[derive(Default)]
+pub(super) struct Output(Vec<Reader>);
+
+struct Reader {
+    requests: mpsc::UnboundedSender<Request>,
+    task: JoinHandle<()>,
+}
+
+/// To read all that is there now, and then to answer or to end with what there is of a line.
+enum Request {
+    Settle(oneshot::Sender<()>),
+    Finish(oneshot::Sender<()>),
+}
+
+impl Output {
+    /// Reads on the runtime it is called on.
+    pub(super) fn read(&mut self, stream: ProcessStream, pipe: OwnedFd, sink: Sink) {
+        match Receiver::from_owned_fd(pipe) {
+            Ok(pipe) => {
+                let (requests, received) = mpsc::unbounded_channel();
+                let source = Source { pipe, lines: Lines::default(), stream, sink };
+                self.0.push(Reader { requests, task: tokio::spawn(source.run(received)) });
+            }
+            Err(error) => tracing::warn!(%error, "the output of a process cannot be read"),
+        }
+    }
+
+    /// Returns when all that was written until now is told.
+    pub(super) async fn settle(&self) {
+        self.ask(Request::Settle).await;
+    }
+
+    /// The same, and then reads no more, whoever still could write.
+    pub(super) async fn finish(self) {
+        self.ask(Request::Finish).await;
+    }
+
+    async fn ask(&self, request: fn(oneshot::Sender<()>) -> Request) {
+        let asked = self.0.iter().filter_map(|reader| {
+            let (sender, answered) = oneshot::channel();
+            reader.requests.send(request(sender)).ok().map(|()| answered)
+        });
+        let all = futures_util::future::join_all(asked);
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            tracing::warn!("what a process wrote is not read in time");
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|reader| reader.task.abort());
+    }
+}
+
+struct Source {
+    pipe: Receiver,
+    lines: Lines,
+    stream: ProcessStream,
+    sink: Sink,
+}
+
+impl Source {
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let request = tokio::select! {
+                ready = self.pipe.readable() => {
+                    let count = ready.and_then(|()| self.pipe.try_read(&mut buffer));
+                    if self.took(count, &buffer).await { continue } else { return }
+                }
+                request = requests.recv() => request,
+            };
+            let mut left = MOST_LEFT;
+            while left > 0 {
+                let count = read_now(&self.pipe, &mut buffer);
+                left = match &count {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                    Ok(count) => left.saturating_sub(*count),
+                    Err(_) => left,
+                };
+                if !self.took(count, &buffer).await {
+                    return;
+                }
+            }
+            let answer = match request {
+                Some(Request::Settle(answer)) => answer,
+                Some(Request::Finish(answer)) => {
+                    self.end().await;
+                    let _ = answer.send(());
+                    return;
+                }
+                None => return,
+            };
+            let _ = answer.send(());
+        }
+    }
+
+    /// Tells the lines of what was read; false at the end of the pipe.
+    async fn took(&mut self, count: io::Result<usize>, buffer: &[u8]) -> bool {
+        match count {
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => true,
+            Ok(0) | Err(_) => {
+                self.end().await;
+                false
+            }
+            Ok(count) => {
+                for line in self.lines.add(&buffer[..count]) {
+                    self.sink.line(self.stream, line).await;
+                }
+                true
+            }
+        }
+    }
+
+    async fn end(&mut self) {
+        if !self.lines.partial.is_empty() {
+            self.sink.line(self.stream, std::mem::take(&mut self.lines.partial)).await;
+        }
+    }
+}
+
+/// Asks the system itself: the runtime may not have heard yet that there is something to read.
+fn read_now(pipe: &Receiver, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is there and writable.
+    let count = unsafe { libc::read(pipe.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Puts lines together. It looks at bytes, of which a newline is never part of a longer character.
+#[derive(Default)]
+struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    /// The lines that are complete with these bytes.
+    fn add(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut complete = Vec::new();
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (part, ends) = part.strip_suffix(b"\n").map_or((part, false), |part| (part, true));
+            self.partial.extend_from_slice(part);
+            while self.partial.len() > MOST_LINE {
+                let rest = self.partial.split_off(boundary(&self.partial));
+                complete.push(std::mem::replace(&mut self.partial, rest));
+            }
+            if ends {
+                complete.push(std::mem::take(&mut self.partial));
+            }
+        }
+        complete
+    }
+}
+
+/// Where to cut: at most at `MOST_LINE`, and not within a character of UTF-8.
+fn boundary(line: &[u8]) -> usize {
+    let is_start = |at: &usize| line[*at] & 0b1100_0000 != 0b1000_0000;
+    (MOST_LINE - 3..=MOST_LINE).rev().find(is_start).unwrap_or(MOST_LINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_they_come_and_long_ones_are_cut_between_characters() {
+        let mut lines = Lines::default();
+        let text = "één\n\nzwei 🙂\nthe last".as_bytes();
+        let got: Vec<Vec<u8>> = text.iter().flat_map(|byte| lines.add(&[*byte])).collect();
+        assert_eq!(got, ["één".as_bytes(), b"", "zwei 🙂".as_bytes()]);
+        assert_eq!(lines.partial, b"the last");
+        let long = format!("{}\n", "🙂".repeat(MOST_LINE / 2)).replacen('🙂', "a", 1);
+        let pieces = Lines::default().add(long.as_bytes());
+        assert!(pieces.iter().all(|piece| piece.len() <= MOST_LINE && std::str::from_utf8(piece).is_ok()));
+        assert_eq!(pieces.concat(), long.trim_end().as_bytes());
+        assert_eq!(Lines::default().add(&vec![0x80; MOST_LINE + 1]).len(), 1, "what is not UTF-8 is cut anywhere");
+    }
+}

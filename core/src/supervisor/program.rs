@@ -1,0 +1,146 @@
+//! What is to be run.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::system::Cpus;
+use crate::error::{Error, ErrorKind, Result, invalid};
+use crate::id::check_name;
+use crate::value::{choice, parse, parse_bool, parse_ms, within};
+
+/// How it is known that a process is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadyBy {
+    /// It is once it has been started.
+    #[default]
+    Start,
+    /// It says so, by [`supervised::ready`](crate::supervised::ready) or by a byte written to the descriptor whose number is in `SWARM_READY_FD`.
+    Explicit,
+}
+
+/// A program and how it is to be run. Changed by name with [`Program::set`] or field by field, and checked once by
+/// [`Supervisor::spawn`](super::Supervisor::spawn).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Path of the executable, or its name to be looked for in `PATH`. No shell reads it.
+    pub command: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Environment variables added to those of this process, the later ones of the same name win.
+    pub env: Vec<(OsString, OsString)>,
+    /// Working directory; that of this process unless set.
+    pub dir: Option<PathBuf>,
+    /// Numbers of the CPUs it may run on, 0 to 1023; all that this process may use if empty. Linux only, elsewhere it is refused.
+    pub cpus: Vec<usize>,
+    /// Its name in events, lists and prefixes and in `SWARM_PROCESS_NAME`; 1 to 256 bytes, the file name of the command unless set.
+    pub name: Option<String>,
+    /// How many of it run; 1, at most 1,000.
+    pub count: u32,
+    /// Whether a process that failed is started again; true.
+    pub respawn: bool,
+    /// How it is known that a process is ready; by its start unless set.
+    pub ready: ReadyBy,
+    /// Time to say that it is ready, after which it is stopped and counts as failed; 30 s, 1 ms to 1 day.
+    pub ready_timeout: Duration,
+}
+
+impl Program {
+    /// One process of `command` without arguments.
+    pub fn new(command: impl Into<OsString>) -> Self {
+        Program {
+            command: command.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            dir: None,
+            cpus: Vec::new(),
+            name: None,
+            count: 1,
+            respawn: true,
+            ready: ReadyBy::Start,
+            ready_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets one option by the name it has in every language: `arg` adds one argument, `env` one `NAME=value`, `cpus` is a list such as `0,2-3`,
+    /// `ready` is `start` or `explicit`, and `dir`, `name`, `count`, `respawn`, `ready_timeout` (milliseconds) are the fields.
+    ///
+    /// An unknown name or an unreadable value is [`ErrorKind::InvalidArgument`].
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "arg" => self.args.push(value.into()),
+            "env" => {
+                let (variable, value) = value.split_once('=').ok_or_else(|| invalid("env has no `=`, it must be NAME=value"))?;
+                self.env.push((variable.into(), value.into()));
+            }
+            "dir" => self.dir = Some(value.into()),
+            "cpus" => self.cpus = cpus(value)?,
+            "name" => self.name = Some(value.to_owned()),
+            "count" => self.count = parse(name, value)?,
+            "respawn" => self.respawn = parse_bool(name, value)?,
+            "ready" => self.ready = choice(name, value, &[("start", ReadyBy::Start), ("explicit", ReadyBy::Explicit)])?,
+            "ready_timeout" => self.ready_timeout = parse_ms(name, value)?,
+            _ => return Err(invalid(format!("unknown option `{name}` of a program; docs/processes.md lists the options"))),
+        }
+        Ok(())
+    }
+
+    /// Checks all that can be checked without starting it; what is wrong is [`ErrorKind::InvalidArgument`], a name that is too long
+    /// [`ErrorKind::TooLarge`]. Whether there is such a command is seen only when it is started.
+    pub fn check(&self) -> Result<()> {
+        check_name("name of the program", &self.shown_name())?;
+        if self.command.is_empty() {
+            return Err(invalid("the command is empty"));
+        }
+        let dir = self.dir.as_deref().unwrap_or(Path::new("")).as_os_str();
+        let texts = [&*self.command, dir].into_iter().chain(self.args.iter().map(|arg| &**arg));
+        let variables = self.env.iter().flat_map(|(name, value)| [&**name, &**value]);
+        if let Some(text) = texts.chain(variables).find(|text| text.as_bytes().contains(&0)) {
+            return Err(invalid(format!("{text:?} has a byte 0, which no argument of a process can hold")));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'=')) {
+            return Err(invalid(format!("the environment variable's name {name:?} is empty or has a `=`")));
+        }
+        if self.count == 0 || self.count > 1000 {
+            return Err(invalid(format!("count is {}, it must be 1 to 1,000", self.count)));
+        }
+        within("ready_timeout", self.ready_timeout, Duration::from_millis(1), Duration::from_secs(86_400))?;
+        Cpus::new(&self.cpus).map(drop)
+    }
+
+    /// The name, or what stands for it.
+    pub(super) fn shown_name(&self) -> String {
+        let file = || Path::new(&self.command).file_name().unwrap_or(&self.command).to_string_lossy().into_owned();
+        self.name.clone().unwrap_or_else(file)
+    }
+}
+
+/// Reads `0,2-3`.
+fn cpus(value: &str) -> Result<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in value.split(',').filter(|part| !part.trim().is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (parse("cpus", first)?, parse("cpus", last)?);
+        if first > last || last >= Cpus::MOST {
+            let text = format!("cpus has `{part}`, it must be numbers below {} and ranges of them, such as 0,2-3", Cpus::MOST);
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(cpus)
+}

@@ -1,0 +1,114 @@
+//! The one thread that forks, and the processes it made.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Sender, channel};
+
+use tokio::sync::oneshot;
+
+use super::event::ProcessExit;
+use super::system::{ExitWatch, signal_group};
+use crate::error::{Error, ErrorKind, Result};
+
+type Order = Box<dyn FnOnce() + Send>;
+
+/// The way to a thread that lives as long as a supervisor or any of its processes: the kernel kills the children of a thread that ends, and both
+/// a fork and the wait for a process that was killed may block, which no thread of the runtime may.
+#[derive(Clone)]
+pub(super) struct Spawner(Sender<Order>);
+
+impl Spawner {
+    pub(super) fn start() -> Result<Spawner> {
+        let (sender, orders) = channel::<Order>();
+        std::thread::Builder::new()
+            .name("swarm-spawn".into())
+            // Its end would be that of all processes, so a panic ends one order only.
+            .spawn(move || orders.into_iter().for_each(|order| drop(catch_unwind(AssertUnwindSafe(order)))))
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("the thread that starts processes cannot be started: {e}")))?;
+        Ok(Spawner(sender))
+    }
+
+    /// Starts a process. `prepare` and `after`, which hears whether it went well, run on the thread around the fork.
+    pub(super) async fn spawn(
+        &self,
+        prepare: impl FnOnce() -> Command + Send + 'static,
+        after: impl FnOnce(&io::Result<Started>) + Send + 'static,
+    ) -> io::Result<Started> {
+        let (sender, started) = oneshot::channel();
+        let spawner = self.clone();
+        let order: Order = Box::new(move || {
+            let result = prepare().spawn().map(|child| Started { child: Some(child), spawner });
+            after(&result);
+            // If nobody waits any more, it is killed here, by its drop.
+            drop(sender.send(result));
+        });
+        let gone = || io::Error::other("the thread that starts processes has ended");
+        self.0.send(order).map_err(|_| gone())?;
+        started.await.map_err(|_| gone())?
+    }
+}
+
+/// A process that was started and that nobody watches yet. Dropped, it is killed with its group, and reaped.
+pub(super) struct Started {
+    child: Option<Child>,
+    spawner: Spawner,
+}
+
+impl Started {
+    pub(super) fn child(&mut self) -> Option<&mut Child> {
+        self.child.as_mut()
+    }
+
+    /// Its number, which is that of its group too.
+    pub(super) fn pid(&self) -> i32 {
+        self.child.as_ref().map_or(0, |child| child.id() as i32)
+    }
+
+    /// On a runtime.
+    pub(super) fn watch(self) -> Process {
+        Process { pid: self.pid(), exit: ExitWatch::new(self.pid()), started: self }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            signal_group(child.id() as i32, libc::SIGKILL);
+            // The thread may be gone with the process; then there is nobody to reap it for.
+            drop(self.spawner.0.send(Box::new(move || drop(child.wait()))));
+        }
+    }
+}
+
+/// A child whose end is watched. Until it is reaped, its number is nobody else's.
+pub(super) struct Process {
+    pub(super) pid: i32,
+    exit: ExitWatch,
+    started: Started,
+}
+
+impl Process {
+    /// Resolves when it has ended; it stays to be reaped.
+    pub(super) async fn exited(&self) {
+        self.exit.exited().await;
+    }
+
+    pub(super) fn is_reaped(&self) -> bool {
+        self.started.child.is_none()
+    }
+
+    /// Reaps it after `exited`, and says how it ended.
+    pub(super) fn reap(&mut self) -> ProcessExit {
+        match self.started.child.take().map(|mut child| child.try_wait()) {
+            Some(Ok(Some(status))) => match (status.code(), status.signal()) {
+                (Some(code), _) => ProcessExit::Code(code),
+                (None, Some(signal)) => ProcessExit::Signal(signal),
+                (None, None) => ProcessExit::Unknown,
+            },
+            // The host waits for all children, or ignores SIGCHLD.
+            _ => ProcessExit::Unknown,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What a process can say to the supervisor that started it.
+//!
+//! Every process of a [`Supervisor`](crate::Supervisor) has in its environment `SWARM_SUPERVISOR_PID`, the number of the supervisor's process, and
+//! `SWARM_PROCESS_NAME`, the name of its program; and, if it is to say when it is ready, `SWARM_READY_FD`, the number of a descriptor to write
+//! a byte to.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::FromRawFd;
+
+use crate::error::{Result, invalid};
+
+pub(super) const READY_FD: &str = "SWARM_READY_FD";
+pub(super) const SUPERVISOR_PID: &str = "SWARM_SUPERVISOR_PID";
+pub(super) const PROCESS_NAME: &str = "SWARM_PROCESS_NAME";
+
+/// Says that this process is ready, closes the descriptor and removes `SWARM_READY_FD`. False if nobody waits for it: the process has no supervisor,
+/// or one that takes it as ready by its start, or has said so before.
+///
+/// Never blocks. Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the variable is not the number of an open descriptor. It
+/// changes the environment, so no other thread may read that by C's `getenv` meanwhile; Rust's `std::env` is safe.
+pub fn ready() -> Result<bool> {
+    /// Two threads must not close the same descriptor.
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Some(value) = std::env::var_os(READY_FD) else {
+        return Ok(false);
+    };
+    // SAFETY: under the lock of `std::env`; what is left is said above.
+    unsafe { std::env::remove_var(READY_FD) };
+    let wrong = || invalid(format!("{READY_FD} is {value:?}, which is not the number of an open descriptor"));
+    let fd: i32 = value.to_str().and_then(|text| text.parse().ok()).filter(|fd| *fd > 2).ok_or_else(wrong)?;
+    // SAFETY: takes numbers only.
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+        return Err(wrong());
+    }
+    // SAFETY: the descriptor was given to this process to be written to and closed, and the variable that says so is gone.
+    let mut pipe = unsafe { File::from_raw_fd(fd) };
+    // If the supervisor is gone, nobody waits.
+    Ok(pipe.write_all(b"1").is_ok())
+}
