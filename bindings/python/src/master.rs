@@ -11,7 +11,7 @@ use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::mailbox::Mailbox;
-use crate::messages::{Hearing, data, how_many, new_message};
+use crate::messages::{Hearing, address, data, how_many, new_message};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
@@ -255,6 +255,12 @@ impl Master {
         Ok(call)
     }
 
+    /// Asks programs to end with this exit code; answers a Receipt.
+    fn kill(&self, to: &Bound<'_, PyAny>, code: i32) -> PyResult<Call> {
+        let to = address(to)?;
+        self.spawn(None, move |master| async move { master.messages().kill(to, code).await.map(Value::Receipt) })
+    }
+
     fn confirm(&self, name: Text) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
     }
@@ -272,7 +278,7 @@ impl Master {
         self.spawn(None, |master| async move { master.messages().set_data(data).await.map(|()| Value::Nothing) })
     }
 
-    /// Has this member hear what the event `message` or `member` tells. Never waits; an error is an event.
+    /// Has this member hear what the event `message`, `kill` or `member` tells. Never waits; an error is an event.
     fn hear(&self, event: Text) -> PyResult<()> {
         let Member { master, runtime } = self.member()?;
         let messages = master.messages();

@@ -100,7 +100,7 @@ pub(crate) fn new_message(
 }
 
 /// "all", or a dict that says who.
-fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
+pub(crate) fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
     let unknown = || invalid(r#"to must be "all", {"group": …}, {"name": …}, {"pid": …, "host": …} or {"member": …}"#);
     if let Ok(text) = to.cast::<PyString>() {
         return if text.to_string_lossy() == "all" { Ok(To::All) } else { Err(unknown()) };
@@ -174,7 +174,7 @@ impl Hearing {
         is_registered: IsRegistered,
     ) -> PyResult<()> {
         let watch = match &*event.0 {
-            "message" => false,
+            "message" | "kill" => false,
             "member" => true,
             other => return Err(invalid(format!("nothing is heard by the event `{other}`"))),
         };
@@ -233,6 +233,10 @@ pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberRef]) -> PyResult<V
 
 pub(crate) fn change<'py>(py: Python<'py>, change: Change, role: &str, who: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
     types(py)?.getattr("MemberChange")?.call1((change.name(), role, member(py, who)?))
+}
+
+pub(crate) fn kill<'py>(py: Python<'py>, code: i32, from: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
+    types(py)?.getattr("KillRequest")?.call1((code, member(py, from)?))
 }
 
 fn member<'py>(py: Python<'py>, member: &MemberRef) -> PyResult<Bound<'py, PyAny>> {

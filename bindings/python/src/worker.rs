@@ -15,7 +15,7 @@ use crate::finishes::Finishes;
 use crate::fork::Owned;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
-use crate::messages::{self, Hearing, Message, data, how_many, new_message};
+use crate::messages::{self, Hearing, Message, address, data, how_many, new_message};
 use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
@@ -222,6 +222,12 @@ impl Worker {
         self.shared()?.send(py, message)
     }
 
+    /// Asks programs to end with this exit code; answers a Receipt.
+    fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: i32) -> PyResult<Call> {
+        let to = address(to)?;
+        self.shared()?.spawn(py, move |worker| async move { worker.messages().kill(to, code).await.map(Value::Receipt) })
+    }
+
     fn confirm(&self, py: Python<'_>, name: Text) -> PyResult<Call> {
         self.shared()?.spawn(py, |worker| async move { worker.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
     }
@@ -238,7 +244,7 @@ impl Worker {
         self.shared()?.spawn(py, |worker| async move { worker.messages().set_data(data).await.map(|()| Value::Nothing) })
     }
 
-    /// Has this member hear what the event `message` or `member` tells. Never waits; an error is an event.
+    /// Has this member hear what the event `message`, `kill` or `member` tells. Never waits; an error is an event.
     fn hear(&self, event: Text) -> PyResult<()> {
         let shared = self.shared()?;
         let runtime = shared.runtime().ok_or_else(|| raise(closed()))?;
@@ -311,6 +317,7 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
         Event::Close(None) => ("close", py.None(), true).into_pyobject(py)?,
         Event::Close(Some(error)) => ("close", to_object(py, &error)?, !rejoin).into_pyobject(py)?,
         Event::Message(message) => ("message", Message::new(message)).into_pyobject(py)?,
+        Event::Kill { code, from } => ("kill", messages::kill(py, code, &from)?).into_pyobject(py)?,
         Event::Member { change, role, member } => ("member", messages::change(py, change, &role, &member)?).into_pyobject(py)?,
         Event::Add(_) | Event::Delete { .. } => return Ok(None),
     };

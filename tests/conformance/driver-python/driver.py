@@ -171,6 +171,7 @@ class Messages:
                 return self._next(fields)
             case "listen":
                 member.on_message(self._on_message)
+                member.on_kill(self._on_kill)
                 member.ready()
             case "watch":
                 member.on_member(self._on_member)
@@ -181,6 +182,8 @@ class Messages:
                 if self._last is None:
                     raise LookupError("no message to reply to")
                 self._last.reply(_value(fields))
+            case "end_program":
+                return _receipt(member.kill(_to(fields), int(fields["code"])))
             case "confirm":
                 member.confirm(fields["name"])
             case "confirmations":
@@ -201,13 +204,9 @@ class Messages:
         return answer
 
     def _send(self, fields: Fields) -> Answer:
-        kind, _, name = fields["to"].partition(":")
-        to: Any = kind if kind == "all" else {kind: int(name) if kind == "pid" else name}
         limits: dict[str, Any] = {limit: int(fields[limit]) / 1000 for limit in ("acknowledged", "request") if limit in fields}
-        receipt = self._member.send(_value(fields), to, to_self=fields.get("to_self") == "true", **limits)
-        replies = [f"{reply.sender.name}:{'' if reply.body is None else _text(reply.payload)}" for reply in receipt.replies]
-        counts = {"recipients": len(receipt.recipients), "missing": len(receipt.missing)}
-        return Answer().add(dropped=receipt.dropped, replies=sorted(replies), **counts)
+        receipt = self._member.send(_value(fields), _to(fields), to_self=fields.get("to_self") == "true", **limits)
+        return _receipt(receipt)
 
     def _on_message(self, message: libswarm.Message) -> None:
         sender = {"from": message.sender.name, "group": message.sender.group}
@@ -215,8 +214,22 @@ class Messages:
         answer = Answer().add(event="message", wants_reply=message.wants_reply, **sender, **payload)
         self._events.put((answer, message))
 
+    def _on_kill(self, request: libswarm.KillRequest) -> None:
+        self.put(Answer().add(event="kill", code=request.code, **{"from": request.sender.name}))
+
     def _on_member(self, change: libswarm.MemberChange) -> None:
         self.put(Answer().add(event="member", change=change.change, role=change.role, name=change.member.name))
+
+
+def _to(fields: Fields) -> Any:
+    kind, _, name = fields["to"].partition(":")
+    return kind if kind == "all" else {kind: int(name) if kind == "pid" else name}
+
+
+def _receipt(receipt: libswarm.Receipt) -> Answer:
+    replies = [f"{reply.sender.name}:{'' if reply.body is None else _text(reply.payload)}" for reply in receipt.replies]
+    counts = {"recipients": len(receipt.recipients), "missing": len(receipt.missing)}
+    return Answer().add(dropped=receipt.dropped, replies=sorted(replies), **counts)
 
 
 class MasterDriver:

@@ -7,7 +7,7 @@ from ._events import Events, Listener
 from .types import MemberRef, Receipt, To
 
 #: Of these a member is told only what it asks for.
-HEARD = ("message", "member")
+HEARD = ("message", "kill", "member")
 
 
 class Hearing(Events):
@@ -28,6 +28,10 @@ class Hearing(Events):
         not while 1,000 jobs wait here for a handler or a loop.
         """
         return self.on("message", listener)
+
+    def on_kill(self, listener: Listener) -> Listener:
+        """Decorator: `listener(request)` is called when a member asks this program to end, see `KillRequest`. What it does is its own."""
+        return self.on("kill", listener)
 
     def on_member(self, listener: Listener) -> Listener:
         """Decorator: `listener(change)` is called when another member joined, left or was lost, see `MemberChange`."""
@@ -68,6 +72,11 @@ class Messenger(Hearing):
         option `timeout`, and SwarmOutcomeUnknown if it may have been.
         """
         receipt: Receipt = self._messages().send(payload, to, acknowledged, request, to_self).wait()
+        return receipt
+
+    def kill(self, to: To, code: int = 0) -> Receipt:
+        """Asks the programs of members that listen to end with this exit code: their event `kill`. `to` is as for `send`."""
+        receipt: Receipt = self._messages().kill(to, code).wait()
         return receipt
 
     def confirm(self, name: str) -> None:

@@ -244,6 +244,15 @@ class MemberChange:
     member: MemberRef
 
 
+@dataclass(frozen=True, slots=True)
+class KillRequest:
+    """A member asks this program to end."""
+
+    #: The exit code it is to end with.
+    code: int
+    sender: MemberRef
+
+
 class ToGroup(TypedDict):
     """The members of a group."""
 

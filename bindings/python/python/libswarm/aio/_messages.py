@@ -35,6 +35,12 @@ class Messenger(Hearing):
         native, bridge = self._messages()
         return bridge.future(native.send(payload, to, acknowledged, request, to_self))
 
+    async def kill(self, to: To, code: int = 0) -> Receipt:
+        """Asks the programs of members that listen to end with this exit code: their event `kill`. `to` is as for `send`."""
+        native, bridge = self._messages()
+        receipt: Receipt = await bridge.future(native.kill(to, code))
+        return receipt
+
     async def confirm(self, name: str) -> None:
         """Says to all that wait with `confirmations` that this member is so far. `name` has 1 to 256 bytes."""
         native, bridge = self._messages()
