@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use libswarm::{Added, Outcome, Result, Stats};
+use libswarm::{Added, Outcome, Receipt, Result, Stats};
 
 use crate::add::swarm_added;
 use crate::error::swarm_error;
@@ -11,6 +11,10 @@ use crate::group::swarm_outcomes;
 use crate::health::swarm_stats;
 use crate::inspect::swarm_text;
 use crate::job::{swarm_delete_reason, swarm_job};
+use crate::messages::message::swarm_message;
+use crate::messages::presence::swarm_change;
+use crate::messages::receipt::swarm_receipt;
+use crate::messages::swarm_member;
 use crate::outcome::swarm_outcome;
 use crate::result::swarm_result;
 
@@ -80,6 +84,17 @@ pub type swarm_process_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, 
 /// Told that the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
 /// call, and after it only if the callee still owns it.
 pub type swarm_delete_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
+
+/// Told what became of a message that was sent; `receipt` is NULL if that failed. Both are borrowed for the call.
+pub type swarm_receipt_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, receipt: *const swarm_receipt)>;
+
+/// Told of a message for this member. `message` is borrowed for the call; see swarm_message_keep.
+pub type swarm_message_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const swarm_message)>;
+
+/// Told of a member that came or went; `role` is "master" or "worker". Both are borrowed for the call.
+pub type swarm_member_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, change: swarm_change, role: *const c_char, member: *const swarm_member)>;
 
 /// Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
 pub type swarm_log_fn =
@@ -213,4 +228,5 @@ borrowed_reply! {
     Outcome => swarm_outcome, swarm_outcome_fn;
     Vec<Result<Outcome>> => swarm_outcomes, swarm_outcomes_fn;
     Stats => swarm_stats, swarm_stats_fn;
+    Receipt => swarm_receipt, swarm_receipt_fn;
 }

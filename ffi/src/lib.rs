@@ -44,6 +44,8 @@ pub mod job;
 
 pub mod finish;
 
+pub mod messages;
+
 pub mod health;
 pub mod log;
 

@@ -4,16 +4,16 @@ use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
 
-use libswarm::{Event, Master, Result};
+use libswarm::{Event, Master, Messages, Result};
 use tokio::runtime::Handle;
 
-use crate::callback::{Reply, UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
+use crate::callback::{UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
 use crate::choice::Choosers;
 use crate::dispatch::{Dispatch, Source};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, place};
 use crate::member::{Listener, Listeners, Member, Registry};
-use crate::operation::Pending;
+use crate::messages::hearing::Hearing;
 use crate::options::swarm_options;
 use crate::process::Owner;
 use crate::runtime::Runtime;
@@ -38,6 +38,7 @@ pub(crate) struct MasterMember {
     dispatch: Arc<Dispatch>,
     pub(crate) listeners: Registry,
     pub(crate) choosers: Choosers,
+    hearing: Hearing,
 }
 
 /// Makes a master and starts to connect in the background. Only bad options fail here; see swarm_master_ready.
@@ -59,15 +60,16 @@ pub unsafe extern "C" fn swarm_master_new(
         let wake = dispatch.clone();
         core.set_wake(move || wake.signal());
         let handle = runtime.handle().clone();
-        let (listeners, choosers) = (Registry::default(), Choosers::default());
-        let member = Arc::new(MasterMember { core, handle, owner, dispatch, listeners, choosers });
+        let (listeners, choosers, hearing) = (Registry::default(), Choosers::default(), Hearing::default());
+        let member = Arc::new(MasterMember { core, handle, owner, dispatch, listeners, choosers, hearing });
         place.give(swarm_master { member, _runtime: runtime });
         Ok(())
     })
 }
 
-/// Waits until the master is registered. Fails at once with an error that needs the user (wrong password, ...), and
-/// after the option `timeout` with the last connection error; the master goes on trying.
+/// Waits until the master is registered, and hears what it had callbacks for when this was called. Fails at once with an error
+/// that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the master goes on
+/// trying.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_master_ready(
     master: Option<&swarm_master>,
@@ -75,7 +77,7 @@ pub unsafe extern "C" fn swarm_master_ready(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        swarm_master::member(master)?.ask(timeout_ms, "registering the master", |core| async move { core.ready().await })
+        swarm_master::member(master)?.await_ready(timeout_ms, "registering the master", |core| async move { core.ready().await })
     })
 }
 
@@ -231,18 +233,6 @@ impl swarm_master {
     }
 }
 
-impl MasterMember {
-    pub(crate) fn dispatch(&self) -> &Dispatch {
-        &self.dispatch
-    }
-
-    /// The callbacks, with somebody to run them.
-    pub(crate) fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
-        self.dispatch.start("swarm-master", self)?;
-        Ok(&self.dispatch)
-    }
-}
-
 impl Member for MasterMember {
     type Core = Master;
 
@@ -254,8 +244,29 @@ impl Member for MasterMember {
         &self.handle
     }
 
-    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
-        Pending::begin(self.dispatching()?, function, user_data)
+    fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
+    }
+
+    fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
+        self.dispatch.start("swarm-master", self)?;
+        Ok(&self.dispatch)
+    }
+
+    fn listeners(&self) -> &Registry {
+        &self.listeners
+    }
+
+    fn messages(&self) -> Result<Messages> {
+        Ok(self.core.messages())
+    }
+
+    fn hearing(&self) -> &Hearing {
+        &self.hearing
+    }
+
+    fn is_registered(&self) -> bool {
+        !self.core.incarnation().is_empty()
     }
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libswarm::{Error, Event, Result};
+use libswarm::{Error, Event, Messages, Result};
 use tokio::runtime::Handle;
 
 use crate::callback::{
-    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_process_fn,
-    swarm_ready_fn,
+    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_member_fn,
+    swarm_message_fn, swarm_process_fn, swarm_ready_fn,
 };
+use crate::dispatch::Dispatch;
 use crate::error::{swarm_error, text};
+use crate::messages::hearing::Hearing;
+use crate::messages::{message, presence};
 use crate::operation::Pending;
 use crate::runtime::wait;
 
@@ -24,8 +27,23 @@ pub(crate) trait Member: Send + Sync + 'static {
 
     fn handle(&self) -> &Handle;
 
+    fn dispatch(&self) -> &Arc<Dispatch>;
+
+    /// The callbacks, with somebody to run them once the member is started.
+    fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>>;
+
+    fn listeners(&self) -> &Registry;
+
+    fn messages(&self) -> Result<Messages>;
+
+    fn hearing(&self) -> &Hearing;
+
+    fn is_registered(&self) -> bool;
+
     /// Registers an operation whose callback is to be called once.
-    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>>;
+    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
+        Pending::begin(self.dispatching()?, function, user_data)
+    }
 
     /// Asks the core and waits for its answer, at most `timeout_ms`.
     fn ask<T, F>(&self, timeout_ms: u64, doing: &str, call: impl FnOnce(Self::Core) -> F) -> Result<T>
@@ -34,6 +52,22 @@ pub(crate) trait Member: Send + Sync + 'static {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         wait(self.handle(), timeout_ms, doing, call(self.core()?.clone()))
+    }
+
+    /// Waits until the core is ready, at most `timeout_ms`, and hears what it is to hear.
+    fn await_ready<F>(&self, timeout_ms: u64, doing: &str, ready: impl FnOnce(Self::Core) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let hearing = self.hearing().clone();
+        self.ask(timeout_ms, doing, |core| {
+            let ready = ready(core);
+            async move {
+                ready.await?;
+                hearing.settled().await;
+                Ok(())
+            }
+        })
     }
 
     /// Asks the core; `done` is told its answer.
@@ -80,6 +114,8 @@ pub(crate) struct Listeners {
     pub(crate) ready: Option<Arc<Listener<swarm_ready_fn>>>,
     pub(crate) close: Option<Arc<Listener<swarm_close_fn>>>,
     pub(crate) error: Option<Arc<Listener<swarm_error_fn>>>,
+    pub(crate) message: Option<Arc<Listener<swarm_message_fn>>>,
+    pub(crate) member: Option<Arc<Listener<swarm_member_fn>>>,
 }
 
 /// The callbacks as they are now; a batch of events is told to those that were there when it began.
@@ -128,6 +164,8 @@ impl Listeners {
             }
             Event::Close(reason) => call_with_error(self.close.as_deref(), reason),
             Event::Error(error) => call_with_error(self.error.as_deref(), Some(error)),
+            Event::Message(message) => message::tell(self.message.as_deref(), message),
+            Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, &role, &member),
             Event::Add(_) | Event::Delete { .. } => {}
         }
     }

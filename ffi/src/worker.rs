@@ -4,12 +4,11 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use libswarm::{Error, ErrorKind, Options, Result, Worker};
+use libswarm::{Error, ErrorKind, Messages, Options, Result, Worker};
 use tokio::runtime::Handle;
 
 use crate::callback::{
-    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn,
-    swarm_ready_fn,
+    UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::swarm_error;
@@ -17,7 +16,7 @@ use crate::guard::{given, guard, guard_value, invalid, place};
 use crate::jobs::Jobs;
 use crate::master::FAREWELL;
 use crate::member::{Handler, Listener, Listeners, Member, Registry};
-use crate::operation::Pending;
+use crate::messages::hearing::{self, Hearing};
 use crate::options::swarm_options;
 use crate::process::Owner;
 use crate::runtime::{Runtime, SWARM_NO_TIMEOUT, deadline, timed_out};
@@ -35,6 +34,7 @@ pub(crate) struct WorkerMember {
     pub(crate) owner: Owner,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) listeners: Registry,
+    hearing: Hearing,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) options: Options,
     /// Set by start.
@@ -63,6 +63,7 @@ pub unsafe extern "C" fn swarm_worker_new(
             owner,
             dispatch: dispatch.clone(),
             listeners: Registry::default(),
+            hearing: Hearing::default(),
             jobs: Arc::new(Jobs::new(owner, dispatch)),
             options,
             core: OnceLock::new(),
@@ -197,12 +198,14 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
         // The lock held above makes this the only one to set it.
         let _ = member.core.set(core);
         events.set_wake(move || wake.signal());
+        hearing::begin_all(member);
         Ok(())
     })
 }
 
-/// Waits until the worker is registered. Fails at once with an error that needs the user (wrong password, ...), and after
-/// the option `timeout` with the last connection error; the worker goes on trying.
+/// Waits until the worker is registered, and hears what it had callbacks for when this was called. Fails at once with an error
+/// that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the worker goes on
+/// trying.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_ready(
     worker: Option<&swarm_worker>,
@@ -210,7 +213,7 @@ pub unsafe extern "C" fn swarm_worker_ready(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        swarm_worker::member(worker)?.ask(timeout_ms, "registering the worker", |core| async move { core.ready().await })
+        swarm_worker::member(worker)?.await_ready(timeout_ms, "registering the worker", |core| async move { core.ready().await })
     })
 }
 
@@ -330,8 +333,28 @@ impl Member for WorkerMember {
         &self.handle
     }
 
-    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
-        Pending::begin(&self.dispatch, function, user_data)
+    fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
+    }
+
+    fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
+        Ok(&self.dispatch)
+    }
+
+    fn listeners(&self) -> &Registry {
+        &self.listeners
+    }
+
+    fn messages(&self) -> Result<Messages> {
+        Ok(self.core()?.messages())
+    }
+
+    fn hearing(&self) -> &Hearing {
+        &self.hearing
+    }
+
+    fn is_registered(&self) -> bool {
+        self.core.get().is_some_and(|core| !core.incarnation().is_empty())
     }
 }
 

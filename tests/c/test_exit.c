@@ -13,6 +13,11 @@ static void hold(void *user_data, swarm_job *job) {
   counter_add(&added);
 }
 
+static void hear(void *user_data, const swarm_message *message) {
+  (void)user_data;
+  CHECK(swarm_message_wants_reply(message));
+}
+
 static const char *choose_none(void *user_data, const char *job, const char *workers) {
   (void)user_data;
   (void)workers;
@@ -20,17 +25,23 @@ static const char *choose_none(void *user_data, const char *job, const char *wor
   return NULL;
 }
 
-/* The program that ends: everything is left open, with adds on their way, jobs held and others to be chosen for. */
+/* The program that ends: everything is left open, with adds and requests on their way, jobs held and others to be chosen for. */
 static int leave(const char *how) {
   swarm_options *options = test_options("exit");
   worker = new_worker(options);
   swarm_worker_on_add(worker, hold, NULL, NULL);
+  swarm_worker_on_message(worker, hear, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
   swarm_options_free(options);
   for (int i = 0; i < 500; i++) {
     CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
   }
+  swarm_new_message request = SWARM_NEW_MESSAGE_INIT;
+  request.payload = swarm_bytes_of("1");
+  request.request_ms = DEADLINE_MS;
+  for (int i = 0; i < 100; i++) CHECK_OK(swarm_master_send_async(master, &request, NULL, NULL, NULL, &error));
+  swarm_worker_on_message(worker, hear, NULL, NULL);
   CHECK(counter_reaches(&added, 1));
   CHECK_OK(swarm_master_choose(master, 10, NULL, 0, DEADLINE_MS, choose_none, NULL, NULL, &error));
   if (strcmp(how, "exit") == 0) exit(7);

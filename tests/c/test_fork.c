@@ -7,12 +7,19 @@ static swarm_options *options;
 static swarm_master *master;
 static swarm_worker *worker;
 static swarm_job *job;
-static counter added = COUNTER_INIT;
+static swarm_message *message;
+static counter added = COUNTER_INIT, heard = COUNTER_INIT;
 
 static void hold(void *user_data, swarm_job *given) {
   (void)user_data;
   job = given;
   counter_add(&added);
+}
+
+static void keep_message(void *user_data, const swarm_message *lent) {
+  (void)user_data;
+  message = swarm_message_keep(lent);
+  counter_add(&heard);
 }
 
 /* Runs `child` in a forked process, within the deadline, and checks that it ended well. */
@@ -52,10 +59,16 @@ static void use_the_parents(void) {
   FORKED(swarm_worker_terminate(worker, DEADLINE_MS, &error));
   FORKED(swarm_worker_dispatch(worker, &error));
   FORKED(swarm_job_complete(job, swarm_bytes_of("1"), &error));
-  swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
+  FORKED(swarm_message_reply(message, swarm_bytes_of("1"), SWARM_CONTENT_JSON, &error));
+  FORKED(swarm_worker_confirm(worker, "x", DEADLINE_MS, &error));
+  swarm_worker_on_message(worker, keep_message, &destroyed, count_destroy);
   CHECK(counter_get(&destroyed) == 2);
+  swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
+  CHECK(counter_get(&destroyed) == 3);
   /* Reading what was there is fine, and so is freeing. */
   CHECK(swarm_job_payload(job).len == 1);
+  CHECK(swarm_message_payload(message).len == 1);
+  swarm_message_free(message);
   swarm_job_free(job);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   CHECK(swarm_master_free(master) == SWARM_OK);
@@ -97,6 +110,8 @@ static void many_forks_beside_busy_threads(void) {
 
 static void the_parent_goes_on(void) {
   CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_message_reply(message, swarm_bytes_of("1"), SWARM_CONTENT_JSON, &error));
+  swarm_message_free(message);
   add_job(master, "2", NULL, NULL);
 }
 
@@ -105,10 +120,16 @@ int main(void) {
   swarm_options_set_slots(options, 1);
   worker = new_worker(options);
   swarm_worker_on_add(worker, hold, NULL, NULL);
+  swarm_worker_on_message(worker, keep_message, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
   add_job(master, "1", NULL, NULL);
   CHECK(counter_reaches(&added, 1));
+  swarm_new_message request = SWARM_NEW_MESSAGE_INIT;
+  request.payload = swarm_bytes_of("1");
+  request.request_ms = 10 * DEADLINE_MS;
+  CHECK_OK(swarm_master_send_async(master, &request, NULL, NULL, NULL, &error));
+  CHECK(counter_reaches(&heard, 1));
   RUN(the_parents_objects_are_refused_in_the_child);
   RUN(the_child_makes_its_own);
   RUN(the_childs_child_does_too);

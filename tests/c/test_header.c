@@ -23,6 +23,9 @@ static void structs_begin_with_their_size(void) {
   CHECK(!job_options.tied && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
   CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE && finish.after == 0);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
+  swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
+  CHECK(message.struct_size == sizeof message && message.to == SWARM_TO_ALL && message.content_type == SWARM_CONTENT_JSON);
+  CHECK(!message.to_self && message.acknowledged_ms == 0 && message.request_ms == 0 && message.name == NULL);
   CHECK(stats.struct_size == sizeof stats && stats.deaths == 0 && stats.revived == 0);
 }
 
@@ -31,6 +34,8 @@ static void statuses_have_names(void) {
   CHECK_TEXT("TIMEOUT", swarm_status_name(SWARM_ERR_TIMEOUT));
   CHECK_TEXT("INTERNAL", swarm_status_name(SWARM_ERR_INTERNAL));
   CHECK_TEXT("NOT_DURABLE", swarm_status_name(SWARM_ERR_NOT_DURABLE));
+  CHECK_TEXT("MESSAGES_DROPPED", swarm_status_name(SWARM_ERR_MESSAGES_DROPPED));
+  CHECK(SWARM_ERR_MESSAGES_DROPPED == 31);
   CHECK_TEXT("UNKNOWN", swarm_status_name(SWARM_ERR_INTERNAL + 1000));
 }
 

@@ -21,6 +21,12 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_outcome_content_type(NULL) == SWARM_CONTENT_JSON);
   CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT && swarm_text_get(NULL) == NULL);
   CHECK(swarm_outcomes_count(NULL) == 0 && swarm_outcomes_get(NULL, 0) == NULL && swarm_outcomes_error(NULL, 0) == NULL);
+  CHECK(swarm_receipt_recipient_count(NULL) == 0 && swarm_receipt_recipient(NULL, 0) == NULL && swarm_receipt_dropped(NULL) == 0);
+  CHECK(swarm_receipt_reply_count(NULL) == 0 && swarm_receipt_reply_from(NULL, 0) == NULL);
+  CHECK(swarm_receipt_reply_payload(NULL, 0).len == 0 && swarm_receipt_reply_content_type(NULL, 0) == SWARM_CONTENT_JSON);
+  CHECK(swarm_receipt_missing_count(NULL) == 0 && swarm_receipt_missing(NULL, 0) == NULL);
+  CHECK(swarm_message_payload(NULL).len == 0 && swarm_message_content_type(NULL) == SWARM_CONTENT_JSON);
+  CHECK(swarm_message_from(NULL) == NULL && !swarm_message_wants_reply(NULL) && swarm_message_keep(NULL) == NULL);
   CHECK(swarm_bytes_of(NULL).data == NULL && swarm_bytes_of(NULL).len == 0);
 }
 
@@ -32,6 +38,8 @@ static void null_may_be_freed(void) {
   swarm_outcomes_free(NULL);
   swarm_result_free(NULL);
   swarm_text_free(NULL);
+  swarm_receipt_free(NULL);
+  swarm_message_free(NULL);
   swarm_job_free(NULL);
   CHECK(swarm_master_free(NULL) == SWARM_OK);
   CHECK(swarm_worker_free(NULL) == SWARM_OK);
@@ -90,6 +98,16 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_job_release(NULL, &error));
   REFUSED(swarm_job_stopped(NULL, &error));
   REFUSED(swarm_job_delete(NULL, &error));
+  swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
+  REFUSED(swarm_master_send(NULL, &message, 1, NULL, &error));
+  REFUSED(swarm_worker_send(NULL, &message, 1, NULL, &error));
+  REFUSED(swarm_master_confirm(NULL, "x", 1, &error));
+  REFUSED(swarm_worker_confirm(NULL, "x", 1, &error));
+  REFUSED(swarm_master_confirmations(NULL, 1, "x", 1, &json, &error));
+  REFUSED(swarm_worker_confirmations(NULL, 1, "x", 1, &json, &error));
+  REFUSED(swarm_master_set_data(NULL, empty, 1, &error));
+  REFUSED(swarm_worker_set_data(NULL, empty, 1, &error));
+  REFUSED(swarm_message_reply(NULL, empty, SWARM_CONTENT_JSON, &error));
   swarm_finish finish = SWARM_FINISH_INIT;
   REFUSED(swarm_job_finish(NULL, &finish, 1, &error));
   CHECK(fd == -7 && outcome == NULL && outcomes == NULL && json == NULL);
@@ -139,6 +157,18 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(swarm_worker_on_ready(NULL, NULL, data, count_destroy));
   DESTROYED(swarm_worker_on_close(NULL, NULL, data, count_destroy));
   DESTROYED(swarm_worker_on_error(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_master_on_message(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_message(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_master_on_member(NULL, NULL, data, count_destroy));
+  DESTROYED(swarm_worker_on_member(NULL, NULL, data, count_destroy));
+  DESTROYED(REFUSED(swarm_master_send_async(NULL, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_send_async(NULL, NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_confirm_async(NULL, "x", NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_confirm_async(NULL, "x", NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_confirmations_async(NULL, 1, "x", 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_confirmations_async(NULL, 1, "x", 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_set_data_async(NULL, empty, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_worker_set_data_async(NULL, empty, NULL, data, count_destroy, &error)));
 }
 
 static void null_places_and_bad_bytes_are_refused(void) {

@@ -8,6 +8,8 @@
 
 typedef struct entry {
     line line;
+    /* NULL if it is none. */
+    swarm_message *message;
     struct entry *next;
 } entry;
 
@@ -15,6 +17,8 @@ struct events {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     entry *first, **last;
+    /* Of the events taken. */
+    swarm_message *last_message;
 };
 
 events *events_new(void) {
@@ -34,23 +38,29 @@ void events_free(events *events) {
     while (events->first != NULL) {
         entry *entry = events->first;
         events->first = entry->next;
+        swarm_message_free(entry->message);
         free(entry->line.data);
         free(entry);
     }
+    swarm_message_free(events->last_message);
     pthread_cond_destroy(&events->filled);
     pthread_mutex_destroy(&events->lock);
     free(events);
 }
 
-void events_push(events *events, line line) {
+static void push(events *events, line line, swarm_message *message) {
     entry *new = malloc(sizeof *new);
     if (new == NULL) misuse("out of memory", "event");
-    *new = (entry){line, NULL};
+    *new = (entry){line, message, NULL};
     pthread_mutex_lock(&events->lock);
     *events->last = new;
     events->last = &new->next;
     pthread_cond_signal(&events->filled);
     pthread_mutex_unlock(&events->lock);
+}
+
+void events_push(events *events, line line) {
+    push(events, line, NULL);
 }
 
 void events_next(events *events, uint64_t timeout_ms, line *answer) {
@@ -70,6 +80,10 @@ void events_next(events *events, uint64_t timeout_ms, line *answer) {
     pthread_mutex_unlock(&events->lock);
     line_clear(answer);
     line_add(answer, entry == NULL ? "ok event=none" : entry->line.data);
+    if (entry != NULL && entry->message != NULL) {
+        swarm_message_free(events->last_message);
+        events->last_message = entry->message;
+    }
     if (entry != NULL) free(entry->line.data);
     free(entry);
 }
@@ -94,4 +108,19 @@ void events_push_error(events *events, const swarm_error *error) {
     line_text(&line, "code", swarm_status_name(swarm_error_status(error)));
     line_text(&line, "message", swarm_error_message(error));
     events_push(events, line);
+}
+
+void events_push_message(events *events, const swarm_message *message) {
+    const swarm_member *from = swarm_message_from(message);
+    line line = {0};
+    line_add(&line, "ok event=message");
+    line_text(&line, "from", from->name);
+    line_text(&line, "group", from->group);
+    line_flag(&line, "wants_reply", swarm_message_wants_reply(message));
+    line_payload(&line, swarm_message_payload(message), swarm_message_content_type(message));
+    push(events, line, swarm_message_keep(message));
+}
+
+const swarm_message *events_last_message(const events *events) {
+    return events->last_message;
 }

@@ -16,5 +16,9 @@ void events_next(events *events, uint64_t timeout_ms, line *answer);
 void events_push_ready(events *events, const char *incarnation);
 void events_push_close(events *events, const swarm_error *error);
 void events_push_error(events *events, const swarm_error *error);
+/* Keeps the message. */
+void events_push_message(events *events, const swarm_message *message);
+/* The message of those taken last, NULL before the first; valid until the next event is taken. */
+const swarm_message *events_last_message(const events *events);
 
 #endif

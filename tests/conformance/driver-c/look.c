@@ -67,17 +67,21 @@ static swarm_error *queues(swarm_master *master, command *command, line *answer)
     if (swarm_master_queues(master, CALL_MS, &json, &error) != SWARM_OK) return error;
     show_each(answer, "queues", json_member(swarm_text_get(json), "queues"), members);
     show_each(answer, "paused", json_member(swarm_text_get(json), "paused"), itself);
+    char *chooser = json_text(json_member(swarm_text_get(json), "chooser"));
+    line_flag(answer, "chooser", *chooser != '\0');
+    free(chooser);
     swarm_text_free(json);
     return NULL;
 }
 
 static swarm_error *members(swarm_master *master, command *command, line *answer) {
-    static const char *const members[] = {"role", "name", "slots", "held", NULL};
+    static const char *const members[] = {"role", "name", "slots", "held", NULL}, *const data[] = {"data", NULL};
     (void)command;
     swarm_error *error = NULL;
     swarm_text *json = NULL;
     if (swarm_master_members(master, CALL_MS, &json, &error) != SWARM_OK) return error;
     show_each(answer, "members", swarm_text_get(json), members);
+    show_each(answer, "data", swarm_text_get(json), data);
     swarm_text_free(json);
     return NULL;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "member.h"
+#include "messages.h"
 
 struct master_driver {
     swarm_master *master;
@@ -289,7 +289,8 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
         events_next(driver->events, command_number(command, "timeout"), answer);
         return;
     }
-    const master_command *const tables[] = {commands, look_commands};
+    if (messages_obey((messenger){driver->master, NULL, driver->events}, command, answer)) return;
+    const master_command *const tables[] = {commands, look_commands, choose_commands};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         for (const master_command *known = tables[i]; known->name != NULL; known++) {
             if (strcmp(known->name, command->name) == 0) {

@@ -24,8 +24,9 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c. */
+/* In look.c and choose.c. */
 extern const master_command look_commands[];
+extern const master_command choose_commands[];
 
 master_driver *master_driver_new(command *command, line *answer);
 void master_driver_free(master_driver *driver);

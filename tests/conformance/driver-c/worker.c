@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "member.h"
+#include "messages.h"
 
 typedef enum behaviour { HOLD, ECHO, BURN, LATE } behaviour;
 
@@ -354,6 +354,7 @@ static void counts(worker_driver *driver, line *answer) {
 }
 
 void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
+    if (messages_obey((messenger){NULL, driver->worker, driver->events}, command, answer)) return;
     const char *name = command->name;
     swarm_error *error = NULL;
     bool existed = false;

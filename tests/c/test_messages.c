@@ -1,0 +1,465 @@
+/* Messages between members, confirmations, and who comes and goes. */
+#include <poll.h>
+
+#include "support.h"
+
+/* What a member was told. */
+typedef struct {
+  counter told, destroyed, troubles;
+  char log[64][64];
+  swarm_message *kept[64];
+  pthread_t thread;
+} listener;
+
+#define LISTENER_INIT {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, {{0}}, {NULL}, 0}
+
+static void note(listener *listener, const char *text, swarm_message *kept) {
+  long index = counter_get(&listener->told);
+  CHECK(index < 64 && counter_get(&listener->destroyed) == 0);
+  snprintf(listener->log[index], sizeof listener->log[index], "%s", text);
+  listener->kept[index] = kept;
+  listener->thread = pthread_self();
+  counter_add(&listener->told);
+}
+
+/* Notes `sender:payload`, and keeps the message. */
+static void on_message(void *user_data, const swarm_message *message) {
+  char text[64];
+  swarm_bytes payload = swarm_message_payload(message);
+  const swarm_member *from = swarm_message_from(message);
+  snprintf(text, sizeof text, "%s:%.*s", from->name, (int)payload.len, payload.len ? (const char *)payload.data : "");
+  note(user_data, text, swarm_message_keep(message));
+}
+
+static void on_member(void *user_data, swarm_change change, const char *role, const swarm_member *member) {
+  static const char *const changes[] = {"joined", "left", "lost"};
+  char text[64];
+  CHECK(member->pid == (uint32_t)getpid() && member->incarnation[0] != 0 && member->host[0] != 0);
+  snprintf(text, sizeof text, "%s %s %s %s", changes[change], role, member->name, member->group);
+  note(user_data, text, NULL);
+}
+
+static void on_trouble(void *user_data, const swarm_error *error) {
+  fprintf(stderr, "trouble: %s\n", swarm_error_message(error));
+  counter_add(&((listener *)user_data)->troubles);
+}
+
+static void destroy(void *user_data) { counter_add(&((listener *)user_data)->destroyed); }
+
+static const char *told(listener *listener, long index) {
+  CHECK(counter_reaches(&listener->told, index + 1));
+  return listener->log[index];
+}
+
+static void forget(listener *listener) {
+  for (size_t i = 0; i < 64; i++) swarm_message_free(listener->kept[i]);
+}
+
+static swarm_options *named(const char *cluster, const char *name, const char *group) {
+  swarm_options *options = test_options(cluster);
+  CHECK_OK(swarm_options_set(options, "name", name, &error));
+  CHECK_OK(swarm_options_set(options, "group", group, &error));
+  return options;
+}
+
+static swarm_master *master_named(const char *cluster, const char *name, const char *group) {
+  swarm_options *options = named(cluster, name, group);
+  swarm_master *master = start_master(options);
+  swarm_options_free(options);
+  return master;
+}
+
+static swarm_worker *worker_named(const char *cluster, const char *name, const char *group) {
+  swarm_options *options = named(cluster, name, group);
+  swarm_worker *worker = new_worker(options);
+  swarm_worker_on_add(worker, echo, NULL, NULL);
+  swarm_options_free(options);
+  return worker;
+}
+
+/* A worker that hears messages from its start on. */
+static swarm_worker *hearing_worker(const char *cluster, const char *name, const char *group, listener *listener) {
+  swarm_worker *worker = worker_named(cluster, name, group);
+  swarm_worker_on_message(worker, on_message, listener, destroy);
+  swarm_worker_on_error(worker, on_trouble, listener, NULL);
+  start_worker(worker);
+  return worker;
+}
+
+static swarm_new_message message_to(swarm_to to, const char *name, const char *payload) {
+  swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
+  message.to = to;
+  message.name = name;
+  message.payload = swarm_bytes_of(payload);
+  return message;
+}
+
+/* Sends, and answers how many heard it. */
+static size_t sent(swarm_master *master, swarm_new_message message) {
+  swarm_receipt *receipt = NULL;
+  CHECK_OK(swarm_master_send(master, &message, DEADLINE_MS, &receipt, &error));
+  size_t count = swarm_receipt_recipient_count(receipt);
+  CHECK(swarm_receipt_dropped(receipt) == 0 && swarm_receipt_reply_count(receipt) == 0);
+  CHECK(swarm_receipt_recipient(receipt, count) == NULL && swarm_receipt_missing_count(receipt) == 0);
+  swarm_receipt_free(receipt);
+  return count;
+}
+
+static void messages_reach_those_they_are_for(void) {
+  listener ann = LISTENER_INIT, bob = LISTENER_INIT;
+  swarm_master *master = master_named("msg", "mum", "m");
+  CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
+  swarm_worker *first = hearing_worker("msg", "ann", "g", &ann), *second = hearing_worker("msg", "bob", "", &bob);
+  swarm_health health = SWARM_HEALTH_INIT;
+  CHECK_OK(swarm_worker_health(first, &health, &error));
+  CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 2);
+  CHECK(sent(master, message_to(SWARM_TO_GROUP, "g", "2")) == 1);
+  CHECK(sent(master, message_to(SWARM_TO_NAME, "bob", "3")) == 1);
+  CHECK(sent(master, message_to(SWARM_TO_MEMBER, health.incarnation, "4")) == 1);
+  swarm_new_message process = message_to(SWARM_TO_PROCESS, NULL, "5");
+  process.pid = (uint32_t)getpid();
+  CHECK(sent(master, process) == 2);
+  process.host = "elsewhere";
+  CHECK(sent(master, process) == 0);
+  CHECK(sent(master, message_to(SWARM_TO_NAME, "nobody", "6")) == 0);
+  /* A worker sends too, also to itself if it says so. */
+  swarm_new_message own = message_to(SWARM_TO_ALL, NULL, "\xff");
+  own.content_type = SWARM_CONTENT_BYTES;
+  swarm_receipt *receipt = NULL;
+  CHECK_OK(swarm_worker_send(first, &own, DEADLINE_MS, NULL, &error));
+  own.to_self = true;
+  CHECK_OK(swarm_worker_send(first, &own, DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_receipt_recipient_count(receipt) == 2);
+  swarm_receipt_free(receipt);
+  static const char *const of_ann[] = {"mum:1", "mum:2", "mum:4", "mum:5", "ann:\xff"};
+  static const char *const of_bob[] = {"mum:1", "mum:3", "mum:5", "ann:\xff", "ann:\xff"};
+  for (long i = 0; i < 5; i++) {
+    CHECK_TEXT(of_ann[i], told(&ann, i));
+    CHECK_TEXT(of_bob[i], told(&bob, i));
+  }
+  CHECK(swarm_message_content_type(ann.kept[0]) == SWARM_CONTENT_JSON && !swarm_message_wants_reply(ann.kept[0]));
+  CHECK(swarm_message_content_type(ann.kept[4]) == SWARM_CONTENT_BYTES);
+  const swarm_member *from = swarm_message_from(ann.kept[0]);
+  CHECK(from->pid == (uint32_t)getpid() && from->host[0] != 0);
+  CHECK_TEXT("m", from->group);
+  CHECK_TEXT("", swarm_message_from(bob.kept[0])->name + strlen("mum"));
+  CHECK_TEXT(health.incarnation, swarm_message_from(ann.kept[4])->incarnation);
+  CHECK(swarm_worker_free(first) == SWARM_OK && swarm_worker_free(second) == SWARM_OK);
+  CHECK(counter_get(&ann.destroyed) == 1 && counter_get(&bob.told) == 5);
+  CHECK(counter_get(&ann.troubles) == 0 && counter_get(&bob.troubles) == 0);
+  /* What was kept outlives its member. */
+  CHECK_TEXT("g", swarm_message_from(bob.kept[3])->group);
+  forget(&ann);
+  forget(&bob);
+  end_master(master);
+}
+
+/* What `done` of a message was told. */
+typedef struct {
+  counter done, destroyed;
+  swarm_status status;
+  size_t recipients, replies, missing;
+  char reply[64];
+} reception;
+
+#define RECEPTION_INIT {COUNTER_INIT, COUNTER_INIT, SWARM_OK, 0, 0, 0, ""}
+
+static void on_receipt(void *user_data, const swarm_error *error, const swarm_receipt *receipt) {
+  reception *reception = user_data;
+  CHECK((error == NULL) == (receipt != NULL));
+  reception->status = swarm_error_status(error);
+  reception->recipients = swarm_receipt_recipient_count(receipt);
+  reception->replies = swarm_receipt_reply_count(receipt);
+  reception->missing = swarm_receipt_missing_count(receipt);
+  swarm_bytes reply = swarm_receipt_reply_payload(receipt, 0);
+  if (reply.len > 0) snprintf(reception->reply, sizeof reception->reply, "%.*s", (int)reply.len, (const char *)reply.data);
+  counter_add(&reception->done);
+}
+
+static void reception_destroy(void *user_data) { counter_add(&((reception *)user_data)->destroyed); }
+
+static void senders_hear_who_took_it_and_who_replied(void) {
+  listener ann = LISTENER_INIT, bob = LISTENER_INIT;
+  swarm_master *master = master_named("msg-reply", "mum", "");
+  swarm_worker *first = hearing_worker("msg-reply", "ann", "g", &ann), *second = hearing_worker("msg-reply", "bob", "", &bob);
+  swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
+  swarm_receipt *receipt = NULL;
+  message.acknowledged_ms = DEADLINE_MS;
+  CHECK_OK(swarm_master_send(master, &message, SWARM_NO_TIMEOUT, &receipt, &error));
+  CHECK(swarm_receipt_recipient_count(receipt) == 2 && swarm_receipt_reply_count(receipt) == 2);
+  CHECK(swarm_receipt_missing_count(receipt) == 0 && swarm_receipt_reply_payload(receipt, 0).len == 0);
+  CHECK(swarm_receipt_reply_from(receipt, 1) != NULL && swarm_receipt_reply_from(receipt, 2) == NULL);
+  swarm_receipt_free(receipt);
+  /* A reply from a thread of the program's own, after the callback. The first counts. */
+  reception asked = RECEPTION_INIT;
+  message = message_to(SWARM_TO_GROUP, "g", "2");
+  message.request_ms = DEADLINE_MS;
+  CHECK_OK(swarm_master_send_async(master, &message, on_receipt, &asked, reception_destroy, &error));
+  CHECK_TEXT("mum:2", told(&ann, 1));
+  CHECK(swarm_message_wants_reply(ann.kept[1]));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[0], swarm_bytes_of("0"), SWARM_CONTENT_JSON, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[1], swarm_bytes_of("0"), 7, &error));
+  static const uint8_t zeros[64 * 1024 + 1];
+  swarm_bytes large = {zeros, sizeof zeros};
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_message_reply(ann.kept[1], large, SWARM_CONTENT_BYTES, &error));
+  CHECK(counter_get(&asked.done) == 0);
+  CHECK_OK(swarm_message_reply(ann.kept[1], swarm_bytes_of("[7]"), SWARM_CONTENT_JSON, &error));
+  CHECK_OK(swarm_message_reply(ann.kept[1], swarm_bytes_of("[8]"), SWARM_CONTENT_JSON, &error));
+  CHECK(counter_reaches(&asked.destroyed, 1) && counter_get(&asked.done) == 1);
+  CHECK(asked.status == SWARM_OK && asked.recipients == 1 && asked.replies == 1 && asked.missing == 0);
+  CHECK_TEXT("[7]", asked.reply);
+  /* Nobody replies in time. */
+  message.request_ms = 50;
+  CHECK_OK(swarm_master_send(master, &message, SWARM_NO_TIMEOUT, &receipt, &error));
+  CHECK(swarm_receipt_reply_count(receipt) == 0 && swarm_receipt_missing_count(receipt) == 1);
+  CHECK_TEXT(swarm_receipt_recipient(receipt, 0), swarm_receipt_missing(receipt, 0));
+  CHECK(swarm_receipt_missing(receipt, 1) == NULL);
+  swarm_receipt_free(receipt);
+  /* The caller's own limit. */
+  message.request_ms = DEADLINE_MS;
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_send(master, &message, 1, NULL, &error));
+  /* What is still open ends with its member. */
+  reception open = RECEPTION_INIT;
+  CHECK_OK(swarm_worker_send_async(second, &message, on_receipt, &open, reception_destroy, &error));
+  CHECK_TEXT("bob:2", told(&ann, 4));
+  CHECK(swarm_worker_free(second) == SWARM_OK);
+  CHECK(counter_get(&open.destroyed) == 1 && counter_get(&open.done) == 1 && open.status == SWARM_ERR_CLOSED);
+  CHECK(swarm_worker_free(first) == SWARM_OK);
+  forget(&ann);
+  forget(&bob);
+  end_master(master);
+}
+
+static void messages_arrive_in_the_order_of_the_calls(void) {
+  enum { COUNT = 30 };
+  listener ann = LISTENER_INIT;
+  reception last = RECEPTION_INIT;
+  swarm_master *master = master_named("msg-order", "mum", "");
+  swarm_worker *worker = hearing_worker("msg-order", "ann", "", &ann);
+  char text[16], expected[16];
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(text, sizeof text, "%d", i);
+    swarm_new_message message = message_to(SWARM_TO_ALL, NULL, text);
+    CHECK_OK(swarm_master_send_async(master, &message, on_receipt, &last, reception_destroy, &error));
+  }
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(expected, sizeof expected, "mum:%d", i);
+    CHECK_TEXT(expected, told(&ann, i));
+  }
+  CHECK(counter_reaches(&last.destroyed, COUNT) && counter_get(&last.done) == COUNT);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  forget(&ann);
+  end_master(master);
+}
+
+static pthread_t here;
+
+static void callbacks_are_set_and_removed_at_any_time(void) {
+  listener ann = LISTENER_INIT, later = LISTENER_INIT, mum = LISTENER_INIT;
+  swarm_master *master = master_named("msg-late", "mum", "");
+  swarm_worker *worker = worker_named("msg-late", "ann", "");
+  start_worker(worker);
+  CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
+  swarm_worker_on_message(worker, on_message, &ann, destroy);
+  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+  CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 1);
+  CHECK_TEXT("mum:1", told(&ann, 0));
+  swarm_worker_on_message(worker, on_message, &later, destroy);
+  CHECK(counter_reaches(&ann.destroyed, 1));
+  CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "2")) == 1);
+  CHECK_TEXT("mum:2", told(&later, 0));
+  swarm_worker_on_message(worker, NULL, NULL, NULL);
+  CHECK(counter_reaches(&later.destroyed, 1));
+  /* A master hears as well, here on the polling thread. */
+  int fd = -1;
+  here = pthread_self();
+  CHECK_OK(swarm_master_fd(master, &fd, &error));
+  swarm_master_on_message(master, on_message, &mum, destroy);
+  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  swarm_new_message message = message_to(SWARM_TO_NAME, "mum", "3");
+  swarm_receipt *receipt = NULL;
+  CHECK_OK(swarm_worker_send(worker, &message, DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_receipt_recipient_count(receipt) == 1);
+  swarm_receipt_free(receipt);
+  while (counter_get(&mum.told) == 0) {
+    struct pollfd poller = {fd, POLLIN, 0};
+    CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
+    CHECK_OK(swarm_master_dispatch(master, &error));
+  }
+  CHECK_TEXT("ann:3", told(&mum, 0));
+  CHECK(pthread_equal(mum.thread, here));
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(counter_get(&mum.destroyed) == 1 && counter_get(&later.told) == 1);
+  forget(&ann);
+  forget(&later);
+  forget(&mum);
+}
+
+static void on_confirmed(void *user_data, const swarm_error *error, const char *json) {
+  listener *listener = user_data;
+  CHECK((error == NULL) == (json != NULL));
+  note(listener, error == NULL ? strstr(json, "\"name\":") : swarm_status_name(swarm_error_status(error)), NULL);
+}
+
+static void confirmations_count_distinct_members(void) {
+  listener told_mum = LISTENER_INIT;
+  swarm_master *master = master_named("msg-confirm", "mum", "");
+  swarm_worker *ann = worker_named("msg-confirm", "ann", ""), *bob = worker_named("msg-confirm", "bob", "");
+  start_worker(ann);
+  start_worker(bob);
+  swarm_text *json = NULL;
+  CHECK_OK(swarm_master_confirmations(master, 0, "up", DEADLINE_MS, &json, &error));
+  CHECK_TEXT("[]", swarm_text_get(json));
+  swarm_text_free(json);
+  CHECK_OK(swarm_master_confirmations_async(master, 1, "x", 1, on_confirmed, &told_mum, NULL, &error));
+  CHECK_TEXT("TIMEOUT", told(&told_mum, 0));
+  CHECK_OK(swarm_master_confirmations_async(master, 2, "up", SWARM_NO_TIMEOUT, on_confirmed, &told_mum, destroy, &error));
+  CHECK_OK(swarm_worker_confirm(bob, "up", DEADLINE_MS, &error));
+  CHECK_OK(swarm_worker_confirm(bob, "up", DEADLINE_MS, &error));
+  CHECK_OK(swarm_worker_confirm(ann, "down", DEADLINE_MS, &error));
+  CHECK(counter_get(&told_mum.told) == 1);
+  CHECK_OK(swarm_worker_confirm_async(ann, "up", NULL, NULL, NULL, &error));
+  CHECK(strncmp(told(&told_mum, 1), "\"name\":\"bob\"", 12) == 0);
+  CHECK(counter_reaches(&told_mum.destroyed, 1));
+  /* One's own counts; nobody else's does for another name. */
+  CHECK_OK(swarm_worker_confirmations_async(ann, 1, "own", DEADLINE_MS, NULL, NULL, NULL, &error));
+  CHECK_OK(swarm_master_confirm_async(master, "own", NULL, NULL, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_worker_confirmations(ann, 1, "never", 1, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirm(master, "", DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirm(master, NULL, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirmations(master, 1, "", DEADLINE_MS, &json, &error));
+  CHECK(swarm_worker_free(ann) == SWARM_OK && swarm_worker_free(bob) == SWARM_OK);
+  end_master(master);
+}
+
+/* A confirmation comes behind the messages before it. */
+static void confirmations_come_in_the_order_of_the_calls(void) {
+  listener ann = LISTENER_INIT;
+  swarm_master *master = master_named("msg-turns", "mum", "");
+  swarm_worker *worker = hearing_worker("msg-turns", "ann", "", &ann);
+  for (long round = 0; round < 20; round++) {
+    listener confirmed = LISTENER_INIT;
+    swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
+    CHECK_OK(swarm_worker_confirmations_async(worker, 1, "turn", DEADLINE_MS, on_confirmed, &confirmed, destroy, &error));
+    CHECK_OK(swarm_master_send_async(master, &message, NULL, NULL, NULL, &error));
+    CHECK_OK(swarm_master_confirm_async(master, "turn", NULL, NULL, NULL, &error));
+    CHECK(counter_reaches(&confirmed.told, 1));
+    CHECK(counter_get(&ann.told) == round + 1);
+    CHECK(counter_reaches(&confirmed.destroyed, 1));
+  }
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  forget(&ann);
+  end_master(master);
+}
+
+static void who_is_there_is_told(void) {
+  listener seen = LISTENER_INIT, by_worker = LISTENER_INIT;
+  swarm_master *master = master_named("msg-who", "mum", "");
+  swarm_master_on_member(master, on_member, &seen, destroy);
+  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  swarm_worker *ann = worker_named("msg-who", "ann", "g");
+  swarm_worker_on_member(ann, on_member, &by_worker, destroy);
+  start_worker(ann);
+  CHECK_TEXT("joined worker ann g", told(&seen, 0));
+  swarm_master *other = master_named("msg-who", "dad", "");
+  CHECK_TEXT("joined master dad ", told(&seen, 1));
+  CHECK_TEXT("joined master dad ", told(&by_worker, 0));
+  CHECK(swarm_master_free(other) == SWARM_OK);
+  CHECK_TEXT("left master dad ", told(&seen, 2));
+  CHECK_TEXT("left master dad ", told(&by_worker, 1));
+  /* What members say of themselves. */
+  swarm_text *json = NULL;
+  CHECK_OK(swarm_worker_set_data(ann, swarm_bytes_of("{\"shard\":7}"), DEADLINE_MS, &error));
+  listener done = LISTENER_INIT;
+  CHECK_OK(swarm_master_set_data_async(master, swarm_bytes_of("[1]"), NULL, &done, destroy, &error));
+  CHECK(counter_reaches(&done.destroyed, 1));
+  CHECK_OK(swarm_master_members(master, DEADLINE_MS, &json, &error));
+  CHECK(strstr(swarm_text_get(json), "\"data\":{\"shard\":7}") != NULL && strstr(swarm_text_get(json), "\"data\":[1]") != NULL);
+  swarm_text_free(json);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_data(ann, swarm_bytes_of("{"), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_data(ann, swarm_bytes_of("\"\xff\""), DEADLINE_MS, &error));
+  static char large[4098];
+  memset(large, '1', sizeof large - 1);
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_worker_set_data(ann, swarm_bytes_of(large), DEADLINE_MS, &error));
+  CHECK(swarm_worker_free(ann) == SWARM_OK);
+  CHECK_TEXT("left worker ann g", told(&seen, 3));
+  swarm_master_on_member(master, NULL, NULL, NULL);
+  CHECK(counter_reaches(&seen.destroyed, 1) && counter_get(&by_worker.destroyed) == 1);
+  end_master(master);
+}
+
+static void bad_messages_are_refused(void) {
+  swarm_master *master = master_named("msg-bad", "mum", "");
+  swarm_worker *idle = worker_named("msg-bad", "ann", "");
+  reception refused = RECEPTION_INIT;
+  swarm_receipt *receipt = NULL;
+#define REFUSED(message) CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_send(master, message, DEADLINE_MS, &receipt, &error))
+  swarm_new_message good = message_to(SWARM_TO_ALL, NULL, "1"), bad = good;
+  REFUSED(NULL);
+  bad.struct_size = 0;
+  REFUSED(&bad);
+  bad = good, bad.to = 5;
+  REFUSED(&bad);
+  bad = good, bad.to = SWARM_TO_GROUP;
+  REFUSED(&bad);
+  bad.name = "";
+  REFUSED(&bad);
+  bad.name = "\xff";
+  REFUSED(&bad);
+  bad = good, bad.content_type = 2;
+  REFUSED(&bad);
+  bad = good, bad.payload = (swarm_bytes){NULL, 1};
+  REFUSED(&bad);
+  bad = good, bad.acknowledged_ms = bad.request_ms = 1;
+  REFUSED(&bad);
+  bad = good, bad.request_ms = UINT64_MAX;
+  REFUSED(&bad);
+  static const uint8_t zeros[64 * 1024 + 1];
+  bad = good, bad.payload = (swarm_bytes){zeros, sizeof zeros};
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_master_send(master, &bad, DEADLINE_MS, &receipt, &error));
+  CHECK_OK(swarm_master_send_async(master, &bad, on_receipt, &refused, reception_destroy, &error));
+  CHECK(counter_reaches(&refused.destroyed, 1) && refused.status == SWARM_ERR_TOO_LARGE);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_send(idle, &good, DEADLINE_MS, &receipt, &error));
+  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_master_close(master, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_master_send(master, &good, DEADLINE_MS, &receipt, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_master_confirm(master, "x", DEADLINE_MS, &error));
+  CHECK(receipt == NULL);
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(swarm_worker_free(idle) == SWARM_OK);
+}
+
+/* Without a server, hearing is awaited by nobody and told by nothing but the trouble of the connection. */
+static void listening_waits_for_no_connection(void) {
+  listener ann = LISTENER_INIT;
+  swarm_options *options = swarm_options_new("nowhere");
+  swarm_options_set_url(options, "redis://127.0.0.1:1");
+  CHECK_OK(swarm_options_set(options, "timeout", "200", &error));
+  swarm_master *master = NULL;
+  CHECK_OK(swarm_master_new(options, &master, &error));
+  swarm_master_on_error(master, on_trouble, &ann, NULL);
+  double start = now_ms();
+  swarm_master_on_message(master, on_message, &ann, destroy);
+  swarm_master_on_member(master, on_member, &ann, destroy);
+  CHECK(now_ms() - start < 5000);
+  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_master_ready(master, DEADLINE_MS, &error));
+  CHECK(counter_reaches(&ann.troubles, 1));
+  CHECK(swarm_master_free(master) == SWARM_OK);
+  CHECK(counter_get(&ann.destroyed) == 2 && counter_get(&ann.troubles) == 1);
+  swarm_options_free(options);
+}
+
+int main(void) {
+  RUN(messages_reach_those_they_are_for);
+  RUN(senders_hear_who_took_it_and_who_replied);
+  RUN(messages_arrive_in_the_order_of_the_calls);
+  RUN(callbacks_are_set_and_removed_at_any_time);
+  RUN(confirmations_count_distinct_members);
+  RUN(confirmations_come_in_the_order_of_the_calls);
+  RUN(who_is_there_is_told);
+  RUN(bad_messages_are_refused);
+  RUN(listening_waits_for_no_connection);
+  return 0;
+}
