@@ -21,8 +21,8 @@ async function listen(member) {
 /** Waits until a member hears messages. */
 async function heard(member) {
   await member.ready();
-  const hears = async () => (await member.send({ member: member.incarnation }, "heard?", { toSelf: true })).recipients.length === 1;
-  await until(hears, "it hears");
+  const hearing = async () => (await member.send({ pid: process.pid }, "heard?", { toSelf: true })).recipients;
+  await until(async () => (await hearing()).includes(member.incarnation), "it hears");
 }
 
 const payloads = (messages) => messages.map((message) => message.payload);
