@@ -51,6 +51,8 @@ interface MemberEvents {
   error: [error: SwarmError];
   /** Heard from soon after the first listener is added, be that before or after the member is registered, until the member is closed. */
   message: [message: Message];
+  /** Somebody asks this program to end with an exit code. What it does is its own. */
+  kill: [code: number, from: MemberRef];
   /** Heard in the same way. */
   member: [change: Change, member: ChangedMember];
 }
@@ -108,6 +110,10 @@ declare class Member<Events> extends Emitter<Events> {
   send<R = any>(to: To, payload?: unknown, options?: SendOptions | null): Promise<Receipt<R>>;
   send<R = any>(to: To, payload: unknown, callback: Callback<Receipt<R>>): void;
   send<R = any>(to: To, payload: unknown, options: SendOptions | null | undefined, callback: Callback<Receipt<R>>): void;
+  /** Asks the programs of those who listen to end with this exit code, 0 unless given: event `kill` of their members. */
+  kill(to: To, code?: number): Promise<Receipt>;
+  kill(to: To, callback: Callback<Receipt>): void;
+  kill(to: To, code: number, callback: Callback<Receipt>): void;
   /** Says under a name that this member is so far, to all that wait for it with `confirmations`. */
   confirm(name: string): Promise<void>;
   confirm(name: string, callback: Callback): void;

@@ -229,11 +229,11 @@ impl EventQueue {
 
     pub(crate) fn take(&self, max: usize) -> Vec<Told> {
         let mut state = self.lock();
+        state.tell_dropped();
         let count = state.events.len().min(max);
         let events: Vec<Told> = state.events.drain(..count).collect();
         let adds = events.iter().filter(|told| matches!(told, Told::Add(_))).count() as u64;
         state.messages -= events.iter().filter(|told| told.is_message()).count();
-        state.tell_dropped();
         state.taken += adds;
         state.untold += adds;
         if state.events.is_empty() {

@@ -5,7 +5,7 @@
 const { EventEmitter } = require("node:events");
 const { emit, settled } = require("./callbacks.js");
 const { classes, errorOf } = require("./errors.js");
-const { HEARD, readMessage, readReceipt, sending, wholeOf } = require("./messages.js");
+const { HEARD, readMessage, readReceipt, recipientsOf, sending, wholeOf } = require("./messages.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
 const { Code, COLUMNS, Incoming, jsonOf, parsed } = require("./wire.js");
@@ -119,6 +119,12 @@ class Member extends EventEmitter {
     return settled(callback, (settle) => this._native_("send", settle, ...sending(to, payload, options)));
   }
 
+  /** Asks programs to end with this exit code: event `kill` of their members. Gives to whom that was sent. */
+  kill(to, code, callback) {
+    if (typeof code === "function") [code, callback] = [undefined, code];
+    return settled(callback, (settle) => this._native_("kill", settle, recipientsOf(to), exitCodeOf(code ?? 0)));
+  }
+
   /** Says under a name that this member is so far, to all that wait for it. */
   confirm(name, callback) {
     return this._ask(callback, "confirm", String(name));
@@ -196,6 +202,8 @@ class Member extends EventEmitter {
       case Code.MESSAGE_JSON:
       case Code.MESSAGE_BYTES:
         return emit(this, "message", readMessage(code, key, a, b, incoming));
+      case Code.KILL:
+        return emit(this, "kill", ...JSON.parse(incoming.text(a)));
       case Code.MEMBER:
         return emit(this, "member", ...JSON.parse(incoming.text(a)));
       default: {
@@ -259,6 +267,11 @@ function answer(settle, code, a, b, incoming) {
 function split(text) {
   const end = text.indexOf("\n");
   return [text.slice(0, end), text.slice(end + 1)];
+}
+
+function exitCodeOf(code) {
+  if (Number.isInteger(code) && code === (code | 0)) return code;
+  throw new classes.InvalidArgumentError(`the exit code is ${String(code)}, it must be a whole number of 32 bits`);
 }
 
 module.exports = Member;

@@ -5,7 +5,7 @@ const { classes, errorOf } = require("./errors.js");
 const { Code, bytesOf, jsonOf, parsed } = require("./wire.js");
 
 /** The events that a member asks for when it has its first listener of them. */
-const HEARD = Object.freeze(["message", "member"]);
+const HEARD = Object.freeze(["message", "kill", "member"]);
 
 /** Numbers of processes, and counts of members, are below this. */
 const MAX_NUMBER = 2 ** 32;
@@ -90,4 +90,4 @@ function readReceipt(length, incoming) {
   return { recipients, dropped, replies: replies.map(replyOf), missing };
 }
 
-module.exports = { HEARD, readMessage, readReceipt, sending, wholeOf };
+module.exports = { HEARD, readMessage, readReceipt, recipientsOf, sending, wholeOf };

@@ -25,6 +25,7 @@ const Code = Object.freeze({
   MESSAGE_BYTES: 17,
   MEMBER: 18,
   RECEIPT: 19,
+  KILL: 20,
 });
 
 /** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */

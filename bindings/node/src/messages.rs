@@ -62,6 +62,18 @@ macro_rules! messages {
                 }
             }
 
+            /// Asks programs to end with this exit code.
+            #[napi(catch_unwind)]
+            pub fn kill(&self, token: u32, to: Vec<String>, code: i32) {
+                self.call(token, move |member| async move {
+                    let receipt = match recipients(&to) {
+                        Ok(to) => member.messages().kill(to, code).await,
+                        Err(error) => Err(error),
+                    };
+                    answer(receipt, Answer::Receipt)
+                });
+            }
+
             /// Says that this member is so far.
             #[napi(catch_unwind)]
             pub fn confirm(&self, token: u32, name: String) {
@@ -104,8 +116,8 @@ fn send(messages: &Messages, mailbox: Arc<Mailbox>, token: u32, message: Result<
     }
 }
 
-fn new_message(to: &[String], content: Content, wants: u32, limit: f64) -> Result<NewMessage, Error> {
-    let to = match to {
+fn recipients(to: &[String]) -> Result<To, Error> {
+    Ok(match to {
         [kind] if kind == "all" => To::All,
         [kind, name] if kind == "group" => To::Group(name.clone()),
         [kind, name] if kind == "name" => To::Name(name.clone()),
@@ -117,8 +129,11 @@ fn new_message(to: &[String], content: Content, wants: u32, limit: f64) -> Resul
             To::Process { pid, host: host.clone() }
         }
         _ => return Err(Error::new(ErrorKind::Internal, "a message from JavaScript is for nobody known")),
-    };
-    let message = NewMessage::new(to, payload(content));
+    })
+}
+
+fn new_message(to: &[String], content: Content, wants: u32, limit: f64) -> Result<NewMessage, Error> {
+    let message = NewMessage::new(recipients(to)?, payload(content));
     let limit = Duration::from_millis(limit as u64);
     Ok(match wants {
         1 => message.acknowledged(limit),

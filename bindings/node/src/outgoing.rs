@@ -33,6 +33,7 @@ mod code {
     pub const MESSAGE_BYTES: f64 = 17.0;
     pub const MEMBER: f64 = 18.0;
     pub const RECEIPT: f64 = 19.0;
+    pub const KILL: f64 = 20.0;
 }
 
 /// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
@@ -151,6 +152,10 @@ impl<'a> Writer<'a> {
             Event::Close(None) => self.row(code::CLOSE, 0.0, 0.0, 0.0),
             Event::Close(Some(error)) => self.error(code::CLOSE, 0, error),
             Event::Message(message) => self.message(message),
+            Event::Kill { code, from } => {
+                let length = self.text(&to_json(&(code, from)));
+                self.row(code::KILL, 0.0, length, 0.0);
+            }
             Event::Member { change, role, member } => self.member(*change, role, member),
             Event::Error(error) => self.error(code::ERROR, 0, error),
         }

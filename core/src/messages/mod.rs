@@ -17,7 +17,7 @@ pub(crate) use outbox::{Outbox, Sender};
 use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::id::check_name;
 use crate::job::Payload;
-use crate::member::Shared;
+use crate::member::{Backoff, Shared};
 use crate::value::{YEAR, within};
 use crate::worker::Done;
 
@@ -266,12 +266,12 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// MemberRef now on this member hears messages: [`Event::Message`](crate::Event::Message).
+    /// From now on this member hears messages: [`Event::Message`](crate::Event::Message). Returns when Redis knows, also after an outage.
     pub async fn listen(&self) -> Result<()> {
         self.hear("listen").await
     }
 
-    /// MemberRef now on this member is told who comes and goes: [`Event::Member`](crate::Event::Member).
+    /// From now on this member is told who comes and goes: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`] does.
     pub async fn watch(&self) -> Result<()> {
         self.hear("watch").await
     }
@@ -333,11 +333,15 @@ impl Messages {
     }
 
     async fn hear(&self, what: &str) -> Result<()> {
-        if self.shared.messages.hear(what) {
-            self.shared.ready().await?;
-            // A later incarnation says it when it registers.
-            self.shared.open_store()?.listen(&self.shared.incarnation(), what, "").await?;
+        self.shared.messages.hear(what);
+        self.shared.ready().await?;
+        let mut backoff = Backoff::new(self.shared.store.longest_backoff());
+        // An incarnation outlives short outages: it must not stay deaf after one.
+        loop {
+            match self.shared.open_store()?.listen(&self.shared.incarnation(), what, "").await {
+                Err(error) if error.kind().is_retryable() => tokio::time::sleep(backoff.next()).await,
+                done => return done,
+            }
         }
-        Ok(())
     }
 }

@@ -104,11 +104,10 @@ impl Outbox {
         self.listens.load(Ordering::Acquire) || self.watches.load(Ordering::Acquire) || self.inbound.is_waiting()
     }
 
-    /// Whether that was new.
-    pub(super) fn hear(&self, what: &str) -> bool {
-        let before = if what == "watch" { &self.watches } else { &self.listens }.swap(true, Ordering::AcqRel);
+    /// A later incarnation says it when it registers.
+    pub(super) fn hear(&self, what: &str) {
+        if what == "watch" { &self.watches } else { &self.listens }.store(true, Ordering::Release);
         self.changed.notify_one();
-        !before
     }
 
     pub(super) fn set_data(&self, json: String) {
@@ -135,7 +134,7 @@ impl Outbox {
             To::Name(name) => ('n', name),
             To::Process { pid, host } if host.is_empty() => ('p', format!("{pid}@{}", self.me.host)),
             To::Process { pid, host } => ('p', format!("{pid}@{host}")),
-            To::Member(incarnation) => ('i', incarnation),
+            To::Member(incarnation) => ('m', incarnation),
         };
         let NewMessage { payload, wants, to_self, .. } = message;
         self.push(Outgoing { address, kind, number: 0, about: 0, payload, wants, to_self, done: Some(done) });

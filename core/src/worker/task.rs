@@ -196,6 +196,7 @@ impl Task {
         let mut due = false;
         // The first round gives the first credit: from then on it takes part.
         let mut announced = false;
+        let mut early = Vec::new();
         // Every handle was dropped.
         let mut abandoned = false;
         // The grace is over: what was finished is still sent, what is held is given back.
@@ -225,6 +226,7 @@ impl Task {
                             self.session.renewed(sent);
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
+                                early.drain(..).for_each(|entry| self.shared.heard(entry));
                                 self.rebalance();
                             }
                             self.rooms.arrived(&jobs);
@@ -261,6 +263,8 @@ impl Task {
                             Entry::Moves(moves) => self.moved(moves),
                             Entry::Wake => due = true,
                             Entry::Results(_) | Entry::Choose => {}
+                            // Nothing is told before the incarnation is.
+                            other if !announced => early.push(other),
                             other => self.shared.heard(other),
                         }
                     }

@@ -29,15 +29,16 @@
 
   local heard_by = {}
 
-  -- Members of this kind of address: 'a' all, 'g' of a group, 'n' of a name, 'p' of a process (pid@host), 'i' one incarnation.
+  -- Members of this kind of address: 'a' all, 'g' of a group, 'n' of a name, 'p' of a process (pid@host), 'm' one incarnation; 'i' one
+  -- whether it listens or not, for answers.
   function X.hearing(kind, name)
     local address = kind .. ':' .. name
     local found = heard_by[address]
     if not found then
       if kind == 'a' then
         found = call('SMEMBERS', LISTENERS)
-      elseif kind == 'i' then
-        found = call('SISMEMBER', MEMBERS, name) == 1 and { name } or {}
+      elseif kind == 'i' or kind == 'm' then
+        found = call('SISMEMBER', kind == 'i' and MEMBERS or LISTENERS, name) == 1 and { name } or {}
       else
         found = call('SMEMBERS', key_of('listeners', address))
       end
