@@ -413,7 +413,7 @@ worker.start().ready()
 threading.Thread(target=lambda: master.send(1, request=60), daemon=True).start()
 threading.Thread(target=lambda: master.confirmations(1, "never"), daemon=True).start()
 assert asked.wait(10)
-while not worker.send(0, {"member": master.incarnation}).recipients:
+while master.incarnation not in worker.send(0).recipients:
     pass
 """
     )
