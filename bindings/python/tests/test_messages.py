@@ -295,7 +295,9 @@ def test_who_watches_is_told_of_members_that_join_leave_and_are_lost(
             assert (found.data, found.dropped, found.incarnation) == ({"shard": 7}, 0, change.member.incarnation)
             assert [member.data for member in watcher.members() if member.role == "master"] == [None]
         assert changes.get(timeout=SOON) == MemberChange("left", "worker", change.member)
-        dying = background("import libswarm\nlibswarm.Master(cluster, url=url, name='eve', lease=1.0).ready()\ninput()")
+        dying = background(
+            "import libswarm, time\neve = libswarm.Master(cluster, url=url, name='eve', lease=1.0)\neve.ready()\ntime.sleep(60)"
+        )
         joined = changes.get(timeout=SOON)
         os.kill(dying.pid, signal.SIGKILL)
         assert (joined.change, joined.role, joined.member.name) == ("joined", "master", "eve")
@@ -411,6 +413,8 @@ worker.start().ready()
 threading.Thread(target=lambda: master.send(1, request=60), daemon=True).start()
 threading.Thread(target=lambda: master.confirmations(1, "never"), daemon=True).start()
 assert asked.wait(10)
+while master.incarnation not in worker.send(0).recipients:
+    pass
 """
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
