@@ -761,6 +761,11 @@ typedef struct {
 typedef void (*swarm_message_fn)(void *user_data, const swarm_message *message);
 
 /**
+ * Told that a member asks this program to end with an exit code; `from` is borrowed for the call.
+ */
+typedef void (*swarm_kill_fn)(void *user_data, int32_t code, const swarm_member *from);
+
+/**
  * Told of a member that came or went; `role` is "master" or "worker". Both are borrowed for the call.
  */
 typedef void (*swarm_member_fn)(void *user_data, swarm_change change, const char *role, const swarm_member *member);
@@ -2148,6 +2153,44 @@ swarm_status swarm_worker_confirmations_async(const swarm_worker *worker,
                                               void *user_data,
                                               swarm_destroy_fn destroy,
                                               swarm_error **error);
+
+/**
+ * Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
+ * program does is its own. NULL removes the callback.
+ */
+void swarm_master_on_kill(const swarm_master *master,
+                          swarm_kill_fn callback,
+                          void *user_data,
+                          swarm_destroy_fn destroy);
+
+/**
+ * As swarm_master_on_kill. Also before swarm_worker_start.
+ */
+void swarm_worker_on_kill(const swarm_worker *worker,
+                          swarm_kill_fn callback,
+                          void *user_data,
+                          swarm_destroy_fn destroy);
+
+/**
+ * Asks the programs of members that hear messages to end with an exit code: see swarm_master_on_kill. Of `whom` only `to`, `name`, `pid` and
+ * `host` count. Errors are those of swarm_master_send. `receipt` may be NULL.
+ */
+swarm_status swarm_master_kill(const swarm_master *master,
+                               const swarm_new_message *whom,
+                               int32_t code,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
+
+/**
+ * As swarm_master_kill.
+ */
+swarm_status swarm_worker_kill(const swarm_worker *worker,
+                               const swarm_new_message *whom,
+                               int32_t code,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
 
 /**
  * Sets the callback for members that join, leave or are lost, others than this one, and has the master watch them, at any time:

@@ -96,6 +96,9 @@ pub type swarm_message_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, 
 pub type swarm_member_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, change: swarm_change, role: *const c_char, member: *const swarm_member)>;
 
+/// Told that a member asks this program to end with an exit code; `from` is borrowed for the call.
+pub type swarm_kill_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, code: i32, from: *const swarm_member)>;
+
 /// Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
 pub type swarm_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;

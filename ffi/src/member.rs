@@ -8,13 +8,13 @@ use libswarm::{Error, Event, Messages, Result};
 use tokio::runtime::Handle;
 
 use crate::callback::{
-    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_member_fn,
-    swarm_message_fn, swarm_process_fn, swarm_ready_fn,
+    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_kill_fn,
+    swarm_member_fn, swarm_message_fn, swarm_process_fn, swarm_ready_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::{swarm_error, text};
 use crate::messages::hearing::Hearing;
-use crate::messages::{message, presence};
+use crate::messages::{kill, message, presence};
 use crate::operation::Pending;
 use crate::runtime::wait;
 
@@ -115,6 +115,7 @@ pub(crate) struct Listeners {
     pub(crate) close: Option<Arc<Listener<swarm_close_fn>>>,
     pub(crate) error: Option<Arc<Listener<swarm_error_fn>>>,
     pub(crate) message: Option<Arc<Listener<swarm_message_fn>>>,
+    pub(crate) kill: Option<Arc<Listener<swarm_kill_fn>>>,
     pub(crate) member: Option<Arc<Listener<swarm_member_fn>>>,
 }
 
@@ -165,6 +166,7 @@ impl Listeners {
             Event::Close(reason) => call_with_error(self.close.as_deref(), reason),
             Event::Error(error) => call_with_error(self.error.as_deref(), Some(error)),
             Event::Message(message) => message::tell(self.message.as_deref(), message),
+            Event::Kill { code, from } => kill::tell(self.kill.as_deref(), code, &from),
             Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, &role, &member),
             Event::Add(_) | Event::Delete { .. } => {}
         }

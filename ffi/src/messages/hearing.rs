@@ -57,7 +57,7 @@ pub(crate) fn listen(member: Result<&Arc<impl Member>>, what: Option<What>, chan
 /// Has a member that was started hear what it has callbacks for.
 pub(crate) fn begin_all(member: &Arc<impl Member>) {
     let listeners = member.listeners().now();
-    if listeners.message.is_some() {
+    if listeners.message.is_some() || listeners.kill.is_some() {
         begin(member, What::Messages);
     }
     if listeners.member.is_some() {

@@ -14,6 +14,8 @@ pub mod message;
 
 pub mod confirmations;
 
+pub mod kill;
+
 pub mod presence;
 
 pub(crate) mod hearing;

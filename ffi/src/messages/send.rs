@@ -154,12 +154,12 @@ unsafe fn send_async(
 
 /// # Safety
 /// `given` is NULL or starts with its size, its texts end with a NUL, and its payload is readable.
-unsafe fn read(given: *const swarm_new_message) -> Result<NewMessage> {
+pub(crate) unsafe fn recipients(given: *const swarm_new_message) -> Result<To> {
     // SAFETY: promised by the caller.
     let given = unsafe { sized::read(given, "message") }?;
     // SAFETY: promised by the caller.
     let name = || unsafe { text(given.name, "name") }.map(str::to_owned);
-    let to = match given.to {
+    Ok(match given.to {
         0 => To::All,
         1 => To::Group(name()?),
         2 => To::Name(name()?),
@@ -170,7 +170,16 @@ unsafe fn read(given: *const swarm_new_message) -> Result<NewMessage> {
         }
         4 => To::Member(name()?),
         other => return Err(invalid(format!("{other} is no swarm_to"))),
-    };
+    })
+}
+
+/// # Safety
+/// `given` is NULL or starts with its size, its texts end with a NUL, and its payload is readable.
+unsafe fn read(given: *const swarm_new_message) -> Result<NewMessage> {
+    // SAFETY: promised by the caller.
+    let to = unsafe { recipients(given) }?;
+    // SAFETY: promised by the caller.
+    let given = unsafe { sized::read(given, "message") }?;
     // SAFETY: promised by the caller.
     let payload = unsafe { payload(given.payload, given.content_type, "payload") }?;
     let message = NewMessage::new(to, payload).to_self(given.to_self);

@@ -20,6 +20,14 @@ static void on_member(void *user_data, swarm_change change, const char *role, co
     events_push(user_data, line);
 }
 
+static void on_kill(void *user_data, int32_t code, const swarm_member *from) {
+    line line = {0};
+    line_add(&line, "ok event=kill");
+    line_number(&line, "code", (uint64_t)code);
+    line_text(&line, "from", from->name);
+    events_push(user_data, line);
+}
+
 static swarm_error *ready(messenger by) {
     swarm_error *error = NULL;
     if (by.master != NULL) swarm_master_ready(by.master, CALL_MS, &error);
@@ -29,8 +37,13 @@ static swarm_error *ready(messenger by) {
 
 static swarm_error *listen(messenger by, command *command, line *answer) {
     (void)command, (void)answer;
-    if (by.master != NULL) swarm_master_on_message(by.master, on_message, by.events, NULL);
-    else swarm_worker_on_message(by.worker, on_message, by.events, NULL);
+    if (by.master != NULL) {
+        swarm_master_on_message(by.master, on_message, by.events, NULL);
+        swarm_master_on_kill(by.master, on_kill, by.events, NULL);
+    } else {
+        swarm_worker_on_message(by.worker, on_message, by.events, NULL);
+        swarm_worker_on_kill(by.worker, on_kill, by.events, NULL);
+    }
     return ready(by);
 }
 
@@ -41,7 +54,7 @@ static swarm_error *watch(messenger by, command *command, line *answer) {
     return ready(by);
 }
 
-static swarm_new_message new_message(command *command) {
+static swarm_new_message addressed(command *command) {
     static const struct {
         const char *kind;
         swarm_to to;
@@ -56,6 +69,11 @@ static swarm_new_message new_message(command *command) {
     }
     if (message.name == NULL) misuse("nobody is", to);
     if (message.to == SWARM_TO_PROCESS) message.pid = (uint32_t)strtoul(message.name, NULL, 10);
+    return message;
+}
+
+static swarm_new_message new_message(command *command) {
+    swarm_new_message message = addressed(command);
     message.payload = command_payload(command);
     message.content_type = command_type(command);
     const char *to_self = command_find(command, "to_self");
@@ -92,6 +110,14 @@ static void show_replies(line *answer, const swarm_receipt *receipt) {
     free(replies);
 }
 
+static void show_receipt(line *answer, swarm_receipt *receipt) {
+    line_number(answer, "recipients", swarm_receipt_recipient_count(receipt));
+    line_number(answer, "dropped", swarm_receipt_dropped(receipt));
+    line_number(answer, "missing", swarm_receipt_missing_count(receipt));
+    show_replies(answer, receipt);
+    swarm_receipt_free(receipt);
+}
+
 static swarm_error *send_message(messenger by, command *command, line *answer) {
     swarm_error *error = NULL;
     swarm_receipt *receipt = NULL;
@@ -99,13 +125,19 @@ static swarm_error *send_message(messenger by, command *command, line *answer) {
     /* As long as its own limits. */
     if (by.master != NULL) swarm_master_send(by.master, &message, SWARM_NO_TIMEOUT, &receipt, &error);
     else swarm_worker_send(by.worker, &message, SWARM_NO_TIMEOUT, &receipt, &error);
-    if (error != NULL) return error;
-    line_number(answer, "recipients", swarm_receipt_recipient_count(receipt));
-    line_number(answer, "dropped", swarm_receipt_dropped(receipt));
-    line_number(answer, "missing", swarm_receipt_missing_count(receipt));
-    show_replies(answer, receipt);
-    swarm_receipt_free(receipt);
-    return NULL;
+    if (error == NULL) show_receipt(answer, receipt);
+    return error;
+}
+
+static swarm_error *end_program(messenger by, command *command, line *answer) {
+    swarm_error *error = NULL;
+    swarm_receipt *receipt = NULL;
+    swarm_new_message whom = addressed(command);
+    int32_t code = (int32_t)command_number(command, "code");
+    if (by.master != NULL) swarm_master_kill(by.master, &whom, code, CALL_MS, &receipt, &error);
+    else swarm_worker_kill(by.worker, &whom, code, CALL_MS, &receipt, &error);
+    if (error == NULL) show_receipt(answer, receipt);
+    return error;
 }
 
 static swarm_error *reply(messenger by, command *command, line *answer) {
@@ -161,6 +193,7 @@ bool messages_obey(messenger by, command *command, line *answer) {
     } commands[] = {
         {"listen", listen},   {"watch", watch},                 {"send", send_message},  {"reply", reply},
         {"confirm", confirm}, {"confirmations", confirmations}, {"set_data", set_data},
+        {"end_program", end_program},
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, command->name) != 0) continue;

@@ -185,6 +185,10 @@ class Driver {
       case "reply":
         this.#message.reply(valueOf(fields));
         return ok();
+      case "end_program": {
+        const { recipients } = await this.member.kill(recipientsOf(fields.to), Number(fields.code));
+        return ok({ recipients: recipients.length });
+      }
       case "confirm":
         await this.member.confirm(fields.name);
         return ok();
@@ -203,6 +207,7 @@ class Driver {
   /** Answers when the member hears messages, which it shows by hearing its own. */
   async #listen() {
     this.member.on("message", (message) => this.onMessage(message));
+    this.member.on("kill", (code, from) => this.events.push({ event: "kill", code, from: from.name }));
     await this.member.ready();
     const hearing = async () => (await this.member.send({ pid: process.pid }, PROBE, { toSelf: true })).recipients;
     while (!(await hearing()).includes(this.member.incarnation));
