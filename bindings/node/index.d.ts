@@ -1,10 +1,12 @@
 import { EventEmitter } from "node:events";
 import type { SwarmError } from "./types/errors.js";
 import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
+import type { Change, ChangedMember, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 
 export * from "./types/errors.js";
 export * from "./types/info.js";
+export * from "./types/messages.js";
 export * from "./types/options.js";
 
 /** Called once: with an error, or with `null` and the outcome. */
@@ -47,6 +49,10 @@ interface MemberEvents {
   ready: [];
   close: [];
   error: [error: SwarmError];
+  /** Heard from soon after the first listener on, also by one that listens before the member is registered. */
+  message: [message: Message];
+  /** The same. */
+  member: [change: Change, member: ChangedMember];
 }
 
 interface WorkerEvents<P, R> extends MemberEvents {
@@ -91,9 +97,29 @@ declare class Member<Events> extends Emitter<Events> {
   stats(callback: Callback<Stats>): void;
   /** The member's own view; asks nobody. */
   health(): Health;
+
+  /**
+   * Sends a message of JSON or bytes, at most 64 KiB; `undefined` is sent as `null`. Messages of a member keep the order of these calls. Gives
+   * to whom it was sent, when it was, or when what `options` say has come or is over; a message for nobody is answered at once.
+   *
+   * Fails with an InvalidArgumentError, a TooLargeError, an UnavailableError (also if 10,000 messages wait already), an OutcomeUnknownError
+   * if the answer was lost, or a ClosedError.
+   */
+  send<R = any>(to: To, payload?: unknown, options?: SendOptions | null): Promise<Receipt<R>>;
+  send<R = any>(to: To, payload: unknown, callback: Callback<Receipt<R>>): void;
+  send<R = any>(to: To, payload: unknown, options: SendOptions | null | undefined, callback: Callback<Receipt<R>>): void;
+  /** Says under a name that this member is so far, to all that wait for it with `confirmations`. */
+  confirm(name: string): Promise<void>;
+  confirm(name: string, callback: Callback): void;
+  /** Waits until so many distinct members have confirmed a name, from now on; gives them in the order in which they did. */
+  confirmations(count: number, name: string): Promise<MemberRef[]>;
+  confirmations(count: number, name: string, callback: Callback<MemberRef[]>): void;
+  /** What this member says of itself to all that ask who is there (`data` of `members`): JSON of at most 4 KiB. */
+  setData(value: unknown): Promise<void>;
+  setData(value: unknown, callback: Callback): void;
 }
 
-/** Adds and deletes jobs, awaits results. Keeps the process alive only while a call is pending. */
+/** Adds and deletes jobs, awaits results. Keeps the process alive only while a call is pending, not for its listeners. */
 export class Master extends Member<MemberEvents> {
   constructor(clusterId?: unknown, config?: MasterOptions | null);
   readonly type: "master";

@@ -42,6 +42,7 @@ export const {
   RunTimeoutError,
   TotalTimeoutError,
   NotDurableError,
+  MessagesDroppedError,
 } = assemblage;
 
 export default assemblage;

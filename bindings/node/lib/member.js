@@ -5,9 +5,10 @@
 const { EventEmitter } = require("node:events");
 const { emit, settled } = require("./callbacks.js");
 const { classes, errorOf } = require("./errors.js");
+const { HEARD, readMessage, readReceipt, sending, wholeOf } = require("./messages.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
-const { Code, COLUMNS, Incoming } = require("./wire.js");
+const { Code, COLUMNS, Incoming, jsonOf, parsed } = require("./wire.js");
 
 /** Rows that a batch is taken into. One for all members: batches are handed out one after another. */
 const rows = new Float64Array(1024 * COLUMNS);
@@ -29,6 +30,7 @@ class Member extends EventEmitter {
     this._calls = new Map();
     this._lastToken = 0;
     this._closing = false;
+    this._heard = new Set();
 
     this._check([]);
     for (const name of options.unknown) {
@@ -47,6 +49,7 @@ class Member extends EventEmitter {
     const opened = openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], () => this._take());
     if ("number" in opened) throw errorOf(opened.number, opened.message);
     this._native = opened;
+    for (const event of this._heard) opened.hear(event);
   }
 
   /** Ends the native half; what still waits for an answer hears that the member is closed. */
@@ -106,6 +109,54 @@ class Member extends EventEmitter {
     return { ...rest, leaseLeft, errorMessage };
   }
 
+  /**
+   * Sends a message to `"all"` members, or to those of a `{ group }`, a `{ name }` or a process `{ pid, host }`, or to one `{ member }`, by its
+   * incarnation; only those hear it that have a listener of `message`. Gives to whom it was sent. With `acknowledged` or `request`, limits in
+   * milliseconds, it waits until they have taken it, or replied. `toSelf`: the sender may hear it, too.
+   */
+  send(to, payload, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return settled(callback, (settle) => this._native_("send", settle, ...sending(to, payload, options)));
+  }
+
+  /** Says under a name that this member is so far, to all that wait for it. */
+  confirm(name, callback) {
+    return this._ask(callback, "confirm", String(name));
+  }
+
+  /** Waits until so many distinct members have confirmed a name, from now on; gives them in the order in which they did. */
+  confirmations(count, name, callback) {
+    return settled(callback, (settle) => this._native_("confirmations", settle, wholeOf("count", count), String(name)));
+  }
+
+  /** What this member says of itself to all that ask who is there: JSON of at most 4 KiB. */
+  setData(value, callback) {
+    return settled(callback, (settle) => this._native_("setData", settle, jsonOf(value, "data of a member")));
+  }
+
+  on(event, listener) {
+    super.on(event, listener);
+    return this._hear(event);
+  }
+
+  addListener(event, listener) {
+    return this.on(event, listener);
+  }
+
+  prependListener(event, listener) {
+    super.prependListener(event, listener);
+    return this._hear(event);
+  }
+
+  /** Messages, and who comes and goes, are heard from the first listener on; what is not heard costs nothing. */
+  _hear(event) {
+    if (HEARD.includes(event) && !this._heard.has(event)) {
+      this._heard.add(event);
+      this._native?.hear(event);
+    }
+    return this;
+  }
+
   /** Hands out what has come. Called by the native half, once per batch. */
   _take() {
     const batch = this._native?.take(rows);
@@ -142,6 +193,11 @@ class Member extends EventEmitter {
         return this._closed(a === 0 ? null : errorOf(a, incoming.text(b)));
       case Code.ERROR:
         return this._complain(errorOf(a, incoming.text(b)));
+      case Code.MESSAGE_JSON:
+      case Code.MESSAGE_BYTES:
+        return emit(this, "message", readMessage(code, key, a, b, incoming));
+      case Code.MEMBER:
+        return emit(this, "member", ...JSON.parse(incoming.text(a)));
       default: {
         const settle = this._calls.get(key);
         this._calls.delete(key);
@@ -188,6 +244,8 @@ function answer(settle, code, a, b, incoming) {
     }
     case Code.BYTES:
       return settle(null, incoming.bytes(a));
+    case Code.RECEIPT:
+      return settle(null, readReceipt(a, incoming));
     case Code.JOB_FAILED: {
       const [reason, message] = split(incoming.text(b));
       return settle(Object.assign(errorOf(a, message), { reason }));
@@ -201,15 +259,6 @@ function answer(settle, code, a, b, incoming) {
 function split(text) {
   const end = text.indexOf("\n");
   return [text.slice(0, end), text.slice(end + 1)];
-}
-
-/** A value of a program in any language, which may have called something JSON that is not. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 module.exports = Member;

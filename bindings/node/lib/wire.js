@@ -21,6 +21,10 @@ const Code = Object.freeze({
   JSON: 13,
   BYTES: 14,
   JOB_FAILED: 15,
+  MESSAGE_JSON: 16,
+  MESSAGE_BYTES: 17,
+  MEMBER: 18,
+  RECEIPT: 19,
 });
 
 /** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */
@@ -64,6 +68,15 @@ function jsonOf(value, what) {
   return text;
 }
 
+/** A value of a program in any language, which may have called something JSON that is not. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Lines and bytes of a batch that goes in. */
 class Outgoing {
   constructor() {
@@ -104,6 +117,8 @@ class Incoming {
     this.nextText = 0;
     this.allBytes = batch.blob;
     this.nextByte = 0;
+    this.requests = batch.requests;
+    this.nextRequest = 0;
   }
 
   id() {
@@ -123,9 +138,13 @@ class Incoming {
     return length === this.allBytes.length ? this.allBytes : Buffer.from(this.allBytes.subarray(start, this.nextByte));
   }
 
+  request() {
+    return this.requests[this.nextRequest++];
+  }
+
   flags(count) {
     return Array.from(this.text(count), (flag) => flag === "1");
   }
 }
 
-module.exports = { Code, COLUMNS, Finish, FINISH_COLUMNS, Incoming, Outgoing, bytesOf, jsonOf };
+module.exports = { Code, COLUMNS, Finish, FINISH_COLUMNS, Incoming, Outgoing, bytesOf, jsonOf, parsed };

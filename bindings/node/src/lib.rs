@@ -12,6 +12,7 @@ mod inspect;
 mod log;
 mod mailbox;
 mod master;
+mod messages;
 mod options;
 mod outgoing;
 mod runtime;

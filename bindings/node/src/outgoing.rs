@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use libswarm::{Added, ContentType, DeleteReason, Error, ErrorKind, Event, Job, Outcome, Payload};
+use libswarm::{
+    Added, Change, ContentType, DeleteReason, Error, ErrorKind, Event, Job, MemberRef, Message, Outcome, Payload, Receipt,
+};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
+
+use crate::messages::NativeRequest;
 
 /// Numbers per row: code, key (fence or token), two lengths or values. `lib/wire.js` has the same codes.
 pub const COLUMNS: usize = 4;
@@ -25,6 +29,10 @@ mod code {
     pub const JSON: f64 = 13.0;
     pub const BYTES: f64 = 14.0;
     pub const JOB_FAILED: f64 = 15.0;
+    pub const MESSAGE_JSON: f64 = 16.0;
+    pub const MESSAGE_BYTES: f64 = 17.0;
+    pub const MEMBER: f64 = 18.0;
+    pub const RECEIPT: f64 = 19.0;
 }
 
 /// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
@@ -44,8 +52,12 @@ pub enum Answer {
     Json(String),
     /// How a job ended.
     Outcome(Outcome),
+    /// What became of a message.
+    Receipt(Receipt),
     /// It failed.
     Failed(Error),
+    /// Nobody waits for it, but it failed.
+    Trouble(Error),
 }
 
 /// Makes an answer of a result.
@@ -71,7 +83,7 @@ pub fn to_json(value: &impl serde::Serialize) -> String {
 }
 
 /// One batch, as `take` returns it.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct Batch {
     /// Rows written.
     pub rows: u32,
@@ -83,6 +95,8 @@ pub struct Batch {
     pub text: String,
     /// Bytes in the order of the rows.
     pub blob: Option<Buffer>,
+    /// Those of the messages to which a reply can be sent, in the order of the rows.
+    pub requests: Option<Vec<NativeRequest>>,
 }
 
 /// Writes a batch.
@@ -92,11 +106,12 @@ pub struct Writer<'a> {
     ids: String,
     text: String,
     blob: Vec<u8>,
+    requests: Vec<NativeRequest>,
 }
 
 impl<'a> Writer<'a> {
     pub fn new(rows: &'a mut [f64]) -> Self {
-        Writer { rows, used: 0, ids: String::new(), text: String::new(), blob: Vec::new() }
+        Writer { rows, used: 0, ids: String::new(), text: String::new(), blob: Vec::new(), requests: Vec::new() }
     }
 
     /// Rows still free.
@@ -111,7 +126,8 @@ impl<'a> Writer<'a> {
 
     pub fn finish(self, more: bool) -> Batch {
         let blob = (!self.blob.is_empty()).then(|| self.blob.into());
-        Batch { rows: self.used as u32, more, ids: self.ids, text: self.text, blob }
+        let requests = (!self.requests.is_empty()).then_some(self.requests);
+        Batch { rows: self.used as u32, more, ids: self.ids, text: self.text, blob, requests }
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -134,6 +150,8 @@ impl<'a> Writer<'a> {
             }
             Event::Close(None) => self.row(code::CLOSE, 0.0, 0.0, 0.0),
             Event::Close(Some(error)) => self.error(code::CLOSE, 0, error),
+            Event::Message(message) => self.message(message),
+            Event::Member { change, role, member } => self.member(*change, role, member),
             Event::Error(error) => self.error(code::ERROR, 0, error),
         }
     }
@@ -143,6 +161,8 @@ impl<'a> Writer<'a> {
         match answer {
             Answer::Done => self.row(code::DONE, key, 0.0, 0.0),
             Answer::Failed(error) => self.error(code::FAILED, token, error),
+            Answer::Trouble(error) => self.error(code::ERROR, 0, error),
+            Answer::Receipt(receipt) => self.receipt(token, receipt),
             Answer::Added(jobs) => {
                 jobs.iter().for_each(|job| self.id(&job.id));
                 let existed = jobs.iter().any(|job| job.existed);
@@ -163,16 +183,10 @@ impl<'a> Writer<'a> {
                 let length = self.text(json);
                 self.row(code::JSON, key, length, 0.0);
             }
-            Answer::Outcome(Outcome::Completed(payload)) => match json_text(payload) {
-                Some(text) => {
-                    let length = self.text(text);
-                    self.row(code::JSON, key, length, 0.0);
-                }
-                None => {
-                    self.blob.extend_from_slice(&payload.bytes);
-                    self.row(code::BYTES, key, payload.bytes.len() as f64, 0.0);
-                }
-            },
+            Answer::Outcome(Outcome::Completed(payload)) => {
+                let (length, is_json) = self.payload(payload);
+                self.row(if is_json { code::JSON } else { code::BYTES }, key, length, 0.0);
+            }
             Answer::Outcome(Outcome::Failed(failure)) => {
                 let length = self.text(&format!("{}\n{}", failure.reason, failure.message));
                 self.row(code::JOB_FAILED, key, f64::from(failure.kind() as i32), length);
@@ -182,21 +196,55 @@ impl<'a> Writer<'a> {
 
     fn add(&mut self, job: &Job) {
         self.id(&job.id);
-        let text = json_text(&job.payload);
-        let length = match text {
-            Some(text) => self.text(text),
-            None => {
-                self.blob.extend_from_slice(&job.payload.bytes);
-                job.payload.bytes.len() as f64
-            }
-        };
-        let (code, last) = match (More::of(job), text.is_some()) {
+        let (length, is_json) = self.payload(&job.payload);
+        let (code, last) = match (More::of(job), is_json) {
             (None, true) => (code::ADD_JSON, f64::from(job.deaths)),
             (None, false) => (code::ADD_BYTES, f64::from(job.deaths)),
             (Some(more), true) => (code::ADD_JSON_MORE, self.text(&to_json(&more))),
             (Some(more), false) => (code::ADD_BYTES_MORE, self.text(&to_json(&more))),
         };
         self.row(code, job.fence as f64, length, last);
+    }
+
+    /// The key is 1 if a reply can be sent.
+    fn message(&mut self, message: &Message) {
+        let (length, is_json) = self.payload(message.payload());
+        let from = self.text(&to_json(message.from()));
+        let code = if is_json { code::MESSAGE_JSON } else { code::MESSAGE_BYTES };
+        self.row(code, f64::from(u8::from(message.wants_reply())), length, from);
+        self.requests.extend(NativeRequest::of(message));
+    }
+
+    fn member(&mut self, change: Change, role: &str, member: &MemberRef) {
+        let length = self.text(&to_json(&(change.name(), WithRole { member, role })));
+        self.row(code::MEMBER, 0.0, length, 0.0);
+    }
+
+    /// All but the payloads as JSON, which has the length of each, then the payloads.
+    fn receipt(&mut self, token: u32, receipt: &Receipt) {
+        let size: usize = receipt.replies.iter().flat_map(|(_, payload)| payload).map(|payload| payload.bytes.len()).sum();
+        if size > MAX_JSON {
+            let text = format!("the replies have {size} bytes, the limit is {MAX_JSON}; ask fewer members at once");
+            return self.error(code::FAILED, token, &Error::new(ErrorKind::TooLarge, text));
+        }
+        let replies = receipt.replies.iter().map(|(from, payload)| (from, payload.as_ref().map(shape_of))).collect();
+        let (recipients, missing) = (&receipt.recipients, &receipt.missing);
+        let length = self.text(&to_json(&Outline { recipients, dropped: receipt.dropped, replies, missing }));
+        for payload in receipt.replies.iter().flat_map(|(_, payload)| payload) {
+            self.payload(payload);
+        }
+        self.row(code::RECEIPT, f64::from(token), length, 0.0);
+    }
+
+    /// Appends and gives the length, and whether it is text.
+    fn payload(&mut self, payload: &Payload) -> (f64, bool) {
+        match json_text(payload) {
+            Some(text) => (self.text(text), true),
+            None => {
+                self.blob.extend_from_slice(&payload.bytes);
+                (payload.bytes.len() as f64, false)
+            }
+        }
     }
 
     fn error(&mut self, code: f64, token: u32, error: &Error) {
@@ -222,8 +270,30 @@ impl<'a> Writer<'a> {
     /// Appends and gives the length as JavaScript counts it.
     fn text(&mut self, text: &str) -> f64 {
         self.text.push_str(text);
-        if text.is_ascii() { text.len() as f64 } else { text.encode_utf16().count() as f64 }
+        length_of(text)
     }
+}
+
+/// Which member it is, and what it is.
+#[derive(serde::Serialize)]
+struct WithRole<'a> {
+    #[serde(flatten)]
+    member: &'a MemberRef,
+    role: &'a str,
+}
+
+/// A receipt without the contents of its replies.
+#[derive(serde::Serialize)]
+struct Outline<'a> {
+    recipients: &'a [String],
+    dropped: u64,
+    replies: Vec<(&'a MemberRef, Option<(f64, bool)>)>,
+    missing: &'a [String],
+}
+
+/// The length of a payload, and whether it is text.
+fn shape_of(payload: &Payload) -> (f64, bool) {
+    json_text(payload).map_or((payload.bytes.len() as f64, false), |text| (length_of(text), true))
 }
 
 /// What most jobs do not have, so that their rows have no place for it.
@@ -258,4 +328,9 @@ fn json_text(payload: &Payload) -> Option<&str> {
         ContentType::Json => std::str::from_utf8(&payload.bytes).ok(),
         ContentType::Bytes => None,
     }
+}
+
+/// In UTF-16 units.
+fn length_of(text: &str) -> f64 {
+    if text.is_ascii() { text.len() as f64 } else { text.encode_utf16().count() as f64 }
 }

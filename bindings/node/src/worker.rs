@@ -15,7 +15,7 @@ use crate::{batch, options};
 /// An open worker. Calls name a token, by which `take` answers them.
 #[napi]
 pub struct NativeWorker {
-    session: Option<Session<Worker>>,
+    pub(crate) session: Option<Session<Worker>>,
 }
 
 /// Opens a worker; `wake` is called when there is something to take.
@@ -128,7 +128,7 @@ impl NativeWorker {
 }
 
 impl NativeWorker {
-    fn call<F>(&self, token: u32, call: impl FnOnce(Worker) -> F)
+    pub(crate) fn call<F>(&self, token: u32, call: impl FnOnce(Worker) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,
     {

@@ -77,6 +77,8 @@ export class TotalTimeoutError extends SwarmError {
 }
 /** The jobs were added, but less durably than asked for. */
 export class NotDurableError extends SwarmError {}
+/** Messages for this member were dropped, because it did not take them, or did not read them from Redis. Told as an `error` event. */
+export class MessagesDroppedError extends SwarmError {}
 
 /** Thrown by a handler: the job has failed, whatever its retries. */
 export class PermanentFailure extends Error {

@@ -143,4 +143,8 @@ export interface MemberInfo {
   joinedAt: number;
   /** Milliseconds until its lease ends. */
   leaseLeft: number;
+  /** What it says of itself by `setData`, if it does. */
+  data?: any;
+  /** Messages for it that were dropped, because it did not read its inbox. */
+  dropped: number;
 }

@@ -6,6 +6,8 @@ import assemblage from "../../../bindings/node/index.js";
 
 const { createMaster, createWorker, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
+/** What the driver tells itself, and who it makes up, to see whether something is heard. */
+const PROBE = "driver-node-probe";
 
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -37,6 +39,15 @@ const codeOf = (error) => error.code.replace("SWARM_", "");
 /** The payload of a command, as a program would give it. */
 function valueOf({ payload, type }) {
   return type === "bytes" ? bytes(payload) : JSON.parse(bytes(payload).toString());
+}
+
+/** The JSON text that a language takes as a value. What is no JSON is what cannot be written as JSON. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A result as Node sees it. */
@@ -122,11 +133,20 @@ class Events {
   }
 }
 
+/** Who a message is for. */
+function recipientsOf(to) {
+  if (to === "all") return to;
+  const [kind, name] = to.split(/:(.*)/s);
+  return { [kind]: kind === "pid" ? Number(name) : name };
+}
+
 /** What masters and workers have in common. */
 class Driver {
   events = new Events();
+  #message = null;
 
-  listen(member) {
+  listen(cluster, member) {
+    this.cluster = cluster;
     this.member = member;
     member.on("ready", () => this.onReady(member.incarnation));
     member.on("error", (error) => this.events.push({ event: "error", code: codeOf(error), message: error.message }));
@@ -145,18 +165,77 @@ class Driver {
         return health(this.member);
       case "stats":
         return ok(await this.member.stats());
-      case "event":
-        return ok(await this.events.next(Number(fields.timeout)));
+      case "event": {
+        const { message, ...event } = await this.events.next(Number(fields.timeout));
+        this.#message = message ?? this.#message;
+        return ok(event);
+      }
+      case "listen":
+        return this.#listen();
+      case "watch":
+        return this.#watch();
+      case "send": {
+        const { acknowledged, request, to_self: toSelf } = fields;
+        const limit = (text) => (text === undefined ? undefined : Number(text));
+        const options = { acknowledged: limit(acknowledged), request: limit(request), toSelf: toSelf === "true" };
+        const { recipients, dropped, replies, missing } = await this.member.send(recipientsOf(fields.to), valueOf(fields), options);
+        const shownReplies = replies.map(({ from, payload }) => `${from.name}:${payload === undefined ? "" : JSON.stringify(payload)}`);
+        return ok({ recipients: recipients.length, dropped, missing: missing.length, replies: shownReplies.sort() });
+      }
+      case "reply":
+        this.#message.reply(valueOf(fields));
+        return ok();
+      case "confirm":
+        await this.member.confirm(fields.name);
+        return ok();
+      case "confirmations": {
+        const members = await this.member.confirmations(Number(fields.count), fields.name);
+        return ok({ names: members.map((member) => member.name) });
+      }
+      case "set_data":
+        await this.member.setData(parsed(fields.data));
+        return ok();
       default:
         throw new Error(`no command ${command} here`);
     }
+  }
+
+  /** Answers when the member hears messages, which it shows by hearing its own. */
+  async #listen() {
+    this.member.on("message", (message) => this.onMessage(message));
+    await this.member.ready();
+    const own = { member: this.member.incarnation };
+    while ((await this.member.send(own, PROBE, { toSelf: true })).recipients.length === 0);
+    return ok();
+  }
+
+  onMessage(message) {
+    const { payload, from, wantsReply } = message;
+    if (payload === PROBE) return;
+    this.events.push({ event: "message", message, from: from.name, group: from.group, wants_reply: wantsReply, ...shown(payload) });
+  }
+
+  /** Answers when the member is told who comes and goes, which it shows by being told of another. */
+  async #watch() {
+    let told = false;
+    this.member.on("member", (change, { role, name }) => {
+      if (name === PROBE) told = true;
+      else this.events.push({ event: "member", change, role, name });
+    });
+    await this.member.ready();
+    while (!told) {
+      const probe = createMaster(this.cluster, { ...this.member.config, name: PROBE });
+      await probe.ready();
+      await probe.close();
+    }
+    return ok();
   }
 }
 
 class MasterDriver extends Driver {
   constructor(fields) {
     super();
-    this.listen(createMaster(fields.cluster, optionsOf(fields, "cluster")));
+    this.listen(fields.cluster, createMaster(fields.cluster, optionsOf(fields, "cluster")));
   }
 
   reset() {
@@ -215,13 +294,23 @@ class MasterDriver extends Driver {
         return ok({ ids: jobs.map((job) => job.id), next: next ?? "" });
       }
       case "queues": {
-        const { queues, paused } = await master.queues();
-        return ok({ queues: queues.map(({ priority, task, waiting }) => `${priority}:${task}:${waiting}`), paused });
+        const { queues, paused, chooser } = await master.queues();
+        return ok({ queues: queues.map(({ priority, task, waiting }) => `${priority}:${task}:${waiting}`), paused, chooser: chooser !== "" });
       }
       case "members": {
         const members = await master.members();
-        return ok({ members: members.map(({ role, name, slots, held }) => `${role}:${name}:${slots}:${held}`) });
+        const data = members.map((member) => (member.data === undefined ? "" : JSON.stringify(member.data)));
+        return ok({ members: members.map(({ role, name, slots, held }) => `${role}:${name}:${slots}:${held}`), data });
       }
+      case "choose": {
+        const { worker, limit, tasks } = fields;
+        const choose = (_, workers) => workers.find(({ name }) => name === worker);
+        await master.choose(choose, { within: Number(limit), tasks: tasks && list(tasks) });
+        return ok();
+      }
+      case "stop_choosing":
+        await master.stopChoosing();
+        return ok();
       case "pause":
         await master.pause(fields.task);
         return ok();
@@ -255,7 +344,7 @@ class WorkerDriver extends Driver {
     this.burn = Number(fields.burn);
     this.log = fields.log;
     const worker = createWorker(fields.cluster, workerOptionsOf(fields));
-    this.listen(worker);
+    this.listen(fields.cluster, worker);
     worker.on("add", (job) => this.onAdd(job));
     worker.on("close", (error) => this.onClose(error));
   }

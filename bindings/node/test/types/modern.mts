@@ -3,7 +3,7 @@
 import assemblage, {
   createMaster, createWorker, JobFailedError, NewJob, PermanentFailure, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
 } from "assemblage";
-import type { Added, Candidate, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, Queues, Stats, Worker } from "assemblage";
+import type { Added, Candidate, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, MemberRef, Message, Queues, Receipt, Stats, Worker } from "assemblage";
 
 interface Sum {
   a: number;
@@ -11,6 +11,7 @@ interface Sum {
 }
 
 const master: Master = createMaster("sums", { url: "redis://localhost", lease: 15_000, sentinels: ["a:1"] });
+const worker: Worker<Sum, number> = createWorker<Sum, number>("sums", { slots: 8, requeue: "front" });
 const id: string = await master.addJob({ a: 1, b: 2 }, { id: "one", result: true, resultTtl: 60_000 });
 const ids: string[] = await master.addJobs([1, 2, 3], { result: true });
 const added: Added = await master.add(0);
@@ -35,6 +36,24 @@ master.choose(() => {}, null, (error) => console.log(error?.code));
 await master.stopChoosing();
 // @ts-expect-error neither a worker nor none
 await master.choose(() => 7);
+const receipt: Receipt = await master.send("all", { n: 1 });
+const { replies, missing }: Receipt<number> = await worker.send<number>({ group: "g" }, Buffer.of(1), { request: 100, toSelf: true });
+for (const { from, payload } of replies) console.log(from.pid, payload?.toFixed(), missing.length + receipt.dropped);
+worker.send({ pid: 1, host: "h" }, 1, { acknowledged: 5 }, (error, told) => console.log(error?.code, told?.recipients[0]));
+master.send({ name: "n" }, 1, (error) => console.log(error));
+// @ts-expect-error nobody is meant
+await master.send({ groups: "g" }, 1);
+const heard = (message: Message<string>) => {
+  if (message.wantsReply) message.reply(message.payload.length);
+};
+master.on("message", heard).once("member", (change, member) => console.log(change === "lost", member.role === "worker", member.incarnation));
+worker.on("message", ({ from, payload }) => console.log(from.host, payload));
+// @ts-expect-error there is no such change
+worker.on("member", (change) => console.log(change === "died"));
+const confirmed: MemberRef[] = await master.confirmations(2, "up");
+await worker.confirm("up");
+await worker.setData({ shard: 7 });
+console.log(members[0]?.data.shard, members[0]?.dropped, confirmed.length);
 await master.pause();
 await master.resume("double");
 const revived: number = await master.retryFailed([id]);
@@ -50,7 +69,6 @@ const stats: Stats = await master.stats();
 const health: Health = master.health();
 await master.ready();
 
-const worker: Worker<Sum, number> = createWorker<Sum, number>("sums", { slots: 8, requeue: "front" });
 worker.process(async (job, { signal }) => {
   signal.throwIfAborted();
   const fence: number = job.fence;

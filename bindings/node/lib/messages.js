@@ -1,0 +1,93 @@
+"use strict";
+// Messages between members: what programs give and hear of them.
+
+const { classes, errorOf } = require("./errors.js");
+const { Code, bytesOf, jsonOf, parsed } = require("./wire.js");
+
+/** The events that a member asks for when it has its first listener of them. */
+const HEARD = Object.freeze(["message", "member"]);
+
+/** Numbers of processes, and counts of members, are below this. */
+const MAX_NUMBER = 2 ** 32;
+
+/** What a sender waits for. */
+const Wants = Object.freeze({ NOTHING: 0, ACKNOWLEDGED: 1, REQUEST: 2 });
+
+/** A message that has arrived. */
+class Message {
+  /** Native; it ends with this object. */
+  #request;
+
+  constructor(payload, from, request) {
+    /** A value read from JSON, or a Buffer if the sender gave bytes. */
+    this.payload = payload;
+    /** Who sent it: `{ incarnation, name, group, host, pid }`. */
+    this.from = from;
+    this.#request = request;
+  }
+
+  /** Whether the sender waits for a reply. */
+  get wantsReply() {
+    return this.#request !== undefined;
+  }
+
+  /** Replies, to be sent soon; the first reply counts. */
+  reply(payload) {
+    if (this.#request === undefined) throw new classes.InvalidArgumentError("nobody waits for a reply to this message");
+    const failure = this.#request.reply(contentOf(payload, "reply"));
+    if (failure) throw errorOf(failure.number, failure.message);
+  }
+}
+
+/** A message to send, as the native side takes it. */
+function sending(to, payload, options) {
+  const { acknowledged, request, toSelf = false } = options ?? {};
+  const limits = { acknowledged: limitOf("acknowledged", acknowledged), request: limitOf("request", request) };
+  const wants = limits.request !== undefined ? Wants.REQUEST : limits.acknowledged !== undefined ? Wants.ACKNOWLEDGED : Wants.NOTHING;
+  return [recipientsOf(to), contentOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
+}
+
+/** Who is meant: a kind and its names. */
+function recipientsOf(to) {
+  if (to === "all") return ["all"];
+  const [kind, ...more] = ["group", "name", "member", "pid"].filter((each) => to?.[each] !== undefined && to[each] !== null);
+  if (kind === undefined || more.length > 0) {
+    throw new classes.InvalidArgumentError('a message is for "all", { group }, { name }, { pid, host } or { member }, one of them');
+  }
+  return kind === "pid" ? [kind, String(wholeOf("pid", to.pid)), String(to.host ?? "")] : [kind, String(to[kind])];
+}
+
+function limitOf(name, limit) {
+  if (limit === undefined || limit === null) return undefined;
+  if (limit >= 0) return Number(limit);
+  throw new classes.InvalidArgumentError(`${name} is ${String(limit)}, it must be a number of milliseconds`);
+}
+
+function wholeOf(name, number) {
+  if (Number.isInteger(number) && number >= 0 && number < MAX_NUMBER) return number;
+  throw new classes.InvalidArgumentError(`${name} is ${String(number)}, it must be a whole number`);
+}
+
+/** Bytes as they are, all else as JSON; nothing as `null`. */
+function contentOf(payload, what) {
+  return bytesOf(payload) ?? jsonOf(payload === undefined ? null : payload, what);
+}
+
+/** A message that comes out. */
+function readMessage(code, wantsReply, length, more, incoming) {
+  const payload = code === Code.MESSAGE_JSON ? parsed(incoming.text(length)) : incoming.bytes(length);
+  return new Message(payload, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined);
+}
+
+/** A receipt that comes out. */
+function readReceipt(length, incoming) {
+  const { recipients, dropped, replies, missing } = JSON.parse(incoming.text(length));
+  const replyOf = ([from, shape]) => {
+    if (shape === null) return { from, payload: undefined };
+    const [size, isText] = shape;
+    return { from, payload: isText ? parsed(incoming.text(size)) : incoming.bytes(size) };
+  };
+  return { recipients, dropped, replies: replies.map(replyOf), missing };
+}
+
+module.exports = { HEARD, readMessage, readReceipt, sending, wholeOf };

@@ -1,0 +1,135 @@
+//! Messages between members, and who comes and goes. What a program gives and hears of them is in `lib/messages.js`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libswarm::{Error, ErrorKind, Message, Messages, NewMessage, Payload, To};
+use napi::bindgen_prelude::{Buffer, Either};
+use napi_derive::napi;
+
+use crate::failure::Failure;
+use crate::mailbox::Mailbox;
+use crate::master::NativeMaster;
+use crate::outgoing::{Answer, answer, json_of};
+use crate::worker::NativeWorker;
+
+/// JSON or bytes.
+type Content = Either<String, Buffer>;
+
+/// The native half of a message to which a reply can be sent; it ends with its JavaScript.
+#[napi]
+pub struct NativeRequest {
+    message: Message,
+}
+
+impl NativeRequest {
+    /// The request of a message that wants a reply.
+    pub fn of(message: &Message) -> Option<NativeRequest> {
+        message.wants_reply().then(|| NativeRequest { message: message.clone() })
+    }
+}
+
+#[napi]
+impl NativeRequest {
+    /// Replies; the first one counts.
+    #[napi(catch_unwind)]
+    pub fn reply(&self, content: Content) -> Option<Failure> {
+        self.message.reply(payload(content)).err().map(Failure::from)
+    }
+}
+
+/// The same for masters and workers.
+macro_rules! messages {
+    ($native:ident) => {
+        #[napi]
+        impl $native {
+            /// Hears messages (`message`), or who comes and goes (`member`), from now on. Nobody waits for it: what goes wrong is an event.
+            #[napi(catch_unwind)]
+            pub fn hear(&self, what: String) {
+                if let Some(open) = &self.session {
+                    let member = open.member.clone();
+                    open.threads
+                        .spawn(hear(member.messages(), what, open.mailbox.clone(), move || !member.incarnation().is_empty()));
+                }
+            }
+
+            /// Sends a message; `to` is a kind and its names, `wants` is 1 for acknowledgements and 2 for replies, for up to `limit` milliseconds.
+            #[napi(catch_unwind)]
+            pub fn send(&self, token: u32, to: Vec<String>, content: Content, wants: u32, limit: f64, to_self: bool) {
+                if let Some(open) = &self.session {
+                    let message = new_message(&to, content, wants, limit).map(|message| message.to_self(to_self));
+                    send(&open.member.messages(), open.mailbox.clone(), token, message);
+                }
+            }
+
+            /// Says that this member is so far.
+            #[napi(catch_unwind)]
+            pub fn confirm(&self, token: u32, name: String) {
+                self.call(token, |member| async move { answer(member.messages().confirm(&name).await, |()| Answer::Done) });
+            }
+
+            /// Waits until so many members have confirmed this name; answers who.
+            #[napi(catch_unwind)]
+            pub fn confirmations(&self, token: u32, count: u32, name: String) {
+                self.call(token, move |member| async move {
+                    answer(member.messages().confirmations(count as usize, &name).await, |members| json_of(&members))
+                });
+            }
+
+            /// What the member says of itself, as JSON.
+            #[napi(catch_unwind)]
+            pub fn set_data(&self, token: u32, json: String) {
+                self.call(token, |member| async move { answer(member.messages().set_data(json).await, |()| Answer::Done) });
+            }
+        }
+    };
+}
+
+messages!(NativeMaster);
+messages!(NativeWorker);
+
+async fn hear(messages: Messages, what: String, mailbox: Arc<Mailbox>, is_registered: impl Fn() -> bool) {
+    let heard = if what == "member" { messages.watch().await } else { messages.listen().await };
+    match heard {
+        // Why a member is not registered is told already; once it is, it hears.
+        Err(error) if error.kind() != ErrorKind::Closed && is_registered() => mailbox.answer(0, Answer::Trouble(error)),
+        _ => {}
+    }
+}
+
+fn send(messages: &Messages, mailbox: Arc<Mailbox>, token: u32, message: Result<NewMessage, Error>) {
+    match message {
+        Ok(message) => messages.submit(message, Box::new(move |receipt| mailbox.answer(token, answer(receipt, Answer::Receipt)))),
+        Err(error) => mailbox.answer(token, Answer::Failed(error)),
+    }
+}
+
+fn new_message(to: &[String], content: Content, wants: u32, limit: f64) -> Result<NewMessage, Error> {
+    let to = match to {
+        [kind] if kind == "all" => To::All,
+        [kind, name] if kind == "group" => To::Group(name.clone()),
+        [kind, name] if kind == "name" => To::Name(name.clone()),
+        [kind, name] if kind == "member" => To::Member(name.clone()),
+        [kind, pid, host] if kind == "pid" => {
+            let pid = pid
+                .parse()
+                .map_err(|_| Error::new(ErrorKind::InvalidArgument, format!("`{pid}` is not the number of a process")))?;
+            To::Process { pid, host: host.clone() }
+        }
+        _ => return Err(Error::new(ErrorKind::Internal, "a message from JavaScript is for nobody known")),
+    };
+    let message = NewMessage::new(to, payload(content));
+    let limit = Duration::from_millis(limit as u64);
+    Ok(match wants {
+        1 => message.acknowledged(limit),
+        2 => message.request(limit),
+        _ => message,
+    })
+}
+
+fn payload(content: Content) -> Payload {
+    match content {
+        Either::A(json) => Payload::raw_json(json),
+        Either::B(bytes) => Payload::bytes(&*bytes),
+    }
+}
