@@ -25,6 +25,8 @@ const Code = Object.freeze({
   MESSAGE_BYTES: 17,
   MEMBER: 18,
   RECEIPT: 19,
+  PROCESS: 30,
+  PROCESS_LINE: 31,
 });
 
 /** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */

@@ -33,6 +33,8 @@ mod code {
     pub const MESSAGE_BYTES: f64 = 17.0;
     pub const MEMBER: f64 = 18.0;
     pub const RECEIPT: f64 = 19.0;
+    pub const PROCESS: f64 = 30.0;
+    pub const PROCESS_LINE: f64 = 31.0;
 }
 
 /// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
@@ -99,6 +101,18 @@ pub struct Batch {
     pub requests: Option<Vec<NativeRequest>>,
 }
 
+/// An event, which writes itself.
+pub trait Told {
+    /// Adds one row, and its contents.
+    fn tell(&self, writer: &mut Writer<'_>);
+}
+
+impl Told for Event {
+    fn tell(&self, writer: &mut Writer<'_>) {
+        writer.event(self);
+    }
+}
+
 /// Writes a batch.
 pub struct Writer<'a> {
     rows: &'a mut [f64],
@@ -151,6 +165,8 @@ impl<'a> Writer<'a> {
             Event::Close(None) => self.row(code::CLOSE, 0.0, 0.0, 0.0),
             Event::Close(Some(error)) => self.error(code::CLOSE, 0, error),
             Event::Message(message) => self.message(message),
+            // Nobody can listen to it yet.
+            Event::Kill { .. } => {}
             Event::Member { change, role, member } => self.member(*change, role, member),
             Event::Error(error) => self.error(code::ERROR, 0, error),
         }
@@ -245,6 +261,19 @@ impl<'a> Writer<'a> {
                 (payload.bytes.len() as f64, false)
             }
         }
+    }
+
+    /// An event of a supervisor: its name and what is known, as JSON.
+    pub fn process(&mut self, name: &str, about: &impl serde::Serialize) {
+        let length = self.text(&to_json(&(name, about)));
+        self.row(code::PROCESS, 0.0, length, 0.0);
+    }
+
+    /// A line of a process; what is known besides, as JSON.
+    pub fn process_line(&mut self, line: &[u8], about: &impl serde::Serialize) {
+        self.blob.extend_from_slice(line);
+        let length = self.text(&to_json(about));
+        self.row(code::PROCESS_LINE, 0.0, length, line.len() as f64);
     }
 
     fn error(&mut self, code: f64, token: u32, error: &Error) {
