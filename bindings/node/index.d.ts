@@ -51,9 +51,9 @@ interface MemberEvents {
   ready: [];
   close: [];
   error: [error: SwarmError];
-  /** Heard from soon after the first listener on, also by one that listens before the member is registered. */
+  /** Heard from soon after the first listener is added, be that before or after the member is registered, until the member is closed. */
   message: [message: Message];
-  /** The same. */
+  /** Heard in the same way. */
   member: [change: Change, member: ChangedMember];
 }
 

@@ -21,8 +21,8 @@ async function listen(member) {
 /** Waits until a member hears messages. */
 async function heard(member) {
   await member.ready();
-  const hears = async () => (await member.send({ member: member.incarnation }, "heard?", { toSelf: true })).recipients.length === 1;
-  await until(hears, "it hears");
+  const hearing = async () => (await member.send({ pid: process.pid }, "heard?", { toSelf: true })).recipients;
+  await until(async () => (await hearing()).includes(member.incarnation), "it hears");
 }
 
 const payloads = (messages) => messages.map((message) => message.payload);
@@ -147,6 +147,19 @@ test("a member hears from its first listener on, however and whenever it comes, 
   await until(() => messages.length === 1, "a worker is heard");
 });
 
+test("that a member does not hear is an error event, and nothing waits for it", async (t) => {
+  const server = await RedisServer.start(t);
+  const worker = new Cluster(t, { url: server.url, timeout: 300 }).worker();
+  const errors = [];
+  worker.on("error", (error) => errors.push(error));
+  await worker.ready();
+  server.process.kill("SIGSTOP");
+  worker.on("message", () => {});
+  await until(() => errors.some(({ code, message }) => code === "SWARM_UNAVAILABLE" && message.startsWith("listen: ")), "it is told");
+  await assert.rejects(worker.send("all", 1), { code: /^SWARM_(UNAVAILABLE|OUTCOME_UNKNOWN)$/ });
+  server.process.kill("SIGCONT");
+});
+
 test("who listens for members is told who joins, leaves and is lost; members say something of themselves", async (t) => {
   const cluster = new Cluster(t);
   const changes = [];
@@ -159,7 +172,7 @@ test("who listens for members is told who joins, leaves and is lost; members say
     return changes.length > 0;
   }, "it watches");
   const worker = cluster.worker({ name: "ann", group: "g" });
-  await told("ann");
+  await Promise.all([told("ann"), worker.ready()]);
   const [change, { host, ...member }] = changes.find(([, { name }]) => name === "ann");
   assert.equal(change, "joined");
   assert.deepEqual(member, { incarnation: worker.incarnation, name: "ann", group: "g", pid: process.pid, role: "worker" });
@@ -236,15 +249,21 @@ test("a program that does not take its messages is told how many were dropped", 
     worker.on("message", ({ payload }) => {
       if (payload === "last") say("count", count);
       if (payload !== "block") return void (count += 1);
-      say("blocks", worker.incarnation);
+      say("blocks");
       readSync(0, Buffer.alloc(1));
     });`, { args: [cluster.name] });
   const master = cluster.master();
-  await until(async () => (await master.send({ name: "w" }, "block")).recipients.length === 1, "it hears");
-  const [incarnation] = await it.hears("blocks");
-  for (let n = 0; n < 101; n++) await Promise.all(Array.from({ length: 100 }, () => master.send({ name: "w" }, n)));
+  const [incarnation] = await until(async () => {
+    const { recipients } = await master.send({ name: "w" }, "block");
+    return recipients.length > 0 && recipients;
+  }, "it hears");
+  await it.hears("blocks");
   const inbox = `XLEN {${cluster.name}}:inbox:${incarnation}`;
-  await until(async () => Number((await command(inbox)).slice(1)) <= 64, "all are read");
+  for (let n = 0; n < 101; n++) {
+    const receipts = await Promise.all(Array.from({ length: 100 }, () => master.send({ name: "w" }, n)));
+    assert.ok(receipts.every(({ recipients }) => recipients.length === 1), "its inbox is read");
+    await until(async () => Number((await command(inbox)).slice(1)) <= 64, "they are read");
+  }
   it.child.stdin.write("x");
   const [code, message] = await it.hears("error");
   assert.equal(code, "SWARM_MESSAGES_DROPPED");
@@ -279,13 +298,13 @@ test("listeners do not keep a master's process alive, a request does; and exits 
       if (++count === 500) end();
     });
     worker.on("close", () => { closed = true; });
-    const flood = () => {
+    const flood = async () => {
+      while ((await master.send("all", 0)).recipients.length === 0);
       for (let n = 0; n < 1000; n++) master.send("all", n, { request: 60000 }).catch((error) => error.code === "SWARM_CLOSED" || say(error.code));
     };
-    master.send("all", 0).then(({ recipients }) => flood());`;
+    flood();`;
   for (const end of ["process.exit(0)", "{ worker.terminate(); master.close(); }"]) {
-    const busy = new Program(t, `${begin} const end = () => ${end}; ${talk}
-      worker.once("ready", flood);`, { args: [new Cluster(t).name] });
+    const busy = new Program(t, `${begin} const end = () => ${end}; ${talk}`, { args: [new Cluster(t).name] });
     assert.equal(await busy.end(), 0, busy.errors);
     assert.deepEqual([busy.said, busy.errors], [[], ""]);
   }

@@ -204,8 +204,8 @@ class Driver {
   async #listen() {
     this.member.on("message", (message) => this.onMessage(message));
     await this.member.ready();
-    const own = { member: this.member.incarnation };
-    while ((await this.member.send(own, PROBE, { toSelf: true })).recipients.length === 0);
+    const hearing = async () => (await this.member.send({ pid: process.pid }, PROBE, { toSelf: true })).recipients;
+    while (!(await hearing()).includes(this.member.incarnation));
     return ok();
   }
 

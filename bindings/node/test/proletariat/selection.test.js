@@ -183,11 +183,12 @@ test("a manager that chooses stops cleanly, and is not asked any more", async (t
     const manager = new proletariat.Manager(options);
     manager.workSelectWorker = function () { say("asked"); manager.stop().then(() => say("stopped")); return null; };
     manager.start();
-    const look = setInterval(async () => {
-      if (!manager._peer.connected || !(await manager._peer.master.queues()).chooser) return;
-      clearInterval(look);
-      say("chooses");
-    }, 5);`);
+    // One look after the other, so that it is said once.
+    const look = async () => {
+      if (manager._peer.connected && (await manager._peer.master.queues()).chooser) say("chooses");
+      else setTimeout(look, 5);
+    };
+    look();`);
   await program.hears("chooses");
   const client = parts.client();
   await Promise.all([named(parts, "ann"), connected(client)]);
