@@ -2,12 +2,14 @@ import { EventEmitter } from "node:events";
 import type { SwarmError } from "./types/errors.js";
 import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
 import type { Change, ChangedMember, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
+import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 
 export * from "./types/errors.js";
 export * from "./types/info.js";
 export * from "./types/messages.js";
 export * from "./types/options.js";
+export * from "./types/processes.js";
 
 /** Called once: with an error, or with `null` and the outcome. */
 export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError | null, value?: T, ...more: More) => void;
@@ -350,6 +352,88 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   deleteJob(): Promise<boolean>;
   deleteJob(callback: Callback<boolean>): void;
 }
+
+interface SupervisorEvents {
+  started: [process: RunningProcess];
+  ready: [process: RunningProcess];
+  /** It has been reaped, and all its lines were told before. What is left of its group is being stopped. */
+  exited: [exit: ProcessExit];
+  /** Processes of this id failed too often in a short time; only a reload starts one again. */
+  gaveUp: [process: ProcessId];
+  /** Only with the option `lines`. */
+  line: [line: ProcessLine];
+  /** So many lines or other events were dropped, because this process was too busy to take them. */
+  dropped: [dropped: { lines: number; events: number }];
+  /** A reload is complete. */
+  reloaded: [];
+  /** A reload ended at the process of this id, or because the supervisor was stopped (`null`). */
+  reloadFailed: [failure: { id: number | null; error: SwarmError }];
+  /** Of `handleSignals`; what follows from it is told next. */
+  signal: [name: "SIGHUP" | "SIGTERM" | "SIGINT"];
+  /** All processes are gone. The last event. */
+  stopped: [];
+}
+
+/**
+ * Keeps processes running on this machine, and leaves none behind; needs no Redis. Keeps this process alive from its first `spawn` until it has
+ * stopped. Fails with a ClosedError after a stop.
+ */
+export class Supervisor extends Emitter<SupervisorEvents> {
+  constructor(options?: SupervisorOptions | null);
+  readonly type: "supervisor";
+
+  /**
+   * Runs a program, and gives the ids of its processes, as many as its `count`. A command that cannot be started is told by `exited`, and tried
+   * again like any other that failed. Fails with an InvalidArgumentError for options out of their bounds, a TooLargeError for a name over 256 bytes.
+   */
+  spawn(command: string, args?: readonly unknown[] | null, options?: ProgramOptions | null): Promise<number[]>;
+  spawn(command: string, options: ProgramOptions): Promise<number[]>;
+  spawn(command: string, callback: Callback<number[]>): void;
+  spawn(command: string, args: readonly unknown[] | ProgramOptions | null | undefined, callback: Callback<number[]>): void;
+  spawn(
+    command: string,
+    args: readonly unknown[] | null | undefined,
+    options: ProgramOptions | null | undefined,
+    callback: Callback<number[]>,
+  ): void;
+
+  /**
+   * Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. Fails with a NotFoundError if
+   * there is none, as after it ended with code 0.
+   */
+  kill(id: number): Promise<void>;
+  kill(id: number, callback: Callback): void;
+
+  /**
+   * Replaces all processes, one after another: starts another, waits until it is ready, and stops the old one. Ends at the first that fails, with an
+   * UnavailableError or TimeoutError; the old one and all behind it stay. A call during a reload waits for another, which several calls share.
+   */
+  reload(): Promise<void>;
+  reload(callback: Callback): void;
+
+  /** Stops all processes at the same time. Answered when nothing of them is left, also to a further call. */
+  stop(): Promise<void>;
+  stop(callback: Callback): void;
+
+  /**
+   * From now on SIGHUP reloads, SIGTERM and SIGINT stop, and none of them ends this process, not even after the stop. Heard by the event loop, on the
+   * main thread only: a busy program reacts late, a thread is refused with an InvalidArgumentError.
+   */
+  handleSignals(): this;
+
+  /** All processes, and the ids that have none at the moment, in the order of their ids. During a reload an id may have two. Empty after the stop. */
+  list(): ProcessInfo[];
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Creates a supervisor without processes. Throws an InvalidArgumentError for bad options, and on Windows. */
+export function createSupervisor(options?: SupervisorOptions | null): Supervisor;
+
+/**
+ * Says that this process is ready to the supervisor that started it with `ready: "explicit"`. False if nobody waits for it: it has no supervisor, or has
+ * said so before. Throws an InvalidArgumentError if `SWARM_READY_FD` is no open descriptor, and in threads other than the main one.
+ */
+export function ready(): boolean;
 
 /** Creates a master, which starts to connect at once. Throws an InvalidArgumentError for bad options. */
 export function createMaster(clusterId?: unknown, config?: MasterOptions | null): Master;

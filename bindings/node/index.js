@@ -7,6 +7,8 @@ const { setLogger } = require("./lib/log.js");
 const Master = require("./lib/master.js");
 const native = require("./lib/native.js");
 const { NewJob } = require("./lib/new_job.js");
+const ready = require("./lib/ready.js");
+const Supervisor = require("./lib/supervisor.js");
 const Worker = require("./lib/worker.js");
 
 /** A master of the cluster: adds and deletes jobs, awaits their results. */
@@ -19,9 +21,16 @@ function createWorker(clusterId, config) {
   return new Worker(clusterId, config);
 }
 
+/** A supervisor of processes, without any yet. Needs no Redis. */
+function createSupervisor(options) {
+  return new Supervisor(options);
+}
+
 module.exports = {
   createMaster,
+  createSupervisor,
   createWorker,
+  ready,
   setLogger,
   version: native.version(),
   Job,
@@ -29,6 +38,7 @@ module.exports = {
   NewJob,
   PermanentFailure,
   RetryAfter,
+  Supervisor,
   Worker,
   ...classes,
 };

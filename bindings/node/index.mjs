@@ -2,7 +2,9 @@ import assemblage from "./index.js";
 
 export const {
   createMaster,
+  createSupervisor,
   createWorker,
+  ready,
   setLogger,
   version,
   Job,
@@ -10,6 +12,7 @@ export const {
   NewJob,
   PermanentFailure,
   RetryAfter,
+  Supervisor,
   Worker,
   SwarmError,
   InvalidArgumentError,

@@ -1,19 +1,15 @@
 "use strict";
-// What masters and workers have in common: the native half, the calls that wait for an answer, and the turn in which
-// events and answers are handed out.
+// What masters and workers have in common.
 
-const { EventEmitter } = require("node:events");
+const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
 const { classes, errorOf } = require("./errors.js");
-const { HEARD, readMessage, readReceipt, recipientsOf, sending, wholeOf } = require("./messages.js");
+const { HEARD, readMessage, recipientsOf, sending, wholeOf } = require("./messages.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
-const { Code, COLUMNS, Incoming, jsonOf, parsed } = require("./wire.js");
+const { Code, jsonOf } = require("./wire.js");
 
-/** Rows that a batch is taken into. One for all members: batches are handed out one after another. */
-const rows = new Float64Array(1024 * COLUMNS);
-
-class Member extends EventEmitter {
+class Member extends Channel {
   constructor(type, clusterId, config) {
     super();
     const options = memberOptions(clusterId, config);
@@ -26,9 +22,6 @@ class Member extends EventEmitter {
     this._cluster = options.cluster;
     this._settings = options.settings;
     this._wantedTasks = options.tasks;
-    this._native = null;
-    this._calls = new Map();
-    this._lastToken = 0;
     this._closing = false;
     this._heard = new Set();
 
@@ -46,44 +39,8 @@ class Member extends EventEmitter {
 
   /** Opens the native half; fails only for want of threads. */
   _open(openNative, tasks = []) {
-    const opened = openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], () => this._take());
-    if ("number" in opened) throw errorOf(opened.number, opened.message);
-    this._native = opened;
-    for (const event of this._heard) opened.hear(event);
-  }
-
-  /** Ends the native half; what still waits for an answer hears that the member is closed. */
-  _release() {
-    if (this._native === null) return;
-    this._native.keepAlive(false);
-    this._native.release();
-    this._native = null;
-    const calls = [...this._calls.values()];
-    this._calls.clear();
-    for (const settle of calls) settle(this._closedError());
-  }
-
-  _closedError() {
-    return new classes.ClosedError(`the ${this.type} is closed`);
-  }
-
-  /** Registers who hears the answer of a native call, and gives the token to call with. */
-  _expect(settle) {
-    if (this._native === null) throw this._closedError();
-    const token = (this._lastToken = (this._lastToken % 0xffffffff) + 1);
-    this._calls.set(token, settle);
-    return token;
-  }
-
-  /** A native call that is answered by its token. */
-  _ask(callback, method, ...args) {
-    return settled(callback, (settle) => this._native_(method, settle, ...args));
-  }
-
-  _native_(method, settle, ...args) {
-    const token = this._expect(settle);
-    this._native[method](token, ...args);
-    return token;
+    super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
+    for (const event of this._heard) this._native.hear(event);
   }
 
   /**
@@ -163,29 +120,10 @@ class Member extends EventEmitter {
     return this;
   }
 
-  /** Hands out what has come. Called by the native half, once per batch. */
-  _take() {
-    const batch = this._native?.take(rows);
-    if (!batch) return;
-    const incoming = new Incoming(batch);
-    const end = batch.rows * COLUMNS;
-    for (let at = 0; at < end; at += COLUMNS) {
-      const code = rows[at];
-      if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
-      else this._told(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
-    }
-    // Not at once: other events of the loop have their turn between two batches.
-    if (batch.more) setImmediate(() => this._take());
-    this._answered();
-  }
-
   /** Events of jobs and of the registration; workers have them all. */
   _event(code, key, a, b, incoming) {
     if (code === Code.READY) this._registered(incoming.id());
   }
-
-  /** After a batch. */
-  _answered() {}
 
   _registered(incarnation) {
     this.incarnation = incarnation;
@@ -206,11 +144,8 @@ class Member extends EventEmitter {
         return emit(this, "kill", ...JSON.parse(incoming.text(a)));
       case Code.MEMBER:
         return emit(this, "member", ...JSON.parse(incoming.text(a)));
-      default: {
-        const settle = this._calls.get(key);
-        this._calls.delete(key);
-        return answer(settle ?? ignore, code, a, b, incoming);
-      }
+      default:
+        return super._told(code, key, a, b, incoming);
     }
   }
 
@@ -226,47 +161,8 @@ class Member extends EventEmitter {
 
 Member.prototype.incarnation = "";
 
-function ignore() {}
-
 function taskSettings(tasks) {
   return tasks.flatMap((task) => ["task", task]);
-}
-
-/** Reads an answer to its end, whether or not somebody still waits for it, and gives it. */
-function answer(settle, code, a, b, incoming) {
-  switch (code) {
-    case Code.DONE:
-      return settle(null);
-    case Code.FAILED:
-      return settle(errorOf(a, incoming.text(b)));
-    case Code.ADDED: {
-      const ids = [];
-      for (let i = 0; i < a; i++) ids.push(incoming.id());
-      return settle(null, ids, b === 0 ? null : incoming.flags(a));
-    }
-    case Code.FLAGS:
-      return settle(null, incoming.flags(a));
-    case Code.JSON: {
-      const text = incoming.text(a);
-      return settle(null, text === "" ? undefined : parsed(text));
-    }
-    case Code.BYTES:
-      return settle(null, incoming.bytes(a));
-    case Code.RECEIPT:
-      return settle(null, readReceipt(a, incoming));
-    case Code.JOB_FAILED: {
-      const [reason, message] = split(incoming.text(b));
-      return settle(Object.assign(errorOf(a, message), { reason }));
-    }
-    default:
-      return settle(new classes.InternalError(`an answer has the unknown code ${code}`));
-  }
-}
-
-/** The first line of a text, and all after it. */
-function split(text) {
-  const end = text.indexOf("\n");
-  return [text.slice(0, end), text.slice(end + 1)];
 }
 
 function exitCodeOf(code) {

@@ -112,4 +112,4 @@ function batchOf(jobs) {
   return { lines: batch.text, bytes: batch.allBytes };
 }
 
-module.exports = { NewJob, batchOf, packed, packer, sizeOf };
+module.exports = { NewJob, appendParts, batchOf, packed, packer, sizeOf };

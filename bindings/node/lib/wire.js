@@ -26,6 +26,8 @@ const Code = Object.freeze({
   MEMBER: 18,
   RECEIPT: 19,
   KILL: 20,
+  PROCESS: 30,
+  PROCESS_LINE: 31,
 });
 
 /** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */

@@ -17,4 +17,6 @@ mod options;
 mod outgoing;
 mod runtime;
 mod session;
+#[cfg(unix)]
+mod supervisor;
 mod worker;

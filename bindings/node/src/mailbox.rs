@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use libswarm::Event;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 
-use crate::outgoing::{Answer, Batch, Writer};
+use crate::outgoing::{Answer, Batch, Told, Writer};
 
 /// Events taken from the core at once.
 const CHUNK: usize = 16;
@@ -19,7 +18,7 @@ const FULL: usize = 1 << 20;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 
-/// One per member.
+/// One per member or supervisor.
 pub struct Mailbox {
     wake: Wake,
     /// A wake is on its way, so that none is sent per event or answer.
@@ -49,7 +48,7 @@ impl Mailbox {
 
     /// Fills `rows` with events, then with answers that were there before these events were taken: so an answer never
     /// overtakes an event that came before it.
-    pub fn take(&self, rows: &mut [f64], take_events: impl Fn(usize) -> Vec<Event>) -> Batch {
+    pub fn take<E: Told>(&self, rows: &mut [f64], take_events: impl Fn(usize) -> Vec<E>) -> Batch {
         self.woken.store(false, Ordering::Release);
         let mut writer = Writer::new(rows);
         let answers = self.answers().len();
@@ -59,7 +58,7 @@ impl Mailbox {
                 return writer.finish(true);
             }
             let events = take_events(wanted);
-            events.iter().for_each(|event| writer.event(event));
+            events.iter().for_each(|event| event.tell(&mut writer));
             if events.len() < wanted {
                 break;
             }

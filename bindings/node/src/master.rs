@@ -39,7 +39,7 @@ impl NativeMaster {
     /// Takes events and answers into `rows`; again while `more`.
     #[napi(catch_unwind)]
     pub fn take(&self, mut rows: Float64ArraySlice<'_>) -> Option<Batch> {
-        // SAFETY: the array is private to lib/member.js and not shared, and JavaScript does not run during this call.
+        // SAFETY: the array is private to lib/channel.js and not shared, and JavaScript does not run during this call.
         let rows = unsafe { rows.as_mut() };
         self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
     }

@@ -34,6 +34,8 @@ mod code {
     pub const MEMBER: f64 = 18.0;
     pub const RECEIPT: f64 = 19.0;
     pub const KILL: f64 = 20.0;
+    pub const PROCESS: f64 = 30.0;
+    pub const PROCESS_LINE: f64 = 31.0;
 }
 
 /// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
@@ -98,6 +100,18 @@ pub struct Batch {
     pub blob: Option<Buffer>,
     /// Those of the messages to which a reply can be sent, in the order of the rows.
     pub requests: Option<Vec<NativeRequest>>,
+}
+
+/// An event, which writes itself.
+pub trait Told {
+    /// Adds one row, and its contents.
+    fn tell(&self, writer: &mut Writer<'_>);
+}
+
+impl Told for Event {
+    fn tell(&self, writer: &mut Writer<'_>) {
+        writer.event(self);
+    }
 }
 
 /// Writes a batch.
@@ -250,6 +264,19 @@ impl<'a> Writer<'a> {
                 (payload.bytes.len() as f64, false)
             }
         }
+    }
+
+    /// An event of a supervisor: its name and what is known, as JSON.
+    pub fn process(&mut self, name: &str, about: &impl serde::Serialize) {
+        let length = self.text(&to_json(&(name, about)));
+        self.row(code::PROCESS, 0.0, length, 0.0);
+    }
+
+    /// A line of a process; what is known besides, as JSON.
+    pub fn process_line(&mut self, line: &[u8], about: &impl serde::Serialize) {
+        self.blob.extend_from_slice(line);
+        let length = self.text(&to_json(about));
+        self.row(code::PROCESS_LINE, 0.0, length, line.len() as f64);
     }
 
     fn error(&mut self, code: f64, token: u32, error: &Error) {

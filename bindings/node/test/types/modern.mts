@@ -1,8 +1,9 @@
 // An ES module in the modern manner.
 
 import assemblage, {
-  createMaster, createWorker, JobFailedError, NewJob, PermanentFailure, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
+  createMaster, createSupervisor, createWorker, JobFailedError, NewJob, PermanentFailure, ready, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
 } from "assemblage";
+import type { ProcessExit, ProcessInfo, Supervisor } from "assemblage";
 import type { Added, Candidate, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, MemberRef, Message, Queues, Receipt, Stats, Worker } from "assemblage";
 
 interface Sum {
@@ -98,6 +99,24 @@ worker.process(async () => "text");
 await worker.drain();
 await worker.terminate({ grace: 1000 });
 await master.close();
+
+const supervisor: Supervisor = createSupervisor({ grace: 100, backoff: { type: "fixed", delay: 5 }, maxRespawns: 0, lines: true }).handleSignals();
+const [first = 0]: number[] = await supervisor.spawn("sh", ["-c", 1], { env: { A: "b", B: undefined }, cpus: [0], count: 2, ready: "explicit" });
+supervisor.spawn("true", { cpus: "0,2-3" }, (error, ids) => console.log(error?.code, ids?.length));
+supervisor.on("exited", ({ reason, code, signal, respawn }: ProcessExit) => console.log(reason === "code" ? code?.toFixed() : signal, respawn))
+  .on("line", ({ line, stream }) => console.log(stream === "stderr", line.toString("latin1")))
+  .once("reloadFailed", ({ id: at, error }) => console.log(at, error.retryable))
+  .once("stopped", () => {});
+// @ts-expect-error there is no such event
+supervisor.on("crashed", () => {});
+// @ts-expect-error no shell reads commands
+await supervisor.spawn("true", [], { shell: true });
+await supervisor.kill(first);
+supervisor.reload((error) => console.log(error?.code));
+const states: ProcessInfo["state"][] = supervisor.list().map(({ state }) => state);
+await supervisor.stop();
+const wanted: boolean = ready();
+void [states, wanted];
 
 setLogger(({ level, target, message }) => console.log(level, target, message), { level: "debug" });
 setLogger(null);

@@ -1,0 +1,3 @@
+export * from "./index.js";
+import * as clustr from "./index.js";
+export default clustr;

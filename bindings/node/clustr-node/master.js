@@ -1,0 +1,142 @@
+"use strict";
+// The first process of the cluster: knows who is there, and reloads those that it has spawned.
+
+const { call } = require("../lib/callbacks.js");
+const Part = require("./part.js");
+
+const GROUP = "master";
+
+/** How long a reload waits for one worker to end and its follower to register, in milliseconds. */
+const RELOAD_LIMIT = 30_000;
+
+/** Exit code after SIGTERM, and of workers that are reloaded. */
+const TERMINATED = 15;
+const RELOADED = 1;
+
+class Master extends Part {
+  constructor(config) {
+    super("master", config, GROUP);
+    this.clusterInfo = {};
+    this.workerConfigs = [];
+    this.onClusterStarted = (callback) => void (this._onStarted = callback);
+    this.onClusterReloaded = (callback) => void (this._onReloaded = callback);
+    this._onStarted = this._onReloaded = () => {};
+    this._started = false;
+    /** Spawned, and registered since. */
+    this._ids = new Set();
+    this._seen = new Set();
+    /** Who waits for an id in a reload. */
+    this._waits = new Map();
+    this._reloading = null;
+    this._reloadAgain = false;
+    /** This machine, as members name it. */
+    this._host = undefined;
+    this._member.on("member", (change, { pid, host }) => {
+      if (change !== "joined" && host === this._host) this._forget(pid);
+    });
+    process.on("SIGTERM", () => this.close(TERMINATED));
+    process.on("SIGHUP", () => this._reload());
+  }
+
+  static create(config) {
+    return new Master(config);
+  }
+
+  _spawned(list, pending) {
+    this.workerConfigs = [...list];
+    this._started = false;
+    Promise.all(pending).then((ids) => {
+      for (const id of ids) if (id !== undefined) this._ids.add(id);
+      this._check();
+    });
+  }
+
+  _bubbling() {
+    return { "cluster-master-pid": this.pid, ...super._bubbling() };
+  }
+
+  _hears(channel, { meta }, message) {
+    if (channel === "registration") this._register(meta, message.from.host);
+    else if (channel === "clusterInfo") message.reply({ meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
+  }
+
+  _register({ pid, group }, host) {
+    // Processes are named by pid on one machine.
+    this._host = host;
+    const pids = (this.clusterInfo[group] ??= []);
+    if (pids.includes(pid)) return;
+    pids.push(pid);
+    this.emit("workerRegistered", pid);
+    const id = this._supervisor?.list().find((info) => info.pid === pid)?.id;
+    this.log(`info - masterModule - onWorkerRegistered - ${JSON.stringify({ pid, group, workerCount: this._ids.size })}`);
+    if (id === undefined) return;
+    this._seen.add(id);
+    this._check();
+    this._waits.get(id)?.();
+  }
+
+  /** Started: every process that was spawned here has registered. */
+  _check() {
+    if (this._started || this._ids.size === 0 || ![...this._ids].every((id) => this._seen.has(id))) return;
+    this._started = true;
+    call(this._onStarted, this._ids.size);
+  }
+
+  _forget(pid) {
+    for (const [group, pids] of Object.entries(this.clusterInfo)) {
+      const left = pids.filter((each) => each !== pid);
+      if (left.length > 0) this.clusterInfo[group] = left;
+      else delete this.clusterInfo[group];
+    }
+  }
+
+  _exited({ id, pid, respawn }) {
+    this._forget(pid);
+    if (respawn !== null) return;
+    this._ids.delete(id);
+    this._waits.get(id)?.();
+  }
+
+  /** Replaces those that are registered, the last first. One that was asked for meanwhile follows. */
+  async _reload() {
+    if (this._reloading !== null) {
+      this._reloadAgain = true;
+      return;
+    }
+    do {
+      this._reloadAgain = false;
+      this._reloading = this._reloadAll();
+      await this._reloading;
+      this._reloading = null;
+    } while (this._reloadAgain && this._ending === null);
+  }
+
+  async _reloadAll() {
+    const registered = new Set(Object.values(this.clusterInfo).flat());
+    const processes = this._supervisor?.list().filter(({ pid }) => registered.has(pid)).reverse() ?? [];
+    for (const { id, pid } of processes) {
+      if (this._ending !== null) return;
+      const followed = this._follower(id);
+      this.emitKill(pid, RELOADED);
+      await followed;
+      await new Promise((resolve) => setTimeout(resolve, this._reloadDelay));
+    }
+    if (this._ending === null && processes.length > 0) call(this._onReloaded, this._ids.size);
+  }
+
+  /** Resolves when another process of this id has registered, or will not. */
+  _follower(id) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(end, RELOAD_LIMIT);
+      const waits = this._waits;
+      waits.set(id, end);
+      function end() {
+        clearTimeout(timer);
+        waits.delete(id);
+        resolve();
+      }
+    });
+  }
+}
+
+module.exports = Master;

@@ -1,0 +1,213 @@
+"use strict";
+// What masters and workers have in common: a process that sends and hears messages, and spawns others.
+
+const { EventEmitter } = require("node:events");
+const path = require("node:path");
+const { createSupervisor, createWorker } = require("../index.js");
+const { call } = require("../lib/callbacks.js");
+const addressOf = require("./address.js");
+const { bubbling, commandOf, parse } = require("./argv.js");
+
+/** Time between two workers of a reload, and before a registration, in milliseconds. */
+const RELOAD_DELAY = 500;
+
+/** Time for the last messages before the process exits, in milliseconds. */
+const FAREWELL = 5000;
+
+const COUNTERS = [
+  "emitPublic", "emitPrivate", "emitGroup", "emitKill", "emitConfirmation", "onMessage", "onPublic", "onGroup", "onPrivate",
+  "spawnChildProcess", "respawnChildProcess", "receivedConfirmations", "successfulConfirmations",
+];
+
+/** What is sent to others is heard by the sender, too, as in Redis. */
+const EVERYBODY = { toSelf: true };
+
+class Part extends EventEmitter {
+  constructor(type, config, group) {
+    super();
+    const options = parse(process.argv.slice(2));
+    this.config = { ...config };
+    this.stats = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
+    this.pid = process.pid;
+    this.logger = this.config.logger ?? console.log;
+    this.publisher = this.config.publisher;
+    this.subscriber = this.config.subscriber;
+    this.logOptions = { verbose: options.verbose, "cluster-verbose": options["cluster-verbose"] };
+    this._type = type;
+    this._group = group;
+    this._options = options;
+    this._reloadDelay = this.config.reloadDelay || RELOAD_DELAY;
+    this._listeners = { public: [], private: [], group: [] };
+    this._confirmations = [];
+    this._kill = (done) => done();
+    this._supervisor = null;
+    this._ending = null;
+
+    const { cluster, options: address, env } = addressOf(this.config);
+    this._env = env;
+    // A worker without a handler: it is given nothing, and keeps the process alive.
+    this._member = createWorker(cluster, { ...address, group, name: type });
+    this._member.on("error", (error) => this._complain(error));
+    this._member.on("message", (message) => this._heard(message));
+  }
+
+  onPublic(callback) {
+    this._listeners.public.push(callback);
+  }
+
+  onPrivate(callback) {
+    this._listeners.private.push(callback);
+  }
+
+  onGroup(callback) {
+    this._listeners.group.push(callback);
+  }
+
+  /** `callback(done)` is called when this process is told to end; it ends when `done` is called. The last one counts. */
+  onKill(callback) {
+    this._kill = callback;
+  }
+
+  /** Whenever so many have confirmed it, `callback` is given their messages. */
+  onConfirmation(count, identifier, callback) {
+    this._confirmations.push({ count, identifier, callback, messages: [] });
+  }
+
+  emitPublic(data) {
+    this._emit("emitPublic", "all", "public", data);
+  }
+
+  emitPrivate(pid, data) {
+    this._emit("emitPrivate", { pid: Number(pid) }, "private", data);
+  }
+
+  emitGroup(group, data) {
+    this._emit("emitGroup", { group: String(group) }, "group", data);
+  }
+
+  emitKill(pid, code = 0) {
+    this._emit("emitKill", { pid: Number(pid) }, "kill", code);
+  }
+
+  emitConfirmation(identifier) {
+    this._emit("emitConfirmation", "all", "confirmation", identifier);
+  }
+
+  /** Runs programs and keeps them running, until this process ends. */
+  spawn(list) {
+    for (const { file } of list) if (!file) throw new Error("worker file is missing");
+    const ids = list.map((entry) => {
+      this.stats.spawnChildProcess++;
+      const [command, args] = commandOf(entry, this._bubbling());
+      const cpus = entry.cpu === undefined || entry.cpu === null ? undefined : String(entry.cpu);
+      const options = { cpus, name: path.basename(entry.file), env: this._env, respawn: entry.respawn !== false };
+      return this._supervise().spawn(command, args, options).then(([id]) => id, (error) => this._complain(error));
+    });
+    this._spawned(list, ids);
+  }
+
+  /** Their ids will come; undefined for one that cannot be run. */
+  _spawned() {}
+
+  /** Ends what this process has spawned, leaves the cluster, and exits. */
+  close(code = 1) {
+    this._ending ??= this._end(code);
+  }
+
+  /** Calls the logger, if the command line says so. */
+  log(message) {
+    if (this.logOptions.verbose === true || this.logOptions["cluster-verbose"] === true) this.logger(message);
+  }
+
+  setLogger(logger) {
+    this.logger = logger;
+  }
+
+  async _end(code) {
+    const late = new Promise((resolve) => setTimeout(resolve, FAREWELL));
+    await this._supervisor?.stop().catch(() => {});
+    await Promise.race([this._member.terminate({ grace: 0 }).catch(() => {}), late]);
+    this.removeAllListeners();
+    process.exit(code);
+  }
+
+  /** Asks the program to agree, and ends. */
+  _killed(code) {
+    call(this._kill, () => this.close(code));
+  }
+
+  /** Options of the command line that spawned processes get, too. */
+  _bubbling() {
+    return bubbling(this._options);
+  }
+
+  _supervise() {
+    if (this._supervisor !== null) return this._supervisor;
+    const { grace = 5000 } = this.config;
+    // Tried for ever, as they were, but not without a pause.
+    const supervisor = createSupervisor({ grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
+    supervisor.on("line", ({ line, stream }) => console[stream === "stdout" ? "log" : "error"](String(line)));
+    supervisor.on("exited", (exit) => {
+      if (exit.respawn !== null) this.stats.respawnChildProcess++;
+      this.log(`info - ${this._type}Module - ${exit.name} ${exit.pid} ${exit.message}`);
+      this._exited(exit);
+    });
+    this._supervisor = supervisor;
+    return supervisor;
+  }
+
+  /** A process that was spawned here has ended. */
+  _exited() {}
+
+  _emit(counter, to, channel, data) {
+    this.stats[counter]++;
+    this._send(to, channel, data, EVERYBODY).catch((error) => this._complain(error));
+  }
+
+  _send(to, channel, data, options) {
+    return this._member.send(to, { channel, meta: { pid: this.pid, group: this._group }, data }, options);
+  }
+
+  _heard(message) {
+    const { channel, meta, data } = message.payload ?? {};
+    this.stats.onMessage++;
+    switch (channel) {
+      case "public":
+      case "private":
+      case "group":
+        this.stats[`on${channel[0].toUpperCase()}${channel.slice(1)}`]++;
+        for (const listener of [...this._listeners[channel]]) call(listener, { meta, data });
+        break;
+      case "kill":
+        this._killed(data);
+        break;
+      case "confirmation":
+        this._confirmed({ meta, data });
+        break;
+      default:
+        this._hears(channel, { meta, data }, message);
+    }
+  }
+
+  /** What only masters hear. */
+  _hears() {}
+
+  _confirmed(message) {
+    for (const wait of this._confirmations.filter(({ identifier }) => identifier === message.data)) {
+      this.stats.receivedConfirmations++;
+      wait.messages.push(message);
+      if (wait.messages.length < wait.count) continue;
+      this.stats.successfulConfirmations++;
+      call(wait.callback, wait.messages.splice(0));
+    }
+  }
+
+  /** Trouble of the background: an event, or a warning, as it is no reason to end the process. */
+  _complain(error) {
+    if (this._ending !== null) return;
+    if (this.listenerCount("error") > 0) this.emit("error", error);
+    else process.emitWarning(error);
+  }
+}
+
+module.exports = Part;

@@ -1,0 +1,132 @@
+"use strict";
+// What masters, workers and supervisors have in common: the native half, the calls that wait for an answer, and the turn in
+// which events and answers are handed out.
+
+const { EventEmitter } = require("node:events");
+const { settled } = require("./callbacks.js");
+const { classes, errorOf } = require("./errors.js");
+const { readReceipt } = require("./messages.js");
+const { Code, COLUMNS, Incoming, parsed } = require("./wire.js");
+
+/** Rows that a batch is taken into. One for all: batches are handed out one after another. */
+const rows = new Float64Array(1024 * COLUMNS);
+
+class Channel extends EventEmitter {
+  constructor() {
+    super();
+    this._native = null;
+    this._calls = new Map();
+    this._lastToken = 0;
+  }
+
+  /** Opens the native half by `openNative(wake)`. */
+  _open(openNative) {
+    const opened = openNative(() => this._take());
+    if ("number" in opened) throw errorOf(opened.number, opened.message);
+    this._native = opened;
+  }
+
+  /** Ends the native half; what still waits for an answer hears that it is closed. */
+  _release() {
+    if (this._native === null) return;
+    this._native.keepAlive(false);
+    this._native.release();
+    this._native = null;
+    const calls = [...this._calls.values()];
+    this._calls.clear();
+    for (const settle of calls) settle(this._closedError());
+  }
+
+  _closedError() {
+    return new classes.ClosedError(`the ${this.type} is closed`);
+  }
+
+  /** Registers who hears the answer of a native call, and gives the token to call with. */
+  _expect(settle) {
+    if (this._native === null) throw this._closedError();
+    const token = (this._lastToken = (this._lastToken % 0xffffffff) + 1);
+    this._calls.set(token, settle);
+    return token;
+  }
+
+  /** A native call that is answered by its token. */
+  _ask(callback, method, ...args) {
+    return settled(callback, (settle) => this._native_(method, settle, ...args));
+  }
+
+  _native_(method, settle, ...args) {
+    const token = this._expect(settle);
+    this._native[method](token, ...args);
+    return token;
+  }
+
+  /** Hands out what has come. Called by the native half, once per batch. */
+  _take() {
+    const batch = this._native?.take(rows);
+    if (!batch) return;
+    const incoming = new Incoming(batch);
+    const end = batch.rows * COLUMNS;
+    for (let at = 0; at < end; at += COLUMNS) {
+      const code = rows[at];
+      if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+      else this._told(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+    }
+    // Not at once: other events of the loop have their turn between two batches.
+    if (batch.more) setImmediate(() => this._take());
+    this._answered();
+  }
+
+  /** Events of jobs and of the registration; workers have them all. */
+  _event() {}
+
+  /** After a batch. */
+  _answered() {}
+
+  /** What is not about a job. */
+  _told(code, key, a, b, incoming) {
+    const settle = this._calls.get(key);
+    this._calls.delete(key);
+    answer(settle ?? ignore, code, a, b, incoming);
+  }
+}
+
+function ignore() {}
+
+/** Reads an answer to its end, whether or not somebody still waits for it, and gives it. */
+function answer(settle, code, a, b, incoming) {
+  switch (code) {
+    case Code.DONE:
+      return settle(null);
+    case Code.FAILED:
+      return settle(errorOf(a, incoming.text(b)));
+    case Code.ADDED: {
+      const ids = [];
+      for (let i = 0; i < a; i++) ids.push(incoming.id());
+      return settle(null, ids, b === 0 ? null : incoming.flags(a));
+    }
+    case Code.FLAGS:
+      return settle(null, incoming.flags(a));
+    case Code.JSON: {
+      const text = incoming.text(a);
+      return settle(null, text === "" ? undefined : parsed(text));
+    }
+    case Code.BYTES:
+      return settle(null, incoming.bytes(a));
+    case Code.RECEIPT:
+      return settle(null, readReceipt(a, incoming));
+    case Code.JOB_FAILED: {
+      const [reason, message] = split(incoming.text(b));
+      return settle(Object.assign(errorOf(a, message), { reason }));
+    }
+    default:
+      return settle(new classes.InternalError(`an answer has the unknown code ${code}`));
+  }
+}
+
+/** The first line of a text, and all after it. */
+function split(text) {
+  const end = text.indexOf("\n");
+  return [text.slice(0, end), text.slice(end + 1)];
+}
+
+module.exports = Channel;

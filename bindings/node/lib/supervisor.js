@@ -1,0 +1,171 @@
+"use strict";
+// Supervisors: keep processes running, and leave none behind.
+
+const os = require("node:os");
+const Channel = require("./channel.js");
+const { emit, settled } = require("./callbacks.js");
+const { classes, errorOf } = require("./errors.js");
+const native = require("./native.js");
+const { append } = require("./options.js");
+const { appendParts } = require("./new_job.js");
+const signals = require("./signals.js");
+const { Code } = require("./wire.js");
+
+/** Options that the core reads as they are. */
+const passed = ["grace", "healthy", "maxRespawns", "respawnWindow", "forward", "lines", "lineBuffer"];
+const passedOfPrograms = ["name", "count", "respawn", "ready", "readyTimeout", "cpus"];
+
+const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
+
+class Supervisor extends Channel {
+  constructor(options) {
+    super();
+    this.type = "supervisor";
+    this._spawned = false;
+    this._stopped = false;
+    this._keptAlive = false;
+    const settings = settingsOf(options ?? {});
+    if (!native.openSupervisor) throw new classes.InvalidArgumentError(`there are no supervisors on ${process.platform}`);
+    this._open((wake) => native.openSupervisor(settings, wake));
+    this._native.keepAlive(false);
+  }
+
+  /**
+   * Runs a program, and gives the ids of its processes. `options`: `env` (added to the environment), `cwd`, `cpus`, `name`,
+   * `count`, `respawn`, `ready` (`"start"` or `"explicit"`) and `readyTimeout` in milliseconds.
+   */
+  spawn(command, args, options, callback) {
+    if (typeof args === "function") [args, callback] = [undefined, args];
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    if (args && !Array.isArray(args) && options === undefined) [args, options] = [undefined, args];
+    return settled(callback, (settle) => {
+      if (typeof command !== "string") throw invalid(`the command is ${String(command)}, it must be a string`);
+      if (args && !Array.isArray(args)) throw invalid(`the arguments are ${String(args)}, they must be an array`);
+      const done = (error, ids) => {
+        if (!error) this._spawned = true;
+        settle(error, ids);
+      };
+      this._native_("spawn", done, command, programOf(args ?? [], options ?? {}), envOf(options?.env));
+    });
+  }
+
+  /** Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. */
+  kill(id, callback) {
+    return this._ask(callback, "kill", Number(id));
+  }
+
+  /** Replaces all processes, one after another, each once the new one is ready. Ends at the first that fails. */
+  reload(callback) {
+    return this._ask(callback, "reload");
+  }
+
+  /** Stops all processes at the same time. Answered when nothing of them is left, also to a further call. */
+  stop(callback) {
+    return settled(callback, (settle) => {
+      if (this._native === null) process.nextTick(settle, null);
+      else this._native_("stop", settle);
+    });
+  }
+
+  /** From now on SIGHUP reloads, SIGTERM and SIGINT stop, and none of them ends this process, not even after the stop. */
+  handleSignals() {
+    if (this._native === null) throw this._closedError();
+    signals.add(this);
+    return this;
+  }
+
+  /** All processes, and the ids that have none at the moment. */
+  list() {
+    const text = this._native?.list();
+    return text ? JSON.parse(text) : [];
+  }
+
+  _expect(settle) {
+    const token = super._expect(settle);
+    this._keepAlive();
+    return token;
+  }
+
+  _told(code, key, a, b, incoming) {
+    switch (code) {
+      case Code.PROCESS:
+        return this._happened(...JSON.parse(incoming.text(a)));
+      case Code.PROCESS_LINE:
+        return emit(this, "line", { ...JSON.parse(incoming.text(a)), line: incoming.bytes(b) });
+      default:
+        return super._told(code, key, a, b, incoming);
+    }
+  }
+
+  _happened(name, about) {
+    switch (name) {
+      case "exited":
+        return emit(this, name, { ...about, signal: signalNames.get(about.signal) ?? about.signal });
+      case "reloadFailed":
+        return emit(this, name, { ...about, error: errorOf(...about.error) });
+      case "stopped":
+        this._stopped = true;
+        signals.remove(this);
+        return emit(this, name);
+      case "reloaded":
+        return emit(this, name);
+      default:
+        return emit(this, name, about);
+    }
+  }
+
+  _answered() {
+    if (this._stopped && this._calls.size === 0) this._release();
+    else this._keepAlive();
+  }
+
+  /** With processes it keeps this one alive, without only for calls. */
+  _keepAlive() {
+    const alive = this._calls.size > 0 || (this._spawned && !this._stopped);
+    if (alive === this._keptAlive || this._native === null) return;
+    this._keptAlive = alive;
+    this._native.keepAlive(alive);
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Supervisor.prototype[Symbol.asyncDispose] = function dispose() {
+    return this.stop();
+  };
+}
+
+function settingsOf({ backoff, ...options }) {
+  refuseUnknown(options, passed, "a supervisor");
+  const settings = [];
+  append(settings, options, passed);
+  // A number is a fixed pause.
+  if (typeof backoff === "number") settings.push("backoff", "fixed", "backoff_delay", String(backoff));
+  else if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", backoff);
+  return settings;
+}
+
+function programOf(args, { cwd, env, ...options }) {
+  refuseUnknown(options, passedOfPrograms, "a program");
+  const settings = args.flatMap((arg) => ["arg", String(arg)]);
+  append(settings, options, passedOfPrograms);
+  if (cwd !== undefined && cwd !== null) settings.push("dir", String(cwd));
+  return settings;
+}
+
+/** Names and values in turn; what is undefined is left out, as in child_process. */
+function envOf(env) {
+  if (env === undefined || env === null) return [];
+  if (typeof env !== "object") throw invalid(`env is ${String(env)}, it must be an object`);
+  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+}
+
+function refuseUnknown(options, known, what) {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw invalid(`unknown option \`${unknown}\` of ${what}; the README lists the options`);
+}
+
+function invalid(message) {
+  return new classes.InvalidArgumentError(message);
+}
+
+module.exports = Supervisor;
