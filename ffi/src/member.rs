@@ -128,7 +128,8 @@ impl Listeners {
             }
             Event::Close(reason) => call_with_error(self.close.as_deref(), reason),
             Event::Error(error) => call_with_error(self.error.as_deref(), Some(error)),
-            Event::Add(_) | Event::Delete { .. } => {}
+            // Messages have no callback here yet, so no member listens.
+            Event::Add(_) | Event::Delete { .. } | Event::Message(_) | Event::Kill { .. } | Event::Member { .. } => {}
         }
     }
 }

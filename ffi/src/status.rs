@@ -71,6 +71,8 @@ pub enum swarm_status {
     SWARM_ERR_TOTAL_TIMEOUT = 29,
     /// The jobs were added, but less durably than asked for.
     SWARM_ERR_NOT_DURABLE = 30,
+    /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
+    SWARM_ERR_MESSAGES_DROPPED = 31,
 }
 
 /// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
@@ -121,6 +123,7 @@ impl From<ErrorKind> for swarm_status {
             ErrorKind::RunTimeout => SWARM_ERR_RUN_TIMEOUT,
             ErrorKind::TotalTimeout => SWARM_ERR_TOTAL_TIMEOUT,
             ErrorKind::NotDurable => SWARM_ERR_NOT_DURABLE,
+            ErrorKind::MessagesDropped => SWARM_ERR_MESSAGES_DROPPED,
         }
     }
 }
