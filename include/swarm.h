@@ -13,16 +13,15 @@
  * back into the object. An object that a callback returns becomes the library's. Memory is never to be passed to free(), nor
  * memory of malloc() to swarm_*_free: the library may have an allocator of its own.
  *
- * Threads. All functions of a master or a worker may be called from many threads at once, except _free, which must be the
- * last use. Options, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
+ * Threads. All functions of a master, worker or supervisor may be called from many threads at once, except _free, which must be
+ * the last use. Options, programs, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
  * used by its owner, on any thread, one at a time; one that is lent to a callback is not to be used after it.
  *
- * Callbacks come on a thread of the library's, one at a time for each master or worker, never on a thread that keeps a
- * lease alive: a callback may take its time, though the callbacks behind it wait. Or they come on the program's own thread:
- * swarm_worker_fd and swarm_master_fd give a descriptor to poll, swarm_worker_dispatch and swarm_master_dispatch run what
- * waits. Only where the program frees a master or worker with operations still open do their callbacks come on the thread
- * that frees. Inside a callback everything is allowed except to free, terminate, drain, close or dispatch the object that
- * calls: that returns SWARM_ERR_IN_CALLBACK and changes nothing; the _async forms are allowed. C++ exceptions and longjmp
+ * Callbacks come on a thread of the library's, one at a time for each master, worker or supervisor, never on a thread that
+ * keeps a lease alive or watches processes: a callback may take its time, though the callbacks behind it wait. Or they come on
+ * the program's own thread: swarm_<type>_fd gives a descriptor to poll, swarm_<type>_dispatch runs what waits. Only where the
+ * program frees such an object with operations still open do their callbacks come on the thread that frees. Inside a callback
+ * everything is allowed except to free, terminate, drain, close, stop or dispatch the object that calls: that returns SWARM_ERR_IN_CALLBACK and changes nothing; the _async forms are allowed. C++ exceptions and longjmp
  * must not leave a callback.
  *
  * Fork. Objects made before a fork answer SWARM_ERR_FORKED in the child; freeing them there is allowed and leaks what the
@@ -201,6 +200,10 @@ typedef enum {
    * The jobs were added, but less durably than asked for.
    */
   SWARM_ERR_NOT_DURABLE = 30,
+  /**
+   * Messages for this member were dropped, because it did not read its inbox or its program did not take them.
+   */
+  SWARM_ERR_MESSAGES_DROPPED = 31,
 } swarm_status;
 
 /**
@@ -307,6 +310,121 @@ typedef enum {
 } swarm_durability;
 
 /**
+ * What a supervisor tells.
+ */
+typedef enum {
+  /**
+   * A process was started: `id`, `name`, `pid`.
+   */
+  SWARM_EVENT_STARTED = 0,
+  /**
+   * A process is ready: `id`, `name`, `pid`.
+   */
+  SWARM_EVENT_READY = 1,
+  /**
+   * A process ended, and all it had written was told before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
+   * `pause`. What is left of its group is being stopped.
+   */
+  SWARM_EVENT_EXITED = 2,
+  /**
+   * Processes of this id failed too often in a short time; only a reload starts one again: `id`, `name`.
+   */
+  SWARM_EVENT_GAVE_UP = 3,
+  /**
+   * A process wrote a line; only with the option `lines`: `id`, `name`, `pid`, `stream`, `line`.
+   */
+  SWARM_EVENT_LINE = 4,
+  /**
+   * A reload is complete: every process was started since it began.
+   */
+  SWARM_EVENT_RELOADED = 5,
+  /**
+   * A reload was ended at the first process that failed, `id`, or by a stop, `id` being 0; those not reloaded yet run on:
+   * `id`, `error`.
+   */
+  SWARM_EVENT_RELOAD_FAILED = 6,
+  /**
+   * This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is told next.
+   */
+  SWARM_EVENT_SIGNAL = 7,
+  /**
+   * All processes are gone. The last event.
+   */
+  SWARM_EVENT_STOPPED = 8,
+  /**
+   * Events were dropped since the last of these, because nobody took them: `lines` where this is told, `events` before all
+   * that were kept.
+   */
+  SWARM_EVENT_DROPPED = 9,
+} swarm_event_kind;
+
+/**
+ * How a process ended.
+ */
+typedef enum {
+  /**
+   * By itself, with the code `code`. All but 0 is a failure.
+   */
+  SWARM_EXIT_CODE = 0,
+  /**
+   * By the signal `code`.
+   */
+  SWARM_EXIT_SIGNAL = 1,
+  /**
+   * It did not say in time that it is ready, and was stopped.
+   */
+  SWARM_EXIT_NOT_READY = 2,
+  /**
+   * The command could not be started; `message` says why.
+   */
+  SWARM_EXIT_NOT_STARTED = 3,
+  /**
+   * Somebody else in this process has waited for it, so nobody knows.
+   */
+  SWARM_EXIT_UNKNOWN = 4,
+} swarm_exit;
+
+/**
+ * Where a process wrote a line to.
+ */
+typedef enum {
+  /**
+   * Its standard output.
+   */
+  SWARM_STREAM_STDOUT = 1,
+  /**
+   * Its standard error.
+   */
+  SWARM_STREAM_STDERR = 2,
+} swarm_stream;
+
+/**
+ * What a process is doing.
+ */
+typedef enum {
+  /**
+   * It is being started, or runs and has not said yet that it is ready.
+   */
+  SWARM_PROCESS_STARTING = 0,
+  /**
+   * It runs and is ready.
+   */
+  SWARM_PROCESS_READY = 1,
+  /**
+   * It was told to end, or it ended and what it left is.
+   */
+  SWARM_PROCESS_STOPPING = 2,
+  /**
+   * There is none; one is started after a pause.
+   */
+  SWARM_PROCESS_PAUSING = 3,
+  /**
+   * There is none; it failed too often and is started by a reload only.
+   */
+  SWARM_PROCESS_GAVE_UP = 4,
+} swarm_process_state;
+
+/**
  * The jobs that an add call has added, in the order they were given.
  */
 typedef struct swarm_added swarm_added;
@@ -343,9 +461,30 @@ typedef struct swarm_outcome swarm_outcome;
 typedef struct swarm_outcomes swarm_outcomes;
 
 /**
+ * All processes of a supervisor, and the ids that have none at the moment, in the order of their ids.
+ */
+typedef struct swarm_processes swarm_processes;
+
+/**
+ * A program and how it is to be run. Not for use by two threads at once.
+ */
+typedef struct swarm_program swarm_program;
+
+/**
  * How a job ends. Made by one of the functions below and returned by a swarm_process_fn, which makes it the library's.
  */
 typedef struct swarm_result swarm_result;
+
+/**
+ * Keeps processes running: starts them again when they fail, replaces them one after another, and leaves none behind. It needs
+ * no Redis; docs/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
+ */
+typedef struct swarm_supervisor swarm_supervisor;
+
+/**
+ * Options to make supervisors from. Not for use by two threads at once.
+ */
+typedef struct swarm_supervisor_options swarm_supervisor_options;
 
 /**
  * A text that a call handed out.
@@ -738,6 +877,112 @@ typedef void (*swarm_stats_fn)(void *user_data, const swarm_error *error, const 
  * Told of one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
  */
 typedef void (*swarm_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
+
+/**
+ * What a supervisor tells. Which fields it has is said by its kind; all others are 0, NULL or empty. It is borrowed for the
+ * call, with all it leads to.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * A swarm_event_kind. A later library may have others.
+   */
+  int32_t kind;
+  /**
+   * The process' number in the system, which is that of its group too; 0 if it could not be started.
+   */
+  uint32_t pid;
+  /**
+   * Which process. One that is started in place of another has the same id.
+   */
+  uint64_t id;
+  /**
+   * The name of its program; "" if the event is of no process.
+   */
+  const char *name;
+  /**
+   * A swarm_exit: how it ended.
+   */
+  int32_t exit;
+  /**
+   * The exit code, or the number of the signal.
+   */
+  int32_t code;
+  /**
+   * How it ended, for people.
+   */
+  const char *message;
+  /**
+   * Whether another is started for this reason, after `pause`.
+   */
+  bool respawns;
+  /**
+   * The pause before that, in milliseconds.
+   */
+  uint64_t pause;
+  /**
+   * A swarm_stream: where the line was written to.
+   */
+  int32_t stream;
+  /**
+   * The line without its newline, at most 64 KiB: a longer one comes in pieces, cut between characters if it is UTF-8.
+   */
+  swarm_bytes line;
+  /**
+   * Lines dropped.
+   */
+  uint64_t lines;
+  /**
+   * Other events dropped.
+   */
+  uint64_t events;
+  /**
+   * Why, as the call is answered: SWARM_ERR_UNAVAILABLE, SWARM_ERR_TIMEOUT, or SWARM_ERR_CLOSED after a stop.
+   */
+  const swarm_error *error;
+} swarm_event;
+
+/**
+ * Told what happens to the processes of a supervisor. The event is borrowed for the call.
+ */
+typedef void (*swarm_event_fn)(void *user_data, const swarm_event *event);
+
+/**
+ * A process of a supervisor at one moment.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * Which it is. A process that is started in place of another has the same id, so during a reload there may be two.
+   */
+  uint64_t id;
+  /**
+   * The name of its program.
+   */
+  const char *name;
+  /**
+   * Its number in the system; 0 if there is no process.
+   */
+  uint32_t pid;
+  /**
+   * A swarm_process_state.
+   */
+  int32_t state;
+  /**
+   * When it was started, or when it came to be without a process; in milliseconds since 1970 on this machine's clock.
+   */
+  uint64_t started_at;
+  /**
+   * How often a process of this id was started because the one before had failed.
+   */
+  uint64_t restarts;
+} swarm_process_info;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1805,6 +2050,211 @@ swarm_status swarm_set_log_callback(int32_t level,
                                     void *user_data,
                                     swarm_destroy_fn destroy,
                                     swarm_error **error);
+
+/**
+ * Makes a supervisor without processes. The options stay the caller's; NULL is for the defaults. SWARM_ERR_INTERNAL if the system
+ * has no thread or descriptor left.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_new(const swarm_supervisor_options *options,
+                                  swarm_supervisor **supervisor,
+                                  swarm_error **error);
+
+/**
+ * Sets the callback for events, in place of the one before; NULL removes it. To be set first: events before the first on_event,
+ * _stop or _async call are still told, afterwards those without a callback are not.
+ */
+void swarm_supervisor_on_event(const swarm_supervisor *supervisor,
+                               swarm_event_fn callback,
+                               void *user_data,
+                               swarm_destroy_fn destroy);
+
+/**
+ * Makes the supervisor's callbacks run on the caller's own thread, in swarm_supervisor_dispatch, and writes a descriptor that is
+ * readable while some wait. To be called before the first on_event, _stop or _async call. The descriptor stays the supervisor's:
+ * poll it, but neither read nor close it.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_fd(const swarm_supervisor *supervisor,
+                                 int *fd,
+                                 swarm_error **error);
+
+/**
+ * Runs callbacks that wait, on the calling thread; never blocks for want of them. At most a few hundred at a time: the
+ * descriptor stays readable while more wait.
+ */
+swarm_status swarm_supervisor_dispatch(const swarm_supervisor *supervisor, swarm_error **error);
+
+/**
+ * Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
+ * `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is told
+ * as SWARM_EVENT_EXITED, and tried again like any other that failed.
+ *
+ * Options out of their bounds are SWARM_ERR_INVALID_ARGUMENT, a name over 256 bytes SWARM_ERR_TOO_LARGE; after a stop it is
+ * SWARM_ERR_CLOSED.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_spawn(const swarm_supervisor *supervisor,
+                                    const swarm_program *program,
+                                    uint64_t *ids,
+                                    size_t max,
+                                    swarm_error **error);
+
+/**
+ * Stops the process of an id for good: TERM to its group, after the option `grace` KILL. Returns when nothing of it is left.
+ * SWARM_ERR_NOT_FOUND if there is none, as after it ended with code 0; SWARM_ERR_CLOSED after a stop.
+ */
+swarm_status swarm_supervisor_kill(const swarm_supervisor *supervisor,
+                                   uint64_t id,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * As swarm_supervisor_kill, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_kill_async(const swarm_supervisor *supervisor,
+                                         uint64_t id,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old
+ * one. One that was given up or waits for its respawn is started, too; one that ended for good is not. Ends at the first that
+ * fails, with SWARM_ERR_UNAVAILABLE if the new process cannot be started or exits before it is ready, with SWARM_ERR_TIMEOUT if it
+ * is not ready within its `ready_timeout`; that one is stopped, and the old one and all behind it stay. SWARM_ERR_CLOSED if the
+ * supervisor is stopped before it is complete. SWARM_ERR_TIMEOUT after `timeout_ms`, too; then the reload goes on.
+ *
+ * A call during a reload waits for another, which begins when this one has ended; several calls share it.
+ */
+swarm_status swarm_supervisor_reload(const swarm_supervisor *supervisor,
+                                     uint64_t timeout_ms,
+                                     swarm_error **error);
+
+/**
+ * As swarm_supervisor_reload, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_reload_async(const swarm_supervisor *supervisor,
+                                           swarm_done_fn done,
+                                           void *user_data,
+                                           swarm_destroy_fn destroy,
+                                           swarm_error **error);
+
+/**
+ * Stops all processes at the same time: TERM to their groups, after the option `grace` KILL. Returns when nothing of them is left
+ * and all events were told, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks go on meanwhile: on the
+ * library's thread, or, after swarm_supervisor_fd, inside this call. After SWARM_ERR_TIMEOUT it is still being stopped.
+ */
+swarm_status swarm_supervisor_stop(const swarm_supervisor *supervisor,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * Stops without waiting; `done` is called once, after the last event, and may be NULL. Allowed inside callbacks.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_stop_async(const swarm_supervisor *supervisor,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by SWARM_EVENT_SIGNAL,
+ * and this process is not ended by them any more, not even after the stop: end it at SWARM_EVENT_STOPPED. Some thread of the
+ * program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
+ */
+swarm_status swarm_supervisor_handle_signals(const swarm_supervisor *supervisor,
+                                             swarm_error **error);
+
+/**
+ * Writes all processes, and the ids that have none at the moment, in the order of their ids. Never blocks.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_list(const swarm_supervisor *supervisor,
+                                   swarm_processes **processes,
+                                   swarm_error **error);
+
+/**
+ * Stops the supervisor as swarm_supervisor_stop does, which takes the option `grace` and about a second at most, and frees it.
+ * No callback comes after it. Inside a callback of this supervisor it changes nothing and answers SWARM_ERR_IN_CALLBACK. In a
+ * forked child it leaks what the parent's threads used and answers SWARM_OK. NULL is allowed.
+ *
+ * A program that ends without it leaves no process behind either: they are killed.
+ */
+swarm_status swarm_supervisor_free(swarm_supervisor *supervisor);
+
+/**
+ * The defaults. Never NULL unless memory ran out.
+ */
+swarm_supervisor_options *swarm_supervisor_options_new(void);
+
+/**
+ * Sets one option by name; docs/processes.md lists them. Durations are in milliseconds, booleans are "true" or "false". An
+ * unknown name or an unreadable value is refused here, and leaves the others as they were; a value out of its bounds is
+ * refused by swarm_supervisor_new.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_options_set(swarm_supervisor_options *options,
+                                          const char *name,
+                                          const char *value,
+                                          swarm_error **error);
+
+/**
+ * Frees options. The supervisors made from them keep their own copy. NULL is allowed.
+ */
+void swarm_supervisor_options_free(swarm_supervisor_options *options);
+
+/**
+ * One process of a command without arguments: the path of an executable, or its name to be looked for in PATH; no shell reads
+ * it. Never NULL unless memory ran out; a bad command is refused by swarm_supervisor_spawn.
+ */
+swarm_program *swarm_program_new(const char *command);
+
+/**
+ * Sets one option by name; docs/processes.md lists them. "arg" adds one argument, "env" one NAME=value; durations are in
+ * milliseconds, booleans are "true" or "false". An unknown name or an unreadable value is refused here, and leaves the others
+ * as they were; a value out of its bounds is refused by swarm_supervisor_spawn.
+ */
+SWARM_MUST_USE
+swarm_status swarm_program_set(swarm_program *program,
+                               const char *name,
+                               const char *value,
+                               swarm_error **error);
+
+/**
+ * Frees a program. What was spawned of it runs on. NULL is allowed.
+ */
+void swarm_program_free(swarm_program *program);
+
+/**
+ * How many there are; 0 for NULL.
+ */
+size_t swarm_processes_count(const swarm_processes *processes);
+
+/**
+ * The one at `index`; NULL if there is none. Lives as long as `processes`, with its name.
+ */
+const swarm_process_info *swarm_processes_get(const swarm_processes *processes, size_t index);
+
+/**
+ * Frees what swarm_supervisor_list handed out. NULL is allowed.
+ */
+void swarm_processes_free(swarm_processes *processes);
+
+/**
+ * Says to the supervisor of this process that it is ready: writes to the descriptor whose number is in the environment variable
+ * SWARM_READY_FD, closes it and removes the variable. `said` may be NULL; otherwise it is false if nobody waits for it: the process
+ * has no supervisor, or one that takes it as ready by its start, or has said so before.
+ *
+ * Never blocks. SWARM_ERR_INVALID_ARGUMENT if the variable is not the number of an open descriptor. No other thread may use the
+ * environment (getenv) meanwhile.
+ */
+swarm_status swarm_ready(bool *said,
+                         swarm_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -47,6 +47,9 @@ pub mod finish;
 pub mod health;
 pub mod log;
 
+#[cfg(unix)]
+pub mod supervisor;
+
 mod dispatch;
 mod fd;
 mod guard;

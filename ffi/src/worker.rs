@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use libswarm::{Error, ErrorKind, Options, Result, Worker};
+use libswarm::{Options, Result, Worker};
 use tokio::runtime::Handle;
 
 use crate::callback::{
@@ -20,7 +20,7 @@ use crate::member::{Handler, Listener, Listeners, Member, Registry};
 use crate::operation::Pending;
 use crate::options::swarm_options;
 use crate::process::Owner;
-use crate::runtime::{Runtime, SWARM_NO_TIMEOUT, deadline, timed_out};
+use crate::runtime::{Runtime, SWARM_NO_TIMEOUT};
 use crate::status::swarm_status;
 
 /// Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
@@ -343,19 +343,7 @@ impl WorkerMember {
         doing: &str,
         future: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
-        self.dispatch.check_outside(doing)?;
-        let result = Arc::new(OnceLock::new());
-        let (place, dispatch) = (result.clone(), self.dispatch.clone());
-        self.handle.spawn(async move {
-            // Set here and nowhere else.
-            let _ = place.set(future.await);
-            dispatch.nudge();
-        });
-        if !self.dispatch.wait(self, deadline(timeout_ms), |_| result.get().is_some()) {
-            return Err(timed_out(timeout_ms, doing));
-        }
-        let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));
-        result.get().cloned().unwrap_or_else(lost)
+        self.dispatch.wait_for(self, &self.handle, timeout_ms, doing, future)
     }
 }
 
