@@ -13,16 +13,15 @@
  * back into the object. An object that a callback returns becomes the library's. Memory is never to be passed to free(), nor
  * memory of malloc() to swarm_*_free: the library may have an allocator of its own.
  *
- * Threads. All functions of a master or a worker may be called from many threads at once, except _free, which must be the
- * last use. Options, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
+ * Threads. All functions of a master, worker or supervisor may be called from many threads at once, except _free, which must be
+ * the last use. Options, programs, and objects that hold results, are for one thread at a time; reading them from many is fine. A job is
  * used by its owner, on any thread, one at a time; one that is lent to a callback is not to be used after it.
  *
- * Callbacks come on a thread of the library's, one at a time for each master or worker, never on a thread that keeps a
- * lease alive: a callback may take its time, though the callbacks behind it wait. Or they come on the program's own thread:
- * swarm_worker_fd and swarm_master_fd give a descriptor to poll, swarm_worker_dispatch and swarm_master_dispatch run what
- * waits. Only where the program frees a master or worker with operations still open do their callbacks come on the thread
- * that frees. Inside a callback everything is allowed except to free, terminate, drain, close or dispatch the object that
- * calls: that returns SWARM_ERR_IN_CALLBACK and changes nothing; the _async forms are allowed. C++ exceptions and longjmp
+ * Callbacks come on a thread of the library's, one at a time for each master, worker or supervisor, never on a thread that
+ * keeps a lease alive or watches processes: a callback may take its time, though the callbacks behind it wait. Or they come on
+ * the program's own thread: swarm_<type>_fd gives a descriptor to poll, swarm_<type>_dispatch runs what waits. Only where the
+ * program frees such an object with operations still open do their callbacks come on the thread that frees. Inside a callback
+ * everything is allowed except to free, terminate, drain, close, stop or dispatch the object that calls: that returns SWARM_ERR_IN_CALLBACK and changes nothing; the _async forms are allowed. C++ exceptions and longjmp
  * must not leave a callback.
  *
  * Fork. Objects made before a fork answer SWARM_ERR_FORKED in the child; freeing them there is allowed and leaks what the
@@ -59,8 +58,6 @@
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, 0, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, 0, 0, 0, NULL, NULL, NULL, \
    0, 0, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
 #define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0}
-#define SWARM_NEW_MESSAGE_INIT \
-  {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, 0, 0}
 #define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}}
 #define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
@@ -250,24 +247,6 @@ typedef enum {
 } swarm_delete_reason;
 
 /**
- * How a member came or went.
- */
-typedef enum {
-  /**
-   * It registered.
-   */
-  SWARM_MEMBER_JOINED = 0,
-  /**
-   * It said that it goes.
-   */
-  SWARM_MEMBER_LEFT = 1,
-  /**
-   * Its lease ended: it died, or was cut off.
-   */
-  SWARM_MEMBER_LOST = 2,
-} swarm_change;
-
-/**
  * How a job is finished.
  */
 typedef enum {
@@ -331,30 +310,119 @@ typedef enum {
 } swarm_durability;
 
 /**
- * Whom a message is for. Only members that hear messages get it: see swarm_master_on_message and swarm_worker_on_message.
+ * What a supervisor tells.
  */
 typedef enum {
   /**
-   * Every member.
+   * A process was started: `id`, `name`, `pid`.
    */
-  SWARM_TO_ALL = 0,
+  SWARM_EVENT_STARTED = 0,
   /**
-   * Every member whose option `group` is `name`.
+   * A process is ready: `id`, `name`, `pid`.
    */
-  SWARM_TO_GROUP = 1,
+  SWARM_EVENT_READY = 1,
   /**
-   * Every member whose option `name` is `name`.
+   * A process ended, and all it had written was told before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
+   * `pause`. What is left of its group is being stopped.
    */
-  SWARM_TO_NAME = 2,
+  SWARM_EVENT_EXITED = 2,
   /**
-   * The members of the process `pid` on the machine `host`.
+   * Processes of this id failed too often in a short time; only a reload starts one again: `id`, `name`.
    */
-  SWARM_TO_PROCESS = 3,
+  SWARM_EVENT_GAVE_UP = 3,
   /**
-   * The member whose incarnation is `name`.
+   * A process wrote a line; only with the option `lines`: `id`, `name`, `pid`, `stream`, `line`.
    */
-  SWARM_TO_MEMBER = 4,
-} swarm_to;
+  SWARM_EVENT_LINE = 4,
+  /**
+   * A reload is complete: every process was started since it began.
+   */
+  SWARM_EVENT_RELOADED = 5,
+  /**
+   * A reload was ended at the first process that failed, `id`, or by a stop, `id` being 0; those not reloaded yet run on:
+   * `id`, `error`.
+   */
+  SWARM_EVENT_RELOAD_FAILED = 6,
+  /**
+   * This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is told next.
+   */
+  SWARM_EVENT_SIGNAL = 7,
+  /**
+   * All processes are gone. The last event.
+   */
+  SWARM_EVENT_STOPPED = 8,
+  /**
+   * Events were dropped since the last of these, because nobody took them: `lines` where this is told, `events` before all
+   * that were kept.
+   */
+  SWARM_EVENT_DROPPED = 9,
+} swarm_event_kind;
+
+/**
+ * How a process ended.
+ */
+typedef enum {
+  /**
+   * By itself, with the code `code`. All but 0 is a failure.
+   */
+  SWARM_EXIT_CODE = 0,
+  /**
+   * By the signal `code`.
+   */
+  SWARM_EXIT_SIGNAL = 1,
+  /**
+   * It did not say in time that it is ready, and was stopped.
+   */
+  SWARM_EXIT_NOT_READY = 2,
+  /**
+   * The command could not be started; `message` says why.
+   */
+  SWARM_EXIT_NOT_STARTED = 3,
+  /**
+   * Somebody else in this process has waited for it, so nobody knows.
+   */
+  SWARM_EXIT_UNKNOWN = 4,
+} swarm_exit;
+
+/**
+ * Where a process wrote a line to.
+ */
+typedef enum {
+  /**
+   * Its standard output.
+   */
+  SWARM_STREAM_STDOUT = 1,
+  /**
+   * Its standard error.
+   */
+  SWARM_STREAM_STDERR = 2,
+} swarm_stream;
+
+/**
+ * What a process is doing.
+ */
+typedef enum {
+  /**
+   * It is being started, or runs and has not said yet that it is ready.
+   */
+  SWARM_PROCESS_STARTING = 0,
+  /**
+   * It runs and is ready.
+   */
+  SWARM_PROCESS_READY = 1,
+  /**
+   * It was told to end, or it ended and what it left is.
+   */
+  SWARM_PROCESS_STOPPING = 2,
+  /**
+   * There is none; one is started after a pause.
+   */
+  SWARM_PROCESS_PAUSING = 3,
+  /**
+   * There is none; it failed too often and is started by a reload only.
+   */
+  SWARM_PROCESS_GAVE_UP = 4,
+} swarm_process_state;
 
 /**
  * The jobs that an add call has added, in the order they were given.
@@ -378,11 +446,6 @@ typedef struct swarm_job swarm_job;
 typedef struct swarm_master swarm_master;
 
 /**
- * A message as it arrived. Lent to the callback; swarm_message_keep keeps it longer. May be used on any thread.
- */
-typedef struct swarm_message swarm_message;
-
-/**
  * Options to make masters and workers from. Not for use by two threads at once.
  */
 typedef struct swarm_options swarm_options;
@@ -398,14 +461,30 @@ typedef struct swarm_outcome swarm_outcome;
 typedef struct swarm_outcomes swarm_outcomes;
 
 /**
- * What became of a message that was sent. All that is read of it lives as long as it does.
+ * All processes of a supervisor, and the ids that have none at the moment, in the order of their ids.
  */
-typedef struct swarm_receipt swarm_receipt;
+typedef struct swarm_processes swarm_processes;
+
+/**
+ * A program and how it is to be run. Not for use by two threads at once.
+ */
+typedef struct swarm_program swarm_program;
 
 /**
  * How a job ends. Made by one of the functions below and returned by a swarm_process_fn, which makes it the library's.
  */
 typedef struct swarm_result swarm_result;
+
+/**
+ * Keeps processes running: starts them again when they fail, replaces them one after another, and leaves none behind. It needs
+ * no Redis; docs/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
+ */
+typedef struct swarm_supervisor swarm_supervisor;
+
+/**
+ * Options to make supervisors from. Not for use by two threads at once.
+ */
+typedef struct swarm_supervisor_options swarm_supervisor_options;
 
 /**
  * A text that a call handed out.
@@ -678,99 +757,6 @@ typedef struct {
 } swarm_finish;
 
 /**
- * A message to send. Start with `swarm_new_message message = SWARM_NEW_MESSAGE_INIT;`.
- */
-typedef struct {
-  /**
-   * The size of the struct; set by SWARM_NEW_MESSAGE_INIT.
-   */
-  size_t struct_size;
-  /**
-   * A swarm_to.
-   */
-  int32_t to;
-  /**
-   * The process, for SWARM_TO_PROCESS.
-   */
-  uint32_t pid;
-  /**
-   * The group, name or incarnation, 1 to 256 bytes, where `to` has one; ignored otherwise.
-   */
-  const char *name;
-  /**
-   * The machine of the process, as members tell theirs; NULL or "" for this one.
-   */
-  const char *host;
-  /**
-   * What is sent, at most 64 KiB; copied.
-   */
-  swarm_bytes payload;
-  /**
-   * A swarm_content_type.
-   */
-  int32_t content_type;
-  /**
-   * Whether the sender may be among those who hear it.
-   */
-  bool to_self;
-  /**
-   * Unless 0: how long to wait until each that hears it has taken it, at most a year.
-   */
-  uint64_t acknowledged_ms;
-  /**
-   * Unless 0: how long to wait until each that hears it has replied, at most a year; not beside `acknowledged_ms`.
-   */
-  uint64_t request_ms;
-} swarm_new_message;
-
-/**
- * Told what became of a message that was sent; `receipt` is NULL if that failed. Both are borrowed for the call.
- */
-typedef void (*swarm_receipt_fn)(void *user_data, const swarm_error *error, const swarm_receipt *receipt);
-
-/**
- * Which member it is. Lent by the library, never made by a program: later versions may add fields at its end. Lives as long as
- * the object that it was read from.
- */
-typedef struct {
-  /**
-   * Its identity in Redis.
-   */
-  const char *incarnation;
-  /**
-   * The option `name`; "" if it has none.
-   */
-  const char *name;
-  /**
-   * The option `group`; "" if it has none.
-   */
-  const char *group;
-  /**
-   * The machine it runs on.
-   */
-  const char *host;
-  /**
-   * Its process there.
-   */
-  uint32_t pid;
-} swarm_member;
-
-/**
- * Told of a message for this member. `message` is borrowed for the call; see swarm_message_keep.
- */
-typedef void (*swarm_message_fn)(void *user_data, const swarm_message *message);
-
-/**
- * Told that a member asks this program to end with an exit code; `from` is borrowed for the call.
- */
-typedef void (*swarm_kill_fn)(void *user_data, int32_t code, const swarm_member *from);
-
-/**
- * Told of a member that came or went; `role` is "master" or "worker". Both are borrowed for the call.
- */
-typedef void (*swarm_member_fn)(void *user_data, swarm_change change, const char *role, const swarm_member *member);
-
-/**
  * A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
  */
 typedef struct {
@@ -892,6 +878,112 @@ typedef void (*swarm_stats_fn)(void *user_data, const swarm_error *error, const 
  */
 typedef void (*swarm_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
+/**
+ * What a supervisor tells. Which fields it has is said by its kind; all others are 0, NULL or empty. It is borrowed for the
+ * call, with all it leads to.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * A swarm_event_kind. A later library may have others.
+   */
+  int32_t kind;
+  /**
+   * The process' number in the system, which is that of its group too; 0 if it could not be started.
+   */
+  uint32_t pid;
+  /**
+   * Which process. One that is started in place of another has the same id.
+   */
+  uint64_t id;
+  /**
+   * The name of its program; "" if the event is of no process.
+   */
+  const char *name;
+  /**
+   * A swarm_exit: how it ended.
+   */
+  int32_t exit;
+  /**
+   * The exit code, or the number of the signal.
+   */
+  int32_t code;
+  /**
+   * How it ended, for people.
+   */
+  const char *message;
+  /**
+   * Whether another is started for this reason, after `pause`.
+   */
+  bool respawns;
+  /**
+   * The pause before that, in milliseconds.
+   */
+  uint64_t pause;
+  /**
+   * A swarm_stream: where the line was written to.
+   */
+  int32_t stream;
+  /**
+   * The line without its newline, at most 64 KiB: a longer one comes in pieces, cut between characters if it is UTF-8.
+   */
+  swarm_bytes line;
+  /**
+   * Lines dropped.
+   */
+  uint64_t lines;
+  /**
+   * Other events dropped.
+   */
+  uint64_t events;
+  /**
+   * Why, as the call is answered: SWARM_ERR_UNAVAILABLE, SWARM_ERR_TIMEOUT, or SWARM_ERR_CLOSED after a stop.
+   */
+  const swarm_error *error;
+} swarm_event;
+
+/**
+ * Told what happens to the processes of a supervisor. The event is borrowed for the call.
+ */
+typedef void (*swarm_event_fn)(void *user_data, const swarm_event *event);
+
+/**
+ * A process of a supervisor at one moment.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * Which it is. A process that is started in place of another has the same id, so during a reload there may be two.
+   */
+  uint64_t id;
+  /**
+   * The name of its program.
+   */
+  const char *name;
+  /**
+   * Its number in the system; 0 if there is no process.
+   */
+  uint32_t pid;
+  /**
+   * A swarm_process_state.
+   */
+  int32_t state;
+  /**
+   * When it was started, or when it came to be without a process; in milliseconds since 1970 on this machine's clock.
+   */
+  uint64_t started_at;
+  /**
+   * How often a process of this id was started because the one before had failed.
+   */
+  uint64_t restarts;
+} swarm_process_info;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -988,13 +1080,10 @@ void swarm_options_free(swarm_options *options);
 SWARM_MUST_USE swarm_status swarm_master_new(const swarm_options *options, swarm_master **master, swarm_error **error);
 
 /**
- * Waits until the master is registered, and hears what it had callbacks for when this was called. Fails at once with an error
- * that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the master goes on
- * trying.
+ * Waits until the master is registered. Fails at once with an error that needs the user (wrong password, ...), and
+ * after the option `timeout` with the last connection error; the master goes on trying.
  */
-swarm_status swarm_master_ready(const swarm_master *master,
-                                uint64_t timeout_ms,
-                                swarm_error **error);
+swarm_status swarm_master_ready(const swarm_master *master, uint64_t timeout_ms, swarm_error **error);
 
 /**
  * Sets the callback for registrations; NULL removes it. To be set before the other callbacks: a registration before the
@@ -1637,9 +1726,8 @@ swarm_status swarm_worker_dispatch(const swarm_worker *worker, swarm_error **err
 SWARM_MUST_USE swarm_status swarm_worker_start(const swarm_worker *worker, swarm_error **error);
 
 /**
- * Waits until the worker is registered, and hears what it had callbacks for when this was called. Fails at once with an error
- * that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the worker goes on
- * trying.
+ * Waits until the worker is registered. Fails at once with an error that needs the user (wrong password, ...), and after
+ * the option `timeout` with the last connection error; the worker goes on trying.
  */
 swarm_status swarm_worker_ready(const swarm_worker *worker,
                                 uint64_t timeout_ms,
@@ -1915,341 +2003,6 @@ swarm_status swarm_job_finish_async(swarm_job *job,
                                     swarm_error **error);
 
 /**
- * Sends a message, and waits until Redis has put it into the inboxes, or for what the message waits for besides. Messages of
- * one member are sent in the order of the calls. `receipt` may be NULL.
- *
- * SWARM_ERR_TOO_LARGE over 64 KiB; SWARM_ERR_UNAVAILABLE if Redis did not answer within the option `timeout`, or 10,000 messages
- * wait already; SWARM_ERR_OUTCOME_UNKNOWN if it may have been sent. A message for nobody is sent, to no recipients.
- */
-swarm_status swarm_master_send(const swarm_master *master,
-                               const swarm_new_message *message,
-                               uint64_t timeout_ms,
-                               swarm_receipt **receipt,
-                               swarm_error **error);
-
-/**
- * As swarm_master_send, without waiting; `done` is called once and may be NULL. The message is queued when this returns.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_send_async(const swarm_master *master,
-                                     const swarm_new_message *message,
-                                     swarm_receipt_fn done,
-                                     void *user_data,
-                                     swarm_destroy_fn destroy,
-                                     swarm_error **error);
-
-/**
- * As swarm_master_send.
- */
-swarm_status swarm_worker_send(const swarm_worker *worker,
-                               const swarm_new_message *message,
-                               uint64_t timeout_ms,
-                               swarm_receipt **receipt,
-                               swarm_error **error);
-
-/**
- * As swarm_master_send_async.
- */
-SWARM_MUST_USE
-swarm_status swarm_worker_send_async(const swarm_worker *worker,
-                                     const swarm_new_message *message,
-                                     swarm_receipt_fn done,
-                                     void *user_data,
-                                     swarm_destroy_fn destroy,
-                                     swarm_error **error);
-
-/**
- * To how many members it was sent; 0 for NULL.
- */
-size_t swarm_receipt_recipient_count(const swarm_receipt *receipt);
-
-/**
- * The incarnation of the recipient at `index`; NULL beyond the last.
- */
-const char *swarm_receipt_recipient(const swarm_receipt *receipt, size_t index);
-
-/**
- * How many more should have heard it, but do not read their inboxes, which are full.
- */
-uint64_t swarm_receipt_dropped(const swarm_receipt *receipt);
-
-/**
- * How many have acknowledged it, or replied, in time; 0 if that was not waited for.
- */
-size_t swarm_receipt_reply_count(const swarm_receipt *receipt);
-
-/**
- * Who acknowledged it or replied, in the order in which they did; NULL beyond the last.
- */
-const swarm_member *swarm_receipt_reply_from(const swarm_receipt *receipt, size_t index);
-
-/**
- * What the reply at `index` says; empty if it is a mere acknowledgement.
- */
-swarm_bytes swarm_receipt_reply_payload(const swarm_receipt *receipt, size_t index);
-
-/**
- * How the payload of the reply at `index` is to be read.
- */
-swarm_content_type swarm_receipt_reply_content_type(const swarm_receipt *receipt, size_t index);
-
-/**
- * How many recipients have not acknowledged it, or replied, in time.
- */
-size_t swarm_receipt_missing_count(const swarm_receipt *receipt);
-
-/**
- * The incarnation of the missing one at `index`; NULL beyond the last.
- */
-const char *swarm_receipt_missing(const swarm_receipt *receipt, size_t index);
-
-/**
- * Frees what a call handed out. What a callback was shown must not be freed. NULL is allowed.
- */
-void swarm_receipt_free(swarm_receipt *receipt);
-
-/**
- * Sets the callback for messages and has the master hear them, at any time: what it cannot hear is told to the callback of
- * swarm_master_on_error. Messages that are sent after a swarm_master_ready that follows are heard. NULL removes the callback;
- * messages that come then are taken and forgotten.
- */
-void swarm_master_on_message(const swarm_master *master,
-                             swarm_message_fn callback,
-                             void *user_data,
-                             swarm_destroy_fn destroy);
-
-/**
- * As swarm_master_on_message. Also before swarm_worker_start: then what is sent once the worker is registered is heard.
- */
-void swarm_worker_on_message(const swarm_worker *worker,
-                             swarm_message_fn callback,
-                             void *user_data,
-                             swarm_destroy_fn destroy);
-
-/**
- * What was sent. Lives as long as the message; so does all that the functions for reading it return.
- */
-swarm_bytes swarm_message_payload(const swarm_message *message);
-
-/**
- * How the payload is to be read.
- */
-swarm_content_type swarm_message_content_type(const swarm_message *message);
-
-/**
- * Who sent it; NULL for NULL.
- */
-const swarm_member *swarm_message_from(const swarm_message *message);
-
-/**
- * Whether the sender waits for a reply.
- */
-bool swarm_message_wants_reply(const swarm_message *message);
-
-/**
- * Replies, with at most 64 KiB; copied. `content_type` is a swarm_content_type. Never blocks: the reply is sent soon. A member's
- * first reply counts. SWARM_ERR_INVALID_ARGUMENT if the sender waits for none.
- */
-swarm_status swarm_message_reply(const swarm_message *message,
-                                 swarm_bytes reply,
-                                 int32_t content_type,
-                                 swarm_error **error);
-
-/**
- * Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; replies go
- * nowhere then. NULL for NULL.
- */
-SWARM_MUST_USE
-swarm_message *swarm_message_keep(const swarm_message *message);
-
-/**
- * Frees a message that was kept, once for each swarm_message_keep. NULL is allowed.
- */
-void swarm_message_free(swarm_message *message);
-
-/**
- * Says under a name, 1 to 256 bytes, that this member is so far, to all that wait for it with swarm_master_confirmations or
- * swarm_worker_confirmations. Sent in the order of the calls, like messages.
- */
-swarm_status swarm_master_confirm(const swarm_master *master,
-                                  const char *name,
-                                  uint64_t timeout_ms,
-                                  swarm_error **error);
-
-/**
- * As swarm_master_confirm, without waiting; `done` is called once and may be NULL.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_confirm_async(const swarm_master *master,
-                                        const char *name,
-                                        swarm_done_fn done,
-                                        void *user_data,
-                                        swarm_destroy_fn destroy,
-                                        swarm_error **error);
-
-/**
- * As swarm_master_confirm.
- */
-swarm_status swarm_worker_confirm(const swarm_worker *worker,
-                                  const char *name,
-                                  uint64_t timeout_ms,
-                                  swarm_error **error);
-
-/**
- * As swarm_master_confirm_async.
- */
-SWARM_MUST_USE
-swarm_status swarm_worker_confirm_async(const swarm_worker *worker,
-                                        const char *name,
-                                        swarm_done_fn done,
-                                        void *user_data,
-                                        swarm_destroy_fn destroy,
-                                        swarm_error **error);
-
-/**
- * Waits until `count` distinct members have confirmed this name, counted from the call on; this one counts if it does. `json`,
- * which may be NULL, tells them, in the order in which they did: a list of objects with `incarnation`, `name`, `group`, `host` and
- * `pid`. From now on the member hears messages, as by swarm_master_on_message.
- */
-swarm_status swarm_master_confirmations(const swarm_master *master,
-                                        size_t count,
-                                        const char *name,
-                                        uint64_t timeout_ms,
-                                        swarm_text **json,
-                                        swarm_error **error);
-
-/**
- * As swarm_master_confirmations, without waiting; `done` is called once, with SWARM_ERR_TIMEOUT after `timeout_ms`.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_confirmations_async(const swarm_master *master,
-                                              size_t count,
-                                              const char *name,
-                                              uint64_t timeout_ms,
-                                              swarm_text_fn done,
-                                              void *user_data,
-                                              swarm_destroy_fn destroy,
-                                              swarm_error **error);
-
-/**
- * As swarm_master_confirmations.
- */
-swarm_status swarm_worker_confirmations(const swarm_worker *worker,
-                                        size_t count,
-                                        const char *name,
-                                        uint64_t timeout_ms,
-                                        swarm_text **json,
-                                        swarm_error **error);
-
-/**
- * As swarm_master_confirmations_async.
- */
-SWARM_MUST_USE
-swarm_status swarm_worker_confirmations_async(const swarm_worker *worker,
-                                              size_t count,
-                                              const char *name,
-                                              uint64_t timeout_ms,
-                                              swarm_text_fn done,
-                                              void *user_data,
-                                              swarm_destroy_fn destroy,
-                                              swarm_error **error);
-
-/**
- * Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
- * program does is its own. NULL removes the callback.
- */
-void swarm_master_on_kill(const swarm_master *master,
-                          swarm_kill_fn callback,
-                          void *user_data,
-                          swarm_destroy_fn destroy);
-
-/**
- * As swarm_master_on_kill. Also before swarm_worker_start.
- */
-void swarm_worker_on_kill(const swarm_worker *worker,
-                          swarm_kill_fn callback,
-                          void *user_data,
-                          swarm_destroy_fn destroy);
-
-/**
- * Asks the programs of members that hear messages to end with an exit code: see swarm_master_on_kill. Of `whom` only `to`, `name`, `pid` and
- * `host` count. Errors are those of swarm_master_send. `receipt` may be NULL.
- */
-swarm_status swarm_master_kill(const swarm_master *master,
-                               const swarm_new_message *whom,
-                               int32_t code,
-                               uint64_t timeout_ms,
-                               swarm_receipt **receipt,
-                               swarm_error **error);
-
-/**
- * As swarm_master_kill.
- */
-swarm_status swarm_worker_kill(const swarm_worker *worker,
-                               const swarm_new_message *whom,
-                               int32_t code,
-                               uint64_t timeout_ms,
-                               swarm_receipt **receipt,
-                               swarm_error **error);
-
-/**
- * Sets the callback for members that join, leave or are lost, others than this one, and has the master watch them, at any time:
- * trouble with that is told to the callback of swarm_master_on_error. Those that come and go after a swarm_master_ready that
- * follows are told. NULL removes the callback.
- */
-void swarm_master_on_member(const swarm_master *master,
-                            swarm_member_fn callback,
-                            void *user_data,
-                            swarm_destroy_fn destroy);
-
-/**
- * As swarm_master_on_member. Also before swarm_worker_start.
- */
-void swarm_worker_on_member(const swarm_worker *worker,
-                            swarm_member_fn callback,
-                            void *user_data,
-                            swarm_destroy_fn destroy);
-
-/**
- * What this member says of itself to all that ask who is there, as `data` in swarm_master_members: JSON text of at most 4 KiB, in
- * place of what it said before. Kept through registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
- */
-swarm_status swarm_master_set_data(const swarm_master *master,
-                                   swarm_bytes json,
-                                   uint64_t timeout_ms,
-                                   swarm_error **error);
-
-/**
- * As swarm_master_set_data, without waiting; `done` is called once and may be NULL.
- */
-SWARM_MUST_USE
-swarm_status swarm_master_set_data_async(const swarm_master *master,
-                                         swarm_bytes json,
-                                         swarm_done_fn done,
-                                         void *user_data,
-                                         swarm_destroy_fn destroy,
-                                         swarm_error **error);
-
-/**
- * As swarm_master_set_data.
- */
-swarm_status swarm_worker_set_data(const swarm_worker *worker,
-                                   swarm_bytes json,
-                                   uint64_t timeout_ms,
-                                   swarm_error **error);
-
-/**
- * As swarm_master_set_data_async.
- */
-SWARM_MUST_USE
-swarm_status swarm_worker_set_data_async(const swarm_worker *worker,
-                                         swarm_bytes json,
-                                         swarm_done_fn done,
-                                         void *user_data,
-                                         swarm_destroy_fn destroy,
-                                         swarm_error **error);
-
-/**
  * Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
  */
 SWARM_MUST_USE swarm_status swarm_master_health(const swarm_master *master, swarm_health *health, swarm_error **error);
@@ -2297,6 +2050,211 @@ swarm_status swarm_set_log_callback(int32_t level,
                                     void *user_data,
                                     swarm_destroy_fn destroy,
                                     swarm_error **error);
+
+/**
+ * Makes a supervisor without processes. The options stay the caller's; NULL is for the defaults. SWARM_ERR_INTERNAL if the system
+ * has no thread or descriptor left.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_new(const swarm_supervisor_options *options,
+                                  swarm_supervisor **supervisor,
+                                  swarm_error **error);
+
+/**
+ * Sets the callback for events, in place of the one before; NULL removes it. To be set first: events before the first on_event,
+ * _stop or _async call are still told, afterwards those without a callback are not.
+ */
+void swarm_supervisor_on_event(const swarm_supervisor *supervisor,
+                               swarm_event_fn callback,
+                               void *user_data,
+                               swarm_destroy_fn destroy);
+
+/**
+ * Makes the supervisor's callbacks run on the caller's own thread, in swarm_supervisor_dispatch, and writes a descriptor that is
+ * readable while some wait. To be called before the first on_event, _stop or _async call. The descriptor stays the supervisor's:
+ * poll it, but neither read nor close it.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_fd(const swarm_supervisor *supervisor,
+                                 int *fd,
+                                 swarm_error **error);
+
+/**
+ * Runs callbacks that wait, on the calling thread; never blocks for want of them. At most a few hundred at a time: the
+ * descriptor stays readable while more wait.
+ */
+swarm_status swarm_supervisor_dispatch(const swarm_supervisor *supervisor, swarm_error **error);
+
+/**
+ * Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
+ * `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is told
+ * as SWARM_EVENT_EXITED, and tried again like any other that failed.
+ *
+ * Options out of their bounds are SWARM_ERR_INVALID_ARGUMENT, a name over 256 bytes SWARM_ERR_TOO_LARGE; after a stop it is
+ * SWARM_ERR_CLOSED.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_spawn(const swarm_supervisor *supervisor,
+                                    const swarm_program *program,
+                                    uint64_t *ids,
+                                    size_t max,
+                                    swarm_error **error);
+
+/**
+ * Stops the process of an id for good: TERM to its group, after the option `grace` KILL. Returns when nothing of it is left.
+ * SWARM_ERR_NOT_FOUND if there is none, as after it ended with code 0; SWARM_ERR_CLOSED after a stop.
+ */
+swarm_status swarm_supervisor_kill(const swarm_supervisor *supervisor,
+                                   uint64_t id,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * As swarm_supervisor_kill, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_kill_async(const swarm_supervisor *supervisor,
+                                         uint64_t id,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old
+ * one. One that was given up or waits for its respawn is started, too; one that ended for good is not. Ends at the first that
+ * fails, with SWARM_ERR_UNAVAILABLE if the new process cannot be started or exits before it is ready, with SWARM_ERR_TIMEOUT if it
+ * is not ready within its `ready_timeout`; that one is stopped, and the old one and all behind it stay. SWARM_ERR_CLOSED if the
+ * supervisor is stopped before it is complete. SWARM_ERR_TIMEOUT after `timeout_ms`, too; then the reload goes on.
+ *
+ * A call during a reload waits for another, which begins when this one has ended; several calls share it.
+ */
+swarm_status swarm_supervisor_reload(const swarm_supervisor *supervisor,
+                                     uint64_t timeout_ms,
+                                     swarm_error **error);
+
+/**
+ * As swarm_supervisor_reload, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_reload_async(const swarm_supervisor *supervisor,
+                                           swarm_done_fn done,
+                                           void *user_data,
+                                           swarm_destroy_fn destroy,
+                                           swarm_error **error);
+
+/**
+ * Stops all processes at the same time: TERM to their groups, after the option `grace` KILL. Returns when nothing of them is left
+ * and all events were told, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks go on meanwhile: on the
+ * library's thread, or, after swarm_supervisor_fd, inside this call. After SWARM_ERR_TIMEOUT it is still being stopped.
+ */
+swarm_status swarm_supervisor_stop(const swarm_supervisor *supervisor,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * Stops without waiting; `done` is called once, after the last event, and may be NULL. Allowed inside callbacks.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_stop_async(const swarm_supervisor *supervisor,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by SWARM_EVENT_SIGNAL,
+ * and this process is not ended by them any more, not even after the stop: end it at SWARM_EVENT_STOPPED. Some thread of the
+ * program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
+ */
+swarm_status swarm_supervisor_handle_signals(const swarm_supervisor *supervisor,
+                                             swarm_error **error);
+
+/**
+ * Writes all processes, and the ids that have none at the moment, in the order of their ids. Never blocks.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_list(const swarm_supervisor *supervisor,
+                                   swarm_processes **processes,
+                                   swarm_error **error);
+
+/**
+ * Stops the supervisor as swarm_supervisor_stop does, which takes the option `grace` and about a second at most, and frees it.
+ * No callback comes after it. Inside a callback of this supervisor it changes nothing and answers SWARM_ERR_IN_CALLBACK. In a
+ * forked child it leaks what the parent's threads used and answers SWARM_OK. NULL is allowed.
+ *
+ * A program that ends without it leaves no process behind either: they are killed.
+ */
+swarm_status swarm_supervisor_free(swarm_supervisor *supervisor);
+
+/**
+ * The defaults. Never NULL unless memory ran out.
+ */
+swarm_supervisor_options *swarm_supervisor_options_new(void);
+
+/**
+ * Sets one option by name; docs/processes.md lists them. Durations are in milliseconds, booleans are "true" or "false". An
+ * unknown name or an unreadable value is refused here, and leaves the others as they were; a value out of its bounds is
+ * refused by swarm_supervisor_new.
+ */
+SWARM_MUST_USE
+swarm_status swarm_supervisor_options_set(swarm_supervisor_options *options,
+                                          const char *name,
+                                          const char *value,
+                                          swarm_error **error);
+
+/**
+ * Frees options. The supervisors made from them keep their own copy. NULL is allowed.
+ */
+void swarm_supervisor_options_free(swarm_supervisor_options *options);
+
+/**
+ * One process of a command without arguments: the path of an executable, or its name to be looked for in PATH; no shell reads
+ * it. Never NULL unless memory ran out; a bad command is refused by swarm_supervisor_spawn.
+ */
+swarm_program *swarm_program_new(const char *command);
+
+/**
+ * Sets one option by name; docs/processes.md lists them. "arg" adds one argument, "env" one NAME=value; durations are in
+ * milliseconds, booleans are "true" or "false". An unknown name or an unreadable value is refused here, and leaves the others
+ * as they were; a value out of its bounds is refused by swarm_supervisor_spawn.
+ */
+SWARM_MUST_USE
+swarm_status swarm_program_set(swarm_program *program,
+                               const char *name,
+                               const char *value,
+                               swarm_error **error);
+
+/**
+ * Frees a program. What was spawned of it runs on. NULL is allowed.
+ */
+void swarm_program_free(swarm_program *program);
+
+/**
+ * How many there are; 0 for NULL.
+ */
+size_t swarm_processes_count(const swarm_processes *processes);
+
+/**
+ * The one at `index`; NULL if there is none. Lives as long as `processes`, with its name.
+ */
+const swarm_process_info *swarm_processes_get(const swarm_processes *processes, size_t index);
+
+/**
+ * Frees what swarm_supervisor_list handed out. NULL is allowed.
+ */
+void swarm_processes_free(swarm_processes *processes);
+
+/**
+ * Says to the supervisor of this process that it is ready: writes to the descriptor whose number is in the environment variable
+ * SWARM_READY_FD, closes it and removes the variable. `said` may be NULL; otherwise it is false if nobody waits for it: the process
+ * has no supervisor, or one that takes it as ready by its start, or has said so before.
+ *
+ * Never blocks. SWARM_ERR_INVALID_ARGUMENT if the variable is not the number of an open descriptor. No other thread may use the
+ * environment (getenv) meanwhile.
+ */
+swarm_status swarm_ready(bool *said,
+                         swarm_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -4,13 +4,13 @@ use std::ffi::{CString, c_char, c_void};
 
 use libswarm::{Added, NewJob, Result};
 
+use crate::asking::Asking;
 use crate::bytes::swarm_bytes;
 use crate::callback::{UserData, swarm_added_fn, swarm_destroy_fn};
 use crate::error::{swarm_error, text};
 use crate::guard::{array, guard, guard_value, optional};
 use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::runtime::wait_done;
 use crate::status::swarm_status;
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_choose_fn, swarm_destroy_fn, swarm_done_fn};
 use crate::dispatch::Dispatch;
 use crate::error::swarm_error;

@@ -2,11 +2,11 @@
 
 use std::ffi::{c_char, c_void};
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_destroy_fn, swarm_existed_fn};
 use crate::error::swarm_error;
 use crate::guard::{guard, optional, text, texts};
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::status::swarm_status;
 use crate::worker::swarm_worker;
 

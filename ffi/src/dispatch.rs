@@ -13,10 +13,12 @@ use std::time::Instant;
 
 use libswarm::{Error, ErrorKind, Result};
 use slab::Slab;
+use tokio::runtime::Handle;
 
 use crate::fd::SignalFd;
 use crate::guard::invalid;
 use crate::operation::{Deliver, closed};
+use crate::runtime::{deadline, timed_out};
 
 /// Ended operations told in one round, so that a caller's event loop gets its turn.
 const ROUND: usize = 256;
@@ -140,7 +142,7 @@ impl Dispatch {
 
     /// Waits until `finished` and all that was to be told by then has been told; false if the deadline came first.
     /// Where the callbacks run on the caller's own thread, this runs them.
-    pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn(&State) -> bool) -> bool {
+    fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn(&State) -> bool) -> bool {
         let own_thread = self.fd.get().is_some();
         let mut state = self.lock();
         loop {
@@ -162,13 +164,37 @@ impl Dispatch {
         }
     }
 
+    /// Waits for `future` and for the callbacks that it led to, at most `timeout_ms`.
+    pub(crate) fn wait_for(
+        self: &Arc<Self>,
+        source: &dyn Source,
+        handle: &Handle,
+        timeout_ms: u64,
+        doing: &str,
+        future: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        self.check_outside(doing)?;
+        let result = Arc::new(OnceLock::new());
+        let (place, dispatch) = (result.clone(), self.clone());
+        handle.spawn(async move {
+            // Set here and nowhere else.
+            let _ = place.set(future.await);
+            dispatch.nudge();
+        });
+        if !self.wait(source, deadline(timeout_ms), |_| result.get().is_some()) {
+            return Err(timed_out(timeout_ms, doing));
+        }
+        let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));
+        result.get().cloned().unwrap_or_else(lost)
+    }
+
     /// Waits until no operation is open any more, at most until the deadline.
     pub(crate) fn wait_settled(&self, source: &dyn Source, deadline: Instant) {
         self.wait(source, Some(deadline), |state| state.pending.is_empty());
     }
 
     /// Tells those in `wait` that what they wait for may have come.
-    pub(crate) fn nudge(&self) {
+    fn nudge(&self) {
         self.notify(&self.lock());
     }
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 use libswarm::{Error, ErrorKind, Master, NewJob, Outcome, Result};
 
 use crate::add::read_jobs;
+use crate::asking::Asking;
 use crate::callback::{UserData, shown, split, swarm_destroy_fn, swarm_done_fn, swarm_each_fn, swarm_outcomes_fn};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, place};
 use crate::job_options::swarm_new_job;
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::operation::PendingEach;
 use crate::outcome::swarm_outcome;
 use crate::runtime::{deadline, timed_out, within};

@@ -4,11 +4,11 @@ use std::ffi::{c_char, c_void};
 
 use libswarm::{ErrorKind, Health, Stats};
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_destroy_fn, swarm_stats_fn};
 use crate::error::swarm_error;
 use crate::guard::guard;
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::sized;
 use crate::status::swarm_status;
 use crate::worker::swarm_worker;

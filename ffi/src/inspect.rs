@@ -4,11 +4,11 @@ use std::ffi::{CString, c_char, c_void};
 
 use libswarm::{Error, ErrorKind, JobState, Master, Result};
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_destroy_fn, swarm_text_fn};
 use crate::error::{swarm_error, text as c_text};
 use crate::guard::{guard, guard_value, invalid, optional_text, place, text};
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::status::swarm_status;
 
 /// A text that a call handed out.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use libswarm::{DeleteReason, Event, Finish, Job};
 
+use crate::asking::Asking;
 use crate::callback::UserData;
 use crate::dispatch::Source;
 use crate::job::swarm_job;
 use crate::jobs::Jobs;
-use crate::member::{Handler, Listener, Listeners, Member};
+use crate::member::{Handler, Listener, Listeners};
 use crate::result::swarm_result;
 use crate::worker::WorkerMember;
 

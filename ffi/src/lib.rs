@@ -49,6 +49,10 @@ pub mod messages;
 pub mod health;
 pub mod log;
 
+#[cfg(unix)]
+pub mod supervisor;
+
+mod asking;
 mod dispatch;
 mod fd;
 mod guard;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use libswarm::{Event, Master, Messages, Result};
 use tokio::runtime::Handle;
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_close_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn};
 use crate::choice::Choosers;
 use crate::dispatch::{Dispatch, Source};
@@ -233,7 +234,7 @@ impl swarm_master {
     }
 }
 
-impl Member for MasterMember {
+impl Asking for MasterMember {
     type Core = Master;
 
     fn core(&self) -> Result<&Master> {
@@ -244,13 +245,15 @@ impl Member for MasterMember {
         &self.handle
     }
 
-    fn dispatch(&self) -> &Arc<Dispatch> {
-        &self.dispatch
-    }
-
     fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
         self.dispatch.start("swarm-master", self)?;
         Ok(&self.dispatch)
+    }
+}
+
+impl Member for MasterMember {
+    fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
     }
 
     fn listeners(&self) -> &Registry {

@@ -5,32 +5,20 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libswarm::{Error, Event, Messages, Result};
-use tokio::runtime::Handle;
 
+use crate::asking::Asking;
 use crate::callback::{
-    Reply, UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_kill_fn,
-    swarm_member_fn, swarm_message_fn, swarm_process_fn, swarm_ready_fn,
+    UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_kill_fn, swarm_member_fn,
+    swarm_message_fn, swarm_process_fn, swarm_ready_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::{swarm_error, text};
 use crate::messages::hearing::Hearing;
 use crate::messages::{kill, message, presence};
-use crate::operation::Pending;
-use crate::runtime::wait;
 
-/// What the calls of masters and workers need of either.
-pub(crate) trait Member: Send + Sync + 'static {
-    type Core: Clone;
-
-    /// The member of the core, once it is started.
-    fn core(&self) -> Result<&Self::Core>;
-
-    fn handle(&self) -> &Handle;
-
+/// What the calls of masters and workers need of either, besides what all that asks the core needs.
+pub(crate) trait Member: Asking {
     fn dispatch(&self) -> &Arc<Dispatch>;
-
-    /// The callbacks, with somebody to run them once the member is started.
-    fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>>;
 
     fn listeners(&self) -> &Registry;
 
@@ -39,20 +27,6 @@ pub(crate) trait Member: Send + Sync + 'static {
     fn hearing(&self) -> &Hearing;
 
     fn is_registered(&self) -> bool;
-
-    /// Registers an operation whose callback is to be called once.
-    fn begin<T: Reply>(self: &Arc<Self>, function: T::Function, user_data: UserData) -> Result<Pending<T>> {
-        Pending::begin(self.dispatching()?, function, user_data)
-    }
-
-    /// Asks the core and waits for its answer, at most `timeout_ms`.
-    fn ask<T, F>(&self, timeout_ms: u64, doing: &str, call: impl FnOnce(Self::Core) -> F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        wait(self.handle(), timeout_ms, doing, call(self.core()?.clone()))
-    }
 
     /// Waits until the core is ready, at most `timeout_ms`, and hears what it is to hear.
     fn await_ready<F>(&self, timeout_ms: u64, doing: &str, ready: impl FnOnce(Self::Core) -> F) -> Result<()>
@@ -68,19 +42,6 @@ pub(crate) trait Member: Send + Sync + 'static {
                 Ok(())
             }
         })
-    }
-
-    /// Asks the core; `done` is told its answer.
-    fn ask_async<T, F>(self: &Arc<Self>, done: T::Function, user_data: UserData, call: impl FnOnce(Self::Core) -> F) -> Result<()>
-    where
-        T: Reply,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let core = self.core()?.clone();
-        let pending = self.begin::<T>(done, user_data)?;
-        let answer = call(core);
-        self.handle().spawn(async move { pending.end(answer.await) });
-        Ok(())
     }
 }
 

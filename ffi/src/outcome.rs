@@ -4,13 +4,13 @@ use std::ffi::{CString, c_char, c_void};
 
 use libswarm::{ErrorKind, Outcome, Payload};
 
+use crate::asking::Asking;
 use crate::bytes::{swarm_bytes, swarm_content_type};
 use crate::callback::{UserData, swarm_destroy_fn, swarm_outcome_fn};
 use crate::error::{swarm_error, text as c_text};
 use crate::guard::{guard, guard_value, place, text};
 use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::runtime::within;
 use crate::status::swarm_status;
 

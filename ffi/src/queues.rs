@@ -4,11 +4,11 @@ use std::ffi::{c_char, c_void};
 
 use libswarm::Result;
 
+use crate::asking::Asking;
 use crate::callback::{UserData, swarm_count_fn, swarm_destroy_fn, swarm_done_fn};
 use crate::error::swarm_error;
 use crate::guard::{guard, optional, optional_text, texts};
 use crate::master::swarm_master;
-use crate::member::Member;
 use crate::status::swarm_status;
 
 /// All of them, whatever the ids. Declared in cbindgen.toml, which cannot say SIZE_MAX of this.

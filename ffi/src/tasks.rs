@@ -5,10 +5,11 @@ use std::sync::PoisonError;
 
 use libswarm::{Options, Result};
 
+use crate::asking::Asking;
 use crate::callback::{swarm_destroy_fn, swarm_process_fn};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, optional_text, texts};
-use crate::member::{Handler, Listener, Listeners, Member};
+use crate::member::{Handler, Listener, Listeners};
 use crate::status::swarm_status;
 use crate::worker::{WorkerMember, swarm_worker};
 

@@ -4,9 +4,10 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use libswarm::{Error, ErrorKind, Messages, Options, Result, Worker};
+use libswarm::{Messages, Options, Result, Worker};
 use tokio::runtime::Handle;
 
+use crate::asking::Asking;
 use crate::callback::{
     UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn,
 };
@@ -19,7 +20,7 @@ use crate::member::{Handler, Listener, Listeners, Member, Registry};
 use crate::messages::hearing::{self, Hearing};
 use crate::options::swarm_options;
 use crate::process::Owner;
-use crate::runtime::{Runtime, SWARM_NO_TIMEOUT, deadline, timed_out};
+use crate::runtime::{Runtime, SWARM_NO_TIMEOUT};
 use crate::status::swarm_status;
 
 /// Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
@@ -322,7 +323,7 @@ impl swarm_worker {
     }
 }
 
-impl Member for WorkerMember {
+impl Asking for WorkerMember {
     type Core = Worker;
 
     fn core(&self) -> Result<&Worker> {
@@ -333,12 +334,14 @@ impl Member for WorkerMember {
         &self.handle
     }
 
-    fn dispatch(&self) -> &Arc<Dispatch> {
-        &self.dispatch
-    }
-
     fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
         Ok(&self.dispatch)
+    }
+}
+
+impl Member for WorkerMember {
+    fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
     }
 
     fn listeners(&self) -> &Registry {
@@ -366,19 +369,7 @@ impl WorkerMember {
         doing: &str,
         future: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
-        self.dispatch.check_outside(doing)?;
-        let result = Arc::new(OnceLock::new());
-        let (place, dispatch) = (result.clone(), self.dispatch.clone());
-        self.handle.spawn(async move {
-            // Set here and nowhere else.
-            let _ = place.set(future.await);
-            dispatch.nudge();
-        });
-        if !self.dispatch.wait(self, deadline(timeout_ms), |_| result.get().is_some()) {
-            return Err(timed_out(timeout_ms, doing));
-        }
-        let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));
-        result.get().cloned().unwrap_or_else(lost)
+        self.dispatch.wait_for(self, &self.handle, timeout_ms, doing, future)
     }
 }
 

@@ -27,6 +27,7 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_receipt_missing_count(NULL) == 0 && swarm_receipt_missing(NULL, 0) == NULL);
   CHECK(swarm_message_payload(NULL).len == 0 && swarm_message_content_type(NULL) == SWARM_CONTENT_JSON);
   CHECK(swarm_message_from(NULL) == NULL && !swarm_message_wants_reply(NULL) && swarm_message_keep(NULL) == NULL);
+  CHECK(swarm_processes_count(NULL) == 0 && swarm_processes_get(NULL, 0) == NULL);
   CHECK(swarm_bytes_of(NULL).data == NULL && swarm_bytes_of(NULL).len == 0);
 }
 
@@ -41,8 +42,12 @@ static void null_may_be_freed(void) {
   swarm_receipt_free(NULL);
   swarm_message_free(NULL);
   swarm_job_free(NULL);
+  swarm_supervisor_options_free(NULL);
+  swarm_program_free(NULL);
+  swarm_processes_free(NULL);
   CHECK(swarm_master_free(NULL) == SWARM_OK);
   CHECK(swarm_worker_free(NULL) == SWARM_OK);
+  CHECK(swarm_supervisor_free(NULL) == SWARM_OK);
 }
 
 #define REFUSED(call) CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, call)
@@ -110,7 +115,18 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_message_reply(NULL, empty, SWARM_CONTENT_JSON, &error));
   swarm_finish finish = SWARM_FINISH_INIT;
   REFUSED(swarm_job_finish(NULL, &finish, 1, &error));
-  CHECK(fd == -7 && outcome == NULL && outcomes == NULL && json == NULL);
+  swarm_processes *processes = NULL;
+  REFUSED(swarm_supervisor_options_set(NULL, "grace", "1", &error));
+  REFUSED(swarm_program_set(NULL, "arg", "1", &error));
+  REFUSED(swarm_supervisor_fd(NULL, &fd, &error));
+  REFUSED(swarm_supervisor_dispatch(NULL, &error));
+  REFUSED(swarm_supervisor_spawn(NULL, NULL, NULL, 0, &error));
+  REFUSED(swarm_supervisor_kill(NULL, 1, 1, &error));
+  REFUSED(swarm_supervisor_reload(NULL, 1, &error));
+  REFUSED(swarm_supervisor_stop(NULL, 1, &error));
+  REFUSED(swarm_supervisor_handle_signals(NULL, &error));
+  REFUSED(swarm_supervisor_list(NULL, &processes, &error));
+  CHECK(fd == -7 && outcome == NULL && outcomes == NULL && json == NULL && processes == NULL);
   CHECK(swarm_worker_start(NULL, NULL) == SWARM_ERR_INVALID_ARGUMENT);
 }
 
@@ -149,6 +165,10 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_worker_terminate_async(NULL, 1, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_job_finish_async(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_set_log_callback(6, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_supervisor_kill_async(NULL, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_supervisor_reload_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_supervisor_stop_async(NULL, NULL, data, count_destroy, &error)));
+  DESTROYED(swarm_supervisor_on_event(NULL, NULL, data, count_destroy));
   DESTROYED(swarm_master_on_ready(NULL, NULL, data, count_destroy));
   DESTROYED(swarm_master_on_close(NULL, NULL, data, count_destroy));
   DESTROYED(swarm_master_on_error(NULL, NULL, data, count_destroy));
@@ -175,6 +195,7 @@ static void null_places_and_bad_bytes_are_refused(void) {
   swarm_options *options = test_options("null");
   REFUSED(swarm_master_new(options, nothing, &error));
   REFUSED(swarm_worker_new(options, nothing, &error));
+  REFUSED(swarm_supervisor_new(NULL, nothing, &error));
   swarm_master *master = start_master(options);
   swarm_bytes bad = {NULL, 5};
   swarm_job_options sizeless = SWARM_JOB_OPTIONS_INIT;

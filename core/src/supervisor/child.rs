@@ -20,7 +20,7 @@ use super::program::{Program, ReadyBy};
 use super::queue::EventQueue;
 use super::spawner::{Process, Spawner};
 use super::supervised::{PROCESS_NAME, READY_FD, SUPERVISOR_PID};
-use super::system::{Cpus, answer, before_exec, group_is_left, reap_orphans, signal_group};
+use super::system::{Cpus, answer, before_exec, group_is_left, reap_orphans, signal_group, unblock_signals};
 
 /// How long a group may take to vanish after KILL.
 const AFTER_KILL: Duration = Duration::from_secs(1);
@@ -229,6 +229,7 @@ fn prepare(
         unsafe {
             command.pre_exec(move || {
                 add_self(guard);
+                unblock_signals();
                 before_exec(parent, &cpus)?;
                 if let Some(writer) = &writer {
                     answer(libc::fcntl(writer.as_raw_fd(), libc::F_SETFD, 0))?;

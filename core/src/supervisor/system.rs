@@ -35,6 +35,16 @@ pub(super) fn reap_orphans(group: i32) {
     while unsafe { libc::waitpid(-group, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
+/// In the child: what the host keeps from its own threads must reach the program, above all TERM. Safe after a fork.
+pub(super) fn unblock_signals() {
+    // SAFETY: the set is valid once emptied; only the mask of the calling thread, the only one of the child, is changed.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
 /// Whether this child has ended. It stays to be reaped, so its number stays its own.
 fn has_exited(pid: i32) -> bool {
     // SAFETY: all zeros is a valid siginfo_t.
