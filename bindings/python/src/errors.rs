@@ -38,6 +38,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::RunTimeout => "SwarmRunTimeout",
         ErrorKind::TotalTimeout => "SwarmTotalTimeout",
         ErrorKind::NotDurable => "SwarmNotDurable",
+        ErrorKind::MessagesDropped => "SwarmMessagesDropped",
     }
 }
 

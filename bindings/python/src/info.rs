@@ -88,6 +88,8 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
         free,
         joined_at,
         lease_left_ms,
+        data,
+        dropped,
     } = member;
     let dict = PyDict::new(py);
     dict.set_item("incarnation", incarnation)?;
@@ -104,6 +106,9 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
     dict.set_item("free", free)?;
     dict.set_item("joined_at", seconds(*joined_at))?;
     dict.set_item("lease_left", seconds(*lease_left_ms))?;
+    let data = if data.is_empty() { None } else { Some(read(py, data)?) };
+    dict.set_item("data", data)?;
+    dict.set_item("dropped", dropped)?;
     Ok(dict)
 }
 

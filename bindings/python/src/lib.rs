@@ -12,6 +12,7 @@ mod job_options;
 mod logs;
 mod mailbox;
 mod master;
+mod messages;
 mod new_job;
 mod options;
 mod payload;
@@ -42,6 +43,8 @@ mod _native {
     #[pymodule_export]
     use crate::master::Master;
     #[pymodule_export]
+    use crate::messages::Message;
+    #[pymodule_export]
     use crate::worker::{Worker, check_options};
 
     #[pymodule_export]
@@ -52,6 +55,7 @@ mod _native {
     #[pyfunction]
     fn prepare(py: Python<'_>) -> PyResult<()> {
         crate::errors::classes(py)?;
+        crate::messages::types(py)?;
         crate::payload::prepare(py)?;
         crate::new_job::prepare(py)
     }

@@ -11,6 +11,7 @@ use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::mailbox::Mailbox;
+use crate::messages::{Hearing, data, how_many, new_message};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
@@ -31,6 +32,7 @@ pub(crate) struct Master {
     /// Jobs added one by one in the same tick of an event loop.
     gathered: Mutex<Vec<NewJob>>,
     max_payload: usize,
+    hearing: Arc<Hearing>,
 }
 
 impl Master {
@@ -74,7 +76,12 @@ impl Master {
         let runtime = runtime::current().map_err(raise)?;
         let max_payload = options.max_payload;
         let master = libswarm::Master::start(options, runtime.handle()).map_err(raise)?;
-        Ok(Master { member: Owned::new(Mutex::new(Some(Member { master, runtime }))), gathered: Mutex::default(), max_payload })
+        Ok(Master {
+            member: Owned::new(Mutex::new(Some(Member { master, runtime }))),
+            gathered: Mutex::default(),
+            max_payload,
+            hearing: Hearing::new(None),
+        })
     }
 
     /// Adds one job; answers `[(id, existed)]`.
@@ -231,8 +238,54 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
+    /// Queues a message now, behind those of earlier calls; answers its Receipt.
+    #[pyo3(signature = (payload, to, acknowledged, request, to_self))]
+    fn send(
+        &self,
+        payload: &Bound<'_, PyAny>,
+        to: &Bound<'_, PyAny>,
+        acknowledged: Option<f64>,
+        request: Option<f64>,
+        to_self: bool,
+    ) -> PyResult<Call> {
+        let message = new_message(payload, to, acknowledged, request, to_self)?;
+        let member = self.member()?;
+        let (call, done) = Call::done(None, Value::Receipt);
+        member.master.messages().submit(message, done);
+        Ok(call)
+    }
+
+    fn confirm(&self, name: Text) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
+    }
+
+    fn confirmations(&self, count: &Bound<'_, PyAny>, name: Text) -> PyResult<Call> {
+        let count = how_many(count)?;
+        self.spawn(
+            None,
+            move |master| async move { master.messages().confirmations(count, &name.0).await.map(Value::Confirmations) },
+        )
+    }
+
+    fn set_data(&self, value: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let data = data(value)?;
+        self.spawn(None, |master| async move { master.messages().set_data(data).await.map(|()| Value::Nothing) })
+    }
+
+    /// Has this member hear what the event `message` or `member` tells. Never waits; an error is an event.
+    fn hear(&self, event: Text) -> PyResult<()> {
+        let Member { master, runtime } = self.member()?;
+        let messages = master.messages();
+        self.hearing.hear(&runtime, messages, &event, Box::new(move || !master.incarnation().is_empty()))
+    }
+
     fn ready(&self) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.ready().await.map(|()| Value::Nothing) })
+        let hearing = self.hearing.clone();
+        self.spawn(None, |master| async move {
+            master.ready().await?;
+            hearing.settled().await;
+            Ok(Value::Nothing)
+        })
     }
 
     fn stats(&self) -> PyResult<Call> {
@@ -254,6 +307,7 @@ impl Master {
     /// Has `mailbox` announce events.
     fn listen(&self, mailbox: &Mailbox) -> PyResult<()> {
         let post = mailbox.post()?;
+        self.hearing.set_post(post.clone());
         self.member()?.master.set_wake(move || post.announce());
         Ok(())
     }
@@ -261,7 +315,7 @@ impl Master {
     /// Up to `max` events as `(kind, detail)`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let events = self.member()?.master.take_events(max);
-        events.into_iter().filter_map(|event| event_tuple(py, event, true).transpose()).collect()
+        self.hearing.take().chain(events).filter_map(|event| event_tuple(py, event, true).transpose()).collect()
     }
 
     /// Leaves the cluster. None if that was done before.

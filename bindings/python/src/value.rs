@@ -1,11 +1,11 @@
 //! What calls answer, and how Python is told it.
 
-use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, Outcome, Queues, Result, Stats};
+use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{info, payload};
+use crate::{info, messages, payload};
 
 /// What a call answers. Holds no Python object, as it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -31,6 +31,9 @@ pub(crate) enum Value {
     Members(Vec<MemberInfo>),
     /// Told to Python as `(jobs, workers)`.
     Choices(Choices),
+    Receipt(Receipt),
+    /// Told to Python as `MemberRef`s.
+    Confirmations(Vec<MemberRef>),
 }
 
 impl Value {
@@ -67,6 +70,8 @@ impl Value {
             Value::Queues(queues) => info::queues(py, queues)?.into_any(),
             Value::Members(members) => info::members(py, members)?.into_any(),
             Value::Choices(choices) => info::choices(py, choices)?.into_any(),
+            Value::Receipt(receipt) => messages::receipt(py, receipt)?,
+            Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::finishes::Finishes;
 use crate::fork::Owned;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
+use crate::messages::{self, Hearing, Message, data, how_many, new_message};
 use crate::options::{Text, options, seconds};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
@@ -66,6 +67,15 @@ impl Shared {
         Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
     }
 
+    fn send(&self, py: Python<'_>, message: libswarm::NewMessage) -> PyResult<Call> {
+        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
+        self.runtime().ok_or_else(|| raise(closed()))?;
+        self.finishes.flush();
+        let (call, done) = Call::done(awaiter, Value::Receipt);
+        self.worker.messages().submit(message, done);
+        Ok(call)
+    }
+
     fn runtime(&self) -> Option<Arc<Owner>> {
         lock(&self.runtime).clone()
     }
@@ -94,6 +104,7 @@ impl Drop for Shared {
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Worker {
     shared: Owned<Arc<Shared>>,
+    hearing: Arc<Hearing>,
     rejoin: bool,
 }
 
@@ -143,6 +154,7 @@ impl Worker {
         let options = options(cluster, settings)?;
         let rejoin = options.rejoin;
         let post = mailbox.post()?;
+        let hearing = Hearing::new(Some(post.clone()));
         let runtime = runtime::current().map_err(raise)?;
         let worker = libswarm::Worker::start(options, runtime.handle()).map_err(raise)?;
         worker.set_wake(move || post.announce());
@@ -160,7 +172,7 @@ impl Worker {
             schedule_flush: Mutex::new(schedule_flush),
             in_loop,
         };
-        Ok(Worker { shared: Owned::new(Arc::new(shared)), rejoin })
+        Ok(Worker { shared: Owned::new(Arc::new(shared)), hearing, rejoin })
     }
 
     /// Up to `max` events, none only if there are none: a Job for each one given, `(kind, ...)` for all else. This thread's
@@ -168,7 +180,7 @@ impl Worker {
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let shared = self.shared()?;
         loop {
-            let events = shared.worker.take_events(max);
+            let events: Vec<_> = self.hearing.take().chain(shared.worker.take_events(max)).collect();
             let there = !events.is_empty();
             if events.len() > 1 {
                 shared.finishes.gather_here();
@@ -195,13 +207,58 @@ impl Worker {
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
     }
 
+    /// Queues a message now, behind those of earlier calls; answers its Receipt.
+    #[pyo3(signature = (payload, to, acknowledged, request, to_self))]
+    fn send(
+        &self,
+        py: Python<'_>,
+        payload: &Bound<'_, PyAny>,
+        to: &Bound<'_, PyAny>,
+        acknowledged: Option<f64>,
+        request: Option<f64>,
+        to_self: bool,
+    ) -> PyResult<Call> {
+        let message = new_message(payload, to, acknowledged, request, to_self)?;
+        self.shared()?.send(py, message)
+    }
+
+    fn confirm(&self, py: Python<'_>, name: Text) -> PyResult<Call> {
+        self.shared()?.spawn(py, |worker| async move { worker.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
+    }
+
+    fn confirmations(&self, py: Python<'_>, count: &Bound<'_, PyAny>, name: Text) -> PyResult<Call> {
+        let count = how_many(count)?;
+        self.shared()?.spawn(py, move |worker| async move {
+            worker.messages().confirmations(count, &name.0).await.map(Value::Confirmations)
+        })
+    }
+
+    fn set_data(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let data = data(value)?;
+        self.shared()?.spawn(py, |worker| async move { worker.messages().set_data(data).await.map(|()| Value::Nothing) })
+    }
+
+    /// Has this member hear what the event `message` or `member` tells. Never waits; an error is an event.
+    fn hear(&self, event: Text) -> PyResult<()> {
+        let shared = self.shared()?;
+        let runtime = shared.runtime().ok_or_else(|| raise(closed()))?;
+        let worker = shared.worker.clone();
+        let is_registered = Box::new(move || !worker.incarnation().is_empty());
+        self.hearing.hear(&runtime, shared.worker.messages(), &event, is_registered)
+    }
+
     /// The jobs held now.
     fn held(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
         Ok(self.shared()?.held().values().map(|job| job.clone_ref(py)).collect())
     }
 
     fn ready(&self, py: Python<'_>) -> PyResult<Call> {
-        self.shared()?.spawn(py, |worker| async move { worker.ready().await.map(|()| Value::Nothing) })
+        let hearing = self.hearing.clone();
+        self.shared()?.spawn(py, |worker| async move {
+            worker.ready().await?;
+            hearing.settled().await;
+            Ok(Value::Nothing)
+        })
     }
 
     fn drain(&self, py: Python<'_>) -> PyResult<Call> {
@@ -253,6 +310,8 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
         Event::Error(error) => ("error", to_object(py, &error)?).into_pyobject(py)?,
         Event::Close(None) => ("close", py.None(), true).into_pyobject(py)?,
         Event::Close(Some(error)) => ("close", to_object(py, &error)?, !rejoin).into_pyobject(py)?,
+        Event::Message(message) => ("message", Message::new(message)).into_pyobject(py)?,
+        Event::Member { change, role, member } => ("member", messages::change(py, change, &role, &member)?).into_pyobject(py)?,
         Event::Add(_) | Event::Delete { .. } => return Ok(None),
     };
     Ok(Some(tuple.into_any()))

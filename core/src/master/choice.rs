@@ -32,6 +32,8 @@ struct State {
     choosing: Option<Choosing>,
     /// The incarnation of which Redis knows it.
     known: String,
+    /// Redis may know one, also by a call that was dropped or failed.
+    told: bool,
     /// There may be more to choose than was shown.
     more: bool,
     /// When the time for a choice is over. This master's task sees to it, as others do not know.
@@ -103,7 +105,10 @@ impl Master {
         choosing.check()?;
         let Front { shared, chooser, waits, .. } = &*self.front;
         shared.ready().await?;
-        *chooser.lock() = State { choosing: Some(choosing), ..State::default() };
+        {
+            let mut state = chooser.lock();
+            *state = State { choosing: Some(choosing), told: state.told, ..State::default() };
+        }
         // The inbox has to be read from now on.
         waits.changed.notify_one();
         chooser.wanted.notify_one();
@@ -157,9 +162,10 @@ impl Master {
     pub async fn stop_choosing(&self) -> Result<()> {
         let Front { shared, chooser, .. } = &*self.front;
         chooser.stop();
-        if !chooser.lock().known.is_empty() {
+        if chooser.lock().told {
             shared.open_store()?.choose("stop", &shared.incarnation(), &[]).await?;
-            chooser.lock().known.clear();
+            let mut state = chooser.lock();
+            (state.told, state.known) = (false, String::new());
         }
         Ok(())
     }
@@ -210,6 +216,7 @@ impl Master {
         if let Some(choosing) = choosing
             && chooser.lock().known != incarnation
         {
+            chooser.lock().told = true;
             shared.open_store()?.choose("start", &incarnation, &choosing.packed(&incarnation)).await?;
             let mut state = chooser.lock();
             if state.choosing == Some(choosing) {

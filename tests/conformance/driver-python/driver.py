@@ -75,8 +75,7 @@ def _payload(value: Any) -> Fields:
     """A result as Python sees it."""
     if isinstance(value, bytes):
         return {"payload": value.hex(), "type": "bytes"}
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return {"payload": text.encode().hex(), "type": "json"}
+    return {"payload": _text(value).encode().hex(), "type": "json"}
 
 
 def _job_payload(job: libswarm.Job) -> Fields:
@@ -138,6 +137,88 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
     return Answer().add(progress=progress, **{name: getattr(job, name) for name in names})
 
 
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _data(text: str) -> Any:
+    """The value of a JSON text; for what is none, a value that JSON has not."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return object()
+
+
+Events = queue.SimpleQueue[tuple[Answer, libswarm.Message | None]]
+
+
+class Messages:
+    """The events of a member and what it has to do with messages."""
+
+    def __init__(self, member: libswarm.Master | libswarm.Worker) -> None:
+        self._member = member
+        self._events: Events = queue.SimpleQueue()
+        self._last: libswarm.Message | None = None
+
+    def put(self, answer: Answer) -> None:
+        self._events.put((answer, None))
+
+    def obey(self, command: str, fields: Fields) -> Answer | None:
+        """None if the command is about something else."""
+        member = self._member
+        match command:
+            case "event":
+                return self._next(fields)
+            case "listen":
+                member.on_message(self._on_message)
+                member.ready()
+            case "watch":
+                member.on_member(self._on_member)
+                member.ready()
+            case "send":
+                return self._send(fields)
+            case "reply":
+                if self._last is None:
+                    raise LookupError("no message to reply to")
+                self._last.reply(_value(fields))
+            case "confirm":
+                member.confirm(fields["name"])
+            case "confirmations":
+                confirmed = member.confirmations(int(fields["count"]), fields["name"])
+                return Answer().add(names=[one.name for one in confirmed])
+            case "set_data":
+                member.set_data(_data(fields["data"]))
+            case _:
+                return None
+        return Answer()
+
+    def _next(self, fields: Fields) -> Answer:
+        try:
+            answer, message = self._events.get(timeout=_limit(fields))
+        except queue.Empty:
+            return Answer().add(event="none")
+        self._last = message or self._last
+        return answer
+
+    def _send(self, fields: Fields) -> Answer:
+        kind, _, name = fields["to"].partition(":")
+        to: Any = kind if kind == "all" else {kind: int(name) if kind == "pid" else name}
+        limits: dict[str, Any] = {limit: int(fields[limit]) / 1000 for limit in ("acknowledged", "request") if limit in fields}
+        receipt = self._member.send(_value(fields), to, to_self=fields.get("to_self") == "true", **limits)
+        replies = [f"{reply.sender.name}:{'' if reply.body is None else _text(reply.payload)}" for reply in receipt.replies]
+        counts = {"recipients": len(receipt.recipients), "missing": len(receipt.missing)}
+        return Answer().add(dropped=receipt.dropped, replies=sorted(replies), **counts)
+
+    def _on_message(self, message: libswarm.Message) -> None:
+        sender = {"from": message.sender.name, "group": message.sender.group}
+        payload = {"payload": message.body.hex(), "type": message.content_type}
+        answer = Answer().add(event="message", wants_reply=message.wants_reply, **sender, **payload)
+        self._events.put((answer, message))
+
+    def _on_member(self, change: libswarm.MemberChange) -> None:
+        self.put(Answer().add(event="member", change=change.change, role=change.role, name=change.member.name))
+
+
 class MasterDriver:
     """A master, driven by commands."""
 
@@ -145,14 +226,16 @@ class MasterDriver:
         self._cluster = fields["cluster"]
         self._options = _options(fields, "cluster")
         self._master = libswarm.Master(self._cluster, **self._options)
-        self._events: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        self._master.on("ready", lambda incarnation: self._events.put(Answer().add(event="ready", incarnation=incarnation)))
-        self._master.on("error", lambda error: self._events.put(_background(error)))
+        self._messages = Messages(self._master)
+        self._master.on("ready", lambda incarnation: self._messages.put(Answer().add(event="ready", incarnation=incarnation)))
+        self._master.on("error", lambda error: self._messages.put(_background(error)))
 
     def reset(self) -> None:
         self._master.close()
 
     def obey(self, command: str, fields: Fields) -> Answer:
+        if (answer := self._messages.obey(command, fields)) is not None:
+            return answer
         master = self._master
         match command:
             case "ready":
@@ -200,8 +283,10 @@ class MasterDriver:
                 master.obliterate()
             case "close":
                 master.close()
-            case "event":
-                return _next(self._events, fields)
+            case "choose":
+                self._choose(fields)
+            case "stop_choosing":
+                master.stop_choosing()
             case _:
                 raise LookupError(f"no command `{command}` here")
         return Answer()
@@ -217,9 +302,18 @@ class MasterDriver:
         if what == "queues":
             queues = master.queues()
             counts = [f"{count.priority}:{count.task}:{count.waiting}" for count in queues.queues]
-            return Answer().add(queues=counts, paused=queues.paused)
-        each = [f"{member.role}:{member.name}:{member.slots}:{member.held}" for member in master.members()]
-        return Answer().add(members=each)
+            return Answer().add(queues=counts, paused=queues.paused, chooser=bool(queues.chooser))
+        members = master.members()
+        each = [f"{member.role}:{member.name}:{member.slots}:{member.held}" for member in members]
+        return Answer().add(members=each, data=["" if member.data is None else _text(member.data) for member in members])
+
+    def _choose(self, fields: Fields) -> None:
+        """Chooses the worker of one name, or none."""
+
+        def choose(job: libswarm.JobInfo, workers: list[libswarm.Candidate]) -> libswarm.Candidate | None:
+            return next((worker for worker in workers if worker.name == fields["worker"]), None)
+
+        self._master.choose(choose, within=int(fields["limit"]) / 1000, tasks=_list(fields, "tasks"))
 
     def _flood(self, count: int, payload: Any) -> Answer:
         """Many adds in flight are what asyncio is for: by a master of its own, in a loop of its own."""
@@ -237,18 +331,18 @@ class WorkerDriver:
     def __init__(self, fields: Fields) -> None:
         self._behave = fields.get("behave", "hold")
         self._burn = int(fields.get("burn", 0))
-        self._events: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._jobs: dict[int, libswarm.Job] = {}
         self._counts = Counter(added=0, deleted=0, completed=0, refused=0, closed=0)
         self._drained: queue.SimpleQueue[libswarm.SwarmError | None] = queue.SimpleQueue()
         self._journal = os.open(fields["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if "log" in fields else None
         options = _options(fields, "cluster", "behave", "burn", "log", "tasks")
         self._worker = libswarm.Worker(fields["cluster"], tasks=_list(fields, "tasks"), **options)
+        self._messages = Messages(self._worker)
         self._worker.on("ready", self._on_ready)
         self._worker.on("add", self._on_add)
         self._worker.on("delete", self._on_delete)
         self._worker.on("close", self._on_close)
-        self._worker.on("error", lambda error: self._events.put(_background(error)))
+        self._worker.on("error", lambda error: self._messages.put(_background(error)))
         self._completions: queue.SimpleQueue[tuple[libswarm.Job, libswarm.Call]] = queue.SimpleQueue()
         threading.Thread(target=self._hear_completions, daemon=True).start()
         self._worker.start()
@@ -257,6 +351,8 @@ class WorkerDriver:
         self._worker.terminate(grace=0)
 
     def obey(self, command: str, fields: Fields) -> Answer:
+        if (answer := self._messages.obey(command, fields)) is not None:
+            return answer
         worker = self._worker
         match command:
             case "ready":
@@ -268,8 +364,6 @@ class WorkerDriver:
                 return Answer().add(**asdict(worker.stats()))
             case "counts":
                 return Answer().add(**self._counts)
-            case "event":
-                return _next(self._events, fields)
             case "complete":
                 self._finish(fields, lambda job: job.complete(_value(fields)))
             case "fail":
@@ -315,7 +409,7 @@ class WorkerDriver:
 
     def _on_ready(self, incarnation: str) -> None:
         self._note("ready", incarnation=incarnation)
-        self._events.put(Answer().add(event="ready", incarnation=incarnation))
+        self._messages.put(Answer().add(event="ready", incarnation=incarnation))
 
     def _on_add(self, job: libswarm.Job) -> None:
         self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.body)
@@ -333,7 +427,7 @@ class WorkerDriver:
                 names = ("id", "fence", "deaths", "attempt", "priority", "task", "resource")
                 headers = [f"{name}={value}" for name, value in job.headers.items()]
                 fields = {name: getattr(job, name) for name in names}
-                self._events.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
+                self._messages.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
 
     def _on_delete(self, job: libswarm.Job) -> None:
         self._note("delete", job=job.id, fence=job.fence, incarnation=self._worker.incarnation)
@@ -341,12 +435,12 @@ class WorkerDriver:
         if self._behave == "late":
             self._complete(job)
         reason = (job.delete_reason or "").replace("_", "")
-        self._events.put(Answer().add(event="delete", id=job.id, fence=job.fence, reason=reason))
+        self._messages.put(Answer().add(event="delete", id=job.id, fence=job.fence, reason=reason))
 
     def _on_close(self, error: libswarm.SwarmError | None) -> None:
         self._note("close", incarnation=self._worker.incarnation)
         self._counts["closed"] += 1
-        self._events.put(Answer().add(event="close", code=error.kind if error else ""))
+        self._messages.put(Answer().add(event="close", code=error.kind if error else ""))
 
     def _complete(self, job: libswarm.Job) -> None:
         self._completions.put((job, job.complete(job.payload)))
@@ -378,13 +472,6 @@ def _background(error: libswarm.SwarmError) -> Answer:
 def _health(health: libswarm.Health) -> Answer:
     fields = asdict(health)
     return Answer().add(**fields, lease_left_ms=int(fields.pop("lease_left") * 1000))
-
-
-def _next(events: "queue.SimpleQueue[Answer]", fields: Fields) -> Answer:
-    try:
-        return events.get(timeout=_limit(fields))
-    except queue.Empty:
-        return Answer().add(event="none")
 
 
 def _list(fields: Fields, name: str) -> list[str]:

@@ -11,12 +11,29 @@ with Master("mail", url="redis://localhost:6379") as master:
 """
 
 from . import _native, errors
-from ._native import Call, Job, __version__
+from ._native import Call, Job, Message, __version__
 from .errors import *  # noqa: F403
 from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from .logs import disable_logging, enable_logging
 from .master import Master
-from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from .types import (
+    Added,
+    Candidate,
+    Ended,
+    Health,
+    JobInfo,
+    JobPage,
+    JobState,
+    MemberChange,
+    MemberInfo,
+    MemberRef,
+    QueueCount,
+    Queues,
+    Receipt,
+    Reply,
+    Stats,
+    To,
+)
 from .worker import Worker
 
 __all__ = [
@@ -33,14 +50,20 @@ __all__ = [
     "JobState",
     "JobsOptions",
     "Master",
+    "MemberChange",
     "MemberInfo",
+    "MemberRef",
+    "Message",
     "NewJob",
     "PermanentFailure",
     "QueueCount",
     "Queues",
+    "Receipt",
+    "Reply",
     "RetryAfter",
     "Stats",
     "Timeouts",
+    "To",
     "Worker",
     "__version__",
     "disable_logging",

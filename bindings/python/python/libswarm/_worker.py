@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import _native
-from ._events import Events, Listener, logger
+from ._events import Listener, logger
+from ._messages import HEARD, Hearing
 from ._native import Job
 from ._options import settings
 from ._tasks import Handlers, Tasks
@@ -35,10 +36,10 @@ def fail(job: Job, error: BaseException) -> None:
         job.fail(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-class WorkerBase(Events):
+class WorkerBase(Hearing):
     """The listeners and the state of a worker, whatever waits for its events."""
 
-    _EVENTS = ("add", "delete", *Events._EVENTS)
+    _EVENTS = ("add", "delete", *Hearing._EVENTS)
 
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
@@ -66,6 +67,8 @@ class WorkerBase(Events):
         listener = super().on(event, listener)
         if event == "add":
             self._claim()
+        if self._native is not None:
+            self._hear(self._native, event)
         return listener
 
     def on_add(self, listener: Listener) -> Listener:
@@ -126,6 +129,11 @@ class WorkerBase(Events):
         if self._native is not None:
             self._native.set_tasks([task for _, task in tasks.settings()])
 
+    def _hear_all(self, native: _native.Worker) -> None:
+        """What was listened to before the start."""
+        for event in HEARD:
+            self._hear(native, event)
+
     def _all_settings(self) -> list[tuple[str, str]]:
         """What a worker that starts is told."""
         self._tasks.check()
@@ -175,6 +183,8 @@ class WorkerBase(Events):
             self._withdraw(detail)
         elif event == "error":
             self._emit_error(detail)
+        elif event in HEARD:
+            self._tell_heard(event, detail)
         elif event == "ready":
             self._emit("ready", detail)
         elif event == "close":

@@ -21,6 +21,7 @@ __all__ = [
     "SwarmJobDeleted",
     "SwarmJobFailed",
     "SwarmLeaseLost",
+    "SwarmMessagesDropped",
     "SwarmNotDurable",
     "SwarmNotFound",
     "SwarmOutcomeUnknown",
@@ -239,3 +240,9 @@ class SwarmNotDurable(SwarmError):
     """The jobs were added, but less durably than asked for."""
 
     code, kind = 30, "NOT_DURABLE"
+
+
+class SwarmMessagesDropped(SwarmError):
+    """Messages for this member were dropped, because it did not read its inbox or its program did not take them."""
+
+    code, kind = 31, "MESSAGES_DROPPED"

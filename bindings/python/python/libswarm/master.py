@@ -12,6 +12,7 @@ from . import _lifecycle, _native
 from ._choice import Choice, ChooserThread, Choosing
 from ._events import Listener
 from ._groups import Outcomes
+from ._messages import HEARD, Messenger
 from ._options import ConnectionOptions, as_list, listed, settings
 from .errors import SwarmClosed
 from .jobs import JobOptions, JobsOptions
@@ -21,7 +22,7 @@ from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, 
 _BATCH = 64
 
 
-class Master(Choosing[ChooserThread]):
+class Master(Messenger, Choosing[ChooserThread]):
     """Adds and deletes jobs of one cluster, and awaits their results.
 
     Connects in the background, from the start; a call waits for the connection, at most the option `timeout`, and raises
@@ -36,6 +37,7 @@ class Master(Choosing[ChooserThread]):
         self._native = _native.Master(cluster, settings(options))
         self._mailbox: _native.Mailbox | None = None
         self._thread: threading.Thread | None = None
+        self._thread_lock = threading.Lock()
         _lifecycle.register(self)
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
@@ -196,7 +198,7 @@ class Master(Choosing[ChooserThread]):
         return count
 
     def ready(self) -> None:
-        """Waits until the master is registered, and raises what is in its way."""
+        """Waits until the master is registered, and others can send what it listens to; raises what is in its way."""
         self._native.ready().wait()
 
     def stats(self) -> Stats:
@@ -227,14 +229,22 @@ class Master(Choosing[ChooserThread]):
     deleteJob = delete_job
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener` called at every `ready`, `error` or `close`, on a thread that the first listener starts."""
+        """Has `listener` called at every `event`, on a thread that the first listener starts; see `on_ready` and so on."""
         listener = super().on(event, listener)
-        if self._thread is None:
-            self._mailbox = _native.Mailbox()
-            self._native.listen(self._mailbox)
-            self._thread = threading.Thread(target=self._listen, args=(self._mailbox,), name="libswarm-master", daemon=True)
-            self._thread.start()
+        self._take_events()
+        self._hear(self._native, event)
         return listener
+
+    def _messages(self) -> _native.Master:
+        return self._native
+
+    def _take_events(self) -> None:
+        with self._thread_lock:
+            if self._thread is None:
+                self._mailbox = _native.Mailbox()
+                self._native.listen(self._mailbox)
+                self._thread = threading.Thread(target=self._listen, args=(self._mailbox,), name="libswarm-master", daemon=True)
+                self._thread.start()
 
     def _listen(self, mailbox: _native.Mailbox) -> None:
         try:
@@ -250,10 +260,13 @@ class Master(Choosing[ChooserThread]):
     def _heard(self, event: str, detail: Any, *_: object) -> None:
         if event == "error":
             self._emit_error(detail)
+        elif event in HEARD:
+            self._tell_heard(event, detail)
         elif event == "ready":
             self._emit("ready", detail)
 
     def _leave(self) -> _native.Call | None:
+        self._deaf = True
         if self._chooser is not None:
             self._chooser.stop()
         return self._native.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from . import _codec
 
@@ -192,6 +192,10 @@ class MemberInfo:
     joined_at: float
     #: Seconds until its lease ends.
     lease_left: float
+    #: What it says of itself by `set_data`, or None.
+    data: Any
+    #: Messages for it that were dropped, because it did not read its inbox.
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +217,90 @@ class Candidate:
     held: int
     #: Jobs like this one that it can still be given, at least 1.
     room: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRef:
+    """Which member it is."""
+
+    incarnation: str
+    #: The option `name`.
+    name: str
+    #: The option `group`.
+    group: str
+    #: The machine it runs on.
+    host: str
+    #: Its process there.
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """A member that came or went."""
+
+    #: It registered; it said that it goes; its lease ended: it died, or was cut off.
+    change: Literal["joined", "left", "lost"]
+    role: Literal["master", "worker"]
+    member: MemberRef
+
+
+class ToGroup(TypedDict):
+    """The members of a group."""
+
+    #: Their option `group`.
+    group: str
+
+
+class ToName(TypedDict):
+    """The members of a name."""
+
+    #: Their option `name`.
+    name: str
+
+
+class ToProcess(TypedDict):
+    """The members of a process."""
+
+    pid: int
+    #: Its machine, as members tell theirs; this one unless given.
+    host: NotRequired[str]
+
+
+class ToMember(TypedDict):
+    """One member."""
+
+    #: Its incarnation.
+    member: str
+
+
+#: Who is to hear a message.
+To = Literal["all"] | ToGroup | ToName | ToProcess | ToMember
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a member answered to a message: that it took it, or a reply."""
+
+    sender: MemberRef
+    #: The reply's bytes; None if it only acknowledged.
+    body: bytes | None
+    content_type: Literal["json", "bytes"] | None
+
+    @property
+    def payload(self) -> Any:
+        """What it replied with: the value of the JSON text, or bytes; None if it only acknowledged."""
+        return _codec.decode_body(self.body) if self.body is not None and self.content_type == "json" else self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a message."""
+
+    #: The incarnations that it was sent to.
+    recipients: list[str]
+    #: How many more should have heard it, but do not read their inboxes, which are full.
+    dropped: int
+    #: Those who acknowledged it or replied, in the order in which they did.
+    replies: list[Reply]
+    #: The recipients that had not in time.
+    missing: list[str]

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, Unpack, overload
 
 from . import _lifecycle, _native
 from ._events import logger
+from ._messages import Messenger
 from ._native import Job
 from ._options import WorkerOptions
 from ._tasks import Handlers
@@ -28,7 +29,7 @@ _DEFAULT_THREADS = min(32, (os.cpu_count() or 1) + 4)
 _LAST_GRACE = 1.0
 
 
-class Worker(WorkerBase):
+class Worker(Messenger, WorkerBase):
     """Takes the jobs of one cluster.
 
     Three ways to work, of which a program uses one:
@@ -99,6 +100,7 @@ class Worker(WorkerBase):
                 self._threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
                 self._consume = self._threads.submit
             self._native = _native.Worker(self._cluster, settings, self._mailbox)
+            self._hear_all(self._native)
             self._thread = threading.Thread(target=self._watch, name=f"libswarm-{self._cluster}", daemon=True)
             self._thread.start()
         return self
@@ -129,7 +131,7 @@ class Worker(WorkerBase):
         self._news.put("stop")
 
     def ready(self) -> None:
-        """Waits until the worker is registered, and raises what is in its way."""
+        """Waits until the worker is registered, and others can send what it listens to; raises what is in its way."""
         self._started().ready().wait()
 
     def drain(self) -> None:
@@ -195,6 +197,9 @@ class Worker(WorkerBase):
                 self._news.put("drained")
             while (room := self._room()) > 0 and self._dispatch(room):
                 pass
+
+    def _messages(self) -> _native.Worker:
+        return self._started()
 
     def _waiting_here(self) -> int:
         if self._threads is not None:
@@ -287,6 +292,7 @@ class Worker(WorkerBase):
         if self._thread is not None:
             self._ending.wait(patience)
             self._ending.set()
+            self._deaf = True
             self._mailbox.announce()
             self._thread.join(patience)
         if self._native is not None:

@@ -8,9 +8,26 @@ async with Master("mail", url="redis://localhost:6379") as master:
 ```
 """
 
-from .._native import Call, Job
+from .._native import Call, Job, Message
 from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
-from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from ..types import (
+    Added,
+    Candidate,
+    Ended,
+    Health,
+    JobInfo,
+    JobPage,
+    JobState,
+    MemberChange,
+    MemberInfo,
+    MemberRef,
+    QueueCount,
+    Queues,
+    Receipt,
+    Reply,
+    Stats,
+    To,
+)
 from .master import Master
 from .worker import Worker
 
@@ -28,13 +45,19 @@ __all__ = [
     "JobState",
     "JobsOptions",
     "Master",
+    "MemberChange",
     "MemberInfo",
+    "MemberRef",
+    "Message",
     "NewJob",
     "PermanentFailure",
     "QueueCount",
     "Queues",
+    "Receipt",
+    "Reply",
     "RetryAfter",
     "Stats",
     "Timeouts",
+    "To",
     "Worker",
 ]

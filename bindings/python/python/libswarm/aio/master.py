@@ -11,6 +11,7 @@ from typing import Any, Self, Unpack
 from .. import _lifecycle, _native
 from .._choice import Choice, Choosing
 from .._events import Listener
+from .._messages import HEARD
 from .._options import ConnectionOptions, as_list, listed, settings
 from ..errors import SwarmError
 from ..jobs import JobOptions, JobsOptions
@@ -18,12 +19,13 @@ from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState,
 from ._bridge import Bridge
 from ._choice import ChooserTask
 from ._groups import Outcomes
+from ._messages import Messenger
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
 
 
-class Master(Choosing[ChooserTask]):
+class Master(Messenger, Choosing[ChooserTask]):
     """Adds and deletes jobs of one cluster, and awaits their results.
 
     As `libswarm.Master`, in the event loop that is running at its first use. Adds made in one tick of the loop travel together.
@@ -35,6 +37,7 @@ class Master(Choosing[ChooserTask]):
         super().__init__()
         self._native = _native.Master(cluster, settings(options))
         self._bridge: Bridge | None = None
+        self._listening = set()
         #: Of the jobs gathered in this tick, in their order.
         self._gathered: list[asyncio.Future[tuple[str, bool]]] = []
         _lifecycle.register(self)
@@ -183,7 +186,7 @@ class Master(Choosing[ChooserTask]):
         return count
 
     async def ready(self) -> None:
-        """Waits until the master is registered, and raises what is in its way."""
+        """Waits until the master is registered, and others can send what it listens to; raises what is in its way."""
         await self._await(self._native.ready())
 
     async def stats(self) -> Stats:
@@ -208,6 +211,7 @@ class Master(Choosing[ChooserTask]):
         if self._gathered:
             self._flush()
         self._replace_chooser(None)
+        self._deaf = True
         call = self._native.close()
         if call is not None:
             bridge = self._bound()
@@ -219,10 +223,14 @@ class Master(Choosing[ChooserTask]):
     deleteJob = delete_job
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener` called in the loop at every `ready`, `error` or `close`."""
+        """Has `listener`, a function or a coroutine function, called in the loop at every `event`; see `on_ready` and so on."""
         listener = super().on(event, listener)
         self._bound()
+        self._hear(self._native, event)
         return listener
+
+    def _messages(self) -> tuple[_native.Master, Bridge]:
+        return self._native, self._bound()
 
     def _bound(self) -> Bridge:
         if self._bridge is None:
@@ -273,9 +281,14 @@ class Master(Choosing[ChooserTask]):
         except SwarmError:
             # Closed meanwhile.
             return
+        if events and self._bridge is not None:
+            # There may be more, which are not announced again.
+            self._bridge.loop.call_soon(self._events)
         for event, detail, *_ in events:
             if event == "error":
                 self._emit_error(detail)
+            elif event in HEARD:
+                self._tell_heard(event, detail)
             elif event == "ready":
                 self._emit("ready", detail)
 

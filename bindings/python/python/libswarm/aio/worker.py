@@ -8,7 +8,7 @@ import contextlib
 import functools
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
@@ -21,6 +21,7 @@ from .._worker import BACKLOG, BATCH, LOOK, Handler, WorkerBase, fail
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from ..types import Stats
 from ._bridge import Bridge
+from ._messages import Messenger
 
 #: Batches told before the loop may do something else.
 _BATCHES = 4
@@ -28,7 +29,7 @@ _BATCHES = 4
 _LAST_GRACE = 1.0
 
 
-class Worker(WorkerBase):
+class Worker(Messenger, WorkerBase):
     """Takes the jobs of one cluster, in the event loop that is running when it starts.
 
     As `libswarm.Worker`, in three ways of which a program uses one: `on("add", f)` with a function or a coroutine function,
@@ -42,8 +43,7 @@ class Worker(WorkerBase):
         self._bridge: Bridge | None = None
         #: The handler's, by the fence of the job.
         self._handling: dict[int, asyncio.Task[None]] = {}
-        #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
-        self._listening: set[asyncio.Task[None]] = set()
+        self._listening = set()
         self._loop: JobLoop | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._news: asyncio.Queue[Literal["stop", "drained", "closed"]] = asyncio.Queue()
@@ -82,6 +82,7 @@ class Worker(WorkerBase):
             self._native = native = _native.Worker(
                 self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
             )
+            self._hear_all(native)
             bridge.on_event = self._take
             self._take()
         return self
@@ -111,7 +112,7 @@ class Worker(WorkerBase):
         self._news.put_nowait("stop")
 
     async def ready(self) -> None:
-        """Waits until the worker is registered, and raises what is in its way."""
+        """Waits until the worker is registered, and others can send what it listens to; raises what is in its way."""
         await self._started().ready()
 
     async def drain(self) -> None:
@@ -157,6 +158,11 @@ class Worker(WorkerBase):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with contextlib.suppress(SwarmClosed):
             await self.terminate()
+
+    def _messages(self) -> tuple[_native.Worker, Bridge]:
+        native = self._started()
+        assert self._bridge is not None  # As old as the native worker.
+        return native, self._bridge
 
     def _take(self) -> None:
         """Tells events, with pauses for the loop."""
@@ -219,41 +225,17 @@ class Worker(WorkerBase):
             task.cancel()
 
     def _give(self, listener: Callable[..., Any], job: Job) -> None:
+        def failed(error: Exception) -> None:
+            logger.error("a listener of `add` raised; %r fails", job, exc_info=error)
+            fail(job, error)
+
         try:
             answer = listener(job)
         except Exception as error:
-            logger.exception("a listener of `add` raised; %r fails", job)
-            fail(job, error)
+            failed(error)
             return
         if answer is not None and type(answer) is not Call and asyncio.iscoroutine(answer):
-            self._spawn(answer, job)
-
-    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
-        try:
-            answer = listener(*arguments)
-        except Exception:
-            logger.exception("a listener raised")
-            return
-        if asyncio.iscoroutine(answer):
-            self._spawn(answer, None)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, object], job: Job | None) -> None:
-        """Runs what a listener that is a coroutine function returned."""
-
-        async def guarded() -> None:
-            try:
-                await coroutine
-            except Exception as error:
-                if job is None:
-                    logger.exception("a listener raised")
-                else:
-                    logger.exception("a listener of `add` raised; %r fails", job)
-                    fail(job, error)
-
-        if self._bridge is not None:
-            task = self._bridge.loop.create_task(guarded())
-            self._listening.add(task)
-            task.add_done_callback(self._listening.discard)
+            self._spawn(answer, failed)
 
     def _release_waiting(self) -> None:
         if self._loop is not None:

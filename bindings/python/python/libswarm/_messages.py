@@ -1,0 +1,94 @@
+"""Messages between members, and who comes and goes, for masters and workers of threads; what both faces have in common."""
+
+from __future__ import annotations
+
+from . import _native
+from ._events import Events, Listener
+from .types import MemberRef, Receipt, To
+
+#: Of these a member is told only what it asks for.
+HEARD = ("message", "member")
+
+
+class Hearing(Events):
+    """Listeners of messages, and of members that come and go."""
+
+    _EVENTS = (*HEARD, *Events._EVENTS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Closed: what was taken but not told is told no more.
+        self._deaf = False
+
+    def on_message(self, listener: Listener) -> Listener:
+        """Decorator: `listener(message)` is called for every message from another member, see `Message`.
+
+        It hears them soon after the first listener was given and it has registered; `ready` waits for that. Those that come after
+        `off` are taken all the same. A worker is told messages beside its jobs, but
+        not while 1,000 jobs wait here for a handler or a loop.
+        """
+        return self.on("message", listener)
+
+    def on_member(self, listener: Listener) -> Listener:
+        """Decorator: `listener(change)` is called when another member joined, left or was lost, see `MemberChange`."""
+        return self.on("member", listener)
+
+    def _hear(self, native: _native.Master | _native.Worker, event: str) -> None:
+        """Has the member told what there are listeners for."""
+        if event in HEARD and self._listeners[event]:
+            native.hear(event)
+
+    def _tell_heard(self, event: str, detail: object) -> None:
+        if not self._deaf:
+            self._emit(event, detail)
+
+
+class Messenger(Hearing):
+    """The messages of a master or worker of threads."""
+
+    def send(
+        self,
+        payload: object,
+        to: To = "all",
+        *,
+        acknowledged: float | None = None,
+        request: float | None = None,
+        to_self: bool = False,
+    ) -> Receipt:
+        """Sends a message to the members that listen, and returns when Redis has put it into their inboxes.
+
+        `to` is "all", or `{"group": …}`, `{"name": …}`, `{"pid": …}` and a `host` unless it is this one, or `{"member": …}`, an
+        incarnation. With `to_self` the sender may be among them. The payload is what `json` can write, or bytes; 64 KiB at most.
+
+        With `acknowledged` it waits, at most so many seconds, until each of them is about to hear the message; with `request`
+        until each has replied. Of the limits, 1 ms to a year, one can be given. A message for nobody is answered at once. The
+        messages of a member arrive in the order of these calls, and 10,000 may wait to be sent.
+
+        Raises SwarmInvalidArgument, SwarmTooLarge, SwarmUnavailable or another retryable error if it was not sent within the
+        option `timeout`, and SwarmOutcomeUnknown if it may have been.
+        """
+        receipt: Receipt = self._messages().send(payload, to, acknowledged, request, to_self).wait()
+        return receipt
+
+    def confirm(self, name: str) -> None:
+        """Says to all that wait with `confirmations` that this member is so far. `name` has 1 to 256 bytes."""
+        self._messages().confirm(name).wait()
+
+    def confirmations(self, count: int, name: str) -> list[MemberRef]:
+        """Waits, with no limit, until `count` distinct members have confirmed `name` from now on; who, in their order.
+
+        From then on this member also gets messages, whether it has a listener or not.
+        """
+        self._take_events()
+        members: list[MemberRef] = self._messages().confirmations(count, name).wait()
+        return members
+
+    def set_data(self, value: object) -> None:
+        """What `members()` tells of this member as `data`: what `json` can write, at most 4 KiB. It outlives a lost lease."""
+        self._messages().set_data(value).wait()
+
+    def _messages(self) -> _native.Master | _native.Worker:
+        raise NotImplementedError
+
+    def _take_events(self) -> None:
+        """Has events taken from now on, so that messages do not pile up."""

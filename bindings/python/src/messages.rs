@@ -1,0 +1,247 @@
+//! Messages between members, and who comes and goes, as Python sees them: the classes of `libswarm.types`, but for the message itself.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, To};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
+use tokio::sync::watch;
+
+use crate::errors::{invalid, raise};
+use crate::fork::Owned;
+use crate::info::content_type;
+use crate::mailbox::Post;
+use crate::options::{Text, seconds};
+use crate::payload::{decode, encode};
+use crate::runtime::Owner;
+
+/// A message as it arrived.
+#[pyclass(frozen, module = "libswarm")]
+pub(crate) struct Message {
+    inner: Owned<libswarm::Message>,
+    /// The payload as Python sees it, made when first asked for.
+    payload: OnceLock<Py<PyAny>>,
+}
+
+impl Message {
+    pub(crate) fn new(message: libswarm::Message) -> Self {
+        Message { inner: Owned::new(message), payload: OnceLock::new() }
+    }
+
+    fn inner(&self) -> PyResult<&libswarm::Message> {
+        self.inner.get().map_err(raise)
+    }
+}
+
+#[pymethods]
+impl Message {
+    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `body`.
+    #[getter]
+    fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(payload) = self.payload.get() {
+            return Ok(payload.bind(py).clone());
+        }
+        let payload = decode(py, self.inner()?.payload())?.unbind();
+        Ok(self.payload.get_or_init(|| payload).bind(py).clone())
+    }
+
+    /// The payload's bytes as they were sent.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.inner()?.payload().bytes))
+    }
+
+    /// "json" or "bytes".
+    #[getter]
+    fn content_type(&self) -> PyResult<&'static str> {
+        Ok(content_type(self.inner()?.payload()))
+    }
+
+    /// The member that sent it.
+    #[getter]
+    fn sender<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        member(py, self.inner()?.from())
+    }
+
+    /// Whether the sender waits for a reply.
+    #[getter]
+    fn wants_reply(&self) -> PyResult<bool> {
+        Ok(self.inner()?.wants_reply())
+    }
+
+    /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
+    /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge.
+    fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.inner()?.reply(encode(value)?).map_err(raise)
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let MemberRef { incarnation, name, .. } = self.inner()?.from();
+        Ok(format!("<Message from {:?}>", if name.is_empty() { incarnation } else { name }))
+    }
+}
+
+/// A message to send, of what a program says.
+pub(crate) fn new_message(
+    payload: &Bound<'_, PyAny>,
+    to: &Bound<'_, PyAny>,
+    acknowledged: Option<f64>,
+    request: Option<f64>,
+    to_self: bool,
+) -> PyResult<NewMessage> {
+    let message = NewMessage::new(address(to)?, encode(payload)?).to_self(to_self);
+    Ok(match (acknowledged, request) {
+        (Some(_), Some(_)) => return Err(invalid("a message has one limit, acknowledged or request; a reply acknowledges, too")),
+        (Some(limit), None) => message.acknowledged(seconds("acknowledged", limit)?),
+        (None, Some(limit)) => message.request(seconds("request", limit)?),
+        (None, None) => message,
+    })
+}
+
+/// "all", or a dict that says who.
+fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
+    let unknown = || invalid(r#"to must be "all", {"group": …}, {"name": …}, {"pid": …, "host": …} or {"member": …}"#);
+    if let Ok(text) = to.cast::<PyString>() {
+        return if text.to_string_lossy() == "all" { Ok(To::All) } else { Err(unknown()) };
+    }
+    let (Ok(fields), mut host) = (to.cast::<PyDict>(), String::new()) else { return Err(unknown()) };
+    let mut found = None;
+    for (field, value) in fields {
+        let text = || value.extract::<Text>().map(|Text(text)| text);
+        let one = match &*field.extract::<Text>()?.0 {
+            "group" => To::Group(text()?),
+            "name" => To::Name(text()?),
+            "member" => To::Member(text()?),
+            "pid" => {
+                let pid = value.extract().map_err(|_| invalid(format!("pid is {value}, not the number of a process")))?;
+                To::Process { pid, host: String::new() }
+            }
+            "host" => {
+                host = text()?;
+                continue;
+            }
+            _ => return Err(unknown()),
+        };
+        if found.replace(one).is_some() {
+            return Err(unknown());
+        }
+    }
+    match found {
+        Some(To::Process { pid, .. }) => Ok(To::Process { pid, host }),
+        Some(to) if !fields.contains("host")? => Ok(to),
+        _ => Err(unknown()),
+    }
+}
+
+/// A number of members.
+pub(crate) fn how_many(count: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count.extract().map_err(|_| invalid(format!("count is {count}, not a number of members")))
+}
+
+/// What a member says of itself, as JSON text.
+pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let Payload { bytes, content_type: ContentType::Json } = encode(value)? else {
+        return Err(invalid("bytes cannot be the data of a member, which is JSON"));
+    };
+    String::from_utf8(bytes).map_err(|_| invalid("the data of a member is not UTF-8"))
+}
+
+/// What a member is to hear from now on; its errors are told with its events.
+pub(crate) struct Hearing {
+    post: Mutex<Option<Arc<Post>>>,
+    errors: Mutex<Vec<Error>>,
+    /// How much Redis has not been told of yet.
+    under_way: watch::Sender<usize>,
+}
+
+impl Hearing {
+    pub(crate) fn new(post: Option<Arc<Post>>) -> Arc<Self> {
+        Arc::new(Hearing { post: Mutex::new(post), errors: Mutex::default(), under_way: watch::Sender::new(0) })
+    }
+
+    /// What announces events.
+    pub(crate) fn set_post(&self, post: Arc<Post>) {
+        *self.post.lock().unwrap_or_else(PoisonError::into_inner) = Some(post);
+    }
+
+    /// Has the member hear what this event is about. Never waits.
+    pub(crate) fn hear(
+        self: &Arc<Self>,
+        runtime: &Arc<Owner>,
+        messages: Messages,
+        event: &Text,
+        is_registered: IsRegistered,
+    ) -> PyResult<()> {
+        let watch = match &*event.0 {
+            "message" => false,
+            "member" => true,
+            other => return Err(invalid(format!("nothing is heard by the event `{other}`"))),
+        };
+        let (hearing, alive) = (self.clone(), runtime.clone());
+        self.under_way.send_modify(|count| *count += 1);
+        runtime.handle().spawn(async move {
+            let heard = if watch { messages.watch().await } else { messages.listen().await };
+            match heard {
+                // The member says it when it registers, and tells itself why it cannot.
+                Err(_) if !is_registered() => {}
+                Err(error) if error.kind() != ErrorKind::Closed => hearing.failed(error),
+                _ => {}
+            }
+            hearing.under_way.send_modify(|count| *count -= 1);
+            drop(alive);
+        });
+        Ok(())
+    }
+
+    /// Waits until Redis knows what the member hears, or the member was told why not.
+    pub(crate) async fn settled(&self) {
+        // Never an error: the sender is `self`.
+        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    fn failed(&self, error: Error) {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        if let Some(post) = &*self.post.lock().unwrap_or_else(PoisonError::into_inner) {
+            post.announce();
+        }
+    }
+
+    /// Events of what failed.
+    pub(crate) fn take(&self) -> impl Iterator<Item = Event> + use<> {
+        std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().map(Event::Error)
+    }
+}
+
+type IsRegistered = Box<dyn Fn() -> bool + Send>;
+
+pub(crate) fn receipt<'py>(py: Python<'py>, receipt: &Receipt) -> PyResult<Bound<'py, PyAny>> {
+    let Receipt { recipients, dropped, replies, missing } = receipt;
+    let replies: Vec<_> = replies
+        .iter()
+        .map(|(from, payload)| {
+            let body = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
+            types(py)?.getattr("Reply")?.call1((member(py, from)?, body, payload.as_ref().map(content_type)))
+        })
+        .collect::<PyResult<_>>()?;
+    types(py)?.getattr("Receipt")?.call1((recipients, dropped, replies, missing))
+}
+
+pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberRef]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    members.iter().map(|one| member(py, one)).collect()
+}
+
+pub(crate) fn change<'py>(py: Python<'py>, change: Change, role: &str, who: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
+    types(py)?.getattr("MemberChange")?.call1((change.name(), role, member(py, who)?))
+}
+
+fn member<'py>(py: Python<'py>, member: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
+    let MemberRef { incarnation, name, group, host, pid } = member;
+    types(py)?.getattr("MemberRef")?.call1((incarnation, name, group, host, pid))
+}
+
+/// Where the classes are. Looked up when the package is imported, as `payload::prepare` says why.
+pub(crate) fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(MODULE.get_or_try_init(py, || py.import("libswarm.types").map(Bound::unbind))?.bind(py))
+}
