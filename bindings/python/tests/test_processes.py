@@ -335,13 +335,21 @@ def test_nothing_is_left_of_many_supervisors() -> None:
     def used() -> tuple[int, int]:
         return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
 
-    with Supervisor(**QUICK):
-        before = used()
-        for _ in range(10):
-            with Supervisor(**QUICK) as supervisor:
-                supervisor.on("line", print)
-                supervisor.spawn("sleep", "100", count=2)
-        wait_until(lambda: used() <= before, SOON, "as many threads and descriptors as before")
+    def supervise() -> None:
+        with Supervisor(**QUICK) as supervisor:
+            supervisor.on("line", print)
+            supervisor.spawn("sleep", "100", count=2)
+
+    # What is made once in a process.
+    supervise()
+    before = used()
+    for _ in range(20):
+        supervise()
+
+    def as_before() -> bool:
+        return all(now <= then for now, then in zip(used(), before, strict=True))
+
+    wait_until(as_before, SOON, "as many threads and descriptors as before")
 
 
 def test_a_program_that_ends_stops_its_processes_with_their_grace(program: Programs, tmp_path: Path) -> None:
@@ -357,6 +365,51 @@ def test_a_program_that_ends_stops_its_processes_with_their_grace(program: Progr
     assert (tmp_path / "file").exists()
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+LEFT_OPEN = {
+    "a supervisor": "",
+    "a listener at work": """
+        begun = threading.Event()
+        supervisor.on("ready", lambda event: (begun.set(), time.sleep(1000)))
+        assert begun.wait(10)
+    """,
+    "a loop in a thread": """
+        threading.Thread(target=lambda: list(supervisor), daemon=True).start()
+    """,
+    "waits in threads": """
+        supervisor.spawn("sleep", "100", ready="explicit")
+        threading.Thread(target=supervisor.reload, daemon=True).start()
+        threading.Thread(target=supervisor.stop, daemon=True).start()
+    """,
+    "a listener that waits": """
+        begun = threading.Event()
+        supervisor.on("ready", lambda event: (begun.set(), supervisor.kill(event.id)))
+        assert begun.wait(10)
+    """,
+    "an event loop that is gone": """
+        async def main():
+            inner = aio.Supervisor(forward=False)
+            await inner.spawn("sleep", "100")
+            asyncio.ensure_future(inner.reload())
+            inner.on("started", lambda event: None)
+            left.append(inner)
+
+        left = []
+        asyncio.run(main())
+    """,
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OPEN)
+def test_a_program_ends_by_itself_without_a_word(name: str, program: Programs) -> None:
+    process = program(
+        "import asyncio, threading, time\nfrom libswarm import Supervisor, aio\nsupervisor = Supervisor(forward=False)\n"
+        + "supervisor.spawn('/bin/sh', '-c', 'exec sleep 100', count=2)\n"
+        + textwrap.dedent(LEFT_OPEN[name])
+    )
+    out, err = process.communicate(timeout=2 * SOON)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_a_program_that_is_killed_leaves_nobody(program: Programs) -> None:

@@ -51,6 +51,6 @@ def _leave_all() -> None:
         except SwarmError:
             # Its lease will end instead.
             pass
-        member._left(max(0.0, deadline - time.monotonic()))
+        member._left(max(0.0, min(_PATIENCE, deadline - time.monotonic())))
     _native.set_log_sink(0)
     _native.end_exit()
