@@ -128,9 +128,9 @@ impl Supervisor {
         let running = self.running()?;
         let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let supervisor = running.supervisor.clone();
-        Ok(runtime.as_ref().map(|runtime| {
-            Call::spawn(runtime, None, None, async move { supervisor.stop().await.map(|()| Value::Nothing) })
-        }))
+        Ok(runtime
+            .as_ref()
+            .map(|runtime| Call::spawn(runtime, None, None, async move { supervisor.stop().await.map(|()| Value::Nothing) })))
     }
 
     fn handle_signals(&self) -> PyResult<()> {
