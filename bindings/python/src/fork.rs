@@ -17,14 +17,15 @@ fn generation() -> u64 {
 #[cfg(unix)]
 pub(crate) fn install() -> PyResult<()> {
     extern "C" fn in_child() {
-        // Only atomics: nothing else is allowed between fork and exec in a process that had threads.
+        // Only atomics and sigaction: little else is allowed between fork and exec in a process that had threads.
         GENERATION.fetch_add(1, Ordering::Relaxed);
         crate::runtime::forget_after_fork();
+        crate::signals::give_back_after_fork();
     }
     static INSTALLED: std::sync::Once = std::sync::Once::new();
     let mut status = 0;
     INSTALLED.call_once(|| {
-        // SAFETY: `in_child` touches only atomics and stays loaded: Python never unloads an extension module.
+        // SAFETY: `in_child` does only what is allowed there and stays loaded: Python never unloads an extension module.
         status = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
     if status != 0 {

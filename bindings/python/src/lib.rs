@@ -16,7 +16,11 @@ mod messages;
 mod new_job;
 mod options;
 mod payload;
+mod process;
 mod runtime;
+mod signals;
+mod supervised;
+mod supervisor;
 mod value;
 mod wake;
 mod worker;
@@ -44,6 +48,10 @@ mod _native {
     use crate::master::Master;
     #[pymodule_export]
     use crate::messages::Message;
+    #[pymodule_export]
+    use crate::supervised::say_ready;
+    #[pymodule_export]
+    use crate::supervisor::Supervisor;
     #[pymodule_export]
     use crate::worker::{Worker, check_options};
 

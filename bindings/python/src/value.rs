@@ -13,6 +13,7 @@ pub(crate) enum Value {
     Bool(bool),
     Bools(Vec<bool>),
     Count(u64),
+    Numbers(Vec<u64>),
     /// Told to Python as `(id, existed)`.
     Added(Vec<Added>),
     /// Told to Python as ids alone.
@@ -44,6 +45,7 @@ impl Value {
             Value::Bool(bool) => bool.into_pyobject(py)?.to_owned().into_any(),
             Value::Bools(bools) => PyList::new(py, bools)?.into_any(),
             Value::Count(count) => count.into_pyobject(py)?.into_any(),
+            Value::Numbers(numbers) => PyList::new(py, numbers)?.into_any(),
             Value::Added(added) => {
                 let pairs: Vec<_> = added
                     .iter()

@@ -187,5 +187,5 @@ async def test_looking(cluster: str, url: str) -> None:
 
 
 def test_both_faces_export_the_same() -> None:
-    own = {"__version__", "disable_logging", "enable_logging", *libswarm.errors.__all__}
+    own = {"__version__", "disable_logging", "enable_logging", "processes", "ready", *libswarm.errors.__all__}
     assert set(aio.__all__) == set(libswarm.__all__) - own

@@ -17,6 +17,8 @@ import asyncio
 import libswarm
 from libswarm import Added, Candidate, Ended, Job, JobInfo, Master, NewJob, Stats, Worker
 from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
+from libswarm import ProcessInfo, Supervisor, processes
+from libswarm.aio import Supervisor as AsyncSupervisor
 from typing import assert_type
 
 master = Master("typed", url="redis://localhost", lease=5.0)
@@ -61,6 +63,26 @@ worker.process({"mail": handle})
 def added(job: Job) -> None:
     job.complete().wait(1.0)
 
+with Supervisor(grace=1.0, backoff="fixed", lines=True) as supervisor:
+    assert_type(supervisor.spawn("a", b"b", env={"A": "b"}, cpus={0, 1}, count=2, ready="explicit"), list[int])
+    assert_type(supervisor.list(), list[ProcessInfo])
+    for event in supervisor:
+        match event:
+            case processes.Exited(id, exit=exit, respawn=respawn):
+                assert_type(id, int)
+                assert_type(exit.code, int | None)
+                assert_type(respawn, float | None)
+            case processes.Line() as line:
+                assert_type(line.line, bytes)
+
+async def supervise() -> None:
+    async with AsyncSupervisor() as supervisor:
+        assert_type(await supervisor.spawn("a"), list[int])
+        async for event in supervisor:
+            assert_type(event.event, str)
+
+assert_type(libswarm.ready(), bool)
+
 async def choose_slowly(job: JobInfo, workers: list[Candidate]) -> str:
     return workers[0].incarnation
 
@@ -80,6 +102,8 @@ try:
 except libswarm.SwarmError as error:
     assert_type(error.code, int)
 
+Supervisor(grace="1")  # type: ignore[arg-type]
+Supervisor().spawn("a", cwd="/")  # type: ignore[call-arg]
 Worker("typed", requeue="sideways")  # type: ignore[arg-type]
 master.choose(choose_slowly)  # type: ignore[arg-type]
 Master("typed", slots=1)  # type: ignore[call-arg]
@@ -114,7 +138,11 @@ def test_programs_are_checked(tmp_path: Path) -> None:
 
 
 def test_both_faces_have_the_same_methods() -> None:
-    for one, other in ((libswarm.Master, aio.Master), (libswarm.Worker, aio.Worker)):
+    for one, other in (
+        (libswarm.Master, aio.Master),
+        (libswarm.Worker, aio.Worker),
+        (libswarm.Supervisor, aio.Supervisor),
+    ):
         names = {name for name in dir(one) if not name.startswith("_")}
         assert names == {name for name in dir(other) if not name.startswith("_")}
         for name in names - {"process"}:
@@ -124,7 +152,8 @@ def test_both_faces_have_the_same_methods() -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    for cls in (libswarm.Master, libswarm.Worker, aio.Master, aio.Worker, libswarm.Job, libswarm.Call):
+    faces = (libswarm.Master, libswarm.Worker, libswarm.Supervisor, aio.Master, aio.Worker, aio.Supervisor)
+    for cls in (*faces, libswarm.Job, libswarm.Call):
         assert cls.__doc__
         for name in dir(cls):
             if not name.startswith("_"):

@@ -1,6 +1,7 @@
 """Spreads jobs over worker processes through Redis.
 
-`Master` adds jobs and awaits results, `Worker` takes them; `libswarm.aio` has the same classes for asyncio.
+`Master` adds jobs and awaits results, `Worker` takes them, `Supervisor` keeps processes running; `libswarm.aio` has the same
+classes for asyncio.
 
 ```python
 from libswarm import Master, Worker
@@ -10,12 +11,15 @@ with Master("mail", url="redis://localhost:6379") as master:
 ```
 """
 
-from . import _native, errors
+from . import _native, errors, processes
 from ._native import Call, Job, Message, __version__
 from .errors import *  # noqa: F403
 from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from .logs import disable_logging, enable_logging
 from .master import Master
+from .processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
+from .supervised import ready
+from .supervisor import Supervisor
 from .types import (
     Added,
     Candidate,
@@ -58,18 +62,25 @@ __all__ = [
     "Message",
     "NewJob",
     "PermanentFailure",
+    "ProcessExit",
+    "ProcessInfo",
+    "ProcessState",
     "QueueCount",
     "Queues",
     "Receipt",
     "Reply",
     "RetryAfter",
     "Stats",
+    "Supervisor",
+    "SupervisorEvent",
     "Timeouts",
     "To",
     "Worker",
     "__version__",
     "disable_logging",
     "enable_logging",
+    "processes",
+    "ready",
     *errors.__all__,
 ]
 

@@ -13,29 +13,60 @@ logger = logging.getLogger("libswarm")
 Listener = TypeVar("Listener", bound=Callable[..., object])
 
 
-class Events:
+class Listeners:
     """`on`, `off` and the calling of listeners."""
 
     #: The events there are.
-    _EVENTS: tuple[str, ...] = ("ready", "close", "error")
+    _EVENTS: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         # Tuples, replaced as a whole, so that they can be walked while another thread adds a listener.
         self._listeners: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(self._EVENTS, ())
-        # The last error that came before there was a listener: the first listener may be another event's, and start the telling.
-        self._unheard: SwarmError | None = None
 
     def on(self, event: str, listener: Listener) -> Listener:
         """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
         self._listeners[event] = (*self._of(event), listener)
-        if event == "error" and self._unheard is not None:
-            error, self._unheard = self._unheard, None
-            self._call(listener, error)
         return listener
 
     def off(self, event: str, listener: Callable[..., object]) -> None:
         """Has `listener` called no more."""
         self._listeners[event] = tuple(other for other in self._of(event) if other is not listener)
+
+    def _of(self, event: str) -> tuple[Callable[..., Any], ...]:
+        try:
+            return self._listeners[event]
+        except KeyError:
+            raise SwarmInvalidArgument(f"there is no event `{event}`; the events are {', '.join(self._EVENTS)}") from None
+
+    def _emit(self, event: str, *arguments: object) -> None:
+        for listener in self._listeners[event]:
+            self._call(listener, *arguments)
+
+    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
+        """Calls one listener; what it raises must not stop the others."""
+        try:
+            listener(*arguments)
+        except Exception:
+            logger.exception("a listener raised")
+
+
+class Events(Listeners):
+    """The events of a member."""
+
+    _EVENTS: tuple[str, ...] = ("ready", "close", "error")
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The last error that came before there was a listener: the first listener may be another event's, and start the telling.
+        self._unheard: SwarmError | None = None
+
+    def on(self, event: str, listener: Listener) -> Listener:
+        """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
+        super().on(event, listener)
+        if event == "error" and self._unheard is not None:
+            error, self._unheard = self._unheard, None
+            self._call(listener, error)
+        return listener
 
     def on_ready(self, listener: Listener) -> Listener:
         """Decorator: `listener(incarnation)` is called at every registration with the cluster."""
@@ -52,17 +83,10 @@ class Events:
         """
         return self.on("error", listener)
 
-    def _of(self, event: str) -> tuple[Callable[..., Any], ...]:
-        try:
-            return self._listeners[event]
-        except KeyError:
-            raise SwarmInvalidArgument(f"there is no event `{event}`; the events are {', '.join(self._EVENTS)}") from None
-
     def _emit(self, event: str, *arguments: object) -> None:
         if event == "ready":
             self._unheard = None
-        for listener in self._listeners[event]:
-            self._call(listener, *arguments)
+        super()._emit(event, *arguments)
 
     def _emit_error(self, error: SwarmError) -> None:
         if self._listeners["error"]:
@@ -70,10 +94,3 @@ class Events:
         else:
             self._unheard = error
             logger.warning("%s: %s", error.kind, error)
-
-    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
-        """Calls one listener; what it raises must not stop the others."""
-        try:
-            listener(*arguments)
-        except Exception:
-            logger.exception("a listener raised")

@@ -1,4 +1,4 @@
-"""A clean exit: members that the program leaves open when it ends leave their cluster then."""
+"""A clean exit: members that the program leaves open when it ends leave their cluster then, and processes are stopped."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ class Member(Protocol):
         """Ends the threads after the leaving."""
 
 
-_members: weakref.WeakSet[Member] = weakref.WeakSet()
+#: With the seconds that each needs beside.
+_members: weakref.WeakKeyDictionary[Member, float] = weakref.WeakKeyDictionary()
 
 
-def register(member: Member) -> None:
-    """Has `member` leave at exit, should it still be there."""
-    _members.add(member)
+def register(member: Member, grace: float = 0.0) -> None:
+    """Has `member` leave at exit, should it still be there. `grace` is what it gives others, in seconds."""
+    _members[member] = grace
 
 
 @atexit.register
 def _leave_all() -> None:
     _native.begin_exit()
-    deadline = time.monotonic() + _PATIENCE
+    begin = time.monotonic() + _PATIENCE
     leaving = []
-    for member in list(_members):
+    for member, grace in list(_members.items()):
         try:
-            leaving.append((member, member._leave()))
+            leaving.append((member, member._leave(), begin + grace))
         except SwarmError:
             # Closed already, or the parent's in a forked child.
             continue
-    for member, call in leaving:
+    for member, call, deadline in leaving:
         try:
             if call is not None:
                 call.wait(max(0.0, deadline - time.monotonic()))
         except SwarmError:
             # Its lease will end instead.
             pass
-        member._left(max(0.0, deadline - time.monotonic()))
+        member._left(max(0.0, min(_PATIENCE, deadline - time.monotonic())))
     _native.set_log_sink(0)
     _native.end_exit()

@@ -9,7 +9,9 @@ from typing import Literal, TypedDict
 from .errors import SwarmInvalidArgument
 
 #: Given in seconds here, in milliseconds to the core.
-_DURATIONS = frozenset({"lease", "timeout", "failed_ttl"})
+_DURATIONS = frozenset(
+    {"lease", "timeout", "failed_ttl", "grace", "backoff_delay", "backoff_max", "healthy", "respawn_window", "ready_timeout"}
+)
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -80,9 +82,62 @@ class WorkerOptions(ConnectionOptions, total=False):
     requeue: Literal["front", "back"]
 
 
+class SupervisorOptions(TypedDict, total=False):
+    """What a supervisor can be told, for all its processes. Durations are seconds."""
+
+    #: Between TERM and KILL; 5, at most 1 h.
+    grace: float
+    #: How the pause before a respawn grows; "exponential".
+    backoff: Literal["fixed", "exponential"]
+    #: The first pause; 0.1, 1 ms to 1 h.
+    backoff_delay: float
+    #: The longest pause; 30, at most 1 day.
+    backoff_max: float
+    #: The share of each pause that is random; 0.2, 0 to 1.
+    backoff_jitter: float
+    #: After so long ready, pauses begin with the first again; 60, at most 1 day.
+    healthy: float
+    #: A process that fails after so many respawns within `respawn_window` is given up; 10, at most 10,000, 0 for never.
+    max_respawns: int
+    #: The time in which `max_respawns` are counted; 60, 1 ms to 1 day.
+    respawn_window: float
+    #: Whether lines go to the stdout and stderr of this process (its descriptors 1 and 2, not `sys.stdout`); True.
+    forward: bool
+    #: Whether lines are told as events; False.
+    lines: bool
+    #: Bytes of lines kept until they are taken, 64 more for each; 1 MiB, 64 KiB to 1 GiB.
+    line_buffer: int
+
+
+class ProgramOptions(TypedDict, total=False):
+    """How a program is to be run, beside its command and arguments."""
+
+    #: Added to the environment of this process.
+    env: Mapping[str, str | os.PathLike[str]] | Mapping[bytes, bytes]
+    #: Working directory; that of this process.
+    dir: str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    #: CPUs it may run on, 0 to 1023, or a text such as "0,2-3"; all. Linux only.
+    cpus: Iterable[int] | str
+    #: In events, lists and prefixes, 1 to 256 bytes; the command's file name.
+    name: str
+    #: How many of it run, each with an id of its own; 1, at most 1,000.
+    count: int
+    #: Whether it is started again when it fails; True.
+    respawn: bool
+    #: How it is known to be ready: by its start, or it says so by `libswarm.ready()`; "start".
+    ready: Literal["start", "explicit"]
+    #: Seconds to say so, after which it is stopped and counts as failed; 30, 1 ms to 1 day.
+    ready_timeout: float
+
+
 def settings(options: Mapping[str, object]) -> list[tuple[str, str]]:
     """The options as name and text; those that are None are left at their defaults, and tasks are a worker's own matter."""
-    return [(name, _text(name, value)) for name, value in options.items() if value is not None and name != "tasks"]
+    return texts({name: value for name, value in options.items() if name != "tasks"})
+
+
+def texts(options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The options as name and text; those that are None are left at their defaults."""
+    return [(name, _text(name, value)) for name, value in options.items() if value is not None]
 
 
 def as_list(values: Iterable[object]) -> list[object]:

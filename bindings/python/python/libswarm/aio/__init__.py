@@ -1,4 +1,4 @@
-"""`Master` and `Worker` for asyncio: the same as in `libswarm`, with coroutines for all that waits.
+"""`Master`, `Worker` and `Supervisor` for asyncio: the same as in `libswarm`, with coroutines for all that waits.
 
 ```python
 from libswarm.aio import Master, Worker
@@ -10,6 +10,7 @@ async with Master("mail", url="redis://localhost:6379") as master:
 
 from .._native import Call, Job, Message
 from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
+from ..processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
 from ..types import (
     Added,
     Candidate,
@@ -30,6 +31,7 @@ from ..types import (
     To,
 )
 from .master import Master
+from .supervisor import Supervisor
 from .worker import Worker
 
 __all__ = [
@@ -53,12 +55,17 @@ __all__ = [
     "Message",
     "NewJob",
     "PermanentFailure",
+    "ProcessExit",
+    "ProcessInfo",
+    "ProcessState",
     "QueueCount",
     "Queues",
     "Receipt",
     "Reply",
     "RetryAfter",
     "Stats",
+    "Supervisor",
+    "SupervisorEvent",
     "Timeouts",
     "To",
     "Worker",

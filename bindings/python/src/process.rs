@@ -1,0 +1,67 @@
+//! Processes and what is told of them: the fields of the classes in `libswarm.processes`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use libswarm::{ProcessExit, ProcessInfo, ProcessState, ProcessStream, SupervisorEvent};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::errors::to_object;
+
+// All are taken apart in full, so that what is added to the core is not missed here.
+
+/// The kind of an event, and the fields of its class in their order.
+pub(crate) fn event_tuple<'py>(py: Python<'py>, event: SupervisorEvent) -> PyResult<Bound<'py, PyTuple>> {
+    match event {
+        SupervisorEvent::Started { id, name, pid } => ("started", (id, &*name, pid)).into_pyobject(py),
+        SupervisorEvent::Ready { id, name, pid } => ("ready", (id, &*name, pid)).into_pyobject(py),
+        SupervisorEvent::Exited { id, name, pid, exit, respawn } => {
+            let respawn = respawn.as_ref().map(Duration::as_secs_f64);
+            ("exited", (id, &*name, pid, exit_fields(&exit), respawn)).into_pyobject(py)
+        }
+        SupervisorEvent::GaveUp { id, name } => ("gave_up", (id, &*name)).into_pyobject(py),
+        SupervisorEvent::Line { id, name, pid, stream, line } => {
+            let stream = match stream {
+                ProcessStream::Stdout => "stdout",
+                ProcessStream::Stderr => "stderr",
+            };
+            ("line", (id, &*name, pid, stream, PyBytes::new(py, &line))).into_pyobject(py)
+        }
+        SupervisorEvent::Dropped { lines, events } => ("dropped", (lines, events)).into_pyobject(py),
+        SupervisorEvent::Reloaded => ("reloaded", PyTuple::empty(py)).into_pyobject(py),
+        SupervisorEvent::ReloadFailed { id, error } => ("reload_failed", (id, to_object(py, &error)?)).into_pyobject(py),
+        SupervisorEvent::Signal { signal } => ("signal", (signal,)).into_pyobject(py),
+        SupervisorEvent::Stopped => ("stopped", PyTuple::empty(py)).into_pyobject(py),
+    }
+}
+
+/// `(kind, code, signal, text)`
+fn exit_fields(exit: &ProcessExit) -> (&'static str, Option<i32>, Option<i32>, String) {
+    let (kind, code, signal) = match exit {
+        ProcessExit::Code(code) => ("code", Some(*code), None),
+        ProcessExit::Signal(signal) => ("signal", None, Some(*signal)),
+        ProcessExit::NotReady => ("not_ready", None, None),
+        ProcessExit::NotStarted(_) => ("not_started", None, None),
+        ProcessExit::Unknown => ("unknown", None, None),
+    };
+    (kind, code, signal, exit.to_string())
+}
+
+pub(crate) fn info_dict<'py>(py: Python<'py>, info: &ProcessInfo) -> PyResult<Bound<'py, PyDict>> {
+    let ProcessInfo { id, name, pid, state, started_at, restarts } = info;
+    let state = match state {
+        ProcessState::Starting => "starting",
+        ProcessState::Ready => "ready",
+        ProcessState::Stopping => "stopping",
+        ProcessState::Pausing => "pausing",
+        ProcessState::GaveUp => "gave_up",
+    };
+    let dict = PyDict::new(py);
+    dict.set_item("id", id)?;
+    dict.set_item("name", &**name)?;
+    dict.set_item("pid", pid)?;
+    dict.set_item("state", state)?;
+    dict.set_item("started_at", started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())?;
+    dict.set_item("restarts", restarts)?;
+    Ok(dict)
+}

@@ -1,0 +1,66 @@
+//! Whose the signals of a supervisor are. The core's handlers call those that were there before them, and are installed once in a process. So Python's
+//! are taken away first, lest Ctrl-C raise KeyboardInterrupt as well; the core's are put back if Python has replaced them since; and a forked child,
+//! where the core hears nothing, is given Python's again.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use libc::{c_int, sigaction};
+
+const SIGNALS: [c_int; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+
+struct Handlers {
+    pythons: [sigaction; 3],
+    cores: [sigaction; 3],
+}
+
+/// Null before the first time; then a leaked box, which a forked child may read.
+static HANDLERS: AtomicPtr<Handlers> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Has the core handle the signals, which `install` makes it do.
+pub(crate) fn hand_over(install: impl FnOnce() -> libswarm::Result<()>) -> libswarm::Result<()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: null or a leaked box.
+    if let Some(handlers) = unsafe { HANDLERS.load(Ordering::Acquire).as_ref() } {
+        install()?;
+        set(&handlers.cores);
+        return Ok(());
+    }
+    let pythons = SIGNALS.map(current);
+    // SAFETY: all zeros is the default action without flags and mask.
+    set(&[unsafe { std::mem::zeroed() }; 3]);
+    let installed = install();
+    if installed.is_ok() {
+        let handlers = Handlers { pythons, cores: SIGNALS.map(current) };
+        HANDLERS.store(Box::into_raw(Box::new(handlers)), Ordering::Release);
+    } else {
+        set(&pythons);
+    }
+    installed
+}
+
+/// In a forked child, with only what is allowed there.
+pub(crate) fn give_back_after_fork() {
+    // SAFETY: null or a leaked box.
+    if let Some(handlers) = unsafe { HANDLERS.load(Ordering::Acquire).as_ref() } {
+        set(&handlers.pythons);
+    }
+}
+
+fn current(signal: c_int) -> sigaction {
+    // SAFETY: all zeros is a valid sigaction, and the call only writes to it.
+    unsafe {
+        let mut action = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action);
+        action
+    }
+}
+
+fn set(actions: &[sigaction; 3]) {
+    for (signal, action) in SIGNALS.into_iter().zip(actions) {
+        // SAFETY: an action that was in force before, or the default; cannot fail for these signals.
+        unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
+    }
+}

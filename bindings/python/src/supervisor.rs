@@ -1,0 +1,159 @@
+//! The native supervisor: programs in, batches of events out.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libswarm::{Error, ErrorKind, Program, SupervisorEvent, SupervisorOptions};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::call::Call;
+use crate::errors::raise;
+use crate::fork::Owned;
+use crate::mailbox::Mailbox;
+use crate::options::Text;
+use crate::process::{event_tuple, info_dict};
+use crate::runtime::{self, Owner};
+use crate::signals;
+use crate::value::Value;
+
+/// The runtime lives while the processes do.
+struct Running {
+    supervisor: libswarm::Supervisor,
+    /// None once it has stopped, so that the runtime can end.
+    runtime: Mutex<Option<Arc<Owner>>>,
+}
+
+impl Running {
+    fn take_runtime(&self) -> Option<Arc<Owner>> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The end of the runtime would kill all at once; so it lives until they had their grace.
+        if let Some(runtime) = self.take_runtime() {
+            let supervisor = self.supervisor.clone();
+            runtime.clone().handle().spawn(async move {
+                drop(supervisor.stop().await);
+                drop(runtime);
+            });
+        }
+    }
+}
+
+/// A supervisor of processes. Dropped, it stops them in the background.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Supervisor {
+    running: Owned<Running>,
+}
+
+impl Supervisor {
+    fn running(&self) -> PyResult<&Running> {
+        self.running.get().map_err(raise)
+    }
+
+    /// A call of the core's, which fails once this has stopped.
+    fn call<F>(&self, call: impl FnOnce(libswarm::Supervisor) -> F) -> PyResult<Call>
+    where
+        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
+    {
+        let running = self.running()?;
+        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match &*runtime {
+            Some(runtime) => Call::spawn(runtime, None, None, call(running.supervisor.clone())),
+            None => Call::failed(None, stopped()),
+        })
+    }
+}
+
+#[pymethods]
+impl Supervisor {
+    #[new]
+    fn new(settings: Vec<(Text, Text)>) -> PyResult<Self> {
+        let mut options = SupervisorOptions::default();
+        for (Text(name), Text(value)) in settings {
+            options.set(&name, &value).map_err(raise)?;
+        }
+        let runtime = runtime::current().map_err(raise)?;
+        let supervisor = libswarm::Supervisor::start(options, runtime.handle()).map_err(raise)?;
+        Ok(Supervisor { running: Owned::new(Running { supervisor, runtime: Mutex::new(Some(runtime)) }) })
+    }
+
+    /// `mailbox` announces events from now on.
+    fn listen(&self, mailbox: &Mailbox) -> PyResult<()> {
+        let post = mailbox.post()?;
+        self.running()?.supervisor.set_wake(move || post.announce());
+        Ok(())
+    }
+
+    /// Up to `max` events as `(kind, fields)`, none only if there are none.
+    fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let events = self.running()?.supervisor.take_events(max);
+        events.into_iter().map(|event: SupervisorEvent| event_tuple(py, event)).collect()
+    }
+
+    /// Answers ids.
+    fn spawn(
+        &self,
+        command: Vec<u8>,
+        args: Vec<Vec<u8>>,
+        env: Vec<(Vec<u8>, Vec<u8>)>,
+        dir: Option<Vec<u8>>,
+        settings: Vec<(Text, Text)>,
+    ) -> PyResult<Call> {
+        let mut program = Program::new(OsString::from_vec(command)).args(args.into_iter().map(OsString::from_vec));
+        program.env = env.into_iter().map(|(name, value)| (OsString::from_vec(name), OsString::from_vec(value))).collect();
+        program.dir = dir.map(|dir| PathBuf::from(OsString::from_vec(dir)));
+        for (Text(name), Text(value)) in settings {
+            program.set(&name, &value).map_err(raise)?;
+        }
+        program.check().map_err(raise)?;
+        self.call(|supervisor| async move { supervisor.spawn(program).await.map(Value::Numbers) })
+    }
+
+    fn kill(&self, id: u64) -> PyResult<Call> {
+        self.call(move |supervisor| async move { supervisor.kill(id).await.map(|()| Value::Nothing) })
+    }
+
+    fn reload(&self) -> PyResult<Call> {
+        self.call(|supervisor| async move { supervisor.reload().await.map(|()| Value::Nothing) })
+    }
+
+    /// Begins at once, whether the call is waited for or not. None if it has stopped and was closed.
+    fn stop(&self) -> PyResult<Option<Call>> {
+        let running = self.running()?;
+        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let supervisor = running.supervisor.clone();
+        Ok(runtime
+            .as_ref()
+            .map(|runtime| Call::spawn(runtime, None, None, async move { supervisor.stop().await.map(|()| Value::Nothing) })))
+    }
+
+    fn handle_signals(&self) -> PyResult<()> {
+        let running = self.running()?;
+        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if runtime.is_none() {
+            return Err(raise(stopped()));
+        }
+        signals::hand_over(|| running.supervisor.handle_signals()).map_err(raise)
+    }
+
+    /// The processes, in the order of their ids.
+    fn processes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.running()?.supervisor.list().iter().map(|info| info_dict(py, info)).collect()
+    }
+
+    /// Lets go of the runtime, after the stop.
+    fn close(&self) -> PyResult<()> {
+        drop(self.running()?.take_runtime());
+        Ok(())
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Closed, "the supervisor is stopped")
+}
