@@ -58,6 +58,8 @@
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, 0, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, 0, 0, 0, NULL, NULL, NULL, \
    0, 0, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
 #define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0}
+#define SWARM_NEW_MESSAGE_INIT \
+  {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, 0, 0}
 #define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}}
 #define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
@@ -247,6 +249,24 @@ typedef enum {
 } swarm_delete_reason;
 
 /**
+ * How a member came or went.
+ */
+typedef enum {
+  /**
+   * It registered.
+   */
+  SWARM_MEMBER_JOINED = 0,
+  /**
+   * It said that it goes.
+   */
+  SWARM_MEMBER_LEFT = 1,
+  /**
+   * Its lease ended: it died, or was cut off.
+   */
+  SWARM_MEMBER_LOST = 2,
+} swarm_change;
+
+/**
  * How a job is finished.
  */
 typedef enum {
@@ -308,6 +328,32 @@ typedef enum {
    */
   SWARM_DURABILITY_REPLICA = 2,
 } swarm_durability;
+
+/**
+ * Whom a message is for. Only members that hear messages get it: see swarm_master_on_message and swarm_worker_on_message.
+ */
+typedef enum {
+  /**
+   * Every member.
+   */
+  SWARM_TO_ALL = 0,
+  /**
+   * Every member whose option `group` is `name`.
+   */
+  SWARM_TO_GROUP = 1,
+  /**
+   * Every member whose option `name` is `name`.
+   */
+  SWARM_TO_NAME = 2,
+  /**
+   * The members of the process `pid` on the machine `host`.
+   */
+  SWARM_TO_PROCESS = 3,
+  /**
+   * The member whose incarnation is `name`.
+   */
+  SWARM_TO_MEMBER = 4,
+} swarm_to;
 
 /**
  * What a supervisor tells.
@@ -446,6 +492,11 @@ typedef struct swarm_job swarm_job;
 typedef struct swarm_master swarm_master;
 
 /**
+ * A message as it arrived. Lent to the callback; swarm_message_keep keeps it longer. May be used on any thread.
+ */
+typedef struct swarm_message swarm_message;
+
+/**
  * Options to make masters and workers from. Not for use by two threads at once.
  */
 typedef struct swarm_options swarm_options;
@@ -469,6 +520,11 @@ typedef struct swarm_processes swarm_processes;
  * A program and how it is to be run. Not for use by two threads at once.
  */
 typedef struct swarm_program swarm_program;
+
+/**
+ * What became of a message that was sent. All that is read of it lives as long as it does.
+ */
+typedef struct swarm_receipt swarm_receipt;
 
 /**
  * How a job ends. Made by one of the functions below and returned by a swarm_process_fn, which makes it the library's.
@@ -755,6 +811,99 @@ typedef struct {
    */
   uint64_t after;
 } swarm_finish;
+
+/**
+ * A message to send. Start with `swarm_new_message message = SWARM_NEW_MESSAGE_INIT;`.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_NEW_MESSAGE_INIT.
+   */
+  size_t struct_size;
+  /**
+   * A swarm_to.
+   */
+  int32_t to;
+  /**
+   * The process, for SWARM_TO_PROCESS.
+   */
+  uint32_t pid;
+  /**
+   * The group, name or incarnation, 1 to 256 bytes, where `to` has one; ignored otherwise.
+   */
+  const char *name;
+  /**
+   * The machine of the process, as members tell theirs; NULL or "" for this one.
+   */
+  const char *host;
+  /**
+   * What is sent, at most 64 KiB; copied.
+   */
+  swarm_bytes payload;
+  /**
+   * A swarm_content_type.
+   */
+  int32_t content_type;
+  /**
+   * Whether the sender may be among those who hear it.
+   */
+  bool to_self;
+  /**
+   * Unless 0: how long to wait until each that hears it has taken it, at most a year.
+   */
+  uint64_t acknowledged_ms;
+  /**
+   * Unless 0: how long to wait until each that hears it has replied, at most a year; not beside `acknowledged_ms`.
+   */
+  uint64_t request_ms;
+} swarm_new_message;
+
+/**
+ * Told what became of a message that was sent; `receipt` is NULL if that failed. Both are borrowed for the call.
+ */
+typedef void (*swarm_receipt_fn)(void *user_data, const swarm_error *error, const swarm_receipt *receipt);
+
+/**
+ * Which member it is. Lent by the library, never made by a program: later versions may add fields at its end. Lives as long as
+ * the object that it was read from.
+ */
+typedef struct {
+  /**
+   * Its identity in Redis.
+   */
+  const char *incarnation;
+  /**
+   * The option `name`; "" if it has none.
+   */
+  const char *name;
+  /**
+   * The option `group`; "" if it has none.
+   */
+  const char *group;
+  /**
+   * The machine it runs on.
+   */
+  const char *host;
+  /**
+   * Its process there.
+   */
+  uint32_t pid;
+} swarm_member;
+
+/**
+ * Told of a message for this member. `message` is borrowed for the call; see swarm_message_keep.
+ */
+typedef void (*swarm_message_fn)(void *user_data, const swarm_message *message);
+
+/**
+ * Told that a member asks this program to end with an exit code; `from` is borrowed for the call.
+ */
+typedef void (*swarm_kill_fn)(void *user_data, int32_t code, const swarm_member *from);
+
+/**
+ * Told of a member that came or went; `role` is "master" or "worker". Both are borrowed for the call.
+ */
+typedef void (*swarm_member_fn)(void *user_data, swarm_change change, const char *role, const swarm_member *member);
 
 /**
  * A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
@@ -1080,10 +1229,13 @@ void swarm_options_free(swarm_options *options);
 SWARM_MUST_USE swarm_status swarm_master_new(const swarm_options *options, swarm_master **master, swarm_error **error);
 
 /**
- * Waits until the master is registered. Fails at once with an error that needs the user (wrong password, ...), and
- * after the option `timeout` with the last connection error; the master goes on trying.
+ * Waits until the master is registered, and hears what it had callbacks for when this was called. Fails at once with an error
+ * that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the master goes on
+ * trying.
  */
-swarm_status swarm_master_ready(const swarm_master *master, uint64_t timeout_ms, swarm_error **error);
+swarm_status swarm_master_ready(const swarm_master *master,
+                                uint64_t timeout_ms,
+                                swarm_error **error);
 
 /**
  * Sets the callback for registrations; NULL removes it. To be set before the other callbacks: a registration before the
@@ -1726,8 +1878,9 @@ swarm_status swarm_worker_dispatch(const swarm_worker *worker, swarm_error **err
 SWARM_MUST_USE swarm_status swarm_worker_start(const swarm_worker *worker, swarm_error **error);
 
 /**
- * Waits until the worker is registered. Fails at once with an error that needs the user (wrong password, ...), and after
- * the option `timeout` with the last connection error; the worker goes on trying.
+ * Waits until the worker is registered, and hears what it had callbacks for when this was called. Fails at once with an error
+ * that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the worker goes on
+ * trying.
  */
 swarm_status swarm_worker_ready(const swarm_worker *worker,
                                 uint64_t timeout_ms,
@@ -2001,6 +2154,341 @@ swarm_status swarm_job_finish_async(swarm_job *job,
                                     void *user_data,
                                     swarm_destroy_fn destroy,
                                     swarm_error **error);
+
+/**
+ * Sends a message, and waits until Redis has put it into the inboxes, or for what the message waits for besides. Messages of
+ * one member are sent in the order of the calls. `receipt` may be NULL.
+ *
+ * SWARM_ERR_TOO_LARGE over 64 KiB; SWARM_ERR_UNAVAILABLE if Redis did not answer within the option `timeout`, or 10,000 messages
+ * wait already; SWARM_ERR_OUTCOME_UNKNOWN if it may have been sent. A message for nobody is sent, to no recipients.
+ */
+swarm_status swarm_master_send(const swarm_master *master,
+                               const swarm_new_message *message,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
+
+/**
+ * As swarm_master_send, without waiting; `done` is called once and may be NULL. The message is queued when this returns.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_send_async(const swarm_master *master,
+                                     const swarm_new_message *message,
+                                     swarm_receipt_fn done,
+                                     void *user_data,
+                                     swarm_destroy_fn destroy,
+                                     swarm_error **error);
+
+/**
+ * As swarm_master_send.
+ */
+swarm_status swarm_worker_send(const swarm_worker *worker,
+                               const swarm_new_message *message,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
+
+/**
+ * As swarm_master_send_async.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_send_async(const swarm_worker *worker,
+                                     const swarm_new_message *message,
+                                     swarm_receipt_fn done,
+                                     void *user_data,
+                                     swarm_destroy_fn destroy,
+                                     swarm_error **error);
+
+/**
+ * To how many members it was sent; 0 for NULL.
+ */
+size_t swarm_receipt_recipient_count(const swarm_receipt *receipt);
+
+/**
+ * The incarnation of the recipient at `index`; NULL beyond the last.
+ */
+const char *swarm_receipt_recipient(const swarm_receipt *receipt, size_t index);
+
+/**
+ * How many more should have heard it, but do not read their inboxes, which are full.
+ */
+uint64_t swarm_receipt_dropped(const swarm_receipt *receipt);
+
+/**
+ * How many have acknowledged it, or replied, in time; 0 if that was not waited for.
+ */
+size_t swarm_receipt_reply_count(const swarm_receipt *receipt);
+
+/**
+ * Who acknowledged it or replied, in the order in which they did; NULL beyond the last.
+ */
+const swarm_member *swarm_receipt_reply_from(const swarm_receipt *receipt, size_t index);
+
+/**
+ * What the reply at `index` says; empty if it is a mere acknowledgement.
+ */
+swarm_bytes swarm_receipt_reply_payload(const swarm_receipt *receipt, size_t index);
+
+/**
+ * How the payload of the reply at `index` is to be read.
+ */
+swarm_content_type swarm_receipt_reply_content_type(const swarm_receipt *receipt, size_t index);
+
+/**
+ * How many recipients have not acknowledged it, or replied, in time.
+ */
+size_t swarm_receipt_missing_count(const swarm_receipt *receipt);
+
+/**
+ * The incarnation of the missing one at `index`; NULL beyond the last.
+ */
+const char *swarm_receipt_missing(const swarm_receipt *receipt, size_t index);
+
+/**
+ * Frees what a call handed out. What a callback was shown must not be freed. NULL is allowed.
+ */
+void swarm_receipt_free(swarm_receipt *receipt);
+
+/**
+ * Sets the callback for messages and has the master hear them, at any time: what it cannot hear is told to the callback of
+ * swarm_master_on_error. Messages that are sent after a swarm_master_ready that follows are heard. NULL removes the callback;
+ * messages that come then are taken and forgotten.
+ */
+void swarm_master_on_message(const swarm_master *master,
+                             swarm_message_fn callback,
+                             void *user_data,
+                             swarm_destroy_fn destroy);
+
+/**
+ * As swarm_master_on_message. Also before swarm_worker_start: then what is sent once the worker is registered is heard.
+ */
+void swarm_worker_on_message(const swarm_worker *worker,
+                             swarm_message_fn callback,
+                             void *user_data,
+                             swarm_destroy_fn destroy);
+
+/**
+ * What was sent. Lives as long as the message; so does all that the functions for reading it return.
+ */
+swarm_bytes swarm_message_payload(const swarm_message *message);
+
+/**
+ * How the payload is to be read.
+ */
+swarm_content_type swarm_message_content_type(const swarm_message *message);
+
+/**
+ * Who sent it; NULL for NULL.
+ */
+const swarm_member *swarm_message_from(const swarm_message *message);
+
+/**
+ * Whether the sender waits for a reply.
+ */
+bool swarm_message_wants_reply(const swarm_message *message);
+
+/**
+ * Replies, with at most 64 KiB; copied. `content_type` is a swarm_content_type. Never blocks: the reply is sent soon. A member's
+ * first reply counts. SWARM_ERR_INVALID_ARGUMENT if the sender waits for none.
+ */
+swarm_status swarm_message_reply(const swarm_message *message,
+                                 swarm_bytes reply,
+                                 int32_t content_type,
+                                 swarm_error **error);
+
+/**
+ * Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; replies go
+ * nowhere then. NULL for NULL.
+ */
+SWARM_MUST_USE
+swarm_message *swarm_message_keep(const swarm_message *message);
+
+/**
+ * Frees a message that was kept, once for each swarm_message_keep. NULL is allowed.
+ */
+void swarm_message_free(swarm_message *message);
+
+/**
+ * Says under a name, 1 to 256 bytes, that this member is so far, to all that wait for it with swarm_master_confirmations or
+ * swarm_worker_confirmations. Sent in the order of the calls, like messages.
+ */
+swarm_status swarm_master_confirm(const swarm_master *master,
+                                  const char *name,
+                                  uint64_t timeout_ms,
+                                  swarm_error **error);
+
+/**
+ * As swarm_master_confirm, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_confirm_async(const swarm_master *master,
+                                        const char *name,
+                                        swarm_done_fn done,
+                                        void *user_data,
+                                        swarm_destroy_fn destroy,
+                                        swarm_error **error);
+
+/**
+ * As swarm_master_confirm.
+ */
+swarm_status swarm_worker_confirm(const swarm_worker *worker,
+                                  const char *name,
+                                  uint64_t timeout_ms,
+                                  swarm_error **error);
+
+/**
+ * As swarm_master_confirm_async.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_confirm_async(const swarm_worker *worker,
+                                        const char *name,
+                                        swarm_done_fn done,
+                                        void *user_data,
+                                        swarm_destroy_fn destroy,
+                                        swarm_error **error);
+
+/**
+ * Waits until `count` distinct members have confirmed this name, counted from the call on; this one counts if it does. `json`,
+ * which may be NULL, tells them, in the order in which they did: a list of objects with `incarnation`, `name`, `group`, `host` and
+ * `pid`. From now on the member hears messages, as by swarm_master_on_message.
+ */
+swarm_status swarm_master_confirmations(const swarm_master *master,
+                                        size_t count,
+                                        const char *name,
+                                        uint64_t timeout_ms,
+                                        swarm_text **json,
+                                        swarm_error **error);
+
+/**
+ * As swarm_master_confirmations, without waiting; `done` is called once, with SWARM_ERR_TIMEOUT after `timeout_ms`.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_confirmations_async(const swarm_master *master,
+                                              size_t count,
+                                              const char *name,
+                                              uint64_t timeout_ms,
+                                              swarm_text_fn done,
+                                              void *user_data,
+                                              swarm_destroy_fn destroy,
+                                              swarm_error **error);
+
+/**
+ * As swarm_master_confirmations.
+ */
+swarm_status swarm_worker_confirmations(const swarm_worker *worker,
+                                        size_t count,
+                                        const char *name,
+                                        uint64_t timeout_ms,
+                                        swarm_text **json,
+                                        swarm_error **error);
+
+/**
+ * As swarm_master_confirmations_async.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_confirmations_async(const swarm_worker *worker,
+                                              size_t count,
+                                              const char *name,
+                                              uint64_t timeout_ms,
+                                              swarm_text_fn done,
+                                              void *user_data,
+                                              swarm_destroy_fn destroy,
+                                              swarm_error **error);
+
+/**
+ * Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
+ * program does is its own. NULL removes the callback.
+ */
+void swarm_master_on_kill(const swarm_master *master,
+                          swarm_kill_fn callback,
+                          void *user_data,
+                          swarm_destroy_fn destroy);
+
+/**
+ * As swarm_master_on_kill. Also before swarm_worker_start.
+ */
+void swarm_worker_on_kill(const swarm_worker *worker,
+                          swarm_kill_fn callback,
+                          void *user_data,
+                          swarm_destroy_fn destroy);
+
+/**
+ * Asks the programs of members that hear messages to end with an exit code: see swarm_master_on_kill. Of `whom` only `to`, `name`, `pid` and
+ * `host` count. Errors are those of swarm_master_send. `receipt` may be NULL.
+ */
+swarm_status swarm_master_kill(const swarm_master *master,
+                               const swarm_new_message *whom,
+                               int32_t code,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
+
+/**
+ * As swarm_master_kill.
+ */
+swarm_status swarm_worker_kill(const swarm_worker *worker,
+                               const swarm_new_message *whom,
+                               int32_t code,
+                               uint64_t timeout_ms,
+                               swarm_receipt **receipt,
+                               swarm_error **error);
+
+/**
+ * Sets the callback for members that join, leave or are lost, others than this one, and has the master watch them, at any time:
+ * trouble with that is told to the callback of swarm_master_on_error. Those that come and go after a swarm_master_ready that
+ * follows are told. NULL removes the callback.
+ */
+void swarm_master_on_member(const swarm_master *master,
+                            swarm_member_fn callback,
+                            void *user_data,
+                            swarm_destroy_fn destroy);
+
+/**
+ * As swarm_master_on_member. Also before swarm_worker_start.
+ */
+void swarm_worker_on_member(const swarm_worker *worker,
+                            swarm_member_fn callback,
+                            void *user_data,
+                            swarm_destroy_fn destroy);
+
+/**
+ * What this member says of itself to all that ask who is there, as `data` in swarm_master_members: JSON text of at most 4 KiB, in
+ * place of what it said before. Kept through registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
+ */
+swarm_status swarm_master_set_data(const swarm_master *master,
+                                   swarm_bytes json,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * As swarm_master_set_data, without waiting; `done` is called once and may be NULL.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_set_data_async(const swarm_master *master,
+                                         swarm_bytes json,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
+
+/**
+ * As swarm_master_set_data.
+ */
+swarm_status swarm_worker_set_data(const swarm_worker *worker,
+                                   swarm_bytes json,
+                                   uint64_t timeout_ms,
+                                   swarm_error **error);
+
+/**
+ * As swarm_master_set_data_async.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_set_data_async(const swarm_worker *worker,
+                                         swarm_bytes json,
+                                         swarm_done_fn done,
+                                         void *user_data,
+                                         swarm_destroy_fn destroy,
+                                         swarm_error **error);
 
 /**
  * Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
