@@ -378,10 +378,11 @@ LEFT_OPEN = {
     "a loop in a thread": """
         threading.Thread(target=lambda: list(supervisor), daemon=True).start()
     """,
-    "waits in threads": """
-        supervisor.spawn("sleep", "100", ready="explicit")
+    "a wait in a thread": """
+        (id,) = supervisor.spawn("sleep", "100", ready="explicit")
         threading.Thread(target=supervisor.reload, daemon=True).start()
-        threading.Thread(target=supervisor.stop, daemon=True).start()
+        starts = (event for event in supervisor if event.event == "started" and event.id == id)
+        next(starts), next(starts)
     """,
     "a listener that waits": """
         begun = threading.Event()
