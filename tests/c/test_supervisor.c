@@ -349,6 +349,15 @@ static void operations_without_waiting_end_once(void) {
   check_ended(SWARM_OK);
   end(supervisor);
 
+  /* One that takes longer than is waited for is stopped all the same. */
+  supervisor = begin(quick());
+  spawn(supervisor, shell("trap '' TERM; echo up; while :; do sleep 0.02; done"));
+  next(SWARM_EVENT_LINE);
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_supervisor_stop(supervisor, 0, &error));
+  CHECK(next(SWARM_EVENT_EXITED)->event.code == SIGKILL);
+  next(SWARM_EVENT_STOPPED);
+  end(supervisor);
+
   /* One that is freed meanwhile. */
   supervisor = begin(quick());
   id = spawn(supervisor, shell("trap '' TERM; echo up; while :; do sleep 0.02; done"));
@@ -585,7 +594,9 @@ static int role_signals(void) {
   CHECK_OK(swarm_supervisor_options_set(options, "lines", "false", &error));
   swarm_supervisor *supervisor = begin(options);
   CHECK_OK(swarm_supervisor_handle_signals(supervisor, &error));
-  spawn(supervisor, shell("echo up; exec sleep 100"));
+  swarm_program *program = shell("echo up; " SAY_READY "exec sleep 100");
+  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
+  spawn(supervisor, program);
   next(SWARM_EVENT_READY);
   CHECK_OK(swarm_ready(NULL, &error));
   CHECK(next(SWARM_EVENT_SIGNAL)->event.code == SIGHUP);
@@ -610,9 +621,10 @@ static void signals_reload_and_stop(void) {
   do line = next(SWARM_EVENT_LINE);
   while (strcmp(line->line, "reloaded") != 0);
   CHECK_OK(swarm_supervisor_kill_async(supervisor, id, NULL, NULL, NULL, &error));
-  /* Its process and the one after it were forwarded. */
-  CHECK_TEXT("stopped", next(SWARM_EVENT_LINE)->line);
+  do line = next(SWARM_EVENT_LINE);
+  while (strcmp(line->line, "stopped") != 0);
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 5);
+  /* What its process and the one after it said was forwarded. */
   int forwarded = 0;
   for (long i = 0; i < events.seen; i++) {
     const char *text = events.all[i].line;
