@@ -13,7 +13,7 @@ TESTS := $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
-.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo bench install header clean lint \
+.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench install header clean lint \
 	test test-core test-support test-c test-python test-node test-conformance test-faults
 
 help: ## Show this list
@@ -41,6 +41,9 @@ build-drivers: build
 
 demo: build ## Hash a real directory tree with workers in C, Python and Node, killing one half way (DIR= for another tree)
 	DIR="$(DIR)" examples/demo/run.sh
+
+demo-cluster: build ## Supervise workers in C, Node and Python that greet each other; kill one and replace all while jobs come
+	examples/demo-cluster/run.sh
 
 bench: setup ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
 	benches/run.sh

@@ -161,12 +161,14 @@ impl Slot {
         }
         let Tell { id, name, context } = &self.tell;
         let pause = self.failures.add(&context.options, ready_for, now);
+        let state = if pause.is_some() { ProcessState::Pausing } else { ProcessState::GaveUp };
+        // Listed before it is told: who is told may look.
+        let row = context.list.add(*id, name, None, state, self.restarts);
         self.tell.exited(pid, exit, pause);
         if pause.is_none() {
             context.events.push(SupervisorEvent::GaveUp { id: *id, name: name.clone() });
         }
-        let state = if pause.is_some() { ProcessState::Pausing } else { ProcessState::GaveUp };
-        State::Idle(pause.map(|pause| now + pause), context.list.add(*id, name, None, state, self.restarts))
+        State::Idle(pause.map(|pause| now + pause), row)
     }
 
     /// Starts another process beside what there is, and ends that once the other is ready.
