@@ -170,7 +170,7 @@ class Part extends EventEmitter {
 
   _heard(message) {
     const { channel, meta, data } = message.payload ?? {};
-    this.stats.onMessage++;
+    if (channel !== "hearing") this.stats.onMessage++;
     switch (channel) {
       case "public":
       case "private":
