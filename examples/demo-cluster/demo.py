@@ -33,25 +33,38 @@ def check(holds: object, what: str) -> None:
 
 
 class Load:
-    """Adds jobs and checks their results until it is stopped."""
+    """Adds jobs and checks their results, a few groups at a time, until it is stopped."""
+
+    GROUPS, JOBS = 4, 50
 
     def __init__(self, master: Master) -> None:
-        self.added = self.wrong = 0
+        self.done = self.wrong = 0
         self._master = master
+        self._counting = threading.Condition()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self.GROUPS)]
+        for thread in self._threads:
+            thread.start()
+
+    def more(self, count: int) -> bool:
+        """Waits until so many more jobs are done; false if they are not soon."""
+        with self._counting:
+            until = self.done + count
+            return self._counting.wait_for(lambda: self.done >= until, SOON)
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(SOON)
+        for thread in self._threads:
+            thread.join(SOON)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            numbers = range(self.added, self.added + 100)
+            numbers = range(self.JOBS)
             results = self._master.run_many(list(numbers), timeout=SOON)
-            self.wrong += sum(result != number**2 for number, result in zip(numbers, results, strict=True))
-            self.added += len(numbers)
+            with self._counting:
+                self.wrong += sum(result != number**2 for number, result in zip(numbers, results, strict=True))
+                self.done += len(numbers)
+                self._counting.notify_all()
 
 
 class Watch:
@@ -118,9 +131,11 @@ def main(worker_c: str) -> None:
 
         print("killing one under load")
         load = Load(master)
+        check(load.more(500), "jobs are done")
         os.kill(pids["node"], signal.SIGKILL)
         watch.until(lambda event: isinstance(event, Exited) and event.pid == pids["node"], "the killed one has ended")
         watch.until(lambda event: isinstance(event, Ready) and event.name == "node", "another is ready")
+        check(load.more(500), "they are still done, those of the killed one, too")
 
         print("replacing all under load")
         before = {process.pid for process in supervisor.list()}
@@ -128,8 +143,8 @@ def main(worker_c: str) -> None:
         check(before.isdisjoint(process.pid for process in supervisor.list()), "all were replaced")
         load.stop()
         stats = master.stats()
-        check(load.added > 0 and load.wrong == 0, f"each of {load.added} jobs had its result")
-        check((stats.completed, stats.waiting, stats.held, stats.failures) == (load.added, 0, 0, 0), "each was completed exactly once")
+        check(load.wrong == 0, f"each of {load.done} jobs had its result")
+        check((stats.completed, stats.waiting, stats.held, stats.failures) == (load.done, 0, 0, 0), "each was completed exactly once")
         table(master)
 
         print("stopping")

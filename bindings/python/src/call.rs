@@ -175,6 +175,9 @@ impl Call {
         let Some(result) = state.lock().result.take() else {
             return Err(raise(under_way()));
         };
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Closed) {
+            crate::exit::pass_closed();
+        }
         let object = match &result {
             Ok(value) => value.to_object(py),
             Err(error) => Err(raise(error.clone())),

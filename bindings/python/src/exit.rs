@@ -24,10 +24,21 @@ pub(crate) fn end_exit() {
 
 /// Where a wait for a call may end, without the GIL. Never returns when the program is ending.
 pub(crate) fn pass_call() {
-    let ending = ENDING_THREAD.load(Ordering::Acquire);
-    if ending != 0 && ending != this_thread() {
+    if ends_elsewhere() {
         stay();
     }
+}
+
+/// Where a thread of the program finds what it uses closed: by the end of the program, of which it cannot know, or else it is told so.
+pub(crate) fn pass_closed() {
+    if ends_elsewhere() {
+        Python::attach(|py| py.detach(|| stay()));
+    }
+}
+
+fn ends_elsewhere() -> bool {
+    let ending = ENDING_THREAD.load(Ordering::Acquire);
+    ending != 0 && ending != this_thread()
 }
 
 /// Where a wait for a mailbox may end, without the GIL. Never returns when the program has ended.

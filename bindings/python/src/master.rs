@@ -38,7 +38,10 @@ pub(crate) struct Master {
 impl Master {
     fn member(&self) -> PyResult<Member> {
         let member = self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        member.ok_or_else(|| raise(Error::new(ErrorKind::Closed, "the master is closed")))
+        member.ok_or_else(|| {
+            crate::exit::pass_closed();
+            raise(Error::new(ErrorKind::Closed, "the master is closed"))
+        })
     }
 
     fn gathered(&self) -> MutexGuard<'_, Vec<NewJob>> {

@@ -61,7 +61,10 @@ impl Shared {
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,
     {
         let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
-        let runtime = self.runtime().ok_or_else(|| raise(closed()))?;
+        let runtime = self.runtime().ok_or_else(|| {
+            crate::exit::pass_closed();
+            raise(closed())
+        })?;
         // What was finished before this call is told before it.
         self.finishes.flush();
         Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))

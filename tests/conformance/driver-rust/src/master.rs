@@ -106,7 +106,7 @@ impl MasterDriver {
                 Ok(Answer::ok()
                     .with_list("queues", each)
                     .with_list("paused", queues.paused)
-                    .with("chooser", queues.chooser != ""))
+                    .with("chooser", !queues.chooser.is_empty()))
             }
             "choose" => self.choose(command).await,
             "stop_choosing" => master.stop_choosing().await.map(|()| Answer::ok()),
