@@ -1,7 +1,8 @@
-"""Fault 24: a message to a group of 100 members, of which 10 were killed and 10 are cut off, to be acknowledged by all. The sender hears from
-80, none counted twice, and how many did not answer."""
+"""Fault 24: a message to a group of 100 members, of which 10 were killed and 10 are cut off, to be acknowledged by all. The
+sender hears from 80, none counted twice, and how many did not answer."""
 
 from pathlib import Path
+from typing import Any
 
 from swarm_support import Proxy, Redis
 from team import Team
@@ -14,7 +15,7 @@ def test_those_that_acknowledged_and_those_missing_are_known(server: Redis, tmp_
         master = team.master(name="sender")
         members = []
         for number in range(MEMBERS):
-            address = {"url": proxy.url} if number < CUT else {}
+            address: dict[str, Any] = {"url": proxy.url} if number < CUT else {}
             member = team.worker(name=f"n{number:02}", group="g", **address)
             member.call("listen")
             members.append(member)

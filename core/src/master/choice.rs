@@ -77,6 +77,12 @@ impl Chooser {
         self.lock().deadline = None;
     }
 
+    /// The member has ended, and Redis forgets with it that it chose.
+    pub(crate) fn end(&self) {
+        *self.lock() = State::default();
+        self.wanted.notify_one();
+    }
+
     /// Those that wait for choices are told that none come.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();

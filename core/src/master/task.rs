@@ -103,7 +103,7 @@ impl Task {
         }
         self.adds.fail_waiting(None, &closed());
         self.waits.close();
-        self.chooser.stop();
+        self.chooser.end();
         self.shared.events.push([Event::Close(None)]);
         self.shared.end(closed());
         self.commands.close();

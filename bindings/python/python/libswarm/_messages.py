@@ -30,7 +30,10 @@ class Hearing(Events):
         return self.on("message", listener)
 
     def on_kill(self, listener: Listener) -> Listener:
-        """Decorator: `listener(request)` is called when a member asks this program to end, see `KillRequest`. What it does is its own."""
+        """Decorator: `listener(request)` is called when a member asks this program to end, see `KillRequest`.
+
+        What it does is its own.
+        """
         return self.on("kill", listener)
 
     def on_member(self, listener: Listener) -> Listener:
