@@ -87,11 +87,13 @@ valgrind() {
   local source name leaks
   for source in tests/c/test_*.c; do
     name=$(basename "${source%.*}")
+    # It does not know pidfd_open, by which supervisors see that processes end.
+    if [ "$name" = test_supervisor ]; then continue; fi
     build "$name" "$source" -O1
     leaks=full
     # A forked child leaks on purpose what the threads of its parent used.
     if [ "$name" = test_fork ]; then leaks=no; fi
-    run "valgrind.$name" env SWARM_TESTS_WITHOUT_PIDFD=1 "$(type -P valgrind)" --quiet --leak-check=$leaks --show-leak-kinds=definite,indirect \
+    run "valgrind.$name" "$(type -P valgrind)" --quiet --leak-check=$leaks --show-leak-kinds=definite,indirect \
       --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --fair-sched=yes "$out/$name"
   done
 }

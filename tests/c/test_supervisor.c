@@ -511,8 +511,6 @@ static void signals_that_the_program_blocks_reach_its_processes(void) {
 }
 
 static void a_forked_child_leaves_it_to_its_parent(void) {
-  /* As under valgrind: exits are then seen by signals, for which parent and child have one pipe; see docs/processes.md. */
-  if (getenv("SWARM_TESTS_WITHOUT_PIDFD") != NULL) return;
   swarm_supervisor *supervisor = begin(quick());
   spawn(supervisor, shell("exec sleep 100"));
   uint32_t running = next(SWARM_EVENT_READY)->event.pid;

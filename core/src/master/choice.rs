@@ -111,6 +111,7 @@ impl Master {
         choosing.check()?;
         let Front { shared, chooser, waits, .. } = &*self.front;
         shared.ready().await?;
+        shared.open_store()?;
         {
             let mut state = chooser.lock();
             *state = State { choosing: Some(choosing), told: state.told, ..State::default() };
@@ -222,8 +223,9 @@ impl Master {
         if let Some(choosing) = choosing
             && chooser.lock().known != incarnation
         {
+            let store = shared.open_store()?;
             chooser.lock().told = true;
-            shared.open_store()?.choose("start", &incarnation, &choosing.packed(&incarnation)).await?;
+            store.choose("start", &incarnation, &choosing.packed(&incarnation)).await?;
             let mut state = chooser.lock();
             if state.choosing == Some(choosing) {
                 (state.known, state.more) = (incarnation.clone(), true);
