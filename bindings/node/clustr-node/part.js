@@ -11,6 +11,9 @@ const { bubbling, commandOf, parse } = require("./argv.js");
 /** Time between two workers of a reload, and before a registration, in milliseconds. */
 const RELOAD_DELAY = 500;
 
+/** How long a program may take to agree to its end, and what it has spawned to end, unless the option `grace` says so, in milliseconds. */
+const GRACE = 5000;
+
 /** Time for the last messages before the process exits, in milliseconds. */
 const FAREWELL = 5000;
 
@@ -131,8 +134,9 @@ class Part extends EventEmitter {
     process.exit(code);
   }
 
-  /** Asks the program to agree, and ends. */
+  /** Asks the program to agree, and ends; without its agreement when its time is over. */
   _killed(code) {
+    setTimeout(() => this.close(code), this.config.grace ?? GRACE);
     call(this._kill, () => this.close(code));
   }
 
@@ -143,7 +147,7 @@ class Part extends EventEmitter {
 
   _supervise() {
     if (this._supervisor !== null) return this._supervisor;
-    const { grace = 5000 } = this.config;
+    const { grace = GRACE } = this.config;
     // Tried for ever, as they were, but not without a pause.
     const supervisor = createSupervisor({ grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
     supervisor.on("line", ({ line, stream }) => console[stream === "stdout" ? "log" : "error"](String(line)));

@@ -113,6 +113,12 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   assert.equal(await it.end(), 4);
   await until(() => ![...pids, ...children()].some(runs), "nobody is left");
 
+  const other = master(t, "[{ file, respawn: false, args: { stubborn: true, grace: 200 } }]");
+  const [stubborn] = await registered(other, 1);
+  other.tell(`master.emitKill(${stubborn}, 7)`);
+  await other.hears("asked");
+  await until(() => !runs(stubborn), "its time is over");
+
   const hard = master(t, "[{ file }]");
   const [pid] = await registered(hard, 1);
   hard.child.kill("SIGKILL");
