@@ -17,7 +17,7 @@ export interface Options {
   cluster?: string;
   /** How long a silent process counts as there, 1,000 to 86,400,000; 15,000 unless set. */
   lease?: number;
-  /** How long spawned processes have to end before they are killed; 5,000 unless set. */
+  /** How long an `onKill` handler may take, and spawned processes have to end before they are killed; 5,000 unless set. */
   grace?: number;
 }
 
