@@ -44,7 +44,8 @@ pub(super) struct Child {
     ready_at: Option<Instant>,
     output: Output,
     guard: Arc<Guard>,
-    entry: Entry,
+    /// None once it is reaped and another row takes its place.
+    entry: Option<Entry>,
     finished: bool,
 }
 
@@ -88,7 +89,7 @@ impl Child {
             ready_at: None,
             output,
             guard: context.guard.clone(),
-            entry: context.list.add(id, name, Some(pid as u32), ProcessState::Starting, restarts),
+            entry: Some(context.list.add(id, name, Some(pid as u32), ProcessState::Starting, restarts)),
             finished: false,
         })
     }
@@ -124,7 +125,18 @@ impl Child {
     pub(super) fn set_ready(&mut self) {
         self.ready_at = Some(Instant::now());
         self.said_ready = None;
-        self.entry.set(ProcessState::Ready);
+        self.show(ProcessState::Ready);
+    }
+
+    fn show(&self, state: ProcessState) {
+        if let Some(entry) = &self.entry {
+            entry.set(state);
+        }
+    }
+
+    /// It has been reaped: its number means nothing any more.
+    pub(super) fn unlist(&mut self) {
+        self.entry = None;
     }
 
     /// For how long it has been ready.
@@ -134,7 +146,7 @@ impl Child {
 
     /// TERM to the group, and KILL if it has not ended after `grace`. What it left is for [`Child::finish`].
     pub(super) async fn stop(&mut self, grace: Duration) -> ProcessExit {
-        self.entry.set(ProcessState::Stopping);
+        self.show(ProcessState::Stopping);
         signal_group(self.process.pid, libc::SIGTERM);
         if timeout_at(Instant::now() + grace, self.exited()).await.is_err() {
             signal_group(self.process.pid, libc::SIGKILL);
@@ -145,7 +157,7 @@ impl Child {
 
     /// After it has ended: how, once all it wrote is told. What it left is told to end.
     pub(super) async fn reap(&mut self) -> ProcessExit {
-        self.entry.set(ProcessState::Stopping);
+        self.show(ProcessState::Stopping);
         // Not reaped yet, it keeps the group's number from being given to others.
         signal_group(self.process.pid, libc::SIGTERM);
         self.output.settle().await;

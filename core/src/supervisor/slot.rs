@@ -146,7 +146,8 @@ impl Slot {
         self.failed(child, exit, deadline).await
     }
 
-    async fn failed(&mut self, child: Child, exit: ProcessExit, deadline: Instant) -> State {
+    async fn failed(&mut self, mut child: Child, exit: ProcessExit, deadline: Instant) -> State {
+        child.unlist();
         let next = self.after(Some(child.pid()), exit, child.ready_for());
         child.finish(deadline).await;
         next
