@@ -566,6 +566,23 @@ async fn a_master_may_choose_the_worker_of_each_job() {
 }
 
 #[tokio::test]
+async fn deleted_jobs_do_not_hide_those_behind_them_from_a_choice() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let worker = worker(&redis, &[]).await;
+    master.start_choosing(Choosing { within: Duration::from_secs(3600), ..Choosing::default() }).await.unwrap();
+    // So many that the entries of deleted ones stay.
+    add(&master, (0..4400).map(|n| job(&format!("j{n}"))).collect()).await;
+    master.delete_many((0..250).map(|n| format!("j{n}")).collect()).await.unwrap();
+    let choices = soon("choices", master.choices()).await.unwrap();
+    assert_eq!(choices.jobs[0].id, "j250");
+    assert_eq!(master.assign(&[("j250".into(), worker.incarnation())]).await.unwrap(), [true]);
+    assert_eq!(next_job(&worker).await.id, "j250");
+    master.stop_choosing().await.unwrap();
+    assert_eq!(next_job(&worker).await.id, "j251");
+}
+
+#[tokio::test]
 async fn jobs_go_their_way_when_the_choice_takes_too_long_or_the_chooser_leaves() {
     let redis = Redis::start();
     let adder = master(&redis);

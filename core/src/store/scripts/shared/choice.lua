@@ -89,22 +89,40 @@
     end
   end
 
+  -- Takes entries of deleted jobs out of the front of a queue, so that they do not hide those behind.
+  local function clear(queue, ids)
+    for _, id in ipairs(ids) do
+      call(queue.task == '' and 'LREM' or 'ZREM', queue.key, unpack(queue.task == '' and { 1, id } or { id }))
+      if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
+        ghosts = ghosts - 1
+        remember('ghosts', ghosts)
+      end
+    end
+  end
+
   -- Jobs of the queues that it chooses for, the first ones: id and record in turn.
   function X.to_choose(most)
     local found, bytes = {}, 0
     for _, queue in ipairs(X.queues()) do
-      if is_chosen(queue.task) and not is_paused(queue.task) then
+      local chosen = is_chosen(queue.task) and not is_paused(queue.task)
+      while chosen and #found < 2 * most do
         local ids = X.queue_page(queue, 0, most - #found / 2 - 1)
         local records = #ids > 0 and call('HMGET', JOBS, unpack(ids)) or {}
         local deleted = #ids > 0 and ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(ids)) or {}
+        local there, gone = {}, {}
         for i, record in ipairs(records) do
-          if record and deleted[i] ~= 1 and bytes < 4194304 then
+          if not record or deleted[i] == 1 then
+            gone[#gone + 1] = ids[i]
+          elseif bytes < 4194304 then
             bytes = bytes + #record
-            found[#found + 1], found[#found + 2] = ids[i], record
+            there[#there + 1], there[#there + 2] = ids[i], record
           end
         end
-        if #found >= 2 * most then
-          break
+        clear(queue, gone)
+        -- With others in their place, the page is read again, unless it has something to show.
+        chosen = #there == 0 and #gone > 0
+        for _, part in ipairs(there) do
+          found[#found + 1] = part
         end
       end
     end
