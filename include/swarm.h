@@ -2235,7 +2235,7 @@ swarm_bytes swarm_receipt_reply_payload(const swarm_receipt *receipt, size_t ind
 swarm_content_type swarm_receipt_reply_content_type(const swarm_receipt *receipt, size_t index);
 
 /**
- * How many recipients have not acknowledged it, or replied, in time.
+ * How many recipients have not acknowledged it, or replied, in time, or are gone.
  */
 size_t swarm_receipt_missing_count(const swarm_receipt *receipt);
 
@@ -2297,8 +2297,8 @@ swarm_status swarm_message_reply(const swarm_message *message,
                                  swarm_error **error);
 
 /**
- * Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; replies go
- * nowhere then. NULL for NULL.
+ * Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; a reply
+ * is SWARM_ERR_CLOSED then. NULL for NULL.
  */
 SWARM_MUST_USE
 swarm_message *swarm_message_keep(const swarm_message *message);
@@ -2396,8 +2396,27 @@ swarm_status swarm_worker_confirmations_async(const swarm_worker *worker,
                                               swarm_error **error);
 
 /**
+ * From now on this program ends when a member asks it to, and the master hears that. The callback of swarm_master_on_kill, if there is one, may
+ * delay it: once it has returned, the master is closed and the process exits with the code that was asked for, by exit() on a thread of the
+ * library's. `grace_ms` (at most an hour) after the request it exits with it in any case, by _exit(). The first request counts; a later call
+ * changes the grace.
+ */
+SWARM_MUST_USE
+swarm_status swarm_master_exit_on_kill(const swarm_master *master,
+                                       uint64_t grace_ms,
+                                       swarm_error **error);
+
+/**
+ * As swarm_master_exit_on_kill; the worker is terminated without grace. After swarm_worker_start.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_exit_on_kill(const swarm_worker *worker,
+                                       uint64_t grace_ms,
+                                       swarm_error **error);
+
+/**
  * Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
- * program does is its own. NULL removes the callback.
+ * program does is its own, unless swarm_master_exit_on_kill was called. NULL removes the callback.
  */
 void swarm_master_on_kill(const swarm_master *master,
                           swarm_kill_fn callback,

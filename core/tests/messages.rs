@@ -272,3 +272,48 @@ async fn an_inbox_that_is_not_read_is_bounded_and_both_sides_are_told() {
     };
     assert_eq!((sent.recipients.len(), sent.dropped), (0, 1));
 }
+
+#[tokio::test]
+async fn nobody_waits_for_those_who_are_gone() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let dying = Worker::start(named(&redis, "dying", ""), runtime.handle()).unwrap();
+    dying.messages().listen().await.unwrap();
+    let (ann, bob) = (listener(&redis, "ann", "").await, listener(&redis, "bob", "").await);
+    let gone = [bob.incarnation(), dying.incarnation()];
+    let master = sender(&redis).await;
+    let messages = master.messages();
+    let question = NewMessage::json(To::All, "who").unwrap().request(Duration::from_secs(3600));
+    let (asked, late) = tokio::join!(soon("an answer", messages.send(question)), async {
+        next_message(&ann).await.reply(Payload::json("me").unwrap()).unwrap();
+        let late = next_message(&bob).await;
+        bob.terminate(Duration::ZERO).await.unwrap();
+        runtime.shutdown_background();
+        late
+    });
+    let mut asked = asked.unwrap();
+    asked.missing.sort_by_key(|member| gone.iter().position(|gone| gone == member));
+    assert_eq!((asked.replies.len(), asked.missing), (1, gone.to_vec()));
+    assert_eq!(late.reply(Payload::default()).unwrap_err().kind(), ErrorKind::Closed);
+    // What was said before the end counts.
+    let (told, ()) =
+        tokio::join!(messages.send(NewMessage::json(To::All, "x").unwrap().acknowledged(Duration::from_secs(3600))), async {
+            next_message(&ann).await;
+            ann.terminate(Duration::ZERO).await.unwrap();
+        });
+    assert_eq!(told.unwrap().replies.len(), 1);
+}
+
+#[tokio::test]
+async fn answers_to_an_incarnation_that_is_gone_are_not_waited_for() {
+    let redis = Redis::start();
+    let ann = listener(&redis, "ann", "").await;
+    let master = sender(&redis).await;
+    let messages = master.messages();
+    let question = NewMessage::json(To::All, "who").unwrap().request(Duration::from_secs(3600));
+    let (asked, ()) = tokio::join!(soon("an answer", messages.send(question)), async {
+        next_message(&ann).await;
+        redis.ask::<String>(&["FLUSHALL"]);
+    });
+    assert_eq!(asked.unwrap().replies.len(), 0);
+}

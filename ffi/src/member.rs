@@ -13,6 +13,7 @@ use crate::callback::{
 };
 use crate::dispatch::Dispatch;
 use crate::error::{swarm_error, text};
+use crate::messages::exit::Told;
 use crate::messages::hearing::Hearing;
 use crate::messages::{kill, message, presence};
 
@@ -77,6 +78,8 @@ pub(crate) struct Listeners {
     pub(crate) error: Option<Arc<Listener<swarm_error_fn>>>,
     pub(crate) message: Option<Arc<Listener<swarm_message_fn>>>,
     pub(crate) kill: Option<Arc<Listener<swarm_kill_fn>>>,
+    /// Hears that the callback for that has returned.
+    pub(crate) told_to_end: Option<Arc<Told>>,
     pub(crate) member: Option<Arc<Listener<swarm_member_fn>>>,
 }
 
@@ -127,7 +130,10 @@ impl Listeners {
             Event::Close(reason) => call_with_error(self.close.as_deref(), reason),
             Event::Error(error) => call_with_error(self.error.as_deref(), Some(error)),
             Event::Message(message) => message::tell(self.message.as_deref(), message),
-            Event::Kill { code, from } => kill::tell(self.kill.as_deref(), code, &from),
+            Event::Kill { code, from } => {
+                kill::tell(self.kill.as_deref(), code, &from);
+                self.told_to_end.iter().for_each(|told| told.set());
+            }
             Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, &role, &member),
             Event::Add(_) | Event::Delete { .. } => {}
         }

@@ -57,7 +57,7 @@ class Master extends Part {
 
   _hears(channel, { meta }, message) {
     if (channel === "registration") this._register(meta, message.from.host);
-    else if (channel === "clusterInfo") message.reply({ meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
+    else if (channel === "clusterInfo") this._reply(message, { meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
   }
 
   _register({ pid, group }, host) {

@@ -172,6 +172,14 @@ class Part extends EventEmitter {
     return this._member.send(to, { channel, meta: { pid: this.pid, group: this._group }, data }, options);
   }
 
+  _reply(message, payload) {
+    try {
+      message.reply(payload);
+    } catch (error) {
+      this._complain(error);
+    }
+  }
+
   _heard(message) {
     const { channel, meta, data } = message.payload ?? {};
     if (channel !== "hearing") this.stats.onMessage++;

@@ -52,7 +52,7 @@ export interface Receipt<R = any> {
   dropped: number;
   /** Those who acknowledged it or replied, in the order in which they did; a mere acknowledgement has no payload. */
   replies: { from: MemberRef; payload: R | undefined }[];
-  /** The recipients that had not in time. */
+  /** The recipients that had not in time, or are gone. */
   missing: string[];
 }
 
@@ -66,7 +66,7 @@ export interface Message<P = any> {
   readonly wantsReply: boolean;
   /**
    * Replies, to be sent soon; the first reply counts. Fails with an InvalidArgumentError if nobody waits for it, with a TooLargeError
-   * over 64 KiB.
+   * over 64 KiB, and with a ClosedError once the member is closed.
    */
   reply(payload?: unknown): void;
 }

@@ -71,7 +71,7 @@ impl Message {
     }
 
     /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
-    /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge.
+    /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge, SwarmClosed once the member is.
     fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.inner()?.reply(encode(value)?).map_err(raise)
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -41,6 +43,10 @@ def master(cluster: str, url: str) -> Iterator[Master]:
     with Master(cluster, url=url) as master:
         yield master
 
+
+# Started in the background of a shell, this process ignores Ctrl-C, and so would the programs that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -80,6 +86,17 @@ def background(cluster: str, url: str) -> Iterator[Callable[[str], subprocess.Po
     for process in started:
         process.kill()
         process.communicate()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """The next line of its output; empty if it ended, or said nothing soon and was killed."""
+    assert process.stdout is not None
+    late = threading.Timer(SOON, process.kill)
+    late.start()
+    try:
+        return process.stdout.readline().strip()
+    finally:
+        late.cancel()
 
 
 def prelude(cluster: str, url: str) -> str:

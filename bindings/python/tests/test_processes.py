@@ -18,7 +18,7 @@ import pytest
 from swarm_support import wait_until
 
 import libswarm
-from conftest import SOON
+from conftest import SOON, line
 from libswarm import ProcessExit, Supervisor, processes
 from libswarm.processes import Dropped, Exited, GaveUp, Line, Ready, Reloaded, ReloadFailed, Started, Stopped
 
@@ -72,12 +72,6 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    """The next line of output."""
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def test_a_process_that_fails_is_respawned_and_given_up() -> None:

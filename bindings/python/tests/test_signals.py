@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from swarm_support import wait_until
 
-from conftest import SOON
+from conftest import SOON, line
 from libswarm import Master
 
 Background = Callable[[str], "subprocess.Popen[str]"]
@@ -52,12 +52,6 @@ print("running", flush=True)
 asyncio.run(worker.run(grace=%s))
 print("returned", flush=True)
 """
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    """The next line of output."""
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 @pytest.mark.parametrize("program", [RUN, RUN_AIO], ids=["threads", "asyncio"])

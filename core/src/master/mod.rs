@@ -8,6 +8,7 @@ mod task;
 mod waits;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -25,7 +26,7 @@ use crate::health::{Health, Stats};
 use crate::id::{check_name, random_id};
 use crate::job::Outcome;
 use crate::member::Shared;
-use crate::messages::Messages;
+use crate::messages::{MemberRef, Messages};
 use crate::new_job::{Added, NewJob};
 use crate::options::Options;
 use crate::worker::Done;
@@ -79,6 +80,21 @@ impl Master {
     /// Messages of this master, and who else is there.
     pub fn messages(&self) -> Messages {
         Messages { shared: self.front.shared.clone() }
+    }
+
+    /// From now on this program ends when a member asks it to: as [`Worker::exit_on_kill`](crate::Worker::exit_on_kill). The master leaves before
+    /// the process exits.
+    pub fn exit_on_kill<F>(&self, grace: Duration, on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let front = Arc::downgrade(&self.front);
+        let leave = async move {
+            if let Some(front) = front.upgrade() {
+                let _ = Master { front }.close().await;
+            }
+        };
+        self.front.shared.messages.exit_on_kill.arm(grace, on_kill, leave)
     }
 
     /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventQueue, Told};
 use crate::health::Health;
 use crate::id::random_id;
-use crate::messages::Outbox;
+use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Store};
@@ -187,15 +187,30 @@ impl Shared {
     /// What an inbox brought besides jobs and results.
     pub(crate) fn heard(&self, entry: Entry) {
         let event = match entry {
-            Entry::Message(data) => self.messages.inbound.arrived(data).map(|data| Told::Message(Arc::new(data))),
-            Entry::Member(change, role, member) => Some(Told::Other(Event::Member { change, role, member })),
+            Entry::Message(data) => {
+                let Some(data) = self.messages.inbound.arrived(data) else { return };
+                if data.kind.is_answer() {
+                    return self.messages.answers.arrived(data);
+                }
+                if let Some(code) = data.exit_code() {
+                    self.messages.exit_on_kill.asked(code, &data.from);
+                }
+                Told::Message(Arc::new(data))
+            }
+            Entry::Member(change, role, member) => {
+                if change != Change::Joined {
+                    self.messages.answers.gone(std::slice::from_ref(&member.incarnation));
+                }
+                Told::Other(Event::Member { change, role, member })
+            }
+            Entry::Gone(members) => return self.messages.answers.gone(&members),
             Entry::Dropped(count) => {
                 let text = format!("{count} messages were dropped, because this member did not read its inbox");
-                Some(Told::Other(Event::Error(Error::new(ErrorKind::MessagesDropped, text))))
+                Told::Other(Event::Error(Error::new(ErrorKind::MessagesDropped, text)))
             }
-            _ => None,
+            _ => return,
         };
-        self.events.push(event);
+        self.events.push([event]);
     }
 
     /// Waits until the messages that were submitted are sent, within the option `timeout`.

@@ -3,6 +3,8 @@
 //! A message goes through the inbox of each member that hears it, so that a dropped connection loses none. Those of one sender arrive in their
 //! order, each once. What a member has not read is bounded; what is dropped is counted and told to both sides.
 
+mod answers;
+mod exit;
 mod inbound;
 mod outbox;
 
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub(crate) use answers::Answers;
+pub(crate) use exit::ExitOnKill;
 pub(crate) use inbound::Inbound;
 pub(crate) use outbox::{Outbox, Sender};
 
@@ -79,13 +83,13 @@ impl NewMessage {
         NewMessage { to, payload, wants: Wants::Nothing, to_self: false }
     }
 
-    /// Waits up to `limit` until each that hears it has taken it.
+    /// Waits up to `limit` until each that hears it has taken it, or is gone.
     pub fn acknowledged(mut self, limit: Duration) -> NewMessage {
         self.wants = Wants::Acknowledgements(limit);
         self
     }
 
-    /// Waits up to `limit` until each that hears it has replied.
+    /// Waits up to `limit` until each that hears it has replied, or is gone.
     pub fn request(mut self, limit: Duration) -> NewMessage {
         self.wants = Wants::Replies(limit);
         self
@@ -139,7 +143,7 @@ pub struct Receipt {
     pub dropped: u64,
     /// Those who acknowledged it or replied, in the order in which they did; a reply's payload.
     pub replies: Vec<(MemberRef, Option<Payload>)>,
-    /// The recipients that had not in time.
+    /// The recipients that had not in time, or are gone.
     pub missing: Vec<String>,
 }
 
@@ -183,6 +187,11 @@ impl Kind {
             .into_iter()
             .find(|kind| *kind as i64 == number)
     }
+
+    /// Whether it answers a message.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Kind::Acknowledgement | Kind::Reply)
+    }
 }
 
 impl MessageData {
@@ -196,7 +205,8 @@ impl Message {
     /// The program takes it: whoever waits for that is told.
     pub(crate) fn taken(data: Arc<MessageData>, outbox: &Arc<Outbox>) -> Message {
         if data.kind == Kind::Acknowledged {
-            outbox.answer(&data, Kind::Acknowledgement, Payload::default());
+            // After the member has ended nobody can be told.
+            let _ = outbox.answer(&data, Kind::Acknowledgement, Payload::default());
         }
         Message { data, outbox: outbox.clone() }
     }
@@ -221,14 +231,13 @@ impl Message {
         self.data.kind == Kind::Request
     }
 
-    /// Replies, to be sent soon; a member's first reply to a message counts. Never blocks.
+    /// Replies, to be sent soon; a member's first reply to a message counts. Never blocks. [`ErrorKind::Closed`] once the member is closed.
     pub fn reply(&self, payload: Payload) -> Result<()> {
         if !self.wants_reply() {
             return Err(invalid("nobody waits for a reply to this message"));
         }
         NewMessage::new(To::Member(self.data.from.incarnation.clone()), payload.clone()).check()?;
-        self.outbox.answer(&self.data, Kind::Reply, payload);
-        Ok(())
+        self.outbox.answer(&self.data, Kind::Reply, payload)
     }
 }
 
@@ -292,7 +301,8 @@ impl Messages {
         receiver.await.unwrap_or_else(|_| Err(outbox::closed()))
     }
 
-    /// Asks the programs of those who listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). What they do is theirs to say.
+    /// Asks the programs of those who listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). What they do is theirs to say; see
+    /// [`Worker::exit_on_kill`](crate::Worker::exit_on_kill).
     pub async fn kill(&self, to: To, code: i32) -> Result<Receipt> {
         let message = NewMessage::json(to, &code)?.to_self(true);
         message.check()?;

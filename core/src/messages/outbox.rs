@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Inbound, Kind, MemberRef, MessageData, NewMessage, Receipt, To, Wants};
+use super::{Answers, ExitOnKill, Inbound, Kind, MemberRef, MessageData, NewMessage, Receipt, To, Wants};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::random_id;
 use crate::job::Payload;
@@ -38,6 +37,8 @@ pub(crate) struct Outbox {
     watches: AtomicBool,
     data: Mutex<String>,
     pub(crate) inbound: Inbound,
+    pub(crate) answers: Answers,
+    pub(crate) exit_on_kill: ExitOnKill,
 }
 
 /// What others are told of this member, through all its incarnations.
@@ -85,6 +86,8 @@ impl Outbox {
             watches: AtomicBool::new(false),
             data: Mutex::default(),
             inbound: Inbound::default(),
+            answers: Answers::default(),
+            exit_on_kill: ExitOnKill::default(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Outbox {
 
     /// Whether the inbox has to be read for messages.
     pub(crate) fn reads_inbox(&self) -> bool {
-        self.listens.load(Ordering::Acquire) || self.watches.load(Ordering::Acquire) || self.inbound.is_waiting()
+        self.listens.load(Ordering::Acquire) || self.watches.load(Ordering::Acquire) || self.answers.any()
     }
 
     /// A later incarnation says it when it registers.
@@ -137,11 +140,11 @@ impl Outbox {
             To::Member(incarnation) => ('m', incarnation),
         };
         let NewMessage { payload, wants, to_self, .. } = message;
-        self.push(Outgoing { address, kind, number: 0, about: 0, payload, wants, to_self, done: Some(done) });
+        self.push_or_tell(Outgoing { address, kind, number: 0, about: 0, payload, wants, to_self, done: Some(done) });
     }
 
     pub(super) fn confirm(&self, name: &str, done: Done<Receipt>) {
-        self.push(Outgoing {
+        self.push_or_tell(Outgoing {
             address: ('a', String::new()),
             kind: Kind::Confirmation,
             number: 0,
@@ -154,7 +157,7 @@ impl Outbox {
     }
 
     /// Sends the sender of a message what it waits for.
-    pub(super) fn answer(&self, message: &MessageData, kind: Kind, payload: Payload) {
+    pub(super) fn answer(&self, message: &MessageData, kind: Kind, payload: Payload) -> Result<()> {
         self.push(Outgoing {
             address: ('i', message.from.incarnation.clone()),
             kind,
@@ -164,35 +167,37 @@ impl Outbox {
             wants: Wants::Nothing,
             to_self: true,
             done: None,
-        });
+        })
+        .map_err(|(error, _)| error)
     }
 
-    fn push(&self, mut outgoing: Outgoing) {
+    fn push_or_tell(&self, outgoing: Outgoing) {
+        if let Err((error, Some(done))) = self.push(outgoing) {
+            done(Err(error));
+        }
+    }
+
+    /// Queues it, or gives back who is to hear that it was refused.
+    fn push(&self, mut outgoing: Outgoing) -> Result<(), (Error, Option<Done<Receipt>>)> {
         let mut state = self.lock();
-        let refused = if state.closed {
-            Some(closed())
-        } else if state.queue.len() >= LONGEST && outgoing.done.is_some() {
-            Some(Error::new(ErrorKind::Unavailable, format!("{LONGEST} messages wait to be sent already")))
-        } else {
-            None
-        };
-        if let Some(error) = refused {
-            drop(state);
-            if let Some(done) = outgoing.done {
-                done(Err(error));
-            }
-            return;
+        if state.closed {
+            return Err((closed(), outgoing.done));
+        }
+        if state.queue.len() >= LONGEST && outgoing.done.is_some() {
+            let text = format!("{LONGEST} messages wait to be sent already");
+            return Err((Error::new(ErrorKind::Unavailable, text), outgoing.done));
         }
         state.number += 1;
         outgoing.number = state.number;
         if outgoing.wants != Wants::Nothing {
             // Answers may come before Redis has said who hears it.
-            self.inbound.await_answers(outgoing.number);
+            self.answers.expect(outgoing.number);
             self.changed.notify_one();
         }
         state.queue.push_back(outgoing);
         drop(state);
         self.arrived.notify_one();
+        Ok(())
     }
 
     fn take(&self) -> Vec<Outgoing> {
@@ -234,6 +239,7 @@ impl Outbox {
             done(Err(closed()));
         }
         self.inbound.close();
+        self.answers.close();
         self.arrived.notify_one();
         self.drained.notify_waiters();
     }
@@ -253,7 +259,12 @@ impl Sender {
     }
 
     /// Runs until the member has ended.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
+        let shared = self.shared.clone();
+        tokio::join!(self.send_all(), shared.messages.answers.keep(&shared));
+    }
+
+    async fn send_all(mut self) {
         let outbox = self.shared.messages.clone();
         loop {
             let mut batch = outbox.take();
@@ -268,12 +279,12 @@ impl Sender {
             match self.send(&mut batch).await {
                 Ok(answers) => {
                     for (outgoing, receipt) in batch.into_iter().zip(answers) {
-                        outbox.answered(outgoing, receipt);
+                        outbox.answered(outgoing, receipt, &self.incarnation);
                     }
                 }
                 Err(error) => {
                     for outgoing in batch {
-                        outbox.inbound.forget(outgoing.number);
+                        outbox.answers.forget(outgoing.number);
                         if let Some(done) = outgoing.done {
                             done(Err(error.clone()));
                         }
@@ -347,18 +358,13 @@ impl Outbox {
     }
 
     /// Redis has put a message into the inboxes.
-    fn answered(self: &Arc<Self>, outgoing: Outgoing, receipt: Receipt) {
+    fn answered(&self, outgoing: Outgoing, receipt: Receipt, incarnation: &str) {
         let Some(done) = outgoing.done else { return };
-        let limit: Duration = match outgoing.wants {
-            Wants::Nothing => return done(Ok(receipt)),
-            Wants::Acknowledgements(limit) | Wants::Replies(limit) => limit,
-        };
-        if self.inbound.sent(outgoing.number, receipt, done) {
-            let outbox = self.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(limit).await;
-                outbox.inbound.expire(outgoing.number);
-            });
+        match outgoing.wants {
+            Wants::Nothing => done(Ok(receipt)),
+            Wants::Acknowledgements(limit) | Wants::Replies(limit) => {
+                self.answers.sent(outgoing.number, receipt, limit, incarnation, done);
+            }
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Entry {
     Message(MessageData),
     /// A member came or went.
     Member(Change, String, MemberRef),
+    /// Members that were asked for and are gone.
+    Gone(Vec<String>),
     /// So many messages were dropped, because this inbox was full.
     Dropped(u64),
     /// Something is due earlier than the last round said.
@@ -92,6 +94,7 @@ impl Inbox {
                 b"c" => Ok(Entry::Choose),
                 b"e" => message::read_blob(&blob).map(Entry::Message),
                 b"n" => message::read_news(&blob).map(|(change, role, member)| Entry::Member(change, role, member)),
+                b"g" => strings(&blob).map(Entry::Gone),
                 b"o" => Ok(Entry::Dropped(std::str::from_utf8(&blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
                 b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
                 _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
@@ -169,6 +172,11 @@ fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
 
 fn execution(unpack: &mut Unpack) -> Result<(u64, String)> {
     Ok((unpack.integer()? as u64, unpack.text()?.to_owned()))
+}
+
+fn strings(blob: &[u8]) -> Result<Vec<String>> {
+    let mut unpack = Unpack::new(blob);
+    (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect()
 }
 
 fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<T>) -> Result<Vec<T>> {

@@ -190,6 +190,12 @@ impl Store {
         self.call_idempotent(|s| &s.listen, |cmd| cmd.arg(incarnation).arg(what).arg(data)).await.map(drop)
     }
 
+    /// Has the inbox say which of these members are gone; see `scripts/listen.lua`.
+    pub(crate) async fn ask_who_is_gone(&self, incarnation: &str, members: &[String]) -> Result<(), Failed> {
+        let members = record::packed_strings(members);
+        self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("gone").arg(&members[..])).await.map(drop)
+    }
+
     /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.
     pub(crate) async fn failed(&self, what: &str, ids: Option<&[String]>) -> Result<u64> {
         let mut total = 0;

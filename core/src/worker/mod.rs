@@ -22,7 +22,7 @@ use crate::health::{Health, Stats};
 use crate::id::check_name;
 use crate::job::{Finish, JobData, MAX_PROGRESS};
 use crate::member::Shared;
-use crate::messages::{Messages, Outbox};
+use crate::messages::{MemberRef, Messages, Outbox};
 use crate::options::Options;
 
 /// Called once, from a runtime thread, when the outcome is known. Must be quick and must not block.
@@ -195,6 +195,23 @@ impl Worker {
     /// Messages of this worker, and who else is there.
     pub fn messages(&self) -> Messages {
         Messages { shared: self.handle.0.shared.clone() }
+    }
+
+    /// From now on this program ends when a member asks it to, by [`Messages::kill`]: `on_kill` is called with the exit code and who asks, and once
+    /// its future is ready, the worker is terminated without grace and the process exits with that code. `grace` (at most 1 h) after the
+    /// request it exits with it in any case, without its exit handlers. A later call replaces an earlier one; the first request counts.
+    /// The worker has to [listen](Messages::listen).
+    pub fn exit_on_kill<F>(&self, grace: Duration, on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let front = Arc::downgrade(&self.handle.0);
+        let leave = async move {
+            if let Some(front) = front.upgrade() {
+                let _ = Worker { handle: WorkerHandle(front) }.terminate(Duration::ZERO).await;
+            }
+        };
+        self.shared().messages.exit_on_kill.arm(grace, on_kill, leave)
     }
 
     /// Which tasks the worker takes from now on, "" for jobs without one; at once, as the option `tasks` said before. Jobs of other tasks that

@@ -19,7 +19,7 @@ use crate::status::swarm_status;
 use crate::worker::swarm_worker;
 
 /// Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
-/// program does is its own. NULL removes the callback.
+/// program does is its own, unless swarm_master_exit_on_kill was called. NULL removes the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_master_on_kill(
     master: Option<&swarm_master>,

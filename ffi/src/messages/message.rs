@@ -98,8 +98,8 @@ pub unsafe extern "C" fn swarm_message_reply(
     })
 }
 
-/// Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; replies go
-/// nowhere then. NULL for NULL.
+/// Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; a reply
+/// is SWARM_ERR_CLOSED then. NULL for NULL.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_message_keep(message: *const swarm_message) -> *mut swarm_message {

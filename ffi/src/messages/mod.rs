@@ -14,6 +14,7 @@ pub mod message;
 
 pub mod confirmations;
 
+pub mod exit;
 pub mod kill;
 
 pub mod presence;

@@ -61,7 +61,7 @@ pub extern "C" fn swarm_receipt_reply_content_type(receipt: Option<&swarm_receip
     payload.map(|payload| payload.content_type).unwrap_or_default().into()
 }
 
-/// How many recipients have not acknowledged it, or replied, in time.
+/// How many recipients have not acknowledged it, or replied, in time, or are gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_receipt_missing_count(receipt: Option<&swarm_receipt>) -> usize {
     receipt.map_or(0, |receipt| receipt.missing.len())

@@ -311,5 +311,5 @@ class Receipt:
     dropped: int
     #: Those who acknowledged it or replied, in the order in which they did.
     replies: list[Reply]
-    #: The recipients that had not in time.
+    #: The recipients that had not in time, or are gone.
     missing: list[str]

@@ -72,6 +72,19 @@
     return true
   end
 
+  -- It is told which of these members are gone, behind all that they have said to it.
+  function X.gone(inc, members)
+    local gone = {}
+    for _, member in ipairs(cmsgpack.unpack(members)) do
+      if call('SISMEMBER', MEMBERS, member) == 0 then
+        gone[#gone + 1] = member
+      end
+    end
+    if #gone > 0 then
+      call('XADD', key_of('inbox', inc), '*', 'g', cmsgpack.pack(gone))
+    end
+  end
+
   -- `what`: joined, left or lost.
   function X.tell_watchers(what, inc)
     local watchers = call('SMEMBERS', WATCHERS)
