@@ -2401,7 +2401,6 @@ swarm_status swarm_worker_confirmations_async(const swarm_worker *worker,
  * library's. `grace_ms` (at most an hour) after the request it exits with it in any case, by _exit(). The first request counts; a later call
  * changes the grace.
  */
-SWARM_MUST_USE
 swarm_status swarm_master_exit_on_kill(const swarm_master *master,
                                        uint64_t grace_ms,
                                        swarm_error **error);
@@ -2409,10 +2408,7 @@ swarm_status swarm_master_exit_on_kill(const swarm_master *master,
 /**
  * As swarm_master_exit_on_kill; the worker is terminated without grace. After swarm_worker_start.
  */
-SWARM_MUST_USE
-swarm_status swarm_worker_exit_on_kill(const swarm_worker *worker,
-                                       uint64_t grace_ms,
-                                       swarm_error **error);
+swarm_status swarm_worker_exit_on_kill(const swarm_worker *worker, uint64_t grace_ms, swarm_error **error);
 
 /**
  * Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the

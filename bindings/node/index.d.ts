@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { SwarmError } from "./types/errors.js";
 import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
-import type { Change, ChangedMember, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
+import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 
@@ -53,7 +53,7 @@ interface MemberEvents {
   error: [error: SwarmError];
   /** Heard from soon after the first listener is added, be that before or after the member is registered, until the member is closed. */
   message: [message: Message];
-  /** Somebody asks this program to end with an exit code. What it does is its own. */
+  /** Somebody asks this program to end with an exit code. What it does is its own, unless `exitOnKill` was called. */
   kill: [code: number, from: MemberRef];
   /** Heard in the same way. */
   member: [change: Change, member: ChangedMember];
@@ -116,6 +116,13 @@ declare class Member<Events> extends Emitter<Events> {
   kill(to: To, code?: number): Promise<Receipt>;
   kill(to: To, callback: Callback<Receipt>): void;
   kill(to: To, code: number, callback: Callback<Receipt>): void;
+  /**
+   * From now on this process ends when a member asks it to, by `kill`: `onKill` is called, and once it has returned, or its promise is
+   * settled, the member leaves and the process exits with the code. `grace` milliseconds (5,000 unless given, at most an hour) after the
+   * request it exits in any case, even if its event loop is busy. The first request counts; a later call replaces the options. In the main
+   * thread only: otherwise, and for bad options, it throws an InvalidArgumentError.
+   */
+  exitOnKill(options?: ExitOptions): this;
   /** Says under a name that this member is so far, to all that wait for it with `confirmations`. */
   confirm(name: string): Promise<void>;
   confirm(name: string, callback: Callback): void;

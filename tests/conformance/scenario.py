@@ -12,7 +12,8 @@ command to the server instead, with `answer` until it answers so. All other fiel
   kind     of `event`: the event to wait for; earlier `ready` events are skipped
 
 Payloads: `payload` is JSON text, `bytes` hexadecimal, `zeros` so many zero bytes. `{port}` is the server's, `{cluster}` the
-name of the test's cluster. The command `kill` ends a driver with -9.
+name of the test's cluster. The command `kill` ends a driver with -9; `exited` waits until it has ended by itself, with the exit
+code `code`.
 """
 
 import json
@@ -153,6 +154,10 @@ class Player:
         command = step[handle]
         if command == "kill":
             self._used.pop(handle).kill()
+            return
+        if command == "exited":
+            code = self._used.pop(handle).exited()
+            assert code == step["code"], f"the exit code is {code}"
             return
         if handle not in self._used:
             self._used[handle] = self._drivers.take(self._languages[handle[0] == "w"])

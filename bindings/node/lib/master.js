@@ -325,6 +325,10 @@ class Master extends Member {
       });
     });
   }
+
+  _leave() {
+    return this.close();
+  }
 }
 
 if (Symbol.asyncDispose) {

@@ -4,6 +4,7 @@
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
 const { classes, errorOf } = require("./errors.js");
+const Exit = require("./exit.js");
 const { HEARD, readMessage, recipientsOf, sending, wholeOf } = require("./messages.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
@@ -24,6 +25,7 @@ class Member extends Channel {
     this._wantedTasks = options.tasks;
     this._closing = false;
     this._heard = new Set();
+    this._exit = null;
 
     this._check([]);
     for (const name of options.unknown) {
@@ -41,6 +43,7 @@ class Member extends Channel {
   _open(openNative, tasks = []) {
     super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
     for (const event of this._heard) this._native.hear(event);
+    if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }
 
   /**
@@ -80,6 +83,18 @@ class Member extends Channel {
   kill(to, code, callback) {
     if (typeof code === "function") [code, callback] = [undefined, code];
     return settled(callback, (settle) => this._native_("kill", settle, recipientsOf(to), exitCodeOf(code ?? 0)));
+  }
+
+  /**
+   * From now on this process ends when a member asks it to, by `kill`: once `onKill(code, from)` has returned, or its promise is settled, the
+   * member leaves and the process exits with that code; after `grace` milliseconds (5,000) in any case, even if the event loop is busy.
+   */
+  exitOnKill(options) {
+    if (this._exit?.begun) return this;
+    const first = this._exit === null;
+    this._exit = new Exit(options);
+    this._native?.exitOnKill(this._exit.grace);
+    return first ? this.on("kill", (code, from) => this._exit.end(code, from, () => this._leave())) : this;
   }
 
   /** Says under a name that this member is so far, to all that wait for it. */
@@ -148,6 +163,9 @@ class Member extends Channel {
         return super._told(code, key, a, b, incoming);
     }
   }
+
+  /** Leaves the cluster at once, for a process that ends. */
+  async _leave() {}
 
   /** The core has closed the member, by itself if there is an error. */
   _closed() {}

@@ -137,6 +137,10 @@ class Worker extends Member {
     }, true);
   }
 
+  _leave() {
+    return this.terminate({ grace: 0 });
+  }
+
   _registered(incarnation) {
     this.id = incarnation;
     this.running = !this._closing;

@@ -74,6 +74,16 @@ macro_rules! messages {
                 });
             }
 
+            /// Bounds the end of this process once it is asked to; JavaScript does the rest.
+            #[napi(catch_unwind)]
+            pub fn exit_on_kill(&self, grace: f64) {
+                if let Some(open) = &self.session {
+                    let grace = Duration::from_millis(grace as u64);
+                    // Its bounds were checked.
+                    let _ = open.member.exit_on_kill(grace, |_, _| std::future::pending());
+                }
+            }
+
             /// Says that this member is so far.
             #[napi(catch_unwind)]
             pub fn confirm(&self, token: u32, name: String) {

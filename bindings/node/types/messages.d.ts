@@ -22,6 +22,14 @@ export interface SendOptions {
   toSelf?: boolean;
 }
 
+/** How a process ends that is asked to. */
+export interface ExitOptions {
+  /** Called first; the end waits for what it returns. */
+  onKill?: (code: number, from: MemberRef) => unknown;
+  /** How long that, and the leaving, may take, in milliseconds: 0 to 3,600,000, 5,000 unless set. */
+  grace?: number;
+}
+
 /** Which member it is. */
 export interface MemberRef {
   /** Its identity. */

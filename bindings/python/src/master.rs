@@ -288,6 +288,11 @@ impl Master {
         self.hearing.hear(&runtime, messages, &event, Box::new(move || !master.incarnation().is_empty()))
     }
 
+    /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
+    fn exit_on_kill(&self, grace: f64) -> PyResult<()> {
+        self.member()?.master.exit_on_kill(seconds("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+    }
+
     fn ready(&self) -> PyResult<Call> {
         let hearing = self.hearing.clone();
         self.spawn(None, |master| async move {

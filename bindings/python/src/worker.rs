@@ -256,6 +256,11 @@ impl Worker {
         self.hearing.hear(&runtime, shared.worker.messages(), &event, is_registered)
     }
 
+    /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
+    fn exit_on_kill(&self, grace: f64) -> PyResult<()> {
+        self.shared()?.worker.exit_on_kill(seconds("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+    }
+
     /// The jobs held now.
     fn held(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
         Ok(self.shared()?.held().values().map(|job| job.clone_ref(py)).collect())

@@ -30,7 +30,6 @@ impl Told {
 /// library's. `grace_ms` (at most an hour) after the request it exits with it in any case, by _exit(). The first request counts; a later call
 /// changes the grace.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn swarm_master_exit_on_kill(
     master: Option<&swarm_master>,
     grace_ms: u64,
@@ -45,7 +44,6 @@ pub unsafe extern "C" fn swarm_master_exit_on_kill(
 
 /// As swarm_master_exit_on_kill; the worker is terminated without grace. After swarm_worker_start.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn swarm_worker_exit_on_kill(
     worker: Option<&swarm_worker>,
     grace_ms: u64,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "json.h"
 
@@ -140,6 +141,28 @@ static swarm_error *end_program(messenger by, command *command, line *answer) {
     return error;
 }
 
+static void on_kill_after(void *user_data, int32_t code, const swarm_member *from) {
+    (void)code, (void)from;
+    const struct timespec *delay = user_data;
+    nanosleep(delay, NULL);
+}
+
+static swarm_error *exit_on_kill(messenger by, command *command, line *answer) {
+    (void)answer;
+    swarm_error *error = NULL;
+    uint64_t grace = command_number(command, "grace"), delay = command_number(command, "delay");
+    struct timespec *pause = malloc(sizeof *pause);
+    *pause = (struct timespec){(time_t)(delay / 1000), (long)(delay % 1000) * 1000000};
+    if (by.master != NULL) {
+        swarm_master_on_kill(by.master, on_kill_after, pause, free);
+        swarm_master_exit_on_kill(by.master, grace, &error);
+    } else {
+        swarm_worker_on_kill(by.worker, on_kill_after, pause, free);
+        swarm_worker_exit_on_kill(by.worker, grace, &error);
+    }
+    return error != NULL ? error : ready(by);
+}
+
 static swarm_error *reply(messenger by, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
@@ -193,7 +216,7 @@ bool messages_obey(messenger by, command *command, line *answer) {
     } commands[] = {
         {"listen", listen},   {"watch", watch},                 {"send", send_message},  {"reply", reply},
         {"confirm", confirm}, {"confirmations", confirmations}, {"set_data", set_data},
-        {"end_program", end_program},
+        {"end_program", end_program}, {"exit_on_kill", exit_on_kill},
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, command->name) != 0) continue;

@@ -2,6 +2,7 @@
 
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import assemblage from "../../../bindings/node/index.js";
 
 const { createMaster, createWorker, SwarmError } = assemblage;
@@ -189,6 +190,10 @@ class Driver {
         const { recipients } = await this.member.kill(recipientsOf(fields.to), Number(fields.code));
         return ok({ recipients: recipients.length });
       }
+      case "exit_on_kill":
+        this.member.exitOnKill({ grace: Number(fields.grace), onKill: () => pause(Number(fields.delay)) });
+        await this.#hears();
+        return ok();
       case "confirm":
         await this.member.confirm(fields.name);
         return ok();
@@ -208,10 +213,14 @@ class Driver {
   async #listen() {
     this.member.on("message", (message) => this.onMessage(message));
     this.member.on("kill", (code, from) => this.events.push({ event: "kill", code, from: from.name }));
+    await this.#hears();
+    return ok();
+  }
+
+  async #hears() {
     await this.member.ready();
     const hearing = async () => (await this.member.send({ pid: process.pid }, PROBE, { toSelf: true })).recipients;
     while (!(await hearing()).includes(this.member.incarnation));
-    return ok();
   }
 
   onMessage(message) {

@@ -184,6 +184,10 @@ class Messages:
                 self._last.reply(_value(fields))
             case "end_program":
                 return _receipt(member.kill(_to(fields), int(fields["code"])))
+            case "exit_on_kill":
+                delay = int(fields["delay"]) / 1000
+                member.exit_on_kill(lambda _: time.sleep(delay), grace=int(fields["grace"]) / 1000)
+                member.ready()
             case "confirm":
                 member.confirm(fields["name"])
             case "confirmations":

@@ -168,6 +168,15 @@ class Driver:
         finally:
             self.close()
 
+    def exited(self, within: float = 10.0) -> int:
+        """Waits for the end of the process; answers its exit status."""
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise DriverFailure(self._report(f"did not exit within {within:g} s")) from None
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
         if self._process.poll() is None:

@@ -53,6 +53,7 @@ worker.on("message", ({ from, payload }) => console.log(from.host, payload));
 worker.on("member", (change) => console.log(change === "died"));
 const confirmed: MemberRef[] = await master.confirmations(2, "up");
 await worker.confirm("up");
+worker.exitOnKill().exitOnKill({ grace: 1000, onKill: async (code: number, from: MemberRef) => console.log(code, from.name) });
 await worker.setData({ shard: 7 });
 console.log(members[0]?.data.shard, members[0]?.dropped, confirmed.length);
 await master.pause();

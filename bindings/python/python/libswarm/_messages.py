@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from . import _native
-from ._events import Events, Listener
-from .types import MemberRef, Receipt, To
+from ._events import Events, Listener, logger
+from ._exit import GRACE, Exit, end_main_thread, prepare
+from .types import KillRequest, MemberRef, Receipt, To
 
 #: Of these a member is told only what it asks for.
 HEARD = ("message", "kill", "member")
@@ -19,6 +23,7 @@ class Hearing(Events):
         super().__init__()
         #: Closed: what was taken but not told is told no more.
         self._deaf = False
+        self._exit: Exit | None = None
 
     def on_message(self, listener: Listener) -> Listener:
         """Decorator: `listener(message)` is called for every message from another member, see `Message`.
@@ -32,9 +37,46 @@ class Hearing(Events):
     def on_kill(self, listener: Listener) -> Listener:
         """Decorator: `listener(request)` is called when a member asks this program to end, see `KillRequest`.
 
-        What it does is its own.
+        What it does is its own, unless `exit_on_kill` was called.
         """
         return self.on("kill", listener)
+
+    def exit_on_kill(self, on_kill: Callable[[KillRequest], object] | None = None, *, grace: float = GRACE) -> None:
+        """From now on this program ends when a member asks it to, by `kill`. To be called in the main thread.
+
+        `on_kill(request)` is called first, if there is one, and may delay the end; it may be a coroutine function for members of
+        an event loop, and is called on a thread of its own otherwise. Then SystemExit is raised in the main thread with the code
+        that was asked for, so that the program ends as by `sys.exit`: `finally` and `atexit` run, and members leave. `grace`
+        seconds (at most an hour) after the request the process exits in any case, without them. The first request counts.
+
+        Members of threads take the signal SIGURG for it, which wakes the main thread; in a program with a handler of its own
+        for that signal, the process exits when the grace is over.
+        """
+        exit = Exit(on_kill, grace)
+        before, self._exit = self._exit, exit
+        exit.begun = before is not None and before.begun
+        self._prepare_exit()
+        self._arm()
+        if before is None:
+            self.on("kill", self._end_program)
+
+    def _prepare_exit(self) -> None:
+        """In the main thread."""
+
+    def _arm(self) -> None:
+        """Has the core see to the grace, once there is a native member."""
+        raise NotImplementedError
+
+    def _end_program(self, request: KillRequest) -> object:
+        """Asked to end, the first time or again."""
+        raise NotImplementedError
+
+    def _begin_exit(self) -> Exit | None:
+        """What is to be done; None if it is being done."""
+        if self._exit is None or self._exit.begun:
+            return None
+        self._exit.begun = True
+        return self._exit
 
     def on_member(self, listener: Listener) -> Listener:
         """Decorator: `listener(change)` is called when another member joined, left or was lost, see `MemberChange`."""
@@ -98,6 +140,24 @@ class Messenger(Hearing):
     def set_data(self, value: object) -> None:
         """What `members()` tells of this member as `data`: what `json` can write, at most 4 KiB. It outlives a lost lease."""
         self._messages().set_data(value).wait()
+
+    def _prepare_exit(self) -> None:
+        prepare()
+
+    def _end_program(self, request: KillRequest) -> None:
+        exit = self._begin_exit()
+        if exit is None:
+            return
+
+        def end() -> None:
+            try:
+                if exit.on_kill is not None:
+                    exit.on_kill(request)
+            except Exception:
+                logger.exception("on_kill raised")
+            end_main_thread(request.code)
+
+        threading.Thread(target=end, name="libswarm-exit", daemon=True).start()
 
     def _messages(self) -> _native.Master | _native.Worker:
         raise NotImplementedError

@@ -129,8 +129,13 @@ class WorkerBase(Hearing):
         if self._native is not None:
             self._native.set_tasks([task for _, task in tasks.settings()])
 
+    def _arm(self) -> None:
+        if self._native is not None and self._exit is not None:
+            self._native.exit_on_kill(self._exit.grace)
+
     def _hear_all(self, native: _native.Worker) -> None:
         """What was listened to before the start."""
+        self._arm()
         for event in HEARD:
             self._hear(native, event)
 

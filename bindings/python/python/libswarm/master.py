@@ -235,6 +235,10 @@ class Master(Messenger, Choosing[ChooserThread]):
         self._hear(self._native, event)
         return listener
 
+    def _arm(self) -> None:
+        if self._exit is not None:
+            self._native.exit_on_kill(self._exit.grace)
+
     def _messages(self) -> _native.Master:
         return self._native
 

@@ -38,6 +38,12 @@ impl MasterDriver {
             return Ok(answer);
         }
         match command.name.as_str() {
+            "exit_on_kill" => {
+                let (grace, on_kill) = messages::exit_on_kill(command)?;
+                master.exit_on_kill(grace, on_kill)?;
+                master.messages().listen().await?;
+                Ok(Answer::ok())
+            }
             "ready" => {
                 master.ready().await?;
                 Ok(Answer::ok().with("incarnation", master.incarnation()))

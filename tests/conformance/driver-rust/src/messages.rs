@@ -1,8 +1,9 @@
 //! Messages, for masters and workers alike.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
-use libswarm::{Error, Event, Message, Messages, NewMessage, Receipt, To};
+use libswarm::{Error, Event, MemberRef, Message, Messages, NewMessage, Receipt, To};
 
 use crate::line::{Answer, Command, misuse};
 
@@ -16,6 +17,12 @@ impl Last {
             *self.0.lock().expect("not poisoned") = Some(message.clone());
         }
     }
+}
+
+/// How `exit_on_kill` is to be called: with its grace, and what delays the end.
+pub fn exit_on_kill(command: &Command) -> Result<(Duration, impl FnOnce(i32, MemberRef) -> tokio::time::Sleep + use<>), Error> {
+    let delay = command.time("delay")?;
+    Ok((command.time("grace")?, move |_, _| tokio::time::sleep(delay)))
 }
 
 /// The answer to a command about messages; `None` if it is not one.

@@ -78,6 +78,12 @@ impl WorkerDriver {
             return Ok(answer);
         }
         match command.name.as_str() {
+            "exit_on_kill" => {
+                let (grace, on_kill) = messages::exit_on_kill(command)?;
+                worker.exit_on_kill(grace, on_kill)?;
+                worker.messages().listen().await?;
+                Ok(Answer::ok())
+            }
             "ready" => {
                 worker.ready().await?;
                 Ok(Answer::ok().with("incarnation", worker.incarnation()))

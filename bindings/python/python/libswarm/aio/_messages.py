@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import _native
 from .._events import logger
+from .._exit import Exit
 from .._messages import Hearing
-from ..types import MemberRef, Receipt, To
+from ..types import KillRequest, MemberRef, Receipt, To
 from ._bridge import Bridge
 
 
@@ -59,6 +60,24 @@ class Messenger(Hearing):
         """What `members()` tells of this member as `data`: what `json` can write, at most 4 KiB. It outlives a lost lease."""
         native, bridge = self._messages()
         await bridge.future(native.set_data(value))
+
+    def _end_program(self, request: KillRequest) -> Coroutine[Any, Any, None] | None:
+        exit = self._begin_exit()
+        return None if exit is None else self._exit_program(exit, request)
+
+    async def _exit_program(self, exit: Exit, request: KillRequest) -> None:
+        try:
+            agreed = exit.on_kill(request) if exit.on_kill is not None else None
+            if asyncio.iscoroutine(agreed):
+                await agreed
+        except Exception:
+            logger.exception("on_kill raised")
+
+        def end() -> None:
+            raise SystemExit(request.code)
+
+        # Not in this task, whose outcome nobody asks for: the loop lets it through.
+        asyncio.get_running_loop().call_soon(end)
 
     def _messages(self) -> tuple[_native.Master | _native.Worker, Bridge]:
         raise NotImplementedError

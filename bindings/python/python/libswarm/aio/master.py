@@ -229,6 +229,10 @@ class Master(Messenger, Choosing[ChooserTask]):
         self._hear(self._native, event)
         return listener
 
+    def _arm(self) -> None:
+        if self._exit is not None:
+            self._native.exit_on_kill(self._exit.grace)
+
     def _messages(self) -> tuple[_native.Master, Bridge]:
         return self._native, self._bound()
 

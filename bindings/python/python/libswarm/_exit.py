@@ -1,0 +1,54 @@
+"""Ending the program when a member asks it to."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .errors import SwarmInvalidArgument
+
+#: Seconds.
+GRACE = 5.0
+MAX_GRACE = 3600.0
+
+#: Has the main thread leave whatever call it waits in. Ignored unless handled, so that one which comes too late does no harm.
+_WAKE = signal.SIGURG
+
+_code: int | None = None
+
+
+class Exit:
+    """What a member does when it is asked to end the program."""
+
+    def __init__(self, on_kill: Callable[..., Any] | None, grace: float) -> None:
+        if not 0 <= grace <= MAX_GRACE:
+            raise SwarmInvalidArgument(f"grace is {grace}, it must be 0 to {MAX_GRACE:g} s")
+        if threading.current_thread() is not threading.main_thread():
+            raise SwarmInvalidArgument("exit_on_kill() is for the main thread, whose end is the program's")
+        self.on_kill = on_kill
+        self.grace = grace
+        self.begun = False
+
+
+def prepare() -> None:
+    """Makes ready for `end_main_thread`. In the main thread."""
+    if signal.getsignal(_WAKE) in (signal.SIG_DFL, signal.SIG_IGN):
+        signal.signal(_WAKE, _raise)
+
+
+def end_main_thread(code: int) -> None:
+    """Raises SystemExit in the main thread, from another one."""
+    global _code
+    _code = code
+    main = threading.main_thread()
+    # A program that uses the signal itself ends when the grace is over.
+    if main.is_alive() and main.ident is not None and signal.getsignal(_WAKE) is _raise:
+        signal.pthread_kill(main.ident, _WAKE)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    if _code is not None:
+        raise SystemExit(_code)
