@@ -14,6 +14,9 @@ const RELOAD_DELAY = 500;
 /** How long a program may take to agree to its end, and what it has spawned to end, unless the option `grace` says so, in milliseconds. */
 const GRACE = 5000;
 
+/** No grace of a member is longer, in milliseconds. */
+const LONGEST = 3_600_000;
+
 /** Time for the last messages before the process exits, in milliseconds. */
 const FAREWELL = 5000;
 
@@ -52,6 +55,10 @@ class Part extends EventEmitter {
     this._member = createWorker(cluster, { ...address, group, name: type });
     this._member.on("error", (error) => this._complain(error));
     this._member.on("message", (message) => this._heard(message));
+    this._member.on("kill", () => this.stats.onMessage++);
+    this._grace = this.config.grace ?? GRACE;
+    // However busy it is: it may take its grace to agree, and what it has spawned as long to end.
+    this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, LONGEST), onKill: (code) => this._killed(code) });
   }
 
   onPublic(callback) {
@@ -89,7 +96,8 @@ class Part extends EventEmitter {
   }
 
   emitKill(pid, code = 0) {
-    this._emit("emitKill", { pid: Number(pid) }, "kill", code);
+    this.stats.emitKill++;
+    this._member.kill({ pid: Number(pid) }, code).catch((error) => this._complain(error));
   }
 
   emitConfirmation(identifier) {
@@ -134,10 +142,11 @@ class Part extends EventEmitter {
     process.exit(code);
   }
 
-  /** Asks the program to agree, and ends; without its agreement when its time is over. */
+  /** Asks the program to agree, and ends; without its agreement when its time is over. What it returns never settles. */
   _killed(code) {
-    setTimeout(() => this.close(code), this.config.grace ?? GRACE);
+    setTimeout(() => this.close(code), this._grace);
     call(this._kill, () => this.close(code));
+    return new Promise(() => {});
   }
 
   /** Options of the command line that spawned processes get, too. */
@@ -147,9 +156,8 @@ class Part extends EventEmitter {
 
   _supervise() {
     if (this._supervisor !== null) return this._supervisor;
-    const { grace = GRACE } = this.config;
     // Tried for ever, as they were, but not without a pause.
-    const supervisor = createSupervisor({ grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
+    const supervisor = createSupervisor({ grace: this._grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
     supervisor.on("line", ({ line, stream }) => console[stream === "stdout" ? "log" : "error"](String(line)));
     supervisor.on("exited", (exit) => {
       if (exit.respawn !== null) this.stats.respawnChildProcess++;
@@ -189,9 +197,6 @@ class Part extends EventEmitter {
       case "group":
         this.stats[`on${channel[0].toUpperCase()}${channel.slice(1)}`]++;
         for (const listener of [...this._listeners[channel]]) call(listener, { meta, data });
-        break;
-      case "kill":
-        this._killed(data);
         break;
       case "confirmation":
         this._confirmed({ meta, data });

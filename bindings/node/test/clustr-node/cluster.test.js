@@ -119,6 +119,11 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   await other.hears("asked");
   await until(() => !runs(stubborn), "its time is over");
 
+  const deaf = master(t, "[{ file, respawn: false, args: { grace: 1 } }]");
+  const [busy] = await registered(deaf, 1);
+  deaf.tell(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
+  await until(() => !runs(busy), "a worker that hears nothing");
+
   const hard = master(t, "[{ file }]");
   const [pid] = await registered(hard, 1);
   hard.child.kill("SIGKILL");
