@@ -34,6 +34,7 @@ class Master extends Part {
     this._member.on("member", (change, { pid, host }) => {
       if (change !== "joined" && host === this._host) this._forget(pid);
     });
+    this._exitOnKill();
     process.on("SIGTERM", () => this.close(TERMINATED));
     process.on("SIGHUP", () => this._reload());
   }

@@ -56,9 +56,6 @@ class Part extends EventEmitter {
     this._member.on("error", (error) => this._complain(error));
     this._member.on("message", (message) => this._heard(message));
     this._member.on("kill", () => this.stats.onMessage++);
-    this._grace = this.config.grace ?? GRACE;
-    // However busy it is: it may take its grace to agree, and what it has spawned as long to end.
-    this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, LONGEST), onKill: (code) => this._killed(code) });
   }
 
   onPublic(callback) {
@@ -140,6 +137,15 @@ class Part extends EventEmitter {
     await Promise.race([this._member.terminate({ grace: 0 }).catch(() => {}), late]);
     this.removeAllListeners();
     process.exit(code);
+  }
+
+  get _grace() {
+    return this.config.grace ?? GRACE;
+  }
+
+  /** To be called once all options are known. However busy it is: it may take its grace to agree, and what it has spawned as long to end. */
+  _exitOnKill() {
+    this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, LONGEST), onKill: (code) => this._killed(code) });
   }
 
   /** Asks the program to agree, and ends; without its agreement when its time is over. What it returns never settles. */

@@ -24,6 +24,7 @@ class Worker extends Part {
     for (const [name, value] of Object.entries(this._options)) {
       if (!name.startsWith("cluster-")) this.config[name] = value;
     }
+    this._exitOnKill();
     // Its supervisor's way to end it; alone it ends at once, as any program.
     if (process.env.SWARM_SUPERVISOR_PID === String(process.ppid)) process.on("SIGTERM", () => this._killed(TERMINATED));
   }
