@@ -60,7 +60,7 @@
 #define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0}
 #define SWARM_NEW_MESSAGE_INIT \
   {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, 0, 0}
-#define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}}
+#define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0, 0}
 #define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 
@@ -945,6 +945,34 @@ typedef struct {
    * The message of the trouble, NUL-terminated, cut to fit; empty if it has healed.
    */
   char trouble_message[256];
+  /**
+   * Registrations since the start: one, and one more for each lease that was lost.
+   */
+  uint64_t registrations;
+  /**
+   * Jobs that Redis has stored for it (a master).
+   */
+  uint64_t added;
+  /**
+   * Jobs that its program has taken (a worker).
+   */
+  uint64_t given;
+  /**
+   * Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+   */
+  uint64_t ended;
+  /**
+   * Messages that Redis has put into inboxes.
+   */
+  uint64_t sent;
+  /**
+   * Messages that its program has taken.
+   */
+  uint64_t heard;
+  /**
+   * Messages for it that were dropped, as it has learnt.
+   */
+  uint64_t dropped;
 } swarm_health;
 
 /**

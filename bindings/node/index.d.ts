@@ -93,7 +93,7 @@ declare class Member<Events> extends Emitter<Events> {
   /** The identity in Redis, empty before the first registration. */
   readonly incarnation: string;
 
-  /** Waits until the member is registered. */
+  /** Waits until the member is registered, and hears what it had listeners for when this was called. */
   ready(): Promise<void>;
   ready(callback: Callback): void;
   /** Counts of the cluster, from Redis. */

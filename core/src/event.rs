@@ -131,16 +131,25 @@ pub(crate) struct EventQueue {
     room_step: u64,
 }
 
+/// Counts of a member's whole life.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Taken {
+    pub(crate) adds: u64,
+    pub(crate) messages: u64,
+    /// Messages, and members that came or went, that were dropped.
+    pub(crate) dropped: u64,
+}
+
 #[derive(Default)]
 struct State {
     events: VecDeque<Told>,
-    /// `Add` events taken by the program since the start of the incarnation.
-    taken: u64,
-    /// Of these, those that `room` has not been told of.
+    /// Taken by the program so far.
+    taken: Taken,
+    /// `Add` events taken that `room` has not been told of.
     untold: u64,
     /// Messages and members in `events`.
     messages: usize,
-    /// Of these, dropped since the program took some.
+    /// Messages and members dropped since the program took some.
     dropped: u64,
     /// A wake was sent and the queue has not been found empty since.
     woken: bool,
@@ -153,6 +162,7 @@ impl State {
         if event.is_message() {
             if self.messages >= MOST_MESSAGES {
                 self.dropped += 1;
+                self.taken.dropped += 1;
                 return;
             }
             self.messages += 1;
@@ -234,7 +244,8 @@ impl EventQueue {
         let events: Vec<Told> = state.events.drain(..count).collect();
         let adds = events.iter().filter(|told| matches!(told, Told::Add(_))).count() as u64;
         state.messages -= events.iter().filter(|told| told.is_message()).count();
-        state.taken += adds;
+        state.taken.adds += adds;
+        state.taken.messages += events.iter().filter(|told| matches!(told, Told::Message(_))).count() as u64;
         state.untold += adds;
         if state.events.is_empty() {
             state.woken = false;
@@ -262,6 +273,10 @@ impl EventQueue {
 
     /// `Add` events taken by the program so far.
     pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken.adds
+    }
+
+    pub(crate) fn counts(&self) -> Taken {
         self.lock().taken
     }
 

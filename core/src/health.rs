@@ -1,5 +1,6 @@
 //! What a member can say of itself, and what the cluster says of all.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,6 +25,31 @@ pub struct Health {
     pub error: String,
     /// Its message.
     pub error_message: String,
+    /// Registrations since the start: one, and one more for each lease that was lost.
+    pub registrations: u64,
+    /// Jobs that Redis has stored for it (a master).
+    pub added: u64,
+    /// Jobs that its program has taken (a worker).
+    pub given: u64,
+    /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    pub ended: u64,
+    /// Messages that Redis has put into inboxes.
+    pub sent: u64,
+    /// Messages that its program has taken.
+    pub heard: u64,
+    /// Messages for it that were dropped, as it has learnt.
+    pub dropped: u64,
+}
+
+/// What a member counts of itself through all its incarnations; see [`Health`].
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) registrations: AtomicU64,
+    pub(crate) added: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    /// Messages that its inbox had no room for.
+    pub(crate) missed: AtomicU64,
 }
 
 /// Counts of a whole cluster at one moment.

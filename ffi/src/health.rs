@@ -34,6 +34,20 @@ pub struct swarm_health {
     pub incarnation: [c_char; 64],
     /// The message of the trouble, NUL-terminated, cut to fit; empty if it has healed.
     pub trouble_message: [c_char; 256],
+    /// Registrations since the start: one, and one more for each lease that was lost.
+    pub registrations: u64,
+    /// Jobs that Redis has stored for it (a master).
+    pub added: u64,
+    /// Jobs that its program has taken (a worker).
+    pub given: u64,
+    /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    pub ended: u64,
+    /// Messages that Redis has put into inboxes.
+    pub sent: u64,
+    /// Messages that its program has taken.
+    pub heard: u64,
+    /// Messages for it that were dropped, as it has learnt.
+    pub dropped: u64,
 }
 
 /// Counts of a whole cluster at one moment. Start with `swarm_stats stats = SWARM_STATS_INIT;`.
@@ -154,7 +168,23 @@ pub unsafe extern "C" fn swarm_worker_stats(
 impl From<Health> for swarm_health {
     // Taken apart field by field, so that a field added to the core does not compile until it is shown here.
     fn from(health: Health) -> Self {
-        let Health { healthy, connected, incarnation, lease_left, held, pending, error, error_message } = health;
+        let Health {
+            healthy,
+            connected,
+            incarnation,
+            lease_left,
+            held,
+            pending,
+            error,
+            error_message,
+            registrations,
+            added,
+            given,
+            ended,
+            sent,
+            heard,
+            dropped,
+        } = health;
         let kind = ErrorKind::ALL.iter().find(|kind| kind.name() == error);
         swarm_health {
             struct_size: size_of::<swarm_health>(),
@@ -166,6 +196,13 @@ impl From<Health> for swarm_health {
             pending,
             incarnation: fixed(&incarnation),
             trouble_message: fixed(&error_message),
+            registrations,
+            added,
+            given,
+            ended,
+            sent,
+            heard,
+            dropped,
         }
     }
 }

@@ -196,7 +196,7 @@ class Part extends EventEmitter {
 
   _heard(message) {
     const { channel, meta, data } = message.payload ?? {};
-    if (channel !== "hearing") this.stats.onMessage++;
+    this.stats.onMessage++;
     switch (channel) {
       case "public":
       case "private":

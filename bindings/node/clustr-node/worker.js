@@ -7,9 +7,6 @@ const Part = require("./part.js");
 /** How long the master has to say who is there, in milliseconds. */
 const INFO_LIMIT = 10_000;
 
-/** A message to itself. */
-const HEARING = "hearing";
-
 /** Pause before a registration that nobody has heard is sent again, in milliseconds. */
 const RETRY = 100;
 
@@ -42,16 +39,14 @@ class Worker extends Part {
     }, this._reloadDelay);
   }
 
-  /** Until this worker hears, so that nothing is lost that the master's listeners send it, and the master has heard of it. */
+  /** Once this worker hears, so that nothing is lost that the master's listeners send it; until the master has heard of it. */
   async _register() {
     if (this.masterPid === undefined) return;
     for (;;) {
       try {
-        const hears = await this._send({ pid: this.pid }, HEARING, null, { acknowledged: INFO_LIMIT, toSelf: true });
-        if (hears.replies.some(({ from }) => from.incarnation === this._member.incarnation)) {
-          const sent = await this._toMaster("registration", null, { acknowledged: INFO_LIMIT });
-          if (sent.replies.length > 0) return;
-        }
+        await this._member.ready();
+        const sent = await this._toMaster("registration", null, { acknowledged: INFO_LIMIT });
+        if (sent.replies.length > 0) return;
       } catch (error) {
         this._complain(error);
       }

@@ -47,7 +47,7 @@ class Member extends Channel {
   }
 
   /**
-   * Waits until the member is registered with Redis.
+   * Waits until the member is registered with Redis, and hears what it has listeners for.
    * Fails with the first error that needs the user, such as a wrong password, or with the last connection error.
    */
   ready(callback) {
@@ -63,7 +63,8 @@ class Member extends Channel {
   health() {
     const text = this._native?.health();
     if (!text) {
-      return { healthy: false, connected: false, incarnation: "", leaseLeft: 0, held: 0, pending: 0, error: "", errorMessage: "" };
+      const counts = { registrations: 0, added: 0, given: 0, ended: 0, sent: 0, heard: 0, dropped: 0 };
+      return { healthy: false, connected: false, incarnation: "", leaseLeft: 0, held: 0, pending: 0, error: "", errorMessage: "", ...counts };
     }
     const { lease_left_ms: leaseLeft, error_message: errorMessage, ...rest } = JSON.parse(text);
     return { ...rest, leaseLeft, errorMessage };

@@ -106,12 +106,6 @@ impl NativeMaster {
         }
     }
 
-    /// Waits until the master is registered.
-    #[napi(catch_unwind)]
-    pub fn ready(&self, token: u32) {
-        self.call(token, |master| async move { answer(master.ready().await, |()| Answer::Done) });
-    }
-
     /// Counts of the cluster.
     #[napi(catch_unwind)]
     pub fn stats(&self, token: u32) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use libswarm::{Error, ErrorKind, Message, Messages, NewMessage, Payload, To};
 use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
+use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
@@ -15,6 +16,31 @@ use crate::worker::NativeWorker;
 
 /// JSON or bytes.
 type Content = Either<String, Buffer>;
+
+/// How many of what a member is to hear are still on their way to Redis.
+#[derive(Clone, Default)]
+pub struct Hearing(Arc<watch::Sender<usize>>);
+
+/// One of them, until it is dropped.
+pub struct UnderWay(Arc<watch::Sender<usize>>);
+
+impl Hearing {
+    fn begin(&self) -> UnderWay {
+        self.0.send_modify(|count| *count += 1);
+        UnderWay(self.0.clone())
+    }
+
+    async fn settled(&self) {
+        // It fails only without a sender, and this is one.
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
 
 /// The native half of a message to which a reply can be sent; it ends with its JavaScript.
 #[napi]
@@ -47,9 +73,27 @@ macro_rules! messages {
             #[napi(catch_unwind)]
             pub fn hear(&self, what: String) {
                 if let Some(open) = &self.session {
-                    let member = open.member.clone();
-                    open.threads
-                        .spawn(hear(member.messages(), what, open.mailbox.clone(), move || !member.incarnation().is_empty()));
+                    let (member, heard) = (open.member.clone(), open.hearing.begin());
+                    let hear = hear(member.messages(), what, open.mailbox.clone(), move || !member.incarnation().is_empty());
+                    open.threads.spawn(async move {
+                        hear.await;
+                        drop(heard);
+                    });
+                }
+            }
+
+            /// Waits until the member is registered, and hears what it was told to before.
+            #[napi(catch_unwind)]
+            pub fn ready(&self, token: u32) {
+                if let Some(open) = &self.session {
+                    let hearing = open.hearing.clone();
+                    open.call(token, |member| async move {
+                        let ready = member.ready().await;
+                        if ready.is_ok() {
+                            hearing.settled().await;
+                        }
+                        answer(ready, |()| Answer::Done)
+                    });
                 }
             }
 

@@ -9,6 +9,7 @@ use napi::bindgen_prelude::Function;
 use tokio::task::AbortHandle;
 
 use crate::mailbox::Mailbox;
+use crate::messages::Hearing;
 use crate::outgoing::Answer;
 use crate::runtime::Threads;
 
@@ -17,6 +18,7 @@ pub struct Session<M> {
     pub member: M,
     pub mailbox: Arc<Mailbox>,
     pub threads: Arc<Threads>,
+    pub hearing: Hearing,
     waits: Arc<Mutex<HashMap<u32, AbortHandle>>>,
 }
 
@@ -31,7 +33,7 @@ impl<M: Clone> Session<M> {
         let started = Threads::share().and_then(|threads| Ok((start(&threads)?, threads)));
         Ok(started.map(|(member, threads)| {
             announce(&member, mailbox.clone());
-            Session { member, mailbox, threads, waits: Arc::default() }
+            Session { member, mailbox, threads, hearing: Hearing::default(), waits: Arc::default() }
         }))
     }
 

@@ -95,12 +95,6 @@ impl NativeWorker {
         self.call(token, |worker| async move { answer(worker.delete(id).await, |existed| Answer::Flags(vec![existed])) });
     }
 
-    /// Waits until the worker is registered.
-    #[napi(catch_unwind)]
-    pub fn ready(&self, token: u32) {
-        self.call(token, |worker| async move { answer(worker.ready().await, |()| Answer::Done) });
-    }
-
     /// Takes no new jobs and waits until those held are finished.
     #[napi(catch_unwind)]
     pub fn drain(&self, token: u32) {

@@ -16,6 +16,20 @@ export interface Health {
   /** Name of the kind of the last background error, empty if it has healed. */
   error: string;
   errorMessage: string;
+  /** Registrations since the start: one, and one more for each lease that was lost. */
+  registrations: number;
+  /** Jobs that Redis has stored for it (a master). */
+  added: number;
+  /** Jobs that its program has taken (a worker). */
+  given: number;
+  /** Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker). */
+  ended: number;
+  /** Messages that Redis has put into inboxes. */
+  sent: number;
+  /** Messages that its program has taken. */
+  heard: number;
+  /** Messages for it that were dropped, as it has learnt. */
+  dropped: number;
 }
 
 /** Counts of a cluster. */

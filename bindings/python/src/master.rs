@@ -37,11 +37,15 @@ pub(crate) struct Master {
 
 impl Master {
     fn member(&self) -> PyResult<Member> {
-        let member = self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        member.ok_or_else(|| {
+        self.open()?.ok_or_else(|| {
             crate::exit::pass_closed();
-            raise(Error::new(ErrorKind::Closed, "the master is closed"))
+            closed()
         })
+    }
+
+    /// None once it is closed.
+    fn open(&self) -> PyResult<Option<Member>> {
+        Ok(self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn gathered(&self) -> MutexGuard<'_, Vec<NewJob>> {
@@ -328,7 +332,8 @@ impl Master {
 
     /// Up to `max` events as `(kind, detail)`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let events = self.member()?.master.take_events(max);
+        // The library's own thread ends by this, also at the end of the program.
+        let events = self.open()?.ok_or_else(closed)?.master.take_events(max);
         self.hearing.take().chain(events).filter_map(|event| event_tuple(py, event, true).transpose()).collect()
     }
 
@@ -347,4 +352,8 @@ fn limit(timeout: Option<f64>, message: &'static str) -> PyResult<Limit> {
 
 fn texts(texts: Vec<Text>) -> Vec<String> {
     texts.into_iter().map(|Text(text)| text).collect()
+}
+
+fn closed() -> PyErr {
+    raise(Error::new(ErrorKind::Closed, "the master is closed"))
 }

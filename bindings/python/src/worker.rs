@@ -334,7 +334,23 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
 
 pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'py, PyDict>> {
     // Taken apart in full, so that a field added to the core is not missed here.
-    let Health { healthy, connected, incarnation, lease_left, held, pending, error, error_message } = health;
+    let Health {
+        healthy,
+        connected,
+        incarnation,
+        lease_left,
+        held,
+        pending,
+        error,
+        error_message,
+        registrations,
+        added,
+        given,
+        ended,
+        sent,
+        heard,
+        dropped,
+    } = health;
     let dict = PyDict::new(py);
     dict.set_item("healthy", healthy)?;
     dict.set_item("connected", connected)?;
@@ -344,6 +360,10 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
     dict.set_item("pending", pending)?;
     dict.set_item("error", error)?;
     dict.set_item("error_message", error_message)?;
+    let counts = [registrations, added, given, ended, sent, heard, dropped];
+    for (name, count) in ["registrations", "added", "given", "ended", "sent", "heard", "dropped"].into_iter().zip(counts) {
+        dict.set_item(name, count)?;
+    }
     Ok(dict)
 }
 

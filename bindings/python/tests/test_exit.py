@@ -8,6 +8,8 @@ from swarm_support import Redis, wait_until
 from conftest import SOON, Script
 from libswarm import Master
 
+IMPORTS = "import libswarm\nfrom libswarm import Master, Worker, aio\n"
+
 PROGRAMS = {
     "a master left open": """
 master = Master(cluster, url=url)
@@ -95,6 +97,14 @@ try:
 except TimeoutError:
     pass
 """,
+    "listeners of a master": """
+# After the library's own, which was registered later.
+atexit.register(lambda: [print(thread.name) for thread in threading.enumerate() if thread is not threading.main_thread()])
+from libswarm import Master
+master = Master(cluster, url=url)
+master.on_message(print)
+master.ready()
+""",
     "logging on": """
 libswarm.enable_logging(1)
 worker = Worker(cluster, url=url).start()
@@ -115,8 +125,8 @@ sys.exit(0)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_ends_by_itself(name: str, script: Script) -> None:
     done = script(
-        "import asyncio, sys, threading, time\nimport libswarm\nfrom libswarm import Master, Worker, aio\n"
-        + ("import logging\nlogging.basicConfig(level=logging.CRITICAL)\n")
+        "import asyncio, atexit, logging, sys, threading, time\nlogging.basicConfig(level=logging.CRITICAL)\n"
+        + ("" if name == "listeners of a master" else IMPORTS)
         + PROGRAMS[name],
         timeout=20,
     )

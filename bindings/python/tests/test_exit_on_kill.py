@@ -21,7 +21,7 @@ WAITS = [
     "[job for job in worker]",
     "master.run('never')",
     "os.read(os.pipe()[0], 1)",
-    "while True: sum(range(100))",
+    "spin()",
     "asyncio.run(asyncio.sleep(60))",
 ]
 
@@ -38,6 +38,9 @@ worker.exit_on_kill(lambda request: print("asked", request.code, flush=True))
 worker.start()
 worker.ready()
 atexit.register(print, "atexit")
+def spin():
+    while True: pass
+
 print("ready", flush=True)
 try:
     {wait}

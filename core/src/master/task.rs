@@ -187,9 +187,12 @@ impl Task {
         loop {
             if flight.is_none() {
                 *flight = self.take_off();
-                if flight.is_none() && self.closing.is_some() {
-                    self.leave().await;
-                    return None;
+                if flight.is_none() {
+                    self.shared.pending.store(0, Ordering::Relaxed);
+                    if self.closing.is_some() {
+                        self.leave().await;
+                        return None;
+                    }
                 }
             }
             if inbox.is_none() && (self.waits.any() || self.chooser.is_active() || self.shared.messages.reads_inbox()) {
@@ -213,6 +216,7 @@ impl Task {
                                 wake = wake.min(due);
                                 unseen = sync.is_some().then(|| unseen.map_or(due, |unseen| unseen.min(due)));
                             }
+                            self.shared.counts.added.fetch_add((landed.batch.count - existed.len()) as u64, Ordering::Relaxed);
                             landed.batch.succeed(&self.adds, &existed, not_durable.as_ref());
                         }
                         Ok(AddReply::UnknownMember(epoch)) => {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventQueue, Told};
-use crate::health::Health;
+use crate::health::{Counts, Health};
 use crate::id::random_id;
 use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) events: EventQueue,
     pub(crate) held: AtomicU64,
     pub(crate) pending: AtomicU64,
+    pub(crate) counts: Counts,
     inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
     /// The member has removed the cluster: it registers anew only when its program wants something.
@@ -90,6 +91,7 @@ impl Shared {
             options,
             held: AtomicU64::new(0),
             pending: AtomicU64::new(0),
+            counts: Counts::default(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
             ended: AtomicBool::new(false),
             obliterated: AtomicBool::new(false),
@@ -114,6 +116,8 @@ impl Shared {
         let status = self.status();
         let trouble = status.trouble.iter().flatten().next();
         let lease_left = status.right_until.saturating_sub(boottime());
+        let told = self.events.counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let connected = self.store.is_connected() && self.inbox_connected.load(Ordering::Relaxed);
         Health {
             healthy: connected && !lease_left.is_zero() && trouble.is_none(),
@@ -124,6 +128,13 @@ impl Shared {
             pending: self.pending.load(Ordering::Relaxed),
             error: trouble.map_or("", |error| error.kind().name()).to_owned(),
             error_message: trouble.map_or("", |error| error.message()).to_owned(),
+            registrations: count(&self.counts.registrations),
+            added: count(&self.counts.added),
+            given: told.adds,
+            ended: count(&self.counts.ended),
+            sent: count(&self.counts.sent),
+            heard: told.messages,
+            dropped: told.dropped + count(&self.counts.missed),
         }
     }
 
@@ -205,6 +216,7 @@ impl Shared {
             }
             Entry::Gone(members) => return self.messages.answers.gone(&members),
             Entry::Dropped(count) => {
+                self.counts.missed.fetch_add(count, Ordering::Relaxed);
                 let text = format!("{count} messages were dropped, because this member did not read its inbox");
                 Told::Other(Event::Error(Error::new(ErrorKind::MessagesDropped, text)))
             }
@@ -256,6 +268,7 @@ impl Session {
             match self.shared.store.join(&self.incarnation, &fields, &settings).await {
                 Ok((epoch, next)) => {
                     self.epoch = epoch;
+                    self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
                     self.introduce(&introduction).await;

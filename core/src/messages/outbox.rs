@@ -278,6 +278,8 @@ impl Sender {
             }
             match self.send(&mut batch).await {
                 Ok(answers) => {
+                    let sent = batch.iter().filter(|outgoing| outgoing.done.is_some()).count();
+                    self.shared.counts.sent.fetch_add(sent as u64, Ordering::Relaxed);
                     for (outgoing, receipt) in batch.into_iter().zip(answers) {
                         outbox.answered(outgoing, receipt, &self.incarnation);
                     }

@@ -455,6 +455,8 @@ impl Task {
     fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
         tracing::trace!(ended = flight.ended, given = jobs.len(), "round");
         self.shared.pending.store(0, std::sync::atomic::Ordering::Relaxed);
+        let refused = stale_at.len() + deleted_at.len();
+        self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, std::sync::atomic::Ordering::Relaxed);
         for (position, done) in flight.dones {
             done(if stale_at.contains(&position) {
                 Err(stale(0))

@@ -43,6 +43,13 @@ void line_health(line *answer, const swarm_health *health) {
     line_number(answer, "pending", health->pending);
     line_text(answer, "error", health->trouble == SWARM_OK ? "" : swarm_status_name(health->trouble));
     line_text(answer, "error_message", health->trouble_message);
+    line_number(answer, "registrations", health->registrations);
+    line_number(answer, "added", health->added);
+    line_number(answer, "given", health->given);
+    line_number(answer, "ended", health->ended);
+    line_number(answer, "sent", health->sent);
+    line_number(answer, "heard", health->heard);
+    line_number(answer, "dropped", health->dropped);
 }
 
 void line_stats(line *answer, const swarm_stats *stats) {

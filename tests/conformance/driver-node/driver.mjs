@@ -8,8 +8,6 @@ import assemblage from "../../../bindings/node/index.js";
 const { createMaster, createWorker, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
 /** What the driver tells itself, and who it makes up, to see whether something is heard. */
-const PROBE = "driver-node-probe";
-
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const decoded = (text) => decodeURIComponent(text);
@@ -192,7 +190,7 @@ class Driver {
       }
       case "exit_on_kill":
         this.member.exitOnKill({ grace: Number(fields.grace), onKill: () => pause(Number(fields.delay)) });
-        await this.#hears();
+        await this.member.ready();
         return ok();
       case "confirm":
         await this.member.confirm(fields.name);
@@ -209,39 +207,23 @@ class Driver {
     }
   }
 
-  /** Answers when the member hears messages, which it shows by hearing its own. */
+  /** Answers when the member hears messages. */
   async #listen() {
     this.member.on("message", (message) => this.onMessage(message));
     this.member.on("kill", (code, from) => this.events.push({ event: "kill", code, from: from.name }));
-    await this.#hears();
-    return ok();
-  }
-
-  async #hears() {
     await this.member.ready();
-    const hearing = async () => (await this.member.send({ pid: process.pid }, PROBE, { toSelf: true })).recipients;
-    while (!(await hearing()).includes(this.member.incarnation));
+    return ok();
   }
 
   onMessage(message) {
     const { payload, from, wantsReply } = message;
-    if (payload === PROBE) return;
     this.events.push({ event: "message", message, from: from.name, group: from.group, wants_reply: wantsReply, ...shown(payload) });
   }
 
-  /** Answers when the member is told who comes and goes, which it shows by being told of another. */
+  /** Answers when the member is told who comes and goes. */
   async #watch() {
-    let told = false;
-    this.member.on("member", (change, { role, name }) => {
-      if (name === PROBE) told = true;
-      else this.events.push({ event: "member", change, role, name });
-    });
+    this.member.on("member", (change, { role, name }) => this.events.push({ event: "member", change, role, name }));
     await this.member.ready();
-    while (!told) {
-      const probe = createMaster(this.cluster, { ...this.member.config, name: PROBE });
-      await probe.ready();
-      await probe.close();
-    }
     return ok();
   }
 }

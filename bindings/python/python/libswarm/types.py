@@ -86,6 +86,20 @@ class Health:
     error: str
     #: Its message.
     error_message: str
+    #: Registrations since the start: one, and one more for each lease that was lost.
+    registrations: int
+    #: Jobs that Redis has stored for it (a master).
+    added: int
+    #: Jobs that its program has taken (a worker).
+    given: int
+    #: Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    ended: int
+    #: Messages that Redis has put into inboxes.
+    sent: int
+    #: Messages that its program has taken.
+    heard: int
+    #: Messages for it that were dropped, as it has learnt.
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
