@@ -193,7 +193,7 @@ impl Store {
     /// Has the inbox say which of these members are gone; see `scripts/listen.lua`.
     pub(crate) async fn ask_who_is_gone(&self, incarnation: &str, members: &[String]) -> Result<(), Failed> {
         let members = record::packed_strings(members);
-        self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("gone").arg(&members[..])).await.map(drop)
+        self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("absent").arg(&members[..])).await.map(drop)
     }
 
     /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.

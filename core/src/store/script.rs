@@ -92,3 +92,15 @@ impl Scripts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_part_takes_the_name_of_another_parts_function() {
+        let mut names: Vec<&str> = super::EXTRAS.split("function X.").skip(1).filter_map(|rest| rest.split('(').next()).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "one of {names:?} is there twice, and the later one would count everywhere");
+    }
+}

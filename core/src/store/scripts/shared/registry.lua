@@ -73,7 +73,7 @@
   end
 
   -- It is told which of these members are gone, behind all that they have said to it.
-  function X.gone(inc, members)
+  function X.absent(inc, members)
     local gone = {}
     for _, member in ipairs(cmsgpack.unpack(members)) do
       if call('SISMEMBER', MEMBERS, member) == 0 then
