@@ -5,6 +5,7 @@ mod batch;
 mod intake;
 mod process;
 mod rooms;
+mod round;
 mod task;
 
 use std::collections::HashMap;

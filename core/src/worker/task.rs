@@ -1,9 +1,8 @@
 //! The task of a worker: registers, keeps the lease, hands jobs to the program and its finishes to Redis.
 //!
-//! One round (`sync`) is under way at a time. What comes meanwhile gathers and goes with the next; nothing waits for a timer.
+//! One round is under way at a time (see `round.rs`). What comes meanwhile gathers and goes with the next; nothing waits for a timer.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,19 +10,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
-use super::batch::{Batch, Dones, MOST};
+use super::batch::Batch;
 use super::rooms::Rooms;
-use super::{Command, Done, Finishes, Front, closed, refuse, stale};
-use crate::clock::{boottime, reached};
+use super::round::{Flight, abandon};
+use super::{Command, Done, Finishes, Front, closed, refuse};
+use crate::clock::reached;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
-use crate::job::{Finish, JobData};
+use crate::job::JobData;
 use crate::member::{Session, Shared, Source, packed_tasks};
-use crate::store::record::{packed_strings, write_array, write_string};
-use crate::store::{Entry, Failed, Given, SyncCall, SyncReply, after};
-
-/// Inbox entries read before a round is sent only to have them trimmed.
-const UNTRIMMED: u32 = 64;
+use crate::store::{Entry, SyncReply};
 
 /// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
 const REBALANCES: u32 = 12;
@@ -34,7 +30,7 @@ pub(crate) struct Task {
     pub(super) finishes: Arc<Finishes>,
     pub(super) front: Weak<Front>,
     commands: mpsc::UnboundedReceiver<Command>,
-    session: Session,
+    pub(super) session: Session,
     /// Jobs given and not yet ended, by fence.
     pub(super) held: HashMap<u64, Held>,
     /// Of these, those that wait here for a slot.
@@ -48,15 +44,15 @@ pub(crate) struct Task {
     /// Jobs told to the program in this incarnation.
     pub(super) told: u64,
     /// `EventQueue::taken` when the incarnation began.
-    taken_before: u64,
-    number: u64,
-    untrimmed: u32,
-    last_entry: Option<String>,
+    pub(super) taken_before: u64,
+    pub(super) number: u64,
+    pub(super) untrimmed: u32,
+    pub(super) last_entry: Option<String>,
     /// No more jobs are wanted; and whether Redis was told so.
     pub(super) draining: bool,
-    drain_told: bool,
+    pub(super) drain_told: bool,
     /// The tasks have changed, and Redis does not know.
-    retask: bool,
+    pub(super) retask: bool,
     pub(super) drained: Vec<Done<()>>,
     /// When the first clock runs out of the jobs given since the last round was sent: its answer may not speak of them.
     pub(super) first_clock: Option<Instant>,
@@ -68,19 +64,6 @@ pub(crate) struct Held {
     pub(super) job: Arc<JobData>,
     /// It is over in Redis, and the program was told to stop.
     pub(super) told_to_stop: bool,
-}
-
-/// Answers when the round was sent, and what came back.
-type Flying = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
-
-/// A round under way. On failure it is sent again as it is.
-struct Flight {
-    call: Arc<SyncCall>,
-    /// An earlier attempt may have been executed.
-    maybe_executed: bool,
-    dones: Dones,
-    ended: usize,
-    future: Flying,
 }
 
 /// Why an incarnation ended.
@@ -314,164 +297,6 @@ impl Task {
         }
     }
 
-    /// Moves what the program finished into the batch of the next round.
-    fn gather(&mut self) {
-        for (fence, finish, done) in self.finishes.take(MOST) {
-            let Some(Held { job, told_to_stop }) = self.held.remove(&fence) else {
-                if let Some(done) = done {
-                    done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
-                }
-                continue;
-            };
-            let stopped = told_to_stop && self.closing.is_none();
-            let done = match (done, stopped && finish != Finish::Stopped) {
-                (Some(done), true) => {
-                    let error = Error::new(ErrorKind::JobDeleted, format!("job `{}` was deleted", job.id));
-                    done(Err(error));
-                    None
-                }
-                (done, _) => done,
-            };
-            if self.batch.finish(&job, stopped, finish, done) {
-                job.end();
-                self.rooms.ended(job.priority());
-            } else {
-                self.held.insert(fence, Held { job, told_to_stop });
-            }
-        }
-        self.start_prefetched();
-        self.shared.held.store(self.held.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        self.finishes.ended.notify_waiters();
-    }
-
-    /// Whether a round is worth sending now.
-    fn has_to_say(&self) -> bool {
-        !self.batch.is_empty()
-            || self.untrimmed >= UNTRIMMED
-            || self.draining && !self.drain_told
-            || self.retask
-            || self.grantable(true) > 0
-            || self.rooms.worth_telling() && !self.draining
-            || self.finishes.has_progress()
-    }
-
-    /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
-    fn grantable(&self, if_many: bool) -> u64 {
-        if self.draining {
-            return 0;
-        }
-        let window = u64::from(self.shared.options.window);
-        let slots =
-            self.shared.options.slots.map_or(u64::MAX, |slots| u64::from(slots) + u64::from(self.shared.options.prefetch));
-        let (outstanding, arrived) = self.arrivals.expected();
-        let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
-        let free = slots
-            .saturating_sub(self.held.len() as u64 + arrived)
-            .min(window.saturating_sub(untaken))
-            .saturating_sub(outstanding);
-        let worthwhile = outstanding == 0 || free >= slots.min(window) / 2;
-        if if_many && !worthwhile { 0 } else { free }
-    }
-
-    fn take_off(&mut self) -> Flight {
-        let retask = std::mem::take(&mut self.retask);
-        let grant = if retask { 0 } else { self.grantable(false) };
-        self.arrivals.grant(grant);
-        self.first_clock = None;
-        let tasks = if retask { self.new_tasks() } else { Vec::new() };
-        // With other tasks, it is ranked elsewhere: all credit is withdrawn, and given anew with the next round.
-        let credit = if self.draining && !self.drain_told || retask {
-            self.drain_told |= self.draining;
-            self.arrivals.withdraw();
-            self.rooms.withdraw();
-            "-".to_owned()
-        } else if grant > 0 {
-            grant.to_string()
-        } else {
-            String::new()
-        };
-        let rooms = if credit == "-" { self.rooms.none() } else { self.rooms.grant() };
-        let progress = self.progress();
-        let batch = std::mem::take(&mut self.batch);
-        let ended = batch.len();
-        let (packed, dones) = batch.pack(&self.session.incarnation);
-        let mut number = 0;
-        if !packed.is_empty() || !credit.is_empty() || rooms.len() > 1 {
-            self.number += 1;
-            number = self.number;
-        }
-        self.untrimmed = 0;
-        let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
-        self.shared.pending.store(ended as u64, std::sync::atomic::Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks });
-        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
-    }
-
-    /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
-    fn new_tasks(&mut self) -> Vec<u8> {
-        let tasks = self.shared.tasks();
-        self.rooms.choosy = true;
-        if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
-    }
-
-    /// How far held jobs are, packed for `scripts/sync.lua`.
-    fn progress(&mut self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let gathered: Vec<_> = self
-            .finishes
-            .take_progress()
-            .into_iter()
-            .filter_map(|(fence, value)| Some((self.held.get(&fence).filter(|held| !held.told_to_stop)?, value)))
-            .collect();
-        if !gathered.is_empty() {
-            write_array(&mut out, 3 * gathered.len());
-            for (held, value) in gathered {
-                held.job.progressed.store(true, std::sync::atomic::Ordering::Relaxed);
-                write_string(&mut out, held.job.id.as_bytes());
-                write_string(&mut out, format!("{}:{}", held.job.fence, self.session.incarnation).as_bytes());
-                write_string(&mut out, &value);
-            }
-        }
-        out
-    }
-
-    fn fly(&self, call: Arc<SyncCall>, pause: Duration) -> Flying {
-        let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
-        Box::pin(async move {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
-            }
-            let sent = boottime();
-            (sent, shared.store.sync(&incarnation, &call).await)
-        })
-    }
-
-    fn again(&mut self, failed: Flight, maybe_executed: bool) -> Flight {
-        let pause = self.session.backoff.next();
-        let maybe_executed = failed.maybe_executed || maybe_executed;
-        Flight { future: self.fly(failed.call.clone(), pause), maybe_executed, ..failed }
-    }
-
-    fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
-        tracing::trace!(ended = flight.ended, given = jobs.len(), "round");
-        self.shared.pending.store(0, std::sync::atomic::Ordering::Relaxed);
-        let refused = stale_at.len() + deleted_at.len();
-        self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, std::sync::atomic::Ordering::Relaxed);
-        for (position, done) in flight.dones {
-            done(if stale_at.contains(&position) {
-                Err(stale(0))
-            } else if deleted_at.contains(&position) {
-                Err(Error::new(ErrorKind::JobDeleted, "the job was deleted before it ended"))
-            } else {
-                Ok(())
-            });
-        }
-        self.receive(jobs);
-        for (fence, id, reason) in std::mem::take(&mut self.early_deletes) {
-            self.deleted(vec![(fence, id)], reason, false);
-        }
-    }
-
     /// With no round under way and nothing to say: whether draining or closing is done.
     fn may_end(&mut self, overdue: bool) -> Option<End> {
         if (self.held.is_empty() || overdue) && self.drain_told {
@@ -501,19 +326,6 @@ impl Task {
             }
             tokio::time::sleep(pause).await;
         }
-    }
-}
-
-/// The outcome of this round will not be learnt: the incarnation is over. `unanswered`: the last attempt may have been executed.
-fn abandon(flight: Option<Flight>, unanswered: bool) {
-    let Some(flight) = flight else { return };
-    for (_, done) in flight.dones {
-        done(Err(if unanswered || flight.maybe_executed {
-            let message = "the worker's membership ended before Redis answered: this end of the job may have been accepted";
-            Error::new(ErrorKind::OutcomeUnknown, message)
-        } else {
-            stale(0)
-        }));
     }
 }
 
