@@ -109,14 +109,28 @@ async fn a_program_can_be_asked_to_end() {
 #[tokio::test]
 async fn messages_of_one_sender_keep_their_order_and_come_once() {
     let redis = Redis::start();
-    let ann = listener(&redis, "ann", "").await;
+    let (ann, bob) = (listener(&redis, "ann", "").await, listener(&redis, "bob", "").await);
     let master = sender(&redis).await;
     let messages = master.messages();
+    let (told, mut receipts) = tokio::sync::mpsc::unbounded_channel();
+    // Those of one batch, some for the same and some not.
+    let everybody = [ann.incarnation(), bob.incarnation()];
     for n in 0..3000 {
-        messages.submit(NewMessage::json(To::Name("ann".into()), &n).unwrap(), Box::new(|_| ()));
+        let (to, expected) = if n % 3 == 0 { (To::All, &everybody[..]) } else { (To::Name("ann".into()), &everybody[..1]) };
+        let (told, expected) = (told.clone(), expected.to_vec());
+        let done = move |receipt: libswarm::Result<Receipt>| {
+            let mut recipients = receipt.unwrap().recipients;
+            recipients.sort_by_key(|inc| *inc != expected[0]);
+            told.send(recipients == expected).unwrap();
+        };
+        messages.submit(NewMessage::json(to, &n).unwrap(), Box::new(done));
     }
     for n in 0..3000 {
         assert_eq!(next_message(&ann).await.json::<u32>().unwrap(), n);
+        assert_eq!(receipts.recv().await, Some(true), "who heard message {n}");
+    }
+    for n in (0..3000).step_by(3) {
+        assert_eq!(next_message(&bob).await.json::<u32>().unwrap(), n);
     }
     // What was submitted is sent before a member leaves.
     messages.submit(NewMessage::json(To::All, "last").unwrap(), Box::new(|_| ()));

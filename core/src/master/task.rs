@@ -20,7 +20,7 @@ use crate::job::Outcome;
 use crate::member::{Backoff, InboxTask, Session, Shared, Source};
 use crate::new_job::Durability;
 use crate::store::record::read_outcome;
-use crate::store::{AddReply, Entry, Failed, SyncCall, SyncReply, after};
+use crate::store::{AddReply, Entry, Failed, Read, SyncCall, SyncReply, after};
 use crate::worker::Done;
 
 /// Inbox entries read before a round is sent only to have them trimmed.
@@ -264,10 +264,10 @@ impl Task {
                         }
                     }
                 }
-                Some((entries, last)) = async { inbox.as_mut().expect("guarded").receiver.recv().await }, if inbox.is_some() => {
-                    untrimmed += entries.len() as u32;
+                Some(Read { said, entries, last }) = async { inbox.as_mut().expect("guarded").receiver.recv().await }, if inbox.is_some() => {
+                    untrimmed += entries;
                     last_entry = Some(last);
-                    for entry in entries {
+                    for entry in said {
                         match entry {
                             Entry::Results(results) => {
                                 for (id, outcome) in results {

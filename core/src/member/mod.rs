@@ -16,7 +16,7 @@ use crate::id::random_id;
 use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
-use crate::store::{Entry, Failed, Inbox, Store};
+use crate::store::{Entry, Failed, Inbox, Read, Store};
 
 /// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
 pub(crate) struct Backoff {
@@ -339,7 +339,7 @@ impl Session {
                     Ok(read) => {
                         backoff.reset();
                         shared.healed(Source::Inbox);
-                        if !read.0.is_empty() {
+                        if read.entries > 0 {
                             if sender.send(read).await.is_err() {
                                 return;
                             }
@@ -360,7 +360,7 @@ impl Session {
 
 /// A running reader of an inbox; stops when dropped.
 pub(crate) struct InboxTask {
-    pub(crate) receiver: mpsc::Receiver<(Vec<Entry>, String)>,
+    pub(crate) receiver: mpsc::Receiver<Read>,
     task: JoinHandle<()>,
 }
 

@@ -20,10 +20,20 @@ use crate::options::Options;
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
 const ENTRIES: usize = 64;
 
-/// An entry as Redis gives it: its id, its kind and its blob.
-type RawEntry = (String, Vec<u8>, Vec<u8>);
+/// An entry as Redis gives it: its id, and the kind and the blob of each thing that it says.
+type RawEntry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
-/// What one entry says.
+/// What one read brought.
+#[derive(Default)]
+pub(crate) struct Read {
+    /// What the entries say, in order.
+    pub(crate) said: Vec<Entry>,
+    pub(crate) entries: u32,
+    /// The id of the last one.
+    pub(crate) last: String,
+}
+
+/// One thing that an entry says.
 pub(crate) enum Entry {
     /// Jobs given.
     Jobs(Vec<Given>),
@@ -71,41 +81,27 @@ impl Inbox {
         (self.options.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(5))
     }
 
-    /// The entries after the last ones read, in order, with the id of the last; empty if none came in time. After a failure the next
-    /// read connects anew and begins where this one did.
-    pub(crate) async fn read(&mut self) -> Result<(Vec<Entry>, String), Failed> {
+    /// The entries after the last ones read; none if none came in time. After a failure the next read connects anew and begins where this
+    /// one did.
+    pub(crate) async fn read(&mut self) -> Result<Read, Failed> {
         let answer = self.try_read().await;
         self.connected.store(answer.is_ok(), Ordering::Relaxed);
         if answer.is_err() {
             self.connection = None;
         }
         let answer = answer?;
-        let mut entries = Vec::new();
-        for (id, kind, blob) in answer {
-            let entry = match kind.as_slice() {
-                b"j" => {
-                    let mut jobs = Vec::new();
-                    read_jobs(&blob, &mut jobs).map(|()| Entry::Jobs(jobs))
+        let mut read = Read { entries: answer.len() as u32, ..Read::default() };
+        for (id, fields) in answer {
+            for (kind, blob) in fields {
+                match parse(&kind, &blob) {
+                    Ok(entry) => read.said.push(entry),
+                    Err(error) => tracing::error!(%error, id, "skipping an inbox entry"),
                 }
-                b"d" => pairs(&blob, execution).map(Entry::Deletes),
-                b"t" => pairs(&blob, execution).map(Entry::Timeouts),
-                b"m" => pairs(&blob, execution).map(Entry::Moves),
-                b"w" => Ok(Entry::Wake),
-                b"c" => Ok(Entry::Choose),
-                b"e" => message::read_blob(&blob).map(Entry::Message),
-                b"n" => message::read_news(&blob).map(|(change, role, member)| Entry::Member(change, role, member)),
-                b"g" => strings(&blob).map(Entry::Gone),
-                b"o" => Ok(Entry::Dropped(std::str::from_utf8(&blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
-                b"r" => pairs(&blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
-                _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the inbox entry {id} is of an unknown kind"))),
-            };
-            match entry {
-                Ok(entry) => entries.push(entry),
-                Err(error) => tracing::error!(%error, id, "skipping an inbox entry"),
             }
             self.last = id;
         }
-        Ok((entries, self.last.clone()))
+        read.last.clone_from(&self.last);
+        Ok(read)
     }
 
     async fn try_read(&mut self) -> Result<Vec<RawEntry>, Failed> {
@@ -146,7 +142,27 @@ pub(crate) fn after(id: &str) -> String {
     }
 }
 
-/// `[[key, [[id, [field, value]], …]]]`, or nil when none came.
+fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
+    match kind {
+        b"j" => {
+            let mut jobs = Vec::new();
+            read_jobs(blob, &mut jobs).map(|()| Entry::Jobs(jobs))
+        }
+        b"d" => pairs(blob, execution).map(Entry::Deletes),
+        b"t" => pairs(blob, execution).map(Entry::Timeouts),
+        b"m" => pairs(blob, execution).map(Entry::Moves),
+        b"w" => Ok(Entry::Wake),
+        b"c" => Ok(Entry::Choose),
+        b"e" => message::read_blob(blob).map(Entry::Message),
+        b"n" => message::read_news(blob).map(|(change, role, member)| Entry::Member(change, role, member)),
+        b"g" => strings(blob).map(Entry::Gone),
+        b"o" => Ok(Entry::Dropped(std::str::from_utf8(blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
+        b"r" => pairs(blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
+        _ => Err(Error::new(ErrorKind::StoreCorrupt, "it is of an unknown kind")),
+    }
+}
+
+/// `[[key, [[id, [field, value, …]], …]]]`, or nil when none came.
 fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
     let streams = match answer {
         Value::Nil => return Some(Vec::new()),
@@ -162,10 +178,12 @@ fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
             let mut entry = entry.into_iter();
             let (Some(Value::BulkString(id)), Some(Value::Array(fields))) = (entry.next(), entry.next()) else { return None };
             let mut fields = fields.into_iter();
-            let (Some(Value::BulkString(kind)), Some(Value::BulkString(blob))) = (fields.next(), fields.next()) else {
-                return None;
-            };
-            Some((String::from_utf8(id).ok()?, kind, blob))
+            let mut said = Vec::with_capacity(fields.len() / 2);
+            while let Some(kind) = fields.next() {
+                let (Value::BulkString(kind), Some(Value::BulkString(blob))) = (kind, fields.next()) else { return None };
+                said.push((kind, blob));
+            }
+            Some((String::from_utf8(id).ok()?, said))
         })
         .collect()
 }

@@ -72,11 +72,18 @@ pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
         _ => return Err(odd("send")),
     };
     let mut unpack = Unpack::new(packed);
-    let receipts = (0..unpack.array()?).map(|_| {
+    let count = unpack.array()?;
+    let mut receipts: Vec<Receipt> = Vec::with_capacity(count);
+    for _ in 0..count {
+        if unpack.is_integer() {
+            let same = usize::try_from(unpack.integer()? - 1).ok().and_then(|position| receipts.get(position)).cloned();
+            receipts.push(same.ok_or_else(|| odd("send"))?);
+            continue;
+        }
         let recipients = unpack.array()?.saturating_sub(1);
         let dropped = unpack.integer()?.max(0) as u64;
         let recipients = (0..recipients).map(|_| Ok(unpack.text()?.to_owned())).collect::<Result<_>>()?;
-        Ok(Receipt { recipients, dropped, ..Receipt::default() })
-    });
-    receipts.collect::<Result<_>>().map(Some)
+        receipts.push(Receipt { recipients, dropped, ..Receipt::default() });
+    }
+    Ok(Some(receipts))
 }

@@ -20,7 +20,7 @@ use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 
 pub(crate) use failure::Failed;
-pub(crate) use inbox::{Entry, Inbox, after};
+pub(crate) use inbox::{Entry, Inbox, Read, after};
 pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
 

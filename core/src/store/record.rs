@@ -306,6 +306,11 @@ impl<'a> Unpack<'a> {
         Unpack(bytes)
     }
 
+    /// Whether an integer comes next.
+    pub(crate) fn is_integer(&self) -> bool {
+        rmp::decode::read_int::<i64, _>(&mut { self.0 }).is_ok()
+    }
+
     pub(crate) fn array(&mut self) -> Result<usize> {
         Ok(rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize)
     }

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::JobData;
 use crate::member::{Session, Shared, Source, packed_tasks};
-use crate::store::{Entry, SyncReply};
+use crate::store::{Entry, Read, SyncReply};
 
 /// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
 const REBALANCES: u32 = 12;
@@ -232,9 +232,9 @@ impl Task {
                         }
                     }
                 }
-                Some((entries, last)) = inbox.receiver.recv() => {
-                    for entry in entries {
-                        self.untrimmed += 1;
+                Some(Read { said, entries, last }) = inbox.receiver.recv() => {
+                    self.untrimmed += entries;
+                    for entry in said {
                         match entry {
                             Entry::Jobs(jobs) => {
                                 self.rooms.arrived(&jobs);

@@ -2,6 +2,8 @@
 
   -- An inbox with so many entries is its member's who does not read: messages for it are dropped and counted.
   local LONGEST_INBOX = 10000
+  -- In one with fewer, all that a batch of messages brings is one entry.
+  local SHORT_INBOX = 100
 
   local function sets_of(inc)
     local fields = call('HMGET', key_of('member', inc), 'name', 'group', 'pid', 'host')
@@ -27,49 +29,91 @@
     call('SADD', WATCHERS, inc)
   end
 
-  local heard_by = {}
-
   -- Members of this kind of address: 'a' all, 'g' of a group, 'n' of a name, 'p' of a process (pid@host), 'm' one incarnation; 'i' one
   -- whether it listens or not, for answers.
-  function X.hearing(kind, name)
-    local address = kind .. ':' .. name
-    local found = heard_by[address]
-    if not found then
-      if kind == 'a' then
-        found = call('SMEMBERS', LISTENERS)
-      elseif kind == 'i' or kind == 'm' then
-        found = call('SISMEMBER', kind == 'i' and MEMBERS or LISTENERS, name) == 1 and { name } or {}
-      else
-        found = call('SMEMBERS', key_of('listeners', address))
-      end
-      heard_by[address] = found
+  local function hearing(kind, name)
+    if kind == 'a' then
+      return call('SMEMBERS', LISTENERS)
+    elseif kind == 'i' or kind == 'm' then
+      return call('SISMEMBER', kind == 'i' and MEMBERS or LISTENERS, name) == 1 and { name } or {}
     end
-    return found
+    return call('SMEMBERS', key_of('listeners', kind .. ':' .. name))
   end
 
-  -- Looked up once in a call: entries of each inbox, and what was dropped before there was room again.
-  local lengths = {}
+  -- What goes into each inbox, as the first `n` arguments of XADD; `room`, for how many entries, if each message is to be one.
+  local parcels = {}
 
-  -- Puts a message into an inbox; whether there was room.
-  function X.deliver(inc, blob)
+  local function parcel_for(inc)
     local inbox = key_of('inbox', inc)
-    local length = lengths[inc]
-    if not length then
-      length = call('XLEN', inbox)
-      local dropped = length < LONGEST_INBOX and call('HGET', DEAF, inc)
-      if dropped then
-        call('HDEL', DEAF, inc)
-        call('HINCRBY', key_of('member', inc), 'dropped', dropped)
-        call('XADD', inbox, '*', 'o', dropped)
-      end
+    local length = call('XLEN', inbox)
+    local dropped = length < LONGEST_INBOX and call('HGET', DEAF, inc)
+    if dropped then
+      call('HDEL', DEAF, inc)
+      call('HINCRBY', key_of('member', inc), 'dropped', dropped)
+      call('XADD', inbox, '*', 'o', dropped)
     end
-    if length >= LONGEST_INBOX then
+    local parcel = { inbox, '*', n = 2, room = length >= SHORT_INBOX and math.max(0, LONGEST_INBOX - length) }
+    parcels[inc] = parcel
+    return parcel
+  end
+
+  -- Whether there was room.
+  local function put(parcel, inc, blob)
+    if not parcel.room then
+      local n = parcel.n
+      parcel[n + 1], parcel[n + 2], parcel.n = 'e', blob, n + 2
+    elseif parcel.room > 0 then
+      parcel.room = parcel.room - 1
+      call('XADD', parcel[1], '*', 'e', blob)
+    else
       call('HINCRBY', DEAF, inc, 1)
       return false
     end
-    lengths[inc] = length + 1
-    call('XADD', inbox, '*', 'e', blob)
     return true
+  end
+
+  -- By address: who is meant, their parcels, and the position of the first answer.
+  local addressed = {}
+
+  -- Puts a message into the inboxes of those who hear it but for `sender`, by X.send_parcels at the latest, unless it was put there before
+  -- (`again`). Adds to the answers how many had no room, and who had; or the position of an answer that says the same.
+  function X.deliver(kind, name, sender, again, blob, answers)
+    local key = kind .. (sender or '') .. ':' .. name
+    local meant = addressed[key]
+    if not meant then
+      meant = { of = {}, answer = #answers + 1, short = true }
+      for _, inc in ipairs(hearing(kind, name)) do
+        if inc ~= sender then
+          local parcel = not again and (parcels[inc] or parcel_for(inc))
+          meant[#meant + 1], meant.of[#meant + 1] = inc, parcel
+          meant.short = meant.short and not (parcel and parcel.room)
+        end
+      end
+      addressed[key] = meant
+    elseif meant.short then
+      for i = 1, again and 0 or #meant do
+        put(meant.of[i], meant[i], blob)
+      end
+      answers[#answers + 1] = meant.answer
+      return
+    end
+    local answer = { 0 }
+    for i, inc in ipairs(meant) do
+      if again or put(meant.of[i], inc, blob) then
+        answer[#answer + 1] = inc
+      else
+        answer[1] = answer[1] + 1
+      end
+    end
+    answers[#answers + 1] = answer
+  end
+
+  function X.send_parcels()
+    for _, parcel in pairs(parcels) do
+      if parcel.n > 2 then
+        call('XADD', unpack(parcel, 1, parcel.n))
+      end
+    end
   end
 
   -- It is told which of these members are gone, behind all that they have said to it.
