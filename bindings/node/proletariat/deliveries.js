@@ -1,5 +1,6 @@
 "use strict";
-// Messages on their way to inboxes. Each is a job that only its recipient takes, and is delivered when that job is completed.
+// What may be large or much on its way to one inbox: large results, reports, and what managers say. Each is a job that only its
+// recipient takes, and is delivered when that job is completed.
 
 const { randomBytes } = require("node:crypto");
 const { setTimeout: pause } = require("node:timers/promises");
@@ -15,9 +16,6 @@ const MISSING = 2;
 /** Before a message is sent again, in milliseconds. */
 const RETRY = 250;
 
-/** How long the last messages of a sender that leaves may take, in milliseconds: they go with it. */
-const LAST = 1000;
-
 class Deliveries {
   constructor(peer) {
     this.peer = peer;
@@ -25,7 +23,6 @@ class Deliveries {
     this.pending = new Map();
     this.timer = undefined;
     this.looking = false;
-    this.quiet = undefined;
   }
 
   /** Sends a message; gives whether it was received. The first attempt is made in this turn, so that messages keep their order. */
@@ -71,20 +68,7 @@ class Deliveries {
     if (lost.length > 0) await this.peer.forget(lost);
   }
 
-  /** Waits until nothing is on its way any more, for a while. */
-  settled() {
-    if (this.pending.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const late = setTimeout(resolve, LAST);
-      this.quiet = () => {
-        clearTimeout(late);
-        resolve();
-      };
-    });
-  }
-
   close() {
-    this.quiet?.();
     clearInterval(this.timer);
     this.timer = undefined;
   }

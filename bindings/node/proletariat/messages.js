@@ -13,27 +13,24 @@ function systemMessage(peer, msg, opts, cb) {
   if (typeof opts === "function") [opts, cb] = [undefined, opts];
   const answer = typeof cb === "function" ? (...args) => call(cb, ...args) : () => {};
   if (peer === undefined || peer.closing) return void process.nextTick(answer, disconnected());
-  let content;
+  let text;
   try {
-    content = contentOf(msg);
+    text = textOf(msg);
   } catch (error) {
     return void process.nextTick(answer, error);
   }
-  peer.tell(opts?.to, content).then(
-    ({ id, sentTo, receivedBy }) => {
-      if (peer.closing && receivedBy < Math.max(sentTo, 1)) answer(disconnected());
-      else answer(null, { command: "answer", to: "sysmsg", id, done: true, sentTo, receivedBy });
-    },
-    answer,
-  );
+  peer.tell(opts?.to, text).then((told) => {
+    if (told === undefined) answer(disconnected());
+    else answer(null, { command: "answer", to: "sysmsg", done: true, ...told });
+  }, answer);
 }
 
 /** The message as it is now, because the program may change it before it is sent. */
-function contentOf(msg) {
+function textOf(msg) {
   const text = JSON.stringify(msg) ?? "null";
   const size = Buffer.byteLength(text) + ENVELOPE;
   if (size > MAX_MESSAGE) throw tooLarge("message", size, MAX_MESSAGE);
-  return JSON.parse(text);
+  return text;
 }
 
 module.exports = systemMessage;

@@ -24,4 +24,4 @@ function timer(ms, ring) {
   return ms === undefined || ms > MAX_TIMER ? undefined : setTimeout(ring, ms);
 }
 
-module.exports = { integerOf, limitOf, timer };
+module.exports = { YEAR, integerOf, limitOf, timer };

@@ -7,16 +7,24 @@ const { setTimeout: pause } = require("node:timers/promises");
 const { createMaster, createWorker } = require("../index.js");
 const { emit } = require("../lib/callbacks.js");
 const Deliveries = require("./deliveries.js");
+const Hearing = require("./hearing.js");
 const Reports = require("./reports.js");
+const Sending = require("./sending.js");
 
-/** Begins the group of every inbox; the role and the settings of a manager follow. */
-const GROUP = "proletariat-";
+/** The group of every inbox: those who hear system messages. */
+const GROUP = "proletariat";
+
+/** The name of the inboxes of managers. Those of others have their ids. */
+const MANAGER = "MANAGER";
 
 /** The group of the members that hold works. */
 const SLOTS_GROUP = "proletariat+slots";
 
 /** Before a question is asked again that Redis did not answer, in milliseconds. */
 const RETRY = 250;
+
+/** How long what is on its way may take when its sender leaves, in milliseconds: it goes with it. */
+const LAST = 1000;
 
 const inboxTask = (id) => `sys:${id}`;
 const eventsTask = (id) => `events:${id}`;
@@ -38,19 +46,26 @@ class Peer extends EventEmitter {
     /** How works are to be distributed, as the newest manager said; undefined while there was none. */
     this.settings = undefined;
     this._announced = "";
-    this._looks = Promise.resolve();
+    /** What others know it by, once it hears them. */
+    this._data = { id: this.id, role, settings };
+    this._introduced = undefined;
+    /** What was sent and is not answered. */
+    this._underWay = new Set();
 
-    const group = GROUP + [role, settings?.sacred && "sacred", settings?.hold && "hold"].filter(Boolean).join("+");
-    this.inbox = createWorker(cluster, { ...options, name: this.id, group, tasks: [inboxTask(this.id)] });
+    const name = role === "manager" ? MANAGER : this.id;
+    this.inbox = createWorker(cluster, { ...options, name, group: GROUP, tasks: [inboxTask(this.id)] });
     this.inbox.process((job) => this._take(job.payload));
-    this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}sender` });
+    this.inbox.on("message", (message) => message.from.group === GROUP && this._hearing.take(message));
+    this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
     this.cluster = cluster;
     this.options = options;
     for (const member of [this.master, this.inbox]) {
       member.on("ready", () => this._registered());
       member.on("error", (error) => this.emit("trouble", error));
     }
-    this.deliveries = new Deliveries(this);
+    this._deliveries = new Deliveries(this);
+    this._sending = new Sending(this);
+    this._hearing = new Hearing(this);
     this.reports = new Reports(this);
   }
 
@@ -61,11 +76,11 @@ class Peer extends EventEmitter {
 
   /** All who are there, as Redis knows them: `{ id, role, settings, watching, member }`; `slots` has those that hold works. */
   async look() {
-    const members = await this._ask(() => this.master.members());
+    const members = await this.ask(() => this.master.members());
     const there = { peers: [], slots: [] };
     for (const member of members ?? []) {
       if (member.group === SLOTS_GROUP) there.slots.push(member);
-      else if (member.role === "worker" && member.group.startsWith(GROUP)) there.peers.push(peerOf(member));
+      else if (member.group === GROUP && member.data?.id) there.peers.push(peerOf(member));
     }
     return there;
   }
@@ -80,47 +95,41 @@ class Peer extends EventEmitter {
     this._tellSettings();
   }
 
-  /** Sends a system message to everybody else, to all managers or to one; gives `{ id, sentTo, receivedBy }`. */
-  tell(to, content) {
-    const id = randomBytes(8).toString("hex");
-    // One after the other, so that messages keep their order.
-    const looked = (this._looks = this._looks.then(() => this.look()));
-    return looked.then(async ({ peers }) => {
-      const everybody = to === undefined || to === null;
-      const chosen = peers.filter((peer) => (everybody ? peer.id !== this.id : to === "MANAGER" ? peer.role === "manager" : peer.id === to));
-      const received = await Promise.all(chosen.map((peer) => this.send(peer.id, { k: "message", from: this.id, content })));
-      return { id, sentTo: chosen.length, receivedBy: received.filter(Boolean).length };
-    });
+  /** Sends a system message, as JSON, to everybody else, to all managers or to one; gives what `Sending.send` gives. */
+  tell(to, text) {
+    const all = to === undefined || to === null;
+    return this._follow(this._sending.send(all ? { group: GROUP } : { name: String(to) }, text));
   }
 
   /** Has a message delivered to the inbox of another; gives whether it was. */
   send(to, message) {
-    return this.deliveries.send(to, inboxTask(to), message);
+    return this._follow(this._deliveries.send(to, inboxTask(to), message));
   }
 
   /** The same for reports to a manager. */
   sendEvents(to, bytes) {
-    return this.deliveries.send(to, eventsTask(to), bytes);
+    return this._follow(this._deliveries.send(to, eventsTask(to), bytes));
   }
 
   /** Deletes jobs, however long it takes. */
   async forget(ids) {
-    await this._ask(() => this.master.deleteJobs(ids));
+    await this.ask(() => this.master.deleteJobs(ids));
   }
 
   /** Leaves, when what was sent has been received or had its time. Never fails: what cannot be told to Redis ends with the leases. */
   async close() {
     if (this.closing) return;
     this.reports.flush();
-    if (this.connected) await this.deliveries.settled();
+    if (this.connected) await this._settled();
     this.closing = true;
     await this.inbox.terminate({ grace: 0 }).catch(() => {});
-    this.deliveries.close();
+    this._deliveries.close();
+    this._hearing.close();
     await this.master.close().catch(() => {});
   }
 
   /** Repeats a question until it is answered, or this peer is closed: then there is no answer. */
-  async _ask(question) {
+  async ask(question) {
     while (!this.closing) {
       try {
         return await question();
@@ -137,6 +146,7 @@ class Peer extends EventEmitter {
     if (incarnation === "" || this.inbox.incarnation === "") return;
     const anew = incarnation !== this._announced;
     this._announced = incarnation;
+    await (this._introduced ??= this._introduce());
     // A manager that came while this peer was away did not find it.
     await this.lookForManagers();
     if (this.closing || !anew || incarnation !== this._announced) return;
@@ -144,11 +154,30 @@ class Peer extends EventEmitter {
     emit(this, "connected");
   }
 
+  /** Hears what is sent to it, and then says who it is, by which the others know of it. */
+  async _introduce() {
+    await this.ask(() => this.inbox.ready());
+    await this.ask(() => this.inbox.setData(this._data));
+  }
+
+  /** Keeps what is on its way known until it is answered. */
+  _follow(sent) {
+    this._underWay.add(sent);
+    const forget = () => this._underWay.delete(sent);
+    sent.then(forget, forget);
+    return sent;
+  }
+
+  /** Waits until nothing is on its way any more, for a while. */
+  async _settled() {
+    let late = false;
+    const limit = pause(LAST, undefined, { ref: false }).then(() => (late = true));
+    while (this._underWay.size > 0 && !late) await Promise.race([limit, Promise.allSettled(this._underWay)]);
+  }
+
   _take(payload) {
     const message = Buffer.isBuffer(payload) ? JSON.parse(payload) : payload;
     switch (message.k) {
-      case "message":
-        return emit(this, "message", message.content, message.from);
       case "manager":
         this.managers.delete(message.from);
         this.managers.set(message.from, { settings: message.settings, watching: message.watching });
@@ -170,9 +199,7 @@ class Peer extends EventEmitter {
 }
 
 function peerOf(member) {
-  const [role, ...flags] = member.group.slice(GROUP.length).split("+");
-  const id = member.name;
-  const settings = { sacred: flags.includes("sacred"), hold: flags.includes("hold") };
+  const { id, role, settings } = member.data;
   return { id, role, settings, watching: member.tasks.includes(eventsTask(id)), member };
 }
 

@@ -6,7 +6,7 @@ const { isNativeError } = require("node:util/types");
 const { ProletariatError, complain } = require("./errors.js");
 const { SLOTS_GROUP } = require("./peer.js");
 
-/** Works are jobs without a task; those with one are messages, which wait for nobody. */
+/** Works are jobs without a task; those with one are deliveries, which wait for nobody. */
 const TASKS = [""];
 
 class Selection {

@@ -64,4 +64,4 @@ function seen(manager, event) {
 /** Resolves once the client may push works. */
 const connected = (client) => support.until(() => client._peer.connected, "the client is connected");
 
-module.exports = { ...support, Parts, connected, knows, proletariat, seen };
+module.exports = { ...support, LEASE, Parts, connected, knows, proletariat, seen };
