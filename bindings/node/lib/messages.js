@@ -31,11 +31,14 @@ class Message {
     return this.#request !== undefined;
   }
 
-  /** Replies, to be sent soon; the first reply counts. */
+  /** Replies, to be sent soon; the first reply counts. False if the member is closed, as it can be before its last messages are told. */
   reply(payload) {
     if (this.#request === undefined) throw new classes.InvalidArgumentError("nobody waits for a reply to this message");
     const failure = this.#request.reply(contentOf(payload, "reply"));
-    if (failure) throw errorOf(failure.number, failure.message);
+    if (!failure) return true;
+    const error = errorOf(failure.number, failure.message);
+    if (error instanceof classes.ClosedError) return false;
+    throw error;
   }
 }
 

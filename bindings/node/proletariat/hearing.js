@@ -40,11 +40,7 @@ class Hearing {
       sender.last = whole.id;
       emit(this.peer, "message", whole.content, message.from.name);
     }
-    try {
-      message.reply(whole !== undefined);
-    } catch {
-      // Closed meanwhile, which its sender is told.
-    }
+    message.reply(whole !== undefined);
   }
 
   senderOf(id) {

@@ -86,6 +86,9 @@ test("a sender hears who took its message, what they replied, and who did not in
   const { replies } = await master.send("all", "é", { request: LONG });
   assert.deepEqual(new Map(replies.map(({ from, payload }) => [from.name, payload])), new Map([["ann", "é"], ["bob", bytes]]));
   assert.deepEqual(bobs.map((message) => message.wantsReply), [false, true, true]);
+  assert.equal(bobs[1].reply("twice"), true);
+  await bob.terminate();
+  assert.equal(bobs[1].reply("too late"), false);
 });
 
 test("bad arguments are refused, and nothing is sent", async (t) => {

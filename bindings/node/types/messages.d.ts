@@ -74,7 +74,7 @@ export interface Message<P = any> {
   readonly wantsReply: boolean;
   /**
    * Replies, to be sent soon; the first reply counts. Fails with an InvalidArgumentError if nobody waits for it, with a TooLargeError
-   * over 64 KiB, and with a ClosedError once the member is closed.
+   * over 64 KiB. False if the member is closed, as it can be before its last messages are told.
    */
-  reply(payload?: unknown): void;
+  reply(payload?: unknown): boolean;
 }

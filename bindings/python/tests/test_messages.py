@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -137,6 +138,17 @@ def test_acknowledgements_and_replies_are_collected_and_those_missing_named(mast
     unanswered = [message for message in (bob.next(), bob.next()) if message.wants_reply]
     with pytest.raises(libswarm.SwarmTooLarge):
         unanswered[0].reply(bytes(64 * 1024 + 1))
+
+
+def test_nobody_waits_for_a_member_that_left_and_its_replies_are_not_sent(master: Master, cluster: str, url: str) -> None:
+    ann = Listening(cluster, url)
+    incarnation = ann.worker.incarnation
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(master.send, "who", request=3600.0)
+        message = ann.next()
+        ann.worker.terminate(grace=0.0)
+        assert message.reply("late") is False
+        assert asked.result(SOON).missing == [incarnation]
 
 
 def test_messages_of_many_calls_keep_their_order_and_are_sent_before_a_member_leaves(
