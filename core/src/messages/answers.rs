@@ -203,6 +203,9 @@ impl Answers {
             ended
         };
         ended.into_iter().for_each(Awaited::end);
+        if incarnation.is_empty() {
+            return;
+        }
         let owing: Vec<String> = owing.into_iter().collect();
         for members in owing.chunks(MOST) {
             if let Err(failed) = shared.store.ask_who_is_gone(&incarnation, members).await {
