@@ -25,6 +25,30 @@ static const char *choose_none(void *user_data, const char *job, const char *wor
   return NULL;
 }
 
+static void agree(void *user_data, int32_t code, const swarm_member *from) {
+  (void)user_data;
+  CHECK(code == 7 && from->pid == (uint32_t)getpid());
+}
+
+static void never_agree(void *user_data, int32_t code, const swarm_member *from) {
+  agree(user_data, code, from);
+  for (;;) pause();
+}
+
+/* Has the program end because it is asked to, by itself here, whatever its main thread waits for. */
+static void be_asked(bool agrees) {
+  swarm_worker_on_kill(worker, agrees ? agree : never_agree, NULL, NULL);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_exit_on_kill(worker, 3600001, &error));
+  CHECK_OK(swarm_worker_exit_on_kill(worker, agrees ? DEADLINE_MS : 50, &error));
+  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+  swarm_new_message all = SWARM_NEW_MESSAGE_INIT;
+  swarm_receipt *receipt = NULL;
+  CHECK_OK(swarm_master_kill(master, &all, 7, DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_receipt_recipient_count(receipt) == 1);
+  swarm_receipt_free(receipt);
+  for (;;) pause();
+}
+
 /* The program that ends: everything is left open, with adds and requests on their way, jobs held and others to be chosen for. */
 static int leave(const char *how) {
   swarm_options *options = test_options("exit");
@@ -46,6 +70,8 @@ static int leave(const char *how) {
   CHECK_OK(swarm_master_choose(master, 10, NULL, 0, DEADLINE_MS, choose_none, NULL, NULL, &error));
   if (strcmp(how, "exit") == 0) exit(7);
   if (strcmp(how, "_exit") == 0) _exit(7);
+  if (strcmp(how, "asked") == 0) be_asked(true);
+  if (strcmp(how, "grace") == 0) be_asked(false);
   return 7;
 }
 
@@ -71,6 +97,8 @@ static void ends(const char *how) {
 static void returning_from_main_ends_the_program(void) { ends("return"); }
 static void exit_ends_the_program(void) { ends("exit"); }
 static void fast_exit_ends_the_program(void) { ends("_exit"); }
+static void being_asked_to_ends_the_program(void) { ends("asked"); }
+static void the_grace_ends_the_program(void) { ends("grace"); }
 
 int main(int argc, char **argv) {
   self = argv[0];
@@ -78,5 +106,7 @@ int main(int argc, char **argv) {
   RUN(returning_from_main_ends_the_program);
   RUN(exit_ends_the_program);
   RUN(fast_exit_ends_the_program);
+  RUN(being_asked_to_ends_the_program);
+  RUN(the_grace_ends_the_program);
   return 0;
 }
