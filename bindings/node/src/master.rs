@@ -1,13 +1,12 @@
 //! The native half of a master.
 
 use libswarm::Master;
-use napi::Env;
-use napi::bindgen_prelude::{Either, Float64ArraySlice, Function};
+use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
 use crate::failure::Failure;
-use crate::outgoing::{Answer, Batch, answer, json_of, to_json};
-use crate::session::Session;
+use crate::outgoing::{Answer, answer, json_of, to_json};
+use crate::session::{Session, session};
 use crate::{batch, options};
 
 /// An open master. Calls name a token, by which `take` answers them.
@@ -34,30 +33,10 @@ pub fn open_master(
     })
 }
 
+session!(NativeMaster, Master);
+
 #[napi]
 impl NativeMaster {
-    /// Takes events and answers into `rows`; again while `more`.
-    #[napi(catch_unwind)]
-    pub fn take(&self, mut rows: Float64ArraySlice<'_>) -> Option<Batch> {
-        // SAFETY: the array is private to lib/channel.js and not shared, and JavaScript does not run during this call.
-        let rows = unsafe { rows.as_mut() };
-        self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
-    }
-
-    /// Whether this master keeps its event loop alive.
-    #[napi(catch_unwind)]
-    pub fn keep_alive(&self, env: &Env, alive: bool) {
-        if let Some(open) = &self.session {
-            open.mailbox.keep_alive(env, alive);
-        }
-    }
-
-    /// Ends what `close` or a drop leaves; the object answers no more.
-    #[napi(catch_unwind)]
-    pub fn release(&mut self) {
-        self.session = None;
-    }
-
     /// Adds jobs, see `batch::jobs`.
     #[napi(catch_unwind)]
     pub fn submit(&self, token: u32, count: u32, text: String, blob: Option<&[u8]>) {
@@ -128,17 +107,6 @@ impl NativeMaster {
     #[napi(catch_unwind)]
     pub fn health(&self) -> Option<String> {
         self.session.as_ref().map(|open| to_json(&open.member.health()))
-    }
-}
-
-impl NativeMaster {
-    pub(crate) fn call<F>(&self, token: u32, call: impl FnOnce(Master) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        if let Some(open) = &self.session {
-            open.call(token, call);
-        }
     }
 }
 

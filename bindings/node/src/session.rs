@@ -80,6 +80,50 @@ impl<M: Clone> Session<M> {
     }
 }
 
+/// What every native class has: its events, its hold on the event loop, its calls and its end.
+macro_rules! session {
+    ($native:ident, $member:ty) => {
+        #[napi]
+        impl $native {
+            /// Takes events and answers into `rows`; again while `more`.
+            #[napi(catch_unwind)]
+            pub fn take(&self, mut rows: napi::bindgen_prelude::Float64ArraySlice<'_>) -> Option<crate::outgoing::Batch> {
+                // SAFETY: the array is private to lib/channel.js and not shared, and JavaScript does not run during this call.
+                let rows = unsafe { rows.as_mut() };
+                self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
+            }
+
+            /// Whether it keeps its event loop alive.
+            #[napi(catch_unwind)]
+            pub fn keep_alive(&self, env: &napi::Env, alive: bool) {
+                if let Some(open) = &self.session {
+                    open.mailbox.keep_alive(env, alive);
+                }
+            }
+
+            /// Ends what closing it, or a drop, leaves; the object answers no more.
+            #[napi(catch_unwind)]
+            pub fn release(&mut self) {
+                self.session = None;
+            }
+        }
+
+        impl $native {
+            /// Answers `token` when the future that `call` makes of the member is done.
+            pub(crate) fn call<F>(&self, token: u32, call: impl FnOnce($member) -> F)
+            where
+                F: Future<Output = Answer> + Send + 'static,
+            {
+                if let Some(open) = &self.session {
+                    open.call(token, call);
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use session;
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -5,14 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use libswarm::{
     Error, ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, Supervisor, SupervisorEvent, SupervisorOptions,
 };
-use napi::Env;
-use napi::bindgen_prelude::{Either, Float64ArraySlice, Function};
+use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::outgoing::{Answer, Batch, Told, Writer, answer, json_of, to_json};
-use crate::session::Session;
+use crate::outgoing::{Answer, Told, Writer, answer, json_of, to_json};
+use crate::session::{Session, session};
 
 /// A running supervisor. Calls name a token, by which `take` answers them.
 #[napi]
@@ -34,30 +33,10 @@ pub fn open_supervisor(settings: Vec<String>, wake: Function<'_, (), ()>) -> nap
     })
 }
 
+session!(NativeSupervisor, Supervisor);
+
 #[napi]
 impl NativeSupervisor {
-    /// Takes events and answers into `rows`; again while `more`.
-    #[napi(catch_unwind)]
-    pub fn take(&self, mut rows: Float64ArraySlice<'_>) -> Option<Batch> {
-        // SAFETY: the array is private to lib/channel.js and not shared, and JavaScript does not run during this call.
-        let rows = unsafe { rows.as_mut() };
-        self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
-    }
-
-    /// Whether this supervisor keeps its event loop alive.
-    #[napi(catch_unwind)]
-    pub fn keep_alive(&self, env: &Env, alive: bool) {
-        if let Some(open) = &self.session {
-            open.mailbox.keep_alive(env, alive);
-        }
-    }
-
-    /// Ends what a stop leaves; the object answers no more.
-    #[napi(catch_unwind)]
-    pub fn release(&mut self) {
-        self.session = None;
-    }
-
     /// Runs a program; `env` has names and values in turn. Answers the ids of its processes.
     #[napi(catch_unwind)]
     pub fn spawn(&self, token: u32, command: String, settings: Vec<String>, env: Vec<String>) {
@@ -92,17 +71,6 @@ impl NativeSupervisor {
     pub fn list(&self) -> Option<String> {
         let list = self.session.as_ref()?.member.list();
         Some(to_json(&list.iter().map(Info::of).collect::<Vec<_>>()))
-    }
-}
-
-impl NativeSupervisor {
-    fn call<F>(&self, token: u32, call: impl FnOnce(Supervisor) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        if let Some(open) = &self.session {
-            open.call(token, call);
-        }
     }
 }
 
