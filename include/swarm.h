@@ -1043,6 +1043,10 @@ typedef struct {
    * Failed jobs that were run again by swarm_master_retry_failed.
    */
   uint64_t revived;
+  /**
+   * Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
+   */
+  uint64_t damaged;
 } swarm_stats;
 
 /**

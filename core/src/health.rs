@@ -85,6 +85,8 @@ pub struct Stats {
     pub retries: u64,
     /// Failed jobs that were run again by hand.
     pub revived: u64,
+    /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
+    pub damaged: u64,
 }
 
 fn as_ms<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

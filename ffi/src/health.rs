@@ -85,6 +85,8 @@ pub struct swarm_stats {
     pub retries: u64,
     /// Failed jobs that were run again by swarm_master_retry_failed.
     pub revived: u64,
+    /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
+    pub damaged: u64,
 }
 
 /// Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
@@ -225,6 +227,7 @@ impl From<Stats> for swarm_stats {
             deaths,
             retries,
             revived,
+            damaged,
         } = stats;
         let struct_size = size_of::<swarm_stats>();
         swarm_stats {
@@ -244,6 +247,7 @@ impl From<Stats> for swarm_stats {
             parked,
             retries,
             revived,
+            damaged,
         }
     }
 }

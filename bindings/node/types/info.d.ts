@@ -54,6 +54,8 @@ export interface Stats {
   retries: number;
   /** Failed jobs that were run again by `retryFailed`. */
   revived: number;
+  /** Things in Redis that were not as libswarm writes them, and were set aside, replaced or mended. */
+  damaged: number;
 }
 
 /** Where a job is: `parked` is for its resource or a similar job, `deleting` until its worker has stopped. */

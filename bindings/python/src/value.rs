@@ -115,6 +115,7 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
         deaths,
         retries,
         revived,
+        damaged,
     } = stats;
     let dict = PyDict::new(py);
     for (name, count) in [
@@ -133,6 +134,7 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
         ("deaths", deaths),
         ("retries", retries),
         ("revived", revived),
+        ("damaged", damaged),
     ] {
         dict.set_item(name, count)?;
     }

@@ -1,6 +1,6 @@
 //! A master as its program sees it: jobs in, results out.
 
-mod adds;
+pub(crate) mod adds;
 mod choice;
 mod group;
 mod inspect;

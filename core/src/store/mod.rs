@@ -200,12 +200,16 @@ impl Store {
     pub(crate) async fn failed(&self, what: &str, ids: Option<&[String]>) -> Result<u64> {
         let mut total = 0;
         let mut left = ids;
+        let mut bound = Vec::new();
         loop {
             let some = left.map(|ids| &ids[..ids.len().min(200)]);
             let packed = some.map(record::packed_strings).unwrap_or_default();
-            let reply = self.call_idempotent(|s| &s.failed, |cmd| cmd.arg(what).arg(&packed[..])).await?;
+            let reply = self.call_idempotent(|s| &s.failed, |cmd| cmd.arg(what).arg(&packed[..]).arg(&bound[..])).await?;
             let (count, more) = match reply::array(reply)?.as_slice() {
-                [Value::Int(count), Value::Int(more)] => (*count, *more == 1),
+                [Value::Int(count), Value::Int(more), Value::BulkString(last)] => {
+                    bound.clone_from(last);
+                    (*count, *more == 1)
+                }
                 _ => return Err(reply::odd("failed")),
             };
             total += count.max(0) as u64;

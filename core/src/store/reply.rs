@@ -170,6 +170,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         deaths: next()?,
         retries: next()?,
         revived: next()?,
+        damaged: next()?,
     };
     match counts.next() {
         Some(_) => Err(odd("stats")),

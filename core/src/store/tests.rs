@@ -58,6 +58,38 @@ impl Bench {
         self.store.add(&call).await.unwrap()
     }
 
+    /// Adds a job of any kind.
+    async fn add_one(&self, member: &str, number: u64, mut job: NewJob) {
+        let adds = crate::master::adds::Adds::default();
+        let (answer, _) = tokio::sync::oneshot::channel::<()>();
+        job.fresh = false;
+        adds.push(crate::master::adds::Submission::new(vec![job], Box::new(move |_| drop(answer))));
+        let batch = adds.next_batch(member, number, &mut crate::id::random_ids()).unwrap();
+        let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
+    }
+
+    /// Ends a job as failed.
+    async fn end_failed(&self, member: &str, number: u64, job: &(String, u64)) {
+        let mut packed = Vec::new();
+        write_array(&mut packed, 4);
+        write_array(&mut packed, 1);
+        write_string(&mut packed, job.0.as_bytes());
+        write_array(&mut packed, 1);
+        write_string(&mut packed, format!("{}:{member}", job.1).as_bytes());
+        write_array(&mut packed, 1);
+        write_array(&mut packed, 3);
+        ["f", "failed", "why"].iter().for_each(|word| write_string(&mut packed, word.as_bytes()));
+        write_array(&mut packed, 0);
+        let call = SyncCall { number, ended: packed, ..SyncCall::default() };
+        given(self.store.sync(member, &call).await.unwrap());
+    }
+
+    /// A round that says nothing; whether a job has failed.
+    async fn sync_failed(&self) -> bool {
+        given(self.sync("w", 0, "", &[]).await);
+        self.store.stats().await.unwrap().failed > 0
+    }
+
     /// Ends jobs (`kind` c, r, s; id; fence) and asks for `credit` more.
     async fn sync(&self, member: &str, number: u64, credit: &str, ended: &[(char, &str, u64)]) -> SyncReply {
         let mut packed = Vec::new();
@@ -92,6 +124,15 @@ impl Bench {
 
     fn expire(&self, member: &str) {
         let _: i64 = self.ask(&["ZADD", "{t}:due", "1", &format!("L:{member}")]);
+    }
+}
+
+/// Waits for a state, at most for 10 s.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "{what}: not within 10 s");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -215,17 +256,187 @@ async fn nobody_expires_right_after_the_server_was_away() {
     given(b.sync("w", 0, "", &[]).await);
 }
 
+/// As seen by the cluster, the server's clock makes a step when all that Redis keeps of the time moves the other way.
+async fn step(b: &Bench, hours: i64) {
+    for field in ["now", "ticked"] {
+        let last: i64 = b.ask(&["HGET", "{t}:meta", field]);
+        let _: u64 = b.ask(&["HSET", "{t}:meta", field, &(last - hours * 3_600_000).to_string()]);
+    }
+    for (entry, due) in b.ask::<Vec<(String, i64)>>(&["ZRANGE", "{t}:due", "0", "-1", "WITHSCORES"]) {
+        let _: u64 = b.ask(&["ZADD", "{t}:due", &(due - hours * 3_600_000).to_string(), &entry]);
+    }
+}
+
 #[tokio::test]
-async fn a_clock_set_back_moves_nothing_back() {
+async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stands_still() {
+    for hours in [-24, -1, 1, 24] {
+        let b = bench();
+        b.join("w", &[]).await;
+        b.join("v", &[]).await;
+        step(&b, hours).await;
+        let before: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
+        let alive = given(b.sync("w", 0, "", &[]).await);
+        assert_eq!(alive.0.len(), 0);
+        let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
+        assert!(now >= before, "{hours} h: it never goes back");
+        assert_eq!(b.store.stats().await.unwrap().members, 2, "{hours} h: who is alive renews before leases end");
+        b.add_one("w", 1, NewJob::bytes("").id("late").delay(Duration::from_millis(300))).await;
+        b.add_one("w", 2, NewJob::bytes("").id("short").total_timeout(Duration::from_millis(200)).delay(Duration::from_secs(60)))
+            .await;
+        let day = std::time::SystemTime::now() + Duration::from_millis(400);
+        b.add_one("w", 3, NewJob::bytes("").id("at").run_at(day)).await;
+        assert_eq!(b.take("w", 1, 10).await, [], "{hours} h: their time has not come");
+        until("the delays are over", async || b.sync_failed().await && b.store.stats().await.unwrap().delayed == 0).await;
+        let stats = b.store.stats().await.unwrap();
+        assert_eq!((stats.failed, stats.held), (1, 2), "{hours} h: the timeout has come too");
+        let lease_end: i64 = b.ask(&["ZSCORE", "{t}:due", "L:v"]);
+        assert!(
+            lease_end <= now + 60_000,
+            "{hours} h: who is gone is missed after its lease, not after the step: {lease_end} {now}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_people_see_is_the_time_of_day() {
     let b = bench();
     b.join("w", &[]).await;
-    let now: u64 = b.ask(&["HGET", "{t}:meta", "now"]);
-    let ahead = now + 3_600_000;
-    let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &ahead.to_string(), "fence", &(ahead * 1000).to_string()]);
+    step(&b, -24).await;
     given(b.sync("w", 0, "", &[]).await);
-    assert!(b.ask::<u64>(&["ZSCORE", "{t}:due", "L:w"]) >= ahead + 60_000);
-    b.add("w", 1, &[("1", false)]).await;
-    assert_eq!(b.take("w", 1, 1).await[0].1, ahead * 1000 + 1, "fences grow without the clock");
+    let started = std::time::SystemTime::now();
+    b.add_one("w", 1, NewJob::bytes("").id("late").delay(Duration::from_secs(60))).await;
+    b.add_one("w", 2, NewJob::bytes("").id("1")).await;
+    let since_1970 = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let near = |ms: u64, what: &str| {
+        let wanted = since_1970(started);
+        assert!((wanted..wanted + 60_000).contains(&ms), "{what}: {ms}, wanted {wanted}");
+    };
+    let due = look::job(&b.store.look(&["job", "late"]).await.unwrap()).unwrap().unwrap().due_at.unwrap();
+    near(due - 59_000, "due");
+    let jobs = b.take("w", 1, 1).await;
+    near(look::job(&b.store.look(&["job", "1"]).await.unwrap()).unwrap().unwrap().assigned_at.unwrap(), "assigned");
+    let _ = b.end_failed("w", 2, &jobs[0]).await;
+    near(look::job(&b.store.look(&["job", "1"]).await.unwrap()).unwrap().unwrap().failed_at.unwrap(), "failed");
+}
+
+#[tokio::test]
+async fn absurd_values_of_the_clock_and_of_fences_stop_nothing() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let (mut number, mut last) = (0, 0);
+    for field in [
+        "now",
+        "fence",
+        "offset",
+        "ticked",
+        "grace",
+        "protocol",
+        "ghosts",
+        "largest",
+        "completed",
+        "deleting",
+        "queues",
+        "sequence",
+    ] {
+        for value in [
+            "",
+            "x",
+            "nan",
+            "inf",
+            "-inf",
+            "-5",
+            "1e300",
+            "9223372036854775807",
+            "18446744073709551616",
+            "0.5",
+            "8000000000000000",
+        ] {
+            if field == "protocol" && value.contains(['i', 'e', '9', '8']) && value != "-inf" {
+                // That of a later version.
+                continue;
+            }
+            let _: u64 = b.ask(&["HSET", "{t}:meta", field, value]);
+            let id = format!("{field}={value}");
+            number += 1;
+            b.add("w", number, &[(&id, true)]).await;
+            let jobs = b.take("w", 2 * number, 1).await;
+            assert_eq!(jobs.len(), 1, "{id}");
+            // A fence that it accepts counts from then on.
+            assert!(jobs[0].1 > last, "{id}: {} is not above {last}", jobs[0].1);
+            last = jobs[0].1;
+            let (_, stale, _) = given(b.sync("w", 2 * number + 1, "-", &[('c', &id, jobs[0].1)]).await);
+            assert_eq!(stale, [0; 0], "{id}");
+            let SyncReply::Done { next, .. } = b.sync("w", 0, "", &[]).await else { panic!("known") };
+            assert!(next <= Duration::from_secs(60), "{id}: {next:?}");
+            assert_eq!(b.store.stats().await.unwrap().members, 1, "{id}");
+        }
+    }
+    assert!(b.store.stats().await.unwrap().damaged >= 20);
+}
+
+#[tokio::test]
+async fn jobs_that_fail_again_meanwhile_are_not_run_again_by_the_same_call() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let ids: Vec<String> = (0..450).map(|n| n.to_string()).collect();
+    for (number, chunk) in ids.chunks(225).enumerate() {
+        let jobs: Vec<(&str, bool)> = chunk.iter().map(|id| (id.as_str(), false)).collect();
+        b.add("w", number as u64 + 1, &jobs).await;
+    }
+    for job in b.take("w", 1, 450).await {
+        b.end_failed("w", job.1, &job).await;
+    }
+    let mut again = 0;
+    let mut bound = Vec::new();
+    let mut number = 1 << 52;
+    loop {
+        let reply = b.store.call(|s| &s.failed, |cmd| cmd.arg("retry").arg("").arg(&bound[..])).await.unwrap();
+        let reply = reply::array(reply).unwrap();
+        let [Value::Int(count), Value::Int(more), Value::BulkString(last)] = reply.as_slice() else { panic!("{reply:?}") };
+        (again, bound) = (again + count, last.clone());
+        number += 1;
+        for job in b.take("w", number, 200).await {
+            number += 1;
+            b.end_failed("w", number, &job).await;
+        }
+        if *more == 0 {
+            break;
+        }
+    }
+    assert_eq!((again, b.store.stats().await.unwrap().failed), (450, 450));
+    assert_eq!(b.store.failed("retry", Some(&["7".into(), "7".into()])).await.unwrap(), 1, "named twice, it runs once");
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.held + stats.waiting, stats.revived), (1, 451));
+}
+
+#[tokio::test]
+async fn a_job_is_not_run_again_while_an_execution_is_still_to_stop() {
+    for (resource, delay) in [("", 0), ("r", 0), ("", 1)] {
+        let b = bench();
+        b.join("w", &[]).await;
+        b.join("v", &[]).await;
+        let job = NewJob::bytes("").id("1").run_timeout(Duration::from_millis(20)).resource(resource);
+        b.add_one("w", 1, job.clone()).await;
+        let (_, fence) = b.take("w", 1, 1).await.pop().unwrap();
+        until("it has timed out", async || b.sync_failed().await).await;
+        if delay == 0 {
+            assert_eq!(b.store.failed("retry", None).await.unwrap(), 1);
+        } else {
+            b.add_one("w", 2, job.delay(Duration::from_millis(50)).total_timeout(Duration::from_secs(60))).await;
+        }
+        assert_eq!(b.take("v", 1, 5).await, [], "the first execution goes on");
+        let stats = b.store.stats().await.unwrap();
+        assert_eq!((stats.held, stats.deleting, stats.waiting + stats.delayed), (0, 1, 1), "{stats:?}");
+        let (_, stale, _) = given(b.sync("w", 2, "-", &[('s', "1", fence)]).await);
+        assert_eq!(stale, [0; 0]);
+        until("it runs", async || {
+            b.sync("v", 0, "", &[]).await;
+            b.store.stats().await.unwrap().held == 1
+        })
+        .await;
+        assert_eq!(b.ask::<String>(&["HGET", "{t}:owner", "1"]).split(':').nth(1), Some("v"), "once, and with its own clocks");
+        assert_eq!(b.ask::<Option<f64>>(&["ZSCORE", "{t}:due", "E:1"]).is_some(), delay > 0);
+    }
 }
 
 #[tokio::test]

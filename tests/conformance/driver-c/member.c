@@ -68,4 +68,5 @@ void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "parked", stats->parked);
     line_number(answer, "retries", stats->retries);
     line_number(answer, "revived", stats->revived);
+    line_number(answer, "damaged", stats->damaged);
 }

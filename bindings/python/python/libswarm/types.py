@@ -64,6 +64,8 @@ class Stats:
     retries: int
     #: Failed jobs that were run again by hand.
     revived: int
+    #: Things in Redis that were not as libswarm writes them, and were set aside, replaced or mended.
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)

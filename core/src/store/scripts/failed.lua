@@ -1,14 +1,28 @@
 -- Runs failed jobs again, the oldest first, or forgets them.
 -- KEYS  the fixed keys
--- ARGV  'retry' or 'delete', ids (msgpack, or '' for all)
--- Returns  {how many, 1 if there may be more: call again; else 0}
-local ids = ARGV[2] ~= '' and cmsgpack.unpack(ARGV[2]) or call('ZRANGE', FAILED_AT, 0, 199)
+-- ARGV  'retry' or 'delete', ids (msgpack, or '' for all that had failed at the first call), for all: the bound of an earlier answer, or '' at the first call
+-- Returns  {how many, 1 if there may be more: call again with the bound; else 0, bound}
+local ids
+-- What fails again meanwhile has a later time.
+local bound = ARGV[3]
+if ARGV[2] ~= '' then
+  ids = cmsgpack.unpack(ARGV[2])
+else
+  if bound == '' then
+    bound = call('ZRANGE', FAILED_AT, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2] or '-inf'
+  end
+  ids = call('ZRANGE', FAILED_AT, '-inf', bound, 'BYSCORE', 'LIMIT', 0, 200)
+end
 local entries = #ids > 0 and call('HMGET', FAILED, unpack(ids)) or {}
-local found, records, bytes = {}, {}, 0
+local found, records, bytes, seen, stray = {}, {}, 0, {}, {}
 for i, id in ipairs(ids) do
+  if not entries[i] then
+    stray[#stray + 1] = id
   -- Bounded by bytes too; the rest is left for the next call.
-  if entries[i] and bytes < 4194304 then
-    local record = cmsgpack.unpack(entries[i])[5]
+  elseif not seen[id] and bytes < 4194304 then
+    seen[id] = true
+    local readable, entry = pcall(cmsgpack.unpack, entries[i])
+    local record = readable and type(entry) == 'table' and type(entry[5]) == 'string' and entry[5] or ''
     bytes = bytes + #record
     if deaths_of(record) > 0 then
       record = with_deaths(record, 0)
@@ -19,6 +33,9 @@ for i, id in ipairs(ids) do
     end
     found[#found + 1], records[#records + 1] = id, record
   end
+end
+if #stray > 0 then
+  call('ZREM', FAILED_AT, unpack(stray))
 end
 if #found > 0 then
   call('HDEL', FAILED, unpack(found))
@@ -31,10 +48,10 @@ if #found > 0 then
     end
     call('HDEL', RESULTS, unpack(found))
     call('HSET', JOBS, unpack(stored))
-    call('HINCRBY', META, 'revived', #found)
+    count('revived', #found)
     extras().revive(found, records)
   end
 end
 send_told()
 write_meta()
-return { #found, (ARGV[2] == '' and #ids == 200 or bytes >= 4194304) and 1 or 0 }
+return { #found, (ARGV[2] == '' and #ids == 200 or bytes >= 4194304) and 1 or 0, bound }

@@ -7,14 +7,14 @@ if not meta[1] then
   epoch = inc
   remember('protocol', 1)
   remember('epoch', epoch)
-  remember('created', now)
+  remember('created', wall)
 end
 -- A long value keeps a hash from being packed into a list, which is searched from its start while it is short.
 for _, key in ipairs({ META, JOBS, OWNER, RESULTS }) do
   call('HSETNX', key, '', string.rep('-', 65))
 end
 call('HSETNX', META, 'add:' .. inc, cmsgpack.pack({ 0, false }))
-call('HSET', key_of('member', inc), 'joined', now, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
+call('HSET', key_of('member', inc), 'joined', wall, 'lease', lease, unpack(cmsgpack.unpack(ARGV[3])))
 local new = call('SADD', MEMBERS, inc) == 1
 call('ZADD', DUE, now + lease, 'L:' .. inc)
 local fields = cmsgpack.unpack(ARGV[3])

@@ -23,7 +23,8 @@ local function describe(id)
   else
     local delayed = call('ZSCORE', keys.delayed, id)
     if delayed then
-      state, due = 'delayed', tonumber(delayed)
+      -- As a time of day.
+      state, due = 'delayed', math.max(1, math.floor(tonumber(delayed) - offset))
     elseif call('SISMEMBER', keys.parked, id) == 1 then
       state = 'parked'
     end

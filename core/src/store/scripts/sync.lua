@@ -198,6 +198,9 @@ local function end_jobs(ids, wanted, details, resources, owners)
           again_records[#again_records + 1] = record
         end
       end
+      if which == 2 and #again > 0 then
+        again, again_records = extras().not_waiting(again, again_records)
+      end
       enqueue(again, again_records, which == 1 and front)
     end
   end

@@ -10,10 +10,16 @@ local function key_of(part, inc)
   return PREFIX .. part .. ':' .. inc
 end
 
+-- A number read from Redis; nil if it is none, not finite or out of bounds.
+local function bounded(value, least, most)
+  local number = tonumber(value)
+  return number and number >= least and number <= most and number or nil
+end
+
 -- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
 local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
-  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special')
-if meta[1] and tonumber(meta[1]) > 1 then
+  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special', 'offset', 'ticked')
+if meta[1] and (tonumber(meta[1]) or 1) > 1 then
   return redis.error_reply('SWARMPROTOCOL ' .. meta[1])
 end
 local epoch = meta[6] or ''
@@ -37,9 +43,16 @@ end
 -- What extras.lua has left to do.
 local before_writing
 
+-- The time of the cluster, and what the last script left of it in meta.
+local now, last_now
+
 local function write_meta()
   if before_writing then
     before_writing()
+  end
+  -- Ticks write it each time. Between them it is enough that the time never goes back by more than a second.
+  if meta[1] and now - (last_now or 0) > 1000 then
+    remember('now', now)
   end
   if #changes > 0 then
     call('HSET', META, unpack(changes))
@@ -51,17 +64,57 @@ local extras
 
 local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], deaths = meta[13], deleting = meta[14] }
 local function count(name, by)
-  counters[name] = (tonumber(counters[name]) or 0) + by
+  if counters[name] == nil then
+    counters[name] = call('HGET', META, name)
+  end
+  counters[name] = (bounded(counters[name], -9e15, 9e15) or 0) + by
   remember(name, counters[name])
+end
+
+-- Leases are a day at most, in ms.
+local LONGEST_LEASE = 86400000
+-- Fences are microseconds and must be exact as doubles. LATEST, in ms, is the year 2200.
+local LATEST, LARGEST_FENCE = 7258118400000, 9000000000000000
+
+-- A number of meta, if it is there. One that no script writes is replaced and counted.
+local function read_meta(field, value, least, most)
+  local number = bounded(value, least, most)
+  if value and not number then
+    count('damaged', 1)
+    remember(field, 0)
+  end
+  return number
 end
 
 local clock = call('TIME')
 local micros = clock[1] * 1000000 + clock[2]
--- Milliseconds; never goes back, even if the server's clock does.
-local now = math.max(math.floor(micros / 1000), tonumber(meta[2]) or 0)
+-- The server's clock, in ms: for what people see and for times of day.
+local wall = math.floor(micros / 1000)
+-- The cluster's clock, in ms, for everything that is due: the server's, plus an offset that grows when that was set back, so that this one neither goes
+-- back nor stands still. The offset shrinks again by time in which nobody came: the server's clock was set forward, or Redis was away.
+local offset
+do
+  local before = read_meta('offset', meta[16], 0, LATEST) or 0
+  offset = before
+  if wall + offset > LATEST then
+    offset = 0
+  end
+  last_now = read_meta('now', meta[2], 0, LATEST)
+  local passed = last_now and wall + offset - last_now or 0
+  if passed < 0 then
+    offset = offset - passed
+  elseif passed > 60000 and offset > 0 then
+    offset = math.max(0, offset - passed)
+  end
+  now = wall + offset
+  if offset ~= before then
+    remember('offset', offset)
+    remember('now', now)
+  end
+end
 
--- The first of `number` new fences.
-local last_fence = tonumber(meta[3]) or 0
+-- The first of `number` new fences. They grow with the server's clock, so that they do when Redis has lost its data.
+local last_fence = math.floor(read_meta('fence', meta[3], 0, LARGEST_FENCE) or 0)
 local function new_fences(number)
   local first = math.max(last_fence + 1, micros)
   last_fence = first + number - 1

@@ -1,7 +1,7 @@
   -- Jobs that begin, and what becomes due for them.
 
   -- Begins jobs that need care: their clocks start; those that are to wait do. starts: 0 now, above a pause in ms, below the time of day in ms
-  -- since 1970. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and when the first
+  -- since 1970, on the server's clock. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and when the first
   -- clock runs out if that is the next thing due; changes records.
   local function begin(ids, records, starts, inc)
     local waiting, clocks, tied = {}, {}, {}
@@ -13,7 +13,7 @@
     end
     for i, id in ipairs(ids) do
       local extra, start = X.of(records[i]), starts[i]
-      local pause = start < 0 and math.max(0, -start - now) or start
+      local pause = start < 0 and math.max(0, -start - wall) or start
       if extra.o and extra.o ~= inc then
         -- Written under the member's incarnation before this one.
         records[i] = retied(records[i], extra, inc)
@@ -59,13 +59,35 @@
     return waiting, soonest
   end
 
+  -- Of these jobs, those that no earlier execution of is still to stop. The others are queued when it has.
+  local function without_owner(ids, records)
+    local there, there_records = {}, {}
+    for i, owner in ipairs(#ids > 0 and call('HMGET', OWNER, unpack(ids)) or {}) do
+      if not owner then
+        there[#there + 1], there_records[#there_records + 1] = ids[i], records[i]
+      end
+    end
+    return there, there_records
+  end
+
+  -- Jobs whose earlier execution has stopped: those that wait for nothing else.
+  function X.not_waiting(ids, records)
+    local there, there_records = {}, {}
+    for i, id in ipairs(ids) do
+      if not has_extras(records[i]) or not call('ZSCORE', DELAYED, id) and call('SISMEMBER', PARKED, id) == 0 then
+        there[#there + 1], there_records[#there_records + 1] = id, records[i]
+      end
+    end
+    return there, there_records
+  end
+
   -- New jobs, stored already. queues: priority, task and positions of each; careful: position and start of those that begin otherwise than by
-  -- waiting. Positions marked in `skip` are passed over. Answers when the next thing is due, if it is of these jobs.
+  -- waiting. Positions marked in `skip` are passed over: they existed, or (`later`) are begun, but queued only when an execution has stopped. Answers when the next thing is due, if it is of these jobs.
   function X.add(all, queues_of, careful, skip, inc)
     local ids, records, starts, positions = {}, {}, {}, {}
     for i = 1, #careful, 2 do
       local position = careful[i]
-      if not skip[position] then
+      if skip[position] ~= 'existed' then
         local n = #ids + 1
         ids[n], records[n], starts[n], positions[n] = all[2 * position - 1], all[2 * position], careful[i + 1], position
       end
@@ -108,6 +130,7 @@
         there[#there + 1], there_records[#there_records + 1] = id, records[i]
       end
     end
+    there, there_records = without_owner(there, there_records)
     X.enqueue(there, there_records, false)
   end
 
@@ -123,6 +146,7 @@
           records[#records + 1] = record
         end
       end
+      there, records = without_owner(there, records)
       X.enqueue(there, records, false)
     end
     local first = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
@@ -159,7 +183,7 @@
   function X.timeout(kind, id)
     local record, owner = call('HGET', JOBS, id), call('HGET', OWNER, id)
     local held = owner and not string.find(owner, ':d$')
-    if not record or kind == 'A' and owner or kind == 'T' and not held then
+    if not record or kind == 'A' and held or kind == 'T' and not held then
       return
     end
     local extra = X.of(record)
@@ -170,14 +194,14 @@
     if kind == 'T' and extra.failed < extra.n then
       -- It runs again when its worker has stopped.
       call('HSET', JOBS, id, X.with_failed(record, extra, extra.failed + 1))
-      call('HINCRBY', META, 'retries', 1)
+      count('retries', 1)
       if extra.r then
         call('HSETNX', STOPPING, id, extra.r)
       end
       return
     end
-    if not owner then
-      X.unqueue(id, extra)
+    if not held then
+      X.unqueue(id, extra, owner)
     end
     fail(id, record, reasons[kind][1], message, owner)
   end

@@ -86,8 +86,8 @@
   end
   before_writing = X.pass_on
 
-  -- Takes a waiting job out of wherever it waits.
-  function X.unqueue(id, extra)
+  -- Takes a waiting job out of wherever it waits. `stopping`: it is in no queue until an earlier execution has stopped.
+  function X.unqueue(id, extra, stopping)
     if call('ZREM', DELAYED, id) == 1 then
       return
     end
@@ -95,6 +95,9 @@
       local _ = extra.r and call('LREM', key_of('parked', extra.r), 1, id) == 1
         or extra.suspect and call('LREM', key_of('parked', ''), 1, id) == 1
         or extra.s and call('LREM', key_of('similar', extra.s), 1, id)
+      return
+    end
+    if stopping then
       return
     end
     local queue = queue_of(extra.p, extra.k)
@@ -128,7 +131,8 @@
       for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
         if record and not over then
           call('HSET', SIMILAR, name, ids[i])
-          return X.enqueue({ ids[i] }, { record }, false)
+          -- If it has an owner, it is queued when that has stopped.
+          return call('HEXISTS', OWNER, ids[i]) == 0 and X.enqueue({ ids[i] }, { record }, false)
         elseif record then
           ended[#ended + 1], records[#records + 1] = ids[i], record
           local ttl, requester = result_of(record)
@@ -249,13 +253,14 @@
 
   -- The first moments of a suspect are over. It is cleared if its worker was heard of since; if not, the worker is asked.
   function X.probe(id)
-    local fence, inc = string.match(call('HGET', OWNER, id) or '', '^(%d+):([^:]+)$')
+    local inc = string.match(call('HGET', OWNER, id) or '', '^%d+:([^:]+)$')
     local lease_end = inc and call('ZSCORE', DUE, 'L:' .. inc)
     if not lease_end then
       return X.cleared(id)
     end
-    local heard = lease_end - call('HGET', key_of('member', inc), 'lease')
-    if heard >= fence / 1000 + 200 then
+    local heard = lease_end - (bounded(call('HGET', key_of('member', inc), 'lease'), 0, LONGEST_LEASE) or 0)
+    -- The entry is due 250 ms after the start, or after the worker was asked.
+    if heard >= (tonumber(call('ZSCORE', DUE, 'P:' .. id)) or 0) - 50 then
       return X.cleared(id)
     end
     call('XADD', key_of('inbox', inc), '*', 'w', '')
@@ -283,7 +288,7 @@
     end
     record = X.with_failed(record, extra, extra.failed + 1)
     call('HSET', JOBS, id, record)
-    call('HINCRBY', META, 'retries', 1)
+    count('retries', 1)
     X.left(id, extra, false)
     if pause > 0 then
       delay(id, pause)

@@ -52,10 +52,10 @@ local failed_here, failed_bounds = 0, nil
 
 -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it.
 local function fail(id, record, reason, text, held)
-  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, now, deaths_of(record), record }))
+  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, wall, deaths_of(record), record }))
   -- In the order of their failing, though many fail in one millisecond.
   failed_here = failed_here + 1
-  call('ZADD', FAILED_AT, math.max(now, micros / 1000) + failed_here / 1000, id)
+  call('ZADD', FAILED_AT, now + micros % 1000 / 1000 + failed_here / 1000, id)
   call('HDEL', JOBS, id)
   count('failures', 1)
   failed_bounds = failed_bounds or call('HMGET', META, 'failed_max', 'failed_ttl')
@@ -142,8 +142,8 @@ local function delete_jobs(ids)
       end
       if has_extras(record) then
         local extra = extras().of(record)
-        if not owners[i] then
-          extras().unqueue(id, extra)
+        if not is_held then
+          extras().unqueue(id, extra, owners[i])
         end
         extras().gone(id, extra, nil, owners[i])
       end

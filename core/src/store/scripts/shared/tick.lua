@@ -66,8 +66,11 @@ local function take_back(inc, budget, charge)
           if has_extras(record) and not job.deleting then
             extras().left(job.id, extras().of(record), front)
           end
-          back[#back + 1] = job.id
-          back_records[#back_records + 1] = record
+          local elsewhere = job.deleting and #extras().not_waiting({ job.id }, { record }) == 0
+          if not elsewhere then
+            back[#back + 1] = job.id
+            back_records[#back_records + 1] = record
+          end
         end
       end
       if deaths > 0 then
@@ -115,11 +118,11 @@ end
 -- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end, P:<id>
 -- the end of a suspect's first moments, C: the end of the time for a choice of workers.
 local function tick(lease)
-  local last = tonumber(meta[2])
-  local grace = tonumber(meta[7]) or 0
+  local grace = bounded(meta[7], 0, now + LONGEST_LEASE) or 0
   remember('now', now)
-  -- Nobody came for long: Redis was away. Those that still hold their right renew first.
-  if last and now - last > lease / 2 then
+  remember('ticked', now)
+  -- Nobody came for long: Redis was away, or its clock was set forward. Those that still hold their right renew first.
+  if meta[17] and now - math.min(bounded(meta[17], 0, now) or 0, last_now or 0) > lease / 2 then
     grace = now + math.floor(lease / 3)
     remember('grace', grace)
   end
