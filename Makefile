@@ -14,7 +14,7 @@ SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\
 DRIVERS := target/conformance
 
 .PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench install header clean lint \
-	test test-core test-support test-c test-python test-node test-conformance test-faults
+	test test-core test-support test-c test-python test-node test-conformance test-faults test-long
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,8 +70,15 @@ test-node: build-node ## The Node package, its drop-in face and its examples
 test-conformance: build-drivers ## The same behaviour in every language, every pair and over every transport
 	$(TESTS) tests/conformance
 
-test-faults: build-drivers ## Killed, stopped, cut off and blocked members, lost replies, an emptied Redis
+test-faults: build-drivers ## Every fault there is a promise for; prints a line for each with what was done and measured
 	$(TESTS) tests/faults
+
+# In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`. Pytest ends with 5 where there is none.
+test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
+	cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
+	$(WITH_REDIS) $(PYTEST) -m long bindings/python/tests || [ $$? -eq 5 ]
+	$(TESTS) -m long tests/conformance || [ $$? -eq 5 ]
+	$(TESTS) -m long tests/faults
 
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check

@@ -9,7 +9,7 @@
 /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3; next }
 
 # pytest
-/(passed|failed|errors?).* in [0-9.]+s/ {
+/^(=+ )?[0-9]+ (passed|failed|errors?|skipped|deselected|warnings?)[ ,].*in [0-9.]+s/ {
   for (i = 2; i <= NF; i++) {
     if ($i ~ /^passed/) passed += $(i - 1)
     if ($i ~ /^failed/ || $i ~ /^errors?/) failed += $(i - 1)

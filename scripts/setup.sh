@@ -10,7 +10,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # What apt calls the packages that bring these tools.
 declare -A package=(
   [redis-server]=redis-server [redis-cli]=redis-tools [redis-sentinel]=redis-sentinel [gcc]=gcc [g++]=g++ [make]=make
-  [pkg-config]=pkg-config [valgrind]=valgrind [openssl]=openssl [nm]=binutils
+  [pkg-config]=pkg-config [valgrind]=valgrind [openssl]=openssl [nm]=binutils [faketime]=faketime
 )
 missing=()
 for tool in "${!package[@]}"; do

@@ -12,6 +12,7 @@ from swarm_support import (
     Ledger,
     Note,
     Redis,
+    WallClock,
     check_invariants,
     check_obliterated,
     read_journal,
@@ -19,27 +20,42 @@ from swarm_support import (
 )
 
 CLUSTER = "faults"
+# Of members whose program says nothing of it.
+DEFAULT_LEASES = {Language.RUST: 15.0, Language.C: 15.0, Language.PYTHON: 15.0, Language.NODE: 60.0}
 
 
 class Team:
-    """Members of one cluster. `lease` is in seconds."""
+    """Members of one cluster. `lease` is in seconds; without one all options of all members are the default ones. `url` is
+    another way to the server."""
 
-    def __init__(self, server: Redis, folder: Path, lease: float) -> None:
+    def __init__(self, server: Redis, folder: Path, lease: float | None, url: str = "") -> None:
         self.server = server
-        self.lease = lease
         self.ledger = Ledger()
+        self._lease = lease
+        self._url = url
         self._folder = folder
+        folder.mkdir(exist_ok=True)
         self._journals: dict[Driver, Path] = {}
         self._drivers: list[Driver] = []
 
-    def master(self, language: Language = Language.RUST, **options: object) -> Driver:
-        """A registered master."""
-        return self._member("master", language, options)
+    @property
+    def lease(self) -> float:
+        """The lease of all members."""
+        assert self._lease is not None, "the members have default leases"
+        return self._lease
 
-    def worker(self, language: Language = Language.RUST, **options: object) -> Driver:
+    def lease_of(self, language: Language) -> float:
+        """The lease of the members in a language."""
+        return self._lease or DEFAULT_LEASES[language]
+
+    def master(self, language: Language = Language.RUST, clock: WallClock | None = None, **options: object) -> Driver:
+        """A registered master."""
+        return self._member("master", language, clock, options)
+
+    def worker(self, language: Language = Language.RUST, clock: WallClock | None = None, **options: object) -> Driver:
         """A registered worker that keeps a journal."""
         journal = self._folder / f"{len(self._drivers)}-{language}.log"
-        driver = self._member("worker", language, {"log": str(journal), **options})
+        driver = self._member("worker", language, clock, {"log": str(journal), **options})
         self._journals[driver] = journal
         return driver
 
@@ -113,9 +129,10 @@ class Team:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _member(self, role: str, language: Language, options: dict[str, object]) -> Driver:
-        driver = Driver(language)
+    def _member(self, role: str, language: Language, clock: WallClock | None, options: dict[str, object]) -> Driver:
+        driver = Driver(language, clock)
         self._drivers.append(driver)
-        driver.call(role, **{"cluster": CLUSTER, "url": self.server.url, "lease": int(self.lease * 1000), **options})
+        lease = {} if self._lease is None else {"lease": int(self._lease * 1000)}
+        driver.call(role, **{"cluster": CLUSTER, "url": self._url or self.server.url, **lease, **options})
         driver.call("ready")
         return driver

@@ -1,20 +1,24 @@
 """Fault 3: a handler computes for 4 L so that nothing else of its language runs (the event loop is blocked, the GIL held).
 Nothing is given again, and the lease is renewed all the while."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from at_once import Lane, Played, Scenario
+from evidence import Evidence
 from swarm_support import Language, Redis, wait_until
 from team import Team
 
 LEASE = 1.0
 
 
-@pytest.mark.parametrize("language", list(Language))
-def test_a_busy_handler_keeps_its_job(server: Redis, tmp_path: Path, language: Language) -> None:
-    with Team(server, tmp_path, LEASE) as team:
+def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language, lease: float | None) -> None:
+    """A handler that is busy for four leases, beside an idle worker."""
+    with Team(server, folder, lease) as team:
+        four_leases = 4 * team.lease_of(language)
         master = team.master()
-        busy = team.worker(language, behave="burn", burn=int(4 * LEASE * 1000))
+        busy = team.worker(language, behave="burn", burn=int(four_leases * 1000))
         incarnation = busy.call("ready")["incarnation"]
         team.add(master, 1)
         team.wait_for_notes(busy, "add", 1, 5)
@@ -26,9 +30,22 @@ def test_a_busy_handler_keeps_its_job(server: Redis, tmp_path: Path, language: L
             lease_ends.add(round(team.lease_end(incarnation), 1))
             return int(team.stats(master)["completed"]) == 1
 
-        wait_until(finished, 4 * LEASE + 3, "the job is completed")
-        assert len(lease_ends) >= 8, f"over four leases the lease was renewed only {len(lease_ends)} times"
+        wait_until(finished, four_leases + 3, "the job is completed")
+        evidence.measured("renewals in 4 L", len(lease_ends), at_least=8, detail=language)
         wait_until(lambda: team.count(busy, "completed") == 1, 2, "the worker heard of it")
         assert (team.count(busy, "refused"), team.count(busy, "closed")) == (0, 0)
-        assert team.count(idle, "added") == 0
+        evidence.measured("redeliveries", team.count(idle, "added"), at_most=0)
         team.check(master)
+
+
+def scenarios(lease: float | None) -> dict[str, Scenario]:
+    """One in each language."""
+    return {language: partial(play, language=language, lease=lease) for language in Language}
+
+
+LANES = [Lane(4, scenarios(LEASE))]
+
+
+@pytest.mark.parametrize("name", LANES[0].scenarios)
+def test_a_busy_handler_keeps_its_job(name: str, played: Played, evidence: Evidence) -> None:
+    played.outcome(name, evidence)

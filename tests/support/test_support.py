@@ -1,5 +1,6 @@
 """The servers and faults are what they say they are; otherwise the tests built on them would show nothing."""
 
+import random
 import socket
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from swarm_support import Certificates, Cluster, Proxy, Redis, Sentinels, wait_until
+from swarm_support import Certificates, Cluster, Proxy, Redis, Sentinels, WallClock, wait_until
 
 
 def test_a_server_keeps_its_port_and_loses_its_data_when_told_to() -> None:
@@ -35,6 +36,33 @@ def test_a_cluster_of_three_masters_serves_all_slots() -> None:
     with Cluster() as cluster:
         slots = list(cluster.nodes[0].command("CLUSTER", "SLOTS"))
         assert len(slots) == 3
+
+
+def test_a_cluster_puts_a_replica_in_the_place_of_a_killed_master() -> None:
+    with Cluster(replicas=1) as cluster:
+        owner = cluster.owner("key")
+        owner.command("SET", "key", "value")
+        assert owner.command("WAIT", 1, 5000) == 1
+        promoted = cluster.kill_owner("key")
+        assert (promoted is owner, promoted.command("GET", "key")) == (False, b"value")
+
+
+def test_a_wall_clock_is_stepped_and_no_other_clock_moves(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path)
+
+    def wall(server: Redis) -> float:
+        seconds, micros = server.command("TIME")
+        return int(seconds) + int(micros) / 1e6
+
+    with Redis(clock=clock) as server:
+        assert abs(wall(server) - time.time()) < 1
+        for offset in (3600, -60):
+            clock.step(offset)
+            assert abs(wall(server) - offset - time.time()) < 1
+        # A server whose monotonic clock had stepped would close a blocked connection late or not at all.
+        began = time.monotonic()
+        assert server.command("BLPOP", "none", 1) is None
+        assert 1 <= time.monotonic() - began < 3
 
 
 def test_sentinels_put_a_replica_in_the_place_of_a_killed_master() -> None:
@@ -81,6 +109,34 @@ class TestProxy:
             with pytest.raises(ConnectionResetError):
                 client.recv(100)
             assert (server.command("GET", "n"), proxy.dropped) == (b"1", 1)
+
+    def test_silences_the_connections_that_sent_a_command(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy:
+            silenced, other = (socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(2))
+            with silenced, other:
+                for client, command in ((silenced, b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"), (other, b"*1\r\n$4\r\nPING\r\n")):
+                    client.settimeout(5)
+                    client.sendall(command)
+                    assert client.recv(100)
+                proxy.silence(b"incr")
+                other.sendall(b"PING\r\n")
+                assert other.recv(100) == b"+PONG\r\n"
+                silenced.sendall(b"INCR n\r\n")
+                silenced.settimeout(0.2)
+                with pytest.raises(TimeoutError):
+                    silenced.recv(100)
+                assert server.command("GET", "n") == b"1"
+
+    def test_resets_one_connection(self) -> None:
+        with Redis() as server, Proxy(server.port) as proxy:
+            clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(3)]
+            for client in clients:
+                client.sendall(b"PING\r\n")
+                assert client.recv(100)
+            proxy.reset_one(random.Random(1))
+            wait_until(lambda: proxy.connections == 2, 5, "one is gone")
+            for client in clients:
+                client.close()
 
     def test_resets_and_half_closes(self) -> None:
         with Redis() as server, Proxy(server.port) as proxy:

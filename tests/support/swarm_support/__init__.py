@@ -9,6 +9,7 @@ from .redis_server import Redis
 from .sentinel import Sentinels
 from .tls import Certificates
 from .waiting import wait_until
+from .wall_clock import WallClock
 
 __all__ = [
     "Answer",
@@ -22,6 +23,7 @@ __all__ = [
     "Proxy",
     "Redis",
     "Sentinels",
+    "WallClock",
     "add_acl_user",
     "check_invariants",
     "check_obliterated",

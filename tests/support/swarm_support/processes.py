@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote, unquote
 
+from .wall_clock import WallClock
+
 ROOT = Path(__file__).resolve().parents[3]
 BUILT = ROOT / "target" / "conformance"
 
@@ -84,9 +86,10 @@ _LISTS = {"ids", "existed_each", "events", "outcomes", "queues", "paused", "memb
 
 
 class Driver:
-    """One driver process. It plays one member at a time: a master or a worker."""
+    """One driver process. It plays one member at a time: a master or a worker. `clock` is the wall clock that it sees, if not the
+    machine's."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, clock: WallClock | None = None) -> None:
         self.language = language
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the driver)
         self._process = subprocess.Popen(
@@ -94,7 +97,7 @@ class Driver:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "RUST_BACKTRACE": "1"},
+            env={**os.environ, "RUST_BACKTRACE": "1", **(clock.environment if clock else {})},
         )
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._last = ""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import random
+import re
 import socket
 import struct
 import threading
@@ -12,6 +14,8 @@ from typing import Self
 _CHUNK = 1 << 16
 # SO_LINGER with a time of 0: closing sends a reset.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# The name of a command at the start of a request.
+_COMMAND = re.compile(rb"\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n")
 
 
 class Direction:
@@ -68,6 +72,15 @@ class Proxy:
         """Resets all open connections."""
         self._loop.call_soon_threadsafe(self._each, _Connection.abort)
 
+    def reset_one(self, chance: random.Random) -> None:
+        """Resets one of the open connections."""
+        self._loop.call_soon_threadsafe(self._abort_one, chance)
+
+    def silence(self, command: bytes) -> None:
+        """The open connections on which `command` was ever sent fall silent for ever, as half-open ones do: no byte passes, and
+        neither side is told."""
+        self._loop.call_soon_threadsafe(self._silence, command.upper())
+
     def half_close(self) -> None:
         """Ends the replies of all open connections, while their requests still flow."""
         self._loop.call_soon_threadsafe(self._each, _Connection.half_close)
@@ -86,6 +99,15 @@ class Proxy:
     def _each(self, act: "Callable[[_Connection], None]") -> None:
         for connection in list(self._connections):
             act(connection)
+
+    def _abort_one(self, chance: random.Random) -> None:
+        if self._connections:
+            chance.choice(list(self._connections)).abort()
+
+    def _silence(self, command: bytes) -> None:
+        for connection in self._connections:
+            if command in connection.commands:
+                connection.silent = True
 
     def _run(self, listener: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)
@@ -129,6 +151,10 @@ class _Connection:
         self._client = client
         self._server = server
         self._sent = b""
+        self.commands: set[bytes] = set()
+        """The names of those that were sent."""
+        self.silent = False
+        """No byte passes any more, either way."""
 
     def abort(self) -> None:
         _abort(self._client)
@@ -140,6 +166,7 @@ class _Connection:
 
     def note_request(self, data: bytes) -> bool:
         self._sent += data
+        self.commands.update(name.upper() for name in _COMMAND.findall(data))
         return False
 
     def drops_reply(self, _data: bytes) -> bool:
@@ -162,8 +189,11 @@ class _Connection:
             while data := await source.read(_CHUNK):
                 if lost(data):
                     return
-                if not way.discard:
+                if not way.discard and not self.silent:
                     queue.put_nowait((loop.time() + way.delay, data))
+            if self.silent:
+                # The other side is not told of the end, either: its pump goes on until the proxy is closed.
+                return
             queue.put_nowait((loop.time() + way.delay, b""))
             await sender
         except OSError:

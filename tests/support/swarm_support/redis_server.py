@@ -15,6 +15,7 @@ import redis
 from .ports import free_port
 from .tls import Certificates
 from .waiting import wait_until
+from .wall_clock import WallClock
 
 _START_S = 10.0
 
@@ -31,15 +32,22 @@ class Redis:
     """One server on a free port of 127.0.0.1 and on a Unix socket, with its files in a folder of its own.
 
     `config` holds settings as in redis.conf. Nothing is persisted unless `config` says so. With `certificates` the port speaks
-    only TLS and asks for a client certificate. As a context manager it is stopped at the end.
+    only TLS and asks for a client certificate. `clock` is the wall clock that it sees, if not the machine's. As a context manager
+    it is stopped at the end.
     """
 
     def __init__(
-        self, config: dict[str, str] | None = None, *, certificates: Certificates | None = None, sentinel: bool = False
+        self,
+        config: dict[str, str] | None = None,
+        *,
+        certificates: Certificates | None = None,
+        sentinel: bool = False,
+        clock: WallClock | None = None,
     ) -> None:
         self.config = {"save": "", "appendonly": "no", **(config or {})}
         self.certificates = certificates
         self._sentinel = sentinel
+        self._environment = {**os.environ, **(clock.environment if clock else {})}
         self.dir = Path(tempfile.mkdtemp(prefix="swarm-redis-"))
         self.socket = self.dir / "redis.sock"
         self.port = free_port()
@@ -64,6 +72,11 @@ class Redis:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether the server was started and not stopped since."""
+        return self._process is not None
+
+    @property
     def admin(self) -> redis.Redis:
         """A client of the test's own, over the Unix socket, for looking at keys and giving server commands."""
         if self._admin is None:
@@ -80,7 +93,10 @@ class Redis:
         log = (self.dir / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [server_binary(), str(self._write_config()), *(["--sentinel"] if self._sentinel else [])], stdout=log, stderr=log
+                [server_binary(), str(self._write_config()), *(["--sentinel"] if self._sentinel else [])],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
             )
         try:
             wait_until(self._answers, _START_S, "redis-server answers PING")
