@@ -281,7 +281,7 @@ impl Extras {
         self.assign_timeout.is_some() || self.run_timeout.is_some() || self.total_timeout.is_some()
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.priority.unsigned_abs() > MAX_PRIORITY.unsigned_abs() {
             return Err(invalid(format!("priority is {}, it must be -2^53 to 2^53", self.priority)));
         }

@@ -18,8 +18,9 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
     if unpack.array()? != 2 {
         return Err(odd("choose"));
     }
-    let jobs =
-        (0..unpack.array()? / 2).map(|_| Ok(waiting_job(unpack.text()?.to_owned(), unpack.string()?))).collect::<Result<_>>()?;
+    let jobs = (0..unpack.array()? / 2)
+        .map(|_| Ok(waiting_job(String::from_utf8_lossy(unpack.string()?).into_owned(), unpack.string()?)))
+        .collect::<Result<_>>()?;
     let workers = (0..unpack.array()?).map(|_| read_worker(&mut unpack)).collect::<Result<_>>()?;
     Ok(Some(Choices { jobs, workers }))
 }

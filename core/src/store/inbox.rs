@@ -12,7 +12,7 @@ use super::keys::Keys;
 use super::link;
 use super::message;
 use super::record::Unpack;
-use super::reply::{Given, read_jobs};
+use super::reply::{Given, read_id, read_jobs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{Change, MemberRef, MessageData};
 use crate::options::Options;
@@ -157,7 +157,7 @@ fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
         b"n" => message::read_news(blob).map(|(change, role, member)| Entry::Member(change, role, member)),
         b"g" => strings(blob).map(Entry::Gone),
         b"o" => Ok(Entry::Dropped(std::str::from_utf8(blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
-        b"r" => pairs(blob, |unpack| Ok((unpack.text()?.to_owned(), unpack.string()?.to_vec()))).map(Entry::Results),
+        b"r" => pairs(blob, result).map(Entry::Results),
         _ => Err(Error::new(ErrorKind::StoreCorrupt, "it is of an unknown kind")),
     }
 }
@@ -188,8 +188,10 @@ fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
         .collect()
 }
 
-fn execution(unpack: &mut Unpack) -> Result<(u64, String)> {
-    Ok((unpack.integer()? as u64, unpack.text()?.to_owned()))
+/// `None` for an id that no program was given.
+fn execution(unpack: &mut Unpack) -> Result<Option<(u64, String)>> {
+    let (fence, id) = (unpack.integer()? as u64, unpack.string()?);
+    Ok(read_id(id).ok().map(|id| (fence, id.to_owned())))
 }
 
 fn strings(blob: &[u8]) -> Result<Vec<String>> {
@@ -197,14 +199,35 @@ fn strings(blob: &[u8]) -> Result<Vec<String>> {
     (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect()
 }
 
-fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<T>) -> Result<Vec<T>> {
+fn result(unpack: &mut Unpack) -> Result<Option<(String, Vec<u8>)>> {
+    let (id, outcome) = (unpack.string()?, unpack.string()?);
+    Ok(read_id(id).ok().map(|id| (id.to_owned(), outcome.to_vec())))
+}
+
+/// A pair that is not readable does not hide the others.
+fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<Option<T>>) -> Result<Vec<T>> {
     let mut unpack = Unpack::new(blob);
     let length = unpack.array()?;
-    (0..length / 2).map(|_| read(&mut unpack)).collect()
+    (0..length / 2).filter_map(|_| read(&mut unpack).transpose()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{write_array, write_integer, write_string};
+    use super::*;
+
+    #[test]
+    fn an_id_that_cannot_be_read_hides_no_other() {
+        let mut blob = Vec::new();
+        write_array(&mut blob, 6);
+        for (fence, id) in [(1, &b"a"[..]), (2, b"a\nb"), (3, b"c")] {
+            write_integer(&mut blob, fence);
+            write_string(&mut blob, id);
+        }
+        assert!(matches!(parse(b"d", &blob), Ok(Entry::Deletes(deletes)) if deletes == [(1, "a".into()), (3, "c".into())]));
+        assert!(parse(b"d", &blob[..4]).is_err() && parse(b"?", &blob).is_err());
+    }
+
     #[test]
     fn the_next_id_follows() {
         assert_eq!(super::after("1700000000000-4"), "1700000000000-5");

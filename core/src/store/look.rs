@@ -53,13 +53,13 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     if unpack.array()? != 9 {
         return Err(odd("look"));
     }
-    let id = unpack.text()?.to_owned();
+    let id = legible(unpack.string()?);
     let state = JobState::from_name(unpack.text()?).ok_or_else(|| odd("look"))?;
     let record = unpack.string()?;
-    let owner = unpack.text()?;
+    let owner = String::from_utf8_lossy(unpack.string()?);
     let due = unpack.integer()?;
     let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
-    let (reason, error) = (unpack.text()?.to_owned(), String::from_utf8_lossy(unpack.string()?).into_owned());
+    let (reason, error) = (legible(unpack.string()?), String::from_utf8_lossy(unpack.string()?).into_owned());
     let failed_at = unpack.integer()?;
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
@@ -106,7 +106,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
 fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
     let count = unpack.array()?;
     let mut member = MemberInfo {
-        incarnation: unpack.text()?.to_owned(),
+        incarnation: legible(unpack.string()?),
         lease_left_ms: unpack.integer()?.max(0) as u64,
         held: unpack.integer()?.max(0) as u64,
         free: unpack.integer()?.max(0) as u64,
@@ -124,9 +124,9 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
         dropped: 0,
     };
     for _ in 0..count.saturating_sub(4) / 2 {
-        let (name, value) = (unpack.text()?, unpack.string()?);
-        let text = || String::from_utf8_lossy(value).into_owned();
-        match name {
+        let (name, value) = (unpack.string()?, unpack.string()?);
+        let text = || legible(value);
+        match &*String::from_utf8_lossy(name) {
             "role" => member.role = text(),
             "name" => member.name = text(),
             "group" => member.group = text(),
@@ -134,13 +134,15 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             "language" => member.language = text(),
             "version" => member.version = text(),
             "pid" => member.pid = text().parse().unwrap_or(0),
+            // JSON, which escapes line breaks.
             "data" => member.data = text(),
             "dropped" => member.dropped = text().parse().unwrap_or(0),
             "slots" => member.slots = text().parse().unwrap_or(0),
             "joined" => member.joined_at = text().parse().unwrap_or(0.0) as u64,
             "tasks" => {
                 let mut tasks = Unpack::new(value);
-                member.tasks = (0..tasks.array()?).map(|_| Ok(tasks.text()?.to_owned())).collect::<Result<_>>()?;
+                let read = tasks.array().and_then(|count| (0..count).map(|_| Ok(legible(tasks.string()?))).collect());
+                member.tasks = read.unwrap_or_default();
             }
             _ => {}
         }
@@ -149,6 +151,11 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
         member.tasks.push(String::new());
     }
     Ok(member)
+}
+
+/// For people and line-wise texts: what is damaged in it is replaced.
+fn legible(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace(char::is_control, "\u{fffd}")
 }
 
 fn number(text: &str) -> Result<i64> {

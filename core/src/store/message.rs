@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::record::{Unpack, write_array, write_integer, write_string};
-use super::reply::{bytes, odd};
+use super::reply::{bytes, odd, read_id};
 use crate::error::Result;
 use crate::job::{ContentType, Payload};
 use crate::messages::{Change, Kind, MemberRef, MessageData, Receipt};
@@ -43,8 +43,16 @@ pub(crate) fn read_blob(blob: &[u8]) -> Result<MessageData> {
     Ok(MessageData { kind, number, about, sender, from, payload })
 }
 
+/// A name as members check it; empty if there is none.
+fn name(unpack: &mut Unpack) -> Result<String> {
+    match unpack.string()? {
+        b"" => Ok(String::new()),
+        bytes => read_id(bytes).map(str::to_owned),
+    }
+}
+
 fn read_from(unpack: &mut Unpack) -> Result<MemberRef> {
-    let mut text = || Ok::<_, crate::Error>(unpack.text()?.to_owned());
+    let mut text = || name(unpack);
     Ok(MemberRef { incarnation: text()?, name: text()?, group: text()?, host: text()?, pid: 0 })
 }
 
@@ -56,9 +64,8 @@ pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, String, MemberRef)> {
     }
     let what = unpack.text()?;
     let change = Change::ALL.iter().find(|(name, _)| *name == what).map(|(_, change)| *change).ok_or_else(|| odd("an inbox"))?;
-    let incarnation = unpack.text()?.to_owned();
-    let role = unpack.text()?.to_owned();
-    let mut text = || Ok::<_, crate::Error>(unpack.text()?.to_owned());
+    let mut text = || name(&mut unpack);
+    let (incarnation, role) = (text()?, text()?);
     let (name, group, host, pid) = (text()?, text()?, text()?, text()?);
     Ok((change, role, MemberRef { incarnation, name, group, host, pid: pid.parse().unwrap_or(0) }))
 }
@@ -73,7 +80,7 @@ pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
     };
     let mut unpack = Unpack::new(packed);
     let count = unpack.array()?;
-    let mut receipts: Vec<Receipt> = Vec::with_capacity(count);
+    let mut receipts: Vec<Receipt> = Vec::with_capacity(count.min(1000));
     for _ in 0..count {
         if unpack.is_integer() {
             let same = usize::try_from(unpack.integer()? - 1).ok().and_then(|position| receipts.get(position)).cloned();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::backoff::{Backoff, Growth};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::check_name;
 use crate::job::{ContentType, Failure, JobData, Outcome, Payload};
 use crate::new_job::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
 
@@ -102,6 +103,7 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         let (length, after) = rest.split_at_checked(2)?;
         let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes([length[0], length[1]])))?;
         (resource, rest) = (std::str::from_utf8(text).ok()?, after);
+        check_name("resource", resource).ok()?;
     }
     if flags & RESULT != 0 {
         let (fixed, after) = rest.split_at_checked(5)?;
@@ -187,13 +189,17 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
     let mut extras = Extras::default();
     for _ in 0..unpack.map()? {
         let name = unpack.text()?;
-        let millis = |unpack: &mut Unpack| Ok::<_, Error>(Duration::from_millis(unpack.integer()?.max(0) as u64));
+        let millis =
+            |unpack: &mut Unpack| Ok::<_, Error>(Duration::from_millis(u64::try_from(unpack.integer()?).map_err(malformed)?));
         match name {
             "p" => extras.priority = unpack.integer()?,
             "k" => extras.task = unpack.text()?.to_owned(),
             "s" => extras.similar = unpack.text()?.to_owned(),
-            "o" => extras.tied_to = unpack.text()?.to_owned(),
-            "n" => extras.retries = unpack.integer()?.max(0) as u32,
+            "o" => {
+                extras.tied_to = unpack.text()?.to_owned();
+                check_name("member", &extras.tied_to)?;
+            }
+            "n" => extras.retries = u32::try_from(unpack.integer()?).map_err(malformed)?,
             "b" => {
                 if unpack.array()? != 4 {
                     return Err(malformed("a backoff has four parts"));
@@ -216,6 +222,8 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }
     }
+    // As when the job was added: nothing out of its bounds reaches what reckons with it.
+    extras.check().map_err(|error| malformed(error.message()))?;
     Ok(extras)
 }
 
@@ -342,6 +350,7 @@ fn malformed(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::YEAR;
 
     fn round_trip(job: &NewJob, requester: &str) -> JobData {
         let mut out = Vec::new();
@@ -366,6 +375,60 @@ mod tests {
         let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
         let read = round_trip(&job, "abc");
         assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
+    }
+
+    #[test]
+    fn extras_out_of_bounds_are_corrupt() {
+        let record = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut extras = vec![0x81];
+            write(&mut extras);
+            let mut record = vec![8, 0];
+            record.extend_from_slice(&(extras.len() as u16).to_be_bytes());
+            record.extend_from_slice(&extras);
+            record
+        };
+        let field = |name: &'static str, value: i64| {
+            record(&move |out| {
+                write_string(out, name.as_bytes());
+                write_signed(out, value);
+            })
+        };
+        let backoff = |parts: [i64; 4]| {
+            record(&move |out| {
+                write_string(out, b"b");
+                write_array(out, 4);
+                parts.iter().for_each(|part| write_signed(out, *part));
+            })
+        };
+        for sound in [field("p", 1 << 53), field("n", 200), field("e", 1), backoff([1, 0, 31_536_000_000, 1000])] {
+            let job = read_record("id", 1, &sound).unwrap();
+            assert!(job.extras.unwrap().backoff.unwrap_or_default().pause(255) <= YEAR);
+        }
+        let (least, most) = (i64::MIN, i64::MAX);
+        let mut damaged: Vec<Vec<u8>> = vec![backoff([0, 0, 0, 1001]), backoff([0, 0, 0, -1]), backoff([0, -1, 0, 0])];
+        damaged.extend([backoff([0, most, 0, 0]), backoff([1, 0, most, 0]), backoff([1, 0, 0, least])]);
+        damaged.extend([field("p", (1 << 53) + 1), field("p", least), field("n", 201), field("n", -1), field("n", most)]);
+        for timeout in ["a", "t", "e"] {
+            damaged.extend([0, -1, least, most].map(|value| field(timeout, value)));
+        }
+        for name in ["k", "s", "o"] {
+            for text in [&b"a\nb"[..], b"\0", &[0xff], &[b'x'; 257]] {
+                damaged.push(record(&move |out| {
+                    write_string(out, name.as_bytes());
+                    write_string(out, text);
+                }));
+            }
+        }
+        for value in [f64::NAN, f64::INFINITY, 1e300] {
+            damaged.push(record(&move |out| {
+                write_string(out, b"t");
+                out.push(0xcb);
+                out.extend_from_slice(&value.to_be_bytes());
+            }));
+        }
+        for bytes in damaged {
+            assert_eq!(read_record("id", 1, &bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -7,14 +7,16 @@ use redis::Value;
 use super::record::{Unpack, read_record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
+use crate::id::check_name;
 use crate::job::JobData;
 
-/// A job given to a member; its record may be unreadable, in which case only its id and fence are known.
+/// A job given to a member; its record or its id may be unreadable, in which case only its id and fence are known.
 pub(crate) type Given = std::result::Result<JobData, Unreadable>;
 
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    pub(crate) id: String,
+    /// As Redis has it.
+    pub(crate) id: Vec<u8>,
     pub(crate) fence: u64,
     pub(crate) error: Error,
 }
@@ -86,6 +88,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 let mut unpack = Unpack::new(blob);
                 for _ in 0..unpack.array()? {
                     match unpack.integer()? {
+                        0 => return Err(odd("sync")),
                         position if position > 0 => stale.push(position as usize - 1),
                         position => deleted.push(position.unsigned_abs() as usize - 1),
                     }
@@ -115,7 +118,7 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
                 blob => {
                     let mut unpack = Unpack::new(bytes(blob)?);
                     let count = unpack.array()?;
-                    (0..count).map(|_| Ok(unpack.integer()? as usize - 1)).collect::<Result<_>>()?
+                    (0..count).map(|_| usize::try_from(unpack.integer()? - 1).map_err(|_| odd("add"))).collect::<Result<_>>()?
                 }
             };
             Ok(AddReply::Done { existed, next, not_durable: None })
@@ -131,11 +134,20 @@ pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
     let length = unpack.array()?;
     let fence = unpack.integer()? as u64;
     for position in 0..(length.saturating_sub(1) / 2) as u64 {
-        let (id, record) = (unpack.text()?, unpack.string()?);
-        let fence = fence + position;
-        given.push(read_record(id, fence, record).map_err(|error| Unreadable { id: id.to_owned(), fence, error }));
+        let (id, record) = (unpack.string()?, unpack.string()?);
+        let fence = fence.saturating_add(position);
+        let job = read_id(id).and_then(|id| read_record(id, fence, record));
+        given.push(job.map_err(|error| Unreadable { id: id.to_vec(), fence, error }));
     }
     Ok(())
+}
+
+/// An id or a name as it may be given to programs, some of which separate them by line breaks.
+pub(super) fn read_id(id: &[u8]) -> Result<&str> {
+    let damaged = |why: &str| Error::new(ErrorKind::StoreCorrupt, format!("`{}` {why}", id.escape_ascii()));
+    let text = std::str::from_utf8(id).map_err(|_| damaged("is no id: it is not UTF-8"))?;
+    check_name("job id", text).map_err(|error| damaged(error.message()))?;
+    Ok(text)
 }
 
 pub(crate) fn flags(reply: Value) -> Result<Vec<bool>> {
@@ -205,4 +217,33 @@ fn milliseconds(value: &Value) -> Result<Duration> {
 
 pub(super) fn odd(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("{what} answered in an unexpected shape; is every member of a compatible version?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{write_array, write_integer, write_string};
+    use super::*;
+
+    #[test]
+    fn an_id_that_cannot_be_read_harms_no_other_job() {
+        let ids: [&[u8]; 6] = [b"1", b"a\nb", b"", &[0xff, 0xfe], &[b'x'; 257], b"2"];
+        let mut blob = Vec::new();
+        write_array(&mut blob, 1 + 2 * ids.len());
+        write_integer(&mut blob, 7);
+        for id in ids {
+            write_string(&mut blob, id);
+            write_string(&mut blob, b"\x01payload");
+        }
+        let mut given = Vec::new();
+        read_jobs(&blob, &mut given).unwrap();
+        let seen: Vec<_> = given
+            .iter()
+            .map(|job| match job {
+                Ok(job) => (true, job.id.as_bytes().to_vec(), job.fence),
+                Err(job) => (false, job.id.clone(), job.fence),
+            })
+            .collect();
+        let wanted: Vec<_> = ids.iter().zip(7..).map(|(id, fence)| (id.len() == 1, id.to_vec(), fence)).collect();
+        assert_eq!(seen, wanted);
+    }
 }

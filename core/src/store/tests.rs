@@ -478,10 +478,8 @@ async fn leaving_with_many_jobs_takes_several_bounded_calls() {
 async fn large_payloads_are_moved_few_at_a_time() {
     let b = bench();
     b.join("w", &[]).await;
-    let id = "x".repeat(1_000_000);
-    let jobs: Vec<String> = (0..8).map(|n| format!("{n}{id}")).collect();
-    for (number, job) in jobs.iter().enumerate() {
-        b.add("w", number as u64 + 1, &[(job, false)]).await;
+    for number in 1..=8 {
+        b.add_one("w", number, NewJob::bytes(vec![b'x'; 1_000_000])).await;
     }
     let SyncReply::Done { jobs, returned, .. } = b.sync("w", 1, "100", &[]).await else { panic!("known") };
     assert_eq!((jobs.len(), returned), (4, 96), "4 MiB a call");

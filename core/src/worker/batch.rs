@@ -51,7 +51,8 @@ pub(crate) struct Batch {
     plain: Vec<(String, u64)>,
     /// Completed without a result, with the resource that is free now.
     freeing: Vec<(String, u64, String)>,
-    detailed: Vec<(String, u64, End)>,
+    /// Ids as Redis has them: an unreadable one is given back or failed too.
+    detailed: Vec<(Vec<u8>, u64, End)>,
     /// By position in each of these.
     plain_dones: Dones,
     freeing_dones: Dones,
@@ -117,13 +118,13 @@ impl Batch {
     }
 
     /// Gives back a job that the program has not seen.
-    pub(crate) fn release(&mut self, id: String, fence: u64) {
-        self.push(id, fence, End::Release { careful: true }, None);
+    pub(crate) fn release(&mut self, id: impl Into<Vec<u8>>, fence: u64) {
+        self.detailed.push((id.into(), fence, End::Release { careful: true }));
     }
 
-    /// Fails a job whose record cannot be read.
-    pub(crate) fn corrupt(&mut self, id: String, fence: u64, text: String) {
-        self.push(id, fence, End::Fail { careful: false, reason: "corrupt", text }, None);
+    /// Fails a job whose record or id cannot be read.
+    pub(crate) fn corrupt(&mut self, id: Vec<u8>, fence: u64, text: String) {
+        self.detailed.push((id, fence, End::Fail { careful: false, reason: "corrupt", text }));
     }
 
     /// Confirms the deletion of a job that is not held.
@@ -142,7 +143,7 @@ impl Batch {
                 (self.freeing.len() - 1, &mut self.freeing_dones)
             }
             end => {
-                self.detailed.push((id, fence, end));
+                self.detailed.push((id.into_bytes(), fence, end));
                 (self.detailed.len() - 1, &mut self.detailed_dones)
             }
         };
@@ -161,12 +162,12 @@ impl Batch {
         write_array(&mut out, 4);
         write_array(&mut out, count);
         let all = || {
-            let plain = self.plain.iter().map(|(id, fence)| (id, fence));
-            let freeing = self.freeing.iter().map(|(id, fence, _)| (id, fence));
-            plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (id, fence)))
+            let plain = self.plain.iter().map(|(id, fence)| (id.as_bytes(), fence));
+            let freeing = self.freeing.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
+            plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence)))
         };
         for (id, _) in all() {
-            write_string(&mut out, id.as_bytes());
+            write_string(&mut out, id);
         }
         write_array(&mut out, count);
         let mut digits = itoa::Buffer::new();
