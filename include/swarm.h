@@ -57,11 +57,11 @@
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, 0, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, 0, 0, 0, NULL, NULL, NULL, \
    0, 0, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
-#define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0}
+#define SWARM_FINISH_INIT {sizeof(swarm_finish), SWARM_FINISH_COMPLETE, SWARM_CONTENT_JSON, {NULL, 0}, 0, {NULL, 0}}
 #define SWARM_NEW_MESSAGE_INIT \
   {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, 0, 0}
-#define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0, 0}
-#define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SWARM_HEALTH_INIT {sizeof(swarm_health), false, false, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SWARM_STATS_INIT {sizeof(swarm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 
 /**
@@ -206,6 +206,30 @@ typedef enum {
    * Messages for this member were dropped, because it did not read its inbox or its program did not take them.
    */
   SWARM_ERR_MESSAGES_DROPPED = 31,
+  /**
+   * Redis, or a proxy before it, has as many clients as it allows.
+   */
+  SWARM_ERR_TOO_MANY_CLIENTS = 32,
+  /**
+   * Redis is in protected mode: it accepts clients of its own machine only.
+   */
+  SWARM_ERR_PROTECTED_MODE = 33,
+  /**
+   * Redis refuses writes because it cannot save its data to disk.
+   */
+  SWARM_ERR_PERSISTENCE_FAILED = 34,
+  /**
+   * Redis refuses writes because too few replicas are in reach.
+   */
+  SWARM_ERR_NOT_ENOUGH_REPLICAS = 35,
+  /**
+   * A proxy before Redis answered with an error of its own.
+   */
+  SWARM_ERR_PROXY_FAILED = 36,
+  /**
+   * This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added.
+   */
+  SWARM_ERR_BUFFER_FULL = 37,
 } swarm_status;
 
 /**
@@ -275,8 +299,8 @@ typedef enum {
    */
   SWARM_FINISH_COMPLETE = 0,
   /**
-   * This attempt failed; the data is the error text, UTF-8. The job is retried after its backoff, or is failed if no
-   * retry is left.
+   * This attempt failed; the data is the error text. The job is retried after its backoff, or is failed if no retry is
+   * left.
    */
   SWARM_FINISH_FAIL = 1,
   /**
@@ -292,7 +316,7 @@ typedef enum {
    */
   SWARM_FINISH_RETRY = 4,
   /**
-   * Failed for good whatever its retries; the data is the error text, UTF-8.
+   * Failed for good whatever its retries; the data is the error text.
    */
   SWARM_FINISH_FAIL_FOR_GOOD = 5,
 } swarm_finish_kind;
@@ -781,6 +805,27 @@ typedef void (*swarm_add_fn)(void *user_data, swarm_job *job);
 typedef void (*swarm_delete_fn)(void *user_data, swarm_job *job, swarm_delete_reason reason);
 
 /**
+ * Told that Redis has accepted the completion of a job. `job` is borrowed for the call and is over.
+ */
+typedef void (*swarm_completed_fn)(void *user_data, const swarm_job *job);
+
+/**
+ * Told that Redis has accepted that a job failed: no retry is left. `traceback` is "" if there is none. All are borrowed for the
+ * call, and the job is over.
+ */
+typedef void (*swarm_failed_fn)(void *user_data, const swarm_job *job, const char *message, const char *traceback);
+
+/**
+ * Told that Redis has accepted that an attempt failed, and that the next one comes after `delay_ms`. `traceback` is "" if there is
+ * none. All are borrowed for the call, and this execution of the job is over.
+ */
+typedef void (*swarm_retrying_fn)(void *user_data,
+                                  const swarm_job *job,
+                                  const char *message,
+                                  const char *traceback,
+                                  uint64_t delay_ms);
+
+/**
  * Runs a job to its end. `job` is borrowed for the call. What is returned becomes the library's and says how the job ends:
  * swarm_result_complete and its kin make it. NULL fails this attempt.
  */
@@ -810,6 +855,10 @@ typedef struct {
    * The pause before a retry, in milliseconds.
    */
   uint64_t after;
+  /**
+   * Where a failed job failed, for people; of more than 16 KiB the end is kept. Copied.
+   */
+  swarm_bytes traceback;
 } swarm_finish;
 
 /**
@@ -973,6 +1022,11 @@ typedef struct {
    * Messages for it that were dropped, as it has learnt.
    */
   uint64_t dropped;
+  /**
+   * Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler
+   * returns (a worker).
+   */
+  uint64_t stuck;
 } swarm_health;
 
 /**
@@ -1864,6 +1918,31 @@ void swarm_worker_on_delete(const swarm_worker *worker,
                             swarm_destroy_fn destroy);
 
 /**
+ * Sets the callback for completed jobs, which comes when Redis has accepted the completion; NULL removes it.
+ */
+void swarm_worker_on_completed(const swarm_worker *worker,
+                               swarm_completed_fn callback,
+                               void *user_data,
+                               swarm_destroy_fn destroy);
+
+/**
+ * Sets the callback for failed jobs, which comes when Redis has accepted that no retry is left; NULL removes it.
+ */
+void swarm_worker_on_failed(const swarm_worker *worker,
+                            swarm_failed_fn callback,
+                            void *user_data,
+                            swarm_destroy_fn destroy);
+
+/**
+ * Sets the callback for failed attempts that are followed by another, which comes when Redis has accepted that; NULL removes
+ * it.
+ */
+void swarm_worker_on_retrying(const swarm_worker *worker,
+                              swarm_retrying_fn callback,
+                              void *user_data,
+                              swarm_destroy_fn destroy);
+
+/**
  * Sets the callback for registrations; it comes again after each new registration. NULL removes it.
  */
 void swarm_worker_on_ready(const swarm_worker *worker,
@@ -2020,6 +2099,21 @@ SWARM_MUST_USE swarm_result *swarm_result_retry(const char *message, uint64_t af
 SWARM_MUST_USE swarm_result *swarm_result_fail_for_good(const char *message);
 
 /**
+ * As swarm_result_fail, with a traceback, as by swarm_job_fail_with.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_fail_with(const char *message, const char *traceback);
+
+/**
+ * As swarm_result_retry, with a traceback, as by swarm_job_retry_with.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_retry_with(const char *message, const char *traceback, uint64_t after_ms);
+
+/**
+ * As swarm_result_fail_for_good, with a traceback, as by swarm_job_fail_for_good_with.
+ */
+SWARM_MUST_USE swarm_result *swarm_result_fail_for_good_with(const char *message, const char *traceback);
+
+/**
  * The job goes back to the cluster, as by swarm_job_release.
  */
 SWARM_MUST_USE swarm_result *swarm_result_release(void);
@@ -2139,7 +2233,7 @@ swarm_status swarm_job_complete_bytes(swarm_job *job, swarm_bytes result, swarm_
 
 /**
  * Fails this attempt with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or is failed
- * if no retry is left. Otherwise as swarm_job_complete.
+ * if no retry is left. Bytes that are not UTF-8 are kept as U+FFFD. Otherwise as swarm_job_complete.
  */
 swarm_status swarm_job_fail(swarm_job *job,
                             const char *message,
@@ -2154,6 +2248,32 @@ swarm_status swarm_job_retry(swarm_job *job, const char *message, uint64_t after
  * Fails the job for good, whatever its retries, with an error text. Otherwise as swarm_job_fail.
  */
 swarm_status swarm_job_fail_for_good(swarm_job *job, const char *message, swarm_error **error);
+
+/**
+ * As swarm_job_fail, with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
+ * 16 KiB the end; NULL if there is none. Whoever awaits the job does not get it.
+ */
+swarm_status swarm_job_fail_with(swarm_job *job,
+                                 const char *message,
+                                 const char *traceback,
+                                 swarm_error **error);
+
+/**
+ * As swarm_job_retry, with a traceback; see swarm_job_fail_with.
+ */
+swarm_status swarm_job_retry_with(swarm_job *job,
+                                  const char *message,
+                                  const char *traceback,
+                                  uint64_t after_ms,
+                                  swarm_error **error);
+
+/**
+ * As swarm_job_fail_for_good, with a traceback; see swarm_job_fail_with.
+ */
+swarm_status swarm_job_fail_for_good_with(swarm_job *job,
+                                          const char *message,
+                                          const char *traceback,
+                                          swarm_error **error);
 
 /**
  * Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.

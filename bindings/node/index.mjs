@@ -46,6 +46,12 @@ export const {
   TotalTimeoutError,
   NotDurableError,
   MessagesDroppedError,
+  TooManyClientsError,
+  ProtectedModeError,
+  PersistenceFailedError,
+  NotEnoughReplicasError,
+  ProxyFailedError,
+  BufferFullError,
 } = assemblage;
 
 export default assemblage;

@@ -89,6 +89,18 @@ error_kinds! {
     NotDurable = 30, "NOT_DURABLE", retryable: false;
     /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
     MessagesDropped = 31, "MESSAGES_DROPPED", retryable: false;
+    /// Redis, or a proxy before it, has as many clients as it allows.
+    TooManyClients = 32, "TOO_MANY_CLIENTS", retryable: true;
+    /// Redis is in protected mode: it accepts clients of its own machine only.
+    ProtectedMode = 33, "PROTECTED_MODE", retryable: false;
+    /// Redis refuses writes because it cannot save its data to disk.
+    PersistenceFailed = 34, "PERSISTENCE_FAILED", retryable: true;
+    /// Redis refuses writes because too few replicas are in reach.
+    NotEnoughReplicas = 35, "NOT_ENOUGH_REPLICAS", retryable: true;
+    /// A proxy before Redis answered with an error of its own.
+    ProxyFailed = 36, "PROXY_FAILED", retryable: true;
+    /// This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added.
+    BufferFull = 37, "BUFFER_FULL", retryable: true;
 }
 
 impl ErrorKind {

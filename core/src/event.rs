@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::error::{Error, ErrorKind};
-use crate::job::{Job, JobData};
+use crate::job::{Job, JobData, JobError};
 use crate::messages::{Change, MemberRef, Message, MessageData, Outbox};
 use crate::worker::WorkerHandle;
 
@@ -42,6 +43,27 @@ pub enum Event {
         /// Why.
         reason: DeleteReason,
     },
+    /// Redis has accepted the completion of this job. Only with [`Worker::report_outcomes`](crate::Worker::report_outcomes), as the next two.
+    Completed {
+        /// The job as it was given.
+        job: Job,
+    },
+    /// Redis has accepted that this job failed: no retry is left.
+    Failed {
+        /// The job as it was given.
+        job: Job,
+        /// Why.
+        error: JobError,
+    },
+    /// Redis has accepted that this attempt failed, and that the next one follows.
+    Retrying {
+        /// The job as it was given.
+        job: Job,
+        /// Why it failed.
+        error: JobError,
+        /// Until it may start again.
+        delay: Duration,
+    },
     /// The worker was closed: `None` by terminate, or the [`LeaseLost`](crate::ErrorKind::LeaseLost) error that forced
     /// it, after which `Ready` follows if the option `rejoin` is set. All its jobs had their `Delete` before.
     Close(Option<Error>),
@@ -71,8 +93,16 @@ pub enum Event {
 pub(crate) enum Told {
     Add(Arc<JobData>),
     Delete(Arc<JobData>, DeleteReason),
+    Outcome(Arc<JobData>, Reported),
     Message(Arc<MessageData>),
     Other(Event),
+}
+
+/// An outcome that Redis has accepted.
+pub(crate) enum Reported {
+    Completed,
+    Failed(JobError),
+    Retrying(JobError, Duration),
 }
 
 impl Told {
@@ -82,6 +112,14 @@ impl Told {
             Told::Message(data) => heard(data, worker.outbox()),
             Told::Add(data) => Event::Add(Job { data, worker: worker.clone() }),
             Told::Delete(data, reason) => Event::Delete { job: Job { data, worker: worker.clone() }, reason },
+            Told::Outcome(data, outcome) => {
+                let job = Job { data, worker: worker.clone() };
+                match outcome {
+                    Reported::Completed => Event::Completed { job },
+                    Reported::Failed(error) => Event::Failed { job, error },
+                    Reported::Retrying(error, delay) => Event::Retrying { job, error, delay },
+                }
+            }
             Told::Other(event) => event,
         }
     }
@@ -90,7 +128,7 @@ impl Told {
     pub(crate) fn by_master(self, outbox: &Arc<Outbox>) -> Option<Event> {
         match self {
             Told::Message(data) => Some(heard(data, outbox)),
-            Told::Add(_) | Told::Delete(..) => None,
+            Told::Add(_) | Told::Delete(..) | Told::Outcome(..) => None,
             Told::Other(event) => Some(event),
         }
     }

@@ -39,6 +39,9 @@ pub struct Health {
     pub heard: u64,
     /// Messages for it that were dropped, as it has learnt.
     pub dropped: u64,
+    /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a
+    /// worker).
+    pub stuck: u64,
 }
 
 /// What a member counts of itself through all its incarnations; see [`Health`].

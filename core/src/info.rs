@@ -90,6 +90,9 @@ pub struct JobInfo {
     /// The error text of a failed job.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Where a failed job failed, as its handler's language shows it; "" if that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub traceback: String,
     /// When it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<u64>,

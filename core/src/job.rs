@@ -13,6 +13,8 @@ use crate::worker::WorkerHandle;
 pub const MAX_RESULT: usize = 128 * 1024;
 /// Longest error text kept with a failed job, in bytes; longer ones are cut.
 pub const MAX_ERROR_TEXT: usize = 16 * 1024;
+/// Longest traceback kept with a failed job, in bytes; of longer ones the end is kept.
+pub const MAX_TRACEBACK: usize = 16 * 1024;
 /// Longest progress of a job, in bytes.
 pub const MAX_PROGRESS: usize = 4096;
 
@@ -209,17 +211,65 @@ impl std::fmt::Debug for Job {
     }
 }
 
+/// Why an execution failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobError {
+    /// What went wrong; whoever awaits the job gets it. At most 16 KiB are kept.
+    pub message: String,
+    /// Where, as the handler's language shows it, or "". Kept with a failed job and logged; of more than 16 KiB the end.
+    pub traceback: String,
+}
+
+impl JobError {
+    /// An error with a traceback.
+    pub fn new(message: impl Into<String>, traceback: impl Into<String>) -> Self {
+        JobError { message: message.into(), traceback: traceback.into() }
+    }
+
+    /// Cut to what is kept.
+    pub(crate) fn cut(mut self) -> Self {
+        if self.message.len() > MAX_ERROR_TEXT {
+            let end = (0..=MAX_ERROR_TEXT).rev().find(|end| self.message.is_char_boundary(*end));
+            self.message.truncate(end.unwrap_or(0));
+        }
+        if self.traceback.len() > MAX_TRACEBACK {
+            let start = self.traceback.len() - MAX_TRACEBACK;
+            let start = (start..).find(|start| self.traceback.is_char_boundary(*start));
+            self.traceback.drain(..start.unwrap_or(0));
+        }
+        self
+    }
+}
+
+impl From<String> for JobError {
+    fn from(message: String) -> Self {
+        JobError { message, traceback: String::new() }
+    }
+}
+
+impl From<&str> for JobError {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl std::fmt::Display for JobError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// How a worker ends its hold on a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finish {
     /// Done. The result is stored if the job was added with `result`, and ignored otherwise.
     Complete(Payload),
-    /// This attempt failed, with an error text. The job is retried after its backoff, or is failed if no retry is left.
-    Fail(String),
+    /// This attempt failed. The job is retried after its backoff, or is failed if no retry is left.
+    Fail(JobError),
     /// As `Fail`, but retried after this pause, at most 365 days.
-    Retry(String, Duration),
-    /// Failed for good, with an error text, whatever its retries.
-    FailForGood(String),
+    Retry(JobError, Duration),
+    /// Failed for good, whatever its retries.
+    FailForGood(JobError),
     /// Back to the cluster, for another worker or a later time; not counted as a death.
     Release,
     /// The work was stopped after a `delete` event. Frees the slot; a re-added job of this id may then start elsewhere.
@@ -254,18 +304,18 @@ impl Job {
     }
 
     /// Fails this attempt: the job is retried after its backoff, or is failed if no retry is left.
-    pub async fn fail(&self, message: impl Into<String>) -> Result<()> {
-        self.worker.finish_and_wait(self.fence, Finish::Fail(message.into())).await
+    pub async fn fail(&self, error: impl Into<JobError>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Fail(error.into())).await
     }
 
     /// Fails this attempt; the job is retried after this pause, or is failed if no retry is left.
-    pub async fn retry(&self, message: impl Into<String>, after: Duration) -> Result<()> {
-        self.worker.finish_and_wait(self.fence, Finish::Retry(message.into(), after)).await
+    pub async fn retry(&self, error: impl Into<JobError>, after: Duration) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Retry(error.into(), after)).await
     }
 
     /// Fails the job for good, whatever its retries.
-    pub async fn fail_for_good(&self, message: impl Into<String>) -> Result<()> {
-        self.worker.finish_and_wait(self.fence, Finish::FailForGood(message.into())).await
+    pub async fn fail_for_good(&self, error: impl Into<JobError>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::FailForGood(error.into())).await
     }
 
     /// Gives the job back.

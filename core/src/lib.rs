@@ -49,7 +49,10 @@ pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
 pub use id::{MAX_NAME, random_id};
 pub use info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
-pub use job::{ContentType, Failure, Finish, Job, JobData, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, Outcome, Payload};
+pub use job::{
+    ContentType, Failure, Finish, Job, JobData, JobError, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Outcome,
+    Payload,
+};
 pub use master::{Choosing, Group, Master};
 pub use messages::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, Message, Messages, NewMessage, Receipt, To};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};

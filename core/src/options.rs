@@ -9,8 +9,10 @@ use crate::id::check_name;
 use crate::new_job::MAX_PRIORITY;
 use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
 
+const MIB: u64 = 1024 * 1024;
+
 /// TLS by rustls. Without a CA of its own, the system's are trusted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// Path of a PEM file with the CA certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
@@ -18,6 +20,14 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// Path of a PEM file with the client's private key.
     pub key: Option<PathBuf>,
+    /// Whether the server's certificate is verified. Without, the connection is encrypted, but its other end may be anybody; true.
+    pub verify: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Tls { ca: None, cert: None, key: None, verify: true }
+    }
 }
 
 /// What to do about a server that may evict keys.
@@ -67,6 +77,9 @@ pub struct Options {
     pub timeout: Duration,
     /// Largest payload accepted by `add`, in bytes; 512 KiB, at most 16 MiB.
     pub max_payload: usize,
+    /// Bytes of payloads that are submitted and not yet stored by Redis, at most; beyond, a submission fails with
+    /// [`BufferFull`](crate::ErrorKind::BufferFull), but one alone never does. 64 MiB, 1 MiB to 4 GiB.
+    pub max_pending_bytes: u64,
     /// What to do about a server that may evict keys.
     pub eviction: Eviction,
     /// The member's name, for people.
@@ -85,12 +98,17 @@ pub struct Options {
     pub tasks: Vec<String>,
     /// Failed jobs kept in the cluster at most, the newest; unless a member sets it, 10,000.
     pub failed_max: Option<u32>,
+    /// Bytes of failed jobs kept in the cluster at most, the newest; unless a member sets it, 256 MiB; 1 MiB to 1 TiB.
+    pub failed_max_bytes: Option<u64>,
     /// How long failed jobs are kept; unless a member sets it, for ever.
     pub failed_ttl: Option<Duration>,
     /// When this worker joins, jobs that others hold beyond the mean are moved; false.
     pub rebalance: bool,
     /// Jobs given to a worker but not yet taken up by its program, at most; 1,000.
     pub window: u32,
+    /// How long a handler may take to stop once its job's `run_timeout` or `total_timeout` is over. After it the job is retried elsewhere, and
+    /// the handler is counted as stuck and keeps its slot until it returns. 30 s, 100 ms to 1 day.
+    pub stop_grace: Duration,
     /// A job fails as `poison` when more workers than this died holding it; 3.
     pub max_deaths: u32,
     /// Whether a worker that lost its lease registers anew; true.
@@ -117,6 +135,7 @@ impl Options {
             lease: Duration::from_secs(15),
             timeout: Duration::from_secs(5),
             max_payload: 512 * 1024,
+            max_pending_bytes: 64 * MIB,
             eviction: Eviction::Refuse,
             name: String::new(),
             group: String::new(),
@@ -126,9 +145,11 @@ impl Options {
             prefetch: 0,
             tasks: Vec::new(),
             failed_max: None,
+            failed_max_bytes: None,
             failed_ttl: None,
             rebalance: false,
             window: 1000,
+            stop_grace: Duration::from_secs(30),
             max_deaths: 3,
             rejoin: true,
             requeue: Requeue::Front,
@@ -157,9 +178,14 @@ impl Options {
             "tls_ca" => self.tls.get_or_insert_default().ca = Some(value.into()),
             "tls_cert" => self.tls.get_or_insert_default().cert = Some(value.into()),
             "tls_key" => self.tls.get_or_insert_default().key = Some(value.into()),
+            "tls_verify" => match (parse_bool(name, value)?, &mut self.tls) {
+                (true, None) => {}
+                (verify, tls) => tls.get_or_insert_default().verify = verify,
+            },
             "lease" => self.lease = parse_ms(name, value)?,
             "timeout" => self.timeout = parse_ms(name, value)?,
             "max_payload" => self.max_payload = parse(name, value)?,
+            "max_pending_bytes" => self.max_pending_bytes = parse(name, value)?,
             "eviction" => self.eviction = choice(name, value, &[("refuse", Eviction::Refuse), ("warn", Eviction::Warn)])?,
             "name" => self.name = value.to_owned(),
             "group" => self.group = value.to_owned(),
@@ -169,9 +195,11 @@ impl Options {
             "prefetch" => self.prefetch = parse(name, value)?,
             "task" => self.tasks.push(value.to_owned()),
             "failed_max" => self.failed_max = Some(parse(name, value)?),
+            "failed_max_bytes" => self.failed_max_bytes = Some(parse(name, value)?),
             "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
             "rebalance" => self.rebalance = parse_bool(name, value)?,
             "window" => self.window = parse(name, value)?,
+            "stop_grace" => self.stop_grace = parse_ms(name, value)?,
             "max_deaths" => self.max_deaths = parse(name, value)?,
             "rejoin" => self.rejoin = parse_bool(name, value)?,
             "requeue" => self.requeue = choice(name, value, &[("front", Requeue::Front), ("back", Requeue::Back)])?,
@@ -202,6 +230,14 @@ impl Options {
         if self.max_payload > 16 * 1024 * 1024 {
             return Err(invalid(format!("max_payload is {} bytes, at most 16 MiB are allowed", self.max_payload)));
         }
+        if !(MIB..=4096 * MIB).contains(&self.max_pending_bytes) {
+            let given = self.max_pending_bytes;
+            return Err(invalid(format!(
+                "max_pending_bytes is {given} bytes, it must be 1 MiB to 4 GiB ({MIB} to {})",
+                4096 * MIB
+            )));
+        }
+        within("stop_grace", self.stop_grace, Duration::from_millis(100), Duration::from_secs(86_400))?;
         if self.slots == Some(0) || self.window == 0 || self.window > 10_000 {
             return Err(invalid("slots must be at least 1 and window 1 to 10,000"));
         }
@@ -216,6 +252,14 @@ impl Options {
         }
         if self.failed_max == Some(0) || self.failed_max > Some(1_000_000) {
             return Err(invalid("failed_max must be 1 to 1,000,000"));
+        }
+        if let Some(bytes) = self.failed_max_bytes
+            && !(MIB..=MIB * MIB).contains(&bytes)
+        {
+            return Err(invalid(format!(
+                "failed_max_bytes is {bytes} bytes, it must be 1 MiB to 1 TiB ({MIB} to {})",
+                MIB * MIB
+            )));
         }
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
@@ -336,6 +380,12 @@ mod tests {
             &[("slots", "10"), ("priority_slots", "1:2,1:3")],
             &[("task", "a\nb")],
             &[("failed_max", "0")],
+            &[("failed_max_bytes", "1048575")],
+            &[("max_pending_bytes", "1048575")],
+            &[("max_pending_bytes", "4294967297")],
+            &[("stop_grace", "99")],
+            &[("stop_grace", "inf")],
+            &[("tls_verify", "no")],
             &[("db", "-1")],
             &[("nodes", "a:1"), ("db", "1")],
             &[("prefix", "a{b}")],

@@ -85,6 +85,26 @@ pub type swarm_process_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, 
 /// call, and after it only if the callee still owns it.
 pub type swarm_delete_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
 
+/// Told that Redis has accepted the completion of a job. `job` is borrowed for the call and is over.
+pub type swarm_completed_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job)>;
+
+/// Told that Redis has accepted that a job failed: no retry is left. `traceback` is "" if there is none. All are borrowed for the
+/// call, and the job is over.
+pub type swarm_failed_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job, message: *const c_char, traceback: *const c_char)>;
+
+/// Told that Redis has accepted that an attempt failed, and that the next one comes after `delay_ms`. `traceback` is "" if there is
+/// none. All are borrowed for the call, and this execution of the job is over.
+pub type swarm_retrying_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        job: *const swarm_job,
+        message: *const c_char,
+        traceback: *const c_char,
+        delay_ms: u64,
+    ),
+>;
+
 /// Told what became of a message that was sent; `receipt` is NULL if that failed. Both are borrowed for the call.
 pub type swarm_receipt_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, receipt: *const swarm_receipt)>;

@@ -3,12 +3,12 @@
 use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
-use libswarm::{ErrorKind, Finish, Result};
+use libswarm::{ErrorKind, Finish, JobError, Result};
 
 use crate::bytes::{payload, swarm_bytes, swarm_content_type};
 use crate::callback::{UserData, swarm_destroy_fn, swarm_done_fn};
 use crate::error::swarm_error;
-use crate::guard::{guard, invalid, text};
+use crate::guard::{guard, invalid, lossy_text, optional_lossy_text};
 use crate::job::swarm_job;
 use crate::runtime::wait_done;
 use crate::sized;
@@ -20,8 +20,8 @@ use crate::status::swarm_status;
 pub enum swarm_finish_kind {
     /// Done; the data is the result. It is kept if the job was added with `result`, and ignored otherwise.
     SWARM_FINISH_COMPLETE = 0,
-    /// This attempt failed; the data is the error text, UTF-8. The job is retried after its backoff, or is failed if no
-    /// retry is left.
+    /// This attempt failed; the data is the error text. The job is retried after its backoff, or is failed if no retry is
+    /// left.
     SWARM_FINISH_FAIL = 1,
     /// Back to the cluster, for another worker or a later time; not counted as a death. No data.
     SWARM_FINISH_RELEASE = 2,
@@ -29,7 +29,7 @@ pub enum swarm_finish_kind {
     SWARM_FINISH_STOPPED = 3,
     /// As SWARM_FINISH_FAIL, but retried after `after`.
     SWARM_FINISH_RETRY = 4,
-    /// Failed for good whatever its retries; the data is the error text, UTF-8.
+    /// Failed for good whatever its retries; the data is the error text.
     SWARM_FINISH_FAIL_FOR_GOOD = 5,
 }
 
@@ -46,6 +46,8 @@ pub struct swarm_finish {
     pub data: swarm_bytes,
     /// The pause before a retry, in milliseconds.
     pub after: u64,
+    /// Where a failed job failed, for people; of more than 16 KiB the end is kept. Copied.
+    pub traceback: swarm_bytes,
 }
 
 /// Completes the job with a result that is JSON text, without waiting for Redis. SWARM_OK: the job is no longer the
@@ -74,7 +76,7 @@ pub unsafe extern "C" fn swarm_job_complete_bytes(
 }
 
 /// Fails this attempt with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or is failed
-/// if no retry is left. Otherwise as swarm_job_complete.
+/// if no retry is left. Bytes that are not UTF-8 are kept as U+FFFD. Otherwise as swarm_job_complete.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_fail(
     job: *mut swarm_job,
@@ -82,7 +84,7 @@ pub unsafe extern "C" fn swarm_job_fail(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     // SAFETY: the caller owns the job; a non-NULL text is NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Fail(text(message, "message")?.to_owned()))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::Fail(lossy_text(message, "message")?.into()))) })
 }
 
 /// As swarm_job_fail, but a retry comes after `after_ms`.
@@ -95,7 +97,7 @@ pub unsafe extern "C" fn swarm_job_retry(
 ) -> swarm_status {
     let after = Duration::from_millis(after_ms);
     // SAFETY: the caller owns the job; a non-NULL text is NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Retry(text(message, "message")?.to_owned(), after))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::Retry(lossy_text(message, "message")?.into(), after))) })
 }
 
 /// Fails the job for good, whatever its retries, with an error text. Otherwise as swarm_job_fail.
@@ -106,7 +108,46 @@ pub unsafe extern "C" fn swarm_job_fail_for_good(
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     // SAFETY: the caller owns the job; a non-NULL text is NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::FailForGood(text(message, "message")?.to_owned()))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::FailForGood(lossy_text(message, "message")?.into()))) })
+}
+
+/// As swarm_job_fail, with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
+/// 16 KiB the end; NULL if there is none. Whoever awaits the job does not get it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_fail_with(
+    job: *mut swarm_job,
+    message: *const c_char,
+    traceback: *const c_char,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    // SAFETY: the caller owns the job; non-NULL texts are NUL-terminated.
+    guard(error, || unsafe { finish(job, || Ok(Finish::Fail(job_error(message, traceback)?))) })
+}
+
+/// As swarm_job_retry, with a traceback; see swarm_job_fail_with.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_retry_with(
+    job: *mut swarm_job,
+    message: *const c_char,
+    traceback: *const c_char,
+    after_ms: u64,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let after = Duration::from_millis(after_ms);
+    // SAFETY: the caller owns the job; non-NULL texts are NUL-terminated.
+    guard(error, || unsafe { finish(job, || Ok(Finish::Retry(job_error(message, traceback)?, after))) })
+}
+
+/// As swarm_job_fail_for_good, with a traceback; see swarm_job_fail_with.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_fail_for_good_with(
+    job: *mut swarm_job,
+    message: *const c_char,
+    traceback: *const c_char,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    // SAFETY: the caller owns the job; non-NULL texts are NUL-terminated.
+    guard(error, || unsafe { finish(job, || Ok(Finish::FailForGood(job_error(message, traceback)?))) })
 }
 
 /// Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
@@ -206,19 +247,29 @@ unsafe fn finish(job: *mut swarm_job, finish: impl FnOnce() -> Result<Finish>) -
 unsafe fn read_finish(given: *const swarm_finish) -> Result<Finish> {
     // SAFETY: promised by the caller.
     let finish = unsafe { sized::read(given, "finish") }?;
-    let message = || {
+    let failure = || {
         // SAFETY: promised by the caller.
-        let text = unsafe { finish.data.to_vec("data") }?;
-        String::from_utf8(text).map_err(|_| invalid("the error text is not UTF-8"))
+        let (message, traceback) = unsafe { (finish.data.to_lossy("data")?, finish.traceback.to_lossy("traceback")?) };
+        Ok(JobError { message, traceback })
     };
     Ok(match finish.kind {
         // SAFETY: promised by the caller.
         0 => Finish::Complete(unsafe { payload(finish.data, finish.content_type, "data") }?),
-        1 => Finish::Fail(message()?),
+        1 => Finish::Fail(failure()?),
         2 => Finish::Release,
         3 => Finish::Stopped,
-        4 => Finish::Retry(message()?, Duration::from_millis(finish.after)),
-        5 => Finish::FailForGood(message()?),
+        4 => Finish::Retry(failure()?, Duration::from_millis(finish.after)),
+        5 => Finish::FailForGood(failure()?),
         other => return Err(invalid(format!("{other} is no swarm_finish_kind"))),
     })
+}
+
+/// An error with its traceback, which may be NULL. Both are for people: what is not UTF-8 is replaced.
+///
+/// # Safety
+/// Non-NULL texts are NUL-terminated.
+pub(crate) unsafe fn job_error(message: *const c_char, traceback: *const c_char) -> Result<JobError> {
+    // SAFETY: promised by the caller.
+    let (message, traceback) = unsafe { (lossy_text(message, "message")?, optional_lossy_text(traceback)) };
+    Ok(JobError { message, traceback: traceback.unwrap_or_default() })
 }

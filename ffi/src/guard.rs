@@ -126,6 +126,18 @@ pub(crate) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Re
     text.to_str().map(Some).map_err(|_| invalid(format!("the argument `{name}` is not UTF-8")))
 }
 
+/// A text for people, such as that of an error: what is not UTF-8 is replaced, as a text cut by snprintf may end within a character.
+pub(crate) unsafe fn lossy_text(pointer: *const c_char, name: &str) -> Result<String> {
+    // SAFETY: the caller's contract is that of `optional_text`.
+    given(unsafe { optional_lossy_text(pointer) }, name)
+}
+
+/// The same for a text that may be NULL.
+pub(crate) unsafe fn optional_lossy_text(pointer: *const c_char) -> Option<String> {
+    // SAFETY: the caller's contract is that of `optional_text`.
+    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

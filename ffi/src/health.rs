@@ -48,6 +48,9 @@ pub struct swarm_health {
     pub heard: u64,
     /// Messages for it that were dropped, as it has learnt.
     pub dropped: u64,
+    /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler
+    /// returns (a worker).
+    pub stuck: u64,
 }
 
 /// Counts of a whole cluster at one moment. Start with `swarm_stats stats = SWARM_STATS_INIT;`.
@@ -186,6 +189,7 @@ impl From<Health> for swarm_health {
             sent,
             heard,
             dropped,
+            stuck,
         } = health;
         let kind = ErrorKind::ALL.iter().find(|kind| kind.name() == error);
         swarm_health {
@@ -205,6 +209,7 @@ impl From<Health> for swarm_health {
             sent,
             heard,
             dropped,
+            stuck,
         }
     }
 }

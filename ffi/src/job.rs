@@ -222,6 +222,11 @@ impl swarm_job {
         swarm_job { state: AtomicU8::new(0), ..swarm_job::owned(job, jobs) }
     }
 
+    /// A job whose execution is over, for a callback that is told its outcome.
+    pub(crate) fn ended(job: Job, jobs: Arc<Jobs>) -> swarm_job {
+        swarm_job { state: AtomicU8::new(FINISHED), ..swarm_job::owned(job, jobs) }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.job.is_cancelled()
     }

@@ -3,11 +3,12 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use libswarm::{DeleteReason, Event, Finish, Job};
+use libswarm::{DeleteReason, Event, Finish, Job, JobError};
 
 use crate::asking::Asking;
 use crate::callback::UserData;
 use crate::dispatch::Source;
+use crate::error::text;
 use crate::job::swarm_job;
 use crate::jobs::Jobs;
 use crate::member::{Handler, Listener, Listeners};
@@ -39,6 +40,32 @@ impl Source for WorkerMember {
                     // Unknown if the program has finished it meanwhile: then it has stopped already.
                     if let Some(job) = in_batch.or_else(|| self.jobs.held(job.fence)) {
                         tell_delete(&listeners, &job, reason);
+                    }
+                }
+                Event::Completed { job } => {
+                    if let Some(Listener(Some(function), user_data)) = listeners.completed.as_deref() {
+                        let job = swarm_job::ended(job, self.jobs.clone());
+                        // SAFETY: the callback and its data belong together; the job lives until it returns.
+                        unsafe { function(user_data.pointer(), &job) }
+                    }
+                }
+                Event::Failed { job, error } => {
+                    if let Some(Listener(Some(function), user_data)) = listeners.failed.as_deref() {
+                        let job = swarm_job::ended(job, self.jobs.clone());
+                        let JobError { message, traceback } = error;
+                        let (message, traceback) = (text(&message), text(&traceback));
+                        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+                        unsafe { function(user_data.pointer(), &job, message.as_ptr(), traceback.as_ptr()) }
+                    }
+                }
+                Event::Retrying { job, error, delay } => {
+                    if let Some(Listener(Some(function), user_data)) = listeners.retrying.as_deref() {
+                        let job = swarm_job::ended(job, self.jobs.clone());
+                        let JobError { message, traceback } = error;
+                        let (message, traceback) = (text(&message), text(&traceback));
+                        let delay = delay.as_millis() as u64;
+                        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+                        unsafe { function(user_data.pointer(), &job, message.as_ptr(), traceback.as_ptr(), delay) }
                     }
                 }
                 other => listeners.tell(other),

@@ -115,7 +115,7 @@ impl Jobs {
     /// Fails a job whose owner gave it up with a finish that was refused.
     pub(crate) fn fail_unheard(&self, fence: u64, error: &Error) {
         if let Ok((core, _)) = self.open() {
-            core.finish(fence, Finish::FailForGood(error.message().to_owned()), None);
+            core.finish(fence, Finish::FailForGood(error.message().into()), None);
         }
     }
 

@@ -8,8 +8,8 @@ use libswarm::{Error, Event, Messages, Result};
 
 use crate::asking::Asking;
 use crate::callback::{
-    UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn, swarm_kill_fn, swarm_member_fn,
-    swarm_message_fn, swarm_process_fn, swarm_ready_fn,
+    UserData, swarm_add_fn, swarm_close_fn, swarm_completed_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn,
+    swarm_failed_fn, swarm_kill_fn, swarm_member_fn, swarm_message_fn, swarm_process_fn, swarm_ready_fn, swarm_retrying_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::{swarm_error, text};
@@ -73,6 +73,9 @@ pub(crate) struct Listeners {
     /// For the jobs of a task, "" being those without one.
     pub(crate) tasks: BTreeMap<String, Handler>,
     pub(crate) delete: Option<Arc<Listener<swarm_delete_fn>>>,
+    pub(crate) completed: Option<Arc<Listener<swarm_completed_fn>>>,
+    pub(crate) failed: Option<Arc<Listener<swarm_failed_fn>>>,
+    pub(crate) retrying: Option<Arc<Listener<swarm_retrying_fn>>>,
     pub(crate) ready: Option<Arc<Listener<swarm_ready_fn>>>,
     pub(crate) close: Option<Arc<Listener<swarm_close_fn>>>,
     pub(crate) error: Option<Arc<Listener<swarm_error_fn>>>,
@@ -115,6 +118,14 @@ impl Listeners {
         self.tasks.get(task).or(self.plain.as_ref())
     }
 
+    /// Whether outcomes of jobs are to be told.
+    pub(crate) fn want_outcomes(&self) -> bool {
+        fn calls<F>(listener: &Option<Arc<Listener<Option<F>>>>) -> bool {
+            listener.as_ref().is_some_and(|listener| listener.0.is_some())
+        }
+        calls(&self.completed) || calls(&self.failed) || calls(&self.retrying)
+    }
+
     /// Tells an event that is not of a job.
     pub(crate) fn tell(&self, event: Event) {
         match event {
@@ -135,7 +146,7 @@ impl Listeners {
                 self.told_to_end.iter().for_each(|told| told.set());
             }
             Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, &role, &member),
-            Event::Add(_) | Event::Delete { .. } => {}
+            Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {}
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use libswarm::{Finish, Result};
 
 use crate::bytes::{payload, swarm_bytes, swarm_content_type};
-use crate::guard::{guard_value, text};
+use crate::finish::job_error;
+use crate::guard::{guard_value, lossy_text};
 
 /// How a job ends. Made by one of the functions below and returned by a swarm_process_fn, which makes it the library's.
 pub struct swarm_result {
@@ -36,7 +37,7 @@ pub unsafe extern "C" fn swarm_result_complete_bytes(result: swarm_bytes) -> Opt
 #[must_use]
 pub unsafe extern "C" fn swarm_result_fail(message: *const c_char) -> Option<Box<swarm_result>> {
     // SAFETY: a non-NULL text is NUL-terminated.
-    made(|| Ok(Finish::Fail(unsafe { text(message, "message") }?.to_owned())))
+    made(|| Ok(Finish::Fail(unsafe { lossy_text(message, "message") }?.into())))
 }
 
 /// This attempt failed, with an error text, and is retried after `after_ms`, as by swarm_job_retry.
@@ -44,7 +45,7 @@ pub unsafe extern "C" fn swarm_result_fail(message: *const c_char) -> Option<Box
 #[must_use]
 pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u64) -> Option<Box<swarm_result>> {
     // SAFETY: a non-NULL text is NUL-terminated.
-    made(|| Ok(Finish::Retry(unsafe { text(message, "message") }?.to_owned(), Duration::from_millis(after_ms))))
+    made(|| Ok(Finish::Retry(unsafe { lossy_text(message, "message") }?.into(), Duration::from_millis(after_ms))))
 }
 
 /// The job failed for good, with an error text, as by swarm_job_fail_for_good.
@@ -52,7 +53,38 @@ pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u6
 #[must_use]
 pub unsafe extern "C" fn swarm_result_fail_for_good(message: *const c_char) -> Option<Box<swarm_result>> {
     // SAFETY: a non-NULL text is NUL-terminated.
-    made(|| Ok(Finish::FailForGood(unsafe { text(message, "message") }?.to_owned())))
+    made(|| Ok(Finish::FailForGood(unsafe { lossy_text(message, "message") }?.into())))
+}
+
+/// As swarm_result_fail, with a traceback, as by swarm_job_fail_with.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_result_fail_with(message: *const c_char, traceback: *const c_char) -> Option<Box<swarm_result>> {
+    // SAFETY: non-NULL texts are NUL-terminated.
+    made(|| Ok(Finish::Fail(unsafe { job_error(message, traceback) }?)))
+}
+
+/// As swarm_result_retry, with a traceback, as by swarm_job_retry_with.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_result_retry_with(
+    message: *const c_char,
+    traceback: *const c_char,
+    after_ms: u64,
+) -> Option<Box<swarm_result>> {
+    // SAFETY: non-NULL texts are NUL-terminated.
+    made(|| Ok(Finish::Retry(unsafe { job_error(message, traceback) }?, Duration::from_millis(after_ms))))
+}
+
+/// As swarm_result_fail_for_good, with a traceback, as by swarm_job_fail_for_good_with.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_result_fail_for_good_with(
+    message: *const c_char,
+    traceback: *const c_char,
+) -> Option<Box<swarm_result>> {
+    // SAFETY: non-NULL texts are NUL-terminated.
+    made(|| Ok(Finish::FailForGood(unsafe { job_error(message, traceback) }?)))
 }
 
 /// The job goes back to the cluster, as by swarm_job_release.
@@ -85,7 +117,7 @@ impl swarm_result {
 /// The callback has nobody to tell a wrong argument to but the one who sees the job fail.
 fn made(finish: impl FnOnce() -> Result<Finish>) -> Option<Box<swarm_result>> {
     guard_value(None, || {
-        let finish = finish().unwrap_or_else(|error| Finish::Fail(format!("the callback's result: {error}")));
+        let finish = finish().unwrap_or_else(|error| Finish::Fail(format!("the callback's result: {error}").into()));
         Some(Box::new(swarm_result { finish }))
     })
 }

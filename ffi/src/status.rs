@@ -73,6 +73,18 @@ pub enum swarm_status {
     SWARM_ERR_NOT_DURABLE = 30,
     /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
     SWARM_ERR_MESSAGES_DROPPED = 31,
+    /// Redis, or a proxy before it, has as many clients as it allows.
+    SWARM_ERR_TOO_MANY_CLIENTS = 32,
+    /// Redis is in protected mode: it accepts clients of its own machine only.
+    SWARM_ERR_PROTECTED_MODE = 33,
+    /// Redis refuses writes because it cannot save its data to disk.
+    SWARM_ERR_PERSISTENCE_FAILED = 34,
+    /// Redis refuses writes because too few replicas are in reach.
+    SWARM_ERR_NOT_ENOUGH_REPLICAS = 35,
+    /// A proxy before Redis answered with an error of its own.
+    SWARM_ERR_PROXY_FAILED = 36,
+    /// This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added.
+    SWARM_ERR_BUFFER_FULL = 37,
 }
 
 /// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
@@ -124,6 +136,12 @@ impl From<ErrorKind> for swarm_status {
             ErrorKind::TotalTimeout => SWARM_ERR_TOTAL_TIMEOUT,
             ErrorKind::NotDurable => SWARM_ERR_NOT_DURABLE,
             ErrorKind::MessagesDropped => SWARM_ERR_MESSAGES_DROPPED,
+            ErrorKind::TooManyClients => SWARM_ERR_TOO_MANY_CLIENTS,
+            ErrorKind::ProtectedMode => SWARM_ERR_PROTECTED_MODE,
+            ErrorKind::PersistenceFailed => SWARM_ERR_PERSISTENCE_FAILED,
+            ErrorKind::NotEnoughReplicas => SWARM_ERR_NOT_ENOUGH_REPLICAS,
+            ErrorKind::ProxyFailed => SWARM_ERR_PROXY_FAILED,
+            ErrorKind::BufferFull => SWARM_ERR_BUFFER_FULL,
         }
     }
 }

@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 
 use crate::asking::Asking;
 use crate::callback::{
-    UserData, swarm_add_fn, swarm_close_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn, swarm_ready_fn,
+    UserData, swarm_add_fn, swarm_close_fn, swarm_completed_fn, swarm_delete_fn, swarm_destroy_fn, swarm_done_fn, swarm_error_fn,
+    swarm_failed_fn, swarm_ready_fn, swarm_retrying_fn,
 };
 use crate::dispatch::Dispatch;
 use crate::error::swarm_error;
@@ -107,6 +108,43 @@ pub unsafe extern "C" fn swarm_worker_on_delete(
     listen(worker, |listeners| listeners.delete = Some(listener));
 }
 
+/// Sets the callback for completed jobs, which comes when Redis has accepted the completion; NULL removes it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_worker_on_completed(
+    worker: Option<&swarm_worker>,
+    callback: swarm_completed_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let listener = Listener::new(callback, user_data, destroy);
+    listen_to_outcomes(worker, |listeners| listeners.completed = Some(listener));
+}
+
+/// Sets the callback for failed jobs, which comes when Redis has accepted that no retry is left; NULL removes it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_worker_on_failed(
+    worker: Option<&swarm_worker>,
+    callback: swarm_failed_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let listener = Listener::new(callback, user_data, destroy);
+    listen_to_outcomes(worker, |listeners| listeners.failed = Some(listener));
+}
+
+/// Sets the callback for failed attempts that are followed by another, which comes when Redis has accepted that; NULL removes
+/// it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_worker_on_retrying(
+    worker: Option<&swarm_worker>,
+    callback: swarm_retrying_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let listener = Listener::new(callback, user_data, destroy);
+    listen_to_outcomes(worker, |listeners| listeners.retrying = Some(listener));
+}
+
 /// Sets the callback for registrations; it comes again after each new registration. NULL removes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_ready(
@@ -198,6 +236,8 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
         let events = core.clone();
         // The lock held above makes this the only one to set it.
         let _ = member.core.set(core);
+        // Callbacks may have been set meanwhile.
+        events.report_outcomes(member.listeners.now().want_outcomes());
         events.set_wake(move || wake.signal());
         hearing::begin_all(member);
         Ok(())
@@ -371,6 +411,18 @@ impl WorkerMember {
     ) -> Result<()> {
         self.dispatch.wait_for(self, &self.handle, timeout_ms, doing, future)
     }
+}
+
+/// The same for callbacks of outcomes, which the core tells only if somebody listens.
+fn listen_to_outcomes(worker: Option<&swarm_worker>, change: impl FnOnce(&mut Listeners)) {
+    listen(worker, |listeners| change(listeners));
+    guard_value((), || {
+        if let Some(worker) = worker.filter(|worker| worker.member.owner.is_here())
+            && let Some(core) = worker.member.core.get()
+        {
+            core.report_outcomes(worker.member.listeners.now().want_outcomes());
+        }
+    });
 }
 
 fn listen(worker: Option<&swarm_worker>, change: impl FnOnce(&mut Listeners)) {

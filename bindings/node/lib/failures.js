@@ -28,12 +28,17 @@ function pauseOf(after) {
 /** How a job is finished whose attempt failed with this error: the kind of the finish, and its line of the batch. */
 function failureOf(error) {
   if (error instanceof RetryAfter) return retryOf(error, error.after);
-  return { kind: error instanceof PermanentFailure ? Finish.FAIL_FOR_GOOD : Finish.FAIL, content: JSON.stringify(textOf(error)) };
+  return { kind: error instanceof PermanentFailure ? Finish.FAIL_FOR_GOOD : Finish.FAIL, content: JSON.stringify(shownOf(error)) };
 }
 
 /** The same for an attempt that is followed by another after this pause. */
 function retryOf(error, after) {
-  return { kind: Finish.RETRY, content: JSON.stringify([textOf(error), pauseOf(after)]) };
+  return { kind: Finish.RETRY, content: JSON.stringify([pauseOf(after), shownOf(error)]) };
+}
+
+/** What is kept with a failed job: the text of the error, and where it was made. */
+function shownOf(error) {
+  return [textOf(error), error instanceof Error && typeof error.stack === "string" ? error.stack : ""];
 }
 
 /** The text that is kept with a failed job: of an error its name and message, as in Python. */
@@ -42,4 +47,4 @@ function textOf(error) {
   return error instanceof Error ? String(error) : String(error?.message ?? error);
 }
 
-module.exports = { PermanentFailure, RetryAfter, failureOf, retryOf, textOf };
+module.exports = { PermanentFailure, RetryAfter, failureOf, retryOf, shownOf, textOf };

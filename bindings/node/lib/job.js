@@ -4,7 +4,7 @@
 const { EventEmitter } = require("node:events");
 const { emit } = require("./callbacks.js");
 const { classes } = require("./errors.js");
-const { failureOf, retryOf, textOf } = require("./failures.js");
+const { failureOf, retryOf, shownOf } = require("./failures.js");
 const { Finish, jsonOf } = require("./wire.js");
 
 /** Why a job is to be stopped, by the number that the native side gives. */
@@ -101,7 +101,7 @@ class Job {
   /** The job failed, whatever its retries. */
   failForGood(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, () => ({ kind: Finish.FAIL_FOR_GOOD, content: JSON.stringify(textOf(error)) }), callback);
+    return this.worker._finish(this, () => ({ kind: Finish.FAIL_FOR_GOOD, content: JSON.stringify(shownOf(error)) }), callback);
   }
 
   /** Gives the job back to the cluster. */

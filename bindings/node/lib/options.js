@@ -7,8 +7,9 @@ const readClient = require("./client.js");
 /** Every option that is passed on, by its name in JavaScript. */
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
-  "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "lease", "timeout", "maxPayload", "eviction", "name", "group",
-  "slots", "sacred", "prefetch", "rebalance", "window", "maxDeaths", "rejoin", "failedMax", "failedTtl",
+  "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
+  "slots", "sacred", "prefetch", "rebalance", "window", "stopGrace", "maxDeaths", "rejoin", "failedMax",
+  "failedMaxBytes", "failedTtl",
 ];
 
 /** Options that are read here. */

@@ -26,6 +26,8 @@ const Code = Object.freeze({
   MEMBER: 18,
   RECEIPT: 19,
   KILL: 20,
+  COMPLETED: 21,
+  ATTEMPT_FAILED: 22,
   PROCESS: 30,
   PROCESS_LINE: 31,
 });

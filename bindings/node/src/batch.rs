@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libswarm::{ContentType, Error, ErrorKind, Finish, NewJob, Payload};
+use libswarm::{ContentType, Error, ErrorKind, Finish, JobError, NewJob, Payload};
 use memchr::memchr;
 
 /// The lines of `text` and the bytes of `blob`, both consumed in order.
@@ -87,6 +87,16 @@ fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
     Ok(job)
 }
 
+/// Why an attempt failed: message and traceback.
+#[derive(serde::Deserialize)]
+struct Failure(String, String);
+
+impl From<Failure> for JobError {
+    fn from(Failure(message, traceback): Failure) -> Self {
+        JobError { message, traceback }
+    }
+}
+
 /// A row of a batch of finishes: fence, kind, token (0: no answer wanted).
 pub const FINISH_COLUMNS: usize = 3;
 
@@ -99,15 +109,15 @@ pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finis
             0 => Finish::Complete(Payload::raw_json("null")),
             1 => Finish::Complete(Payload::raw_json(lines.expect_line()?)),
             2 => Finish::Complete(lines.expect_line().and_then(|length| lines.bytes(length))?),
-            3 => Finish::Fail(lines.value()?),
+            3 => Finish::Fail(lines.value::<Failure>()?.into()),
             4 => Finish::Release,
             5 => Finish::Stopped,
             6 => {
-                let (message, pause): (String, f64) = lines.value()?;
+                let (pause, failure): (f64, Failure) = lines.value()?;
                 let pause = Duration::try_from_secs_f64(pause / 1000.0).map_err(|e| damaged(&e.to_string()))?;
-                Finish::Retry(message, pause)
+                Finish::Retry(failure.into(), pause)
             }
-            7 => Finish::FailForGood(lines.value()?),
+            7 => Finish::FailForGood(lines.value::<Failure>()?.into()),
             kind => return Err(damaged(&format!("there is no finish {kind}"))),
         };
         finishes.push((row[0] as u64, finish, row[2] as u32));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use libswarm::{
-    Added, Change, ContentType, DeleteReason, Error, ErrorKind, Event, Job, MemberRef, Message, Outcome, Payload, Receipt,
+    Added, Change, ContentType, DeleteReason, Error, ErrorKind, Event, Job, JobError, MemberRef, Message, Outcome, Payload,
+    Receipt,
 };
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -34,6 +35,8 @@ mod code {
     pub const MEMBER: f64 = 18.0;
     pub const RECEIPT: f64 = 19.0;
     pub const KILL: f64 = 20.0;
+    pub const COMPLETED: f64 = 21.0;
+    pub const ATTEMPT_FAILED: f64 = 22.0;
     pub const PROCESS: f64 = 30.0;
     pub const PROCESS_LINE: f64 = 31.0;
 }
@@ -163,6 +166,12 @@ impl<'a> Writer<'a> {
                 self.id(&job.id);
                 self.row(code::DELETE, job.fence as f64, reason, 0.0);
             }
+            Event::Completed { job } => {
+                self.id(&job.id);
+                self.row(code::COMPLETED, job.fence as f64, 0.0, 0.0);
+            }
+            Event::Failed { job, error } => self.attempt_failed(job, error, None),
+            Event::Retrying { job, error, delay } => self.attempt_failed(job, error, Some(delay.as_millis() as u64)),
             Event::Close(None) => self.row(code::CLOSE, 0.0, 0.0, 0.0),
             Event::Close(Some(error)) => self.error(code::CLOSE, 0, error),
             Event::Message(message) => self.message(message),
@@ -223,6 +232,13 @@ impl<'a> Writer<'a> {
             (Some(more), false) => (code::ADD_BYTES_MORE, self.text(&to_json(&more))),
         };
         self.row(code, job.fence as f64, length, last);
+    }
+
+    /// Message, traceback and the pause before the next attempt, or null, as JSON.
+    fn attempt_failed(&mut self, job: &Job, error: &JobError, delay: Option<u64>) {
+        self.id(&job.id);
+        let length = self.text(&to_json(&(&error.message, &error.traceback, delay)));
+        self.row(code::ATTEMPT_FAILED, job.fence as f64, length, 0.0);
     }
 
     /// The key is 1 if a reply can be sent.

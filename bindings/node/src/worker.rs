@@ -62,6 +62,14 @@ impl NativeWorker {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
     }
 
+    /// Whether outcomes that Redis has accepted are told.
+    #[napi(catch_unwind)]
+    pub fn report_outcomes(&self, report: bool) {
+        if let Some(open) = &self.session {
+            open.member.report_outcomes(report);
+        }
+    }
+
     /// Which tasks the worker takes from now on.
     #[napi(catch_unwind)]
     pub fn set_tasks(&self, tasks: Vec<String>) -> Option<Failure> {

@@ -79,6 +79,18 @@ export class TotalTimeoutError extends SwarmError {
 export class NotDurableError extends SwarmError {}
 /** Messages for this member were dropped, because it did not take them, or did not read them from Redis. Told as an `error` event. */
 export class MessagesDroppedError extends SwarmError {}
+/** Redis, or a proxy before it, has as many clients as it allows. */
+export class TooManyClientsError extends SwarmError {}
+/** Redis is in protected mode: it accepts clients of its own machine only. */
+export class ProtectedModeError extends SwarmError {}
+/** Redis refuses writes because it cannot save its data to disk. */
+export class PersistenceFailedError extends SwarmError {}
+/** Redis refuses writes because too few replicas are in reach. */
+export class NotEnoughReplicasError extends SwarmError {}
+/** A proxy before Redis answered with an error of its own. */
+export class ProxyFailedError extends SwarmError {}
+/** This process holds as many bytes that Redis has not stored as `maxPendingBytes` allows. Nothing was added. */
+export class BufferFullError extends SwarmError {}
 
 /** Thrown by a handler: the job has failed, whatever its retries. */
 export class PermanentFailure extends Error {

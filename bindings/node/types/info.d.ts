@@ -30,6 +30,8 @@ export interface Health {
   heard: number;
   /** Messages for it that were dropped, as it has learnt. */
   dropped: number;
+  /** Jobs whose handlers were told to stop and did not within `stopGrace`; each keeps a slot until its handler settles (a worker). */
+  stuck: number;
 }
 
 /** Counts of a cluster. */
@@ -93,6 +95,8 @@ export interface JobInfo<P = any> {
   reason?: string;
   /** The error text of a failed job. */
   error?: string;
+  /** Where a failed job failed, as its handler's language shows it. */
+  traceback?: string;
   /** When it failed. */
   failedAt?: number;
 }

@@ -38,6 +38,8 @@ export interface MemberOptions {
   tlsCert?: string;
   /** File with the client's private key, PEM. */
   tlsKey?: string;
+  /** Whether the server's certificate is verified; true unless set. Without, the connection is encrypted, but its other end may be anybody. */
+  tlsVerify?: boolean;
   /** How long a member may be silent before its jobs go elsewhere; 1,000 to 86,400,000. */
   lease?: number;
   /** The lease under the name of assemblage 0.1; 60,000 unless set, at least 1,000. */
@@ -46,6 +48,11 @@ export interface MemberOptions {
   timeout?: number;
   /** Largest payload that is accepted, in bytes; 524,288 unless set. */
   maxPayload?: number;
+  /**
+   * Bytes of payloads submitted and not yet stored by Redis, at most: 1,048,576 to 4,294,967,296; 67,108,864 unless set. Beyond, adding fails with a
+   * BufferFullError, but one call alone never does.
+   */
+  maxPendingBytes?: number;
   /** What to do about a server that may evict keys. */
   eviction?: "refuse" | "warn";
   /** The member's name, for people. */
@@ -56,6 +63,8 @@ export interface MemberOptions {
   maxDeaths?: number;
   /** Failed jobs that the cluster keeps at most, the newest: 1 to 1,000,000; 10,000 unless a member sets it. */
   failedMax?: number;
+  /** Bytes of failed jobs that the cluster keeps at most, the newest: 1 MiB to 1 TiB; 256 MiB unless a member sets it. */
+  failedMaxBytes?: number;
   /** How long failed jobs are kept; for ever unless a member sets it. */
   failedTtl?: number;
 }
@@ -77,6 +86,11 @@ export interface WorkerOptions extends MemberOptions {
   rebalance?: boolean;
   /** Jobs given but not yet taken up, at most; 1,000 unless set. */
   window?: number;
+  /**
+   * How long a handler may take to stop once its job's timeout is over, in milliseconds: 100 to 86,400,000; 30,000 unless set. Then the job is
+   * retried elsewhere, and the handler is stuck and keeps its slot until it settles.
+   */
+  stopGrace?: number;
   /** Whether a worker that lost its lease registers anew; true unless set. */
   rejoin?: boolean;
   /** Where this worker's jobs go among the waiting when it leaves or is lost; "back" unless set. */

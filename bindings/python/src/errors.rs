@@ -39,6 +39,12 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::TotalTimeout => "SwarmTotalTimeout",
         ErrorKind::NotDurable => "SwarmNotDurable",
         ErrorKind::MessagesDropped => "SwarmMessagesDropped",
+        ErrorKind::TooManyClients => "SwarmTooManyClients",
+        ErrorKind::ProtectedMode => "SwarmProtectedMode",
+        ErrorKind::PersistenceFailed => "SwarmPersistenceFailed",
+        ErrorKind::NotEnoughReplicas => "SwarmNotEnoughReplicas",
+        ErrorKind::ProxyFailed => "SwarmProxyFailed",
+        ErrorKind::BufferFull => "SwarmBufferFull",
     }
 }
 

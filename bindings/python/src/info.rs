@@ -28,6 +28,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         progress,
         reason,
         error,
+        traceback,
         failed_at,
     } = job;
     let dict = PyDict::new(py);
@@ -49,6 +50,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
     dict.set_item("progress", progress.as_ref().map(|text| read(py, text)).transpose()?)?;
     dict.set_item("reason", reason)?;
     dict.set_item("error", error)?;
+    dict.set_item("traceback", traceback)?;
     dict.set_item("failed_at", failed_at.map(seconds))?;
     Ok(dict)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, MAX_RESULT, Payload};
+use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, JobError, MAX_RESULT, Payload};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -177,19 +177,29 @@ impl Job {
         self.finish(py, Finish::Complete(result))
     }
 
-    /// Fails this attempt, with an error text. The job runs again after its backoff, or is failed if no retry is left.
-    fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Call> {
-        self.finish(py, Finish::Fail(error_text(message)?))
+    /// Fails this attempt, with an error text, and a traceback if there is one: it is logged and kept with a failed job, of more than 16 KiB
+    /// the end. The job runs again after its backoff, or is failed if no retry is left.
+    #[pyo3(signature = (message, traceback=None))]
+    fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        self.finish(py, Finish::Fail(job_error(message, traceback)?))
     }
 
     /// As `fail`, but the job runs again after this many seconds.
-    fn retry(&self, py: Python<'_>, message: &Bound<'_, PyAny>, after: f64) -> PyResult<Call> {
-        self.finish(py, Finish::Retry(error_text(message)?, seconds("after", after)?))
+    #[pyo3(signature = (message, after, traceback=None))]
+    fn retry(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+        after: f64,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Call> {
+        self.finish(py, Finish::Retry(job_error(message, traceback)?, seconds("after", after)?))
     }
 
-    /// Fails the job for good, whatever its retries, with an error text.
-    fn fail_for_good(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Call> {
-        self.finish(py, Finish::FailForGood(error_text(message)?))
+    /// As `fail`, but the job fails for good, whatever its retries.
+    #[pyo3(signature = (message, traceback=None))]
+    fn fail_for_good(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        self.finish(py, Finish::FailForGood(job_error(message, traceback)?))
     }
 
     /// Stores how far the work is, for those who look the job up: what JSON can write, in at most 4 KiB. Never blocks; the latest wins,
@@ -245,6 +255,10 @@ impl Job {
         let job = &self.inner()?.0;
         Ok(format!("<Job {:?} fence={}>", job.id, job.fence))
     }
+}
+
+fn job_error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<JobError> {
+    Ok(JobError::new(error_text(message)?, traceback.map(error_text).transpose()?.unwrap_or_default()))
 }
 
 /// The text of an error. An exception's may hold anything, and must not fail the failing.

@@ -135,6 +135,17 @@ impl Worker {
                         taken.push(("delete", held, listeners).into_pyobject(py)?.into_any());
                     }
                 }
+                Event::Completed { job } => {
+                    taken.push(("completed", Job::new(job, shared.clone())).into_pyobject(py)?.into_any());
+                }
+                Event::Failed { job, error } => {
+                    let error = (error.message, error.traceback);
+                    taken.push(("failed", Job::new(job, shared.clone()), error).into_pyobject(py)?.into_any());
+                }
+                Event::Retrying { job, error, delay } => {
+                    let error = (error.message, error.traceback, delay.as_secs_f64());
+                    taken.push(("retrying", Job::new(job, shared.clone()), error).into_pyobject(py)?.into_any());
+                }
                 other => taken.extend(event_tuple(py, other, self.rejoin)?),
             }
         }
@@ -201,6 +212,13 @@ impl Worker {
             shared.finishes.gather_no_more();
         }
         shared.finishes.flush();
+        Ok(())
+    }
+
+    /// Whether outcomes that Redis has accepted are told: `("completed", job)`, `("failed", job, (message, traceback))` and
+    /// `("retrying", job, (message, traceback, delay in seconds))`. Each job is an object of its own.
+    fn report_outcomes(&self, report: bool) -> PyResult<()> {
+        self.shared()?.worker.report_outcomes(report);
         Ok(())
     }
 
@@ -327,7 +345,9 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
         Event::Message(message) => ("message", Message::new(message)).into_pyobject(py)?,
         Event::Kill { code, from } => ("kill", messages::kill(py, code, &from)?).into_pyobject(py)?,
         Event::Member { change, role, member } => ("member", messages::change(py, change, &role, &member)?).into_pyobject(py)?,
-        Event::Add(_) | Event::Delete { .. } => return Ok(None),
+        Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {
+            return Ok(None);
+        }
     };
     Ok(Some(tuple.into_any()))
 }
@@ -350,6 +370,7 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
         sent,
         heard,
         dropped,
+        stuck,
     } = health;
     let dict = PyDict::new(py);
     dict.set_item("healthy", healthy)?;
@@ -360,8 +381,9 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
     dict.set_item("pending", pending)?;
     dict.set_item("error", error)?;
     dict.set_item("error_message", error_message)?;
-    let counts = [registrations, added, given, ended, sent, heard, dropped];
-    for (name, count) in ["registrations", "added", "given", "ended", "sent", "heard", "dropped"].into_iter().zip(counts) {
+    let counts = [registrations, added, given, ended, sent, heard, dropped, stuck];
+    for (name, count) in ["registrations", "added", "given", "ended", "sent", "heard", "dropped", "stuck"].into_iter().zip(counts)
+    {
         dict.set_item(name, count)?;
     }
     Ok(dict)

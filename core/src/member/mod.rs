@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) events: EventQueue,
     pub(crate) held: AtomicU64,
+    /// Jobs whose handlers were told to stop and have not within the option `stop_grace`.
+    pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) counts: Counts,
     inbox_connected: Arc<AtomicBool>,
@@ -90,6 +92,7 @@ impl Shared {
             messages: Arc::new(Outbox::new(&options)),
             options,
             held: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             counts: Counts::default(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
@@ -135,6 +138,7 @@ impl Shared {
             sent: count(&self.counts.sent),
             heard: told.messages,
             dropped: told.dropped + count(&self.counts.missed),
+            stuck: count(&self.stuck),
         }
     }
 
@@ -427,8 +431,9 @@ pub(crate) fn packed_tasks(tasks: &[String]) -> Option<Vec<u8>> {
 /// What a member sets for the whole cluster, as a msgpack array of names and values.
 fn settings(options: &Options) -> Vec<u8> {
     let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
+    let bytes = options.failed_max_bytes.map(|bytes| ("failed_max_bytes", bytes.to_string()));
     let ttl = options.failed_ttl.map(|ttl| ("failed_ttl", ttl.as_millis().to_string()));
-    let all: Vec<_> = max.into_iter().chain(ttl).collect();
+    let all: Vec<_> = max.into_iter().chain(bytes).chain(ttl).collect();
     let mut out = Vec::new();
     write_array(&mut out, 2 * all.len());
     for (name, value) in all {

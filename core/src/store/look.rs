@@ -50,7 +50,7 @@ pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
 }
 
 fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
-    if unpack.array()? != 9 {
+    if unpack.array()? != 10 {
         return Err(odd("look"));
     }
     let id = legible(unpack.string()?);
@@ -61,6 +61,7 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
     let (reason, error) = (legible(unpack.string()?), String::from_utf8_lossy(unpack.string()?).into_owned());
     let failed_at = unpack.integer()?;
+    let traceback = String::from_utf8_lossy(unpack.string()?).into_owned();
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
     Ok(JobInfo {
@@ -72,6 +73,7 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         progress: (!progress.is_empty()).then_some(progress),
         reason,
         error,
+        traceback,
         failed_at: (failed_at > 0).then_some(failed_at as u64),
         ..waiting_job(id, record)
     })
@@ -99,6 +101,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         progress: None,
         reason: String::new(),
         error: String::new(),
+        traceback: String::new(),
         failed_at: None,
     }
 }

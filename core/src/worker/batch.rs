@@ -5,8 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Done;
+use super::outcome::{log_failure, reporting};
 use crate::error::{Error, ErrorKind};
-use crate::job::{Finish, JobData, MAX_ERROR_TEXT, MAX_RESULT};
+use crate::event::Reported;
+use crate::job::{Finish, JobData, JobError, MAX_RESULT};
+use crate::member::Shared;
 use crate::new_job::Extras;
 use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
 
@@ -33,16 +36,30 @@ enum End {
     Fail {
         careful: bool,
         reason: &'static str,
-        text: String,
+        error: JobError,
     },
     Retry {
         pause: Duration,
-        text: String,
+        error: JobError,
     },
     Release {
         careful: bool,
     },
     Stopped,
+}
+
+impl End {
+    /// What a program that asks for outcomes is told.
+    fn outcome(&self) -> Option<Reported> {
+        match self {
+            End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => {
+                Some(Reported::Completed)
+            }
+            End::Fail { error, .. } => Some(Reported::Failed(error.clone())),
+            End::Retry { pause, error } => Some(Reported::Retrying(error.clone(), *pause)),
+            End::Release { .. } | End::Stopped => None,
+        }
+    }
 }
 
 /// Builds the batch of one round.
@@ -72,8 +89,15 @@ impl Batch {
     }
 
     /// Ends a held job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
-    /// else the job fails with it. Returns whether the job is ended; if not, it is still held.
-    pub(crate) fn finish(&mut self, job: &Arc<JobData>, deleted: bool, finish: Finish, done: Option<Done<()>>) -> bool {
+    /// else the job fails with it. `report`: whose program is told of the outcome. Returns whether the job is ended; if not, it is still held.
+    pub(crate) fn finish(
+        &mut self,
+        job: &Arc<JobData>,
+        deleted: bool,
+        finish: Finish,
+        done: Option<Done<()>>,
+        report: Option<&Arc<Shared>>,
+    ) -> bool {
         let careful = is_careful(job);
         let end = match finish {
             _ if deleted => End::Stopped,
@@ -83,7 +107,7 @@ impl Batch {
                     done(Err(Error::new(ErrorKind::TooLarge, text)));
                     return false;
                 }
-                End::Fail { careful, reason: "failed", text }
+                End::Fail { careful, reason: "failed", error: text.into() }
             }
             Finish::Complete(_) if frees_only(job) => {
                 End::CompleteAndFree(job.extras.as_ref().map_or_else(String::new, |extras| extras.resource.clone()))
@@ -100,18 +124,28 @@ impl Batch {
                 },
                 None => End::Complete,
             },
-            Finish::Fail(text) if job.retries_left() > 0 => {
+            Finish::Fail(error) if job.retries_left() > 0 => {
                 let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();
-                End::Retry { pause: backoff.pause(job.attempt()), text: cut(text) }
+                End::Retry { pause: backoff.pause(job.attempt()), error: error.cut() }
             }
-            Finish::Retry(text, pause) if job.retries_left() > 0 => {
-                End::Retry { pause: pause.min(LONGEST_PAUSE), text: cut(text) }
+            Finish::Retry(error, pause) if job.retries_left() > 0 => {
+                End::Retry { pause: pause.min(LONGEST_PAUSE), error: error.cut() }
             }
-            Finish::Fail(text) | Finish::Retry(text, _) | Finish::FailForGood(text) => {
-                End::Fail { careful: job.extras.is_some() || careful, reason: "failed", text: cut(text) }
+            Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailForGood(error) => {
+                End::Fail { careful: job.extras.is_some() || careful, reason: "failed", error: error.cut() }
             }
             // Not deleted, so the cluster is to have it back.
             Finish::Release | Finish::Stopped => End::Release { careful: job.extras.is_some() || careful },
+        };
+        match &end {
+            End::Fail { error, .. } => log_failure(job, error, None),
+            End::Retry { pause, error } => log_failure(job, error, Some(*pause)),
+            _ => {}
+        }
+        let outcome = report.and_then(|shared| Some((shared, end.outcome()?)));
+        let done = match outcome {
+            Some((shared, outcome)) => Some(reporting(shared, job, outcome, done)),
+            None => done,
         };
         self.push(job.id.clone(), job.fence, end, done);
         true
@@ -124,7 +158,7 @@ impl Batch {
 
     /// Fails a job whose record or id cannot be read.
     pub(crate) fn corrupt(&mut self, id: Vec<u8>, fence: u64, text: String) {
-        self.detailed.push((id, fence, End::Fail { careful: false, reason: "corrupt", text }));
+        self.detailed.push((id, fence, End::Fail { careful: false, reason: "corrupt", error: text.into() }));
     }
 
     /// Confirms the deletion of a job that is not held.
@@ -202,17 +236,19 @@ impl Batch {
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
                 }
-                End::Fail { careful, reason, text } => {
-                    write_array(&mut out, 3);
+                End::Fail { careful, reason, error } => {
+                    write_array(&mut out, 4);
                     write_string(&mut out, if *careful { b"F" } else { b"f" });
                     write_string(&mut out, reason.as_bytes());
-                    write_string(&mut out, text.as_bytes());
+                    write_string(&mut out, error.message.as_bytes());
+                    write_string(&mut out, error.traceback.as_bytes());
                 }
-                End::Retry { pause, text } => {
-                    write_array(&mut out, 3);
+                End::Retry { pause, error } => {
+                    write_array(&mut out, 4);
                     write_string(&mut out, b"T");
                     write_integer(&mut out, pause.as_millis() as u64);
-                    write_string(&mut out, text.as_bytes());
+                    write_string(&mut out, error.message.as_bytes());
+                    write_string(&mut out, error.traceback.as_bytes());
                 }
                 End::Release { careful } => {
                     write_array(&mut out, 1);
@@ -252,12 +288,4 @@ fn frees_only(job: &JobData) -> bool {
 /// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.
 fn wants_outcome(job: &JobData) -> bool {
     job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_ERROR_TEXT {
-        let end = (0..=MAX_ERROR_TEXT).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-    }
-    text
 }

@@ -3,12 +3,14 @@
 mod arrivals;
 mod batch;
 mod intake;
+mod outcome;
 mod process;
 mod rooms;
 mod round;
 mod task;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,6 +58,8 @@ pub(crate) struct Finishes {
     arrived: Notify,
     /// Wakes those that wait for the end of a job.
     ended: Notify,
+    /// The program is told of accepted outcomes.
+    outcomes: AtomicBool,
 }
 
 #[derive(Default)]
@@ -99,6 +103,10 @@ impl Finishes {
         if first {
             self.arrived.notify_one();
         }
+    }
+
+    fn reports_outcomes(&self) -> bool {
+        self.outcomes.load(Ordering::Relaxed)
     }
 
     fn has_progress(&self) -> bool {
@@ -191,6 +199,12 @@ impl Worker {
         if !finishes.is_empty() {
             self.handle.0.finishes.push(finishes);
         }
+    }
+
+    /// Whether the events [`Completed`](Event::Completed), [`Failed`](Event::Failed) and [`Retrying`](Event::Retrying) come, for jobs
+    /// finished from now on. Without it, which is the default, they cost nothing.
+    pub fn report_outcomes(&self, report: bool) {
+        self.handle.0.finishes.outcomes.store(report, Ordering::Relaxed);
     }
 
     /// Messages of this worker, and who else is there.

@@ -106,7 +106,7 @@ async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
     }
     let mut end = OnDrop(worker, fence, Finish::Stopped);
     end.2 = match work.await {
-        Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string()), Finish::Complete),
-        Err(error) => Finish::Fail(error.to_string()),
+        Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string().into()), Finish::Complete),
+        Err(error) => Finish::Fail(error.to_string().into()),
     };
 }

@@ -33,6 +33,7 @@ pub(super) struct Flight {
 impl Task {
     /// Moves what the program finished into the batch of the next round.
     pub(super) fn gather(&mut self) {
+        let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
         for (fence, finish, done) in self.finishes.take(MOST) {
             let Some(Held { job, told_to_stop }) = self.held.remove(&fence) else {
                 if let Some(done) = done {
@@ -49,7 +50,7 @@ impl Task {
                 }
                 (done, _) => done,
             };
-            if self.batch.finish(&job, stopped, finish, done) {
+            if self.batch.finish(&job, stopped, finish, done, report.as_ref()) {
                 job.end();
                 self.rooms.ended(job.priority());
             } else {

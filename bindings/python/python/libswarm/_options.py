@@ -10,7 +10,7 @@ from .errors import SwarmInvalidArgument
 
 #: Given in seconds here, in milliseconds to the core.
 _DURATIONS = frozenset(
-    {"lease", "timeout", "failed_ttl", "grace", "backoff_delay", "backoff_max", "healthy", "respawn_window", "ready_timeout"}
+    {"lease", "timeout", "failed_ttl", "stop_grace", "grace", "backoff_delay", "backoff_max", "healthy", "respawn_window", "ready_timeout"}
 )
 
 
@@ -38,6 +38,8 @@ class ConnectionOptions(TypedDict, total=False):
     tls_ca: str | os.PathLike[str]
     tls_cert: str | os.PathLike[str]
     tls_key: str | os.PathLike[str]
+    #: Whether the server's certificate is verified; True. Without, the connection is encrypted, but its other end may be anybody.
+    tls_verify: bool
     #: Replaces the cluster's name in the keys.
     prefix: str
     #: Seconds that a member may stay silent before its jobs go elsewhere; 15.
@@ -46,6 +48,8 @@ class ConnectionOptions(TypedDict, total=False):
     timeout: float
     #: Largest payload in bytes; 512 KiB.
     max_payload: int
+    #: Bytes of payloads submitted and not yet stored by Redis, 1 MiB to 4 GiB; 64 MiB. Beyond, adding fails with `SwarmBufferFull`.
+    max_pending_bytes: int
     #: What to do about a server that may evict keys; "refuse".
     eviction: Literal["refuse", "warn"]
     #: For people.
@@ -55,6 +59,8 @@ class ConnectionOptions(TypedDict, total=False):
     max_deaths: int
     #: Failed jobs kept in the cluster at most, the newest, 1 to 1,000,000; unless a member sets it, 10,000.
     failed_max: int
+    #: Bytes of failed jobs kept in the cluster at most, the newest, 1 MiB to 1 TiB; unless a member sets it, 256 MiB.
+    failed_max_bytes: int
     #: Seconds that they are kept, 1 s to 10 years; unless a member sets it, for ever.
     failed_ttl: float
 
@@ -76,6 +82,9 @@ class WorkerOptions(ConnectionOptions, total=False):
     rebalance: bool
     #: Jobs given but not yet taken up by the program, at most; 1,000.
     window: int
+    #: Seconds that a handler may take to stop once its job's timeout is over, 0.1 s to 1 day; 30. Then the job is retried elsewhere, and
+    #: the handler is stuck and keeps its slot until it returns.
+    stop_grace: float
     #: Whether a worker that lost its lease registers anew; True.
     rejoin: bool
     #: Where the jobs of this worker go when it leaves or is lost; "front".

@@ -10,6 +10,7 @@ from typing import ClassVar
 __all__ = [
     "SwarmAssignTimeout",
     "SwarmAuthFailed",
+    "SwarmBufferFull",
     "SwarmCancelled",
     "SwarmClosed",
     "SwarmError",
@@ -23,11 +24,15 @@ __all__ = [
     "SwarmLeaseLost",
     "SwarmMessagesDropped",
     "SwarmNotDurable",
+    "SwarmNotEnoughReplicas",
     "SwarmNotFound",
     "SwarmOutcomeUnknown",
     "SwarmPanic",
     "SwarmPermissionDenied",
+    "SwarmPersistenceFailed",
+    "SwarmProtectedMode",
     "SwarmProtocolVersion",
+    "SwarmProxyFailed",
     "SwarmReadOnlyReplica",
     "SwarmRunTimeout",
     "SwarmStaleFence",
@@ -36,6 +41,7 @@ __all__ = [
     "SwarmTimeout",
     "SwarmTls",
     "SwarmTooLarge",
+    "SwarmTooManyClients",
     "SwarmTotalTimeout",
     "SwarmUnavailable",
     "SwarmUnsupportedVersion",
@@ -246,3 +252,39 @@ class SwarmMessagesDropped(SwarmError):
     """Messages for this member were dropped, because it did not read its inbox or its program did not take them."""
 
     code, kind = 31, "MESSAGES_DROPPED"
+
+
+class SwarmTooManyClients(SwarmError):
+    """Redis, or a proxy before it, has as many clients as it allows."""
+
+    code, kind, retryable = 32, "TOO_MANY_CLIENTS", True
+
+
+class SwarmProtectedMode(SwarmError):
+    """Redis is in protected mode: it accepts clients of its own machine only."""
+
+    code, kind = 33, "PROTECTED_MODE"
+
+
+class SwarmPersistenceFailed(SwarmError):
+    """Redis refuses writes because it cannot save its data to disk."""
+
+    code, kind, retryable = 34, "PERSISTENCE_FAILED", True
+
+
+class SwarmNotEnoughReplicas(SwarmError):
+    """Redis refuses writes because too few replicas are in reach."""
+
+    code, kind, retryable = 35, "NOT_ENOUGH_REPLICAS", True
+
+
+class SwarmProxyFailed(SwarmError):
+    """A proxy before Redis answered with an error of its own."""
+
+    code, kind, retryable = 36, "PROXY_FAILED", True
+
+
+class SwarmBufferFull(SwarmError):
+    """This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added."""
+
+    code, kind, retryable = 37, "BUFFER_FULL", True

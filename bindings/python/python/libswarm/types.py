@@ -102,6 +102,8 @@ class Health:
     heard: int
     #: Messages for it that were dropped, as it has learnt.
     dropped: int
+    #: Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a worker).
+    stuck: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class JobInfo:
     reason: str
     #: The error text of a failed job, or "".
     error: str
+    #: Where a failed job failed, as its handler's language shows it, or "".
+    traceback: str
     #: When it failed.
     failed_at: float | None
 

@@ -2,7 +2,7 @@
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, held, delayed, parked, failed), cursor ('' = from the start), how many | 'counts' | 'members',
 --       cursor
--- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms}, or '' if there is none |
+-- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is none |
 --       {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or ''} | {cursor, {inc, ms until its lease ends, held, credit, name, value, ...}, ...}
 local X = extras()
 local keys = X.keys
@@ -11,7 +11,7 @@ local function describe(id)
   local failed = call('HGET', FAILED, id)
   if failed then
     local entry = cmsgpack.unpack(failed)
-    return { id, 'failed', entry[5], '', 0, '', entry[1], entry[2], entry[3] }
+    return { id, 'failed', entry[5], '', 0, '', entry[1], entry[2], entry[3], entry[6] or '' }
   end
   local owner, record = call('HGET', OWNER, id), call('HGET', JOBS, id)
   if not owner and not record then
@@ -29,7 +29,7 @@ local function describe(id)
       state = 'parked'
     end
   end
-  return { id, state, record or '', owner or '', due, call('HGET', keys.progress, id) or '', '', '', 0 }
+  return { id, state, record or '', owner or '', due, call('HGET', keys.progress, id) or '', '', '', 0, '' }
 end
 
 -- Members of a sorted set from an offset on, and the next offset.

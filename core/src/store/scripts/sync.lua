@@ -5,10 +5,10 @@
 --       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
 --       tasks it takes from now on (msgpack, or ''; its credit is dropped with them)
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
---       {'f', reason, text} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result, those before the ones
+--       {'f', reason, text, traceback} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result, those before the ones
 --       with details have the resources and nothing else to see to. An upper-case letter
 --       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member it is tied to, 1 if it has
---       timeouts, 1 if it is a suspect}, {'T', pause in ms, text} fail this attempt
+--       timeouts, 1 if it is a suspect}, {'T', pause in ms, text, traceback} fail this attempt
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
 --       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
@@ -175,14 +175,14 @@ local function end_jobs(ids, wanted, details, resources, owners)
       elseif not record then
         -- Altered by hand: there is nothing to end.
       elseif detail[1] == 'f' then
-        fail(job.id, record, detail[2], detail[3], false)
+        fail(job.id, record, detail[2], detail[3], false, detail[4])
       else
         local extra = extras().of(record)
         if job.how == 't' then
-          extras().retry(job.id, record, extra, detail[2], detail[3])
+          extras().retry(job.id, record, extra, detail[2], detail[3], detail[4])
         elseif job.how == 'f' then
           extras().forget_progress({ job.id })
-          fail(job.id, record, detail[2], detail[3], false)
+          fail(job.id, record, detail[2], detail[3], false, detail[4])
         else
           extras().left(job.id, extra, front)
         end

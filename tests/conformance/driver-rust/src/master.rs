@@ -217,6 +217,15 @@ pub fn describe(event: &Event) -> Answer {
                 .with_list("headers", job.headers().map(|(name, value)| format!("{name}={value}")));
             answer.with_payload(&job.payload)
         }
+        Event::Completed { job } => answer.with("event", "completed").with("id", &job.id).with("fence", job.fence),
+        Event::Failed { job, error } => {
+            let answer = answer.with("event", "failed").with("id", &job.id).with("fence", job.fence);
+            answer.with("message", &error.message).with("traceback", &error.traceback)
+        }
+        Event::Retrying { job, error, delay } => {
+            let answer = answer.with("event", "retrying").with("id", &job.id).with("fence", job.fence);
+            answer.with("message", &error.message).with("traceback", &error.traceback).with("delay", delay.as_millis())
+        }
         Event::Delete { job, reason } => {
             let reason = match reason {
                 DeleteReason::Deleted => "deleted",

@@ -99,9 +99,9 @@ impl WorkerDriver {
                 Ok(None) | Err(_) => Answer::ok().with("event", "none"),
             }),
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
-            "fail" => self.finish(command, Finish::Fail(command.text("message")?.to_owned())).await,
-            "fail_for_good" => self.finish(command, Finish::FailForGood(command.text("message")?.to_owned())).await,
-            "retry" => self.finish(command, Finish::Retry(command.text("message")?.to_owned(), command.time("after")?)).await,
+            "fail" => self.finish(command, Finish::Fail(command.text("message")?.into())).await,
+            "fail_for_good" => self.finish(command, Finish::FailForGood(command.text("message")?.into())).await,
+            "retry" => self.finish(command, Finish::Retry(command.text("message")?.into(), command.time("after")?)).await,
             "progress" => {
                 worker.progress(command.number("fence")?, command.payload()?.bytes)?;
                 Ok(Answer::ok())
@@ -172,6 +172,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 shared.journal.note("close", &[("incarnation", &shared.worker.incarnation())]);
                 shared.counts.closed.fetch_add(1, Relaxed);
             }
+            Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {}
             Event::Error(_) | Event::Message(_) | Event::Kill { .. } | Event::Member { .. } => {}
         }
         // The other behaviours may see more jobs than anyone will ask about.

@@ -281,10 +281,10 @@
   end
 
   -- An attempt failed: the job runs again after a pause in ms, or is failed if it has no retry left.
-  function X.retry(id, record, extra, pause, message)
+  function X.retry(id, record, extra, pause, message, traceback)
     if extra.failed >= extra.n then
       call('HDEL', PROGRESS, id)
-      return fail(id, record, 'failed', message, false)
+      return fail(id, record, 'failed', message, false, traceback)
     end
     record = X.with_failed(record, extra, extra.failed + 1)
     call('HSET', JOBS, id, record)

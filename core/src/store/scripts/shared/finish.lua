@@ -50,9 +50,9 @@ end
 
 local failed_here, failed_bounds = 0, nil
 
--- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it.
-local function fail(id, record, reason, text, held)
-  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, wall, deaths_of(record), record }))
+-- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it. `traceback`: where it failed, if known.
+local function fail(id, record, reason, text, held, traceback)
+  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, wall, deaths_of(record), record, traceback or '' }))
   -- In the order of their failing, though many fail in one millisecond.
   failed_here = failed_here + 1
   call('ZADD', FAILED_AT, now + micros % 1000 / 1000 + failed_here / 1000, id)

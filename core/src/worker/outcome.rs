@@ -1,0 +1,44 @@
+//! Outcomes of executions, as the log and the program are told them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Done;
+use crate::event::{Reported, Told};
+use crate::job::{JobData, JobError};
+use crate::member::Shared;
+
+/// The target of records about jobs, the same for every language.
+const TARGET: &str = "libswarm::jobs";
+
+/// Logs that an execution failed. `retry`: the pause before the next one, or `None` if none follows.
+pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duration>) {
+    let task = if job.task().is_empty() { String::new() } else { format!(" of task `{}`", job.task()) };
+    let (id, attempt, message) = (&job.id, job.attempt(), &error.message);
+    let traceback = if error.traceback.is_empty() { String::new() } else { format!("\n{}", error.traceback.trim_end()) };
+    match retry {
+        Some(pause) => {
+            let pause = pause.as_millis();
+            tracing::warn!(
+                target: TARGET,
+                "job `{id}`{task} failed at attempt {attempt}, next try in {pause} ms: {message}{traceback}"
+            );
+        }
+        None => {
+            tracing::error!(target: TARGET, "job `{id}`{task} failed at attempt {attempt}, no next try: {message}{traceback}")
+        }
+    }
+}
+
+/// Has the program told of an outcome as soon as Redis has accepted it, and `done` after that.
+pub(super) fn reporting(shared: &Arc<Shared>, job: &Arc<JobData>, outcome: Reported, done: Option<Done<()>>) -> Done<()> {
+    let (shared, job) = (shared.clone(), job.clone());
+    Box::new(move |result| {
+        if result.is_ok() {
+            shared.events.push([Told::Outcome(job, outcome)]);
+        }
+        if let Some(done) = done {
+            done(result);
+        }
+    })
+}

@@ -1,0 +1,133 @@
+//! What is kept, told and logged of executions that fail.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use libswarm::log::{LogRecord, set_sink};
+use libswarm::{Event, Finish, Job, JobError, JobState, MAX_TRACEBACK, Master, NewJob, Outcome, Payload, Worker};
+use support::{Redis, next_event, next_job, soon};
+use tokio::runtime::Handle;
+
+fn started(redis: &Redis) -> (Master, Worker) {
+    (Master::start(redis.options(), &Handle::current()).unwrap(), Worker::start(redis.options(), &Handle::current()).unwrap())
+}
+
+/// What is logged of the job with this id, once it is.
+async fn logged(id: &str) -> LogRecord {
+    static RECORDS: OnceLock<&'static Mutex<Vec<LogRecord>>> = OnceLock::new();
+    let records = *RECORDS.get_or_init(|| {
+        let records: &'static Mutex<Vec<LogRecord>> = Box::leak(Box::default());
+        set_sink(2, Some(Box::new(|record: &LogRecord| records.lock().unwrap().push(record.clone())))).unwrap();
+        records
+    });
+    let name = format!("job `{id}`");
+    soon("a record", async {
+        loop {
+            if let Some(record) = records.lock().unwrap().iter().find(|record| record.message.contains(&name)) {
+                return record.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_end_of_a_long_traceback_is_kept_with_the_failed_job() {
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    master.add(NewJob::json(&1).unwrap().id("deep").result(true)).await.unwrap();
+    let traceback = format!("{}last line", "é".repeat(MAX_TRACEBACK));
+    next_job(&worker).await.fail(JobError::new("broken", traceback.clone())).await.unwrap();
+    let job = soon("the job", master.job("deep")).await.unwrap().unwrap();
+    assert_eq!((job.state, &*job.error), (JobState::Failed, "broken"));
+    assert!(job.traceback.len() <= MAX_TRACEBACK && job.traceback.len() > MAX_TRACEBACK - 4, "{}", job.traceback.len());
+    assert!(traceback.ends_with(&job.traceback));
+    let listed = soon("the failed", master.jobs(JobState::Failed, None, 10)).await.unwrap().jobs;
+    assert_eq!(listed[0].traceback, job.traceback);
+    // Whoever awaits it gets the message only.
+    let outcome = soon("the outcome", master.result("deep")).await.unwrap();
+    assert!(matches!(outcome, Outcome::Failed(failure) if failure.message == "broken"));
+}
+
+#[tokio::test]
+async fn a_traceback_of_the_last_attempt_is_kept() {
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    master.add(NewJob::json(&1).unwrap().id("twice").retries(1)).await.unwrap();
+    let first = next_job(&worker).await;
+    first.retry(JobError::new("one", "at one"), Duration::ZERO).await.unwrap();
+    next_job(&worker).await.retry(JobError::new("two", "at two"), Duration::ZERO).await.unwrap();
+    let job = soon("the job", master.job("twice")).await.unwrap().unwrap();
+    assert_eq!((&*job.error, &*job.traceback), ("two", "at two"));
+}
+
+#[tokio::test]
+async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    let run = async |id: &str, finish: fn() -> Finish| {
+        master.add(NewJob::json(&1).unwrap().id(id).retries(u32::from(id == "again"))).await.unwrap();
+        let job = next_job(&worker).await;
+        worker.finish(job.fence, finish(), None);
+        job
+    };
+    let told = |job: Job, what: &'static str| {
+        let worker = worker.clone();
+        async move {
+            next_event(&worker, what, |event| match event {
+                Event::Completed { job } => Some((job.fence, "completed".to_owned())),
+                Event::Failed { job, error } => Some((job.fence, format!("failed {error} {}", error.traceback))),
+                Event::Retrying { job, error, delay } => Some((job.fence, format!("retrying {error} {}", delay.as_millis()))),
+                _ => None,
+            })
+            .await
+            .eq(&(job.fence, what.to_owned()))
+        }
+    };
+    // Not asked for: the next outcome told is of a later job.
+    run("silent", || Finish::Complete(Payload::default())).await;
+    soon("accepted", async {
+        while worker.health().ended < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    worker.report_outcomes(true);
+    let job = run("done", || Finish::Complete(Payload::default())).await;
+    assert!(told(job, "completed").await);
+    let job = run("bad", || Finish::Fail(JobError::new("no", "here"))).await;
+    assert!(told(job, "failed no here").await);
+    let job = run("again", || Finish::Retry("later".into(), Duration::from_secs(50))).await;
+    assert!(told(job, "retrying later 50000").await);
+    let job = run("released", || Finish::Release).await;
+    let again = next_job(&worker).await;
+    assert_eq!(again.id, job.id);
+    // A finish that Redis refuses is no outcome.
+    master.delete("released").await.unwrap();
+    next_event(&worker, "deletion", |event| matches!(event, Event::Delete { .. }).then_some(())).await;
+    worker.finish(again.fence, Finish::Complete(Payload::default()), None);
+    let job = run("last", || Finish::FailForGood("end".into())).await;
+    assert!(told(job, "failed end ").await);
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_with_all_there_is_to_know() {
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
+    worker.set_tasks(vec![String::new(), "mail".into()]).unwrap();
+    master.add(NewJob::json(&1).unwrap().id("logged-fail")).await.unwrap();
+    next_job(&worker).await.fail(JobError::new("ValueError: no", "Traceback:\n  line 3\n")).await.unwrap();
+    let record = logged("logged-fail").await;
+    assert_eq!((record.level, &*record.target), (1, "libswarm::jobs"));
+    assert_eq!(record.message, "job `logged-fail` failed at attempt 1, no next try: ValueError: no\nTraceback:\n  line 3");
+    master.add(NewJob::json(&1).unwrap().id("logged-retry").retries(1).task("mail")).await.unwrap();
+    next_job(&worker).await.retry("busy", Duration::from_millis(2500)).await.unwrap();
+    let record = logged("logged-retry").await;
+    assert_eq!((record.level, &*record.target), (2, "libswarm::jobs"));
+    assert_eq!(record.message, "job `logged-retry` of task `mail` failed at attempt 1, next try in 2500 ms: busy");
+}
