@@ -40,6 +40,11 @@ impl Ids {
         Ids(SmallRng::from_os_rng())
     }
 
+    #[cfg(test)]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Ids(SmallRng::seed_from_u64(seed))
+    }
+
     pub(crate) fn next(&mut self) -> String {
         let mut bytes = [0u8; 10];
         self.0.fill(&mut bytes);

@@ -142,7 +142,7 @@ pub(crate) fn after(id: &str) -> String {
     }
 }
 
-fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
+pub(super) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
     match kind {
         b"j" => {
             let mut jobs = Vec::new();

@@ -46,6 +46,9 @@ pub(crate) struct Store {
     keys: keys::Keys,
     link: Mutex<Option<Link>>,
     connected: AtomicBool,
+    /// Scripts of a test, in place of the real ones.
+    #[cfg(test)]
+    scripts: Option<&'static Scripts>,
 }
 
 #[derive(Clone)]
@@ -84,7 +87,14 @@ pub(crate) struct AddCall {
 impl Store {
     pub(crate) fn new(options: Arc<Options>) -> Self {
         let keys = keys::Keys::new(options.key_prefix());
-        Store { options, keys, link: Mutex::new(None), connected: AtomicBool::new(false) }
+        Store {
+            options,
+            keys,
+            link: Mutex::new(None),
+            connected: AtomicBool::new(false),
+            #[cfg(test)]
+            scripts: None,
+        }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -321,6 +331,8 @@ impl Store {
             Err(_) => return Err(Failed { maybe_executed: false, ..Failed::silent(&self.options.address, "INFO", limit) }),
         };
         let scripts = if server.script_flags { &*WITH_FLAGS } else { &*WITHOUT_FLAGS };
+        #[cfg(test)]
+        let scripts = self.scripts.unwrap_or(scripts);
         let link = Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) };
         *slot = Some(link.clone());
         self.connected.store(true, Ordering::Relaxed);
@@ -343,3 +355,8 @@ fn internal(error: Error) -> Failed {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod model;

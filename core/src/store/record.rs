@@ -320,11 +320,18 @@ impl<'a> Unpack<'a> {
     }
 
     pub(crate) fn array(&mut self) -> Result<usize> {
-        Ok(rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize)
+        let length = rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize;
+        self.fits(length)
     }
 
     pub(crate) fn map(&mut self) -> Result<usize> {
-        Ok(rmp::decode::read_map_len(&mut self.0).map_err(malformed)? as usize)
+        let length = rmp::decode::read_map_len(&mut self.0).map_err(malformed)? as usize;
+        self.fits(length)
+    }
+
+    /// A length that is only claimed reserves no memory: each item has a byte at least.
+    fn fits(&self, length: usize) -> Result<usize> {
+        if length > self.0.len() { Err(malformed("it ends early")) } else { Ok(length) }
     }
 
     pub(crate) fn integer(&mut self) -> Result<i64> {

@@ -59,6 +59,11 @@ impl Scripts {
     /// `flags`: the server knows script flags (Redis 7). Without, a write that frees comes first, after which the older
     /// servers let a script go on.
     pub(crate) fn new(flags: bool) -> Self {
+        Self::altered(flags, |source| source)
+    }
+
+    /// The same, with each source as `alter` makes it.
+    pub(crate) fn altered(flags: bool, alter: fn(String) -> String) -> Self {
         let script = |name, full: WhenFull, batch: &str, parts: &[&str]| {
             let head = match (full, flags) {
                 (WhenFull::Run, true) => "#!lua flags=allow-oom\n",
@@ -66,7 +71,7 @@ impl Scripts {
                 (WhenFull::Run, false) => "redis.call('ZREM', KEYS[7], '')\n",
                 (WhenFull::Refuse, false) => "",
             };
-            let source = format!("{head}local BATCH = '{batch}'\n{}", parts.concat());
+            let source = alter(format!("{head}local BATCH = '{batch}'\n{}", parts.concat()));
             let digest = Sha1::from(&source).digest().to_string();
             Script { name, source, digest }
         };

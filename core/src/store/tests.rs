@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../tests/support/server.rs"]
-mod server;
+pub(super) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;

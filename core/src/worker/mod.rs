@@ -1,7 +1,7 @@
 //! A worker as its program sees it: events out, finished jobs in.
 
 mod arrivals;
-mod batch;
+pub(crate) mod batch;
 mod intake;
 mod outcome;
 mod process;

@@ -159,9 +159,17 @@
     end)
   end
 
+  -- What ended in this call passes its resource on before another job asks for one: a job of the same id would be taken for the one that ended.
+  local function settle_resources()
+    if before_writing then
+      before_writing()
+    end
+  end
+
   -- Gives what can be given of new jobs, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are
   -- used up. Before, no job waited beside a member that could take it; so these need not stand in line first.
   function X.take_in(groups, count, front)
+    settle_resources()
     sequence = sequence + count
     remember('sequence', sequence)
     table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
@@ -209,6 +217,7 @@
 
   -- Waiting jobs for a member with this much credit: ids, records, and whether others are left that it could take.
   function X.take(member, credit)
+    settle_resources()
     local ids, records, budget = {}, {}, 2000
     local limit = math.min(credit, move_limit)
     repeat

@@ -1,0 +1,52 @@
+-- All that a cluster holds at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
+-- KEYS  meta
+-- Returns  records, owners, delayed with times, blocked, resources, failed, entries of the queues, tombstones, due entries, members, load of each
+--       task, counters, inboxes
+local call = redis.call
+local prefix = string.sub(KEYS[1], 1, -5)
+local function entries(key)
+  local kind = call('TYPE', key).ok
+  if kind == 'list' then
+    return call('LRANGE', key, 0, -1)
+  elseif kind == 'zset' then
+    return call('ZRANGE', key, 0, -1)
+  elseif kind == 'set' then
+    return call('SMEMBERS', key)
+  elseif kind == 'hash' then
+    return call('HGETALL', key)
+  end
+  return {}
+end
+local queues, loads, inboxes = {}, {}, {}
+for _, key in ipairs(call('KEYS', prefix .. 'ready:*')) do
+  queues[#queues + 1] = { string.sub(key, #prefix + 7), entries(key) }
+end
+for _, key in ipairs(call('KEYS', prefix .. 'load*')) do
+  loads[#loads + 1] = { string.sub(key, #prefix + 6), call('ZRANGE', key, 0, -1, 'WITHSCORES') }
+end
+for _, inc in ipairs(call('SMEMBERS', prefix .. 'members')) do
+  local inbox = prefix .. 'inbox:' .. inc
+  local sent = {}
+  for _, entry in ipairs(call('XRANGE', inbox, '-', '+')) do
+    for i = 1, #entry[2], 2 do
+      sent[#sent + 1] = { entry[2][i], entry[2][i + 1] }
+    end
+  end
+  call('XTRIM', inbox, 'MAXLEN', 0)
+  inboxes[#inboxes + 1] = { inc, sent }
+end
+local tombstones = entries(prefix .. 'ghosts')
+if call('TYPE', prefix .. 'ghosts').ok == 'set' then
+  local counted = {}
+  for _, id in ipairs(tombstones) do
+    counted[#counted + 1], counted[#counted + 2] = id, 1
+  end
+  tombstones = counted
+end
+return {
+  call('HGETALL', prefix .. 'jobs'), call('HGETALL', prefix .. 'owner'), call('ZRANGE', prefix .. 'delayed', 0, -1, 'WITHSCORES'),
+  call('SMEMBERS', prefix .. 'parked'), call('HGETALL', prefix .. 'resources'), call('ZRANGE', prefix .. 'failed_at', 0, -1), queues,
+  tombstones, call('ZRANGE', prefix .. 'due', 0, -1, 'WITHSCORES'), call('SMEMBERS', prefix .. 'members'), loads,
+  call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'deaths', 'retries', 'revived', 'now', 'grace', 'offset'), inboxes,
+  call('HKEYS', prefix .. 'results'),
+}
