@@ -89,7 +89,6 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 for _ in 0..unpack.array()? {
                     match unpack.integer()? {
                         0 => return Err(odd("sync")),
-                        0 => return Err(odd("sync")),
                         position if position > 0 => stale.push(position as usize - 1),
                         position => deleted.push(position.unsigned_abs() as usize - 1),
                     }
