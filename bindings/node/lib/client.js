@@ -3,21 +3,38 @@
 
 const { classes } = require("./errors.js");
 
-/** The options of the core that lead to the same server, as the same user, with the same database. */
-function readClient(client) {
-  const options = client.options ?? {};
-  const read = client.isCluster && Array.isArray(client.startupNodes) ? ioredisCluster
-    : "lazyConnect" in options || "sentinels" in options ? (options.sentinels?.length ? ioredisSentinel : ioredis)
-    : client.connection_options || client.connectionOption ? nodeRedis
-    : client.options ? redis
-    : undefined;
-  const found = read?.(client);
-  if (!found) {
-    throw new classes.InvalidArgumentError(
-      "the option client is no client of node_redis, redis or ioredis; give url, or host and port, instead",
-    );
-  }
-  return found;
+/**
+ * The options of the core that lead to the same server, as the same user, with the same database. `option` is the name under which the
+ * user gave the client.
+ */
+function readClient(client, option = "client") {
+  const found = reader(client)?.(client);
+  if (found) return found;
+  throw new classes.InvalidArgumentError(
+    `the address of the client given as \`${option}\` cannot be found: clients of node_redis, redis (not its clusters, pools and Sentinels) and ioredis are read; `
+    + "otherwise give url, or host and port, instead",
+  );
+}
+
+/** What reads a client of this kind. No address is guessed: a client that is misread would lead to another server. */
+function reader(client) {
+  if (client === null || (typeof client !== "object" && typeof client !== "function")) return undefined;
+  const { options } = client;
+  if (Array.isArray(client.startupNodes)) return ioredisCluster;
+  if (isObject(options) && ("lazyConnect" in options || "sentinels" in options)) return options.sentinels?.length ? ioredisSentinel : ioredis;
+  if ("selected_db" in client || client.connection_options || client.connectionOption) return nodeRedis;
+  // Created without options, it has none, and is for the default server.
+  if ("isOpen" in client && "isReady" in client && (options === undefined || isObject(options)) && !isSentinel(client)) return redis;
+  return undefined;
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null;
+}
+
+/** A client of redis 5 that asks Sentinels keeps its options to itself. */
+function isSentinel(client) {
+  return typeof client.getMasterNode === "function" || typeof client.getSentinelNode === "function";
 }
 
 /** ioredis with one server. */
@@ -45,28 +62,48 @@ function ioredisSentinel({ options }) {
 
 /** ioredis with a Redis Cluster. */
 function ioredisCluster({ startupNodes, options }) {
-  const nodes = startupNodes.map((node) => (typeof node === "object" ? `${node.host}:${node.port ?? 6379}` : String(node)));
   const { username, password, tls: secure } = options?.redisOptions ?? {};
-  return { nodes, ...credentials(username, password), ...tls(secure) };
+  return { nodes: startupNodes.map(nodeOf), ...credentials(username, password ?? options?.password), ...tls(secure) };
 }
 
-/** node_redis up to version 3. */
+/** A node as ioredis takes it: an object, a port, `host:port` or a url. */
+function nodeOf(node) {
+  if (isObject(node)) return `${node.host ?? "127.0.0.1"}:${node.port ?? 6379}`;
+  if (typeof node === "number" || /^\d+$/.test(node)) return `127.0.0.1:${node}`;
+  const text = String(node);
+  if (!text.includes("://")) return text.includes(":") ? text : `${text}:6379`;
+  const { hostname, port } = new URL(text);
+  return `${hostname || "127.0.0.1"}:${port || 6379}`;
+}
+
+/** node_redis up to version 3. Nothing, if it was made of a stream whose end is not known. */
 function nodeRedis(client) {
   const used = client.connection_options ?? client.connectionOption ?? {};
   const options = client.options ?? {};
+  const stream = client.stream ?? {};
   const [, host, port] = /^(.*):(\d+)$/.exec(client.address ?? "") ?? [];
-  const path = used.path ?? options.path;
+  // Up to 0.11 the path of a socket is the port.
+  const path = used.path ?? options.path ?? (isPath(client.port) ? client.port : undefined);
+  const where = path ? { socket: path } : {
+    host: used.host ?? client.host ?? host ?? stream.remoteAddress,
+    port: used.port ?? client.port ?? port ?? stream.remotePort,
+  };
+  if (!path && (where.host === undefined || where.port === undefined)) return undefined;
   return {
-    ...(path ? { socket: path } : { host: used.host ?? client.host ?? host, port: used.port ?? client.port ?? port }),
-    db: client.selected_db ?? options.db,
+    ...where,
+    db: client.selected_db ?? options.db ?? undefined,
     ...credentials(options.user, client.auth_pass ?? options.auth_pass ?? options.password),
     ...tls(options.tls),
   };
 }
 
+function isPath(port) {
+  return typeof port === "string" && port.includes("/");
+}
+
 /** redis from version 4. */
 function redis(client) {
-  const { options } = client;
+  const options = client.options ?? {};
   const { host, port, path, tls: secure } = options.socket ?? {};
   return {
     // Already parsed into the rest by most versions, which then have the last word.

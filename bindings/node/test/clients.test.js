@@ -4,14 +4,72 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const ioredis = require("ioredis");
+const redis08 = require("redis08");
+const redis09 = require("redis09");
+const redis010 = require("redis010");
+const redis012 = require("redis012");
+const redis2 = require("redis2");
 const redis3 = require("redis3");
 const redis4 = require("redis4");
 const redis5 = require("redis5");
 const readClient = require("../lib/client.js");
-const { Cluster, RedisServer, atEnd, collect, until } = require("./support.js");
+const { Cluster, RedisServer, assemblage, atEnd, collect, until } = require("./support.js");
 
 /** The options found, without those that are left open. */
 const found = (client) => Object.fromEntries(Object.entries(readClient(client)).filter(([, value]) => value !== undefined));
+
+for (const [name, redis] of [["0.8", redis08], ["0.9", redis09], ["0.10", redis010], ["0.12", redis012], ["2", redis2]]) {
+  test(`clients of node_redis ${name}`, async (t) => {
+    const server = await RedisServer.start(t, "--requirepass", "secret");
+    const make = (...args) => {
+      const client = redis.createClient(...args).on("error", () => {});
+      atEnd(t, () => {
+        // They connect again for ever else.
+        client.closing = true;
+        client.stream.destroy();
+      });
+      return client;
+    };
+    const { port } = server;
+    const client = make(port, "127.0.0.1", { auth_pass: "secret" });
+    client.auth("secret");
+    await new Promise((resolve, reject) => client.select(3, (error) => (error ? reject(error) : resolve())));
+    assert.deepEqual(found(client), { host: "127.0.0.1", port, db: 3, password: "secret" });
+    assert.deepEqual(found(make(server.socket)), { socket: server.socket });
+    // Nothing is said of the port or the host: theirs are known all the same.
+    assert.deepEqual(found(make()), { host: "127.0.0.1", port: 6379 });
+
+    const cluster = new Cluster(t, { url: undefined, client });
+    const jobs = collect(cluster.worker());
+    await cluster.master().addJob({ n: 1 });
+    await until(() => jobs.length === 1, "the job arrives");
+  });
+}
+
+test("a client made of a stream", async (t) => {
+  const server = await RedisServer.start(t);
+  const stream = require("node:net").connect(server.port, "127.0.0.1");
+  const client = new redis08.RedisClient(stream, {});
+  atEnd(t, () => {
+    client.closing = true;
+    stream.destroy();
+  });
+  assert.throws(() => readClient(client), { code: "SWARM_INVALID_ARGUMENT" });
+  await until(() => client.ready, "connected");
+  assert.deepEqual(found(client), { host: "127.0.0.1", port: server.port });
+});
+
+test("a client whose address cannot be found is an error that names the option, and no default is taken for it", () => {
+  const some = [
+    {}, { options: {} }, { host: "h", port: 1 }, 5, "redis://h", [], () => {}, { options: null, selected_db: null }, { connection_options: {} },
+    redis4.createCluster({ rootNodes: [{ url: "redis://h:1" }] }), redis5.createCluster({ rootNodes: [{ url: "redis://h:1" }] }),
+    redis5.createClientPool({ url: "redis://h:1" }), redis5.createSentinel({ name: "main", sentinelRootNodes: [{ host: "s", port: 1 }] }),
+  ];
+  for (const client of some) {
+    assert.throws(() => assemblage.createMaster("x", { client }), { code: "SWARM_INVALID_ARGUMENT", message: /`client`/ });
+    assert.throws(() => readClient(client, "subscriber"), { code: "SWARM_INVALID_ARGUMENT", message: /`subscriber`/ });
+  }
+});
 
 test("clients of node_redis 3", async (t) => {
   const make = (...args) => {
@@ -50,6 +108,11 @@ test("clients of ioredis", () => {
   });
   const cluster = new ioredis.Cluster([{ host: "a", port: 1 }], { ...lazy, redisOptions: { password: "p", tls: {} } });
   assert.deepEqual(found(cluster), { nodes: ["a:1"], password: "p", tls: true });
+  const forms = new ioredis.Cluster(["redis://a:5", 6000, "b:7", "c", { port: 3 }, { host: "d" }], lazy);
+  assert.deepEqual(found(forms), { nodes: ["a:5", "127.0.0.1:6000", "b:7", "c:6379", "127.0.0.1:3", "d:6379"] });
+  // As made by versions 1 to 3, which do not say that they are clusters.
+  const old = { startupNodes: [{ host: "h", port: 1 }, "redis://j:5"], connectionPool: {}, options: { lazyConnect: true, redisOptions: { password: "x" } } };
+  assert.deepEqual(found(old), { nodes: ["h:1", "j:5"], password: "x" });
 });
 
 test("a given client leads to its server, and is not used, changed or closed", async (t) => {
