@@ -1,9 +1,15 @@
 "use strict";
 // Where all processes meet: a Redis server, and in it the cluster that the option names. Spawned processes learn both from their environment.
 
+const readClient = require("../lib/client.js");
+const { classes } = require("../lib/errors.js");
+
 /** Names the cluster for the processes that are spawned. */
 const CLUSTER = "CLUSTR_NODE_CLUSTER";
 const URL = "SWARM_REDIS_URL";
+
+/** The same for an address that is no url, as JSON. */
+const ADDRESS = "CLUSTR_NODE_REDIS";
 
 /** How long a silent process counts as there, in milliseconds. */
 const LEASE = 15_000;
@@ -11,14 +17,38 @@ const LEASE = 15_000;
 /** The cluster, the options of its members, and what the environment of spawned processes is told of it. */
 function addressOf({ redis, cluster, publisher, subscriber, lease }) {
   const name = String(cluster ?? process.env[CLUSTER] ?? "clustr-node");
-  const client = publisher ?? subscriber;
-  const where = typeof redis === "string" ? { url: redis }
+  const given = typeof redis === "string" ? { url: redis }
     : redis ? { ...redis }
-    : client ? { client }
-    : process.env[URL] ? { url: process.env[URL] }
-    : { host: "127.0.0.1" };
-  const env = { [CLUSTER]: name, ...(where.url && { [URL]: where.url }) };
+    : addressOfClient(publisher, "publisher") ?? addressOfClient(subscriber, "subscriber");
+  const where = given ?? inherited() ?? { host: "127.0.0.1" };
+  const env = { [CLUSTER]: name, ...(given && { [ADDRESS]: addressText(given) }), ...(where.url && { [URL]: where.url }) };
   return { cluster: name, options: { lease: lease ?? LEASE, ...where }, env };
+}
+
+/** Where a client is connected to. It is named as the program gave it, should its address not be found. */
+function addressOfClient(client, option) {
+  if (client === undefined || client === null) return undefined;
+  readClient(client, option);
+  return { client };
+}
+
+/** The address that this process was spawned with, or that its environment has. */
+function inherited() {
+  const { [ADDRESS]: text, [URL]: url } = process.env;
+  if (text) {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new classes.InvalidArgumentError(`the environment variable ${ADDRESS} is no JSON of options`, { cause });
+    }
+  }
+  return url ? { url } : undefined;
+}
+
+/** An address as it travels to spawned processes. */
+function addressText(given) {
+  const { client, ...options } = given;
+  return JSON.stringify({ ...(client && readClient(client)), ...options });
 }
 
 module.exports = addressOf;

@@ -7,10 +7,10 @@ const NUMBER = /^(0x[0-9a-f]+|[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?)$/i;
 
 /** Options by name: `--x=5`, `--x 5`, `--flag`, `--no-flag`, `-f`. What looks like a number is one; a name given twice has an array. */
 function parse(argv) {
-  const options = {};
+  const options = new Map();
   const set = (name, text) => {
     const value = typeof text === "string" && NUMBER.test(text) ? Number(text) : text;
-    options[name] = Object.hasOwn(options, name) ? [].concat(options[name], value) : value;
+    options.set(name, options.has(name) ? [].concat(options.get(name), value) : value);
   };
   for (let i = 0; i < argv.length && argv[i] !== "--"; i++) {
     const [, dashes, name, value] = /^(--?)([^-=][^=]*)(?:=([^]*))?$/.exec(argv[i]) ?? [];
@@ -21,7 +21,7 @@ function parse(argv) {
     else if (next === undefined || next.startsWith("-")) set(name, true);
     else set(name, next === "true" || next === "false" ? next === "true" : next), i++;
   }
-  return options;
+  return Object.fromEntries(options);
 }
 
 /** Those that go on to spawned processes, and to theirs. */

@@ -1,6 +1,7 @@
 "use strict";
 // The first process of the cluster: knows who is there, and reloads those that it has spawned.
 
+const os = require("node:os");
 const { call } = require("../lib/callbacks.js");
 const Part = require("./part.js");
 
@@ -13,9 +14,14 @@ const RELOAD_LIMIT = 30_000;
 const TERMINATED = 15;
 const RELOADED = 1;
 
+/** This machine, as members name it: processes are named by pid on one machine. */
+const HOST = os.hostname();
+
 class Master extends Part {
   constructor(config) {
     super("master", config, GROUP);
+    /** Pids by group, as members are registered; `clusterInfo` shows them. */
+    this._groups = new Map();
     this.clusterInfo = {};
     this.workerConfigs = [];
     this.onClusterStarted = (callback) => void (this._onStarted = callback);
@@ -29,10 +35,8 @@ class Master extends Part {
     this._waits = new Map();
     this._reloading = null;
     this._reloadAgain = false;
-    /** This machine, as members name it. */
-    this._host = undefined;
     this._member.on("member", (change, { pid, host }) => {
-      if (change !== "joined" && host === this._host) this._forget(pid);
+      if (change !== "joined" && host === HOST) this._forget(pid);
     });
     this._exitOnKill();
     process.on("SIGTERM", () => this.close(TERMINATED));
@@ -57,16 +61,20 @@ class Master extends Part {
   }
 
   _hears(channel, { meta }, message) {
-    if (channel === "registration") this._register(meta, message.from.host);
+    if (channel === "registration") this._register(meta, message.from);
     else if (channel === "clusterInfo") this._reply(message, { meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
   }
 
-  _register({ pid, group }, host) {
-    // Processes are named by pid on one machine.
-    this._host = host;
-    const pids = (this.clusterInfo[group] ??= []);
+  /** Nobody registers another, who would stay for ever. */
+  _register({ pid, group }, from) {
+    if (pid !== from.pid || group !== from.group || from.host !== HOST) {
+      this.log(`info - masterModule - ignored a registration of ${pid} by ${from.pid} of ${from.group} on ${from.host}`);
+      return;
+    }
+    const pids = this._groups.get(group) ?? [];
     if (pids.includes(pid)) return;
-    pids.push(pid);
+    this._groups.set(group, [...pids, pid]);
+    this._show();
     this.emit("workerRegistered", pid);
     const id = this._supervisor?.list().find((info) => info.pid === pid)?.id;
     this.log(`info - masterModule - onWorkerRegistered - ${JSON.stringify({ pid, group, workerCount: this._ids.size })}`);
@@ -84,11 +92,17 @@ class Master extends Part {
   }
 
   _forget(pid) {
-    for (const [group, pids] of Object.entries(this.clusterInfo)) {
+    for (const [group, pids] of this._groups) {
       const left = pids.filter((each) => each !== pid);
-      if (left.length > 0) this.clusterInfo[group] = left;
-      else delete this.clusterInfo[group];
+      if (left.length > 0) this._groups.set(group, left);
+      else this._groups.delete(group);
     }
+    this._show();
+  }
+
+  /** Own properties, whatever the names of the groups are. */
+  _show() {
+    this.clusterInfo = Object.fromEntries(Array.from(this._groups, ([group, pids]) => [group, [...pids]]));
   }
 
   _exited({ id, pid, respawn }) {
@@ -113,7 +127,7 @@ class Master extends Part {
   }
 
   async _reloadAll() {
-    const registered = new Set(Object.values(this.clusterInfo).flat());
+    const registered = new Set([...this._groups.values()].flat());
     const processes = this._supervisor?.list().filter(({ pid }) => registered.has(pid)).reverse() ?? [];
     for (const { id, pid } of processes) {
       if (this._ending !== null) return;

@@ -7,6 +7,7 @@ const { createSupervisor, createWorker } = require("../index.js");
 const { call } = require("../lib/callbacks.js");
 const addressOf = require("./address.js");
 const { bubbling, commandOf, parse } = require("./argv.js");
+const { Messages } = require("./messages.js");
 
 /** Time between two workers of a reload, and before a registration, in milliseconds. */
 const RELOAD_DELAY = 500;
@@ -32,7 +33,9 @@ class Part extends EventEmitter {
   constructor(type, config, group) {
     super();
     const options = parse(process.argv.slice(2));
-    this.config = { ...config };
+    this.config = { reloadDelay: RELOAD_DELAY, ...config, group };
+    // Whatever is no time to wait, 0 too, is the default.
+    this.config.reloadDelay ||= RELOAD_DELAY;
     this.stats = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
     this.pid = process.pid;
     this.logger = this.config.logger ?? console.log;
@@ -42,7 +45,7 @@ class Part extends EventEmitter {
     this._type = type;
     this._group = group;
     this._options = options;
-    this._reloadDelay = this.config.reloadDelay || RELOAD_DELAY;
+    this._reloadDelay = this.config.reloadDelay;
     this._listeners = { public: [], private: [], group: [] };
     this._confirmations = [];
     this._kill = (done) => done();
@@ -53,6 +56,7 @@ class Part extends EventEmitter {
     this._env = env;
     // A worker without a handler: it is given nothing, and keeps the process alive.
     this._member = createWorker(cluster, { ...address, group, name: type });
+    this._messages = new Messages(this._member);
     this._member.on("error", (error) => this._complain(error));
     this._member.on("message", (message) => this._heard(message));
     this._member.on("kill", () => this.stats.onMessage++);
@@ -166,7 +170,11 @@ class Part extends EventEmitter {
     const supervisor = createSupervisor({ grace: this._grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
     supervisor.on("line", ({ line, stream }) => console[stream === "stdout" ? "log" : "error"](String(line)));
     supervisor.on("exited", (exit) => {
-      if (exit.respawn !== null) this.stats.respawnChildProcess++;
+      if (exit.respawn !== null) {
+        // A respawn is a spawn, too.
+        this.stats.spawnChildProcess++;
+        this.stats.respawnChildProcess++;
+      }
       this.log(`info - ${this._type}Module - ${exit.name} ${exit.pid} ${exit.message}`);
       this._exited(exit);
     });
@@ -183,10 +191,11 @@ class Part extends EventEmitter {
   }
 
   _send(to, channel, data, options) {
-    return this._member.send(to, { channel, meta: { pid: this.pid, group: this._group }, data }, options);
+    return this._messages.send(to, { channel, meta: { pid: this.pid, group: this._group }, data }, options);
   }
 
   _reply(message, payload) {
+    if (!message.wantsReply) return;
     try {
       message.reply(payload);
     } catch (error) {
@@ -195,7 +204,9 @@ class Part extends EventEmitter {
   }
 
   _heard(message) {
-    const { channel, meta, data } = message.payload ?? {};
+    const read = this._messages.read(message);
+    if (read === undefined) return;
+    const { channel, meta, data } = read;
     this.stats.onMessage++;
     switch (channel) {
       case "public":

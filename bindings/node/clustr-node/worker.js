@@ -2,6 +2,7 @@
 // A process of the cluster.
 
 const { call } = require("../lib/callbacks.js");
+const { infoOf } = require("./messages.js");
 const Part = require("./part.js");
 
 /** How long the master has to say who is there, in milliseconds. */
@@ -18,9 +19,8 @@ class Worker extends Part {
     if (!config?.group) throw new Error("group name is missing");
     super("worker", config, String(config.group));
     this.masterPid = this._options["cluster-master-pid"];
-    for (const [name, value] of Object.entries(this._options)) {
-      if (!name.startsWith("cluster-")) this.config[name] = value;
-    }
+    const own = Object.entries(this._options).filter(([name]) => !name.startsWith("cluster-"));
+    this.config = { ...this.config, ...Object.fromEntries(own) };
     this._exitOnKill();
     // Its supervisor's way to end it; alone it ends at once, as any program.
     if (process.env.SWARM_SUPERVISOR_PID === String(process.ppid)) process.on("SIGTERM", () => this._killed(TERMINATED));
@@ -58,9 +58,10 @@ class Worker extends Part {
   /** Asks the master who is registered: `callback({ meta, data })`, data being lists of pids by group. */
   emitClusterInfo(callback) {
     this._toMaster("clusterInfo", null, { request: INFO_LIMIT })
-      .then(({ replies: [reply] }) => {
-        if (reply === undefined) throw new Error("the master does not say who is there");
-        call(callback, reply.payload);
+      .then(({ replies }) => {
+        const info = replies.map(({ payload }) => infoOf(payload)).find((each) => each !== undefined);
+        if (info === undefined) throw new Error("the master does not say who is there");
+        call(callback, info);
       })
       .catch((error) => this._complain(error));
   }

@@ -6,7 +6,8 @@ const { readFileSync } = require("node:fs");
 const { randomBytes } = require("node:crypto");
 const path = require("node:path");
 const { test } = require("node:test");
-const { Program, RedisServer, until, url } = require("../support.js");
+const { Program, RedisServer, assemblage, atEnd, until, url } = require("../support.js");
+const { Shapes } = require("../shapes.js");
 const { Master, Worker } = require("../../clustr-node");
 
 const root = path.join(__dirname, "../..");
@@ -21,19 +22,20 @@ function runs(pid) {
 }
 
 /** A master in a process of its own, which says what it hears, with `list` spawned. */
-function master(t, list, redis = url) {
-  const cluster = `test-${randomBytes(6).toString("hex")}`;
+function master(t, list, redis = url, cluster = `test-${randomBytes(6).toString("hex")}`) {
   const it = new Program(t, `
     const { Master } = require(${JSON.stringify(path.join(root, "clustr-node"))});
+    const { polluted } = require(${JSON.stringify(path.join(root, "test/shapes.js"))});
     const file = ${JSON.stringify(file)};
     console.log = (line) => say("log", line);
     const master = Master.create({ cluster: ${JSON.stringify(cluster)}, redis: ${JSON.stringify(redis)}, reloadDelay: 1, grace: 500, lease: 3000 });
-    master.onPrivate(({ data }) => say(...data));
+    master.onPrivate(({ data }) => Array.isArray(data) && say(...data));
     master.onClusterStarted((count) => say("started", count));
     master.onClusterReloaded((count) => say("reloaded", count));
     master.on("workerRegistered", (pid) => say("registered", pid));
     process.stdin.setEncoding("utf8").on("data", (text) => { for (const line of text.trim().split("\\n")) eval(line); });
     master.spawn(${list});`);
+  it.cluster = cluster;
   it.tell = (line) => it.child.stdin.write(`${line}\n`);
   it.all = (word) => it.said.filter(([first]) => first === word).map(([, ...rest]) => rest);
   return it;
@@ -68,6 +70,100 @@ test("workers register, the cluster is started, and all talk to all", async (t) 
   it.tell(`say("stats", master.stats)`);
   const [{ emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic }] = await it.hears("stats");
   assert.deepEqual([emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic], [1, 4, 2, 3, 2, 1]);
+});
+
+/** A member of the cluster that is no process of it. */
+async function stranger(t, it, options) {
+  const member = assemblage.createMaster(it.cluster, { url, ...options });
+  atEnd(t, () => member.close().catch(() => {}));
+  member.on("message", () => {});
+  await member.ready();
+  return member;
+}
+
+test("whatever members send, processes live, and nothing of others is changed", async (t) => {
+  const it = master(t, "[{ file }]");
+  const [pid] = await registered(it, 1);
+  const member = await stranger(t, it);
+  const registration = { channel: "registration", meta: { pid, group: "web" }, data: null };
+  const named = [{ channel: "registration" }, { channel: "registration", meta: null }, { channel: "clusterInfo" }, { channel: "confirmation", data: {} }, null, 5, "x", []];
+  for (const group of ["__proto__", "constructor", ""]) named.push({ ...registration, meta: { pid: 1, group } });
+  const channels = ["registration", "clusterInfo", "public", "private", "group", "confirmation", "parts", "kill", "other"];
+  const messages = channels.map((channel) => ({ channel, meta: { pid, group: "web" }, data: { a: [1] }, attempt: 1, parts: 1 }));
+  const seed = Date.now() >>> 0;
+  const shapes = new Shapes(seed);
+  const sent = [...named];
+  for (let n = 0; n < 600; n++) sent.push(shapes.mutated(shapes.one(messages)));
+  for (let n = 0; n < 100; n++) sent.push(Buffer.from(shapes.one(["", "\0\0\0\x01", "\0\0\0\x01null", JSON.stringify(shapes.value())])), { channel: "parts", attempt: shapes.below(3), parts: shapes.below(3) });
+  const to = [{ pid: it.child.pid }, { pid }, { group: "web" }, { group: "master" }, "all"];
+  await Promise.all(sent.map((message, n) => member.send(to[n % to.length], message)));
+  it.tell(`say("clean", polluted(), master.clusterInfo)`);
+  assert.deepEqual(await it.hears("clean"), [[], { web: [pid] }], `seed ${seed}`);
+  it.tell(`master.emitPrivate(${pid}, ["still", "here"])`);
+  await until(() => it.all("heard").some(([, , data]) => data?.[0] === "still"), `the worker lives; seed ${seed}`);
+  assert.equal(it.errors, "", `seed ${seed}`);
+});
+
+test("groups may have any name, and nobody registers another", async (t) => {
+  const it = master(t, "[{ file, args: { group: 'x' } }]");
+  const [pid] = await registered(it, 1);
+  const named = await stranger(t, it, { group: "__proto__" });
+  const register = (group, registered) => named.send({ pid: it.child.pid }, { channel: "registration", meta: { pid: registered, group } });
+  await register("other", 4711);
+  await register("__proto__", 4711);
+  await register("__proto__", process.pid);
+  assert.deepEqual((await registered(it, 2))[1], process.pid);
+  it.tell(`say("info", Object.entries(master.clusterInfo), Object.getPrototypeOf(master.clusterInfo) === Object.prototype, polluted())`);
+  assert.deepEqual(await it.hears("info"), [[["web", [pid]], ["__proto__", [process.pid]]], true, []]);
+  await named.close();
+  it.tell(`setInterval(() => say("left", Object.keys(master.clusterInfo)), 20)`);
+  await until(() => it.all("left").at(-1)?.[0].join() === "web", "who leaves is forgotten");
+});
+
+test("messages of any size arrive whole and in their order; one that is too large is an error", async (t) => {
+  const it = master(t, "[{ file }]");
+  const [pid] = await registered(it, 1);
+  it.tell(`for (const n of [10, 70_000, 1, 5_000_000, 2]) master.emitPrivate(${pid}, "é".repeat(n))`);
+  await until(() => it.all("size").length === 5, "all have arrived");
+  assert.deepEqual(it.all("size").map(([size]) => size), [10, 70_000, 1, 5_000_000, 2]);
+  it.tell(`master.on("error", ({ code }) => say("error", code)); master.emitPublic("x".repeat(17 << 20)); master.emitPrivate(${pid}, "xyz")`);
+  assert.deepEqual(await it.hears("error"), ["SWARM_TOO_LARGE"]);
+  await until(() => it.all("size").length === 6, "the next one arrives");
+});
+
+test("the defaults are in the config; a respawn is a spawn, too", async (t) => {
+  const it = master(t, "[{ file }]");
+  const [pid] = await registered(it, 1);
+  it.tell(`say("config", master.config.group, master.config.reloadDelay)`);
+  assert.deepEqual(await it.hears("config"), ["master", 1]);
+  it.tell(`master.emitPrivate(${pid}, "crash")`);
+  await registered(it, 2);
+  it.tell(`say("stats", master.stats.spawnChildProcess, master.stats.respawnChildProcess)`);
+  assert.deepEqual(await it.hears("stats"), [2, 1]);
+  const plain = new Program(t, `
+    const { Master, Worker } = require(${JSON.stringify(path.join(root, "clustr-node"))});
+    const given = {};
+    const [none, some, zero] = [Master.create(), Master.create(given), Worker.create({ group: "w", reloadDelay: 0 })];
+    say("config", none.config, some.config, zero.config, given);
+    process.exit(0);`);
+  const defaults = { reloadDelay: 500, group: "master" };
+  assert.deepEqual(await plain.hears("config"), [defaults, defaults, { group: "w", reloadDelay: 500 }, {}]);
+});
+
+test("spawned processes meet where their spawner does, however it was told so", async (t) => {
+  const server = await RedisServer.start(t);
+  const { port } = server;
+  const it = new Program(t, `
+    const { Master } = require(${JSON.stringify(path.join(root, "clustr-node"))});
+    delete process.env.SWARM_REDIS_URL;
+    console.log = () => {};
+    const master = Master.create({ publisher: { host: "127.0.0.1", port: ${port}, selected_db: 3, options: {} }, reloadDelay: 1, grace: 500 });
+    master.onClusterStarted((count) => say("started", count));
+    master.spawn([{ file: ${JSON.stringify(file)} }]);`);
+  assert.deepEqual(await it.hears("started"), [1]);
+  for (const [name, config] of [["publisher", { publisher: {} }], ["subscriber", { subscriber: { options: {} } }]]) {
+    assert.throws(() => Master.create(config), { code: "SWARM_INVALID_ARGUMENT", message: new RegExp(`\`${name}\``) });
+  }
 });
 
 test("a worker that crashes or is killed with a code comes back, one killed with 0 does not; the lists follow", async (t) => {
