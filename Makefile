@@ -35,9 +35,11 @@ build-python: setup
 
 build-drivers: build
 	mkdir -p $(DRIVERS)
-	cp target/release/driver-rust $(DRIVERS)/driver-rust
+	cp target/release/driver-rust target/release/idle-rust $(DRIVERS)/
 	cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -g -Iinclude tests/conformance/driver-c/*.c \
 		target/release/libswarm.a -pthread -ldl -lm -o $(DRIVERS)/driver-c
+	cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O1 -g -Iinclude tests/faults/programs/idle.c \
+		target/release/libswarm.a -pthread -ldl -lm -o $(DRIVERS)/idle-c
 
 demo: build ## Hash a real directory tree with workers in C, Python and Node, killing one half way (DIR= for another tree)
 	DIR="$(DIR)" examples/demo/run.sh

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +14,12 @@ Scenario = Callable[[Redis, Path, Evidence], None]
 
 @dataclass(frozen=True)
 class Lane:
-    """Scenarios by name, of which so many are played at once. The lanes of a file go side by side."""
+    """Scenarios by name, of which so many are played at once. The lanes of a file go side by side. `config` is the
+    servers'."""
 
     at_once: int
     scenarios: dict[str, Scenario]
+    config: dict[str, str] = field(default_factory=dict)
 
 
 class Played:
@@ -27,7 +29,7 @@ class Played:
         self._pools = [ThreadPoolExecutor(lane.at_once) for lane in lanes]
         self._evidence: dict[str, Evidence] = {name: Evidence([]) for lane in lanes for name in lane.scenarios}
         self._outcomes = {
-            name: pool.submit(partial(self._play, scenario, folder / name, self._evidence[name]))
+            name: pool.submit(partial(self._play, lane.config, scenario, folder / name, self._evidence[name]))
             for pool, lane in zip(self._pools, lanes, strict=True)
             for name, scenario in lane.scenarios.items()
             if name in chosen
@@ -46,6 +48,6 @@ class Played:
             pool.shutdown(cancel_futures=True)
 
     @staticmethod
-    def _play(scenario: Scenario, folder: Path, evidence: Evidence) -> None:
-        with Redis() as server:
+    def _play(config: dict[str, str], scenario: Scenario, folder: Path, evidence: Evidence) -> None:
+        with Redis(config) as server:
             scenario(server, folder, evidence)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from evidence import Evidence
 from swarm_support import (
     Answer,
     Driver,
@@ -13,7 +14,7 @@ from swarm_support import (
     Note,
     Redis,
     WallClock,
-    check_invariants,
+    broken_invariants,
     check_obliterated,
     read_journal,
     wait_until,
@@ -107,9 +108,10 @@ class Team:
                 codes.append(event["code"])
         return codes
 
-    def check(self, master: Driver) -> None:
+    def check(self, master: Driver, evidence: Evidence | None = None) -> None:
         """All invariants, the last by removing the cluster."""
-        check_invariants(self.server.admin, CLUSTER, self.ledger, self._journals.values())
+        broken = broken_invariants(self.server.admin, CLUSTER, self.ledger, self._journals.values())
+        (evidence or Evidence([])).measured("broken invariants", len(broken), at_most=0, detail="\n".join(["", *broken[:20], ""]))
         for driver in self._drivers:
             # One that lives on would register anew.
             if driver is not master:

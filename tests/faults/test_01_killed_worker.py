@@ -33,7 +33,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, victim: Language, h
         late = max(note.t - lease_end for note in started)
         evidence.measured("last start after the end of the lease", late, "s", at_most=1)
         assert {note.job for note in started} == set(ids)
-        team.check(team.master())
+        team.check(team.master(), evidence)
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:

@@ -44,7 +44,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language,
         # It registers anew and is of use again.
         readied = team.wait_for_notes(sleeper, "ready", 2, 10)
         assert readied[0].fields["incarnation"] != readied[1].fields["incarnation"]
-        team.check(master)
+        team.check(master, evidence)
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:

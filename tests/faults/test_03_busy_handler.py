@@ -35,7 +35,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language,
         wait_until(lambda: team.count(busy, "completed") == 1, 2, "the worker heard of it")
         assert (team.count(busy, "refused"), team.count(busy, "closed")) == (0, 0)
         evidence.measured("redeliveries", team.count(idle, "added"), at_most=0)
-        team.check(master)
+        team.check(master, evidence)
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:

@@ -56,7 +56,7 @@ def play_busy(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lea
             team.add(master, len(workers))
         for worker in workers:
             team.wait_for_notes(worker, "add", PER_WORKER + len(masters), 5)
-        team.check(masters[0])
+        team.check(masters[0], evidence)
 
 
 def play_idle(server: Redis, folder: Path, evidence: Evidence, *, loss: str, language: Language, lease: float | None) -> None:
@@ -73,7 +73,7 @@ def play_idle(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lan
         (started,) = team.wait_for_notes(worker, "add", 1, within + team.lease_of(language))
         evidence.measured(f"an idle worker's next job after the {loss}", started.t - lost, "s", at_most=within, detail=language)
         team.wait_for_notes(worker, "completed", 1, 5)
-        team.check(master)
+        team.check(master, evidence)
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:

@@ -46,7 +46,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, connection: str, la
         evidence.measured(f"traffic back after the bound ({connection})", back - noticed, "s", at_most=5, detail=language)
         wait_until(lambda: worker.call("health")["healthy"] == "true", 5, "health() is green again")
         assert not team.notes(worker, "close"), "the lease was kept"
-        team.check(master)
+        team.check(master, evidence)
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:

@@ -45,7 +45,7 @@ def play_half(server: Redis, folder: Path, evidence: Evidence, *, languages: lis
             wait_until(lambda i=incarnation, e=end: team.lease_end(i) > e + 0.5, within, "the lease is renewed")  # type: ignore[misc]
             moved = max(moved, len(team.notes(worker, "delete", "close")))
         evidence.measured("jobs moved after 0.5 L", moved + len(team.notes(heir, "add")), at_most=0)
-        team.check(master)
+        team.check(master, evidence)
 
 
 def play_more(server: Redis, folder: Path, evidence: Evidence, *, languages: list[Language], lease: float | None) -> None:
@@ -69,7 +69,7 @@ def play_more(server: Redis, folder: Path, evidence: Evidence, *, languages: lis
             )
             assert team.wait_for_notes(worker, "close", 1, 5)[0].t < min(started.values())
             team.wait_for_notes(worker, "ready", 2, 10)
-        team.check(master)
+        team.check(master, evidence)
 
 
 def scenarios(half: float | None, more: float | None) -> dict[str, Scenario]:

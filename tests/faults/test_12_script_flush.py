@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+from evidence import Evidence
 from swarm_support import Language, Redis, wait_until
 from team import Team
 
@@ -10,7 +11,7 @@ JOBS_PER_LANGUAGE = 2000
 FLUSHES = 5
 
 
-def test_flushed_scripts_are_loaded_again_unseen(server: Redis, tmp_path: Path) -> None:
+def test_flushed_scripts_are_loaded_again_unseen(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         masters = [team.master(language) for language in Language]
         workers = [team.worker(language, behave="echo") for language in Language]
@@ -41,7 +42,9 @@ def test_flushed_scripts_are_loaded_again_unseen(server: Redis, tmp_path: Path) 
         finally:
             done.set()
             flusher.join()
-        assert sum(team.count(worker, "added") for worker in workers) == total
-        for member in (*masters, *workers):
-            assert team.errors(member) == []
-        team.check(masters[0])
+        evidence.measured("flushes", flushes, at_least=FLUSHES)
+        evidence.measured("jobs", total)
+        evidence.measured("jobs given twice", sum(team.count(worker, "added") for worker in workers) - total, at_most=0)
+        errors = [error for member in (*masters, *workers) for error in team.errors(member)]
+        evidence.measured("errors seen", len(errors), at_most=0, detail=errors)
+        team.check(masters[0], evidence)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from evidence import Evidence
 from swarm_support import Redis, wait_until
 from team import Team
 
@@ -10,7 +11,7 @@ MAX_DEATHS = 3
 OTHERS = 20
 
 
-def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Redis, tmp_path: Path) -> None:
+def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, LEASE) as team:
         master = team.master()
         (poison,) = team.add(master, 1, b'"poison"')
@@ -28,5 +29,6 @@ def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Red
         stats = team.stats(master)
         assert (stats["deaths"], stats["failures"]) == (str(MAX_DEATHS + 1), "1")
         assert {note.job for note in team.notes(worker, "add")} == set(others)
-        assert team.count(worker, "added") == OTHERS
-        team.check(master)
+        evidence.measured("workers it killed", int(stats["deaths"]), at_most=MAX_DEATHS + 1)
+        evidence.measured("neighbours failed or given twice", abs(team.count(worker, "added") - OTHERS), at_most=0)
+        team.check(master, evidence)

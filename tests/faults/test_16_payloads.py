@@ -5,6 +5,7 @@ the values that are hard to write or to read as JSON, as a program of each langu
 from pathlib import Path
 
 import pytest
+from evidence import Evidence
 from swarm_support import Language, Redis
 from team import Team
 
@@ -20,7 +21,9 @@ TEXTS = {
 
 @pytest.mark.parametrize("consumer", LANGUAGES)
 @pytest.mark.parametrize("producer", LANGUAGES)
-def test_hard_values_arrive_or_are_refused(server: Redis, tmp_path: Path, producer: Language, consumer: Language) -> None:
+def test_hard_values_arrive_or_are_refused(
+    server: Redis, tmp_path: Path, producer: Language, consumer: Language, evidence: Evidence
+) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master(producer)
         worker = team.worker(consumer)
@@ -38,7 +41,8 @@ def test_hard_values_arrive_or_are_refused(server: Redis, tmp_path: Path, produc
             assert event is not None, f"{name} never arrived"
             assert bytes.fromhex(event["payload"]) == expected
         assert (master.alive, worker.alive) == (True, True)
-        team.check(master)
+        evidence.measured("values that arrived, of 4", len(team.ledger.added), at_least=2)
+        team.check(master, evidence)
 
 
 @pytest.mark.parametrize("producer", [Language.PYTHON, Language.NODE])

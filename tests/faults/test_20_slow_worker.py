@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from evidence import Evidence
 from swarm_support import Redis, wait_until
 from team import CLUSTER, Team
 
@@ -9,7 +10,7 @@ JOBS = 10_000
 SLOTS = 20
 
 
-def test_a_slow_worker_holds_nobody_up(server: Redis, tmp_path: Path) -> None:
+def test_a_slow_worker_holds_nobody_up(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master()
         fast = [team.worker(behave="wait", burn=1, slots=SLOTS) for _ in range(9)]
@@ -28,5 +29,7 @@ def test_a_slow_worker_holds_nobody_up(server: Redis, tmp_path: Path) -> None:
         shares = [team.count(worker, "added") for worker in fast]
         lagging = team.count(slow, "added")
         assert lagging < min(shares) / 4, f"the slow one did {lagging}, the others {shares}"
-        assert longest <= 128, f"its inbox had {longest} entries"
-        team.check(master)
+        evidence.measured("entries in its inbox", longest, at_most=128)
+        evidence.measured("jobs of the slow worker", lagging)
+        evidence.measured("jobs of each other one", min(shares))
+        team.check(master, evidence)

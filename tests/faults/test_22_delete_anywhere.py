@@ -4,13 +4,14 @@ one way."""
 import time
 from pathlib import Path
 
+from evidence import Evidence
 from swarm_support import Answer, Redis, wait_until
 from team import Team
 
 LEASE = 1.5
 
 
-def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path) -> None:
+def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, LEASE) as team:
         master = team.master()
 
@@ -44,7 +45,8 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path) -> None:
         before = time.monotonic()
         delete("a")
         (told,) = team.wait_for_notes(worker, "delete", 1, 5)
-        assert told.t - before < 1, "it takes far less; a busy machine may be slow"
+        # It takes a millisecond or two; 100 ms are promised, and a busy machine may be slow.
+        evidence.measured("a running job is told", told.t - before, "s", at_most=1)
 
         # Starting and finishing: added and deleted at once, many times, at a worker that completes at once.
         echo = team.worker(behave="echo", tasks=["", "t"])
@@ -69,7 +71,8 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path) -> None:
         last = team.worker()
         wait_until(lambda: _idle(team.stats(master)), LEASE + 5, "the orphan is gone")
         assert team.notes(last, "add") == []
-        team.check(master)
+        evidence.measured("jobs deleted", len(team.ledger.deleted))
+        team.check(master, evidence)
 
 
 def _idle(stats: Answer) -> bool:

@@ -2,7 +2,7 @@
 
 from .acl import add_acl_user
 from .cluster import Cluster
-from .invariants import Ledger, Note, check_invariants, check_obliterated, read_journal
+from .invariants import Ledger, Note, broken_invariants, check_invariants, check_obliterated, read_journal
 from .processes import Answer, Driver, DriverFailure, Language
 from .proxy import Proxy
 from .redis_server import Redis
@@ -25,6 +25,7 @@ __all__ = [
     "Sentinels",
     "WallClock",
     "add_acl_user",
+    "broken_invariants",
     "check_invariants",
     "check_obliterated",
     "read_journal",

@@ -138,6 +138,9 @@ class Proxy:
                 connection.pump(reader, upstream[1], self.requests, connection.note_request),
                 connection.pump(upstream[0], writer, self.replies, connection.drops_reply),
             )
+        except asyncio.CancelledError:
+            # The proxy is closed. asyncio would log that the task, which nobody awaits, was cancelled.
+            pass
         finally:
             connection.abort()
             self._connections.discard(connection)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -118,6 +119,18 @@ class Redis:
         for name in ("dump.rdb", "appendonly.aof"):
             (self.dir / name).unlink(missing_ok=True)
         self.start()
+
+    def copy_of_disk(self) -> Path:
+        """What its append-only file holds now, for `lose_power`."""
+        copy = self.dir / f"disk-{time.monotonic_ns()}"
+        shutil.copytree(self.dir / "appendonlydir", copy)
+        return copy
+
+    def lose_power(self, disk: Path) -> None:
+        """Kills the server and puts an older state of its disk in place; `start` goes on from there."""
+        self.kill()
+        shutil.rmtree(self.dir / "appendonlydir")
+        disk.rename(self.dir / "appendonlydir")
 
     def pause(self) -> None:
         """Stops the process where it is; its connections stay open and silent."""
