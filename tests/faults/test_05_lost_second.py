@@ -36,8 +36,8 @@ def test_only_the_last_two_seconds_are_lost(tmp_path: Path, evidence: Evidence) 
             copied = time.monotonic()
             # Each holder completes a job, which the disk still has as held by it.
             undone = [team.notes(holder, "add")[0] for holder in holders]
-            for holder, note in zip(holders, undone, strict=True):
-                holder.call("complete", fence=note.fence, payload=b"1")
+            for holder, held in zip(holders, undone, strict=True):
+                holder.call("complete", fence=held.fence, payload=b"1")
             wait_until(lambda: time.monotonic() > copied + AGE, AGE + 1, "the disk is old enough")
             server.lose_power(disk)
             killed = time.monotonic()
