@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libswarm::{Done, Error, ErrorKind, Result};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
-use crate::errors::raise;
+use crate::errors::{not_copied, raise};
 use crate::fork::Owned;
 use crate::mailbox::{Mailbox, Post};
 use crate::runtime::Owner;
@@ -132,9 +133,9 @@ impl Call {
 impl Call {
     /// Blocks until the call ended and returns its value or raises its error; SwarmTimeout after `timeout` seconds.
     #[pyo3(signature = (timeout=None))]
-    fn wait<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait<'py>(&self, py: Python<'py>, timeout: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
-        let limit = timeout.map(|t| crate::options::seconds("timeout", t)).transpose()?;
+        let limit = timeout.map(|timeout| crate::options::duration("timeout", &timeout)).transpose()?;
         // A limit too far away to be counted is none.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         while state.lock().result.is_none() {
@@ -190,6 +191,18 @@ impl Call {
     fn abort(&self) {
         if let (Some(task), Ok(_)) = (&self.abort, self.state.get()) {
             task.abort();
+        }
+    }
+
+    /// What is under way cannot be taken elsewhere.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_copied("a Call", "its result"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
+        match &self.awaiter {
+            Some(awaiter) => visit.call(awaiter),
+            None => Ok(()),
         }
     }
 

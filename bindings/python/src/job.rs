@@ -3,20 +3,23 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, JobError, MAX_RESULT, Payload};
+use pyo3::exceptions::PyBaseException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::call::Call;
-use crate::errors::{invalid, raise};
+use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
 use crate::info::content_type;
-use crate::options::seconds;
+use crate::options::{class_of, duration, text};
 use crate::payload::{decode, encode};
 use crate::value::Value;
 use crate::worker::Shared;
 
 /// A job that this worker holds until it is completed, failed, released, stopped or taken back.
-#[pyclass(frozen, module = "libswarm")]
+#[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Job {
     inner: Owned<(libswarm::Job, Arc<Shared>)>,
     /// The payload as Python sees it, made when first asked for.
@@ -27,7 +30,8 @@ pub(crate) struct Job {
 #[derive(Default)]
 struct Deletion {
     reason: Option<DeleteReason>,
-    listeners: Vec<Py<PyAny>>,
+    /// Each with the context in which it was given.
+    listeners: Vec<(Py<PyAny>, Py<PyAny>)>,
 }
 
 impl Job {
@@ -36,7 +40,7 @@ impl Job {
     }
 
     /// Marks the job as deleted; answers the listeners to call.
-    pub(crate) fn deleted(&self, reason: DeleteReason) -> Vec<Py<PyAny>> {
+    pub(crate) fn deleted(&self, reason: DeleteReason) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         let mut deletion = self.deletion();
         deletion.reason = Some(reason);
         std::mem::take(&mut deletion.listeners)
@@ -162,11 +166,11 @@ impl Job {
     /// Completes the job. Queued at once and never blocks; the call ends when Redis has accepted it.
     #[pyo3(signature = (result=None))]
     fn complete(&self, py: Python<'_>, result: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
-        let result = match result {
+        let encoded = match result {
             None => Payload::raw_json("null"),
             Some(result) => encode(result)?,
         };
-        let size = result.bytes.len();
+        let size = encoded.bytes.len();
         if size > MAX_RESULT && self.inner()?.0.wants_result() {
             // Refused here and not by the core, so that the job is still in hand.
             return Err(raise(Error::new(
@@ -174,14 +178,18 @@ impl Job {
                 format!("the result has {size} bytes, the limit is {MAX_RESULT}"),
             )));
         }
-        self.finish(py, Finish::Complete(result))
+        let (job, shared) = self.inner()?;
+        if let Some(result) = result {
+            shared.keep_result(job.fence, result);
+        }
+        self.finish(py, Finish::Complete(encoded))
     }
 
-    /// Fails this attempt, with an error text, and a traceback if there is one: it is logged and kept with a failed job, of more than 16 KiB
-    /// the end. The job runs again after its backoff, or is failed if no retry is left.
+    /// Fails this attempt, with an error text, and a traceback (of an exception its own, unless given): it is logged and kept with a failed job,
+    /// of more than 16 KiB the end. The job runs again after its backoff, or is failed if no retry is left.
     #[pyo3(signature = (message, traceback=None))]
     fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
-        self.finish(py, Finish::Fail(job_error(message, traceback)?))
+        self.finish(py, Finish::Fail(error(message, traceback)))
     }
 
     /// As `fail`, but the job runs again after this many seconds.
@@ -190,16 +198,17 @@ impl Job {
         &self,
         py: Python<'_>,
         message: &Bound<'_, PyAny>,
-        after: f64,
+        after: &Bound<'_, PyAny>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
-        self.finish(py, Finish::Retry(job_error(message, traceback)?, seconds("after", after)?))
+        let after = duration("after", after)?;
+        self.finish(py, Finish::Retry(error(message, traceback), after))
     }
 
     /// As `fail`, but the job fails for good, whatever its retries.
     #[pyo3(signature = (message, traceback=None))]
     fn fail_for_good(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
-        self.finish(py, Finish::FailForGood(job_error(message, traceback)?))
+        self.finish(py, Finish::FailForGood(error(message, traceback)))
     }
 
     /// Stores how far the work is, for those who look the job up: what JSON can write, in at most 4 KiB. Never blocks; the latest wins,
@@ -238,17 +247,45 @@ impl Job {
 
     /// Calls `listener()` when the job is deleted or taken back; at once if it has been. The only event is "delete".
     #[pyo3(signature = (event, listener))]
-    fn on(&self, event: &str, listener: Bound<'_, PyAny>) -> PyResult<()> {
+    fn on(&self, event: &Bound<'_, PyAny>, listener: Bound<'_, PyAny>) -> PyResult<()> {
+        let event = text("event", event)?;
         if event != "delete" {
             return Err(invalid(format!("a job has no event `{event}`, only `delete`")));
         }
+        let py = listener.py();
+        helper(py, &CHECK, "check_job_listener")?.call1((&listener, self.inner()?.1.in_loop()))?;
+        let context = helper(py, &CONTEXT, "copy_context")?.call0()?;
         let mut deletion = self.deletion();
         if deletion.reason.is_none() {
-            deletion.listeners.push(listener.unbind());
+            deletion.listeners.push((listener.unbind(), context.unbind()));
             return Ok(());
         }
         drop(deletion);
         listener.call0().map(drop)
+    }
+
+    /// A job is this worker's own.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_copied("a Job", "its id and payload"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(payload) = self.payload.get() {
+            visit.call(payload)?;
+        }
+        // What another thread is at is in use.
+        if let Ok(deletion) = self.deletion.try_lock() {
+            for (listener, context) in &deletion.listeners {
+                visit.call(listener)?;
+                visit.call(context)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let listeners = std::mem::take(&mut self.deletion().listeners);
+        drop(listeners);
     }
 
     fn __repr__(&self) -> PyResult<String> {
@@ -257,11 +294,38 @@ impl Job {
     }
 }
 
-fn job_error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<JobError> {
-    Ok(JobError::new(error_text(message)?, traceback.map(error_text).transpose()?.unwrap_or_default()))
+/// Why a job failed. An exception brings its own traceback, unless another is given.
+fn error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> JobError {
+    let traceback = match traceback {
+        Some(traceback) => error_text(traceback),
+        None if message.is_instance_of::<PyBaseException>() => {
+            let own = helper(message.py(), &TRACEBACK, "traceback_of").and_then(|of| of.call1((message,)));
+            own.map_or_else(|_| String::new(), |own| error_text(&own))
+        }
+        None => String::new(),
+    };
+    JobError::new(error_text(message), traceback)
 }
 
-/// The text of an error. An exception's may hold anything, and must not fail the failing.
-fn error_text(message: &Bound<'_, PyAny>) -> PyResult<String> {
-    Ok(message.str()?.to_string_lossy().into_owned())
+/// The text of an error. It may be anything's, and must not fail the failing.
+fn error_text(message: &Bound<'_, PyAny>) -> String {
+    match message.str() {
+        Ok(text) => text.to_string_lossy().into_owned(),
+        Err(_) => format!("<{} without a readable text>", class_of(message)),
+    }
+}
+
+static CHECK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static TRACEBACK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+fn helper<'py>(py: Python<'py>, function: &'static PyOnceLock<Py<PyAny>>, name: &str) -> PyResult<&'py Bound<'py, PyAny>> {
+    function.import(py, "libswarm._calling", name)
+}
+
+/// Looks up what is otherwise looked up when first needed, before any fork.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    helper(py, &CHECK, "check_job_listener")?;
+    helper(py, &CONTEXT, "copy_context")?;
+    helper(py, &TRACEBACK, "traceback_of").map(drop)
 }

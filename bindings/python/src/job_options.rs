@@ -2,10 +2,10 @@
 
 use libswarm::NewJob;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyMapping};
+use pyo3::types::{PyDict, PyMapping};
 
 use crate::errors::{invalid, raise};
-use crate::options::Text;
+use crate::options::{Text, class_of, flag, integer, number, text};
 
 /// Read once, set on every job of a call. Empty for a plain job.
 #[derive(Default)]
@@ -25,6 +25,10 @@ impl JobOptions {
             if !value.is_none() {
                 settings.read(name.extract()?, &value)?;
             }
+        }
+        let starts = |setting: &Setting| matches!(setting, Setting::Option(name, _) if name == "delay" || name == "run_at");
+        if settings.0.iter().filter(|setting| starts(setting)).count() > 1 {
+            return Err(invalid("delay and run_at are both given; a job starts after a delay or at a time"));
         }
         Ok(JobOptions(settings.0))
     }
@@ -46,7 +50,8 @@ impl Settings {
     fn read(&mut self, Text(name): Text, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match &*name {
             "id" | "task" | "resource" | "similar" | "durability" => self.push(&name, text(&name, value)?),
-            "result" | "tied" | "priority" | "retries" => self.push(&name, plain(value)?),
+            "result" | "tied" => self.push(&name, boolean(&name, value)?),
+            "priority" | "retries" => self.push(&name, whole(&name, value)?),
             "result_ttl" | "delay" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
             "headers" => {
@@ -54,7 +59,7 @@ impl Settings {
                     self.0.push(Setting::Header(text("a header's name", &header)?, text("a header", &value)?));
                 }
             }
-            "backoff" if value.extract::<f64>().is_ok() => {
+            "backoff" if !value.is_instance_of::<PyMapping>() => {
                 self.push("backoff", "fixed".into());
                 self.push("backoff_delay", milliseconds(&name, value)?);
             }
@@ -65,7 +70,7 @@ impl Settings {
                     ("type", "backoff", text),
                     ("delay", "backoff_delay", milliseconds),
                     ("max", "backoff_max", milliseconds),
-                    ("jitter", "backoff_jitter", |_, value| plain(value)),
+                    ("jitter", "backoff_jitter", fraction),
                 ],
             )?,
             "timeouts" => self.fields(
@@ -107,40 +112,37 @@ type Entries<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
 
 fn entries<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
     let Ok(mapping) = value.cast::<PyMapping>() else {
-        return Err(invalid(format!("{name} is a {}, it must be a mapping", value.get_type().name()?)));
+        return Err(invalid(format!("{name} is of type {}, it must be a mapping", class_of(value))));
     };
-    mapping.items()?.extract()
+    mapping.items()?.extract().map_err(|_| invalid(format!("{name} is not a mapping of names to values")))
 }
 
-fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    value.extract::<Text>().map(|Text(text)| text).map_err(|_| {
-        invalid(match value.get_type().name() {
-            Ok(kind) if kind != "str" => format!("{name} is a {kind}, it must be a str"),
-            _ => format!("{name} has lone surrogates, which cannot be written as UTF-8"),
-        })
-    })
+/// A whole number, as the core reads it.
+fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    integer(name, value).map(|number| number.to_string())
 }
 
-/// As the core reads it, or refuses it.
-fn plain(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    match value.cast::<PyBool>() {
-        Ok(bool) => Ok(bool.is_true().to_string()),
-        Err(_) => Ok(value.str()?.to_string_lossy().into_owned()),
-    }
+fn boolean(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    flag(name, value).map(|flag| flag.to_string())
+}
+
+fn fraction(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    number(name, "a number", value).map(|number| number.to_string())
 }
 
 /// Of a number of seconds.
 fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    match value.extract::<f64>() {
-        Ok(seconds) => Ok((seconds * 1000.0).round().to_string()),
-        Err(_) => Err(invalid(format!("{name} is a {}, it must be a number of seconds", value.get_type().name()?))),
-    }
+    number(name, "a number of seconds", value).map(|seconds| (seconds * 1000.0).round().to_string())
 }
 
 /// Of a `datetime`, or of seconds since 1970.
 fn time(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    match value.getattr("timestamp") {
-        Ok(timestamp) => milliseconds(name, &timestamp.call0()?),
-        Err(_) => milliseconds(name, value),
+    let Ok(timestamp) = value.getattr("timestamp") else {
+        return number(name, "a datetime, or a number of seconds since 1970", value).map(|at| (at * 1000.0).round().to_string());
+    };
+    // Out of the range that the system's clock knows, `timestamp` itself fails.
+    match timestamp.call0() {
+        Ok(timestamp) => milliseconds(name, &timestamp),
+        Err(_) => Err(invalid(format!("{name} is {value}, which is not a time that can be"))),
     }
 }

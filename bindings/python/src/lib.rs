@@ -35,13 +35,13 @@ mod _native {
     #[pymodule_export]
     use crate::errors::error_kinds;
     #[pymodule_export]
-    use crate::exit::{begin_exit, end_exit};
+    use crate::exit::{begin_exit, end_exit, thread_number};
     #[pymodule_export]
     use crate::group::Group;
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]
-    use crate::logs::set_log_sink;
+    use crate::logs::Log;
     #[pymodule_export]
     use crate::mailbox::Mailbox;
     #[pymodule_export]
@@ -65,6 +65,7 @@ mod _native {
         crate::errors::classes(py)?;
         crate::messages::types(py)?;
         crate::payload::prepare(py)?;
+        crate::job::prepare(py)?;
         crate::new_job::prepare(py)
     }
 

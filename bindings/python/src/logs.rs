@@ -1,25 +1,109 @@
-//! The core's log records, handed to Python on the log's own thread.
+//! The core's log records on their way to Python. A thread of Python's takes them: one of the core's must not run Python code, which may hold
+//! it until the interpreter is taken down.
 
-use libswarm::log::{LogRecord, set_sink};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libswarm::log::{LogRecord, LogSink, set_sink};
 use pyo3::prelude::*;
 
 use crate::errors::raise;
+use crate::fork::Owned;
+use crate::mailbox::{Mailbox, Post};
 
-/// Sends records up to `level` (1 error to 5 trace, 0 none) to `sink(level, target, message)`, or to nobody if None.
-#[pyfunction]
-#[pyo3(signature = (level, sink=None))]
-pub(crate) fn set_log_sink(py: Python<'_>, level: u8, sink: Option<Py<PyAny>>) -> PyResult<()> {
-    let Some(sink) = sink else {
-        // Detached: the log's thread may be waiting to hand over a record.
-        return py.detach(|| set_sink(0, None)).map_err(raise);
-    };
-    let forward = Box::new(move |record: &LogRecord| {
-        // When the interpreter is ending there is nobody to tell.
-        Python::try_attach(|py| {
-            if let Err(error) = sink.call1(py, (record.level, &record.target, &record.message)) {
-                error.write_unraisable(py, None);
-            }
+/// Records that wait for Python, at most; more are dropped and counted.
+const QUEUE: usize = 4096;
+
+#[derive(Default)]
+struct Queue {
+    records: VecDeque<LogRecord>,
+    dropped: u64,
+    /// Sinks that fill it: one, or two while another follows.
+    sinks: u32,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// A sink has had its last record.
+    ended: Condvar,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records that wait for Python.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Log {
+    inner: Owned<(Arc<Shared>, Arc<Post>)>,
+}
+
+/// What the core hands records to. Holds no Python object, as it is dropped on a thread of the core's.
+struct Sink(Arc<Shared>, Arc<Post>);
+
+impl Sink {
+    fn push(&self, record: &LogRecord) {
+        let mut queue = self.0.queue();
+        if queue.records.len() < QUEUE {
+            queue.records.push_back(record.clone());
+        } else {
+            queue.dropped += 1;
+        }
+        drop(queue);
+        self.1.announce();
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.0.queue().sinks -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+#[pymethods]
+impl Log {
+    /// `mailbox` announces records.
+    #[new]
+    fn new(mailbox: &Mailbox) -> PyResult<Self> {
+        Ok(Log { inner: Owned::new((Arc::default(), mailbox.post()?)) })
+    }
+
+    /// Has it filled with records up to `level`: 1 error to 5 trace, 0 none.
+    fn fill(&self, py: Python<'_>, level: u8) -> PyResult<()> {
+        let (shared, post) = self.inner.get().map_err(raise)?;
+        let sink = (level > 0).then(|| {
+            shared.queue().sinks += 1;
+            let sink = Sink(shared.clone(), post.clone());
+            Box::new(move |record: &LogRecord| sink.push(record)) as LogSink
         });
-    });
-    py.detach(|| set_sink(level, Some(forward))).map_err(raise)
+        py.detach(|| set_sink(level, sink)).map_err(raise)
+    }
+
+    /// Waits until nothing fills it any more, at most so many seconds.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let (shared, _) = self.inner.get().map_err(raise)?;
+        py.detach(|| {
+            let queue = shared.queue();
+            drop(shared.ended.wait_timeout_while(queue, Duration::from_secs_f64(seconds), |queue| queue.sinks > 0));
+        });
+        Ok(())
+    }
+
+    /// All records that wait, as `(level, target, message)`.
+    fn take(&self) -> PyResult<Vec<(u8, String, String)>> {
+        let mut queue = self.inner.get().map_err(raise)?.0.queue();
+        let records = std::mem::take(&mut queue.records);
+        let dropped = std::mem::take(&mut queue.dropped);
+        drop(queue);
+        let lost = (dropped > 0).then(|| {
+            let message = format!("{dropped} log records were dropped, because Python's handlers are slow");
+            (2, "libswarm::log".to_owned(), message)
+        });
+        Ok(records.into_iter().map(|record| (record.level, record.target, record.message)).chain(lost).collect())
+    }
 }

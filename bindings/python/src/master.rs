@@ -11,9 +11,9 @@ use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::mailbox::Mailbox;
-use crate::messages::{Hearing, address, data, how_many, new_message};
+use crate::messages::{Hearing, address, data, exit_code, how_many, new_message};
 use crate::new_job::{new_job, new_jobs};
-use crate::options::{Text, options, seconds};
+use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
 use crate::worker::{event_tuple, health_dict};
@@ -101,7 +101,7 @@ impl Master {
     fn add_many(
         &self,
         jobs: &Bound<'_, PyList>,
-        ids: Option<Vec<Text>>,
+        ids: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
         ids_only: bool,
     ) -> PyResult<Call> {
@@ -123,35 +123,34 @@ impl Master {
         self.submit(jobs, Value::Added)
     }
 
-    fn delete_many(&self, ids: Vec<Text>) -> PyResult<Call> {
-        let ids = texts(ids);
+    fn delete_many(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let ids = texts("ids", ids)?;
         self.spawn(None, |master| async move { master.delete_many(ids).await.map(Value::Bools) })
     }
 
-    fn delete(&self, id: Text) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.delete(id.0).await.map(Value::Bool) })
+    fn delete(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(None, |master| async move { master.delete(id).await.map(Value::Bool) })
     }
 
-    #[pyo3(signature = (id, timeout=None))]
-    fn result(&self, id: Text, timeout: Option<f64>) -> PyResult<Call> {
+    fn result(&self, id: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
         let limit = limit(timeout, "the job has not ended; its result can be asked for again")?;
-        self.spawn(limit, |master| async move { master.result(id.0).await.map(Value::Outcome) })
+        self.spawn(limit, |master| async move { master.result(id).await.map(Value::Outcome) })
     }
 
-    #[pyo3(signature = (payload, timeout, options))]
-    fn run(&self, payload: &Bound<'_, PyAny>, timeout: Option<f64>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
+    fn run(&self, payload: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
         let job = new_job(payload, options)?;
         let limit = limit(timeout, "the job has not ended and goes on")?;
         self.spawn(limit, |master| async move { master.run(job).await.map(Value::Outcome) })
     }
 
     /// Adds many jobs; answers their outcomes in order, values and errors.
-    #[pyo3(signature = (jobs, ids, timeout, options))]
     fn run_many(
         &self,
         jobs: &Bound<'_, PyList>,
-        ids: Option<Vec<Text>>,
-        timeout: Option<f64>,
+        ids: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Call> {
         let jobs = new_jobs(jobs, ids, options)?;
@@ -160,37 +159,38 @@ impl Master {
     }
 
     /// Checks many jobs now and adds them in the background; the group answers their outcomes as they end.
-    #[pyo3(signature = (jobs, ids, timeout, options))]
     fn run_each(
         &self,
         jobs: &Bound<'_, PyList>,
-        ids: Option<Vec<Text>>,
-        timeout: Option<f64>,
+        ids: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Group> {
         let jobs = new_jobs(jobs, ids, options)?;
         for (position, job) in jobs.iter().enumerate() {
             job.check(self.max_payload).map_err(|error| raise(error.context(format_args!("job {position}, none was added"))))?;
         }
-        let limit = timeout.map(|t| seconds("timeout", t)).transpose()?;
+        let limit = some_duration("timeout", timeout)?;
         let Member { master, runtime } = self.member()?;
         Ok(Group::start(master, runtime, jobs, limit))
     }
 
-    fn job(&self, id: Text) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.job(&id.0).await.map(Value::Job) })
+    fn job(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(None, |master| async move { master.job(&id).await.map(Value::Job) })
     }
 
-    #[pyo3(signature = (state, after, limit))]
-    fn jobs(&self, state: Text, after: Option<Text>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let Some(state) = JobState::from_name(&state.0) else {
+    fn jobs(&self, state: &Bound<'_, PyAny>, after: &Bound<'_, PyAny>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let name = text("state", state)?;
+        let Some(state) = JobState::from_name(&name) else {
             let names: Vec<_> = JobState::ALL.iter().map(|(name, _)| *name).collect();
-            return Err(invalid(format!("there is no state `{}`; the states are {}", state.0, names.join(", "))));
+            return Err(invalid(format!("there is no state `{name}`; the states are {}", names.join(", "))));
         };
-        let limit: u32 = limit.extract().map_err(|_| invalid(format!("limit is {limit}, not a number of jobs")))?;
+        let after = some_text("after", after)?;
+        let number = integer("limit", limit)?;
+        let limit = u32::try_from(number).map_err(|_| invalid(format!("limit is {number}, it must be 1 to 1000")))?;
         self.spawn(None, move |master| async move {
-            let after = after.as_ref().map(|after| &*after.0);
-            master.jobs(state, after, limit).await.map(Value::Page)
+            master.jobs(state, after.as_deref(), limit).await.map(Value::Page)
         })
     }
 
@@ -202,19 +202,19 @@ impl Master {
         self.spawn(None, |master| async move { master.members().await.map(Value::Members) })
     }
 
-    #[pyo3(signature = (task))]
-    fn pause(&self, task: Option<Text>) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.pause(task.as_ref().map(|task| &*task.0)).await.map(|()| Value::Nothing) })
+    fn pause(&self, task: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let task = some_text("task", task)?;
+        self.spawn(None, |master| async move { master.pause(task.as_deref()).await.map(|()| Value::Nothing) })
     }
 
-    #[pyo3(signature = (task))]
-    fn resume(&self, task: Option<Text>) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.resume(task.as_ref().map(|task| &*task.0)).await.map(|()| Value::Nothing) })
+    fn resume(&self, task: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let task = some_text("task", task)?;
+        self.spawn(None, |master| async move { master.resume(task.as_deref()).await.map(|()| Value::Nothing) })
     }
 
     /// The jobs of `tasks`, or all, are given as `assign` says from now on, or by default `within` seconds later.
-    fn start_choosing(&self, within: f64, tasks: Vec<Text>) -> PyResult<Call> {
-        let choosing = Choosing { within: seconds("within", within)?, tasks: texts(tasks) };
+    fn start_choosing(&self, within: &Bound<'_, PyAny>, tasks: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let choosing = Choosing { within: duration("within", within)?, tasks: texts("tasks", tasks)? };
         self.spawn(None, |master| async move { master.start_choosing(choosing).await.map(|()| Value::Nothing) })
     }
 
@@ -233,27 +233,24 @@ impl Master {
         self.spawn(None, |master| async move { master.stop_choosing().await.map(|()| Value::Nothing) })
     }
 
-    #[pyo3(signature = (ids))]
-    fn retry_failed(&self, ids: Option<Vec<Text>>) -> PyResult<Call> {
-        let ids = ids.map(texts);
+    fn retry_failed(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let ids = some_texts("ids", ids)?;
         self.spawn(None, |master| async move { master.retry_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
-    #[pyo3(signature = (ids))]
-    fn delete_failed(&self, ids: Option<Vec<Text>>) -> PyResult<Call> {
-        let ids = ids.map(texts);
+    fn delete_failed(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let ids = some_texts("ids", ids)?;
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
     /// Queues a message now, behind those of earlier calls; answers its Receipt.
-    #[pyo3(signature = (payload, to, acknowledged, request, to_self))]
     fn send(
         &self,
         payload: &Bound<'_, PyAny>,
         to: &Bound<'_, PyAny>,
-        acknowledged: Option<f64>,
-        request: Option<f64>,
-        to_self: bool,
+        acknowledged: &Bound<'_, PyAny>,
+        request: &Bound<'_, PyAny>,
+        to_self: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let message = new_message(payload, to, acknowledged, request, to_self)?;
         let member = self.member()?;
@@ -263,20 +260,21 @@ impl Master {
     }
 
     /// Asks programs to end with this exit code; answers a Receipt.
-    fn kill(&self, to: &Bound<'_, PyAny>, code: i32) -> PyResult<Call> {
-        let to = address(to)?;
+    fn kill(&self, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let (to, code) = (address(to)?, exit_code(code)?);
         self.spawn(None, move |master| async move { master.messages().kill(to, code).await.map(Value::Receipt) })
     }
 
-    fn confirm(&self, name: Text) -> PyResult<Call> {
-        self.spawn(None, |master| async move { master.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
+    fn confirm(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let name = text("name", name)?;
+        self.spawn(None, |master| async move { master.messages().confirm(&name).await.map(|()| Value::Nothing) })
     }
 
-    fn confirmations(&self, count: &Bound<'_, PyAny>, name: Text) -> PyResult<Call> {
-        let count = how_many(count)?;
+    fn confirmations(&self, count: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let (count, name) = (how_many(count)?, text("name", name)?);
         self.spawn(
             None,
-            move |master| async move { master.messages().confirmations(count, &name.0).await.map(Value::Confirmations) },
+            move |master| async move { master.messages().confirmations(count, &name).await.map(Value::Confirmations) },
         )
     }
 
@@ -293,8 +291,8 @@ impl Master {
     }
 
     /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
-    fn exit_on_kill(&self, grace: f64) -> PyResult<()> {
-        self.member()?.master.exit_on_kill(seconds("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+    fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.member()?.master.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
     }
 
     fn ready(&self) -> PyResult<Call> {
@@ -346,12 +344,12 @@ impl Master {
     }
 }
 
-fn limit(timeout: Option<f64>, message: &'static str) -> PyResult<Limit> {
-    Ok(timeout.map(|t| seconds("timeout", t)).transpose()?.map(|t| (t, message)))
+fn limit(timeout: &Bound<'_, PyAny>, message: &'static str) -> PyResult<Limit> {
+    Ok(some_duration("timeout", timeout)?.map(|limit| (limit, message)))
 }
 
-fn texts(texts: Vec<Text>) -> Vec<String> {
-    texts.into_iter().map(|Text(text)| text).collect()
+fn some_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if value.is_none() { Ok(None) } else { text(name, value).map(Some) }
 }
 
 fn closed() -> PyErr {

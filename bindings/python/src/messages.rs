@@ -8,16 +8,16 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 use tokio::sync::watch;
 
-use crate::errors::{invalid, raise};
+use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
 use crate::info::content_type;
 use crate::mailbox::Post;
-use crate::options::{Text, seconds};
+use crate::options::{Text, flag, integer, some_duration, text};
 use crate::payload::{decode, encode};
 use crate::runtime::Owner;
 
 /// A message as it arrived.
-#[pyclass(frozen, module = "libswarm")]
+#[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Message {
     inner: Owned<libswarm::Message>,
     /// The payload as Python sees it, made when first asked for.
@@ -81,6 +81,11 @@ impl Message {
         }
     }
 
+    /// A message is this member's own.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_copied("a Message", "its payload"))
+    }
+
     fn __repr__(&self) -> PyResult<String> {
         let MemberRef { incarnation, name, .. } = self.inner()?.from();
         Ok(format!("<Message from {:?}>", if name.is_empty() { incarnation } else { name }))
@@ -91,15 +96,15 @@ impl Message {
 pub(crate) fn new_message(
     payload: &Bound<'_, PyAny>,
     to: &Bound<'_, PyAny>,
-    acknowledged: Option<f64>,
-    request: Option<f64>,
-    to_self: bool,
+    acknowledged: &Bound<'_, PyAny>,
+    request: &Bound<'_, PyAny>,
+    to_self: &Bound<'_, PyAny>,
 ) -> PyResult<NewMessage> {
-    let message = NewMessage::new(address(to)?, encode(payload)?).to_self(to_self);
-    Ok(match (acknowledged, request) {
+    let message = NewMessage::new(address(to)?, encode(payload)?).to_self(flag("to_self", to_self)?);
+    Ok(match (some_duration("acknowledged", acknowledged)?, some_duration("request", request)?) {
         (Some(_), Some(_)) => return Err(invalid("a message has one limit, acknowledged or request; a reply acknowledges, too")),
-        (Some(limit), None) => message.acknowledged(seconds("acknowledged", limit)?),
-        (None, Some(limit)) => message.request(seconds("request", limit)?),
+        (Some(limit), None) => message.acknowledged(limit),
+        (None, Some(limit)) => message.request(limit),
         (None, None) => message,
     })
 }
@@ -113,13 +118,15 @@ pub(crate) fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
     let (Ok(fields), mut host) = (to.cast::<PyDict>(), String::new()) else { return Err(unknown()) };
     let mut found = None;
     for (field, value) in fields {
-        let text = || value.extract::<Text>().map(|Text(text)| text);
-        let one = match &*field.extract::<Text>()?.0 {
+        let field = text("a field of to", &field)?;
+        let text = || text(&field, &value);
+        let one = match &*field {
             "group" => To::Group(text()?),
             "name" => To::Name(text()?),
             "member" => To::Member(text()?),
             "pid" => {
-                let pid = value.extract().map_err(|_| invalid(format!("pid is {value}, not the number of a process")))?;
+                let number = integer("pid", &value)?;
+                let pid = number.try_into().map_err(|_| invalid(format!("pid is {number}, not the number of a process")))?;
                 To::Process { pid, host: String::new() }
             }
             "host" => {
@@ -141,7 +148,14 @@ pub(crate) fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
 
 /// A number of members.
 pub(crate) fn how_many(count: &Bound<'_, PyAny>) -> PyResult<usize> {
-    count.extract().map_err(|_| invalid(format!("count is {count}, not a number of members")))
+    let number = integer("count", count)?;
+    number.try_into().map_err(|_| invalid(format!("count is {number}, not a number of members")))
+}
+
+/// The code that a program is to end with.
+pub(crate) fn exit_code(code: &Bound<'_, PyAny>) -> PyResult<i32> {
+    let number = integer("code", code)?;
+    number.try_into().map_err(|_| invalid(format!("code is {number}, not the exit code of a process")))
 }
 
 /// What a member says of itself, as JSON text.
@@ -206,6 +220,7 @@ impl Hearing {
     }
 
     fn failed(&self, error: Error) {
+        tracing::warn!(kind = error.kind().name(), "{error}");
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
         if let Some(post) = &*self.post.lock().unwrap_or_else(PoisonError::into_inner) {
             post.announce();

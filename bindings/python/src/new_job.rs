@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::errors::invalid;
 use crate::job_options::JobOptions;
-use crate::options::Text;
+use crate::options::some_texts;
 use crate::payload::{encode, encode_many};
 
 /// One job.
@@ -16,10 +16,11 @@ pub(crate) fn new_job(payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -
 }
 
 /// Many jobs. Each of `jobs` is a payload, or a `libswarm.NewJob` with options that go before those of all.
-pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: Option<Vec<Text>>, options: &Bound<'_, PyDict>) -> PyResult<Vec<NewJob>> {
+pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Vec<NewJob>> {
     if options.contains("id")? {
         return Err(invalid("an id is one job's own: give `ids`, or a NewJob for each job"));
     }
+    let ids = some_texts("ids", ids)?;
     if let Some(ids) = &ids
         && ids.len() != jobs.len()
     {
@@ -29,7 +30,7 @@ pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: Option<Vec<Text>>, options
     let mut ids = ids.into_iter().flatten();
     let mut made = |payload: Payload, own: Option<&JobOptions>| {
         let job = match ids.next() {
-            Some(Text(id)) => NewJob::new(payload).id(id),
+            Some(id) => NewJob::new(payload).id(id),
             None => NewJob::new(payload),
         };
         own.unwrap_or(&common).apply(job)
@@ -56,7 +57,15 @@ fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>) -> PyResul
     for job in jobs {
         if job.is_instance(class)? {
             let options = common.copy()?;
-            options.update(job.getattr("options")?.cast::<PyDict>()?.as_mapping())?;
+            let own_options = job.getattr("options")?;
+            let Ok(own_options) = own_options.cast::<PyDict>() else { return Err(invalid("the options of a NewJob are no dict")) };
+            options.update(own_options.as_mapping())?;
+            // A start of its own goes before that of all, whichever of the two each is.
+            for (one, other) in [("delay", "run_at"), ("run_at", "delay")] {
+                if own_options.contains(one)? && !own_options.contains(other)? && options.contains(other)? {
+                    options.del_item(other)?;
+                }
+            }
             own.push(Some(JobOptions::read(&options)?));
             payloads.append(job.getattr("payload")?)?;
         } else {

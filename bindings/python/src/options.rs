@@ -1,10 +1,10 @@
-//! Options of members, set by the names they have in every language, and what arguments are read as.
+//! Options of members, set by the names they have in every language, and what arguments are read as: each error names its argument.
 
 use std::time::Duration;
 
 use libswarm::Options;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBool, PyDict, PyString, PyStringMethods};
 
 use crate::errors::{invalid, raise};
 
@@ -25,6 +25,71 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text {
     }
 }
 
+/// The name of a value's class, for errors.
+pub(crate) fn class_of(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// An argument that is a text.
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    match value.cast::<PyString>() {
+        Err(_) => Err(invalid(format!("{name} is of type {}, it must be a str", class_of(value)))),
+        Ok(text) => match text.to_str() {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err(invalid(format!("{name} has lone surrogates, which cannot be written as UTF-8"))),
+        },
+    }
+}
+
+/// An argument that is some texts; a lone one, which is a sequence of texts too, is refused.
+pub(crate) fn texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let wrong = || invalid(format!("{name} is of type {}, it must be a list of str", class_of(values)));
+    if values.is_instance_of::<PyString>() || values.is_instance_of::<PyDict>() {
+        return Err(wrong());
+    }
+    let each = format!("an element of {name}");
+    values.try_iter().map_err(|_| wrong())?.map(|value| text(&each, &value?)).collect()
+}
+
+/// As `texts`; None if there are none.
+pub(crate) fn some_texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
+    if values.is_none() { Ok(None) } else { texts(name, values).map(Some) }
+}
+
+/// An argument that is a whole number.
+pub(crate) fn integer(name: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if value.is_instance_of::<PyBool>() || value.getattr("__index__").is_err() {
+        return Err(invalid(format!("{name} is of type {}, it must be an int", class_of(value))));
+    }
+    value.extract().map_err(|_| invalid(format!("{name} is out of bounds")))
+}
+
+/// An argument that is a number.
+pub(crate) fn number(name: &str, what: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if value.is_instance_of::<PyBool>() || value.is_instance_of::<PyString>() {
+        return Err(invalid(format!("{name} is of type {}, it must be {what}", class_of(value))));
+    }
+    value.extract::<f64>().map_err(|_| invalid(format!("{name} is of type {}, it must be {what}", class_of(value))))
+}
+
+/// An argument that is True or False.
+pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match value.cast::<PyBool>() {
+        Ok(flag) => Ok(flag.is_true()),
+        Err(_) => Err(invalid(format!("{name} is of type {}, it must be True or False", class_of(value)))),
+    }
+}
+
+/// A duration, given in seconds.
+pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    seconds(name, number(name, "a number of seconds", value)?)
+}
+
+/// As `duration`; None if there is none.
+pub(crate) fn some_duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    if value.is_none() { Ok(None) } else { duration(name, value).map(Some) }
+}
+
 /// The options of a member, checked.
 pub(crate) fn options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<Options> {
     let mut options = Options::new(cluster.0);
@@ -38,5 +103,6 @@ pub(crate) fn options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<Op
 
 /// A duration in seconds, which must be finite and not negative.
 pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value).map_err(|_| invalid(format!("{name} is {value}, not a number of seconds")))
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| invalid(format!("{name} is {value}, it must be a number of seconds, from 0 on")))
 }

@@ -35,13 +35,20 @@ pub(crate) fn current() -> Result<Arc<Owner>> {
     if let Some(owner) = owner.upgrade() {
         return Ok(owner);
     }
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("libswarm")
-        .on_thread_start(leave_signals_to_python)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::new(ErrorKind::Internal, format!("the runtime could not be started: {e}")))?;
+    let build = || {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("libswarm")
+            .on_thread_start(leave_signals_to_python)
+            .enable_all()
+            .build()
+    };
+    let failed = |why: String| Error::new(ErrorKind::Internal, format!("the library's thread cannot be started: {why}"));
+    // A thread that cannot be started is a panic of tokio's, which must not be the program's.
+    let runtime = match std::panic::catch_unwind(build) {
+        Ok(built) => built.map_err(|e| failed(e.to_string()))?,
+        Err(_) => return Err(failed("the system allows no more threads, or has no memory for one".into())),
+    };
     let made = Arc::new(Owner(Some(runtime)));
     *owner = Arc::downgrade(&made);
     Ok(made)

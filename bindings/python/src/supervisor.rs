@@ -10,10 +10,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::call::Call;
-use crate::errors::raise;
+use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::mailbox::Mailbox;
-use crate::options::Text;
+use crate::options::{Text, integer};
 use crate::process::{event_tuple, info_dict};
 use crate::runtime::{self, Owner};
 use crate::signals;
@@ -115,7 +115,9 @@ impl Supervisor {
         self.call(|supervisor| async move { supervisor.spawn(program).await.map(Value::Numbers) })
     }
 
-    fn kill(&self, id: u64) -> PyResult<Call> {
+    fn kill(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let number = integer("id", id)?;
+        let id = u64::try_from(number).map_err(|_| invalid(format!("id is {number}, not the id of a process")))?;
         self.call(move |supervisor| async move { supervisor.kill(id).await.map(|()| Value::Nothing) })
     }
 

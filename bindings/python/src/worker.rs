@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libswarm::{Error, ErrorKind, Event, Finish, Health};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -15,8 +17,8 @@ use crate::finishes::Finishes;
 use crate::fork::Owned;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
-use crate::messages::{self, Hearing, Message, address, data, how_many, new_message};
-use crate::options::{Text, options, seconds};
+use crate::messages::{self, Hearing, Message, address, data, exit_code, how_many, new_message};
+use crate::options::{Text, duration, options, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
 
@@ -33,6 +35,12 @@ pub(crate) struct Shared {
     /// Has the loop flush at the end of its tick (asyncio only). None once closed: it refers to the worker.
     schedule_flush: Mutex<Option<Py<PyAny>>>,
     in_loop: bool,
+    /// Outcomes that Redis has accepted are told.
+    reports: AtomicBool,
+    /// What jobs were completed with, until it is told; only if outcomes are told.
+    results: Mutex<HashMap<u64, Py<PyAny>>>,
+    /// Jobs whose end Redis has refused.
+    refused: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Shared {
@@ -41,7 +49,17 @@ impl Shared {
         drop(job);
         let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
         let Some(runtime) = self.runtime() else { return Ok(Call::failed(awaiter, closed())) };
-        let (call, done) = Call::done(awaiter, |()| Value::Nothing);
+        let (call, mut done) = Call::done(awaiter, |()| Value::Nothing);
+        if self.reports.load(Ordering::Relaxed) {
+            let refused = self.refused.clone();
+            let told = done;
+            done = Box::new(move |result| {
+                if result.is_err() {
+                    lock(&refused).push(fence);
+                }
+                told(result);
+            });
+        }
         if self.finishes.push(fence, finish, Some(done)) {
             let schedule = lock(&self.schedule_flush).as_ref().map(|schedule| schedule.clone_ref(py));
             match schedule {
@@ -50,6 +68,22 @@ impl Shared {
             }
         }
         Ok(call)
+    }
+
+    /// Keeps a result until it is told that Redis has accepted it.
+    pub(crate) fn keep_result(&self, fence: u64, result: &Bound<'_, PyAny>) {
+        if self.reports.load(Ordering::Relaxed) {
+            let before = lock(&self.results).insert(fence, result.clone().unbind());
+            drop(before);
+        }
+    }
+
+    fn take_result(&self, fence: u64) -> Option<Py<PyAny>> {
+        lock(&self.results).remove(&fence)
+    }
+
+    pub(crate) fn in_loop(&self) -> bool {
+        self.in_loop
     }
 
     pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> PyResult<()> {
@@ -88,27 +122,19 @@ impl Shared {
     }
 }
 
-/// Left open by the program: the jobs are given back, as the runtime lives until then.
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime() {
-            let worker = self.worker.clone();
-            drop(Call::spawn(
-                &runtime,
-                None,
-                None,
-                async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) },
-            ));
-        }
-    }
-}
-
 /// Takes jobs. Connects in the background, from the start.
-#[pyclass(frozen, module = "libswarm._native")]
+#[pyclass(frozen, weakref, module = "libswarm._native")]
 pub(crate) struct Worker {
     shared: Owned<Arc<Shared>>,
     hearing: Arc<Hearing>,
     rejoin: bool,
+}
+
+/// Left open by the program: nobody takes events any more, so the jobs are given back; the runtime lives until then.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.abandon();
+    }
 }
 
 impl Worker {
@@ -116,9 +142,33 @@ impl Worker {
         self.shared.get().map_err(raise)
     }
 
+    /// Leaves without waiting, if that was not done before.
+    fn abandon(&self) {
+        let Ok(shared) = self.shared.get() else { return };
+        shared.finishes.flush();
+        let runtime = lock(&shared.runtime).take();
+        if let Some(runtime) = runtime {
+            let worker = shared.worker.clone();
+            drop(Call::spawn(
+                &runtime,
+                None,
+                None,
+                async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) },
+            ));
+        }
+        let schedule_flush = lock(&shared.schedule_flush).take();
+        let held = std::mem::take(&mut *shared.held());
+        let results = std::mem::take(&mut *lock(&shared.results));
+        drop((schedule_flush, held, results));
+    }
+
     /// The events as Python is told them.
     fn told<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, events: Vec<Event>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut taken = Vec::with_capacity(events.len());
+        let refused = std::mem::take(&mut *lock(&shared.refused));
+        for fence in refused {
+            drop(shared.take_result(fence));
+        }
         for event in events {
             match event {
                 Event::Add(job) => {
@@ -136,7 +186,8 @@ impl Worker {
                     }
                 }
                 Event::Completed { job } => {
-                    taken.push(("completed", Job::new(job, shared.clone())).into_pyobject(py)?.into_any());
+                    let result = shared.take_result(job.fence);
+                    taken.push(("completed", Job::new(job, shared.clone()), result).into_pyobject(py)?.into_any());
                 }
                 Event::Failed { job, error } => {
                     let error = (error.message, error.traceback);
@@ -155,6 +206,31 @@ impl Worker {
 
 #[pymethods]
 impl Worker {
+    /// The jobs held are only here, though jobs that the program has share what is here.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(shared) = self.shared.get() else { return Ok(()) };
+        if let Some(awaiter) = &shared.awaiter {
+            visit.call(awaiter)?;
+        }
+        // What another thread is at is in use.
+        if let Ok(schedule_flush) = shared.schedule_flush.try_lock()
+            && let Some(schedule_flush) = &*schedule_flush
+        {
+            visit.call(schedule_flush)?;
+        }
+        if let Ok(held) = shared.held.try_lock() {
+            held.values().try_for_each(|job| visit.call(job))?;
+        }
+        if let Ok(results) = shared.results.try_lock() {
+            results.values().try_for_each(|result| visit.call(result))?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        self.abandon();
+    }
+
     /// `mailbox` announces events. With `awaiter` and `schedule_flush` it is a worker of an event loop in this thread.
     #[new]
     #[pyo3(signature = (cluster, settings, mailbox, awaiter=None, schedule_flush=None))]
@@ -185,6 +261,9 @@ impl Worker {
             awaiter,
             schedule_flush: Mutex::new(schedule_flush),
             in_loop,
+            reports: AtomicBool::new(false),
+            results: Mutex::default(),
+            refused: Arc::default(),
         };
         Ok(Worker { shared: Owned::new(Arc::new(shared)), hearing, rejoin })
     }
@@ -215,48 +294,50 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether outcomes that Redis has accepted are told: `("completed", job)`, `("failed", job, (message, traceback))` and
+    /// Whether outcomes that Redis has accepted are told: `("completed", job, result)`, `("failed", job, (message, traceback))` and
     /// `("retrying", job, (message, traceback, delay in seconds))`. Each job is an object of its own.
     fn report_outcomes(&self, report: bool) -> PyResult<()> {
-        self.shared()?.worker.report_outcomes(report);
+        let shared = self.shared()?;
+        shared.reports.store(report, Ordering::Relaxed);
+        shared.worker.report_outcomes(report);
         Ok(())
     }
 
     /// Which tasks are taken from now on, "" for jobs without one.
-    fn set_tasks(&self, tasks: Vec<Text>) -> PyResult<()> {
-        let tasks = tasks.into_iter().map(|Text(task)| task).collect();
+    fn set_tasks(&self, tasks: &Bound<'_, PyAny>) -> PyResult<()> {
+        let tasks = texts("tasks", tasks)?;
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
     }
 
     /// Queues a message now, behind those of earlier calls; answers its Receipt.
-    #[pyo3(signature = (payload, to, acknowledged, request, to_self))]
     fn send(
         &self,
         py: Python<'_>,
         payload: &Bound<'_, PyAny>,
         to: &Bound<'_, PyAny>,
-        acknowledged: Option<f64>,
-        request: Option<f64>,
-        to_self: bool,
+        acknowledged: &Bound<'_, PyAny>,
+        request: &Bound<'_, PyAny>,
+        to_self: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         let message = new_message(payload, to, acknowledged, request, to_self)?;
         self.shared()?.send(py, message)
     }
 
     /// Asks programs to end with this exit code; answers a Receipt.
-    fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: i32) -> PyResult<Call> {
-        let to = address(to)?;
+    fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let (to, code) = (address(to)?, exit_code(code)?);
         self.shared()?.spawn(py, move |worker| async move { worker.messages().kill(to, code).await.map(Value::Receipt) })
     }
 
-    fn confirm(&self, py: Python<'_>, name: Text) -> PyResult<Call> {
-        self.shared()?.spawn(py, |worker| async move { worker.messages().confirm(&name.0).await.map(|()| Value::Nothing) })
+    fn confirm(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let name = text("name", name)?;
+        self.shared()?.spawn(py, |worker| async move { worker.messages().confirm(&name).await.map(|()| Value::Nothing) })
     }
 
-    fn confirmations(&self, py: Python<'_>, count: &Bound<'_, PyAny>, name: Text) -> PyResult<Call> {
-        let count = how_many(count)?;
+    fn confirmations(&self, py: Python<'_>, count: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let (count, name) = (how_many(count)?, text("name", name)?);
         self.shared()?.spawn(py, move |worker| async move {
-            worker.messages().confirmations(count, &name.0).await.map(Value::Confirmations)
+            worker.messages().confirmations(count, &name).await.map(Value::Confirmations)
         })
     }
 
@@ -275,8 +356,8 @@ impl Worker {
     }
 
     /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
-    fn exit_on_kill(&self, grace: f64) -> PyResult<()> {
-        self.shared()?.worker.exit_on_kill(seconds("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+    fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.shared()?.worker.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
     }
 
     /// The jobs held now.
@@ -297,13 +378,14 @@ impl Worker {
         self.shared()?.spawn(py, |worker| async move { worker.drain().await.map(|()| Value::Nothing) })
     }
 
-    fn terminate(&self, py: Python<'_>, grace: f64) -> PyResult<Call> {
-        let grace = seconds("grace", grace)?;
+    fn terminate(&self, py: Python<'_>, grace: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let grace = duration("grace", grace)?;
         self.shared()?.spawn(py, move |worker| async move { worker.terminate(grace).await.map(|()| Value::Nothing) })
     }
 
-    fn delete(&self, py: Python<'_>, id: Text) -> PyResult<Call> {
-        self.shared()?.spawn(py, |worker| async move { worker.delete(id.0).await.map(Value::Bool) })
+    fn delete(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.shared()?.spawn(py, |worker| async move { worker.delete(id).await.map(Value::Bool) })
     }
 
     fn stats(&self, py: Python<'_>) -> PyResult<Call> {
@@ -324,7 +406,15 @@ impl Worker {
         let runtime = lock(&shared.runtime).take();
         let schedule_flush = lock(&shared.schedule_flush).take();
         let held = std::mem::take(&mut *shared.held());
-        drop((runtime, schedule_flush, held));
+        let results = std::mem::take(&mut *lock(&shared.results));
+        drop((runtime, schedule_flush, held, results));
+        Ok(())
+    }
+
+    /// Leaves without waiting for anything, because nobody takes events any more.
+    fn leave(&self) -> PyResult<()> {
+        self.shared()?;
+        self.abandon();
         Ok(())
     }
 }

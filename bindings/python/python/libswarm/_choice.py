@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from . import _native
-from ._events import Events, logger
+from ._calling import log_raised, log_warning, refuse_coroutine, start_thread
+from ._events import Events
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from .types import Candidate, JobInfo
 
@@ -117,6 +118,13 @@ class Choosing(Events, Generic[AnyChooser]):
             before.stop()
         return before
 
+    def _no_chooser(self, chooser: AnyChooser) -> None:
+        """This one could not be started."""
+        with self._chooser_lock:
+            if self._chooser is chooser:
+                self._chooser = None
+        self._choosing_not_started()
+
     def _choosing_not_started(self) -> None:
         """After an error, or a wait given up: Redis may know already, and jobs must not wait for a choice that never comes."""
         if self._chooser is None:
@@ -130,6 +138,7 @@ class Choosing(Events, Generic[AnyChooser]):
                 return
             self._chooser = None
         self._choosing_not_started()
+        log_warning("the master chooses no more: %s: %s", error.kind, error)
         self._emit_error(error)
 
 
@@ -148,11 +157,11 @@ class ChooserThread:
         # Not `Call.wait`, which never ends while the program does: the thread ends before.
         self._mailbox = _native.Mailbox()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="libswarm-chooser", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begins to ask."""
-        self._thread.start()
+        self._thread = start_thread(self._run, "libswarm-chooser")
 
     def stop(self) -> None:
         """Asks no more. Never blocks; `join` waits."""
@@ -161,8 +170,9 @@ class ChooserThread:
 
     def join(self, patience: float) -> None:
         """Waits until the callback has returned, unless it is what waits."""
-        if self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join(patience)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+            thread.join(patience)
 
     def _run(self) -> None:
         while not self._stopped:
@@ -183,9 +193,11 @@ class ChooserThread:
 
     def _ask(self, round: Round, job: JobInfo, workers: list[Candidate]) -> None:
         try:
-            round.choose(job, self._callback(job, workers))
-        except BaseException:
-            told(job)
+            choice = self._callback(job, workers)
+            refuse_coroutine(choice)
+            round.choose(job, choice)
+        except BaseException as error:
+            told(job, error)
 
     def _wait(self, call: _native.Call) -> Any:
         call.notify(self._mailbox, 0)
@@ -197,6 +209,6 @@ class ChooserThread:
         return call.result()
 
 
-def told(job: JobInfo) -> None:
+def told(job: JobInfo, error: BaseException) -> None:
     """Logs what the callback raised."""
-    logger.exception("the callback of `choose` raised; job %r is left for later", job.id)
+    log_raised("the callback of `choose` raised; job %r is left for later", job.id, error=error)

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-import logging
+import contextvars
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ._calling import check_listener, log_raised, refuse_coroutine
 from .errors import SwarmError, SwarmInvalidArgument
-
-logger = logging.getLogger("libswarm")
 
 Listener = TypeVar("Listener", bound=Callable[..., object])
 
+#: A listener, and the context in which it was given.
+Registered = tuple[Callable[..., Any], contextvars.Context]
+
 
 class Listeners:
-    """`on`, `off` and the calling of listeners."""
+    """`on`, `off` and the calling of listeners, each in the context (of `contextvars`) in which it was given."""
 
     #: The events there are.
     _EVENTS: tuple[str, ...] = ()
+    #: Whether listeners may be coroutine functions.
+    _COROUTINES = False
 
     def __init__(self) -> None:
         # Tuples, replaced as a whole, so that they can be walked while another thread adds a listener.
-        self._listeners: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(self._EVENTS, ())
+        self._listeners: dict[str, tuple[Registered, ...]] = dict.fromkeys(self._EVENTS, ())
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: it belongs to its process; make one in each")
 
     def on(self, event: str, listener: Listener) -> Listener:
         """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
-        self._listeners[event] = (*self._of(event), listener)
+        before = self._of(event)
+        check_listener(listener, coroutines=self._COROUTINES)
+        self._listeners[event] = (*before, (listener, contextvars.copy_context()))
         return listener
 
     def off(self, event: str, listener: Callable[..., object]) -> None:
         """Has `listener` called no more."""
-        self._listeners[event] = tuple(other for other in self._of(event) if other is not listener)
+        self._listeners[event] = tuple(other for other in self._of(event) if other[0] is not listener)
 
-    def _of(self, event: str) -> tuple[Callable[..., Any], ...]:
+    def _of(self, event: str) -> tuple[Registered, ...]:
         try:
             return self._listeners[event]
-        except KeyError:
+        except (KeyError, TypeError):
             raise SwarmInvalidArgument(f"there is no event `{event}`; the events are {', '.join(self._EVENTS)}") from None
 
     def _emit(self, event: str, *arguments: object) -> None:
         for listener in self._listeners[event]:
             self._call(listener, *arguments)
 
-    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
-        """Calls one listener; what it raises must not stop the others."""
+    def _call(self, listener: Registered, *arguments: object) -> None:
+        """Calls one listener; what it raises must not stop the others, nor end the library's thread."""
+        function, context = listener
         try:
-            listener(*arguments)
-        except Exception:
-            logger.exception("a listener raised")
+            refuse_coroutine(context.copy().run(function, *arguments))
+        except BaseException as error:
+            log_raised("a listener raised", error=error)
 
 
 class Events(Listeners):
@@ -65,7 +75,7 @@ class Events(Listeners):
         super().on(event, listener)
         if event == "error" and self._unheard is not None:
             error, self._unheard = self._unheard, None
-            self._call(listener, error)
+            self._call(self._listeners["error"][-1], error)
         return listener
 
     def on_ready(self, listener: Listener) -> Listener:
@@ -79,7 +89,7 @@ class Events(Listeners):
     def on_error(self, listener: Listener) -> Listener:
         """Decorator: `listener(error)` is called when something is wrong in the background, once until it changes.
 
-        Without a listener, errors are logged as warnings of the logger `libswarm`.
+        It is also logged, as a warning of a logger under `libswarm`.
         """
         return self.on("error", listener)
 
@@ -89,8 +99,8 @@ class Events(Listeners):
         super()._emit(event, *arguments)
 
     def _emit_error(self, error: SwarmError) -> None:
+        """The native module has logged it."""
         if self._listeners["error"]:
             self._emit("error", error)
         else:
             self._unheard = error
-            logger.warning("%s: %s", error.kind, error)

@@ -24,8 +24,8 @@ class Exit:
     """What a member does when it is asked to end the program."""
 
     def __init__(self, on_kill: Callable[..., Any] | None, grace: float) -> None:
-        if not 0 <= grace <= MAX_GRACE:
-            raise SwarmInvalidArgument(f"grace is {grace}, it must be 0 to {MAX_GRACE:g} s")
+        if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace <= MAX_GRACE:
+            raise SwarmInvalidArgument(f"grace is {grace!r}, it must be a number of seconds, 0 to {MAX_GRACE:g}")
         if threading.current_thread() is not threading.main_thread():
             raise SwarmInvalidArgument("exit_on_kill() is for the main thread, whose end is the program's")
         self.on_kill = on_kill

@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import Protocol
 
-from . import _native
+from . import _native, logs
 from .errors import SwarmError
 
 #: Seconds that the end of the program may wait for Redis, over all members.
@@ -52,5 +52,5 @@ def _leave_all() -> None:
             # Its lease will end instead.
             pass
         member._left(max(0.0, min(_PATIENCE, deadline - time.monotonic())))
-    _native.set_log_sink(0)
+    logs.end()
     _native.end_exit()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from . import _native
-from ._events import Events, Listener, logger
+from ._calling import check_listener, log_raised, refuse_coroutine, start_thread
+from ._events import Events, Listener
 from ._exit import GRACE, Exit, end_main_thread, prepare
+from .errors import SwarmError
 from .types import KillRequest, MemberRef, Receipt, To
 
 #: Of these a member is told only what it asks for.
@@ -52,6 +53,8 @@ class Hearing(Events):
         Members of threads take the signal SIGURG for it, which wakes the main thread; in a program with a handler of its own
         for that signal, the process exits when the grace is over.
         """
+        if on_kill is not None:
+            check_listener(on_kill, coroutines=self._COROUTINES)
         exit = Exit(on_kill, grace)
         before, self._exit = self._exit, exit
         exit.begun = before is not None and before.begun
@@ -152,12 +155,16 @@ class Messenger(Hearing):
         def end() -> None:
             try:
                 if exit.on_kill is not None:
-                    exit.on_kill(request)
-            except Exception:
-                logger.exception("on_kill raised")
+                    refuse_coroutine(exit.on_kill(request))
+            except BaseException as error:
+                log_raised("on_kill raised", error=error)
             end_main_thread(request.code)
 
-        threading.Thread(target=end, name="libswarm-exit", daemon=True).start()
+        try:
+            start_thread(end, "libswarm-exit")
+        except SwarmError:
+            # It ends all the same.
+            end()
 
     def _messages(self) -> _native.Master | _native.Worker:
         raise NotImplementedError

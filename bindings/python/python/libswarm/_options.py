@@ -149,16 +149,20 @@ def texts(options: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(name, _text(name, value)) for name, value in options.items() if value is not None]
 
 
-def as_list(values: Iterable[object]) -> list[object]:
-    """The values as a list, which the native module walks."""
-    return values if isinstance(values, list) else list(values)
+def as_list(name: str, values: Iterable[object]) -> list[object]:
+    """The values as a list, which the native module walks. One value, which may be iterable too, is refused."""
+    if isinstance(values, list):
+        return values
+    if isinstance(values, str | bytes | bytearray | memoryview | Mapping) or not isinstance(values, Iterable):
+        raise SwarmInvalidArgument(f"{name} is one {type(values).__name__}, it must be a list of jobs")
+    return list(values)
 
 
-def listed(name: str, texts: Iterable[str]) -> list[str]:
-    """Texts as a list; a lone one, which is iterable too, is refused."""
-    if isinstance(texts, str):
-        raise SwarmInvalidArgument(f"{name} is one str, it must be a list of them")
-    return list(texts)
+def keeps(keep: object) -> bool:
+    """The argument `keep`."""
+    if not isinstance(keep, bool):
+        raise SwarmInvalidArgument(f"keep is of type {type(keep).__name__}, it must be True or False")
+    return keep
 
 
 def _text(name: str, value: object) -> str:

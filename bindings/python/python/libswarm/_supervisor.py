@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _lifecycle, _native
+from . import _lifecycle, _native, logs
 from ._events import Listener, Listeners
 from ._options import ProgramOptions, texts
-from .errors import SwarmInvalidArgument
+from .errors import SwarmError, SwarmInvalidArgument
 from .processes import (
     Dropped,
     Exited,
@@ -51,6 +51,7 @@ class SupervisorBase(Listeners):
     def __init__(self, options: dict[str, object]) -> None:
         super().__init__()
         self._native = _native.Supervisor(texts(options))
+        logs.begin()
         #: For a loop, which has asked for one of them.
         self._taken: collections.deque[SupervisorEvent] = collections.deque()
         #: The last event has been taken.
@@ -64,7 +65,11 @@ class SupervisorBase(Listeners):
         if self._looped:
             raise SwarmInvalidArgument("a loop takes the events of this supervisor; there is none left for a listener")
         listener = super().on(event, listener)
-        self._tell()
+        try:
+            self._tell()
+        except SwarmError:
+            self.off(event, listener)
+            raise
         return listener
 
     def handle_signals(self) -> None:

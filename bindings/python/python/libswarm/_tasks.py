@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,17 +11,22 @@ from .errors import SwarmInvalidArgument
 
 #: By task; under "" the one for jobs whose task has none of its own, or no task.
 Handlers = Mapping[str, Callable[[Job], object]]
+#: A handler, and the context (of `contextvars`) in which it was given: each job has a copy.
+Handler = tuple[Callable[[Job], Any], contextvars.Context]
 
 
 class Tasks:
     """Never changed, so that a handler's thread may use it while the program adds handlers."""
 
-    def __init__(self, named: object = (), handlers: Handlers | None = None) -> None:
+    def __init__(self, named: object = (), handlers: Mapping[str, Handler] | None = None) -> None:
         """`named` are the tasks that the program named; none: only jobs without one."""
         if not isinstance(named, list | tuple | set | frozenset):
-            raise SwarmInvalidArgument(f"tasks is {named!r}, it must be a list of str")
+            raise SwarmInvalidArgument(f"tasks is of type {type(named).__name__}, it must be a list of str")
+        for name in [*named, *(handlers or ())]:
+            if not isinstance(name, str):
+                raise SwarmInvalidArgument(f"the name of a task is of type {type(name).__name__}, it must be a str")
         self.named: list[str] = list(named)
-        self.handlers: Handlers = dict(handlers or {})
+        self.handlers: Mapping[str, Handler] = dict(handlers or {})
 
     def named_anew(self, named: object) -> Tasks:
         """The same handlers, other names."""
@@ -31,11 +37,15 @@ class Tasks:
         for task in handlers:
             if task in self.handlers:
                 raise SwarmInvalidArgument(f"the worker has a handler already{f' for the task `{task}`' if task else ''}")
-        return Tasks(self.named, {**self.handlers, **handlers})
+        context = contextvars.copy_context()
+        return Tasks(self.named, {**self.handlers, **{task: (handler, context) for task, handler in handlers.items()}})
 
-    def handler(self) -> Callable[[Job], Any] | None:
-        """What to call for each job."""
-        return self._route if any(self.handlers) else self.handlers.get("")
+    def handler(self) -> Callable[[Job], Handler] | None:
+        """What finds the handler of a job."""
+        if any(self.handlers):
+            return self._of
+        handler = self.handlers.get("")
+        return None if handler is None else lambda job: handler
 
     def settings(self) -> list[tuple[str, str]]:
         """The tasks to take, as options of the core's."""
@@ -51,6 +61,6 @@ class Tasks:
                 if task not in self.handlers:
                     raise SwarmInvalidArgument(f"no handler for the task `{task}`, and none for any task")
 
-    def _route(self, job: Job) -> object:
+    def _of(self, job: Job) -> Handler:
         task = job.task
-        return self.handlers[task if task in self.handlers else ""](job)
+        return self.handlers[task if task in self.handlers else ""]

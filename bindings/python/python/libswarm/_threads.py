@@ -6,7 +6,9 @@ import queue
 import threading
 from collections.abc import Callable
 
+from ._calling import log_raised, start_thread
 from ._native import Job
+from .errors import SwarmError
 
 
 class HandlerThreads:
@@ -18,15 +20,28 @@ class HandlerThreads:
         self._name = name
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
-        self._threads: list[threading.Thread] = []
+        self._count = 0
+        self._lacking = False
+
+    def start(self) -> None:
+        """Starts the first, so that no job waits for one that cannot be started. Raises if it cannot."""
+        start_thread(self._run, f"{self._name}-0")
+        self._count = 1
+        self._idle.release()
 
     def submit(self, job: Job) -> None:
         """Queues a job. From one thread only."""
         self._jobs.put(job)
-        if len(self._threads) < self._limit and not self._idle.acquire(blocking=False):
-            thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        if self._count < self._limit and not self._idle.acquire(blocking=False):
+            try:
+                start_thread(self._run, f"{self._name}-{self._count}")
+                self._count += 1
+                self._lacking = False
+            except SwarmError as error:
+                # Those that run take the job when they come to it; told once until it is better.
+                if not self._lacking:
+                    log_raised("jobs wait for the threads that there are", error=error)
+                self._lacking = True
 
     def backlog(self) -> int:
         """Jobs that no thread has begun."""
@@ -48,8 +63,14 @@ class HandlerThreads:
         self._jobs.put(None)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._work(job)
+        while True:
+            try:
+                if (job := self._jobs.get()) is None:
+                    # For the next thread.
+                    self._jobs.put(None)
+                    return
+                self._work(job)
+            except BaseException as error:
+                # Raised into this thread from another one, between two jobs.
+                log_raised("a thread for handlers was interrupted and goes on", error=error)
             self._idle.release()
-        # For the next thread.
-        self._jobs.put(None)

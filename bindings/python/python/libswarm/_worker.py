@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import _native
-from ._events import Listener, logger
+from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
+from ._events import Listener, Registered
 from ._messages import HEARD, Hearing
 from ._native import Job
 from ._options import settings
+from ._tasks import Handler as TaskHandler
 from ._tasks import Handlers, Tasks
-from .errors import SwarmClosed, SwarmInvalidArgument
+from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
 from .jobs import PermanentFailure, RetryAfter
 from .types import Health
 
@@ -23,23 +26,34 @@ BATCH = 256
 BACKLOG = 1000
 #: Seconds between two looks for a job taken away while the backlog is full: the news of it stands behind jobs not taken.
 LOOK = 0.05
+#: Events of which a worker is told only once there are listeners.
+OUTCOMES = ("completed", "failed", "retrying")
+#: Seconds after which jobs that were given are missed by a handler, a listener or a loop.
+UNCLAIMED = 10.0
 
 
 def fail(job: Job, error: BaseException) -> None:
-    """Ends a job as what its handler raised says."""
-    text = str(error)
-    if isinstance(error, PermanentFailure):
-        job.fail_for_good(text or type(error).__name__)
-    elif isinstance(error, RetryAfter):
-        job.retry(text or type(error).__name__, error.seconds)
-    else:
-        job.fail(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    """Ends a job as what its handler raised says. Never raises: a job that is not ended would be held for ever."""
+    trace = traceback_of(error)
+    try:
+        if isinstance(error, PermanentFailure):
+            job.fail_for_good(text_of(error) or class_name(error), trace)
+        elif isinstance(error, RetryAfter):
+            job.retry(text_of(error) or class_name(error), error.seconds, trace)
+        else:
+            job.fail(message_of(error), trace)
+    except BaseException as refused:
+        # A subclass of RetryAfter may answer anything for its `seconds`. Or the worker is another process'.
+        try:
+            job.fail(message_of(error), trace)
+        except SwarmError:
+            log_raised("a job cannot be failed", error=refused)
 
 
 class WorkerBase(Hearing):
     """The listeners and the state of a worker, whatever waits for its events."""
 
-    _EVENTS = ("add", "delete", *Hearing._EVENTS)
+    _EVENTS = ("add", "delete", *OUTCOMES, *Hearing._EVENTS)
 
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
@@ -47,8 +61,8 @@ class WorkerBase(Hearing):
         self._settings = settings(options)
         self._slots: Any = options.get("slots")
         self._tasks = Tasks()
-        #: Called for each job.
-        self._handler: Callable[[Job], Any] | None = None
+        #: Finds the handler of a job; None if there is no handler.
+        self._handler: Callable[[Job], TaskHandler] | None = None
         self._native: _native.Worker | None = None
         self._closed = False
         self._failure: BaseException | None = None
@@ -56,8 +70,9 @@ class WorkerBase(Hearing):
         self._consume: Callable[[Job], object] | None = None
         #: No job is begun any more; those that wait here go back.
         self._giving_back = False
-        #: Jobs that came before anybody listened or looped.
+        #: Jobs that came before anybody listened or looped, and when the first of them did.
         self._unclaimed: list[Job] = []
+        self._unclaimed_since = 0.0
         #: Fences of the jobs that a handler or a loop is at.
         self._at_hand: set[int] = set()
         self._set_tasks(Tasks(options.get("tasks") or ()))
@@ -69,6 +84,8 @@ class WorkerBase(Hearing):
             self._claim()
         if self._native is not None:
             self._hear(self._native, event)
+            if event in OUTCOMES:
+                self._native.report_outcomes(True)
         return listener
 
     def on_add(self, listener: Listener) -> Listener:
@@ -83,8 +100,28 @@ class WorkerBase(Hearing):
         """
         return self.on("delete", listener)
 
+    def on_completed(self, listener: Listener) -> Listener:
+        """Decorator: `listener(job, result)` is called when Redis has accepted that a job of this worker is completed."""
+        return self.on("completed", listener)
+
+    def on_failed(self, listener: Listener) -> Listener:
+        """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed: no retry is left.
+
+        `error` is a SwarmJobFailed with the message and the `traceback` of what the handler raised.
+        """
+        return self.on("failed", listener)
+
+    def on_retrying(self, listener: Listener) -> Listener:
+        """Decorator: `listener(job, error, delay)` is called when an attempt of this worker has failed and another will follow.
+
+        `error` is as for `on_failed`; the next attempt may start `delay` seconds later, on any worker.
+        """
+        return self.on("retrying", listener)
+
     def task(self, name: str) -> Callable[[Handler], Handler]:
         """Decorator: the function is the handler of the jobs of this task, which the worker takes from then on. See `process`."""
+        if not isinstance(name, str) or not name:
+            raise SwarmInvalidArgument('a task has a name: @worker.task("name"); @worker.process is for jobs without a task')
 
         def register(handler: Handler) -> Handler:
             self._add_handlers({name: handler})
@@ -115,7 +152,16 @@ class WorkerBase(Hearing):
             raise SwarmClosed(f"the worker is {'closed' if self._closed else 'not started'}")
         return self._native
 
+    def _check_work(self) -> None:
+        """Before `run`: a worker that does nothing with its jobs would only keep them from others."""
+        if self._consume is None and self._handler is None and not self._listeners["add"]:
+            raise SwarmInvalidArgument(
+                "the worker has no handler: give it one by @worker.process or @worker.task, or a listener by @worker.on_add, before run()"
+            )
+
     def _add_handlers(self, handlers: Handlers) -> None:
+        for handler in handlers.values():
+            check_handler(handler, coroutine=self._COROUTINES)
         if self._native is not None and self._handler is None:
             raise SwarmInvalidArgument("a handler must be given before the worker starts; more may follow at any time")
         self._set_tasks(self._tasks.with_handlers(handlers))
@@ -138,6 +184,8 @@ class WorkerBase(Hearing):
         self._arm()
         for event in HEARD:
             self._hear(native, event)
+        if any(self._listeners[event] for event in OUTCOMES):
+            native.report_outcomes(True)
 
     def _all_settings(self) -> list[tuple[str, str]]:
         """What a worker that starts is told."""
@@ -151,7 +199,7 @@ class WorkerBase(Hearing):
         listeners = self._listeners["add"]
         consume = self._consume
         if not listeners and consume is None:
-            consume = self._unclaimed.append
+            consume = self._keep
         elif self._unclaimed:
             unclaimed, self._unclaimed = self._unclaimed, []
             events = [job for job in unclaimed if job.delete_reason is None] + events
@@ -172,12 +220,32 @@ class WorkerBase(Hearing):
             self._native.flush()
         return True
 
-    def _give(self, listener: Callable[..., Any], job: Job) -> None:
+    def _keep(self, job: Job) -> None:
+        if not self._unclaimed:
+            self._unclaimed_since = time.monotonic()
+        self._unclaimed.append(job)
+
+    def _miss_claims(self) -> float | None:
+        """Logs once that nobody takes up jobs that were given. Seconds until there may be something to log."""
+        if not self._unclaimed or not self._unclaimed_since:
+            return None
+        left = self._unclaimed_since + UNCLAIMED - time.monotonic()
+        if left > 0:
+            return left
+        self._unclaimed_since = 0.0
+        log_warning(
+            "%d jobs were given to this worker of cluster %r, which has no handler, no listener of `add` and no loop for them",
+            len(self._unclaimed),
+            self._cluster,
+        )
+        return None
+
+    def _give(self, listener: Registered, job: Job) -> None:
+        function, context = listener
         try:
-            listener(job)
-        except Exception as error:
+            refuse_coroutine(context.copy().run(function, job))
+        except BaseException as error:
             # Held by a program that knows nothing of it, the job would never end.
-            logger.exception("a listener of `add` raised; %r fails", job)
             fail(job, error)
 
     def _tell(self, event: str, detail: Any, more: Any = None) -> None:
@@ -186,6 +254,12 @@ class WorkerBase(Hearing):
                 self._call(listener)
             self._emit("delete", detail)
             self._withdraw(detail)
+        elif event == "completed":
+            self._emit("completed", detail, more)
+        elif event == "failed":
+            self._emit("failed", detail, SwarmJobFailed(more[0], traceback=more[1]))
+        elif event == "retrying":
+            self._emit("retrying", detail, SwarmJobFailed(more[0], traceback=more[1]), more[2])
         elif event == "error":
             self._emit_error(detail)
         elif event in HEARD:

@@ -181,11 +181,13 @@ class SwarmJobFailed(SwarmError):
 
     _reason: ClassVar[str] = "failed"
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    def __init__(self, message: str, reason: str = "", traceback: str = "") -> None:
         super().__init__(message)
         #: `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), or the
         #: timeout that ended it: `assign_timeout`, `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
+        #: Of what the handler raised, for the listeners of its worker; "" for whoever awaits the result (`job(id).traceback` has it).
+        self.traceback = traceback
 
 
 class SwarmLeaseLost(SwarmError):

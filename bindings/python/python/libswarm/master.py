@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from . import _lifecycle, _native
+from . import _lifecycle, _native, logs
+from ._calling import check_listener, log_raised, message_of, start_thread
 from ._choice import Choice, ChooserThread, Choosing
 from ._events import Listener
 from ._groups import Outcomes
 from ._messages import HEARD, Messenger
-from ._options import ConnectionOptions, as_list, listed, settings
-from .errors import SwarmClosed
+from ._options import ConnectionOptions, as_list, keeps, settings
+from .errors import SwarmClosed, SwarmError, SwarmInternal
 from .jobs import JobOptions, JobsOptions
 from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
 
@@ -35,6 +36,7 @@ class Master(Messenger, Choosing[ChooserThread]):
         """`cluster` names the cluster, 1 to 256 bytes without braces; see `ConnectionOptions` for the rest."""
         super().__init__()
         self._native = _native.Master(cluster, settings(options))
+        logs.begin()
         self._mailbox: _native.Mailbox | None = None
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
@@ -59,14 +61,14 @@ class Master(Messenger, Choosing[ChooserThread]):
 
         Each of `jobs` is a payload, or a `NewJob` with options that go before those given here for all.
         """
-        added: list[str] = self._native.add_many(as_list(jobs), ids, options, True).wait()
+        added: list[str] = self._native.add_many(as_list("jobs", jobs), ids, options, True).wait()
         return added
 
     def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and tells of each whether it existed."""
-        added: list[tuple[str, bool]] = self._native.add_many(as_list(jobs), ids, options).wait()
+        added: list[tuple[str, bool]] = self._native.add_many(as_list("jobs", jobs), ids, options).wait()
         return [Added(*pair) for pair in added]
 
     def delete_job(self, id: str) -> bool:
@@ -76,7 +78,7 @@ class Master(Messenger, Choosing[ChooserThread]):
 
     def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
         """Deletes many jobs; whether each existed, in order."""
-        existed: list[bool] = self._native.delete_many(listed("ids", ids)).wait()
+        existed: list[bool] = self._native.delete_many(ids).wait()
         return existed
 
     def result(self, id: str, *, timeout: float | None = None) -> Any:
@@ -103,8 +105,8 @@ class Master(Messenger, Choosing[ChooserThread]):
 
         The jobs are deleted when this master leaves or is lost, unless `keep` is set.
         """
-        options.setdefault("tied", not keep)
-        outcomes: list[Any] = self._native.run_many(as_list(jobs), ids, timeout, options).wait()
+        options.setdefault("tied", not keeps(keep))
+        outcomes: list[Any] = self._native.run_many(as_list("jobs", jobs), ids, timeout, options).wait()
         return outcomes
 
     def run_each(
@@ -120,8 +122,8 @@ class Master(Messenger, Choosing[ChooserThread]):
 
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
         """
-        options.setdefault("tied", not keep)
-        return Outcomes(self._native.run_each(as_list(jobs), ids, timeout, options))
+        options.setdefault("tied", not keeps(keep))
+        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options))
 
     def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
@@ -170,15 +172,16 @@ class Master(Messenger, Choosing[ChooserThread]):
 
         Raises at once what is in its way; what ends the choosing later, such as a lost permission, is an `error` event.
         """
-        try:
-            self._native.start_choosing(within, listed("tasks", tasks)).wait()
-        except BaseException:
-            self._choosing_not_started()
-            raise
+        check_listener(callback, coroutines=False)
         chooser = ChooserThread(self._native, callback, self._choosing_failed)
-        if (before := self._replace_chooser(chooser)) is not None:
-            before.join(1.0)
-        chooser.start()
+        try:
+            self._native.start_choosing(within, tasks).wait()
+            if (before := self._replace_chooser(chooser)) is not None:
+                before.join(1.0)
+            chooser.start()
+        except BaseException:
+            self._no_chooser(chooser)
+            raise
 
     def stop_choosing(self) -> None:
         """Has jobs given to the workers with the fewest again. A callback under way is waited for, at most a second."""
@@ -189,12 +192,12 @@ class Master(Messenger, Choosing[ChooserThread]):
 
     def retry_failed(self, ids: Sequence[str] | None = None) -> int:
         """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
-        count: int = self._native.retry_failed(None if ids is None else listed("ids", ids)).wait()
+        count: int = self._native.retry_failed(ids).wait()
         return count
 
     def delete_failed(self, ids: Sequence[str] | None = None) -> int:
         """Forgets failed jobs, those with the ids or all; how many there were."""
-        count: int = self._native.delete_failed(None if ids is None else listed("ids", ids)).wait()
+        count: int = self._native.delete_failed(ids).wait()
         return count
 
     def ready(self) -> None:
@@ -231,7 +234,11 @@ class Master(Messenger, Choosing[ChooserThread]):
     def on(self, event: str, listener: Listener) -> Listener:
         """Has `listener` called at every `event`, on a thread that the first listener starts; see `on_ready` and so on."""
         listener = super().on(event, listener)
-        self._take_events()
+        try:
+            self._take_events()
+        except SwarmError:
+            self.off(event, listener)
+            raise
         self._hear(self._native, event)
         return listener
 
@@ -245,12 +252,21 @@ class Master(Messenger, Choosing[ChooserThread]):
     def _take_events(self) -> None:
         with self._thread_lock:
             if self._thread is None:
-                self._mailbox = _native.Mailbox()
-                self._native.listen(self._mailbox)
-                self._thread = threading.Thread(target=self._listen, args=(self._mailbox,), name="libswarm-master", daemon=True)
-                self._thread.start()
+                mailbox = _native.Mailbox()
+                self._thread = start_thread(lambda: self._listen(mailbox), "libswarm-master")
+                self._mailbox = mailbox
+                self._native.listen(mailbox)
 
     def _listen(self, mailbox: _native.Mailbox) -> None:
+        try:
+            self._tell_events(mailbox)
+        except BaseException as error:
+            log_raised("the thread of a master's listeners has failed", error=error)
+            failure = SwarmInternal(f"the thread of a master's listeners has failed: {message_of(error)}")
+            failure.__cause__ = error
+            self._emit_error(failure)
+
+    def _tell_events(self, mailbox: _native.Mailbox) -> None:
         try:
             while True:
                 mailbox.wait()

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from . import _native
+from ._calling import start_thread
 from ._options import ProgramOptions, SupervisorOptions
 from ._supervisor import Ids, SupervisorBase, Taken, Text
 from .errors import SwarmInCallback
@@ -99,8 +100,7 @@ class Supervisor(SupervisorBase):
     def _tell(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="libswarm-supervisor", daemon=True)
-                self._thread.start()
+                self._thread = start_thread(self._watch, "libswarm-supervisor")
 
     def _watch(self) -> None:
         """The library's thread: tells events as they come, until the last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 import queue
 import signal
 import threading
@@ -12,21 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
-from . import _lifecycle, _native
-from ._events import logger
+from . import _lifecycle, _native, logs
+from ._calling import log_raised, message_of, refuse_coroutine, start_thread
 from ._messages import Messenger
 from ._native import Job
 from ._options import WorkerOptions
 from ._tasks import Handlers
 from ._threads import HandlerThreads
 from ._worker import BACKLOG, LOOK, Handler, WorkerBase, fail
-from .errors import SwarmClosed, SwarmError, SwarmInCallback, SwarmInvalidArgument
+from .errors import SwarmClosed, SwarmError, SwarmInCallback, SwarmInternal, SwarmInvalidArgument
 from .types import Stats
 
-#: Threads for a handler unless `slots` or `threads` say otherwise.
-_DEFAULT_THREADS = min(32, (os.cpu_count() or 1) + 4)
+#: Threads for a handler unless `slots` or `threads` say otherwise; as many handlers run at once in every language.
+_DEFAULT_THREADS = 10
 #: Seconds given to jobs when draining took too long.
 _LAST_GRACE = 1.0
+_MAX_THREADS = 10_000
 
 
 class Worker(Messenger, WorkerBase):
@@ -64,7 +65,7 @@ class Worker(Messenger, WorkerBase):
     @overload
     def process(self, *, threads: int | None = None) -> Callable[[Handler], Handler]: ...
     def process(self, handler: Any = None, *, threads: int | None = None) -> Any:
-        """Has `handler(job)` called for every job, on up to `threads` threads (`slots`, or a few per CPU). A decorator.
+        """Has `handler(job)` called for every job, on up to `threads` threads (`slots`, or 10). A decorator.
 
         What it returns is the job's result. What it raises fails this attempt: `RetryAfter` says when to try again, and
         `PermanentFailure` that it is of no use. A handler that takes long should look at `job.cancelled`, or listen with
@@ -74,15 +75,18 @@ class Worker(Messenger, WorkerBase):
         tasks; jobs without a task only if there is a handler for them, given alone or as "". More may be given at any time.
         """
         if handler is None:
-            return lambda handler: self.process(handler, threads=threads)
-        if threads is not None and threads < 1:
-            raise SwarmInvalidArgument(f"threads is {threads}, it must be at least 1")
-        self._thread_limit = threads or self._thread_limit
+            return functools.partial(self._process, threads)
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= _MAX_THREADS):
+            raise SwarmInvalidArgument(f"threads is {threads!r}, it must be an int, 1 to {_MAX_THREADS}")
+        return self._process(threads, handler)
+
+    def _process(self, threads: int | None, handler: Any) -> Any:
         if isinstance(handler, Mapping):
             self._add_handlers(handler)
-            return None
-        self._add_handlers({"": handler})
-        return handler
+        else:
+            self._add_handlers({"": handler})
+        self._thread_limit = threads or self._thread_limit
+        return None if isinstance(handler, Mapping) else handler
 
     def start(self) -> Self:
         """Connects in the background and starts to take jobs. Only the first call does anything."""
@@ -92,17 +96,34 @@ class Worker(Messenger, WorkerBase):
             if self._native is not None:
                 return self
             settings = self._all_settings()
+            logs.begin()
+            threads = None
             if self._handler is not None:
                 limit = self._thread_limit or self._slots or _DEFAULT_THREADS
                 if self._slots is None:
                     # Otherwise jobs would wait here while other workers are idle.
                     settings = [*settings, ("slots", str(limit))]
-                self._threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
-                self._consume = self._threads.submit
-            self._native = _native.Worker(self._cluster, settings, self._mailbox)
-            self._hear_all(self._native)
-            self._thread = threading.Thread(target=self._watch, name=f"libswarm-{self._cluster}", daemon=True)
-            self._thread.start()
+                threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
+            begun: queue.SimpleQueue[bool] = queue.SimpleQueue()
+            # The threads first: one that cannot be started must not leave a worker that takes jobs.
+            thread = start_thread(lambda: begun.get() and self._watch(), f"libswarm-{self._cluster}")
+            try:
+                if threads is not None:
+                    threads.start()
+                self._native = _native.Worker(self._cluster, settings, self._mailbox)
+                self._hear_all(self._native)
+            except BaseException:
+                begun.put(False)
+                if threads is not None:
+                    threads.stop()
+                if self._native is not None:
+                    self._native.leave()
+                    self._native = None
+                raise
+            self._thread = thread
+            if threads is not None:
+                self._threads, self._consume = threads, threads.submit
+            begun.put(True)
         return self
 
     def run(self, *, grace: float = 10.0) -> None:
@@ -110,8 +131,9 @@ class Worker(Messenger, WorkerBase):
 
         Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
-        closed the worker for good.
+        closed the worker for good; SwarmInvalidArgument if there is nothing that takes its jobs: no handler, and no listener of `add`.
         """
+        self._check_work()
         # The signals first: once it has started, a job may be given, and whoever sees that may send one.
         with self._signals():
             self.start()
@@ -191,8 +213,29 @@ class Worker(Messenger, WorkerBase):
 
     def _watch(self) -> None:
         """The library's thread: tells events as they come, until the last."""
+        try:
+            self._tell_events()
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """The thread that tells events has ended: without it the worker would keep jobs that nobody hears of."""
+        failure = SwarmInternal(f"the thread that takes jobs has failed: {message_of(error)}")
+        failure.__cause__ = error
+        log_raised("the worker is closed, its thread has failed", error=error)
+        self._failure = failure
+        self._closed = True
+        if self._native is not None:
+            self._native.leave()
+        self._emit("close", failure)
+        self._ended()
+
+    def _tell_events(self) -> None:
         while not self._ending.is_set():
-            self._mailbox.wait(LOOK if self._waiting_here() >= BACKLOG else None)
+            patience = LOOK if self._waiting_here() >= BACKLOG else None
+            if patience is None and self._unclaimed:
+                patience = self._miss_claims()
+            self._mailbox.wait(patience)
             for _ in self._mailbox.take():
                 self._news.put("drained")
             while (room := self._room()) > 0 and self._dispatch(room):
@@ -213,12 +256,14 @@ class Worker(Messenger, WorkerBase):
         """One job by the handler, in one of its threads."""
         if self._threads is not None and self._threads.backlog() == BACKLOG // 2:
             self._mailbox.announce()
-        if not self._begin(job):
+        if self._handler is None or not self._begin(job):
             return
         try:
-            job.complete(self._handler(job) if self._handler else None)
+            handler, context = self._handler(job)
+            result = context.copy().run(handler, job)
+            refuse_coroutine(result)
+            job.complete(result)
         except BaseException as error:
-            logger.info("%r failed", job, exc_info=True)
             fail(job, error)
         finally:
             self._end(job)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,18 +13,57 @@ from .. import _native
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 
 
-class Bridge:
-    """The calls and events of one member, in the loop that is running when it is made."""
+#: Seconds of a timer that a loop keeps for its whole life.
+_FOR_EVER = 365.0 * 86_400
 
-    def __init__(self) -> None:
+
+class _Life:
+    """Lives as long as a loop: only a timer of the loop's refers to it, and a loop forgets its timers when it is closed."""
+
+    __slots__ = ("__weakref__", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self()
+
+    def __call__(self) -> None:
+        loop = self._loop()
+        if loop is not None:
+            loop.call_later(_FOR_EVER, self, context=contextvars.Context())
+
+
+#: One for each loop, whatever the number of its members.
+_lives: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[_Life]] = weakref.WeakKeyDictionary()
+
+
+def _life_of(loop: asyncio.AbstractEventLoop) -> _Life:
+    known = _lives.get(loop)
+    life = None if known is None else known()
+    if life is None:
+        life = _Life(loop)
+        _lives[loop] = weakref.ref(life)
+    return life
+
+
+class Bridge:
+    """The calls and events of one member, in the loop that is running when it is made.
+
+    `loop_ended()` is called, in whatever thread, when the loop was closed or dropped before `close`.
+    """
+
+    def __init__(self, loop_ended: Callable[[], object]) -> None:
         self.loop = asyncio.get_running_loop()
+        self._loop_ended = loop_ended
+        # By a reference that does not keep this from the garbage collector.
+        self._life = weakref.ref(_life_of(self.loop), _ender(weakref.ref(self)))
         self.mailbox = _native.Mailbox()
         self.on_event: Callable[[], object] | None = None
         self._waiting: dict[int, Callable[[], object]] = {}
         self._token = 0
         self._closed = False
         self._fd = self.mailbox.fileno()
-        self.loop.add_reader(self._fd, self._readable)
+        # Not in the context of whoever happens to be the first user.
+        contextvars.Context().run(self.loop.add_reader, self._fd, self._readable)
 
     def check(self) -> None:
         """Refuses to be used from another loop."""
@@ -66,9 +108,22 @@ class Bridge:
             self._readable()
             for then in list(self._waiting.values()):
                 then()
+        self._forget()
+
+    def ended(self) -> None:
+        """The loop is gone."""
+        if not self._closed:
+            loop_ended = self._loop_ended
+            self._forget()
+            # In a forked child the member is the parent's.
+            with contextlib.suppress(SwarmError):
+                loop_ended()
+
+    def _forget(self) -> None:
+        self._closed = True
         self._waiting.clear()
         self.on_event = None
-        self._closed = True
+        self._loop_ended = _nothing
 
     def _readable(self) -> None:
         for token in self.mailbox.take():
@@ -77,6 +132,18 @@ class Bridge:
                 then()
         if self.on_event is not None:
             self.on_event()
+
+
+def _ender(bridge: weakref.ref[Bridge]) -> Callable[[object], None]:
+    def end(life: object) -> None:
+        if (ended := bridge()) is not None:
+            ended.ended()
+
+    return end
+
+
+def _nothing() -> None:
+    """There is nobody to tell."""
 
 
 def closed(what: str) -> SwarmClosed:

@@ -57,10 +57,14 @@ class ChooserTask:
         try:
             choice = self._callback(job, workers)
             round.choose(job, await choice if inspect.isawaitable(choice) else choice)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             # Of this task, or of something that the callback awaits?
             if self._task.cancelling():
                 raise
-            told(job)
-        except Exception:
-            told(job)
+            told(job, error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and self._bridge.loop.is_closed():
+                raise
+            told(job, error)

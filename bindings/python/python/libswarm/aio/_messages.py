@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .. import _native
-from .._events import logger
+from .._calling import log_raised
+from .._events import Listeners, Registered
 from .._exit import Exit
 from .._messages import Hearing
 from ..types import KillRequest, MemberRef, Receipt, To
 from ._bridge import Bridge
 
 
-class Messenger(Hearing):
-    """The messages of a master or worker of an event loop, whose listeners may be coroutine functions."""
+#: Seconds in which a loop that is ending has ended.
+ENDING = 0.2
+
+
+class LoopListeners(Listeners):
+    """Listeners of a loop, which may be coroutine functions."""
+
+    _COROUTINES = True
 
     #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
     _listening: set[asyncio.Task[None]]
+
+    def _call(self, listener: Registered, *arguments: object) -> None:
+        function, context = listener[0], listener[1].copy()
+        try:
+            answer = context.run(function, *arguments)
+        except (KeyboardInterrupt, SystemExit):
+            # In a loop they end the program.
+            raise
+        except BaseException as error:
+            log_raised("a listener raised", error=error)
+            return
+        if asyncio.iscoroutine(answer):
+            spawn(self._listening, answer, context, _listener_raised)
+
+
+class Messenger(LoopListeners, Hearing):
+    """The messages of a master or worker of an event loop, whose listeners may be coroutine functions."""
 
     def send(
         self,
@@ -70,8 +96,8 @@ class Messenger(Hearing):
             agreed = exit.on_kill(request) if exit.on_kill is not None else None
             if asyncio.iscoroutine(agreed):
                 await agreed
-        except Exception:
-            logger.exception("on_kill raised")
+        except (Exception, SystemExit) as error:
+            log_raised("on_kill raised", error=error)
 
         def end() -> None:
             raise SystemExit(request.code)
@@ -82,24 +108,44 @@ class Messenger(Hearing):
     def _messages(self) -> tuple[_native.Master | _native.Worker, Bridge]:
         raise NotImplementedError
 
-    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
+
+def spawn(
+    tasks: set[asyncio.Task[None]],
+    coroutine: Coroutine[Any, Any, object],
+    context: contextvars.Context,
+    failed: Callable[[BaseException], object],
+) -> None:
+    """Runs what a listener that is a coroutine function returned; `failed` is told what it raises, unless the loop is ending."""
+
+    async def guarded() -> None:
         try:
-            answer = listener(*arguments)
-        except Exception:
-            logger.exception("a listener raised")
-            return
-        if asyncio.iscoroutine(answer):
-            self._spawn(answer, lambda error: logger.error("a listener raised", exc_info=error))
+            await coroutine
+        except asyncio.CancelledError as error:
+            unless_ending(functools.partial(failed, error))
+            raise
+        except GeneratorExit as error:
+            # Of a loop that is gone, which destroys its coroutines, or the listener's own?
+            if asyncio._get_running_loop() is None:
+                raise
+            failed(error)
+        except (KeyboardInterrupt, SystemExit) as error:
+            failed(error)
+            raise
+        except BaseException as error:
+            failed(error)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, object], failed: Callable[[Exception], object]) -> None:
-        """Runs what a listener that is a coroutine function returned."""
+    task = asyncio.get_running_loop().create_task(guarded(), context=context)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
-        async def guarded() -> None:
-            try:
-                await coroutine
-            except Exception as error:
-                failed(error)
 
-        task = asyncio.get_running_loop().create_task(guarded())
-        self._listening.add(task)
-        task.add_done_callback(self._listening.discard)
+def unless_ending(then: Callable[[], object]) -> None:
+    """Calls `then()` if the loop goes on. What is cancelled without a reason of ours is so by itself, or because the loop is ending, as
+    `asyncio.run` does with all that is left.
+    """
+    asyncio.get_running_loop().call_later(ENDING, then)
+
+
+def _listener_raised(error: BaseException) -> None:
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
+        log_raised("a listener raised", error=error)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from .. import _lifecycle, _native
+from .. import _lifecycle, _native, logs
+from .._calling import check_listener
 from .._choice import Choice, Choosing
 from .._events import Listener
 from .._messages import HEARD
-from .._options import ConnectionOptions, as_list, listed, settings
+from .._options import ConnectionOptions, as_list, keeps, settings
 from ..errors import SwarmError
 from ..jobs import JobOptions, JobsOptions
 from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
@@ -36,6 +38,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         """`cluster` names the cluster, 1 to 256 bytes without braces; see `ConnectionOptions` for the rest."""
         super().__init__()
         self._native = _native.Master(cluster, settings(options))
+        logs.begin()
         self._bridge: Bridge | None = None
         self._listening = set()
         #: Of the jobs gathered in this tick, in their order.
@@ -57,14 +60,14 @@ class Master(Messenger, Choosing[ChooserTask]):
 
         Each of `jobs` is a payload, or a `NewJob` with options that go before those given here for all.
         """
-        added: list[str] = await self._await(self._native.add_many(as_list(jobs), ids, options, True))
+        added: list[str] = await self._await(self._native.add_many(as_list("jobs", jobs), ids, options, True))
         return added
 
     async def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and tells of each whether it existed."""
-        added: list[tuple[str, bool]] = await self._await(self._native.add_many(as_list(jobs), ids, options))
+        added: list[tuple[str, bool]] = await self._await(self._native.add_many(as_list("jobs", jobs), ids, options))
         return [Added(*pair) for pair in added]
 
     async def delete_job(self, id: str) -> bool:
@@ -74,7 +77,7 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     async def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
         """Deletes many jobs; whether each existed, in order."""
-        existed: list[bool] = await self._await(self._native.delete_many(listed("ids", ids)))
+        existed: list[bool] = await self._await(self._native.delete_many(ids))
         return existed
 
     async def result(self, id: str, *, timeout: float | None = None) -> Any:
@@ -98,8 +101,8 @@ class Master(Messenger, Choosing[ChooserTask]):
 
         The jobs are deleted when this master leaves or is lost, unless `keep` is set.
         """
-        options.setdefault("tied", not keep)
-        outcomes: list[Any] = await self._await(self._native.run_many(as_list(jobs), ids, timeout, options))
+        options.setdefault("tied", not keeps(keep))
+        outcomes: list[Any] = await self._await(self._native.run_many(as_list("jobs", jobs), ids, timeout, options))
         return outcomes
 
     def run_each(
@@ -115,9 +118,9 @@ class Master(Messenger, Choosing[ChooserTask]):
 
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
         """
-        options.setdefault("tied", not keep)
+        options.setdefault("tied", not keeps(keep))
         bridge = self._bound()
-        return Outcomes(self._native.run_each(as_list(jobs), ids, timeout, options), bridge)
+        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), bridge)
 
     async def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
@@ -161,9 +164,10 @@ class Master(Messenger, Choosing[ChooserTask]):
 
         It is asked in the loop, and cancelled by `stop_choosing` and `close`. See `libswarm.Master.choose`.
         """
+        check_listener(callback, coroutines=True)
         bridge = self._bound()
         try:
-            await self._await(self._native.start_choosing(within, listed("tasks", tasks)))
+            await self._await(self._native.start_choosing(within, tasks))
         except BaseException:
             self._choosing_not_started()
             raise
@@ -177,12 +181,12 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
         """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
-        count: int = await self._await(self._native.retry_failed(None if ids is None else listed("ids", ids)))
+        count: int = await self._await(self._native.retry_failed(ids))
         return count
 
     async def delete_failed(self, ids: Sequence[str] | None = None) -> int:
         """Forgets failed jobs, those with the ids or all; how many there were."""
-        count: int = await self._await(self._native.delete_failed(None if ids is None else listed("ids", ids)))
+        count: int = await self._await(self._native.delete_failed(ids))
         return count
 
     async def ready(self) -> None:
@@ -238,7 +242,7 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     def _bound(self) -> Bridge:
         if self._bridge is None:
-            self._bridge = Bridge()
+            self._bridge = Bridge(self._loop_ended)
             self._bridge.on_event = self._events
             self._native.listen(self._bridge.mailbox)
         else:
@@ -295,6 +299,15 @@ class Master(Messenger, Choosing[ChooserTask]):
                 self._tell_heard(event, detail)
             elif event == "ready":
                 self._emit("ready", detail)
+
+    def _loop_ended(self) -> None:
+        """The loop is gone, and nobody can use this master any more."""
+        self._deaf = True
+        with contextlib.suppress(SwarmError):
+            if self._gathered:
+                self._native.flush()
+            self._native.close()
+        self._gathered.clear()
 
     def _leave(self) -> _native.Call | None:
         return self._native.close()

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from .. import _native
-from .._events import logger
 from .._options import ProgramOptions, SupervisorOptions
 from .._supervisor import Ids, SupervisorBase, Text
 from ..processes import SupervisorEvent
 from ._bridge import Bridge
+from ._messages import LoopListeners
 
 #: Batches told before the loop may do something else.
 _BATCHES = 4
 
 
-class Supervisor(SupervisorBase):
+class Supervisor(LoopListeners, SupervisorBase):
     """Keeps processes running, for the event loop it is first used in: as `libswarm.Supervisor`.
 
     Its events are told to listeners, `on("exited", f)` with a function or a coroutine function, in the loop; or taken by `async
@@ -33,8 +33,7 @@ class Supervisor(SupervisorBase):
         self._waiters: set[asyncio.Future[None]] = set()
         #: Calls under way.
         self._calls: set[asyncio.Future[Any]] = set()
-        #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
-        self._listening: set[asyncio.Task[None]] = set()
+        self._listening = set()
 
     async def spawn(self, command: Text, *args: Text, **options: Unpack[ProgramOptions]) -> Ids:
         """Runs a program with arguments, and answers the ids of its processes, as many as `count`; see `ProgramOptions`.
@@ -135,25 +134,19 @@ class Supervisor(SupervisorBase):
             self._emit(event.event, event)
         return bool(events)
 
-    def _call(self, listener: Callable[..., Any], *arguments: object) -> None:
-        try:
-            answer = listener(*arguments)
-        except Exception:
-            logger.exception("a listener raised")
-            return
-        if asyncio.iscoroutine(answer):
-            task = self._bound().loop.create_task(_guarded(answer))
-            self._listening.add(task)
-            task.add_done_callback(self._listening.discard)
-
     def _bound(self) -> Bridge:
         if self._bridge is None:
-            self._bridge = Bridge()
+            self._bridge = Bridge(self._loop_ended)
             self._bridge.on_event = self._readable
             self._native.listen(self._bridge.mailbox)
         else:
             self._bridge.check()
         return self._bridge
+
+    def _loop_ended(self) -> None:
+        # The processes go on, until this object is dropped or the program ends.
+        self._waiters.clear()
+        self._calls.clear()
 
     def _await(self, call: _native.Call) -> asyncio.Future[Any]:
         future = self._bound().future(call)
@@ -167,10 +160,3 @@ class Supervisor(SupervisorBase):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
-
-
-async def _guarded(coroutine: Coroutine[Any, Any, object]) -> None:
-    try:
-        await coroutine
-    except Exception:
-        logger.exception("a listener raised")

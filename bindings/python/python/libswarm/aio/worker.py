@@ -12,21 +12,24 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
-from .. import _lifecycle, _native
-from .._events import logger
+from .. import _lifecycle, _native, logs
+from .._calling import log_info
+from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
 from .._tasks import Handlers
-from .._worker import BACKLOG, BATCH, LOOK, Handler, WorkerBase, fail
+from .._worker import BACKLOG, BATCH, LOOK, UNCLAIMED, Handler, WorkerBase, fail
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from ..types import Stats
 from ._bridge import Bridge
-from ._messages import Messenger
+from ._messages import Messenger, spawn, unless_ending
 
 #: Batches told before the loop may do something else.
 _BATCHES = 4
 #: Seconds given to jobs when draining took too long.
 _LAST_GRACE = 1.0
+#: Handlers at once unless `slots` says otherwise; as many as in every language.
+_DEFAULT_SLOTS = 10
 
 
 class Worker(Messenger, WorkerBase):
@@ -54,8 +57,10 @@ class Worker(Messenger, WorkerBase):
     def process(self, handler: Handler) -> Handler: ...
     @overload
     def process(self, handler: Handlers) -> None: ...
-    def process(self, handler: Any) -> Any:
-        """Has `await handler(job)` run for every job, as many at once as the worker has slots. A decorator.
+    @overload
+    def process(self) -> Callable[[Handler], Handler]: ...
+    def process(self, handler: Any = None) -> Any:
+        """Has `await handler(job)` run for every job, as many at once as the worker has slots (10 unless given). A decorator.
 
         What it returns is the job's result. What it raises fails this attempt: `RetryAfter` says when to try again, and
         `PermanentFailure` that it is of no use. When its job is deleted, timed out or taken back, it is cancelled.
@@ -63,6 +68,8 @@ class Worker(Messenger, WorkerBase):
         With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker takes these
         tasks; jobs without a task only if there is a handler for them, given alone or as "". More may be given at any time.
         """
+        if handler is None:
+            return self.process
         if isinstance(handler, Mapping):
             self._add_handlers(handler)
             return None
@@ -75,14 +82,25 @@ class Worker(Messenger, WorkerBase):
             raise SwarmClosed("the worker is closed")
         if self._native is None:
             settings = self._all_settings()
-            bridge = self._bridge = Bridge()
+            logs.begin()
+            if self._handler is not None and self._slots is None:
+                settings = [*settings, ("slots", str(_DEFAULT_SLOTS))]
+            bridge = Bridge(self._loop_ended)
+            schedule = bridge.loop.call_soon
+            try:
+                self._native = native = _native.Worker(
+                    self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
+                )
+                self._hear_all(native)
+            except BaseException:
+                bridge.close()
+                if self._native is not None:
+                    self._native.leave()
+                    self._native = None
+                raise
+            self._bridge = bridge
             if self._handler is not None:
                 self._consume = self._handle
-            schedule = bridge.loop.call_soon
-            self._native = native = _native.Worker(
-                self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
-            )
-            self._hear_all(native)
             bridge.on_event = self._take
             self._take()
         return self
@@ -92,8 +110,9 @@ class Worker(Messenger, WorkerBase):
 
         Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
-        closed the worker for good.
+        closed the worker for good; SwarmInvalidArgument if there is nothing that takes its jobs: no handler, and no listener of `add`.
         """
+        self._check_work()
         await self.start()
         with self._signals():
             try:
@@ -121,10 +140,21 @@ class Worker(Messenger, WorkerBase):
         await self._started().drain()
 
     async def terminate(self, *, grace: float = 5.0) -> None:
-        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
+        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves.
+
+        Handlers go on meanwhile, and what they return counts; they are cancelled a second, or half of the grace, before its end.
+        """
+        await self._terminate(grace, lambda: max(grace - _LAST_GRACE, grace / 2))
+
+    async def _terminate(self, grace: float, patience: Callable[[], float]) -> None:
+        """`patience` is how long handlers may go on."""
         call = self._leave(grace)
         if call is not None and self._bridge is not None:
-            await call
+            cancelling = self._bridge.loop.call_later(patience(), self._cancel_all)
+            try:
+                await call
+            finally:
+                cancelling.cancel()
             self._take_all()
             if self._looking is not None:
                 self._looking.cancel()
@@ -196,46 +226,85 @@ class Worker(Messenger, WorkerBase):
             pass
 
     def _handle(self, job: Job) -> None:
-        if self._bridge is not None:
+        if self._bridge is not None and self._handler is not None:
             self._at_hand.add(job.fence)
-            task = self._handling[job.fence] = self._bridge.loop.create_task(self._work(job))
+            handler, context = self._handler(job)
+            task = self._bridge.loop.create_task(self._work(handler, job), context=context.copy())
+            self._handling[job.fence] = task
             # Not at the end of `_work`, which never begins if it is cancelled before.
             task.add_done_callback(functools.partial(self._worked, job))
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, handler: Callable[[Job], Any], job: Job) -> None:
         """One job by the handler, as a task of its own."""
         try:
-            job.complete(await self._handler(job) if self._handler else None)
-        except Exception as error:
-            logger.info("%r failed", job, exc_info=True)
+            job.complete(await handler(job))
+        except asyncio.CancelledError:
+            # `_worked` knows more.
+            raise
+        except GeneratorExit as error:
+            # Of a loop that is gone, which destroys its coroutines, or the handler's own?
+            if asyncio._get_running_loop() is None:
+                raise
+            fail(job, error)
+        except KeyboardInterrupt as error:
+            # The program ends; whoever runs the job again must know that it was tried.
+            fail(job, error)
+            raise
+        except BaseException as error:
             fail(job, error)
 
     def _worked(self, job: Job, task: asyncio.Task[None]) -> None:
-        del self._handling[job.fence]
+        self._handling.pop(job.fence, None)
         if task.cancelled() and job.delete_reason is None:
-            # By the program: another worker may do it.
-            job.release()
+            unless_ending(functools.partial(self._cancelled, job, task))
+        else:
+            self._end(job)
+
+    def _cancelled(self, job: Job, task: asyncio.Task[None]) -> None:
+        """A handler cancelled itself, or what it awaited was. Released, its job would come again for ever."""
+        if job.delete_reason is None:
+            fail(job, _cancellation(task))
         self._end(job)
 
     def _withdraw(self, job: Job) -> None:
         task = self._handling.get(job.fence)
         if task is None:
             super()._withdraw(job)
-        else:
+        elif job.delete_reason != "terminated":
             task.cancel()
 
-    def _give(self, listener: Callable[..., Any], job: Job) -> None:
-        def failed(error: Exception) -> None:
-            logger.error("a listener of `add` raised; %r fails", job, exc_info=error)
-            fail(job, error)
+    def _cancel_all(self) -> None:
+        """The grace of `terminate` is nearly over."""
+        for task in self._handling.values():
+            task.cancel()
 
+    def _give(self, listener: Registered, job: Job) -> None:
+        function, context = listener[0], listener[1].copy()
         try:
-            answer = listener(job)
-        except Exception as error:
-            failed(error)
+            answer = context.run(function, job)
+        except KeyboardInterrupt as error:
+            fail(job, error)
+            raise
+        except BaseException as error:
+            fail(job, error)
             return
         if answer is not None and type(answer) is not Call and asyncio.iscoroutine(answer):
-            self._spawn(answer, failed)
+            spawn(self._listening, answer, context, functools.partial(fail, job))
+
+    def _keep(self, job: Job) -> None:
+        if not self._unclaimed and self._bridge is not None:
+            self._bridge.loop.call_later(UNCLAIMED, self._miss_claims)
+        super()._keep(job)
+
+    def _loop_ended(self) -> None:
+        """The loop is gone: nobody takes events any more, nor runs what was begun."""
+        self._closed = True
+        self._deaf = True
+        self._handling.clear()
+        self._listening.clear()
+        if self._native is not None:
+            self._native.leave()
+        log_info("a worker of cluster %r leaves, because its event loop has ended", self._cluster)
 
     def _release_waiting(self) -> None:
         if self._loop is not None:
@@ -251,7 +320,7 @@ class Worker(Messenger, WorkerBase):
                 drained = await asyncio.wait_for(self._news.get(), grace)
             except TimeoutError:
                 drained = "stop"
-            await self.terminate(grace=0.0 if drained == "drained" else _LAST_GRACE)
+            await self._terminate(0.0 if drained == "drained" else _LAST_GRACE, lambda: 0.0)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -285,6 +354,15 @@ class Worker(Messenger, WorkerBase):
     def _left(self, patience: float) -> None:
         if self._native is not None:
             self._native.close()
+
+
+def _cancellation(task: asyncio.Task[None]) -> BaseException:
+    """What a task was cancelled with, where it can be had."""
+    try:
+        task.result()
+    except asyncio.CancelledError as error:
+        return error
+    return asyncio.CancelledError()
 
 
 class JobLoop:

@@ -1,0 +1,180 @@
+"""Calling what the program gave: what can be called, in which context, on which thread, and what it raises as texts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import functools
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from . import _native
+from .errors import SwarmInternal, SwarmInvalidArgument
+
+logger = logging.getLogger("libswarm")
+
+copy_context = contextvars.copy_context
+
+#: Characters of a traceback that are kept, from its end; the core bounds the bytes.
+_MAX_TRACEBACK = 16 * 1024
+
+
+def returns_coroutine(function: Any) -> bool:
+    """Whether it is a coroutine function, or stands for one."""
+    return any(asyncio.iscoroutinefunction(one) or inspect.iscoroutinefunction(one) for one in _forms(function))
+
+
+def _returns_generator(function: Any) -> bool:
+    return any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _forms(function))
+
+
+def _forms(function: Any) -> list[Any]:
+    """The function, what it wraps, and what an object that is called has for it."""
+    forms = []
+    for form in (function, getattr(type(function), "__call__", None)):
+        while isinstance(form, functools.partial):
+            form = form.func
+        forms.append(form)
+        try:
+            forms.append(inspect.unwrap(form))
+        except ValueError:
+            # Wraps itself.
+            continue
+    return forms
+
+
+def _check_function(what: str, function: object) -> None:
+    if not callable(function):
+        raise SwarmInvalidArgument(f"{what} is of type {type(function).__name__}, it must be a function")
+    if _returns_generator(function):
+        raise SwarmInvalidArgument(f"{what} is a generator function, which would never run: it must not `yield`")
+
+
+def check_handler(function: object, *, coroutine: bool) -> None:
+    """Refuses what cannot be a handler: of a loop it is a coroutine function, of threads it is none."""
+    _check_function("the handler", function)
+    if returns_coroutine(function) is not coroutine:
+        raise SwarmInvalidArgument(
+            "the handler is no coroutine function: write `async def`, or use libswarm.Worker, which runs functions on threads"
+            if coroutine
+            else "the handler is a coroutine function: write `def`, or use libswarm.aio.Worker, which runs coroutines"
+        )
+
+
+def check_listener(function: object, *, coroutines: bool) -> None:
+    """Refuses what cannot be a listener; `coroutines` says whether it may be a coroutine function."""
+    _check_function("the listener", function)
+    if not coroutines and returns_coroutine(function):
+        raise SwarmInvalidArgument("the listener is a coroutine function, which only members of libswarm.aio can have")
+
+
+def check_job_listener(function: object, in_loop: bool) -> None:
+    """The same, for the native module."""
+    check_listener(function, coroutines=in_loop)
+
+
+def refuse_coroutine(answer: object) -> None:
+    """A function for threads answered a coroutine, which nobody would run."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError("a coroutine was returned, which only libswarm.aio runs")
+
+
+def text_of(value: object) -> str:
+    """The text of anything; never raises."""
+    try:
+        # Of an instance of a subclass, too, the text itself.
+        return "".join((str(value),))
+    except BaseException:
+        return f"<{class_name(value)} without a readable text>"
+
+
+def class_name(value: object) -> str:
+    """The name of its class; never raises."""
+    try:
+        return "".join((type(value).__name__,))
+    except BaseException:
+        return "object"
+
+
+def message_of(error: BaseException) -> str:
+    """The class and the text of an exception; never raises."""
+    try:
+        text = "".join((str(error),))
+    except BaseException:
+        return f"{class_name(error)}, which has no readable text"
+    return f"{class_name(error)}: {text}" if text else class_name(error)
+
+
+def traceback_of(error: BaseException) -> str:
+    """Its traceback, those of its causes among it, as Python prints it; never raises."""
+    try:
+        return "".join(traceback.format_exception(error))[-_MAX_TRACEBACK:]
+    except BaseException:
+        try:
+            return "".join(traceback.format_tb(error.__traceback__))[-_MAX_TRACEBACK:] + message_of(error)
+        except BaseException:
+            return message_of(error)
+
+
+def log_raised(message: str, *arguments: object, error: BaseException) -> None:
+    """Logs an exception as an error. A filter or handler that raises must not end the thread that says so."""
+    try:
+        logger.error(message, *arguments, exc_info=error)
+    except Exception:
+        complain()
+
+
+def log_warning(message: str, *arguments: object) -> None:
+    """Logs a warning, in the same way."""
+    _log(logging.WARNING, message, *arguments)
+
+
+def log_info(message: str, *arguments: object) -> None:
+    """Logs what may be of interest, in the same way."""
+    _log(logging.INFO, message, *arguments)
+
+
+def _log(level: int, message: str, *arguments: object) -> None:
+    try:
+        logger.log(level, message, *arguments)
+    except Exception:
+        complain()
+
+
+def complain() -> None:
+    """Prints what a filter or handler of `logging` has raised, as `logging` does for its own errors."""
+    if logging.raiseExceptions:
+        with contextlib.suppress(Exception):
+            traceback.print_exc()
+
+
+def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
+    """Starts a daemon thread, or raises a SwarmError; nothing has begun then."""
+    here = _native.thread_number()
+    is_thread = True
+
+    def run() -> None:
+        nonlocal is_thread
+        if _native.thread_number() == here:
+            # Runs before `start` returns, and would never let it.
+            is_thread = False
+            return
+        target()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise SwarmInternal(f"the thread {name} cannot be started: {error}") from error
+    if not is_thread:
+        raise SwarmInvalidArgument(
+            "the threads of this process are greenlets (`monkey.patch_all` of gevent or eventlet), which a wait of the library's "
+            "would stop for ever; run workers in a process without it, or patch with `thread=False, queue=False`"
+        )
+    return thread

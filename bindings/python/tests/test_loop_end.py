@@ -1,0 +1,102 @@
+"""Event loops that end before their members were told to leave."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from swarm_support import wait_until
+
+from conftest import SOON
+from libswarm import Job, Master, aio
+
+
+def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], object], hold: bool) -> "weakref.ref[Any]":
+    """Has a worker work in a loop that is then ended; answers a weak reference to it."""
+    loop = asyncio.new_event_loop()
+
+    async def main() -> "weakref.ref[Any]":
+        worker = aio.Worker(cluster, url=url, lease=60)
+        begun = asyncio.Event()
+
+        @worker.process
+        async def handle(job: Job) -> None:
+            job.on("delete", lambda: print(worker))
+            begun.set()
+            await asyncio.Event().wait()
+
+        await worker.start()
+        await worker.ready()
+        if hold:
+            await begun.wait()
+        return weakref.ref(worker)
+
+    worker = loop.run_until_complete(main())
+    end(loop)
+    return worker
+
+
+def closed(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends a loop as a program that does only this."""
+    loop.close()
+
+
+def elsewhere(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends a loop in another thread."""
+    thread = threading.Thread(target=loop.close)
+    thread.start()
+    thread.join()
+
+
+def dropped(loop: asyncio.AbstractEventLoop) -> None:
+    """Forgets a loop without a word."""
+
+
+def cancelled(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends a loop as `asyncio.run` does."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["idle", "at work"])
+@pytest.mark.parametrize("end", [closed, elsewhere, cancelled, dropped])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_worker_leaves_when_its_loop_has_ended(
+    end: Callable[[asyncio.AbstractEventLoop], object], hold: bool, master: Master, cluster: str, url: str
+) -> None:
+    if hold:
+        master.add_job("held", id="held")
+    worker = abandon(cluster, url, end, hold)
+    if end is dropped:
+        gc.collect()
+    # Long before its lease ends.
+    wait_until(lambda: master.stats().members == 1, SOON, "the worker has left")
+    if hold:
+        job = master.job("held")
+        assert job is not None
+        assert (job.state, job.attempt) == ("waiting", 1)
+    gc.collect()
+    assert worker() is None
+
+
+def test_a_master_leaves_when_its_loop_has_ended(master: Master, cluster: str, url: str) -> None:
+    left: list[Any] = []
+
+    async def main() -> None:
+        master = aio.Master(cluster, url=url)
+        await master.ready()
+        await master.add_job()
+        left.append(master)
+
+    asyncio.run(main())
+    wait_until(lambda: master.stats().members == 1, SOON, "the other master has left")
+    assert master.stats().waiting == 1
