@@ -87,7 +87,9 @@ pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
 
 /// What is raised when an object that is tied to this process is to be copied or pickled.
 pub(crate) fn not_copied(what: &str, instead: &str) -> PyErr {
-    pyo3::exceptions::PyTypeError::new_err(format!("{what} cannot be copied or pickled: it belongs to its process; pass on {instead}"))
+    pyo3::exceptions::PyTypeError::new_err(format!(
+        "{what} cannot be copied or pickled: it belongs to its process; pass on {instead}"
+    ))
 }
 
 pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {

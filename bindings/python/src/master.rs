@@ -189,9 +189,7 @@ impl Master {
         let after = some_text("after", after)?;
         let number = integer("limit", limit)?;
         let limit = u32::try_from(number).map_err(|_| invalid(format!("limit is {number}, it must be 1 to 1000")))?;
-        self.spawn(None, move |master| async move {
-            master.jobs(state, after.as_deref(), limit).await.map(Value::Page)
-        })
+        self.spawn(None, move |master| async move { master.jobs(state, after.as_deref(), limit).await.map(Value::Page) })
     }
 
     fn queues(&self) -> PyResult<Call> {

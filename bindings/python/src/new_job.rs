@@ -58,7 +58,9 @@ fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>) -> PyResul
         if job.is_instance(class)? {
             let options = common.copy()?;
             let own_options = job.getattr("options")?;
-            let Ok(own_options) = own_options.cast::<PyDict>() else { return Err(invalid("the options of a NewJob are no dict")) };
+            let Ok(own_options) = own_options.cast::<PyDict>() else {
+                return Err(invalid("the options of a NewJob are no dict"));
+            };
             options.update(own_options.as_mapping())?;
             // A start of its own goes before that of all, whichever of the two each is.
             for (one, other) in [("delay", "run_at"), ("run_at", "delay")] {

@@ -44,7 +44,10 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// An argument that is some texts; a lone one, which is a sequence of texts too, is refused.
 pub(crate) fn texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let wrong = || invalid(format!("{name} is of type {}, it must be a list of str", class_of(values)));
-    if values.is_instance_of::<PyString>() || values.is_instance_of::<PyDict>() {
+    if values.is_instance_of::<PyString>() {
+        return Err(invalid(format!("{name} is one str, it must be a list of them")));
+    }
+    if values.is_instance_of::<PyDict>() {
         return Err(wrong());
     }
     let each = format!("an element of {name}");

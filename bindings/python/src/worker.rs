@@ -336,9 +336,8 @@ impl Worker {
 
     fn confirmations(&self, py: Python<'_>, count: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
         let (count, name) = (how_many(count)?, text("name", name)?);
-        self.shared()?.spawn(py, move |worker| async move {
-            worker.messages().confirmations(count, &name).await.map(Value::Confirmations)
-        })
+        self.shared()?
+            .spawn(py, move |worker| async move { worker.messages().confirmations(count, &name).await.map(Value::Confirmations) })
     }
 
     fn set_data(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Call> {

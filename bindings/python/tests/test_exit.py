@@ -99,7 +99,8 @@ except TimeoutError:
 """,
     "listeners of a master": """
 # After the library's own, which was registered later.
-atexit.register(lambda: [print(thread.name) for thread in threading.enumerate() if thread is not threading.main_thread()])
+known = (threading.main_thread().name, "libswarm-log")
+atexit.register(lambda: [print(thread.name) for thread in threading.enumerate() if thread.name not in known])
 from libswarm import Master
 master = Master(cluster, url=url)
 master.on_message(print)

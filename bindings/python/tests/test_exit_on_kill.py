@@ -35,6 +35,7 @@ from libswarm import Master, Worker
 master = Master(cluster + "-other", url=url)
 worker = Worker(cluster, url=url, name="bob", lease=60)
 worker.exit_on_kill(lambda request: print("asked", request.code, flush=True))
+worker.on("add", lambda job: None)
 worker.start()
 worker.ready()
 atexit.register(print, "atexit")

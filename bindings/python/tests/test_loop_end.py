@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -16,11 +17,11 @@ from conftest import SOON
 from libswarm import Job, Master, aio
 
 
-def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], object], hold: bool) -> "weakref.ref[Any]":
+def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], object], hold: bool) -> weakref.ref[Any]:
     """Has a worker work in a loop that is then ended; answers a weak reference to it."""
     loop = asyncio.new_event_loop()
 
-    async def main() -> "weakref.ref[Any]":
+    async def main() -> weakref.ref[Any]:
         worker = aio.Worker(cluster, url=url, lease=60)
         begun = asyncio.Event()
 
@@ -62,7 +63,9 @@ def cancelled(loop: asyncio.AbstractEventLoop) -> None:
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import pytest
@@ -164,7 +165,7 @@ def test_the_core_logs_into_logging(cluster: str, url: str, caplog: pytest.LogCa
         with caplog.at_level(1), Worker(cluster, url=url):
             wait_until(lambda: any(record.name.startswith("libswarm.") for record in caplog.records), SOON, "a record is logged")
     finally:
-        libswarm.disable_logging()
+        libswarm.enable_logging(logging.WARNING)
 
 
 def test_an_error_before_its_listener_is_told_to_it(cluster: str) -> None:

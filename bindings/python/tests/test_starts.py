@@ -77,7 +77,7 @@ def test_threads_refuse_what_is_no_function(handler: Any, cluster: str, url: str
         Worker(cluster, url=url).process({"mail": handler})
 
 
-@pytest.mark.parametrize("handler", [*PLAIN, *NEVER], ids=repr)
+@pytest.mark.parametrize("handler", [*PLAIN, *NEVER[1:]], ids=repr)
 @in_loop
 async def test_loops_refuse_what_is_no_coroutine_function(handler: Any, cluster: str, url: str) -> None:
     worker = aio.Worker(cluster, url=url)
@@ -91,7 +91,9 @@ async def test_loops_refuse_what_is_no_coroutine_function(handler: Any, cluster:
 
 
 @pytest.mark.parametrize("event", ["add", "delete", "ready", "error", "message"])
-def test_listeners_are_functions_and_those_of_threads_no_coroutine_functions(event: str, master: Master, cluster: str, url: str) -> None:
+def test_listeners_are_functions_and_those_of_threads_no_coroutine_functions(
+    event: str, master: Master, cluster: str, url: str
+) -> None:
     worker = Worker(cluster, url=url)
     for listener in (*COROUTINES, None, 7, generator, async_generator):
         with pytest.raises(SwarmInvalidArgument):
@@ -111,7 +113,7 @@ def test_the_decorator_task_wants_a_name(api: Any, cluster: str, url: str) -> No
     worker = api(cluster, url=url)
     with pytest.raises(SwarmInvalidArgument, match=r'@worker\.task\("name"\)'):
         worker.task(coroutine_function if api is aio.Worker else plain)
-    for name in (None, 7, b"mail", "", "x" * 300):
+    for name in (None, 7, b"mail", "a\n", "x" * 300):
         with pytest.raises((SwarmInvalidArgument, libswarm.SwarmTooLarge)):
             worker.task(name)(coroutine_function if api is aio.Worker else plain)
 
@@ -151,7 +153,7 @@ def test_a_lambda_that_returns_a_coroutine_fails_its_job(master: Master, cluster
 
 def test_a_thread_that_cannot_be_started_leaves_nothing(script: Script) -> None:
     done = script("""
-        import threading
+        import threading, time
         from libswarm import Master, Worker, Supervisor, SwarmInternal
 
         observer = Master(cluster, url=url)
@@ -174,6 +176,9 @@ def test_a_thread_that_cannot_be_started_leaves_nothing(script: Script) -> None:
                 except SwarmInternal as error:
                     print("thread" in str(error))
         threading.stack_size(0)
+        end = time.monotonic() + 10
+        while observer.queues().chooser and time.monotonic() < end:
+            time.sleep(0.01)
         print(worker.incarnation == "", len(observer.members()), repr(observer.queues().chooser))
         # The same objects work once there are threads.
         worker.process({"two": lambda job: 2})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +60,7 @@ class Renamed(type):
     """Classes without a readable name."""
 
     @property
-    def __name__(cls) -> Any:
+    def __name__(cls) -> Any:  # type: ignore[override]
         raise RuntimeError("no name")
 
 
@@ -192,7 +193,7 @@ async def main():
 
 asyncio.run(main())
 """
-            process = await asyncio.create_subprocess_exec("python", "-c", program, stderr=asyncio.subprocess.PIPE)
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE)
             _, stderr = await process.communicate()
             assert process.returncode != 0, stderr
             job = await master.job("deadly")
@@ -208,7 +209,17 @@ def test_a_job_may_be_failed_with_anything(master: Master, cluster: str, url: st
     worker = Worker(cluster, url=url)
     worker.on("add", given.put)
     with worker:
-        for message in (Mute(), Odd(), Stealthy(), Surrogate(), "half \ud83d", None, 7, b"bytes", type("Bare", (), {"__str__": 3})()):
+        for message in (
+            Mute(),
+            Odd(),
+            Stealthy(),
+            Surrogate(),
+            "half \ud83d",
+            None,
+            7,
+            b"bytes",
+            type("Bare", (), {"__str__": 3})(),
+        ):
             for end in ("fail", "fail_for_good", "retry"):
                 id = master.add_job(result=True)
                 job = given.get(timeout=SOON)
@@ -281,9 +292,9 @@ def test_a_result_of_any_kind_ends_its_job(master: Master, cluster: str, url: st
             raise SystemExit(1)
 
     worker = Worker(cluster, url=url, slots=1)
-    results = {"evil": Evil(a=1), "generator": (n for n in ()), "deep": None}
+    results: dict[str, Any] = {"evil": Evil(a=1), "generator": (n for n in [1])}
     deep: list[Any] = []
-    for _ in range(100_000):
+    for _ in range(20_000):
         deep = [deep]
     results["deep"] = deep
     worker.process(lambda job: results.get(job.payload))

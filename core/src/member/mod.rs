@@ -144,7 +144,6 @@ impl Shared {
 
     /// Tells the program of trouble, once until its kind changes or it heals.
     pub(crate) fn report(&self, source: Source, error: &Error) {
-        tracing::warn!(kind = error.kind().name(), "{error}");
         if !error.kind().is_retryable() {
             self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error.clone()))).is_some());
         }
@@ -155,7 +154,11 @@ impl Shared {
             status.troubled_since.get_or_insert_with(Instant::now);
             known
         };
-        if !known {
+        // A warning as often as an event: an outage has an attempt to connect every second.
+        if known {
+            tracing::debug!(kind = error.kind().name(), "{error}");
+        } else {
+            tracing::warn!(kind = error.kind().name(), "{error}");
             self.events.push([Event::Error(error.clone())]);
         }
     }

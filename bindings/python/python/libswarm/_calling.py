@@ -8,6 +8,7 @@ import contextvars
 import functools
 import inspect
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,8 @@ logger = logging.getLogger("libswarm")
 
 copy_context = contextvars.copy_context
 
+#: Where the files of this package are.
+_PACKAGE = os.path.dirname(__file__) + os.sep
 #: Characters of a traceback that are kept, from its end; the core bounds the bytes.
 _MAX_TRACEBACK = 16 * 1024
 
@@ -35,12 +38,14 @@ def _returns_generator(function: Any) -> bool:
 
 def _forms(function: Any) -> list[Any]:
     """The function, what it wraps, and what an object that is called has for it."""
-    forms = []
-    for form in (function, getattr(type(function), "__call__", None)):
+    forms: list[Any] = []
+    form: Any
+    for form in (function, getattr(type(function), "__call__", None)):  # noqa: B004
         while isinstance(form, functools.partial):
             form = form.func
         forms.append(form)
         try:
+            # What `functools.wraps` says it stands for.
             forms.append(inspect.unwrap(form))
         except ValueError:
             # Wraps itself.
@@ -114,7 +119,11 @@ def message_of(error: BaseException) -> str:
 def traceback_of(error: BaseException) -> str:
     """Its traceback, those of its causes among it, as Python prints it; never raises."""
     try:
-        return "".join(traceback.format_exception(error))[-_MAX_TRACEBACK:]
+        own = trace = error.__traceback__
+        while own is not None and own.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            own = own.tb_next
+        # From where the program's own code begins, if it does.
+        return "".join(traceback.format_exception(type(error), error, own or trace))[-_MAX_TRACEBACK:]
     except BaseException:
         try:
             return "".join(traceback.format_tb(error.__traceback__))[-_MAX_TRACEBACK:] + message_of(error)

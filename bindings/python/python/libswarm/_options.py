@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, SupportsIndex, TypedDict
 
 from .errors import SwarmInvalidArgument
 
 #: Given in seconds here, in milliseconds to the core.
 _DURATIONS = frozenset(
-    {"lease", "timeout", "failed_ttl", "stop_grace", "grace", "backoff_delay", "backoff_max", "healthy", "respawn_window", "ready_timeout"}
+    {
+        "lease",
+        "timeout",
+        "failed_ttl",
+        "stop_grace",
+        "grace",
+        "backoff_delay",
+        "backoff_max",
+        "healthy",
+        "respawn_window",
+        "ready_timeout",
+    }
 )
 
 
@@ -48,7 +60,7 @@ class ConnectionOptions(TypedDict, total=False):
     timeout: float
     #: Largest payload in bytes; 512 KiB.
     max_payload: int
-    #: Bytes of payloads submitted and not yet stored by Redis, 1 MiB to 4 GiB; 64 MiB. Beyond, adding fails with `SwarmBufferFull`.
+    #: Bytes of payloads submitted and not yet stored by Redis, 1 MiB to 4 GiB; 64 MiB. Beyond, adding raises SwarmBufferFull.
     max_pending_bytes: int
     #: What to do about a server that may evict keys; "refuse".
     eviction: Literal["refuse", "warn"]
@@ -82,8 +94,8 @@ class WorkerOptions(ConnectionOptions, total=False):
     rebalance: bool
     #: Jobs given but not yet taken up by the program, at most; 1,000.
     window: int
-    #: Seconds that a handler may take to stop once its job's timeout is over, 0.1 s to 1 day; 30. Then the job is retried elsewhere, and
-    #: the handler is stuck and keeps its slot until it returns.
+    #: Seconds that a handler may take to stop once its job's timeout is over, 0.1 s to 1 day; 30. Then the job is retried
+    #: elsewhere, and the handler counts as stuck and keeps its slot until it returns.
     stop_grace: float
     #: Whether a worker that lost its lease registers anew; True.
     rejoin: bool
@@ -139,6 +151,34 @@ class ProgramOptions(TypedDict, total=False):
     ready_timeout: float
 
 
+#: What each option is. The core knows the bounds, and says that it knows no other.
+_KINDS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "url",
+            "host",
+            "sentinel_master",
+            "sentinel_username",
+            "sentinel_password",
+            "username",
+            "password",
+            "prefix",
+            "eviction",
+        ),
+        "str",
+    ),
+    **dict.fromkeys(("name", "group", "requeue", "backoff", "cpus", "ready"), "str"),
+    **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_deaths", "failed_max", "failed_max_bytes"), "int"),
+    **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
+    **dict.fromkeys(("tls", "tls_verify", "sacred", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
+    **dict.fromkeys(("socket", "tls_ca", "tls_cert", "tls_key"), "path"),
+    **dict.fromkeys(("sentinels", "nodes"), "list"),
+    **dict.fromkeys(_DURATIONS, "number of seconds"),
+    "backoff_jitter": "number",
+    "priority_slots": "mapping",
+}
+
+
 def settings(options: Mapping[str, object]) -> list[tuple[str, str]]:
     """The options as name and text; those that are None are left at their defaults, and tasks are a worker's own matter."""
     return texts({name: value for name, value in options.items() if name != "tasks"})
@@ -166,14 +206,38 @@ def keeps(keep: object) -> bool:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if name in _DURATIONS and isinstance(value, int | float):
-        return repr(value * 1000)
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
-    if isinstance(value, Mapping):
-        return ",".join(f"{key}:{part}" for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
+    kind = _KINDS.get(name, "str")
+    text = _read(kind, name, value)
+    if text is None:
+        what = {"list": "str, or a list of str", "path": "str or a path", "mapping": "mapping of int to int"}.get(kind, kind)
+        raise SwarmInvalidArgument(
+            f"{name} is of type {type(value).__name__}, it must be {'an' if kind == 'int' else 'a'} {what}"
+        )
+    return text
+
+
+def _read(kind: str, name: str, value: object) -> str | None:
+    """As text; None for what is not of the kind."""
+    match kind:
+        case "bool":
+            return None if not isinstance(value, bool) else "true" if value else "false"
+        case "int":
+            return None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else str(operator.index(value))
+        case "number" | "number of seconds":
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return None
+            try:
+                return repr(float(value) * (1000 if kind == "number of seconds" else 1))
+            except OverflowError:
+                raise SwarmInvalidArgument(f"{name} is out of bounds") from None
+        case "mapping":
+            if not isinstance(value, Mapping):
+                return None
+            parts = [[_read("int", name, part) for part in pair] for pair in value.items()]
+            return None if any(None in pair for pair in parts) else ",".join(f"{start}:{count}" for start, count in parts)
+        case "list" if isinstance(value, list | tuple):
+            return ",".join(value) if all(isinstance(part, str) for part in value) else None
+        case "path" if isinstance(value, os.PathLike):
+            return os.fsdecode(value)
+        case _:
+            return value if isinstance(value, str) else None

@@ -105,7 +105,7 @@ class WorkerBase(Hearing):
         return self.on("completed", listener)
 
     def on_failed(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed: no retry is left.
+        """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed for good.
 
         `error` is a SwarmJobFailed with the message and the `traceback` of what the handler raised.
         """
@@ -120,7 +120,7 @@ class WorkerBase(Hearing):
 
     def task(self, name: str) -> Callable[[Handler], Handler]:
         """Decorator: the function is the handler of the jobs of this task, which the worker takes from then on. See `process`."""
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str):
             raise SwarmInvalidArgument('a task has a name: @worker.task("name"); @worker.process is for jobs without a task')
 
         def register(handler: Handler) -> Handler:
@@ -156,7 +156,8 @@ class WorkerBase(Hearing):
         """Before `run`: a worker that does nothing with its jobs would only keep them from others."""
         if self._consume is None and self._handler is None and not self._listeners["add"]:
             raise SwarmInvalidArgument(
-                "the worker has no handler: give it one by @worker.process or @worker.task, or a listener by @worker.on_add, before run()"
+                "the worker has no handler, so it would only keep jobs from others: before run(), give it a handler by "
+                "@worker.process or @worker.task, or a listener by @worker.on_add"
             )
 
     def _add_handlers(self, handlers: Handlers) -> None:

@@ -22,7 +22,9 @@ def enable_logging(level: int = logging.INFO) -> None:
     `logging`, Python prints them to stderr.
     """
     if isinstance(level, bool) or not isinstance(level, int):
-        raise SwarmInvalidArgument(f"level is of type {type(level).__name__}, it must be a level of `logging`, such as logging.INFO")
+        raise SwarmInvalidArgument(
+            f"level is of type {type(level).__name__}, it must be a level of `logging`, such as logging.INFO"
+        )
     if level > logging.ERROR:
         disable_logging()
     else:

@@ -102,7 +102,8 @@ class Health:
     heard: int
     #: Messages for it that were dropped, as it has learnt.
     dropped: int
-    #: Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a worker).
+    #: Jobs whose handlers were told to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its
+    #: handler returns.
     stuck: int
 
 

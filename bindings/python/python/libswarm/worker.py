@@ -76,7 +76,9 @@ class Worker(Messenger, WorkerBase):
         """
         if handler is None:
             return functools.partial(self._process, threads)
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= _MAX_THREADS):
+        if threads is not None and (
+            isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= _MAX_THREADS
+        ):
             raise SwarmInvalidArgument(f"threads is {threads!r}, it must be an int, 1 to {_MAX_THREADS}")
         return self._process(threads, handler)
 
@@ -131,7 +133,7 @@ class Worker(Messenger, WorkerBase):
 
         Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
-        closed the worker for good; SwarmInvalidArgument if there is nothing that takes its jobs: no handler, and no listener of `add`.
+        closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
         self._check_work()
         # The signals first: once it has started, a job may be given, and whoever sees that may send one.

@@ -12,7 +12,6 @@ from typing import Any
 from .. import _native
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 
-
 #: Seconds of a timer that a loop keeps for its whole life.
 _FOR_EVER = 365.0 * 86_400
 

@@ -16,7 +16,6 @@ from .._messages import Hearing
 from ..types import KillRequest, MemberRef, Receipt, To
 from ._bridge import Bridge
 
-
 #: Seconds in which a loop that is ending has ended.
 ENDING = 0.2
 
@@ -128,7 +127,7 @@ def spawn(
             if asyncio._get_running_loop() is None:
                 raise
             failed(error)
-        except (KeyboardInterrupt, SystemExit) as error:
+        except KeyboardInterrupt as error:
             failed(error)
             raise
         except BaseException as error:
@@ -140,12 +139,14 @@ def spawn(
 
 
 def unless_ending(then: Callable[[], object]) -> None:
-    """Calls `then()` if the loop goes on. What is cancelled without a reason of ours is so by itself, or because the loop is ending, as
-    `asyncio.run` does with all that is left.
+    """Calls `then()` if the loop goes on: what is cancelled without a reason of the library's has cancelled itself, or is
+    cancelled with all that a loop has left, at the end of `asyncio.run`.
     """
     asyncio.get_running_loop().call_later(ENDING, then)
 
 
 def _listener_raised(error: BaseException) -> None:
-    if not isinstance(error, KeyboardInterrupt | SystemExit):
-        log_raised("a listener raised", error=error)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        # In a loop they end the program.
+        raise error
+    log_raised("a listener raised", error=error)

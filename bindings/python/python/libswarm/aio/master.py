@@ -60,33 +60,33 @@ class Master(Messenger, Choosing[ChooserTask]):
 
         Each of `jobs` is a payload, or a `NewJob` with options that go before those given here for all.
         """
-        added: list[str] = await self._await(self._native.add_many(as_list("jobs", jobs), ids, options, True))
+        added: list[str] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options, True))
         return added
 
     async def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and tells of each whether it existed."""
-        added: list[tuple[str, bool]] = await self._await(self._native.add_many(as_list("jobs", jobs), ids, options))
+        added: list[tuple[str, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
         return [Added(*pair) for pair in added]
 
     async def delete_job(self, id: str) -> bool:
         """Deletes a job whatever its state; its worker is told to stop it. Whether it existed."""
-        existed: bool = await self._await(self._native.delete(id))
+        existed: bool = await self._await(self._here.delete(id))
         return existed
 
     async def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
         """Deletes many jobs; whether each existed, in order."""
-        existed: list[bool] = await self._await(self._native.delete_many(ids))
+        existed: list[bool] = await self._await(self._here.delete_many(ids))
         return existed
 
     async def result(self, id: str, *, timeout: float | None = None) -> Any:
         """Awaits the result of a job added with `result`. See `libswarm.Master.result`."""
-        return await self._await(self._native.result(id, timeout))
+        return await self._await(self._here.result(id, timeout))
 
     async def run(self, payload: object = None, *, timeout: float | None = None, **options: Unpack[JobOptions]) -> Any:
         """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or a cancellation the job goes on."""
-        return await self._await(self._native.run(payload, timeout, options))
+        return await self._await(self._here.run(payload, timeout, options))
 
     async def run_many(
         self,
@@ -102,7 +102,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         The jobs are deleted when this master leaves or is lost, unless `keep` is set.
         """
         options.setdefault("tied", not keeps(keep))
-        outcomes: list[Any] = await self._await(self._native.run_many(as_list("jobs", jobs), ids, timeout, options))
+        outcomes: list[Any] = await self._await(self._here.run_many(as_list("jobs", jobs), ids, timeout, options))
         return outcomes
 
     def run_each(
@@ -124,7 +124,7 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     async def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
-        job: dict[str, Any] | None = await self._await(self._native.job(id))
+        job: dict[str, Any] | None = await self._await(self._here.job(id))
         return None if job is None else JobInfo(**job)
 
     async def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
@@ -133,25 +133,25 @@ class Master(Messenger, Choosing[ChooserTask]):
         Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
         held ones in no order, those being deleted among them.
         """
-        jobs, following = await self._await(self._native.jobs(state, after, limit))
+        jobs, following = await self._await(self._here.jobs(state, after, limit))
         return JobPage([JobInfo(**job) for job in jobs], following)
 
     async def queues(self) -> Queues:
         """How many jobs wait by priority and task, what is paused, and who chooses."""
-        counts, paused, chooser = await self._await(self._native.queues())
+        counts, paused, chooser = await self._await(self._here.queues())
         return Queues([QueueCount(*count) for count in counts], paused, chooser)
 
     async def members(self) -> list[MemberInfo]:
         """All members alive."""
-        return [MemberInfo(**member) for member in await self._await(self._native.members())]
+        return [MemberInfo(**member) for member in await self._await(self._here.members())]
 
     async def pause(self, task: str | None = None) -> None:
         """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Jobs held go on."""
-        await self._await(self._native.pause(task))
+        await self._await(self._here.pause(task))
 
     async def resume(self, task: str | None = None) -> None:
         """Ends a pause."""
-        await self._await(self._native.resume(task))
+        await self._await(self._here.resume(task))
 
     async def choose(
         self,
@@ -167,7 +167,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         check_listener(callback, coroutines=True)
         bridge = self._bound()
         try:
-            await self._await(self._native.start_choosing(within, tasks))
+            await self._await(self._here.start_choosing(within, tasks))
         except BaseException:
             self._choosing_not_started()
             raise
@@ -177,25 +177,25 @@ class Master(Messenger, Choosing[ChooserTask]):
         """Has jobs given to the workers with the fewest again. A callback under way is cancelled."""
         self._replace_chooser(None)
         # The callback may be what stops, in a task that is cancelled with it: jobs must not wait for a choice that never comes.
-        await asyncio.shield(self._await(self._native.stop_choosing()))
+        await asyncio.shield(self._await(self._here.stop_choosing()))
 
     async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
         """Runs failed jobs again, those with the ids or all, with all their retries; how many there were."""
-        count: int = await self._await(self._native.retry_failed(ids))
+        count: int = await self._await(self._here.retry_failed(ids))
         return count
 
     async def delete_failed(self, ids: Sequence[str] | None = None) -> int:
         """Forgets failed jobs, those with the ids or all; how many there were."""
-        count: int = await self._await(self._native.delete_failed(ids))
+        count: int = await self._await(self._here.delete_failed(ids))
         return count
 
     async def ready(self) -> None:
         """Waits until the master is registered, and others can send what it listens to; raises what is in its way."""
-        await self._await(self._native.ready())
+        await self._await(self._here.ready())
 
     async def stats(self) -> Stats:
         """Counts of the cluster, from Redis."""
-        return Stats(**await self._await(self._native.stats()))
+        return Stats(**await self._await(self._here.stats()))
 
     def health(self) -> Health:
         """This member's own view; never asks Redis."""
@@ -208,7 +208,7 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     async def obliterate(self) -> None:
         """Removes every key of the cluster, whoever uses it. For tests, and for the end of a cluster's life."""
-        await self._await(self._native.obliterate())
+        await self._await(self._here.obliterate())
 
     async def close(self) -> None:
         """Waits for adds in flight and leaves the cluster. Calls after it raise SwarmClosed; closing again does nothing."""
@@ -248,6 +248,13 @@ class Master(Messenger, Choosing[ChooserTask]):
         else:
             self._bridge.check()
         return self._bridge
+
+    @property
+    def _here(self) -> _native.Master:
+        """The native master, in its loop only."""
+        if self._bridge is not None:
+            self._bridge.check()
+        return self._native
 
     def _await(self, call: _native.Call) -> asyncio.Future[Any]:
         return self._bound().future(call)

@@ -110,7 +110,7 @@ class Worker(Messenger, WorkerBase):
 
         Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
-        closed the worker for good; SwarmInvalidArgument if there is nothing that takes its jobs: no handler, and no listener of `add`.
+        closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
         self._check_work()
         await self.start()
