@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LICENCE = ROOT.parents[1] / "LICENSE"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,18 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
     package = {name.removeprefix("libswarm/") for name in names if name.startswith("libswarm/")}
     assert {"__init__.py", "py.typed", "_native.pyi", "_native.abi3.so", "aio/__init__.py"} <= package
     assert not [name for name in names if "test" in name or "__pycache__" in name]
+    (licence,) = [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+    assert zipfile.ZipFile(wheel).read(licence) == LICENCE.read_bytes()
+
+
+def test_the_source_holds_the_licence(tmp_path: Path) -> None:
+    command: list[str | Path] = [Path(sys.executable).with_name("maturin"), "sdist", "--quiet", "--out", tmp_path]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        texts = [archive.extractfile(member) for member in archive.getmembers() if Path(member.name).name == "LICENSE"]
+        assert texts
+        assert all(text is not None and text.read() == LICENCE.read_bytes() for text in texts)
 
 
 def test_the_wheel_installs_and_runs_an_example(wheel: Path, tmp_path: Path, url: str) -> None:

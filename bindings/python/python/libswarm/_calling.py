@@ -83,6 +83,17 @@ def check_job_listener(function: object, in_loop: bool) -> None:
     check_listener(function, coroutines=in_loop)
 
 
+def check_seconds(name: str, value: object) -> float:
+    """Refuses what is no duration."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= float(value) <= 1e12:
+            raise OverflowError
+    except OverflowError:
+        shown = text_of(value)[:40] if isinstance(value, int | float) else f"of type {class_name(value)}"
+        raise SwarmInvalidArgument(f"{name} is {shown}, it must be a number of seconds, from 0 on") from None
+    return float(value)
+
+
 def refuse_coroutine(answer: object) -> None:
     """A function for threads answered a coroutine, which nobody would run."""
     if inspect.iscoroutine(answer):

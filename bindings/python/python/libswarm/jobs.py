@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack
 
-from .errors import SwarmInvalidArgument
+from ._calling import check_seconds
 
 
 class Backoff(TypedDict, total=False):
@@ -97,10 +96,8 @@ class RetryAfter(Exception):
 
     def __init__(self, seconds: float, message: str = "") -> None:
         """`message` is the error that is kept if no retry is left."""
-        if not (math.isfinite(seconds) and 0 <= seconds <= 1e12):
-            raise SwarmInvalidArgument(f"seconds is {seconds}, it must be a number of seconds")
         super().__init__(message)
-        self._seconds = float(seconds)
+        self._seconds = check_seconds("seconds", seconds)
 
     @property
     def seconds(self) -> float:

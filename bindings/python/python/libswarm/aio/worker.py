@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from .. import _lifecycle, _native, logs
-from .._calling import log_info
+from .._calling import check_seconds, log_info
 from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
@@ -112,6 +112,7 @@ class Worker(Messenger, WorkerBase):
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
         closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
+        grace = check_seconds("grace", grace)
         self._check_work()
         await self.start()
         with self._signals():
@@ -144,13 +145,14 @@ class Worker(Messenger, WorkerBase):
 
         Handlers go on meanwhile, and what they return counts; they are cancelled a second, or half of the grace, before its end.
         """
-        await self._terminate(grace, lambda: max(grace - _LAST_GRACE, grace / 2))
+        grace = check_seconds("grace", grace)
+        await self._terminate(grace, max(grace - _LAST_GRACE, grace / 2))
 
-    async def _terminate(self, grace: float, patience: Callable[[], float]) -> None:
+    async def _terminate(self, grace: float, patience: float) -> None:
         """`patience` is how long handlers may go on."""
         call = self._leave(grace)
         if call is not None and self._bridge is not None:
-            cancelling = self._bridge.loop.call_later(patience(), self._cancel_all)
+            cancelling = self._bridge.loop.call_later(patience, self._cancel_all)
             try:
                 await call
             finally:
@@ -320,7 +322,7 @@ class Worker(Messenger, WorkerBase):
                 drained = await asyncio.wait_for(self._news.get(), grace)
             except TimeoutError:
                 drained = "stop"
-            await self._terminate(0.0 if drained == "drained" else _LAST_GRACE, lambda: 0.0)
+            await self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
