@@ -42,8 +42,8 @@ atexit.register(print, "atexit")
 def spin():
     while True: pass
 
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     {wait}
 finally:
     print("finally", flush=True)

@@ -180,8 +180,7 @@ def test_failures_are_logged_unless_told_otherwise(script: Script) -> None:
     assert done.stderr.count("job-0") == 2, done.stderr
     assert done.stderr.count("job-1") == 1, done.stderr
     assert "job-2" not in done.stderr
-    assert done.stderr.count('raise ValueError("no luck")') == 3
-    assert done.stderr.count("ValueError: no luck\n") >= 3
+    assert done.stderr.count("in handle\nValueError: no luck\n") == 3
 
 
 def test_levels_and_names_of_records(master: Master, cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -244,6 +243,10 @@ def test_a_slow_handler_of_logging_does_not_hold_up_the_end(script: Script) -> N
         import logging, threading, time
 
         class Slow(logging.Handler):
+            def createLock(self):
+                # Which `logging` itself would wait for at the end.
+                self.lock = None
+
             def emit(self, record):
                 print("begun", flush=True)
                 time.sleep(1000)
@@ -379,18 +382,6 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
         job = await master.job(ids[1])
         assert job is not None
         assert (job.state, job.attempt) == ("waiting", 1)
-
-
-def test_stuck_handlers_are_shown(master: Master, cluster: str, url: str) -> None:
-    go = threading.Event()
-    worker = Worker(cluster, url=url, stop_grace=0.1)
-    worker.process(lambda job: go.wait(SOON) if job.attempt == 1 else "elsewhere")
-    with worker:
-        assert worker.health().stuck == 0
-        assert master.run(retries=1, backoff=0.01, timeouts={"run": 0.1}, timeout=SOON) == "elsewhere"
-        wait_until(lambda: worker.health().stuck == 1, SOON, "it is stuck")
-        go.set()
-        wait_until(lambda: worker.health().stuck == 0, SOON, "it has returned")
 
 
 @pytest.mark.parametrize("api", [Worker, aio.Worker])

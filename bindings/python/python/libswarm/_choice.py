@@ -123,13 +123,17 @@ class Choosing(Events, Generic[AnyChooser]):
         with self._chooser_lock:
             if self._chooser is chooser:
                 self._chooser = None
-        self._choosing_not_started()
+        # Awaited, lest it undo what is started next.
+        if (call := self._choosing_not_started()) is not None:
+            with contextlib.suppress(SwarmError):
+                call.wait()
 
-    def _choosing_not_started(self) -> None:
+    def _choosing_not_started(self) -> _native.Call | None:
         """After an error, or a wait given up: Redis may know already, and jobs must not wait for a choice that never comes."""
         if self._chooser is None:
             with contextlib.suppress(SwarmError):
-                self._native.stop_choosing()
+                return self._native.stop_choosing()
+        return None
 
     def _choosing_failed(self, chooser: AnyChooser, error: SwarmError) -> None:
         """The chooser met what only the user can mend, and has ended."""
