@@ -43,8 +43,8 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
 
 
 def test_the_source_holds_the_licence(tmp_path: Path) -> None:
-    command: list[str | Path] = [Path(sys.executable).with_name("maturin"), "sdist", "--quiet", "--out", tmp_path]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
+    command: list[str | Path] = [Path(sys.executable).with_name("maturin"), "sdist", "--out", tmp_path]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     (source,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         texts = [archive.extractfile(member) for member in archive.getmembers() if Path(member.name).name == "LICENSE"]

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from . import _native
 from ._calling import log_raised, log_warning, refuse_coroutine, start_thread
 from ._events import Events
+from ._native import Call
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from .types import Candidate, JobInfo
 
@@ -128,7 +129,7 @@ class Choosing(Events, Generic[AnyChooser]):
             with contextlib.suppress(SwarmError):
                 call.wait()
 
-    def _choosing_not_started(self) -> _native.Call | None:
+    def _choosing_not_started(self) -> Call | None:
         """After an error, or a wait given up: Redis may know already, and jobs must not wait for a choice that never comes."""
         if self._chooser is None:
             with contextlib.suppress(SwarmError):
