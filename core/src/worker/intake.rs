@@ -42,7 +42,7 @@ impl Task {
                         let over = Instant::now() + limit;
                         self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
                     }
-                    self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false });
+                    self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false, stopping: None });
                     if self.active() > self.slots() {
                         self.prefetched.push_back(data);
                     } else {
@@ -77,9 +77,9 @@ impl Task {
         self.shared.events.push(adds);
     }
 
-    /// Jobs that the program was told of and has not ended.
+    /// Slots that are taken: by jobs that the program was told of and has not ended, and by handlers that run on without theirs.
     fn active(&self) -> usize {
-        self.held.len() - self.prefetched.len()
+        self.held.len() - self.prefetched.len() + self.stuck.slots()
     }
 
     fn slots(&self) -> usize {
@@ -122,6 +122,7 @@ impl Task {
                     if !held.job.has_ended() {
                         events.push(stop(&held.job, reason));
                     }
+                    self.stopping(fence, reason);
                 }
                 None => match self.arrivals.remove(fence) {
                     Some(job) => {
@@ -151,6 +152,7 @@ impl Task {
                 && !held.job.has_ended()
             {
                 events.push(stop(&held.job, DeleteReason::Moved));
+                self.stopping(fence, DeleteReason::Moved);
             }
         }
         self.shared.events.push(events);
@@ -210,7 +212,10 @@ impl Task {
         for (_, done) in batch.pack("").1 {
             done(Err(stale(0)));
         }
-        refuse(self.finishes.take(usize::MAX), &stale(0));
+        let late = self.finishes.take(usize::MAX);
+        late.iter().for_each(|(fence, ..)| self.returned(*fence));
+        refuse(late, &stale(0));
+        self.count_stuck();
         self.shared.held.store(0, Ordering::Relaxed);
         self.shared.events.push([Event::Close(Some(error))]);
     }

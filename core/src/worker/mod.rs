@@ -7,6 +7,7 @@ mod outcome;
 mod process;
 mod rooms;
 mod round;
+mod stuck;
 mod task;
 
 use std::collections::HashMap;

@@ -9,23 +9,28 @@ use crate::job::{JobData, JobError};
 use crate::member::Shared;
 
 /// The target of records about jobs, the same for every language.
-const TARGET: &str = "libswarm::jobs";
+pub(super) const TARGET: &str = "libswarm::jobs";
+
+/// A job as the log calls it.
+pub(super) fn named(job: &JobData) -> String {
+    let task = if job.task().is_empty() { String::new() } else { format!(" of task `{}`", job.task()) };
+    format!("job `{}`{task}", job.id)
+}
 
 /// Logs that an execution failed. `retry`: the pause before the next one, or `None` if none follows.
 pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duration>) {
-    let task = if job.task().is_empty() { String::new() } else { format!(" of task `{}`", job.task()) };
-    let (id, attempt, message) = (&job.id, job.attempt(), &error.message);
+    let (job, attempt, message) = (named(job), job.attempt(), &error.message);
     let traceback = if error.traceback.is_empty() { String::new() } else { format!("\n{}", error.traceback.trim_end()) };
     match retry {
         Some(pause) => {
             let pause = pause.as_millis();
             tracing::warn!(
                 target: TARGET,
-                "job `{id}`{task} failed at attempt {attempt}, next try in {pause} ms: {message}{traceback}"
+                "{job} failed at attempt {attempt}, next try in {pause} ms: {message}{traceback}"
             );
         }
         None => {
-            tracing::error!(target: TARGET, "job `{id}`{task} failed at attempt {attempt}, no next try: {message}{traceback}")
+            tracing::error!(target: TARGET, "{job} failed at attempt {attempt}, no next try: {message}{traceback}")
         }
     }
 }

@@ -55,6 +55,13 @@ impl Rooms {
         }
     }
 
+    /// A slot is taken by a job of this priority.
+    pub(crate) fn take(&mut self, priority: i64) {
+        if let Some(range) = self.range(priority) {
+            range.used += 1;
+        }
+    }
+
     /// A job of this priority that had arrived is over.
     pub(crate) fn ended(&mut self, priority: i64) {
         if let Some(range) = self.range(priority) {

@@ -35,7 +35,8 @@ impl Task {
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
         for (fence, finish, done) in self.finishes.take(MOST) {
-            let Some(Held { job, told_to_stop }) = self.held.remove(&fence) else {
+            let Some(Held { job, told_to_stop, stopping }) = self.held.remove(&fence) else {
+                self.returned(fence);
                 if let Some(done) = done {
                     done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
                 }
@@ -54,10 +55,13 @@ impl Task {
                 job.end();
                 self.rooms.ended(job.priority());
             } else {
-                self.held.insert(fence, Held { job, told_to_stop });
+                self.held.insert(fence, Held { job, told_to_stop, stopping });
             }
         }
         self.start_prefetched();
+        if self.shared.stuck.load(Ordering::Relaxed) > 0 {
+            self.count_stuck();
+        }
         self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
         self.finishes.ended.notify_waiters();
     }
@@ -84,7 +88,7 @@ impl Task {
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots
-            .saturating_sub(self.held.len() as u64 + arrived)
+            .saturating_sub((self.held.len() + self.stuck.slots()) as u64 + arrived)
             .min(window.saturating_sub(untaken))
             .saturating_sub(outstanding);
         let worthwhile = outstanding == 0 || free >= slots.min(window) / 2;

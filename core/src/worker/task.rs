@@ -13,6 +13,7 @@ use super::arrivals::Arrivals;
 use super::batch::Batch;
 use super::rooms::Rooms;
 use super::round::{Flight, abandon};
+use super::stuck::{Stopping, Stuck};
 use super::{Command, Done, Finishes, Front, closed, refuse};
 use crate::clock::reached;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +34,8 @@ pub(crate) struct Task {
     pub(super) session: Session,
     /// Jobs given and not yet ended, by fence.
     pub(super) held: HashMap<u64, Held>,
-    /// Of these, those that wait here for a slot.
+    pub(super) stuck: Stuck,
+    /// Of the held, those that wait here for a slot.
     pub(super) prefetched: VecDeque<Arc<JobData>>,
     /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
     pub(super) batch: Batch,
@@ -64,6 +66,8 @@ pub(crate) struct Held {
     pub(super) job: Arc<JobData>,
     /// It is over in Redis, and the program was told to stop.
     pub(super) told_to_stop: bool,
+    /// The program was asked to stop, for whatever reason.
+    pub(super) stopping: Option<Stopping>,
 }
 
 /// Why an incarnation ended.
@@ -86,6 +90,7 @@ impl Task {
             front,
             commands,
             held: HashMap::new(),
+            stuck: Stuck::default(),
             prefetched: VecDeque::new(),
             rooms: Rooms::default(),
             batch: Batch::default(),
@@ -166,6 +171,7 @@ impl Task {
         self.arrivals = Arrivals::default();
         // The options were checked.
         self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
+        self.stuck.priorities().for_each(|priority| self.rooms.take(priority));
         self.rooms.choosy |= packed_tasks(&self.shared.tasks()).is_some();
         (self.retask, self.first_clock) = (retask, None);
         (self.last_entry, self.drain_told) = (None, false);
@@ -267,6 +273,7 @@ impl Task {
                 },
                 () = self.finishes.arrived.notified() => {}
                 () = self.shared.events.room.notified() => {}
+                () = until(self.stuck.next_look) => self.look_for_stuck(),
                 () = tokio::time::sleep_until(self.first_clock.map_or(wake, |clock| wake.min(clock))), if flight.is_none() => due = true,
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
                     if !overdue {
@@ -326,6 +333,14 @@ impl Task {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// Until this moment, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

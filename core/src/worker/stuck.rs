@@ -1,0 +1,107 @@
+//! Handlers that were told to stop and do not.
+//!
+//! An execution whose timeout is over is given up after the option `stop_grace`, so that its job can be retried elsewhere under a larger
+//! fence. One that was told to stop for another reason is only shown: a job that is held until it is deleted must not run twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::outcome::{TARGET, named};
+use super::task::Task;
+use crate::event::DeleteReason;
+use crate::job::JobData;
+
+/// Since when a program has been asked to stop a job, and why.
+pub(super) struct Stopping {
+    since: Instant,
+    reason: DeleteReason,
+    stuck: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Stuck {
+    /// Executions given up whose handlers still run, by fence. Each keeps a slot.
+    abandoned: HashMap<u64, Arc<JobData>>,
+    /// When the next job may have become stuck.
+    pub(super) next_look: Option<Instant>,
+}
+
+impl Stuck {
+    /// How many slots are taken besides those of held jobs.
+    pub(super) fn slots(&self) -> usize {
+        self.abandoned.len()
+    }
+
+    pub(super) fn priorities(&self) -> impl Iterator<Item = i64> {
+        self.abandoned.values().map(|job| job.priority())
+    }
+}
+
+impl Task {
+    /// The program has been asked to stop a held job.
+    pub(super) fn stopping(&mut self, fence: u64, reason: DeleteReason) {
+        let since = Instant::now();
+        if let Some(held) = self.held.get_mut(&fence) {
+            held.stopping = Some(Stopping { since, reason, stuck: false });
+            let look = since + self.shared.options.stop_grace;
+            self.stuck.next_look = Some(self.stuck.next_look.map_or(look, |next| next.min(look)));
+        }
+    }
+
+    /// Finds the jobs that have become stuck, and gives up those whose timeout is over.
+    pub(super) fn look_for_stuck(&mut self) {
+        let (now, grace) = (Instant::now(), self.shared.options.stop_grace);
+        self.stuck.next_look = None;
+        let mut over = Vec::new();
+        for (fence, held) in &mut self.held {
+            let Some(stopping) = held.stopping.as_mut().filter(|stopping| !stopping.stuck) else { continue };
+            let look = stopping.since + grace;
+            if look > now {
+                self.stuck.next_look = Some(self.stuck.next_look.map_or(look, |next| next.min(look)));
+                continue;
+            }
+            stopping.stuck = true;
+            let (job, ms) = (named(&held.job), grace.as_millis());
+            match stopping.reason {
+                DeleteReason::TimedOut => {
+                    over.push(*fence);
+                    tracing::warn!(
+                        target: TARGET,
+                        "{job} has not stopped within {ms} ms after its timeout: it is given up and may be retried elsewhere, \
+                         and its handler keeps a slot until it returns"
+                    );
+                }
+                reason => {
+                    tracing::warn!(
+                        target: TARGET,
+                        "{job} has not stopped within {ms} ms after it was told to ({reason:?}): it keeps its slot until it does"
+                    );
+                }
+            }
+        }
+        for fence in over {
+            if let Some(held) = self.held.remove(&fence) {
+                self.batch.stopped(held.job.id.clone(), fence);
+                self.stuck.abandoned.insert(fence, held.job);
+            }
+        }
+        self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.count_stuck();
+    }
+
+    /// The handler of an execution that was given up has returned.
+    pub(super) fn returned(&mut self, fence: u64) {
+        if let Some(job) = self.stuck.abandoned.remove(&fence) {
+            self.rooms.ended(job.priority());
+            tracing::info!(target: TARGET, "the handler of {} has returned, its slot is free again", named(&job));
+        }
+    }
+
+    pub(super) fn count_stuck(&self) {
+        let held = self.held.values().filter(|held| held.stopping.as_ref().is_some_and(|stopping| stopping.stuck)).count();
+        self.shared.stuck.store((held + self.stuck.abandoned.len()) as u64, Ordering::Relaxed);
+    }
+}
