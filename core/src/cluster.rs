@@ -75,7 +75,7 @@ pub struct WorkerBuilder {
 }
 
 impl WorkerBuilder {
-    /// Jobs it holds at most; unlimited unless set.
+    /// Jobs it holds at most; unless set, 10 with [`Worker::process`], else unlimited.
     pub fn slots(mut self, slots: u32) -> Self {
         self.options.slots = Some(slots);
         self
@@ -87,8 +87,10 @@ impl WorkerBuilder {
         Ok(self)
     }
 
-    /// Starts the worker on the current tokio runtime and waits until it is registered; see [`Worker::ready`] for the errors.
-    pub async fn start(self) -> Result<Worker> {
+    /// Starts the worker on the current tokio runtime and waits until it is registered; see [`Worker::ready`] for the errors. It takes jobs
+    /// from the first call of [`Worker::process`], [`Worker::next`] or [`Worker::accept`] on.
+    pub async fn start(mut self) -> Result<Worker> {
+        self.options.auto_accept = false;
         let worker = Worker::start(self.options, &Handle::current())?;
         worker.ready().await?;
         Ok(worker)

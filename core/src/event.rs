@@ -1,6 +1,7 @@
 //! What a member tells its program, and the queue it is told through.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -167,6 +168,8 @@ pub(crate) struct EventQueue {
     /// Told when the program has taken another quarter of the window, so that the worker asks for more jobs.
     pub(crate) room: Notify,
     room_step: u64,
+    /// The program is there to run jobs.
+    wanted: AtomicBool,
 }
 
 /// Counts of a member's whole life.
@@ -228,11 +231,12 @@ impl State {
 }
 
 impl EventQueue {
-    pub(crate) fn new(window: u32) -> Self {
+    pub(crate) fn new(window: u32, wanted: bool) -> Self {
         EventQueue {
             state: Mutex::default(),
             readable: Notify::new(),
             room: Notify::new(),
+            wanted: AtomicBool::new(wanted),
             room_step: u64::from(window).div_ceil(4),
         }
     }
@@ -275,6 +279,18 @@ impl EventQueue {
         self.readable.notify_one();
     }
 
+    /// Jobs are wanted from now on.
+    pub(crate) fn want(&self) {
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed);
+            self.room.notify_one();
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn take(&self, max: usize) -> Vec<Told> {
         let mut state = self.lock();
         state.tell_dropped();
@@ -297,6 +313,7 @@ impl EventQueue {
     }
 
     pub(crate) async fn next(&self) -> Option<Told> {
+        self.want();
         loop {
             if let Some(event) = self.take(1).pop() {
                 return Some(event);
@@ -340,7 +357,7 @@ mod tests {
 
     #[test]
     fn news_that_nobody_takes_are_bounded_and_a_wake_is_sent_once() {
-        let queue = EventQueue::new(10);
+        let queue = EventQueue::new(10, true);
         let wakes = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let count = wakes.clone();
         queue.set_wake(Arc::new(move || {

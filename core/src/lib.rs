@@ -62,7 +62,7 @@ pub use supervisor::{
     ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, ReadyBy, Supervisor, SupervisorEvent, SupervisorOptions,
     supervised,
 };
-pub use worker::{Done, Process, Worker};
+pub use worker::{DEFAULT_CONCURRENCY, Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

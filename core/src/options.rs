@@ -86,7 +86,7 @@ pub struct Options {
     pub name: String,
     /// The member's group.
     pub group: String,
-    /// Jobs a worker holds at most; unlimited unless set.
+    /// Jobs a worker holds at most; unless set, [`DEFAULT_CONCURRENCY`](crate::DEFAULT_CONCURRENCY) with a handler, else unlimited.
     pub slots: Option<u32>,
     /// Guaranteed slots of a worker per range of priorities: from which priority on, and how many. What is left of the slots belongs to priority 0.
     pub priority_slots: Vec<(i64, u32)>,
@@ -115,6 +115,9 @@ pub struct Options {
     pub rejoin: bool,
     /// Where this worker's jobs go when it leaves or is lost.
     pub requeue: Requeue,
+    /// Whether a worker asks for jobs at once; if not, from [`Worker::accept`](crate::Worker::accept), [`Worker::next`](crate::Worker::next) or
+    /// [`Worker::process`](crate::Worker::process) on. True; false for fronts, whose programs may have no handler yet.
+    pub auto_accept: bool,
     /// Language of the front, for the registry.
     pub language: String,
 }
@@ -153,6 +156,7 @@ impl Options {
             max_deaths: 3,
             rejoin: true,
             requeue: Requeue::Front,
+            auto_accept: true,
             language: "rust".into(),
         }
     }
@@ -203,6 +207,7 @@ impl Options {
             "max_deaths" => self.max_deaths = parse(name, value)?,
             "rejoin" => self.rejoin = parse_bool(name, value)?,
             "requeue" => self.requeue = choice(name, value, &[("front", Requeue::Front), ("back", Requeue::Back)])?,
+            "auto_accept" => self.auto_accept = parse_bool(name, value)?,
             "language" => self.language = value.to_owned(),
             _ => return Err(invalid(format!("unknown option `{name}`; docs/architecture.md lists the options"))),
         }

@@ -118,6 +118,11 @@ impl Listeners {
         self.tasks.get(task).or(self.plain.as_ref())
     }
 
+    /// Whether every job is run to its end by its callback.
+    pub(crate) fn only_process(&self) -> bool {
+        self.plain.iter().chain(self.tasks.values()).all(|handler| matches!(handler, Handler::Process(_)))
+    }
+
     /// Whether outcomes of jobs are to be told.
     pub(crate) fn want_outcomes(&self) -> bool {
         fn calls<F>(listener: &Option<Arc<Listener<Option<F>>>>) -> bool {

@@ -64,7 +64,7 @@ pub unsafe extern "C" fn swarm_options_set_name(options: Option<&mut swarm_optio
     set_later_told(options, |options| options.set("name", unsafe { text(name, "name") }?));
 }
 
-/// Jobs that a worker holds at most; unlimited unless set. 0 is refused by swarm_worker_new.
+/// Jobs that a worker holds at most; unless set, 10 with callbacks of swarm_worker_process only, else unlimited. 0 is refused by swarm_worker_new.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_options_set_slots(options: Option<&mut swarm_options>, slots: u32) {
     set_later_told(options, |options| {

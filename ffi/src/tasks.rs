@@ -18,8 +18,8 @@ use crate::worker::{WorkerMember, swarm_worker};
 /// that one, in place of swarm_worker_on_add, for jobs without a task or those of the option `task`. May be called at any
 /// time; a later call for the same task replaces its callback.
 ///
-/// Callbacks of one worker run one at a time: with long ones, set the option `slots` to as many jobs as may wait for their
-/// turn here. A job that is deleted or taken back before its turn is not run; one that runs may ask swarm_job_cancelled.
+/// Callbacks of one worker run one at a time. A worker that has no other callbacks for jobs when it starts, nor the option
+/// `slots`, holds at most 10 jobs; with long callbacks, set `slots` to as many as may wait for their turn here. A job that is deleted or taken back before its turn is not run; one that runs may ask swarm_job_cancelled.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_process(

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use libswarm::{Messages, Options, Result, Worker};
+use libswarm::{DEFAULT_CONCURRENCY, Messages, Options, Result, Worker};
 use tokio::runtime::Handle;
 
 use crate::asking::Asking;
@@ -228,7 +228,9 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
                 "the worker has no callback for jobs; set one with swarm_worker_on_add or swarm_worker_process first",
             ));
         }
-        let options = Options { tasks: listeners.tasks_taken(&named), ..member.options.clone() };
+        // Callbacks that run jobs to their end run one at a time: more jobs than this would only wait here.
+        let slots = member.options.slots.or(listeners.only_process().then_some(DEFAULT_CONCURRENCY));
+        let options = Options { tasks: listeners.tasks_taken(&named), slots, ..member.options.clone() };
         member.dispatch.start("swarm-worker", member)?;
         let core = Worker::start(options, &member.handle)?;
         member.jobs.start(core.clone(), member.handle.clone());

@@ -17,6 +17,10 @@ pub struct NativeWorker {
     pub(crate) session: Option<Session<Worker>>,
 }
 
+/// Jobs that a worker with a handler runs at once unless it has the option `slots`.
+#[napi]
+pub const DEFAULT_CONCURRENCY: u32 = libswarm::DEFAULT_CONCURRENCY;
+
 /// Opens a worker; `wake` is called when there is something to take.
 #[napi(catch_unwind)]
 pub fn open_worker(
@@ -60,6 +64,15 @@ impl NativeWorker {
     #[napi(catch_unwind)]
     pub fn progress(&self, fence: f64, value: String) -> Option<Failure> {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
+    }
+
+    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: jobs held at once at most, unless the
+    /// option `slots` says so.
+    #[napi(catch_unwind)]
+    pub fn accept(&self, slots: Option<u32>) {
+        if let Some(open) = &self.session {
+            open.member.accept(slots);
+        }
     }
 
     /// Whether outcomes that Redis has accepted are told.

@@ -59,6 +59,10 @@ mod _native {
     #[allow(non_upper_case_globals)]
     const __version__: &str = libswarm::VERSION;
 
+    /// Jobs that a worker with a handler runs at once unless it has the option `slots`.
+    #[pymodule_export]
+    const DEFAULT_CONCURRENCY: u32 = libswarm::DEFAULT_CONCURRENCY;
+
     /// Looks up what this module needs of the package, once the package is there.
     #[pyfunction]
     fn prepare(py: Python<'_>) -> PyResult<()> {

@@ -303,6 +303,14 @@ impl Worker {
         Ok(())
     }
 
+    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: jobs held at once at most, unless the
+    /// option `slots` says so.
+    #[pyo3(signature = (slots=None))]
+    fn accept(&self, slots: Option<u32>) -> PyResult<()> {
+        self.shared()?.worker.accept(slots);
+        Ok(())
+    }
+
     /// Which tasks are taken from now on, "" for jobs without one.
     fn set_tasks(&self, tasks: &Bound<'_, PyAny>) -> PyResult<()> {
         let tasks = texts("tasks", tasks)?;

@@ -1,6 +1,6 @@
 //! What masters and workers share: an incarnation registered in Redis, its lease, and how trouble is told.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<Options>,
     pub(crate) store: Store,
     pub(crate) events: EventQueue,
+    /// Jobs that a worker holds at most; 0 for no limit.
+    pub(crate) slots: AtomicU32,
     pub(crate) held: AtomicU64,
     /// Jobs whose handlers were told to stop and have not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
@@ -87,9 +89,10 @@ impl Shared {
         let options = Arc::new(options);
         Ok(Shared {
             store: Store::new(options.clone()),
-            events: EventQueue::new(options.window),
+            events: EventQueue::new(options.window, options.auto_accept),
             tasks: Mutex::new(options.tasks.clone()),
             messages: Arc::new(Outbox::new(&options)),
+            slots: AtomicU32::new(options.slots.unwrap_or(0)),
             options,
             held: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
@@ -268,7 +271,7 @@ impl Session {
         self.incarnation = random_id();
         let tasks = if role == "worker" { packed_tasks(&self.shared.tasks()) } else { None };
         let introduction = self.shared.messages.introduction();
-        let fields = fields(&self.shared.options, role, tasks, &introduction);
+        let fields = fields(&self.shared, role, tasks, &introduction);
         let settings = settings(&self.shared.options);
         loop {
             let sent = boottime();
@@ -378,13 +381,17 @@ impl Drop for InboxTask {
 }
 
 /// What the registry keeps of a member, as a msgpack array of names and values.
-fn fields(options: &Options, role: &str, tasks: Option<Vec<u8>>, (hears, data): &(String, String)) -> Vec<u8> {
+fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, (hears, data): &(String, String)) -> Vec<u8> {
+    let options = &shared.options;
     let requeue = match options.requeue {
         Requeue::Front => "front",
         Requeue::Back => "back",
     };
     let (pid, deaths) = (std::process::id().to_string(), options.max_deaths.to_string());
-    let slots = options.slots.map_or_else(String::new, |slots| slots.to_string());
+    let slots = match shared.slots.load(Ordering::Relaxed) {
+        0 => String::new(),
+        slots => slots.to_string(),
+    };
     let host = host();
     let all = [
         ("role", role),

@@ -83,7 +83,10 @@ impl Task {
     }
 
     fn slots(&self) -> usize {
-        self.shared.options.slots.map_or(usize::MAX, |slots| slots as usize)
+        match self.shared.slots.load(Ordering::Relaxed) {
+            0 => usize::MAX,
+            slots => slots as usize,
+        }
     }
 
     /// Takes back a job that the program has not taken up; whether there was one.

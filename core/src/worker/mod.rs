@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub use process::Process;
+pub use process::{DEFAULT_CONCURRENCY, Process};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -178,7 +178,18 @@ impl Worker {
         Some(self.shared().events.next().await?.by(&self.handle))
     }
 
-    /// Runs `handler` for each job, as many at once as the worker has slots.
+    /// Asks for jobs from now on, as [`next`](Worker::next) and [`process`](Worker::process) do: one that was started by
+    /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], is given none before, for nobody would run
+    /// them. `slots`: jobs held at once at most, unless the option `slots` says so.
+    pub fn accept(&self, slots: Option<u32>) {
+        let shared = self.shared();
+        if let (Some(slots), None) = (slots, shared.options.slots) {
+            shared.slots.store(slots, Ordering::Relaxed);
+        }
+        shared.events.want();
+    }
+
+    /// Runs `handler` for each job, as many at once as the worker has slots: [`DEFAULT_CONCURRENCY`] without the option `slots`.
     pub fn process<H, F, T, E>(&self, handler: H) -> Process<H>
     where
         H: Fn(crate::Job) -> F,

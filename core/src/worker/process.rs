@@ -1,23 +1,34 @@
 //! Runs a handler for each job of a worker.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Worker;
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{DeleteReason, Event};
 use crate::job::{Finish, Job, Payload};
 
-/// How long handlers may take to stop when the worker is terminated.
-const GRACE: Duration = Duration::from_secs(5);
+/// Jobs that a worker with a handler runs at once unless it has the option `slots`, in every language.
+pub const DEFAULT_CONCURRENCY: u32 = 10;
+
+/// How long handlers may go on when the worker is to end, unless set.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long they may take to stop after that.
+const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// A worker with its handler; made by [`Worker::process`].
 pub struct Process<H> {
     worker: Worker,
     handler: H,
     other: Option<Box<dyn FnMut(Event) + Send>>,
+    grace: Duration,
 }
 
 impl<H, F, T, E> Process<H>
@@ -28,32 +39,40 @@ where
     E: std::fmt::Display + 'static,
 {
     pub(super) fn new(worker: Worker, handler: H) -> Self {
-        Process { worker, handler, other: None }
+        worker.accept(Some(DEFAULT_CONCURRENCY));
+        Process { worker, handler, other: None, grace: GRACE }
     }
 
-    /// Has `listener` told all else: messages, members that come and go, errors. It must be quick.
+    /// Has `listener` told all else: messages, members that come and go, outcomes, errors. It must be quick.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
         self.other = Some(Box::new(listener));
         self
     }
 
-    /// Runs until `shutdown` resolves, then drains and terminates; or until the worker is closed. A handler's `Ok` completes its job,
-    /// `Err` fails it, a panic fails it too. The handler of a deleted or lost job is dropped at its next await.
+    /// How long handlers may go on once `shutdown` has resolved; 10 s. Then they are dropped at their next await, and their jobs are given
+    /// back, also those of handlers that do not stop.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Runs until `shutdown` resolves, then waits up to [`grace`](Process::grace) for the jobs it holds, and terminates; or until the worker is
+    /// closed. It returns at most a second and the option `timeout` after the grace, also if a handler hangs. A handler's `Ok` completes
+    /// its job, `Err` fails it, a panic fails it too. The handler of a deleted or lost job is dropped at its next await. If the worker is
+    /// [terminated](Worker::terminate), handlers go on until they are done, or the grace of that call is over.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut running: JoinSet<()> = JoinSet::new();
         let mut aborts: HashMap<u64, AbortHandle> = HashMap::new();
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut drain = None;
+        let overdue = Arc::new(AtomicBool::new(false));
+        let mut leaving = None;
         loop {
             let event = tokio::select! {
                 event = self.worker.next() => event,
-                () = &mut shutdown, if drain.is_none() => {
-                    let worker = self.worker.clone();
-                    drain = Some(tokio::spawn(async move {
-                        worker.drain().await?;
-                        worker.terminate(GRACE).await
-                    }));
+                () = &mut shutdown, if leaving.is_none() => {
+                    leaving = Some(tokio::spawn(leave(self.worker.clone(), self.grace, overdue.clone())));
                     continue;
                 }
                 Some(_) = running.join_next() => continue,
@@ -63,18 +82,20 @@ where
                     aborts.retain(|_, abort| !abort.is_finished());
                     let worker = self.worker.clone();
                     let fence = job.fence;
-                    let work = (self.handler)(job);
-                    aborts.insert(fence, running.spawn(finish_with(worker, fence, work)));
+                    match catch_unwind(AssertUnwindSafe(|| (self.handler)(job))) {
+                        Ok(work) => {
+                            aborts.insert(fence, running.spawn(finish_with(worker, fence, work)));
+                        }
+                        Err(panic) => worker.finish(fence, panicked(&*panic), None),
+                    }
                 }
-                Some(Event::Delete { job, .. }) => {
-                    if let Some(abort) = aborts.remove(&job.fence) {
+                Some(Event::Delete { job, reason }) => {
+                    let stop = reason != DeleteReason::Terminated || overdue.load(Ordering::Relaxed);
+                    if let Some(abort) = aborts.remove(&job.fence).filter(|_| stop) {
                         abort.abort();
                     }
                 }
                 Some(event) => {
-                    if let Event::Error(error) = &event {
-                        tracing::warn!(%error, "worker");
-                    }
                     if let Some(other) = &mut self.other {
                         other(event);
                     }
@@ -82,9 +103,23 @@ where
                 None => break,
             }
         }
-        match drain {
-            Some(drain) => drain.await.unwrap_or(Ok(())),
+        match leaving {
+            Some(leaving) => leaving.await.unwrap_or(Ok(())),
             None => Ok(()),
+        }
+    }
+}
+
+/// Waits up to `grace` for the held jobs, then has what is left stop.
+async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Result<()> {
+    match tokio::time::timeout(grace, worker.drain()).await {
+        Ok(drained) => {
+            drained?;
+            worker.terminate(Duration::ZERO).await
+        }
+        Err(_) => {
+            overdue.store(true, Ordering::Relaxed);
+            worker.terminate(LAST_GRACE).await
         }
     }
 }
@@ -98,15 +133,22 @@ async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
     struct OnDrop(Worker, u64, Finish);
     impl Drop for OnDrop {
         fn drop(&mut self) {
-            if std::thread::panicking() {
-                self.2 = Finish::Fail("the handler panicked".into());
-            }
             self.0.finish(self.1, self.2.clone(), None);
         }
     }
     let mut end = OnDrop(worker, fence, Finish::Stopped);
-    end.2 = match work.await {
-        Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string().into()), Finish::Complete),
-        Err(error) => Finish::Fail(error.to_string().into()),
+    // Writing the value and the error is code of the program's, too.
+    let finish = async move {
+        match work.await {
+            Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string().into()), Finish::Complete),
+            Err(error) => Finish::Fail(error.to_string().into()),
+        }
     };
+    end.2 = AssertUnwindSafe(finish).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic));
+}
+
+/// A panic fails the attempt like any error, with its text.
+fn panicked(panic: &(dyn Any + Send)) -> Finish {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Finish::Fail(format!("the handler panicked: {}", text.unwrap_or("no message")).into())
 }

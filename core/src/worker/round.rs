@@ -79,12 +79,14 @@ impl Task {
 
     /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
     fn grantable(&self, if_many: bool) -> u64 {
-        if self.draining {
+        if self.draining || !self.shared.events.is_wanted() {
             return 0;
         }
         let window = u64::from(self.shared.options.window);
-        let slots =
-            self.shared.options.slots.map_or(u64::MAX, |slots| u64::from(slots) + u64::from(self.shared.options.prefetch));
+        let slots = match self.shared.slots.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            slots => u64::from(slots) + u64::from(self.shared.options.prefetch),
+        };
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots
