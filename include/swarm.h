@@ -1293,9 +1293,10 @@ void swarm_options_set_url(swarm_options *options, const char *url);
 void swarm_options_set_name(swarm_options *options, const char *name);
 
 /**
- * Jobs that a worker holds at most; unlimited unless set. 0 is refused by swarm_worker_new.
+ * Jobs that a worker holds at most; unless set, 10 with callbacks of swarm_worker_process only, else unlimited. 0 is refused by swarm_worker_new.
  */
-void swarm_options_set_slots(swarm_options *options, uint32_t slots);
+void swarm_options_set_slots(swarm_options *options,
+                             uint32_t slots);
 
 /**
  * How long a member may stay silent before its jobs go elsewhere, in milliseconds; 15,000 unless set, 1,000 to one day.
@@ -2050,8 +2051,8 @@ swarm_status swarm_worker_free(swarm_worker *worker);
  * that one, in place of swarm_worker_on_add, for jobs without a task or those of the option `task`. May be called at any
  * time; a later call for the same task replaces its callback.
  *
- * Callbacks of one worker run one at a time: with long ones, set the option `slots` to as many jobs as may wait for their
- * turn here. A job that is deleted or taken back before its turn is not run; one that runs may ask swarm_job_cancelled.
+ * Callbacks of one worker run one at a time. A worker that has no other callbacks for jobs when it starts, nor the option
+ * `slots`, holds at most 10 jobs; with long callbacks, set `slots` to as many as may wait for their turn here. A job that is deleted or taken back before its turn is not run; one that runs may ask swarm_job_cancelled.
  */
 SWARM_MUST_USE
 swarm_status swarm_worker_process(const swarm_worker *worker,
