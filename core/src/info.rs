@@ -119,7 +119,7 @@ pub struct QueueCount {
 }
 
 /// Queues and pauses of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Queues {
     /// Queues that are not empty, highest priority first.
     pub queues: Vec<QueueCount>,

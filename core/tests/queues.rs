@@ -484,7 +484,7 @@ async fn a_worker_can_change_its_tasks() {
     assert_eq!(run(&worker, 1).await, ["2"]);
     add(&master, vec![job("3")]).await;
     worker.set_tasks(vec!["a".into(), String::new()]).unwrap();
-    assert_eq!(run(&worker, 2).await, ["3", "1"]);
+    assert_eq!(run(&worker, 2).await, ["1", "3"], "in the order in which they came, whatever their tasks");
     add(&master, vec![job("4").task("b"), job("5").task("a")]).await;
     assert_eq!(run(&worker, 1).await, ["5"]);
     assert_eq!(worker.set_tasks(vec!["x\n".into()]).unwrap_err().kind(), ErrorKind::InvalidArgument);

@@ -73,6 +73,13 @@ def test_a_job_in_no_state(case: Case) -> None:
     case.breaks("I1")
 
 
+def test_a_dead_entry_is_no_place(case: Case) -> None:
+    case.set("HSET", "ghosts", "waits", 1)
+    case.breaks("I1")
+    case.set("RPUSH", "ready:0", "waits")
+    case.check()
+
+
 def test_a_lost_job(case: Case) -> None:
     case.set("HDEL", "jobs", "waits")
     case.set("LREM", "ready:0", 1, "waits")

@@ -3,7 +3,7 @@
 use super::Master;
 use crate::error::{Result, invalid};
 use crate::id::check_name;
-use crate::info::{JobInfo, JobPage, JobState, MemberInfo, Queues};
+use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::store::look;
 
 /// Jobs of one page, at most.
@@ -29,7 +29,25 @@ impl Master {
 
     /// How many jobs wait by priority and task, and what is paused. Counts by state are in [`Master::stats`].
     pub async fn queues(&self) -> Result<Queues> {
-        look::queues(&self.front.shared.open_store()?.look(&["counts"]).await?)
+        let mut all = Queues::default();
+        let mut cursor = String::new();
+        loop {
+            let reply = self.front.shared.open_store()?.look(&["counts", &cursor]).await?;
+            cursor = look::queues(&reply, &mut all)?;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        all.paused.sort();
+        let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
+        all.queues.sort_by_cached_key(order);
+        // Plain jobs may wait in two places.
+        all.queues.dedup_by(|other, one| {
+            let same = (other.priority, &other.task) == (one.priority, &one.task);
+            one.waiting += if same { other.waiting } else { 0 };
+            same
+        });
+        Ok(all)
     }
 
     /// All members alive.

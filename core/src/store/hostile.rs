@@ -137,7 +137,7 @@ proptest! {
         let _ = reply::flags(value.clone());
         let _ = look::job(&value);
         let _ = look::page(&value);
-        let _ = look::queues(&value);
+        let _ = look::queues(&value, &mut crate::info::Queues::default());
         let _ = look::members(&value);
         let _ = choices::read(&value);
         let _ = choices::given(value.clone());

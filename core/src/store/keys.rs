@@ -6,8 +6,23 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 11] =
-    ["delayed", "parked", "resources", "stopping", "similar", "progress", "tasks", "queues", "listeners", "watchers", "deaf"];
+pub(crate) const RARE: [&str; 15] = [
+    "delayed",
+    "parked",
+    "resources",
+    "stopping",
+    "similar",
+    "progress",
+    "tasks",
+    "queues",
+    "listeners",
+    "watchers",
+    "deaf",
+    "index",
+    "paused",
+    "damaged",
+    "stray",
+];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
 #[cfg(test)]
@@ -15,7 +30,7 @@ pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "parked", "simil
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
 #[cfg(test)]
-pub(crate) const OF_MEMBER: [&str; 4] = ["member", "held", "inbox", "tied"];
+pub(crate) const OF_MEMBER: [&str; 5] = ["member", "held", "inbox", "tied", "given"];
 
 /// All fixed keys of a cluster, one hash slot.
 #[derive(Clone, Debug)]

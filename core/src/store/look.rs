@@ -23,21 +23,23 @@ pub(crate) fn page(reply: &Value) -> Result<JobPage> {
     Ok(JobPage { jobs, next: (!next.is_empty()).then_some(next) })
 }
 
-pub(crate) fn queues(reply: &Value) -> Result<Queues> {
+/// Some queues, added to those of earlier pages; and the cursor of the others.
+pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     let mut unpack = Unpack::new(bytes(reply)?);
-    if unpack.array()? != 3 {
+    if unpack.array()? != 4 {
         return Err(odd("look"));
     }
-    let queues = (0..unpack.array()?)
-        .map(|_| {
-            unpack.array()?;
-            let priority = number(unpack.text()?)?;
-            Ok(QueueCount { priority, task: unpack.text()?.to_owned(), waiting: unpack.integer()?.max(0) as u64 })
-        })
-        .collect::<Result<_>>()?;
-    let mut paused = (0..unpack.array()?).map(|_| Ok(unpack.text()?.to_owned())).collect::<Result<Vec<String>>>()?;
-    paused.sort();
-    Ok(Queues { queues, paused, chooser: unpack.text()?.to_owned() })
+    for _ in 0..unpack.array()? {
+        unpack.array()?;
+        let priority = number(unpack.text()?)?;
+        let (task, waiting) = (legible(unpack.string()?), unpack.integer()?.max(0) as u64);
+        all.queues.push(QueueCount { priority, task, waiting });
+    }
+    for _ in 0..unpack.array()? {
+        all.paused.push(legible(unpack.string()?));
+    }
+    all.chooser = legible(unpack.string()?);
+    Ok(unpack.text()?.to_owned())
 }
 
 /// Some members, and the cursor of the others.

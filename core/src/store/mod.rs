@@ -180,8 +180,14 @@ impl Store {
 
     /// Pauses or resumes a task; `*` is all of them.
     pub(crate) async fn pause(&self, task: &str, on: bool) -> Result<()> {
-        while self.call_idempotent(|s| &s.pause, |cmd| cmd.arg(task).arg(u8::from(on))).await? == Value::Int(1) {}
-        Ok(())
+        let mut cursor = Vec::new();
+        loop {
+            let reply = self.call_idempotent(|s| &s.pause, |cmd| cmd.arg(task).arg(u8::from(on)).arg(&cursor[..])).await?;
+            cursor = reply::bytes(&reply)?.to_vec();
+            if cursor.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// What a master that chooses workers says and asks; see `scripts/choose.lua`.

@@ -40,8 +40,10 @@ const EXTRAS: &str = concat!(
     include_str!("scripts/shared/ends.lua"),
     include_str!("scripts/shared/due.lua"),
     include_str!("scripts/shared/registry.lua"),
+    include_str!("scripts/shared/sweep.lua"),
     "  return X\nend\n"
 );
+const GUARD: &str = include_str!("scripts/shared/guard.lua");
 const TICK: &str = include_str!("scripts/shared/tick.lua");
 
 /// Whether a script may run when `maxmemory` is reached.
@@ -71,7 +73,11 @@ impl Scripts {
                 (WhenFull::Run, false) => "redis.call('ZREM', KEYS[7], '')\n",
                 (WhenFull::Refuse, false) => "",
             };
-            let source = alter(format!("{head}local BATCH = '{batch}'\n{}", parts.concat()));
+            let source = alter(format!(
+                "{head}local NAME, BATCH = '{name}', '{batch}'\nlocal changes, in_hand, answered, mend_types, look_everywhere = {{}}, {{}}\n\
+                 local function main()\n{}\nend\n{GUARD}",
+                parts.concat()
+            ));
             let digest = Sha1::from(&source).digest().to_string();
             Script { name, source, digest }
         };

@@ -73,7 +73,8 @@ class Store:
     """Of all queues, one after the other."""
     delayed: set[str]
     parked: set[str]
-    ghosts: set[str]
+    ghosts: dict[str, int]
+    """Dead entries of `ready:0` by their ids."""
     members: set[str]
     failed: set[str]
     held: dict[str, set[str]]
@@ -90,7 +91,7 @@ class Store:
             asked.hgetall(f"{prefix}owner")
             asked.zrange(f"{prefix}delayed", 0, -1)
             asked.smembers(f"{prefix}parked")
-            asked.smembers(f"{prefix}ghosts")
+            asked.hgetall(f"{prefix}ghosts")
             asked.hkeys(f"{prefix}failed")
             asked.keys("*")
             for inc in members:
@@ -104,7 +105,7 @@ class Store:
             ready=ready,
             delayed=set(map(text, delayed)),
             parked=set(map(text, parked)),
-            ghosts=set(map(text, ghosts)),
+            ghosts={text(job): int(count) for job, count in ghosts.items()},
             members=members,
             failed=set(map(text, failed)),
             held={inc: set(map(text, ids)) for inc, ids in zip(members, held, strict=True)},
@@ -113,8 +114,8 @@ class Store:
 
 
 def _waiting(admin: redis.Redis, queue: str) -> list[str]:
-    """The ids in a queue. One with a task is a sorted set."""
-    ids = admin.zrange(queue, 0, -1) if queue.count(":") > 2 else admin.lrange(queue, 0, -1)
+    """The ids in a queue. That of plain jobs is a list, every other one a sorted set."""
+    ids = admin.lrange(queue, 0, -1) if queue.endswith("}:ready:0") else admin.zrange(queue, 0, -1)
     return [text(job) for job in ids if isinstance(job, bytes | str)]
 
 
@@ -162,17 +163,18 @@ def check_obliterated(admin: redis.Redis) -> None:
 def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[str]:
     broken = []
     waiting = Counter(store.ready)
+    waiting.subtract(store.ghosts)
     by_owner = {job: owner.split(":")[1] for job, owner in store.owners.items()}
     held = {job for job, owner in store.owners.items() if not owner.endswith(":d")}
     for job in store.jobs:
         places = [
-            waiting[job] - (job in store.ghosts) > 0,
+            waiting[job] > 0,
             job in store.delayed,
             job in store.parked,
             job in held,
             job in store.failed,
         ]
-        if sum(places) != 1 or waiting[job] - (job in store.ghosts) > 1:
+        if sum(places) != 1 or waiting[job] > 1:
             broken.append(f"I1: {job} is waiting, delayed, parked, held, failed: {places}, {waiting[job]} times in line")
     broken += [f"I1: {job} is held but has no record" for job in held - store.jobs]
     broken += [

@@ -6,7 +6,7 @@
 -- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing if it is of these jobs, or -1} | {1, epoch} if the member is
 --       unknown
 local number = tonumber(ARGV[2])
-if not last_batch then
+if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' then
   return { 1, epoch }
 end
 if number <= last_batch[1] then
@@ -29,13 +29,6 @@ if ARGV[4] ~= '' then
       if call('HEXISTS', OWNER, id) == 1 then
         -- It is deleted, but its worker has not stopped yet: stored now, given when it has.
         skip[position] = 'later'
-      end
-      if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
-        if call('LREM', READY, 1, id) == 0 then
-          extras().exorcise(id)
-        end
-        ghosts = ghosts - 1
-        remember('ghosts', ghosts)
       end
       if call('ZREM', FAILED_AT, id) == 1 then
         call('HDEL', FAILED, id)
@@ -64,6 +57,9 @@ end
 if tonumber(ARGV[5]) > largest and tonumber(ARGV[5]) > 4096 then
   remember('largest', ARGV[5])
 end
+-- They are stored: sent again, or with an error in what follows, this batch is answered as done.
+remember(BATCH .. ARGV[1], cmsgpack.pack({ number, existed }))
+answered = { 0, existed, 0 }
 local due = -1
 if ARGV[6] == '' then
   local ids, records = {}, {}
@@ -82,6 +78,5 @@ else
   due = soonest and math.max(0, soonest - now) or -1
   send_told()
 end
-remember(BATCH .. ARGV[1], cmsgpack.pack({ number, existed }))
 write_meta()
 return { 0, existed, due }

@@ -5,7 +5,7 @@
 if not call('ZSCORE', DUE, 'L:' .. ARGV[1]) then
   return 1
 end
-local gone = remove_member(ARGV[1], move_limit, false)
+local gone = remove_member(ARGV[1], false)
 send_told()
 write_meta()
 return gone and 1 or 0

@@ -3,24 +3,24 @@
 -- Returns  1 if there are more: call again; else 0
 local X = extras()
 local more = false
-for _, inc in ipairs(call('SPOP', MEMBERS, 1000)) do
+for _, inc in ipairs(call('SPOP', MEMBERS, 200)) do
   X.unlist(inc)
   for _, task in ipairs(X.member(inc).tasks) do
     call('UNLINK', key_of('load', task))
   end
-  for _, part in ipairs({ 'member', 'held', 'inbox', 'tied' }) do
-    call('UNLINK', key_of(part, inc))
-  end
+  X.drop_keys(inc)
 end
-for _, queue in ipairs(X.queues()) do
+for _, queue in ipairs(X.queues(0, 500)) do
   call('UNLINK', queue.key)
-  more = X.forget_queue(queue.priority, queue.task) or more
+  X.forget_queue(queue.priority, queue.task)
+  more = true
 end
-for _, task in ipairs(call('SMEMBERS', X.keys.tasks)) do
-  call('UNLINK', key_of('load', task))
+for _, task in ipairs(call('SPOP', X.keys.tasks, 500)) do
+  call('UNLINK', key_of('load', task), key_of('queues', task))
+  more = true
 end
 for name, part in pairs({ resources = 'parked', similar = 'similar' }) do
-  local scanned = call('HSCAN', X.keys[name], 0, 'COUNT', 1000)
+  local scanned = call('HSCAN', X.keys[name], 0, 'COUNT', 500)
   for i = 1, #scanned[2], 2 do
     call('UNLINK', key_of(part, scanned[2][i]))
     call('HDEL', X.keys[name], scanned[2][i])

@@ -27,6 +27,8 @@ for _, worker in ipairs(workers) do
     room = room + math.min(below, score and credit_of(tonumber(score)) or 0)
   end
 end
+-- One call moves no more than another would.
+room = math.min(room, 1000)
 local uneven = false
 for _, worker in ipairs(workers) do
   local excess = math.min(worker.held - math.ceil(mean), room, 1000)

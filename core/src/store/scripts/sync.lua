@@ -23,9 +23,11 @@ if ARGV[4] ~= '' then
 end
 -- Every answer ends with what is due.
 local function answer(jobs, rejected, returned, taken, credit)
-  local wait, spread = tick(lease)
+  -- Whatever fails from here on, this was done.
+  answered = { 0, jobs, rejected, 0, returned, taken, credit, 100 }
+  answered[4], answered[8] = tick(lease)
   write_meta()
-  return { 0, jobs, rejected, wait, returned, taken, credit, spread }
+  return answered
 end
 
 if ARGV[8] ~= '' then
@@ -33,6 +35,15 @@ if ARGV[8] ~= '' then
 end
 
 local held = key_of('held', inc)
+-- The member does not take just any job without a task.
+local choosy = ARGV[7] ~= ''
+if choosy and ARGV[9] == '' and extras().member(inc).damaged then
+  -- It registers anew, and is written anew.
+  count('damaged', 1)
+  call('ZADD', DUE, now, 'L:' .. inc)
+  write_meta()
+  return { 1 }
+end
 if number == 0 then
   -- Jobs may wait beside this member because it had not been heard of for long.
   if special or call('EXISTS', READY) == 1 then
@@ -50,26 +61,28 @@ if number == 0 then
   return answer(false, false, 0, 0, -1)
 end
 
--- The member does not take just any job without a task.
-local choosy = ARGV[7] ~= ''
 if ARGV[9] ~= '' then
   extras().retask(inc, ARGV[9])
+end
+if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' or type(last_batch[3]) ~= 'number' or type(last_batch[5]) ~= 'number' then
+  last_batch = nil
 end
 if last_batch and number < last_batch[1] then
   return { 2 }
 end
 if last_batch and number == last_batch[1] then
   -- Sent again because its reply was lost: the jobs it was given, if they are still its.
-  local first, taken = last_batch[2], last_batch[3]
+  local first, taken = tonumber(last_batch[2]) or 0, last_batch[3]
   local again = {}
   if taken > 0 then
-    local ids = call('SMEMBERS', held)
+    local noted = unpacked(call('GET', key_of('given', inc)) or '')
+    local ids = type(noted) == 'table' and noted[1] == number and noted[2] or call('SMEMBERS', held)
     for from = 1, #ids, 1000 do
       local to = math.min(#ids, from + 999)
       local owners = call('HMGET', OWNER, unpack(ids, from, to))
       for i = from, to do
-        local fence = tonumber(string.match(owners[i - from + 1] or '', '^(%d+):[^:]+$'))
-        if fence and fence >= first and fence < first + taken then
+        local fence, owner, deleting = read_owner(owners[i - from + 1])
+        if owner == inc and deleting == '' and fence >= first and fence < first + taken then
           local record = call('HGET', JOBS, ids[i])
           if record then
             again[#again + 1] = cmsgpack.pack({ fence, ids[i], record })
@@ -266,9 +279,9 @@ if credit > 0 then
       popped = popped + #some
       empty = #some < asked
       if #some > 0 then
+        in_hand[1] = some
         local found = call('HMGET', JOBS, unpack(some))
-        local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
-        local all, extra = #ids == 0 and ghosts == 0, false
+        local all, extra = ghosts == 0, false
         for i = 1, #found do
           local record = found[i]
           if not record then
@@ -278,18 +291,7 @@ if credit > 0 then
           end
         end
         if not all then
-          local there, there_records = {}, {}
-          for i, record in ipairs(found) do
-            if deleted[i] == 1 then
-              call('SREM', GHOSTS, some[i])
-              ghosts = ghosts - 1
-              remember('ghosts', ghosts)
-            elseif record then
-              there[#there + 1] = some[i]
-              there_records[#there_records + 1] = record
-            end
-          end
-          some, found = there, there_records
+          some, found = living(some, found)
         end
         if extra then
           some, found = extras().admit(some, found)
@@ -308,7 +310,8 @@ if credit > 0 then
   end
   taken = #ids
   if taken > 0 then
-    fence = own(inc, ids, 1, taken)
+    fence = new_fences(taken)
+    own(inc, ids, 1, taken, fence)
     local list = { fence }
     local n = 1
     for i = 1, taken do
@@ -318,6 +321,13 @@ if credit > 0 then
     end
     jobs = cmsgpack.pack(list)
     credit = credit - taken
+    if call('SCARD', held) > 5000 then
+      -- Should the reply be lost, they are not to be looked for among all that it holds.
+      call('SET', key_of('given', inc), cmsgpack.pack({ number, ids }))
+    end
+  end
+  if empty and ghosts > 0 and call('EXISTS', READY) == 0 then
+    forget_ghosts()
   end
   if credit > 0 and not empty and (member or special or call('EXISTS', READY) == 1) then
     returned = credit

@@ -18,18 +18,26 @@ end
 
 -- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
 local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
-  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special', 'offset', 'ticked')
+  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special', 'offset', 'ticked', 'swept')
 if meta[1] and (tonumber(meta[1]) or 1) > 1 then
   return redis.error_reply('SWARMPROTOCOL ' .. meta[1])
 end
 local epoch = meta[6] or ''
-local last_batch = meta[8] and BATCH ~= '' and cmsgpack.unpack(meta[8])
+
+-- What was packed, or nil if it cannot be read.
+local function unpacked(value)
+  local readable, found = pcall(cmsgpack.unpack, value)
+  return readable and found or nil
+end
+
+local last_batch = meta[8] and BATCH ~= '' and unpacked(meta[8])
 -- Something is in the way of plain matching: queues besides READY, or a pause.
 local special = meta[15] and meta[15] ~= ''
-local largest = tonumber(meta[4]) or 0
-local ghosts = tonumber(meta[5]) or 0
+local largest = bounded(meta[4], 0, 1e9) or 0
+-- Entries of READY that are dead: their jobs were deleted, or taken out of the middle.
+local ghosts = bounded(meta[5], 0, 1e15) or 0
 
-local changes, changed_at = {}, {}
+local changed_at = {}
 local function remember(field, value)
   local at = changed_at[field]
   if not at then
@@ -149,8 +157,21 @@ local function resource_length(record, at)
   return 2 + struct.unpack('>I2', record, at)
 end
 
+-- The resource, if the record has one.
+local function resource_of(record)
+  local at = after_deaths(record)
+  local length = resource_length(record, at)
+  return length > 2 and #record >= at + length - 1 and string.sub(record, at + 2, at + length - 1) or nil
+end
+
 local function deaths_of(record)
   return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
+end
+
+-- The fence, the incarnation and ':d' or '' of what OWNER says; nothing if it cannot be read.
+local function read_owner(owner)
+  local fence, inc, deleting = string.match(owner or '', '^(%d+):([^:]+)(:?d?)$')
+  return tonumber(fence), inc, deleting
 end
 
 local function with_deaths(record, deaths, suspect)

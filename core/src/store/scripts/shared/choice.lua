@@ -74,7 +74,9 @@
   function X.choose_by_default()
     set_asked(false)
     by_default = true
-    if X.match_all() then
+    local cursor = X.match_members(more[4] or '')
+    remember('matching', cursor)
+    if cursor ~= '' then
       call('ZADD', DUE, now, 'C:')
     else
       call('ZREM', DUE, 'C:')
@@ -89,41 +91,105 @@
     end
   end
 
-  -- Takes entries of deleted jobs out of the front of a queue, so that they do not hide those behind.
-  local function clear(queue, ids)
-    for _, id in ipairs(ids) do
-      call(queue.task == '' and 'LREM' or 'ZREM', queue.key, unpack(queue.task == '' and { 1, id } or { id }))
-      if ghosts > 0 and call('SREM', GHOSTS, id) == 1 then
-        ghosts = ghosts - 1
-        remember('ghosts', ghosts)
+  -- The queues that it chooses for, as workers take them: {priority, queues with the same, ready if READY is among them}, ... At most 1,000 are looked at.
+  local function levels_to_choose()
+    local queues_here = {}
+    if #chooser[3] == 0 then
+      queues_here = X.queues(0, 1000)
+    else
+      for _, task in ipairs(chooser[3]) do
+        for _, priority in ipairs(queues > 0 and call('ZRANGE', index_of(task), 0, 99) or {}) do
+          queues_here[#queues_here + 1] = X.read_entry(priority .. ':' .. task)
+        end
+      end
+      table.sort(queues_here, function(one, other) return one.priority > other.priority end)
+    end
+    local levels = {}
+    local function level(priority)
+      local last = levels[#levels]
+      if not last or last.priority ~= priority then
+        last = { priority = priority, queues = {} }
+        levels[#levels + 1] = last
+      end
+      return last
+    end
+    local plain = is_chosen('') and not is_paused('') and call('EXISTS', READY) == 1
+    for _, queue in ipairs(queues_here) do
+      if plain and queue.priority <= 0 then
+        level(0).ready, plain = true, false
+      end
+      if not is_paused(queue.task) then
+        local here = level(queue.priority).queues
+        here[#here + 1] = queue
       end
     end
+    if plain then
+      level(0).ready = true
+    end
+    return levels
   end
 
   -- Jobs of the queues that it chooses for, the first ones: id and record in turn.
   function X.to_choose(most)
     local found, bytes = {}, 0
-    for _, queue in ipairs(X.queues()) do
-      local chosen = is_chosen(queue.task) and not is_paused(queue.task)
-      while chosen and #found < 2 * most do
-        local ids = X.queue_page(queue, 0, most - #found / 2 - 1)
-        local records = #ids > 0 and call('HMGET', JOBS, unpack(ids)) or {}
-        local deleted = #ids > 0 and ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(ids)) or {}
-        local there, gone = {}, {}
-        for i, record in ipairs(records) do
-          if not record or deleted[i] == 1 then
-            gone[#gone + 1] = ids[i]
-          elseif bytes < 4194304 then
-            bytes = bytes + #record
-            there[#there + 1], there[#there + 2] = ids[i], record
+    local function is_full()
+      return #found >= 2 * most or bytes >= 4194304
+    end
+    -- Answers how many were there.
+    local function show(ids, records)
+      local there = 0
+      for i, id in ipairs(ids) do
+        if records[i] then
+          there = there + 1
+          if not is_full() then
+            bytes = bytes + #records[i]
+            found[#found + 1], found[#found + 2] = id, records[i]
           end
         end
-        clear(queue, gone)
-        -- With others in their place, the page is read again, unless it has something to show.
-        chosen = #there == 0 and #gone > 0
-        for _, part in ipairs(there) do
-          found[#found + 1] = part
+      end
+      return there
+    end
+    for _, here in ipairs(levels_to_choose()) do
+      local from = 0
+      -- Dead entries are passed over; where they are all that is in front, they are taken out.
+      for _ = 1, here.ready and 20 or 0 do
+        local ids = not is_full() and call('LRANGE', READY, from, from + most - 1) or {}
+        if #ids == 0 then
+          break
         end
+        local records = call('HMGET', JOBS, unpack(ids))
+        local dead = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}
+        local seen = {}
+        for i, id in ipairs(ids) do
+          seen[id] = (seen[id] or 0) + 1
+          records[i] = seen[id] > (bounded(dead[i] or nil, 0, 1e9) or 0) and records[i]
+        end
+        if show(ids, records) == 0 and from == 0 then
+          living(call('LPOP', READY, #ids), {})
+        else
+          from = from + most
+        end
+      end
+      local all, share = {}, math.min(most, math.max(1, math.floor(2000 / math.max(1, #here.queues))))
+      for _, queue in ipairs(is_full() and {} or here.queues) do
+        local some = call('ZRANGE', queue.key, 0, share - 1, 'WITHSCORES')
+        for i = 1, #some, 2 do
+          all[#all + 1] = { id = some[i], order = tonumber(some[i + 1]), key = queue.key }
+        end
+      end
+      table.sort(all, function(one, other) return one.order < other.order end)
+      for at = 1, #all, most do
+        local ids = {}
+        for i = at, math.min(#all, at + most - 1) do
+          ids[#ids + 1] = all[i].id
+        end
+        local records = is_full() and {} or call('HMGET', JOBS, unpack(ids))
+        for i, record in ipairs(records) do
+          if not record then
+            call('ZREM', all[at + i - 1].key, ids[i])
+          end
+        end
+        show(ids, records)
       end
     end
     return found

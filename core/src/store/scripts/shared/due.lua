@@ -34,8 +34,7 @@
         clock_ends(now + pause + extra.a, extra.k)
       end
       if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
-        call('RPUSH', key_of('similar', extra.s), id)
-        call('SADD', PARKED, id)
+        park('similar', extra.s, { id })
         waiting[id] = true
       elseif pause > 0 then
         clock_ends(delay(id, pause), extra.k)
@@ -48,7 +47,7 @@
     if #clocks > 0 then
       call('ZADD', DUE, unpack(clocks))
     end
-    if soonest and tonumber(call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]) < soonest then
+    if soonest and (tonumber(call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]) or soonest) < soonest then
       return waiting
     end
     -- Members sleep until what was the first due thing: one that works is woken, should the caller go meanwhile.
@@ -138,6 +137,7 @@
   function X.due()
     local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 200)
     if #ids > 0 then
+      in_hand[#in_hand + 1] = ids
       call('ZREM', DELAYED, unpack(ids))
       local there, records = {}, {}
       for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
@@ -159,7 +159,7 @@
 
   -- Failed jobs older than the cluster keeps them.
   function X.forget_failed()
-    local ttl = tonumber(call('HGET', META, 'failed_ttl'))
+    local ttl = bounded(call('HGET', META, 'failed_ttl'), 1, 10 * YEAR)
     local old = ttl and call('ZRANGEBYSCORE', FAILED_AT, '-inf', now - ttl, 'LIMIT', 0, 200) or {}
     if #old > 0 then
       call('HDEL', FAILED, unpack(old))
@@ -182,7 +182,7 @@
   -- A clock of a job has run out.
   function X.timeout(kind, id)
     local record, owner = call('HGET', JOBS, id), call('HGET', OWNER, id)
-    local held = owner and not string.find(owner, ':d$')
+    local held = owner and not string.find(owner, ':d$') and read_owner(owner)
     if not record or kind == 'A' and held or kind == 'T' and not held then
       return
     end
@@ -208,9 +208,9 @@
 
   -- Gives up to `budget` jobs up that are tied to a member; whether that was all.
   function X.give_up(inc, budget)
-    local ids = call('SPOP', key_of('tied', inc), budget)
+    local ids = budget > 0 and call('SPOP', key_of('tied', inc), budget) or {}
     if #ids > 0 then
       delete_jobs(ids)
     end
-    return #ids < budget
+    return #ids < budget, #ids
   end

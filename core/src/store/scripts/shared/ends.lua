@@ -43,11 +43,11 @@
         limit = math.min(limit, held_of(tonumber(least)) + 1 - call('SCARD', key_of('held', inc)) + leaving)
       end
     end
-    local list_of = key('parked:')
+    local queue_for = key('parked:')
     while #names > 0 do
       local ids, claims, idle, n = {}, {}, {}, 0
       for _, name in ipairs(names) do
-        local id = call('LPOP', list_of .. name)
+        local id = call('ZPOPMIN', queue_for .. name)[1]
         if id then
           n = n + 1
           ids[n], claims[2 * n - 1], claims[2 * n] = id, name, id
@@ -59,6 +59,7 @@
         call('HDEL', RESOURCES, unpack(idle))
       end
       if n > 0 then
+        in_hand[#in_hand + 1] = ids
         call('SREM', PARKED, unpack(ids))
         call('HSET', RESOURCES, unpack(claims))
         local there, records = {}, {}
@@ -92,40 +93,41 @@
       return
     end
     if call('SREM', PARKED, id) == 1 then
-      local _ = extra.r and call('LREM', key_of('parked', extra.r), 1, id) == 1
-        or extra.suspect and call('LREM', key_of('parked', ''), 1, id) == 1
-        or extra.s and call('LREM', key_of('similar', extra.s), 1, id)
+      local _ = extra.r and call('ZREM', key_of('parked', extra.r), id) == 1
+        or extra.suspect and call('ZREM', key_of('parked', ''), id) == 1
+        or extra.s and call('ZREM', key_of('similar', extra.s), id)
       return
     end
     if stopping then
       return
     end
-    local queue = queue_of(extra.p, extra.k)
-    if extra.k ~= '' then
-      call('ZREM', queue, id)
-    else
-      take_out(queue, id)
+    -- In READY only if it is in no sorted set. One whose record is damaged may be anywhere: what is left of it is passed over when its turn comes.
+    if call('ZREM', queue_of(extra.p, extra.k), id) == 0 and extra.p == 0 and extra.k == '' and not extra.damaged then
+      bury(id)
     end
   end
 
-  -- The entry that a deleted job of this id left in a long list.
-  function X.exorcise(id)
-    for _, priority in ipairs(call('ZRANGE', index_of(''), 0, 999)) do
-      call('LREM', queue_of(tonumber(priority), ''), 1, id)
-    end
-  end
+  -- So many jobs can be ended in one call because a similar one did.
+  local followers_left = 1000
 
   -- Jobs that waited for a similar one: they end as it ended or, if it was deleted, the next of them takes its place. So it does after a
-  -- thousand, that one call does not take too long.
+  -- thousand in one call, that it does not take too long.
   local function settle(name, outcome)
     local followers = key_of('similar', name)
-    for turn = 1, math.huge do
-      local over = outcome and turn <= 10
-      local ids = call('LPOP', followers, over and 100 or 1)
-      if not ids then
+    while true do
+      local over = outcome and followers_left > 0
+      local ids = {}
+      for i, value in ipairs(call('ZPOPMIN', followers, over and 100 or 1)) do
+        if i % 2 == 1 then
+          ids[#ids + 1] = value
+        end
+      end
+      followers_left = followers_left - #ids
+      if #ids == 0 then
         call('HDEL', SIMILAR, name)
         return
       end
+      in_hand[#in_hand + 1] = ids
       call('SREM', PARKED, unpack(ids))
       local ended, records, kept, outcomes, ttls, requesters = {}, {}, {}, {}, {}, {}
       for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do

@@ -4,7 +4,7 @@
 --
 -- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags have 64, but not 8, 16 and 32.
 --
--- A job waits in one of: its queue, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
+-- A job waits in one of: READY or the sorted set of its priority and task, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
 -- job is there; PARKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
 -- a worker that dies then tells which of them it was.
 local made
@@ -23,50 +23,69 @@ function extras()
   local SIMILAR, PROGRESS, TASKS = key('similar'), key('progress'), key('tasks')
   local LISTENERS, WATCHERS, DEAF = key('listeners'), key('watchers'), key('deaf')
 
-  local more = call('HMGET', META, 'queues', 'sequence', 'paused', 'chooser', 'asked')
-  local queues, sequence = tonumber(more[1]) or 0, tonumber(more[2]) or 0
-  local paused = {}
-  for _, task in ipairs(more[3] and cmsgpack.unpack(more[3]) or {}) do
-    paused[task] = true
-  end
+  local INDEX, PAUSED = key('index'), key('paused')
+
+  local more = call('HMGET', META, 'sequence', 'chooser', 'asked', 'matching')
+  -- How many sorted sets there are, and the order of the job that came last. Jobs that have waited come before those that follow a damaged one.
+  local queues, sequence = call('ZCARD', INDEX), bounded(more[1], 0, 9e15) or more[1] and micros or 0
+  local pauses, paused = call('SCARD', PAUSED), {}
 
   -- The master that chooses workers, if any; see choice.lua.
-  local chooser = more[4] and more[4] ~= '' and cmsgpack.unpack(more[4]) or nil
-  local asked = more[5] == '1'
+  local chooser = more[2] and more[2] ~= '' and unpacked(more[2]) or nil
+  if type(chooser) ~= 'table' or type(chooser[1]) ~= 'string' or not bounded(chooser[2], 0, LONGEST_LEASE) or type(chooser[3]) ~= 'table' then
+    chooser = nil
+  end
+  local asked = more[3] == '1'
 
   local function set_special()
-    special = queues > 0 or next(paused) ~= nil or chooser ~= nil
+    special = queues > 0 or pauses > 0 or chooser ~= nil
     remember('special', special and '1' or '')
   end
+  X.set_special = set_special
 
   -- No job of this task is given now; '*' stands for all.
   local function is_paused(task)
-    return paused['*'] or paused[task]
+    if pauses == 0 then
+      return false
+    end
+    if paused[task] == nil then
+      local found = call('SMISMEMBER', PAUSED, '*', task)
+      paused[task] = found[1] == 1 or found[2] == 1
+    end
+    return paused[task]
   end
 
   function X.pause(task, on)
-    paused[task] = on or nil
-    local list = {}
-    for name in pairs(paused) do
-      list[#list + 1] = name
-    end
-    remember('paused', cmsgpack.pack(list))
+    call(on and 'SADD' or 'SREM', PAUSED, task)
+    pauses, paused = call('SCARD', PAUSED), {}
     set_special()
   end
 
+  local YEAR, LARGEST = 31536000000, 9007199254740992
+
+  local function is_name(value)
+    return value == nil or type(value) == 'string' and #value > 0 and #value <= 256 and not string.find(value, '%c')
+  end
+
+  local function is_whole(value, least, most)
+    return value == nil or type(value) == 'number' and value >= least and value <= most and value % 1 == 0
+  end
+
+  -- Reads a record; an error if it has what adding refuses.
   local function read(record)
     local flags = string.byte(record, 1)
     local extra, at = {}, after_deaths(record)
-    local resource
-    if bit.band(flags, 64) ~= 0 then
-      resource, at = parse('>I2c0', record, at)
-    end
+    local resource = resource_of(record)
+    at = at + resource_length(record, at)
+    assert(is_name(resource) and (resource or band(flags, 64) == 0))
     if bit.band(flags, 8) ~= 0 then
       if bit.band(flags, 2) ~= 0 then
         at = at + 5 + string.byte(record, at + 4)
       end
       local failed, length = parse('>BI2', record, at)
       extra = cmsgpack.unpack(string.sub(record, at + 3, at + 2 + length))
+      assert(is_name(extra.k) and is_name(extra.s) and is_name(extra.o) and is_whole(extra.p, -LARGEST, LARGEST) and is_whole(extra.n, 0, 200))
+      assert(is_whole(extra.a, 1, YEAR) and is_whole(extra.t, 1, YEAR) and is_whole(extra.e, 1, YEAR))
       extra.at, extra.failed, extra.length = at, failed, length
     end
     extra.r, extra.suspect = resource, bit.band(flags, 32) ~= 0
@@ -80,7 +99,7 @@ function extras()
   local known = {}
 
   -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member it is tied to, n retries; a, t, e
-  -- timeouts in ms to be assigned, run and end; failed attempts; suspect. Those of a damaged record are those of a plain job.
+  -- timeouts in ms to be assigned, run and end; failed attempts; suspect. Those of a damaged record are those of a plain job, and `damaged`.
   function X.of(record)
     local extra = known[record]
     if extra then
@@ -88,9 +107,9 @@ function extras()
     end
     if has_extras(record) then
       local readable, found = pcall(read, record)
-      extra = readable and type(found) == 'table' and found
+      extra = readable and found or { damaged = true }
     end
-    extra = extra or {}
+    extra = extra or { damaged = record == '' }
     extra.failed = extra.failed or 0
     extra.p, extra.n, extra.k = tonumber(extra.p) or 0, tonumber(extra.n) or 0, text_of(extra.k) or ''
     extra.r, extra.s, extra.o = text_of(extra.r), text_of(extra.s), text_of(extra.o)
@@ -100,6 +119,9 @@ function extras()
   end
 
   function X.with_failed(record, extra, failed)
+    if not extra.at then
+      return record
+    end
     return string.sub(record, 1, extra.at - 1) .. string.char(math.min(failed, 255)) .. string.sub(record, extra.at + 1)
   end
 
@@ -113,4 +135,5 @@ function extras()
 
   -- Keys that only these jobs make, besides those of queues, resources and members.
   X.keys = { delayed = DELAYED, parked = PARKED, resources = RESOURCES, stopping = STOPPING, similar = SIMILAR, progress = PROGRESS, tasks = TASKS,
+    index = INDEX, paused = PAUSED,
     listeners = LISTENERS, watchers = WATCHERS, deaf = DEAF }

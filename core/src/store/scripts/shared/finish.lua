@@ -88,12 +88,16 @@ local stops = { d = {}, t = {} }
 
 -- Has the holder of a job stop; it keeps the slot until it says that it did. `kind`: d deleted, t its time is over.
 local function stop_holder(id, owner, kind)
-  local fence, inc = string.match(owner, '^(%d+):([^:]+)$')
+  local fence, inc = read_owner(owner)
+  if not inc then
+    call('HDEL', OWNER, id)
+    return
+  end
   call('HSET', OWNER, id, owner .. ':d')
   count('deleting', 1)
   local list = stops[kind][inc] or {}
   stops[kind][inc] = list
-  list[#list + 1] = tonumber(fence)
+  list[#list + 1] = fence
   list[#list + 1] = id
 end
 
@@ -113,17 +117,6 @@ local function send_told()
   tell = {}
 end
 
--- Takes a waiting job out of a list. Searching a long one would cost more than its entry: that stays as a ghost until it is popped.
-local function take_out(list, id)
-  if call('LLEN', list) <= 4096 then
-    call('LREM', list, 1, id)
-  else
-    call('SADD', GHOSTS, id)
-    ghosts = ghosts + 1
-    remember('ghosts', ghosts)
-  end
-end
-
 -- Deletes jobs whatever their state; answers 1 (it existed) or 0 for each.
 local function delete_jobs(ids)
   local owners = call('HMGET', OWNER, unpack(ids))
@@ -137,15 +130,11 @@ local function delete_jobs(ids)
       local is_held = owners[i] and not string.find(owners[i], ':d$')
       if is_held then
         stop_holder(id, owners[i], 'd')
-      elseif not owners[i] and not has_extras(record) then
-        take_out(READY, id)
+      else
+        extras().unqueue(id, extras().of(record), owners[i])
       end
       if has_extras(record) then
-        local extra = extras().of(record)
-        if not is_held then
-          extras().unqueue(id, extra, owners[i])
-        end
-        extras().gone(id, extra, nil, owners[i])
+        extras().gone(id, extras().of(record), nil, owners[i])
       end
       local _, requester = result_of(record)
       tell_waiting({ id }, { 'd' }, { requester or '' })

@@ -4,15 +4,40 @@
     return task == '' and LOAD or key_of('load', task)
   end
 
-  local function unpacked(value)
-    return value and value ~= '' and cmsgpack.unpack(value) or nil
+  -- A list in a member's record, each item as is_item says; nil if there is none, false if it is damaged.
+  local function list_of(value, is_item)
+    if not value or value == '' then
+      return nil
+    end
+    local list = unpacked(value)
+    if type(list) ~= 'table' or #list > 1000 then
+      return false
+    end
+    for _, item in ipairs(list) do
+      if not is_item(item) then
+        return false
+      end
+    end
+    return list
   end
 
-  -- What a member takes: tasks; the beginnings of its ranges of priorities and the room in each, if it guarantees slots.
+  local function is_task(value)
+    return value == '' or value ~= nil and is_name(value)
+  end
+
+  local function is_number(value)
+    return bounded(value, -LARGEST, LARGEST) ~= nil
+  end
+
+  -- What a member takes: tasks; the beginnings of its ranges of priorities and the room in each, if it guarantees slots. One whose record is damaged
+  -- takes nothing.
   function X.member(inc)
     local fields = call('HMGET', key_of('member', inc), 'tasks', 'ranges', 'rooms')
-    local member = { tasks = unpacked(fields[1]), ranges = unpacked(fields[2]), rooms = unpacked(fields[3]) }
+    local member = { tasks = list_of(fields[1], is_task), ranges = list_of(fields[2], is_number), rooms = list_of(fields[3], is_number) }
     member.own = member.tasks ~= nil or member.ranges ~= nil
+    if member.tasks == false or member.ranges == false then
+      member.damaged, member.tasks, member.ranges = true, {}, nil
+    end
     member.tasks = member.tasks or { '' }
     if member.ranges then
       member.rooms = member.rooms or {}
@@ -49,7 +74,7 @@
   -- Adds room in each range, or drops all.
   function X.grant(member, rooms, none)
     for range in ipairs(member.ranges) do
-      member.rooms[range] = none and 0 or member.rooms[range] + (rooms[range] or 0)
+      member.rooms[range] = none and 0 or member.rooms[range] + (tonumber(rooms[range]) or 0)
     end
     member.changed = true
   end
@@ -86,7 +111,7 @@
 
   -- The score of a member that has credit.
   function X.score(inc, member)
-    return call('ZSCORE', load_of(member.tasks[1]), inc)
+    return member.tasks[1] and call('ZSCORE', load_of(member.tasks[1]), inc)
   end
 
   -- A member that lives renews its lease each third of it.
@@ -118,8 +143,6 @@
     return incs, loads, credits, members, total
   end
 
-  local matched = 0
-
   -- Gives jobs of one priority and task to the members that can take them. more(room) answers up to so many of them, ids and records, and
   -- how many it looked at; 0 if there are none.
   local function give(priority, task, more)
@@ -136,7 +159,6 @@
         return
       end
       ids, records = X.admit(ids, records)
-      matched = matched + #ids
       local share = #incs == 1 and { #ids } or shares(loads, credits, #ids)
       local placed = 0
       for i, inc in ipairs(incs) do
@@ -150,13 +172,49 @@
     end
   end
 
-  -- Gives jobs that wait in a queue, looking at up to `budget`.
-  local function match(priority, task, budget)
-    give(priority, task, function(room)
-      local ids, records, popped = pop(priority, { task }, math.min(room, budget))
-      budget = budget - popped
-      return ids, records, popped
+  -- Gives the next jobs of a group up to its `to`th; whether that was all of them.
+  local function give_group(group, to)
+    give(group.priority, group.task, function(room)
+      local ids, records = {}, {}
+      for i = group.given + 1, math.min(group.given + room, to) do
+        ids[#ids + 1], records[#records + 1] = group.ids[i], group.records[i]
+      end
+      group.given = group.given + #ids
+      return ids, records, #ids
     end)
+    return group.given >= to
+  end
+
+  -- Groups of one priority: where there is not room for all, jobs are given in the order in which they came.
+  local function give_in_turn(groups)
+    local count, scarce, some = 0, false, false
+    for _, group in ipairs(groups) do
+      count = count + #group.ids
+    end
+    for _, group in ipairs(groups) do
+      local _, _, _, _, room = candidates(group.priority, group.task)
+      group.full = room == 0
+      scarce, some = scarce or room < count, some or room > 0
+    end
+    if not scarce then
+      for _, group in ipairs(groups) do
+        give_group(group, #group.ids)
+      end
+    elseif some then
+      local all = {}
+      for _, group in ipairs(groups) do
+        for i = 1, #group.ids do
+          all[#all + 1] = { order = group.orders[i], group = group, at = i }
+        end
+      end
+      table.sort(all, function(a, b) return a.order < b.order end)
+      for i, job in ipairs(all) do
+        local following = all[i + 1]
+        if not job.group.full and not (following and following.group == job.group) then
+          job.group.full = not give_group(job.group, job.at)
+        end
+      end
+    end
   end
 
   -- What ended in this call passes its resource on before another job asks for one: a job of the same id would be taken for the one that ended.
@@ -170,22 +228,30 @@
   -- used up. Before, no job waited beside a member that could take it; so these need not stand in line first.
   function X.take_in(groups, count, front)
     settle_resources()
+    for _, group in ipairs(groups) do
+      in_hand[#in_hand + 1] = group.ids
+    end
     sequence = sequence + count
     remember('sequence', sequence)
     table.sort(groups, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
+    local at = 1
+    while at <= #groups do
+      local same = {}
+      repeat
+        same[#same + 1] = groups[at]
+        groups[at].given = 0
+        at = at + 1
+      until not groups[at] or groups[at].priority ~= same[1].priority
+      if #same == 1 then
+        give_group(same[1], #same[1].ids)
+      else
+        give_in_turn(same)
+      end
+    end
     for _, group in ipairs(groups) do
-      local at = 0
-      give(group.priority, group.task, function(room)
-        local ids, records = {}, {}
-        for i = at + 1, math.min(at + room, #group.ids) do
-          ids[#ids + 1], records[#records + 1] = group.ids[i], group.records[i]
-        end
-        at = at + #ids
-        return ids, records, #ids
-      end)
-      if at > 0 then
+      if group.given > 0 then
         local ids, orders = {}, {}
-        for i = at + 1, #group.ids do
+        for i = group.given + 1, #group.ids do
           ids[#ids + 1], orders[#orders + 1] = group.ids[i], group.orders[i]
         end
         group.ids, group.orders = ids, orders
@@ -201,7 +267,7 @@
     local groups, of_class = {}, {}
     for i, id in ipairs(ids) do
       local extra = X.of(records[i])
-      local class = extra.p .. ':' .. extra.k
+      local class = entry_of(extra.p, extra.k)
       local group = of_class[class]
       if not group then
         group = { priority = extra.p, task = extra.k, ids = {}, records = {}, orders = {} }
@@ -237,27 +303,28 @@
           end
         elseif not is_paused(task) then
           if task == '' and call('EXISTS', READY) == 1 then
-            level(0).plain = true
+            level(0).ready = true
           end
           for _, priority in ipairs(queues > 0 and call('ZRANGE', index_of(task), 0, 99) or {}) do
-            local here = level(tonumber(priority))
-            if task == '' then
-              here.plain = true
-            else
+            if bounded(priority, -LARGEST, LARGEST) then
+              local here = level(tonumber(priority))
               here.tasks[#here.tasks + 1] = task
+            else
+              call('ZREM', index_of(task), priority)
             end
           end
         end
       end
       table.sort(levels, function(a, b) return a.priority > b.priority end)
       local popped_now = 0
-      local function drain(priority, tasks)
+      -- `more`(number) takes jobs out of queues.
+      local function drain(priority, take_more)
         while #ids < limit and budget > 0 do
           local want = math.min(room_for(member, priority, limit - #ids), budget)
-          if want == 0 then
+          if want < 1 then
             return
           end
-          local some, found, popped = pop(priority, tasks, want)
+          local some, found, popped = take_more(want)
           budget, popped_now = budget - popped, popped_now + popped
           some, found = X.admit(some, found)
           use_room(member, priority, #some)
@@ -274,11 +341,11 @@
         end
       end
       for _, here in ipairs(levels) do
-        if here.plain then
-          drain(here.priority, { '' })
+        if here.ready then
+          drain(here.priority, pop_ready)
         end
         if #here.tasks > 0 then
-          drain(here.priority, here.tasks)
+          drain(here.priority, function(want) return pop(here.priority, here.tasks, want) end)
         end
       end
     until popped_now == 0 or #ids >= limit or budget <= 0
@@ -324,10 +391,15 @@
     if not score or not takes or is_paused(extra.k) or room_for(member, extra.p, credit_of(score)) < 1 then
       return false
     end
-    local queue = queue_of(extra.p, extra.k)
-    -- It is among the first, which is where LREM begins; if it is not there, it is delayed or parked.
-    if (extra.k ~= '' and call('ZREM', queue, id) or extra.k == '' and call('LREM', queue, 1, id)) == 0 then
+    -- One that is delayed or parked is in no queue.
+    if call('ZSCORE', DELAYED, id) or call('SISMEMBER', PARKED, id) == 1 then
       return false
+    end
+    if call('ZREM', queue_of(extra.p, extra.k), id) == 0 then
+      if extra.p ~= 0 or extra.k ~= '' or call('EXISTS', READY) == 0 then
+        return false
+      end
+      bury(id)
     end
     local ids, records = X.admit({ id }, { record })
     if #ids == 0 then
@@ -339,13 +411,45 @@
     return true
   end
 
-  -- Gives waiting jobs of all kinds to all members; answers whether there may be more to give.
-  function X.match_all()
-    for _, queue in ipairs(X.queues()) do
-      match(queue.priority, queue.task, 1000)
-      if matched >= 1000 then
-        return true
+  -- Gives waiting jobs of all kinds to members that can take them, the least loaded first: to some members, or about 1,000 jobs. Answers the cursor to
+  -- go on with, or ''.
+  function X.match_members(cursor)
+    cursor = string.match(cursor, '^%d+$') or '0'
+    local scanned = call('SSCAN', MEMBERS, cursor, 'COUNT', 50)
+    local able, looked = {}, 0
+    for _, inc in ipairs(scanned[2]) do
+      local member = X.member(inc)
+      local score = tonumber(X.score(inc, member) or nil)
+      if score and credit_of(score) > 0 and not (wary and is_silent(inc)) then
+        able[#able + 1] = { inc = inc, member = member, held = held_of(score), credit = credit_of(score) }
       end
     end
-    return false
+    local turn, some = 0, 1
+    while #able > 0 do
+      if looked >= 1000 then
+        return cursor
+      end
+      local best = 1
+      for i, one in ipairs(able) do
+        best = one.held < able[best].held and i or best
+      end
+      local one = able[best]
+      local ids, records, left = X.take(one.member, math.min(one.credit, some))
+      -- Where it looked at many that cannot be given yet, it looks at the next ones later.
+      looked = looked + math.max(#ids, left and #ids == 0 and 500 or 0)
+      if #ids > 0 then
+        hand(one.inc, ids, records, 1, #ids)
+        one.held, one.credit = one.held + #ids, one.credit - #ids
+        X.set_load(one.inc, one.member, one.held, one.credit)
+      end
+      if one.credit <= 0 or #ids == 0 and not left then
+        table.remove(able, best)
+      end
+      turn = turn + 1
+      if turn > #able then
+        turn, some = 0, math.min(64, 2 * some)
+      end
+    end
+    return scanned[1] ~= '0' and scanned[1] or ''
   end
+

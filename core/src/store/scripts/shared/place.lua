@@ -12,9 +12,8 @@ local function held_of(score)
   return math.floor(score / 65536)
 end
 
--- Makes `inc` the owner of jobs ids[from..to]; returns the fence of the first, the others follow it.
-local function own(inc, ids, from, to)
-  local fence = new_fences(to - from + 1)
+-- Makes `inc` the owner of jobs ids[from..to], with fences from `fence` on.
+local function own(inc, ids, from, to, fence)
   local owners = {}
   local n = 0
   for i = from, to do
@@ -24,7 +23,6 @@ local function own(inc, ids, from, to)
   end
   call('HSET', OWNER, unpack(owners))
   call('SADD', key_of('held', inc), unpack(ids, from, to))
-  return fence
 end
 
 -- How many of `count` jobs each of the ranked members gets: the least loaded first, ties in their order.
@@ -63,14 +61,67 @@ end
 
 -- Hands ids[from..to] to `inc`, in its inbox. They are in JOBS and have no owner; ids and records are parallel.
 local function hand(inc, ids, records, from, to)
-  local entry = { own(inc, ids, from, to) }
+  local fence = new_fences(to - from + 1)
+  local entry = { fence }
   local n = 1
   for i = from, to do
     entry[n + 1] = ids[i]
     entry[n + 2] = records[i]
     n = n + 2
   end
+  -- First, because it can fail: nobody owns what nobody was told of.
   call('XADD', key_of('inbox', inc), '*', 'j', cmsgpack.pack(entry))
+  own(inc, ids, from, to, fence)
+end
+
+-- Says of an entry of READY that it is dead. Searching a long list for it would cost more.
+local function bury(id)
+  call('HSET', GHOSTS, id, (bounded(call('HGET', GHOSTS, id), 0, 1e9) or 0) + 1)
+  ghosts = ghosts + 1
+  local length = call('LLEN', READY)
+  if ghosts >= length then
+    call('UNLINK', READY, GHOSTS)
+    ghosts = 0
+  elseif ghosts > 1000 and 2 * ghosts > length then
+    extras().thin_out()
+  end
+  remember('ghosts', ghosts)
+end
+
+-- READY is empty: nothing in it is dead.
+local function forget_ghosts()
+  if ghosts > 0 then
+    call('UNLINK', GHOSTS)
+    ghosts = 0
+    remember('ghosts', 0)
+  end
+end
+
+-- Of ids popped from READY, and their records, those whose entry is not dead.
+local function living(ids, records)
+  local there, there_records, n = {}, {}, 0
+  local dead, left, changed = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}, {}, false
+  for i, id in ipairs(ids) do
+    local count = left[id] or dead[i] and bounded(dead[i], 0, 1e9) or 0
+    if count > 0 then
+      left[id], changed = count - 1, true
+      ghosts = math.max(0, ghosts - 1)
+    elseif records[i] then
+      n = n + 1
+      there[n], there_records[n] = id, records[i]
+    end
+  end
+  if changed then
+    for id, count in pairs(left) do
+      if count > 0 then
+        call('HSET', GHOSTS, id, count)
+      else
+        call('HDEL', GHOSTS, id)
+      end
+    end
+    remember('ghosts', ghosts)
+  end
+  return there, there_records
 end
 
 -- Gives plain jobs to the least loaded members that have credit; returns how many, from the first on, or nil if a member is not plain.
@@ -122,6 +173,7 @@ local function enqueue(ids, records, front, known_plain)
   if #ids == 0 then
     return
   end
+  in_hand[#in_hand + 1] = ids
   local plain = not special and not wary
   for i = 1, plain and not known_plain and #ids or 0 do
     if has_extras(records[i]) then

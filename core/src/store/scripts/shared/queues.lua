@@ -1,44 +1,79 @@
-  -- Queues of waiting jobs. Each belongs to a priority and a task. Without a task it is a list; with one it is a sorted set by the order of
-  -- coming, so that a worker with several tasks takes the jobs of one priority in the order they came.
+  -- Queues of waiting jobs. READY, a list, is that of plain jobs: it is the cheapest. Every other queue is a sorted set by the order of coming, one for
+  -- each priority and task. While there are others, plain jobs that come wait in `ready:0:`; so those in READY have come before all of their
+  -- priority, and a worker takes the jobs of one priority in the order in which they came, whatever their task.
 
   local function queue_of(priority, task)
-    if task ~= '' then
+    if task ~= '' or priority == 0 then
       return key_of('ready', string.format('%.0f:%s', priority, task))
     end
-    return priority == 0 and READY or key_of('ready', string.format('%.0f', priority))
+    return key_of('ready', string.format('%.0f', priority))
   end
 
-  -- Priorities in use, highest first; READY is not among them.
+  -- Priorities of a task whose sorted sets are not empty, highest first.
   local function index_of(task)
     return task == '' and key('queues') or key_of('queues', task)
   end
 
-  -- orders: their places among all jobs, for queues with a task.
-  local function push(priority, task, ids, orders, front)
-    local queue, n = queue_of(priority, task), #ids
+  -- The member of INDEX that stands for a sorted set. Of one priority they are in the order of their tasks.
+  local function entry_of(priority, task)
+    return string.format('%.0f:%s', priority, task)
+  end
+
+  -- Says that a sorted set is not empty.
+  local function list_queue(priority, task)
+    call('ZADD', index_of(task), -priority, string.format('%.0f', priority))
     if task ~= '' then
-      local scored = {}
-      for i, id in ipairs(ids) do
-        scored[2 * i - 1] = orders[i]
-        scored[2 * i] = id
-      end
-      call('ZADD', queue, unpack(scored))
-    elseif front then
+      call('SADD', TASKS, task)
+    end
+    if call('ZADD', INDEX, -priority, entry_of(priority, task)) == 1 then
+      queues = queues + 1
+      set_special()
+      return true
+    end
+  end
+  X.list_queue, X.queue_of = list_queue, queue_of
+
+  -- orders: their places among all jobs.
+  local function push(priority, task, ids, orders, front)
+    local n = #ids
+    if priority == 0 and task == '' and front then
       local reversed = {}
       for i = n, 1, -1 do
         reversed[n + 1 - i] = ids[i]
       end
-      call('LPUSH', queue, unpack(reversed))
-    else
-      call('RPUSH', queue, unpack(ids))
+      call('LPUSH', READY, unpack(reversed))
+      return
+    elseif priority == 0 and task == '' and queues == 0 then
+      call('RPUSH', READY, unpack(ids))
+      return
     end
-    if queue ~= READY and call('ZADD', index_of(task), -priority, string.format('%.0f', priority)) == 1 then
-      queues = queues + 1
-      remember('queues', queues)
-      set_special()
-      if task ~= '' then
-        call('SADD', TASKS, task)
-      end
+    local scored = {}
+    for i, id in ipairs(ids) do
+      scored[2 * i - 1] = orders[i]
+      scored[2 * i] = id
+    end
+    call('ZADD', queue_of(priority, task), unpack(scored))
+    if call('ZADD', index_of(task), -priority, string.format('%.0f', priority)) == 1 then
+      list_queue(priority, task)
+    end
+  end
+
+  -- Half of READY is dead: what is alive near its end goes to the front of `ready:0:`, where deletions leave nothing behind.
+  function X.thin_out()
+    local ids = call('RPOP', READY, 1000) or {}
+    if #ids == 0 then
+      return
+    end
+    ids = living(ids, ids)
+    sequence = sequence + #ids
+    remember('sequence', sequence)
+    local scored = {}
+    for i, id in ipairs(ids) do
+      scored[2 * i - 1], scored[2 * i] = -sequence + #ids - i, id
+    end
+    if #ids > 0 then
+      call('ZADD', queue_of(0, ''), unpack(scored))
+      list_queue(0, '')
     end
   end
 
@@ -56,35 +91,28 @@
     end
   end
 
-  -- An empty queue is no longer looked at; answers whether it was.
+  -- An empty queue is no longer looked at.
   function X.forget_queue(priority, task)
-    if call('ZREM', index_of(task), string.format('%.0f', priority)) == 0 then
-      return false
+    call('ZREM', index_of(task), string.format('%.0f', priority))
+    if call('ZREM', INDEX, entry_of(priority, task)) == 1 then
+      queues = queues - 1
+      set_special()
     end
-    queues = queues - 1
-    remember('queues', queues)
-    set_special()
     X.forget_task(task)
-    return true
   end
 
-  -- The first n ids of a queue, or of those of several tasks in the order they came.
+  -- The first n ids of a sorted set, or of those of several tasks in the order they came.
   local function first_of(priority, tasks, n)
     if #tasks == 1 then
-      local task = tasks[1]
-      local queue = queue_of(priority, task)
+      local queue = queue_of(priority, tasks[1])
       local ids = {}
-      if task == '' then
-        ids = call('LPOP', queue, n) or {}
-      else
-        for i, value in ipairs(call('ZPOPMIN', queue, n)) do
-          if i % 2 == 1 then
-            ids[#ids + 1] = value
-          end
+      for i, value in ipairs(call('ZPOPMIN', queue, n)) do
+        if i % 2 == 1 then
+          ids[#ids + 1] = value
         end
       end
-      if #ids < n and queue ~= READY then
-        X.forget_queue(priority, task)
+      if #ids < n then
+        X.forget_queue(priority, tasks[1])
       end
       return ids
     end
@@ -113,15 +141,15 @@
     return ids
   end
 
-  -- Takes up to n jobs from queues; those deleted meanwhile are skipped. Answers ids, records and how many entries were taken.
+  -- Takes up to n jobs out of sorted sets; answers ids, records and how many entries were taken.
   local function pop(priority, tasks, n)
     local some = first_of(priority, tasks, n)
     if #some == 0 then
       return {}, {}, 0
     end
-    local found = call('HMGET', JOBS, unpack(some))
-    local whole = ghosts == 0
-    for i = 1, whole and #found or 0 do
+    in_hand[#in_hand + 1] = some
+    local found, whole = call('HMGET', JOBS, unpack(some)), true
+    for i = 1, #found do
       whole = whole and found[i]
     end
     if whole then
@@ -129,18 +157,39 @@
       return some, found, #some
     end
     local ids, records = {}, {}
-    local deleted = ghosts > 0 and call('SMISMEMBER', GHOSTS, unpack(some)) or {}
     for i, id in ipairs(some) do
-      if deleted[i] == 1 then
-        call('SREM', GHOSTS, id)
-        ghosts = ghosts - 1
-        remember('ghosts', ghosts)
-      elseif found[i] then
+      if found[i] then
         ids[#ids + 1] = id
         records[#records + 1] = found[i]
       end
     end
     return ids, records, #some
+  end
+
+  -- The same, out of READY.
+  local function pop_ready(n)
+    local some = call('LPOP', READY, n) or {}
+    if #some < n then
+      forget_ghosts()
+    end
+    if #some == 0 then
+      return {}, {}, 0
+    end
+    in_hand[#in_hand + 1] = some
+    local ids, records = living(some, call('HMGET', JOBS, unpack(some)))
+    return ids, records, #some
+  end
+
+  -- Has jobs wait for a resource (`parked`) or a similar job (`similar`), in their order and behind those that do.
+  local function park(what, name, ids)
+    local scored = {}
+    for i, id in ipairs(ids) do
+      scored[2 * i - 1], scored[2 * i] = sequence + i, id
+    end
+    sequence = sequence + #ids
+    remember('sequence', sequence)
+    call('ZADD', key_of(what, name), unpack(scored))
+    call('SADD', PARKED, unpack(ids))
   end
 
   -- Jobs about to be given: parks those whose resource another has, claims it for the others, starts and stops their clocks.
@@ -159,7 +208,7 @@
         careful = true
         local name
         if band(flags, 56) == 0 then
-          name = parse('>I2c0', record, band(flags, 4) == 0 and 2 or 3)
+          name = resource_of(record)
         else
           local extra = X.of(record)
           extras_of[i], name = extra, extra.r
@@ -187,7 +236,7 @@
       end
     end
     local given, given_records, claims, clocks, stopped = {}, {}, {}, {}, {}
-    local parked, parked_for = {}, {}
+    local parked_for = {}
     -- Whether the job has it now; if not, it is parked for it.
     local function claim(name, id)
       local holder = holders[name]
@@ -196,7 +245,6 @@
         claims[#claims + 1] = name
         claims[#claims + 1] = id
       elseif holder ~= id then
-        parked[#parked + 1] = id
         local list = parked_for[name]
         if list then
           list[#list + 1] = id
@@ -237,40 +285,32 @@
       call('ZREM', DUE, unpack(stopped))
     end
     for name, list in pairs(parked_for) do
-      call('RPUSH', key_of('parked', name), unpack(list))
-    end
-    if #parked > 0 then
-      call('SADD', PARKED, unpack(parked))
+      park('parked', name, list)
     end
     return given, given_records
   end
 
-  -- The queues that are not empty: priority, task and key, as workers take them.
-  function X.queues()
-    local all = { { priority = 0, task = '', key = READY } }
-    local tasks = queues > 0 and call('SMEMBERS', TASKS) or {}
-    tasks[#tasks + 1] = ''
-    for _, task in ipairs(tasks) do
-      for _, priority in ipairs(call('ZRANGE', index_of(task), 0, 999)) do
-        all[#all + 1] = { priority = tonumber(priority), task = task, key = queue_of(tonumber(priority), task) }
+  -- A member of INDEX, read: the queue that it stands for, or nil.
+  function X.read_entry(entry)
+    local priority, task = string.match(entry, '^(-?%d+):(.*)$')
+    priority = bounded(priority, -9007199254740992, 9007199254740992)
+    return priority and { priority = priority, task = task, key = queue_of(priority, task), entry = entry }
+  end
+
+  -- The queues that are not empty, in the order in which workers take them, up to `most` from a place in INDEX on. READY is not among them.
+  function X.queues(from, most)
+    local all = {}
+    for _, entry in ipairs(call('ZRANGE', INDEX, from, from + most - 1)) do
+      local queue = X.read_entry(entry)
+      if queue then
+        all[#all + 1] = queue
+      else
+        call('ZREM', INDEX, entry)
       end
     end
-    table.sort(all, function(a, b) return a.priority > b.priority or a.priority == b.priority and a.task < b.task end)
     return all
   end
 
-  function X.queue_length(queue)
-    return call(queue.task == '' and 'LLEN' or 'ZCARD', queue.key)
-  end
-
-  function X.queue_page(queue, from, to)
-    return call(queue.task == '' and 'LRANGE' or 'ZRANGE', queue.key, from, to)
-  end
-
   function X.paused_tasks()
-    local list = {}
-    for task in pairs(paused) do
-      list[#list + 1] = task
-    end
-    return list
+    return call('SMEMBERS', PAUSED)
   end

@@ -49,7 +49,8 @@
     local dropped = length < LONGEST_INBOX and call('HGET', DEAF, inc)
     if dropped then
       call('HDEL', DEAF, inc)
-      call('HINCRBY', key_of('member', inc), 'dropped', dropped)
+      local before = bounded(call('HGET', key_of('member', inc), 'dropped'), 0, 9e15) or 0
+      call('HSET', key_of('member', inc), 'dropped', before + (bounded(dropped, 0, 9e15) or 1))
       call('XADD', inbox, '*', 'o', dropped)
     end
     local parcel = { inbox, '*', n = 2, room = length >= SHORT_INBOX and math.max(0, LONGEST_INBOX - length) }
@@ -66,7 +67,7 @@
       parcel.room = parcel.room - 1
       call('XADD', parcel[1], '*', 'e', blob)
     else
-      call('HINCRBY', DEAF, inc, 1)
+      call('HSET', DEAF, inc, (bounded(call('HGET', DEAF, inc), 0, 9e15) or 0) + 1)
       return false
     end
     return true
@@ -145,6 +146,11 @@
         call('XADD', key_of('inbox', watcher), '*', 'n', news)
       end
     end
+  end
+
+  -- The keys of a member, whatever is in them.
+  function X.drop_keys(inc)
+    call('UNLINK', key_of('member', inc), key_of('held', inc), key_of('inbox', inc), key_of('tied', inc), key_of('given', inc))
   end
 
   -- A member is gone.

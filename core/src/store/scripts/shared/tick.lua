@@ -1,20 +1,22 @@
 -- Members that go, and everything that is due. Needs place.lua, finish.lua and extras.lua.
 
--- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now.
+-- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now, and how many those were.
 -- With charge, its end counts as a death of each, or of the one suspect among them that had just been started; of a job that had run well for 10
 -- minutes, as the first one. A job is convicted when it was alone, on trial, or never absent.
 local function take_back(inc, budget, charge)
   local held = key_of('held', inc)
-  local ids = call('SPOP', held, budget)
+  local ids = budget > 0 and call('SPOP', held, budget) or {}
+  local moved = #ids
   if #ids > 0 then
     local member = call('HMGET', key_of('member', inc), 'max_deaths', 'requeue')
-    local max_deaths = tonumber(member[1]) or 3
+    local max_deaths = bounded(member[1], 0, 200) or 3
     local owners = call('HMGET', OWNER, unpack(ids))
     local jobs = {}
+    in_hand[#in_hand + 1] = ids
     for i, id in ipairs(ids) do
-      local fence, owner, deleting = string.match(owners[i] or '', '^(%d+):([^:]+)(:?d?)$')
+      local fence, owner, deleting = read_owner(owners[i])
       if owner == inc then
-        jobs[#jobs + 1] = { id = id, fence = tonumber(fence), deleting = deleting ~= '' }
+        jobs[#jobs + 1] = { id = id, fence = fence, deleting = deleting ~= '' }
       end
     end
     table.sort(jobs, function(a, b) return a.fence < b.fence end)
@@ -87,14 +89,24 @@ local function take_back(inc, budget, charge)
       end
     end
   end
-  return call('SCARD', held) == 0
+  return call('SCARD', held) == 0, moved
 end
+
+-- Jobs that may still be moved by what is due in this call.
+local moves_left = move_limit
 
 -- Ends a member's membership, its jobs going back first; returns whether all did. The number of its last batch of adds is
 -- kept for an hour, so that the batch, sent again, is still known.
-local function remove_member(inc, budget, charge)
+local function remove_member(inc, charge)
   extras().set_load(inc, extras().member(inc), 0, 0)
-  if not take_back(inc, budget, charge) or not extras().give_up(inc, budget) then
+  local all, moved = take_back(inc, moves_left, charge)
+  moves_left = moves_left - moved
+  if not all then
+    return false
+  end
+  all, moved = extras().give_up(inc, moves_left)
+  moves_left = moves_left - moved
+  if not all then
     return false
   end
   extras().forget_tasks(extras().member(inc))
@@ -102,10 +114,10 @@ local function remove_member(inc, budget, charge)
   extras().unlist(inc, charge)
   call('ZREM', DUE, 'L:' .. inc)
   call('SREM', MEMBERS, inc)
-  call('DEL', key_of('inbox', inc), key_of('member', inc))
+  extras().drop_keys(inc)
   call('HDEL', META, 'sync:' .. inc, 'send:' .. inc)
-  local added = call('HGET', META, 'add:' .. inc)
-  if added and cmsgpack.unpack(added)[1] > 0 then
+  local added = unpacked(call('HGET', META, 'add:' .. inc) or '')
+  if type(added) == 'table' and bounded(added[1], 1, 9e15) then
     call('ZADD', DUE, now + 3600000, 'M:' .. inc)
   else
     call('HDEL', META, 'add:' .. inc)
@@ -113,10 +125,33 @@ local function remove_member(inc, budget, charge)
   return true
 end
 
+-- Does what an entry of DUE stands for; answers 'over' if the entry is, 'more' if nothing else is to be done in this call.
+local function do_due(kind, name)
+  local X = extras()
+  if kind == 'L' then
+    return not remove_member(name, true) and 'more'
+  elseif kind == 'D' then
+    X.due()
+  elseif kind == 'C' then
+    X.choose_by_default()
+  elseif kind == 'P' then
+    X.probe(name)
+  elseif kind == 'F' then
+    X.forget_failed()
+  elseif kind == 'S' then
+    X.sweep(true)
+  elseif kind == 'A' or kind == 'T' or kind == 'E' then
+    X.timeout(kind, name)
+    return 'over'
+  else
+    error('nothing is known of this kind')
+  end
+end
+
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
 -- milliseconds members should spread their coming for it. DUE holds L:<inc> leases, R:<id> expiries of results, M:<inc> batch numbers to
 -- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end, P:<id>
--- the end of a suspect's first moments, C: the end of the time for a choice of workers.
+-- the end of a suspect's first moments, C: the end of the time for a choice of workers, S: that damage is to be looked for.
 local function tick(lease)
   local grace = bounded(meta[7], 0, now + LONGEST_LEASE) or 0
   remember('now', now)
@@ -131,26 +166,27 @@ local function tick(lease)
     local over, results = {}, {}
     for _, entry in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 200)) do
       local kind, name = string.sub(entry, 1, 1), string.sub(entry, 3)
-      if kind == 'L' then
-        if now >= grace and not remove_member(name, move_limit, true) then
-          break
-        end
-      elseif kind == 'D' then
-        extras().due()
-      elseif kind == 'C' then
-        extras().choose_by_default()
-      elseif kind == 'P' then
-        extras().probe(name)
-      elseif kind == 'F' then
-        extras().forget_failed()
-      else
+      if kind == 'R' then
+        results[#results + 1], over[#over + 1] = name, entry
+      elseif kind == 'M' then
+        call('HDEL', META, 'add:' .. name)
         over[#over + 1] = entry
-        if kind == 'A' or kind == 'T' or kind == 'E' then
-          extras().timeout(kind, name)
-        elseif kind == 'R' then
-          results[#results + 1] = name
-        elseif kind == 'M' then
-          call('HDEL', META, 'add:' .. name)
+      elseif kind ~= 'L' or now >= grace then
+        -- What cannot be processed is not in the way of what follows.
+        local fine, rest = pcall(do_due, kind, name)
+        if not fine then
+          local text = type(rest) == 'table' and rest.err or tostring(rest)
+          call('ZREM', DUE, entry)
+          mend_types()
+          look_everywhere()
+          extras().set_aside(entry, text)
+          if kind == 'L' then
+            extras().forget_member(name)
+          end
+        elseif rest == 'over' then
+          over[#over + 1] = entry
+        elseif rest == 'more' then
+          break
         end
       end
     end
@@ -162,12 +198,19 @@ local function tick(lease)
     end
     first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   end
+  if meta[1] and now - (bounded(meta[18], 0, now) or 0) > 1000 then
+    local fine, text = pcall(extras().sweep, false)
+    if not fine then
+      mend_types()
+      extras().set_aside('sweep', type(text) == 'table' and text.err or tostring(text))
+    end
+  end
   -- Leases that are over but in grace are looked at again when it ends.
   local soonest = math.max(tonumber(first[2]) or now + lease, math.min(grace, now + lease))
   send_told()
   -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
   local spread = 100
-  if first[1] and string.find('DATEPC', string.sub(first[1], 1, 1), 1, true) then
+  if first[1] and string.find('DATEPCS', string.sub(first[1], 1, 1), 1, true) then
     spread = math.min(100, 2 * call('SCARD', MEMBERS))
   end
   return math.max(0, soonest - now), spread
