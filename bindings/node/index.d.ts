@@ -83,7 +83,8 @@ declare class Emitter<Events> extends EventEmitter {
 }
 
 declare class Member<Events> extends Emitter<Events> {
-  readonly config: object;
+  /** As it was given. */
+  readonly config: object | string;
   /** The client given as option `client`, if one was. */
   readonly redisClient: object | undefined;
   /** The prefix as assemblage 0.1 showed it, with a dot at its end unless it is empty. */
@@ -136,7 +137,8 @@ declare class Member<Events> extends Emitter<Events> {
 
 /** Adds and deletes jobs, awaits results. Keeps the process alive only while a call is pending, not for its listeners. */
 export class Master extends Member<MemberEvents> {
-  constructor(clusterId?: unknown, config?: MasterOptions | null);
+  /** `config` may be a URL, which says where Redis is. */
+  constructor(clusterId?: string | number | null, config?: MasterOptions | string | URL | null);
   readonly type: "master";
   /** The cluster's id, trimmed. */
   readonly id: string;
@@ -170,14 +172,17 @@ export class Master extends Member<MemberEvents> {
     callback: Callback<Added[]>,
   ): void;
 
-  /** Deletes a job whatever its state. Gives the id, also if there was no such job; `false` for an empty id. */
+  /**
+   * Deletes a job whatever its state. Gives the id, also if there was no such job; `false` for an empty id. With a callback spaces around
+   * the id are left away, as by assemblage 0.1; without one the id is taken as it is.
+   */
   deleteJob(callback: Callback<string | false, [existed: boolean]>): void;
-  deleteJob(jobId: unknown): Promise<string | false>;
-  deleteJob(jobId: unknown, callback: Callback<string | false, [existed: boolean]>): void;
+  deleteJob(jobId?: string | number | bigint | null): Promise<string | false>;
+  deleteJob(jobId: string | number | bigint | null | undefined, callback: Callback<string | false, [existed: boolean]>): void;
 
   /** Deletes many jobs. Gives whether each existed. */
-  deleteJobs(jobIds: Iterable<unknown>): Promise<boolean[]>;
-  deleteJobs(jobIds: Iterable<unknown>, callback: Callback<boolean[]>): void;
+  deleteJobs(jobIds: Iterable<string | number | bigint>): Promise<boolean[]>;
+  deleteJobs(jobIds: Iterable<string | number | bigint>, callback: Callback<boolean[]>): void;
 
   /** Awaits the result of a job that was added with `result: true`. Fails with JobFailedError, or the error of a timeout, if the job failed. */
   result<R = unknown>(jobId: string, options?: WaitOptions): Promise<R>;
@@ -265,7 +270,8 @@ export class Master extends Member<MemberEvents> {
 
 /** Is given jobs. Keeps the process alive until it is terminated. */
 export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
-  constructor(clusterId?: unknown, config?: WorkerOptions | null);
+  /** `config` may be a URL, which says where Redis is. */
+  constructor(clusterId?: string | number | null, config?: WorkerOptions | string | URL | null);
   readonly type: "worker";
   /** The identity in Redis; a random one until the worker is registered. */
   readonly id: string;
@@ -286,8 +292,8 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   setTasks(tasks: string | readonly string[]): this;
 
   /** Queues the deletion of any job of the cluster. Gives whether it existed. */
-  queueDeleteJob(jobId: unknown): Promise<boolean>;
-  queueDeleteJob(jobId: unknown, callback: Callback<boolean>): void;
+  queueDeleteJob(jobId: string | number | bigint): Promise<boolean>;
+  queueDeleteJob(jobId: string | number | bigint, callback: Callback<boolean>): void;
 
   /** Takes no new jobs and waits until those held are finished. */
   drain(): Promise<void>;
@@ -295,7 +301,7 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
 
   /**
    * Emits `delete` on all jobs and gives them back to the cluster, then emits `close`. `grace` is how long handlers have
-   * to stop, 5,000 ms unless set.
+   * to stop, 0 to 86,400,000 ms, 5,000 unless set.
    */
   terminate(options?: { grace?: number }): Promise<void>;
   terminate(callback: Callback): void;
@@ -443,9 +449,9 @@ export function createSupervisor(options?: SupervisorOptions | null): Supervisor
 export function ready(): boolean;
 
 /** Creates a master, which starts to connect at once. Throws an InvalidArgumentError for bad options. */
-export function createMaster(clusterId?: unknown, config?: MasterOptions | null): Master;
+export function createMaster(clusterId?: string | number | null, config?: MasterOptions | string | URL | null): Master;
 /** Creates a worker, which starts to connect at once. Throws an InvalidArgumentError for bad options. */
-export function createWorker<P = any, R = any>(clusterId?: unknown, config?: WorkerOptions | null): Worker<P, R>;
+export function createWorker<P = any, R = any>(clusterId?: string | number | null, config?: WorkerOptions | string | URL | null): Worker<P, R>;
 
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 export interface LogRecord {

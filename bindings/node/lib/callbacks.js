@@ -1,6 +1,9 @@
 "use strict";
 // Every method takes a callback or returns a promise; and user code that throws must not stop the rest of a batch.
 
+const { invalid, shown } = require("./check.js");
+const bound = require("./scope.js");
+
 /** Calls `callback` so that what it throws becomes an uncaught exception of its own, as from any event. */
 function call(callback, ...args) {
   try {
@@ -29,23 +32,17 @@ function rethrow(error) {
 /**
  * Runs `start(settle)`, where `settle(error, ...values)` is called once, later: gives the outcome to `callback`, or
  * returns a promise of the first value. What `start` throws is an outcome too.
- *
- * `quiet` is for the methods of assemblage 0.1, where the callback may be left out: nobody may be looking at the promise
- * then, and a failure that nobody looks at must not end the process.
  */
-function settled(callback, start, quiet = false) {
+function settled(callback, start) {
   if (typeof callback === "function") {
-    begin(start, (error, ...values) => (error ? call(callback, error) : call(callback, null, ...values)));
+    const scoped = bound(callback, "callback");
+    begin(start, (error, ...values) => (error ? call(scoped, error) : call(scoped, null, ...values)));
     return undefined;
   }
-  const promise = new Promise((resolve, reject) => {
-    begin(start, (error, value) => {
-      if (!error) return resolve(value);
-      if (quiet) promise.catch(() => {});
-      return reject(error);
-    });
+  return new Promise((resolve, reject) => {
+    if (callback !== undefined && callback !== null) reject(invalid(`the callback is ${shown(callback)}, it must be a function`));
+    else begin(start, (error, value) => (error ? reject(error) : resolve(value)));
   });
-  return promise;
 }
 
 function begin(start, settle) {

@@ -2,8 +2,8 @@
 // What masters, workers and supervisors have in common: the native half, the calls that wait for an answer, and the turn in
 // which events and answers are handed out.
 
-const { EventEmitter } = require("node:events");
-const { settled } = require("./callbacks.js");
+const { rethrow, settled } = require("./callbacks.js");
+const Emitter = require("./emitter.js");
 const { classes, errorOf } = require("./errors.js");
 const { readReceipt } = require("./messages.js");
 const { Code, COLUMNS, Incoming, parsed } = require("./wire.js");
@@ -11,7 +11,10 @@ const { Code, COLUMNS, Incoming, parsed } = require("./wire.js");
 /** Rows that a batch is taken into. One for all: batches are handed out one after another. */
 const rows = new Float64Array(1024 * COLUMNS);
 
-class Channel extends EventEmitter {
+/** Those that must not be collected, although the program may have dropped them: something is still to come of them. */
+const kept = new Set();
+
+class Channel extends Emitter {
   constructor() {
     super();
     this._native = null;
@@ -21,9 +24,18 @@ class Channel extends EventEmitter {
 
   /** Opens the native half by `openNative(wake)`. */
   _open(openNative) {
-    const opened = openNative(() => this._take());
+    // The native half knows it weakly: it ends when nobody has this one any more.
+    const self = new WeakRef(this);
+    const opened = openNative(() => self.deref()?._take());
     if ("number" in opened) throw errorOf(opened.number, opened.message);
     this._native = opened;
+    this._keep(true);
+  }
+
+  /** Whether it is kept from being collected. */
+  _keep(keep) {
+    if (keep) kept.add(this);
+    else kept.delete(this);
   }
 
   /** Ends the native half; what still waits for an answer hears that it is closed. */
@@ -32,6 +44,7 @@ class Channel extends EventEmitter {
     this._native.keepAlive(false);
     this._native.release();
     this._native = null;
+    this._keep(false);
     const calls = [...this._calls.values()];
     this._calls.clear();
     for (const settle of calls) settle(this._closedError());
@@ -55,9 +68,24 @@ class Channel extends EventEmitter {
   }
 
   _native_(method, settle, ...args) {
+    return this._call(settle, (token) => this._native[method](token, ...args));
+  }
+
+  /** The same for a call that `begin(token)` makes; nothing is left of one that cannot be made. */
+  _call(settle, begin) {
     const token = this._expect(settle);
-    this._native[method](token, ...args);
+    try {
+      begin(token);
+    } catch (error) {
+      this._forget(token);
+      throw error;
+    }
     return token;
+  }
+
+  /** No answer is awaited any more. Whether one was. */
+  _forget(token) {
+    return this._calls.delete(token);
   }
 
   /** Hands out what has come. Called by the native half, once per batch. */
@@ -68,8 +96,13 @@ class Channel extends EventEmitter {
     const end = batch.rows * COLUMNS;
     for (let at = 0; at < end; at += COLUMNS) {
       const code = rows[at];
-      if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
-      else this._told(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+      try {
+        if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+        else this._told(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+      } catch (error) {
+        // One row never harms another.
+        rethrow(error);
+      }
     }
     // Not at once: other events of the loop have their turn between two batches.
     if (batch.more) setImmediate(() => this._take());

@@ -65,10 +65,10 @@ class Chooser {
   halt() {
     const { current, master } = this;
     this.current = null;
-    if (current !== null && master._calls.delete(current.token)) {
+    if (current !== null && master._calls.has(current.token)) {
       this.waits = false;
+      master._forget(current.token);
       master._native?.cancel(current.token);
-      master._keepAlive();
     }
     return current;
   }

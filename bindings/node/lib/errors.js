@@ -3,6 +3,9 @@
 
 const native = require("./native.js");
 
+/** Has the code of an error, in every copy of this package. */
+const CODE = Symbol.for("libswarm.SwarmError");
+
 /** An error of any call: `code` says what kind, `retryable` whether the same call may succeed later. */
 class SwarmError extends Error {
   constructor(message, options) {
@@ -10,6 +13,17 @@ class SwarmError extends Error {
     const { code, retryable } = new.target;
     this.code = code;
     this.retryable = retryable;
+  }
+
+  get [CODE]() {
+    return this.constructor.code;
+  }
+
+  /** Errors that another copy of this package made are of the same class; classes that a program derives are its own. */
+  static [Symbol.hasInstance](value) {
+    if (!Object.hasOwn(this, "code")) return Function.prototype[Symbol.hasInstance].call(this, value);
+    const code = typeof value === "object" && value !== null ? value[CODE] : undefined;
+    return code !== undefined && (this === SwarmError || code === this.code);
   }
 }
 SwarmError.prototype.name = "SwarmError";

@@ -2,21 +2,20 @@
 // Ending the program when a member asks it to.
 
 const { isMainThread } = require("node:worker_threads");
-const { classes } = require("./errors.js");
+const { functionOf, invalid, millisecondsOf, optionsOf } = require("./check.js");
+const bound = require("./scope.js");
+const { textOf, tracebackOf } = require("./text.js");
 
 /** How long `onKill` and the leaving may take, unless the option says so, in milliseconds. */
 const GRACE = 5000;
 const MAX_GRACE = 3_600_000;
 
 class Exit {
-  constructor({ grace = GRACE, onKill } = {}) {
-    if (!isMainThread) throw new classes.InvalidArgumentError("exitOnKill() is for the main thread, the only one that can end the process");
-    if (!(grace >= 0 && grace <= MAX_GRACE)) {
-      throw new classes.InvalidArgumentError(`grace is ${String(grace)}, it must be 0 to ${MAX_GRACE} ms`);
-    }
-    if (onKill !== undefined && typeof onKill !== "function") throw new classes.InvalidArgumentError("onKill must be a function");
-    this.grace = Number(grace);
-    this.onKill = onKill;
+  constructor(options) {
+    const { grace = GRACE, onKill } = optionsOf(options, ["grace", "onKill"], "exitOnKill");
+    if (!isMainThread) throw invalid("exitOnKill() is for the main thread, the only one that can end the process");
+    this.grace = millisecondsOf(grace, "grace", 0, MAX_GRACE);
+    this.onKill = onKill === undefined || onKill === null ? undefined : bound(functionOf(onKill, "onKill"), "onKill");
     this.begun = false;
   }
 
@@ -29,7 +28,7 @@ class Exit {
     try {
       await this.onKill?.(code, from);
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : `onKill threw ${String(error)}`);
+      process.emitWarning(`onKill threw ${textOf(error)}\n${tracebackOf(error)}`);
     }
     try {
       await leave();

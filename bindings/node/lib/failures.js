@@ -1,14 +1,23 @@
 "use strict";
 // What a handler throws, and what becomes of its job.
 
-const { classes } = require("./errors.js");
+const { millisecondsOf } = require("./check.js");
+const { attempt, textOf, tracebackOf } = require("./text.js");
 const { Finish } = require("./wire.js");
 
 /** The longest pause before a retry, in milliseconds: a year, as for the option backoff. */
 const MAX_PAUSE = 365 * 86_400_000;
 
+/** Mark the classes below in every copy of this package: a handler may have its classes from another one than the worker. */
+const PERMANENT = Symbol.for("libswarm.PermanentFailure");
+const RETRY = Symbol.for("libswarm.RetryAfter");
+
 /** Thrown by a handler: the job has failed, whatever its retries. */
-class PermanentFailure extends Error {}
+class PermanentFailure extends Error {
+  get [PERMANENT]() {
+    return true;
+  }
+}
 PermanentFailure.prototype.name = "PermanentFailure";
 
 /** Thrown by a handler: this attempt has failed, and the next one, if any is left, begins `after` milliseconds later. */
@@ -17,34 +26,41 @@ class RetryAfter extends Error {
     super(message, options);
     this.after = pauseOf(after);
   }
+
+  get [RETRY]() {
+    return true;
+  }
 }
 RetryAfter.prototype.name = "RetryAfter";
 
 function pauseOf(after) {
-  if (typeof after === "number" && after >= 0 && after <= MAX_PAUSE) return after;
-  throw new classes.InvalidArgumentError(`the pause before a retry is ${String(after)}, it must be 0 to ${MAX_PAUSE} ms`);
+  return millisecondsOf(after, "the pause before a retry", 0, MAX_PAUSE);
 }
 
-/** How a job is finished whose attempt failed with this error: the kind of the finish, and its line of the batch. */
+/** How a job is finished whose attempt failed with whatever was thrown: the kind of the finish, and its line of the batch. Never throws. */
 function failureOf(error) {
-  if (error instanceof RetryAfter) return retryOf(error, error.after);
-  return { kind: error instanceof PermanentFailure ? Finish.FAIL_FOR_GOOD : Finish.FAIL, content: JSON.stringify(shownOf(error)) };
+  const after = attempt(() => (error[RETRY] === true ? pauseOf(error.after) : undefined));
+  if (after !== undefined) return retryOf(error, after);
+  const kind = attempt(() => error[PERMANENT] === true) ? Finish.FAIL_FOR_GOOD : Finish.FAIL;
+  return { kind, content: lineOf(error) };
 }
 
 /** The same for an attempt that is followed by another after this pause. */
 function retryOf(error, after) {
-  return { kind: Finish.RETRY, content: JSON.stringify([pauseOf(after), shownOf(error)]) };
+  return { kind: Finish.RETRY, content: lineOf(error, pauseOf(after)) };
 }
 
-/** What is kept with a failed job: the text of the error, and where it was made. */
-function shownOf(error) {
-  return [textOf(error), error instanceof Error && typeof error.stack === "string" ? error.stack : ""];
+/** The same for a job that has failed whatever its retries. */
+function permanentOf(error) {
+  return { kind: Finish.FAIL_FOR_GOOD, content: lineOf(error) };
 }
 
-/** The text that is kept with a failed job: of an error its name and message, as in Python. */
-function textOf(error) {
-  if (error === undefined) return "";
-  return error instanceof Error ? String(error) : String(error?.message ?? error);
+/** What is kept with the job. Without an error there is no text. */
+function lineOf(error, ...more) {
+  return JSON.stringify([error === NOTHING ? "" : textOf(error), tracebackOf(error), ...more]);
 }
 
-module.exports = { PermanentFailure, RetryAfter, failureOf, retryOf, shownOf, textOf };
+/** Stands for an error that was left out. */
+const NOTHING = Symbol("nothing");
+
+module.exports = { NOTHING, PermanentFailure, RetryAfter, failureOf, permanentOf, retryOf };

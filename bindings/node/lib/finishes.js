@@ -1,7 +1,7 @@
 "use strict";
 // Gathers the jobs finished in one turn of the event loop, so that they cross to the native side together.
 
-const { FINISH_COLUMNS, Outgoing } = require("./wire.js");
+const { Finish, FINISH_COLUMNS, Outgoing, WITH_LINE } = require("./wire.js");
 
 /** Sent at once when so many are gathered. */
 const MAX_ROWS = 1024;
@@ -10,23 +10,27 @@ const MAX_ROWS = 1024;
 const MAX_SIZE = 1 << 20;
 
 class Finishes {
-  /** `send(rows, text, bytes)` takes what was gathered. */
-  constructor(send) {
+  /** `send(rows, text, bytes)` takes what was gathered; `refused(job, kind, token, error)` hears of a finish that it cannot take. */
+  constructor(send, refused) {
     this.send = send;
+    this.refused = refused;
     this.rows = new Float64Array(MAX_ROWS * FINISH_COLUMNS);
     this.used = 0;
+    /** The jobs of the rows. */
+    this.jobs = [];
     this.contents = new Outgoing();
     this.scheduled = false;
     this.flush = this.flush.bind(this);
   }
 
-  /** `content` is a line of JSON, bytes, or undefined for a finish that has none. */
-  push(fence, kind, content, token) {
+  /** `content` is a line of JSON, bytes, or undefined for a finish that has none; `job` is told to `refused`. */
+  push(fence, kind, content, token, job) {
     const at = this.used * FINISH_COLUMNS;
     this.rows[at] = fence;
     this.rows[at + 1] = kind;
     this.rows[at + 2] = token;
     this.used += 1;
+    this.jobs.push(job);
     if (typeof content === "string") {
       this.contents.line(content);
     } else if (content !== undefined) {
@@ -44,11 +48,34 @@ class Finishes {
   flush() {
     this.scheduled = false;
     if (this.used === 0) return;
-    const { contents } = this;
+    const { contents, jobs } = this;
     const rows = this.rows.subarray(0, this.used * FINISH_COLUMNS);
     this.used = 0;
-    this.send(rows, contents.text, contents.allBytes);
-    contents.clear();
+    try {
+      this.send(rows, contents.text, contents.allBytes);
+      jobs.length = 0;
+      contents.clear();
+    } catch {
+      // What follows may push again.
+      this.jobs = [];
+      this.contents = new Outgoing();
+      this.sendEach(rows.slice(), jobs, contents);
+    }
+  }
+
+  /** Sends each finish alone, so that only those are refused that are the reason. */
+  sendEach(rows, jobs, { lines, bytes }) {
+    let [line, blob] = [0, 0];
+    for (const [at, job] of jobs.entries()) {
+      const row = rows.subarray(at * FINISH_COLUMNS, (at + 1) * FINISH_COLUMNS);
+      const text = WITH_LINE.includes(row[1]) ? lines[line++] : "";
+      const content = row[1] === Finish.COMPLETE_BYTES ? bytes[blob++] : Buffer.alloc(0);
+      try {
+        this.send(row, text, content);
+      } catch (error) {
+        this.refused(job, row[1], row[2], error);
+      }
+    }
   }
 }
 

@@ -59,8 +59,8 @@ class Gather {
   }
 
   sendCalls(items, calls) {
-    const answered = (error, results, flags) => {
-      const alone = error && calls.length > 1 && isRefusal(error);
+    const answered = (error, results, flags, unsent = false) => {
+      const alone = error && calls.length > 1 && (unsent || isRefusal(error));
       let from = 0;
       for (const call of calls) {
         // Nothing was sent, because of one of them: let each call have its own answer.
@@ -73,7 +73,7 @@ class Gather {
     try {
       this.send(items, answered);
     } catch (error) {
-      process.nextTick(answered, error);
+      process.nextTick(answered, error, undefined, undefined, true);
     }
   }
 }

@@ -14,11 +14,11 @@ class Group extends Wait {
     this.left = jobs.length;
     this.tokens = new Uint32Array(jobs.length + 1);
     try {
+      const { lines, bytes } = batchOf(jobs);
       this.tokens[0] = master._expect((error, ids) => (error ? this.end(error) : this.added(ids)));
       for (let position = 0; position < jobs.length; position++) {
         this.tokens[position + 1] = master._expect((error, value) => this.ended(position, error, value));
       }
-      const { lines, bytes } = batchOf(jobs);
       master._native.runEach(this.tokens, lines, bytes);
     } catch (error) {
       process.nextTick(() => this.end(error));

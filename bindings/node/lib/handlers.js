@@ -1,9 +1,11 @@
 "use strict";
 // Runs the handler of each job and finishes the job with what comes of it.
 
+const { invalid, nameOf } = require("./check.js");
 const { classes } = require("./errors.js");
 const { failureOf } = require("./failures.js");
-const { Finish, bytesOf, jsonOf } = require("./wire.js");
+const bound = require("./scope.js");
+const { Finish, contentOf } = require("./wire.js");
 
 /** Results longer than this are sent with a question for the answer, because they may be refused as too large. */
 const SURELY_ACCEPTED = 1024;
@@ -22,23 +24,26 @@ class Handlers {
 
   /** Handlers as `process` takes them, by task; `undefined` stands for the plain one. */
   check(handlers) {
-    const entries = typeof handlers === "function" ? [[undefined, handlers]] : Object.entries(handlers ?? {});
+    const isMap = typeof handlers === "object" && handlers !== null && !Array.isArray(handlers);
+    const entries = typeof handlers === "function" ? [[undefined, handlers]] : isMap ? Object.entries(handlers) : [];
     if (entries.length === 0 || entries.some(([, handle]) => typeof handle !== "function")) {
-      throw new classes.InvalidArgumentError("process needs a function that handles a job, or an object with one for each task");
+      throw invalid("process needs a function that handles a job, or an object with one for each task");
     }
     for (const [task] of entries) {
+      if (task !== undefined) nameOf(task, "task");
       const known = task === undefined ? this.plain !== null : this.byTask.has(task);
       if (!known) continue;
       const what = task === undefined ? "a worker has one handler" : `the task \`${task}\` has a handler`;
-      throw new classes.InvalidArgumentError(`process was called before; ${what}`);
+      throw invalid(`process was called before; ${what}`);
     }
     return entries;
   }
 
   add(entries) {
     for (const [task, handle] of entries) {
-      if (task === undefined) this.plain = handle;
-      else this.byTask.set(task, handle);
+      const scoped = bound(handle, "handler");
+      if (task === undefined) this.plain = scoped;
+      else this.byTask.set(task, scoped);
     }
   }
 
@@ -64,35 +69,35 @@ class Handlers {
     let outcome;
     try {
       outcome = handle.call(undefined, job, new Context(job));
+      if (typeof outcome?.then === "function") {
+        // One of another kind may answer twice, or with another promise.
+        const promise = outcome instanceof Promise ? outcome : Promise.resolve(outcome);
+        promise.then((result) => this.completed(job, result), (error) => this.failed(job, error));
+        return;
+      }
     } catch (error) {
       this.failed(job, error);
       return;
     }
-    if (typeof outcome?.then === "function") {
-      outcome.then((result) => this.completed(job, result), (error) => this.failed(job, error));
-    } else {
-      this.completed(job, outcome);
-    }
+    this.completed(job, outcome);
   }
 
   completed(job, result) {
     if (!this.ends(job)) return;
-    let bytes;
     let content;
     try {
-      bytes = bytesOf(result);
-      content = bytes ?? (result === undefined ? undefined : jsonOf(result, "result"));
+      content = result === undefined ? undefined : contentOf(result, "result");
     } catch (error) {
       this.fail(job, error);
       return;
     }
-    const kind = bytes ? Finish.COMPLETE_BYTES : content === undefined ? Finish.COMPLETE : Finish.COMPLETE_JSON;
+    const kind = content === undefined ? Finish.COMPLETE : typeof content === "string" ? Finish.COMPLETE_JSON : Finish.COMPLETE_BYTES;
     if (content === undefined || content.length <= SURELY_ACCEPTED) {
       this.worker._end(job, kind, content);
       return;
     }
     this.worker._end(job, kind, content, (error) => {
-      if (error instanceof classes.TooLargeError) this.fail(job, error);
+      if (error instanceof classes.TooLargeError || error?.refused) this.fail(job, error);
     });
   }
 

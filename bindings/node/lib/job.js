@@ -1,10 +1,10 @@
 "use strict";
 // A job in the hands of its worker.
 
-const { EventEmitter } = require("node:events");
 const { emit } = require("./callbacks.js");
+const Emitter = require("./emitter.js");
 const { classes } = require("./errors.js");
-const { failureOf, retryOf, shownOf } = require("./failures.js");
+const { NOTHING, failureOf, permanentOf, retryOf } = require("./failures.js");
 const { Finish, jsonOf } = require("./wire.js");
 
 /** Why a job is to be stopped, by the number that the native side gives. */
@@ -90,18 +90,18 @@ class Job {
   /** This attempt failed, with an error or its text: as if a handler had thrown it. */
   fail(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, () => failureOf(error), callback);
+    return this.worker._finish(this, () => failureOf(given(error)), callback);
   }
 
   /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
   retry(error, after, callback) {
-    return this.worker._finish(this, () => retryOf(error, after), callback);
+    return this.worker._finish(this, () => retryOf(given(error), after), callback);
   }
 
   /** The job failed, whatever its retries. */
   failForGood(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, () => ({ kind: Finish.FAIL_FOR_GOOD, content: JSON.stringify(shownOf(error)) }), callback);
+    return this.worker._finish(this, () => permanentOf(given(error)), callback);
   }
 
   /** Gives the job back to the cluster. */
@@ -132,11 +132,15 @@ class Job {
   }
 }
 
-Object.setPrototypeOf(Job.prototype, EventEmitter.prototype);
-Object.setPrototypeOf(Job, EventEmitter);
+Object.setPrototypeOf(Job.prototype, Emitter.prototype);
+Object.setPrototypeOf(Job, Emitter);
 
 /** What these are for a plain job. */
 Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}) });
+
+function given(error) {
+  return error === undefined ? NOTHING : error;
+}
 
 function parsed(text) {
   try {

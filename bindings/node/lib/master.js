@@ -2,22 +2,27 @@
 // Masters: add and delete jobs, await results.
 
 const { emit, settled } = require("./callbacks.js");
+const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf } = require("./check.js");
 const Chooser = require("./chooser.js");
-const { classes } = require("./errors.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
 const { jobOf, memberOf, pageOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
-const { NewJob, batchOf, packed, packer, sizeOf } = require("./new_job.js");
+const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
+const bound = require("./scope.js");
 const Wait = require("./wait.js");
 
 /** Jobs of one page unless the caller says otherwise. */
 const PAGE = 100;
 
-/** How long jobs wait for a choice unless the caller says otherwise, in milliseconds. */
+/** How long jobs wait for a choice unless the caller says otherwise, and at most, in milliseconds. */
 const WITHIN = 1000;
+const MAX_WITHIN = 3_600_000;
+
+/** Jobs of a page at most, as the core has it. */
+const MAX_PAGE = 1000;
 
 class Master extends Member {
   constructor(clusterId, config) {
@@ -25,7 +30,7 @@ class Master extends Member {
     this.id = this._cluster;
     const add = (jobs, settle) => {
       const { lines, bytes } = batchOf(jobs);
-      this._native.submit(this._expect(settle), jobs.length, lines, bytes);
+      this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
     };
     this._adds = new Gather(add);
     // What is to be durable may fail after it was added, so it is not mixed with the jobs of other calls.
@@ -44,6 +49,12 @@ class Master extends Member {
     const token = super._expect(settle);
     this._keepAlive();
     return token;
+  }
+
+  _forget(token) {
+    const awaited = super._forget(token);
+    this._keepAlive();
+    return awaited;
   }
 
   _answered() {
@@ -71,15 +82,16 @@ class Master extends Member {
     } else if (typeof options === "function") {
       [options, callback] = [undefined, options];
     }
-    return settled(callback, (settle) => this._add(payload || {}, options, first(settle)), true);
+    return settled(callback, (settle) => this._add(payload || {}, options, first(settle)));
   }
 
   /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own besides; the ids come in order. */
   addJobs(payloads, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
+      const payloadsOf = listOf(payloads, "payloads");
       const pack = packer(options);
-      const items = Array.from(payloads, (payload) => pack(payload || {}));
+      const items = payloadsOf.map((payload) => pack(payload || {}));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) return settle(error);
         const to = from + items.length;
@@ -103,8 +115,9 @@ class Master extends Member {
   addMany(jobs, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
+      const jobsOf = listOf(jobs, "jobs");
       const pack = packer(options);
-      const items = Array.from(jobs, (job) => pack(job instanceof NewJob ? job : newJob(job)));
+      const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) settle(error);
         else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
@@ -131,21 +144,23 @@ class Master extends Member {
   }
 
   /**
-   * As in assemblage 0.1: deletes a job whatever its state. `callback(error, jobId, existed)`; an empty id gives `false`.
+   * As in assemblage 0.1: deletes a job whatever its state. `callback(error, jobId, existed)`; an empty id gives `false`. Only with
+   * a callback, as it was there, spaces around the id are left away.
    */
   deleteJob(jobId, callback) {
     if (typeof jobId === "function" && callback === undefined) [jobId, callback] = [undefined, jobId];
-    const id = String(jobId ?? "").trim();
     return settled(callback, (settle) => {
+      const given = nameOf(jobId ?? "", "id");
+      const id = typeof callback === "function" ? given.trim() : given;
       if (id === "") return process.nextTick(settle, null, false);
       return this._delete([id], (error, flags, _, from) => (error ? settle(error) : settle(null, id, flags[from])));
-    }, true);
+    });
   }
 
   /** Deletes many jobs; gives whether each existed. */
   deleteJobs(jobIds, callback) {
     return settled(callback, (settle) => {
-      const ids = Array.from(jobIds, (id) => String(id));
+      const ids = listOf(jobIds, "ids").map((id) => nameOf(id, "id"));
       if (ids.length === 0) return process.nextTick(settle, null, []);
       return this._delete(ids, (error, flags, _, from) => {
         if (error) settle(error);
@@ -164,9 +179,9 @@ class Master extends Member {
    */
   result(jobId, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
-    const id = String(jobId);
     return settled(callback, (settle) => {
-      const { signal, timeout } = options ?? {};
+      const id = nameOf(jobId, "id");
+      const { signal, timeout } = optionsOf(options, ["signal", "timeout"], "result");
       new Wait(this, settle, signal, timeout, `the result of job ${id}`).result(id);
     });
   }
@@ -178,7 +193,7 @@ class Master extends Member {
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const { signal, timeout, ...rest } = options ?? {};
+      const { signal, timeout, ...rest } = jobOptionsOf(options);
       const job = packed(payload, rest);
       const runs = this._before(this._runs);
       const wait = new Wait(this, settle, signal, timeout, "the result");
@@ -190,9 +205,14 @@ class Master extends Member {
   _sendRuns(runs) {
     const waiting = runs.filter(({ wait }) => !wait.over);
     if (waiting.length === 0) return;
-    const tokens = Uint32Array.from(waiting, ({ wait }) => wait.expect());
     const { lines, bytes } = batchOf(waiting.map(({ job }) => job));
-    this._native.run(tokens, lines, bytes);
+    const tokens = Uint32Array.from(waiting, ({ wait }) => wait.expect());
+    try {
+      this._native.run(tokens, lines, bytes);
+    } catch (error) {
+      for (const token of tokens) this._forget(token);
+      throw error;
+    }
   }
 
   /**
@@ -217,22 +237,25 @@ class Master extends Member {
   }
 
   _group(jobs, options) {
-    const { signal, timeout, keep = false, ...rest } = options ?? {};
-    const packedJobs = Array.from(jobs, packer({ tied: !keep, ...rest }));
+    const { signal, timeout, keep = false, ...rest } = jobOptionsOf(options);
+    if (typeof keep !== "boolean") throw invalid(`keep is ${shown(keep)}, it must be true or false`);
+    const packedJobs = listOf(jobs, "jobs").map(packer({ tied: !keep, ...rest }));
     this._before(null);
     return (tell, settle) => new Group(this, packedJobs, { signal, timeout }, tell, settle);
   }
 
   /** A job by its id, or null if there is none. */
   job(jobId, callback) {
-    return this._look(callback, (job) => job && jobOf(job), "job", String(jobId));
+    return this._look(callback, (job) => job && jobOf(job), "job", () => [nameOf(jobId, "id")]);
   }
 
   /** A page of the jobs in a state: up to `limit`, from where the page before ended. */
   jobs(state, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
-    const { after, limit = PAGE } = options ?? {};
-    return this._look(callback, pageOf, "jobs", String(state), after ?? undefined, Number(limit));
+    return this._look(callback, pageOf, "jobs", () => {
+      const { after, limit } = optionsOf(options, ["after", "limit"], "jobs");
+      return [nameOf(state, "state"), optionalName(after, "option after"), wholeOf(limit ?? PAGE, "limit", 1, MAX_PAGE)];
+    });
   }
 
   /** How many jobs wait by priority and task, and which tasks are paused. */
@@ -248,25 +271,25 @@ class Master extends Member {
   /** Workers are given no more jobs until `resume`: none of a task, or none at all. Jobs that they hold go on. */
   pause(task, callback) {
     if (typeof task === "function") [task, callback] = [undefined, task];
-    return this._ask(callback, "pause", task === undefined || task === null ? undefined : String(task));
+    return this._do(callback, "pause", () => [optionalName(task, "task")]);
   }
 
   /** Ends a pause. */
   resume(task, callback) {
     if (typeof task === "function") [task, callback] = [undefined, task];
-    return this._ask(callback, "resume", task === undefined || task === null ? undefined : String(task));
+    return this._do(callback, "resume", () => [optionalName(task, "task")]);
   }
 
   /** Runs failed jobs again, those with the ids or all, with all their retries; gives how many there were. */
   retryFailed(jobIds, callback) {
     if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
-    return this._ask(callback, "retryFailed", idsOf(jobIds));
+    return this._do(callback, "retryFailed", () => [idsOf(jobIds)]);
   }
 
   /** Forgets failed jobs, those with the ids or all; gives how many there were. */
   deleteFailed(jobIds, callback) {
     if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
-    return this._ask(callback, "deleteFailed", idsOf(jobIds));
+    return this._do(callback, "deleteFailed", () => [idsOf(jobIds)]);
   }
 
   /**
@@ -277,14 +300,9 @@ class Master extends Member {
   choose(choose, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return this._choosing(callback, () => {
-      const { within = WITHIN, tasks } = options ?? {};
-      if (typeof choose !== "function") {
-        throw new classes.InvalidArgumentError("choose needs a function that chooses a worker for a job");
-      }
-      if (!(within >= 0)) {
-        throw new classes.InvalidArgumentError(`within is ${String(within)}, it must be a number of milliseconds`);
-      }
-      return this._chooser.start(choose, Number(within), tasksOf(tasks));
+      const { within, tasks } = optionsOf(options, ["within", "tasks"], "choose");
+      const chosen = bound(functionOf(choose, "what chooses a worker for a job"), "choose");
+      return this._chooser.start(chosen, millisecondsOf(within ?? WITHIN, "within", 0, MAX_WITHIN), tasksOf(tasks));
     });
   }
 
@@ -300,10 +318,15 @@ class Master extends Member {
     });
   }
 
-  /** As `_ask`, with the answer read. */
-  _look(callback, read, method, ...args) {
+  /** As `_ask`, with arguments that are read when its outcome has somebody to go to. */
+  _do(callback, method, args) {
+    return settled(callback, (settle) => this._native_(method, settle, ...args()));
+  }
+
+  /** The same, with the answer read. */
+  _look(callback, read, method, args = () => []) {
     return settled(callback, (settle) => {
-      this._native_(method, (error, value) => (error ? settle(error) : settle(null, read(value))), ...args);
+      this._native_(method, (error, value) => (error ? settle(error) : settle(null, read(value))), ...args());
     });
   }
 
@@ -338,13 +361,24 @@ if (Symbol.asyncDispose) {
 }
 
 /** A job of `addMany`. */
-function newJob({ payload, ...options }) {
+function newJob(job) {
+  if (typeof job !== "object" || job === null || Array.isArray(job)) {
+    throw invalid(`a job is ${shown(job)}, it must be { payload, ...options } or a NewJob; addJobs takes payloads`);
+  }
+  const { payload, ...options } = job;
   return new NewJob(payload, options);
+}
+
+/** Options of a job and of the wait for it; which are known is checked with the job. */
+function jobOptionsOf(options) {
+  if (options === undefined || options === null) return {};
+  if (typeof options === "object" && !Array.isArray(options)) return options;
+  throw invalid(`the options are ${shown(options)}, they must be an object`);
 }
 
 /** Ids of jobs, or undefined for all. */
 function idsOf(jobIds) {
-  return jobIds === undefined || jobIds === null ? undefined : Array.from(typeof jobIds === "string" ? [jobIds] : jobIds, String);
+  return jobIds === undefined || jobIds === null ? undefined : namesOf(jobIds, "id", "ids");
 }
 
 /** Reads the only id of a call out of those of its batch. */

@@ -3,9 +3,10 @@
 
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
-const { classes, errorOf } = require("./errors.js");
+const { invalid, nameOf, shown } = require("./check.js");
+const { errorOf } = require("./errors.js");
 const Exit = require("./exit.js");
-const { HEARD, readMessage, recipientsOf, sending, wholeOf } = require("./messages.js");
+const { HEARD, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
 const { Code, jsonOf } = require("./wire.js");
@@ -15,8 +16,10 @@ class Member extends Channel {
     super();
     const options = memberOptions(clusterId, config);
     this.type = type;
+    /** As it was given. */
     this.config = config ?? {};
-    this.redisClient = this.config.client;
+    this._config = options.config;
+    this.redisClient = this._config.client;
     this.prefix = options.prefix;
     this.db = options.db;
     this.expireDelay = options.expireDelay;
@@ -28,9 +31,6 @@ class Member extends Channel {
     this._exit = null;
 
     this._check([]);
-    for (const name of options.unknown) {
-      process.emitWarning(`assemblage ignores the unknown option ${name}`, { type: "AssemblageWarning" });
-    }
   }
 
   /** Throws if the options, and these besides, are not usable. */
@@ -100,12 +100,12 @@ class Member extends Channel {
 
   /** Says under a name that this member is so far, to all that wait for it. */
   confirm(name, callback) {
-    return this._ask(callback, "confirm", String(name));
+    return settled(callback, (settle) => this._native_("confirm", settle, nameOf(name, "name")));
   }
 
   /** Waits until so many distinct members have confirmed a name, from now on; gives them in the order in which they did. */
   confirmations(count, name, callback) {
-    return settled(callback, (settle) => this._native_("confirmations", settle, wholeOf("count", count), String(name)));
+    return settled(callback, (settle) => this._native_("confirmations", settle, countOf(count), nameOf(name, "name")));
   }
 
   /** What this member says of itself to all that ask who is there: JSON of at most 4 KiB. */
@@ -116,10 +116,6 @@ class Member extends Channel {
   on(event, listener) {
     super.on(event, listener);
     return this._hear(event);
-  }
-
-  addListener(event, listener) {
-    return this.on(event, listener);
   }
 
   prependListener(event, listener) {
@@ -186,7 +182,7 @@ function taskSettings(tasks) {
 
 function exitCodeOf(code) {
   if (Number.isInteger(code) && code === (code | 0)) return code;
-  throw new classes.InvalidArgumentError(`the exit code is ${String(code)}, it must be a whole number of 32 bits`);
+  throw invalid(`the exit code is ${shown(code)}, it must be a whole number of 32 bits`);
 }
 
 module.exports = Member;

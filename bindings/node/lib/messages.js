@@ -1,14 +1,18 @@
 "use strict";
 // Messages between members: what programs give and hear of them.
 
+const { invalid, millisecondsOf, nameOf, optionsOf, wholeOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
-const { Code, bytesOf, jsonOf, parsed } = require("./wire.js");
+const { Code, contentOf, parsed } = require("./wire.js");
 
 /** The events that a member asks for when it has its first listener of them. */
 const HEARD = Object.freeze(["message", "kill", "member"]);
 
-/** Numbers of processes, and counts of members, are below this. */
-const MAX_NUMBER = 2 ** 32;
+/** Numbers of processes, and counts of members, go up to this. */
+const MAX_NUMBER = 2 ** 32 - 1;
+
+/** The longest wait, in milliseconds. */
+const MAX_LIMIT = 365 * 86_400_000;
 
 /** What a sender waits for. */
 const Wants = Object.freeze({ NOTHING: 0, ACKNOWLEDGED: 1, REQUEST: 2 });
@@ -33,8 +37,8 @@ class Message {
 
   /** Replies, to be sent soon; the first reply counts. False if the member is closed, as it can be before its last messages are told. */
   reply(payload) {
-    if (this.#request === undefined) throw new classes.InvalidArgumentError("nobody waits for a reply to this message");
-    const failure = this.#request.reply(contentOf(payload, "reply"));
+    if (this.#request === undefined) throw invalid("nobody waits for a reply to this message");
+    const failure = this.#request.reply(messageOf(payload, "reply"));
     if (!failure) return true;
     const error = errorOf(failure.number, failure.message);
     if (error instanceof classes.ClosedError) return false;
@@ -44,36 +48,36 @@ class Message {
 
 /** A message to send, as the native side takes it. */
 function sending(to, payload, options) {
-  const { acknowledged, request, toSelf = false } = options ?? {};
+  const { acknowledged, request, toSelf = false } = optionsOf(options, ["acknowledged", "request", "toSelf"], "send");
   const limits = { acknowledged: limitOf("acknowledged", acknowledged), request: limitOf("request", request) };
   const wants = limits.request !== undefined ? Wants.REQUEST : limits.acknowledged !== undefined ? Wants.ACKNOWLEDGED : Wants.NOTHING;
-  return [recipientsOf(to), contentOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
+  return [recipientsOf(to), messageOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
 }
 
 /** Who is meant: a kind and its names. */
 function recipientsOf(to) {
   if (to === "all") return ["all"];
-  const [kind, ...more] = ["group", "name", "member", "pid"].filter((each) => to?.[each] !== undefined && to[each] !== null);
-  if (kind === undefined || more.length > 0) {
-    throw new classes.InvalidArgumentError('a message is for "all", { group }, { name }, { pid, host } or { member }, one of them');
+  const object = typeof to === "object" && to !== null;
+  const [kind, ...more] = object ? ["group", "name", "member", "pid"].filter((each) => to[each] !== undefined && to[each] !== null) : [];
+  const unknown = object && Object.keys(to).find((each) => !["group", "name", "member", "pid", "host"].includes(each));
+  if (kind === undefined || more.length > 0 || unknown) {
+    throw invalid('a message is for "all", { group }, { name }, { pid, host } or { member }, one of them');
   }
-  return kind === "pid" ? [kind, String(wholeOf("pid", to.pid)), String(to.host ?? "")] : [kind, String(to[kind])];
+  return kind === "pid" ? [kind, String(wholeOf(to.pid, "pid", 0, MAX_NUMBER)), nameOf(to.host ?? "", "host")] : [kind, nameOf(to[kind], kind)];
 }
 
 function limitOf(name, limit) {
-  if (limit === undefined || limit === null) return undefined;
-  if (limit >= 0) return Number(limit);
-  throw new classes.InvalidArgumentError(`${name} is ${String(limit)}, it must be a number of milliseconds`);
+  return limit === undefined || limit === null ? undefined : millisecondsOf(limit, name, 1, MAX_LIMIT);
 }
 
-function wholeOf(name, number) {
-  if (Number.isInteger(number) && number >= 0 && number < MAX_NUMBER) return number;
-  throw new classes.InvalidArgumentError(`${name} is ${String(number)}, it must be a whole number`);
+/** Nothing is sent as `null`. */
+function messageOf(payload, what) {
+  return contentOf(payload === undefined ? null : payload, what);
 }
 
-/** Bytes as they are, all else as JSON; nothing as `null`. */
-function contentOf(payload, what) {
-  return bytesOf(payload) ?? jsonOf(payload === undefined ? null : payload, what);
+/** How many members are waited for. */
+function countOf(count) {
+  return wholeOf(count, "count", 0, MAX_NUMBER);
 }
 
 /** A message that comes out. */
@@ -93,4 +97,4 @@ function readReceipt(length, incoming) {
   return { recipients, dropped, replies: replies.map(replyOf), missing };
 }
 
-module.exports = { HEARD, readMessage, readReceipt, recipientsOf, sending, wholeOf };
+module.exports = { HEARD, countOf, readMessage, readReceipt, recipientsOf, sending };

@@ -1,9 +1,14 @@
 "use strict";
 // Jobs to add: their payloads and options, and how they travel to the core.
 
-const { classes } = require("./errors.js");
+const { types } = require("node:util");
+const { invalid, nameOf, shown } = require("./check.js");
 const { append } = require("./options.js");
-const { Outgoing, bytesOf, jsonOf } = require("./wire.js");
+const { attempt } = require("./text.js");
+const { Outgoing, contentOf } = require("./wire.js");
+
+/** Marks the class below in every copy of this package. */
+const NEW_JOB = Symbol.for("libswarm.NewJob");
 
 /** A job with options of its own, wherever payloads are taken. */
 class NewJob {
@@ -11,6 +16,15 @@ class NewJob {
     this.payload = payload;
     this.options = options;
   }
+
+  get [NEW_JOB]() {
+    return true;
+  }
+}
+
+/** Whether a payload is a job with options; a payload may throw when it is asked. */
+function isNewJob(payload) {
+  return typeof payload === "object" && payload !== null && attempt(() => payload[NEW_JOB] === true) === true;
 }
 
 /** Options that the core reads as they are. */
@@ -26,6 +40,7 @@ const known = new Set([...passed, ...Object.keys(parts), "headers"]);
 
 /** The options of a job as the flat list of names and values that the core takes; bounds and meanings are the core's. */
 function settingsOf(options) {
+  checkObject(options);
   for (const name of Object.keys(options)) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; docs/jobs.md lists the options`);
   }
@@ -34,27 +49,28 @@ function settingsOf(options) {
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
     throw invalid("`delay` and `runAt` both say when the job may start; give one of them");
   }
-  append(settings, runAt instanceof Date ? { ...options, runAt: runAt.getTime() } : options, passed);
-  if (timeouts) appendParts(settings, "timeouts", timeouts);
+  append(settings, types.isDate(runAt) ? { ...options, runAt: runAt.getTime() } : options, passed);
+  if (timeouts !== undefined && timeouts !== null) appendParts(settings, "timeouts", timeouts);
   // A number is a fixed pause.
   if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
+  if (headers !== undefined && headers !== null && typeof headers !== "object") throw invalid(`headers is ${shown(headers)}, it must be an object`);
   for (const [name, value] of Object.entries(headers ?? {})) {
     if (name === "" || name.includes("=")) throw invalid(`the header \`${name}\` has a name that is empty or contains =`);
-    settings.push("header", `${name}=${value}`);
+    settings.push("header", `${nameOf(name, "name of the header")}=${nameOf(value, `header ${name}`)}`);
   }
   return settings;
 }
 
-function appendParts(settings, option, values) {
-  if (typeof values !== "object") throw invalid(`${option} is ${String(values)}, it must be an object`);
-  for (const [name, value] of Object.entries(values)) {
-    if (!Object.hasOwn(parts[option], name)) throw invalid(`${option} has the unknown part \`${name}\``);
-    if (value !== undefined && value !== null) settings.push(parts[option][name], String(value));
-  }
+function checkObject(options) {
+  if (typeof options !== "object" || Array.isArray(options)) throw invalid(`the options of a job are ${shown(options)}, they must be an object`);
 }
 
-function invalid(message) {
-  return new classes.InvalidArgumentError(message);
+function appendParts(settings, option, values) {
+  if (typeof values !== "object" || Array.isArray(values)) throw invalid(`${option} is ${shown(values)}, it must be an object`);
+  for (const [name, value] of Object.entries(values)) {
+    if (!Object.hasOwn(parts[option], name)) throw invalid(`${option} has the unknown part \`${name}\``);
+    if (value !== undefined && value !== null) settings.push(parts[option][name], nameOf(value, `${option}.${name}`));
+  }
 }
 
 /** The line of the batch that sets options, or undefined if none is set. */
@@ -68,13 +84,14 @@ function optionsLine(options) {
  * set. A payload that is undefined becomes `{}`. `line` is that of the options.
  */
 function packed(payload, options, line = optionsLine(options)) {
-  if (payload instanceof NewJob) {
+  if (isNewJob(payload)) {
+    checkObject(payload.options ?? {});
     options = { ...options, ...payload.options };
     payload = payload.payload;
     line = optionsLine(options);
   }
   if (payload === undefined) payload = {};
-  const content = bytesOf(payload) ?? jsonOf(payload, "payload");
+  const content = contentOf(payload, "payload");
   return line === undefined && typeof content === "string" ? content : { content, options: line, durable: isDurable(options) };
 }
 
@@ -112,4 +129,4 @@ function batchOf(jobs) {
   return { lines: batch.text, bytes: batch.allBytes };
 }
 
-module.exports = { NewJob, appendParts, batchOf, packed, packer, sizeOf };
+module.exports = { NewJob, isNewJob, appendParts, batchOf, packed, packer, sizeOf };

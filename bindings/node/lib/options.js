@@ -2,6 +2,7 @@
 // Options as users give them, as the list of names and values that the core takes. Names and units are converted here;
 // bounds and meanings are the core's.
 
+const { invalid, nameOf, namesOf, shown } = require("./check.js");
 const readClient = require("./client.js");
 
 /** Every option that is passed on, by its name in JavaScript. */
@@ -14,6 +15,14 @@ const passed = [
 
 /** Options that are read here. */
 const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots"]);
+
+/** Options that may be arrays. */
+const lists = new Set(["sentinels", "nodes", "cpus"]);
+
+/** Options that are true or false. Elsewhere that is surely a mistake. */
+const booleans = new Set(["tls", "tlsVerify", "sacred", "rebalance", "rejoin", "result", "tied", "forward", "lines", "respawn"]);
+
+const secrets = new Set(["url", "password", "sentinelPassword"]);
 
 /** The lease of assemblage 0.1, kept for programs that set none. */
 const DEFAULT_EXPIRE_DELAY = 60000;
@@ -30,7 +39,16 @@ const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowe
 function textOf(name, value) {
   if (value === undefined || value === null) return undefined;
   if (name === "slots" && value === Infinity) return undefined;
-  return Array.isArray(value) ? value.join(",") : String(value);
+  if (Array.isArray(value) && lists.has(name)) return value.map((each) => nameOf(each, `option ${name}`)).join(",");
+  if (name === "url" && value instanceof URL) return value.href;
+  if (typeof value === "boolean" && booleans.has(name)) return String(value);
+  return secrets.has(name) ? secretOf(name, value) : nameOf(value, `option ${name}`);
+}
+
+/** Never shown. */
+function secretOf(name, value) {
+  if (typeof value !== "string" || !value.isWellFormed()) throw invalid(`the option ${name} must be a string without halves of surrogate pairs`);
+  return value;
 }
 
 /** Appends the options of `object` to `settings`, their names converted. */
@@ -42,10 +60,10 @@ function append(settings, object, names) {
 }
 
 /** What `createMaster(clusterId, config)` and `createWorker(clusterId, config)` mean. */
-function memberOptions(clusterId, config) {
-  config = config ?? {};
-  const cluster = String(clusterId || "").trim();
-  const prefix = String(config.prefix || cluster).trim();
+function memberOptions(clusterId, given) {
+  const config = configOf(given);
+  const cluster = nameOf(clusterId || "", "id of the cluster").trim();
+  const prefix = nameOf(config.prefix || cluster, "option prefix").trim();
   const expireDelay = Number(config.expireDelay) || DEFAULT_EXPIRE_DELAY;
   const address = config.client ? readClient(config.client) : {};
   const db = config.db === undefined || config.db === null ? undefined : Math.abs(Number(config.db) || 0) % 16;
@@ -56,19 +74,37 @@ function memberOptions(clusterId, config) {
   if (db !== undefined) settings.push("db", String(db));
   if (config.prioritySlots) settings.push("priority_slots", slotsOf(config.prioritySlots));
 
-  const unknown = Object.keys(config).filter((name) => !own.has(name) && !passed.includes(name));
-  return { cluster, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks), unknown };
+  return { cluster, config, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks) };
+}
+
+/** Options as an object; a text or a URL says where Redis is. */
+function configOf(config) {
+  if (config === undefined || config === null) return {};
+  if (typeof config === "string" || config instanceof URL) return { url: config };
+  if (typeof config !== "object" || Array.isArray(config)) throw invalid(`the options are ${shown(config)}, they must be an object or a URL`);
+  for (const name of Object.keys(config)) {
+    if (!own.has(name) && !passed.includes(name)) throw invalid(`unknown option \`${name}\`${like(name)}; the README of assemblage lists the options`);
+  }
+  return config;
+}
+
+/** The option that may have been meant. */
+function like(name) {
+  const plain = (text) => text.replace(/[-_]/g, "").toLowerCase();
+  const meant = [...own, ...passed].find((known) => plain(known) === plain(name));
+  return meant === undefined ? "" : `, did you mean \`${meant}\``;
 }
 
 /** Guaranteed slots by priority, as an object or a Map, in the core's form. */
 function slotsOf(slots) {
+  if (typeof slots !== "object" || Array.isArray(slots)) throw invalid(`prioritySlots is ${shown(slots)}, it must be an object or a Map`);
   const pairs = slots instanceof Map ? [...slots] : Object.entries(slots);
-  return pairs.map(([priority, count]) => `${priority}:${count}`).join(",");
+  return pairs.map(([priority, count]) => `${nameOf(priority, "priority")}:${nameOf(count, "number of slots")}`).join(",");
 }
 
 /** The option `tasks`: names in an array, or a single one. */
 function tasksOf(tasks) {
-  return tasks === undefined || tasks === null ? [] : Array.from(typeof tasks === "string" ? [tasks] : tasks, String);
+  return tasks === undefined || tasks === null ? [] : namesOf(tasks, "task", "tasks");
 }
 
 module.exports = { append, memberOptions, tasksOf };

@@ -3,7 +3,7 @@
 
 const { isMainThread } = require("node:worker_threads");
 const { emit } = require("./callbacks.js");
-const { classes } = require("./errors.js");
+const { invalid } = require("./check.js");
 
 /** What each is for. */
 const actions = { SIGHUP: (supervisor) => supervisor.reload(ignore), SIGTERM: stop, SIGINT: stop };
@@ -15,7 +15,7 @@ let listens = false;
 
 /** Has `supervisor` hear them, until it is removed. From then on they end this process no more. */
 function add(supervisor) {
-  if (!isMainThread) throw new classes.InvalidArgumentError("handleSignals() is for the main thread, the only one that hears signals");
+  if (!isMainThread) throw invalid("handleSignals() is for the main thread, the only one that hears signals");
   supervisors.add(supervisor);
   if (listens) return;
   listens = true;

@@ -4,7 +4,8 @@
 const os = require("node:os");
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
-const { classes, errorOf } = require("./errors.js");
+const { invalid, nameOf, optionsOf, shown, wholeOf } = require("./check.js");
+const { errorOf } = require("./errors.js");
 const native = require("./native.js");
 const { append } = require("./options.js");
 const { appendParts } = require("./new_job.js");
@@ -15,6 +16,9 @@ const { Code } = require("./wire.js");
 const passed = ["grace", "healthy", "maxRespawns", "respawnWindow", "forward", "lines", "lineBuffer"];
 const passedOfPrograms = ["name", "count", "respawn", "ready", "readyTimeout", "cpus"];
 
+/** Ids of processes go up to this. */
+const MAX_ID = 2 ** 32 - 1;
+
 const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
 
 class Supervisor extends Channel {
@@ -24,8 +28,8 @@ class Supervisor extends Channel {
     this._spawned = false;
     this._stopped = false;
     this._keptAlive = false;
-    const settings = settingsOf(options ?? {});
-    if (!native.openSupervisor) throw new classes.InvalidArgumentError(`there are no supervisors on ${process.platform}`);
+    const settings = settingsOf(optionsOf(options, [...passed, "backoff"], "a supervisor"));
+    if (!native.openSupervisor) throw invalid(`there are no supervisors on ${process.platform}`);
     this._open((wake) => native.openSupervisor(settings, wake));
     this._native.keepAlive(false);
   }
@@ -39,19 +43,20 @@ class Supervisor extends Channel {
     if (typeof options === "function") [options, callback] = [undefined, options];
     if (args && !Array.isArray(args) && options === undefined) [args, options] = [undefined, args];
     return settled(callback, (settle) => {
-      if (typeof command !== "string") throw invalid(`the command is ${String(command)}, it must be a string`);
-      if (args && !Array.isArray(args)) throw invalid(`the arguments are ${String(args)}, they must be an array`);
+      if (typeof command !== "string") throw invalid(`the command is ${shown(command)}, it must be a string`);
+      if (args !== undefined && args !== null && !Array.isArray(args)) throw invalid(`the arguments are ${shown(args)}, they must be an array`);
       const done = (error, ids) => {
         if (!error) this._spawned = true;
         settle(error, ids);
       };
-      this._native_("spawn", done, command, programOf(args ?? [], options ?? {}), envOf(options?.env));
+      const known = optionsOf(options, [...passedOfPrograms, "cwd", "env"], "a program");
+      this._native_("spawn", done, nameOf(command, "command"), programOf(args ?? [], known), envOf(known.env));
     });
   }
 
   /** Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. */
   kill(id, callback) {
-    return this._ask(callback, "kill", Number(id));
+    return settled(callback, (settle) => this._native_("kill", settle, wholeOf(id, "the id of a process", 0, MAX_ID)));
   }
 
   /** Replaces all processes, one after another, each once the new one is ready. Ends at the first that fails. */
@@ -135,7 +140,6 @@ if (Symbol.asyncDispose) {
 }
 
 function settingsOf({ backoff, ...options }) {
-  refuseUnknown(options, passed, "a supervisor");
   const settings = [];
   append(settings, options, passed);
   // A number is a fixed pause.
@@ -145,27 +149,20 @@ function settingsOf({ backoff, ...options }) {
 }
 
 function programOf(args, { cwd, env, ...options }) {
-  refuseUnknown(options, passedOfPrograms, "a program");
-  const settings = args.flatMap((arg) => ["arg", String(arg)]);
+  const settings = args.flatMap((arg) => ["arg", typeof arg === "boolean" ? String(arg) : nameOf(arg, "argument")]);
   append(settings, options, passedOfPrograms);
-  if (cwd !== undefined && cwd !== null) settings.push("dir", String(cwd));
+  if (cwd !== undefined && cwd !== null) settings.push("dir", nameOf(cwd, "option cwd"));
   return settings;
 }
 
 /** Names and values in turn; what is undefined is left out, as in child_process. */
 function envOf(env) {
   if (env === undefined || env === null) return [];
-  if (typeof env !== "object") throw invalid(`env is ${String(env)}, it must be an object`);
-  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
-}
-
-function refuseUnknown(options, known, what) {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw invalid(`unknown option \`${unknown}\` of ${what}; the README lists the options`);
-}
-
-function invalid(message) {
-  return new classes.InvalidArgumentError(message);
+  if (typeof env !== "object" || Array.isArray(env)) throw invalid(`env is ${shown(env)}, it must be an object`);
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    return [nameOf(name, "name of a variable"), typeof value === "boolean" ? String(value) : nameOf(value, `variable ${name}`)];
+  });
 }
 
 module.exports = Supervisor;

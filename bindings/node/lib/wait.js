@@ -1,6 +1,7 @@
 "use strict";
 // A wait for a result, which ends once: by the result, by its signal or by its time limit.
 
+const { invalid, shown } = require("./check.js");
 const { classes } = require("./errors.js");
 
 /** The longest timer of Node, in milliseconds; a longer limit is none. */
@@ -14,8 +15,11 @@ class Wait {
   constructor(master, settle, signal, limit, what) {
     signal ??= undefined;
     limit ??= undefined;
-    if (limit !== undefined && !(limit > 0)) {
-      throw new classes.InvalidArgumentError(`the time limit is ${limit}, it must be a positive number of milliseconds`);
+    if (limit !== undefined && !(typeof limit === "number" && limit > 0)) {
+      throw invalid(`the time limit is ${shown(limit)}, it must be a positive number of milliseconds`);
+    }
+    if (signal !== undefined && !(typeof signal === "object" && typeof signal.addEventListener === "function" && typeof signal.aborted === "boolean")) {
+      throw invalid(`the signal is ${shown(signal)}, it must be an AbortSignal`);
     }
     this.master = master;
     this.settle = settle;
@@ -57,10 +61,7 @@ class Wait {
   /** No answer is awaited any more. */
   giveUp() {
     const { master, token } = this;
-    if (master._calls.delete(token)) {
-      master._native?.cancel(token);
-      master._keepAlive();
-    }
+    if (master._forget(token)) master._native?.cancel(token);
   }
 
   cancelled() {

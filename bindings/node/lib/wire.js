@@ -2,7 +2,9 @@
 // The formats in which batches cross between JavaScript and the native addon; the other half is in src/batch.rs and
 // src/outgoing.rs.
 
-const { classes } = require("./errors.js");
+const { types } = require("node:util");
+const { invalid } = require("./check.js");
+const { textOf } = require("./text.js");
 
 /** First number of a row that comes out. */
 const Code = Object.freeze({
@@ -50,12 +52,19 @@ const Finish = Object.freeze({
 /** Numbers per row of finishes: fence, kind, token (0: no answer wanted). */
 const FINISH_COLUMNS = 3;
 
+/** Finishes that have a line of text; that of bytes is their length. */
+const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_FOR_GOOD]);
+
 const NO_BYTES = Buffer.alloc(0);
 
 /** A copy of what `value` holds if it is bytes, else undefined. */
-function bytesOf(value) {
-  if (ArrayBuffer.isView(value)) return Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return Buffer.from(Buffer.from(value));
+function bytesOf(value, what) {
+  try {
+    if (ArrayBuffer.isView(value)) return Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+    if (types.isAnyArrayBuffer(value)) return Buffer.from(Buffer.from(value));
+  } catch (cause) {
+    throw invalid(`the bytes of the ${what} cannot be read: ${textOf(cause)}`, cause);
+  }
   return undefined;
 }
 
@@ -65,12 +74,15 @@ function jsonOf(value, what) {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw new classes.InvalidArgumentError(`the ${what} cannot be written as JSON: ${cause.message}`, { cause });
+    throw invalid(`the ${what} cannot be written as JSON: ${textOf(cause)}`, cause);
   }
-  if (text === undefined) {
-    throw new classes.InvalidArgumentError(`the ${what} cannot be written as JSON: it is a ${typeof value}`);
-  }
+  if (typeof text !== "string") throw invalid(`the ${what} cannot be written as JSON: it is a ${typeof value}`);
   return text;
+}
+
+/** Bytes as they are, all else as JSON text. */
+function contentOf(value, what) {
+  return bytesOf(value, what) ?? jsonOf(value, what);
 }
 
 /** A value of a program in any language, which may have called something JSON that is not. */
@@ -152,4 +164,4 @@ class Incoming {
   }
 }
 
-module.exports = { Code, COLUMNS, Finish, FINISH_COLUMNS, Incoming, Outgoing, bytesOf, jsonOf, parsed };
+module.exports = { Code, COLUMNS, Finish, FINISH_COLUMNS, WITH_LINE, Incoming, Outgoing, contentOf, jsonOf, parsed };

@@ -3,17 +3,23 @@
 
 const { randomBytes } = require("node:crypto");
 const { call, emit, settled } = require("./callbacks.js");
+const { invalid, millisecondsOf, nameOf, optionsOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
+const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
 const Handlers = require("./handlers.js");
 const { Job, TERMINATED } = require("./job.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { tasksOf } = require("./options.js");
-const { Code, Finish, bytesOf, jsonOf } = require("./wire.js");
+const { textOf } = require("./text.js");
+const { Code, Finish, contentOf } = require("./wire.js");
 
 /** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
 const DEFAULT_GRACE = 5000;
+
+/** The longest grace, in milliseconds: a day. */
+const MAX_GRACE = 86_400_000;
 
 class Worker extends Member {
   constructor(clusterId, config) {
@@ -21,12 +27,15 @@ class Worker extends Member {
     this.assemblageId = this._cluster;
     this.id = randomBytes(10).toString("hex");
     this.running = true;
-    this._settings.push("requeue", this.config.requeue ?? "back");
+    this._settings.push("requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
     this._held = new Map();
     this._jobs = null;
     this._handlers = new Handlers(this);
     this._tasks = this._wantedTasks;
-    this._finishes = new Finishes((rows, text, bytes) => this._sendFinishes(rows, text, bytes));
+    this._finishes = new Finishes(
+      (rows, text, bytes) => this._sendFinishes(rows, text, bytes),
+      (job, kind, token, error) => this._refused(job, kind, token, error),
+    );
     this._closeTold = false;
 
     this._check([]);
@@ -64,9 +73,10 @@ class Worker extends Member {
    * An object has a handler for each task, and the worker then takes only those tasks, and all else if it has a plain
    * handler too. `slots` limits how many run at once; it can be set here only in the turn in which the worker was made.
    */
-  process(handlers, { slots } = {}) {
+  process(handlers, options) {
+    const { slots } = optionsOf(options, ["slots"], "process");
     const entries = this._handlers.check(handlers);
-    const settings = slots === undefined ? [] : this._slots(slots);
+    const settings = slots === undefined || slots === null ? [] : this._slots(slots);
     this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
     this._settings.push(...settings);
     this._handlers.add(entries);
@@ -91,16 +101,16 @@ class Worker extends Member {
 
   _slots(slots) {
     if (this._native !== null) {
-      throw new classes.InvalidArgumentError("slots came too late: give them to createWorker, or call process right after it");
+      throw invalid("slots came too late: give them to createWorker, or call process right after it");
     }
-    return slots === Infinity ? [] : ["slots", String(slots)];
+    return slots === Infinity ? [] : ["slots", nameOf(slots, "option slots")];
   }
 
   /** Queues the deletion of any job of the cluster. `callback(error, existed)` */
   queueDeleteJob(jobId, callback) {
     return settled(callback, (settle) => {
-      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), String(jobId));
-    }, true);
+      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), nameOf(jobId, "id"));
+    });
   }
 
   /** Takes no new jobs and waits until those held are finished. */
@@ -120,6 +130,12 @@ class Worker extends Member {
       call(callback, error);
       return undefined;
     }
+    let grace;
+    try {
+      grace = millisecondsOf(optionsOf(options, ["grace"], "terminate").grace ?? DEFAULT_GRACE, "grace", 0, MAX_GRACE);
+    } catch (error) {
+      return settled(callback, (settle) => process.nextTick(settle, error));
+    }
     const started = this._native !== null;
     this._closing = true;
     this.running = false;
@@ -132,9 +148,9 @@ class Worker extends Member {
         this._release();
         settle(error);
       };
-      if (started) this._native_("terminate", end, options?.grace ?? DEFAULT_GRACE);
+      if (started) this._native_("terminate", end, grace);
       else process.nextTick(end, null);
-    }, true);
+    });
   }
 
   _leave() {
@@ -193,7 +209,7 @@ class Worker extends Member {
       if (job._running || !this._held.has(fence)) return;
       this._held.delete(fence);
     }
-    this._finishes.push(fence, Finish.STOPPED, undefined, 0);
+    this._finishes.push(fence, Finish.STOPPED, undefined, 0, job);
   }
 
   /** Tells a job to stop, and no longer lists it. */
@@ -208,9 +224,9 @@ class Worker extends Member {
 
   _complete(job, result, callback) {
     return settled(callback, (settle) => {
-      const bytes = bytesOf(result);
-      const kind = bytes ? Finish.COMPLETE_BYTES : result === undefined ? Finish.COMPLETE : Finish.COMPLETE_JSON;
-      this._end(job, kind, bytes ?? (result === undefined ? undefined : jsonOf(result, "result")), settle);
+      const content = result === undefined ? undefined : contentOf(result, "result");
+      const kind = content === undefined ? Finish.COMPLETE : typeof content === "string" ? Finish.COMPLETE_JSON : Finish.COMPLETE_BYTES;
+      this._end(job, kind, content, settle);
     });
   }
 
@@ -233,12 +249,12 @@ class Worker extends Member {
     const token = settle === undefined ? 0 : this._expect((error) => this._ended(job, error, settle));
     this._held.delete(job.fence);
     this._unlist(job);
-    this._finishes.push(job.fence, kind, content, token);
+    this._finishes.push(job.fence, kind, content, token, job);
   }
 
   _ended(job, error, settle) {
     // A refused result leaves the job with its worker.
-    if (error instanceof classes.TooLargeError && !job.cancelled) {
+    if ((error instanceof classes.TooLargeError || error?.refused) && !job.cancelled) {
       this._held.set(job.fence, job);
       if (this._jobs !== null) this._jobs[job.id] = job;
     }
@@ -247,7 +263,21 @@ class Worker extends Member {
 
   _sendFinishes(rows, text, bytes) {
     const failure = this._native?.finish(rows, text, bytes);
-    if (failure) this._complain(errorOf(failure.number, failure.message));
+    if (failure) throw errorOf(failure.number, failure.message);
+  }
+
+  /** The native side cannot take a finish: the call hears it and the job stays here, or else this attempt of the job has failed. */
+  _refused(job, kind, token, cause) {
+    const error = Object.assign(new classes.InternalError(`the end of the job cannot be told: ${textOf(cause)}`, { cause }), { refused: true });
+    const settle = this._calls.get(token);
+    this._calls.delete(token);
+    if (settle !== undefined) return settle(error);
+    if (job !== undefined && kind !== Finish.FAIL && kind !== Finish.STOPPED && kind !== Finish.RELEASE) {
+      const { kind: failed, content } = failureOf(error);
+      return this._finishes.push(job.fence, failed, content, 0, job);
+    }
+    if (job !== undefined && !job.cancelled) this._held.set(job.fence, job);
+    return this._complain(error);
   }
 
   _closed(error) {
@@ -258,7 +288,7 @@ class Worker extends Member {
     lost.cause = error;
     this._complain(lost);
     // Without the option rejoin nothing more comes.
-    if (String(this.config.rejoin) === "false" && !this._closing) {
+    if (String(this._config.rejoin) === "false" && !this._closing) {
       this._closing = true;
       this._release();
     }
@@ -277,7 +307,7 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A promise at which nobody may be looking, as in `settled`. */
+/** A promise at which nobody may be looking: that a worker is stopped already is no reason to end the process. */
 function quietly(promise) {
   promise.catch(() => {});
   return promise;

@@ -29,9 +29,14 @@ impl<'a> Lines<'a> {
         self.line().ok_or_else(|| damaged("it has too few lines"))
     }
 
-    /// A line of JSON.
-    fn value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Error> {
-        serde_json::from_str(self.expect_line()?).map_err(|e| damaged(&e.to_string()))
+    /// The text and the traceback of a failure, and for a retry the pause before it in milliseconds. A line that is not readable fails its job
+    /// with that line: it never harms another.
+    fn failure(&mut self) -> Result<(JobError, Option<f64>), Error> {
+        let line = self.expect_line()?;
+        let read = serde_json::from_str::<(String, String, f64)>(line).map(|(text, traceback, pause)| (text, traceback, Some(pause)));
+        let read = read.or_else(|_| serde_json::from_str(line).map(|(text, traceback)| (text, traceback, None)));
+        let (text, traceback, pause) = read.unwrap_or_else(|_| (line.to_owned(), String::new(), None));
+        Ok((JobError::new(text, traceback), pause))
     }
 
     fn bytes(&mut self, length: &str) -> Result<Payload, Error> {
@@ -80,21 +85,12 @@ pub fn all(jobs: Vec<Result<NewJob, Error>>) -> Result<Vec<NewJob>, Error> {
 }
 
 fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
-    let pairs: Vec<String> = serde_json::from_str(options).map_err(|e| damaged(&e.to_string()))?;
+    let pairs: Vec<String> = serde_json::from_str(options)
+        .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("the options of a job cannot be read: {e}")))?;
     for pair in pairs.as_chunks::<2>().0 {
         job.set(&pair[0], &pair[1])?;
     }
     Ok(job)
-}
-
-/// Why an attempt failed: message and traceback.
-#[derive(serde::Deserialize)]
-struct Failure(String, String);
-
-impl From<Failure> for JobError {
-    fn from(Failure(message, traceback): Failure) -> Self {
-        JobError { message, traceback }
-    }
 }
 
 /// A row of a batch of finishes: fence, kind, token (0: no answer wanted).
@@ -109,15 +105,17 @@ pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finis
             0 => Finish::Complete(Payload::raw_json("null")),
             1 => Finish::Complete(Payload::raw_json(lines.expect_line()?)),
             2 => Finish::Complete(lines.expect_line().and_then(|length| lines.bytes(length))?),
-            3 => Finish::Fail(lines.value::<Failure>()?.into()),
+            3 => Finish::Fail(lines.failure()?.0),
             4 => Finish::Release,
             5 => Finish::Stopped,
             6 => {
-                let (pause, failure): (f64, Failure) = lines.value()?;
-                let pause = Duration::try_from_secs_f64(pause / 1000.0).map_err(|e| damaged(&e.to_string()))?;
-                Finish::Retry(failure.into(), pause)
+                let (error, pause) = lines.failure()?;
+                match pause.and_then(|pause| Duration::try_from_secs_f64(pause / 1000.0).ok()) {
+                    Some(pause) => Finish::Retry(error, pause),
+                    None => Finish::Fail(error),
+                }
             }
-            7 => Finish::FailForGood(lines.value::<Failure>()?.into()),
+            7 => Finish::FailForGood(lines.failure()?.0),
             kind => return Err(damaged(&format!("there is no finish {kind}"))),
         };
         finishes.push((row[0] as u64, finish, row[2] as u32));

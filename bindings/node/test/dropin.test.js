@@ -46,11 +46,8 @@ test("an expireDelay below the shortest lease is raised, as any was taken", asyn
   assert.equal(worker.expireDelay, 5);
 });
 
-test("unknown options are ignored, with a warning", async (t) => {
-  const warned = once(process, "warning");
-  new Cluster(t).master({ retries: 3 });
-  const [warning] = await warned;
-  assert.match(warning.message, /retries/);
+test("unknown options are refused: a misspelt one would be left out in silence", () => {
+  assert.throws(() => assemblage.createMaster("mail", { url, retries: 3 }), { code: "SWARM_INVALID_ARGUMENT", message: /retries/ });
 });
 
 test("addJob takes any JSON value, and makes {} of those that are falsy", async (t) => {

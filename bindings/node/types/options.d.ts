@@ -3,7 +3,7 @@
 /** Options of masters and workers. Times are in milliseconds. */
 export interface MemberOptions {
   /** `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1,h2/master/db`, `redis+cluster://h1,h2`. */
-  url?: string;
+  url?: string | URL;
   /** Host name, `localhost` unless set. */
   host?: string;
   /** Port, 6379 unless set. */

@@ -1,0 +1,73 @@
+"use strict";
+// Arguments of programs, checked where they are given. What their bounds are is the core's to say; here it is only made sure that
+// what a program gave is what it will be taken for.
+
+const { classes } = require("./errors.js");
+const { textOf } = require("./text.js");
+
+function invalid(message, cause) {
+  return new classes.InvalidArgumentError(message, cause === undefined ? undefined : { cause });
+}
+
+/** A value as messages show it. */
+function shown(value) {
+  if (typeof value === "string") return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
+  return textOf(value).slice(0, 64);
+}
+
+/** The options of a call: an object, or nothing. `known` has the names that it may have. */
+function optionsOf(options, known, what) {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw invalid(`the options of ${what} are ${shown(options)}, they must be an object`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw invalid(`unknown option \`${name}\` of ${what}; it takes ${known.join(", ")}`);
+  }
+  return options;
+}
+
+/** A text that names something: one with a lone surrogate would become another name on its way. */
+function nameOf(value, what) {
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (typeof value !== "string") throw invalid(`the ${what} is ${shown(value)}, it must be a string`);
+  if (!value.isWellFormed()) throw invalid(`the ${what} ${shown(value)} has half a surrogate pair, which is no text in UTF-8`);
+  return value;
+}
+
+/** The same for what may be left out, which stays undefined. */
+function optionalName(value, what) {
+  return value === undefined || value === null ? undefined : nameOf(value, what);
+}
+
+/** An array of what `values` has. A text or bytes can be iterated too, but are surely not meant as many. */
+function listOf(values, what) {
+  if (typeof values !== "object" || values === null || ArrayBuffer.isView(values) || typeof values[Symbol.iterator] !== "function") {
+    throw invalid(`the ${what} are ${shown(values)}, they must be an array or another iterable`);
+  }
+  return Array.from(values);
+}
+
+/** Names, given as an array or as a single one. */
+function namesOf(values, what, whats) {
+  return (typeof values === "string" ? [values] : listOf(values, whats)).map((value) => nameOf(value, what));
+}
+
+/** A number of milliseconds within bounds. */
+function millisecondsOf(value, what, min, max) {
+  if (typeof value === "number" && value >= min && value <= max) return value;
+  throw invalid(`${what} is ${shown(value)}, it must be ${min.toLocaleString("en")} to ${max.toLocaleString("en")} ms`);
+}
+
+/** A whole number within bounds. */
+function wholeOf(value, what, min, max) {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(`${what} is ${shown(value)}, it must be a whole number from ${min.toLocaleString("en")} to ${max.toLocaleString("en")}`);
+}
+
+function functionOf(value, what) {
+  if (typeof value === "function") return value;
+  throw invalid(`${what} is ${shown(value)}, it must be a function`);
+}
+
+module.exports = { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf };
