@@ -64,7 +64,12 @@ class Channel extends Emitter {
 
   /** A native call that is answered by its token. */
   _ask(callback, method, ...args) {
-    return settled(callback, (settle) => this._native_(method, settle, ...args));
+    return settled(this._callback(callback), (settle) => this._native_(method, settle, ...args));
+  }
+
+  /** A callback that is none is refused, except by one that is closed, which has the better reason. */
+  _callback(callback) {
+    return this._native === null && this._closing && typeof callback !== "function" ? undefined : callback;
   }
 
   _native_(method, settle, ...args) {

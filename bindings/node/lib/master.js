@@ -337,7 +337,7 @@ class Master extends Member {
 
   /** Waits for what was added, leaves the cluster and closes the connections. */
   close(callback) {
-    return settled(callback, (settle) => {
+    return settled(this._callback(callback), (settle) => {
       if (this._native === null || this._closing) throw this._closedError();
       this._before(null);
       this._closing = true;

@@ -33,7 +33,8 @@ impl<'a> Lines<'a> {
     /// with that line: it never harms another.
     fn failure(&mut self) -> Result<(JobError, Option<f64>), Error> {
         let line = self.expect_line()?;
-        let read = serde_json::from_str::<(String, String, f64)>(line).map(|(text, traceback, pause)| (text, traceback, Some(pause)));
+        let read =
+            serde_json::from_str::<(String, String, f64)>(line).map(|(text, traceback, pause)| (text, traceback, Some(pause)));
         let read = read.or_else(|_| serde_json::from_str(line).map(|(text, traceback)| (text, traceback, None)));
         let (text, traceback, pause) = read.unwrap_or_else(|_| (line.to_owned(), String::new(), None));
         Ok((JobError::new(text, traceback), pause))

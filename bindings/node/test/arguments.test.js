@@ -181,7 +181,7 @@ test("ids are taken as they are; only the callback face of assemblage 0.1 leaves
   assert.equal(await master.job(" a "), null);
   assert.equal((await master.job("a")).id, "a");
   assert.deepEqual(await master.deleteJobs(["a "]), [true]);
-  const worker = cluster.worker();
+  const worker = cluster.worker({ tasks: "none" });
   assert.equal(await worker.queueDeleteJob(" a"), false);
   assert.equal((await master.job("a")).id, "a");
   assert.deepEqual(await called((done) => master.deleteJob(" a ", done)), [null, "a", true]);
