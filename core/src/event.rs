@@ -146,6 +146,10 @@ impl Told {
     fn is_message(&self) -> bool {
         matches!(self, Told::Message(_) | Told::Other(Event::Member { .. }))
     }
+
+    fn message_bytes(&self) -> usize {
+        if let Told::Message(data) = self { data.payload.bytes.len() } else { 0 }
+    }
 }
 
 impl From<Event> for Told {
@@ -158,6 +162,8 @@ impl From<Event> for Told {
 const MOST_NEWS: usize = 64;
 /// Messages, and members that came or went, kept for it. Later ones are dropped, which it is told.
 const MOST_MESSAGES: usize = 10_000;
+/// And the bytes of their payloads, as in an inbox in Redis.
+const MOST_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -190,6 +196,8 @@ struct State {
     untold: u64,
     /// Messages and members in `events`.
     messages: usize,
+    /// Bytes of these messages.
+    message_bytes: usize,
     /// Messages and members dropped since the program took some.
     dropped: u64,
     /// A wake was sent and the queue has not been found empty since.
@@ -201,12 +209,14 @@ struct State {
 impl State {
     fn push(&mut self, event: Told) {
         if event.is_message() {
-            if self.messages >= MOST_MESSAGES {
+            let bytes = event.message_bytes();
+            if self.messages >= MOST_MESSAGES || self.messages > 0 && self.message_bytes + bytes > MOST_MESSAGE_BYTES {
                 self.dropped += 1;
                 self.taken.dropped += 1;
                 return;
             }
             self.messages += 1;
+            self.message_bytes += bytes;
         }
         self.events.push_back(event);
     }
@@ -298,6 +308,7 @@ impl EventQueue {
         let events: Vec<Told> = state.events.drain(..count).collect();
         let adds = events.iter().filter(|told| matches!(told, Told::Add(_))).count() as u64;
         state.messages -= events.iter().filter(|told| told.is_message()).count();
+        state.message_bytes -= events.iter().map(Told::message_bytes).sum::<usize>();
         state.taken.adds += adds;
         state.taken.messages += events.iter().filter(|told| matches!(told, Told::Message(_))).count() as u64;
         state.untold += adds;

@@ -266,7 +266,20 @@ pub(crate) struct Extras {
     pub(crate) tied_to: String,
 }
 
+impl NewJob {
+    /// Bytes of the caller's that it holds until Redis has them.
+    pub(crate) fn size(&self) -> u64 {
+        let id = self.id.as_ref().map_or(0, String::len);
+        (self.payload.bytes.len() + id + self.extras.as_ref().map_or(0, |extras| extras.size())) as u64
+    }
+}
+
 impl Extras {
+    fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.task.len() + self.resource.len() + self.similar.len() + headers
+    }
+
     /// Scripts have something to do for such a job when it is given or ends.
     pub(crate) fn need_care(&self) -> bool {
         !self.resource.is_empty() || self.need_beginning()

@@ -1,13 +1,14 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::closed;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::Ids;
 use crate::new_job::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
@@ -26,15 +27,22 @@ pub(crate) struct Submission {
     added: Vec<Added>,
     done: Option<Done<Vec<Added>>>,
     since: Instant,
+    /// What its jobs hold of the program's.
+    bytes: u64,
     open: Option<Open>,
 }
 
 /// Counts a submission as answered when it is dropped.
-struct Open(Arc<watch::Sender<u64>>);
+struct Open {
+    answered: Arc<watch::Sender<u64>>,
+    pending_bytes: Arc<AtomicU64>,
+    bytes: u64,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.send_modify(|answered| *answered += 1);
+        self.pending_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.answered.send_modify(|answered| *answered += 1);
     }
 }
 
@@ -44,6 +52,7 @@ impl Submission {
         Submission {
             added: Vec::with_capacity(jobs.len()),
             durability,
+            bytes: jobs.iter().map(NewJob::size).sum(),
             jobs: jobs.into_iter(),
             done: Some(done),
             since: Instant::now(),
@@ -71,6 +80,9 @@ pub(crate) struct Adds {
     pub(crate) arrived: Notify,
     /// Submissions that were answered so far.
     answered: Arc<watch::Sender<u64>>,
+    /// Bytes of those that were not, and how many there may be.
+    pending_bytes: Arc<AtomicU64>,
+    max_pending_bytes: u64,
 }
 
 #[derive(Default)]
@@ -81,13 +93,24 @@ struct Queue {
     closed: bool,
 }
 
+#[cfg(test)]
 impl Default for Adds {
     fn default() -> Self {
-        Adds { queue: Mutex::default(), arrived: Notify::new(), answered: Arc::new(watch::Sender::new(0)) }
+        Adds::new(u64::MAX)
     }
 }
 
 impl Adds {
+    pub(crate) fn new(max_pending_bytes: u64) -> Self {
+        Adds {
+            queue: Mutex::default(),
+            arrived: Notify::new(),
+            answered: Arc::new(watch::Sender::new(0)),
+            pending_bytes: Arc::default(),
+            max_pending_bytes,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -98,14 +121,32 @@ impl Adds {
             drop(queue);
             return submission.fail(closed(), 0);
         }
+        // Grows under the lock only, so that it is not exceeded by two at once.
+        let pending = self.pending_bytes.load(Ordering::Relaxed);
+        if pending > 0 && pending + submission.bytes > self.max_pending_bytes {
+            drop(queue);
+            let error = self.full(pending, submission.bytes);
+            return submission.fail(error, 0);
+        }
+        self.pending_bytes.fetch_add(submission.bytes, Ordering::Relaxed);
         let first = queue.submissions.is_empty();
         queue.pushed += 1;
-        submission.open = Some(Open(self.answered.clone()));
+        let (answered, pending_bytes, bytes) = (self.answered.clone(), self.pending_bytes.clone(), submission.bytes);
+        submission.open = Some(Open { answered, pending_bytes, bytes });
         queue.submissions.push_back(submission);
         drop(queue);
         if first {
             self.arrived.notify_one();
         }
+    }
+
+    fn full(&self, pending: u64, bytes: u64) -> Error {
+        let limit = self.max_pending_bytes;
+        let text = format!(
+            "{pending} bytes of jobs wait for Redis already, and with {bytes} more they exceed max_pending_bytes, which is {limit}; nothing was \
+             added: wait for earlier jobs to be added, or raise the option"
+        );
+        Error::new(ErrorKind::BufferFull, text)
     }
 
     /// Waits until all that was submitted before is answered, so that what follows comes after it.

@@ -53,7 +53,7 @@ impl Master {
     /// Starts a master on `runtime`; returns at once and connects in the background. Only bad options fail here.
     pub fn start(options: Options, runtime: &Handle) -> Result<Master> {
         let shared = Arc::new(Shared::new(options)?);
-        let adds = Arc::new(Adds::default());
+        let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let waits = Arc::new(Waits::default());
         let chooser = Arc::new(Chooser::default());
         let (commands, received) = mpsc::unbounded_channel();
@@ -100,7 +100,8 @@ impl Master {
     /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored
     /// all. Callers share batches: one is sent at once when none is under way, and what comes meanwhile gathers into the next.
     ///
-    /// Jobs beyond 1,000 or 4 MiB go in several batches. If a later one fails, the error says how many were added before.
+    /// While more than the option `max_pending_bytes` would wait for Redis, they fail at once with [`ErrorKind::BufferFull`]; what is submitted
+    /// while nothing waits never does. Jobs beyond 1,000 or 4 MiB go in several batches. If a later one fails, the error says how many were added before.
     pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
         self.submit_for(jobs, false, done);
     }

@@ -28,6 +28,7 @@ const LONGEST: usize = 10_000;
 pub(crate) struct Outbox {
     me: Me,
     state: Mutex<State>,
+    max_pending_bytes: u64,
     arrived: Notify,
     /// All that was submitted is sent.
     drained: Notify,
@@ -52,6 +53,8 @@ struct Me {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Outgoing>,
+    /// Of the payloads in it.
+    bytes: u64,
     number: u64,
     /// A batch is under way.
     sending: bool,
@@ -79,6 +82,7 @@ impl Outbox {
         Outbox {
             me,
             state: Mutex::default(),
+            max_pending_bytes: options.max_pending_bytes,
             arrived: Notify::new(),
             drained: Notify::new(),
             changed: Notify::new(),
@@ -187,6 +191,15 @@ impl Outbox {
             let text = format!("{LONGEST} messages wait to be sent already");
             return Err((Error::new(ErrorKind::Unavailable, text), outgoing.done));
         }
+        let bytes = outgoing.payload.bytes.len() as u64;
+        if state.bytes > 0 && state.bytes + bytes > self.max_pending_bytes && outgoing.done.is_some() {
+            let (waiting, limit) = (state.bytes, self.max_pending_bytes);
+            let text = format!(
+                "{waiting} bytes of messages wait to be sent already, and with {bytes} more they exceed max_pending_bytes, which is {limit}"
+            );
+            return Err((Error::new(ErrorKind::BufferFull, text), outgoing.done));
+        }
+        state.bytes += bytes;
         state.number += 1;
         outgoing.number = state.number;
         if outgoing.wants != Wants::Nothing {
@@ -210,7 +223,9 @@ impl Outbox {
         };
         let count = state.queue.iter().take(MOST).take_while(fits).count();
         state.sending = count > 0;
-        state.queue.drain(..count).collect()
+        let taken: Vec<Outgoing> = state.queue.drain(..count).collect();
+        state.bytes -= taken.iter().map(|outgoing| outgoing.payload.bytes.len() as u64).sum::<u64>();
+        taken
     }
 
     /// Waits until all that was submitted is sent.
