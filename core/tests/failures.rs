@@ -131,3 +131,29 @@ async fn a_failure_is_logged_with_all_there_is_to_know() {
     assert_eq!((record.level, &*record.target), (2, "libswarm::jobs"));
     assert_eq!(record.message, "job `logged-retry` of task `mail` failed at attempt 1, next try in 2500 ms: busy");
 }
+
+#[tokio::test]
+async fn a_wait_for_a_job_that_nobody_takes_is_explained_in_the_log() {
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
+    soon("ready", worker.ready()).await.unwrap();
+    let run = |id: &str, task: &str| {
+        let (master, job) = (master.clone(), NewJob::json(&1).unwrap().id(id).task(task));
+        tokio::spawn(async move { master.run(job).await })
+    };
+    let alone = run("unwanted", "mail");
+    let taken = run("wanted", "");
+    let job = next_job(&worker).await;
+    let record = logged("unwanted").await;
+    assert_eq!((record.level, &*record.target), (2, "libswarm::jobs"));
+    for part in ["of task `mail`", "awaited for 10 s", "none of the 1 workers takes it", "jobs without a task", "rust on"] {
+        assert!(record.message.contains(part), "{part} is not in: {}", record.message);
+    }
+    job.complete(Payload::default()).await.unwrap();
+    soon("run", taken).await.unwrap().unwrap();
+    // It still waits, and runs as soon as a worker takes it.
+    worker.set_tasks(vec!["mail".into()]).unwrap();
+    next_job(&worker).await.complete(Payload::default()).await.unwrap();
+    soon("run", alone).await.unwrap().unwrap();
+}

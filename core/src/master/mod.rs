@@ -4,6 +4,7 @@ pub(crate) mod adds;
 mod choice;
 mod group;
 mod inspect;
+mod patience;
 mod task;
 mod waits;
 
@@ -58,6 +59,7 @@ impl Master {
         let chooser = Arc::new(Chooser::default());
         let (commands, received) = mpsc::unbounded_channel();
         runtime.spawn(crate::messages::Sender::new(shared.clone()).run());
+        runtime.spawn(patience::Patience::new(shared.clone(), waits.clone()).run());
         runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), chooser.clone(), received).run());
         Ok(Master { front: Arc::new(Front { shared, adds, waits, chooser, commands }) })
     }

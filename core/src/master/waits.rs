@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::closed;
+use super::patience::LONG;
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 
@@ -15,14 +16,26 @@ pub(crate) struct Waits {
     state: Mutex<State>,
     /// Told when there are ids to ask Redis for, or the inbox is to be read.
     pub(crate) changed: Notify,
+    /// Told when something is awaited while nothing was, and at the end.
+    pub(super) begun: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: HashMap<String, Vec<oneshot::Sender<Result<Outcome>>>>,
+    waiting: HashMap<String, Waiting>,
+    /// Looks for those that are awaited for long, so far.
+    looks: u32,
     /// Ids that Redis is to be asked for: it may not know that this master awaits them.
     unasked: HashSet<String>,
     closed: bool,
+}
+
+/// All waits for one job.
+struct Waiting {
+    senders: Vec<oneshot::Sender<Result<Outcome>>>,
+    /// `State::looks` when the first began.
+    since: u32,
+    looked_up: bool,
 }
 
 /// One wait; dropping it ends it.
@@ -46,13 +59,18 @@ impl Waits {
             return Wait { waits: self.clone(), id, outcome };
         }
         let first = state.waiting.is_empty();
-        state.waiting.entry(id.clone()).or_default().push(sender);
+        let since = state.looks;
+        let waiting = || Waiting { senders: Vec::new(), since, looked_up: false };
+        state.waiting.entry(id.clone()).or_insert_with(waiting).senders.push(sender);
         if ask {
             state.unasked.insert(id.clone());
         }
         drop(state);
         if ask || first {
             self.changed.notify_one();
+        }
+        if first {
+            self.begun.notify_one();
         }
         Wait { waits: self.clone(), id, outcome }
     }
@@ -89,9 +107,39 @@ impl Waits {
     }
 
     pub(crate) fn settle(&self, id: &str, outcome: &Result<Outcome>) {
-        for sender in self.lock().waiting.remove(id).unwrap_or_default() {
+        let waiting = self.lock().waiting.remove(id);
+        for sender in waiting.into_iter().flat_map(|waiting| waiting.senders) {
             drop(sender.send(outcome.clone()));
         }
+    }
+
+    /// A look: up to `most` ids that have been awaited for `LONG` looks and were not answered here before.
+    pub(super) fn long_awaited(&self, most: usize) -> Vec<String> {
+        let mut state = self.lock();
+        state.looks = state.looks.wrapping_add(1);
+        let now = state.looks;
+        let long = |waiting: &Waiting| !waiting.looked_up && now.wrapping_sub(waiting.since) >= LONG;
+        let found = state.waiting.iter_mut().filter(|(_, waiting)| long(waiting)).take(most);
+        found
+            .map(|(id, waiting)| {
+                waiting.looked_up = true;
+                id.clone()
+            })
+            .collect()
+    }
+
+    /// They could not be looked up.
+    pub(super) fn look_again(&self, ids: &[String]) {
+        let mut state = self.lock();
+        for id in ids {
+            if let Some(waiting) = state.waiting.get_mut(id) {
+                waiting.looked_up = false;
+            }
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Ends all waits of these ids with an error.
@@ -107,6 +155,8 @@ impl Waits {
         state.closed = true;
         state.waiting.clear();
         state.unasked.clear();
+        drop(state);
+        self.begun.notify_one();
     }
 }
 
@@ -120,9 +170,9 @@ impl Drop for Wait {
     fn drop(&mut self) {
         let mut state = self.waits.lock();
         self.outcome.close();
-        if let Some(senders) = state.waiting.get_mut(&self.id) {
-            senders.retain(|sender| !sender.is_closed());
-            if senders.is_empty() {
+        if let Some(waiting) = state.waiting.get_mut(&self.id) {
+            waiting.senders.retain(|sender| !sender.is_closed());
+            if waiting.senders.is_empty() {
                 state.waiting.remove(&self.id);
             }
         }
