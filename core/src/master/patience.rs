@@ -64,7 +64,10 @@ impl Patience {
                 continue;
             }
             if there.is_none() {
-                there = Some((self.workers().await?, look::queues(&store.look(&["counts"]).await?)?));
+                let mut queues = Queues::default();
+                // Every page says what is paused.
+                look::queues(&store.look(&["counts", ""]).await?, &mut queues)?;
+                there = Some((self.workers().await?, queues));
             }
             if let Some(why) = there.as_ref().and_then(|(workers, queues)| why(&job.task, workers, queues)) {
                 let task = if job.task.is_empty() { "without a task".to_owned() } else { format!("of task `{}`", job.task) };
