@@ -29,6 +29,7 @@ mod health;
 mod id;
 mod info;
 mod job;
+mod language;
 pub mod log;
 mod master;
 mod member;
@@ -53,6 +54,7 @@ pub use job::{
     ContentType, Failure, Finish, Job, JobData, JobError, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Outcome,
     Payload,
 };
+pub use language::Language;
 pub use master::{Choosing, Group, Master};
 pub use messages::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, Message, Messages, NewMessage, Receipt, To};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};

@@ -6,15 +6,16 @@ use std::time::Duration;
 use crate::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
 use crate::error::{Result, invalid};
 use crate::id::check_name;
+use crate::language::grouped;
 use crate::new_job::MAX_PRIORITY;
 use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
 
 const MIB: u64 = 1024 * 1024;
 
-/// TLS by rustls. Without a CA of its own, the system's are trusted.
+/// TLS by rustls. Without a file of certificates of its own, the system's are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Path of a PEM file with the CA certificates to trust instead of the system's.
+    /// Path of a PEM file with the certificates to trust instead of the system's: those of authorities, or of the server itself.
     pub ca: Option<PathBuf>,
     /// Path of a PEM file with the client's certificate chain.
     pub cert: Option<PathBuf>,
@@ -238,8 +239,9 @@ impl Options {
         if !(MIB..=4096 * MIB).contains(&self.max_pending_bytes) {
             let given = self.max_pending_bytes;
             return Err(invalid(format!(
-                "max_pending_bytes is {given} bytes, it must be 1 MiB to 4 GiB ({MIB} to {})",
-                4096 * MIB
+                "max_pending_bytes is {given} bytes, it must be 1 MiB to 4 GiB ({} to {})",
+                grouped(MIB),
+                grouped(4096 * MIB)
             )));
         }
         within("stop_grace", self.stop_grace, Duration::from_millis(100), Duration::from_secs(86_400))?;
@@ -262,8 +264,9 @@ impl Options {
             && !(MIB..=MIB * MIB).contains(&bytes)
         {
             return Err(invalid(format!(
-                "failed_max_bytes is {bytes} bytes, it must be 1 MiB to 1 TiB ({MIB} to {})",
-                MIB * MIB
+                "failed_max_bytes is {bytes} bytes, it must be 1 MiB to 1 TiB ({} to {})",
+                grouped(MIB),
+                grouped(MIB * MIB)
             )));
         }
         if let Some(ttl) = self.failed_ttl {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Result, invalid};
+use crate::language::Language;
 
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -34,6 +35,7 @@ pub(crate) fn within(name: &str, value: Duration, low: Duration, high: Duration)
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    let (value, low, high) = (value.as_millis(), low.as_millis(), high.as_millis());
-    Err(invalid(format!("{name} is {value} ms, it must be {low} to {high} ms")))
+    let language = Language::current();
+    let [value, low, high] = [value, low, high].map(|duration| language.duration(duration));
+    Err(invalid(format!("{} is {value}, it must be {low} to {high}", language.option(name))))
 }

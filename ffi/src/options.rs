@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use libswarm::{Error, Options, Result};
+use libswarm::{Error, Language, Options, Result};
 
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, text};
@@ -25,6 +25,7 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
             Ok(cluster) => (cluster, None),
             Err(error) => ("", Some(error)),
         };
+        Language::C.make_current();
         let mut options = Options::new(cluster);
         options.language = "c".into();
         Some(Box::new(swarm_options { options, problem }))

@@ -20,3 +20,8 @@ mod session;
 #[cfg(unix)]
 mod supervisor;
 mod worker;
+
+#[napi_derive::module_init]
+fn init() {
+    libswarm::Language::Node.make_current();
+}

@@ -75,6 +75,7 @@ mod _native {
 
     #[pymodule_init]
     fn init() -> PyResult<()> {
+        libswarm::Language::Python.make_current();
         crate::fork::install()
     }
 }

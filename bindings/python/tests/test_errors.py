@@ -96,5 +96,5 @@ def test_options_of_every_form_are_understood() -> None:
 
 
 def test_messages_say_what_to_do() -> None:
-    with pytest.raises(libswarm.SwarmInvalidArgument, match=r"lease is 500 ms, it must be 1000 to 86400000 ms"):
+    with pytest.raises(libswarm.SwarmInvalidArgument, match=r"lease is 0\.5 s, it must be 1 s to 86,400 s"):
         Master("options", lease=0.5)

@@ -375,6 +375,8 @@ impl Task {
 
     /// The call failed: again, or give up and tell.
     fn failed(&mut self, mut landed: AddFlight, failed: Failed) -> Option<AddFlight> {
+        // All that can be known is known: some may be stored, but no answer is missing.
+        let known = failed.half_done && !landed.maybe_executed;
         landed.maybe_executed |= failed.maybe_executed;
         let pause = landed.backoff.next();
         // A full store is the call's error, not trouble in the background: renewals and completions go on.
@@ -387,7 +389,13 @@ impl Task {
             landed.future = self.send(&landed.batch, pause);
             return Some(landed);
         }
-        let error = if landed.maybe_executed {
+        let error = if known {
+            let message = format!(
+                "{}. Redis keeps what it had done until then: some of the jobs may have been added",
+                failed.error.message()
+            );
+            Error::new(failed.error.kind(), message)
+        } else if landed.maybe_executed {
             let message =
                 format!("{}. The reply to an earlier attempt was lost, so the jobs may have been added", failed.error.message());
             Error::new(ErrorKind::OutcomeUnknown, message)

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
-use super::failure::Failed;
+use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
 use super::message;
@@ -65,7 +64,7 @@ pub(crate) struct Inbox {
     keys: Keys,
     key: String,
     last: String,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<link::Connection>,
     connected: Arc<AtomicBool>,
 }
 
@@ -125,7 +124,7 @@ impl Inbox {
             Ok(answer) => {
                 let answer = answer
                     .and_then(Value::extract_error)
-                    .map_err(|e| Failed::redis(&self.options.address, "reading the inbox", &e))?;
+                    .map_err(|e| Failed::redis(&self.options, Stage::Calling, "reading the inbox", &e))?;
                 stream_entries(answer)
                     .ok_or_else(|| Failed::unsent(Error::new(ErrorKind::Internal, "XREAD answered in an unexpected shape")))
             }

@@ -1,68 +1,300 @@
 //! From the configured address to one checked connection.
 
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
-    TlsCertificates, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value, ValueCodec};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::codec::Decoder;
 
-use super::failure::Failed;
+use super::failure::{Failed, Stage};
+use super::tls;
 use crate::address::{Address, HostPort};
-use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Eviction, Options, Tls};
+use crate::error::{Error, ErrorKind};
+use crate::language::{Language, option};
+use crate::options::{Eviction, Options};
 
 /// Oldest server whose commands and script rules the scripts rest on.
 const OLDEST: (u32, u32) = (6, 2);
+/// Bytes of the replies to a greeting, at most; CLUSTER SLOTS of a thousand nodes has less than a tenth.
+const MOST_GREETING: usize = 8 * 1024 * 1024;
+
+/// A connection. What drives it ends with its last clone, whatever waits for an answer.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    inner: MultiplexedConnection,
+    driver: Arc<Driver>,
+}
+
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// The server has closed it: what is sent now would be lost.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.0.is_finished()
+    }
+}
+
+impl Deref for Connection {
+    type Target = MultiplexedConnection;
+
+    fn deref(&self) -> &MultiplexedConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut MultiplexedConnection {
+        &mut self.inner
+    }
+}
 
 /// What the check of a server found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     /// Redis 7: scripts carry flags.
     pub(crate) script_flags: bool,
+    /// What its operator should know, although it can be used.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What was said of a server, so that it is said once and not at every connection.
+#[derive(Default)]
+pub(crate) struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    pub(crate) fn tell(&self, warnings: &[String]) {
+        let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        warnings.iter().filter(|warning| !told.contains(warning)).for_each(|warning| tracing::warn!("{warning}"));
+        *told = warnings.to_vec();
+    }
 }
 
 /// Connects to the server that holds hash slot `slot`, within `limit`.
-pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Result<MultiplexedConnection, Failed> {
-    let attempt = async {
-        let address = match &options.address {
-            Address::Tcp(pair) => plain_or_tls(options, pair),
-            Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
-            Address::Sentinel { sentinels, master } => plain_or_tls(options, &ask_sentinels(options, sentinels, master).await?),
-            Address::Cluster(nodes) => plain_or_tls(options, &ask_cluster(options, nodes, slot).await?),
-        };
-        open(options, address, login(options)).await
-    };
+pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Result<Connection, Failed> {
+    // Something has to be asked, or else nobody would read why a server that lets nobody in closes the connection.
+    let ask = (options.password.is_none() && options.db == 0).then(|| words(&["INFO", "server"]));
+    within(options, limit, async { Ok(greeted(options, slot, limit, ask).await?.0) }).await
+}
+
+/// The same, and refuses a server that cannot keep the promises: too old, a replica, or one that may evict jobs.
+pub(crate) async fn connect_checked(options: &Options, slot: u16, limit: Duration) -> Result<(Connection, Server), Failed> {
+    within(options, limit, async {
+        let (connection, info) = greeted(options, slot, limit, Some(words(&["INFO"]))).await?;
+        let server = check(options, info).map_err(Failed::unsent)?;
+        Ok((connection, server))
+    })
+    .await
+}
+
+async fn within<T>(options: &Options, limit: Duration, attempt: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     match tokio::time::timeout(limit, attempt).await {
         Ok(done) => done,
         Err(_) => {
-            let message =
-                format!("connecting to Redis at {} took over {} ms; check host and port", options.address, limit.as_millis());
+            let ms = limit.as_millis();
+            let what = Language::current().text(match options.tls {
+                Some(_) => "check {host} and {port}, and that the server speaks TLS there",
+                None => "check {host} and {port}",
+            });
+            let message = format!("connecting to Redis at {} took over {ms} ms; {what}", options.address);
             Err(Failed::unsent(Error::new(ErrorKind::Unavailable, message)))
         }
     }
 }
 
-/// Refuses a server that cannot keep the promises: too old, a replica, or one that evicts keys.
-pub(crate) async fn check(options: &Options, connection: &mut MultiplexedConnection) -> Result<Server, Failed> {
-    let info: Value =
-        redis::cmd("INFO").query_async(connection).await.map_err(|e| Failed::redis(&options.address, "asking for INFO", &e))?;
+/// A connection, and the answer to what it was asked first.
+async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>) -> Result<(Connection, Value), Failed> {
+    let deadline = Instant::now() + limit;
+    let mut stream = match &options.address {
+        Address::Tcp(pair) => dial(options, pair).await?,
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(|e| unreachable(options, e))?),
+        Address::Sentinel { sentinels, master } => {
+            dial(options, &ask_sentinels(options, sentinels, master, deadline).await?).await?
+        }
+        Address::Cluster(nodes) => dial(options, &ask_cluster(options, nodes, slot, deadline).await?).await?,
+    };
+    let login = Login { db: options.db, ..Login::of(options) };
+    let answer = greet(options, &mut stream, &login, ask, Stage::Connecting, "connecting").await?;
+    // Time limits are the callers' own: they differ between calls and blocking reads. Who the user is has been said.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let (inner, driver) = MultiplexedConnection::new_with_config(&nobody, stream, config)
+        .await
+        .map_err(|e| Failed::redis(options, Stage::Connecting, "connecting", &e))?;
+    Ok((Connection { inner, driver: Arc::new(Driver(tokio::spawn(driver))) }, answer))
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn dial(options: &Options, (host, port): &HostPort) -> Result<Box<dyn Stream>, Failed> {
+    let addresses = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(|e| unreachable(options, e))?;
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(unreachable(options, io::Error::other(format!("the name {host} has no address"))));
+    }
+    // All at once: the first of them may be one that nobody answers at.
+    let (stream, _) = futures_util::future::select_ok(attempts).await.map_err(|e| unreachable(options, e))?;
+    stream.set_nodelay(true).map_err(|e| unreachable(options, e))?;
+    let Some(own) = &options.tls else { return Ok(Box::new(stream)) };
+    let config = tls::config(own).map_err(Failed::unsent)?;
+    let name = ServerName::try_from(host.clone()).map_err(|_| {
+        let message = format!("TLS needs a host name or an address, and `{host}` is neither");
+        Failed::unsent(Error::new(ErrorKind::Tls, message))
+    })?;
+    match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(e) => Err(match tls::failure(&e, &options.address.to_string()) {
+            Some(error) => Failed::unsent(error),
+            None => {
+                let address = &options.address;
+                let message = format!(
+                    "connecting to Redis at {address}: it closed the connection during the TLS handshake ({e}): it may not speak TLS, or may have as many clients as it allows"
+                );
+                Failed::unsent(Error::new(ErrorKind::Unavailable, message))
+            }
+        }),
+    }
+}
+
+fn unreachable(options: &Options, error: io::Error) -> Failed {
+    Failed::redis(options, Stage::Connecting, "connecting", &RedisError::from(error))
+}
+
+/// Who the user is.
+#[derive(Default)]
+struct Login<'a> {
+    username: Option<&'a str>,
+    password: Option<&'a str>,
+    db: i64,
+}
+
+impl<'a> Login<'a> {
+    fn of(options: &'a Options) -> Self {
+        Login { username: options.username.as_deref(), password: options.password.as_deref(), db: 0 }
+    }
+}
+
+fn words(words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg(words);
+    command
+}
+
+/// Says who the user is and asks one thing, in one go; the answer to it. A server that lets nobody in says so before it is asked anything,
+/// which the multiplexed connection would take for the answer to nothing.
+async fn greet(
+    options: &Options,
+    stream: &mut Box<dyn Stream>,
+    login: &Login<'_>,
+    ask: Option<Cmd>,
+    stage: Stage,
+    doing: &str,
+) -> Result<Value, Failed> {
+    let mut commands = Vec::with_capacity(3);
+    if let Some(password) = login.password {
+        let mut auth = Cmd::new();
+        auth.arg("AUTH").arg(login.username).arg(password);
+        commands.push(auth);
+    }
+    if login.db != 0 {
+        commands.push(words(&["SELECT", &login.db.to_string()]));
+    }
+    commands.extend(ask);
+    let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+    let failed = |e: &RedisError| Failed::redis(options, stage, doing, e);
+    // Even if it does not take what is said to it, it may have said why.
+    let written = async {
+        stream.write_all(&packed).await?;
+        stream.flush().await
+    };
+    let written: io::Result<()> = written.await;
+    let (mut codec, mut bytes) = (ValueCodec::default(), BytesMut::with_capacity(8 * 1024));
+    let mut answer = Value::Nil;
+    for _ in &commands {
+        answer = loop {
+            if let Some(failed) = spoken(options, &bytes) {
+                return Err(failed);
+            }
+            if let Some(value) = codec.decode(&mut bytes).map_err(|e| failed(&e))? {
+                break value.extract_error().map_err(|e| failed(&e))?;
+            }
+            match stream.read_buf(&mut bytes).await {
+                Ok(1..) if bytes.len() <= MOST_GREETING => {}
+                Ok(1..) => {
+                    let message =
+                        format!("connecting to Redis at {}: it answers with more than {MOST_GREETING} bytes", options.address);
+                    return Err(Failed::unsent(Error::new(ErrorKind::WrongServer, message)));
+                }
+                Ok(0) => return Err(written.map_or_else(|e| unreachable(options, e), |()| hung_up(options))),
+                Err(e) => {
+                    return Err(match tls::failure(&e, &options.address.to_string()) {
+                        Some(error) => Failed::unsent(error),
+                        None => hung_up(options),
+                    });
+                }
+            }
+        };
+    }
+    Ok(answer)
+}
+
+/// What the first bytes say that is not Redis.
+fn spoken(options: &Options, bytes: &[u8]) -> Option<Failed> {
+    let address = &options.address;
+    let (kind, what) = match bytes {
+        // An alert of TLS.
+        [0x15, 0x03, ..] => (ErrorKind::Tls, Language::current().text("it speaks TLS: set {tls}, or use a rediss:// url")),
+        [b'H', b'T', b'T', b'P', ..] => {
+            (ErrorKind::WrongServer, Language::current().text("it speaks HTTP and is no Redis server: check {host} and {port}"))
+        }
+        _ => return None,
+    };
+    Some(Failed::unsent(Error::new(kind, format!("connecting to Redis at {address}: {what}"))))
+}
+
+/// It closed the connection without an answer.
+fn hung_up(options: &Options) -> Failed {
+    let hint = match options.tls {
+        Some(_) => "see its log",
+        None => "see its log; if it takes only TLS, set {tls}, or use a rediss:// url",
+    };
+    let message = format!(
+        "connecting to Redis at {}: it closed the connection without an answer; {}",
+        options.address,
+        Language::current().text(hint)
+    );
+    Failed::unsent(Error::new(ErrorKind::Unavailable, message))
+}
+
+/// What INFO says of a server, or why it cannot be used.
+fn check(options: &Options, info: Value) -> Result<Server, Error> {
+    let address = &options.address;
     let info: String = redis::from_redis_value(info).map_err(|_| {
-        Failed::unsent(Error::new(
-            ErrorKind::WrongServer,
-            format!("the server at {} answers INFO with something else than text; is it Redis?", options.address),
-        ))
+        let message = format!("the server at {address} answers INFO with something else than text; is it Redis?");
+        Error::new(ErrorKind::WrongServer, message)
     })?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    let refuse = |kind, message| Err(Failed::unsent(Error::new(kind, message)));
-    let address = &options.address;
+    let refuse = |kind, message: String| Err(Error::new(kind, message));
+    let name = Language::current();
     if field("redis_mode") == Some("sentinel") {
-        return refuse(
-            ErrorKind::WrongServer,
-            format!("{address} is a Sentinel; give it as `sentinels` with `sentinel_master`, or use a redis+sentinel:// url"),
-        );
+        let what = name.text("give it as {sentinels} with {sentinel_master}, or use a redis+sentinel:// url");
+        return refuse(ErrorKind::WrongServer, format!("{address} is a Sentinel; {what}"));
     }
     let version = field("redis_version").unwrap_or("");
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
@@ -74,10 +306,8 @@ pub(crate) async fn check(options: &Options, connection: &mut MultiplexedConnect
         );
     }
     if field("redis_mode") == Some("cluster") && !matches!(address, Address::Cluster(_)) {
-        return refuse(
-            ErrorKind::WrongServer,
-            format!("{address} is a node of a Redis Cluster; give it as `nodes`, or use a redis+cluster:// url"),
-        );
+        let what = name.text("give it as {nodes}, or use a redis+cluster:// url");
+        return refuse(ErrorKind::WrongServer, format!("{address} is a node of a Redis Cluster; {what}"));
     }
     if field("role") == Some("slave") {
         return refuse(
@@ -85,127 +315,118 @@ pub(crate) async fn check(options: &Options, connection: &mut MultiplexedConnect
             format!("{address} is a read-only replica; give the master's address, or use Sentinel"),
         );
     }
-    if let Some(policy) = field("maxmemory_policy")
-        && policy != "noeviction"
-    {
-        let message = format!(
-            "the server at {address} may evict keys (maxmemory-policy {policy}), so jobs could vanish; set maxmemory-policy noeviction, or the option eviction=warn"
-        );
-        match options.eviction {
-            Eviction::Refuse => return refuse(ErrorKind::EvictionPolicy, message),
-            Eviction::Warn => tracing::warn!("{message}"),
+    let mut server = Server { script_flags: version_pair.0 >= 7, warnings: Vec::new() };
+    if options.tls.as_ref().is_some_and(|tls| !tls.verify) {
+        server.warnings.push(format!(
+            "{} is false: whoever is between this program and {address} can read and change all, the password too",
+            option("tls_verify")
+        ));
+    }
+    match evicts(field("maxmemory_policy"), field("maxmemory")) {
+        Evicts::Nothing => {}
+        Evicts::NothingNow(why) => {
+            let policy = field("maxmemory_policy").unwrap_or("");
+            server
+                .warnings
+                .push(format!("the server at {address} has maxmemory-policy {policy}: {why}; noeviction says what is meant"));
         }
-    }
-    Ok(Server { script_flags: version_pair.0 >= 7 })
-}
-
-async fn open(options: &Options, address: ConnectionAddr, login: RedisConnectionInfo) -> Result<MultiplexedConnection, Failed> {
-    let failed = |e: &redis::RedisError| Failed { maybe_executed: false, ..Failed::redis(&options.address, "connecting", e) };
-    let info: ConnectionInfo = address.into_connection_info().map_err(|e| failed(&e))?;
-    let tcp = TcpSettings::default().set_nodelay(true);
-    let info = info.set_redis_settings(login).set_tcp_settings(tcp);
-    let client = match &options.tls {
-        Some(tls) if !matches!(options.address, Address::Unix(_)) => {
-            Client::build_with_tls(info, certificates(tls).map_err(Failed::unsent)?)
-        }
-        _ => Client::open(info),
-    };
-    // Time limits are the callers' own: they differ between calls and blocking reads.
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    client.map_err(|e| failed(&e))?.get_multiplexed_async_connection_with_config(&config).await.map_err(|e| failed(&e))
-}
-
-fn login(options: &Options) -> RedisConnectionInfo {
-    credentials(options.username.as_deref(), options.password.as_deref()).set_db(options.db)
-}
-
-fn credentials(username: Option<&str>, password: Option<&str>) -> RedisConnectionInfo {
-    let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(username) = username {
-        login = login.set_username(username);
-    }
-    if let Some(password) = password {
-        login = login.set_password(password);
-    }
-    login
-}
-
-fn plain_or_tls(options: &Options, (host, port): &HostPort) -> ConnectionAddr {
-    let (host, port) = (host.clone(), *port);
-    match options.tls {
-        Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-        None => ConnectionAddr::Tcp(host, port),
-    }
-}
-
-fn certificates(tls: &Tls) -> Result<TlsCertificates> {
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|e| Error::new(ErrorKind::Tls, format!("the file {} cannot be read: {e}", path.display())))
-    };
-    let client_tls = match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => Some(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? }),
-        _ => None,
-    };
-    Ok(TlsCertificates { client_tls, root_cert: tls.ca.as_deref().map(read).transpose()? })
-}
-
-/// The address of the master, from the first Sentinel that knows it.
-async fn ask_sentinels(options: &Options, sentinels: &[HostPort], master: &str) -> Result<HostPort, Failed> {
-    let login = credentials(options.sentinel_username.as_deref(), options.sentinel_password.as_deref());
-    let mut last = None;
-    for sentinel in sentinels {
-        let asked = async {
-            let mut connection = open(options, plain_or_tls(options, sentinel), login.clone()).await?;
-            let mut command = redis::cmd("SENTINEL");
-            command.arg("get-master-addr-by-name").arg(master);
-            command
-                .query_async::<Option<(String, u16)>>(&mut connection)
-                .await
-                .map_err(|e| Failed::redis(&options.address, "asking a Sentinel", &e))
-        };
-        match asked.await {
-            Ok(Some(address)) => return Ok(address),
-            Ok(None) => {
-                let message =
-                    format!("the Sentinel {}:{} knows no master `{master}`; check sentinel_master", sentinel.0, sentinel.1);
-                last = Some(Failed::unsent(Error::new(ErrorKind::WrongServer, message)));
+        Evicts::Jobs => {
+            let policy = field("maxmemory_policy").unwrap_or("");
+            let message = format!(
+                "the server at {address} evicts keys when it is full (maxmemory-policy {policy}), so jobs could vanish; set maxmemory-policy noeviction, or the option {} to `warn`",
+                option("eviction")
+            );
+            match options.eviction {
+                Eviction::Refuse => return refuse(ErrorKind::EvictionPolicy, message),
+                Eviction::Warn => server.warnings.push(message),
             }
-            Err(failed) => last = Some(failed),
         }
     }
-    Err(last.unwrap_or_else(|| Failed::unsent(Error::new(ErrorKind::InvalidArgument, "no Sentinel is given"))))
+    Ok(server)
+}
+
+/// Whether jobs can be evicted.
+#[derive(Debug, PartialEq)]
+enum Evicts {
+    Nothing,
+    /// Not as it is; why.
+    NothingNow(&'static str),
+    Jobs,
+}
+
+fn evicts(policy: Option<&str>, maxmemory: Option<&str>) -> Evicts {
+    match policy {
+        None | Some("noeviction") => Evicts::Nothing,
+        Some(policy) if policy.starts_with("volatile-") => Evicts::NothingNow(
+            "it evicts only keys with a time to live, and those of jobs have none, so a full server refuses new jobs as with noeviction",
+        ),
+        Some(_) if maxmemory == Some("0") => Evicts::NothingNow("it would evict jobs if `maxmemory` were set"),
+        Some(_) => Evicts::Jobs,
+    }
+}
+/// The address of the master, from the first Sentinel that knows it.
+async fn ask_sentinels(options: &Options, sentinels: &[HostPort], master: &str, deadline: Instant) -> Result<HostPort, Failed> {
+    let login = Login { username: options.sentinel_username.as_deref(), password: options.sentinel_password.as_deref(), db: 0 };
+    let question = || words(&["SENTINEL", "get-master-addr-by-name", master]);
+    ask_each(options, sentinels, &login, question, (Stage::AskingSentinel, "asking a Sentinel"), deadline, |sentinel, reply| {
+        match redis::from_redis_value::<Option<(String, u16)>>(reply) {
+            Ok(Some(address)) => Ok(address),
+            _ => {
+                let (host, port) = sentinel;
+                let message =
+                    format!("the Sentinel {host}:{port} knows no master `{master}`; check {}", option("sentinel_master"));
+                Err(Error::new(ErrorKind::WrongServer, message))
+            }
+        }
+    })
+    .await
 }
 
 /// The node that owns the slot, from the first node that answers.
-async fn ask_cluster(options: &Options, nodes: &[HostPort], slot: u16) -> Result<HostPort, Failed> {
-    let mut last = None;
-    for node in nodes {
-        let asked = async {
-            let mut connection = open(options, plain_or_tls(options, node), login(options)).await?;
-            let mut command = redis::cmd("CLUSTER");
-            command.arg("SLOTS");
-            command.query_async::<Value>(&mut connection).await.map_err(|e| {
-                match e.to_string().contains("cluster support disabled") {
-                    true => Failed::unsent(Error::new(
-                        ErrorKind::WrongServer,
-                        format!("{} is not a node of a Redis Cluster; give it as host and port", options.address),
-                    )),
-                    false => Failed::redis(&options.address, "asking for the slots", &e),
-                }
-            })
-        };
-        match asked.await {
-            Ok(reply) => match owner(&reply, slot) {
-                Some((host, port)) => return Ok((if host.is_empty() { node.0.clone() } else { host }, port)),
-                None => {
-                    let message = format!("no node of {} serves hash slot {slot} now", options.address);
-                    last = Some(Failed::unsent(Error::new(ErrorKind::Unavailable, message)));
-                }
-            },
-            Err(failed) => last = Some(failed),
+async fn ask_cluster(options: &Options, nodes: &[HostPort], slot: u16, deadline: Instant) -> Result<HostPort, Failed> {
+    let question = || words(&["CLUSTER", "SLOTS"]);
+    let stage = (Stage::Connecting, "asking for the slots");
+    ask_each(options, nodes, &Login::of(options), question, stage, deadline, |node, reply| match owner(&reply, slot) {
+        Some((host, port)) => Ok((if host.is_empty() { node.0.clone() } else { host }, port)),
+        None => {
+            let message = format!("no node of {} serves hash slot {slot} now", options.address);
+            Err(Error::new(ErrorKind::Unavailable, message))
         }
+    })
+    .await
+}
+
+/// Asks one after the other until one knows. Each has its share of the time, so that one that is silent does not use up that of the others,
+/// and as much is left for the server that is looked for.
+async fn ask_each(
+    options: &Options,
+    peers: &[HostPort],
+    login: &Login<'_>,
+    question: impl Fn() -> Cmd,
+    (stage, doing): (Stage, &str),
+    deadline: Instant,
+    read: impl Fn(&HostPort, Value) -> Result<HostPort, Error>,
+) -> Result<HostPort, Failed> {
+    let mut last = None;
+    for (index, peer) in peers.iter().enumerate() {
+        let share = deadline.saturating_duration_since(Instant::now()) / (peers.len() - index + 1) as u32;
+        let asked = async {
+            let mut stream = dial(options, peer).await?;
+            greet(options, &mut stream, login, Some(question()), stage, doing).await
+        };
+        last = Some(match tokio::time::timeout(share, asked).await {
+            Ok(Ok(reply)) => match read(peer, reply) {
+                Ok(found) => return Ok(found),
+                Err(error) => Failed::unsent(error),
+            },
+            Ok(Err(failed)) => failed,
+            Err(_) => {
+                let message = format!("{doing}: {}:{} did not answer within {} ms", peer.0, peer.1, share.as_millis());
+                Failed::unsent(Error::new(ErrorKind::Unavailable, message))
+            }
+        });
     }
-    Err(last.unwrap_or_else(|| Failed::unsent(Error::new(ErrorKind::InvalidArgument, "no node is given"))))
+    Err(last.unwrap_or_else(|| Failed::unsent(Error::new(ErrorKind::InvalidArgument, "there is nobody to ask"))))
 }
 
 /// In a reply of CLUSTER SLOTS (`[[first, last, [host, port, …], …], …]`), the master of the slot.

@@ -10,16 +10,17 @@ pub(crate) mod message;
 pub(crate) mod record;
 mod reply;
 mod script;
+mod tls;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 
 pub(crate) use failure::Failed;
+use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
 pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
@@ -45,6 +46,7 @@ pub(crate) struct Store {
     options: Arc<Options>,
     keys: keys::Keys,
     link: Mutex<Option<Link>>,
+    warnings: link::Warnings,
     connected: AtomicBool,
     /// Scripts of a test, in place of the real ones.
     #[cfg(test)]
@@ -53,7 +55,7 @@ pub(crate) struct Store {
 
 #[derive(Clone)]
 struct Link {
-    connection: MultiplexedConnection,
+    connection: link::Connection,
     scripts: &'static Scripts,
     /// Tells this link from the one that replaced it.
     number: u64,
@@ -91,6 +93,7 @@ impl Store {
             options,
             keys,
             link: Mutex::new(None),
+            warnings: link::Warnings::default(),
             connected: AtomicBool::new(false),
             #[cfg(test)]
             scripts: None,
@@ -316,7 +319,7 @@ impl Store {
         });
         let failed = match answered.await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(e)) => Failed::redis(&self.options.address, script.name, &e),
+            Ok(Err(e)) => Failed::redis(&self.options, Stage::Calling, script.name, &e),
             Err(_) => Failed::silent(&self.options.address, script.name, limit),
         };
         if failed.disconnect {
@@ -327,15 +330,15 @@ impl Store {
 
     async fn link(&self, limit: Duration) -> Result<Link, Failed> {
         let mut slot = self.link.lock().await;
-        if let Some(link) = &*slot {
+        // A call on a connection that was closed before would end as one whose reply was lost.
+        if let Some(link) = &*slot
+            && !link.connection.is_closed()
+        {
             return Ok(link.clone());
         }
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let mut connection = link::connect(&self.options, self.keys.slot(), limit).await?;
-        let server = match tokio::time::timeout(limit, link::check(&self.options, &mut connection)).await {
-            Ok(checked) => checked.map_err(|failed| Failed { maybe_executed: false, ..failed })?,
-            Err(_) => return Err(Failed { maybe_executed: false, ..Failed::silent(&self.options.address, "INFO", limit) }),
-        };
+        let (connection, server) = link::connect_checked(&self.options, self.keys.slot(), limit).await?;
+        self.warnings.tell(&server.warnings);
         let scripts = if server.script_flags { &*WITH_FLAGS } else { &*WITHOUT_FLAGS };
         #[cfg(test)]
         let scripts = self.scripts.unwrap_or(scripts);
@@ -356,7 +359,7 @@ impl Store {
 
 /// A reply that was understood by nobody: it was executed, and the connection is fine.
 fn internal(error: Error) -> Failed {
-    Failed { error, maybe_executed: true, disconnect: false }
+    Failed { maybe_executed: true, disconnect: false, ..Failed::unsent(error) }
 }
 
 #[cfg(test)]

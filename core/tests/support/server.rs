@@ -69,24 +69,68 @@ impl Redis {
         let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
         match client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<()>(&mut connection)) {
             Ok(()) => true,
-            Err(error) => error.code() == Some("NOAUTH"),
+            Err(error) => matches!(error.code(), Some("NOAUTH" | "LOADING")),
         }
     }
 
-    fn try_ask(&self, words: &[&str]) -> Option<redis::Value> {
-        let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
-        let mut connection = client.get_connection().ok()?;
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(*word);
+    pub fn try_ask(&self, words: &[&str]) -> Option<redis::Value> {
+        ask(&self.socket(), "", words)
+    }
+
+    /// One command of the user `default` with this password.
+    pub fn ask_as<T: redis::FromRedisValue>(&self, password: &str, words: &[&str]) -> T {
+        let value = ask(&self.socket(), password, words).unwrap_or_else(|| panic!("{words:?} failed"));
+        redis::from_redis_value(value).ok().unwrap()
+    }
+
+    /// Sends a command that may be answered late or never.
+    pub fn ask_later(&self, words: &[&str]) -> std::thread::JoinHandle<()> {
+        let (socket, words) = (self.socket(), words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        std::thread::spawn(move || drop(ask(&socket, "", &words.iter().map(String::as_str).collect::<Vec<_>>())))
+    }
+
+    /// A connection of somebody else.
+    pub fn hold(&self) -> std::os::unix::net::UnixStream {
+        std::os::unix::net::UnixStream::connect(self.socket()).unwrap()
+    }
+
+    /// A Sentinel with this configuration, which names its port.
+    pub fn sentinel(conf: &Path, port: u16) -> Sentinel {
+        let server = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
+        let child = Command::new(server).arg(conf).arg("--sentinel").stdout(Stdio::null()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "the Sentinel does not answer");
+            std::thread::yield_now();
         }
-        command.query(&mut connection).ok()
+        Sentinel(child)
     }
 
     pub fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let value = self.try_ask(words).unwrap_or_else(|| panic!("{words:?} failed"));
         redis::from_redis_value(value).ok().unwrap()
     }
+}
+
+/// Stopped when dropped.
+pub struct Sentinel(Child);
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ask(socket: &Path, password: &str, words: &[&str]) -> Option<redis::Value> {
+    let login = if password.is_empty() { String::new() } else { format!("?pass={password}") };
+    let client = redis::Client::open(format!("unix://{}{login}", socket.display())).unwrap();
+    let mut connection = client.get_connection().ok()?;
+    let mut command = redis::cmd(words[0]);
+    for word in &words[1..] {
+        command.arg(*word);
+    }
+    command.query(&mut connection).ok()
 }
 
 impl Drop for Redis {

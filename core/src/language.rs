@@ -1,0 +1,156 @@
+//! How messages name options and write durations: as the program's own language does.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+/// The language of the program that uses this library. Messages name options as it spells them, and give durations in its unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Language {
+    /// Rust; the default.
+    #[default]
+    Rust,
+    /// C: as Rust.
+    C,
+    /// Python: durations are seconds.
+    Python,
+    /// Node: names are in camelCase.
+    Node,
+}
+
+/// One for the whole process: each binding links a copy of this crate of its own.
+static CURRENT: AtomicU8 = AtomicU8::new(Language::Rust as u8);
+
+/// Options that have another name in JavaScript than their own in camelCase.
+const IN_NODE: [(&str, &str); 9] = [
+    ("assign_timeout", "timeouts.assign"),
+    ("run_timeout", "timeouts.run"),
+    ("total_timeout", "timeouts.total"),
+    ("backoff", "backoff.type"),
+    ("backoff_delay", "backoff.delay"),
+    ("backoff_max", "backoff.max"),
+    ("backoff_jitter", "backoff.jitter"),
+    ("header", "headers"),
+    ("task", "tasks"),
+];
+
+impl Language {
+    /// Has the messages of this process written for a program of this language.
+    pub fn make_current(self) {
+        CURRENT.store(self as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn current() -> Self {
+        match CURRENT.load(Ordering::Relaxed) {
+            1 => Language::C,
+            2 => Language::Python,
+            3 => Language::Node,
+            _ => Language::Rust,
+        }
+    }
+
+    /// The option's name, from that in `Options::set`.
+    pub(crate) fn option(self, name: &str) -> Cow<'_, str> {
+        if self != Language::Node {
+            return name.into();
+        }
+        if let Some((_, other)) = IN_NODE.iter().find(|(own, _)| *own == name) {
+            return (*other).into();
+        }
+        let mut parts = name.split('_');
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let mut letters = part.chars();
+            out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+            out.push_str(letters.as_str());
+        }
+        out.into()
+    }
+
+    /// A duration in the unit that options have.
+    pub(crate) fn duration(self, duration: Duration) -> String {
+        let ms = duration.as_millis();
+        let plain = match self {
+            Language::Python if ms.is_multiple_of(1000) => format!("{} s", grouped(ms / 1000)),
+            Language::Python => format!("{} s", duration.as_secs_f64()),
+            _ => format!("{} ms", grouped(ms)),
+        };
+        let day = 86_400_000;
+        let spoken = match ms {
+            0 => None,
+            _ if ms.is_multiple_of(365 * day) => Some((ms / (365 * day), "year")),
+            _ if ms.is_multiple_of(day) => Some((ms / day, "day")),
+            _ if ms.is_multiple_of(3_600_000) => Some((ms / 3_600_000, "hour")),
+            _ => None,
+        };
+        match spoken {
+            Some((count, unit)) => format!("{plain} ({count} {unit}{})", if count == 1 { "" } else { "s" }),
+            None => plain,
+        }
+    }
+
+    /// A text of this crate, in which `{name}` is an option. Never for texts from outside.
+    pub(crate) fn text(self, template: &str) -> String {
+        let mut out = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, more)| Some((before, more.split_once('}')?)))
+        {
+            out.push_str(before);
+            out.push_str(&self.option(name));
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// The name of an option for a message.
+pub(crate) fn option(name: &str) -> Cow<'_, str> {
+    Language::current().option(name)
+}
+
+/// A number with commas between thousands.
+pub(crate) fn grouped(number: impl std::fmt::Display) -> String {
+    let digits = number.to_string();
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
+    let mut out = sign.to_owned();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_spelled_as_the_language_does() {
+        assert_eq!(Language::Rust.option("failed_ttl"), "failed_ttl");
+        assert_eq!(Language::Python.option("failed_ttl"), "failed_ttl");
+        assert_eq!(Language::Node.option("failed_ttl"), "failedTtl");
+        assert_eq!(Language::Node.option("sentinel_master"), "sentinelMaster");
+        assert_eq!(Language::Node.option("assign_timeout"), "timeouts.assign");
+        assert_eq!(Language::Node.text("set {tls_ca}, or {tls}"), "set tlsCa, or tls");
+        assert_eq!(Language::C.text("set {tls_ca}"), "set tls_ca");
+        assert_eq!(Language::Node.text("no { end"), "no { end");
+    }
+
+    #[test]
+    fn durations_are_in_the_unit_of_the_language() {
+        let lease = Duration::from_millis(1500);
+        assert_eq!(Language::Node.duration(lease), "1,500 ms");
+        assert_eq!(Language::Python.duration(lease), "1.5 s");
+        let day = Duration::from_secs(86_400);
+        assert_eq!(Language::C.duration(day), "86,400,000 ms (1 day)");
+        assert_eq!(Language::Python.duration(day * 2), "172,800 s (2 days)");
+        assert_eq!(Language::Python.duration(day * 3650), "315,360,000 s (10 years)");
+        assert_eq!(Language::Rust.duration(Duration::ZERO), "0 ms");
+        assert_eq!(grouped(-1_234_567), "-1,234,567");
+    }
+}
