@@ -32,6 +32,24 @@ struct State {
 struct Slot {
     result: Option<Result<Value>>,
     waiter: Option<(Arc<Post>, u64)>,
+    /// The program has looked at the outcome, or will be told, or gave it up.
+    seen: bool,
+    /// The program has let go of the call.
+    dropped: bool,
+}
+
+impl Slot {
+    /// An error that nobody is told is logged, unless it says only that the job or the member has gone its way meanwhile.
+    fn log_unseen(&self) {
+        if let (Some(Err(error)), false) = (&self.result, self.seen) {
+            let expected = [ErrorKind::Closed, ErrorKind::Cancelled, ErrorKind::StaleFence, ErrorKind::JobDeleted];
+            if expected.contains(&error.kind()) {
+                tracing::debug!(kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
+            } else {
+                tracing::warn!(kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
+            }
+        }
+    }
 }
 
 impl State {
@@ -53,6 +71,9 @@ impl Completer {
         let mut slot = state.lock();
         slot.result = Some(result);
         let waiter = slot.waiter.take();
+        if slot.dropped {
+            slot.log_unseen();
+        }
         drop(slot);
         state.ended.notify_all();
         if let Some((post, token)) = waiter {
@@ -127,6 +148,23 @@ impl Call {
     fn state(&self) -> PyResult<&Arc<State>> {
         self.state.get().map_err(raise)
     }
+
+    /// Lets go of a call of the library's own, whose outcome does not matter.
+    pub(crate) fn forget(self) {
+        if let Ok(state) = self.state.get() {
+            state.lock().seen = true;
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Ok(state) = self.state.get() {
+            let mut slot = state.lock();
+            slot.dropped = true;
+            slot.log_unseen();
+        }
+    }
 }
 
 #[pymethods]
@@ -160,6 +198,7 @@ impl Call {
     fn notify(&self, mailbox: &Mailbox, token: u64) -> PyResult<()> {
         let post = mailbox.post()?;
         let mut slot = self.state()?.lock();
+        slot.seen = true;
         if slot.result.is_none() {
             slot.waiter = Some((post, token));
         } else {
@@ -173,9 +212,12 @@ impl Call {
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
         // Out of the lock while Python objects are made of it: that may run any Python code.
-        let Some(result) = state.lock().result.take() else {
-            return Err(raise(under_way()));
+        let taken = {
+            let mut slot = state.lock();
+            slot.seen = true;
+            slot.result.take()
         };
+        let Some(result) = taken else { return Err(raise(under_way())) };
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Closed) {
             crate::exit::pass_closed();
         }
@@ -189,6 +231,9 @@ impl Call {
 
     /// Stops waiting. What was sent to Redis is not taken back.
     fn abort(&self) {
+        if let Ok(state) = self.state.get() {
+            state.lock().seen = true;
+        }
         if let (Some(task), Ok(_)) = (&self.abort, self.state.get()) {
             task.abort();
         }

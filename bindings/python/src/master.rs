@@ -71,7 +71,9 @@ impl Master {
 /// Left open by the program: what was submitted is still sent, as the runtime lives until then.
 impl Drop for Master {
     fn drop(&mut self) {
-        drop(self.close());
+        if let Ok(Some(call)) = self.close() {
+            call.forget();
+        }
     }
 }
 

@@ -149,12 +149,8 @@ impl Worker {
         let runtime = lock(&shared.runtime).take();
         if let Some(runtime) = runtime {
             let worker = shared.worker.clone();
-            drop(Call::spawn(
-                &runtime,
-                None,
-                None,
-                async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) },
-            ));
+            let leaving = async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) };
+            Call::spawn(&runtime, None, None, leaving).forget();
         }
         let schedule_flush = lock(&shared.schedule_flush).take();
         let held = std::mem::take(&mut *shared.held());

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 import pytest
-from swarm_support import wait_until
+from swarm_support import Redis, wait_until
 
 import libswarm
 from conftest import SOON, Script
@@ -434,3 +434,58 @@ def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master
 
         asyncio.run(asyncio.wait_for(main(), 2 * SOON))
     assert most == 10
+
+
+def test_a_call_that_nobody_waits_for_is_logged_if_it_fails(cluster: str, caplog: pytest.LogCaptureFixture) -> None:
+    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    with Redis() as server, Master(cluster, url=server.url) as master:
+        worker = Worker(cluster, url=server.url, timeout=0.3)
+        worker.on("add", given.put)
+        with worker:
+            master.add_job()
+            job = given.get(timeout=SOON)
+            # What says only that the job has gone its way is expected.
+            job.complete().wait(SOON)
+            job.complete()
+            server.stop()
+            with pytest.raises(libswarm.SwarmUnavailable):
+                job.delete().wait()
+            assert "did not wait" not in caplog.text
+            job.delete()
+            wait_until(lambda: "did not wait" in caplog.text, SOON, "the lost error is logged")
+            assert caplog.text.count("did not wait") == 1
+
+
+@in_loop
+async def test_events_behind_an_interrupt_are_not_lost(cluster: str, url: str) -> None:
+    async with aio.Master(cluster, url=url) as master:
+        await master.add_jobs(range(5))
+        loop = asyncio.new_event_loop()
+        seen: list[int] = []
+
+        def add(job: Job) -> None:
+            seen.append(job.payload)
+            if job.payload == 1:
+                raise KeyboardInterrupt
+            job.complete()
+
+        def work() -> None:
+            """A program that goes on after Ctrl-C."""
+            worker = aio.Worker(cluster, url=url)
+            worker.on("add", add)
+            loop.run_until_complete(worker.start())
+            with pytest.raises(KeyboardInterrupt):
+                loop.run_until_complete(asyncio.sleep(SOON))
+
+            async def rest() -> None:
+                while len(seen) < 5:
+                    await asyncio.sleep(0.01)
+                await worker.terminate()
+
+            loop.run_until_complete(rest())
+            loop.close()
+
+        await asyncio.to_thread(work)
+        assert seen == [0, 1, 2, 3, 4]
+        stats = await master.stats()
+        assert (stats.completed, stats.failures) == (4, 1)

@@ -12,6 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any
 
 from . import _native
@@ -96,7 +97,7 @@ def check_seconds(name: str, value: object) -> float:
 
 def refuse_coroutine(answer: object) -> None:
     """A function for threads answered a coroutine, which nobody would run."""
-    if inspect.iscoroutine(answer):
+    if type(answer) is CoroutineType:
         answer.close()
         raise TypeError("a coroutine was returned, which only libswarm.aio runs")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -73,6 +74,8 @@ class WorkerBase(Hearing):
         #: Jobs that came before anybody listened or looped, and when the first of them did.
         self._unclaimed: list[Job] = []
         self._unclaimed_since = 0.0
+        #: Events taken and not yet told.
+        self._taken: collections.deque[Any] = collections.deque()
         #: Fences of the jobs that a handler or a loop is at.
         self._at_hand: set[int] = set()
         self._set_tasks(Tasks(options.get("tasks") or ()))
@@ -204,9 +207,13 @@ class WorkerBase(Hearing):
         elif self._unclaimed:
             unclaimed, self._unclaimed = self._unclaimed, []
             events = [job for job in unclaimed if job.delete_reason is None] + events
-        if not events:
+        if not events and not self._taken:
             return False
-        for event in events:
+        # What raises through here, such as Ctrl-C in a loop, leaves the others for the next time.
+        taken = self._taken
+        taken.extend(events)
+        while taken:
+            event = taken.popleft()
             if type(event) is Job:
                 for listener in listeners:
                     self._give(listener, event)

@@ -203,8 +203,13 @@ class Worker(Messenger, WorkerBase):
             if room <= 0:
                 self._look_later()
                 return
-            if not self._dispatch(room):
-                return
+            try:
+                if not self._dispatch(room):
+                    return
+            except BaseException:
+                if self._bridge is not None:
+                    self._bridge.loop.call_soon(self._take)
+                raise
         if self._bridge is not None:
             self._bridge.loop.call_soon(self._take)
 
