@@ -44,9 +44,9 @@ impl Slot {
         if let (Some(Err(error)), false) = (&self.result, self.seen) {
             let expected = [ErrorKind::Closed, ErrorKind::Cancelled, ErrorKind::StaleFence, ErrorKind::JobDeleted];
             if expected.contains(&error.kind()) {
-                tracing::debug!(kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
+                tracing::debug!(target: "libswarm::calls", kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
             } else {
-                tracing::warn!(kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
+                tracing::warn!(target: "libswarm::calls", kind = error.kind().name(), "a call that the program did not wait for failed: {error}");
             }
         }
     }

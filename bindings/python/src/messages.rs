@@ -220,7 +220,7 @@ impl Hearing {
     }
 
     fn failed(&self, error: Error) {
-        tracing::warn!(kind = error.kind().name(), "{error}");
+        tracing::warn!(target: "libswarm::messages", kind = error.kind().name(), "{error}");
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
         if let Some(post) = &*self.post.lock().unwrap_or_else(PoisonError::into_inner) {
             post.announce();

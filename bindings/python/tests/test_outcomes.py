@@ -384,6 +384,18 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
         assert (job.state, job.attempt) == ("waiting", 1)
 
 
+def test_stuck_handlers_are_shown(master: Master, cluster: str, url: str) -> None:
+    go = threading.Event()
+    worker = Worker(cluster, url=url, stop_grace=0.1)
+    worker.process(lambda job: go.wait(SOON) if job.attempt == 1 else "elsewhere")
+    with worker:
+        assert worker.health().stuck == 0
+        assert master.run(retries=1, backoff=0.01, timeouts={"run": 0.1}, timeout=SOON) == "elsewhere"
+        wait_until(lambda: worker.health().stuck == 1, SOON, "it is stuck")
+        go.set()
+        wait_until(lambda: worker.health().stuck == 0, SOON, "it has returned")
+
+
 @pytest.mark.parametrize("api", [Worker, aio.Worker])
 def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master, cluster: str, url: str) -> None:
     running = 0
@@ -438,22 +450,27 @@ def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master
 
 def test_a_call_that_nobody_waits_for_is_logged_if_it_fails(cluster: str, caplog: pytest.LogCaptureFixture) -> None:
     given: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    with Redis() as server, Master(cluster, url=server.url) as master:
+    with Redis() as server:
         worker = Worker(cluster, url=server.url, timeout=0.3)
         worker.on("add", given.put)
-        with worker:
+        worker.start()
+        with Master(cluster, url=server.url) as master:
             master.add_job()
             job = given.get(timeout=SOON)
             # What says only that the job has gone its way is expected.
             job.complete().wait(SOON)
             job.complete()
-            server.stop()
-            with pytest.raises(libswarm.SwarmUnavailable):
-                job.delete().wait()
-            assert "did not wait" not in caplog.text
-            job.delete()
-            wait_until(lambda: "did not wait" in caplog.text, SOON, "the lost error is logged")
-            assert caplog.text.count("did not wait") == 1
+        server.stop()
+        with pytest.raises(libswarm.SwarmUnavailable):
+            job.delete().wait()
+        assert "did not wait" not in caplog.text
+        job.delete()
+        wait_until(lambda: "did not wait" in caplog.text, SOON, "the lost error is logged")
+        assert caplog.text.count("did not wait") == 1
+        # What Redis cannot be told is raised, and leaves nothing behind.
+        with pytest.raises(libswarm.SwarmUnavailable):
+            worker.terminate()
+        assert not [thread.name for thread in threading.enumerate() if cluster in thread.name]
 
 
 @in_loop

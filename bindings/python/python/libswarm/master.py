@@ -225,8 +225,10 @@ class Master(Messenger, Choosing[ChooserThread]):
         """Waits for adds in flight and leaves the cluster. Calls after it raise SwarmClosed; closing again does nothing."""
         call = self._leave()
         if call is not None:
-            call.wait()
-            self._left(1.0)
+            try:
+                call.wait()
+            finally:
+                self._left(1.0)
 
     addJob = add_job
     deleteJob = delete_job

@@ -170,8 +170,11 @@ class Worker(Messenger, WorkerBase):
         self._not_in_listener("terminate")
         call = self._leave(check_seconds("grace", grace))
         if call is not None:
-            call.wait()
-            self._left(1.0)
+            try:
+                call.wait()
+            finally:
+                # Also when Redis cannot be told.
+                self._left(1.0)
 
     def delete_job(self, id: str) -> bool:
         """Deletes any job of the cluster. Whether it existed."""

@@ -219,8 +219,10 @@ class Master(Messenger, Choosing[ChooserTask]):
         call = self._native.close()
         if call is not None:
             bridge = self._bound()
-            await bridge.future(call)
-            bridge.close()
+            try:
+                await bridge.future(call)
+            finally:
+                bridge.close()
             self._emit("close", None)
 
     addJob = add_job

@@ -156,12 +156,13 @@ class Worker(Messenger, WorkerBase):
             try:
                 await call
             finally:
+                # Also when Redis cannot be told.
                 cancelling.cancel()
-            self._take_all()
-            if self._looking is not None:
-                self._looking.cancel()
-            self._bridge.close()
-            self._left(0.0)
+                self._take_all()
+                if self._looking is not None:
+                    self._looking.cancel()
+                self._bridge.close()
+                self._left(0.0)
 
     async def delete_job(self, id: str) -> bool:
         """Deletes any job of the cluster. Whether it existed."""
