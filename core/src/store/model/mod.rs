@@ -118,6 +118,9 @@ pub(super) struct World {
     before: Snapshot,
     /// The largest fence so far.
     newest: u64,
+    /// When jobs that wait came, of those that have waited since they were added.
+    order: BTreeMap<String, usize>,
+    added: usize,
     history: VecDeque<(u64, Step)>,
     ids: Ids,
 }
@@ -146,6 +149,8 @@ impl World {
             paused: BTreeMap::new(),
             before: Snapshot::default(),
             newest: 0,
+            order: BTreeMap::new(),
+            added: 0,
             history: VecDeque::new(),
             ids: Ids::seeded(seed),
         }
@@ -175,6 +180,13 @@ impl World {
         let step = self.act().await;
         let after = Snapshot::take(&mut self.connection);
         let verdict = judge(&self.before, &after, &step, self);
+        self.order.retain(|id, _| after.job(id).place == Place::Waiting);
+        for id in &step.adds {
+            if self.before.job(id).place == Place::Nowhere && after.job(id).place == Place::Waiting {
+                self.added += 1;
+                self.order.insert(id.clone(), self.added);
+            }
+        }
         let told = after.told.iter().map(|(_, _, fence)| *fence);
         self.newest = told.chain(step.answer.jobs.iter().map(|job| job.1)).fold(self.newest, u64::max);
         self.before = after;

@@ -34,6 +34,7 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
     }
     credit(before, after, step, world, &given)?;
     nobody_waits_beside_free_slots(after, world)?;
+    first_come_first_given(before, after, step, world)?;
     one_at_a_time(after)?;
     let counters = &after.counters;
     let there = after.jobs.values().filter(|job| job.place != Place::Nowhere).count() as u64;
@@ -228,6 +229,25 @@ fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(),
             if lease_left >= super::LEASE as f64 / 2.0 {
                 return Err(format!("`{id}` waits beside {inc}, which has credit for it"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// A worker that asks is given the jobs of the highest priority that it takes, and of these those that were added first, whatever their task.
+fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
+    let Some(member) = world.members.get(&step.actor) else { return Ok(()) };
+    let waited = |id: &str| before.job(id).place == Place::Waiting;
+    let rank = |id: &str, snapshot: &Snapshot| {
+        let priority = head(snapshot.job(id)).extras.map_or(0, |extras| extras.priority);
+        world.order.get(id).map(|order| (-priority, *order))
+    };
+    let given = step.answer.jobs.iter().filter(|(id, fence)| *fence > world.newest && waited(id));
+    let Some((last, latest)) = given.filter_map(|(id, _)| Some((rank(id, before)?, id))).max() else { return Ok(()) };
+    for (id, _) in after.jobs.iter().filter(|(id, job)| job.place == Place::Waiting && waited(id)) {
+        let task = after.task(id);
+        if member.tasks.contains(&task) && !world.is_paused(&task) && rank(id, after).is_some_and(|rank| rank < last) {
+            return Err(format!("`{latest}` was given before `{id}`, which waited longer or has a higher priority"));
         }
     }
     Ok(())
