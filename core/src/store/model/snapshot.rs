@@ -58,6 +58,9 @@ pub(super) struct Snapshot {
     /// Jobs given through inboxes since the last reading: incarnation, id, fence.
     pub(super) told: BTreeSet<(String, String, u64)>,
     pub(super) results: BTreeSet<String>,
+    /// Entries of the queues as they lie, and tombstones.
+    pub(super) lines: Vec<(String, Vec<String>)>,
+    pub(super) tombstones: HashMap<String, i64>,
     /// What breaks a rule of any state.
     pub(super) broken: Vec<String>,
 }
@@ -107,11 +110,13 @@ impl Snapshot {
         let blocked: BTreeSet<String> = read(blocked);
         let failed: BTreeSet<String> = read(failed);
         let mut waiting: HashMap<String, i64> = HashMap::new();
-        for (_, ids) in named::<Vec<String>>(queues) {
-            ids.into_iter().for_each(|id| *waiting.entry(id).or_default() += 1);
+        found.lines = named::<Vec<String>>(queues);
+        for (_, ids) in &found.lines {
+            ids.iter().cloned().for_each(|id| *waiting.entry(id).or_default() += 1);
         }
-        for (id, count) in read::<HashMap<String, i64>>(tombstones) {
-            *waiting.entry(id).or_default() -= count;
+        found.tombstones = read(tombstones);
+        for (id, count) in &found.tombstones {
+            *waiting.entry(id.clone()).or_default() -= count;
         }
         let ids: BTreeSet<String> = [&records.keys().cloned().collect(), &owners.keys().cloned().collect(), &blocked, &failed]
             .into_iter()

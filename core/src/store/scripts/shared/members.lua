@@ -248,6 +248,8 @@
         give_in_turn(same)
       end
     end
+    -- Plain jobs last: beside others that wait they keep their place among them.
+    table.sort(groups, function(a, b) return (a.priority ~= 0 or a.task ~= '') and b.priority == 0 and b.task == '' end)
     for _, group in ipairs(groups) do
       if group.given > 0 then
         local ids, orders = {}, {}

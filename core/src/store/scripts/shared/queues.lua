@@ -168,15 +168,14 @@
 
   -- The same, out of READY.
   local function pop_ready(n)
-    local some = call('LPOP', READY, n) or {}
+    local some, ids, records = call('LPOP', READY, n) or {}, {}, {}
+    if #some > 0 then
+      in_hand[#in_hand + 1] = some
+      ids, records = living(some, call('HMGET', JOBS, unpack(some)))
+    end
     if #some < n then
       forget_ghosts()
     end
-    if #some == 0 then
-      return {}, {}, 0
-    end
-    in_hand[#in_hand + 1] = some
-    local ids, records = living(some, call('HMGET', JOBS, unpack(some)))
     return ids, records, #some
   end
 

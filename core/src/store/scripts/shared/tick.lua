@@ -125,11 +125,11 @@ local function remove_member(inc, charge)
   return true
 end
 
--- Does what an entry of DUE stands for; answers 'over' if the entry is, 'more' if nothing else is to be done in this call.
+-- Does what an entry of DUE stands for; answers whether nothing else is to be done in this call.
 local function do_due(kind, name)
   local X = extras()
   if kind == 'L' then
-    return not remove_member(name, true) and 'more'
+    return not remove_member(name, true)
   elseif kind == 'D' then
     X.due()
   elseif kind == 'C' then
@@ -141,8 +141,12 @@ local function do_due(kind, name)
   elseif kind == 'S' then
     X.sweep(true)
   elseif kind == 'A' or kind == 'T' or kind == 'E' then
-    X.timeout(kind, name)
-    return 'over'
+    -- What was due before it may have begun another execution, of whose clock the entry is now.
+    local entry = kind .. ':' .. name
+    if (tonumber(call('ZSCORE', DUE, entry) or '') or now + 1) <= now then
+      call('ZREM', DUE, entry)
+      X.timeout(kind, name)
+    end
   else
     error('nothing is known of this kind')
   end
@@ -163,7 +167,7 @@ local function tick(lease)
   end
   local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   if first[2] and tonumber(first[2]) <= now then
-    local over, results = {}, {}
+    local over, results, others = {}, {}, {}
     for _, entry in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 200)) do
       local kind, name = string.sub(entry, 1, 1), string.sub(entry, 3)
       if kind == 'R' then
@@ -171,11 +175,24 @@ local function tick(lease)
       elseif kind == 'M' then
         call('HDEL', META, 'add:' .. name)
         over[#over + 1] = entry
-      elseif kind ~= 'L' or now >= grace then
+      else
+        others[#others + 1] = entry
+      end
+    end
+    -- First, because what follows may keep new results of these ids.
+    if #results > 0 then
+      call('HDEL', RESULTS, unpack(results))
+    end
+    if #over > 0 then
+      call('ZREM', DUE, unpack(over))
+    end
+    for _, entry in ipairs(others) do
+      local kind, name = string.sub(entry, 1, 1), string.sub(entry, 3)
+      if kind ~= 'L' or now >= grace then
         -- What cannot be processed is not in the way of what follows.
-        local fine, rest = pcall(do_due, kind, name)
+        local fine, more = pcall(do_due, kind, name)
         if not fine then
-          local text = type(rest) == 'table' and rest.err or tostring(rest)
+          local text = type(more) == 'table' and more.err or tostring(more)
           call('ZREM', DUE, entry)
           mend_types()
           look_everywhere()
@@ -183,18 +200,10 @@ local function tick(lease)
           if kind == 'L' then
             extras().forget_member(name)
           end
-        elseif rest == 'over' then
-          over[#over + 1] = entry
-        elseif rest == 'more' then
+        elseif more then
           break
         end
       end
-    end
-    if #results > 0 then
-      call('HDEL', RESULTS, unpack(results))
-    end
-    if #over > 0 then
-      call('ZREM', DUE, unpack(over))
     end
     first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   end
