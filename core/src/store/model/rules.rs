@@ -248,7 +248,11 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
         let task = after.task(id);
         // One with a resource may have been set aside for it and come back in the same step.
         let of_resource = head(after.job(id)).extras.is_some_and(|extras| !extras.resource.is_empty());
-        if !of_resource && member.tasks.contains(&task) && !world.is_paused(&task) && rank(id, after).is_some_and(|rank| rank < last) {
+        if !of_resource
+            && member.tasks.contains(&task)
+            && !world.is_paused(&task)
+            && rank(id, after).is_some_and(|rank| rank < last)
+        {
             let (a, b) = (before.job(latest), before.job(id));
             return Err(format!(
                 "`{latest}` ({a:?}) was given before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",
