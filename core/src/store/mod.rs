@@ -73,6 +73,8 @@ pub(crate) struct SyncCall {
     pub(crate) progress: Vec<u8>,
     /// The tasks the worker takes from now on, packed, or empty if they are as before.
     pub(crate) tasks: Vec<u8>,
+    /// The number of the last batch that was answered.
+    pub(crate) answered: u64,
 }
 
 /// What one `add` says. See `scripts/add.lua`.
@@ -127,7 +129,8 @@ impl Store {
                 |s| &s.sync,
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
-                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..]).arg(&call.tasks[..])
+                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..]).arg(&call.tasks[..]);
+                    cmd.arg(call.answered)
                 },
             )
             .await?;

@@ -4,6 +4,7 @@
 #[path = "../../tests/support/server.rs"]
 pub(super) mod server;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,6 +190,37 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
     let stats = b.store.stats().await.unwrap();
     assert_eq!((stats.completed, stats.held, stats.deleting, stats.waiting), (1, 1, 1, 0));
     assert!(matches!(b.sync(NOBODY, 1, "2", &[]).await, SyncReply::UnknownMember));
+}
+
+/// As after a loss of power with `appendfsync everysec`, or a failover to a replica that lagged.
+#[tokio::test]
+async fn a_server_that_was_set_back_is_not_believed_to_know_what_a_member_holds() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let answered = |answered| SyncCall { answered, ..SyncCall::default() };
+    b.add("w", 1, &[("a", false), ("b", false)]).await;
+    let jobs = b.take("w", 1, 2).await;
+    assert_eq!(jobs.len(), 2);
+    let keys: Vec<String> = b.ask(&["KEYS", "{t}:*"]);
+    for key in &keys {
+        let _: i64 = b.ask(&["COPY", key, &format!("{key}:kept")]);
+    }
+    given(b.sync("w", 2, "", &[('c', "a", jobs[0].1)]).await);
+    assert!(matches!(b.store.sync("w", &answered(2)).await.unwrap(), SyncReply::Done { .. }));
+
+    // The completion is undone, and Redis has the job as held by a member that has ended it.
+    for key in &keys {
+        let _: () = b.ask(&["RENAME", &format!("{key}:kept"), key]);
+    }
+    // A member that knows no more than Redis does goes on.
+    assert!(matches!(b.store.sync("w", &answered(1)).await.unwrap(), SyncReply::Done { .. }));
+    assert!(matches!(b.store.sync("w", &answered(2)).await.unwrap(), SyncReply::UnknownMember));
+
+    b.join("x", &[]).await;
+    let again = b.take("x", 1, 5).await;
+    assert_eq!(again.iter().map(|(id, _)| &id[..]).collect::<BTreeSet<_>>(), BTreeSet::from(["a", "b"]));
+    assert!(again.iter().all(|(_, fence)| *fence > jobs[1].1));
+    assert_eq!(b.store.stats().await.unwrap().deaths, 0, "nobody died");
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ impl Task {
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let (packed, dones) = batch.pack(&self.session.incarnation);
-        let mut number = 0;
+        let (mut number, answered) = (0, self.number);
         if !packed.is_empty() || !credit.is_empty() || rooms.len() > 1 {
             self.number += 1;
             number = self.number;
@@ -127,7 +127,7 @@ impl Task {
         self.untrimmed = 0;
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks, answered });
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
     }
 

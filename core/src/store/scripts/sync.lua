@@ -3,7 +3,7 @@
 -- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
 --       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details, resources}, or ''), room to add in each range
 --       of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
---       tasks it takes from now on (msgpack, or ''; its credit is dropped with them)
+--       tasks it takes from now on (msgpack, or ''; its credit is dropped with them), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text, traceback} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result, those before the ones
 --       with details have the resources and nothing else to see to. An upper-case letter
@@ -16,6 +16,14 @@
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 -- Unchanged is not unknown: two rounds in one millisecond set the same score.
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
+  return { 1 }
+end
+-- Batches that were answered are unknown here: this server was set back, to an older disk or replica, and the member's view of what
+-- it holds is of another past. It begins anew, and what it holds here runs again.
+if (tonumber(ARGV[10]) or 0) > (last_batch and last_batch[1] or 0) then
+  remove_member(inc, move_limit, false)
+  send_told()
+  write_meta()
   return { 1 }
 end
 if ARGV[4] ~= '' then
