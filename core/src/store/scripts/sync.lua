@@ -21,7 +21,7 @@ end
 -- Batches that were answered are unknown here: this server was set back, to an older disk or replica, and the member's view of what
 -- it holds is of another past. It begins anew, and what it holds here runs again.
 if (tonumber(ARGV[10]) or 0) > (last_batch and last_batch[1] or 0) then
-  remove_member(inc, move_limit, false)
+  remove_member(inc, false)
   send_told()
   write_meta()
   return { 1 }
