@@ -41,6 +41,13 @@ impl Bench {
         self.store.join(member, &packed, &[0x90]).await.unwrap();
     }
 
+    /// Joins as a worker for these tasks, written as in Lua.
+    async fn join_for(&self, member: &str, tasks: &str) {
+        self.join(member, &[]).await;
+        let script = format!("return redis.call('HSET', KEYS[1], 'tasks', cmsgpack.pack({tasks}))");
+        let _: u64 = self.ask(&["EVAL", &script, "1", &format!("{{t}}:member:{member}")]);
+    }
+
     async fn add(&self, member: &str, number: u64, jobs: &[(&str, bool)]) -> AddReply {
         let (mut packed, mut own, mut largest) = (Vec::new(), Vec::new(), 0);
         write_array(&mut packed, 2 * jobs.len());
@@ -582,5 +589,245 @@ async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
     } {
         assert!(!script.source.starts_with("#!"), "{}", script.name);
         assert_eq!(redis.ask::<String>(&["SCRIPT", "LOAD", &script.source]), script.digest, "{}", script.name);
+    }
+}
+
+/// Sweeps until nothing is left to look for, and answers the ids that wait or are held.
+async fn swept(b: &Bench, member: &str) -> Vec<String> {
+    let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "j0"]);
+    let _: u64 = b.ask(&["ZADD", "{t}:due", "1", "S:"]);
+    until("the sweep is over", async || {
+        given(b.sync(member, 0, "", &[]).await);
+        b.ask::<Option<f64>>(&["ZSCORE", "{t}:due", "S:"]).is_none()
+    })
+    .await;
+    let mut ids: Vec<String> = b.ask(&["HKEYS", "{t}:jobs"]);
+    ids.retain(|id| !id.is_empty());
+    ids
+}
+
+#[tokio::test]
+async fn damaged_records_harm_no_other_job() {
+    // Of a resource that ends early, of extras that do, of extras out of bounds, of nothing at all.
+    let damaged: [&[u8]; 6] = [&[64, 9, 9, b'x'], &[24, 0, 0, 200], b"\x18\x00\x00\x05\x81\xa1n\xcd\xff", b"", &[255], &[4]];
+    for (task, record) in damaged.iter().flat_map(|record| [("", record), ("a", record)]) {
+        let b = bench();
+        b.join("w", &[]).await;
+        b.join_for("v", "{'', 'a'}").await;
+        for n in 0..300 {
+            b.add_one("w", n + 1, NewJob::bytes("").id(n.to_string()).task(task)).await;
+        }
+        // The client of the tests takes text only.
+        let escaped: String = record.iter().map(|byte| format!("\\{byte:03}")).collect();
+        let set = format!("return redis.call('HSET', KEYS[1], '150', '{escaped}')");
+        let _: u64 = b.ask(&["EVAL", &set, "1", "{t}:jobs"]);
+        let call = SyncCall { number: 1, credit: "1000".into(), rooms: vec![0x90], ..SyncCall::default() };
+        let SyncReply::Done { jobs, .. } = b.store.sync("v", &call).await.unwrap() else { panic!("known") };
+        assert_eq!(jobs.len(), 300, "{record:?} {task}");
+        assert_eq!(jobs.iter().filter(|job| job.is_err()).count(), 1, "{record:?}");
+        // Its end: nothing that was in the record is in the way.
+        let job = jobs.iter().find_map(|job| job.as_ref().err()).unwrap();
+        b.end_failed("v", 2, &("150".into(), job.fence)).await;
+        assert_eq!(b.store.stats().await.unwrap().failed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_dead_member_stops_nobodys_recovery() {
+    let damages: [&[&str]; 7] = [
+        &["SET", "{t}:held:d", "x"],
+        &["HSET", "{t}:member:d", "tasks", "x"],
+        &["HSET", "{t}:member:d", "max_deaths", "nan"],
+        &["SET", "{t}:member:d", "x"],
+        &["SET", "{t}:tied:d", "x"],
+        &["HSET", "{t}:meta", "add:d", "x"],
+        &["HSET", "{t}:owner", "1", "x"],
+    ];
+    for damage in damages {
+        let b = bench();
+        for member in ["d", "e", "w"] {
+            b.join(member, &[]).await;
+        }
+        b.add("w", 1, &[("1", false), ("2", false)]).await;
+        assert_eq!(b.take("d", 1, 1).await.len() + b.take("e", 1, 1).await.len(), 2);
+        if damage[0] == "SET" {
+            let _: u64 = b.ask(&["DEL", damage[1]]);
+        }
+        let _: redis::Value = b.ask(damage);
+        b.expire("d");
+        b.expire("e");
+        given(b.sync("w", 0, "", &[]).await);
+        given(b.sync("w", 0, "", &[]).await);
+        assert_eq!(b.ask::<Vec<String>>(&["SMEMBERS", "{t}:members"]), ["w"], "{damage:?}");
+        let mut ids = swept(&b, "w").await;
+        ids.sort();
+        assert_eq!(ids, ["1", "2"], "{damage:?}");
+        assert_eq!(b.take("w", 1, 5).await.len(), 2, "{damage:?}");
+        assert!(b.store.stats().await.unwrap().damaged > 0 || damage[0] == "HSET", "{damage:?}");
+    }
+}
+
+#[tokio::test]
+async fn jobs_in_no_place_are_queued_anew() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.join("busy", &[]).await;
+    let job = |id: &str| NewJob::bytes("").id(id);
+    b.add_one("w", 1, job("first").resource("r")).await;
+    assert_eq!(b.take("busy", 1, 1).await.len(), 1);
+    b.add_one("w", 2, job("plain")).await;
+    b.add_one("w", 3, job("task").task("a")).await;
+    b.add_one("w", 4, job("priority").priority(7)).await;
+    b.add_one("w", 5, job("delayed").delay(Duration::from_secs(60))).await;
+    b.add_one("w", 6, job("parked").resource("r")).await;
+    b.add_one("w", 7, job("similar").similar("s")).await;
+    b.add_one("w", 8, job("follower").similar("s")).await;
+    let stats = b.store.stats().await.unwrap();
+    assert_eq!((stats.delayed, stats.held), (1, 1), "{stats:?}");
+    let whole = stats.damaged;
+    assert_eq!(swept(&b, "w").await.len(), 8);
+    assert_eq!(b.store.stats().await.unwrap().damaged, whole, "nothing is damaged");
+    for damage in [
+        &["DEL", "{t}:ready:0", "{t}:ready:0:", "{t}:ready:7", "{t}:ready:0:a", "{t}:delayed"][..],
+        &["DEL", "{t}:index", "{t}:queues", "{t}:queues:a", "{t}:tasks"],
+        &["HSET", "{t}:owner", "plain", "5:nobody", "task", "garbage", "priority", "6:nobody:d"],
+        &["DEL", "{t}:parked:r", "{t}:similar:s"],
+        &["HDEL", "{t}:similar", "s"],
+        &["HSET", "{t}:resources", "r", "nobody"],
+        &["DEL", "{t}:resources"],
+        &["DEL", "{t}:parked"],
+        &["SADD", "{t}:parked", "plain", "task"],
+        &["ZADD", "{t}:load", "0", "nobody", "1e300", "noone"],
+        &["SADD", "{t}:members", "nobody"],
+        &["HSET", "{t}:meta", "special", "", "sweep", "garbage", "chooser", "x", "asked", "1"],
+    ] {
+        let _: redis::Value = b.ask(damage);
+        assert_eq!(swept(&b, "w").await.len(), 8, "{damage:?}");
+    }
+    assert_eq!(b.ask::<Vec<String>>(&["SMEMBERS", "{t}:members"]).len(), 2);
+    assert!(b.store.stats().await.unwrap().damaged > whole);
+    // All are run, by a worker that takes everything.
+    let mut number = 0;
+    let mut ran = Vec::new();
+    b.join_for("all", "{'', 'a'}").await;
+    until("all have run", async || {
+        number += 1;
+        let call = SyncCall { number, credit: "9".into(), rooms: vec![0x90], ..SyncCall::default() };
+        let SyncReply::Done { jobs, .. } = b.store.sync("all", &call).await.unwrap() else { panic!("known") };
+        for job in jobs {
+            let job = job.unwrap();
+            number += 1;
+            ran.push(job.id.clone());
+            given(b.sync("all", number, "", &[('c', &job.id, job.fence)]).await);
+        }
+        ran.sort();
+        ran.dedup();
+        ran.len() >= 6
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_is_an_error_once() {
+    let parts = [
+        "jobs",
+        "owner",
+        "ready:0",
+        "ghosts",
+        "load",
+        "due",
+        "members",
+        "failed",
+        "failed_at",
+        "results",
+        "waiters",
+        "delayed",
+        "parked",
+        "resources",
+        "stopping",
+        "similar",
+        "progress",
+        "tasks",
+        "queues",
+        "index",
+        "paused",
+        "listeners",
+        "watchers",
+        "deaf",
+        "damaged",
+        "stray",
+        "member:w",
+        "held:w",
+        "inbox:w",
+        "tied:w",
+        "given:w",
+        "ready:0:",
+        "ready:0:a",
+        "queues:a",
+        "load:a",
+        "parked:r",
+        "similar:s",
+    ];
+    for part in parts {
+        let b = bench();
+        b.join("w", &[]).await;
+        let mut number = 0;
+        // Everything that members do, twice; what is lost with the key is lost.
+        let mut errors = Vec::new();
+        for turn in 0..8 {
+            if turn == 2 {
+                let key = format!("{{t}}:{part}");
+                let _: u64 = b.ask(&["DEL", &key]);
+                let _: () = b.ask(&["SET", &key, "not of this cluster"]);
+            }
+            if b.store.join("w", &[0x80 | 0x10], &[0x90]).await.is_err() {
+                errors.push(turn);
+            }
+            for job in
+                [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").similar("s"), NewJob::bytes("")]
+            {
+                number += 1;
+                let adds = crate::master::adds::Adds::default();
+                adds.push(crate::master::adds::Submission::new(vec![job.result(true)], Box::new(|_| ())));
+                let batch = adds.next_batch("w", number, &mut crate::id::random_ids()).unwrap();
+                if b.store.add(&batch.call).await.is_err() {
+                    errors.push(turn);
+                }
+            }
+            number += 1;
+            let call = SyncCall { number, credit: "2".into(), ..SyncCall::default() };
+            match b.store.sync("w", &call).await {
+                Ok(SyncReply::Done { jobs, .. }) => {
+                    for job in jobs.into_iter().flatten() {
+                        number += 1;
+                        let call = [('c', job.id.as_str(), job.fence)];
+                        if turn > 2 || turn < 2 {
+                            let _ = b.sync("w", number, "", &call).await;
+                        }
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => errors.push(turn),
+            }
+            for failed in [
+                b.store.stats().await.is_err(),
+                b.store.look(&["counts", ""]).await.is_err(),
+                b.store.look(&["jobs", "waiting", "", "10"]).await.is_err(),
+                b.store.delete(&["nothing".into()]).await.is_err(),
+                b.store.failed("retry", None).await.is_err(),
+            ] {
+                if failed {
+                    errors.push(turn);
+                }
+            }
+        }
+        errors.retain(|turn| *turn > 3);
+        assert_eq!(errors, [0; 0], "{part}: turns with errors");
+        assert!(b.store.stats().await.is_ok());
+        // It may be the first to look at the key.
+        if b.store.obliterate().await.is_err() {
+            b.store.obliterate().await.unwrap();
+        }
+        assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*"]), [""; 0], "{part}");
     }
 }

@@ -3,12 +3,14 @@
 -- Returns  1 if there are more: call again; else 0
 local X = extras()
 local more = false
-for _, inc in ipairs(call('SPOP', MEMBERS, 200)) do
+for _, inc in ipairs(call('SRANDMEMBER', MEMBERS, 200)) do
   X.unlist(inc)
   for _, task in ipairs(X.member(inc).tasks) do
     call('UNLINK', key_of('load', task))
   end
   X.drop_keys(inc)
+  -- Last: after an error it is found again.
+  call('SREM', MEMBERS, inc)
 end
 for _, queue in ipairs(X.queues(0, 500)) do
   call('UNLINK', queue.key)
