@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 15] = [
+pub(crate) const RARE: [&str; 16] = [
     "delayed",
     "parked",
     "resources",
@@ -22,6 +22,7 @@ pub(crate) const RARE: [&str; 15] = [
     "paused",
     "damaged",
     "stray",
+    "unread",
 ];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.

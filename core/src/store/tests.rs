@@ -831,3 +831,80 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
         assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*"]), [""; 0], "{part}");
     }
 }
+
+#[tokio::test]
+async fn failed_jobs_are_bounded_in_bytes_and_counted_exactly() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let _: u64 = b.ask(&["HSET", "{t}:meta", "failed_max_bytes", "1048576"]);
+    let is_exact = |what: &str| {
+        let ids: Vec<String> = b.ask(&["HKEYS", "{t}:failed"]);
+        let bytes: i64 = ids.iter().map(|id| b.ask::<i64>(&["HSTRLEN", "{t}:failed", id])).sum();
+        let counted: i64 = b.ask::<Option<i64>>(&["HGET", "{t}:meta", "failed_bytes"]).unwrap_or(0);
+        assert_eq!((bytes, ids.len()), (counted, b.ask(&["ZCARD", "{t}:failed_at"])), "{what}");
+        assert!(bytes <= 1_048_576, "{what}: {bytes}");
+        ids.len()
+    };
+    let mut number = 0;
+    for n in 0..12 {
+        number += 2;
+        b.add_one("w", number, NewJob::bytes(vec![b'x'; 300_000]).id(n.to_string())).await;
+        let job = b.take("w", number, 1).await.pop().unwrap();
+        b.end_failed("w", number + 1, &job).await;
+        assert_eq!(is_exact("failed"), (n + 1).min(3), "the newest are kept");
+    }
+    assert_eq!(b.store.failed("retry", Some(&["11".into()])).await.unwrap(), 1);
+    is_exact("retried");
+    assert_eq!(b.store.delete(&["10".into()]).await.unwrap(), [true]);
+    is_exact("deleted");
+    b.add_one("w", 100, NewJob::bytes("").id("9")).await;
+    assert_eq!(is_exact("added again"), 0);
+    // One that is larger than all may be is kept until the next fails.
+    b.add_one("w", 101, NewJob::bytes(vec![b'x'; 100_000]).id("small")).await;
+    for job in b.take("w", 1000, 9).await {
+        b.end_failed("w", job.1, &job).await;
+    }
+    assert_eq!(b.store.failed("delete", None).await.unwrap(), is_exact("all failed") as u64 + 3 - is_exact("forgotten") as u64);
+    assert_eq!(b.ask::<i64>(&["HGET", "{t}:meta", "failed_bytes"]), 0);
+}
+
+#[tokio::test]
+async fn an_inbox_has_16_mib_of_unread_messages() {
+    let b = bench();
+    b.join("m", &[]).await;
+    b.join("deaf", &[("hears", "l")]).await;
+    b.join("other", &[("hears", "l")]).await;
+    let send = async |number: u64, count: usize, size: usize| {
+        let mut packed = Vec::new();
+        write_array(&mut packed, 4 * count);
+        for _ in 0..count {
+            write_string(&mut packed, b"a");
+            write_string(&mut packed, b"");
+            write_integer(&mut packed, 0);
+            write_string(&mut packed, &vec![b'x'; size]);
+        }
+        b.store.send("m", number, &packed).await.unwrap().unwrap()
+    };
+    let mut reached = 0;
+    for number in 1..=60 {
+        let receipts = send(number, 4, 262_144).await;
+        reached += receipts.iter().filter(|receipt| receipt.recipients.iter().any(|inc| inc == "deaf")).count();
+        // This one reads.
+        let _: u64 = b.ask(&["XTRIM", "{t}:inbox:other", "MAXLEN", "0"]);
+        assert!(receipts.iter().all(|receipt| receipt.recipients.iter().any(|inc| inc == "other")), "batch {number}");
+    }
+    assert_eq!(reached * 262_144, 16 << 20);
+    assert!(b.ask::<u64>(&["MEMORY", "USAGE", "{t}:inbox:deaf", "SAMPLES", "0"]) < 28 << 20, "with what the allocator adds");
+    // It reads half, and then all; what was dropped is told.
+    let length: usize = b.ask(&["XLEN", "{t}:inbox:deaf"]);
+    let _: u64 = b.ask(&["XTRIM", "{t}:inbox:deaf", "MAXLEN", &(length / 2).to_string()]);
+    let receipts = send(100, 40, 262_144).await;
+    let reached = receipts.iter().filter(|receipt| receipt.recipients.iter().any(|inc| inc == "deaf")).count();
+    assert!((28..=32).contains(&reached), "{reached}");
+    assert_eq!(b.ask::<u64>(&["HGET", "{t}:member:deaf", "dropped"]), 60 * 4 - 64);
+    for inbox in ["{t}:inbox:deaf", "{t}:inbox:other"] {
+        let _: u64 = b.ask(&["XTRIM", inbox, "MAXLEN", "0"]);
+    }
+    assert_eq!(send(101, 1, 17 << 20).await[0].recipients.len(), 2, "a single one always has room");
+    assert_eq!(send(102, 1, 1).await[0].dropped, 2);
+}

@@ -30,8 +30,8 @@ if ARGV[4] ~= '' then
         -- It is deleted, but its worker has not stopped yet: stored now, given when it has.
         skip[position] = 'later'
       end
-      if call('ZREM', FAILED_AT, id) == 1 then
-        call('HDEL', FAILED, id)
+      if call('ZSCORE', FAILED_AT, id) then
+        forget_failed({ id })
       end
       if call('ZREM', DUE, 'R:' .. id) == 1 then
         call('HDEL', RESULTS, id)

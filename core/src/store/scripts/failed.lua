@@ -13,33 +13,34 @@ else
   end
   ids = call('ZRANGE', FAILED_AT, '-inf', bound, 'BYSCORE', 'LIMIT', 0, 200)
 end
-local entries = #ids > 0 and call('HMGET', FAILED, unpack(ids)) or {}
 local found, records, bytes, seen, stray = {}, {}, 0, {}, {}
-for i, id in ipairs(ids) do
-  if not entries[i] then
+for _, id in ipairs(ids) do
+  local size = call('HSTRLEN', FAILED, id)
+  if size == 0 then
     stray[#stray + 1] = id
   -- Bounded by bytes too; the rest is left for the next call.
   elseif not seen[id] and bytes < 4194304 then
     seen[id] = true
-    local readable, entry = pcall(cmsgpack.unpack, entries[i])
-    local record = readable and type(entry) == 'table' and type(entry[5]) == 'string' and entry[5] or ''
-    bytes = bytes + #record
-    if deaths_of(record) > 0 then
-      record = with_deaths(record, 0)
-    end
-    if has_extras(record) then
-      local extra = extras().of(record)
-      record = extra.at and extras().with_failed(record, extra, 0) or record
-    end
-    found[#found + 1], records[#records + 1] = id, record
+    bytes = bytes + size
+    found[#found + 1] = id
   end
+end
+for i, entry in ipairs(ARGV[1] == 'retry' and #found > 0 and call('HMGET', FAILED, unpack(found)) or {}) do
+  entry = unpacked(entry)
+  local record = type(entry) == 'table' and type(entry[5]) == 'string' and entry[5] or ''
+  if deaths_of(record) > 0 then
+    record = with_deaths(record, 0)
+  end
+  if has_extras(record) then
+    record = extras().with_failed(record, extras().of(record), 0)
+  end
+  records[i] = record
 end
 if #stray > 0 then
   call('ZREM', FAILED_AT, unpack(stray))
 end
 if #found > 0 then
-  call('HDEL', FAILED, unpack(found))
-  call('ZREM', FAILED_AT, unpack(found))
+  forget_failed(found)
   if ARGV[1] == 'retry' then
     local stored = {}
     for i, id in ipairs(found) do

@@ -162,8 +162,7 @@
     local ttl = bounded(call('HGET', META, 'failed_ttl'), 1, 10 * YEAR)
     local old = ttl and call('ZRANGEBYSCORE', FAILED_AT, '-inf', now - ttl, 'LIMIT', 0, 200) or {}
     if #old > 0 then
-      call('HDEL', FAILED, unpack(old))
-      call('ZREM', FAILED_AT, unpack(old))
+      forget_failed(old)
     end
     local first = ttl and call('ZRANGE', FAILED_AT, 0, 0, 'WITHSCORES') or {}
     if first[2] then

@@ -48,28 +48,53 @@ local function keep_results(ids, outcomes, ttls, requesters)
   tell_waiting(ids, outcomes, requesters)
 end
 
+-- Failed jobs and their bytes are bounded, unless members of the cluster say otherwise.
+local FAILED_MAX, FAILED_MAX_BYTES = 10000, 268435456
 local failed_here, failed_bounds = 0, nil
+
+-- Forgets failed jobs.
+local function forget_failed(ids)
+  if #ids == 0 then
+    return
+  end
+  local bytes = 0
+  for _, id in ipairs(ids) do
+    bytes = bytes + call('HSTRLEN', FAILED, id)
+  end
+  call('HDEL', FAILED, unpack(ids))
+  call('ZREM', FAILED_AT, unpack(ids))
+  count('failed_bytes', -bytes)
+end
 
 -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it. `traceback`: where it failed, if known.
 local function fail(id, record, reason, text, held, traceback)
-  call('HSET', FAILED, id, cmsgpack.pack({ reason, text, wall, deaths_of(record), record, traceback or '' }))
+  local entry = cmsgpack.pack({ reason, text, wall, deaths_of(record), record, traceback or '' })
+  count('failed_bytes', #entry - call('HSTRLEN', FAILED, id))
+  call('HSET', FAILED, id, entry)
   -- In the order of their failing, though many fail in one millisecond.
   failed_here = failed_here + 1
   call('ZADD', FAILED_AT, now + micros % 1000 / 1000 + failed_here / 1000, id)
   call('HDEL', JOBS, id)
   count('failures', 1)
-  failed_bounds = failed_bounds or call('HMGET', META, 'failed_max', 'failed_ttl')
-  if tonumber(failed_bounds[2]) then
-    call('ZADD', DUE, 'NX', now + failed_bounds[2], 'F:')
+  failed_bounds = failed_bounds or call('HMGET', META, 'failed_max', 'failed_ttl', 'failed_max_bytes')
+  local ttl_of_failed = bounded(failed_bounds[2], 1, 1e12)
+  if ttl_of_failed then
+    call('ZADD', DUE, 'NX', now + ttl_of_failed, 'F:')
   end
-  if call('ZCARD', FAILED_AT) > (tonumber(failed_bounds[1]) or 10000) then
-    for _, oldest in ipairs(call('ZRANGE', FAILED_AT, 0, 1)) do
-      if oldest ~= id then
-        call('ZREM', FAILED_AT, oldest)
-        call('HDEL', FAILED, oldest)
-        break
-      end
+  -- The oldest go first; the one that just failed stays.
+  local most, most_bytes = bounded(failed_bounds[1], 1, 1e9) or FAILED_MAX, bounded(failed_bounds[3], 1, 1e15) or FAILED_MAX_BYTES
+  local excess = call('ZCARD', FAILED_AT) - most
+  for _ = 1, 20 do
+    if excess <= 0 and counters.failed_bytes <= most_bytes then
+      break
     end
+    local oldest = call('ZRANGE', FAILED_AT, 0, 1)
+    oldest = oldest[1] == id and oldest[2] or oldest[1]
+    if not oldest or oldest == id then
+      break
+    end
+    forget_failed({ oldest })
+    excess = excess - 1
   end
   local outcome = 'f' .. reason .. '\n' .. text
   local ttl, requester = result_of(record)
@@ -138,8 +163,8 @@ local function delete_jobs(ids)
       end
       local _, requester = result_of(record)
       tell_waiting({ id }, { 'd' }, { requester or '' })
-    elseif call('ZREM', FAILED_AT, id) == 1 then
-      call('HDEL', FAILED, id)
+    elseif call('ZSCORE', FAILED_AT, id) then
+      forget_failed({ id })
       answers[i] = 1
     end
   end

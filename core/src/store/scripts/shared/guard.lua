@@ -23,7 +23,7 @@ mend_types = function()
     damaged = 'hash', jobs = 'hash', owner = 'hash', ['ready:0'] = 'list', ghosts = 'hash', load = 'zset', due = 'zset', members = 'set',
     failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', parked = 'set', resources = 'hash', stopping = 'hash',
     similar = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
-    deaf = 'hash', stray = 'set', ['parked:'] = 'zset', ['ready:0:'] = 'zset',
+    deaf = 'hash', unread = 'hash', stray = 'set', ['parked:'] = 'zset', ['ready:0:'] = 'zset',
   }
   check(prefix .. 'damaged', 'hash')
   for part, kind in pairs(kinds) do

@@ -2,6 +2,8 @@
 
   -- An inbox with so many entries is its member's who does not read: messages for it are dropped and counted.
   local LONGEST_INBOX = 10000
+  -- So is one with so many bytes of messages.
+  local LARGEST_INBOX = 16777216
   -- In one with fewer, all that a batch of messages brings is one entry.
   local SHORT_INBOX = 100
 
@@ -42,33 +44,42 @@
 
   -- What goes into each inbox, as the first `n` arguments of XADD; `room`, for how many entries, if each message is to be one.
   local parcels = {}
+  local UNREAD = key('unread')
+  X.keys.unread = UNREAD
 
   local function parcel_for(inc)
     local inbox = key_of('inbox', inc)
     local length = call('XLEN', inbox)
-    local dropped = length < LONGEST_INBOX and call('HGET', DEAF, inc)
+    -- What was there after the last message, and how many bytes of messages. Those that were read since are taken off as if all were of one size; what else
+    -- came meanwhile counts as unread messages, until the inbox is empty.
+    local bytes, entries = string.match(length > 0 and call('HGET', UNREAD, inc) or '', '^(%d+):(%d+)$')
+    entries = bounded(entries, 1, 1e9)
+    bytes = entries and (bounded(bytes, 0, 1e12) or 0) * math.min(1, length / entries) or 0
+    local dropped = length < LONGEST_INBOX and bytes < LARGEST_INBOX and call('HGET', DEAF, inc)
     if dropped then
       call('HDEL', DEAF, inc)
       local before = bounded(call('HGET', key_of('member', inc), 'dropped'), 0, 9e15) or 0
       call('HSET', key_of('member', inc), 'dropped', before + (bounded(dropped, 0, 9e15) or 1))
       call('XADD', inbox, '*', 'o', dropped)
     end
-    local parcel = { inbox, '*', n = 2, room = length >= SHORT_INBOX and math.max(0, LONGEST_INBOX - length) }
+    local parcel = { inbox, '*', n = 2, bytes = bytes, length = length, room = length >= SHORT_INBOX and math.max(0, LONGEST_INBOX - length) }
     parcels[inc] = parcel
     return parcel
   end
 
-  -- Whether there was room.
+  -- Whether there was room. A message that is too large by itself has some in an inbox without messages.
   local function put(parcel, inc, blob)
+    if parcel.room == 0 or parcel.bytes > 0 and parcel.bytes + #blob > LARGEST_INBOX then
+      call('HSET', DEAF, inc, (bounded(call('HGET', DEAF, inc), 0, 9e15) or 0) + 1)
+      return false
+    end
+    parcel.bytes, parcel.changed = parcel.bytes + #blob, true
     if not parcel.room then
       local n = parcel.n
       parcel[n + 1], parcel[n + 2], parcel.n = 'e', blob, n + 2
-    elseif parcel.room > 0 then
-      parcel.room = parcel.room - 1
-      call('XADD', parcel[1], '*', 'e', blob)
     else
-      call('HSET', DEAF, inc, (bounded(call('HGET', DEAF, inc), 0, 9e15) or 0) + 1)
-      return false
+      parcel.room, parcel.length = parcel.room - 1, parcel.length + 1
+      call('XADD', parcel[1], '*', 'e', blob)
     end
     return true
   end
@@ -91,28 +102,29 @@
         end
       end
       addressed[key] = meant
-    elseif meant.short then
-      for i = 1, again and 0 or #meant do
-        put(meant.of[i], meant[i], blob)
-      end
-      answers[#answers + 1] = meant.answer
-      return
     end
-    local answer = { 0 }
+    local answer, same = { 0 }, meant.answer <= #answers and meant.short
     for i, inc in ipairs(meant) do
       if again or put(meant.of[i], inc, blob) then
         answer[#answer + 1] = inc
       else
         answer[1] = answer[1] + 1
+        same = false
       end
     end
-    answers[#answers + 1] = answer
+    -- While there is room for all, the first answer holds for the next.
+    meant.short = meant.short and answer[1] == 0
+    answers[#answers + 1] = same and meant.answer or answer
   end
 
   function X.send_parcels()
-    for _, parcel in pairs(parcels) do
+    for inc, parcel in pairs(parcels) do
       if parcel.n > 2 then
         call('XADD', unpack(parcel, 1, parcel.n))
+        parcel.length = parcel.length + 1
+      end
+      if parcel.changed then
+        call('HSET', UNREAD, inc, string.format('%.0f:%.0f', parcel.bytes, parcel.length))
       end
     end
   end
@@ -161,5 +173,6 @@
     end
     call('SREM', WATCHERS, inc)
     call('HDEL', DEAF, inc)
+    call('HDEL', UNREAD, inc)
   end
 

@@ -30,6 +30,7 @@
       call('SREM', set, inc)
     end
     call('HDEL', DEAF, inc)
+    call('HDEL', UNREAD, inc)
     call('HDEL', META, 'sync:' .. inc, 'send:' .. inc, 'add:' .. inc)
     local readable, member = pcall(X.member, inc)
     for _, task in ipairs(readable and member.tasks or {}) do
