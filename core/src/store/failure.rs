@@ -292,7 +292,7 @@ struct Reply<'a> {
 impl<'a> Reply<'a> {
     fn new(text: &'a str) -> Self {
         let outer = text.split(' ').next().unwrap_or_default();
-        let in_script = text.contains("@user_script") || text.contains("Error running script");
+        let in_script = text.contains("user_script:") || text.contains("Error running script");
         let inner = text.strip_prefix("ERR Error running script").and_then(inner_code);
         Reply { code: inner.unwrap_or(outer), text, in_script }
     }
@@ -397,6 +397,7 @@ mod tests {
         ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", Unavailable, Nothing, Keep),
         ("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.", Unavailable, Nothing, Keep),
         ("BUSY Redis is busy running a module command.", Unavailable, Nothing, Keep),
+        ("user_script:2624: Missing bytes in input.", Internal, Half, Keep),
         ("ERR Script killed by user with SCRIPT KILL... script: 4e6d8fc8bb01276962cce5371fa795a7763657ae, on @user_script:3.", Unavailable, Nothing, Keep),
         ("NOSCRIPT No matching script. Please use EVAL.", Unavailable, Nothing, Keep),
         ("NOSCRIPT No matching script.", Unavailable, Nothing, Keep),

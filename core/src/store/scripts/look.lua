@@ -10,8 +10,13 @@ local keys = X.keys
 local function describe(id)
   local failed = call('HGET', FAILED, id)
   if failed then
-    local entry = cmsgpack.unpack(failed)
-    return { id, 'failed', entry[5], '', 0, '', entry[1], entry[2], entry[3], entry[6] or '' }
+    -- A damaged entry is shown as far as it can be read, and does not hide the others.
+    local entry = unpacked(failed)
+    entry = type(entry) == 'table' and entry or {}
+    local function text(at)
+      return type(entry[at]) == 'string' and entry[at] or ''
+    end
+    return { id, 'failed', text(5), '', 0, '', text(1), text(2), math.floor(bounded(entry[3], 0, LATEST) or 0), text(6) }
   end
   local owner, record = call('HGET', OWNER, id), call('HGET', JOBS, id)
   if not owner and not record then
