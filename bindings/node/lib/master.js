@@ -330,6 +330,11 @@ class Master extends Member {
     });
   }
 
+  /** For those who know that the process of a member is dead: its jobs go elsewhere at once, as when its lease ends. */
+  _endLease(incarnation, callback) {
+    return this._ask(callback, "endLease", String(incarnation));
+  }
+
   /** Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life. */
   obliterate(callback) {
     return this._ask(callback, "obliterate");

@@ -106,6 +106,12 @@ class Worker extends Member {
     return slots === Infinity ? [] : ["slots", nameOf(slots, "option slots")];
   }
 
+  /** How many jobs it asks for at most from now on, however many slots it has. */
+  _limitSlots(slots) {
+    const failure = this._native?.limitSlots(slots);
+    if (failure) throw errorOf(failure.number, failure.message);
+  }
+
   /** Queues the deletion of any job of the cluster. `callback(error, existed)` */
   queueDeleteJob(jobId, callback) {
     return settled(callback, (settle) => {

@@ -7,8 +7,11 @@ const PORT = 1917;
 /** Largest message or work, in bytes: the most that the core takes. */
 const MAX_MESSAGE = 16 * 1024 * 1024;
 
-/** How long a silent part is still counted as there, in milliseconds; shorter than the 45 s after which managers dropped it. */
-const LEASE = 15_000;
+/**
+ * How long a silent part is still counted as there, in milliseconds, and given works: one whose process ended was known at once by its connection,
+ * and is here only by those of its machine.
+ */
+const LEASE = 5000;
 
 /** The cluster, and the options of its members. An address given as `redis` goes first, then the environment, then `host`. */
 function addressOf(opts) {

@@ -116,6 +116,7 @@ class Client extends EventEmitter {
     const hold = Boolean(this.options.HOLDSIMILARWORK ?? this._peer.settings?.hold);
     const { reports } = this._peer;
     const now = Date.now();
+    const { newest } = reports;
     for (const work of works) {
       if (work.shown.pushed > 0) work.shown.resent = true;
       work.shown.pushed = now;
@@ -123,7 +124,7 @@ class Client extends EventEmitter {
     }
     // Before the works themselves, so that a manager hears of each before anything becomes of it.
     reports.flush();
-    this._follow(works, works.map((work) => work.job(hold)));
+    this._follow(works, works.map((work) => work.job(hold, newest)));
   }
 
   /** Pushes works and ends them as their jobs end. */
@@ -145,13 +146,20 @@ class Client extends EventEmitter {
   }
 
   _succeeded(work, value) {
-    let { err, data, large } = outcomeOf(value);
-    if (large !== undefined) {
-      const text = this._large.get(work.id);
-      if (text === undefined) [err, data] = [tooLarge("result", large, 128 * 1024), null];
-      else ({ err, data } = readOutcome(text));
+    let { err, data, large, worker } = outcomeOf(value);
+    if (large !== undefined) ({ err, data } = this._largeOf(work.id, large));
+    this._end(work, err, data, "finish", worker);
+  }
+
+  /** An outcome of so many bytes, which came by itself; unless what came is none. */
+  _largeOf(id, size) {
+    try {
+      const { err, data, large } = readOutcome(this._large.get(id));
+      if (large === undefined) return { err, data };
+    } catch {
+      // It is not here, or some other program means something else by it.
     }
-    this._end(work, err, data, "finish");
+    return { err: tooLarge("result", size, 128 * 1024), data: null };
   }
 
   _failed(work, error, incarnation) {
@@ -191,12 +199,17 @@ class Client extends EventEmitter {
     this._deleting = false;
   }
 
-  /** `event` is what managers are told. */
-  _end(work, err, data, event) {
+  /** `event` is what managers are told, and `by` which worker it was done. */
+  _end(work, err, data, event, by) {
     if (work.over) return;
     this._works.delete(work.id);
     this._large.delete(work.id);
-    this._peer.reports.add(() => ({ e: event, id: work.id, result: event === "finish" ? { err, data } : undefined }));
+    const { reports } = this._peer;
+    reports.add(() => {
+      // One that came later than the work was not told of it.
+      const w = work.shown.pushed > 0 && work.knownTo !== reports.newest ? work.described() : undefined;
+      return { e: event, id: work.id, result: event === "finish" ? { err, data } : undefined, by, w };
+    });
     work.end(err, data);
   }
 

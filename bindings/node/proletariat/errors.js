@@ -3,6 +3,7 @@
 
 const { isNativeError } = require("node:util/types");
 const { classes } = require("../lib/errors.js");
+const { isObject, textOf } = require("../lib/shapes.js");
 
 /** Its message and code are in its JSON, as in the plain objects that stood for errors. */
 class ProletariatError extends Error {
@@ -20,30 +21,44 @@ const disconnected = () => new ProletariatError("Disconnected from server before
 const badWork = (why) => new ProletariatError(`Invalid work: ${why}`, "EINVWORK");
 const tooLarge = (what, size, most) => new ProletariatError(`The ${what} has ${size} bytes, at most ${most} are taken`, "ELARGEMSG");
 
-/** What a handler answered, as JSON. An error keeps its message and code; any other truthy value stays what it is. */
-function outcomeText(err, data) {
+/** What a handler of the worker `by` answered, as JSON. An error keeps its message and code; any other truthy value stays what it is. */
+function outcomeText(err, data, by) {
   try {
-    return JSON.stringify(err ? { ...failure(err), d: data } : { d: data });
+    return JSON.stringify(err ? { ...failure(err), d: data, by } : { d: data, by });
   } catch (error) {
-    return JSON.stringify(failure(new ProletariatError(`The answer cannot be written as JSON: ${error.message}`, "EINVWORK")));
+    return JSON.stringify(failure(new ProletariatError(`The answer cannot be written as JSON: ${messageOf(error)}`, "EINVWORK")));
   }
 }
 
 function failure(err) {
+  if (typeof err === "function" || typeof err === "symbol") return { e: String(err) };
   if (!(err instanceof Error) && !isNativeError(err)) return { e: err };
-  const { message, code } = err;
-  return { x: { message: String(message), code: typeof code === "string" || typeof code === "number" ? code : undefined } };
+  return { x: { message: messageOf(err), code: codeOf(err.code) } };
+}
+
+/** The message of an error, which may be a getter that throws, or of any type. */
+function messageOf(err) {
+  try {
+    return String(err.message);
+  } catch {
+    return "an error without a message";
+  }
+}
+
+function codeOf(code) {
+  return typeof code === "string" || typeof code === "number" ? code : undefined;
 }
 
 /** Stands for an outcome of so many bytes, which is too large for a result and goes to the client by itself. */
-const largeText = (size) => JSON.stringify({ b: size });
+const largeText = (size, by) => JSON.stringify({ b: size, by });
 
-/** Reads what `outcomeText` wrote, as `{ err, data }`; or what `largeText` wrote, as `{ large }`. */
+/** Reads what `outcomeText` wrote, as `{ err, data, worker }`; or what `largeText` wrote, as `{ large, worker }`. */
 function readOutcome(text) {
-  const { e, x, d, b } = JSON.parse(text);
-  if (b !== undefined) return { large: b };
-  const err = x ? new ProletariatError(x.message, x.code) : e ?? null;
-  return { err, data: err && d === undefined ? null : d };
+  const { e, x, d, b, by } = JSON.parse(text);
+  const worker = textOf(by);
+  if (typeof b === "number") return { large: b, worker };
+  const err = isObject(x) ? new ProletariatError(String(textOf(x.message)), codeOf(x.code)) : e ?? null;
+  return { err, data: err && d === undefined ? null : d, worker };
 }
 
 /** Why a work has no result, in the words of proletariat where it had any. */

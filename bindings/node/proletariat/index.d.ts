@@ -9,7 +9,7 @@ export interface AddressOptions {
   port?: number | string;
   /** Any other address of Redis: a url, or options of a member. Goes before everything else. */
   redis?: string | MemberOptions;
-  /** How long a silent part is counted as there, in milliseconds, 1,000 to 86,400,000; 15,000 unless set. */
+  /** How long a silent part is counted as there, in milliseconds, 1,000 to 86,400,000; 5,000 unless set. One whose process ended on this machine is noticed within 2 s. */
   lease?: number;
   /** Without effect: nothing is ever printed. */
   DEBUG?: boolean;
@@ -107,6 +107,8 @@ export interface KnownWork {
   priority: number;
   /** The client's id. */
   requester: string;
+  /** It goes on when its client is gone. */
+  keepState?: true;
   status: "new" | "queued" | "running";
   /** The worker's id. */
   worker: string | null;
@@ -122,6 +124,7 @@ export interface MessageAnswer {
   to: "sysmsg";
   id: string;
   done: true;
+  /** Clients and workers; managers do not count. */
   sentTo: number;
   receivedBy: number;
 }
@@ -211,8 +214,10 @@ export interface WorkerRecord extends ClientRecord {
 interface ManagerEvents extends Events {
   receive: [w: KnownWork];
   finish: [w: KnownWork, result: Result];
-  abort: [w: KnownWork, workerId: string];
-  giveup: [w: KnownWork, worker: WorkerRecord];
+  /** Without a worker if it waited. */
+  abort: [w: KnownWork, workerId: string | null];
+  /** Of a worker that is not known any more there is only its id. */
+  giveup: [w: KnownWork, worker: Pick<WorkerRecord, "id"> & Partial<WorkerRecord>];
   assigntimeout: [w: KnownWork];
   sysmsg: [message: { from: string; content: any }];
   cleanup: [];

@@ -2,71 +2,123 @@
 // What a manager knows of the works under way, from what clients and workers tell.
 
 const { emit } = require("../lib/callbacks.js");
+const { isObject, textOf } = require("../lib/shapes.js");
 const { envelopeOf, keyOf } = require("./envelope.js");
-const { integerOf } = require("./numbers.js");
+const { integerOf, limitOf } = require("./numbers.js");
 
 class Ledger {
   constructor(manager) {
     this.manager = manager;
-    /** Works that are not over, by id. */
-    this.works = new Map();
+    /** Works that are not over, by id: `{ work, fence }`, the fence being that of the last execution. */
+    this.entries = new Map();
+    /** Works of which it was told that they are aborted, in case their workers tell it, too; until the next cleanup. */
+    this.aborted = new Set();
     this.orphans = new Set();
     this.finished = 0;
   }
 
+  /** The works that are not over, by id. */
+  get works() {
+    return new Map(Array.from(this.entries, ([id, { work }]) => [id, work]));
+  }
+
   clear() {
-    this.works.clear();
+    this.entries.clear();
+    this.aborted.clear();
     this.orphans.clear();
   }
 
-  /** Enters what `from`, a client or worker, has told. */
+  /** Enters what `from`, a client or worker, has told. What nobody tells is ignored. */
   enter(event, from) {
-    const { manager } = this;
+    if (!isObject(event)) return;
+    const told = workOf(event.w, textOf(event.w?.requester) ?? from);
+    const id = textOf(event.id) ?? told?.id;
+    if (id === undefined) return;
     switch (event.e) {
-      case "receive": {
-        const work = workOf(event.w, from);
-        this.works.set(work.id, work);
-        emit(manager, "receive", work);
-        work.status = "queued";
-        return;
-      }
-      case "assign": {
-        const work = this.works.get(event.id);
-        if (work !== undefined) Object.assign(work, { status: "running", worker: from });
-        return;
-      }
-      case "finish":
-        emit(manager, "finish", this.take(event.id, from), event.result);
+      case "receive":
+        return this.received(told);
+      case "assign":
+        return this.assigned(id, told, from, event.fence);
+      case "finish": {
+        const work = this.ended(id, told, from, textOf(event.by));
+        const { err = null, data } = isObject(event.result) ? event.result : {};
+        emit(this.manager, "finish", work, { err, data });
         return this.counted();
+      }
       case "assigntimeout":
-        emit(manager, "assigntimeout", this.take(event.id, from));
+        emit(this.manager, "assigntimeout", this.ended(id, told, from));
         return this.counted();
-      case "abort": {
-        const work = this.works.get(event.w.id) ?? workOf(event.w, event.w.requester);
-        this.works.delete(work.id);
-        emit(manager, "abort", Object.assign(work, { worker: from }), from);
-        return;
-      }
-      case "drop": {
-        const work = this.works.get(event.id);
-        // A running one is taken out when its worker tells that it was aborted.
-        if (work?.status !== "running") this.works.delete(event.id);
-        return;
-      }
+      case "abort":
+        return this.abortedBy(id, told, from);
+      case "drop":
+        return this.dropped(id, told);
     }
   }
 
-  /** Takes a work out. One from before this manager listened is known by its id only. */
-  take(id, requester) {
-    const work = this.works.get(id) ?? workOf({ id }, requester);
-    this.works.delete(id);
+  received(told) {
+    if (told === undefined || this.entries.has(told.id)) return;
+    const work = this.add(told).work;
+    emit(this.manager, "receive", work);
+    work.status = "queued";
+  }
+
+  add(work) {
+    const entry = { work, fence: 0 };
+    this.entries.set(work.id, entry);
+    return entry;
+  }
+
+  /** A worker has it. Whoever had it before has given it up, also if nobody has noticed yet that it is gone. */
+  assigned(id, told, worker, fence) {
+    if (this.aborted.has(id) || !(fence > 0)) return;
+    const entry = this.entries.get(id) ?? (told && this.add(told));
+    // What was on its way for long may be told after what happened later.
+    if (entry === undefined || fence <= entry.fence) return;
+    if (entry.work.status === "running") this.givenUp(entry.work);
+    entry.fence = fence;
+    Object.assign(entry.work, { status: "running", worker });
+  }
+
+  givenUp(work, record = this.manager._workers.get(work.worker) ?? { id: work.worker }) {
+    emit(this.manager, "giveup", work, record);
+    Object.assign(work, { status: "queued", worker: null });
+  }
+
+  /** Takes a work out that was done `by` a worker. One of which nothing was told is known by its id only. */
+  ended(id, told, requester, by) {
+    const work = this.entries.get(id)?.work ?? told ?? workOf({ id }, requester);
+    this.entries.delete(id);
+    if (by !== undefined && work.status === "running" && work.worker !== by) this.givenUp(work);
+    if (by !== undefined) work.worker = by;
     return work;
+  }
+
+  abortedBy(id, told, worker) {
+    if (this.aborted.delete(id)) return;
+    const work = this.entries.get(id)?.work ?? told;
+    this.entries.delete(id);
+    if (work !== undefined) emit(this.manager, "abort", Object.assign(work, { worker }), worker);
+  }
+
+  /** Its client gave it up. Of a running one its worker tells that it was aborted. */
+  dropped(id, told) {
+    const work = this.entries.get(id)?.work ?? told;
+    if (work?.status === "running") return;
+    this.entries.delete(id);
+    if (work !== undefined) this.dropOf(work);
+  }
+
+  /** A work that waited is given up, unless it goes on without its client. */
+  dropOf(work) {
+    if (work.keepState) return;
+    this.aborted.add(work.id);
+    emit(this.manager, "abort", work, null);
   }
 
   /** The work of a job that waits: as it was told, or as far as the job says. */
   waiting({ id, payload, priority }) {
-    const { c: client, r: rid, w: args, t: timeout } = envelopeOf(payload);
-    return this.works.get(id) ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
+    const { client, rid, args, timeout } = envelopeOf(payload);
+    return this.entries.get(id)?.work ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
   }
 
   counted() {
@@ -75,34 +127,45 @@ class Ledger {
   }
 
   workerGone(record) {
-    for (const work of this.works.values()) {
-      if (work.worker !== record.id) continue;
-      emit(this.manager, "giveup", work, record);
-      Object.assign(work, { status: "queued", worker: null });
-    }
+    for (const work of this.works.values()) if (work.worker === record.id) this.givenUp(work, record);
   }
 
   /** What it asked for is given up; running works are still told of by their workers. */
   clientGone(id) {
     for (const work of this.works.values()) {
-      if (work.requester === id && work.status !== "running") this.works.delete(work.id);
+      if (work.requester !== id || work.status === "running") continue;
+      this.entries.delete(work.id);
+      this.dropOf(work);
     }
   }
 
   /** Drops the works of which nobody will tell any more: at the second time, because a client may not be known yet at the first. */
   cleanup() {
-    const { clients, workers } = this.manager;
+    const { _clients: clients, _workers: workers } = this.manager;
     this.finished = 0;
-    for (const [id, work] of this.works) {
-      if (this.orphans.has(id)) this.works.delete(id);
-      else if (clients[work.requester] === undefined && workers[work.worker] === undefined) this.orphans.add(id);
+    this.aborted.clear();
+    for (const { id, requester, worker } of this.works.values()) {
+      if (this.orphans.has(id)) this.entries.delete(id);
+      else if (!clients.has(requester) && !workers.has(worker)) this.orphans.add(id);
     }
-    for (const id of this.orphans) if (!this.works.has(id)) this.orphans.delete(id);
+    for (const id of this.orphans) if (!this.entries.has(id)) this.orphans.delete(id);
   }
 }
 
-function workOf({ id, rid, key, args, timeout, assigntimeout, priority = 0 }, requester) {
-  return { id, rid, key, args, timeout, assigntimeout, priority, requester, status: "new", worker: null };
+/** A work as it is shown; undefined if nothing of the kind was told. */
+function workOf(told, requester) {
+  if (!isObject(told) || typeof told.id !== "string") return undefined;
+  const { id, rid, key, args, timeout, assigntimeout, priority, keepState } = told;
+  const work = {
+    id, rid: textOf(rid), key: textOf(key), args, timeout: timeOf(timeout), assigntimeout: timeOf(assigntimeout),
+    priority: Number.isSafeInteger(priority) ? priority : 0, requester, status: "new", worker: null,
+  };
+  if (keepState === true) work.keepState = true;
+  return work;
+}
+
+function timeOf(value) {
+  return typeof value === "number" ? limitOf(value) : undefined;
 }
 
 module.exports = Ledger;

@@ -30,7 +30,9 @@ class Manager extends EventEmitter {
   constructor(opts) {
     super();
     this.options = { ...DEFAULTS, ...opts };
-    /** By id, as far as they are there. */
+    /** By id, as far as they are there; `workers` and `clients` show them, as own properties whatever the ids are. */
+    this._workers = new Map();
+    this._clients = new Map();
     this.workers = {};
     this.clients = {};
     this._peer = undefined;
@@ -93,8 +95,7 @@ class Manager extends EventEmitter {
     clearTimeout(this._cleaner);
     this._selection.close();
     await peer.close();
-    this.workers = {};
-    this.clients = {};
+    this._show(new Map(), new Map());
     this._ledger.clear();
     this._peer = undefined;
     if (this._wanted) this.start();
@@ -135,21 +136,26 @@ class Manager extends EventEmitter {
   /** Who is there now; the works of workers that are not are given up, and go to others. */
   _seen(peers, slots) {
     const rooms = new Map(slots.map((member) => [member.name, member]));
-    const gone = { ...this.workers };
-    const [workers, clients] = [{}, {}];
+    const [workers, clients] = [new Map(), new Map()];
     for (const { id, role, member } of peers) {
       const { host, pid, joinedAt } = member;
-      if (role === "client") clients[id] = this.clients[id] ?? { id, host, pid, joinedAt };
+      if (role === "client") clients.set(id, this._clients.get(id) ?? { id, host, pid, joinedAt });
       if (role !== "worker") continue;
       const { slots: offered = 0, held: running = 0, free = 0 } = rooms.get(id) ?? {};
-      workers[id] = Object.assign(this.workers[id] ?? { id, host, pid, joinedAt }, { slots: offered, running, free });
-      delete gone[id];
+      workers.set(id, Object.assign(this._workers.get(id) ?? { id, host, pid, joinedAt }, { slots: offered, running, free }));
     }
-    const lost = Object.keys(this.clients).filter((id) => clients[id] === undefined);
-    this.workers = workers;
-    this.clients = clients;
-    for (const record of Object.values(gone)) this._ledger.workerGone(record);
+    const gone = [...this._workers.values()].filter(({ id }) => !workers.has(id));
+    const lost = [...this._clients.keys()].filter((id) => !clients.has(id));
+    this._show(workers, clients);
+    for (const record of gone) this._ledger.workerGone(record);
     for (const id of lost) this._ledger.clientGone(id);
+  }
+
+  _show(workers, clients) {
+    this._workers = workers;
+    this._clients = clients;
+    this.workers = Object.fromEntries(workers);
+    this.clients = Object.fromEntries(clients);
   }
 
   /** Forgets what is of no use any more; after so many works or so much time. */

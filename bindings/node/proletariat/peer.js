@@ -6,16 +6,22 @@ const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
 const { createMaster, createWorker } = require("../index.js");
 const { emit } = require("../lib/callbacks.js");
+const { thisProcess } = require("../lib/processes.js");
+const { isObject } = require("../lib/shapes.js");
 const Deliveries = require("./deliveries.js");
 const Hearing = require("./hearing.js");
+const Neighbours = require("./neighbours.js");
 const Reports = require("./reports.js");
 const Sending = require("./sending.js");
 
-/** The group of every inbox: those who hear system messages. */
+/** The group of the inboxes of clients and workers: those who hear system messages, and count as who was to hear them. */
 const GROUP = "proletariat";
 
-/** The name of the inboxes of managers. Those of others have their ids. */
+/** The name of the inboxes of managers, and their group. Those of others have their ids as names. */
 const MANAGER = "MANAGER";
+const MANAGERS = `${GROUP}+manager`;
+
+const ROLES = ["client", "worker", "manager"];
 
 /** The group of the members that hold works. */
 const SLOTS_GROUP = "proletariat+slots";
@@ -31,7 +37,8 @@ const eventsTask = (id) => `events:${id}`;
 
 /**
  * Emits `connected` when it is registered, at first and after each loss of its lease; `settings(settings)` when a manager says
- * how works are to be distributed; `message`, `result` and `events` with what was sent to it; `trouble(error)`.
+ * how works are to be distributed; `watched` when a manager begins to listen; `message`, `result` and `events` with what was sent to it;
+ * `trouble(error)`.
  */
 class Peer extends EventEmitter {
   /** `settings`, of managers only: `{ sacred, hold }`. */
@@ -47,13 +54,13 @@ class Peer extends EventEmitter {
     this.settings = undefined;
     this._announced = "";
     /** What others know it by, once it hears them. */
-    this._data = { id: this.id, role, settings };
+    this._data = { id: this.id, role, settings, process: thisProcess() };
     this._introduced = undefined;
     /** What was sent and is not answered. */
     this._underWay = new Set();
 
-    const name = role === "manager" ? MANAGER : this.id;
-    this.inbox = createWorker(cluster, { ...options, name, group: GROUP, tasks: [inboxTask(this.id)] });
+    const [name, group] = role === "manager" ? [MANAGER, MANAGERS] : [this.id, GROUP];
+    this.inbox = createWorker(cluster, { ...options, name, group, tasks: [inboxTask(this.id)] });
     this.inbox.process((job) => this._take(job.payload));
     this.inbox.on("message", (message) => message.from.group === GROUP && this._hearing.take(message));
     this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
@@ -63,6 +70,11 @@ class Peer extends EventEmitter {
       member.on("ready", () => this._registered());
       member.on("error", (error) => this.emit("trouble", error));
     }
+    this._neighbours = new Neighbours({
+      members: () => this.ask(() => this.master.members()),
+      endLease: (incarnation) => this.ask(() => this.master._endLease(incarnation)),
+    });
+    this.inbox.on("member", (change, member) => this._neighbours.changed(change, member));
     this._deliveries = new Deliveries(this);
     this._sending = new Sending(this);
     this._hearing = new Hearing(this);
@@ -80,7 +92,8 @@ class Peer extends EventEmitter {
     const there = { peers: [], slots: [] };
     for (const member of members ?? []) {
       if (member.group === SLOTS_GROUP) there.slots.push(member);
-      else if (member.group === GROUP && member.data?.id) there.peers.push(peerOf(member));
+      const peer = member.group === GROUP || member.group === MANAGERS ? peerOf(member) : undefined;
+      if (peer !== undefined) there.peers.push(peer);
     }
     return there;
   }
@@ -91,14 +104,17 @@ class Peer extends EventEmitter {
     const managers = peers.filter((peer) => peer.role === "manager").sort((a, b) => a.member.joinedAt - b.member.joinedAt);
     // One that has just told that it listens may not be listed so yet.
     const listens = (id, watching) => watching || Boolean(this.managers.get(id)?.watching);
+    const before = this.managers;
     this.managers = new Map(managers.map(({ id, settings, watching }) => [id, { settings, watching: listens(id, watching) }]));
     this._tellSettings();
+    for (const [id, { watching }] of this.managers) if (watching && !before.get(id)?.watching) emit(this, "watched");
   }
 
-  /** Sends a system message, as JSON, to everybody else, to all managers or to one; gives what `Sending.send` gives. */
+  /** Sends a system message, as JSON, to everybody else, to all managers or to one; gives what `Sending.send` gives. Managers do not count. */
   tell(to, text) {
-    const all = to === undefined || to === null;
-    return this._follow(this._sending.send(all ? { group: GROUP } : { name: String(to) }, text));
+    if (to === undefined || to === null) return this._follow(this._sending.send({ group: GROUP }, { name: MANAGER }, text));
+    if (to === MANAGER) return this._follow(this._sending.send(undefined, { name: MANAGER }, text));
+    return this._follow(this._sending.send({ name: String(to) }, undefined, text));
   }
 
   /** Has a message delivered to the inbox of another; gives whether it was. */
@@ -124,6 +140,7 @@ class Peer extends EventEmitter {
     this.closing = true;
     await this.inbox.terminate({ grace: 0 }).catch(() => {});
     this._deliveries.close();
+    this._neighbours.close();
     this._hearing.close();
     await this.master.close().catch(() => {});
   }
@@ -158,6 +175,13 @@ class Peer extends EventEmitter {
   async _introduce() {
     await this.ask(() => this.inbox.ready());
     await this.ask(() => this.inbox.setData(this._data));
+    this.says(this.master);
+  }
+
+  /** Has another member of this part say whose it is. */
+  says(member) {
+    // In vain without Redis, or after its end: nobody needs to know then.
+    member.setData({ process: thisProcess() }).catch(() => {});
   }
 
   /** Keeps what is on its way known until it is answered. */
@@ -177,17 +201,21 @@ class Peer extends EventEmitter {
 
   _take(payload) {
     const message = Buffer.isBuffer(payload) ? JSON.parse(payload) : payload;
-    switch (message.k) {
-      case "manager":
-        this.managers.delete(message.from);
-        this.managers.set(message.from, { settings: message.settings, watching: message.watching });
-        return this._tellSettings();
-      case "result":
-      case "events":
-        return emit(this, message.k, message);
-      default:
-        return undefined;
-    }
+    if (!isObject(message)) throw new Error("it is nothing that is sent to a part");
+    const { k, id, from, text, list } = message;
+    if (k === "manager" && typeof from === "string") return this._introducedBy(from, message);
+    if (k === "result" && typeof id === "string" && typeof text === "string") return emit(this, k, { id, text });
+    if (k === "events" && typeof from === "string" && Array.isArray(list)) return emit(this, k, { from, list });
+    throw new Error("it is nothing that is sent to a part");
+  }
+
+  /** A manager says who it is, what it sets, and whether it listens. */
+  _introducedBy(id, { settings, watching }) {
+    const before = this.managers.get(id)?.watching;
+    this.managers.delete(id);
+    this.managers.set(id, { settings: settingsOf(settings), watching: watching === true });
+    this._tellSettings();
+    if (watching === true && !before) emit(this, "watched");
   }
 
   _tellSettings() {
@@ -198,9 +226,19 @@ class Peer extends EventEmitter {
   }
 }
 
+/** What a member says of itself; undefined if it is no part. */
 function peerOf(member) {
+  if (!isObject(member.data)) return undefined;
   const { id, role, settings } = member.data;
-  return { id, role, settings, watching: member.tasks.includes(eventsTask(id)), member };
+  if (typeof id !== "string" || id === "" || !ROLES.includes(role) || (role === "manager") !== (member.group === MANAGERS)) return undefined;
+  // Nobody is another.
+  if (role !== "manager" && member.name !== id) return undefined;
+  return { id, role, settings: settingsOf(settings), watching: member.tasks.includes(eventsTask(id)), member };
+}
+
+/** How a manager says that works are to be distributed. */
+function settingsOf(settings) {
+  return { sacred: settings?.sacred === true, hold: settings?.hold === true };
 }
 
 module.exports = { Peer, SLOTS_GROUP };

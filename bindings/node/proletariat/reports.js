@@ -20,6 +20,13 @@ class Reports {
     return false;
   }
 
+  /** The manager that began to listen last; undefined if none does. */
+  get newest() {
+    let newest;
+    for (const [id, manager] of this.peer.managers) if (manager.watching) newest = id;
+    return newest;
+  }
+
   /** `event()` gives what has happened, as JSON; it is asked only if a manager listens. */
   add(event) {
     if (!this.wanted) return;

@@ -7,6 +7,9 @@ const { keyOf } = require("./envelope.js");
 const { badWork, clientTimeout, tooLarge } = require("./errors.js");
 const { integerOf, limitOf, timer } = require("./numbers.js");
 
+/** Room for the manager that is told of it, in bytes. */
+const KNOWN = 64;
+
 class Request {
   /** `told(err, data, w)` hears of each work, `ended(results)` of all. Out of time, `client._abort(works, err)` ends what is not over. */
   constructor(client, id, originals, opts, told, ended) {
@@ -39,6 +42,8 @@ class Work {
     /** What callbacks are given as `w`. */
     this.shown = { id: `W${position}R${request.id}`, pushed: 0, request: request.id, original };
     this.key = keyOf(original);
+    /** The manager that was told of it when it was pushed, if any listened. */
+    this.knownTo = undefined;
     this.bytes = this.packed(clientId);
   }
 
@@ -64,18 +69,21 @@ class Work {
     const { runTimeout } = this.request;
     const more = (isFunction ? ',"f":1' : "") + (runTimeout === undefined ? "" : `,"t":${runTimeout}`);
     const bytes = Buffer.from(`{"c":${JSON.stringify(client)},"r":${JSON.stringify(this.request.id)},"w":${text}${more}}`);
-    if (bytes.length > MAX_MESSAGE) this.refusal = tooLarge("work", bytes.length, MAX_MESSAGE);
+    if (bytes.length + KNOWN > MAX_MESSAGE) this.refusal = tooLarge("work", bytes.length, MAX_MESSAGE);
     return bytes;
   }
 
-  /** `hold`: while another work of its key is under way, it waits for that one's result. */
-  job(hold) {
+  /** `hold`: while another work of its key is under way, it waits for that one's result. `knownTo`: a manager that is told of it. */
+  job(hold, knownTo) {
     const { runTimeout, assignTimeout, priority, keepState } = this.request;
     const options = { id: this.id, tied: !keepState };
     if (priority !== 0) options.priority = priority;
     if (runTimeout !== undefined || assignTimeout !== undefined) options.timeouts = { run: runTimeout, assign: assignTimeout };
     if (hold && this.key !== undefined) options.similar = this.key;
-    return new NewJob(this.bytes, options);
+    this.knownTo = knownTo;
+    // Before the brace at its end.
+    const bytes = knownTo === undefined ? this.bytes : Buffer.concat([this.bytes.subarray(0, -1), Buffer.from(`,"m":${JSON.stringify(knownTo)}}`)]);
+    return new NewJob(bytes, options);
   }
 
   /** What managers are told of it. */
@@ -90,6 +98,7 @@ class Work {
       timeout: request.runTimeout,
       assigntimeout: request.assignTimeout,
       priority: request.priority,
+      keepState: request.keepState || undefined,
     };
   }
 

@@ -42,14 +42,14 @@ class Selection {
     const { manager, peer } = this;
     const offers = workers.filter(({ group }) => group === SLOTS_GROUP);
     // One that came since the manager looked last.
-    if (offers.some(({ name }) => manager.workers[name] === undefined)) await manager._look(peer);
+    if (offers.some(({ name }) => !manager._workers.has(name))) await manager._look(peer);
     if (this.closed) return null;
     const select = manager.workSelectWorker;
     if (typeof select !== "function") {
       this.follow();
       return null;
     }
-    const known = new Map(offers.filter(({ name }) => manager.workers[name] !== undefined).map((offer) => [offer.name, offer]));
+    const known = new Map(offers.filter(({ name }) => manager._workers.has(name)).map((offer) => [offer.name, offer]));
     if (known.size === 0) return null;
     const rooms = Object.fromEntries(Array.from(known, ([id, { room }]) => [id, room]));
     const total = Object.values(rooms).reduce((sum, room) => sum + room, 0);
@@ -67,7 +67,7 @@ class Selection {
     if (record === null || record === undefined) return null;
     const offer = known.get(record.id);
     if (offer !== undefined) return offer;
-    if (this.manager.workers[record.id] !== undefined) return null;
+    if (this.manager._workers.has(record.id)) return null;
     throw new ProletariatError(`workSelectWorker returned ${inspect(record)}, it must be a record of manager.workers, or null`);
   }
 }

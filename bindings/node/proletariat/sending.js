@@ -3,12 +3,15 @@
 
 const { randomBytes } = require("node:crypto");
 const { classes } = require("../lib/errors.js");
+const { MAX_PART, split } = require("../lib/parts.js");
 const { YEAR } = require("./numbers.js");
-const { split } = require("./parts.js");
 const { isTransient } = require("./transient.js");
 
 /** Without recipients, so it is answered when it is sent, and with it all that was submitted before. */
 const NOBODY = { member: "nobody" };
+
+/** Of those to whom nothing is sent. */
+const NO_RECEIPT = { recipients: [], dropped: 0, replies: [] };
 
 class Sending {
   constructor(peer) {
@@ -19,15 +22,18 @@ class Sending {
     this.last = Promise.resolve();
   }
 
-  /** Sends JSON; gives `{ id, sentTo, receivedBy }` when all have it or are gone, nothing if this peer closes before. */
-  async send(to, text) {
+  /**
+   * Sends JSON `to` some, who count, and `besides` to others, who do not; gives `{ id, sentTo, receivedBy }` when all have it or are gone, nothing
+   * if this peer closes before. Either may be undefined.
+   */
+  async send(to, besides, text) {
     const id = randomBytes(8).toString("hex");
     const bytes = Buffer.from(`{"id":"${id}","content":${text}}`);
-    const put = (this.last = this.last.then(() => this.put(to, bytes)));
+    const put = (this.last = this.last.then(() => this.put([to, besides], bytes)));
     try {
-      const receipt = await (await put).answered;
-      if (receipt === undefined) return undefined;
-      const { recipients, dropped, replies } = receipt;
+      const receipts = await (await put).answered;
+      if (receipts === undefined) return undefined;
+      const { recipients, dropped, replies } = receipts[0];
       return { id, sentTo: recipients.length + dropped, receivedBy: replies.filter(({ payload }) => payload === true).length };
     } catch (error) {
       if (error instanceof classes.ClosedError) return undefined;
@@ -37,23 +43,34 @@ class Sending {
     }
   }
 
-  /** Puts bytes into the inboxes, however long it takes; gives the receipt to come, as `answered`. Never fails. */
-  async put(to, bytes) {
+  /** Puts bytes into the inboxes of all of these, however long it takes; gives the receipts to come, as `answered`. Never fails. */
+  async put(destinations, bytes) {
     const { peer } = this;
     while (!peer.closing) {
       let failure;
       this.attempts = (this.attempts + 1) >>> 0;
-      const messages = split(bytes, this.attempts);
-      const sends = messages.map((message, i) => {
-        const isLast = i === messages.length - 1;
-        // Until all have replied or are gone.
-        return peer.inbox.send(to, message, { request: isLast ? YEAR : undefined, toSelf: to.name !== undefined });
+      const messages = this.messagesOf(bytes);
+      const last = destinations.map((to) => {
+        if (to === undefined) return NO_RECEIPT;
+        const sends = messages.map((message, i) => {
+          const isLast = i === messages.length - 1;
+          // Until all have replied or are gone.
+          return peer.inbox.send(to, message, { request: isLast ? YEAR : undefined, toSelf: to.name !== undefined });
+        });
+        for (const send of sends) send.catch((error) => (failure ??= error));
+        return sends.at(-1);
       });
-      for (const send of sends) send.catch((error) => (failure ??= error));
       await peer.ask(() => peer.inbox.send(NOBODY, null));
-      if (failure === undefined || !isTransient(failure, false)) return { answered: sends.at(-1) };
+      if (failure === undefined || !isTransient(failure, false)) return { answered: Promise.all(last) };
     }
     return { answered: undefined };
+  }
+
+  /** What to send for these bytes, which are JSON; only the last is JSON then, too. */
+  messagesOf(bytes) {
+    if (bytes.length <= MAX_PART) return [bytes];
+    const parts = split(bytes, this.attempts);
+    return [...parts, Buffer.from(JSON.stringify({ attempt: this.attempts, parts: parts.length }))];
   }
 }
 

@@ -21,9 +21,14 @@ class Slots {
     this.sacred = sacred;
     /** Works that came when nobody listened. */
     this.unheard = [];
+    /** What managers are told of the works that run, by their jobs. */
+    this.running = new Map();
     this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, sacred });
     this.pool.on("add", (job) => this.run(job));
     this.pool.on("error", (error) => worker._troubled(error));
+    peer.says(this.pool);
+    this.tell = () => this.running.forEach((describe) => peer.reports.add(describe));
+    peer.on("watched", this.tell);
   }
 
   /** There are listeners again. */
@@ -34,26 +39,34 @@ class Slots {
   run(job) {
     const { worker, peer } = this;
     if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
-    const { c: client, r: rid, w: args, f: isFunction, t: timeout } = envelopeOf(job.payload);
+    const { client, rid, args, isFunction, timeout, knownTo } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
     if (timeout !== undefined) w.timeout = timeout;
+    // A client whose works a manager watches tells it who did them.
+    const by = knownTo === undefined ? undefined : peer.id;
     let over = false;
     const handler = (err, data) => {
       if (over) return;
       over = true;
       w.status = "done";
-      this.answer(job, client, outcomeText(err, data));
+      this.running.delete(job);
+      this.answer(job, client, by, outcomeText(err, data, by));
     };
     job.once("delete", () => {
       const ignored = !over;
       over = true;
+      this.running.delete(job);
       w.status = "aborted";
       // One that ran out of time was answered for; its code just goes on.
       if (!ignored || job.deleteReason === "timed_out") return;
-      if (job.deleteReason === "deleted") peer.reports.add(() => ({ e: "abort", w: { id: job.id, rid, args, priority: job.priority, requester: client } }));
+      if (job.deleteReason === "deleted") peer.reports.add(() => ({ e: "abort", w: described }));
       worker.emit("abort", w);
     });
-    peer.reports.add(() => ({ e: "assign", id: job.id }));
+    const described = { id: job.id, rid, args, timeout, priority: job.priority, requester: client };
+    // A manager that came later than the work was not told of it.
+    const describe = () => ({ e: "assign", id: job.id, fence: job.fence, w: knownTo !== peer.reports.newest ? described : undefined });
+    this.running.set(job, describe);
+    peer.reports.add(describe);
     try {
       if (isFunction) w.args = this.functionOf(args);
       worker.emit("work", w, handler);
@@ -68,9 +81,9 @@ class Slots {
     return functionOf(source);
   }
 
-  async answer(job, client, text) {
+  async answer(job, client, by, text) {
     const size = Buffer.byteLength(text);
-    if (size > MAX_RESULT) text = await this.sent(job, client, text, size);
+    if (size > MAX_RESULT) text = await this.sent(job, client, by, text, size);
     job.complete(Buffer.from(text), (error) => {
       // One that was taken back meanwhile is done elsewhere.
       if (error && !job.cancelled && !this.worker._stopping) this.worker._troubled(error);
@@ -78,8 +91,9 @@ class Slots {
   }
 
   /** Sends a large outcome to the client; gives what the result is to say. */
-  async sent(job, client, text, size) {
-    if (size <= MAX_OUTCOME && (await this.peer.send(client, { k: "result", id: job.id, text }))) return largeText(size);
+  async sent(job, client, by, text, size) {
+    const arrives = client !== undefined && size <= MAX_OUTCOME && (await this.peer.send(client, { k: "result", id: job.id, text }));
+    if (arrives) return largeText(size, by);
     return outcomeText(tooLarge("result", size, MAX_OUTCOME), null);
   }
 
@@ -91,6 +105,7 @@ class Slots {
 
   /** Gives back what is in hand. */
   async close() {
+    this.peer.off("watched", this.tell);
     await this.pool.terminate({ grace: 0 }).catch(() => {});
   }
 }

@@ -39,6 +39,12 @@ impl NativeMaster {
         self.call(token, |master| async move { answer(master.members().await, |members| json_of(&members)) });
     }
 
+    /// Ends the lease of a member whose process has died.
+    #[napi(catch_unwind)]
+    pub fn end_lease(&self, token: u32, incarnation: String) {
+        self.call(token, |master| async move { answer(master.end_lease(&incarnation).await, |()| Answer::Done) });
+    }
+
     /// No more jobs of a task, or of all, are given to workers.
     #[napi(catch_unwind)]
     pub fn pause(&self, token: u32, task: Option<String>) {

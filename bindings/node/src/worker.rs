@@ -89,6 +89,12 @@ impl NativeWorker {
         self.session.as_ref()?.member.set_tasks(tasks).err().map(Failure::from)
     }
 
+    /// How many jobs the worker asks for at most from now on.
+    #[napi(catch_unwind)]
+    pub fn limit_slots(&self, slots: u32) -> Option<Failure> {
+        self.session.as_ref()?.member.limit_slots(slots).err().map(Failure::from)
+    }
+
     /// Queues the deletion of a job of the cluster; answers whether it existed.
     #[napi(catch_unwind)]
     pub fn delete_job(&self, token: u32, id: String) {

@@ -68,6 +68,14 @@ impl Master {
         Ok(all)
     }
 
+    /// Ends the lease of a member at once, by its incarnation, for a caller who knows that its process is dead: its jobs go elsewhere, and count
+    /// as those of a worker that died. One that lives after all finds that its lease is lost, and registers anew.
+    #[doc(hidden)]
+    pub async fn end_lease(&self, incarnation: &str) -> Result<()> {
+        check_name("incarnation", incarnation)?;
+        self.front.shared.open_store()?.end_lease(incarnation).await
+    }
+
     /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Jobs held go on.
     pub async fn pause(&self, task: Option<&str>) -> Result<()> {
         self.set_paused(task, true).await

@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) obliterated: AtomicBool,
     /// Tasks that a worker takes; the option, until its program says otherwise.
     pub(crate) tasks: Mutex<Vec<String>>,
+    /// How many jobs a worker asks for at most; the option, until its program says less.
+    pub(crate) asks_for: AtomicU64,
     pub(crate) messages: Arc<Outbox>,
     status: Mutex<Status>,
     /// `None` until the first registration or lasting error; then what `ready` answers.
@@ -91,6 +93,7 @@ impl Shared {
             store: Store::new(options.clone()),
             events: EventQueue::new(options.window, options.auto_accept),
             tasks: Mutex::new(options.tasks.clone()),
+            asks_for: AtomicU64::new(u64::MAX),
             messages: Arc::new(Outbox::new(&options)),
             slots: AtomicU32::new(options.slots.unwrap_or(0)),
             options,

@@ -152,8 +152,14 @@ impl Store {
 
     /// Whether the member is gone; if not, jobs are left to give back and it is to be called again.
     pub(crate) async fn leave(&self, incarnation: &str) -> Result<bool, Failed> {
-        let reply = self.call(|s| &s.leave, |cmd| cmd.arg(incarnation)).await?;
+        let reply = self.call(|s| &s.leave, |cmd| cmd.arg(incarnation).arg(0)).await?;
         Ok(reply == Value::Int(1))
+    }
+
+    /// Ends the lease of another member, whose process has died.
+    pub(crate) async fn end_lease(&self, incarnation: &str) -> Result<()> {
+        while self.call_idempotent(|s| &s.leave, |cmd| cmd.arg(incarnation).arg(1)).await? != Value::Int(1) {}
+        Ok(())
     }
 
     /// At most 100 ids a call.

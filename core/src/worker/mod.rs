@@ -142,6 +142,8 @@ pub(crate) enum Command {
     Terminate(Duration, Done<()>),
     /// The tasks have changed.
     Tasks,
+    /// It asks for other numbers of jobs.
+    Slots,
 }
 
 impl Worker {
@@ -249,6 +251,14 @@ impl Worker {
         options.check()?;
         *self.shared().tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options.tasks;
         self.handle.0.commands.send(Command::Tasks).map_err(|_| closed())
+    }
+
+    /// The worker asks for no more jobs than this at once, and than its option `slots` allows. One that is on its way already may be given
+    /// to it all the same. For bindings whose workers share their slots.
+    #[doc(hidden)]
+    pub fn limit_slots(&self, slots: u32) -> Result<()> {
+        self.shared().asks_for.store(u64::from(slots), std::sync::atomic::Ordering::Relaxed);
+        self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
     }
 
     /// Stores how far a held job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.

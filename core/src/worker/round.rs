@@ -72,6 +72,7 @@ impl Task {
             || self.untrimmed >= UNTRIMMED
             || self.draining && !self.drain_told
             || self.retask
+            || self.reslot
             || self.grantable(true) > 0
             || self.rooms.worth_telling() && !self.draining
             || self.finishes.has_progress()
@@ -83,10 +84,7 @@ impl Task {
             return 0;
         }
         let window = u64::from(self.shared.options.window);
-        let slots = match self.shared.slots.load(Ordering::Relaxed) {
-            0 => u64::MAX,
-            slots => u64::from(slots) + u64::from(self.shared.options.prefetch),
-        };
+        let slots = self.asks_for();
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots
@@ -97,14 +95,30 @@ impl Task {
         if if_many && !worthwhile { 0 } else { free }
     }
 
+    /// How many jobs this worker may hold at most.
+    fn asks_for(&self) -> u64 {
+        let slots = match self.shared.slots.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            slots => u64::from(slots) + u64::from(self.shared.options.prefetch),
+        };
+        slots.min(self.shared.asks_for.load(Ordering::Relaxed))
+    }
+
+    /// It may have asked for more jobs than it is to have now.
+    pub(super) fn slots_changed(&mut self) {
+        let (outstanding, arrived) = self.arrivals.expected();
+        self.reslot |= outstanding > 0 && outstanding + arrived + (self.held.len() + self.stuck.slots()) as u64 > self.asks_for();
+    }
+
     pub(super) fn take_off(&mut self) -> Flight {
         let retask = std::mem::take(&mut self.retask);
-        let grant = if retask { 0 } else { self.grantable(false) };
+        let reslot = std::mem::take(&mut self.reslot);
+        let grant = if retask || reslot { 0 } else { self.grantable(false) };
         self.arrivals.grant(grant);
         self.first_clock = None;
         let tasks = if retask { self.new_tasks() } else { Vec::new() };
-        // With other tasks, it is ranked elsewhere: all credit is withdrawn, and given anew with the next round.
-        let credit = if self.draining && !self.drain_told || retask {
+        // With other tasks, it is ranked elsewhere, and with fewer slots it has too much: all credit is withdrawn, and given anew with the next round.
+        let credit = if self.draining && !self.drain_told || retask || reslot {
             self.drain_told |= self.draining;
             self.arrivals.withdraw();
             self.rooms.withdraw();

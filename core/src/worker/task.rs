@@ -55,6 +55,8 @@ pub(crate) struct Task {
     pub(super) drain_told: bool,
     /// The tasks have changed, and Redis does not know.
     pub(super) retask: bool,
+    /// Redis has more credit than it should.
+    pub(super) reslot: bool,
     pub(super) drained: Vec<Done<()>>,
     /// When the first clock runs out of the jobs given since the last round was sent: its answer may not speak of them.
     pub(super) first_clock: Option<Instant>,
@@ -104,6 +106,7 @@ impl Task {
             draining: false,
             drain_told: false,
             retask: false,
+            reslot: false,
             drained: Vec::new(),
             first_clock: None,
             closing: None,
@@ -162,6 +165,8 @@ impl Task {
                     Some(Command::Terminate(_, done)) => return Err(done),
                     // Registration may have been sent with the old ones: the first round tells the new.
                     Some(Command::Tasks) => retask = true,
+                    // The first credit goes by it.
+                    Some(Command::Slots) => {}
                     None => return Err(Box::new(|_| ())),
                 },
             }
@@ -173,7 +178,7 @@ impl Task {
         self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
         self.stuck.priorities().for_each(|priority| self.rooms.take(priority));
         self.rooms.choosy |= packed_tasks(&self.shared.tasks()).is_some();
-        (self.retask, self.first_clock) = (retask, None);
+        (self.retask, self.reslot, self.first_clock) = (retask, false, None);
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
     }
@@ -262,6 +267,7 @@ impl Task {
                 command = self.commands.recv(), if !abandoned => match command {
                     Some(Command::Drain(done)) => self.start_drain(done),
                     Some(Command::Tasks) => self.retask = true,
+                    Some(Command::Slots) => self.slots_changed(),
                     Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
                     Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
                     None => {

@@ -46,9 +46,9 @@ test("a manager sees works that are aborted, and by which worker", async (t) => 
   const worker = parts.worker(() => {}, { slots: 1 });
   await knows(manager, 1, 1);
   await called((cb) => client.work(["runs", "waits"], { timeout: 1000 }, cb));
-  await until(() => seen(manager, "abort").length === 1, "one is aborted");
-  const [[w, workerId]] = seen(manager, "abort");
-  assert.deepEqual([w.args, w.requester, workerId], ["runs", client.id, worker.id]);
+  await until(() => seen(manager, "abort").length === 2, "both are aborted");
+  const aborted = new Map(seen(manager, "abort").map(([w, workerId]) => [w.args, [w.requester, workerId]]));
+  assert.deepEqual(aborted, new Map([["waits", [client.id, null]], ["runs", [client.id, worker.id]]]));
   await until(() => manager._ledger.works.size === 0, "nothing is left of the other");
 });
 
@@ -68,6 +68,86 @@ test("a manager sees the works of a dead worker given up, and then done", async 
   assert.deepEqual([w.args, record.id, manager.workers], ["x", id, {}]);
   parts.worker((_, handler) => handler(null, "done"));
   assert.equal((await result)[1][0].data, "done");
+});
+
+test("works of a worker that another takes at once are given up first", async (t) => {
+  const { parts, manager, client } = await watched(t);
+  const program = parts.program(`
+    const worker = new proletariat.Worker(options);
+    worker.on("work", (w) => say("work", worker.id));
+    worker.start();`);
+  const result = called((cb) => client.work(["x"], cb));
+  const [id] = await program.hears("work");
+  await until(() => [...manager._ledger.works.values()].some((work) => work.worker === id), "the manager knows who has it");
+  const other = parts.worker((_, handler) => handler(null, "done"));
+  await until(() => other._slots, "the other takes works");
+  // It notices nothing by itself.
+  clearInterval(manager._looker);
+  program.child.kill("SIGKILL");
+  assert.equal((await result)[1][0].data, "done");
+  await until(() => seen(manager, "finish").length === 1, "it is finished");
+  assert.deepEqual(seen(manager, "giveup").map(([w, record]) => [w.args, record.id]), [["x", id]]);
+  assert.equal(seen(manager, "finish")[0][0].worker, other.id);
+  const names = manager.seen.map(([name]) => name);
+  assert.deepEqual(names, ["receive", "giveup", "finish"]);
+});
+
+test("the queued works of a client that was killed are aborted, too; those that go on without it are not", async (t) => {
+  const { parts, manager } = await watched(t);
+  const worker = parts.worker(() => {}, { slots: 1 });
+  await knows(manager, 1, 1);
+  const program = parts.program(`
+    const client = new proletariat.Client(options);
+    const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["runs", "waits"]), client.work(["stays"], { keepState: true })), 5);`);
+  await until(() => seen(manager, "receive").length === 3, "the manager has heard of them");
+  await until(() => [...manager._ledger.works.values()].some(({ status }) => status === "running"), "one runs");
+  program.child.kill("SIGKILL");
+  await until(() => seen(manager, "abort").length === 2, "both are aborted");
+  const aborted = new Map(seen(manager, "abort").map(([w, workerId]) => [w.args, workerId]));
+  assert.deepEqual(aborted, new Map([["waits", null], ["runs", worker.id]]));
+});
+
+test("works that were pushed before the manager listened have all their properties, however they end", async (t) => {
+  const parts = new Parts(t);
+  const client = parts.client();
+  await next(client, "connect");
+  const handlers = [];
+  const first = parts.worker((w, handler) => handlers.push(handler), { slots: 2 });
+  const opts = { priority: 3, runTimeout: 60_000 };
+  const finished = called((cb) => client.work([{ n: 1 }, { n: 2 }], opts, cb));
+  await until(() => handlers.length === 2, "they run");
+  const late = called((cb) => client.work([{ n: 3 }], { ...opts, timeout: 2500 }, cb));
+  const unassigned = called((cb) => client.work([{ n: 4 }], { ...opts, assigntimeout: 2000 }, cb));
+  const manager = parts.manager();
+  await until(() => manager._ledger.works.size === 2, "the manager is told of those that run");
+  assert.ok([...manager._ledger.works.values()].every(({ status, worker }) => status === "running" && worker === first.id));
+  await until(() => seen(manager, "abort").length === 1 && seen(manager, "assigntimeout").length === 1, "those that wait end");
+  handlers[0](null, "done");
+  await until(() => seen(manager, "finish").length === 1, "one is finished");
+  await first.stop();
+  parts.worker((_, handler) => handler(null, "again"));
+  await until(() => seen(manager, "finish").length === 2, "the other, too");
+  await Promise.all([finished, late, unassigned]);
+  const works = [...seen(manager, "finish"), ...seen(manager, "abort"), ...seen(manager, "assigntimeout"), ...seen(manager, "giveup")].map(([w]) => w);
+  assert.deepEqual(works.map(({ args }) => args.n), [1, 2, 3, 4, 2]);
+  for (const w of works) assert.deepEqual([w.priority, w.timeout, w.requester, w.id.endsWith(w.rid)], [3, 60_000, client.id, true]);
+});
+
+test("a dead worker of this machine is noticed at once, whatever the lease, and given nothing", async (t) => {
+  const parts = new Parts(t, { lease: 60_000 });
+  const client = parts.client();
+  const program = parts.program(`
+    const worker = new proletariat.Worker(options);
+    worker.on("work", (w) => say("work"));
+    worker.start();`);
+  const result = called((cb) => client.work("held", cb));
+  await program.hears("work");
+  await until(() => client._peer._neighbours.processes.size >= 3, "its members are known");
+  program.child.kill("SIGKILL");
+  parts.worker((_, handler) => handler(null, "done"), { slots: 2 });
+  assert.deepEqual(await result, [null, "done"]);
+  const results = await called((cb) => client.work([1, 2, 3, 4, 5, 6, 7, 8], cb));
+  assert.ok(results[1].every(({ data }) => data === "done"));
 });
 
 test("a listener added later is told from then on; without one nobody reports", async (t) => {
@@ -194,7 +274,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     atEnd(t, () => client.close());
     await until(() => client._peer.managers.size > 0, "the manager is there");
     const [ended, silent] = [next(child, "exit"), called((cb) => client.systemMessage("hello", { to: "MANAGER" }, cb))];
-    assert.ok((await silent)[1].receivedBy >= 1);
+    assert.deepEqual([(await silent)[0], (await silent)[1].done], [null, true]);
     child.kill(signal);
     assert.deepEqual(await ended, [0, null]);
     assert.equal(output, "");

@@ -11,7 +11,7 @@ manager.workSelectWorker = function (work, workers, totalAvailable) {
 manager.on("sysmsg", (msg) => console.log(msg.from, msg.content));
 manager.on("finish", (w, { err, data }) => console.log(w.id, w.status === "running", err, data));
 manager.on("giveup", (w, worker) => console.log(w.requester, worker.id));
-manager.on("abort", (w, workerId) => console.log(w.priority, workerId.length));
+manager.on("abort", (w, workerId) => console.log(w.priority, workerId?.length));
 manager.once("cleanup", () => {});
 manager.start();
 const nothing: void = manager.stop((err) => console.log(err));

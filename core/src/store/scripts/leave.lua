@@ -1,11 +1,11 @@
--- A member goes: its jobs are given back, uncharged, and it is forgotten.
+-- A member goes: its jobs are given back, and it is forgotten.
 -- KEYS  the fixed keys
--- ARGV  incarnation
+-- ARGV  incarnation, 1 if its process has died: its jobs are charged, as at the end of a lease
 -- Returns  1 when it is gone, 0 if more jobs are to be given back: call again
 if not call('ZSCORE', DUE, 'L:' .. ARGV[1]) then
   return 1
 end
-local gone = remove_member(ARGV[1], false)
+local gone = remove_member(ARGV[1], ARGV[2] == '1')
 send_told()
 write_meta()
 return gone and 1 or 0
