@@ -80,7 +80,7 @@ impl Chooser {
     /// The member has ended, and Redis forgets with it that it chose.
     pub(crate) fn end(&self) {
         *self.lock() = State::default();
-        self.wanted.notify_one();
+        self.wake_all();
     }
 
     /// Those that wait for choices are told that none come.
@@ -88,6 +88,12 @@ impl Chooser {
         let mut state = self.lock();
         (state.choosing, state.more, state.deadline) = (None, false, None);
         drop(state);
+        self.wake_all();
+    }
+
+    /// Wakes all that wait for something to choose, and the next that is about to.
+    fn wake_all(&self) {
+        self.wanted.notify_waiters();
         self.wanted.notify_one();
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod adds;
 mod choice;
+mod flight;
 mod group;
 mod inspect;
 mod patience;
@@ -9,6 +10,7 @@ mod task;
 mod waits;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -53,7 +55,7 @@ struct Front {
 impl Master {
     /// Starts a master on `runtime`; returns at once and connects in the background. Only bad options fail here.
     pub fn start(options: Options, runtime: &Handle) -> Result<Master> {
-        let shared = Arc::new(Shared::new(options)?);
+        let shared = Arc::new(Shared::new(options, runtime)?);
         let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let waits = Arc::new(Waits::default());
         let chooser = Arc::new(Chooser::default());
@@ -177,8 +179,14 @@ impl Master {
 
     /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
     pub async fn obliterate(&self) -> Result<()> {
-        self.front.shared.obliterated.store(true, std::sync::atomic::Ordering::Release);
-        self.front.shared.open_store()?.obliterate().await
+        let Front { shared, .. } = &*self.front;
+        shared.obliterated.store(true, Ordering::Release);
+        let done = shared.open_store()?.obliterate().await;
+        if done.is_err() {
+            // If it is lost later, that is not what its program asked for.
+            shared.obliterated.store(false, Ordering::Release);
+        }
+        done
     }
 
     /// Waits for what was submitted, leaves the cluster, closes the connections. Waits for results end with [`ErrorKind::Closed`], and so

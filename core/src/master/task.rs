@@ -8,19 +8,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::adds::{Adds, Batch};
+use super::adds::Adds;
 use super::choice::Chooser;
 use super::closed;
+use super::flight::{AddFlight, Landed};
 use super::waits::Waits;
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::id::Ids;
 use crate::job::Outcome;
-use crate::member::{Backoff, InboxTask, Session, Shared, Source};
-use crate::new_job::Durability;
+use crate::member::{Backoff, InboxTask, Look, Session, Shared, Source};
 use crate::store::record::read_outcome;
-use crate::store::{AddReply, Entry, Failed, Read, SyncCall, SyncReply, after};
+use crate::store::{Entry, Failed, Read, SyncCall, SyncReply, after};
 use crate::worker::Done;
 
 /// Inbox entries read before a round is sent only to have them trimmed.
@@ -40,23 +40,6 @@ pub(crate) struct Task {
     /// Number of the last batch of adds under the current incarnation.
     number: u64,
     closing: Option<Option<Done<()>>>,
-}
-
-type Flying<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
-
-/// A batch under way; sent again as it is when the answer is lost.
-struct AddFlight {
-    batch: Batch,
-    backoff: Backoff,
-    /// An earlier attempt may have been executed.
-    maybe_executed: bool,
-    /// When the first of the failures in a row came.
-    failing_since: Option<Instant>,
-    /// The life of the store in which it was first sent.
-    epoch: String,
-    /// Its incarnation is gone and it was never executed: it goes again under the next.
-    orphaned: bool,
-    future: Flying<AddReply>,
 }
 
 type SyncFlight = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
@@ -85,12 +68,12 @@ impl Task {
 
     pub(crate) async fn run(mut self) {
         let mut flight = None;
-        while let Some(next) = self.join().await {
+        while let Some(next) = self.join(&mut flight).await {
             self.waits.ask_all();
             let Some(error) = self.live(next, &mut flight).await else { break };
             if self.shared.obliterated.swap(false, Ordering::AcqRel) {
                 // It is what its program asked for; another cluster of the name begins when the program wants something of it.
-                if !self.is_wanted().await {
+                if flight.is_none() && !self.is_wanted().await {
                     break;
                 }
             } else {
@@ -98,8 +81,8 @@ impl Task {
             }
         }
         let done = self.closing.take().flatten();
-        if let Some(AddFlight { batch, .. }) = flight {
-            batch.fail(&closed());
+        if let Some(flight) = flight {
+            flight.fail(&closed());
         }
         self.adds.fail_waiting(None, &closed());
         self.waits.close();
@@ -133,7 +116,7 @@ impl Task {
 
     /// Registers; `None` if the master is closed before that succeeds: at once if nothing was submitted, else after the option
     /// `timeout`. Submissions that wait too long meanwhile fail.
-    async fn join(&mut self) -> Option<Duration> {
+    async fn join(&mut self, flight: &mut Option<AddFlight>) -> Option<Duration> {
         let Task { session, commands, adds, shared, closing, waits, .. } = self;
         let mut joining = std::pin::pin!(session.join("master"));
         let mut look = tokio::time::interval(Duration::from_millis(100));
@@ -144,6 +127,13 @@ impl Task {
                     self.number = 0;
                     return Some(next);
                 }
+                // Sent under the incarnation before: its outcome may still come.
+                answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
+                    let landed = flight.take().expect("guarded").landed(shared, adds, answer);
+                    if let Landed::Again(again) | Landed::Orphaned(again) = landed {
+                        *flight = Some(again);
+                    }
+                }
                 command = commands.recv(), if closing.is_none() => {
                     *closing = Some(command);
                     adds.close();
@@ -151,12 +141,18 @@ impl Task {
                 }
                 _ = look.tick() => if let Some(error) = shared.trouble() {
                     fail_old(shared, adds, &error);
+                    if flight.as_ref().is_some_and(|flight| {
+                        flight.is_orphaned() && !error.kind().is_retryable() || flight.waits_longer_than(shared.options.timeout)
+                    }) && let Some(flight) = flight.take()
+                    {
+                        flight.fail(&error);
+                    }
                     if !error.kind().is_retryable() {
                         waits.fail(&waits.take_unasked(usize::MAX), &error);
                     }
                 },
             }
-            if closing.is_some() && (adds.len() == 0 || Instant::now() >= give_up) {
+            if closing.is_some() && (adds.len() == 0 && flight.is_none() || Instant::now() >= give_up) {
                 return None;
             }
         }
@@ -169,16 +165,14 @@ impl Task {
         // Redis does not know yet that this incarnation chooses.
         self.chooser.wanted.notify_one();
         if let Some(flight) = flight
-            && flight.orphaned
+            && flight.is_orphaned()
         {
-            self.number += 1;
-            flight.batch.renumber(&self.session.incarnation, self.number);
-            (flight.orphaned, flight.epoch) = (false, self.session.epoch.clone());
-            flight.future = self.send(&flight.batch, Duration::ZERO);
+            self.adopt(flight);
         }
         let mut inbox: Option<InboxTask> = None;
         let mut sync: Option<SyncFlight> = None;
         let mut ask: Option<AskFlight> = None;
+        let mut look: Option<Look> = None;
         let mut ask_backoff = Backoff::new(self.shared.store.longest_backoff());
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let (mut untrimmed, mut last_entry): (u32, Option<String>) = (0, None);
@@ -190,7 +184,9 @@ impl Task {
                 if flight.is_none() {
                     self.shared.pending.store(0, Ordering::Relaxed);
                     if self.closing.is_some() {
-                        self.leave().await;
+                        // Calls under way that nobody polls any more must not hold up the last one.
+                        drop((inbox.take(), sync.take(), ask.take(), look.take()));
+                        let _ = self.session.leave().await;
                         return None;
                     }
                 }
@@ -208,24 +204,27 @@ impl Task {
                 biased;
                 answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
                     let landed = flight.take().expect("guarded");
-                    match answer {
-                        Ok(AddReply::Done { existed, next, not_durable }) => {
-                            self.shared.healed(Source::Calls);
+                    match landed.landed(&self.shared, &self.adds, answer) {
+                        Landed::Stored(next) => {
+                            self.session.seen();
                             if let Some(next) = next {
                                 let due = Instant::now() + next;
                                 wake = wake.min(due);
                                 unseen = sync.is_some().then(|| unseen.map_or(due, |unseen| unseen.min(due)));
                             }
-                            self.shared.counts.added.fetch_add((landed.batch.count - existed.len()) as u64, Ordering::Relaxed);
-                            landed.batch.succeed(&self.adds, &existed, not_durable.as_ref());
                         }
-                        Ok(AddReply::UnknownMember(epoch)) => {
-                            if let Some(again) = self.unknown(landed, &epoch) {
-                                *flight = Some(again);
+                        Landed::Failed => {}
+                        Landed::Again(again) => *flight = Some(again),
+                        Landed::Orphaned(mut orphan) => {
+                            let lost_now = orphan.incarnation() == self.session.incarnation;
+                            if !lost_now {
+                                self.adopt(&mut orphan);
+                            }
+                            *flight = Some(orphan);
+                            if lost_now {
                                 return Some(lost());
                             }
                         }
-                        Err(failed) => *flight = self.failed(landed, failed),
                     }
                 }
                 (sent, answer) = async { sync.as_mut().expect("guarded").as_mut().await }, if sync.is_some() => {
@@ -264,9 +263,12 @@ impl Task {
                         }
                     }
                 }
-                Some(Read { said, entries, last }) = async { inbox.as_mut().expect("guarded").receiver.recv().await }, if inbox.is_some() => {
+                Some(Read { said, entries, last, again }) = async { inbox.as_mut().expect("guarded").receiver.recv().await }, if inbox.is_some() => {
                     untrimmed += entries;
-                    last_entry = Some(last);
+                    last_entry = Some(last).filter(|_| entries > 0).or(last_entry);
+                    if again {
+                        (wake, unseen) = round_now(sync.is_some());
+                    }
                     for entry in said {
                         match entry {
                             Entry::Results(results) => {
@@ -274,10 +276,7 @@ impl Task {
                                     self.waits.settle(&id, &read_outcome(&id, &outcome));
                                 }
                             }
-                            Entry::Wake => {
-                                wake = Instant::now();
-                                unseen = sync.is_some().then_some(wake);
-                            }
+                            Entry::Wake => (wake, unseen) = round_now(sync.is_some()),
                             Entry::Choose => self.chooser.asked(),
                             Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
                             other => self.shared.heard(other),
@@ -288,6 +287,17 @@ impl Task {
                     self.adds.close();
                     self.closing = Some(command);
                 }
+                answer = async { look.as_mut().expect("guarded").as_mut().await }, if look.is_some() => {
+                    look = None;
+                    if self.session.looked(answer) {
+                        (wake, unseen) = round_now(sync.is_some());
+                    }
+                }
+                // A batch under way finds out by itself what became of the connection.
+                losses = self.shared.store.lost(self.session.losses), if sync.is_none() && flight.is_none() => {
+                    self.session.losses = losses;
+                    wake = Instant::now();
+                }
                 () = self.adds.arrived.notified(), if flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
                 () = self.shared.messages.changed.notified() => {}
@@ -297,6 +307,9 @@ impl Task {
                     untrimmed = 0;
                     sync = Some(self.sync(keep_from));
                 }
+                () = tokio::time::sleep_until(self.session.look_at()), if look.is_none() && sync.is_none() && flight.is_none() => {
+                    look = Some(self.session.look());
+                }
             }
         }
     }
@@ -305,31 +318,12 @@ impl Task {
         let batch = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh)?;
         self.number += 1;
         self.shared.pending.store(batch.count as u64, Ordering::Relaxed);
-        Some(AddFlight {
-            future: self.send(&batch, Duration::ZERO),
-            batch,
-            backoff: Backoff::new(self.shared.store.longest_backoff()),
-            maybe_executed: false,
-            failing_since: None,
-            epoch: self.session.epoch.clone(),
-            orphaned: false,
-        })
+        Some(AddFlight::new(&self.shared, batch, self.session.epoch.clone()))
     }
 
-    fn send(&self, batch: &Batch, pause: Duration) -> Flying<AddReply> {
-        let (shared, call, durability) = (self.shared.clone(), batch.call.clone(), batch.durability);
-        Box::pin(async move {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
-            }
-            let mut reply = shared.store.add(&call).await?;
-            if let AddReply::Done { not_durable, .. } = &mut reply
-                && durability > Durability::Memory
-            {
-                *not_durable = shared.store.make_durable(durability).await.err();
-            }
-            Ok(reply)
-        })
+    fn adopt(&mut self, flight: &mut AddFlight) {
+        self.number += 1;
+        flight.adopt(&self.shared, &self.session.incarnation, self.number, &self.session.epoch);
     }
 
     fn sync(&self, keep_from: String) -> SyncFlight {
@@ -372,65 +366,12 @@ impl Task {
         };
         self.waits.settle(id, &outcome);
     }
+}
 
-    /// The call failed: again, or give up and tell.
-    fn failed(&mut self, mut landed: AddFlight, failed: Failed) -> Option<AddFlight> {
-        // All that can be known is known: some may be stored, but no answer is missing.
-        let known = failed.half_done && !landed.maybe_executed;
-        landed.maybe_executed |= failed.maybe_executed;
-        let pause = landed.backoff.next();
-        // A full store is the call's error, not trouble in the background: renewals and completions go on.
-        let full = failed.error.kind() == ErrorKind::StoreFull;
-        if !full {
-            self.shared.report(Source::Calls, &failed.error);
-        }
-        let since = *landed.failing_since.get_or_insert_with(Instant::now);
-        if !full && failed.error.kind().is_retryable() && since.elapsed() + pause < self.shared.options.timeout {
-            landed.future = self.send(&landed.batch, pause);
-            return Some(landed);
-        }
-        let error = if known {
-            let message = format!(
-                "{}. Redis keeps what it had done until then: some of the jobs may have been added",
-                failed.error.message()
-            );
-            Error::new(failed.error.kind(), message)
-        } else if landed.maybe_executed {
-            let message =
-                format!("{}. The reply to an earlier attempt was lost, so the jobs may have been added", failed.error.message());
-            Error::new(ErrorKind::OutcomeUnknown, message)
-        } else {
-            failed.error
-        };
-        landed.batch.fail(&error);
-        None
-    }
-
-    /// The incarnation of the batch is not known any more. A batch that cannot have been executed in this life of the store goes again.
-    fn unknown(&mut self, mut landed: AddFlight, epoch: &str) -> Option<AddFlight> {
-        if landed.maybe_executed && landed.epoch == epoch {
-            let message = "the reply was lost and Redis has forgotten this master meanwhile: the jobs may have been added";
-            landed.batch.fail(&Error::new(ErrorKind::OutcomeUnknown, message));
-            return None;
-        }
-        landed.maybe_executed = false;
-        landed.orphaned = true;
-        landed.future = Box::pin(std::future::pending());
-        Some(landed)
-    }
-
-    /// Leaves within the option `timeout`; if Redis is away, the lease ends by itself.
-    async fn leave(&mut self) {
-        self.shared.messages_sent().await;
-        let deadline = Instant::now() + self.shared.options.timeout;
-        while let Err(failed) = self.shared.store.leave(&self.session.incarnation).await {
-            let pause = self.session.backoff.next();
-            if Instant::now() + pause > deadline || !failed.error.kind().is_retryable() {
-                return;
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
+/// When the next round is to be sent, and when another if one is under way that may not have seen why.
+fn round_now(under_way: bool) -> (Instant, Option<Instant>) {
+    let now = Instant::now();
+    (now, under_way.then_some(now))
 }
 
 /// Fails submissions that have waited for longer than the option `timeout` while there was trouble, or all if waiting does not mend it.

@@ -91,11 +91,19 @@ impl Waits {
     /// Up to `most` ids to ask for, which are taken as asked.
     pub(crate) fn take_unasked(&self, most: usize) -> Vec<String> {
         let mut state = self.lock();
-        let ids: Vec<String> = state.unasked.iter().take(most).cloned().collect();
-        for id in &ids {
-            state.unasked.remove(id);
+        let State { waiting, unasked, .. } = &mut *state;
+        // Those that nobody awaits any more do not count: behind them may be others, which were announced before.
+        let (mut ids, mut gone) = (Vec::new(), Vec::new());
+        for id in unasked.iter() {
+            if ids.len() == most {
+                break;
+            }
+            if waiting.contains_key(id) { &mut ids } else { &mut gone }.push(id.clone());
         }
-        ids.into_iter().filter(|id| state.waiting.contains_key(id)).collect()
+        for id in ids.iter().chain(&gone) {
+            unasked.remove(id);
+        }
+        ids
     }
 
     pub(crate) fn put_back(&self, ids: Vec<String>) {

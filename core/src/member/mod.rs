@@ -1,10 +1,12 @@
 //! What masters and workers share: an incarnation registered in Redis, its lease, and how trouble is told.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -74,7 +76,14 @@ struct Status {
     /// Of calls and of the inbox.
     trouble: [Option<Error>; 2],
     troubled_since: Option<Instant>,
+    /// The program was told of it.
+    told: bool,
+    /// What was wrong last, and when that ended.
+    healed: Option<(ErrorKind, Instant)>,
 }
+
+/// Trouble that ends and comes back within so long is the same: a member has two connections, which end and come back one after the other.
+const FLAPPING: Duration = Duration::from_secs(1);
 
 /// What trouble is with.
 #[derive(Clone, Copy)]
@@ -84,13 +93,13 @@ pub(crate) enum Source {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options) -> Result<Self> {
+    pub(crate) fn new(options: Options, runtime: &Handle) -> Result<Self> {
         options.check()?;
         crate::store::prepare();
         crate::clock::boottime();
         let options = Arc::new(options);
         Ok(Shared {
-            store: Store::new(options.clone()),
+            store: Store::new(options.clone(), runtime.clone()),
             events: EventQueue::new(options.window, options.auto_accept),
             tasks: Mutex::new(options.tasks.clone()),
             asks_for: AtomicU64::new(u64::MAX),
@@ -155,7 +164,9 @@ impl Shared {
         }
         let known = {
             let mut status = self.status();
-            let known = status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind());
+            let known = status.told && status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind())
+                || status.healed.is_some_and(|(kind, at)| kind == error.kind() && at.elapsed() < FLAPPING);
+            status.told |= !known;
             status.trouble[source as usize] = Some(error.clone());
             status.troubled_since.get_or_insert_with(Instant::now);
             known
@@ -171,8 +182,10 @@ impl Shared {
 
     pub(crate) fn healed(&self, source: Source) {
         let mut status = self.status();
-        if status.trouble[source as usize].take().is_some() && status.trouble.iter().all(Option::is_none) {
-            status.troubled_since = None;
+        let Some(error) = status.trouble[source as usize].take() else { return };
+        if status.trouble.iter().all(Option::is_none) {
+            (status.troubled_since, status.told) = (None, false);
+            status.healed = Some((error.kind(), Instant::now()));
             tracing::info!("connected again");
         }
     }
@@ -261,12 +274,33 @@ pub(crate) struct Session {
     /// When the member's right to act ends, unless renewed; on the clock of `boottime`.
     pub(crate) right_until: Duration,
     pub(crate) backoff: Backoff,
+    /// When Redis last answered as to a member that it knows.
+    seen: tokio::time::Instant,
+    /// Lost connections after which a round was sent or is under way.
+    pub(crate) losses: u64,
 }
+
+/// A question whether Redis still knows the member.
+pub(crate) type Look = Pin<Box<dyn Future<Output = Result<bool, Failed>> + Send>>;
+
+/// A member that has said nothing for so long asks whether Redis still knows it: it may have lost its data, or the connection may be silent. With
+/// the renewals and the reads of the inbox that is less than one command a second.
+const LOOK: Duration = Duration::from_secs(3);
+/// A member that leaves gives up after so long, if only parts of what it has are taken back at a time.
+const LONGEST_LEAVE: Duration = Duration::from_secs(60);
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let backoff = Backoff::new(shared.store.longest_backoff());
-        Session { shared, incarnation: String::new(), epoch: String::new(), right_until: Duration::ZERO, backoff }
+        Session {
+            shared,
+            incarnation: String::new(),
+            epoch: String::new(),
+            right_until: Duration::ZERO,
+            backoff,
+            seen: tokio::time::Instant::now(),
+            losses: 0,
+        }
     }
 
     /// Registers a new incarnation, trying until it succeeds. Cancel by dropping.
@@ -277,10 +311,10 @@ impl Session {
         let fields = fields(&self.shared, role, tasks, &introduction);
         let settings = settings(&self.shared.options);
         loop {
-            let sent = boottime();
+            let (sent, losses) = (boottime(), self.shared.store.losses());
             match self.shared.store.join(&self.incarnation, &fields, &settings).await {
                 Ok((epoch, next)) => {
-                    self.epoch = epoch;
+                    (self.epoch, self.losses) = (epoch, losses);
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
@@ -328,6 +362,58 @@ impl Session {
         self.shared.status().right_until = self.right_until;
         self.shared.healed(Source::Calls);
         self.backoff.reset();
+        self.seen();
+    }
+
+    /// Redis has answered as to a member that it knows.
+    pub(crate) fn seen(&mut self) {
+        self.seen = tokio::time::Instant::now();
+    }
+
+    /// When it is time to look whether Redis still knows the member.
+    pub(crate) fn look_at(&self) -> tokio::time::Instant {
+        self.seen + LOOK
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        let (shared, incarnation) = (self.shared.clone(), self.incarnation.clone());
+        Box::pin(async move { shared.store.is_member(&incarnation).await })
+    }
+
+    /// Takes the answer to a look; whether a round has to be sent, which finds out more.
+    pub(crate) fn looked(&mut self, answer: Result<bool, Failed>) -> bool {
+        // Whatever it is, the next look has time.
+        self.seen();
+        match answer {
+            Ok(known) => !known,
+            Err(Failed { error, .. }) => {
+                self.shared.report(Source::Calls, &error);
+                true
+            }
+        }
+    }
+
+    /// Has what the member holds given back, and the member forgotten. Gives up when Redis is away for the option `timeout`; then the lease
+    /// ends by itself.
+    pub(crate) async fn leave(&mut self) -> Result<()> {
+        use tokio::time::Instant;
+        self.shared.messages_sent().await;
+        let begun = Instant::now();
+        let mut answered = begun;
+        loop {
+            match self.shared.store.leave(&self.incarnation).await {
+                Ok(true) => return Ok(()),
+                Ok(false) if begun.elapsed() < LONGEST_LEAVE => answered = Instant::now(),
+                Ok(false) => return Err(Error::new(ErrorKind::Timeout, "there was too much to give back")),
+                Err(failed) => {
+                    let pause = self.backoff.next();
+                    if answered.elapsed() + pause > self.shared.options.timeout || !failed.error.kind().is_retryable() {
+                        return Err(failed.error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
     }
 
     /// Between renewals.
@@ -352,7 +438,7 @@ impl Session {
                     Ok(read) => {
                         backoff.reset();
                         shared.healed(Source::Inbox);
-                        if read.entries > 0 {
+                        if read.entries > 0 || read.again {
                             if sender.send(read).await.is_err() {
                                 return;
                             }

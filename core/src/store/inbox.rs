@@ -30,6 +30,8 @@ pub(crate) struct Read {
     pub(crate) entries: u32,
     /// The id of the last one.
     pub(crate) last: String,
+    /// The connection had ended and was made anew.
+    pub(crate) again: bool,
 }
 
 /// One thing that an entry says.
@@ -66,27 +68,36 @@ pub(crate) struct Inbox {
     last: String,
     connection: Option<link::Connection>,
     connected: Arc<AtomicBool>,
+    /// An attempt to connect or a read has failed since the last one that did not.
+    failed: bool,
 }
 
 impl Inbox {
     /// `connected` is kept true while the last read was answered.
     pub(crate) fn new(options: Arc<Options>, incarnation: &str, connected: Arc<AtomicBool>) -> Self {
         let keys = Keys::new(options.key_prefix());
-        Inbox { key: keys.inbox(incarnation), keys, options, last: "0-0".into(), connection: None, connected }
+        Inbox { key: keys.inbox(incarnation), keys, options, last: "0-0".into(), connection: None, connected, failed: false }
     }
 
     /// How long Redis holds a read without an entry; half-open connections are noticed after this and `timeout`.
     fn block(&self) -> Duration {
-        (self.options.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(5))
+        (self.options.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(4))
     }
 
-    /// The entries after the last ones read; none if none came in time. After a failure the next read connects anew and begins where this
-    /// one did.
+    /// The entries after the last ones read; none if none came in time. After a failure the next read connects anew, which it answers at once, and
+    /// the one after it begins where this one did.
     pub(crate) async fn read(&mut self) -> Result<Read, Failed> {
-        let answer = self.try_read().await;
+        let answer = match self.connect().await {
+            Ok(()) if std::mem::take(&mut self.failed) => {
+                self.connected.store(true, Ordering::Relaxed);
+                return Ok(Read { last: self.last.clone(), again: true, ..Read::default() });
+            }
+            Ok(()) => self.try_read().await,
+            Err(failed) => Err(failed),
+        };
         self.connected.store(answer.is_ok(), Ordering::Relaxed);
         if answer.is_err() {
-            self.connection = None;
+            (self.connection, self.failed) = (None, true);
         }
         let answer = answer?;
         let mut read = Read { entries: answer.len() as u32, ..Read::default() };
@@ -103,13 +114,17 @@ impl Inbox {
         Ok(read)
     }
 
+    async fn connect(&mut self) -> Result<(), Failed> {
+        if self.connection.is_none() {
+            self.connection = Some(link::connect(&self.options, self.keys.slot(), self.options.timeout).await?);
+        }
+        Ok(())
+    }
+
     async fn try_read(&mut self) -> Result<Vec<RawEntry>, Failed> {
         let limit = self.options.timeout;
         let block = self.block();
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(link::connect(&self.options, self.keys.slot(), limit).await?),
-        };
+        let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let mut command = redis::cmd("XREAD");
         command
             .arg("BLOCK")

@@ -49,6 +49,10 @@ impl Keys {
         &self.fixed
     }
 
+    pub(crate) fn due(&self) -> &str {
+        &self.fixed[6]
+    }
+
     pub(crate) fn inbox(&self, incarnation: &str) -> String {
         format!("{{{}}}:inbox:{incarnation}", self.prefix)
     }
@@ -73,6 +77,7 @@ mod tests {
     #[test]
     fn keys_are_one_slot_and_spelled_as_documented() {
         assert_eq!(Keys::new("mail").fixed()[0], "{mail}:meta");
+        assert_eq!(Keys::new("mail").due(), "{mail}:due");
         assert_eq!(Keys::new("mail").inbox("f00"), "{mail}:inbox:f00");
         // CLUSTER KEYSLOT foo and 123456789, from the Redis Cluster specification.
         assert_eq!((Keys::new("foo").slot(), Keys::new("123456789").slot()), (12182, 12739));

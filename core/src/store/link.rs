@@ -10,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value, ValueCodec};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
@@ -35,18 +36,39 @@ pub(crate) struct Connection {
     driver: Arc<Driver>,
 }
 
-struct Driver(JoinHandle<()>);
+struct Driver {
+    task: JoinHandle<()>,
+    /// Closed when the task has ended.
+    running: watch::Receiver<()>,
+}
+
+impl Driver {
+    fn start(work: impl Future<Output = ()> + Send + 'static) -> Arc<Driver> {
+        let (end, running) = watch::channel(());
+        let task = tokio::spawn(async move {
+            let _end = end;
+            work.await;
+        });
+        Arc::new(Driver { task, running })
+    }
+}
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 impl Connection {
     /// The server has closed it: what is sent now would be lost.
     pub(crate) fn is_closed(&self) -> bool {
-        self.driver.0.is_finished()
+        self.driver.task.is_finished()
+    }
+
+    /// Resolves when it has ended, also while nobody uses it. Does not keep it open.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut running = self.driver.running.clone();
+        async move { while running.changed().await.is_ok() {} }
     }
 }
 
@@ -136,7 +158,7 @@ async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>
     let (inner, driver) = MultiplexedConnection::new_with_config(&nobody, stream, config)
         .await
         .map_err(|e| Failed::redis(options, Stage::Connecting, "connecting", &e))?;
-    Ok((Connection { inner, driver: Arc::new(Driver(tokio::spawn(driver))) }, answer))
+    Ok((Connection { inner, driver: Driver::start(driver) }, answer))
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}

@@ -4,6 +4,7 @@ pub(crate) mod choices;
 mod failure;
 mod inbox;
 mod keys;
+mod line;
 mod link;
 pub(crate) mod look;
 pub(crate) mod message;
@@ -12,16 +13,16 @@ mod reply;
 mod script;
 mod tls;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use tokio::sync::Mutex;
+use tokio::runtime::Handle;
 
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
+use line::Line;
 pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
 
@@ -45,20 +46,10 @@ pub(crate) fn prepare() {
 pub(crate) struct Store {
     options: Arc<Options>,
     keys: keys::Keys,
-    link: Mutex<Option<Link>>,
-    warnings: link::Warnings,
-    connected: AtomicBool,
+    line: Arc<Line>,
     /// Scripts of a test, in place of the real ones.
     #[cfg(test)]
     scripts: Option<&'static Scripts>,
-}
-
-#[derive(Clone)]
-struct Link {
-    connection: link::Connection,
-    scripts: &'static Scripts,
-    /// Tells this link from the one that replaced it.
-    number: u64,
 }
 
 /// What one `sync` says. See `scripts/sync.lua`.
@@ -89,26 +80,44 @@ pub(crate) struct AddCall {
 }
 
 impl Store {
-    pub(crate) fn new(options: Arc<Options>) -> Self {
+    /// Its connection lives on `runtime`, whoever calls.
+    pub(crate) fn new(options: Arc<Options>, runtime: Handle) -> Self {
         let keys = keys::Keys::new(options.key_prefix());
+        let line = Line::new(options.clone(), keys.slot(), runtime);
         Store {
             options,
             keys,
-            link: Mutex::new(None),
-            warnings: link::Warnings::default(),
-            connected: AtomicBool::new(false),
+            line,
             #[cfg(test)]
             scripts: None,
         }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        self.line.is_connected()
+    }
+
+    /// How many connections have ended so far.
+    pub(crate) fn losses(&self) -> u64 {
+        *self.line.losses().borrow()
+    }
+
+    /// Resolves when more than `known` connections have ended, also while nobody calls; answers how many.
+    pub(crate) async fn lost(&self, known: u64) -> u64 {
+        let mut losses = self.line.losses().subscribe();
+        let lost = losses.wait_for(|losses| *losses > known).await;
+        // The sender lives as long as this.
+        lost.map_or(known, |losses| *losses)
     }
 
     /// How long one call waits: short enough that a silent connection is replaced before the lease is in danger.
     fn call_limit(&self) -> Duration {
         (self.options.lease / 3).max(Duration::from_millis(500)).min(self.options.timeout)
+    }
+
+    /// The same of a command that costs Redis nothing: after it the connection is not only busy.
+    fn check_limit(&self) -> Duration {
+        self.call_limit().min(Duration::from_secs(2))
     }
 
     /// The longest pause between attempts: within it every member is back after an outage and can renew.
@@ -160,6 +169,26 @@ impl Store {
     pub(crate) async fn end_lease(&self, incarnation: &str) -> Result<()> {
         while self.call_idempotent(|s| &s.leave, |cmd| cmd.arg(incarnation).arg(1)).await? != Value::Int(1) {}
         Ok(())
+    }
+
+    /// Whether Redis knows the member. Cheap, and of no effect: for members that say nothing else for a while.
+    pub(crate) async fn is_member(&self, incarnation: &str) -> Result<bool, Failed> {
+        let limit = self.check_limit();
+        let mut link = self.line.link(limit).await?;
+        let mut command = redis::cmd("ZSCORE");
+        command.arg(self.keys.due()).arg(format!("L:{incarnation}"));
+        let failed = match tokio::time::timeout(limit, link.connection.send_packed_command(&command)).await {
+            Ok(Ok(Value::ServerError(error))) => {
+                Failed::redis(&self.options, Stage::Calling, "asking for the lease", &error.into())
+            }
+            Ok(Ok(value)) => return Ok(value != Value::Nil),
+            Ok(Err(error)) => Failed::redis(&self.options, Stage::Calling, "asking for the lease", &error),
+            Err(_) => Failed::silent(&self.options.address, "asking for the lease", limit),
+        };
+        if failed.disconnect {
+            self.line.drop_link(link.number);
+        }
+        Err(failed)
     }
 
     /// At most 100 ids a call.
@@ -257,7 +286,7 @@ impl Store {
     pub(crate) async fn make_durable(&self, level: Durability) -> Result<()> {
         let limit = self.options.timeout;
         let not = |why: String| Error::new(ErrorKind::NotDurable, format!("the jobs were added, but {why}"));
-        let mut link = self.link(limit).await.map_err(|failed| not(failed.error.message().to_owned()))?;
+        let mut link = self.line.link(limit).await.map_err(|failed| not(failed.error.message().to_owned()))?;
         let wait_ms = (limit.as_millis() as u64 / 2).max(1);
         let command = match level {
             Durability::Memory => return Ok(()),
@@ -310,8 +339,11 @@ impl Store {
 
     async fn call(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value, Failed> {
         let limit = self.call_limit();
-        let mut link = self.link(limit).await?;
-        let script = script(link.scripts);
+        let mut link = self.line.link(limit).await?;
+        let scripts = link.scripts;
+        #[cfg(test)]
+        let scripts = self.scripts.unwrap_or(scripts);
+        let script = script(scripts);
         let answered = tokio::time::timeout(limit, async {
             let keys = self.keys.fixed();
             let mut by_digest = redis::cmd("EVALSHA");
@@ -332,37 +364,9 @@ impl Store {
             Err(_) => Failed::silent(&self.options.address, script.name, limit),
         };
         if failed.disconnect {
-            self.drop_link(link.number).await;
+            self.line.drop_link(link.number);
         }
         Err(failed)
-    }
-
-    async fn link(&self, limit: Duration) -> Result<Link, Failed> {
-        let mut slot = self.link.lock().await;
-        // A call on a connection that was closed before would end as one whose reply was lost.
-        if let Some(link) = &*slot
-            && !link.connection.is_closed()
-        {
-            return Ok(link.clone());
-        }
-        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let (connection, server) = link::connect_checked(&self.options, self.keys.slot(), limit).await?;
-        self.warnings.tell(&server.warnings);
-        let scripts = if server.script_flags { &*WITH_FLAGS } else { &*WITHOUT_FLAGS };
-        #[cfg(test)]
-        let scripts = self.scripts.unwrap_or(scripts);
-        let link = Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) };
-        *slot = Some(link.clone());
-        self.connected.store(true, Ordering::Relaxed);
-        Ok(link)
-    }
-
-    async fn drop_link(&self, number: u64) {
-        let mut slot = self.link.lock().await;
-        if slot.as_ref().is_some_and(|link| link.number == number) {
-            *slot = None;
-            self.connected.store(false, Ordering::Relaxed);
-        }
     }
 }
 

@@ -87,6 +87,10 @@ impl Finishes {
         }
     }
 
+    fn any(&self) -> bool {
+        !self.lock().list.is_empty()
+    }
+
     /// Takes up to `most` of what has gathered.
     fn take(&self, most: usize) -> Vec<Finished> {
         let mut gathered = self.lock();
@@ -149,7 +153,7 @@ pub(crate) enum Command {
 impl Worker {
     /// Starts a worker on `runtime`; returns at once and connects in the background. Only bad options fail here.
     pub fn start(options: Options, runtime: &Handle) -> Result<Worker> {
-        let shared = Arc::new(Shared::new(options)?);
+        let shared = Arc::new(Shared::new(options, runtime)?);
         let finishes = Arc::new(Finishes::default());
         let (commands, received) = mpsc::unbounded_channel();
         let front = Arc::new(Front { shared: shared.clone(), finishes: finishes.clone(), commands });

@@ -27,6 +27,8 @@ pub(super) struct Flight {
     maybe_executed: bool,
     dones: Dones,
     ended: usize,
+    /// Connections lost before it was sent last.
+    pub(super) losses: u64,
     pub(super) future: Flying,
 }
 
@@ -57,6 +59,10 @@ impl Task {
             } else {
                 self.held.insert(fence, Held { job, told_to_stop, stopping });
             }
+        }
+        if self.batch.is_empty() && self.finishes.any() {
+            // All that were taken were too late, so no round brings the task back to the others, which were announced before.
+            self.finishes.arrived.notify_one();
         }
         self.start_prefetched();
         if self.shared.stuck.load(Ordering::Relaxed) > 0 {
@@ -142,7 +148,8 @@ impl Task {
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
         let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks, answered });
-        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended }
+        let losses = self.shared.store.losses();
+        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, losses }
     }
 
     /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
@@ -187,7 +194,8 @@ impl Task {
     pub(super) fn again(&mut self, failed: Flight, maybe_executed: bool) -> Flight {
         let pause = self.session.backoff.next();
         let maybe_executed = failed.maybe_executed || maybe_executed;
-        Flight { future: self.fly(failed.call.clone(), pause), maybe_executed, ..failed }
+        let losses = self.shared.store.losses();
+        Flight { future: self.fly(failed.call.clone(), pause), maybe_executed, losses, ..failed }
     }
 
     pub(super) fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {

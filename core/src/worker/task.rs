@@ -19,7 +19,7 @@ use crate::clock::reached;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::JobData;
-use crate::member::{Session, Shared, Source, packed_tasks};
+use crate::member::{Look, Session, Shared, Source, packed_tasks};
 use crate::store::{Entry, Read, SyncReply};
 
 /// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
@@ -186,6 +186,7 @@ impl Task {
     async fn live(&mut self, next: Duration) -> End {
         let mut inbox = self.session.read_inbox();
         let mut flight: Option<Flight> = None;
+        let mut look: Option<Look> = None;
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let mut due = false;
         // The first round gives the first credit: from then on it takes part.
@@ -218,6 +219,7 @@ impl Task {
                     match answer {
                         Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread }) => {
                             self.session.renewed(sent);
+                            self.session.losses = landed.losses;
                             if !std::mem::replace(&mut announced, true) {
                                 self.session.announce();
                                 early.drain(..).for_each(|entry| self.shared.heard(entry));
@@ -243,7 +245,17 @@ impl Task {
                         }
                     }
                 }
-                Some(Read { said, entries, last }) = inbox.receiver.recv() => {
+                answer = async { look.as_mut().expect("guarded").as_mut().await }, if look.is_some() => {
+                    look = None;
+                    due |= self.session.looked(answer);
+                }
+                // A round under way finds out by itself what became of the connection.
+                losses = self.shared.store.lost(self.session.losses), if flight.is_none() => {
+                    self.session.losses = losses;
+                    due = true;
+                }
+                Some(Read { said, entries, last, again }) = inbox.receiver.recv() => {
+                    due |= again;
                     self.untrimmed += entries;
                     for entry in said {
                         match entry {
@@ -262,7 +274,9 @@ impl Task {
                             other => self.shared.heard(other),
                         }
                     }
-                    self.last_entry = Some(last);
+                    if entries > 0 {
+                        self.last_entry = Some(last);
+                    }
                 }
                 command = self.commands.recv(), if !abandoned => match command {
                     Some(Command::Drain(done)) => self.start_drain(done),
@@ -281,6 +295,7 @@ impl Task {
                 () = self.shared.events.room.notified() => {}
                 () = until(self.stuck.next_look) => self.look_for_stuck(),
                 () = tokio::time::sleep_until(self.first_clock.map_or(wake, |clock| wake.min(clock))), if flight.is_none() => due = true,
+                () = tokio::time::sleep_until(self.session.look_at()), if look.is_none() && flight.is_none() => look = Some(self.session.look()),
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
                     if !overdue {
                         overdue = true;
@@ -323,22 +338,12 @@ impl Task {
         None
     }
 
-    /// Gives everything back and is forgotten, within the option `timeout`.
+    /// Gives everything back and is forgotten.
     async fn leave(&mut self) -> Result<()> {
-        self.shared.messages_sent().await;
-        let deadline = Instant::now() + self.shared.options.timeout;
-        loop {
-            let failed = match self.shared.store.leave(&self.session.incarnation).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => continue,
-                Err(failed) => failed,
-            };
-            let pause = self.session.backoff.next();
-            if Instant::now() + pause > deadline {
-                return Err(failed.error.context("the worker is closed, but its jobs move only when its lease ends"));
-            }
-            tokio::time::sleep(pause).await;
-        }
+        self.session
+            .leave()
+            .await
+            .map_err(|error| error.context("the worker is closed, but its jobs move only when its lease ends"))
     }
 }
 

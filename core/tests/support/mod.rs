@@ -1,12 +1,14 @@
 //! What the tests of this crate share.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, unused_imports, missing_docs)]
 
+mod proxy;
 mod server;
 
 use std::time::Duration;
 
 use libswarm::{Event, Job, Options, Worker};
 
+pub use proxy::Proxy;
 pub use server::Redis;
 
 impl Redis {
@@ -22,6 +24,16 @@ impl Redis {
 /// Fails the test if `future` takes over 20 s.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("{what}: not within 20 s"))
+}
+
+/// Waits until `state` holds.
+pub async fn until(what: &str, mut state: impl FnMut() -> bool) {
+    soon(what, async {
+        while !state() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 /// The next job given.

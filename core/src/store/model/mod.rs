@@ -133,7 +133,7 @@ impl World {
         options.set("socket", redis.socket().to_str().unwrap()).unwrap();
         options.set("lease", &LEASE.to_string()).unwrap();
         options.set("timeout", "60000").unwrap();
-        let mut store = Store::new(Arc::new(options));
+        let mut store = Store::new(Arc::new(options), tokio::runtime::Handle::current());
         // Made once for all runs: the clock is a key, and lists are long from three entries on.
         static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
             Scripts::altered(true, |source| source.replace("call('TIME')", "call('HMGET', '{t}:clock', 's', 'us')"))

@@ -6,6 +6,11 @@ if not call('ZSCORE', DUE, 'L:' .. ARGV[1]) then
   return 1
 end
 local gone = remove_member(ARGV[1], ARGV[2] == '1')
+if not gone and ARGV[2] ~= '1' then
+  -- What is left is given back by the next call: it is not charged, because the lease ended meanwhile.
+  local lease = tonumber(call('HGET', key_of('member', ARGV[1]), 'lease')) or 0
+  call('ZADD', DUE, 'XX', 'GT', now + lease, 'L:' .. ARGV[1])
+end
 send_told()
 write_meta()
 return gone and 1 or 0

@@ -1,0 +1,155 @@
+//! A batch of adds on its way to Redis, until its outcome is known.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::adds::{Adds, Batch};
+use crate::error::{Error, ErrorKind};
+use crate::member::{Backoff, Shared, Source};
+use crate::new_job::Durability;
+use crate::store::{AddReply, Failed};
+
+/// A batch under way; sent again as it is when the answer is lost.
+pub(super) struct AddFlight {
+    batch: Batch,
+    backoff: Backoff,
+    /// An earlier attempt may have been executed.
+    maybe_executed: bool,
+    /// When the first of the failures in a row came.
+    failing_since: Option<Instant>,
+    /// The life of the store in which it was first sent.
+    epoch: String,
+    /// Its incarnation is gone and it was never executed: it goes again under the next.
+    orphaned: bool,
+    pub(super) future: Pin<Box<dyn Future<Output = Result<AddReply, Failed>> + Send>>,
+}
+
+/// What follows from an answer.
+pub(super) enum Landed {
+    /// Redis has stored it; when the next thing is due, if a job may have changed that.
+    Stored(Option<Duration>),
+    /// It was not stored, or nobody knows, and whoever submitted it was told.
+    Failed,
+    /// It goes on.
+    Again(AddFlight),
+    /// Its incarnation is gone; it waits for [`AddFlight::adopt`].
+    Orphaned(AddFlight),
+}
+
+impl AddFlight {
+    pub(super) fn new(shared: &Arc<Shared>, batch: Batch, epoch: String) -> Self {
+        AddFlight {
+            future: send(shared, &batch, Duration::ZERO),
+            batch,
+            backoff: Backoff::new(shared.store.longest_backoff()),
+            maybe_executed: false,
+            failing_since: None,
+            epoch,
+            orphaned: false,
+        }
+    }
+
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.orphaned
+    }
+
+    pub(super) fn incarnation(&self) -> &str {
+        &self.batch.call.incarnation
+    }
+
+    /// Sends an orphaned batch under another incarnation.
+    pub(super) fn adopt(&mut self, shared: &Arc<Shared>, incarnation: &str, number: u64, epoch: &str) {
+        self.batch.renumber(incarnation, number);
+        (self.orphaned, self.epoch) = (false, epoch.to_owned());
+        self.future = send(shared, &self.batch, Duration::ZERO);
+    }
+
+    pub(super) fn landed(self, shared: &Arc<Shared>, adds: &Adds, answer: Result<AddReply, Failed>) -> Landed {
+        match answer {
+            Ok(AddReply::Done { existed, next, not_durable }) => {
+                shared.healed(Source::Calls);
+                shared.counts.added.fetch_add((self.batch.count - existed.len()) as u64, Ordering::Relaxed);
+                self.batch.succeed(adds, &existed, not_durable.as_ref());
+                Landed::Stored(next)
+            }
+            Ok(AddReply::UnknownMember(epoch)) => self.unknown(&epoch),
+            Err(failed) => self.failed(shared, failed),
+        }
+    }
+
+    /// The call failed: again, or give up and tell.
+    fn failed(mut self, shared: &Arc<Shared>, failed: Failed) -> Landed {
+        // All that can be known is known: some may be stored, but no answer is missing.
+        let known = failed.half_done && !self.maybe_executed;
+        self.maybe_executed |= failed.maybe_executed;
+        let pause = self.backoff.next();
+        // A full store is the call's error, not trouble in the background: renewals and completions go on.
+        let full = failed.error.kind() == ErrorKind::StoreFull;
+        if !full {
+            shared.report(Source::Calls, &failed.error);
+        }
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        if !full && failed.error.kind().is_retryable() && since.elapsed() + pause < shared.options.timeout {
+            self.future = send(shared, &self.batch, pause);
+            return Landed::Again(self);
+        }
+        let error = if known {
+            let message = format!(
+                "{}. Redis keeps what it had done until then: some of the jobs may have been added",
+                failed.error.message()
+            );
+            Error::new(failed.error.kind(), message)
+        } else if self.maybe_executed {
+            let message =
+                format!("{}. The reply to an earlier attempt was lost, so the jobs may have been added", failed.error.message());
+            Error::new(ErrorKind::OutcomeUnknown, message)
+        } else {
+            failed.error
+        };
+        self.batch.fail(&error);
+        Landed::Failed
+    }
+
+    /// The incarnation of the batch is not known any more. A batch that cannot have been executed in this life of the store goes again.
+    fn unknown(mut self, epoch: &str) -> Landed {
+        if self.maybe_executed && self.epoch == epoch {
+            let message = "the reply was lost and Redis has forgotten this master meanwhile: the jobs may have been added";
+            self.batch.fail(&Error::new(ErrorKind::OutcomeUnknown, message));
+            return Landed::Failed;
+        }
+        self.maybe_executed = false;
+        self.orphaned = true;
+        self.failing_since.get_or_insert_with(Instant::now);
+        self.future = Box::pin(std::future::pending());
+        Landed::Orphaned(self)
+    }
+
+    /// Whether it waits for an incarnation for longer than `limit`.
+    pub(super) fn waits_longer_than(&self, limit: Duration) -> bool {
+        self.orphaned && self.failing_since.is_some_and(|since| since.elapsed() >= limit)
+    }
+
+    pub(super) fn fail(self, error: &Error) {
+        self.batch.fail(error);
+    }
+}
+
+fn send(shared: &Arc<Shared>, batch: &Batch, pause: Duration) -> Pin<Box<dyn Future<Output = Result<AddReply, Failed>> + Send>> {
+    let (shared, call, durability) = (shared.clone(), batch.call.clone(), batch.durability);
+    Box::pin(async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let mut reply = shared.store.add(&call).await?;
+        if let AddReply::Done { not_durable, .. } = &mut reply
+            && durability > Durability::Memory
+        {
+            *not_durable = shared.store.make_durable(durability).await.err();
+        }
+        Ok(reply)
+    })
+}

@@ -1,0 +1,154 @@
+//! The command connection of one member: made when it is first needed, and again after each loss.
+//!
+//! It is made by a task of its own. A caller that is cancelled, or that nobody polls for a while, holds nothing that others wait for.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::failure::Failed;
+use super::link;
+use super::script::Scripts;
+use crate::error::{Error, ErrorKind};
+use crate::options::Options;
+
+/// A connection and what its server is.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) connection: link::Connection,
+    pub(super) scripts: &'static Scripts,
+    /// Tells this link from the one that replaced it.
+    pub(super) number: u64,
+}
+
+/// What an attempt to connect has come to, if it has.
+type Attempt = watch::Receiver<Option<Result<Link, Failed>>>;
+
+enum State {
+    Closed,
+    Connecting(Attempt),
+    Open(Link),
+}
+
+pub(super) struct Line {
+    options: Arc<Options>,
+    slot: u16,
+    runtime: Handle,
+    state: Mutex<State>,
+    connected: AtomicBool,
+    warnings: link::Warnings,
+    /// Connections that have ended.
+    losses: watch::Sender<u64>,
+}
+
+impl Line {
+    pub(super) fn new(options: Arc<Options>, slot: u16, runtime: Handle) -> Arc<Self> {
+        let state = Mutex::new(State::Closed);
+        Arc::new(Line {
+            options,
+            slot,
+            runtime,
+            state,
+            connected: AtomicBool::new(false),
+            warnings: link::Warnings::default(),
+            losses: watch::Sender::new(0),
+        })
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn losses(&self) -> &watch::Sender<u64> {
+        &self.losses
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection there is, or a new one. Callers share the attempt, and its failure.
+    pub(super) async fn link(self: &Arc<Self>, limit: Duration) -> Result<Link, Failed> {
+        let mut attempt = {
+            let mut state = self.lock();
+            match &*state {
+                // A call on a connection that has ended would itself end as one whose reply was lost.
+                State::Open(link) if !link.connection.is_closed() => return Ok(link.clone()),
+                State::Connecting(attempt) => attempt.clone(),
+                before => {
+                    if matches!(before, State::Open(_)) {
+                        self.losses.send_modify(|losses| *losses += 1);
+                    }
+                    let (sender, attempt) = watch::channel(None);
+                    *state = State::Connecting(attempt.clone());
+                    self.runtime.spawn(self.clone().connect(limit, Attempting { line: self.clone(), sender: Some(sender) }));
+                    attempt
+                }
+            }
+        };
+        let done = attempt.wait_for(Option::is_some).await;
+        done.ok().and_then(|done| done.clone()).unwrap_or_else(|| Err(broken_off()))
+    }
+
+    async fn connect(self: Arc<Self>, limit: Duration, mut attempting: Attempting) {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let made = link::connect_checked(&self.options, self.slot, limit).await.map(|(connection, server)| {
+            self.warnings.tell(&server.warnings);
+            let scripts = if server.script_flags { &*super::WITH_FLAGS } else { &*super::WITHOUT_FLAGS };
+            Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+        });
+        let made = made.map(|link| (link.number, link.connection.ended(), link));
+        let Ok((number, ended, link)) = made else {
+            return attempting.end(made.map(|(_, _, link)| link));
+        };
+        attempting.end(Ok(link));
+        drop(attempting);
+        let line = Arc::downgrade(&self);
+        drop(self);
+        // Also while nobody calls.
+        ended.await;
+        if let Some(line) = line.upgrade() {
+            line.drop_link(number);
+        }
+    }
+
+    /// The connection of this number is of no use any more.
+    pub(super) fn drop_link(&self, number: u64) {
+        let mut state = self.lock();
+        if matches!(&*state, State::Open(link) if link.number == number) {
+            *state = State::Closed;
+            self.connected.store(false, Ordering::Relaxed);
+            drop(state);
+            self.losses.send_modify(|losses| *losses += 1);
+        }
+    }
+}
+
+/// An attempt under way. If its task ends early, by a panic or with its runtime, the next caller begins another.
+struct Attempting {
+    line: Arc<Line>,
+    /// Taken when the attempt has come to an end.
+    sender: Option<watch::Sender<Option<Result<Link, Failed>>>>,
+}
+
+impl Attempting {
+    fn end(&mut self, made: Result<Link, Failed>) {
+        let Some(sender) = self.sender.take() else { return };
+        self.line.connected.store(made.is_ok(), Ordering::Relaxed);
+        *self.line.lock() = made.as_ref().map_or(State::Closed, |link| State::Open(link.clone()));
+        sender.send_replace(Some(made));
+    }
+}
+
+impl Drop for Attempting {
+    fn drop(&mut self) {
+        self.end(Err(broken_off()));
+    }
+}
+
+fn broken_off() -> Failed {
+    Failed::unsent(Error::new(ErrorKind::Unavailable, "the attempt to connect to Redis was broken off"))
+}
