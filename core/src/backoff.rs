@@ -49,7 +49,11 @@ impl Backoff {
         within("backoff_delay", self.delay, Duration::ZERO, YEAR)?;
         within("backoff_max", self.max, Duration::ZERO, YEAR)?;
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(invalid(format!("backoff_jitter is {}, it must be 0 to 1", self.jitter)));
+            return Err(invalid(format!(
+                "{} is {}, it must be a number from 0 to 1",
+                crate::language::option("backoff_jitter"),
+                self.jitter
+            )));
         }
         Ok(())
     }

@@ -19,6 +19,14 @@ pub enum Language {
     Node,
 }
 
+/// Whose options.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Listed {
+    Member,
+    Job,
+    Process,
+}
+
 /// One for the whole process: each binding links a copy of this crate of its own.
 static CURRENT: AtomicU8 = AtomicU8::new(Language::Rust as u8);
 
@@ -66,6 +74,38 @@ impl Language {
             out.push_str(letters.as_str());
         }
         out.into()
+    }
+
+    /// How guaranteed slots are written.
+    pub(crate) fn priority_slots(self) -> &'static str {
+        match self {
+            Language::Rust | Language::C => "written priority:slots, as in 1:30,2:20",
+            Language::Python => "a dict of slots by priority, as in {1: 30, 2: 20}",
+            Language::Node => "an object or Map of slots by priority, as in { 1: 30, 2: 20 }",
+        }
+    }
+
+    /// The unit of durations.
+    pub(crate) fn unit(self) -> &'static str {
+        if self == Language::Python { "seconds" } else { "milliseconds" }
+    }
+
+    pub(crate) fn unit_ms(self) -> f64 {
+        if self == Language::Python { 1000.0 } else { 1.0 }
+    }
+
+    /// Where the user of a package finds all options: what is installed with it.
+    pub(crate) fn options_page(self, of: Listed) -> &'static str {
+        match (self, of) {
+            (Language::Rust, Listed::Member) => "the documentation of `Options` lists them",
+            (Language::Rust, Listed::Job) => "the documentation of `NewJob` lists them",
+            (Language::Rust, Listed::Process) => "the documentation of `SupervisorOptions` and `Program` lists them",
+            (Language::C, _) => "swarm.h lists them",
+            (Language::Python, Listed::Member) => "`help(libswarm.WorkerOptions)` lists them",
+            (Language::Python, Listed::Job) => "`help(libswarm.Master.add_job)` lists them",
+            (Language::Python, Listed::Process) => "`help(libswarm.Supervisor)` lists them",
+            (Language::Node, _) => "the README.md and types of the package assemblage list them",
+        }
     }
 
     /// A duration in the unit that options have.

@@ -7,7 +7,8 @@ use crate::backoff::{Backoff, Growth};
 use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::id::check_name;
 use crate::job::Payload;
-use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
+use crate::language::{Language, Listed, option};
+use crate::value::{YEAR, bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
 
 /// Longest task, resource, headers and other options of a job together, in bytes.
 pub const MAX_EXTRAS: usize = 32 * 1024;
@@ -17,6 +18,30 @@ pub const MAX_RETRIES: u32 = 200;
 pub const MAX_PRIORITY: i64 = 1 << 53;
 /// How long a result is kept unless the job says otherwise.
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
+
+/// Every name that [`NewJob::set`] takes.
+const NAMES: [&str; 20] = [
+    "id",
+    "result",
+    "result_ttl",
+    "priority",
+    "task",
+    "delay",
+    "run_at",
+    "retries",
+    "backoff",
+    "backoff_delay",
+    "backoff_max",
+    "backoff_jitter",
+    "resource",
+    "similar",
+    "assign_timeout",
+    "run_timeout",
+    "total_timeout",
+    "header",
+    "tied",
+    "durability",
+];
 
 /// A job to add.
 #[derive(Clone, Debug, Default)]
@@ -165,21 +190,21 @@ impl NewJob {
             "id" => self.id = Some(value.to_owned()),
             "result" => self.result = parse_bool(name, value)?,
             "result_ttl" => self.result_ttl = Some(parse_ms(name, value)?),
-            "priority" => self.extras().priority = parse(name, value)?,
+            "priority" => self.extras().priority = whole(name, value, -MAX_PRIORITY, MAX_PRIORITY)?,
             "task" => self.extras().task = value.to_owned(),
             "delay" => self.start = Start::After(parse_ms(name, value)?),
             "run_at" => {
                 let at = SystemTime::UNIX_EPOCH.checked_add(parse_ms(name, value)?);
-                self.start = Start::At(at.ok_or_else(|| invalid(format!("run_at is `{value}`, which is too far away")))?);
+                self.start = Start::At(at.ok_or_else(|| invalid(format!("{} is too far away", option(name))))?);
             }
-            "retries" => self.extras().retries = parse(name, value)?,
+            "retries" => self.extras().retries = whole(name, value, 0, MAX_RETRIES)?,
             "backoff" => {
                 let growth = choice(name, value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
                 self.extras().backoff.get_or_insert_default().growth = growth;
             }
             "backoff_delay" => self.extras().backoff.get_or_insert_default().delay = parse_ms(name, value)?,
             "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(name, value)?,
-            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = parse(name, value)?,
+            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(name, value)?,
             "resource" => self.extras().resource = value.to_owned(),
             "similar" => self.extras().similar = value.to_owned(),
             "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
@@ -194,7 +219,7 @@ impl NewJob {
                 let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
                 self.durability = choice(name, value, &levels)?;
             }
-            _ => return Err(invalid(format!("unknown job option `{name}`; docs/jobs.md lists the options"))),
+            _ => return Err(unknown("job option", name, &NAMES, Language::current().options_page(Listed::Job))),
         }
         Ok(())
     }
@@ -204,7 +229,11 @@ impl NewJob {
         if self.payload.bytes.len() > max_payload {
             return Err(Error::new(
                 ErrorKind::TooLarge,
-                format!("the payload has {} bytes, the limit is {max_payload} (option max_payload)", self.payload.bytes.len()),
+                format!(
+                    "the payload has {} bytes, the limit is {max_payload} (option {})",
+                    self.payload.bytes.len(),
+                    option("max_payload")
+                ),
             ));
         }
         if let Some(id) = &self.id {
@@ -295,17 +324,13 @@ impl Extras {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        if self.priority.unsigned_abs() > MAX_PRIORITY.unsigned_abs() {
-            return Err(invalid(format!("priority is {}, it must be -2^53 to 2^53", self.priority)));
-        }
+        bounded("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)?;
         for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {
             if !name.is_empty() {
                 check_name(what, name)?;
             }
         }
-        if self.retries > MAX_RETRIES {
-            return Err(invalid(format!("retries is {}, at most {MAX_RETRIES} are allowed", self.retries)));
-        }
+        bounded("retries", self.retries, 0, MAX_RETRIES)?;
         if let Some(backoff) = &self.backoff {
             backoff.check()?;
         }

@@ -6,11 +6,56 @@ use std::time::Duration;
 use crate::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
 use crate::error::{Result, invalid};
 use crate::id::check_name;
-use crate::language::grouped;
+use crate::language::{Language, Listed, option};
 use crate::new_job::MAX_PRIORITY;
-use crate::value::{YEAR, choice, parse, parse_bool, parse_ms, within};
+use crate::value::{YEAR, bounded, choice, parse_bool, parse_ms, shown, unknown, whole, within};
 
 const MIB: u64 = 1024 * 1024;
+const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+const MAX_DB: i64 = i32::MAX as i64;
+
+/// Every name that [`Options::set`] takes of a user.
+const NAMES: [&str; 39] = [
+    "url",
+    "host",
+    "port",
+    "socket",
+    "sentinels",
+    "sentinel_master",
+    "nodes",
+    "db",
+    "prefix",
+    "username",
+    "password",
+    "sentinel_username",
+    "sentinel_password",
+    "tls",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "tls_verify",
+    "lease",
+    "timeout",
+    "max_payload",
+    "max_pending_bytes",
+    "eviction",
+    "name",
+    "group",
+    "slots",
+    "priority_slots",
+    "sacred",
+    "prefetch",
+    "task",
+    "failed_max",
+    "failed_max_bytes",
+    "failed_ttl",
+    "rebalance",
+    "window",
+    "stop_grace",
+    "max_deaths",
+    "rejoin",
+    "requeue",
+];
 
 /// TLS by rustls. Without a file of certificates of its own, the system's are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,12 +213,12 @@ impl Options {
         match name {
             "url" => return self.set_url(value),
             "host" => self.address.tcp().0 = value.to_owned(),
-            "port" => self.address.tcp().1 = parse(name, value)?,
+            "port" => self.address.tcp().1 = whole(name, value, 1, u16::MAX)?,
             "socket" => self.address = Address::Unix(value.into()),
             "sentinels" => *self.address.sentinel().0 = host_ports(name, value, DEFAULT_SENTINEL_PORT)?,
             "sentinel_master" => *self.address.sentinel().1 = value.to_owned(),
             "nodes" => self.address = Address::Cluster(host_ports(name, value, DEFAULT_PORT)?),
-            "db" => self.db = parse(name, value)?,
+            "db" => self.db = whole(name, value, 0, MAX_DB)?,
             "prefix" => self.prefix = Some(value.to_owned()),
             "username" => self.username = Some(value.to_owned()),
             "password" => self.password = Some(value.to_owned()),
@@ -189,28 +234,28 @@ impl Options {
             },
             "lease" => self.lease = parse_ms(name, value)?,
             "timeout" => self.timeout = parse_ms(name, value)?,
-            "max_payload" => self.max_payload = parse(name, value)?,
-            "max_pending_bytes" => self.max_pending_bytes = parse(name, value)?,
+            "max_payload" => self.max_payload = whole(name, value, 0, MAX_PAYLOAD)?,
+            "max_pending_bytes" => self.max_pending_bytes = whole(name, value, MIB, 4096 * MIB)?,
             "eviction" => self.eviction = choice(name, value, &[("refuse", Eviction::Refuse), ("warn", Eviction::Warn)])?,
             "name" => self.name = value.to_owned(),
             "group" => self.group = value.to_owned(),
-            "slots" => self.slots = Some(parse(name, value)?),
+            "slots" => self.slots = Some(whole(name, value, 1, u32::MAX)?),
             "priority_slots" => self.priority_slots = priority_slots(value)?,
             "sacred" => self.sacred = parse_bool(name, value)?,
-            "prefetch" => self.prefetch = parse(name, value)?,
+            "prefetch" => self.prefetch = whole(name, value, 0, 10_000)?,
             "task" => self.tasks.push(value.to_owned()),
-            "failed_max" => self.failed_max = Some(parse(name, value)?),
-            "failed_max_bytes" => self.failed_max_bytes = Some(parse(name, value)?),
+            "failed_max" => self.failed_max = Some(whole(name, value, 1, 1_000_000)?),
+            "failed_max_bytes" => self.failed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
             "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
             "rebalance" => self.rebalance = parse_bool(name, value)?,
-            "window" => self.window = parse(name, value)?,
+            "window" => self.window = whole(name, value, 1, 10_000)?,
             "stop_grace" => self.stop_grace = parse_ms(name, value)?,
-            "max_deaths" => self.max_deaths = parse(name, value)?,
+            "max_deaths" => self.max_deaths = whole(name, value, 0, 200)?,
             "rejoin" => self.rejoin = parse_bool(name, value)?,
             "requeue" => self.requeue = choice(name, value, &[("front", Requeue::Front), ("back", Requeue::Back)])?,
             "auto_accept" => self.auto_accept = parse_bool(name, value)?,
             "language" => self.language = value.to_owned(),
-            _ => return Err(invalid(format!("unknown option `{name}`; docs/architecture.md lists the options"))),
+            _ => return Err(unknown("option", name, &NAMES, Language::current().options_page(Listed::Member))),
         }
         Ok(())
     }
@@ -233,67 +278,38 @@ impl Options {
         }
         within("lease", self.lease, Duration::from_secs(1), Duration::from_secs(86_400))?;
         within("timeout", self.timeout, Duration::from_millis(100), Duration::from_secs(3600))?;
-        if self.max_payload > 16 * 1024 * 1024 {
-            return Err(invalid(format!("max_payload is {} bytes, at most 16 MiB are allowed", self.max_payload)));
-        }
-        if !(MIB..=4096 * MIB).contains(&self.max_pending_bytes) {
-            let given = self.max_pending_bytes;
-            return Err(invalid(format!(
-                "max_pending_bytes is {given} bytes, it must be 1 MiB to 4 GiB ({} to {})",
-                grouped(MIB),
-                grouped(4096 * MIB)
-            )));
-        }
+        bounded("max_payload", self.max_payload, 0, MAX_PAYLOAD)?;
+        bounded("max_pending_bytes", self.max_pending_bytes, MIB, 4096 * MIB)?;
         within("stop_grace", self.stop_grace, Duration::from_millis(100), Duration::from_secs(86_400))?;
-        if self.slots == Some(0) || self.window == 0 || self.window > 10_000 {
-            return Err(invalid("slots must be at least 1 and window 1 to 10,000"));
-        }
-        if self.prefetch > 10_000 {
-            return Err(invalid(format!("prefetch is {}, it must be at most 10,000", self.prefetch)));
-        }
+        bounded("slots", self.slots.unwrap_or(1), 1, u32::MAX)?;
+        bounded("window", self.window, 1, 10_000)?;
+        bounded("prefetch", self.prefetch, 0, 10_000)?;
         if self.tasks.len() > 100 {
-            return Err(invalid(format!("a worker takes at most 100 tasks, these are {}", self.tasks.len())));
+            return Err(invalid(format!("{} has {} names, a worker takes at most 100 tasks", option("task"), self.tasks.len())));
         }
         for task in self.tasks.iter().filter(|task| !task.is_empty()) {
             check_name("task", task)?;
         }
-        if self.failed_max == Some(0) || self.failed_max > Some(1_000_000) {
-            return Err(invalid("failed_max must be 1 to 1,000,000"));
-        }
-        if let Some(bytes) = self.failed_max_bytes
-            && !(MIB..=MIB * MIB).contains(&bytes)
-        {
-            return Err(invalid(format!(
-                "failed_max_bytes is {bytes} bytes, it must be 1 MiB to 1 TiB ({} to {})",
-                grouped(MIB),
-                grouped(MIB * MIB)
-            )));
-        }
+        bounded("failed_max", self.failed_max.unwrap_or(1), 1, 1_000_000)?;
+        bounded("failed_max_bytes", self.failed_max_bytes.unwrap_or(MIB), MIB, MIB * MIB)?;
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         self.ranges()?;
-        if self.max_deaths > 200 {
-            return Err(invalid(format!("max_deaths is {}, at most 200 are counted", self.max_deaths)));
+        bounded("max_deaths", self.max_deaths, 0, 200)?;
+        bounded("db", self.db, 0, MAX_DB)?;
+        let own = |text: &str| invalid(Language::current().text(text));
+        if self.db > 0 && matches!(self.address, Address::Cluster(_)) {
+            return Err(own("a Redis Cluster has only database 0: leave {db} out"));
         }
-        if self.db < 0 || self.db > 0 && matches!(self.address, Address::Cluster(_)) {
-            return Err(invalid(format!("db is {}; it must not be negative, and a Redis Cluster has only db 0", self.db)));
-        }
-        match &self.address {
-            Address::Sentinel { sentinels, master } if sentinels.is_empty() || master.is_empty() => {
-                return Err(invalid("Sentinel needs both `sentinels` (host:port, comma-separated) and `sentinel_master`"));
-            }
-            Address::Cluster(nodes) if nodes.is_empty() => return Err(invalid("`nodes` names no node of the Redis Cluster")),
-            Address::Unix(_) if self.tls.is_some() => return Err(invalid("TLS is not spoken over a Unix socket")),
-            Address::Tcp((host, port)) if host.is_empty() || *port == 0 => {
-                return Err(invalid("host must not be empty and port must be 1 to 65535"));
-            }
-            _ => {}
+        self.address.check()?;
+        if self.tls.is_some() && matches!(self.address, Address::Unix(_)) {
+            return Err(own("TLS is not spoken over a Unix socket: leave {tls}, and all that begins with it, out"));
         }
         if let Some(Tls { cert, key, .. }) = &self.tls
             && cert.is_some() != key.is_some()
         {
-            return Err(invalid("tls_cert and tls_key go together"));
+            return Err(own("{tls_cert} and {tls_key} go together: set both or neither"));
         }
         Ok(())
     }
@@ -305,17 +321,20 @@ impl Options {
             return Ok(Vec::new());
         }
         let Some(slots) = self.slots else {
-            return Err(invalid("priority_slots divides the slots of a worker: set the option slots too"));
+            return Err(invalid(Language::current().text("{priority_slots} divides the slots of a worker: set {slots} too")));
         };
         let mut own: Vec<(i64, u32)> = self.priority_slots.iter().copied().filter(|(from, _)| *from != 0).collect();
         let guaranteed: u64 = own.iter().map(|(_, slots)| u64::from(*slots)).sum();
         let Some(rest) = u64::from(slots).checked_sub(guaranteed) else {
-            return Err(invalid(format!("priority_slots guarantees {guaranteed} slots, but the worker has {slots}")));
+            return Err(invalid(format!(
+                "{} guarantees {guaranteed} slots, but the worker has {slots}",
+                option("priority_slots")
+            )));
         };
         own.push((0, rest as u32));
         own.sort_unstable();
         if own.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            return Err(invalid("priority_slots names a priority twice"));
+            return Err(invalid(format!("{} names a priority twice", option("priority_slots"))));
         }
         let mut total = 0;
         Ok(own
@@ -352,8 +371,14 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
         .map(|part| {
             let pair =
                 part.split_once(':').and_then(|(from, slots)| Some((from.trim().parse().ok()?, slots.trim().parse().ok()?)));
-            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= MAX_PRIORITY.unsigned_abs())
-                .ok_or_else(|| invalid(format!("priority_slots has `{part}`; it is written priority:slots, as in 1:30,2:20")))
+            pair.filter(|(from, _): &(i64, u32)| from.unsigned_abs() <= MAX_PRIORITY.unsigned_abs()).ok_or_else(|| {
+                invalid(format!(
+                    "{} has `{}`; it is {}",
+                    option("priority_slots"),
+                    shown(part),
+                    Language::current().priority_slots()
+                ))
+            })
         })
         .collect()
 }
@@ -424,5 +449,51 @@ mod tests {
     fn passwords_do_not_show() {
         let options = with(&[("password", "hunter2")]).unwrap();
         assert!(!format!("{options:?}").contains("hunter2"));
+    }
+
+    mod any {
+        use proptest::prelude::*;
+
+        use super::super::*;
+
+        fn value() -> impl Strategy<Value = String> {
+            prop_oneof!["-?[0-9]{0,20}", "[0-9.e+-]{0,10}", "(true|false|front|back|warn|refuse|nan|inf|-0|1:2,3:4)", ".{0,40}"]
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+            #[test]
+            fn whatever_is_set_is_refused_by_name_or_can_be_checked(settings in proptest::collection::vec((proptest::sample::select(NAMES.to_vec()), value()), 0..6)) {
+                let mut options = Options::new("mail");
+                for (name, value) in &settings {
+                    let before = options.clone();
+                    if let Err(error) = options.set(name, value) {
+                        prop_assert!(error.message().contains(name), "{name}: {error}");
+                        let shows = !value.is_empty() && value.len() > 8 && error.message().contains(value.as_str());
+                        prop_assert!(!shows || !name.contains("password") && *name != "url", "{name}: {error}");
+                        prop_assert_eq!((&options.password, options.db, options.lease), (&before.password, before.db, before.lease));
+                    }
+                }
+                let secret = options.password.clone().filter(|secret| secret.len() > 8 && settings.iter().all(|(name, value)| name.contains("password") || value != secret));
+                let shown = format!("{options:?} {:?}", options.check());
+                prop_assert!(secret.is_none_or(|secret| !shown.contains(&secret)), "{shown}");
+            }
+
+            #[test]
+            fn unknown_names_are_refused(name in ".{0,300}") {
+                prop_assume!(!NAMES.contains(&name.as_str()) && name != "language" && name != "auto_accept");
+                let error = Options::new("mail").set(&name, "hunter2secret").unwrap_err();
+                prop_assert!(error.message().starts_with("unknown option") && !error.message().contains("hunter2secret") && error.message().len() < 800);
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_that_is_listed_is_taken() {
+        for name in NAMES {
+            let error = Options::new("mail").set(name, "\u{1}").err();
+            assert!(error.is_none_or(|error| !error.message().contains("unknown")), "{name}");
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! Values of options: read from their text, and held to their bounds.
+//! Values of options: read from their text, and held to their bounds. Texts name options and units as the program's language does.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use crate::error::{Result, invalid};
-use crate::language::Language;
+use crate::error::{Error, Result, invalid};
+use crate::language::{Language, grouped, option};
 
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// Characters of a value that a message shows, at most.
+const SHOWN: usize = 80;
 
 pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
     choice(name, value, &[("true", true), ("false", false)])
@@ -13,21 +16,45 @@ pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
 
 /// A duration in milliseconds; fractions are cut.
 pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
-    let ms: f64 = parse(name, value)?;
-    if !(0.0..=1e15).contains(&ms) {
-        return Err(invalid(format!("{name} is `{value}`, not a number of milliseconds")));
+    let language = Language::current();
+    let ms: Option<f64> = value.trim().parse().ok();
+    match ms {
+        Some(ms) if (0.0..=1e15).contains(&ms) => Ok(Duration::from_millis(ms as u64)),
+        _ => {
+            // The program may have given another unit.
+            let given = ms.map_or_else(|| shown(value), |ms| (ms / language.unit_ms()).to_string());
+            Err(invalid(format!("{} is `{given}`, it must be a number of {}, 0 or more", language.option(name), language.unit())))
+        }
     }
-    Ok(Duration::from_millis(ms as u64))
 }
 
-pub(crate) fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
-    value.trim().parse().map_err(|_| invalid(format!("{name} is `{value}`, which is not a number in its range")))
+/// A whole number within its bounds.
+pub(crate) fn whole<T: std::str::FromStr + PartialOrd + Display>(name: &str, value: &str, low: T, high: T) -> Result<T> {
+    match value.trim().parse() {
+        Ok(number) if (&low..=&high).contains(&&number) => Ok(number),
+        _ => Err(out_of_bounds(name, &shown(value), &low, &high)),
+    }
+}
+
+/// The same of a number that was set as one.
+pub(crate) fn bounded<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Result<()> {
+    if (&low..=&high).contains(&&value) { Ok(()) } else { Err(out_of_bounds(name, &value.to_string(), &low, &high)) }
+}
+
+fn out_of_bounds(name: &str, value: &str, low: &impl Display, high: &impl Display) -> Error {
+    invalid(format!("{} is `{value}`, it must be a whole number from {} to {}", option(name), grouped(low), grouped(high)))
+}
+
+/// A number from 0 to 1.
+pub(crate) fn share(name: &str, value: &str) -> Result<f64> {
+    let number = value.trim().parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| invalid(format!("{} is `{}`, it must be a number from 0 to 1", option(name), shown(value))))
 }
 
 pub(crate) fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
     choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
         let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
-        invalid(format!("{name} is `{value}`, it must be {}", texts.join(" or ")))
+        invalid(format!("{} is `{}`, it must be {}", option(name), shown(value), texts.join(" or ")))
     })
 }
 
@@ -38,4 +65,83 @@ pub(crate) fn within(name: &str, value: Duration, low: Duration, high: Duration)
     let language = Language::current();
     let [value, low, high] = [value, low, high].map(|duration| language.duration(duration));
     Err(invalid(format!("{} is {value}, it must be {low} to {high}", language.option(name))))
+}
+
+/// A value for a message.
+pub(crate) fn shown(value: &str) -> String {
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", value[..end].escape_debug()),
+        None => value.escape_debug().to_string(),
+    }
+}
+
+/// The error for a name that is none of these; the nearest are shown, and where all are.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str], page: &str) -> Error {
+    let language = Language::current();
+    let plain = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let wanted = plain(&shown(name));
+    let mut near: Vec<(usize, &str)> = known
+        .iter()
+        .map(|known| {
+            let other = plain(known);
+            let distance = distance(&wanted, &other);
+            let part = wanted.len() > 2 && (other.contains(&wanted) || wanted.contains(&other) && other.len() > 2);
+            (if part { distance.min(2) } else { distance }, *known)
+        })
+        .filter(|(distance, _)| *distance <= 2)
+        .collect();
+    near.sort();
+    let names: Vec<_> = near.iter().take(3).map(|(_, known)| format!("`{}`", language.option(known))).collect();
+    let hint = if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) };
+    let page = if hint.is_empty() { format!("; {page}") } else { format!(" {}", capital(page)) };
+    invalid(format!("unknown {what} `{}`{hint}{page}", shown(name)))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// How many letters have to be changed, put in or left out.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, other) in b.iter().enumerate() {
+            let changed = before + usize::from(letter != *other);
+            before = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_give_value_bounds_and_unit() {
+        let text = |result: Result<u32>| result.unwrap_err().message().to_owned();
+        assert_eq!(text(whole("window", "0", 1, 10_000)), "window is `0`, it must be a whole number from 1 to 10,000");
+        assert_eq!(text(whole("window", "many", 1, 10_000)), "window is `many`, it must be a whole number from 1 to 10,000");
+        let ms = parse_ms("lease", "-1").unwrap_err();
+        assert_eq!(ms.message(), "lease is `-1`, it must be a number of milliseconds, 0 or more");
+        let long = choice("requeue", &"x".repeat(1000), &[("front", ()), ("back", ())]).unwrap_err();
+        assert!(long.message().len() < 200 && long.message().contains("front or back"), "{long}");
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_nearest() {
+        let known = ["password", "prefix", "port", "sentinel_password", "failed_ttl"];
+        let text = |name| unknown("option", name, &known, "the page lists them").message().to_owned();
+        assert_eq!(
+            text("pasword"),
+            "unknown option `pasword`; did you mean `password`? The page lists them"
+        );
+        assert_eq!(text("failedTtl"), "unknown option `failedTtl`; did you mean `failed_ttl`? The page lists them");
+        assert_eq!(text("colour"), "unknown option `colour`; the page lists them");
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
 }

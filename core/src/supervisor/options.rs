@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Growth};
-use crate::error::{Result, invalid};
-use crate::value::{choice, parse, parse_bool, parse_ms, within};
+use crate::error::Result;
+use crate::language::{Language, Listed};
+use crate::value::{bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -66,14 +67,33 @@ impl SupervisorOptions {
             }
             "backoff_delay" => self.backoff.delay = parse_ms(name, value)?,
             "backoff_max" => self.backoff.max = parse_ms(name, value)?,
-            "backoff_jitter" => self.backoff.jitter = parse(name, value)?,
+            "backoff_jitter" => self.backoff.jitter = share(name, value)?,
             "healthy" => self.healthy = parse_ms(name, value)?,
-            "max_respawns" => self.max_respawns = parse(name, value)?,
+            "max_respawns" => self.max_respawns = whole(name, value, 0, 10_000)?,
             "respawn_window" => self.respawn_window = parse_ms(name, value)?,
             "forward" => self.forward = parse_bool(name, value)?,
             "lines" => self.lines = parse_bool(name, value)?,
-            "line_buffer" => self.line_buffer = parse(name, value)?,
-            _ => return Err(invalid(format!("unknown option `{name}` of a supervisor; docs/processes.md lists the options"))),
+            "line_buffer" => self.line_buffer = whole(name, value, 64 * 1024, 1024 * 1024 * 1024)?,
+            _ => {
+                return Err(unknown(
+                    "option of a supervisor",
+                    name,
+                    &[
+                        "grace",
+                        "backoff",
+                        "backoff_delay",
+                        "backoff_max",
+                        "backoff_jitter",
+                        "healthy",
+                        "max_respawns",
+                        "respawn_window",
+                        "forward",
+                        "lines",
+                        "line_buffer",
+                    ],
+                    Language::current().options_page(Listed::Process),
+                ));
+            }
         }
         Ok(())
     }
@@ -86,12 +106,7 @@ impl SupervisorOptions {
         within("backoff_max", self.backoff.max, self.backoff.delay, DAY)?;
         within("healthy", self.healthy, Duration::ZERO, DAY)?;
         within("respawn_window", self.respawn_window, MS, DAY)?;
-        if self.max_respawns > 10_000 {
-            return Err(invalid(format!("max_respawns is {}, it must be at most 10,000, or 0 for never", self.max_respawns)));
-        }
-        if !(64 * 1024..=1024 * 1024 * 1024).contains(&self.line_buffer) {
-            return Err(invalid(format!("line_buffer is {} bytes, it must be 64 KiB to 1 GiB", self.line_buffer)));
-        }
-        Ok(())
+        bounded("max_respawns", self.max_respawns, 0, 10_000)?;
+        bounded("line_buffer", self.line_buffer, 64 * 1024, 1024 * 1024 * 1024)
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::system::Cpus;
 use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::id::check_name;
-use crate::value::{choice, parse, parse_bool, parse_ms, within};
+use crate::language::{Language, Listed};
+use crate::value::{bounded, choice, parse_bool, parse_ms, unknown, whole, within};
 
 /// How it is known that a process is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,11 +92,18 @@ impl Program {
             "dir" => self.dir = Some(value.into()),
             "cpus" => self.cpus = cpus(value)?,
             "name" => self.name = Some(value.to_owned()),
-            "count" => self.count = parse(name, value)?,
+            "count" => self.count = whole(name, value, 1, 1000)?,
             "respawn" => self.respawn = parse_bool(name, value)?,
             "ready" => self.ready = choice(name, value, &[("start", ReadyBy::Start), ("explicit", ReadyBy::Explicit)])?,
             "ready_timeout" => self.ready_timeout = parse_ms(name, value)?,
-            _ => return Err(invalid(format!("unknown option `{name}` of a program; docs/processes.md lists the options"))),
+            _ => {
+                return Err(unknown(
+                    "option of a program",
+                    name,
+                    &["arg", "env", "dir", "cpus", "name", "count", "respawn", "ready", "ready_timeout"],
+                    Language::current().options_page(Listed::Process),
+                ));
+            }
         }
         Ok(())
     }
@@ -110,15 +118,16 @@ impl Program {
         let dir = self.dir.as_deref().unwrap_or(Path::new("")).as_os_str();
         let texts = [&*self.command, dir].into_iter().chain(self.args.iter().map(|arg| &**arg));
         let variables = self.env.iter().flat_map(|(name, value)| [&**name, &**value]);
-        if let Some(text) = texts.chain(variables).find(|text| text.as_bytes().contains(&0)) {
-            return Err(invalid(format!("{text:?} has a byte 0, which no argument of a process can hold")));
+        // Which one is not told: it may be a secret.
+        if texts.chain(variables).any(|text| text.as_bytes().contains(&0)) {
+            return Err(invalid(
+                "the command, an argument, the directory or a variable has a byte 0, which no process can be given",
+            ));
         }
         if let Some((name, _)) = self.env.iter().find(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'=')) {
             return Err(invalid(format!("the environment variable's name {name:?} is empty or has a `=`")));
         }
-        if self.count == 0 || self.count > 1000 {
-            return Err(invalid(format!("count is {}, it must be 1 to 1,000", self.count)));
-        }
+        bounded("count", self.count, 1, 1000)?;
         within("ready_timeout", self.ready_timeout, Duration::from_millis(1), Duration::from_secs(86_400))?;
         Cpus::new(&self.cpus).map(drop)
     }
@@ -135,7 +144,7 @@ fn cpus(value: &str) -> Result<Vec<usize>> {
     let mut cpus = Vec::new();
     for part in value.split(',').filter(|part| !part.trim().is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (parse("cpus", first)?, parse("cpus", last)?);
+        let (first, last): (usize, usize) = (whole("cpus", first, 0, Cpus::MOST - 1)?, whole("cpus", last, 0, Cpus::MOST - 1)?);
         if first > last || last >= Cpus::MOST {
             let text = format!("cpus has `{part}`, it must be numbers below {} and ranges of them, such as 0,2-3", Cpus::MOST);
             return Err(Error::new(ErrorKind::InvalidArgument, text));
