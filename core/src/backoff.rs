@@ -41,8 +41,10 @@ impl Backoff {
             Growth::Fixed => 1.0,
             Growth::Exponential => 2f64.powi(failed.saturating_sub(1).min(1000) as i32),
         };
-        let full = (self.delay.as_secs_f64() * factor).min(self.max.as_secs_f64());
-        Duration::from_secs_f64(full * (1.0 - self.jitter * rand::random::<f64>()))
+        let full = (self.delay.min(YEAR).as_secs_f64() * factor).min(self.max.min(YEAR).as_secs_f64());
+        // Whatever its fields are: they may come from a record that was altered. `max` is 0 for what is no number.
+        let jitter = self.jitter.max(0.0).min(1.0);
+        Duration::try_from_secs_f64(full * (1.0 - jitter * rand::random::<f64>())).unwrap_or(self.max.min(YEAR))
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -56,5 +58,27 @@ impl Backoff {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_within_its_bounds_whatever_the_fields_are() {
+        let durations = [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1), YEAR, Duration::MAX];
+        let jitters = [0.0, 0.5, 1.0, 1.001, -1.0, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        for growth in [Growth::Fixed, Growth::Exponential] {
+            for delay in durations {
+                for max in durations {
+                    for jitter in jitters {
+                        for failed in [0, 1, 2, 70, u32::MAX] {
+                            assert!(Backoff { growth, delay, max, jitter }.pause(failed) <= max.min(YEAR));
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -22,6 +22,11 @@ pub(crate) fn boottime() -> Duration {
     START.elapsed()
 }
 
+/// The instant after a duration; of one that cannot be counted, one that is far away.
+pub(crate) fn from_now(duration: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + duration.min(crate::value::YEAR)
+}
+
 /// Resolves when `deadline` (of [`boottime`]) has passed. Timers stand still in suspension, so it looks every 250 ms, which is
 /// half of the smallest margin between a member's right and its lease.
 pub(crate) async fn reached(deadline: Duration) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::{Error, Result, invalid};
 use crate::language::{Language, grouped, option};
 
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// Characters of a value that a message shows, at most.
 const SHOWN: usize = 80;

@@ -337,3 +337,71 @@ async fn a_result_is_asked_for_behind_many_that_nobody_awaits_any_more() {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 }
+
+#[tokio::test]
+async fn a_panic_in_a_masters_task_reaches_all_who_wait() {
+    let redis = Redis::start();
+    let master = Master::start(with_lease(&redis, "60000"), &Handle::current()).unwrap();
+    master.ready().await.unwrap();
+    let result = tokio::spawn({
+        let master = master.clone();
+        async move { master.run(NewJob::json("awaited").unwrap()).await }
+    });
+    // What it calls when jobs are added is the program's own.
+    master.submit(jobs(1), Box::new(|_| panic!("of the test")));
+    for _ in 0..2 {
+        let error = soon("later adds", master.add(NewJob::json("later").unwrap())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
+    }
+    let error = soon("the wait", result).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
+    let error = soon("a new wait", master.result("another")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
+    assert_eq!(soon("stats", master.stats()).await.unwrap_err().kind(), ErrorKind::Panic);
+    assert_eq!(soon("close", master.close()).await.unwrap_err().kind(), ErrorKind::Panic);
+    assert_eq!(master.health().error, "PANIC");
+    assert!(master.health().error_message.contains("of the test"));
+    let events = master.take_events(100);
+    let is_panic = |error: &libswarm::Error| error.kind() == ErrorKind::Panic;
+    assert!(events.iter().any(|event| matches!(event, Event::Error(error) if is_panic(error))), "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Close(Some(error))) if is_panic(error)), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_workers_task_reaches_all_who_wait() {
+    let redis = Redis::start();
+    let worker = Worker::start(with_lease(&redis, "60000"), &Handle::current()).unwrap();
+    let master = Master::start(with_lease(&redis, "60000"), &Handle::current()).unwrap();
+    master.add_many(jobs(2)).await.unwrap();
+    let first = next_job(&worker).await;
+    let second = next_job(&worker).await;
+    let draining = tokio::spawn({
+        let worker = worker.clone();
+        async move { worker.drain().await }
+    });
+    worker.finish(first.fence, Finish::Complete(Payload::default()), Some(Box::new(|_| panic!("of the test"))));
+    assert_eq!(soon("the drain", draining).await.unwrap().unwrap_err().kind(), ErrorKind::Panic);
+    assert_eq!(soon("an end", second.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::Panic);
+    assert_eq!(soon("terminate", worker.terminate(Duration::ZERO)).await.unwrap_err().kind(), ErrorKind::Panic);
+    assert_eq!(worker.health().error, "PANIC");
+    let mut events = Vec::new();
+    while let Some(event) = soon("an event", worker.next()).await {
+        events.push(event);
+    }
+    let told = |event: &Event| matches!(event, Event::Delete { job, .. } if job.fence == second.fence);
+    assert!(events.iter().any(told), "the program is told to stop the job: {events:?}");
+    assert!(matches!(events.last(), Some(Event::Close(Some(error))) if error.kind() == ErrorKind::Panic), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_grace_that_cannot_be_counted_is_refused() {
+    let redis = Redis::start();
+    let worker = Worker::start(with_lease(&redis, "60000"), &Handle::current()).unwrap();
+    worker.ready().await.unwrap();
+    for grace in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_millis(u64::MAX), Duration::from_secs(86_401)] {
+        let error = soon("the answer", worker.terminate(grace)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+    assert!(worker.health().healthy);
+    soon("the end", worker.terminate(Duration::from_secs(86_400))).await.unwrap();
+}

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::closed;
 use crate::error::{Error, ErrorKind};
 use crate::id::Ids;
+use crate::member::panicked;
 use crate::new_job::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
@@ -74,6 +75,15 @@ impl Submission {
     }
 }
 
+/// One that nobody answered: the master's task has panicked, or its runtime has ended.
+impl Drop for Submission {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(Err(if std::thread::panicking() { panicked("adding jobs") } else { closed() }));
+        }
+    }
+}
+
 /// The queue between the program's threads and the master's task.
 pub(crate) struct Adds {
     queue: Mutex<Queue>,
@@ -90,7 +100,8 @@ struct Queue {
     submissions: VecDeque<Submission>,
     /// Submissions so far.
     pushed: u64,
-    closed: bool,
+    /// What later submissions are answered.
+    closed: Option<Error>,
 }
 
 #[cfg(test)]
@@ -117,9 +128,9 @@ impl Adds {
 
     pub(crate) fn push(&self, mut submission: Submission) {
         let mut queue = self.lock();
-        if queue.closed {
+        if let Some(error) = queue.closed.clone() {
             drop(queue);
-            return submission.fail(closed(), 0);
+            return submission.fail(error, 0);
         }
         // Grows under the lock only, so that it is not exceeded by two at once.
         let pending = self.pending_bytes.load(Ordering::Relaxed);
@@ -161,8 +172,8 @@ impl Adds {
     }
 
     /// Refuses all that comes from now on.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
+    pub(crate) fn close(&self, error: &Error) {
+        self.lock().closed = Some(error.clone());
     }
 
     /// Fails what has waited since before `since`, or all.

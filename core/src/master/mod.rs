@@ -60,9 +60,24 @@ impl Master {
         let waits = Arc::new(Waits::default());
         let chooser = Arc::new(Chooser::default());
         let (commands, received) = mpsc::unbounded_channel();
-        runtime.spawn(crate::messages::Sender::new(shared.clone()).run());
-        runtime.spawn(patience::Patience::new(shared.clone(), waits.clone()).run());
-        runtime.spawn(task::Task::new(shared.clone(), adds.clone(), waits.clone(), chooser.clone(), received).run());
+        let sender = crate::messages::Sender::new(shared.clone());
+        let guarding = shared.clone();
+        runtime.spawn(async move { guarding.guard("the sender of messages", sender.run()).await });
+        let patience = patience::Patience::new(shared.clone(), waits.clone());
+        let guarding = shared.clone();
+        runtime.spawn(async move { guarding.guard("the log of what waits", patience.run()).await });
+        let task = task::Task::new(shared.clone(), adds.clone(), waits.clone(), chooser.clone(), received);
+        let (guarding, adding, waiting, choosing) = (shared.clone(), adds.clone(), waits.clone(), chooser.clone());
+        runtime.spawn(async move {
+            let Err(error) = guarding.guard_main("the master's own", task.run()).await else { return };
+            guarding.died(&error);
+            adding.close(&error);
+            adding.fail_waiting(None, &error);
+            waiting.close(&error);
+            choosing.end();
+            guarding.events.push([Event::Close(Some(error.clone()))]);
+            guarding.end(error);
+        });
         Ok(Master { front: Arc::new(Front { shared, adds, waits, chooser, commands }) })
     }
 
@@ -198,6 +213,7 @@ impl Master {
             }
         })
         .await
+        .map_err(|error| if error.kind() == ErrorKind::Closed { self.front.shared.why_closed(error) } else { error })
     }
 
     fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {

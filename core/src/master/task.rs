@@ -13,7 +13,7 @@ use super::choice::Chooser;
 use super::closed;
 use super::flight::{AddFlight, Landed};
 use super::waits::Waits;
-use crate::clock::boottime;
+use crate::clock::{boottime, from_now};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::id::Ids;
@@ -85,7 +85,7 @@ impl Task {
             flight.fail(&closed());
         }
         self.adds.fail_waiting(None, &closed());
-        self.waits.close();
+        self.waits.close(&closed());
         self.chooser.end();
         self.shared.events.push([Event::Close(None)]);
         self.shared.end(closed());
@@ -105,7 +105,7 @@ impl Task {
                 () = self.adds.arrived.notified() => {}
                 () = self.waits.changed.notified() => {}
                 command = self.commands.recv() => {
-                    self.adds.close();
+                    self.adds.close(&closed());
                     self.closing = Some(command);
                     return self.adds.len() > 0;
                 }
@@ -136,7 +136,7 @@ impl Task {
                 }
                 command = commands.recv(), if closing.is_none() => {
                     *closing = Some(command);
-                    adds.close();
+                    adds.close(&closed());
                     give_up = Instant::now() + shared.options.timeout;
                 }
                 _ = look.tick() => if let Some(error) = shared.trouble() {
@@ -208,7 +208,7 @@ impl Task {
                         Landed::Stored(next) => {
                             self.session.seen();
                             if let Some(next) = next {
-                                let due = Instant::now() + next;
+                                let due = from_now(next);
                                 wake = wake.min(due);
                                 unseen = sync.is_some().then(|| unseen.map_or(due, |unseen| unseen.min(due)));
                             }
@@ -232,7 +232,7 @@ impl Task {
                     match answer {
                         Ok(SyncReply::Done { next, spread, .. }) => {
                             self.session.renewed(sent);
-                            wake = Instant::now() + self.session.next_round(next, spread);
+                            wake = from_now(self.session.next_round(next, spread));
                             wake = unseen.take().map_or(wake, |unseen| wake.min(unseen));
                         }
                         Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
@@ -284,7 +284,7 @@ impl Task {
                     }
                 }
                 command = self.commands.recv(), if self.closing.is_none() => {
-                    self.adds.close();
+                    self.adds.close(&closed());
                     self.closing = Some(command);
                 }
                 answer = async { look.as_mut().expect("guarded").as_mut().await }, if look.is_some() => {

@@ -27,7 +27,7 @@ struct State {
     looks: u32,
     /// Ids that Redis is to be asked for: it may not know that this master awaits them.
     unasked: HashSet<String>,
-    closed: bool,
+    closed: Option<Error>,
 }
 
 /// All waits for one job.
@@ -54,8 +54,8 @@ impl Waits {
     pub(crate) fn begin(self: &Arc<Self>, id: String, ask: bool) -> Wait {
         let (sender, outcome) = oneshot::channel();
         let mut state = self.lock();
-        if state.closed {
-            // The sender is dropped: `outcome` answers that the master is closed.
+        if let Some(error) = &state.closed {
+            drop(sender.send(Err(error.clone())));
             return Wait { waits: self.clone(), id, outcome };
         }
         let first = state.waiting.is_empty();
@@ -147,7 +147,7 @@ impl Waits {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().closed.is_some()
     }
 
     /// Ends all waits of these ids with an error.
@@ -157,13 +157,16 @@ impl Waits {
         }
     }
 
-    /// Ends all waits.
-    pub(crate) fn close(&self) {
+    /// Ends all waits, and those that begin later, with an error.
+    pub(crate) fn close(&self, error: &Error) {
         let mut state = self.lock();
-        state.closed = true;
-        state.waiting.clear();
+        state.closed = Some(error.clone());
+        let waiting = std::mem::take(&mut state.waiting);
         state.unasked.clear();
         drop(state);
+        for sender in waiting.into_values().flat_map(|waiting| waiting.senders) {
+            drop(sender.send(Err(error.clone())));
+        }
         self.begun.notify_one();
     }
 }

@@ -1,8 +1,10 @@
 //! What masters and workers share: an incarnation registered in Redis, its lease, and how trouble is told.
 
+mod guard;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -19,6 +21,9 @@ use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Read, Store};
+use crate::value::YEAR;
+
+pub(crate) use guard::{guarded, panicked};
 
 /// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
 pub(crate) struct Backoff {
@@ -56,6 +61,10 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
+    /// A task of the member beside its main one has panicked.
+    fatal: watch::Sender<Option<Error>>,
+    /// The member has ended by a panic.
+    death: OnceLock<Error>,
     /// The member has removed the cluster: it registers anew only when its program wants something.
     pub(crate) obliterated: AtomicBool,
     /// Tasks that a worker takes; the option, until its program says otherwise.
@@ -112,6 +121,8 @@ impl Shared {
             counts: Counts::default(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
             ended: AtomicBool::new(false),
+            fatal: watch::Sender::new(None),
+            death: OnceLock::new(),
             obliterated: AtomicBool::new(false),
             status: Mutex::default(),
             ready: watch::Sender::new(None),
@@ -216,7 +227,7 @@ impl Shared {
     /// The connection for a call of the program's, unless the member has ended.
     pub(crate) fn open_store(&self) -> Result<&Store> {
         if self.ended.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the member is closed"));
+            return Err(self.why_closed(Error::new(ErrorKind::Closed, "the member is closed")));
         }
         Ok(&self.store)
     }
@@ -423,7 +434,7 @@ impl Session {
 
     /// When the next round is to go, the next thing being due after `next`, spread a little, so that of many members one or few act on it.
     pub(crate) fn next_round(&self, next: Duration, spread: Duration) -> Duration {
-        self.renewal().min(next + spread.mul_f64(rand::random::<f64>()))
+        self.renewal().min(next.saturating_add(spread.min(YEAR).mul_f64(rand::random::<f64>())))
     }
 
     /// Starts reading the inbox of this incarnation. Entries come with the id of the last one; the reader ends when the receiver is dropped.
@@ -431,7 +442,8 @@ impl Session {
         let (sender, receiver) = mpsc::channel(4);
         let shared = self.shared.clone();
         let mut inbox = Inbox::new(shared.options.clone(), &self.incarnation, shared.inbox_connected.clone());
-        let task = tokio::spawn(async move {
+        let guarding = shared.clone();
+        let read = async move {
             let mut backoff = Backoff::new(shared.store.longest_backoff());
             loop {
                 match inbox.read().await {
@@ -452,7 +464,8 @@ impl Session {
                     }
                 }
             }
-        });
+        };
+        let task = tokio::spawn(async move { guarding.guard("the reader of the inbox", read).await });
         InboxTask { receiver, task }
     }
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::task::{Held, Task};
 use super::{Done, refuse, stale};
+use crate::clock::from_now;
 use crate::error::Error;
 use crate::event::{DeleteReason, Event, Told};
 use crate::job::JobData;
@@ -39,7 +38,7 @@ impl Task {
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
-                        let over = Instant::now() + limit;
+                        let over = from_now(limit);
                         self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
                     }
                     self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false, stopping: None });
@@ -172,7 +171,7 @@ impl Task {
         self.draining = true;
         self.give_back_untaken();
         self.stop_all(DeleteReason::Terminated);
-        self.closing = Some((Instant::now() + grace, done));
+        self.closing = Some((from_now(grace), done));
     }
 
     fn give_back_untaken(&mut self) {

@@ -28,6 +28,7 @@ use crate::job::{Finish, JobData, MAX_PROGRESS};
 use crate::member::Shared;
 use crate::messages::{MemberRef, Messages, Outbox};
 use crate::options::Options;
+use crate::value::{DAY, within};
 
 /// Called once, from a runtime thread, when the outcome is known. Must be quick and must not block.
 pub type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;
@@ -157,8 +158,10 @@ impl Worker {
         let finishes = Arc::new(Finishes::default());
         let (commands, received) = mpsc::unbounded_channel();
         let front = Arc::new(Front { shared: shared.clone(), finishes: finishes.clone(), commands });
-        runtime.spawn(crate::messages::Sender::new(shared.clone()).run());
-        runtime.spawn(task::Task::new(shared, finishes, Arc::downgrade(&front), received).run());
+        let sender = crate::messages::Sender::new(shared.clone());
+        let guarding = shared.clone();
+        runtime.spawn(async move { guarding.guard("the sender of messages", sender.run()).await });
+        runtime.spawn(task::Task::new(shared, finishes, Arc::downgrade(&front), received).run_guarded());
         Ok(Worker { handle: WorkerHandle(front) })
     }
 
@@ -283,7 +286,10 @@ impl Worker {
     /// `Delete` for each held job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
     /// A second call is [`ErrorKind::Closed`]. If Redis cannot be told within the option `timeout`, the worker is closed all the same
     /// and its jobs move when its lease ends.
+    ///
+    /// A grace of more than a day is [`ErrorKind::InvalidArgument`].
     pub async fn terminate(&self, grace: Duration) -> Result<()> {
+        within("grace", grace, Duration::ZERO, DAY)?;
         self.command(|done| Command::Terminate(grace, done)).await
     }
 
@@ -309,6 +315,7 @@ impl Worker {
     async fn command(&self, command: impl FnOnce(Done<()>) -> Command) -> Result<()> {
         let (sender, receiver) = oneshot::channel();
         let done: Done<()> = Box::new(move |result| drop(sender.send(result)));
+        let closed = || self.shared().why_closed(closed());
         self.handle.0.commands.send(command(done)).map_err(|_| closed())?;
         receiver.await.unwrap_or_else(|_| Err(closed()))
     }

@@ -11,6 +11,7 @@ use super::task::{Held, Task};
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Finish;
+use crate::member::panicked;
 use crate::store::record::{packed_strings, write_array, write_string};
 use crate::store::{Failed, Given, SyncCall, SyncReply, after};
 
@@ -30,6 +31,15 @@ pub(super) struct Flight {
     /// Connections lost before it was sent last.
     pub(super) losses: u64,
     pub(super) future: Flying,
+}
+
+/// One that nobody answered: the worker's task has panicked, or its runtime has ended.
+impl Drop for Flight {
+    fn drop(&mut self) {
+        for (_, done) in self.dones.drain(..) {
+            done(Err(if std::thread::panicking() { panicked("a round") } else { super::closed() }));
+        }
+    }
 }
 
 impl Task {
@@ -191,19 +201,21 @@ impl Task {
         })
     }
 
-    pub(super) fn again(&mut self, failed: Flight, maybe_executed: bool) -> Flight {
+    pub(super) fn again(&mut self, mut failed: Flight, maybe_executed: bool) -> Flight {
         let pause = self.session.backoff.next();
         let maybe_executed = failed.maybe_executed || maybe_executed;
         let losses = self.shared.store.losses();
-        Flight { future: self.fly(failed.call.clone(), pause), maybe_executed, losses, ..failed }
+        let future = self.fly(failed.call.clone(), pause);
+        (failed.future, failed.maybe_executed, failed.losses) = (future, maybe_executed, losses);
+        failed
     }
 
-    pub(super) fn landed(&mut self, flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
+    pub(super) fn landed(&mut self, mut flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
         tracing::trace!(ended = flight.ended, given = jobs.len(), "round");
         self.shared.pending.store(0, Ordering::Relaxed);
         let refused = stale_at.len() + deleted_at.len();
         self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, Ordering::Relaxed);
-        for (position, done) in flight.dones {
+        for (position, done) in std::mem::take(&mut flight.dones) {
             done(if stale_at.contains(&position) {
                 Err(stale(0))
             } else if deleted_at.contains(&position) {
@@ -221,8 +233,8 @@ impl Task {
 
 /// The outcome of this round will not be learnt: the incarnation is over. `unanswered`: the last attempt may have been executed.
 pub(super) fn abandon(flight: Option<Flight>, unanswered: bool) {
-    let Some(flight) = flight else { return };
-    for (_, done) in flight.dones {
+    let Some(mut flight) = flight else { return };
+    for (_, done) in std::mem::take(&mut flight.dones) {
         done(Err(if unanswered || flight.maybe_executed {
             let message = "the worker's membership ended before Redis answered: this end of the job may have been accepted";
             Error::new(ErrorKind::OutcomeUnknown, message)

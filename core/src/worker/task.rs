@@ -15,7 +15,7 @@ use super::rooms::Rooms;
 use super::round::{Flight, abandon};
 use super::stuck::{Stopping, Stuck};
 use super::{Command, Done, Finishes, Front, closed, refuse};
-use crate::clock::reached;
+use crate::clock::{from_now, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::JobData;
@@ -113,7 +113,33 @@ impl Task {
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Runs until the worker has ended, if need be by a panic.
+    pub(crate) async fn run_guarded(mut self) {
+        let shared = self.shared.clone();
+        let Err(error) = shared.guard_main("the worker's own", self.run()).await else { return };
+        shared.died(&error);
+        // Its lease is left to end: if a job is the cause, that counts against the job.
+        let last = async { self.die(&error) };
+        let _ = crate::member::guarded("the worker's end", last).await;
+        shared.end(error);
+    }
+
+    fn die(&mut self, error: &Error) {
+        self.finishes.close(error.clone());
+        let finishes = self.finishes.take(usize::MAX);
+        for (_, _, done) in finishes {
+            if let Some(done) = done {
+                done(Err(error.clone()));
+            }
+        }
+        self.self_fence(error.clone());
+        let closing = self.closing.take().map(|(_, done)| done);
+        for done in self.drained.drain(..).chain(closing) {
+            done(Err(error.clone()));
+        }
+    }
+
+    async fn run(&mut self) {
         let done = loop {
             let next = match self.join().await {
                 Ok(next) => next,
@@ -228,7 +254,7 @@ impl Task {
                             self.rooms.arrived(&jobs);
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
-                            wake = Instant::now() + self.session.next_round(next, spread);
+                            wake = from_now(self.session.next_round(next, spread));
                             due |= returned > 0 && !self.draining;
                         }
                         Ok(SyncReply::UnknownMember) => {
@@ -313,7 +339,8 @@ impl Task {
     fn rebalance(&self) {
         if self.shared.options.rebalance {
             let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
-            tokio::spawn(async move {
+            let guarding = shared.clone();
+            let work = async move {
                 for _ in 0..REBALANCES {
                     match shared.store.rebalance(&incarnation).await {
                         Ok(true) if shared.incarnation() == incarnation => tokio::time::sleep(REBALANCE_PAUSE).await,
@@ -321,7 +348,8 @@ impl Task {
                         Err(error) => return shared.report(Source::Calls, &error),
                     }
                 }
-            });
+            };
+            tokio::spawn(async move { guarding.guard("rebalancing", work).await });
         }
     }
 
