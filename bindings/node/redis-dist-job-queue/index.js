@@ -44,7 +44,12 @@ class JobQueue extends EventEmitter {
   }
 
   startChildProcesses() {
-    this._start(() => new Children(this.childProcessCount, this.serializeOptions(), (...event) => this._tell(...event)));
+    this._start(() => new Children(this.childProcessCount, this.serializeOptions(), (...event) => this._tell(...event), (incarnation) => this._endLease(incarnation)));
+  }
+
+  /** The process of a worker is gone. Without Redis its lease ends all the same, later. */
+  async _endLease(incarnation) {
+    await this._master._endLease(incarnation).catch(() => {});
   }
 
   _start(perform) {

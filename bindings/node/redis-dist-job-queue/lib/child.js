@@ -11,7 +11,7 @@ let ending = false;
 function start(options) {
   const { modulePaths, ...rest } = JSON.parse(options);
   try {
-    performer = new Performer(settingsOf(rest), loadTasks(modulePaths), tell);
+    performer = new Performer(settingsOf(rest), loadTasks(modulePaths), tell, (incarnation) => tell("member", incarnation));
   } catch (error) {
     tell("error", error);
     exit(1);

@@ -2,9 +2,13 @@
 // The child processes of a queue: starts them, starts them again when they end, tells them to end.
 
 const { fork } = require("node:child_process");
+const { existsSync } = require("node:fs");
+const { createRequire } = require("node:module");
 const path = require("node:path");
+const { classes } = require("../../lib/errors.js");
 
-const PROGRAM = path.join(__dirname, "child.js");
+/** The program of children as the package exports it, for bundles: their processes need a file of their own. */
+const EXPORTED = "assemblage/redis-dist-job-queue/child";
 
 /** Pause before a child that ended at once is started again: the first, and the longest, in milliseconds. */
 const FIRST_PAUSE = 100;
@@ -13,12 +17,30 @@ const LONGEST_PAUSE = 10_000;
 /** A child that lived so long, in milliseconds, did not end because of how it began. */
 const LIVED = 5000;
 
+/** The file of the program that children run, beside this module in `folder` unless that is a bundle's. */
+function programIn(folder) {
+  if (existsSync(path.join(folder, "performer.js"))) return path.join(folder, "child.js");
+  for (const base of [require.main?.filename, path.resolve("_")]) {
+    try {
+      if (base) return createRequire(base).resolve(EXPORTED);
+    } catch {
+      // Not from there.
+    }
+  }
+  throw new classes.InvalidArgumentError(`childProcessCount: the program of child processes is not here, and ${EXPORTED} is not found; install assemblage beside the bundle`);
+}
+
 class Children {
-  /** `options` are those of the queue as JSON; `tell(event, value)` hears what the children tell. */
-  constructor(count, options, tell) {
+  /**
+   * `options` are those of the queue as JSON; `tell(event, value)` hears what the children tell, `endLease(incarnation)` has the jobs of a worker go
+   * elsewhere whose process is gone.
+   */
+  constructor(count, options, tell, endLease) {
     this.options = options;
     this.tell = tell;
+    this.endLease = endLease;
     this.ending = false;
+    this.program = programIn(__dirname);
     this.children = Array.from({ length: count }, () => new Child(this));
   }
 
@@ -43,9 +65,11 @@ class Child {
 
   start() {
     this.timer = null;
+    /** Of the workers in the process. */
+    this.incarnations = new Set();
     this.began = performance.now();
     // Not the arguments of this process' node: its inspector's port, for one, is taken.
-    this.process = fork(PROGRAM, [], { execArgv: [] });
+    this.process = fork(this.all.program, [], { execArgv: [] });
     this.process.on("message", (message) => this.heard(message));
     // Told by `error` alone if it could not be started, else by `exit`.
     let over = false;
@@ -69,11 +93,17 @@ class Child {
   heard(message) {
     const { type, value } = message?.from === "redis-dist-job-queue" ? message : {};
     if (type === "jobSuccess" || type === "jobFail") this.all.tell(type, value);
-    else if (type === "error") this.all.tell("error", Object.assign(new Error(value.stack), value.code && { code: value.code }));
+    else if (type === "error") this.all.tell("error", Object.assign(new Error(value?.stack), value?.code && { code: value.code }));
+    else if (type === "member" && typeof value === "string" && value !== "") this.incarnations.add(value);
   }
 
-  gone() {
-    if (this.all.ending) return this.end();
+  /** Nobody waits for the lease of a process that is known to be gone. */
+  async gone() {
+    const ended = Promise.all(Array.from(this.incarnations, (incarnation) => this.all.endLease(incarnation)));
+    if (this.all.ending) {
+      await ended;
+      return this.end();
+    }
     // The first time at once. A child that cannot live is started again ever more slowly.
     const pause = performance.now() - this.began > LIVED ? 0 : this.pause;
     this.pause = Math.min(Math.max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE);
@@ -102,3 +132,4 @@ class Child {
 }
 
 module.exports = Children;
+module.exports.programIn = programIn;

@@ -1,12 +1,13 @@
 "use strict";
-// Performs the jobs of a queue in this process, with a worker of its cluster.
+// Performs the jobs of a queue in this process, with workers of its cluster: one for each timeout that its tasks have.
 
 const { createWorker } = require("../../index.js");
 const { jobInfo } = require("./jobs.js");
 const { jobName } = require("./names.js");
 const perform = require("./perform.js");
 const { memberOptions } = require("./settings.js");
-const { leaseOf } = require("./tasks.js");
+const Places = require("./places.js");
+const { byLease } = require("./tasks.js");
 
 /**
  * The core's most: it is this module that fails a job whose processes died, because a death uses up one of the job's retries,
@@ -17,33 +18,54 @@ const MAX_DEATHS = 200;
 /** How long Redis may take to hear of the last jobs at a shutdown, in milliseconds, unless `redisConfig.timeout` says otherwise. */
 const LAST_WORDS = 5000;
 
+/** The most slots that the core counts: it has no word for as many as there are jobs, beside handlers. */
+const MAX_SLOTS = 2 ** 32 - 1;
+
 class Performer {
-  /** `tell(event, value)` hears of jobs and errors. */
-  constructor(queue, tasks, tell) {
+  /** `tell(event, value)` hears of jobs and errors, `joined(incarnation)` of each membership of a worker. */
+  constructor(queue, tasks, tell, joined = () => {}) {
     this.tell = tell;
+    this.joined = joined;
     /** Jobs being performed, and those among them and after them whose end Redis has not accepted yet. */
     this.performing = new Set();
     this.running = new Set();
     this.lastWords = Number(queue.redisConfig.timeout ?? LAST_WORDS);
-    this.lease = leaseOf(tasks, (error) => tell("error", error));
-    const slots = Number(queue.workerCount);
+    const leases = byLease(tasks, (error) => tell("error", error));
+    /** The longest that a job is this process' without a sign of life. */
+    this.lease = Math.max(0, ...leases.keys());
+    const slots = Math.min(Number(queue.workerCount), MAX_SLOTS);
+    // With one worker the core counts.
+    this.places = leases.size > 1 ? new Places(slots) : null;
     // Without a task or a place nothing can be performed, and a worker would take the jobs that have no task.
-    this.worker = tasks.length > 0 && slots !== 0 ? this.work(queue, tasks, slots) : null;
+    this.workers = slots === 0 ? [] : Array.from(leases, ([lease, some]) => this.work(queue, some, slots, lease));
   }
 
-  work(queue, tasks, slots) {
-    const { lease } = this;
+  work(queue, tasks, slots, lease) {
     // To the front, so that a job that was given but not begun keeps its place when a process ends.
     const options = memberOptions(queue, { lease, slots, maxDeaths: MAX_DEATHS, requeue: "front" });
     const worker = createWorker(queue.cluster, options);
     worker.on("error", (error) => this.tell("error", error));
-    const handlers = tasks.map((task) => [jobName(String(task.id)), (job) => this.run(task, job)]);
+    worker.on("ready", () => this.joined(worker.incarnation));
+    const asker = this.places?.add(worker);
+    const handlers = tasks.map((task) => [jobName(String(task.id)), (job) => this.run(task, job, asker)]);
     worker.process(Object.fromEntries(handlers));
     return worker;
   }
 
-  run(task, job) {
-    return whileIn(this.running, this.outcome(task, job));
+  run(task, job, asker) {
+    return whileIn(this.running, asker === undefined ? this.outcome(task, job) : this.inPlace(task, job, asker));
+  }
+
+  /** Performs a job once there is a place for it; gives it back if there is none soon. */
+  async inPlace(task, job, asker) {
+    const hasPlace = await this.places.take(asker, job);
+    try {
+      if (hasPlace && !job.cancelled) await this.outcome(task, job);
+      // What was taken back is not this process' any more.
+      else if (!job.cancelled) await job.release().catch(() => {});
+    } finally {
+      this.places.leave(asker, hasPlace);
+    }
   }
 
   async outcome(task, job) {
@@ -67,14 +89,14 @@ class Performer {
 
   /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
   async shutdown() {
-    if (this.worker === null) return;
-    const drained = this.worker.drain();
+    const drained = this.workers.map((worker) => worker.drain());
     // Redis may be away, and is not waited for longer than for any call.
     do {
       await Promise.all(this.performing);
-      await within(this.lastWords, Promise.all([drained, ...this.running]));
+      await within(this.lastWords, Promise.all([...drained, ...this.running]));
     } while (this.performing.size > 0);
-    await this.worker.terminate({ grace: 0 });
+    this.places?.close();
+    await Promise.all(this.workers.map((worker) => worker.terminate({ grace: 0 })));
   }
 }
 

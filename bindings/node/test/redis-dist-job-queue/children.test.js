@@ -2,6 +2,8 @@
 // Child processes: what they perform and tell, how they are replaced, and how they end.
 
 const assert = require("node:assert/strict");
+const { execFileSync } = require("node:child_process");
+const path = require("node:path");
 const { test } = require("node:test");
 const { Program } = require("../support.js");
 const { called, fixture, folderOf, free, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
@@ -85,6 +87,42 @@ test("a child that dies is replaced, and its job is failed by another", async (t
   assert.match(job.errorStack, /timed out/);
   assert.deepEqual([job.type, job.retries, folder.lines("begun").length], ["crash", 0, 1]);
   assert.deepEqual(children.told.childRestart, [undefined]);
+});
+
+test("in a bundle the program of children is that of the package, if it is installed", (t) => {
+  const { programIn } = require("../../redis-dist-job-queue/lib/children.js");
+  const program = require.resolve("../../redis-dist-job-queue/lib/child.js");
+  assert.equal(programIn(path.dirname(program)), program);
+  const folder = folderOf(t);
+  const script = `
+    const { programIn } = require(${JSON.stringify(require.resolve("../../redis-dist-job-queue/lib/children.js"))});
+    try { console.log(programIn(${JSON.stringify(path.dirname(folder.path("x")))})); } catch ({ code, message }) { console.log(code, message); }`;
+  const run = (cwd) => execFileSync(process.execPath, ["-e", script], { cwd, encoding: "utf8" }).trim();
+  assert.equal(run(path.join(__dirname, "../..")), program);
+  assert.match(run(path.dirname(folder.path("x"))), /^SWARM_INVALID_ARGUMENT .*install assemblage beside the bundle$/);
+});
+
+test("the job of a child that ends is failed at once, whatever its timeout", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold", "hold30"], childProcessCount: 1, workerCount: 2 });
+  const folder = folderOf(t);
+  queue.start();
+  await submit(queue, "hold30", { resourceId: "r", params: params(folder, 1) });
+  const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
+  process.kill(pid, "SIGKILL");
+  const since = performance.now();
+  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  assert.ok(performance.now() - since < 8000);
+  assert.match(job.errorStack, /timed out/);
+  assert.deepEqual([job.type, job.resource, queue.told.jobFail.length], ["hold30", "r", 1]);
+});
+
+test("messages of tasks, of any shape, are not the queue's", async (t) => {
+  const queue = queueOf(t, { tasks: ["rude"], childProcessCount: 1 });
+  queue.start();
+  await submit(queue, "rude", { params: {} });
+  await until(() => queue.told.jobSuccess.length > 0, "performed");
+  await until(() => queue.told.error.length > 0, "an error of whatever shape");
+  assert.deepEqual(Object.keys(Object.prototype), []);
 });
 
 test("a child told to end by a signal finishes its job first, and is replaced", async (t) => {

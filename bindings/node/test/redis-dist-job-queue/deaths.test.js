@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { Program } = require("../support.js");
+const { Program, atEnd } = require("../support.js");
 const { called, fixture, folderOf, masterOf, queueOf, redisConfig, submit, until } = require("./support.js");
 
 const module_ = require.resolve("../../redis-dist-job-queue");
@@ -18,6 +18,14 @@ function performer(t, queue, ...tasks) {
     queue.start();
     say("started");
   `);
+}
+
+/** Has what a queue still performs at the end of a test end, because its shutdown waits for that. */
+function endsAll(t, queue, folder) {
+  atEnd(t, () => {
+    folder.make("go");
+    return until(() => !queue._performing || queue._performing.performing.size === 0, "all is performed");
+  });
 }
 
 const params = (folder, n) => ({ n, file: folder.path("begun"), until: folder.path("go") });
@@ -130,12 +138,59 @@ test("a task that takes longer than its timeout keeps its job", async (t) => {
   assert.deepEqual([...queue.told.jobFail, ...other.told.jobFail], []);
 });
 
-test("the lease of a process is the longest timeout of its tasks, and at least 1 s", async (t) => {
-  for (const [tasks, least, most] of [[["hold"], 0, 1000], [["hold", "echo"], 1000, 10_000]]) {
-    const queue = queueOf(t, { tasks });
-    queue.start();
-    const master = masterOf(t, queue);
-    const worker = await until(async () => (await master.members()).find((member) => member.role === "worker"), "registered");
-    assert.ok(worker.leaseLeft > least && worker.leaseLeft <= most, `${worker.leaseLeft}`);
+test("each task has its own timeout: a short one is not held up by a long one, a long one is not failed early", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold", "hold30"] });
+  const folder = folderOf(t);
+  endsAll(t, queue, folder);
+  const dying = performer(t, queue, "hold", "hold30");
+  await submit(queue, "hold", { resourceId: "r", params: params(folder, 1) });
+  await submit(queue, "hold30", { resourceId: "s", params: params(folder, 2) });
+  await until(() => folder.lines("begun").length === 2, "both have begun");
+  const master = masterOf(t, queue);
+  const leases = (await master.members()).filter(({ role }) => role === "worker").map(({ leaseLeft }) => leaseLeft).sort((a, b) => a - b);
+  assert.ok(leases.length === 2 && leases[0] <= 1000 && leases[1] > 10_000 && leases[1] <= 30_000, String(leases));
+  dying.child.kill("SIGKILL");
+  const since = performance.now();
+  queue.start();
+  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  assert.ok(performance.now() - since < 5000);
+  assert.deepEqual([job.type, job.resource], ["hold", "r"]);
+  // Its resource is free, and the other one's is not.
+  await submit(queue, "hold", { resourceId: "r", params: params(folder, 3) });
+  await until(() => folder.lines("begun").length === 3, "the next job of the resource has begun");
+  assert.deepEqual([queue.told.jobFail.length, (await master.stats()).held], [1, 2]);
+});
+
+test("tasks with different timeouts share the places of a process; who finds none goes to another process", async (t) => {
+  const queue = queueOf(t, { tasks: ["hold", "hold30", "echo"], workerCount: 2 });
+  const folder = folderOf(t);
+  endsAll(t, queue, folder);
+  const master = masterOf(t, queue);
+  queue.start();
+  for (const [n, task] of ["hold", "hold30", "echo", "hold", "hold30", "echo"].entries()) {
+    await submit(queue, task, { params: { ...params(folder, n), file: folder.path(task === "echo" ? "echoed" : "begun") } });
   }
+  await until(() => folder.lines("begun").length === 2, "two have begun");
+  // The others went back, and wait for nobody here.
+  await until(async () => (await master.stats()).held === 2, "no more are held");
+  assert.deepEqual([folder.lines("begun").length, folder.lines("echoed").length], [2, 0]);
+  const other = performer(t, queue, "hold", "echo");
+  await until(() => folder.lines("echoed").length === 2 && folder.lines("begun").length === 3, "the other process performs what it can");
+  assert.deepEqual(folder.lines("begun").map(([, pid]) => pid), [process.pid, process.pid, other.child.pid]);
+  folder.make("go");
+  await until(async () => (await master.stats()).completed === 6, "all are done");
+  assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);
+});
+
+test("no task starves beside another of which there is always a job", async (t) => {
+  const queue = queueOf(t, { tasks: ["echo", "hold"], workerCount: 1 });
+  const folder = folderOf(t);
+  for (let n = 0; n < 300; n++) await submit(queue, "echo", { params: { n } });
+  for (let n = 0; n < 5; n++) await submit(queue, "hold", { params: params(folder, n) });
+  folder.make("go");
+  queue.start();
+  await until(() => queue.told.jobSuccess.length === 305, "all are done");
+  const last = queue.told.jobSuccess.findLastIndex(({ type }) => type === "hold");
+  assert.ok(last < 250, `the last was ${last}`);
+  assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);
 });
