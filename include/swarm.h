@@ -237,7 +237,8 @@ typedef enum {
  */
 typedef enum {
   /**
-   * UTF-8 JSON text; the default. libswarm never looks into it, but Python and Node decode it.
+   * UTF-8 JSON text; the default. The empty slice stands for `null`. A payload of a job or message that is no JSON is
+   * refused, because Python and Node could not read it; such a result or reply travels as bytes.
    */
   SWARM_CONTENT_JSON = 0,
   /**
@@ -2698,8 +2699,8 @@ swarm_status swarm_worker_stats(const swarm_worker *worker,
 
 /**
  * Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
- * 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Off by
- * default. A slow callback loses records, never holds up the work.
+ * 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Until the
+ * first call, warnings and errors go to stderr. A slow callback loses records, never holds up the work.
  */
 swarm_status swarm_set_log_callback(int32_t level,
                                     swarm_log_fn callback,

@@ -20,7 +20,8 @@ pub struct swarm_bytes {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_content_type {
-    /// UTF-8 JSON text; the default. libswarm never looks into it, but Python and Node decode it.
+    /// UTF-8 JSON text; the default. The empty slice stands for `null`. A payload of a job or message that is no JSON is
+    /// refused, because Python and Node could not read it; such a result or reply travels as bytes.
     SWARM_CONTENT_JSON = 0,
     /// Bytes of the caller's own meaning.
     SWARM_CONTENT_BYTES = 1,
@@ -78,13 +79,51 @@ impl From<ContentType> for swarm_content_type {
     }
 }
 
+/// JSON text, checked: whoever receives it may be of a language that has to read it.
+///
+/// # Safety
+/// The caller's slice is readable for its length.
+pub(crate) unsafe fn json(bytes: swarm_bytes, name: &str) -> Result<Vec<u8>> {
+    // SAFETY: promised by the caller.
+    let bytes = unsafe { bytes.to_vec(name) }?;
+    if bytes.is_empty() {
+        return Ok(b"null".to_vec());
+    }
+    match check_json(&bytes) {
+        Ok(()) => Ok(bytes),
+        Err(why) => Err(invalid(format!("`{name}` is not JSON ({why}); give bytes of another kind as SWARM_CONTENT_BYTES"))),
+    }
+}
+
 /// A payload of these bytes. Content types arrive as integers: C may pass a number that is none of the enum.
 pub(crate) unsafe fn payload(bytes: swarm_bytes, content_type: i32, name: &str) -> Result<Payload> {
-    let content_type = match content_type {
-        0 => ContentType::Json,
-        1 => ContentType::Bytes,
+    Ok(match content_type {
+        // SAFETY: the caller's slice is readable for its length.
+        0 => Payload { bytes: unsafe { json(bytes, name) }?, content_type: ContentType::Json },
+        // SAFETY: as above.
+        1 => Payload { bytes: unsafe { bytes.to_vec(name) }?, content_type: ContentType::Bytes },
         other => return Err(invalid(format!("{other} is no swarm_content_type"))),
-    };
-    // SAFETY: the caller's slice is readable for its length.
-    Ok(Payload { bytes: unsafe { bytes.to_vec(name) }?, content_type })
+    })
+}
+
+/// A result or reply of these bytes. One that is not the JSON that it is said to be travels as bytes: were it refused, a program that does not look at
+/// the status would leave somebody waiting for ever.
+///
+/// # Safety
+/// As for [`payload`].
+pub(crate) unsafe fn answer(bytes: swarm_bytes, content_type: i32, name: &str) -> Result<Payload> {
+    // SAFETY: promised by the caller.
+    let bytes = Payload::bytes(unsafe { bytes.to_vec(name) }?);
+    match content_type {
+        0 if bytes.bytes.is_empty() => Ok(Payload::raw_json("null")),
+        0 if check_json(&bytes.bytes).is_ok() => Ok(Payload::raw_json(bytes.bytes)),
+        0 | 1 => Ok(bytes),
+        other => Err(invalid(format!("{other} is no swarm_content_type"))),
+    }
+}
+
+/// Nothing is built of it: this costs a walk over the text.
+fn check_json(bytes: &[u8]) -> std::result::Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|e| e.to_string())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libswarm::{ErrorKind, Finish, JobError, Result};
 
-use crate::bytes::{payload, swarm_bytes, swarm_content_type};
+use crate::bytes::{answer, swarm_bytes, swarm_content_type};
 use crate::callback::{UserData, swarm_destroy_fn, swarm_done_fn};
 use crate::error::swarm_error;
 use crate::guard::{guard, invalid, lossy_text, optional_lossy_text};
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn swarm_job_complete(
 ) -> swarm_status {
     let json = swarm_content_type::SWARM_CONTENT_JSON as i32;
     // SAFETY: the caller owns the job and its result is readable.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(payload(result, json, "result")?))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(answer(result, json, "result")?))) })
 }
 
 /// As swarm_job_complete, with a result that is bytes of the caller's own meaning.
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn swarm_job_complete_bytes(
 ) -> swarm_status {
     let bytes = swarm_content_type::SWARM_CONTENT_BYTES as i32;
     // SAFETY: the caller owns the job and its result is readable.
-    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(payload(result, bytes, "result")?))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::Complete(answer(result, bytes, "result")?))) })
 }
 
 /// Fails this attempt with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or is failed
@@ -254,7 +254,7 @@ unsafe fn read_finish(given: *const swarm_finish) -> Result<Finish> {
     };
     Ok(match finish.kind {
         // SAFETY: promised by the caller.
-        0 => Finish::Complete(unsafe { payload(finish.data, finish.content_type, "data") }?),
+        0 => Finish::Complete(unsafe { answer(finish.data, finish.content_type, "data") }?),
         1 => Finish::Fail(failure()?),
         2 => Finish::Release,
         3 => Finish::Stopped,

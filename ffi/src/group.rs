@@ -10,6 +10,7 @@ use crate::add::read_jobs;
 use crate::asking::Asking;
 use crate::callback::{UserData, shown, split, swarm_destroy_fn, swarm_done_fn, swarm_each_fn, swarm_outcomes_fn};
 use crate::error::swarm_error;
+use crate::flag::swarm_flag;
 use crate::guard::{given, guard, guard_value, place};
 use crate::job_options::swarm_new_job;
 use crate::master::swarm_master;
@@ -33,7 +34,7 @@ pub unsafe extern "C" fn swarm_master_run_many(
     master: Option<&swarm_master>,
     jobs: *const swarm_new_job,
     count: usize,
-    keep: bool,
+    keep: swarm_flag,
     timeout_ms: u64,
     outcomes: *mut *mut swarm_outcomes,
     error: *mut *mut swarm_error,
@@ -57,7 +58,7 @@ pub unsafe extern "C" fn swarm_master_run_many_async(
     master: Option<&swarm_master>,
     jobs: *const swarm_new_job,
     count: usize,
-    keep: bool,
+    keep: swarm_flag,
     timeout_ms: u64,
     done: swarm_outcomes_fn,
     user_data: *mut c_void,
@@ -81,7 +82,7 @@ pub unsafe extern "C" fn swarm_master_run_each(
     master: Option<&swarm_master>,
     jobs: *const swarm_new_job,
     count: usize,
-    keep: bool,
+    keep: swarm_flag,
     timeout_ms: u64,
     each: swarm_each_fn,
     user_data: *mut c_void,
@@ -129,7 +130,7 @@ pub unsafe extern "C" fn swarm_master_run_each_async(
     master: Option<&swarm_master>,
     jobs: *const swarm_new_job,
     count: usize,
-    keep: bool,
+    keep: swarm_flag,
     timeout_ms: u64,
     each: swarm_each_fn,
     done: swarm_done_fn,
@@ -203,10 +204,10 @@ async fn each_ended(core: Master, jobs: Vec<NewJob>, tell: impl Fn(usize, Result
 
 /// # Safety
 /// As for [`read_jobs`].
-unsafe fn read_group(jobs: *const swarm_new_job, count: usize, keep: bool) -> Result<Vec<NewJob>> {
+unsafe fn read_group(jobs: *const swarm_new_job, count: usize, keep: swarm_flag) -> Result<Vec<NewJob>> {
     // SAFETY: promised by the caller.
     let jobs = unsafe { read_jobs(jobs, count) }?;
-    Ok(if keep { jobs } else { jobs.into_iter().map(|job| job.tied(true)).collect() })
+    Ok(if keep.is_set() { jobs } else { jobs.into_iter().map(|job| job.tied(true)).collect() })
 }
 
 /// Tells how one job ended.

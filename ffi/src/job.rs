@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use libswarm::{DeleteReason, Error, ErrorKind, Finish, Job, Result};
 
-use crate::bytes::{swarm_bytes, swarm_content_type};
+use crate::bytes::{json, swarm_bytes, swarm_content_type};
 use crate::error::{swarm_error, text as c_text};
 use crate::guard::{given, guard, guard_value, optional};
 use crate::job_options::swarm_header;
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn swarm_job_progress(
 ) -> swarm_status {
     guard(error, || {
         // SAFETY: the caller may read the job, and its bytes are readable.
-        let (job, progress) = unsafe { (swarm_job::open(job)?, progress.to_vec("progress")?) };
+        let (job, progress) = unsafe { (swarm_job::open(job)?, json(progress, "progress")?) };
         let (core, _) = job.jobs.open()?;
         core.progress(job.fence(), progress)
     })

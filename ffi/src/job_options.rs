@@ -6,6 +6,7 @@ use std::time::Duration;
 use libswarm::{Backoff, Durability, Growth, NewJob, Result};
 
 use crate::bytes::{payload, swarm_bytes};
+use crate::flag::swarm_flag;
 use crate::guard::{array, invalid, optional_text, text};
 use crate::sized;
 
@@ -18,7 +19,7 @@ pub struct swarm_job_options {
     /// with this id exists, adding it again changes nothing and answers that it existed.
     pub id: *const c_char,
     /// Keep the result so that it can be awaited.
-    pub result: bool,
+    pub result: swarm_flag,
     /// A swarm_content_type: how the payload is to be read.
     pub content_type: i32,
     /// How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; 0 for the default of 5 minutes.
@@ -59,7 +60,7 @@ pub struct swarm_job_options {
     /// The number of headers.
     pub header_count: usize,
     /// The job is deleted when the master that added it leaves or is lost.
-    pub tied: bool,
+    pub tied: swarm_flag,
     /// A swarm_durability: how surely the job is stored before the call answers.
     pub durability: i32,
 }
@@ -118,7 +119,7 @@ impl swarm_new_job {
         // SAFETY: promised by the caller.
         let options = unsafe { sized::read(self.options, "options") }?;
         // SAFETY: promised by the caller.
-        let job = NewJob::new(unsafe { payload(self.payload, options.content_type, "payload") }?).result(options.result);
+        let job = NewJob::new(unsafe { payload(self.payload, options.content_type, "payload") }?).result(options.result.is_set());
         // SAFETY: promised by the caller.
         unsafe { options.apply(job) }
     }
@@ -179,7 +180,7 @@ impl swarm_job_options {
             let (name, value) = unsafe { (text(header.name, "headers.name")?, text(header.value, "headers.value")?) };
             job = job.header(name, value);
         }
-        Ok(job.tied(self.tied).durability(match self.durability {
+        Ok(job.tied(self.tied.is_set()).durability(match self.durability {
             0 => Durability::Memory,
             1 => Durability::Fsync,
             2 => Durability::Replica,

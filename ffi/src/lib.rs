@@ -55,6 +55,7 @@ pub mod supervisor;
 mod asking;
 mod dispatch;
 mod fd;
+pub mod flag;
 mod guard;
 mod job_events;
 mod jobs;

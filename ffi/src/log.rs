@@ -1,6 +1,10 @@
 //! Log records of libswarm, for a function of the program's.
 
 use std::ffi::c_void;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::callback::{UserData, swarm_destroy_fn, swarm_log_fn};
 use crate::error::{swarm_error, text};
@@ -8,8 +12,8 @@ use crate::guard::{guard, invalid};
 use crate::status::swarm_status;
 
 /// Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
-/// 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Off by
-/// default. A slow callback loses records, never holds up the work.
+/// 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Until the
+/// first call, warnings and errors go to stderr. A slow callback loses records, never holds up the work.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_set_log_callback(
     level: i32,
@@ -22,6 +26,7 @@ pub unsafe extern "C" fn swarm_set_log_callback(
     guard(error, || {
         let level = u8::try_from(level).ok().filter(|level| *level <= 5);
         let level = level.ok_or_else(|| invalid("the log level must be 0 to 5"))?;
+        CHOSEN.store(true, Ordering::Relaxed);
         let (Some(function), 1..) = (callback, level) else {
             return libswarm::log::set_sink(0, None);
         };
@@ -32,4 +37,84 @@ pub unsafe extern "C" fn swarm_set_log_callback(
         };
         libswarm::log::set_sink(level, Some(Box::new(sink)))
     })
+}
+
+/// The program has said where records go, or the default is set.
+static CHOSEN: AtomicBool = AtomicBool::new(false);
+/// Warnings and errors: what a program that knows nothing of the log has to see.
+const DEFAULT_LEVEL: u8 = 2;
+/// How long the end of the program waits for records.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
+
+/// Writes records to stderr, unless the program has said where they go. A program in Rust with a subscriber of its own keeps that.
+pub(crate) fn set_default() {
+    if CHOSEN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let open = Open::new();
+    let sink = move |record: &libswarm::log::LogRecord| {
+        let _open = &open;
+        let level = ["ERROR", "WARN"].get(usize::from(record.level.saturating_sub(1))).unwrap_or(&"INFO");
+        // Nobody can be told that stderr is closed.
+        let _ = writeln!(std::io::stderr(), "{level} {}: {}", record.target, record.message);
+    };
+    if libswarm::log::set_sink(DEFAULT_LEVEL, Some(Box::new(sink))).is_ok() {
+        // SAFETY: the function neither unwinds nor needs anything that is gone by then.
+        unsafe { libc::atexit(at_exit) };
+    }
+}
+
+/// In a forked child the thread of the log is gone: the next object that is made sets the default again.
+pub(crate) fn forget_default() {
+    if OPEN.try_lock().is_ok_and(|open| open.count > 0) {
+        CHOSEN.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Default sinks that may still have something to write, and the process that they are in.
+static OPEN: Mutex<Count> = Mutex::new(Count { count: 0, process: 0 });
+static CLOSED: Condvar = Condvar::new();
+
+struct Count {
+    count: u32,
+    process: u32,
+}
+
+impl Count {
+    /// Those of this process.
+    fn here(&self) -> u32 {
+        if self.process == std::process::id() { self.count } else { 0 }
+    }
+}
+
+struct Open;
+
+impl Open {
+    fn new() -> Open {
+        let mut open = count();
+        *open = Count { count: open.here() + 1, process: std::process::id() };
+        Open
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = count();
+        open.count = open.count.saturating_sub(1);
+        CLOSED.notify_all();
+    }
+}
+
+fn count() -> MutexGuard<'static, Count> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A program that ends has its last records written: they may say why.
+extern "C" fn at_exit() {
+    let _ = std::panic::catch_unwind(|| {
+        // One that the program has set meanwhile stays, and a forked child has none.
+        if count().here() > 0 && libswarm::log::set_sink(0, None).is_ok() {
+            let _ = CLOSED.wait_timeout_while(count(), LAST_RECORDS, |open| open.here() > 0);
+        }
+    });
 }

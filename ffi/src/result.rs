@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libswarm::{Finish, Result};
 
-use crate::bytes::{payload, swarm_bytes, swarm_content_type};
+use crate::bytes::{answer, swarm_bytes, swarm_content_type};
 use crate::finish::job_error;
 use crate::guard::{guard_value, lossy_text};
 
@@ -20,7 +20,7 @@ pub struct swarm_result {
 pub unsafe extern "C" fn swarm_result_complete(result: swarm_bytes) -> Option<Box<swarm_result>> {
     let json = swarm_content_type::SWARM_CONTENT_JSON as i32;
     // SAFETY: the caller's bytes are readable.
-    made(|| Ok(Finish::Complete(unsafe { payload(result, json, "result") }?)))
+    made(|| Ok(Finish::Complete(unsafe { answer(result, json, "result") }?)))
 }
 
 /// As swarm_result_complete, with a result that is bytes of the caller's own meaning.
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn swarm_result_complete(result: swarm_bytes) -> Option<Bo
 pub unsafe extern "C" fn swarm_result_complete_bytes(result: swarm_bytes) -> Option<Box<swarm_result>> {
     let bytes = swarm_content_type::SWARM_CONTENT_BYTES as i32;
     // SAFETY: the caller's bytes are readable.
-    made(|| Ok(Finish::Complete(unsafe { payload(result, bytes, "result") }?)))
+    made(|| Ok(Finish::Complete(unsafe { answer(result, bytes, "result") }?)))
 }
 
 /// This attempt failed, with an error text, as by swarm_job_fail.

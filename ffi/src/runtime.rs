@@ -36,6 +36,7 @@ impl Runtime {
         if let Some(runtime) = current.upgrade() {
             return Ok(runtime);
         }
+        crate::log::set_default();
         let tokio = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("swarm-runtime")
@@ -124,6 +125,7 @@ pub(crate) fn timed_out(timeout_ms: u64, doing: &str) -> Error {
 /// Gives a forked child a fresh slot. The parent's is left as it is: another thread may have held its lock.
 pub(crate) fn forget_after_fork() {
     SLOT.store(std::ptr::null_mut(), Ordering::Release);
+    crate::log::forget_default();
 }
 
 fn slot() -> &'static Slot {

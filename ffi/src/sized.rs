@@ -12,7 +12,8 @@ const LARGEST: usize = 4096;
 /// Reads a caller's struct as far as the caller's header knew it; the fields it did not know are zero.
 ///
 /// # Safety
-/// `given` points to a struct whose first field is its size in bytes. `T` may consist of zeros.
+/// `given` points to a struct whose first field is its size in bytes. Any bits are a value of `T`: it has no `bool`, no enum and no
+/// reference.
 pub(crate) unsafe fn read<T>(given: *const T, name: &str) -> Result<T> {
     // SAFETY: passed on from the caller.
     let size = unsafe { size_of_given(given, name) }?;

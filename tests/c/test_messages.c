@@ -417,7 +417,7 @@ static void bad_messages_are_refused(void) {
   bad = good, bad.request_ms = UINT64_MAX;
   REFUSED(&bad);
   static const uint8_t zeros[64 * 1024 + 1];
-  bad = good, bad.payload = (swarm_bytes){zeros, sizeof zeros};
+  bad = good, bad.content_type = SWARM_CONTENT_BYTES, bad.payload = (swarm_bytes){zeros, sizeof zeros};
   CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_master_send(master, &bad, DEADLINE_MS, &receipt, &error));
   CHECK_OK(swarm_master_send_async(master, &bad, on_receipt, &refused, reception_destroy, &error));
   CHECK(counter_reaches(&refused.destroyed, 1) && refused.status == SWARM_ERR_TOO_LARGE);

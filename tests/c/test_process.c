@@ -152,6 +152,7 @@ static swarm_result *obey(void *user_data, const swarm_job *job) {
 
 static void check_obeyed(const char *payload, swarm_status status, const char *said) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.content_type = SWARM_CONTENT_BYTES;
   job.retries = 1;
   job.backoff_delay = 1;
   swarm_outcome *outcome = NULL;
@@ -174,7 +175,7 @@ static void what_is_returned_ends_the_job(void) {
   CHECK_OK(swarm_worker_process(worker, NULL, obey, NULL, NULL, &error));
   start_worker(worker);
   check_obeyed("b", SWARM_OK, "bytes");
-  check_obeyed("e", SWARM_OK, "");
+  check_obeyed("e", SWARM_OK, "null");
   UNTIL_STATS(master, stats.retries == 0);
   check_obeyed("f", SWARM_ERR_JOB_FAILED, "failed");
   UNTIL_STATS(master, stats.retries == 1);

@@ -84,7 +84,7 @@ static void jobs_say_what_they_are(void) {
   CHECK(swarm_job_content_type(job) == SWARM_CONTENT_JSON && swarm_job_deaths(job) == 0);
   CHECK(!swarm_job_cancelled(job) && swarm_job_user_data(job) == &holder);
   swarm_job *next = held_job(&holder, "", next_id);
-  CHECK(swarm_job_payload(next).len == 0 && swarm_job_fence(next) > swarm_job_fence(job));
+  CHECK(swarm_job_payload(next).len == 4 && swarm_job_fence(next) > swarm_job_fence(job));
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_worker_health(holder.worker, &health, &error));
   CHECK(health.held == 2 && health.healthy);

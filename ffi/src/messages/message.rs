@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use libswarm::Message;
 
-use crate::bytes::{payload, swarm_bytes, swarm_content_type};
+use crate::bytes::{answer, swarm_bytes, swarm_content_type};
 use crate::callback::{swarm_destroy_fn, swarm_message_fn};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value};
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn swarm_message_reply(
         let message = given(message, "message")?;
         message.owner.check()?;
         // SAFETY: the caller's bytes are readable.
-        message.message.reply(unsafe { payload(reply, content_type, "reply") }?)
+        message.message.reply(unsafe { answer(reply, content_type, "reply") }?)
     })
 }
 

@@ -9,6 +9,7 @@ use libswarm::{NewMessage, Result, To};
 use crate::bytes::{payload, swarm_bytes};
 use crate::callback::{UserData, swarm_destroy_fn, swarm_receipt_fn};
 use crate::error::swarm_error;
+use crate::flag::swarm_flag;
 use crate::guard::{guard, invalid, optional, optional_text, text};
 use crate::master::swarm_master;
 use crate::member::Member;
@@ -52,7 +53,7 @@ pub struct swarm_new_message {
     /// A swarm_content_type.
     pub content_type: i32,
     /// Whether the sender may be among those who hear it.
-    pub to_self: bool,
+    pub to_self: swarm_flag,
     /// Unless 0: how long to wait until each that hears it has taken it, at most a year.
     pub acknowledged_ms: u64,
     /// Unless 0: how long to wait until each that hears it has replied, at most a year; not beside `acknowledged_ms`.
@@ -182,7 +183,7 @@ unsafe fn read(given: *const swarm_new_message) -> Result<NewMessage> {
     let given = unsafe { sized::read(given, "message") }?;
     // SAFETY: promised by the caller.
     let payload = unsafe { payload(given.payload, given.content_type, "payload") }?;
-    let message = NewMessage::new(to, payload).to_self(given.to_self);
+    let message = NewMessage::new(to, payload).to_self(given.to_self.is_set());
     Ok(match (given.acknowledged_ms, given.request_ms) {
         (0, 0) => message,
         (limit, 0) => message.acknowledged(Duration::from_millis(limit)),
