@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+LIBDIR ?=
 
 BIN := $(CURDIR)/.venv/bin
 WITH_REDIS := tests/support/with_redis
@@ -99,8 +100,8 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 header: setup ## Write include/swarm.h anew from the C front
 	SWARM_WRITE_HEADER=1 cargo test --quiet --package libswarm-ffi --test header_is_current
 
-install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local); DESTDIR for packagers
-	scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
+install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
+	LIBDIR="$(LIBDIR)" scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
 
 clean: ## Remove everything that was built or installed into the checkout
 	cargo clean

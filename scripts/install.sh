@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the C library in release mode and installs it: install.sh PREFIX [DESTDIR].
+# Installs the C library: install.sh PREFIX [DESTDIR]. Builds it in release mode if that is not done.
 # PREFIX is where it will be used from, DESTDIR is put before every path that is written, for packagers.
+# LIBDIR is where the library goes, $PREFIX/lib unless set.
 set -euo pipefail
 if [ $# -lt 1 ] || [ $# -gt 2 ] || [ "${1#/}" = "$1" ]; then
   echo "usage: install.sh PREFIX [DESTDIR], PREFIX being an absolute path" >&2
@@ -11,12 +12,18 @@ destdir=${2:-}
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
-cargo build --release --package libswarm-ffi
+case $(uname -s) in Darwin) built=$target/release/libswarm.dylib ;; *) built=$target/release/libswarm.so ;; esac
+# One that is newer than all its sources needs no cargo, which root may not have.
+sources=(core/src core/Cargo.toml ffi/src ffi/Cargo.toml Cargo.toml Cargo.lock)
+if [ ! -f "$built" ] || [ ! -f "$target/release/libswarm.a" ] || [ -n "$(find "${sources[@]}" -type f -newer "$built" -print -quit)" ]; then
+  "${CARGO:-cargo}" build --release --package libswarm-ffi
+fi
 version=$(sed -n 's/^#define SWARM_VERSION "\(.*\)"$/\1/p' include/swarm.h)
 abi=${version%%.*}
 if [ "$abi" = 0 ]; then abi=${version%.*}; fi
 
-lib=$destdir$prefix/lib
+libdir=${LIBDIR:-$prefix/lib}
+lib=$destdir$libdir
 include=$destdir$prefix/include
 mkdir -p "$lib/pkgconfig" "$include"
 case $(uname -s) in
@@ -28,5 +35,8 @@ ln -sf "$full" "$lib/$major"
 ln -sf "$major" "$lib/$short"
 install -m 644 "$target/release/libswarm.a" "$lib/libswarm.a"
 install -m 644 include/swarm.h "$include/swarm.h"
-sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" -e "s|@PRIVATE@|$private|" ffi/libswarm.pc.in >"$lib/pkgconfig/libswarm.pc"
+sed -e "s|@PREFIX@|$prefix|" -e "s|@LIBDIR@|${LIBDIR:-\${exec_prefix\}/lib}|" -e "s|@VERSION@|$version|" -e "s|@PRIVATE@|$private|" ffi/libswarm.pc.in >"$lib/pkgconfig/libswarm.pc"
 echo "installed libswarm $version under $destdir$prefix"
+if [ -z "$destdir" ] && [ "$(uname -s)" = Linux ]; then
+  echo "If programs do not find libswarm.so: run ldconfig as root, with $libdir named in /etc/ld.so.conf.d, or set LD_LIBRARY_PATH=$libdir."
+fi

@@ -108,7 +108,10 @@ installed() {
   check install.soname bash -c "readelf -d '$prefix/lib/libswarm.so' | grep -q 'SONAME.*libswarm.so.$abi\]'"
   check install.header cmp include/swarm.h "$prefix/include/swarm.h"
   local staged=$out/stage
-  rm -rf "$staged"
+  rm -rf "$staged" "$staged-2" "$staged-3"
+  # What was built is installed without cargo, which a package may not have any more.
+  check install.without_cargo env CARGO=/nonexistent scripts/install.sh /opt/swarm "$staged-2"
+  check install.libdir bash -c "LIBDIR=/opt/swarm/lib64 scripts/install.sh /opt/swarm '$staged-3' && test -e '$staged-3/opt/swarm/lib64/libswarm.so' && grep -q '^libdir=/opt/swarm/lib64$' '$staged-3/opt/swarm/lib64/pkgconfig/libswarm.pc'"
   check install.destdir bash -c "scripts/install.sh /opt/swarm '$staged' && grep -q '^prefix=/opt/swarm$' '$staged/opt/swarm/lib/pkgconfig/libswarm.pc'"
   for example in examples/c/*.c; do
     name=$(basename "${example%.c}")
@@ -116,8 +119,17 @@ installed() {
     check "install.build_example_$name" cc -std=c11 -D_POSIX_C_SOURCE=200809L "${warnings[@]}" "$example" "${flags[@]}" -o "$out/examples/$name"
   done
   check install.run_examples examples/c/run.sh "$out/examples"
+  readme
   build_static
   check install.static "$out/static"
+}
+
+# The C program of README.md as it stands there, but for the address. With a sanitizer, because it shows who owns what.
+readme() {
+  awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md | sed "s|redis://localhost:6379|$SWARM_REDIS_URL|" >"$out/readme.c"
+  check install.build_readme cc -std=c11 "${warnings[@]}" -g -fsanitize=address,undefined -fno-sanitize-recover=all "$out/readme.c" "${flags[@]}" -o "$out/readme"
+  build readme-master tests/c/readme.c -O1
+  check install.run_readme env ASAN_OPTIONS=detect_leaks=1 "$out/readme-master" "$out/readme"
 }
 
 # The archive alone, with what libswarm.pc says it needs.

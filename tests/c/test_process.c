@@ -197,10 +197,11 @@ static void what_is_returned_ends_the_job(void) {
 
 static swarm_result *report(void *user_data, const swarm_job *job) {
   CHECK_OK(swarm_job_progress(job, swarm_bytes_of("{\"done\":0.5}"), &error));
-  swarm_bytes large = {calloc(4097, 1), 4097};
-  CHECK(large.data != NULL);
+  char *digits = malloc(4097);
+  CHECK(digits != NULL);
+  swarm_bytes large = {(const uint8_t *)memset(digits, '1', 4097), 4097};
   CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_job_progress(job, large, &error));
-  free((void *)large.data);
+  free(digits);
   /* Until the master has seen it. */
   swarm_text *json = NULL;
   do {
