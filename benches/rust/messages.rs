@@ -24,8 +24,9 @@ pub(crate) fn send(runtime: &Runtime, options: Options) {
         runtime.block_on(async {
             for n in 0..command.number(0) {
                 match command.name.as_str() {
-                    // Those who hear are given time once in a while: what they have not read is bounded.
-                    "flood" if n % AHEAD == AHEAD - 1 => {
+                    // Those who hear are given time once in a while: what they have not read is bounded. The last is awaited too, because
+                    // nothing is sent once this future is done.
+                    "flood" if n % AHEAD == AHEAD - 1 || n + 1 == command.number(0) => {
                         drop(master.messages().send(message(FIRST + n).acknowledged(LONG)).await)
                     }
                     "flood" => master.messages().submit(message(FIRST + n), Box::new(|_| ())),

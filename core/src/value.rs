@@ -137,10 +137,7 @@ mod tests {
     fn unknown_names_are_answered_with_the_nearest() {
         let known = ["password", "prefix", "port", "sentinel_password", "failed_ttl"];
         let text = |name| unknown("option", name, &known, "the page lists them").message().to_owned();
-        assert_eq!(
-            text("pasword"),
-            "unknown option `pasword`; did you mean `password`? The page lists them"
-        );
+        assert_eq!(text("pasword"), "unknown option `pasword`; did you mean `password`? The page lists them");
         assert_eq!(text("failedTtl"), "unknown option `failedTtl`; did you mean `failed_ttl`? The page lists them");
         assert_eq!(text("colour"), "unknown option `colour`; the page lists them");
         assert_eq!(distance("kitten", "sitting"), 3);
