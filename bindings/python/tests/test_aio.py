@@ -252,6 +252,7 @@ async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -
         worker.on("close", lambda error: heard.append(f"close {getattr(error, 'kind', None)}"))
         worker.on("ready", lambda incarnation: heard.append("ready"))
         worker.on("delete", lambda job: heard.append(f"delete {job.delete_reason}"))
+        worker.on("add", lambda job: None)
         async with worker:
             await master.add_job("held")
             await until(lambda: worker.jobs, "it is held")

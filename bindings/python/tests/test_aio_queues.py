@@ -164,6 +164,7 @@ async def test_looking(cluster: str, url: str) -> None:
         assert await master.queues() == ([(2, "t", 1), (0, "", 1)], ["t"], "")
         assert [job.id for job in (await master.jobs("waiting")).jobs] == ["b", "x"]
         async with Worker(cluster, url=url, tasks=["t", ""], name="ann") as worker:
+            worker.on("add", lambda job: None)
             await until(lambda: worker.jobs, "one is held")
             job = worker.jobs["x"]
             job.progress([1, 2])

@@ -45,6 +45,7 @@ def test_no_job_moves_while_the_event_loop_is_blocked_for_four_leases(cluster: s
         lost: list[object] = []
         async with aio.Master(cluster, url=url) as master, aio.Worker(cluster, url=url, lease=LEASE) as worker:
             worker.on("close", lost.append)
+            worker.on("add", lambda job: None)
             id = await master.add_job(result=True)
             while not worker.jobs:
                 await asyncio.sleep(0.005)

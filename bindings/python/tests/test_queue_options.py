@@ -87,6 +87,9 @@ def test_jobs_of_a_resource_run_one_at_a_time_and_similar_ones_once(master: Mast
     master.add_jobs(["a", "b"], resource="r")
     master.add_jobs(["c", "d"], similar="s")
     with Worker(cluster, url=url) as worker:
+        # Asked for, and kept for the loop.
+        worker.on("add", print)
+        worker.off("add", print)
         wait_until(lambda: len(worker.jobs) == 2, SOON, "the first of each is held")
         assert master.stats().parked == 2
         assert taken(worker, 3) == ["a", "c", "b"]
@@ -109,6 +112,7 @@ def test_tied_jobs_go_with_their_master(master: Master, cluster: str, url: str) 
 
 def test_priority_slots_are_kept_free(master: Master, cluster: str, url: str) -> None:
     with Worker(cluster, url=url, slots=4, priority_slots={1: 2, 2: 1}, sacred=True) as worker:
+        worker.on("add", lambda job: None)
         master.add_jobs(range(10))
         wait_until(lambda: len(worker.jobs) == 1, SOON, "only the rest is for priority 0")
         master.add_jobs(range(10), priority=2)
@@ -228,5 +232,6 @@ def test_moved_jobs_are_told_why(master: Master, cluster: str, url: str) -> None
         master.add_jobs(range(10))
         wait_until(lambda: len(first.jobs) == 10, SOON, "all are held")
         with Worker(cluster, url=url, rebalance=True) as second:
+            second.on_add(lambda job: None)
             wait_until(lambda: len(second.jobs) == 5, SOON, "half of them are moved")
             assert reasons == ["moved"] * 5

@@ -213,6 +213,8 @@ def test_a_handler_thread_that_cannot_be_started_costs_no_job(script: Script) ->
 def test_jobs_given_before_a_listener_are_told_to_it(master: Master, cluster: str, url: str) -> None:
     with Worker(cluster, url=url) as worker:
         worker.ready()
+        worker.on("add", print)
+        worker.off("add", print)
         ids = master.add_jobs(range(3))
         wait_until(lambda: len(worker.jobs) == 3, SOON, "all are held")
         told: list[str] = []
@@ -235,6 +237,8 @@ def test_jobs_that_nobody_takes_up_are_logged(script: Script) -> None:
 
         _worker.UNCLAIMED = 0.2
         with Worker(cluster, url=url) as worker, Master(cluster, url=url) as master:
+            worker.on("add", print)
+            worker.off("add", print)
             master.add_jobs(range(3))
             end = time.monotonic() + 10
             while len(worker.jobs) < 3 and time.monotonic() < end:

@@ -84,6 +84,7 @@ class WorkerBase(Hearing):
         """Has `listener` called at every `event`; see the decorators `on_add` and so on for its arguments."""
         listener = super().on(event, listener)
         if event == "add":
+            self._accept()
             self._claim()
         if self._native is not None:
             self._hear(self._native, event)
@@ -194,7 +195,13 @@ class WorkerBase(Hearing):
     def _all_settings(self) -> list[tuple[str, str]]:
         """What a worker that starts is told."""
         self._tasks.check()
-        return [*self._settings, *self._tasks.settings()]
+        # Given only once there is something that takes them up: until then other workers may have them.
+        return [*self._settings, *self._tasks.settings(), ("auto_accept", "false")]
+
+    def _accept(self) -> None:
+        """Asks for jobs, if there is something that takes them up."""
+        if self._native is not None and (self._consume is not None or self._listeners["add"]):
+            self._native.accept()
 
     def _dispatch(self, room: int) -> bool:
         """Takes one batch of at most `room` events and tells it; false if there was none."""

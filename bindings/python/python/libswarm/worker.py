@@ -41,7 +41,8 @@ class Worker(Messenger, WorkerBase):
       Or a handler for each task, by `task(name)`.
     * `for job in worker:`: one job after another in the caller's thread.
 
-    It connects when it is started: by `run()`, `start()`, `with` or the loop.
+    It connects when it is started: by `run()`, `start()`, `with` or the loop. It is given jobs once it has a handler, a listener or a
+    loop for them.
     """
 
     def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
@@ -125,6 +126,7 @@ class Worker(Messenger, WorkerBase):
             self._thread = thread
             if threads is not None:
                 self._threads, self._consume = threads, threads.submit
+            self._accept()
             begun.put(True)
         return self
 
@@ -195,6 +197,7 @@ class Worker(Messenger, WorkerBase):
             self._loop = queue.SimpleQueue()
             self._consume = self._loop.put
         self.start()
+        self._accept()
         self._claim()
         return self._iterate(self._loop)
 

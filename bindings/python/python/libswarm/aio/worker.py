@@ -101,6 +101,7 @@ class Worker(Messenger, WorkerBase):
             self._bridge = bridge
             if self._handler is not None:
                 self._consume = self._handle
+            self._accept()
             bridge.on_event = self._take
             self._take()
         return self
@@ -182,6 +183,7 @@ class Worker(Messenger, WorkerBase):
         if self._loop is None:
             self._loop = JobLoop(self)
             self._consume = self._loop.put
+            self._accept()
             self._claim()
         return self._loop
 
