@@ -26,6 +26,7 @@ def test_no_job_moves_while_the_gil_is_held_for_four_leases(master: Master, clus
     lost: list[object] = []
     worker.on_close(lost.append)
     with worker, Worker(cluster, url=url, lease=LEASE, name="the other") as other:
+        other.on("add", lambda job: None)
         worker.ready()
         other.ready()
         ids = master.add_jobs(range(10), result=True)

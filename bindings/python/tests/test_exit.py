@@ -53,6 +53,7 @@ master.choose(lambda job, workers: None)
     "a callback at work": """
 begun = threading.Event()
 worker = Worker(cluster, url=url).start()
+worker.on("add", lambda job: None)
 master = Master(cluster, url=url)
 master.choose(lambda job, workers: (begun.set(), time.sleep(1000)), within=3600)
 master.add_job()

@@ -118,6 +118,7 @@ def test_pages_queues_and_pauses(master: Master, cluster: str, url: str) -> None
         ids += [job.id for job in jobs]
     assert ids == ["t", "5", "6", "7", "8", "9", "0", "1", "2", "3", "4"]
     with Worker(cluster, url=url, slots=10, tasks=["", "t"], name="ann", group="g") as worker:
+        worker.on("add", lambda job: None)
         worker.ready()
         assert not worker.jobs
         master.resume()

@@ -214,7 +214,8 @@ impl Task {
         let mut flight: Option<Flight> = None;
         let mut look: Option<Look> = None;
         let mut wake = Instant::now() + next.min(self.session.renewal());
-        let mut due = false;
+        // Also if it asks for no jobs yet: `ready` does not wait for a renewal.
+        let mut due = true;
         // The first round gives the first credit: from then on it takes part.
         let mut announced = false;
         let mut early = Vec::new();

@@ -41,8 +41,8 @@ class Worker(Messenger, WorkerBase):
       Or a handler for each task, by `task(name)`.
     * `for job in worker:`: one job after another in the caller's thread.
 
-    It connects when it is started: by `run()`, `start()`, `with` or the loop. It is given jobs once it has a handler, a listener or a
-    loop for them.
+    It connects when it is started: by `run()`, `start()`, `with` or the loop. It is given jobs once it has a handler, a listener
+    or a loop for them.
     """
 
     def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
