@@ -1,5 +1,5 @@
-"""Fault 18, of live data: whatever is damaged in Redis under members of all languages, no process ends, no call hangs, and what was not
-damaged goes on. A run follows from its seed; SWARM_DAMAGE_SEED repeats one."""
+"""Fault 18, of live data: whatever is damaged in Redis under members of all languages, no process ends and no call hangs, and with
+the damage out of the way all work again. What is damaged follows from a seed; SWARM_DAMAGE_SEED names one."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from swarm_support import Answer, Driver, Language, Redis, wait_until
-from team import CLUSTER, Team
+from team import Team
 
 # Runs that found something once, and others.
 SEEDS = [int(os.environ["SWARM_DAMAGE_SEED"])] if "SWARM_DAMAGE_SEED" in os.environ else [1, 2, 3, 4]
