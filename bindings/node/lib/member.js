@@ -1,6 +1,8 @@
 "use strict";
 // What masters and workers have in common.
 
+const { inspect } = require("node:util");
+
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
 const { invalid, nameOf, shown } = require("./check.js");
@@ -16,21 +18,30 @@ class Member extends Channel {
     super();
     const options = memberOptions(clusterId, config);
     this.type = type;
-    /** As it was given. */
-    this.config = config ?? {};
-    this._config = options.config;
-    this.redisClient = this._config.client;
+    // What may hold a password, directly or in a client, is not shown where the member is logged. `config` is as it was given.
+    for (const [name, value] of Object.entries({ config: config ?? {}, _config: options.config, redisClient: options.config.client, _settings: options.settings })) {
+      Object.defineProperty(this, name, { value, writable: true, configurable: true, enumerable: false });
+    }
     this.prefix = options.prefix;
     this.db = options.db;
     this.expireDelay = options.expireDelay;
     this._cluster = options.cluster;
-    this._settings = options.settings;
     this._wantedTasks = options.tasks;
     this._closing = false;
     this._heard = new Set();
     this._exit = null;
 
     this._check([]);
+  }
+
+  /** What `console.log` shows: who it is, and never the options. */
+  [inspect.custom](_depth, options) {
+    return `${this.constructor.name} ${inspect(this.toJSON(), options)}`;
+  }
+
+  toJSON() {
+    const { type, _cluster: cluster, incarnation } = this;
+    return { type, cluster, incarnation };
   }
 
   /** Throws if the options, and these besides, are not usable. */

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, SupportsIndex, TypedDict
+from typing import Literal, NoReturn, SupportsIndex, TypedDict
 
 from .errors import SwarmInvalidArgument
 
@@ -179,9 +179,19 @@ _KINDS: dict[str, str] = {
 }
 
 
-def settings(options: Mapping[str, object]) -> list[tuple[str, str]]:
+class Settings(list[tuple[str, str]]):
+    """Options as name and text, among which may be a password: neither shown nor pickled with the member that keeps them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} options>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("the options of a member cannot be pickled: they may hold a password")
+
+
+def settings(options: Mapping[str, object]) -> Settings:
     """The options as name and text; those that are None are left at their defaults, and tasks are a worker's own matter."""
-    return texts({name: value for name, value in options.items() if name != "tasks"})
+    return Settings(texts({name: value for name, value in options.items() if name != "tasks"}))
 
 
 def texts(options: Mapping[str, object]) -> list[tuple[str, str]]:
