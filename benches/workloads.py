@@ -191,7 +191,7 @@ def _commands(redis):
     for name, value in redis.info("commandstats").items():
         fields = dict(field.split("=") for field in value.split(","))
         calls[name.removeprefix("cmdstat_")] = int(fields["calls"])
-    sent = sum(calls.get(name, 0) for name in ("eval", "evalsha", "xread", "ping", "hello"))
+    sent = sum(calls.get(name, 0) for name in ("eval", "evalsha", "xread", "zscore", "ping", "hello"))
     return sent, sum(calls.values()) - calls.get("info", 0) - sent
 
 

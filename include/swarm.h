@@ -2019,7 +2019,7 @@ swarm_status swarm_worker_drain_async(const swarm_worker *worker,
                                       swarm_error **error);
 
 /**
- * Ends the worker: a delete callback for each job it holds, up to `grace_ms` for their owners to let go of them, then all
+ * Ends the worker: a delete callback for each job it holds, up to `grace_ms` (at most a day) for their owners to let go of them, then all
  * that is left goes to other workers, then the close callback. Callbacks run meanwhile as in swarm_worker_drain; when
  * this returns, all of them have run. A second call answers SWARM_ERR_CLOSED.
  */

@@ -43,7 +43,7 @@ impl Backoff {
         };
         let full = (self.delay.min(YEAR).as_secs_f64() * factor).min(self.max.min(YEAR).as_secs_f64());
         // Whatever its fields are: they may come from a record that was altered. `max` is 0 for what is no number.
-        let jitter = self.jitter.max(0.0).min(1.0);
+        let jitter = if self.jitter > 0.0 { self.jitter.min(1.0) } else { 0.0 };
         Duration::try_from_secs_f64(full * (1.0 - jitter * rand::random::<f64>())).unwrap_or(self.max.min(YEAR))
     }
 

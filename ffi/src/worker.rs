@@ -290,7 +290,7 @@ pub unsafe extern "C" fn swarm_worker_drain_async(
     guard(error, || swarm_worker::member(worker)?.ask_async(done, user_data, |core| async move { core.drain().await }))
 }
 
-/// Ends the worker: a delete callback for each job it holds, up to `grace_ms` for their owners to let go of them, then all
+/// Ends the worker: a delete callback for each job it holds, up to `grace_ms` (at most a day) for their owners to let go of them, then all
 /// that is left goes to other workers, then the close callback. Callbacks run meanwhile as in swarm_worker_drain; when
 /// this returns, all of them have run. A second call answers SWARM_ERR_CLOSED.
 #[unsafe(no_mangle)]

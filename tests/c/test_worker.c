@@ -282,6 +282,8 @@ static void terminating_moves_the_jobs(void) {
   for (int i = 0; i < 8; i++) held_job(&holder, "1", ids[i]);
   holder_start(&other, "terminate");
   holder.stop = true;
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_terminate(holder.worker, UINT64_MAX, &error));
+  CHECK(counter_get(&holder.deleted) == 0);
   CHECK_OK(swarm_worker_terminate(holder.worker, DEADLINE_MS, &error));
   /* When it returns, all its callbacks have run. */
   CHECK(counter_get(&holder.deleted) == 8 && holder.reason == SWARM_DELETE_TERMINATED);

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
+import threading
 
 import pytest
 from swarm_support import wait_until
@@ -122,6 +124,33 @@ def test_what_was_added_is_sent_when_the_master_is_dropped(cluster: str, url: st
     dropped._native.add("left behind", {})
     del dropped
     wait_until(lambda: master.stats().added == 1, SOON, "the job is added")
+
+
+def test_jobs_are_added_after_the_cluster_was_removed(cluster: str, url: str) -> None:
+    with Master(cluster, url=url, lease=3600) as master:
+        for n in range(3):
+            master.add_job(n)
+            master.obliterate()
+            added = threading.Thread(target=master.add_job, args=("after",), daemon=True)
+            added.start()
+            added.join(SOON)
+            assert not added.is_alive(), "the add after the removal is stuck"
+            assert master.stats().waiting == 1
+            master.obliterate()
+
+
+@pytest.mark.parametrize("grace", [math.inf, math.nan, -1.0, 1e19, 86_401.0])
+def test_a_grace_that_cannot_be_counted_is_refused(cluster: str, url: str, grace: float) -> None:
+    worker = Worker(cluster, url=url)
+    worker.on("add", lambda job: None)
+    worker.start()
+    try:
+        worker.ready()
+        with pytest.raises(libswarm.SwarmInvalidArgument):
+            worker.terminate(grace=grace)
+        assert worker.health().error == ""
+    finally:
+        worker.terminate(grace=0)
 
 
 def test_obliterate_leaves_nothing(master: Master) -> None:

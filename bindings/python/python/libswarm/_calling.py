@@ -84,14 +84,19 @@ def check_job_listener(function: object, in_loop: bool) -> None:
     check_listener(function, coroutines=in_loop)
 
 
-def check_seconds(name: str, value: object) -> float:
-    """Refuses what is no duration."""
+#: The longest grace of a worker, as the core has it.
+DAY = 86_400.0
+
+
+def check_seconds(name: str, value: object, most: float = 1e12) -> float:
+    """Refuses what is no duration, or longer than `most`."""
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= float(value) <= 1e12:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= float(value) <= most:
             raise OverflowError
     except OverflowError:
         shown = text_of(value)[:40] if isinstance(value, int | float) else f"of type {class_name(value)}"
-        raise SwarmInvalidArgument(f"{name} is {shown}, it must be a number of seconds, from 0 on") from None
+        bounds = "from 0 on" if most > DAY else f"from 0 to {most:.0f}"
+        raise SwarmInvalidArgument(f"{name} is {shown}, it must be a number of seconds, {bounds}") from None
     return float(value)
 
 

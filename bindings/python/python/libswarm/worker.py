@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import _lifecycle, _native, logs
-from ._calling import check_seconds, log_raised, message_of, refuse_coroutine, start_thread
+from ._calling import DAY, check_seconds, log_raised, message_of, refuse_coroutine, start_thread
 from ._messages import Messenger
 from ._native import Job
 from ._options import WorkerOptions
@@ -137,7 +137,7 @@ class Worker(Messenger, WorkerBase):
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
         closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
-        grace = check_seconds("grace", grace)
+        grace = check_seconds("grace", grace, DAY)
         self._check_work()
         # The signals first: once it has started, a job may be given, and whoever sees that may send one.
         with self._signals():
@@ -170,7 +170,7 @@ class Worker(Messenger, WorkerBase):
     def terminate(self, *, grace: float = 5.0) -> None:
         """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
         self._not_in_listener("terminate")
-        call = self._leave(check_seconds("grace", grace))
+        call = self._leave(check_seconds("grace", grace, DAY))
         if call is not None:
             try:
                 call.wait()

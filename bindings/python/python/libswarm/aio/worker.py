@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from .. import _lifecycle, _native, logs
-from .._calling import check_seconds, log_info
+from .._calling import DAY, check_seconds, log_info
 from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
@@ -113,7 +113,7 @@ class Worker(Messenger, WorkerBase):
         second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
         closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
-        grace = check_seconds("grace", grace)
+        grace = check_seconds("grace", grace, DAY)
         self._check_work()
         await self.start()
         with self._signals():
@@ -146,7 +146,7 @@ class Worker(Messenger, WorkerBase):
 
         Handlers go on meanwhile, and what they return counts; they are cancelled a second, or half of the grace, before its end.
         """
-        grace = check_seconds("grace", grace)
+        grace = check_seconds("grace", grace, DAY)
         await self._terminate(grace, max(grace - _LAST_GRACE, grace / 2))
 
     async def _terminate(self, grace: float, patience: float) -> None:
