@@ -1,5 +1,5 @@
-"""Fault 18, of live data: whatever is damaged in Redis under members of all languages, no process ends and no call hangs, and with
-the damage out of the way all work again. What is damaged follows from a seed; SWARM_DAMAGE_SEED names one."""
+"""Fault 18, of live data: whatever is damaged in Redis under members of all languages, no process ends and no call hangs, and
+with the damage out of the way all work again. What is damaged follows from a seed; SWARM_DAMAGE_SEED names one."""
 
 import contextlib
 import os
