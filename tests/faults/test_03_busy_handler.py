@@ -43,9 +43,10 @@ def scenarios(lease: float | None) -> dict[str, Scenario]:
     return {language: partial(play, language=language, lease=lease) for language in Language}
 
 
-LANES = [Lane(4, scenarios(LEASE))]
+DEFAULT = {f"default-{name}": scenario for name, scenario in scenarios(None).items()}
+LANES = [Lane(4, scenarios(LEASE)), Lane(4, DEFAULT)]
 
 
-@pytest.mark.parametrize("name", LANES[0].scenarios)
+@pytest.mark.parametrize("name", [*LANES[0].scenarios, *(pytest.param(name, marks=pytest.mark.long) for name in DEFAULT)])
 def test_a_busy_handler_keeps_its_job(name: str, played: Played, evidence: Evidence) -> None:
     played.outcome(name, evidence)

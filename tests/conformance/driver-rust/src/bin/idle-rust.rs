@@ -13,7 +13,9 @@ fn main() -> Result<()> {
         let mut workers = Vec::new();
         for number in 0..count.parse().expect("COUNT is a number") {
             let cluster = Cluster::builder(format!("{prefix}-{number}")).url(url).build()?;
-            workers.push(cluster.worker().start().await?);
+            let worker = cluster.worker().start().await?;
+            worker.accept(None);
+            workers.push(worker);
         }
         for worker in &workers {
             worker.ready().await?;
