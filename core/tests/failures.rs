@@ -15,18 +15,22 @@ fn started(redis: &Redis) -> (Master, Worker) {
     (Master::start(redis.options(), &Handle::current()).unwrap(), Worker::start(redis.options(), &Handle::current()).unwrap())
 }
 
-/// What is logged of the job with this id, once it is.
+/// What is logged of the job with this id at a level that shows by default, once it is.
 async fn logged(id: &str) -> LogRecord {
+    record(&format!("job `{id}`"), |record| record.level <= 2).await
+}
+
+/// The first record with this text, once there is one.
+async fn record(text: &str, wanted: fn(&LogRecord) -> bool) -> LogRecord {
     static RECORDS: OnceLock<&'static Mutex<Vec<LogRecord>>> = OnceLock::new();
     let records = *RECORDS.get_or_init(|| {
         let records: &'static Mutex<Vec<LogRecord>> = Box::leak(Box::default());
-        set_sink(2, Some(Box::new(|record: &LogRecord| records.lock().unwrap().push(record.clone())))).unwrap();
+        set_sink(4, Some(Box::new(|record: &LogRecord| records.lock().unwrap().push(record.clone())))).unwrap();
         records
     });
-    let name = format!("job `{id}`");
     soon("a record", async {
         loop {
-            if let Some(record) = records.lock().unwrap().iter().find(|record| record.message.contains(&name)) {
+            if let Some(record) = records.lock().unwrap().iter().find(|record| record.message.contains(text) && wanted(record)) {
                 return record.clone();
             }
             tokio::task::yield_now().await;
@@ -156,4 +160,34 @@ async fn a_wait_for_a_job_that_nobody_takes_is_explained_in_the_log() {
     worker.set_tasks(vec!["mail".into()]).unwrap();
     next_job(&worker).await.complete(Payload::default()).await.unwrap();
     soon("run", alone).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_healthy_life_is_told_at_level_debug() {
+    let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
+    let redis = Redis::start();
+    let (master, worker) = started(&redis);
+    soon("ready", worker.ready()).await.unwrap();
+    let incarnation = worker.incarnation();
+    // The numbers are of this test alone.
+    master.add_many((0..17).map(|n| NewJob::json(&n).unwrap().retries(1)).collect()).await.unwrap();
+    let mut jobs = Vec::new();
+    for _ in 0..17 {
+        jobs.push(next_job(&worker).await);
+    }
+    let finish = |(n, job): (usize, Job)| {
+        let finish =
+            if n < 13 { Finish::Complete(Payload::default()) } else { Finish::Retry("later".into(), Duration::from_secs(60)) };
+        (job.fence, finish, None)
+    };
+    worker.finish_many(jobs.into_iter().enumerate().map(finish).collect());
+    for text in ["added 17 jobs, 0 existed", "finished: 13 completed, 4 retried; 0 refused as no longer held"] {
+        let record = record(text, |_| true).await;
+        assert_eq!((record.level, &*record.target), (4, "libswarm::jobs"), "{text}");
+    }
+    let registered = format!("registered as worker {incarnation}");
+    assert_eq!(record(&registered, |_| true).await.level, 4);
+    soon("terminate", worker.terminate(Duration::ZERO)).await.unwrap();
+    assert_eq!(record(&format!("{incarnation} has left"), |_| true).await.level, 4);
+    assert!(record("assigned ", |_| true).await.level == 4);
 }

@@ -329,6 +329,7 @@ impl Session {
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
+                    tracing::debug!("registered as {role} {}", self.incarnation);
                     self.introduce(&introduction).await;
                     return next;
                 }
@@ -413,7 +414,10 @@ impl Session {
         let mut answered = begun;
         loop {
             match self.shared.store.leave(&self.incarnation).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => {
+                    tracing::debug!("{} has left", self.incarnation);
+                    return Ok(());
+                }
                 Ok(false) if begun.elapsed() < LONGEST_LEAVE => answered = Instant::now(),
                 Ok(false) => return Err(Error::new(ErrorKind::Timeout, "there was too much to give back")),
                 Err(failed) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Done;
-use super::outcome::{log_failure, reporting};
+use super::outcome::{TARGET, log_failure, reporting};
 use crate::error::{Error, ErrorKind};
 use crate::event::Reported;
 use crate::job::{Finish, JobData, JobError, MAX_RESULT};
@@ -184,6 +184,39 @@ impl Batch {
         if let Some(done) = done {
             dones.push((position, done));
         }
+    }
+
+    /// What it ends, for the log; empty if nothing, or if nobody reads it. At the finest level each job has a record.
+    pub(crate) fn summary(&self) -> String {
+        if self.is_empty() || !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+            return String::new();
+        }
+        let mut counts = [
+            ("completed", self.plain.len() + self.freeing.len()),
+            ("failed", 0),
+            ("retried", 0),
+            ("released", 0),
+            ("stopped", 0),
+        ];
+        for (_, _, end) in &self.detailed {
+            let kind = match end {
+                End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => 0,
+                End::Fail { .. } => 1,
+                End::Retry { .. } => 2,
+                End::Release { .. } => 3,
+                End::Stopped => 4,
+            };
+            counts[kind].1 += 1;
+        }
+        if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
+            let plain = self.plain.iter().map(|(id, fence)| (id.as_bytes(), fence));
+            let freeing = self.freeing.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
+            for (id, fence) in plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence))) {
+                tracing::trace!(target: TARGET, "job `{}` ends under fence {fence}", String::from_utf8_lossy(id));
+            }
+        }
+        let counts = counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
+        counts.collect::<Vec<_>>().join(", ")
     }
 
     /// The packed batch, plain jobs first and those with details last, and the callbacks by position.

@@ -7,6 +7,7 @@ use super::Done;
 use crate::event::{Reported, Told};
 use crate::job::{JobData, JobError};
 use crate::member::Shared;
+use crate::store::Given;
 
 /// The target of records about jobs, the same for every language.
 pub(super) const TARGET: &str = "libswarm::jobs";
@@ -15,6 +16,16 @@ pub(super) const TARGET: &str = "libswarm::jobs";
 pub(super) fn named(job: &JobData) -> String {
     let task = if job.task().is_empty() { String::new() } else { format!(" of task `{}`", job.task()) };
     format!("job `{}`{task}", job.id)
+}
+
+/// Logs that jobs were assigned: how many, and, at the finest level, which.
+pub(super) fn log_assigned(jobs: &[Given]) {
+    tracing::debug!(target: TARGET, "assigned {} jobs", jobs.len());
+    if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
+        for job in jobs.iter().flatten() {
+            tracing::trace!(target: TARGET, "{} is assigned for attempt {} under fence {}", named(job), job.attempt(), job.fence);
+        }
+    }
 }
 
 /// Logs that an execution failed. `retry`: the pause before the next one, or `None` if none follows.

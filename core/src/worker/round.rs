@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::batch::{Dones, MOST};
+use super::outcome::{TARGET, log_assigned};
 use super::stale;
 use super::task::{Held, Task};
 use crate::clock::boottime;
@@ -28,6 +29,8 @@ pub(super) struct Flight {
     maybe_executed: bool,
     dones: Dones,
     ended: usize,
+    /// What it ends, for the log.
+    summary: String,
     /// Connections lost before it was sent last.
     pub(super) losses: u64,
     pub(super) future: Flying,
@@ -148,6 +151,7 @@ impl Task {
         let progress = self.progress();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
+        let summary = batch.summary();
         let (packed, dones) = batch.pack(&self.session.incarnation);
         let (mut number, answered) = (0, self.number);
         if !packed.is_empty() || !credit.is_empty() || rooms.len() > 1 {
@@ -159,7 +163,7 @@ impl Task {
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
         let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks, answered });
         let losses = self.shared.store.losses();
-        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, losses }
+        Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }
 
     /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
@@ -211,9 +215,14 @@ impl Task {
     }
 
     pub(super) fn landed(&mut self, mut flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
-        tracing::trace!(ended = flight.ended, given = jobs.len(), "round");
+        if !jobs.is_empty() {
+            log_assigned(&jobs);
+        }
         self.shared.pending.store(0, Ordering::Relaxed);
         let refused = stale_at.len() + deleted_at.len();
+        if !flight.summary.is_empty() {
+            tracing::debug!(target: TARGET, "finished: {}; {refused} refused as no longer held", flight.summary);
+        }
         self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, Ordering::Relaxed);
         for (position, done) in std::mem::take(&mut flight.dones) {
             done(if stale_at.contains(&position) {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
 use super::batch::Batch;
+use super::outcome::log_assigned;
 use super::rooms::Rooms;
 use super::round::{Flight, abandon};
 use super::stuck::{Stopping, Stuck};
@@ -288,6 +289,7 @@ impl Task {
                         match entry {
                             Entry::Jobs(jobs) => {
                                 self.rooms.arrived(&jobs);
+                                log_assigned(&jobs);
                                 let jobs = self.arrivals.by_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
                                 self.receive(jobs);
                             }
