@@ -66,6 +66,9 @@ def test_idle_workers_use_next_to_nothing(server: Redis, idle: dict[Language, su
         share = (cpu(process) - used[language]) / (time.monotonic() - began)
         evidence.measured(f"CPU of {CLUSTERS} workers in one process", 100 * share, "%", at_most=0.5, detail=language)
     after = commands(server)
-    sent = sum(after.get(f"cmdstat_{name}", 0) - calls.get(f"cmdstat_{name}", 0) for name in ("evalsha", "eval", "xread", "zscore", "ping"))
+    sent = sum(
+        after.get(f"cmdstat_{name}", 0) - calls.get(f"cmdstat_{name}", 0)
+        for name in ("evalsha", "eval", "xread", "zscore", "ping")
+    )
     rate = sent / (time.monotonic() - began) / registered
     evidence.measured("commands of a worker", rate, "per s", at_most=1)
