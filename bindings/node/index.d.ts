@@ -60,8 +60,15 @@ interface MemberEvents {
 }
 
 interface WorkerEvents<P, R> extends MemberEvents {
+  /** Jobs are taken once there is a listener, or a handler; one that comes late is told of those that came when there was none. */
   add: [job: Job<P, R>];
   delete: [jobId: string];
+  /** Redis has accepted the job's result. */
+  completed: [job: Job<P, R>, result: R];
+  /** Redis has accepted that the job failed, and no retry is left. What was thrown, or a JobFailedError with its text if it was no error. */
+  failed: [job: Job<P, R>, error: Error];
+  /** Redis has accepted that this attempt failed; the next one begins `delay` milliseconds later. */
+  retrying: [job: Job<P, R>, error: Error, delay: number];
 }
 
 interface JobEvents {
@@ -132,6 +139,8 @@ declare class Member<Events> extends Emitter<Events> {
   confirmations(count: number, name: string, callback: Callback<MemberRef[]>): void;
   /** What this member says of itself to all that ask who is there (`data` of `members`): JSON of at most 4 KiB. */
   setData(value: unknown): Promise<void>;
+  /** `{ type, cluster, incarnation }`: nothing of the options, which may have passwords. */
+  toJSON(): object;
   setData(value: unknown, callback: Callback): void;
 }
 
@@ -191,8 +200,8 @@ export class Master extends Member<MemberEvents> {
 
   /** Adds a job and awaits its result. */
   run<R = unknown>(payload?: unknown, options?: RunOptions): Promise<R>;
-  run<R = unknown>(payload: unknown, callback: Callback<R>): void;
-  run<R = unknown>(payload: unknown, options: RunOptions | undefined, callback: Callback<R>): void;
+  run<R = unknown>(payload: unknown, callback: Callback<R, [existed: boolean]>): void;
+  run<R = unknown>(payload: unknown, options: RunOptions | undefined, callback: Callback<R, [existed: boolean]>): void;
 
   /**
    * Adds jobs, each a payload or a `NewJob`, and awaits how they end, in the order of the jobs. They are given up when this
@@ -284,7 +293,8 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   /**
    * Runs the handler for each job: what it returns completes the job, what it throws fails this attempt (`PermanentFailure`:
    * the job; `RetryAfter`: the next attempt begins so much later). An object has a handler for each task (`""`: for jobs
-   * without one): the worker then takes only these, and what a plain handler is for. May be called more than once.
+   * without one): the worker then takes only these, and what a plain handler is for. May be called more than once. Unless `slots` is
+   * given here or as an option, the worker holds 10 jobs at once; `Infinity` is for no limit.
    */
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
 
@@ -361,6 +371,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   /** Says that the work has stopped. Only for a handler that is told to stop and ends later than its listeners. */
   stopped(): Promise<void>;
   stopped(callback: Callback): void;
+  /** What there is to see of it: its properties without the worker. Also what a console shows. */
+  toJSON(): object;
   /** Queues the job for deletion; its `delete` event follows. Gives whether the job existed. */
   deleteJob(): Promise<boolean>;
   deleteJob(callback: Callback<boolean>): void;
@@ -459,7 +471,10 @@ export interface LogRecord {
   target: string;
   message: string;
 }
-/** Has the core's log records up to `level` ("info" unless set) given to `logger`; `null` turns logging off again. */
+/**
+ * Has log records up to `level` ("info" unless set) given to `logger`, or to nobody if it is `null`. Unless this is called, warnings and errors,
+ * such as failures of jobs, are written to stderr.
+ */
 export function setLogger(logger: ((record: LogRecord) => void) | null, options?: { level?: LogLevel }): void;
 
 /** The version of libswarm. */

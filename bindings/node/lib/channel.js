@@ -5,6 +5,7 @@
 const { rethrow, settled } = require("./callbacks.js");
 const Emitter = require("./emitter.js");
 const { classes, errorOf } = require("./errors.js");
+const { logByDefault } = require("./log.js");
 const { readReceipt } = require("./messages.js");
 const { Code, COLUMNS, Incoming, parsed } = require("./wire.js");
 
@@ -20,10 +21,12 @@ class Channel extends Emitter {
     this._native = null;
     this._calls = new Map();
     this._lastToken = 0;
+    this._kept = false;
   }
 
   /** Opens the native half by `openNative(wake)`. */
   _open(openNative) {
+    logByDefault();
     // The native half knows it weakly: it ends when nobody has this one any more.
     const self = new WeakRef(this);
     const opened = openNative(() => self.deref()?._take());
@@ -34,6 +37,8 @@ class Channel extends Emitter {
 
   /** Whether it is kept from being collected. */
   _keep(keep) {
+    if (keep === this._kept) return;
+    this._kept = keep;
     if (keep) kept.add(this);
     else kept.delete(this);
   }
@@ -123,6 +128,8 @@ class Channel extends Emitter {
   /** What is not about a job. */
   _told(code, key, a, b, incoming) {
     const settle = this._calls.get(key);
+    // Its answer is still to come.
+    if (code === Code.EXISTED) return settle?.existed?.();
     this._calls.delete(key);
     answer(settle ?? ignore, code, a, b, incoming);
   }

@@ -41,7 +41,11 @@ class Group extends Wait {
   giveUp() {
     const { master, tokens } = this;
     for (const token of tokens) master._calls.delete(token);
-    if (this.left > 0) master._native?.cancel(tokens[0]);
+    if (this.left > 0) {
+      // Jobs that go on, and are tied to it.
+      master._lasts = true;
+      master._native?.cancel(tokens[0]);
+    }
     master._keepAlive();
   }
 }

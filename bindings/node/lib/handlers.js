@@ -93,12 +93,12 @@ class Handlers {
     }
     const kind = content === undefined ? Finish.COMPLETE : typeof content === "string" ? Finish.COMPLETE_JSON : Finish.COMPLETE_BYTES;
     if (content === undefined || content.length <= SURELY_ACCEPTED) {
-      this.worker._end(job, kind, content);
+      this.worker._end(job, kind, content, undefined, result);
       return;
     }
     this.worker._end(job, kind, content, (error) => {
       if (error instanceof classes.TooLargeError || error?.refused) this.fail(job, error);
-    });
+    }, result);
   }
 
   failed(job, error) {
@@ -107,7 +107,7 @@ class Handlers {
 
   fail(job, error) {
     const { kind, content } = failureOf(error);
-    this.worker._end(job, kind, content);
+    this.worker._end(job, kind, content, undefined, error);
   }
 
   /** Whether the job is still to be finished with its outcome: the handler may have done so, or was told to stop. */

@@ -1,6 +1,7 @@
 "use strict";
 // A job in the hands of its worker.
 
+const { inspect } = require("node:util");
 const { emit } = require("./callbacks.js");
 const Emitter = require("./emitter.js");
 const { classes } = require("./errors.js");
@@ -90,18 +91,18 @@ class Job {
   /** This attempt failed, with an error or its text: as if a handler had thrown it. */
   fail(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, () => failureOf(given(error)), callback);
+    return this.worker._finish(this, () => failureOf(given(error)), callback, error);
   }
 
   /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
   retry(error, after, callback) {
-    return this.worker._finish(this, () => retryOf(given(error), after), callback);
+    return this.worker._finish(this, () => retryOf(given(error), after), callback, error);
   }
 
   /** The job failed, whatever its retries. */
   failForGood(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
-    return this.worker._finish(this, () => permanentOf(given(error)), callback);
+    return this.worker._finish(this, () => permanentOf(given(error)), callback, error);
   }
 
   /** Gives the job back to the cluster. */
@@ -112,6 +113,16 @@ class Job {
   /** Says that the work has stopped, for a job that was deleted while its handler runs. */
   stopped(callback) {
     return this.worker._finish(this, () => ({ kind: Finish.STOPPED }), callback);
+  }
+
+  /** What there is to see of it, as JSON and on a console. */
+  toJSON() {
+    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, deaths, fence, cancelled, deleteReason } = this;
+    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, deaths, fence, cancelled, deleteReason };
+  }
+
+  [inspect.custom](depth, options, show) {
+    return depth < 0 ? `Job ${this.id}` : `Job ${show(this.toJSON(), options)}`;
   }
 
   /** Queues the job for deletion; its `delete` event follows. */

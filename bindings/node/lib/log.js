@@ -1,5 +1,5 @@
 "use strict";
-// Log records of the core. Off unless a logger is set; one per process.
+// Log records of the core, and of this package. One logger per process; unless it is set, warnings and errors go to stderr.
 
 const { rethrow } = require("./callbacks.js");
 const { functionOf, invalid, optionsOf, shown } = require("./check.js");
@@ -9,25 +9,49 @@ const bound = require("./scope.js");
 
 const levels = ["error", "warn", "info", "debug", "trace"];
 
+/** What is written to stderr while no logger is set. */
+const DEFAULT_LEVEL = levels.indexOf("warn") + 1;
+
+/** Where records of this thread go; undefined until a logger is set here. */
+let current;
+
 /** Calls `logger({ level, target, message })` for records up to `level`, or nobody if `logger` is null. */
 function setLogger(logger, options) {
   const { level = "info" } = optionsOf(options, ["level"], "setLogger");
   const number = levels.indexOf(level) + 1;
   if (number === 0) throw invalid(`level is ${shown(level)}, it must be one of ${levels.join(", ")}`);
-  const sink = logger === null || logger === undefined ? null : sinkOf(functionOf(logger, "the logger"));
+  install(logger === null || logger === undefined ? null : bound(functionOf(logger, "the logger"), "logger"), number);
+}
+
+function install(logger, number) {
+  const sink = logger && ((level, target, message) => give(logger, level, target, message));
   const failure = native.setLogger(sink ? number : 0, sink);
   if (failure) throw errorOf(failure.number, failure.message);
+  current = { logger, number };
 }
 
-function sinkOf(logger) {
-  const scoped = bound(logger, "logger");
-  return (level, target, message) => {
-    try {
-      scoped({ level: levels[level - 1], target, message });
-    } catch (error) {
-      rethrow(error);
-    }
-  };
+/** Warnings are seen, also by programs that have not asked for them: called when the core begins to work. */
+function logByDefault() {
+  if (current === undefined && !native.hasLogger()) install(toStderr, DEFAULT_LEVEL);
 }
 
-module.exports = { setLogger };
+function toStderr({ level, target, message }) {
+  console.error(`assemblage: ${level}: ${target}: ${message}`);
+}
+
+function give(logger, level, target, message) {
+  try {
+    logger({ level: levels[level - 1], target, message });
+  } catch (error) {
+    rethrow(error);
+  }
+}
+
+/** A record of this package. */
+function record(level, message) {
+  const { logger, number } = current ?? { logger: toStderr, number: DEFAULT_LEVEL };
+  const at = levels.indexOf(level) + 1;
+  if (logger && at <= number) give(logger, at, "assemblage", message);
+}
+
+module.exports = { logByDefault, record, setLogger };

@@ -1,7 +1,7 @@
 "use strict";
 // Masters: add and delete jobs, await results.
 
-const { emit, settled } = require("./callbacks.js");
+const { call, emit, settled } = require("./callbacks.js");
 const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf } = require("./check.js");
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
@@ -28,7 +28,10 @@ class Master extends Member {
   constructor(clusterId, config) {
     super("master", clusterId, config);
     this.id = this._cluster;
+    /** Whether the cluster would lose something with it: jobs that are tied to it, or what it says of itself. */
+    this._lasts = false;
     const add = (jobs, settle) => {
+      this._lasts ||= jobs.some((job) => job.options?.includes('"tied","true"'));
       const { lines, bytes } = batchOf(jobs);
       this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
     };
@@ -43,6 +46,18 @@ class Master extends Member {
     // A master that waits for nothing does not keep the process alive.
     this._native.keepAlive(false);
     this._keptAlive = false;
+    this._keepAlive();
+  }
+
+  _hear(event) {
+    super._hear(event);
+    if (this._keptAlive !== undefined) this._keepAlive();
+    return this;
+  }
+
+  setData(value, callback) {
+    this._lasts = true;
+    return super.setData(value, callback);
   }
 
   _expect(settle) {
@@ -66,6 +81,8 @@ class Master extends Member {
   }
 
   _keepAlive() {
+    // Dropped by the program, it leaves, unless something is still to come of it.
+    this._keep(this._native !== null && (this._calls.size > 0 || this._lasts || this._heard.size > 0));
     const alive = this._calls.size > (this._chooser.waits ? 1 : 0);
     if (alive === this._keptAlive || this._native === null) return;
     this._keptAlive = alive;
@@ -187,16 +204,24 @@ class Master extends Member {
   }
 
   /**
-   * Adds a job and awaits its result. `options` are those of `add`, and `signal` and `timeout` (milliseconds), which
-   * end the wait; the job goes on.
+   * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout`
+   * (milliseconds), which end the wait; the job goes on. `onExisted()` is called if a job of this `id` was there: the result is that one's.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      const { signal, timeout, ...rest } = jobOptionsOf(options);
+      const { signal, timeout, onExisted, ...rest } = jobOptionsOf(options);
+      const tell = onExisted === undefined || onExisted === null ? undefined : bound(functionOf(onExisted, "onExisted"), "onExisted");
       const job = packed(payload, rest);
       const runs = this._before(this._runs);
-      const wait = new Wait(this, settle, signal, timeout, "the result");
+      let existed = false;
+      const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
+      if (rest.id !== undefined) {
+        wait.existed = () => {
+          existed = true;
+          if (tell !== undefined) call(tell);
+        };
+      }
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }

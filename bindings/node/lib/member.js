@@ -106,7 +106,7 @@ class Member extends Channel {
     const first = this._exit === null;
     this._exit = new Exit(options);
     this._native?.exitOnKill(this._exit.grace);
-    return first ? this.on("kill", (code, from) => this._exit.end(code, from, () => this._leave())) : this;
+    return first ? this.on("kill", (code, from) => this._exit.end(code, from, () => this._leave({ grace: 0 }))) : this;
   }
 
   /** Says under a name that this member is so far, to all that wait for it. */

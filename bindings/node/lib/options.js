@@ -14,7 +14,7 @@ const passed = [
 ];
 
 /** Options that are read here. */
-const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots"]);
+const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals"]);
 
 /** Options that may be arrays. */
 const lists = new Set(["sentinels", "nodes", "cpus"]);
@@ -62,6 +62,10 @@ function append(settings, object, names) {
 /** What `createMaster(clusterId, config)` and `createWorker(clusterId, config)` mean. */
 function memberOptions(clusterId, given) {
   const config = configOf(given);
+  const { handleSignals } = config;
+  if (handleSignals !== undefined && handleSignals !== null && typeof handleSignals !== "boolean") {
+    throw invalid(`handleSignals is ${shown(handleSignals)}, it must be true or false`);
+  }
   const cluster = nameOf(clusterId || "", "id of the cluster").trim();
   const prefix = nameOf(config.prefix || cluster, "option prefix").trim();
   const expireDelay = Number(config.expireDelay) || DEFAULT_EXPIRE_DELAY;

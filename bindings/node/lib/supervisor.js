@@ -4,7 +4,7 @@
 const os = require("node:os");
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
-const { invalid, nameOf, optionsOf, shown, wholeOf } = require("./check.js");
+const { invalid, nameOf, optionsOf, shown } = require("./check.js");
 const { errorOf } = require("./errors.js");
 const native = require("./native.js");
 const { append } = require("./options.js");
@@ -56,7 +56,11 @@ class Supervisor extends Channel {
 
   /** Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. */
   kill(id, callback) {
-    return settled(callback, (settle) => this._native_("kill", settle, wholeOf(id, "the id of a process", 0, MAX_ID)));
+    return settled(callback, (settle) => {
+      if (typeof id !== "number") throw invalid(`the id of a process is ${shown(id)}, it must be a number`);
+      // No process has the id 0.
+      this._native_("kill", settle, Number.isInteger(id) && id > 0 && id <= MAX_ID ? id : 0);
+    });
   }
 
   /** Replaces all processes, one after another, each once the new one is ready. Ends at the first that fails. */

@@ -63,4 +63,4 @@ function attempt(read) {
   }
 }
 
-module.exports = { attempt, textOf, tracebackOf };
+module.exports = { attempt, isError, textOf, tracebackOf };

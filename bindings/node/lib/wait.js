@@ -27,6 +27,8 @@ class Wait {
     this.what = what;
     this.over = false;
     this.token = 0;
+    /** Called if the job was there already. */
+    this.existed = undefined;
     if (signal?.aborted) throw this.cancelled();
     if (signal !== undefined) listen(signal, this);
     const late = () => this.end(new classes.TimeoutError(`waited ${limit} ms for ${what}; the job goes on`));
@@ -45,7 +47,9 @@ class Wait {
 
   /** The token by which the native side answers. */
   expect() {
-    this.token = this.master._expect((error, value) => this.end(error, value));
+    const settle = (error, value) => this.end(error, value);
+    settle.existed = this.existed;
+    this.token = this.master._expect(settle);
     return this.token;
   }
 

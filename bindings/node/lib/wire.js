@@ -30,6 +30,7 @@ const Code = Object.freeze({
   KILL: 20,
   COMPLETED: 21,
   ATTEMPT_FAILED: 22,
+  EXISTED: 23,
   PROCESS: 30,
   PROCESS_LINE: 31,
 });

@@ -9,11 +9,22 @@ const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
 const Handlers = require("./handlers.js");
 const { Job, TERMINATED } = require("./job.js");
+const leaving = require("./leaving.js");
+const { record } = require("./log.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { tasksOf } = require("./options.js");
-const { textOf } = require("./text.js");
+const { attempt, isError, textOf } = require("./text.js");
 const { Code, Finish, contentOf } = require("./wire.js");
+
+/** Jobs that a worker with handlers holds at once unless it is told otherwise, as the core has it for every language. */
+const CONCURRENCY = 10;
+
+/** How long a worker may be registered without anybody who takes its jobs before that is logged, in milliseconds. */
+const IDLE = 1000;
+
+/** Outcomes, which the core tells only to those who ask. */
+const OUTCOMES = Object.freeze(["completed", "failed", "retrying"]);
 
 /** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
 const DEFAULT_GRACE = 5000;
@@ -27,9 +38,15 @@ class Worker extends Member {
     this.assemblageId = this._cluster;
     this.id = randomBytes(10).toString("hex");
     this.running = true;
-    this._settings.push("requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
+    // Jobs are taken once somebody is there for them.
+    this._settings.push("auto_accept", "false", "requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
     this._held = new Map();
     this._jobs = null;
+    /** Jobs that came when nobody was there for them. */
+    this._unheard = new Set();
+    /** Ends on their way to Redis, by fence: what those who listen for outcomes are told of them. */
+    this._outcomes = null;
+    this._left = null;
     this._handlers = new Handlers(this);
     this._tasks = this._wantedTasks;
     this._finishes = new Finishes(
@@ -47,11 +64,57 @@ class Worker extends Member {
     if (this._native !== null || this._closing) return;
     try {
       this._open(native.openWorker, this._tasks);
+      if (this._config.handleSignals !== false) leaving.add(this);
+      if (this._outcomes !== null) this._native.reportOutcomes(true);
+      this._accept();
     } catch (error) {
       this._closing = true;
       this.running = false;
       this._complain(error);
     }
+  }
+
+  /** Asks for jobs, if there is somebody for them. */
+  _accept() {
+    if (this._native === null) return;
+    if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : CONCURRENCY);
+    else if (this.listenerCount("add") > 0) this._native.accept(undefined);
+  }
+
+  on(event, listener) {
+    super.on(event, listener);
+    return this._listens(event);
+  }
+
+  prependListener(event, listener) {
+    super.prependListener(event, listener);
+    return this._listens(event);
+  }
+
+  _listens(event) {
+    if (event === "add") {
+      this._accept();
+      // Not at once: who adds a listener is not done yet.
+      if (this._unheard.size > 0) process.nextTick(() => this._hearLate());
+    } else if (OUTCOMES.includes(event) && this._outcomes === null) {
+      this._outcomes = new Map();
+      this._native?.reportOutcomes(true);
+    }
+    return this;
+  }
+
+  /** Jobs that came before their listener. */
+  _hearLate() {
+    for (const job of this._unheard) {
+      if (this.listenerCount("add") === 0) return;
+      this._unheard.delete(job);
+      if (this._held.has(job.fence) && !job.cancelled) emit(this, "add", job);
+    }
+  }
+
+  _release() {
+    leaving.remove(this);
+    super._release();
   }
 
   _expect(settle) {
@@ -80,6 +143,8 @@ class Worker extends Member {
     this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
     this._settings.push(...settings);
     this._handlers.add(entries);
+    this._unlimited = slots === Infinity || this._config.slots === Infinity;
+    this._accept();
     for (const job of [...this._held.values()]) this._handle(job);
     return this;
   }
@@ -149,9 +214,14 @@ class Worker extends Member {
     // What was finished before this call is not given back.
     this._finishes.flush();
     return settled(callback, (settle) => {
+      let left;
+      this._left = new Promise((resolve) => {
+        left = resolve;
+      });
       const end = (error) => {
         this._tellClose();
         this._release();
+        left();
         settle(error);
       };
       if (started) this._native_("terminate", end, grace);
@@ -159,15 +229,42 @@ class Worker extends Member {
     });
   }
 
-  _leave() {
-    return this.terminate({ grace: 0 });
+  /** Leaves, for a process that ends; or waits until it has. */
+  _leave(options) {
+    return this._closing ? this._left : this.terminate(options);
   }
 
   _registered(incarnation) {
     this.id = incarnation;
     this.running = !this._closing;
     this._closeTold = false;
+    // What was on its way in the incarnation before is told no more.
+    this._outcomes?.clear();
     super._registered(incarnation);
+    if (!this._isHeard()) setTimeout(() => this._complainOfIdleness(), IDLE).unref();
+  }
+
+  /** Whether there is somebody for something that comes. */
+  _isHeard() {
+    return !this._handlers.isEmpty || this._heard.size > 0 || this.listenerCount("add") > 0;
+  }
+
+  _complainOfIdleness() {
+    if (this._native === null || this._closing || this._isHeard()) return;
+    record("warn", `worker ${this.incarnation} of cluster ${this._cluster} takes no jobs: it has neither a handler (process) nor a listener of add`);
+  }
+
+  /** What is not about a job that comes or goes. */
+  _told(code, key, a, b, incoming) {
+    if (code !== Code.COMPLETED && code !== Code.ATTEMPT_FAILED) return super._told(code, key, a, b, incoming);
+    incoming.id();
+    const [text, traceback, delay] = code === Code.COMPLETED ? [] : JSON.parse(incoming.text(a));
+    const told = this._outcomes?.get(key);
+    if (told === undefined) return undefined;
+    this._outcomes.delete(key);
+    if (code === Code.COMPLETED) return emit(this, "completed", told.job, told.outcome);
+    const error = attempt(() => isError(told.outcome)) ? told.outcome : Object.assign(new classes.JobFailedError(text), { reason: "failed", traceback });
+    return delay === null ? emit(this, "failed", told.job, error) : emit(this, "retrying", told.job, error, delay);
   }
 
   _event(code, key, a, b, incoming) {
@@ -201,8 +298,12 @@ class Worker extends Member {
 
   /** Runs the job's handler. Without one it is its listeners', or goes back: its task was never registered. */
   _handle(job) {
-    if (this._handlers.isEmpty || this._handlers.run(job)) return;
-    if (this.listenerCount("add") === 0) this._end(job, Finish.RELEASE);
+    if (this._handlers.isEmpty) {
+      // Its listener was taken away; the next one is told of it.
+      if (this.listenerCount("add") === 0) this._unheard.add(job);
+    } else if (!this._handlers.run(job) && this.listenerCount("add") === 0) {
+      this._end(job, Finish.RELEASE);
+    }
   }
 
   _delete(id, fence, reason) {
@@ -220,6 +321,7 @@ class Worker extends Member {
 
   /** Tells a job to stop, and no longer lists it. */
   _stop(job, reason) {
+    this._unheard.delete(job);
     this._unlist(job);
     job._stop(reason);
   }
@@ -232,15 +334,15 @@ class Worker extends Member {
     return settled(callback, (settle) => {
       const content = result === undefined ? undefined : contentOf(result, "result");
       const kind = content === undefined ? Finish.COMPLETE : typeof content === "string" ? Finish.COMPLETE_JSON : Finish.COMPLETE_BYTES;
-      this._end(job, kind, content, settle);
+      this._end(job, kind, content, settle, result);
     });
   }
 
-  /** `how()` gives the kind of the finish, and its content. */
-  _finish(job, how, callback) {
+  /** `how()` gives the kind of the finish, and its content; `error` is why, if it is a failure. */
+  _finish(job, how, callback, error) {
     return settled(callback, (settle) => {
       const { kind, content } = how();
-      this._end(job, kind, content, settle);
+      this._end(job, kind, content, settle, error);
     });
   }
 
@@ -250,15 +352,21 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** Ends the hold on a job; `settle`, if given, hears when Redis has accepted it. */
-  _end(job, kind, content, settle) {
-    const token = settle === undefined ? 0 : this._expect((error) => this._ended(job, error, settle));
+  /** Ends the hold on a job; `settle`, if given, hears when Redis has accepted it. `outcome` is its result, or why it failed. */
+  _end(job, kind, content, settle, outcome) {
+    // Those who listen for outcomes hear only of those that were accepted: the answer ends the memory of all.
+    let token = 0;
+    if (settle !== undefined) token = this._expect((error) => this._ended(job, error, settle));
+    else if (this._outcomes !== null && this._native !== null) token = this._expect((error) => this._ended(job, error, (why) => this._spoilt(job, kind, why)));
+    this._outcomes?.set(job.fence, { job, outcome });
     this._held.delete(job.fence);
+    this._unheard.delete(job);
     this._unlist(job);
     this._finishes.push(job.fence, kind, content, token, job);
   }
 
   _ended(job, error, settle) {
+    this._outcomes?.delete(job.fence);
     // A refused result leaves the job with its worker.
     if ((error instanceof classes.TooLargeError || error?.refused) && !job.cancelled) {
       this._held.set(job.fence, job);
@@ -277,13 +385,20 @@ class Worker extends Member {
     const error = Object.assign(new classes.InternalError(`the end of the job cannot be told: ${textOf(cause)}`, { cause }), { refused: true });
     const settle = this._calls.get(token);
     this._calls.delete(token);
-    if (settle !== undefined) return settle(error);
+    if (settle === undefined) this._spoilt(job, kind, error);
+    else settle(error);
+  }
+
+  /** A finish that cannot cross, and nobody asks how it went: the job fails instead, or else it stays here and that is told. */
+  _spoilt(job, kind, error) {
+    if (!error?.refused) return;
     if (job !== undefined && kind !== Finish.FAIL && kind !== Finish.STOPPED && kind !== Finish.RELEASE) {
       const { kind: failed, content } = failureOf(error);
-      return this._finishes.push(job.fence, failed, content, 0, job);
+      this._end(job, failed, content, undefined, error);
+      return;
     }
     if (job !== undefined && !job.cancelled) this._held.set(job.fence, job);
-    return this._complain(error);
+    this._complain(error);
   }
 
   _closed(error) {

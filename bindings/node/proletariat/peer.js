@@ -61,7 +61,7 @@ class Peer extends EventEmitter {
 
     const [name, group] = role === "manager" ? [MANAGER, MANAGERS] : [this.id, GROUP];
     this.inbox = createWorker(cluster, { ...options, name, group, tasks: [inboxTask(this.id)] });
-    this.inbox.process((job) => this._take(job.payload));
+    this.inbox.process((job) => this._take(job.payload), { slots: Infinity });
     this.inbox.on("message", (message) => message.from.group === GROUP && this._hearing.take(message));
     this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
     this.cluster = cluster;

@@ -1,6 +1,6 @@
 //! The native half of a master.
 
-use libswarm::Master;
+use libswarm::{Added, Master};
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
@@ -57,7 +57,17 @@ impl NativeMaster {
         let jobs = jobs.unwrap_or_else(|error| tokens.iter().map(|_| Err(error.clone())).collect());
         for (token, job) in tokens.iter().zip(jobs) {
             match job {
-                Ok(job) => open.wait(*token, |master| async move { answer(master.run(job).await, Answer::Outcome) }),
+                Ok(job) => {
+                    let (token, mailbox) = (*token, open.mailbox.clone());
+                    open.wait(token, |master| async move {
+                        let stored = |added: &Added| {
+                            if added.existed {
+                                mailbox.answer(token, Answer::Existed);
+                            }
+                        };
+                        answer(master.run_told(job, stored).await, Answer::Outcome)
+                    });
+                }
                 Err(error) => open.mailbox.answer(*token, Answer::Failed(error)),
             }
         }

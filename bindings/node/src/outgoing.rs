@@ -37,6 +37,7 @@ mod code {
     pub const KILL: f64 = 20.0;
     pub const COMPLETED: f64 = 21.0;
     pub const ATTEMPT_FAILED: f64 = 22.0;
+    pub const EXISTED: f64 = 23.0;
     pub const PROCESS: f64 = 30.0;
     pub const PROCESS_LINE: f64 = 31.0;
 }
@@ -52,6 +53,8 @@ pub enum Answer {
     Added(Vec<Added>),
     /// Jobs were added, and their ends will be told.
     Ids(Vec<String>),
+    /// The job existed. Its outcome is answered later.
+    Existed,
     /// Whether each of the things named existed.
     Flags(Vec<bool>),
     /// A value as JSON.
@@ -188,6 +191,7 @@ impl<'a> Writer<'a> {
         let key = f64::from(token);
         match answer {
             Answer::Done => self.row(code::DONE, key, 0.0, 0.0),
+            Answer::Existed => self.row(code::EXISTED, key, 0.0, 0.0),
             Answer::Failed(error) => self.error(code::FAILED, token, error),
             Answer::Trouble(error) => self.error(code::ERROR, 0, error),
             Answer::Receipt(receipt) => self.receipt(token, receipt),

@@ -68,7 +68,10 @@ test("jobs that came before their tasks were registered are not lost", async (t)
   const master = cluster.master();
   await master.addJobs([1, 2, 3]);
   const worker = cluster.worker();
+  const listener = () => {};
+  worker.on("add", listener);
   await until(() => Object.keys(worker.jobs).length === 3, "it is given the jobs without a task");
+  worker.off("add", listener);
   worker.process({ other: () => "other" });
   await until(async () => (await master.stats()).waiting === 3, "it has given them back");
   assert.equal(await master.run(0, { task: "other" }), "other");

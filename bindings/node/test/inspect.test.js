@@ -20,7 +20,7 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   const [error, delayed] = await called((done) => master.job("b", done));
   assert.deepEqual([error, delayed.state, delayed.payload, delayed.task], [null, "delayed", Buffer.from([0, 255]), "t"]);
   assert.ok(delayed.dueAt >= before + 59_000 && delayed.dueAt < before + 70_000, `${delayed.dueAt}`);
-  const worker = cluster.worker();
+  const worker = cluster.worker().on("add", () => {});
   const [job] = await until(() => Object.values(worker.jobs).length && Object.values(worker.jobs), "the job arrives");
   const held = await master.job("a");
   assert.deepEqual([held.state, held.holder, held.fence], ["held", worker.incarnation, job.fence]);
@@ -56,7 +56,7 @@ test("jobs come in pages, by state", async (t) => {
 test("queues and members say what waits and who is there", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master({ name: "boss" });
-  const worker = cluster.worker({ name: "ann", group: "g", slots: 3, tasks: ["", "t"] });
+  const worker = cluster.worker({ name: "ann", group: "g", slots: 3, tasks: ["", "t"] }).on("add", () => {});
   await Promise.all([master.ready(), worker.ready()]);
   await master.pause();
   await master.addJobs([1, 2]);

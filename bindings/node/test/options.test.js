@@ -128,7 +128,7 @@ test("slots are guaranteed for higher priorities, and some jobs are at hand", as
   assert.deepEqual(jobs.map((job) => job.priority), [0, 0, 0, 2, 2, 2]);
 
   const sacred = new Cluster(t);
-  sacred.worker({ slots: 6, prioritySlots: new Map([[1, 2], [2, 1]]), sacred: true });
+  sacred.worker({ slots: 6, prioritySlots: new Map([[1, 2], [2, 1]]), sacred: true }).on("add", () => {});
   await sacred.master().addJobs([..."abcdefgh"], { priority: 2 });
   await until(async () => (await sacred.members[1].stats()).held === 4, "the slots of priority 1 stay free");
 

@@ -72,8 +72,13 @@ export interface MemberOptions {
 export type MasterOptions = MemberOptions;
 
 export interface WorkerOptions extends MemberOptions {
-  /** Jobs held at most; unlimited unless set. */
+  /** Jobs held at most. Unless set, 10 with a handler (`process`), and no limit with `add` listeners only; `Infinity` for none. */
   slots?: number;
+  /**
+   * Whether the worker leaves on SIGINT and SIGTERM, if the program has no listener of its own for the signal: its jobs move at once, and then
+   * the process ends by the signal. True unless set. Signals are heard by the event loop of the main thread only.
+   */
+  handleSignals?: boolean;
   /** Slots guaranteed to jobs from a priority on, such as `{ 1: 30, 2: 20 }`. What is left of `slots` belongs to priority 0. */
   prioritySlots?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
   /** Whether a range of priorities that is full may take free slots of priority 0 only, not of all lower ones; false unless set. */
@@ -159,7 +164,10 @@ export interface WaitOptions {
   timeout?: number;
 }
 
-export interface RunOptions extends Omit<JobOptions, "result">, WaitOptions {}
+export interface RunOptions extends Omit<JobOptions, "result">, WaitOptions {
+  /** Called if a job of this `id` existed: the result is that one's. */
+  onExisted?: () => void;
+}
 
 /** Options of all jobs of a group, and of the wait for them. */
 export interface GroupOptions extends Omit<JobOptions, "id" | "result">, WaitOptions {

@@ -164,12 +164,18 @@ impl Master {
 
     /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
+        self.run_told(job, |_| ()).await
+    }
+
+    /// As [`Master::run`]; `stored` hears that Redis has the job, and whether one of its id existed: then the outcome is that one's.
+    pub async fn run_told(&self, job: NewJob, stored: impl FnOnce(&Added)) -> Result<Outcome> {
         let mut job = job.result(true);
         job.fresh = job.id.is_none();
         let id = job.id.get_or_insert_with(random_id).clone();
         job.check(self.front.shared.options.max_payload)?;
         let wait = self.front.waits.begin(id.clone(), false);
         let added = waited(|done| self.submit_for(vec![job], true, done)).await?;
+        stored(&added[0]);
         if added[0].existed {
             // Somebody else's job of this id: its record does not name this master.
             self.front.waits.ask(id);

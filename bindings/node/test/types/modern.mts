@@ -95,6 +95,14 @@ createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, sacred: true, prefetch
     void job.retry(new Error("later"), 100);
     job.failForGood("never", (error) => console.log(error?.code));
   });
+worker.on("completed", (job, result) => console.log(job.id, result.toFixed()))
+  .on("failed", (job, error) => console.log(job.attempt, error.stack))
+  .once("retrying", (job, error, delay) => console.log(JSON.stringify(job), error.message, delay.toFixed()));
+createWorker("sums", new URL("redis://localhost")).process(() => 1, { slots: Infinity });
+createWorker("sums", { url: new URL("redis://localhost"), handleSignals: false });
+createMaster("sums", "redis://localhost").run(1, { id: "one", onExisted: () => {} }, (error, result, existed) => console.log(error, result, existed satisfies boolean));
+// @ts-expect-error many jobs are iterable
+await master.addJobs(5);
 // @ts-expect-error a result of another type
 worker.process(async () => "text");
 await worker.drain();
