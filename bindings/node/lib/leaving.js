@@ -28,8 +28,11 @@ function add(worker) {
 
 /** It has left. */
 function remove(worker) {
-  if (state === undefined || !state.workers.delete(worker) || state.workers.size > 0 || state.leaves) return;
-  stopHearing();
+  if (state === undefined || !state.workers.delete(worker) || state.workers.size > 0) return;
+  // A signal that has come already is still heard: it would be lost with the last listener.
+  setImmediate(() => {
+    if (state.workers.size === 0 && !state.leaves && state.hears !== undefined) stopHearing();
+  });
 }
 
 function stopHearing() {

@@ -105,6 +105,7 @@ test("after its workers have left a program ends by a signal as before, and has 
       await Promise.all(workers.map((worker) => worker.ready()));
       say("with", process.listenerCount("SIGINT"), process.listenerCount("SIGTERM"));
       for (const worker of workers) await worker.terminate();
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
       say("without", process.listenerCount("SIGINT"), process.listenerCount("SIGTERM"));
       setInterval(() => {}, 1000);
     })();
