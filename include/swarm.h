@@ -1272,8 +1272,12 @@ swarm_bytes swarm_bytes_of(const char *text);
 swarm_options *swarm_options_new(const char *cluster);
 
 /**
- * Sets one option by name; docs/c-api.md lists them. Durations are in milliseconds, lists are comma-separated, booleans
- * are "true" or "false". A refused option leaves the others as they were.
+ * Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". A
+ * refused option leaves the others as they were. The names: url, host, port, socket, sentinels, sentinel_master, nodes,
+ * db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
+ * timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_deaths, failed_max,
+ * failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), sacred, prefetch, task (once for each),
+ * rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/c-api.md, and in each error.
  */
 SWARM_MUST_USE
 swarm_status swarm_options_set(swarm_options *options,
@@ -2850,7 +2854,8 @@ swarm_status swarm_supervisor_free(swarm_supervisor *supervisor);
 swarm_supervisor_options *swarm_supervisor_options_new(void);
 
 /**
- * Sets one option by name; docs/processes.md lists them. Durations are in milliseconds, booleans are "true" or "false". An
+ * Sets one option by name: grace, backoff ("fixed" or "exponential"), backoff_delay, backoff_max, backoff_jitter, healthy,
+ * max_respawns, respawn_window, forward, lines, line_buffer. Durations are in milliseconds, booleans are "true" or "false". An
  * unknown name or an unreadable value is refused here, and leaves the others as they were; a value out of its bounds is
  * refused by swarm_supervisor_new.
  */
@@ -2872,7 +2877,7 @@ void swarm_supervisor_options_free(swarm_supervisor_options *options);
 swarm_program *swarm_program_new(const char *command);
 
 /**
- * Sets one option by name; docs/processes.md lists them. "arg" adds one argument, "env" one NAME=value; durations are in
+ * Sets one option by name: arg, env, dir, cpus, name, count, respawn, ready, ready_timeout. "arg" adds one argument, "env" one NAME=value; durations are in
  * milliseconds, booleans are "true" or "false". An unknown name or an unreadable value is refused here, and leaves the others
  * as they were; a value out of its bounds is refused by swarm_supervisor_spawn.
  */

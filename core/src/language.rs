@@ -101,9 +101,7 @@ impl Language {
             (Language::Rust, Listed::Job) => "the documentation of `NewJob` lists them",
             (Language::Rust, Listed::Process) => "the documentation of `SupervisorOptions` and `Program` lists them",
             (Language::C, _) => "swarm.h lists them",
-            (Language::Python, Listed::Member) => "`help(libswarm.WorkerOptions)` lists them",
-            (Language::Python, Listed::Job) => "`help(libswarm.Master.add_job)` lists them",
-            (Language::Python, Listed::Process) => "`help(libswarm.Supervisor)` lists them",
+            (Language::Python, _) => "the README of the package libswarm lists them",
             (Language::Node, _) => "the README.md and types of the package assemblage list them",
         }
     }

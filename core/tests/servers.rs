@@ -76,6 +76,15 @@ async fn evicting_servers_are_refused_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn policies_that_cannot_evict_jobs_are_no_reason_to_refuse() {
+    for args in [&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"][..], &["--maxmemory-policy", "allkeys-lru"]] {
+        let redis = Redis::with(args);
+        let worker = Worker::start(with(&redis, &[]), &Handle::current()).unwrap();
+        soon("ready", worker.ready()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn replicas_are_refused() {
     let master = Redis::start();
     let replica = Redis::with(&["--replicaof", "127.0.0.1", "1"]);

@@ -68,8 +68,8 @@ def test_urls_that_are_not_understood_are_not_shown(url: str) -> None:
         ({"failed_ttl": 0.5}, "failed_ttl is 0.5 s, it must be 1 s to 315,360,000 s (10 years)"),
         ({"lease": -1}, "lease is `-1`, it must be a number of seconds, 0 or more"),
         ({"slots": 0}, "slots is `0`, it must be a whole number from 1 to 4,294,967,295"),
-        ({"pasword": "x"}, "unknown option `pasword`; did you mean `password`? `help(libswarm.WorkerOptions)` lists them"),
-        ({"colour": "red"}, "unknown option `colour`; `help(libswarm.WorkerOptions)` lists them"),
+        ({"pasword": "x"}, "unknown option `pasword`; did you mean `password`? The README of the package libswarm lists them"),
+        ({"colour": "red"}, "unknown option `colour`; the README of the package libswarm lists them"),
         ({"slots": 4, "priority_slots": {1: 8}}, "priority_slots guarantees 8 slots, but the worker has 4"),
     ],
 )

@@ -20,7 +20,7 @@ use crate::id::random_id;
 use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
-use crate::store::{Entry, Failed, Inbox, Read, Store};
+use crate::store::{Entry, Failed, Inbox, Read, Store, too_slow};
 use crate::value::YEAR;
 
 pub(crate) use guard::{guarded, panicked};
@@ -216,11 +216,7 @@ impl Shared {
         let waited = tokio::time::timeout(self.options.timeout, ready.wait_for(Option::is_some)).await;
         match waited {
             Ok(Ok(answer)) => answer.clone().unwrap_or(Ok(())),
-            _ => Err(self.trouble().unwrap_or_else(|| {
-                let message =
-                    format!("Redis at {} did not answer within {} ms", self.options.address, self.options.timeout.as_millis());
-                Error::new(ErrorKind::Unavailable, message)
-            })),
+            _ => Err(self.trouble().unwrap_or_else(|| too_slow(&self.options, self.options.timeout))),
         }
     }
 

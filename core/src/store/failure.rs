@@ -164,8 +164,7 @@ const fn rule(
 
 const AGAIN: &str = "Trying again";
 const PASSWORD: &str = "Check {username} and {password}; if the password was changed, start the program with the new one";
-const PERMISSION: &str =
-    "Allow that user the command, on the keys of this cluster; the page on errors lists all that a user needs";
+const PERMISSION: &str = "Allow that user the command, on all keys that begin with the prefix of this cluster in braces";
 const NODE_OF_CLUSTER: &str = "This is a node of a Redis Cluster: give {nodes} or a redis+cluster:// url";
 const PROXY: &str = "A proxy before Redis answered, and not Redis: check that it reaches Redis. Trying again";
 

@@ -101,9 +101,14 @@ pub(crate) struct Warnings(Mutex<Vec<String>>);
 
 impl Warnings {
     pub(crate) fn tell(&self, warnings: &[String]) {
+        self.new(warnings).iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
+
+    /// Those that were not there the last time.
+    fn new(&self, warnings: &[String]) -> Vec<String> {
         let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        warnings.iter().filter(|warning| !told.contains(warning)).for_each(|warning| tracing::warn!("{warning}"));
-        *told = warnings.to_vec();
+        let before = std::mem::replace(&mut *told, warnings.to_vec());
+        warnings.iter().filter(|warning| !before.contains(warning)).cloned().collect()
     }
 }
 
@@ -127,16 +132,18 @@ pub(crate) async fn connect_checked(options: &Options, slot: u16, limit: Duratio
 async fn within<T>(options: &Options, limit: Duration, attempt: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     match tokio::time::timeout(limit, attempt).await {
         Ok(done) => done,
-        Err(_) => {
-            let ms = limit.as_millis();
-            let what = Language::current().text(match options.tls {
-                Some(_) => "check {host} and {port}, and that the server speaks TLS there",
-                None => "check {host} and {port}",
-            });
-            let message = format!("connecting to Redis at {} took over {ms} ms; {what}", options.address);
-            Err(Failed::unsent(Error::new(ErrorKind::Unavailable, message)))
-        }
+        Err(_) => Err(Failed::unsent(too_slow(options, limit))),
     }
+}
+
+/// There was no connection within `limit`.
+pub(crate) fn too_slow(options: &Options, limit: Duration) -> Error {
+    let what = Language::current().text(match options.tls {
+        Some(_) => "check {host} and {port}, and that the server speaks TLS there",
+        None => "check {host} and {port}",
+    });
+    let message = format!("connecting to Redis at {} took over {} ms; {what}", options.address, limit.as_millis());
+    Error::new(ErrorKind::Unavailable, message)
 }
 
 /// A connection, and the answer to what it was asked first.
@@ -468,4 +475,49 @@ fn owner(reply: &Value, slot: u16) -> Option<HostPort> {
         };
         Some((host, u16::try_from(*port).ok()?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(info: &str, settings: &[(&str, &str)]) -> Result<Server, Error> {
+        let mut options = Options::new("mail");
+        settings.iter().for_each(|(name, value)| options.set(name, value).unwrap());
+        check(&options, Value::BulkString(format!("redis_version:7.4.0\r\nrole:master\r\n{info}").into_bytes()))
+    }
+
+    #[test]
+    fn only_what_can_lose_jobs_is_refused() {
+        for (info, warnings) in [
+            ("maxmemory:0\r\nmaxmemory_policy:noeviction\r\n", 0),
+            ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", 0),
+            ("", 0),
+            ("maxmemory:9\r\nmaxmemory_policy:volatile-ttl\r\n", 1),
+            ("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", 1),
+        ] {
+            assert_eq!(checked(info, &[]).unwrap().warnings.len(), warnings, "{info}");
+        }
+        // The last is that of Dragonfly as a cache.
+        for info in [
+            "maxmemory:9\r\nmaxmemory_policy:allkeys-lfu\r\n",
+            "maxmemory_policy:allkeys-random\r\n",
+            "maxmemory:9\r\nmaxmemory_policy:eviction\r\n",
+        ] {
+            assert_eq!(checked(info, &[]).unwrap_err().kind(), ErrorKind::EvictionPolicy, "{info}");
+            assert_eq!(checked(info, &[("eviction", "warn")]).unwrap().warnings.len(), 1, "{info}");
+        }
+        let unverified = checked("", &[("tls_verify", "false")]).unwrap();
+        assert!(unverified.warnings[0].starts_with("tls_verify is false"), "{unverified:?}");
+    }
+
+    #[test]
+    fn a_warning_is_given_once_until_it_changes() {
+        let warnings = Warnings::default();
+        let [first, second] = ["first", "second"].map(|text| vec![text.to_owned()]);
+        assert_eq!(warnings.new(&first), ["first"]);
+        assert!(warnings.new(&first).is_empty());
+        assert_eq!(warnings.new(&second), ["second"]);
+        assert_eq!(warnings.new(&first), ["first"]);
+    }
 }

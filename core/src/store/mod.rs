@@ -23,6 +23,7 @@ pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
 use line::Line;
+pub(crate) use link::too_slow;
 pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
 

@@ -19,7 +19,8 @@ pub extern "C" fn swarm_supervisor_options_new() -> Option<Box<swarm_supervisor_
     guard_value(None, || Some(Box::new(swarm_supervisor_options { options: SupervisorOptions::default() })))
 }
 
-/// Sets one option by name; docs/processes.md lists them. Durations are in milliseconds, booleans are "true" or "false". An
+/// Sets one option by name: grace, backoff ("fixed" or "exponential"), backoff_delay, backoff_max, backoff_jitter, healthy,
+/// max_respawns, respawn_window, forward, lines, line_buffer. Durations are in milliseconds, booleans are "true" or "false". An
 /// unknown name or an unreadable value is refused here, and leaves the others as they were; a value out of its bounds is
 /// refused by swarm_supervisor_new.
 #[unsafe(no_mangle)]

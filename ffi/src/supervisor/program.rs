@@ -29,7 +29,7 @@ pub unsafe extern "C" fn swarm_program_new(command: *const c_char) -> Option<Box
     })
 }
 
-/// Sets one option by name; docs/processes.md lists them. "arg" adds one argument, "env" one NAME=value; durations are in
+/// Sets one option by name: arg, env, dir, cpus, name, count, respawn, ready, ready_timeout. "arg" adds one argument, "env" one NAME=value; durations are in
 /// milliseconds, booleans are "true" or "false". An unknown name or an unreadable value is refused here, and leaves the others
 /// as they were; a value out of its bounds is refused by swarm_supervisor_spawn.
 #[unsafe(no_mangle)]
