@@ -31,7 +31,7 @@ if ARGV[4] ~= '' then
         skip[position] = 'later'
       end
       if call('ZSCORE', FAILED_AT, id) then
-        forget_failed({ id })
+        extras().drop_failed({ id })
       end
       if call('ZREM', DUE, 'R:' .. id) == 1 then
         call('HDEL', RESULTS, id)

@@ -5,6 +5,7 @@
 if not call('ZSCORE', DUE, 'L:' .. ARGV[1]) then
   return 1
 end
+local _, remove_member = rarely()
 local gone = remove_member(ARGV[1], ARGV[2] == '1')
 if not gone and ARGV[2] ~= '1' then
   -- What is left is given back by the next call: it is not charged, because the lease ended meanwhile.

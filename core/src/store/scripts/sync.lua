@@ -18,9 +18,13 @@ local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
   return { 1 }
 end
+if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' or type(last_batch[3]) ~= 'number' or type(last_batch[5]) ~= 'number' then
+  last_batch = nil
+end
 -- Batches that were answered are unknown here: this server was set back, to an older disk or replica, and the member's view of what
 -- it holds is of another past. It begins anew, and what it holds here runs again.
 if (tonumber(ARGV[10]) or 0) > (last_batch and last_batch[1] or 0) then
+  local _, remove_member = rarely()
   remove_member(inc, false)
   send_told()
   write_meta()
@@ -71,9 +75,6 @@ end
 
 if ARGV[9] ~= '' then
   extras().retask(inc, ARGV[9])
-end
-if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' or type(last_batch[3]) ~= 'number' or type(last_batch[5]) ~= 'number' then
-  last_batch = nil
 end
 if last_batch and number < last_batch[1] then
   return { 2 }
@@ -196,14 +197,14 @@ local function end_jobs(ids, wanted, details, resources, owners)
       elseif not record then
         -- Altered by hand: there is nothing to end.
       elseif detail[1] == 'f' then
-        fail(job.id, record, detail[2], detail[3], false, detail[4])
+        extras().fail(job.id, record, detail[2], detail[3], false, detail[4])
       else
         local extra = extras().of(record)
         if job.how == 't' then
           extras().retry(job.id, record, extra, detail[2], detail[3], detail[4])
         elseif job.how == 'f' then
           extras().forget_progress({ job.id })
-          fail(job.id, record, detail[2], detail[3], false, detail[4])
+          extras().fail(job.id, record, detail[2], detail[3], false, detail[4])
         else
           extras().left(job.id, extra, front)
         end
@@ -299,7 +300,7 @@ if credit > 0 then
           end
         end
         if not all then
-          some, found = living(some, found)
+          some, found = extras().living(some, found)
         end
         if extra then
           some, found = extras().admit(some, found)
@@ -335,7 +336,7 @@ if credit > 0 then
     end
   end
   if empty and ghosts > 0 and call('EXISTS', READY) == 0 then
-    forget_ghosts()
+    extras().forget_ghosts()
   end
   if credit > 0 and not empty and (member or special or call('EXISTS', READY) == 1) then
     returned = credit

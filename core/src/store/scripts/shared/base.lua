@@ -157,26 +157,10 @@ local function resource_length(record, at)
   return 2 + struct.unpack('>I2', record, at)
 end
 
--- The resource, if the record has one.
-local function resource_of(record)
-  local at = after_deaths(record)
-  local length = resource_length(record, at)
-  return length > 2 and #record >= at + length - 1 and string.sub(record, at + 2, at + length - 1) or nil
-end
-
-local function deaths_of(record)
-  return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
-end
-
 -- The fence, the incarnation and ':d' or '' of what OWNER says; nothing if it cannot be read.
 local function read_owner(owner)
   local fence, inc, deleting = string.match(owner or '', '^(%d+):([^:]+)(:?d?)$')
   return tonumber(fence), inc, deleting
-end
-
-local function with_deaths(record, deaths, suspect)
-  local flags = string.byte(record, 1) or 0
-  return string.char(bit.bor(bit.band(flags, 95), 4, suspect and 32 or 0), deaths) .. string.sub(record, after_deaths(record))
 end
 
 -- The ttl in seconds and the requester ('' = none), or nil if nobody wants the result.

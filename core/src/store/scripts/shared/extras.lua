@@ -16,6 +16,182 @@ function extras()
   made = X
 
   local byte, band, parse = string.byte, bit.band, struct.unpack
+
+  -- The resource, if the record has one.
+  local function resource_of(record)
+    local at = after_deaths(record)
+    local length = resource_length(record, at)
+    return length > 2 and #record >= at + length - 1 and string.sub(record, at + 2, at + length - 1) or nil
+  end
+
+  local function deaths_of(record)
+    return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
+  end
+
+  local function with_deaths(record, deaths, suspect)
+    local flags = string.byte(record, 1) or 0
+    return string.char(bit.bor(bit.band(flags, 95), 4, suspect and 32 or 0), deaths) .. string.sub(record, after_deaths(record))
+  end
+
+  -- Says of an entry of READY that it is dead. Searching a long list for it would cost more.
+  local function bury(id)
+    call('HSET', GHOSTS, id, (bounded(call('HGET', GHOSTS, id), 0, 1e9) or 0) + 1)
+    ghosts = ghosts + 1
+    local length = call('LLEN', READY)
+    if ghosts >= length then
+      call('UNLINK', READY, GHOSTS)
+      ghosts = 0
+    elseif ghosts > 1000 and 2 * ghosts > length then
+      X.thin_out()
+    end
+    remember('ghosts', ghosts)
+  end
+
+  -- READY is empty: nothing in it is dead.
+  local function forget_ghosts()
+    if ghosts > 0 then
+      call('UNLINK', GHOSTS)
+      ghosts = 0
+      remember('ghosts', 0)
+    end
+  end
+
+  -- Of ids popped from READY, and their records, those whose entry is not dead.
+  local function living(ids, records)
+    local there, there_records, n = {}, {}, 0
+    local dead, left, changed = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}, {}, false
+    for i, id in ipairs(ids) do
+      local count = left[id] or dead[i] and bounded(dead[i], 0, 1e9) or 0
+      if count > 0 then
+        left[id], changed = count - 1, true
+        ghosts = math.max(0, ghosts - 1)
+      elseif records[i] then
+        n = n + 1
+        there[n], there_records[n] = id, records[i]
+      end
+    end
+    if changed then
+      for id, count in pairs(left) do
+        if count > 0 then
+          call('HSET', GHOSTS, id, count)
+        else
+          call('HDEL', GHOSTS, id)
+        end
+      end
+      remember('ghosts', ghosts)
+    end
+    return there, there_records
+  end
+
+  -- Failed jobs and their bytes are bounded, unless members of the cluster say otherwise.
+  local FAILED_MAX, FAILED_MAX_BYTES = 10000, 268435456
+  local failed_here, failed_bounds = 0, nil
+
+  -- Forgets failed jobs.
+  local function forget_failed(ids)
+    if #ids == 0 then
+      return
+    end
+    local bytes = 0
+    for _, id in ipairs(ids) do
+      bytes = bytes + call('HSTRLEN', FAILED, id)
+    end
+    call('HDEL', FAILED, unpack(ids))
+    call('ZREM', FAILED_AT, unpack(ids))
+    count('failed_bytes', -bytes)
+  end
+
+  -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it. `traceback`: where it failed, if known.
+  local function fail(id, record, reason, text, held, traceback)
+    local entry = cmsgpack.pack({ reason, text, wall, deaths_of(record), record, traceback or '' })
+    count('failed_bytes', #entry - call('HSTRLEN', FAILED, id))
+    call('HSET', FAILED, id, entry)
+    -- In the order of their failing, though many fail in one millisecond.
+    failed_here = failed_here + 1
+    call('ZADD', FAILED_AT, now + micros % 1000 / 1000 + failed_here / 1000, id)
+    call('HDEL', JOBS, id)
+    count('failures', 1)
+    failed_bounds = failed_bounds or call('HMGET', META, 'failed_max', 'failed_ttl', 'failed_max_bytes')
+    local ttl_of_failed = bounded(failed_bounds[2], 1, 1e12)
+    if ttl_of_failed then
+      call('ZADD', DUE, 'NX', now + ttl_of_failed, 'F:')
+    end
+    -- The oldest go first; the one that just failed stays.
+    local most, most_bytes = bounded(failed_bounds[1], 1, 1e9) or FAILED_MAX, bounded(failed_bounds[3], 1, 1e15) or FAILED_MAX_BYTES
+    local excess = call('ZCARD', FAILED_AT) - most
+    for _ = 1, 20 do
+      if excess <= 0 and counters.failed_bytes <= most_bytes then
+        break
+      end
+      local oldest = call('ZRANGE', FAILED_AT, 0, 1)
+      oldest = oldest[1] == id and oldest[2] or oldest[1]
+      if not oldest or oldest == id then
+        break
+      end
+      forget_failed({ oldest })
+      excess = excess - 1
+    end
+    local outcome = 'f' .. reason .. '\n' .. text
+    local ttl, requester = result_of(record)
+    if ttl then
+      keep_results({ id }, { outcome }, { ttl }, { requester })
+    else
+      tell_waiting({ id }, { outcome }, { '' })
+    end
+    if has_extras(record) then
+      X.gone(id, X.of(record), outcome, held)
+    end
+  end
+
+  -- Has the holder of a job stop; it keeps the slot until it says that it did. `kind`: d deleted, t its time is over.
+  local function stop_holder(id, owner, kind)
+    local fence, inc = read_owner(owner)
+    if not inc then
+      call('HDEL', OWNER, id)
+      return
+    end
+    call('HSET', OWNER, id, owner .. ':d')
+    count('deleting', 1)
+    local list = stops[kind][inc] or {}
+    stops[kind][inc] = list
+    list[#list + 1] = fence
+    list[#list + 1] = id
+  end
+
+  -- Deletes jobs whatever their state; answers 1 (it existed) or 0 for each.
+  local function delete_jobs(ids)
+    local owners = call('HMGET', OWNER, unpack(ids))
+    local answers, deleted = {}, 0
+    for i, id in ipairs(ids) do
+      local record = call('HGET', JOBS, id)
+      answers[i] = record and 1 or 0
+      if record then
+        call('HDEL', JOBS, id)
+        deleted = deleted + 1
+        local is_held = owners[i] and not string.find(owners[i], ':d$')
+        if is_held then
+          stop_holder(id, owners[i], 'd')
+        else
+          X.unqueue(id, X.of(record), owners[i])
+        end
+        if has_extras(record) then
+          X.gone(id, X.of(record), nil, owners[i])
+        end
+        local _, requester = result_of(record)
+        tell_waiting({ id }, { 'd' }, { requester or '' })
+      elseif call('ZSCORE', FAILED_AT, id) then
+        forget_failed({ id })
+        answers[i] = 1
+      end
+    end
+    if deleted > 0 then
+      count('deleted', deleted)
+    end
+    return answers
+  end
+  X.fail, X.drop_failed, X.delete_jobs, X.deaths_of, X.with_deaths = fail, forget_failed, delete_jobs, deaths_of, with_deaths
+  X.living, X.forget_ghosts = living, forget_ghosts
+
   local function key(part)
     return PREFIX .. part
   end

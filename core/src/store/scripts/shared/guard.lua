@@ -77,6 +77,10 @@ if done then
   return answer
 end
 local text = type(answer) == 'table' and answer.err or tostring(answer)
+if not string.find(text, '^%u+ ') then
+  -- An error of Lua has no code of its own.
+  text = 'ERR ' .. text
+end
 -- A meta record that is none of ours is not for us to mend.
 local ours, protocol = pcall(redis.call, 'HGET', KEYS[1], 'protocol')
 if not ours or type(protocol) ~= 'string' or string.find(text, '^OOM') then

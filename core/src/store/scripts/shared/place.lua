@@ -74,56 +74,6 @@ local function hand(inc, ids, records, from, to)
   own(inc, ids, from, to, fence)
 end
 
--- Says of an entry of READY that it is dead. Searching a long list for it would cost more.
-local function bury(id)
-  call('HSET', GHOSTS, id, (bounded(call('HGET', GHOSTS, id), 0, 1e9) or 0) + 1)
-  ghosts = ghosts + 1
-  local length = call('LLEN', READY)
-  if ghosts >= length then
-    call('UNLINK', READY, GHOSTS)
-    ghosts = 0
-  elseif ghosts > 1000 and 2 * ghosts > length then
-    extras().thin_out()
-  end
-  remember('ghosts', ghosts)
-end
-
--- READY is empty: nothing in it is dead.
-local function forget_ghosts()
-  if ghosts > 0 then
-    call('UNLINK', GHOSTS)
-    ghosts = 0
-    remember('ghosts', 0)
-  end
-end
-
--- Of ids popped from READY, and their records, those whose entry is not dead.
-local function living(ids, records)
-  local there, there_records, n = {}, {}, 0
-  local dead, left, changed = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}, {}, false
-  for i, id in ipairs(ids) do
-    local count = left[id] or dead[i] and bounded(dead[i], 0, 1e9) or 0
-    if count > 0 then
-      left[id], changed = count - 1, true
-      ghosts = math.max(0, ghosts - 1)
-    elseif records[i] then
-      n = n + 1
-      there[n], there_records[n] = id, records[i]
-    end
-  end
-  if changed then
-    for id, count in pairs(left) do
-      if count > 0 then
-        call('HSET', GHOSTS, id, count)
-      else
-        call('HDEL', GHOSTS, id)
-      end
-    end
-    remember('ghosts', ghosts)
-  end
-  return there, there_records
-end
-
 -- Gives plain jobs to the least loaded members that have credit; returns how many, from the first on, or nil if a member is not plain.
 local function place(ids, records)
   local count = #ids

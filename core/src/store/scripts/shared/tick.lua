@@ -1,155 +1,161 @@
 -- Members that go, and everything that is due. Needs place.lua, finish.lua and extras.lua.
 
--- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now, and how many those were.
--- With charge, its end counts as a death of each, or of the one suspect among them that had just been started; of a job that had run well for 10
--- minutes, as the first one. A job is convicted when it was alone, on trial, or never absent.
-local function take_back(inc, budget, charge)
-  local held = key_of('held', inc)
-  local ids = budget > 0 and call('SPOP', held, budget) or {}
-  local moved = #ids
-  if #ids > 0 then
-    local member = call('HMGET', key_of('member', inc), 'max_deaths', 'requeue')
-    local max_deaths = bounded(member[1], 0, 200) or 3
-    local owners = call('HMGET', OWNER, unpack(ids))
-    local jobs = {}
-    in_hand[#in_hand + 1] = ids
-    for i, id in ipairs(ids) do
-      local fence, owner, deleting = read_owner(owners[i])
-      if owner == inc then
-        jobs[#jobs + 1] = { id = id, fence = fence, deleting = deleting ~= '' }
-      end
-    end
-    table.sort(jobs, function(a, b) return a.fence < b.fence end)
-    ids = {}
-    for i, job in ipairs(jobs) do
-      ids[i] = job.id
-    end
-    if #ids > 0 then
-      local front = member[2] ~= 'back'
-      wary = wary or charge
-      extras().forget_progress(ids)
-      call('HDEL', OWNER, unpack(ids))
-      local records = call('HMGET', JOBS, unpack(ids))
-      local back, back_records, changed = {}, {}, {}
-      local deaths, stopped = 0, 0
-      local alone = #jobs == 1 and call('SCARD', held) == 0
-      local on_trial
-      local tried = charge and extras().on_trial()
-      for i, job in ipairs(jobs) do
-        if tried == job.id and not job.deleting and records[i] then
-          on_trial = job.id
-        end
-      end
-      for i, job in ipairs(jobs) do
-        local record = records[i]
-        local poisoned = false
-        if job.deleting then
-          stopped = stopped + 1
-          extras().stopped(job.id)
-        end
-        -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
-        if record and charge and not job.deleting and (not on_trial or on_trial == job.id) then
-          deaths = deaths + 1
-          local count = deaths_of(record) + 1
-          if micros - job.fence > 600000000 then
-            count = 1
-          end
-          count = math.min(count, 255)
-          if count > max_deaths and (alone or on_trial or count > 2 * max_deaths + 2) then
-            poisoned = true
-            fail(job.id, with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
-          else
-            record = with_deaths(record, count, count > max_deaths)
-            changed[#changed + 1] = job.id
-            changed[#changed + 1] = record
-          end
-        end
-        if record and not poisoned then
-          if has_extras(record) and not job.deleting then
-            extras().left(job.id, extras().of(record), front)
-          end
-          local elsewhere = job.deleting and #extras().not_waiting({ job.id }, { record }) == 0
-          if not elsewhere then
-            back[#back + 1] = job.id
-            back_records[#back_records + 1] = record
-          end
-        end
-      end
-      if deaths > 0 then
-        count('deaths', deaths)
-      end
-      if stopped > 0 then
-        count('deleting', -stopped)
-      end
-      if #changed > 0 then
-        call('HSET', JOBS, unpack(changed))
-      end
-      if #back > 0 then
-        enqueue(back, back_records, front)
-      end
-    end
-  end
-  return call('SCARD', held) == 0, moved
-end
-
--- Jobs that may still be moved by what is due in this call.
-local moves_left = move_limit
-
--- Ends a member's membership, its jobs going back first; returns whether all did. The number of its last batch of adds is
--- kept for an hour, so that the batch, sent again, is still known.
-local function remove_member(inc, charge)
-  extras().set_load(inc, extras().member(inc), 0, 0)
-  local all, moved = take_back(inc, moves_left, charge)
-  moves_left = moves_left - moved
-  if not all then
-    return false
-  end
-  all, moved = extras().give_up(inc, moves_left)
-  moves_left = moves_left - moved
-  if not all then
-    return false
-  end
-  extras().forget_tasks(extras().member(inc))
-  extras().chooser_gone(inc)
-  extras().unlist(inc, charge)
-  call('ZREM', DUE, 'L:' .. inc)
-  call('SREM', MEMBERS, inc)
-  extras().drop_keys(inc)
-  call('HDEL', META, 'sync:' .. inc, 'send:' .. inc)
-  local added = unpacked(call('HGET', META, 'add:' .. inc) or '')
-  if type(added) == 'table' and bounded(added[1], 1, 9e15) then
-    call('ZADD', DUE, now + 3600000, 'M:' .. inc)
-  else
-    call('HDEL', META, 'add:' .. inc)
-  end
-  return true
-end
-
--- Does what an entry of DUE stands for; answers whether nothing else is to be done in this call.
-local function do_due(kind, name)
+-- What a call does only when something is due or a member goes: answers do_due and remove_member. Made when needed, as extras are.
+local function rarely()
   local X = extras()
-  if kind == 'L' then
-    return not remove_member(name, true)
-  elseif kind == 'D' then
-    X.due()
-  elseif kind == 'C' then
-    X.choose_by_default()
-  elseif kind == 'P' then
-    X.probe(name)
-  elseif kind == 'F' then
-    X.forget_failed()
-  elseif kind == 'S' then
-    X.sweep(true)
-  elseif kind == 'A' or kind == 'T' or kind == 'E' then
-    -- What was due before it may have begun another execution, of whose clock the entry is now.
-    local entry = kind .. ':' .. name
-    if (tonumber(call('ZSCORE', DUE, entry) or '') or now + 1) <= now then
-      call('ZREM', DUE, entry)
-      X.timeout(kind, name)
+
+  -- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now, and how many those were.
+  -- With charge, its end counts as a death of each, or of the one suspect among them that had just been started; of a job that had run well for 10
+  -- minutes, as the first one. A job is convicted when it was alone, on trial, or never absent.
+  local function take_back(inc, budget, charge)
+    local held = key_of('held', inc)
+    local ids = budget > 0 and call('SPOP', held, budget) or {}
+    local moved = #ids
+    if #ids > 0 then
+      local member = call('HMGET', key_of('member', inc), 'max_deaths', 'requeue')
+      local max_deaths = bounded(member[1], 0, 200) or 3
+      local owners = call('HMGET', OWNER, unpack(ids))
+      local jobs = {}
+      in_hand[#in_hand + 1] = ids
+      for i, id in ipairs(ids) do
+        local fence, owner, deleting = read_owner(owners[i])
+        if owner == inc then
+          jobs[#jobs + 1] = { id = id, fence = fence, deleting = deleting ~= '' }
+        end
+      end
+      table.sort(jobs, function(a, b) return a.fence < b.fence end)
+      ids = {}
+      for i, job in ipairs(jobs) do
+        ids[i] = job.id
+      end
+      if #ids > 0 then
+        local front = member[2] ~= 'back'
+        wary = wary or charge
+        X.forget_progress(ids)
+        call('HDEL', OWNER, unpack(ids))
+        local records = call('HMGET', JOBS, unpack(ids))
+        local back, back_records, changed = {}, {}, {}
+        local deaths, stopped = 0, 0
+        local alone = #jobs == 1 and call('SCARD', held) == 0
+        local on_trial
+        local tried = charge and X.on_trial()
+        for i, job in ipairs(jobs) do
+          if tried == job.id and not job.deleting and records[i] then
+            on_trial = job.id
+          end
+        end
+        for i, job in ipairs(jobs) do
+          local record = records[i]
+          local poisoned = false
+          if job.deleting then
+            stopped = stopped + 1
+            X.stopped(job.id)
+          end
+          -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
+          if record and charge and not job.deleting and (not on_trial or on_trial == job.id) then
+            deaths = deaths + 1
+            local count = X.deaths_of(record) + 1
+            if micros - job.fence > 600000000 then
+              count = 1
+            end
+            count = math.min(count, 255)
+            if count > max_deaths and (alone or on_trial or count > 2 * max_deaths + 2) then
+              poisoned = true
+              X.fail(job.id, X.with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
+            else
+              record = X.with_deaths(record, count, count > max_deaths)
+              changed[#changed + 1] = job.id
+              changed[#changed + 1] = record
+            end
+          end
+          if record and not poisoned then
+            if has_extras(record) and not job.deleting then
+              X.left(job.id, X.of(record), front)
+            end
+            local elsewhere = job.deleting and #X.not_waiting({ job.id }, { record }) == 0
+            if not elsewhere then
+              back[#back + 1] = job.id
+              back_records[#back_records + 1] = record
+            end
+          end
+        end
+        if deaths > 0 then
+          count('deaths', deaths)
+        end
+        if stopped > 0 then
+          count('deleting', -stopped)
+        end
+        if #changed > 0 then
+          call('HSET', JOBS, unpack(changed))
+        end
+        if #back > 0 then
+          enqueue(back, back_records, front)
+        end
+      end
     end
-  else
-    error('nothing is known of this kind')
+    return call('SCARD', held) == 0, moved
   end
+
+  -- Jobs that may still be moved by what is due in this call.
+  local moves_left = move_limit
+
+  -- Ends a member's membership, its jobs going back first; returns whether all did. The number of its last batch of adds is
+  -- kept for an hour, so that the batch, sent again, is still known.
+  local function remove_member(inc, charge)
+    X.set_load(inc, X.member(inc), 0, 0)
+    local all, moved = take_back(inc, moves_left, charge)
+    moves_left = moves_left - moved
+    if not all then
+      return false
+    end
+    all, moved = X.give_up(inc, moves_left)
+    moves_left = moves_left - moved
+    if not all then
+      return false
+    end
+    X.forget_tasks(X.member(inc))
+    X.chooser_gone(inc)
+    X.unlist(inc, charge)
+    call('ZREM', DUE, 'L:' .. inc)
+    call('SREM', MEMBERS, inc)
+    X.drop_keys(inc)
+    call('HDEL', META, 'sync:' .. inc, 'send:' .. inc)
+    local added = unpacked(call('HGET', META, 'add:' .. inc) or '')
+    if type(added) == 'table' and bounded(added[1], 1, 9e15) then
+      call('ZADD', DUE, now + 3600000, 'M:' .. inc)
+    else
+      call('HDEL', META, 'add:' .. inc)
+    end
+    return true
+  end
+
+  -- Does what an entry of DUE stands for; answers whether nothing else is to be done in this call.
+  local function do_due(kind, name)
+    if kind == 'L' then
+      return not remove_member(name, true)
+    elseif kind == 'D' then
+      X.due()
+    elseif kind == 'C' then
+      X.choose_by_default()
+    elseif kind == 'P' then
+      X.probe(name)
+    elseif kind == 'F' then
+      X.forget_failed()
+    elseif kind == 'S' then
+      X.sweep(true)
+    elseif kind == 'A' or kind == 'T' or kind == 'E' then
+      -- What was due before it may have begun another execution, of whose clock the entry is now.
+      local entry = kind .. ':' .. name
+      if (tonumber(call('ZSCORE', DUE, entry) or '') or now + 1) <= now then
+        call('ZREM', DUE, entry)
+        X.timeout(kind, name)
+      end
+    else
+      error('nothing is known of this kind')
+    end
+  end
+
+  return do_due, remove_member
 end
 
 -- Does what is due, up to a bound, and sends what was gathered for members; returns the milliseconds until the next thing is due, and over how many
@@ -186,6 +192,7 @@ local function tick(lease)
     if #over > 0 then
       call('ZREM', DUE, unpack(over))
     end
+    local do_due = #others > 0 and rarely()
     for _, entry in ipairs(others) do
       local kind, name = string.sub(entry, 1, 1), string.sub(entry, 3)
       if kind ~= 'L' or now >= grace then
