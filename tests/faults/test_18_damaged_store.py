@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from evidence import Evidence
 from swarm_support import Answer, Driver, Language, Redis, wait_until
 from team import Team
 
@@ -140,7 +141,7 @@ def traffic(rng: random.Random, members: list[Driver]) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_is_damaged_members_live_and_come_back(server: Redis, tmp_path: Path, seed: int) -> None:
+def test_whatever_is_damaged_members_live_and_come_back(server: Redis, tmp_path: Path, evidence: Evidence, seed: int) -> None:
     rng = random.Random(seed)
     done: list[str] = []
     with Team(server, tmp_path, LEASE) as team:
@@ -173,6 +174,7 @@ def test_whatever_is_damaged_members_live_and_come_back(server: Redis, tmp_path:
 
             wait_until(all_work, 20, "every worker is given jobs")
             wait_until(lambda: ask(masters[0], "stats").get("waiting") == "0", 10, "every job is done")
+            evidence.measured("damages", len(done), at_least=1)
         except BaseException:
             print(f"seed {seed}; the last damages:\n" + "\n".join(done[-30:]))
             raise
