@@ -101,11 +101,11 @@ pub(crate) struct Warnings(Mutex<Vec<String>>);
 
 impl Warnings {
     pub(crate) fn tell(&self, warnings: &[String]) {
-        self.new(warnings).iter().for_each(|warning| tracing::warn!("{warning}"));
+        self.unseen(warnings).iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
     /// Those that were not there the last time.
-    fn new(&self, warnings: &[String]) -> Vec<String> {
+    fn unseen(&self, warnings: &[String]) -> Vec<String> {
         let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let before = std::mem::replace(&mut *told, warnings.to_vec());
         warnings.iter().filter(|warning| !before.contains(warning)).cloned().collect()
@@ -515,9 +515,9 @@ mod tests {
     fn a_warning_is_given_once_until_it_changes() {
         let warnings = Warnings::default();
         let [first, second] = ["first", "second"].map(|text| vec![text.to_owned()]);
-        assert_eq!(warnings.new(&first), ["first"]);
-        assert!(warnings.new(&first).is_empty());
-        assert_eq!(warnings.new(&second), ["second"]);
-        assert_eq!(warnings.new(&first), ["first"]);
+        assert_eq!(warnings.unseen(&first), ["first"]);
+        assert!(warnings.unseen(&first).is_empty());
+        assert_eq!(warnings.unseen(&second), ["second"]);
+        assert_eq!(warnings.unseen(&first), ["first"]);
     }
 }
