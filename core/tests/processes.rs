@@ -731,3 +731,24 @@ async fn all_below_rest(own: &mut Own) -> HashSet<u32> {
     }
     pids
 }
+
+#[tokio::test]
+async fn a_panic_in_a_task_stops_the_supervisor_with_an_error() {
+    let supervisor = start(quick());
+    supervisor.spawn(sh("exec sleep 100")).await.unwrap();
+    let pid = next(&supervisor, "a process", |event| match event {
+        SupervisorEvent::Started { pid, .. } => Some(pid),
+        _ => None,
+    })
+    .await;
+    until("all is told", || supervisor.take_events(100).is_empty()).await;
+    // It is called by the task of the process that starts.
+    supervisor.set_wake(|| panic!("of the test"));
+    drop(supervisor.spawn(sh("exec sleep 100")).await);
+    let error = soon("the end", supervisor.stop()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panic);
+    assert!(error.message().contains("of the test"), "{error}");
+    assert_eq!(supervisor.spawn(sh("true")).await.unwrap_err().kind(), ErrorKind::Panic);
+    soon("the last event", async { while supervisor.next().await.is_some() {} }).await;
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the others are stopped");
+}

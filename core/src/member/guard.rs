@@ -1,5 +1,6 @@
 //! The tasks of a member are watched: a panic in one ends the member, and nobody waits for it any more.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
@@ -10,11 +11,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// Runs a task; a panic in it is an error.
 pub(crate) async fn guarded<T>(what: &str, task: impl Future<Output = T>) -> Result<T> {
     AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        let error = panicked(&format!("{what}: {}", text.unwrap_or("no message")));
+        let error = panicked(&format!("{what}: {}", said(&*panic)));
         tracing::error!("{error}");
         error
     })
+}
+
+/// What a panic says.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 pub(crate) fn panicked(what: &str) -> Error {

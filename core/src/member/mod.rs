@@ -23,7 +23,7 @@ use crate::store::record::{packed_strings, write_array, write_signed, write_stri
 use crate::store::{Entry, Failed, Inbox, Read, Store, too_slow};
 use crate::value::YEAR;
 
-pub(crate) use guard::{guarded, panicked};
+pub(crate) use guard::{guarded, panicked, said};
 
 /// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
 pub(crate) struct Backoff {

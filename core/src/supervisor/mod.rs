@@ -63,7 +63,8 @@ struct Front {
     events: Arc<EventQueue>,
     list: Arc<List>,
     commands: mpsc::UnboundedSender<Command>,
-    ended: watch::Receiver<bool>,
+    /// How it ended, once it has.
+    ended: watch::Receiver<Option<Result<()>>>,
     runtime: Handle,
 }
 
@@ -81,8 +82,8 @@ impl Supervisor {
         let spawner = Spawner::start()?;
         let context = Context { options, events: events.clone(), list: list.clone(), spawner, guard, forward };
         let (commands, received) = mpsc::unbounded_channel();
-        let (sender, ended) = watch::channel(false);
-        runtime.spawn(Task::new(Arc::new(context), received).run(written, sender));
+        let (sender, ended) = watch::channel(None);
+        runtime.spawn(Task::new(Arc::new(context), received).run_guarded(written, sender));
         Ok(Supervisor { front: Arc::new(Front { events, list, commands, ended, runtime: runtime.clone() }) })
     }
 
@@ -120,11 +121,13 @@ impl Supervisor {
     }
 
     /// Stops all processes at the same time: TERM to their groups, after the option `grace` KILL. Returns when nothing of them is left; so does a
-    /// further call. [`ErrorKind::Closed`] if the runtime ended before.
+    /// further call. [`ErrorKind::Closed`] if the runtime ended before; [`ErrorKind::Panic`] if a task of the supervisor panicked, which stops everything.
     pub async fn stop(&self) -> Result<()> {
         // If it does not listen any more, it has been stopped, or told to.
         drop(self.front.commands.send(Command::Stop));
-        self.front.ended.clone().wait_for(|ended| *ended).await.map(drop).map_err(|_| stopped())
+        let mut ended = self.front.ended.clone();
+        let how = ended.wait_for(Option::is_some).await.map_err(|_| stopped())?;
+        how.clone().unwrap_or(Ok(()))
     }
 
     /// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by [`SupervisorEvent::Signal`], and this
@@ -165,6 +168,10 @@ impl Supervisor {
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
         let (sender, answer) = oneshot::channel();
+        let stopped = || match &*self.front.ended.borrow() {
+            Some(Err(error)) => error.clone(),
+            _ => stopped(),
+        };
         self.front.commands.send(command(sender)).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }

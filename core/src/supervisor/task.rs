@@ -1,13 +1,15 @@
 //! The task of a supervisor: its slots, what it is told to do, and signals.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::child::Context;
 use super::event::SupervisorEvent;
@@ -15,6 +17,7 @@ use super::forward::Written;
 use super::program::Program;
 use super::slot::{Control, Slot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::member::said;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -41,6 +44,8 @@ pub(super) struct Task {
     stopping: bool,
     /// All handles were dropped.
     deaf: bool,
+    /// A task of the supervisor has panicked.
+    died: Option<Error>,
 }
 
 /// Or the id that failed, and why.
@@ -65,25 +70,53 @@ impl Task {
             signals: None,
             stopping: false,
             deaf: false,
+            died: None,
         }
     }
 
-    pub(super) async fn run(mut self, written: Option<Written>, ended: watch::Sender<bool>) {
+    /// Runs until the supervisor has ended, if need be by a panic; `ended` is told how.
+    pub(super) async fn run_guarded(self, written: Option<Written>, ended: watch::Sender<Option<Result<()>>>) {
+        let events = self.context.events.clone();
+        let how = match AssertUnwindSafe(self.run(written)).catch_unwind().await {
+            Ok(how) => how,
+            Err(panic) => {
+                // What ran is killed with the tasks that watched it.
+                let error = panicked(&*panic);
+                events.push(SupervisorEvent::Stopped);
+                events.end();
+                Err(error)
+            }
+        };
+        ended.send_replace(Some(how));
+    }
+
+    async fn run(mut self, written: Option<Written>) -> Result<()> {
         let guard = tokio::spawn(self.context.guard.clone().run(self.context.spawner.clone()));
         // Its drop ends the guard, also if the runtime ends before this task does.
-        let guard = AbortOnDrop(guard);
+        let mut guard = AbortOnDrop(guard);
+        let mut guarded = true;
         while !(self.stopping && self.tasks.is_empty() && self.reload.is_none()) {
             let reload: OptionFuture<_> = self.reload.as_mut().map(|reload| reload.work.as_mut()).into();
             tokio::select! {
                 command = self.commands.recv(), if !self.deaf => self.command(command),
-                Some(_) = self.tasks.join_next() => self.slots.retain(|_, control| !control.is_closed()),
+                Some(joined) = self.tasks.join_next() => {
+                    self.slots.retain(|_, control| !control.is_closed());
+                    self.joined(joined);
+                }
+                joined = &mut guard.0, if guarded => {
+                    guarded = false;
+                    self.joined(joined);
+                }
                 Some(result) = reload => self.reloaded(result),
                 signal = next_signal(&mut self.signals) => self.signal(signal),
             }
         }
         self.commands.close();
         self.context.guard.close();
-        guard.wait().await;
+        if guarded {
+            guard.wait().await;
+        }
+        let how = self.died.take().map_or(Ok(()), Err);
         let events = self.context.events.clone();
         // The last ways to the threads go with it.
         drop(self);
@@ -92,7 +125,17 @@ impl Task {
         }
         events.push(SupervisorEvent::Stopped);
         events.end();
-        ended.send_replace(true);
+        how
+    }
+
+    /// A task has ended. After a panic nothing is sure any more: everything is stopped.
+    fn joined(&mut self, joined: std::result::Result<(), JoinError>) {
+        if let Err(error) = joined
+            && let Ok(panic) = error.try_into_panic()
+        {
+            self.died.get_or_insert(panicked(&*panic));
+            self.stop();
+        }
     }
 
     fn command(&mut self, command: Option<Command>) {
@@ -195,6 +238,13 @@ async fn next_signal(signals: &mut Option<(Signal, [(i32, Signal); 2])>) -> i32 
         _ = first.recv() => *first_number,
         _ = second.recv() => *second_number,
     }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let error =
+        Error::new(ErrorKind::Panic, format!("the supervisor is stopped, because a task of it panicked ({})", said(panic)));
+    tracing::error!("{error}");
+    error
 }
 
 /// What is asked of a supervisor that is stopped or being stopped.
