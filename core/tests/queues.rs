@@ -402,6 +402,59 @@ async fn pauses_stop_the_giving_and_pages_show_what_is_where() {
 }
 
 #[tokio::test]
+async fn a_walk_over_pages_visits_every_job_though_each_page_is_deleted() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let plain = |n: usize| job(&format!("{n:04}"));
+    type Kind = (JobState, fn(NewJob) -> NewJob);
+    let kinds: [Kind; 5] = [
+        (JobState::Waiting, |job| job),
+        (JobState::Waiting, |job| job.priority(3)),
+        (JobState::Waiting, |job| job.task("t")),
+        (JobState::Delayed, |job| job.delay(Duration::from_secs(600))),
+        (JobState::Failed, |job| job),
+    ];
+    for (turn, (state, with)) in kinds.into_iter().enumerate() {
+        add(&master, (0..1000).map(|n| with(plain(n))).collect()).await;
+        if state == JobState::Failed {
+            let worker = worker(&redis, &[]).await;
+            for _ in 0..1000 {
+                next_job(&worker).await.fail("no").await.unwrap();
+            }
+            worker.terminate(Duration::ZERO).await.unwrap();
+        }
+        let (mut seen, mut next) = (Vec::new(), None);
+        loop {
+            let page = master.jobs(state, next.as_deref(), 49).await.unwrap();
+            let ids: Vec<String> = page.jobs.into_iter().map(|job| job.id).collect();
+            master.delete_many(ids.clone()).await.unwrap();
+            seen.extend(ids);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 1000, "{state:?}, kind {turn}");
+        until(&master, "nothing is left", |stats| (stats.waiting, stats.delayed, stats.failed) == (0, 0, 0)).await;
+    }
+}
+
+#[tokio::test]
+async fn jobs_of_one_priority_come_in_their_order_whatever_their_task() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let names: Vec<String> = (0..30).map(|n| format!("{n:02}")).collect();
+    // Each in a batch of its own: plain ones, some with a task, some with another.
+    for (n, name) in names.iter().enumerate() {
+        add(&master, vec![if n % 3 == 0 { job(name) } else { job(name).task(if n % 3 == 1 { "a" } else { "b" }) }]).await;
+    }
+    let worker = worker(&redis, &[("task", ""), ("task", "a"), ("task", "b"), ("slots", "1")]).await;
+    assert_eq!(run(&worker, names.len()).await, names);
+}
+
+#[tokio::test]
 async fn jobs_at_hand_start_as_slots_become_free() {
     let redis = Redis::start();
     let master = master(&redis);
