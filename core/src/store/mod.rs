@@ -380,6 +380,8 @@ fn internal(error: Error) -> Failed {
 mod tests;
 
 #[cfg(test)]
+mod ceilings;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod model;
