@@ -54,7 +54,7 @@ bench: setup ## Measure throughput, CPU per job, latency and memory in every lan
 test: test-core test-support test-c test-python test-node test-conformance test-faults ## Run every test
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
-	cargo test --workspace --exclude libswarm-python --exclude libswarm-node
+	cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node
 	$(WITH_REDIS) target/debug/examples/sums
 	$(WITH_REDIS) target/debug/examples/held
 
