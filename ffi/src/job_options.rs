@@ -201,3 +201,61 @@ impl swarm_job_options {
         Ok((given != default).then_some(given))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::ptr::null;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers at the edges more often than chance would have them.
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![any::<u64>(), 0u64..3, Just(u64::MAX), Just(u64::MAX / 1000), Just(1 << 53)]
+    }
+
+    fn c_text() -> impl Strategy<Value = Option<CString>> {
+        proptest::option::of(vec(1u8.., 0..300).prop_map(|bytes| CString::new(bytes).expect("no byte is 0")))
+    }
+
+    fn pointer(text: &Option<CString>) -> *const c_char {
+        text.as_ref().map_or(null(), |text| text.as_ptr())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn options_of_any_content_are_taken_or_refused(
+            numbers in vec(number(), 12),
+            small in vec(any::<i32>(), 5),
+            jitter in any::<f64>(),
+            texts in vec(c_text(), 6),
+            payload in vec(any::<u8>(), 0..40),
+            size in prop_oneof![any::<usize>(), 0..=size_of::<swarm_job_options>()],
+        ) {
+            let header = swarm_header { name: pointer(&texts[4]), value: pointer(&texts[5]) };
+            // SAFETY: all fields may be zero.
+            let mut options: swarm_job_options = unsafe { std::mem::zeroed() };
+            // A size ends between fields, and a larger one than the struct is what a newer header has.
+            options.struct_size = if size <= 4096 { (size & !7).min(size_of::<swarm_job_options>()) } else { size };
+            (options.id, options.task, options.resource, options.similar) =
+                (pointer(&texts[0]), pointer(&texts[1]), pointer(&texts[2]), pointer(&texts[3]));
+            (options.content_type, options.backoff, options.durability) = (small[0] % 3, small[1] % 3, small[2] % 4);
+            (options.priority, options.retries) = (small[3].into(), small[4] as u32);
+            (options.result_ttl, options.delay, options.run_at) = (numbers[0], numbers[1], numbers[2]);
+            (options.assign_timeout, options.run_timeout, options.total_timeout) = (numbers[3], numbers[4], numbers[5]);
+            (options.backoff_delay, options.backoff_max, options.backoff_jitter) = (numbers[6], numbers[7], jitter);
+            (options.headers, options.header_count) = if numbers[8] % 2 == 0 { (&raw const header, 1) } else { (null(), numbers[9] as usize) };
+            let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
+            // SAFETY: texts end with a NUL, the payload and the headers are as long as they say or NULL.
+            if let Ok(job) = unsafe { job.read() } {
+                // As adding does.
+                let _ = job.check(512 * 1024);
+            }
+        }
+    }
+}

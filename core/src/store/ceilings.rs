@@ -89,8 +89,8 @@ impl Crowd {
         let mut longest: BTreeMap<&str, u64> = BTreeMap::new();
         for entry in slow {
             let micros: u64 = redis::from_redis_value(entry[2].clone()).unwrap();
-            let words: Vec<String> = redis::from_redis_value(entry[3].clone()).unwrap_or_default();
-            if let Some(name) = words.get(1).and_then(|digest| names.get(digest)) {
+            let words: Vec<Vec<u8>> = redis::from_redis_value(entry[3].clone()).unwrap();
+            if let Some(name) = words.get(1).and_then(|digest| names.get(&*String::from_utf8_lossy(digest))) {
                 let before = longest.entry(name).or_default();
                 *before = (*before).max(micros);
             }
