@@ -451,9 +451,9 @@ static void events_come_on_the_polling_thread(void) {
 
 static void bad_options_are_refused(void) {
   swarm_supervisor *supervisor = NULL;
-  const char *const unreadable[][2] = {{"x", "1"}, {"lines", "1"}, {"grace", "soon"}, {"backoff", "slow"}, {"grace", "\xff"}};
-  const char *const outside[][2] = {{"grace", "3600001"}, {"backoff_delay", "0"}, {"backoff_jitter", "1.5"},
-                                    {"max_respawns", "10001"}, {"respawn_window", "0"}, {"line_buffer", "1"}};
+  const char *const unreadable[][2] = {{"x", "1"}, {"lines", "1"}, {"grace", "soon"}, {"backoff", "slow"}, {"grace", "\xff"},
+                                       {"backoff_jitter", "1.5"}, {"max_respawns", "10001"}, {"line_buffer", "1"}};
+  const char *const outside[][2] = {{"grace", "3600001"}, {"backoff_delay", "0"}, {"respawn_window", "0"}};
   swarm_supervisor_options *options = quick();
   for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
     REFUSED(swarm_supervisor_options_set(options, unreadable[i][0], unreadable[i][1], &error));
@@ -468,9 +468,9 @@ static void bad_options_are_refused(void) {
   }
 
   supervisor = begin(quick());
-  const char *const bad[][2] = {{"x", "1"}, {"env", "A"}, {"cpus", "3-1"}, {"ready", "never"}, {"count", "many"}};
-  const char *const wrong[][2] = {{"env", "=b"}, {"name", ""}, {"name", "a\nb"}, {"count", "0"}, {"count", "1001"},
-                                  {"ready_timeout", "0"}};
+  const char *const bad[][2] = {{"x", "1"}, {"env", "A"}, {"cpus", "3-1"}, {"ready", "never"}, {"count", "many"},
+                                {"count", "0"}, {"count", "1001"}};
+  const char *const wrong[][2] = {{"env", "=b"}, {"name", ""}, {"name", "a\nb"}, {"ready_timeout", "0"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     swarm_program *program = shell("exit 0");
     REFUSED(swarm_program_set(program, bad[i][0], bad[i][1], &error));
