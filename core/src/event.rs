@@ -163,7 +163,7 @@ const MOST_NEWS: usize = 64;
 /// Messages, and members that came or went, kept for it. Later ones are dropped, which it is told.
 const MOST_MESSAGES: usize = 10_000;
 /// And the bytes of their payloads, as in an inbox in Redis.
-const MOST_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+const MOST_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 

@@ -2,8 +2,8 @@
 
   -- An inbox with so many entries is its member's who does not read: messages for it are dropped and counted.
   local LONGEST_INBOX = 10000
-  -- So is one with so many bytes of messages.
-  local LARGEST_INBOX = 16777216
+  -- So is one with so many bytes of messages. The largest messages of the Node modules that send them in parts have 16 MiB.
+  local LARGEST_INBOX = 67108864
   -- In one with fewer, all that a batch of messages brings is one entry.
   local SHORT_INBOX = 100
 
