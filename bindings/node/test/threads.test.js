@@ -24,8 +24,10 @@ function thread(name, wait = false) {
 test("members work in a thread, and end with it", async (t) => {
   const cluster = new Cluster(t);
   const it = thread(cluster.name, true);
+  t.after(() => it.terminate());
   await new Promise((resolve, reject) => it.once("message", resolve).once("error", reject));
-  assert.equal((await cluster.master().stats()).members, 3);
+  const master = cluster.master();
+  await until(async () => (await master.stats()).members === 3, "the members of the thread are there, and this one");
   await it.terminate();
   await until(async () => (await cluster.members[0].stats()).members === 1, "the members of the thread have left");
 });

@@ -20,7 +20,7 @@ use super::program::{Program, ReadyBy};
 use super::queue::EventQueue;
 use super::spawner::{Process, Spawner};
 use super::supervised::{PROCESS_NAME, READY_FD, SUPERVISOR_PID};
-use super::system::{Cpus, answer, before_exec, group_is_left, reap_orphans, signal_group, unblock_signals};
+use super::system::{Cpus, answer, before_exec, group_is_alive, group_is_left, reap_orphans, signal_group, unblock_signals};
 
 /// How long a group may take to vanish after KILL.
 const AFTER_KILL: Duration = Duration::from_secs(1);
@@ -179,7 +179,10 @@ impl Child {
             let now = Instant::now();
             if now >= until {
                 if killed {
-                    tracing::warn!(group, "processes of the group are left after KILL");
+                    // The dead that nobody has reaped yet do no harm.
+                    if group_is_alive(group) {
+                        tracing::warn!(group, "processes of the group are left after KILL");
+                    }
                     break;
                 }
                 signal_group(group, libc::SIGKILL);

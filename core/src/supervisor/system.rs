@@ -29,6 +29,28 @@ pub(super) fn group_is_left(group: i32) -> bool {
     of_group == 0 && of_leader == -1
 }
 
+/// Whether a group has processes besides those that have ended and wait for somebody to reap them. Reads all of /proc.
+#[cfg(target_os = "linux")]
+pub(super) fn group_is_alive(group: i32) -> bool {
+    let alive = |stat: &str| {
+        // `pid (name) state parent group …`; the name may hold anything.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?;
+        let of_group = fields.nth(1)?.parse() == Ok(group);
+        Some(of_group && state != "Z" && state != "X")
+    };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+    processes
+        .flatten()
+        .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
+        .any(|stat| alive(&stat) == Some(true))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn group_is_alive(group: i32) -> bool {
+    group_is_left(group)
+}
+
 /// Reaps processes of the group that became children of this one, as happens to orphans if it is the first of a container.
 pub(super) fn reap_orphans(group: i32) {
     // SAFETY: no status is asked for.

@@ -173,7 +173,7 @@ test("tasks with different timeouts share the places of a process; who finds non
   await until(() => folder.lines("begun").length === 2, "two have begun");
   // The others went back, and wait for nobody here.
   await until(async () => (await master.stats()).held === 2, "no more are held");
-  assert.deepEqual([folder.lines("begun").length, folder.lines("echoed").length], [2, 0]);
+  assert.equal(folder.lines("begun").length, 2);
   const other = performer(t, queue, "hold", "echo");
   await until(() => folder.lines("echoed").length === 2 && folder.lines("begun").length === 3, "the other process performs what it can");
   assert.deepEqual(folder.lines("begun").map(([, pid]) => pid), [process.pid, process.pid, other.child.pid]);
