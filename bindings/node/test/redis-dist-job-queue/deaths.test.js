@@ -185,12 +185,12 @@ test("tasks with different timeouts share the places of a process; who finds non
 test("no task starves beside another of which there is always a job", async (t) => {
   const queue = queueOf(t, { tasks: ["echo", "hold"], workerCount: 1 });
   const folder = folderOf(t);
-  for (let n = 0; n < 300; n++) await submit(queue, "echo", { params: { n } });
+  for (let n = 0; n < 1500; n++) await submit(queue, "echo", { params: { n } });
   for (let n = 0; n < 5; n++) await submit(queue, "hold", { params: params(folder, n) });
   folder.make("go");
   queue.start();
-  await until(() => queue.told.jobSuccess.length === 305, "all are done");
+  await until(() => queue.told.jobSuccess.length === 1505, "all are done");
   const last = queue.told.jobSuccess.findLastIndex(({ type }) => type === "hold");
-  assert.ok(last < 250, `the last was ${last}`);
+  assert.ok(last < 1400, `the last was ${last}`);
   assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);
 });
