@@ -114,4 +114,40 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), all, "one of {names:?} is there twice, and the later one would count everywhere");
     }
+
+    #[test]
+    fn every_command_of_the_scripts_is_among_the_documented_permissions() {
+        const OPTIONS: [&str; 15] = [
+            "BYSCORE",
+            "CH",
+            "COUNT",
+            "DATEPCS",
+            "GT",
+            "LIMIT",
+            "LT",
+            "MAXLEN",
+            "MINID",
+            "NX",
+            "RANK",
+            "REV",
+            "WITHSCORES",
+            "XX",
+            "OOM",
+        ];
+        let page = include_str!("../../../docs/errors.md");
+        let all = super::Scripts::new(true);
+        let sources =
+            [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate].into_iter();
+        let more = [&all.look, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen];
+        for script in sources.chain(more) {
+            // What is quoted and in capitals is a command, or an option of one.
+            let code: String = script.source.lines().filter_map(|line| line.split("--").next()).collect();
+            for word in code.split('\'').skip(1).step_by(2) {
+                if word.len() > 1 && word.chars().all(|letter| letter.is_ascii_uppercase()) && !OPTIONS.contains(&word) {
+                    let permission = format!("+{}", word.to_ascii_lowercase());
+                    assert!(page.split_whitespace().any(|listed| listed == permission), "docs/errors.md lacks {permission}");
+                }
+            }
+        }
+    }
 }

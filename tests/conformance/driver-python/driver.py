@@ -105,6 +105,8 @@ def _options(fields: Fields, *own: str) -> dict[str, Any]:
     def converted(name: str, value: str) -> Any:
         if name in SECONDS:
             return int(value) / 1000
+        if name == "priority_slots":
+            return {int(start): int(slots) for start, slots in (part.split(":") for part in value.split(","))}
         if value in ("true", "false"):
             return value == "true"
         return int(value) if name in NUMBERS else value
