@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
 use super::tests::server::Redis;
 use super::{WITH_FLAGS, WITHOUT_FLAGS};
+use crate::health::Stats;
 use crate::info::JobState;
 use crate::master::Master;
 use crate::new_job::NewJob;
@@ -77,6 +78,19 @@ impl Crowd {
         self.master.resume(None).await.unwrap();
     }
 
+    /// Waits until the counts are right.
+    async fn until(&self, right: impl Fn(&Stats) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        loop {
+            let stats = self.master.stats().await.unwrap();
+            if right(&stats) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not in time: {stats:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The longest call of each script, printed and held to the bound.
     fn report(&self, what: &str) {
         let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| {
@@ -141,14 +155,10 @@ async fn no_script_takes_long_with_many_jobs_of_one_resource() {
     crowd.add(FEWER, with).await;
     let worker = crowd.worker(&[]).await;
     // All but one are set aside for the resource.
-    while crowd.master.stats().await.unwrap().parked < FEWER as u64 - 1 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    crowd.until(|stats| stats.parked == FEWER as u64 - 1).await;
     crowd.everything(with).await;
     // The time of the others is over.
-    while crowd.master.stats().await.unwrap().failures < 20_000 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    crowd.until(|stats| stats.failures >= 20_000).await;
     worker.terminate(Duration::ZERO).await.unwrap();
     crowd.report("jobs of one resource");
 }

@@ -729,46 +729,11 @@ async fn jobs_in_no_place_are_queued_anew() {
 
 #[tokio::test]
 async fn a_key_of_a_wrong_type_is_an_error_once() {
-    let parts = [
-        "jobs",
-        "owner",
-        "ready:0",
-        "ghosts",
-        "load",
-        "due",
-        "members",
-        "failed",
-        "failed_at",
-        "results",
-        "waiters",
-        "delayed",
-        "parked",
-        "resources",
-        "stopping",
-        "similar",
-        "progress",
-        "tasks",
-        "queues",
-        "index",
-        "paused",
-        "listeners",
-        "watchers",
-        "deaf",
-        "damaged",
-        "stray",
-        "member:w",
-        "held:w",
-        "inbox:w",
-        "tied:w",
-        "given:w",
-        "ready:0:",
-        "ready:0:a",
-        "queues:a",
-        "load:a",
-        "parked:r",
-        "similar:s",
-    ];
-    for part in parts {
+    // All keys but `meta`, which says what the others are.
+    let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
+    let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
+    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "parked:r", "similar:s"].map(str::to_owned);
+    for part in fixed.chain(of_member).chain(named) {
         let b = bench();
         b.join("w", &[]).await;
         let mut number = 0;
