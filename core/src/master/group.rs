@@ -51,14 +51,13 @@ impl Master {
             let mut job = job.result(true);
             job.fresh = job.id.is_none();
             let id = job.id.get_or_insert_with(|| fresh.next()).clone();
-            waits.push(self.front.waits.begin(id.clone(), false));
+            waits.push(self.front.waits.begin_adding(id.clone()));
             ids.push(id);
             ready.push(job);
         }
         let added = waited(|done| self.submit_for(ready, true, done)).await?;
-        for added in added.into_iter().filter(|added| added.existed) {
-            // Somebody else's job of this id: its record does not name this master.
-            self.front.waits.ask(added.id);
+        for (wait, added) in waits.iter().zip(&added) {
+            wait.stored(added.existed);
         }
         let ended = waits
             .into_iter()

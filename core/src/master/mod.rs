@@ -158,7 +158,7 @@ impl Master {
     pub async fn result(&self, id: impl Into<String>) -> Result<Outcome> {
         let id = id.into();
         check_name("job id", &id)?;
-        let wait = self.front.waits.begin(id, true);
+        let wait = self.front.waits.begin(id);
         wait.outcome().await
     }
 
@@ -173,13 +173,10 @@ impl Master {
         job.fresh = job.id.is_none();
         let id = job.id.get_or_insert_with(random_id).clone();
         job.check(self.front.shared.options.max_payload)?;
-        let wait = self.front.waits.begin(id.clone(), false);
+        let wait = self.front.waits.begin_adding(id);
         let added = waited(|done| self.submit_for(vec![job], true, done)).await?;
+        wait.stored(added[0].existed);
         stored(&added[0]);
-        if added[0].existed {
-            // Somebody else's job of this id: its record does not name this master.
-            self.front.waits.ask(id);
-        }
         wait.outcome().await
     }
 

@@ -126,11 +126,11 @@ mod tests {
     #[test]
     fn the_waits_that_are_long_are_found_once() {
         let waits = Arc::new(Waits::default());
-        let wait = waits.begin("first".into(), false);
+        let wait = waits.begin_adding("first".into());
         for _ in 1..LONG {
             assert_eq!(waits.long_awaited(MOST), [""; 0]);
         }
-        let later = waits.begin("second".into(), false);
+        let later = waits.begin_adding("second".into());
         assert_eq!(waits.long_awaited(MOST), ["first"]);
         assert_eq!(waits.long_awaited(MOST), [""; 0]);
         waits.look_again(&["first".into()]);

@@ -17,7 +17,6 @@ use crate::clock::{boottime, from_now};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::id::Ids;
-use crate::job::Outcome;
 use crate::member::{Backoff, InboxTask, Look, Session, Shared, Source};
 use crate::store::record::read_outcome;
 use crate::store::{Entry, Failed, Read, SyncCall, SyncReply, after};
@@ -148,7 +147,7 @@ impl Task {
                         flight.fail(&error);
                     }
                     if !error.kind().is_retryable() {
-                        waits.fail(&waits.take_unasked(usize::MAX), &error);
+                        waits.take_unasked(usize::MAX).iter().for_each(|id| waits.refuse(id, &error));
                     }
                 },
             }
@@ -258,7 +257,7 @@ impl Task {
                                 self.waits.put_back(ids);
                                 ask = self.ask(ask_backoff.next());
                             } else {
-                                self.waits.fail(&ids, &failed.error);
+                                ids.iter().for_each(|id| self.waits.refuse(id, &failed.error));
                             }
                         }
                     }
@@ -352,19 +351,19 @@ impl Task {
 
     /// What Redis answered to the question for an id.
     fn answered(&self, id: &str, answer: &[u8]) {
-        let outcome: Result<Outcome> = match answer {
+        let refusal = match answer {
             b"w" => return,
-            b"n" => Err(Error::new(
+            b"n" => Error::new(
                 ErrorKind::NotFound,
                 format!("there is no job `{id}`, and no result of one: it never was, was deleted, or its result has expired"),
-            )),
-            b"x" => Err(Error::new(
+            ),
+            b"x" => Error::new(
                 ErrorKind::InvalidArgument,
                 format!("job `{id}` was added without `result`, so its result is not kept"),
-            )),
-            outcome => read_outcome(id, outcome),
+            ),
+            outcome => return self.waits.settle(id, &read_outcome(id, outcome)),
         };
-        self.waits.settle(id, &outcome);
+        self.waits.refuse(id, &refusal);
     }
 }
 

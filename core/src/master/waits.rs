@@ -27,21 +27,43 @@ struct State {
     looks: u32,
     /// Ids that Redis is to be asked for: it may not know that this master awaits them.
     unasked: HashSet<String>,
+    /// How often this master has registered. Redis sends outcomes to the incarnation that added the job.
+    registrations: u64,
+    /// Number of the last wait.
+    number: u64,
     closed: Option<Error>,
 }
 
 /// All waits for one job.
 struct Waiting {
-    senders: Vec<oneshot::Sender<Result<Outcome>>>,
+    waiters: Vec<Waiter>,
     /// `State::looks` when the first began.
     since: u32,
     looked_up: bool,
+}
+
+struct Waiter {
+    number: u64,
+    sender: oneshot::Sender<Result<Outcome>>,
+    knows: Knows,
+}
+
+/// What a waiter knows of its job.
+#[derive(PartialEq)]
+enum Knows {
+    /// It is being added, since this registration: that Redis does not have it says nothing yet.
+    Adding(u64),
+    /// Redis has it, or had it.
+    Stored,
+    /// As `Stored`, and Redis is being asked for the outcome.
+    Asked,
 }
 
 /// One wait; dropping it ends it.
 pub(crate) struct Wait {
     waits: Arc<Waits>,
     id: String,
+    number: u64,
     outcome: oneshot::Receiver<Result<Outcome>>,
 }
 
@@ -50,42 +72,49 @@ impl Waits {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Begins a wait. With `ask`, Redis is asked whether the outcome is there.
-    pub(crate) fn begin(self: &Arc<Self>, id: String, ask: bool) -> Wait {
+    /// Begins a wait for a job that somebody added: Redis is asked whether the outcome is there.
+    pub(crate) fn begin(self: &Arc<Self>, id: String) -> Wait {
+        self.begin_with(id, false)
+    }
+
+    /// Begins a wait for a job that is about to be added; [`Wait::stored`] follows.
+    pub(crate) fn begin_adding(self: &Arc<Self>, id: String) -> Wait {
+        self.begin_with(id, true)
+    }
+
+    fn begin_with(self: &Arc<Self>, id: String, adding: bool) -> Wait {
         let (sender, outcome) = oneshot::channel();
         let mut state = self.lock();
+        state.number += 1;
+        let number = state.number;
         if let Some(error) = &state.closed {
             drop(sender.send(Err(error.clone())));
-            return Wait { waits: self.clone(), id, outcome };
+            return Wait { waits: self.clone(), id, number, outcome };
         }
         let first = state.waiting.is_empty();
         let since = state.looks;
-        let waiting = || Waiting { senders: Vec::new(), since, looked_up: false };
-        state.waiting.entry(id.clone()).or_insert_with(waiting).senders.push(sender);
-        if ask {
+        let knows = if adding { Knows::Adding(state.registrations) } else { Knows::Stored };
+        let waiting = || Waiting { waiters: Vec::new(), since, looked_up: false };
+        state.waiting.entry(id.clone()).or_insert_with(waiting).waiters.push(Waiter { number, sender, knows });
+        if !adding {
             state.unasked.insert(id.clone());
         }
         drop(state);
-        if ask || first {
+        if !adding || first {
             self.changed.notify_one();
         }
         if first {
             self.begun.notify_one();
         }
-        Wait { waits: self.clone(), id, outcome }
+        Wait { waits: self.clone(), id, number, outcome }
     }
 
-    /// Has Redis asked for this id.
-    pub(crate) fn ask(&self, id: String) {
-        self.lock().unasked.insert(id);
-        self.changed.notify_one();
-    }
-
-    /// Has Redis asked for all that is awaited: this master is a new member.
+    /// Has Redis asked for all that is awaited: this master is a new member. What is being added follows when it is stored.
     pub(crate) fn ask_all(&self) {
         let mut state = self.lock();
-        let ids: Vec<String> = state.waiting.keys().cloned().collect();
-        state.unasked.extend(ids);
+        state.registrations += 1;
+        let State { waiting, unasked, .. } = &mut *state;
+        unasked.extend(waiting.iter().filter(|(_, waiting)| waiting.is_stored()).map(|(id, _)| id.clone()));
     }
 
     /// Up to `most` ids to ask for, which are taken as asked.
@@ -98,7 +127,13 @@ impl Waits {
             if ids.len() == most {
                 break;
             }
-            if waiting.contains_key(id) { &mut ids } else { &mut gone }.push(id.clone());
+            match waiting.get_mut(id).filter(|waiting| waiting.is_stored()) {
+                Some(waiting) => {
+                    waiting.waiters.iter_mut().filter(|waiter| waiter.is_stored()).for_each(|waiter| waiter.knows = Knows::Asked);
+                    ids.push(id.clone());
+                }
+                None => gone.push(id.clone()),
+            }
         }
         for id in ids.iter().chain(&gone) {
             unasked.remove(id);
@@ -116,8 +151,24 @@ impl Waits {
 
     pub(crate) fn settle(&self, id: &str, outcome: &Result<Outcome>) {
         let waiting = self.lock().waiting.remove(id);
-        for sender in waiting.into_iter().flat_map(|waiting| waiting.senders) {
-            drop(sender.send(outcome.clone()));
+        for waiter in waiting.into_iter().flat_map(|waiting| waiting.waiters) {
+            drop(waiter.sender.send(outcome.clone()));
+        }
+    }
+
+    /// Ends the waits for which Redis was asked for this id with an error. One that began since then goes on: its job may be stored since.
+    pub(crate) fn refuse(&self, id: &str, error: &Error) {
+        let mut state = self.lock();
+        let Some(waiting) = state.waiting.get_mut(id) else { return };
+        let (asked, others) = std::mem::take(&mut waiting.waiters).into_iter().partition(|waiter| waiter.knows == Knows::Asked);
+        waiting.waiters = others;
+        if waiting.waiters.is_empty() {
+            state.waiting.remove(id);
+        }
+        drop(state);
+        let asked: Vec<Waiter> = asked;
+        for waiter in asked {
+            drop(waiter.sender.send(Err(error.clone())));
         }
     }
 
@@ -150,13 +201,6 @@ impl Waits {
         self.lock().closed.is_some()
     }
 
-    /// Ends all waits of these ids with an error.
-    pub(crate) fn fail(&self, ids: &[String], error: &Error) {
-        for id in ids {
-            self.settle(id, &Err(error.clone()));
-        }
-    }
-
     /// Ends all waits, and those that begin later, with an error.
     pub(crate) fn close(&self, error: &Error) {
         let mut state = self.lock();
@@ -164,14 +208,44 @@ impl Waits {
         let waiting = std::mem::take(&mut state.waiting);
         state.unasked.clear();
         drop(state);
-        for sender in waiting.into_values().flat_map(|waiting| waiting.senders) {
-            drop(sender.send(Err(error.clone())));
+        for waiter in waiting.into_values().flat_map(|waiting| waiting.waiters) {
+            drop(waiter.sender.send(Err(error.clone())));
         }
         self.begun.notify_one();
     }
 }
 
+impl Waiting {
+    fn is_stored(&self) -> bool {
+        self.waiters.iter().any(Waiter::is_stored)
+    }
+}
+
+impl Waiter {
+    fn is_stored(&self) -> bool {
+        !matches!(self.knows, Knows::Adding(_))
+    }
+}
+
 impl Wait {
+    /// Redis has the job. If it `existed`, its record does not name this master; if this master has registered anew meanwhile, it names the
+    /// incarnation before.
+    pub(crate) fn stored(&self, existed: bool) {
+        let mut state = self.waits.lock();
+        let State { waiting, unasked, registrations, .. } = &mut *state;
+        let waiters = waiting.get_mut(&self.id).map(|waiting| &mut waiting.waiters);
+        let Some(waiter) = waiters.and_then(|waiters| waiters.iter_mut().find(|waiter| waiter.number == self.number)) else {
+            return;
+        };
+        let ask = existed || waiter.knows != Knows::Adding(*registrations);
+        waiter.knows = Knows::Stored;
+        if ask {
+            unasked.insert(self.id.clone());
+            drop(state);
+            self.waits.changed.notify_one();
+        }
+    }
+
     pub(crate) async fn outcome(mut self) -> Result<Outcome> {
         (&mut self.outcome).await.unwrap_or_else(|_| Err(closed()))
     }
@@ -182,10 +256,62 @@ impl Drop for Wait {
         let mut state = self.waits.lock();
         self.outcome.close();
         if let Some(waiting) = state.waiting.get_mut(&self.id) {
-            waiting.senders.retain(|sender| !sender.is_closed());
-            if waiting.senders.is_empty() {
+            waiting.waiters.retain(|waiter| !waiter.sender.is_closed());
+            if waiting.waiters.is_empty() {
                 state.waiting.remove(&self.id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn waits() -> Arc<Waits> {
+        Arc::new(Waits::default())
+    }
+
+    fn not_found() -> Error {
+        Error::new(ErrorKind::NotFound, "no such job")
+    }
+
+    #[test]
+    fn redis_is_not_asked_for_what_is_being_added() {
+        let waits = waits();
+        let wait = waits.begin_adding("job".into());
+        waits.ask_all();
+        assert_eq!(waits.take_unasked(9), [""; 0]);
+        // The master has registered since: the record may name the incarnation before.
+        wait.stored(false);
+        assert_eq!(waits.take_unasked(9), ["job"]);
+
+        let other = waits.begin_adding("other".into());
+        other.stored(false);
+        assert_eq!(waits.take_unasked(9), [""; 0]);
+        waits.ask_all();
+        assert_eq!(waits.take_unasked(9).len(), 2);
+
+        let existing = waits.begin_adding("existing".into());
+        existing.stored(true);
+        assert_eq!(waits.take_unasked(9), ["existing"]);
+    }
+
+    #[tokio::test]
+    async fn that_there_is_no_job_ends_only_the_waits_that_asked() {
+        let waits = waits();
+        let asked = waits.begin("job".into());
+        let adding = waits.begin_adding("job".into());
+        assert_eq!(waits.take_unasked(9), ["job"]);
+        let later = waits.begin("job".into());
+        waits.refuse("job", &not_found());
+        assert_eq!(asked.outcome().await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(waits.any());
+        assert_eq!(waits.take_unasked(9), ["job"]);
+        waits.refuse("job", &not_found());
+        assert_eq!(later.outcome().await.unwrap_err().kind(), ErrorKind::NotFound);
+        drop(adding);
+        assert!(!waits.any());
     }
 }
