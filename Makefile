@@ -76,10 +76,11 @@ test-conformance: build-drivers ## The same behaviour in every language, every p
 test-faults: build-drivers ## Every fault there is a promise for; prints a line for each with what was done and measured
 	$(TESTS) tests/faults
 
-# In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`. Pytest ends with 5 where there is none.
+# In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`; in Node its file is `*.long.js`. Pytest ends with 5 where there is none.
 test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
 	cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
 	$(WITH_REDIS) $(PYTEST) -m long bindings/python/tests || [ $$? -eq 5 ]
+	$(WITH_REDIS) npm run test-long --prefix bindings/node
 	$(TESTS) -m long tests/conformance || [ $$? -eq 5 ]
 	$(TESTS) -m long tests/faults
 

@@ -12,6 +12,9 @@ const { atEnd, url } = require("./support.js");
 
 const root = path.join(__dirname, "..");
 
+/** That of this platform. */
+const addon = readdirSync(root).find((name) => name.endsWith(".node"));
+
 const PROGRAM = `
 const { createMaster, createWorker } = require("assemblage");
 const name = "bundled-" + process.pid;
@@ -70,13 +73,16 @@ test("esbuild, webpack, rollup, ncc and nft find the addon", { timeout: 600_000 
       // As rollup-plugin-natives and the like: addons are copied beside the bundle.
       const addons = { name: "addons", resolveId(source, importer) {
         if (!source.endsWith(".node") || !importer) return null;
+        // The plugin for CommonJS asks a second time, with the new name.
+        if (importer.endsWith("?commonjs-external")) return { id: source, external: true };
         const from = path.resolve(path.dirname(importer.replace(/^\\0|\\?.*$/g, "")), source);
         mkdirSync("rollup", { recursive: true });
         try { copyFileSync(from, path.join("rollup", path.basename(from))); } catch { return null; }
-        return { id: "./" + path.basename(from), external: "relative" };
+        return { id: "./" + path.basename(from), external: true };
       } };
       export default { input: "program.js", output: { file: "rollup/program.cjs", format: "cjs" }, onwarn() {},
-        plugins: [addons, resolve({ preferBuiltins: true }), commonjs({ ignoreDynamicRequires: true })] };
+        // By default it leaves requires in a \`try\` as they are, which would look for the addon beside the folder of the bundle.
+        plugins: [addons, resolve({ preferBuiltins: true }), commonjs({ ignoreDynamicRequires: true, ignoreTryCatch: (id) => id !== ${JSON.stringify(`../${addon}`)} })] };
     `);
     run(bin("rollup"), ["-c", "rollup.config.mjs"]);
     works("rollup", path.join(folder, "rollup"), "program.cjs");
