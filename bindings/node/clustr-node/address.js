@@ -14,15 +14,15 @@ const ADDRESS = "CLUSTR_NODE_REDIS";
 /** How long a silent process counts as there, in milliseconds. */
 const LEASE = 15_000;
 
-/** The cluster, the options of its members, and what the environment of spawned processes is told of it. */
-function addressOf({ redis, cluster, publisher, subscriber, lease }) {
+/** The cluster, the options of its members, what the environment of spawned processes is told of it, and whether the part leaves at a signal. */
+function addressOf({ redis, cluster, publisher, subscriber, lease, handleSignals }) {
   const name = String(cluster ?? process.env[CLUSTER] ?? "clustr-node");
   const given = typeof redis === "string" ? { url: redis }
     : redis ? { ...redis }
     : addressOfClient(publisher, "publisher") ?? addressOfClient(subscriber, "subscriber");
   const where = given ?? inherited() ?? { host: "127.0.0.1" };
   const env = { [CLUSTER]: name, ...(given && { [ADDRESS]: addressText(given) }), ...(where.url && { [URL]: where.url }) };
-  return { cluster: name, options: { lease: lease ?? LEASE, ...where }, env };
+  return { cluster: name, options: { lease: lease ?? LEASE, ...where, handleSignals: false }, env, handleSignals: (handleSignals ?? where.handleSignals) !== false };
 }
 
 /** Where a client is connected to. It is named as the program gave it, should its address not be found. */

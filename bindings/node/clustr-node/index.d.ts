@@ -19,6 +19,8 @@ export interface Options {
   lease?: number;
   /** How long an `onKill` handler may take, and spawned processes have to end before they are killed; 5,000 unless set. */
   grace?: number;
+  /** Whether it leaves, and ends what it has spawned, before SIGINT or SIGTERM ends the process, unless that listens to the signal itself; true unless set. */
+  handleSignals?: boolean;
 }
 
 export interface WorkerOptions extends Options {

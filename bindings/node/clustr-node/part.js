@@ -5,6 +5,7 @@ const { EventEmitter } = require("node:events");
 const path = require("node:path");
 const { createSupervisor, createWorker } = require("../index.js");
 const { call } = require("../lib/callbacks.js");
+const leaving = require("../lib/leaving.js");
 const addressOf = require("./address.js");
 const { bubbling, commandOf, parse } = require("./argv.js");
 const { Messages } = require("./messages.js");
@@ -52,7 +53,7 @@ class Part extends EventEmitter {
     this._supervisor = null;
     this._ending = null;
 
-    const { cluster, options: address, env } = addressOf(this.config);
+    const { cluster, options: address, env, handleSignals } = addressOf(this.config);
     this._env = env;
     // A worker without a handler: it is given nothing, and keeps the process alive.
     this._member = createWorker(cluster, { ...address, group, name: type });
@@ -60,6 +61,7 @@ class Part extends EventEmitter {
     this._member.on("error", (error) => this._complain(error));
     this._member.on("message", (message) => this._heard(message));
     this._member.on("kill", () => this.stats.onMessage++);
+    if (handleSignals) leaving.add(this);
   }
 
   onPublic(callback) {
@@ -136,11 +138,18 @@ class Part extends EventEmitter {
   }
 
   async _end(code) {
+    leaving.remove(this);
     const late = new Promise((resolve) => setTimeout(resolve, FAREWELL));
     await this._supervisor?.stop().catch(() => {});
-    await Promise.race([this._member.terminate({ grace: 0 }).catch(() => {}), late]);
+    // With all other members of this process.
+    await Promise.race([Promise.all([this._member._leave({ grace: 0 }), leaving.leaveAll({ grace: 0 })]).catch(() => {}), late]);
     this.removeAllListeners();
     process.exit(code);
+  }
+
+  /** For a process that ends by a signal: what it has spawned ends, too. */
+  _leave() {
+    return (this._ending ??= Promise.allSettled([this._supervisor?.stop(), this._member._leave({ grace: 0 })]));
   }
 
   get _grace() {

@@ -3,6 +3,7 @@
 
 const { isMainThread } = require("node:worker_threads");
 const { functionOf, invalid, millisecondsOf, optionsOf } = require("./check.js");
+const { leaveAll } = require("./leaving.js");
 const bound = require("./scope.js");
 const { textOf, tracebackOf } = require("./text.js");
 
@@ -35,6 +36,8 @@ class Exit {
     } catch {
       // It has left already, or cannot be reached.
     }
+    // The jobs of other members of the process are no crash either.
+    await leaveAll({ grace: 0 });
     process.exit(code);
   }
 }

@@ -1,5 +1,5 @@
 "use strict";
-// SIGINT and SIGTERM, for programs that have no handlers of their own: workers leave, so that their jobs move at once, and then the
+// SIGINT and SIGTERM, for programs that have no handlers of their own: members leave, so that their jobs move at once, and then the
 // process ends as it would have.
 
 const os = require("node:os");
@@ -15,11 +15,12 @@ const KEY = Symbol.for("libswarm.leaving");
 const LAST = 100;
 
 /** Only the main thread hears signals. */
-const state = isMainThread ? (process[KEY] ??= { workers: new Set(), hears: undefined, leaves: false }) : undefined;
+const state = isMainThread ? (process[KEY] ??= { leavers: new Set(), hears: undefined, leaves: false }) : undefined;
 
-function add(worker) {
+/** From now on `leaver._leave(options)` is called before a signal ends the process, which waits for its promise. `options` are those of `terminate`. */
+function add(leaver) {
   if (state === undefined) return;
-  state.workers.add(worker);
+  state.leavers.add(leaver);
   if (state.hears !== undefined) return;
   state.hears = (signal) => leave(signal);
   // First of all, because a listener that is called once is not seen any more after it was called.
@@ -27,11 +28,11 @@ function add(worker) {
 }
 
 /** It has left. */
-function remove(worker) {
-  if (state === undefined || !state.workers.delete(worker) || state.workers.size > 0) return;
+function remove(leaver) {
+  if (state === undefined || !state.leavers.delete(leaver) || state.leavers.size > 0) return;
   // A signal that has come already is still heard: it would be lost with the last listener.
   setImmediate(() => {
-    if (state.workers.size === 0 && !state.leaves && state.hears !== undefined) stopHearing();
+    if (state.leavers.size === 0 && !state.leaves && state.hears !== undefined) stopHearing();
   });
 }
 
@@ -41,14 +42,28 @@ function stopHearing() {
 }
 
 async function leave(signal) {
-  // The program sees to it itself.
-  if (process.listenerCount(signal) > 1) return;
+  if (isHandled(signal)) return;
   if (!state.leaves) {
     state.leaves = true;
-    await Promise.allSettled([...state.workers].map((worker) => worker._leave()));
+    await leaveAll();
   }
   // Or asked for a second time.
   end(signal);
+}
+
+/**
+ * Whether the program sees to a signal itself. Listeners of the package signal-exit (3 and 4) do not: they end the process once they are the only ones,
+ * which they would never be if this module waited for them.
+ */
+function isHandled(signal) {
+  const exits = [process.__signal_exit_emitter__, globalThis[Symbol.for("signal-exit emitter")]];
+  const passive = exits.reduce((sum, emitter) => sum + (typeof emitter?.count === "number" ? emitter.count : 0), 0);
+  return process.listenerCount(signal) - 1 > passive;
+}
+
+/** Has all leave, for who is about to end the process in another way. Never fails. */
+async function leaveAll(options) {
+  await Promise.allSettled(Array.from(state?.leavers ?? [], async (leaver) => leaver._leave(options)));
 }
 
 function end(signal) {
@@ -57,4 +72,4 @@ function end(signal) {
   setTimeout(() => process.exit(128 + os.constants.signals[signal]), LAST);
 }
 
-module.exports = { add, remove };
+module.exports = { add, leaveAll, remove };

@@ -13,7 +13,10 @@ const MAX_MESSAGE = 16 * 1024 * 1024;
  */
 const LEASE = 5000;
 
-/** The cluster, and the options of its members. An address given as `redis` goes first, then the environment, then `host`. */
+/**
+ * The cluster, the options of its members, and whether the part leaves at a signal. An address given as `redis` goes first, then the environment, then
+ * `host`.
+ */
 function addressOf(opts) {
   const { redis, host, port, lease } = opts;
   const fromEnvironment = process.env.SWARM_REDIS_URL;
@@ -21,7 +24,9 @@ function addressOf(opts) {
     : redis ? { ...redis }
     : fromEnvironment ? { url: fromEnvironment }
     : { host: host || "127.0.0.1" };
-  return { cluster: `proletariat:${port || PORT}`, options: { lease: lease ?? LEASE, maxPayload: MAX_MESSAGE, ...where } };
+  // It is the part that leaves, with all its members.
+  const options = { lease: lease ?? LEASE, maxPayload: MAX_MESSAGE, ...where, handleSignals: false };
+  return { cluster: `proletariat:${port || PORT}`, options, handleSignals: (opts.handleSignals ?? where.handleSignals) !== false };
 }
 
 module.exports = { MAX_MESSAGE, addressOf };

@@ -5,6 +5,7 @@ const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
 const { classes } = require("../lib/errors.js");
 const { call, emit } = require("../lib/callbacks.js");
+const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
 const { ProletariatError, closed, complain, readOutcome, reasonOf, tooLarge } = require("./errors.js");
 const { integerOf } = require("./numbers.js");
@@ -36,7 +37,9 @@ class Client extends EventEmitter {
     /** Outcomes that were too large to come as results, by the ids of their works. */
     this._large = new Map();
 
-    const peer = (this._peer = new Peer("client", addressOf(this.options)));
+    const address = addressOf(this.options);
+    const peer = (this._peer = new Peer("client", address));
+    if (address.handleSignals) leaving.add(this);
     this.id = peer.id;
     peer.on("connected", () => this._connected());
     peer.on("message", (content, from) => emit(this, "sysmsg", content, from));
@@ -76,12 +79,19 @@ class Client extends EventEmitter {
     return answered(this._closing, cb);
   }
 
+  /** Without a reason nobody hears that the works are over. */
   async _close(reason) {
     clearInterval(this._retryTimer);
     clearTimeout(this._repush);
-    for (const work of [...this._works.values()]) this._end(work, reason, null, "drop");
+    if (reason !== undefined) for (const work of [...this._works.values()]) this._end(work, reason, null, "drop");
     this._queue = [];
     await this._peer.close();
+    leaving.remove(this);
+  }
+
+  /** For a process that ends by a signal. Its callbacks are not called, as at any other end. */
+  _leave() {
+    return (this._closing ??= this._close());
   }
 
   _push(originals, opts, told, ended) {

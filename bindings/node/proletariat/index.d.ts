@@ -11,6 +11,11 @@ export interface AddressOptions {
   redis?: string | MemberOptions;
   /** How long a silent part is counted as there, in milliseconds, 1,000 to 86,400,000; 5,000 unless set. One whose process ended on this machine is noticed within 2 s. */
   lease?: number;
+  /**
+   * Whether the part leaves before SIGINT or SIGTERM ends the process, unless that listens to the signal itself; true unless set. Works of a worker are done
+   * by others at once, those of a client are aborted unless they have `keepState`.
+   */
+  handleSignals?: boolean;
   /** Without effect: nothing is ever printed. */
   DEBUG?: boolean;
 }

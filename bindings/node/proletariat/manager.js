@@ -3,6 +3,7 @@
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
+const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
 const { complain } = require("./errors.js");
 const Ledger = require("./ledger.js");
@@ -55,7 +56,9 @@ class Manager extends EventEmitter {
     if (this._peer !== undefined) return;
     this._stopping = undefined;
     const settings = this._settings();
-    const peer = (this._peer = new Peer("manager", addressOf(this.options), settings));
+    const address = addressOf(this.options);
+    const peer = (this._peer = new Peer("manager", address, settings));
+    if (address.handleSignals) leaving.add(this);
     this._watching = false;
     peer.on("connected", () => this._introduce(true));
     peer.on("message", (content, from) => emit(this, "sysmsg", { from, content }));
@@ -99,6 +102,12 @@ class Manager extends EventEmitter {
     this._ledger.clear();
     this._peer = undefined;
     if (this._wanted) this.start();
+    else leaving.remove(this);
+  }
+
+  /** For a process that ends by a signal. */
+  _leave() {
+    return this.stop();
   }
 
   _settings() {

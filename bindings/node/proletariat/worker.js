@@ -3,6 +3,7 @@
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
+const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
 const { ProletariatError, complain } = require("./errors.js");
 const systemMessage = require("./messages.js");
@@ -50,7 +51,9 @@ class Worker extends EventEmitter {
     this._wanted = true;
     // One that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
-    const peer = (this._peer = new Peer("worker", addressOf(this.options)));
+    const address = addressOf(this.options);
+    const peer = (this._peer = new Peer("worker", address));
+    if (address.handleSignals) leaving.add(this);
     this._stopping = undefined;
     this.id = peer.id;
     peer.on("connected", () => this._open());
@@ -84,6 +87,12 @@ class Worker extends EventEmitter {
     await peer.close();
     this._peer = undefined;
     if (this._wanted) this.start();
+    else leaving.remove(this);
+  }
+
+  /** For a process that ends by a signal. */
+  _leave() {
+    return this.stop();
   }
 
   /** Opens the slots, or opens them anew when a manager has changed what their guarantees mean. */

@@ -14,6 +14,11 @@ declare namespace JobQueue {
     workerCount?: number;
     /** Without effect: the jobs of a dead process are found when its lease ends. */
     flushStaleTimeout?: number;
+    /**
+     * Whether a process that performs jobs leaves the queue before SIGINT or SIGTERM ends it, unless it listens to the signal itself; true unless set. Jobs
+     * that are not over within 5 s, or half of their timeout, are performed by other processes, with all their retries.
+     */
+    handleSignals?: boolean;
   }
 
   /** Other options of node_redis may be there and are without effect. */
@@ -108,6 +113,7 @@ declare class JobQueue extends EventEmitter {
   readonly childProcessCount: number;
   readonly workerCount: number;
   readonly flushStaleTimeout: number;
+  readonly handleSignals: boolean;
   readonly shuttingDown: boolean;
 
   /**

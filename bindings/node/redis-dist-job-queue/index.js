@@ -6,6 +6,7 @@ const { EventEmitter } = require("node:events");
 const { createMaster } = require("../index.js");
 const { call, emit } = require("../lib/callbacks.js");
 const { classes } = require("../lib/errors.js");
+const leaving = require("../lib/leaving.js");
 const Children = require("./lib/children.js");
 const { jobOptions, payloadOf } = require("./lib/jobs.js");
 const Performer = require("./lib/performer.js");
@@ -40,7 +41,11 @@ class JobQueue extends EventEmitter {
   }
 
   startWorkers() {
-    this._start(() => new Performer(this, loadTasks(this._modulePaths), (...event) => this._tell(...event)));
+    this._start(() => {
+      const performer = new Performer(this, loadTasks(this._modulePaths), (...event) => this._tell(...event));
+      if (this.handleSignals !== false) leaving.add(this);
+      return performer;
+    });
   }
 
   startChildProcesses() {
@@ -59,8 +64,8 @@ class JobQueue extends EventEmitter {
 
   /** What a child process needs to know, as JSON. */
   serializeOptions() {
-    const { namespace, queueId, redisConfig, workerCount, flushStaleTimeout } = this;
-    return JSON.stringify({ namespace, queueId, redisConfig, workerCount, flushStaleTimeout, modulePaths: this._modulePaths });
+    const { namespace, queueId, redisConfig, workerCount, flushStaleTimeout, handleSignals } = this;
+    return JSON.stringify({ namespace, queueId, redisConfig, workerCount, flushStaleTimeout, handleSignals, modulePaths: this._modulePaths });
   }
 
   /** Adds a job for whoever has registered the task. `callback(error)` is called when Redis has stored it. */
@@ -90,6 +95,12 @@ class JobQueue extends EventEmitter {
         this._tell("error", error);
       }
     }
+    leaving.remove(this);
+  }
+
+  /** For a process that ends by a signal. */
+  async _leave() {
+    await this._performing.leave();
   }
 
   /** Runs all failed jobs again, the oldest first. `callback(error, count)` */

@@ -152,3 +152,21 @@ test("two copies of the package leave together, and a thread does not disturb", 
   assert.equal(await it.end(), "SIGTERM");
   await until(async () => (await master.stats()).waiting === 2, "both have left");
 });
+
+for (const name of ["signal-exit3", "signal-exit"]) {
+  test(`a program that uses ${name}, which waits for no other listeners, is ended by a signal`, async (t) => {
+    const cluster = new Cluster(t);
+    const master = cluster.master();
+    for (const first of ["exits", "assemblage"]) {
+      const exits = `const { onExit } = require(${JSON.stringify(require.resolve(name))}); (onExit ?? require(${JSON.stringify(require.resolve(name))}))((code, signal) => { say("exit", code, signal); });`;
+      const it = new Program(t, first === "exits" ? exits + HOLDER : HOLDER + exits, { args: [cluster.name] });
+      const id = await master.addJob({});
+      await it.hears("add");
+      it.child.kill("SIGTERM");
+      assert.equal(await it.end(), "SIGTERM");
+      assert.deepEqual(it.said.at(-1), ["exit", null, "SIGTERM"]);
+      assert.ok(it.said.some(([word]) => word === "close"), "it has left before");
+      assert.deepEqual([await master.deleteJobs([id]), (await master.stats()).deaths], [[true], 0]);
+    }
+  });
+}

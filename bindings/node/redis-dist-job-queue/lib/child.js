@@ -1,6 +1,7 @@
 "use strict";
 // The program of a child process: performs jobs until its parent tells it to end, or is gone.
 
+const leaving = require("../../lib/leaving.js");
 const Performer = require("./performer.js");
 const { settingsOf } = require("./settings.js");
 const { loadTasks } = require("./tasks.js");
@@ -8,8 +9,12 @@ const { loadTasks } = require("./tasks.js");
 let performer = null;
 let ending = false;
 
+/** Leaves before a signal ends this process; unless its parent wants it otherwise. */
+const leaver = { _leave: leave };
+
 function start(options) {
   const { modulePaths, ...rest } = JSON.parse(options);
+  if (rest.handleSignals === false) leaving.remove(leaver);
   try {
     performer = new Performer(settingsOf(rest), loadTasks(modulePaths), tell, (incarnation) => tell("member", incarnation));
   } catch (error) {
@@ -35,8 +40,26 @@ function send(message, sent = () => {}) {
 }
 
 /** Ends the process even if a task has left connections or timers; all that was told is written first. */
-function exit(code) {
-  send({ type: "end" }, () => process.exit(code));
+async function exit(code) {
+  leaving.remove(leaver);
+  // Members that tasks have made.
+  await leaving.leaveAll({ grace: 0 });
+  await written();
+  process.exit(code);
+}
+
+/** Resolves when all that was told is written. */
+function written() {
+  return new Promise((resolve) => send({ type: "end" }, resolve));
+}
+
+/**
+ * A terminal, or a service manager, signals the whole group of the parent: if that tells its children to end, they finish their jobs, however
+ * long it takes. Otherwise what is not over soon goes to other processes.
+ */
+async function leave() {
+  await performer?.leave(() => ending && process.connected);
+  await written();
 }
 
 async function end() {
@@ -55,12 +78,10 @@ process.on("message", (message) => {
   else if (message?.type === "start") start(message.value);
 });
 
-// Without its parent it finishes its jobs, but a job that hangs does not keep it for ever.
-process.once("disconnect", () => {
-  setTimeout(() => process.exit(1), performer?.lease ?? 0);
-  end();
+// The parent is gone.
+process.once("disconnect", async () => {
+  await performer?.leave();
+  exit(1);
 });
 
-// A terminal, or a service manager, signals the parent's whole group: the parent decides, and jobs are finished. A second
-// signal ends the process as usual.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, end);
+leaving.add(leaver);

@@ -18,6 +18,9 @@ const MAX_DEATHS = 200;
 /** How long Redis may take to hear of the last jobs at a shutdown, in milliseconds, unless `redisConfig.timeout` says otherwise. */
 const LAST_WORDS = 5000;
 
+/** How long a process that ends by a signal goes on with its jobs, and at most half of their lease, in milliseconds. */
+const GRACE = 5000;
+
 /** The most slots that the core counts: it has no word for as many as there are jobs, beside handlers. */
 const MAX_SLOTS = 2 ** 32 - 1;
 
@@ -29,6 +32,8 @@ class Performer {
     /** Jobs being performed, and those among them and after them whose end Redis has not accepted yet. */
     this.performing = new Set();
     this.running = new Set();
+    /** How long each worker goes on with its jobs when the process is to end, in milliseconds. */
+    this.graces = new Map();
     this.lastWords = Number(queue.redisConfig.timeout ?? LAST_WORDS);
     const leases = byLease(tasks, (error) => tell("error", error));
     /** The longest that a job is this process' without a sign of life. */
@@ -44,6 +49,7 @@ class Performer {
     // To the front, so that a job that was given but not begun keeps its place when a process ends.
     const options = memberOptions(queue, { lease, slots, maxDeaths: MAX_DEATHS, requeue: "front" });
     const worker = createWorker(queue.cluster, options);
+    this.graces.set(worker, Math.min(GRACE, lease / 2));
     worker.on("error", (error) => this.tell("error", error));
     worker.on("ready", () => this.joined(worker.incarnation));
     const asker = this.places?.add(worker);
@@ -89,14 +95,30 @@ class Performer {
 
   /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
   async shutdown() {
-    const drained = this.workers.map((worker) => worker.drain());
+    // One that has left already has nothing to wait for.
+    const drained = this.workers.map((worker) => worker.drain().catch(() => {}));
     // Redis may be away, and is not waited for longer than for any call.
     do {
       await Promise.all(this.performing);
       await within(this.lastWords, Promise.all([...drained, ...this.running]));
     } while (this.performing.size > 0);
     this.places?.close();
-    await Promise.all(this.workers.map((worker) => worker.terminate({ grace: 0 })));
+    await Promise.all(this.workers.map((worker) => worker._leave({ grace: 0 })));
+  }
+
+  /**
+   * The same for a process that is to end: jobs that are not over soon go to other processes, and no death is counted. Unless `waits()`, asked
+   * then: it waits for them after all. Tasks cannot be told to stop.
+   */
+  async leave(waits = () => false) {
+    await Promise.all(this.workers.map(async (worker) => {
+      // What is over is told to the queue, too.
+      const over = Promise.all([worker.drain(), ...this.running]).catch(() => {});
+      await within(this.graces.get(worker), over);
+      if (waits()) await over;
+      await worker._leave({ grace: 0 });
+    }));
+    this.places?.close();
   }
 }
 

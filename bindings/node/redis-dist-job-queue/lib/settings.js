@@ -34,12 +34,14 @@ function settingsOf(options) {
     childProcessCount: Number(options.childProcessCount ?? 0) || 0,
     workerCount: options.workerCount ?? os.cpus().length,
     flushStaleTimeout: options.flushStaleTimeout ?? 30_000,
+    handleSignals: options.handleSignals ?? true,
   };
 }
 
 /** Options of a member of the queue's cluster, and those besides. */
 function memberOptions({ redisConfig }, more) {
-  const options = { lease: LEASE, maxPayload: MAX_PAYLOAD, ...nodeRedis(redisConfig) };
+  // It is the queue, or its child, that leaves at a signal.
+  const options = { lease: LEASE, maxPayload: MAX_PAYLOAD, handleSignals: false, ...nodeRedis(redisConfig) };
   for (const name of passed) if (redisConfig[name] !== undefined) options[name] = redisConfig[name];
   return { ...options, ...more };
 }
