@@ -38,8 +38,9 @@ function inherited() {
   if (text) {
     try {
       return JSON.parse(text);
-    } catch (cause) {
-      throw new classes.InvalidArgumentError(`the environment variable ${ADDRESS} is no JSON of options`, { cause });
+    } catch {
+      // Without its cause, which has a part of the text, and so perhaps of a password.
+      throw new classes.InvalidArgumentError(`the environment variable ${ADDRESS} is no JSON of options`);
     }
   }
   return url ? { url } : undefined;

@@ -5,6 +5,8 @@ const { EventEmitter } = require("node:events");
 const path = require("node:path");
 const { createSupervisor, createWorker } = require("../index.js");
 const { call } = require("../lib/callbacks.js");
+const { complain } = require("../lib/complain.js");
+const { hide, showOnly } = require("../lib/hide.js");
 const leaving = require("../lib/leaving.js");
 const addressOf = require("./address.js");
 const { bubbling, commandOf, parse } = require("./argv.js");
@@ -34,7 +36,8 @@ class Part extends EventEmitter {
   constructor(type, config, group) {
     super();
     const options = parse(process.argv.slice(2));
-    this.config = { reloadDelay: RELOAD_DELAY, ...config, group };
+    // What may hold a password, or a client that does, is not shown.
+    hide(this, { config: { reloadDelay: RELOAD_DELAY, ...config, group }, publisher: undefined, subscriber: undefined, _env: undefined, _options: options });
     // Whatever is no time to wait, 0 too, is the default.
     this.config.reloadDelay ||= RELOAD_DELAY;
     this.stats = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
@@ -45,7 +48,6 @@ class Part extends EventEmitter {
     this.logOptions = { verbose: options.verbose, "cluster-verbose": options["cluster-verbose"] };
     this._type = type;
     this._group = group;
-    this._options = options;
     this._reloadDelay = this.config.reloadDelay;
     this._listeners = { public: [], private: [], group: [] };
     this._confirmations = [];
@@ -245,12 +247,12 @@ class Part extends EventEmitter {
     }
   }
 
-  /** Trouble of the background: an event, or a warning, as it is no reason to end the process. */
+  /** Trouble of the background. */
   _complain(error) {
-    if (this._ending !== null) return;
-    if (this.listenerCount("error") > 0) this.emit("error", error);
-    else process.emitWarning(error);
+    if (this._ending === null) complain(this, error);
   }
 }
+
+showOnly(Part, ({ pid, _type: type, _group: group, _member: { _cluster: cluster, incarnation }, stats }) => ({ type, pid, group, cluster, incarnation, stats }));
 
 module.exports = Part;

@@ -6,6 +6,7 @@ const { functionOf, invalid, optionsOf, shown } = require("./check.js");
 const { errorOf } = require("./errors.js");
 const native = require("./native.js");
 const bound = require("./scope.js");
+const { textOf } = require("./text.js");
 
 const levels = ["error", "warn", "info", "debug", "trace"];
 
@@ -54,4 +55,12 @@ function record(level, message) {
   if (logger && at <= number) give(logger, at, "assemblage", message);
 }
 
-module.exports = { logByDefault, record, setLogger };
+/** An error to which nobody listens; `known` if the core has logged it as a warning. False if there is no log. */
+function recordError(error, known) {
+  // The log of another thread, or none.
+  if (!current?.logger) return false;
+  if (!known || current.number < levels.indexOf("warn") + 1) record("error", textOf(error));
+  return true;
+}
+
+module.exports = { logByDefault, record, recordError, setLogger };

@@ -1,14 +1,14 @@
 "use strict";
 // What masters and workers have in common.
 
-const { inspect } = require("node:util");
-
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
 const { invalid, nameOf, shown } = require("./check.js");
+const { complain, told } = require("./complain.js");
 const { errorOf } = require("./errors.js");
 const Exit = require("./exit.js");
 const { HEARD, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
+const { hide, showOnly } = require("./hide.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
 const { Code, jsonOf } = require("./wire.js");
@@ -19,9 +19,7 @@ class Member extends Channel {
     const options = memberOptions(clusterId, config);
     this.type = type;
     // What may hold a password, directly or in a client, is not shown where the member is logged. `config` is as it was given.
-    for (const [name, value] of Object.entries({ config: config ?? {}, _config: options.config, redisClient: options.config.client, _settings: options.settings })) {
-      Object.defineProperty(this, name, { value, writable: true, configurable: true, enumerable: false });
-    }
+    hide(this, { config: config ?? {}, _config: options.config, redisClient: options.config.client, _settings: options.settings });
     this.prefix = options.prefix;
     this.db = options.db;
     this.expireDelay = options.expireDelay;
@@ -32,16 +30,6 @@ class Member extends Channel {
     this._exit = null;
 
     this._check([]);
-  }
-
-  /** What `console.log` shows: who it is, and never the options. */
-  [inspect.custom](_depth, options) {
-    return `${this.constructor.name} ${inspect(this.toJSON(), options)}`;
-  }
-
-  toJSON() {
-    const { type, _cluster: cluster, incarnation } = this;
-    return { type, cluster, incarnation };
   }
 
   /** Throws if the options, and these besides, are not usable. */
@@ -159,7 +147,7 @@ class Member extends Channel {
       case Code.CLOSE:
         return this._closed(a === 0 ? null : errorOf(a, incoming.text(b)));
       case Code.ERROR:
-        return this._complain(errorOf(a, incoming.text(b)));
+        return this._complain(told(errorOf(a, incoming.text(b))));
       case Code.MESSAGE_JSON:
       case Code.MESSAGE_BYTES:
         return emit(this, "message", readMessage(code, key, a, b, incoming));
@@ -178,14 +166,16 @@ class Member extends Channel {
   /** The core has closed the member, by itself if there is an error. */
   _closed() {}
 
-  /** An error of the background: an `error` event, or a warning, because it is no reason to end the process. */
+  /** An error of the background. */
   _complain(error) {
-    if (this.listenerCount("error") > 0) emit(this, "error", error);
-    else process.emitWarning(error);
+    complain(this, error);
   }
 }
 
 Member.prototype.incarnation = "";
+
+// Who it is, and never the options.
+showOnly(Member, ({ type, _cluster: cluster, incarnation }) => ({ type, cluster, incarnation }));
 
 function taskSettings(tasks) {
   return tasks.flatMap((task) => ["task", task]);

@@ -5,9 +5,11 @@ const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
 const { classes } = require("../lib/errors.js");
 const { call, emit } = require("../lib/callbacks.js");
+const { complain } = require("../lib/complain.js");
+const { hide, showOnly } = require("../lib/hide.js");
 const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
-const { ProletariatError, closed, complain, readOutcome, reasonOf, tooLarge } = require("./errors.js");
+const { ProletariatError, closed, readOutcome, reasonOf, tooLarge } = require("./errors.js");
 const { integerOf } = require("./numbers.js");
 const { Peer } = require("./peer.js");
 const Request = require("./request.js");
@@ -26,7 +28,8 @@ const DELETIONS = 20;
 class Client extends EventEmitter {
   constructor(opts) {
     super();
-    this.options = typeof opts === "string" ? { host: opts } : { ...opts };
+    // They may hold a password.
+    hide(this, { options: typeof opts === "string" ? { host: opts } : { ...opts } });
     this._requests = 0;
     /** Works that are not over, by id. */
     this._works = new Map();
@@ -252,6 +255,8 @@ class Client extends EventEmitter {
     tried();
   }
 }
+
+showOnly(Client, ({ id, _peer: { cluster, connected }, _works }) => ({ id, cluster, connected, works: _works.size }));
 
 /** What a worker answered. One of some other program gave its result as it is. */
 function outcomeOf(value) {

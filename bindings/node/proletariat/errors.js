@@ -1,9 +1,9 @@
 "use strict";
 // Errors with the codes of proletariat, and how the outcome of a work travels.
 
-const { isNativeError } = require("node:util/types");
 const { classes } = require("../lib/errors.js");
 const { isObject, textOf } = require("../lib/shapes.js");
+const { isError } = require("../lib/text.js");
 
 /** Its message and code are in its JSON, as in the plain objects that stood for errors. */
 class ProletariatError extends Error {
@@ -32,7 +32,7 @@ function outcomeText(err, data, by) {
 
 function failure(err) {
   if (typeof err === "function" || typeof err === "symbol") return { e: String(err) };
-  if (!(err instanceof Error) && !isNativeError(err)) return { e: err };
+  if (!isError(err)) return { e: err };
   return { x: { message: messageOf(err), code: codeOf(err.code) } };
 }
 
@@ -68,10 +68,4 @@ function reasonOf(error) {
   return error;
 }
 
-/** An error of the background: for those who listen, or a warning, because it is no reason to end the process. */
-function complain(emitter, error) {
-  if (emitter.listenerCount("error") > 0) emitter.emit("error", error);
-  else process.emitWarning(error);
-}
-
-module.exports = { ProletariatError, badWork, clientTimeout, closed, complain, disconnected, largeText, outcomeText, readOutcome, reasonOf, tooLarge };
+module.exports = { ProletariatError, badWork, clientTimeout, closed, disconnected, largeText, outcomeText, readOutcome, reasonOf, tooLarge };

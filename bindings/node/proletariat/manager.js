@@ -3,9 +3,10 @@
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
+const { complain } = require("../lib/complain.js");
+const { hide, showOnly } = require("../lib/hide.js");
 const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
-const { complain } = require("./errors.js");
 const Ledger = require("./ledger.js");
 const { limitOf, timer } = require("./numbers.js");
 const { Peer } = require("./peer.js");
@@ -30,7 +31,8 @@ const REPORTED = new Set(["receive", "finish", "abort", "giveup", "assigntimeout
 class Manager extends EventEmitter {
   constructor(opts) {
     super();
-    this.options = { ...DEFAULTS, ...opts };
+    // They may hold a password.
+    hide(this, { options: { ...DEFAULTS, ...opts } });
     /** By id, as far as they are there; `workers` and `clients` show them, as own properties whatever the ids are. */
     this._workers = new Map();
     this._clients = new Map();
@@ -176,5 +178,7 @@ class Manager extends EventEmitter {
     emit(this, "cleanup");
   }
 }
+
+showOnly(Manager, ({ _peer: peer, workers, clients }) => ({ cluster: peer?.cluster, connected: peer?.connected ?? false, workers, clients }));
 
 module.exports = Manager;

@@ -6,6 +6,7 @@ const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
 const { createMaster, createWorker } = require("../index.js");
 const { emit } = require("../lib/callbacks.js");
+const { hide, showOnly } = require("../lib/hide.js");
 const { thisProcess } = require("../lib/processes.js");
 const { isObject } = require("../lib/shapes.js");
 const Deliveries = require("./deliveries.js");
@@ -65,7 +66,8 @@ class Peer extends EventEmitter {
     this.inbox.on("message", (message) => message.from.group === GROUP && this._hearing.take(message));
     this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
     this.cluster = cluster;
-    this.options = options;
+    // They may hold a password.
+    hide(this, { options });
     for (const member of [this.master, this.inbox]) {
       member.on("ready", () => this._registered());
       member.on("error", (error) => this.emit("trouble", error));
@@ -225,6 +227,8 @@ class Peer extends EventEmitter {
     emit(this, "settings", newest.settings);
   }
 }
+
+showOnly(Peer, ({ id, role, cluster, connected }) => ({ id, role, cluster, connected }));
 
 /** What a member says of itself; undefined if it is no part. */
 function peerOf(member) {

@@ -2,8 +2,9 @@
 // Has a manager's workSelectWorker choose who does each work, while there is such a function.
 
 const { inspect } = require("node:util");
-const { isNativeError } = require("node:util/types");
-const { ProletariatError, complain } = require("./errors.js");
+const { complain } = require("../lib/complain.js");
+const { isError } = require("../lib/text.js");
+const { ProletariatError } = require("./errors.js");
 const { SLOTS_GROUP } = require("./peer.js");
 
 /** Works are jobs without a task; those with one are deliveries, which wait for nobody. */
@@ -56,8 +57,7 @@ class Selection {
     try {
       return this.offerOf(select.call(manager, manager._ledger.waiting(job), rooms, total), known);
     } catch (error) {
-      const isError = error instanceof Error || isNativeError(error);
-      complain(manager, isError ? error : new ProletariatError(`workSelectWorker threw ${inspect(error)}`));
+      complain(manager, isError(error) ? error : new ProletariatError(`workSelectWorker threw ${inspect(error)}`));
       return null;
     }
   }

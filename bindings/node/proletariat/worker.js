@@ -3,9 +3,11 @@
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
+const { complain } = require("../lib/complain.js");
+const { hide, showOnly } = require("../lib/hide.js");
 const leaving = require("../lib/leaving.js");
 const { addressOf } = require("./address.js");
-const { ProletariatError, complain } = require("./errors.js");
+const { ProletariatError } = require("./errors.js");
 const systemMessage = require("./messages.js");
 const { integerOf } = require("./numbers.js");
 const { Peer } = require("./peer.js");
@@ -28,7 +30,8 @@ class Worker extends EventEmitter {
   constructor(opts) {
     // An async listener of `work` that fails fails its work.
     super({ captureRejections: true });
-    this.options = { ...DEFAULTS, ...opts };
+    // They may hold a password.
+    hide(this, { options: { ...DEFAULTS, ...opts } });
     this._room = roomOf(this.options);
     this._peer = undefined;
     this._slots = undefined;
@@ -126,6 +129,8 @@ class Worker extends EventEmitter {
     else process.nextTick(() => { throw error; });
   }
 }
+
+showOnly(Worker, ({ id, _peer: peer, _slots: slots }) => ({ id, cluster: peer?.cluster, connected: peer?.connected ?? false, works: slots?.running.size ?? 0 }));
 
 /** Slots, and guarantees among them: integers, as the manager read them. */
 function roomOf({ slots: wanted, prioritySlots }) {

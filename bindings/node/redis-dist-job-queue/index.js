@@ -5,7 +5,9 @@
 const { EventEmitter } = require("node:events");
 const { createMaster } = require("../index.js");
 const { call, emit } = require("../lib/callbacks.js");
+const { complain } = require("../lib/complain.js");
 const { classes } = require("../lib/errors.js");
+const { discreet, hide, showOnly } = require("../lib/hide.js");
 const leaving = require("../lib/leaving.js");
 const Children = require("./lib/children.js");
 const { jobOptions, payloadOf } = require("./lib/jobs.js");
@@ -20,7 +22,10 @@ const firstUser = module.parent?.filename;
 class JobQueue extends EventEmitter {
   constructor(options) {
     super();
-    Object.assign(this, settingsOf(options));
+    const { redisConfig, ...settings } = settingsOf(options);
+    Object.assign(this, settings);
+    // It may hold a password.
+    hide(this, { redisConfig: discreet(redisConfig) });
     this.shuttingDown = false;
     this._modulePaths = [];
     this._performing = null;
@@ -132,11 +137,15 @@ class JobQueue extends EventEmitter {
     };
   }
 
-  /** Emits an event. An error to which nobody listens is a warning, because it is no reason to end the process. */
+  /** Emits an event. */
   _tell(event, ...values) {
-    if (event === "error" && this.listenerCount("error") === 0) process.emitWarning(values[0]);
+    if (event === "error") complain(this, values[0]);
     else emit(this, event, ...values);
   }
 }
+
+showOnly(JobQueue, ({ namespace, queueId, cluster, childProcessCount, workerCount, shuttingDown }) => (
+  { namespace, queueId, cluster, childProcessCount, workerCount, shuttingDown }
+));
 
 module.exports = JobQueue;

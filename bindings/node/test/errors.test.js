@@ -67,7 +67,8 @@ test("a wrong password is told, and so is a policy that evicts jobs", async (t) 
   await new Cluster(t, { url: evicting.url, eviction: "warn" }).master().ready();
 });
 
-test("without a listener a background error is a warning", async (t) => {
+test("without a listener and a log a background error is a warning", async (t) => {
+  assemblage.setLogger(null);
   const cluster = new Cluster(t, { url: "redis://127.0.0.1:1", timeout: 200 });
   const warnings = [];
   const warned = (warning) => warnings.push(warning);

@@ -1,6 +1,7 @@
 "use strict";
 // The program of a child process: performs jobs until its parent tells it to end, or is gone.
 
+const { isRecorded } = require("../../lib/complain.js");
 const leaving = require("../../lib/leaving.js");
 const Performer = require("./performer.js");
 const { settingsOf } = require("./settings.js");
@@ -24,7 +25,7 @@ function start(options) {
 }
 
 function tell(type, value) {
-  send({ type, value: type === "error" ? { stack: String(value?.stack ?? value), code: value?.code } : value });
+  send({ type, value: type === "error" ? { stack: String(value?.stack ?? value), code: value?.code, recorded: isRecorded(value) } : value });
 }
 
 /** `sent` is called when the message is written, or cannot be any more. */

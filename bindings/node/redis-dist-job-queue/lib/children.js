@@ -5,6 +5,7 @@ const { fork } = require("node:child_process");
 const { existsSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const path = require("node:path");
+const { markRecorded } = require("../../lib/complain.js");
 const { classes } = require("../../lib/errors.js");
 
 /** The program of children as the package exports it, for bundles: their processes need a file of their own. */
@@ -93,7 +94,7 @@ class Child {
   heard(message) {
     const { type, value } = message?.from === "redis-dist-job-queue" ? message : {};
     if (type === "jobSuccess" || type === "jobFail") this.all.tell(type, value);
-    else if (type === "error") this.all.tell("error", Object.assign(new Error(value?.stack), value?.code && { code: value.code }));
+    else if (type === "error") this.all.tell("error", errorOf(value));
     else if (type === "member" && typeof value === "string" && value !== "") this.incarnations.add(value);
   }
 
@@ -129,6 +130,13 @@ class Child {
   send(message) {
     if (this.process.connected) this.process.send(message, () => {});
   }
+}
+
+/** As a child has told it. */
+function errorOf(value) {
+  const error = Object.assign(new Error(value?.stack), value?.code && { code: value.code });
+  if (value?.recorded === true) markRecorded(error);
+  return error;
 }
 
 module.exports = Children;

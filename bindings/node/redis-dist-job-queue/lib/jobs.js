@@ -1,7 +1,8 @@
 "use strict";
 // A job of the queue as a job of the cluster, and back.
 
-const { NewJob } = require("../../index.js");
+const { types } = require("node:util");
+const { isNewJob } = require("../../lib/new_job.js");
 const { jobName } = require("./names.js");
 
 /** The core's most. */
@@ -11,7 +12,7 @@ const MAX_RETRIES = 200;
 function payloadOf(params) {
   if (params === undefined || typeof params === "function" || typeof params === "symbol") return null;
   // The modern face has ways of its own for these.
-  const special = ArrayBuffer.isView(params) || params instanceof ArrayBuffer || params instanceof SharedArrayBuffer || params instanceof NewJob;
+  const special = ArrayBuffer.isView(params) || types.isAnyArrayBuffer(params) || isNewJob(params);
   return special ? JSON.parse(JSON.stringify(params)) : params;
 }
 

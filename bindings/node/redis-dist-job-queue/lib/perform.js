@@ -1,7 +1,7 @@
 "use strict";
 // Calls the function of a task, which is code of its user: it may throw, call back twice, or return a promise.
 
-const { isNativeError } = require("node:util/types");
+const { isError } = require("../../lib/text.js");
 
 /** How the task ended: null, or its error. `late` hears of errors after that. */
 function perform(task, params, late) {
@@ -26,7 +26,7 @@ function perform(task, params, late) {
 }
 
 function errorOf(error) {
-  return isNativeError(error) || error instanceof Error ? error : new Error("task returned non error object");
+  return isError(error) ? error : new Error("task returned non error object");
 }
 
 module.exports = perform;

@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { Parts, atEnd, called, connected, knows, next, proletariat, until } = require("./support.js");
+const { Parts, assemblage, atEnd, called, connected, knows, next, proletariat, until } = require("./support.js");
 
 /** A manager that is not started. */
 function managerOf(t, parts) {
@@ -140,12 +140,14 @@ test("what it throws, and what is no record, is told, and the work is done all t
   await Promise.all([named(parts, "ann"), connected(client), choosing(manager)]);
   assert.deepEqual(await results(client, [1, 2, 3, 4, 5, 6]), Array(6).fill("ann"));
   assert.deepEqual(errors.map(({ message }) => message.slice(0, 16)), ["oops", "workSelectWorker", "workSelectWorker", "workSelectWorker", "workSelectWorker"]);
-  // Without a listener it is a warning.
+  // Without a listener it is logged.
   manager.removeAllListeners("error");
-  const warned = next(process, "warning");
+  const records = [];
+  assemblage.setLogger((record) => records.push(record), { level: "error" });
   asked = 0;
   client.work(7);
-  assert.equal((await warned)[0].message, "oops");
+  await until(() => records.length > 0, "it is logged");
+  assert.deepEqual(records[0], { level: "error", target: "assemblage", message: "Error: oops" });
 });
 
 test("it has nothing to do with messages and reports, and gets works as the events have them", async (t) => {

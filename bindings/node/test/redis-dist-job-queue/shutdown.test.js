@@ -105,16 +105,17 @@ test("a process that performs lives until shutdown, and prints nothing by itself
   assert.equal(it.errors, "");
 });
 
-test("an error without a listener is a warning, and one thrown by a listener is the program's own", async (t) => {
+test("an error without a listener is logged, and one thrown by a listener is the program's own", async (t) => {
   const it = program(t, `
     queue.registerTask(${JSON.stringify(fixture("fail"))});
     queue.start();
     queue.submitJob("fail", { params: { how: "twice" } });
     process.on("warning", (warning) => say("warning", warning.message));
+    require("assemblage").setLogger(({ level, target, message }) => say(level, target, message), { level: "error" });
     queue.on("jobSuccess", () => setImmediate(() => queue.shutdown(() => say("shut"))));
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["warning", "fail: callback called twice"], ["shut"]]);
+  assert.deepEqual(it.said, [["error", "assemblage", "Error: fail: callback called twice"], ["shut"]]);
 
   const throwing = program(t, `
     queue.registerTask(${JSON.stringify(fixture("echo"))});
