@@ -1,8 +1,8 @@
 "use strict";
 // Every method takes a callback or returns a promise; and user code that throws must not stop the rest of a batch.
 
+const { AsyncResource } = require("node:async_hooks");
 const { invalid, shown } = require("./check.js");
-const bound = require("./scope.js");
 
 /** Calls `callback` so that what it throws becomes an uncaught exception of its own, as from any event. */
 function call(callback, ...args) {
@@ -30,19 +30,29 @@ function rethrow(error) {
 }
 
 /**
- * Runs `start(settle)`, where `settle(error, ...values)` is called once, later: gives the outcome to `callback`, or
+ * Runs `start(settle)`, where `settle(error, value, more)` is called once, later: gives the outcome to `callback`, or
  * returns a promise of the first value. What `start` throws is an outcome too.
  */
 function settled(callback, start) {
   if (typeof callback === "function") {
-    const scoped = bound(callback, "callback");
-    begin(start, (error, ...values) => (error ? call(scoped, error) : call(scoped, null, ...values)));
+    begin(start, settling(callback));
     return undefined;
   }
   return new Promise((resolve, reject) => {
     if (callback !== undefined && callback !== null) reject(invalid(`the callback is ${shown(callback)}, it must be a function`));
     else begin(start, (error, value) => (error ? reject(error) : resolve(value)));
   });
+}
+
+/** What calls a callback in the async context of now. There is one per call, so it is one object and one function, without lists of arguments. */
+function settling(callback) {
+  const scope = new AsyncResource("assemblage.callback");
+  return function settle(error, value, more) {
+    if (error) scope.runInAsyncScope(call, undefined, callback, error);
+    else if (arguments.length > 2) scope.runInAsyncScope(call, undefined, callback, null, value, more);
+    else if (arguments.length > 1) scope.runInAsyncScope(call, undefined, callback, null, value);
+    else scope.runInAsyncScope(call, undefined, callback, null);
+  };
 }
 
 function begin(start, settle) {
