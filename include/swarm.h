@@ -1478,7 +1478,8 @@ swarm_status swarm_master_result(const swarm_master *master,
                                  swarm_error **error);
 
 /**
- * Adds a job with `result` set and waits for its outcome. A timeout ends the wait, not the job.
+ * Adds a job with `result` set and waits for its outcome. A timeout ends the wait, not the job. If a job of its id exists, the
+ * outcome is that one's, see swarm_outcome_existed.
  */
 SWARM_MUST_USE
 swarm_status swarm_master_run(const swarm_master *master,
@@ -1501,7 +1502,7 @@ swarm_status swarm_master_result_async(const swarm_master *master,
                                        swarm_error **error);
 
 /**
- * Adds a job with `result` set; `done` is called once with its outcome, or with SWARM_ERR_TIMEOUT after `timeout_ms`.
+ * As swarm_master_run, without waiting; `done` is called once with the outcome, or with SWARM_ERR_TIMEOUT after `timeout_ms`.
  */
 SWARM_MUST_USE
 swarm_status swarm_master_run_async(const swarm_master *master,
@@ -1544,6 +1545,13 @@ const char *swarm_outcome_reason(const swarm_outcome *outcome);
  * The error text of a failed job. NULL if it completed. Lives as long as the outcome.
  */
 const char *swarm_outcome_message(const swarm_outcome *outcome);
+
+/**
+ * Whether a job of that id existed when this one was run, alone or in a group: it was left as it was, and the outcome is its own. False
+ * for swarm_master_result. Who must know it before the end, or also where there is no outcome, adds the job with
+ * swarm_master_add and then awaits swarm_master_result.
+ */
+bool swarm_outcome_existed(const swarm_outcome *outcome);
 
 /**
  * Frees what swarm_master_result or swarm_master_run handed out. What a callback was shown must not be freed.

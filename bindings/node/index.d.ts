@@ -35,6 +35,8 @@ export type JobOutcome<R = unknown> = {
   /** Its place among the jobs given. */
   position: number;
   id: string;
+  /** A job of this id existed: the outcome is that one's. */
+  existed: boolean;
 } & ({ status: "fulfilled"; value: R } | { status: "rejected"; reason: SwarmError });
 
 /** What it returns completes the job, what it throws fails this attempt. */

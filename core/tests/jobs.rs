@@ -121,6 +121,36 @@ async fn own_ids_are_added_once() {
 }
 
 #[tokio::test]
+async fn a_run_tells_that_a_job_of_this_id_existed() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis));
+    let job = |payload: u32, id: &str| NewJob::json(&payload).unwrap().id(id);
+    master.add(job(1, "a").result(true)).await.unwrap();
+    let held = next_job(&worker).await;
+
+    // It is told while the job is held, so that who waits can know what for.
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let running = tokio::spawn({
+        let (master, job) = (master.clone(), job(2, "a"));
+        async move { master.run_with(job, |added| told.send(added.clone()).unwrap()).await }
+    });
+    let added = soon("it is told", heard).await.unwrap();
+    assert_eq!((&*added.id, added.existed), ("a", true));
+    let mut group = master.run_each(vec![job(3, "b"), job(4, "a")]).await.unwrap();
+    assert_eq!(group.added.iter().map(|job| (&*job.id, job.existed)).collect::<Vec<_>>(), [("b", false), ("a", true)]);
+    assert!(!running.is_finished());
+
+    held.complete(Payload::json(&10).unwrap()).await.unwrap();
+    assert_eq!(soon("the result", running).await.unwrap().unwrap().json::<u32>().unwrap(), 10);
+    let (position, outcome) = soon("the result", group.next()).await.unwrap();
+    assert_eq!((position, outcome.unwrap().json::<u32>().unwrap()), (1, 10));
+
+    // Refused: nothing was added, and nothing is told.
+    let refused = master.run_with(job(5, ""), |_| panic!("told")).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[tokio::test]
 async fn a_worker_that_has_not_reached_redis_is_drained_at_once() {
     let redis = Redis::start();
     let mut options = redis.options();

@@ -15,7 +15,7 @@ use crate::messages::message::swarm_message;
 use crate::messages::presence::swarm_change;
 use crate::messages::receipt::swarm_receipt;
 use crate::messages::swarm_member;
-use crate::outcome::swarm_outcome;
+use crate::outcome::{Ran, swarm_outcome};
 use crate::result::swarm_result;
 
 /// Ends the life of a `user_data`. Run exactly once, after the last callback with it, and also if the call that it was
@@ -249,7 +249,8 @@ macro_rules! borrowed_reply {
 borrowed_reply! {
     Vec<Added> => swarm_added, swarm_added_fn;
     Outcome => swarm_outcome, swarm_outcome_fn;
-    Vec<Result<Outcome>> => swarm_outcomes, swarm_outcomes_fn;
+    Ran => swarm_outcome, swarm_outcome_fn;
+    Vec<Result<Ran>> => swarm_outcomes, swarm_outcomes_fn;
     Stats => swarm_stats, swarm_stats_fn;
     Receipt => swarm_receipt, swarm_receipt_fn;
 }

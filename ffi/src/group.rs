@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Instant;
 
-use libswarm::{Error, ErrorKind, Master, NewJob, Outcome, Result};
+use libswarm::{Error, ErrorKind, Master, NewJob, Result};
 
 use crate::add::read_jobs;
 use crate::asking::Asking;
@@ -15,7 +15,7 @@ use crate::guard::{given, guard, guard_value, place};
 use crate::job_options::swarm_new_job;
 use crate::master::swarm_master;
 use crate::operation::PendingEach;
-use crate::outcome::swarm_outcome;
+use crate::outcome::{Ran, swarm_outcome};
 use crate::runtime::{deadline, timed_out, within};
 use crate::status::swarm_status;
 
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn swarm_master_run_many(
         let place = place(outcomes, "outcomes")?;
         // SAFETY: the caller's array is readable for its count.
         let jobs = unsafe { read_group(jobs, count, keep) }?;
-        let ended = member.ask(timeout_ms, DOING, |core| async move { core.run_many(jobs).await })?;
+        let ended = member.ask(timeout_ms, DOING, |core| async move { run_many(core, jobs).await })?;
         place.give(ended.into());
         Ok(())
     })
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn swarm_master_run_many_async(
         let member = swarm_master::member(master)?;
         // SAFETY: the caller's array is readable for its count.
         let jobs = unsafe { read_group(jobs, count, keep) }?;
-        member.ask_async(done, user_data, |core| async move { within(timeout_ms, DOING, core.run_many(jobs)).await })
+        member.ask_async(done, user_data, |core| async move { within(timeout_ms, DOING, run_many(core, jobs)).await })
     })
 }
 
@@ -182,24 +182,31 @@ pub extern "C" fn swarm_outcomes_free(outcomes: Option<Box<swarm_outcomes>>) {
     guard_value((), || drop(outcomes));
 }
 
-impl From<Vec<Result<Outcome>>> for swarm_outcomes {
-    fn from(ended: Vec<Result<Outcome>>) -> Self {
+impl From<Vec<Result<Ran>>> for swarm_outcomes {
+    fn from(ended: Vec<Result<Ran>>) -> Self {
         swarm_outcomes { all: ended.into_iter().map(split).collect() }
     }
 }
 
 /// What the runtime tells the thread that waits for a group.
 enum Part {
-    Ended(usize, Result<Outcome>),
+    Ended(usize, Result<Ran>),
     End(Result<()>),
 }
 
-async fn each_ended(core: Master, jobs: Vec<NewJob>, tell: impl Fn(usize, Result<Outcome>)) -> Result<()> {
+async fn each_ended(core: Master, jobs: Vec<NewJob>, tell: impl Fn(usize, Result<Ran>)) -> Result<()> {
     let mut group = core.run_each(jobs).await?;
     while let Some((index, outcome)) = group.next().await {
-        tell(index, outcome);
+        let existed = group.added[index].existed;
+        tell(index, outcome.map(|outcome| Ran { outcome, existed }));
     }
     Ok(())
+}
+
+async fn run_many(core: Master, jobs: Vec<NewJob>) -> Result<Vec<Result<Ran>>> {
+    let mut existed = Vec::new();
+    let ended = core.run_many_with(jobs, |added| existed.extend(added.iter().map(|added| added.existed))).await?;
+    Ok(ended.into_iter().zip(existed).map(|(ended, existed)| ended.map(|outcome| Ran { outcome, existed })).collect())
 }
 
 /// # Safety
@@ -214,9 +221,9 @@ unsafe fn read_group(jobs: *const swarm_new_job, count: usize, keep: swarm_flag)
 ///
 /// # Safety
 /// `user_data` must be what `each` was given with.
-pub(crate) unsafe fn tell_part(each: swarm_each_fn, user_data: *mut c_void, index: usize, outcome: Result<Outcome>) {
+pub(crate) unsafe fn tell_part(each: swarm_each_fn, user_data: *mut c_void, index: usize, outcome: Result<Ran>) {
     let Some(each) = each else { return };
-    let (error, outcome) = split::<Outcome, swarm_outcome>(outcome);
+    let (error, outcome) = split::<Ran, swarm_outcome>(outcome);
     let outcome = outcome.as_ref().map_or(std::ptr::null(), |outcome| outcome as *const swarm_outcome);
     // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
     unsafe { each(user_data, index, shown(&error), outcome) }

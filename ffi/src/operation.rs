@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libswarm::{Done, Error, ErrorKind, Outcome, Result};
+use libswarm::{Done, Error, ErrorKind, Result};
 
 use crate::callback::{Reply, UserData, swarm_done_fn, swarm_each_fn};
 use crate::dispatch::Dispatch;
 use crate::group::tell_part;
+use crate::outcome::Ran;
 
 /// An operation that can be told.
 pub(crate) trait Deliver: Send + Sync {
@@ -78,7 +79,7 @@ impl PendingEach {
     }
 
     /// Hands one outcome over; any thread, quick.
-    pub(crate) fn part(&self, index: usize, outcome: Result<Outcome>) {
+    pub(crate) fn part(&self, index: usize, outcome: Result<Ran>) {
         lock(&self.operation.0).parts.push_back((index, outcome));
         self.registered.dispatch.tell(self.operation.clone());
     }
@@ -95,7 +96,7 @@ struct Each(Mutex<EachState>);
 struct EachState {
     callbacks: Option<(swarm_each_fn, swarm_done_fn, UserData)>,
     /// The operation waits once for each of them, and once for its end.
-    parts: VecDeque<(usize, Result<Outcome>)>,
+    parts: VecDeque<(usize, Result<Ran>)>,
     result: Option<Result<()>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use libswarm::{ErrorKind, Outcome, Payload};
+use libswarm::{ErrorKind, Master, NewJob, Outcome, Payload, Result};
 
 use crate::asking::Asking;
 use crate::bytes::{swarm_bytes, swarm_content_type};
@@ -18,6 +18,14 @@ use crate::status::swarm_status;
 pub struct swarm_outcome {
     payload: Payload,
     failure: Option<Failed>,
+    existed: bool,
+}
+
+/// How a job ended that was added to be awaited.
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    /// The outcome is that of a job of this id that was there already.
+    pub(crate) existed: bool,
 }
 
 struct Failed {
@@ -48,7 +56,8 @@ pub unsafe extern "C" fn swarm_master_result(
     })
 }
 
-/// Adds a job with `result` set and waits for its outcome. A timeout ends the wait, not the job.
+/// Adds a job with `result` set and waits for its outcome. A timeout ends the wait, not the job. If a job of its id exists, the
+/// outcome is that one's, see swarm_outcome_existed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run(
@@ -64,7 +73,7 @@ pub unsafe extern "C" fn swarm_master_run(
         let place = place(outcome, "outcome")?;
         // SAFETY: the caller's payload and options are readable.
         let job = unsafe { swarm_new_job { payload, options }.read() }?;
-        let outcome = member.ask(timeout_ms, "running a job", |core| async move { core.run(job).await })?;
+        let outcome = member.ask(timeout_ms, "running a job", |core| async move { run(core, job).await })?;
         place.give(outcome.into());
         Ok(())
     })
@@ -91,7 +100,7 @@ pub unsafe extern "C" fn swarm_master_result_async(
     })
 }
 
-/// Adds a job with `result` set; `done` is called once with its outcome, or with SWARM_ERR_TIMEOUT after `timeout_ms`.
+/// As swarm_master_run, without waiting; `done` is called once with the outcome, or with SWARM_ERR_TIMEOUT after `timeout_ms`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run_async(
@@ -109,7 +118,7 @@ pub unsafe extern "C" fn swarm_master_run_async(
         let member = swarm_master::member(master)?;
         // SAFETY: the caller's payload and options are readable.
         let job = unsafe { swarm_new_job { payload, options }.read() }?;
-        member.ask_async(done, user_data, |core| async move { within(timeout_ms, "running a job", core.run(job)).await })
+        member.ask_async(done, user_data, |core| async move { within(timeout_ms, "running a job", run(core, job)).await })
     })
 }
 
@@ -153,6 +162,14 @@ pub extern "C" fn swarm_outcome_message(outcome: Option<&swarm_outcome>) -> *con
     outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |failed| failed.message.as_ptr())
 }
 
+/// Whether a job of that id existed when this one was run, alone or in a group: it was left as it was, and the outcome is its own. False
+/// for swarm_master_result. Who must know it before the end, or also where there is no outcome, adds the job with
+/// swarm_master_add and then awaits swarm_master_result.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_outcome_existed(outcome: Option<&swarm_outcome>) -> bool {
+    outcome.is_some_and(|outcome| outcome.existed)
+}
+
 /// Frees what swarm_master_result or swarm_master_run handed out. What a callback was shown must not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_free(outcome: Option<Box<swarm_outcome>>) {
@@ -162,11 +179,23 @@ pub extern "C" fn swarm_outcome_free(outcome: Option<Box<swarm_outcome>>) {
 impl From<Outcome> for swarm_outcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Completed(payload) => swarm_outcome { payload, failure: None },
+            Outcome::Completed(payload) => swarm_outcome { payload, failure: None, existed: false },
             Outcome::Failed(failure) => {
                 let (kind, reason, message) = (failure.kind(), c_text(&failure.reason), c_text(&failure.message));
-                swarm_outcome { payload: Payload::default(), failure: Some(Failed { kind, reason, message }) }
+                swarm_outcome { payload: Payload::default(), failure: Some(Failed { kind, reason, message }), existed: false }
             }
         }
     }
+}
+
+impl From<Ran> for swarm_outcome {
+    fn from(ran: Ran) -> Self {
+        swarm_outcome { existed: ran.existed, ..ran.outcome.into() }
+    }
+}
+
+async fn run(core: Master, job: NewJob) -> Result<Ran> {
+    let mut existed = false;
+    let outcome = core.run_with(job, |added| existed = added.existed).await?;
+    Ok(Ran { outcome, existed })
 }

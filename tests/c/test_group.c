@@ -224,6 +224,63 @@ static void outcomes_that_cannot_be_learnt_have_errors(void) {
   swarm_options_free(other);
 }
 
+/* Whether it existed, and its result, of the outcome of the job `same`: -1 until it is told. */
+typedef struct {
+  counter told;
+  int existed;
+  char result[8];
+} same;
+
+static void on_same(void *user_data, const swarm_error *failure, const swarm_outcome *outcome) {
+  same *seen = user_data;
+  swarm_bytes result = swarm_outcome_result(outcome);
+  CHECK(failure == NULL && result.len < sizeof seen->result);
+  memcpy(seen->result, result.data, result.len);
+  seen->existed = swarm_outcome_existed(outcome);
+  counter_add(&seen->told);
+}
+
+static void on_each_same(void *user_data, size_t index, const swarm_error *failure, const swarm_outcome *outcome) {
+  if (index == 1) on_same(user_data, failure, outcome);
+  else CHECK(!swarm_outcome_existed(outcome));
+}
+
+static void outcomes_tell_that_a_job_of_this_id_existed(void) {
+  swarm_options *other = test_options("existed");
+  swarm_master *master = start_master(other);
+  char id[257];
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.id = "same";
+  job.result = true;
+  add_job(master, "1", &job, id);
+  /* Without a worker yet, so that all find the job. */
+  same alone = {COUNTER_INIT, -1, ""}, grouped = {COUNTER_INIT, -1, ""};
+  swarm_new_job jobs[] = {{swarm_bytes_of("2"), NULL}, {swarm_bytes_of("3"), &job}};
+  CHECK_OK(swarm_master_run_async(master, swarm_bytes_of("4"), &job, DEADLINE_MS, on_same, &alone, NULL, &error));
+  CHECK_OK(swarm_master_run_each_async(master, jobs, 2, true, DEADLINE_MS, on_each_same, NULL, &grouped, NULL, &error));
+  /* Calls keep their order: once the job of the group is stored, both have found theirs. */
+  swarm_stats stats = SWARM_STATS_INIT;
+  while (stats.waiting < 2) CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  swarm_worker *worker = new_worker(other);
+  CHECK_OK(swarm_worker_process(worker, NULL, answer, NULL, NULL, &error));
+  start_worker(worker);
+  CHECK(counter_reaches(&alone.told, 1) && counter_reaches(&grouped.told, 1));
+  CHECK(alone.existed == 1 && grouped.existed == 1);
+  CHECK_TEXT("1", alone.result);
+  CHECK_TEXT("1", grouped.result);
+
+  swarm_outcome *outcome = NULL;
+  CHECK_OK(swarm_master_run(master, swarm_bytes_of("5"), &job, DEADLINE_MS, &outcome, &error));
+  CHECK(!swarm_outcome_existed(outcome) && memcmp(swarm_outcome_result(outcome).data, "5", 1) == 0);
+  swarm_outcome_free(outcome);
+  CHECK_OK(swarm_master_result(master, "same", DEADLINE_MS, &outcome, &error));
+  CHECK(!swarm_outcome_existed(outcome));
+  swarm_outcome_free(outcome);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  end_master(master);
+  swarm_options_free(other);
+}
+
 int main(void) {
   options = test_options("group");
   worker = new_worker(options);
@@ -238,6 +295,7 @@ int main(void) {
   RUN(a_group_is_given_up_with_its_master_unless_kept);
   RUN(a_group_without_workers_ends_with_its_time);
   RUN(outcomes_that_cannot_be_learnt_have_errors);
+  RUN(outcomes_tell_that_a_job_of_this_id_existed);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

@@ -16,7 +16,7 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_job_user_data(NULL) == NULL);
   swarm_job_set_user_data(NULL, NULL);
   CHECK(swarm_added_count(NULL) == 0 && swarm_added_id(NULL, 0) == NULL && !swarm_added_existed(NULL, 0));
-  CHECK(!swarm_outcome_completed(NULL) && swarm_outcome_result(NULL).len == 0);
+  CHECK(!swarm_outcome_completed(NULL) && !swarm_outcome_existed(NULL) && swarm_outcome_result(NULL).len == 0);
   CHECK(swarm_outcome_reason(NULL) == NULL && swarm_outcome_message(NULL) == NULL);
   CHECK(swarm_outcome_content_type(NULL) == SWARM_CONTENT_JSON);
   CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT && swarm_text_get(NULL) == NULL);

@@ -11,11 +11,13 @@ class Group extends Wait {
     super(master, settle, signal, timeout, "the results");
     this.tell = tell;
     this.ids = [];
+    /** Whether a job of each id existed; null if none did. */
+    this.existed = null;
     this.left = jobs.length;
     this.tokens = new Uint32Array(jobs.length + 1);
     try {
       const { lines, bytes } = batchOf(jobs);
-      this.tokens[0] = master._expect((error, ids) => (error ? this.end(error) : this.added(ids)));
+      this.tokens[0] = master._expect((error, ids, existed) => (error ? this.end(error) : this.added(ids, existed)));
       for (let position = 0; position < jobs.length; position++) {
         this.tokens[position + 1] = master._expect((error, value) => this.ended(position, error, value));
       }
@@ -25,15 +27,17 @@ class Group extends Wait {
     }
   }
 
-  added(ids) {
+  added(ids, existed) {
     this.ids = ids;
+    this.existed = existed;
     if (this.left === 0) this.end(null);
   }
 
   ended(position, error, value) {
     if (this.over) return;
     const outcome = error ? { status: "rejected", reason: error } : { status: "fulfilled", value };
-    this.tell({ position, id: this.ids[position], ...outcome });
+    const existed = this.existed?.[position] ?? false;
+    this.tell({ position, id: this.ids[position], existed, ...outcome });
     this.left -= 1;
     if (this.left === 0) this.end(null);
   }

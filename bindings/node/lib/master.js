@@ -205,7 +205,7 @@ class Master extends Member {
 
   /**
    * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout`
-   * (milliseconds), which end the wait; the job goes on. `onExisted()` is called if a job of this `id` was there: the result is that one's.
+   * (milliseconds), which end the wait; the job goes on. `onExisted(id)` is called if a job of this `id` was there: the result is that one's.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -216,12 +216,10 @@ class Master extends Member {
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
-      if (rest.id !== undefined) {
-        wait.existed = () => {
-          existed = true;
-          if (tell !== undefined) call(tell);
-        };
-      }
+      wait.existed = () => {
+        existed = true;
+        if (tell !== undefined) call(tell, String((isNewJob(payload) ? payload.options?.id : undefined) ?? rest.id));
+      };
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }

@@ -8,7 +8,7 @@ use crate::outgoing::{Answer, answer};
 
 #[napi]
 impl NativeMaster {
-    /// Adds jobs and awaits their results. The first token is answered with their ids once all are stored, or with why none is awaited; each
+    /// Adds jobs and awaits their results. The first token is answered with their ids, and whether each existed, once all are stored, or with why none is awaited; each
     /// of the others as its job ends. `cancel` with the first token stops all waits.
     #[napi(catch_unwind)]
     pub fn run_each(&self, tokens: &[u32], text: String, blob: Option<&[u8]>) {
@@ -23,7 +23,7 @@ impl NativeMaster {
             match group {
                 Err(error) => mailbox.answer(token, Answer::Failed(error)),
                 Ok(mut group) => {
-                    mailbox.answer(token, Answer::Ids(std::mem::take(&mut group.ids)));
+                    mailbox.answer(token, Answer::Added(std::mem::take(&mut group.added)));
                     while let Some((position, outcome)) = group.next().await {
                         mailbox.answer(tokens[position], answer(outcome, Answer::Outcome));
                     }

@@ -60,12 +60,12 @@ impl NativeMaster {
                 Ok(job) => {
                     let (token, mailbox) = (*token, open.mailbox.clone());
                     open.wait(token, |master| async move {
-                        let stored = |added: &Added| {
+                        let on_added = |added: &Added| {
                             if added.existed {
                                 mailbox.answer(token, Answer::Existed);
                             }
                         };
-                        answer(master.run_told(job, stored).await, Answer::Outcome)
+                        answer(master.run_with(job, on_added).await, Answer::Outcome)
                     });
                 }
                 Err(error) => open.mailbox.answer(*token, Answer::Failed(error)),

@@ -51,8 +51,6 @@ pub enum Answer {
     Done,
     /// Jobs were added.
     Added(Vec<Added>),
-    /// Jobs were added, and their ends will be told.
-    Ids(Vec<String>),
     /// The job existed. Its outcome is answered later.
     Existed,
     /// Whether each of the things named existed.
@@ -202,10 +200,6 @@ impl<'a> Writer<'a> {
                     self.flags(jobs.iter().map(|job| job.existed));
                 }
                 self.row(code::ADDED, key, jobs.len() as f64, f64::from(u8::from(existed)));
-            }
-            Answer::Ids(ids) => {
-                ids.iter().for_each(|id| self.id(id));
-                self.row(code::ADDED, key, ids.len() as f64, 0.0);
             }
             Answer::Flags(flags) => {
                 self.flags(flags.iter().copied());

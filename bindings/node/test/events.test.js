@@ -170,11 +170,12 @@ test("run tells that a job of this id existed", async (t) => {
   const first = master.run("first", { id: "one" });
   await until(() => jobs.length === 1, "it is active");
   let existed = 0;
-  const second = master.run("second", { id: "one", onExisted: () => existed++ });
+  const second = master.run("second", { id: "one", onExisted: (id) => (existed += id === "one" ? 1 : 100) });
+  const made = master.run(new assemblage.NewJob("made", { id: "one" }), { onExisted: (id) => (existed += id === "one" ? 1 : 100) });
   const third = new Promise((resolve) => master.run("third", { id: "one" }, (...args) => resolve(args)));
   const fresh = new Promise((resolve) => master.run("fresh", (...args) => resolve(args)));
-  await until(() => existed === 1, "it is told while the job is active");
+  await until(() => existed === 2, "it is told while the job is active");
   await until(() => jobs.length === 2, "the fresh one");
   for (const job of jobs) await job.complete(job.payload);
-  assert.deepEqual([await first, await second, await third, await fresh], ["first", "first", [null, "first", true], [null, "fresh", false]]);
+  assert.deepEqual([await first, await second, await made, await third, await fresh], ["first", "first", "first", [null, "first", true], [null, "fresh", false]]);
 });

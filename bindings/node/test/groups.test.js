@@ -40,7 +40,7 @@ test("runEach gives each outcome as its job ends", async (t) => {
   const outcomes = master.runEach(["a", "b", "c"]);
   await until(() => jobs.length === 3, "the jobs arrive");
   await jobs[2].complete("first");
-  assert.deepEqual(await outcomes.next(), { done: false, value: { position: 2, id: jobs[2].id, status: "fulfilled", value: "first" } });
+  assert.deepEqual(await outcomes.next(), { done: false, value: { position: 2, id: jobs[2].id, existed: false, status: "fulfilled", value: "first" } });
   const [next, last, end] = [outcomes.next(), outcomes.next(), outcomes.next()];
   await jobs[0].fail("second");
   await master.deleteJob(jobs[1].id);
@@ -49,6 +49,18 @@ test("runEach gives each outcome as its job ends", async (t) => {
   assert.equal((await last).value.reason.code, "SWARM_JOB_DELETED");
   assert.deepEqual([await end, await outcomes.next()], Array(2).fill({ done: true, value: undefined }));
   for await (const _ of master.runEach([])) assert.fail("there is no job");
+});
+
+test("an outcome tells that a job of its id existed", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const jobs = collect(cluster.worker());
+  await master.add("first", { id: "own", result: true });
+  await until(() => jobs.length === 1, "it is held");
+  const many = master.runMany(["new", new NewJob("second", { id: "own" })]);
+  await until(() => jobs.length === 2, "the new one is held");
+  for (const job of jobs) await job.complete(job.payload);
+  assert.deepEqual((await many).map(({ existed, value }) => [existed, value]), [[false, "new"], [true, "first"]]);
 });
 
 test("a group is large, and its outcomes may be left alone for a while", async (t) => {

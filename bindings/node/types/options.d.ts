@@ -165,8 +165,8 @@ export interface WaitOptions {
 }
 
 export interface RunOptions extends Omit<JobOptions, "result">, WaitOptions {
-  /** Called if a job of this `id` existed: the result is that one's. */
-  onExisted?: () => void;
+  /** Called with the id if a job of this `id` existed: the result is that one's. */
+  onExisted?: (jobId: string) => void;
 }
 
 /** Options of all jobs of a group, and of the wait for them. */

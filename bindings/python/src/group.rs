@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::call::Call;
+use crate::call::{Call, Limit};
 use crate::errors::raise;
 use crate::fork::Owned;
 use crate::runtime::Owner;
@@ -32,6 +32,16 @@ enum Progress {
     Over(Error),
 }
 
+impl Progress {
+    /// Waits until the jobs are added, or could not be.
+    async fn begun(&mut self) {
+        if let Progress::Adding(adding) = self {
+            let added = adding.await.unwrap_or_else(|_| Err(closed()));
+            *self = added.map_or_else(Progress::Over, Progress::Added);
+        }
+    }
+}
+
 impl Group {
     /// Adds the jobs at once.
     pub(crate) fn start(master: Master, runtime: Arc<Owner>, jobs: Vec<NewJob>, limit: Option<Duration>) -> Group {
@@ -40,6 +50,11 @@ impl Group {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         Group { inner: Owned::new((progress, runtime)), deadline }
     }
+
+    fn limit(&self) -> Limit {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.deadline.map(|deadline| (left(deadline), "not all jobs have ended; the others go on"))
+    }
 }
 
 #[pymethods]
@@ -47,19 +62,29 @@ impl Group {
     /// Waits until a job has ended, and answers `[(position, value or error)]` of all that have; nothing when all were told.
     fn take(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
-        let limit = self
-            .deadline
-            .map(|deadline| (deadline.saturating_duration_since(Instant::now()), "not all jobs have ended; the others go on"));
-        Ok(Call::spawn(runtime, None, limit, ended(progress.clone())))
+        Ok(Call::spawn(runtime, None, self.limit(), ended(progress.clone())))
+    }
+
+    /// Waits until Redis has the jobs, and answers `[(id, existed)]`.
+    fn added(&self) -> PyResult<Call> {
+        let (progress, runtime) = self.inner.get().map_err(raise)?;
+        Ok(Call::spawn(runtime, None, self.limit(), added(progress.clone())))
+    }
+}
+
+async fn added(progress: Arc<Mutex<Progress>>) -> Result<Value> {
+    let mut progress = progress.lock().await;
+    progress.begun().await;
+    match &*progress {
+        Progress::Added(group) => Ok(Value::Added(group.added.clone())),
+        Progress::Over(error) => Err(error.clone()),
+        Progress::Adding(_) => Err(closed()),
     }
 }
 
 async fn ended(progress: Arc<Mutex<Progress>>) -> Result<Value> {
     let mut progress = progress.lock().await;
-    if let Progress::Adding(adding) = &mut *progress {
-        let added = adding.await.unwrap_or_else(|_| Err(closed()));
-        *progress = added.map_or_else(Progress::Over, Progress::Added);
-    }
+    progress.begun().await;
     let mut ended: Vec<(usize, Result<Outcome>)> = Vec::new();
     loop {
         let group = match &mut *progress {

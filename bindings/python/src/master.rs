@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libswarm::{Choosing, Error, ErrorKind, JobState, NewJob, Options};
+use libswarm::{Added, Choosing, Done, Error, ErrorKind, JobState, NewJob, Options};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -60,7 +60,7 @@ impl Master {
         Ok(Call::spawn(&runtime, None, limit, call(master)))
     }
 
-    fn submit(&self, jobs: Vec<NewJob>, into: fn(Vec<libswarm::Added>) -> Value) -> PyResult<Call> {
+    fn submit(&self, jobs: Vec<NewJob>, into: fn(Vec<Added>) -> Value) -> PyResult<Call> {
         let member = self.member()?;
         let (call, done) = Call::done(None, into);
         member.master.submit(jobs, done);
@@ -158,6 +158,39 @@ impl Master {
         let jobs = new_jobs(jobs, ids, options)?;
         let limit = limit(timeout, "not all jobs have ended; the others go on")?;
         self.spawn(limit, |master| async move { master.run_many(jobs).await.map(Value::Outcomes) })
+    }
+
+    /// As `run`, in two calls: the first ends when Redis has the job, with `[(id, existed)]`, or when it is sure not to come, with nothing.
+    fn run_with(
+        &self,
+        payload: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<(Call, Call)> {
+        let job = new_job(payload, options)?;
+        let limit = limit(timeout, "the job has not ended and goes on")?;
+        let (added, telling) = Telling::begin();
+        let ended = self.spawn(limit, |master| async move {
+            master.run_with(job, |added| telling.tell(std::slice::from_ref(added))).await.map(Value::Outcome)
+        })?;
+        Ok((added, ended))
+    }
+
+    /// As `run_many`, in the same two calls.
+    fn run_many_with(
+        &self,
+        jobs: &Bound<'_, PyList>,
+        ids: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<(Call, Call)> {
+        let jobs = new_jobs(jobs, ids, options)?;
+        let limit = limit(timeout, "not all jobs have ended; the others go on")?;
+        let (added, telling) = Telling::begin();
+        let ended = self.spawn(limit, |master| async move {
+            master.run_many_with(jobs, |added| telling.tell(added)).await.map(Value::Outcomes)
+        })?;
+        Ok((added, ended))
     }
 
     /// Checks many jobs now and adds them in the background; the group answers their outcomes as they end.
@@ -341,6 +374,32 @@ impl Master {
         Ok(member.map(|Member { master, runtime }| {
             Call::spawn(&runtime, None, None, async move { master.close().await.map(|()| Value::Nothing) })
         }))
+    }
+}
+
+/// Ends the first of two calls, whatever becomes of the second.
+struct Telling(Option<Done<Vec<Added>>>);
+
+impl Telling {
+    fn begin() -> (Call, Telling) {
+        let (call, done) = Call::done(None, Value::Added);
+        (call, Telling(Some(done)))
+    }
+
+    fn tell(mut self, added: &[Added]) {
+        self.end(added.to_vec());
+    }
+
+    fn end(&mut self, added: Vec<Added>) {
+        if let Some(done) = self.0.take() {
+            done(Ok(added));
+        }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.end(Vec::new());
     }
 }
 

@@ -190,3 +190,48 @@ async def test_looking(cluster: str, url: str) -> None:
 def test_both_faces_export_the_same() -> None:
     own = {"__version__", "disable_logging", "enable_logging", "processes", "ready", *libswarm.errors.__all__}
     assert set(aio.__all__) == set(libswarm.__all__) - own
+
+
+@in_loop
+async def test_a_run_tells_that_a_job_of_this_id_existed(cluster: str, url: str) -> None:
+    async with Master(cluster, url=url) as master, Worker(cluster, url=url) as worker:
+        worker.on_add(lambda job: None if job.id == "held" else job.complete(job.payload))
+        told: list[str] = []
+
+        def refuse(id: str) -> None:
+            raise KeyError(id)
+
+        def end(id: str) -> None:
+            told.append(id)
+            (held,) = worker.jobs.values()
+            held.complete("of the first")
+
+        assert await master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
+        assert told == []
+
+        async def run() -> Any:
+            return await master.run("again", id="held", on_existed=end, timeout=SOON)
+
+        async def run_many() -> Any:
+            return (await master.run_many(["again"], ids=["held"], on_existed=end, timeout=SOON))[0]
+
+        async def run_each() -> Any:
+            return (await anext(aiter(master.run_each(["again"], ids=["held"], on_existed=end, timeout=SOON)))).outcome
+
+        for again in (run, run_many, run_each):
+            await master.add_job("first", id="held", result=True)
+            await until(lambda: worker.jobs, "it is held")
+            assert await again() == "of the first"
+        assert told == ["held"] * 3
+
+        await master.add_job("first", id="held", result=True)
+        await until(lambda: worker.jobs, "it is held")
+        with pytest.raises(KeyError):
+            await master.run("again", id="held", on_existed=refuse, timeout=SOON)
+        with pytest.raises(libswarm.SwarmTimeout):
+            await master.run("again", id="held", on_existed=told.append, timeout=0.2)
+        assert told == ["held"] * 4
+        waiting = asyncio.create_task(run())
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from swarm_support import wait_until
 
 import libswarm
 from conftest import SOON
-from libswarm import Job, Master, NewJob, PermanentFailure, Worker
+from libswarm import Job, Master, NewJob, PermanentFailure, SwarmInvalidArgument, SwarmTimeout, Worker
 
 
 @pytest.fixture
@@ -54,6 +56,56 @@ def test_each_outcome_comes_as_its_job_ends(master: Master) -> None:
     assert next(slow) == (0, 1)
     with pytest.raises(libswarm.SwarmTimeout):
         next(slow)
+
+
+def test_a_run_tells_that_a_job_of_this_id_existed(master: Master, cluster: str, url: str) -> None:
+    worker = Worker(cluster, url=url)
+    told: list[str] = []
+
+    @worker.on_add
+    def add(job: Job) -> None:
+        """Completes all but one."""
+        if job.id != "held":
+            job.complete(job.payload)
+
+    def refuse(id: str) -> None:
+        raise KeyError(id)
+
+    def end(id: str) -> None:
+        """It is told while the job is held."""
+        told.append(id)
+        (held,) = worker.jobs.values()
+        held.complete("of the first")
+
+    with worker:
+        assert master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
+        assert told == []
+        runs: list[Callable[[], Any]] = [
+            lambda: master.run("again", id="held", on_existed=end, timeout=SOON),
+            lambda: master.run_many(["again"], ids=["held"], on_existed=end, timeout=SOON)[0],
+            lambda: next(iter(master.run_each(["again"], ids=["held"], on_existed=end, timeout=SOON))).outcome,
+        ]
+        for run in runs:
+            master.add_job("first", id="held", result=True)
+            wait_until(lambda: bool(worker.jobs), SOON, "it is held")
+            assert run() == "of the first"
+        assert told == ["held"] * 3
+        assert master.run_many(["1", "2"], ids=["x", "y"], on_existed=told.append, timeout=SOON) == ["1", "2"]
+        assert told == ["held"] * 3
+
+        # What it raises ends the wait; what refuses the job, or the time limit, is raised as without it.
+        master.add_job("first", id="held", result=True)
+        wait_until(lambda: bool(worker.jobs), SOON, "it is held")
+        with pytest.raises(KeyError):
+            master.run("again", id="held", on_existed=refuse, timeout=SOON)
+        with pytest.raises(SwarmTimeout, match="the job has not ended"):
+            master.run("again", id="held", on_existed=told.append, timeout=0.2)
+        assert told == ["held"] * 4
+        with pytest.raises(SwarmInvalidArgument, match="id"):
+            master.run("again", id="", on_existed=told.append, timeout=SOON)
+        for bad in (1, "f", asyncio.sleep):
+            with pytest.raises(SwarmInvalidArgument, match="on_existed"):
+                master.run(1, on_existed=bad)  # type: ignore[arg-type]
 
 
 def test_groups_are_given_up_with_their_master_unless_they_are_kept(master: Master, cluster: str, url: str) -> None:

@@ -9,13 +9,13 @@ use super::{Master, waited};
 use crate::error::Result;
 use crate::id::random_ids;
 use crate::job::Outcome;
-use crate::new_job::NewJob;
+use crate::new_job::{Added, NewJob};
 
 /// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
 pub struct Group {
     ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
-    /// The jobs' ids, in the order in which they were given.
-    pub ids: Vec<String>,
+    /// The jobs' ids, in the order in which they were given, and whether a job of each existed: then the outcome is that one's.
+    pub added: Vec<Added>,
 }
 
 impl Group {
@@ -28,8 +28,14 @@ impl Group {
 impl Master {
     /// Adds jobs and awaits all of their outcomes, in the order in which the jobs were given; see [`Master::run_each`].
     pub async fn run_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Outcome>>> {
+        self.run_many_with(jobs, |_| ()).await
+    }
+
+    /// As [`Master::run_many`], and calls `on_added` once Redis has all jobs, before their outcomes are awaited; see [`Master::run_with`].
+    pub async fn run_many_with(&self, jobs: Vec<NewJob>, on_added: impl FnOnce(&[Added])) -> Result<Vec<Result<Outcome>>> {
         let mut group = self.run_each(jobs).await?;
-        let mut outcomes = HashMap::with_capacity(group.ids.len());
+        on_added(&group.added);
+        let mut outcomes = HashMap::with_capacity(group.added.len());
         while let Some((position, outcome)) = group.next().await {
             outcomes.insert(position, outcome);
         }
@@ -42,7 +48,6 @@ impl Master {
     /// is lost; the fronts tie all unless they are told to keep them.
     pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
         let mut fresh = random_ids();
-        let mut ids = Vec::with_capacity(jobs.len());
         let mut waits = Vec::with_capacity(jobs.len());
         let limit = self.front.shared.options.max_payload;
         let mut ready = Vec::with_capacity(jobs.len());
@@ -51,8 +56,7 @@ impl Master {
             let mut job = job.result(true);
             job.fresh = job.id.is_none();
             let id = job.id.get_or_insert_with(|| fresh.next()).clone();
-            waits.push(self.front.waits.begin_adding(id.clone()));
-            ids.push(id);
+            waits.push(self.front.waits.begin_adding(id));
             ready.push(job);
         }
         let added = waited(|done| self.submit_for(ready, true, done)).await?;
@@ -66,6 +70,6 @@ impl Master {
                 Box::pin(async move { (position, wait.outcome().await) })
             })
             .collect();
-        Ok(Group { ended, ids })
+        Ok(Group { ended, added })
     }
 }

@@ -162,13 +162,22 @@ impl Master {
         wait.outcome().await
     }
 
-    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job.
+    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job of its id exists,
+    /// the outcome is that one's; [`Master::run_with`] tells.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
-        self.run_told(job, |_| ()).await
+        self.run_with(job, |_| ()).await
     }
 
-    /// As [`Master::run`]; `stored` hears that Redis has the job, and whether one of its id existed: then the outcome is that one's.
-    pub async fn run_told(&self, job: NewJob, stored: impl FnOnce(&Added)) -> Result<Outcome> {
+    /// As [`Master::run`], and calls `on_added` once Redis has the job, before its outcome is awaited: with its id, and whether a job of this
+    /// id existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
+    ///
+    /// ```no_run
+    /// # async fn run(master: libswarm::Master) -> libswarm::Result<()> {
+    /// let job = libswarm::NewJob::json(&[1, 2])?.id("sum-1-2");
+    /// let outcome = master.run_with(job, |added| if added.existed { println!("{} is there already", added.id) }).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn run_with(&self, job: NewJob, on_added: impl FnOnce(&Added)) -> Result<Outcome> {
         let mut job = job.result(true);
         job.fresh = job.id.is_none();
         let id = job.id.get_or_insert_with(random_id).clone();
@@ -176,7 +185,7 @@ impl Master {
         let wait = self.front.waits.begin_adding(id);
         let added = waited(|done| self.submit_for(vec![job], true, done)).await?;
         wait.stored(added[0].existed);
-        stored(&added[0]);
+        on_added(&added[0]);
         wait.outcome().await
     }
 

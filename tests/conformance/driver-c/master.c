@@ -75,21 +75,42 @@ static swarm_error *add_value(swarm_master *master, command *command, line *answ
     misuse("no such value", name);
 }
 
-static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
-    size_t count, ids_count;
-    char **payloads = command_list(command, "payloads", &count);
-    char **ids = command_list(command, "ids", &ids_count);
-    swarm_new_job *jobs = calloc(count + 1, sizeof *jobs);
-    swarm_job_options *options = calloc(count + 1, sizeof *options);
-    if (jobs == NULL || options == NULL) misuse("out of memory", "jobs");
-    for (size_t i = 0; i < count; i++) {
-        options[i] = job_options(command);
-        options[i].id = i < ids_count ? ids[i] : NULL;
-        jobs[i] = (swarm_new_job){bytes_of_hex(payloads[i]), &options[i]};
+/* The jobs of `payloads`, with the ids of `ids`, if there are any. */
+typedef struct {
+    size_t count;
+    swarm_new_job *jobs;
+    swarm_job_options *options;
+    char **payloads, **ids;
+} job_list;
+
+static job_list job_list_new(command *command) {
+    job_list list;
+    size_t ids_count;
+    list.payloads = command_list(command, "payloads", &list.count);
+    list.ids = command_list(command, "ids", &ids_count);
+    list.jobs = calloc(list.count + 1, sizeof *list.jobs);
+    list.options = calloc(list.count + 1, sizeof *list.options);
+    if (list.jobs == NULL || list.options == NULL) misuse("out of memory", "jobs");
+    for (size_t i = 0; i < list.count; i++) {
+        list.options[i] = job_options(command);
+        list.options[i].id = i < ids_count ? list.ids[i] : NULL;
+        list.jobs[i] = (swarm_new_job){bytes_of_hex(list.payloads[i]), &list.options[i]};
     }
+    return list;
+}
+
+static void job_list_free(job_list *list) {
+    free(list->options);
+    free(list->jobs);
+    free(list->payloads);
+    free(list->ids);
+}
+
+static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
+    job_list list = job_list_new(command);
     swarm_error *error = NULL;
     swarm_added *added = NULL;
-    if (swarm_master_add_many(master, jobs, count, CALL_MS, &added, &error) == SWARM_OK) {
+    if (swarm_master_add_many(master, list.jobs, list.count, CALL_MS, &added, &error) == SWARM_OK) {
         line_add(answer, " ids=");
         for (size_t i = 0; i < swarm_added_count(added); i++) line_item(answer, swarm_added_id(added, i), i == 0);
         line_add(answer, " existed_each=");
@@ -98,10 +119,7 @@ static swarm_error *add_many(swarm_master *master, command *command, line *answe
         }
     }
     swarm_added_free(added);
-    free(options);
-    free(jobs);
-    free(ids);
-    free(payloads);
+    job_list_free(&list);
     return error;
 }
 
@@ -171,8 +189,10 @@ static swarm_error *delete_many(swarm_master *master, command *command, line *an
     return error;
 }
 
-static void show_outcome(line *answer, swarm_outcome *outcome) {
-    if (swarm_outcome_completed(outcome)) {
+/* Whether it completed. */
+static bool show_outcome(line *answer, swarm_outcome *outcome) {
+    bool completed = swarm_outcome_completed(outcome);
+    if (completed) {
         line_payload(answer, swarm_outcome_result(outcome), swarm_outcome_content_type(outcome));
     } else {
         line_clear(answer);
@@ -181,6 +201,7 @@ static void show_outcome(line *answer, swarm_outcome *outcome) {
         line_text(answer, "message", swarm_outcome_message(outcome));
     }
     swarm_outcome_free(outcome);
+    return completed;
 }
 
 /* The result as its JSON text, or the name of the kind of error. */
@@ -214,28 +235,28 @@ static swarm_error *run(swarm_master *master, command *command, line *answer) {
     swarm_job_options options = job_options(command);
     uint64_t limit = command_number(command, "timeout");
     if (swarm_master_run(master, command_payload(command), &options, limit, &outcome, &error) != SWARM_OK) return error;
-    show_outcome(answer, outcome);
+    bool existed = swarm_outcome_existed(outcome);
+    if (show_outcome(answer, outcome)) line_flag(answer, "existed", existed);
     return NULL;
 }
 
 static swarm_error *run_many(swarm_master *master, command *command, line *answer) {
-    size_t count;
-    char **payloads = command_list(command, "payloads", &count);
-    swarm_new_job *jobs = calloc(count + 1, sizeof *jobs);
-    if (jobs == NULL) misuse("out of memory", "jobs");
-    swarm_job_options options = job_options(command);
-    for (size_t i = 0; i < count; i++) jobs[i] = (swarm_new_job){bytes_of_hex(payloads[i]), &options};
+    job_list list = job_list_new(command);
     const char *keep = command_find(command, "keep");
+    bool is_kept = keep != NULL && strcmp(keep, "true") == 0;
     swarm_error *error = NULL;
     swarm_outcomes *outcomes = NULL;
     uint64_t limit = command_number(command, "timeout");
-    if (swarm_master_run_many(master, jobs, count, keep != NULL && strcmp(keep, "true") == 0, limit, &outcomes, &error) == SWARM_OK) {
+    if (swarm_master_run_many(master, list.jobs, list.count, is_kept, limit, &outcomes, &error) == SWARM_OK) {
         line_add(answer, " outcomes=");
         for (size_t i = 0; i < swarm_outcomes_count(outcomes); i++) show_one(answer, outcomes, i);
+        line_add(answer, " existed_each=");
+        for (size_t i = 0; i < swarm_outcomes_count(outcomes); i++) {
+            line_item(answer, swarm_outcome_existed(swarm_outcomes_get(outcomes, i)) ? "true" : "false", i == 0);
+        }
     }
     swarm_outcomes_free(outcomes);
-    free(jobs);
-    free(payloads);
+    job_list_free(&list);
     return error;
 }
 

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import assemblage from "../../../bindings/node/index.js";
 
-const { createMaster, createWorker, SwarmError } = assemblage;
+const { createMaster, createWorker, NewJob, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
 /** What the driver tells itself, and who it makes up, to see whether something is heard. */
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
@@ -270,13 +270,22 @@ class MasterDriver extends Driver {
         return ok({ existed_each: await master.deleteJobs(list(fields.ids)) });
       case "result":
         return ok(shown(await master.result(fields.id, { timeout: Number(fields.timeout) })));
-      case "run":
-        return ok(shown(await master.run(valueOf(fields), { ...jobOptionsOf(fields), timeout: Number(fields.timeout) })));
+      case "run": {
+        let existed = false;
+        const onExisted = (id) => {
+          if (id !== fields.id) throw new Error(`onExisted is told ${id}`);
+          existed = true;
+        };
+        const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), onExisted };
+        return ok({ ...shown(await master.run(valueOf(fields), options)), existed });
+      }
       case "run_many": {
-        const payloads = list(fields.payloads).map((hex) => JSON.parse(bytes(hex)));
+        const ids = list(fields.ids);
+        const jobs = list(fields.payloads).map((hex, index) => new NewJob(JSON.parse(bytes(hex)), { id: ids[index] }));
         const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), keep: fields.keep === "true" };
-        const outcomes = await master.runMany(payloads, options);
-        return ok({ outcomes: outcomes.map(({ value, reason }) => (reason ? codeOf(reason) : JSON.stringify(value))) });
+        const outcomes = await master.runMany(jobs, options);
+        const ends = outcomes.map(({ value, reason }) => (reason ? codeOf(reason) : JSON.stringify(value)));
+        return ok({ outcomes: ends, existed_each: outcomes.map(({ existed }) => existed) });
       }
       case "job": {
         const job = await master.job(fields.id);

@@ -282,12 +282,18 @@ class MasterDriver:
             case "result":
                 return Answer().add(**_payload(master.result(fields["id"], timeout=_limit(fields))))
             case "run":
-                return Answer().add(**_payload(master.run(_value(fields), timeout=_limit(fields), **_job_options(fields))))
+                existed: list[str] = []
+                result = master.run(_value(fields), timeout=_limit(fields), on_existed=existed.append, **_job_options(fields))
+                return Answer().add(existed=existed == [fields.get("id")], **_payload(result))
             case "run_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
                 keep = fields.get("keep") == "true"
-                outcomes = master.run_many(payloads, timeout=_limit(fields), keep=keep, **_job_options(fields))
-                return Answer().add(outcomes=[_outcome(outcome) for outcome in outcomes])
+                ids, there = _list(fields, "ids"), set[str]()
+                outcomes = master.run_many(
+                    payloads, ids=ids or None, timeout=_limit(fields), keep=keep, on_existed=there.add, **_job_options(fields)
+                )
+                existed_each = [id in there for id in ids]
+                return Answer().add(outcomes=[_outcome(outcome) for outcome in outcomes], existed_each=existed_each)
             case "pause":
                 master.pause(fields.get("task"))
             case "resume":

@@ -79,6 +79,13 @@ def check_listener(function: object, *, coroutines: bool) -> None:
         raise SwarmInvalidArgument("the listener is a coroutine function, which only members of libswarm.aio can have")
 
 
+def check_on_existed(function: object) -> None:
+    """Refuses what cannot be told at once that a job existed."""
+    _check_function("on_existed", function)
+    if returns_coroutine(function):
+        raise SwarmInvalidArgument("on_existed is a coroutine function, it must be a function that returns at once")
+
+
 def check_job_listener(function: object, in_loop: bool) -> None:
     """The same, for the native module."""
     check_listener(function, coroutines=in_loop)

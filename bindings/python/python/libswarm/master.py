@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from . import _lifecycle, _native, logs
-from ._calling import check_listener, log_raised, message_of, start_thread
+from ._calling import check_listener, check_on_existed, log_raised, message_of, start_thread
 from ._choice import Choice, ChooserThread, Choosing
 from ._events import Listener
 from ._groups import Outcomes
@@ -88,9 +88,23 @@ class Master(Messenger, Choosing[ChooserThread]):
         """
         return self._native.result(id, timeout).wait()
 
-    def run(self, payload: object = None, *, timeout: float | None = None, **options: Unpack[JobOptions]) -> Any:
-        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or an interrupt the job goes on."""
-        return self._native.run(payload, timeout, options).wait()
+    def run(
+        self,
+        payload: object = None,
+        *,
+        timeout: float | None = None,
+        on_existed: Callable[[str], object] | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Any:
+        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or an interrupt the job goes on.
+
+        If a job of this `id` exists, the result is that one's, and `on_existed(id)` is called as soon as that is known, in this
+        thread. What it raises ends the wait and is raised.
+        """
+        if on_existed is None:
+            return self._native.run(payload, timeout, options).wait()
+        check_on_existed(on_existed)
+        return _ended(*self._native.run_with(payload, timeout, options), on_existed)
 
     def run_many(
         self,
@@ -99,14 +113,21 @@ class Master(Messenger, Choosing[ChooserThread]):
         ids: Sequence[str] | None = None,
         timeout: float | None = None,
         keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
         **options: Unpack[JobsOptions],
     ) -> list[Any]:
         """Adds many jobs as `add_jobs` and awaits all: in order, each one's result or the SwarmError that `run` would raise.
 
-        The jobs are deleted when this master leaves or is lost, unless `keep` is set.
+        The jobs are deleted when this master leaves or is lost, unless `keep` is set. `on_existed(id)` is called for each that
+        existed, as by `run`.
         """
         options.setdefault("tied", not keeps(keep))
-        outcomes: list[Any] = self._native.run_many(as_list("jobs", jobs), ids, timeout, options).wait()
+        outcomes: list[Any]
+        if on_existed is None:
+            outcomes = self._native.run_many(as_list("jobs", jobs), ids, timeout, options).wait()
+        else:
+            check_on_existed(on_existed)
+            outcomes = _ended(*self._native.run_many_with(as_list("jobs", jobs), ids, timeout, options), on_existed)
         return outcomes
 
     def run_each(
@@ -116,14 +137,18 @@ class Master(Messenger, Choosing[ChooserThread]):
         ids: Sequence[str] | None = None,
         timeout: float | None = None,
         keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
         **options: Unpack[JobsOptions],
     ) -> Iterator[Ended]:
         """As `run_many`, but tells each outcome when its job has ended: `for position, outcome in master.run_each(jobs)`.
 
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
+        `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
         options.setdefault("tied", not keeps(keep))
-        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options))
+        if on_existed is not None:
+            check_on_existed(on_existed)
+        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), on_existed)
 
     def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
@@ -307,3 +332,15 @@ class Master(Messenger, Choosing[ChooserThread]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _ended(added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object]) -> Any:
+    """The outcome of what was added, once `on_existed` was told what existed."""
+    try:
+        for id, existed in added.wait():
+            if existed:
+                on_existed(id)
+        return ended.wait()
+    except BaseException:
+        ended.abort()
+        raise

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, mpsc};
 
-use libswarm::{Choosing, DeleteReason, Error, ErrorKind, Event, JobState, Master, NewJob, Outcome, Payload};
+use libswarm::{Added, Choosing, DeleteReason, Error, ErrorKind, Event, JobState, Master, NewJob, Outcome, Payload};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -59,30 +59,21 @@ impl MasterDriver {
                 Ok(Answer::ok().with("id", added.id))
             }
             "add_many" => {
-                let mut jobs = Vec::new();
-                for (index, payload) in command.list("payloads")?.iter().enumerate() {
-                    let job = set_options(NewJob::new(Payload::raw_json(bytes(payload)?)), command)?;
-                    jobs.push(match command.list("ids")?.get(index) {
-                        Some(id) => job.id(id),
-                        None => job,
-                    });
-                }
-                let added = master.add_many(jobs).await?;
+                let added = master.add_many(new_jobs(command)?).await?;
                 let ids = added.iter().map(|job| &job.id);
                 Ok(Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed)))
             }
             "run_many" => {
-                let mut all = Vec::new();
-                for payload in command.list("payloads")? {
-                    let job = set_options(NewJob::new(Payload::raw_json(bytes(&payload)?)), command)?;
-                    all.push(job.tied(command.get("keep") != Some("true")));
-                }
-                let outcomes = limited(command, master.run_many(all)).await?;
+                let tied = command.get("keep") != Some("true");
+                let jobs = new_jobs(command)?.into_iter().map(|job| job.tied(tied)).collect();
+                let mut existed = Vec::new();
+                let on_added = |added: &[Added]| existed.extend(added.iter().map(|job| job.existed));
+                let outcomes = limited(command, master.run_many_with(jobs, on_added)).await?;
                 let each = outcomes.into_iter().map(|outcome| match outcome.and_then(Outcome::into_result) {
                     Ok(payload) => String::from_utf8_lossy(&payload.bytes).into_owned(),
                     Err(error) => error.kind().name().to_owned(),
                 });
-                Ok(Answer::ok().with_list("outcomes", each))
+                Ok(Answer::ok().with_list("outcomes", each).with_list("existed_each", existed))
             }
             "job" => match master.job(command.text("id")?).await? {
                 Some(job) => Ok(Answer::ok()
@@ -133,7 +124,12 @@ impl MasterDriver {
                 Ok(Answer::ok().with_list("existed_each", existed))
             }
             "result" => outcome(limited(command, master.result(command.text("id")?)).await?),
-            "run" => outcome(limited(command, master.run(new_job(command)?)).await?),
+            "run" => {
+                let mut existed = false;
+                let run = master.run_with(new_job(command)?, |added| existed = added.existed);
+                let ended = limited(command, run).await?;
+                Ok(outcome(ended)?.with("existed", existed))
+            }
             "obliterate" => master.obliterate().await.map(|()| Answer::ok()),
             "close" => master.close().await.map(|()| Answer::ok()),
             "event" => Ok(self.event(command).await?),
@@ -252,6 +248,19 @@ fn hard_value(name: &str) -> Result<String, Error> {
 
 fn new_job(command: &Command) -> Result<NewJob, Error> {
     set_options(NewJob::new(command.payload()?), command)
+}
+
+/// The jobs of `payloads`, with the ids of `ids`, if there are any.
+fn new_jobs(command: &Command) -> Result<Vec<NewJob>, Error> {
+    let ids = command.list("ids")?;
+    let job = |(index, payload): (usize, &String)| {
+        let job = set_options(NewJob::new(Payload::raw_json(bytes(payload)?)), command)?;
+        Ok(match ids.get(index) {
+            Some(id) => job.id(id),
+            None => job,
+        })
+    };
+    command.list("payloads")?.iter().enumerate().map(job).collect()
 }
 
 /// Every field that is not the command's own is an option of the job.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from .. import _native
@@ -15,14 +15,22 @@ from ._bridge import Bridge
 class Outcomes(AsyncIterator[Ended]):
     """What `run_each` answers."""
 
-    def __init__(self, group: _native.Group, bridge: Bridge) -> None:
+    def __init__(self, group: _native.Group, bridge: Bridge, on_existed: Callable[[str], object] | None) -> None:
         self._group = group
+        self._on_existed = on_existed
         self._bridge = bridge
         self._told: collections.deque[Ended] = collections.deque()
         #: Under way; it outlives a wait that is cancelled, so that no outcome is lost with it.
         self._next: asyncio.Future[Any] | None = None
 
     async def __anext__(self) -> Ended:
+        if self._on_existed is not None:
+            added = await self._bridge.future(self._group.added())
+            # Somebody else may have waited beside this one, and told them.
+            on_existed, self._on_existed = self._on_existed, None
+            for id, existed in added if on_existed is not None else ():
+                if existed:
+                    on_existed(id)
         while not self._told:
             following = self._next
             if following is None:

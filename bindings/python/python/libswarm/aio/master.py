@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from .. import _lifecycle, _native, logs
-from .._calling import check_listener
+from .._calling import check_listener, check_on_existed
 from .._choice import Choice, Choosing
 from .._events import Listener
 from .._messages import HEARD
@@ -84,9 +84,23 @@ class Master(Messenger, Choosing[ChooserTask]):
         """Awaits the result of a job added with `result`. See `libswarm.Master.result`."""
         return await self._await(self._here.result(id, timeout))
 
-    async def run(self, payload: object = None, *, timeout: float | None = None, **options: Unpack[JobOptions]) -> Any:
-        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or a cancellation the job goes on."""
-        return await self._await(self._here.run(payload, timeout, options))
+    async def run(
+        self,
+        payload: object = None,
+        *,
+        timeout: float | None = None,
+        on_existed: Callable[[str], object] | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Any:
+        """Adds a job and awaits its result, at most `timeout` seconds. After a timeout or a cancellation the job goes on.
+
+        If a job of this `id` exists, the result is that one's, and `on_existed(id)` is called as soon as that is known, in the
+        loop. What it raises ends the wait and is raised.
+        """
+        if on_existed is None:
+            return await self._await(self._here.run(payload, timeout, options))
+        check_on_existed(on_existed)
+        return await self._ended(*self._here.run_with(payload, timeout, options), on_existed)
 
     async def run_many(
         self,
@@ -95,14 +109,22 @@ class Master(Messenger, Choosing[ChooserTask]):
         ids: Sequence[str] | None = None,
         timeout: float | None = None,
         keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
         **options: Unpack[JobsOptions],
     ) -> list[Any]:
         """Adds many jobs as `add_jobs` and awaits all: in order, each one's result or the SwarmError that `run` would raise.
 
-        The jobs are deleted when this master leaves or is lost, unless `keep` is set.
+        The jobs are deleted when this master leaves or is lost, unless `keep` is set. `on_existed(id)` is called for each that
+        existed, as by `run`.
         """
         options.setdefault("tied", not keeps(keep))
-        outcomes: list[Any] = await self._await(self._here.run_many(as_list("jobs", jobs), ids, timeout, options))
+        outcomes: list[Any]
+        if on_existed is None:
+            outcomes = await self._await(self._here.run_many(as_list("jobs", jobs), ids, timeout, options))
+        else:
+            check_on_existed(on_existed)
+            calls = self._here.run_many_with(as_list("jobs", jobs), ids, timeout, options)
+            outcomes = await self._ended(*calls, on_existed)
         return outcomes
 
     def run_each(
@@ -112,15 +134,19 @@ class Master(Messenger, Choosing[ChooserTask]):
         ids: Sequence[str] | None = None,
         timeout: float | None = None,
         keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
         **options: Unpack[JobsOptions],
     ) -> AsyncIterator[Ended]:
         """As `run_many`, but tells each outcome when its job has ended: `async for position, outcome in master.run_each(jobs)`.
 
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
+        `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
         options.setdefault("tied", not keeps(keep))
+        if on_existed is not None:
+            check_on_existed(on_existed)
         bridge = self._bound()
-        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), bridge)
+        return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), bridge, on_existed)
 
     async def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
@@ -260,6 +286,17 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     def _await(self, call: _native.Call) -> asyncio.Future[Any]:
         return self._bound().future(call)
+
+    async def _ended(self, added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object]) -> Any:
+        """The outcome of what was added, once `on_existed` was told what existed."""
+        try:
+            for id, existed in await self._await(added):
+                if existed:
+                    on_existed(id)
+            return await self._await(ended)
+        except BaseException:
+            ended.abort()
+            raise
 
     def _gather(self, payload: object, options: JobOptions) -> asyncio.Future[tuple[str, bool]]:
         loop = self._bound().loop
