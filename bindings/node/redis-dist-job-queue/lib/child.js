@@ -10,6 +10,9 @@ const { loadTasks } = require("./tasks.js");
 let performer = null;
 let ending = false;
 
+/** How long after a signal the parent may take to say that the children are to finish their jobs, in milliseconds. */
+const WORD = 2000;
+
 /** Leaves before a signal ends this process; unless its parent wants it otherwise. */
 const leaver = { _leave: leave };
 
@@ -59,7 +62,7 @@ function written() {
  * long it takes. Otherwise what is not over soon goes to other processes.
  */
 async function leave() {
-  await performer?.leave(() => ending && process.connected);
+  await performer?.leave(() => ending && process.connected, process.connected ? WORD : 0);
   await written();
 }
 

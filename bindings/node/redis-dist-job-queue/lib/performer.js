@@ -70,7 +70,7 @@ class Performer {
       // What was taken back is not this process' any more.
       else if (!job.cancelled) await job.release().catch(() => {});
     } finally {
-      this.places.leave(asker, hasPlace);
+      this.places.leave(asker, hasPlace, job);
     }
   }
 
@@ -108,13 +108,13 @@ class Performer {
 
   /**
    * The same for a process that is to end: jobs that are not over soon go to other processes, and no death is counted. Unless `waits()`, asked
-   * then: it waits for them after all. Tasks cannot be told to stop.
+   * then, and not before `atLeast` milliseconds: it waits for them after all. Tasks cannot be told to stop.
    */
-  async leave(waits = () => false) {
+  async leave(waits = () => false, atLeast = 0) {
     await Promise.all(this.workers.map(async (worker) => {
       // What is over is told to the queue, too.
       const over = Promise.all([worker.drain(), ...this.running]).catch(() => {});
-      await within(this.graces.get(worker), over);
+      await within(Math.max(this.graces.get(worker), atLeast), over);
       if (waits()) await over;
       await worker._leave({ grace: 0 });
     }));

@@ -14,14 +14,14 @@ class Places {
     this.taken = 0;
     /** Jobs without a place, the first that came first. */
     this.waiting = [];
-    /** Workers, each with the number of its jobs here, what it was told to ask for, and whether its last job went back. */
+    /** Workers, each with the number of its jobs here, those of them that go back, what it was told to ask for, and whether its last job went back. */
     this.askers = [];
     this.timer = undefined;
   }
 
   /** A worker; all of them are to be known before the first job comes. */
   add(worker) {
-    const asker = { worker, given: 0, limit: this.count, owed: false };
+    const asker = { worker, given: 0, returning: new Set(), limit: this.count, owed: false };
     this.askers.push(asker);
     return asker;
   }
@@ -39,6 +39,9 @@ class Places {
       const entry = { end };
       const timer = setTimeout(() => {
         asker.owed = true;
+        asker.returning.add(job);
+        // Before it is released, or the worker would ask for another job in its place, and be given the same one.
+        this.share();
         end(false);
       }, PATIENCE);
       job.once("delete", () => end(false));
@@ -55,8 +58,9 @@ class Places {
   }
 
   /** A job is over that had a place, or went back. */
-  leave(asker, hadPlace) {
+  leave(asker, hadPlace, job) {
     asker.given -= 1;
+    asker.returning.delete(job);
     if (hadPlace) {
       if (this.waiting.length > 0) this.waiting[0].end(true);
       else this.taken -= 1;
@@ -69,7 +73,7 @@ class Places {
     const free = this.waiting.length > 0 ? 0 : this.count - this.taken;
     const owed = this.askers.some((asker) => asker.owed);
     for (const asker of this.askers) {
-      const limit = asker.given + (owed && !asker.owed ? 0 : free);
+      const limit = asker.given - asker.returning.size + (owed && !asker.owed ? 0 : free);
       if (limit === asker.limit) continue;
       asker.limit = limit;
       asker.worker._limitSlots(limit);

@@ -20,7 +20,7 @@ function cluster(t) {
   atEnd(t, () => master.close());
   const program = (source) => new Program(t, `
     const clustr = require(${clustr});
-    const options = ${JSON.stringify({ cluster: name, lease: LEASE, reloadDelay: 1, grace: 500 })};
+    const options = ${JSON.stringify({ cluster: name, lease: LEASE, reloadDelay: 1, grace: 10_000 })};
     const alone = (part) => part._member.on("ready", () => say("ready"));
     ${source}`);
   const pids = async () => (await master.members()).filter(({ role }) => role === "worker").map(({ pid }) => pid);

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { execFileSync, spawn } = require("node:child_process");
 const path = require("node:path");
 const { test } = require("node:test");
-const { Parts, atEnd, called, knows, next, proletariat, seen, until } = require("./support.js");
+const { Parts, atEnd, called, knows, next, proletariat, seen, takes, until } = require("./support.js");
 
 /** A manager that listens, and a client that knows so. */
 async function watched(t, options) {
@@ -43,9 +43,13 @@ test("a manager sees works come and end", async (t) => {
 
 test("a manager sees works that are aborted, and by which worker", async (t) => {
   const { parts, manager, client } = await watched(t);
-  const worker = parts.worker(() => {}, { slots: 1 });
+  const begun = [];
+  const worker = parts.worker((w) => begun.push(w.args), { slots: 1 });
   await knows(manager, 1, 1);
-  await called((cb) => client.work(["runs", "waits"], { timeout: 1000 }, cb));
+  await takes(worker);
+  const ended = called((cb) => client.work(["runs", "waits"], { timeout: 3000 }, cb));
+  await until(() => begun.length === 1, "one runs");
+  await ended;
   await until(() => seen(manager, "abort").length === 2, "both are aborted");
   const aborted = new Map(seen(manager, "abort").map(([w, workerId]) => [w.args, [w.requester, workerId]]));
   assert.deepEqual(aborted, new Map([["waits", [client.id, null]], ["runs", [client.id, worker.id]]]));
@@ -116,8 +120,8 @@ test("works that were pushed before the manager listened have all their properti
   const opts = { priority: 3, runTimeout: 60_000 };
   const finished = called((cb) => client.work([{ n: 1 }, { n: 2 }], opts, cb));
   await until(() => handlers.length === 2, "they run");
-  const late = called((cb) => client.work([{ n: 3 }], { ...opts, timeout: 2500 }, cb));
-  const unassigned = called((cb) => client.work([{ n: 4 }], { ...opts, assigntimeout: 2000 }, cb));
+  const late = called((cb) => client.work([{ n: 3 }], { ...opts, timeout: 6500 }, cb));
+  const unassigned = called((cb) => client.work([{ n: 4 }], { ...opts, assigntimeout: 6000 }, cb));
   const manager = parts.manager();
   await until(() => manager._ledger.works.size === 2, "the manager is told of those that run");
   assert.ok([...manager._ledger.works.values()].every(({ status, worker }) => status === "running" && worker === first.id));
@@ -213,8 +217,9 @@ test("a held work runs when the one before it is aborted", async (t) => {
   const parts = new Parts(t);
   const client = parts.client({ HOLDSIMILARWORK: true });
   const given = [];
-  parts.worker((w, handler) => (w.args.n === 1 ? given.push(w) : handler(null, w.args.n)));
-  const first = called((cb) => client.work({ _key: "k", n: 1 }, { timeout: 1000 }, cb));
+  const worker = parts.worker((w, handler) => (w.args.n === 1 ? given.push(w) : handler(null, w.args.n)));
+  await takes(worker);
+  const first = called((cb) => client.work({ _key: "k", n: 1 }, { timeout: 3000 }, cb));
   await until(() => given.length === 1, "the first runs");
   const second = called((cb) => client.work({ _key: "k", n: 2 }, cb));
   assert.equal((await first)[0].code, "ECSTO");

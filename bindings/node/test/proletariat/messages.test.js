@@ -97,7 +97,7 @@ test("the callback comes when a recipient dies before it has the message", async
   const killed = performance.now();
   const [error, { sentTo, receivedBy }] = await answer;
   assert.deepEqual([error, sentTo, receivedBy], [null, 1, 0]);
-  assert.ok(performance.now() - killed < LEASE + 4000);
+  assert.ok(performance.now() - killed < LEASE + 15_000);
   assert.equal((await called((cb) => client.systemMessage("gone?", { to: id }, cb)))[1].sentTo, 0);
 });
 
@@ -180,7 +180,7 @@ test("messages for one who does not read are dropped when it has too many, and c
 
 test("messages keep their order and come once through an outage", async (t) => {
   const server = await RedisServer.start(t);
-  const parts = new Parts(t, { redis: { url: server.url, timeout: 500 }, lease: 60_000 });
+  const parts = new Parts(t, { redis: { url: server.url, timeout: 1000 }, lease: 60_000 });
   const [client, other] = [parts.client(), parts.client()];
   for (const part of [client, other]) part.on("error", () => {});
   const heard = [];

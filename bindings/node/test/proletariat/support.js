@@ -64,4 +64,7 @@ function seen(manager, event) {
 /** Resolves once the client may push works. */
 const connected = (client) => support.until(() => client._peer.connected, "the client is connected");
 
-module.exports = { ...support, LEASE, Parts, connected, knows, proletariat, seen };
+/** Resolves once the worker is given works. */
+const takes = (worker) => support.until(() => worker._slots?.pool.incarnation, "the worker takes works");
+
+module.exports = { ...support, LEASE, Parts, connected, knows, proletariat, seen, takes };

@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { Parts, called, connected, knows, seen, until } = require("./support.js");
+const { Parts, called, connected, knows, seen, takes, until } = require("./support.js");
 
 test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees the slots", async (t) => {
   const parts = new Parts(t);
@@ -17,7 +17,10 @@ test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees th
     else handler(null, w.args);
   }, { slots: 2 });
   worker.on("abort", (w) => aborted.push(w));
-  const [error, results] = await called((cb) => client.work(["fast", "slow", "slow", "waits"], { timeout: 1000 }, cb));
+  await takes(worker);
+  const ended = called((cb) => client.work(["fast", "slow", "slow", "waits"], { timeout: 3000 }, cb));
+  await until(() => late.length === 2, "two run");
+  const [error, results] = await ended;
   assert.equal(error, null);
   assert.deepEqual(results.map(({ err, data }) => err?.code ?? data), ["fast", "ECSTO", "ECSTO", "ECSTO"]);
   assert.ok(results[1].err instanceof Error);
@@ -36,12 +39,13 @@ test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees th
 test("ECSTO of one work, and of workIndividual", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
-  parts.worker((w, handler) => w.args === "fast" && handler(null, "done"));
+  const worker = parts.worker((w, handler) => w.args === "fast" && handler(null, "done"));
+  await takes(worker);
   const [error] = await called((cb) => client.work("slow", { timeout: 300 }, cb));
   assert.equal(error.code, "ECSTO");
   const told = [];
   const [none, results] = await called((cb) => {
-    client.workIndividual(["slow", "fast"], { timeout: 1000 }, (err, data, w) => told.push([err?.code, data, w.original]), cb);
+    client.workIndividual(["slow", "fast"], { timeout: 3000 }, (err, data, w) => told.push([err?.code, data, w.original]), cb);
   });
   assert.equal(none, null);
   assert.deepEqual(told, [[undefined, "done", "fast"], ["ECSTO", null, "slow"]]);
@@ -61,7 +65,7 @@ test("ETO frees the slot without an abort, and a later answer is ignored", async
   const handlers = [];
   const worker = parts.worker((w, handler) => (w.args === "slow" ? handlers.push(handler) : handler(null, w.args)), { slots: 1 });
   worker.on("abort", () => assert.fail("there is no abort"));
-  const [, [slow, fast]] = await called((cb) => client.work(["slow", "fast"], { runTimeout: 200 }, cb));
+  const [, [slow, fast]] = await called((cb) => client.work(["slow", "fast"], { runTimeout: 2000 }, cb));
   assert.deepEqual([slow.err.code, slow.err.message, slow.data], ["ETO", "Timeout", null]);
   assert.deepEqual(fast, { err: null, data: "fast" });
   handlers[0](null, "too late");
@@ -81,7 +85,7 @@ test("EATO comes without a worker, and the manager hears of it", async (t) => {
   assert.deepEqual([w.args, w.assigntimeout, w.priority, w.requester], [{ n: 1 }, 150, 2, client.id]);
 
   // The shorter limit of the call ends it first, and nothing is left of the other.
-  assert.equal((await called((cb) => client.work("x", { timeout: 100, assigntimeout: 300 }, cb)))[0].code, "ECSTO");
+  assert.equal((await called((cb) => client.work("x", { timeout: 100, assigntimeout: 30_000 }, cb)))[0].code, "ECSTO");
   await until(async () => (await client._peer.master.stats()).waiting === 0, "the work is dropped");
 });
 
@@ -89,10 +93,11 @@ test("a work that is assigned in time has no EATO", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const handlers = [];
-  parts.worker((w, handler) => handlers.push(handler));
-  const result = called((cb) => client.work("x", { assigntimeout: 1500 }, cb));
+  await takes(parts.worker((w, handler) => handlers.push(handler)));
+  await connected(client);
+  const result = called((cb) => client.work("x", { assigntimeout: 2000 }, cb));
   await until(() => handlers.length === 1, "it is assigned");
-  const [error] = await called((cb) => client.work("y", { timeout: 2000, assigntimeout: 1500 }, cb));
+  const [error] = await called((cb) => client.work("y", { timeout: 3000, assigntimeout: 2000 }, cb));
   assert.equal(error.code, "ECSTO");
   handlers[0](null, "done");
   assert.deepEqual(await result, [null, "done"]);

@@ -22,11 +22,11 @@ function lives(pid) {
 }
 
 /** A process with a queue that performs `hold` in child processes. */
-function parent(t, queue, source = "") {
+function parent(t, queue, source = "", task = "hold") {
   const options = { queueId: queue.queueId, redisConfig: redisConfig(), childProcessCount: 1, workerCount: 2 };
   return new Program(t, `
     const queue = new (require(${JSON.stringify(module_)}))(${JSON.stringify(options)});
-    queue.registerTask(${JSON.stringify(fixture("hold"))});
+    queue.registerTask(${JSON.stringify(fixture(task))});
     for (const event of ["jobSuccess", "jobFail", "error", "childRestart"]) queue.on(event, (value) => say(event, value?.params ?? value?.message));
     queue.start();
     ${source}
@@ -111,7 +111,7 @@ test("the job of a child that ends is failed at once, whatever its timeout", asy
   process.kill(pid, "SIGKILL");
   const since = performance.now();
   const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
-  assert.ok(performance.now() - since < 8000);
+  assert.ok(performance.now() - since < 15_000, "long before its lease ends");
   assert.match(job.errorStack, /timed out/);
   assert.deepEqual([job.type, job.resource, queue.told.jobFail.length], ["hold30", "r", 1]);
 });
@@ -126,21 +126,20 @@ test("messages of tasks, of any shape, are not the queue's", async (t) => {
 });
 
 test("a child told to end by a signal finishes its job first, and is replaced", async (t) => {
-  const queue = queueOf(t, { tasks: ["hold"], childProcessCount: 1, workerCount: 2 });
+  const queue = queueOf(t, { tasks: ["hold30", "echo"], childProcessCount: 1, workerCount: 2 });
   const folder = folderOf(t);
   const master = masterOf(t, queue);
   queue.start();
-  await submit(queue, "hold", { params: params(folder, 1) });
+  await submit(queue, "hold30", { params: params(folder, 1) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
-  await free(master, 1);
+  await free(master, 2);
   process.kill(pid, "SIGTERM");
   await free(master, 0);
-  await submit(queue, "hold", { params: params(folder, 2) });
-  assert.equal((await master.stats()).waiting, 1);
   folder.make("go");
+  await submit(queue, "echo", { params: { n: 2 } });
   await until(() => queue.told.jobSuccess.length === 2, "both are done");
   assert.deepEqual([queue.told.childRestart.length, queue.told.jobFail.length], [1, 0]);
-  assert.notEqual(folder.lines("begun")[1][1], pid);
+  assert.equal(folder.lines("begun").length, 1, "the first was not given back");
 });
 
 test("children that cannot live are started ever more slowly, and told; shutdown ends that", async (t) => {
@@ -185,13 +184,14 @@ test("children of a parent that was killed finish their jobs and end", async (t)
   const queue = queueOf(t);
   const folder = folderOf(t);
   const master = masterOf(t, queue);
-  const program = parent(t, queue);
-  await submit(queue, "hold", { params: params(folder, 1) });
+  // With a lease that is long, so that there is time to finish it.
+  const program = parent(t, queue, "", "hold30");
+  await submit(queue, "hold30", { params: params(folder, 1) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
   program.child.kill("SIGKILL");
   await free(master, 0);
-  await submit(queue, "hold", { params: params(folder, 2) });
   folder.make("go");
+  await submit(queue, "hold30", { params: params(folder, 2) });
   await until(() => !lives(pid), "the child is gone");
   const { completed, waiting, failed } = await master.stats();
   assert.deepEqual([completed, waiting, failed], [1, 1, 0]);
@@ -204,7 +204,7 @@ test("a child whose job hangs does not outlive its parent for longer than the le
   await submit(queue, "hold", { params: params(folder, 1) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
   program.child.kill("SIGKILL");
-  await until(() => !lives(pid), "the child is gone", 10_000);
+  await until(() => !lives(pid), "the child is gone");
 });
 
 test("a parent lives as long as its children, and ends after shutdown by a signal to all", async (t) => {

@@ -153,7 +153,7 @@ test("each task has its own timeout: a short one is not held up by a long one, a
   const since = performance.now();
   queue.start();
   const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
-  assert.ok(performance.now() - since < 5000);
+  assert.ok(performance.now() - since < 15_000, "long before the lease of the other ends");
   assert.deepEqual([job.type, job.resource], ["hold", "r"]);
   // Its resource is free, and the other one's is not.
   await submit(queue, "hold", { resourceId: "r", params: params(folder, 3) });
@@ -174,9 +174,12 @@ test("tasks with different timeouts share the places of a process; who finds non
   // The others went back, and wait for nobody here.
   await until(async () => (await master.stats()).held === 2, "no more are held");
   assert.equal(folder.lines("begun").length, 2);
-  const other = performer(t, queue, "hold", "echo");
-  await until(() => folder.lines("echoed").length === 2 && folder.lines("begun").length === 3, "the other process performs what it can");
-  assert.deepEqual(folder.lines("begun").map(([, pid]) => pid), [process.pid, process.pid, other.child.pid]);
+  // Which of them began here is open: between tasks with different timeouts there is no order.
+  const others = [1, 2].map(() => performer(t, queue, "hold", "hold30", "echo"));
+  await until(() => folder.lines("echoed").length === 2 && folder.lines("begun").length === 4, "other processes perform them");
+  const pids = folder.lines("begun").map(([, pid]) => pid);
+  assert.deepEqual(pids.slice(0, 2), [process.pid, process.pid]);
+  assert.ok(pids.slice(2).every((pid) => others.some(({ child }) => child.pid === pid)), pids.join());
   folder.make("go");
   await until(async () => (await master.stats()).completed === 6, "all are done");
   assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);

@@ -142,7 +142,7 @@ test("without Redis nothing throws, calls answer, and shutdown ends", async (t) 
 test("a queue goes on when Redis is back, and is shut down while it is away", async (t) => {
   const server = await RedisServer.start(t);
   const folder = folderOf(t);
-  const queue = queueOf(t, { redisConfig: { ...redisConfig(server.url), timeout: 500 }, tasks: ["echo", "hold"] });
+  const queue = queueOf(t, { redisConfig: { ...redisConfig(server.url), timeout: 2000 }, tasks: ["echo", "hold"] });
   queue.start();
   await submit(queue, "echo");
   await until(() => queue.told.jobSuccess.length === 1, "performed");
