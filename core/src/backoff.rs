@@ -47,13 +47,14 @@ impl Backoff {
         Duration::try_from_secs_f64(full * (1.0 - jitter * rand::random::<f64>())).unwrap_or(self.max.min(YEAR))
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
-        within("backoff_delay", self.delay, Duration::ZERO, YEAR)?;
-        within("backoff_max", self.max, Duration::ZERO, YEAR)?;
+    /// Checks the bounds; `names` are those of the delay, the maximum and the jitter, as `Language::option` takes them.
+    pub(crate) fn check(&self, names: [&str; 3]) -> Result<()> {
+        within(names[0], self.delay, Duration::ZERO, YEAR)?;
+        within(names[1], self.max, Duration::ZERO, YEAR)?;
         if !(0.0..=1.0).contains(&self.jitter) {
             return Err(invalid(format!(
                 "{} is {}, it must be a number from 0 to 1",
-                crate::language::option("backoff_jitter"),
+                crate::language::option(names[2]),
                 self.jitter
             )));
         }

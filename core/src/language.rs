@@ -30,6 +30,24 @@ pub(crate) enum Listed {
 /// One for the whole process: each binding links a copy of this crate of its own.
 static CURRENT: AtomicU8 = AtomicU8::new(Language::Rust as u8);
 
+/// What is an option of a job and, spelled in another way somewhere, of something else: it is asked for as `job.name`.
+const OF_JOB: &str = "job.";
+/// A time that a call takes as an argument is asked for as `call.name`.
+const OF_CALL: &str = "call.";
+
+/// Options that have another name in Python.
+const IN_PYTHON: [(&str, &str); 9] = [
+    ("assign_timeout", r#"timeouts["assign"]"#),
+    ("run_timeout", r#"timeouts["run"]"#),
+    ("total_timeout", r#"timeouts["total"]"#),
+    ("job.backoff", r#"backoff["type"]"#),
+    ("job.backoff_delay", r#"backoff["delay"]"#),
+    ("job.backoff_max", r#"backoff["max"]"#),
+    ("job.backoff_jitter", r#"backoff["jitter"]"#),
+    ("header", "headers"),
+    ("task", "tasks"),
+];
+
 /// Options that have another name in JavaScript than their own in camelCase.
 const IN_NODE: [(&str, &str); 9] = [
     ("assign_timeout", "timeouts.assign"),
@@ -58,14 +76,23 @@ impl Language {
         }
     }
 
-    /// The option's name, from that in `Options::set`.
+    /// The option's name, from that in `Options::set`, `NewJob::set` and so on.
     pub(crate) fn option(self, name: &str) -> Cow<'_, str> {
-        if self != Language::Node {
-            return name.into();
+        let find =
+            |others: &[(&str, &'static str)], name: &str| others.iter().find(|(own, _)| *own == name).map(|(_, other)| *other);
+        if let Some(name) = name.strip_prefix(OF_CALL) {
+            return if self == Language::C { format!("{name}_ms").into() } else { name.into() };
         }
-        if let Some((_, other)) = IN_NODE.iter().find(|(own, _)| *own == name) {
-            return (*other).into();
+        let plain = name.strip_prefix(OF_JOB).unwrap_or(name);
+        match self {
+            Language::Rust | Language::C => return plain.into(),
+            Language::Python => return find(&IN_PYTHON, name).unwrap_or(plain).into(),
+            Language::Node => {}
         }
+        if let Some(other) = find(&IN_NODE, plain) {
+            return other.into();
+        }
+        let name = plain;
         let mut parts = name.split('_');
         let mut out = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -176,6 +203,8 @@ mod tests {
         assert_eq!(Language::Node.option("assign_timeout"), "timeouts.assign");
         assert_eq!(Language::Node.text("set {tls_ca}, or {tls}"), "set tlsCa, or tls");
         assert_eq!(Language::C.text("set {tls_ca}"), "set tls_ca");
+        assert_eq!(Language::Python.option("backoff_delay"), "backoff_delay", "of a supervisor");
+        assert_eq!(Language::Python.option("task"), "tasks");
         assert_eq!(Language::Node.text("no { end"), "no { end");
     }
 

@@ -43,6 +43,9 @@ const NAMES: [&str; 20] = [
     "durability",
 ];
 
+/// As `Language::option` takes them.
+const BACKOFF: [&str; 3] = ["job.backoff_delay", "job.backoff_max", "job.backoff_jitter"];
+
 /// A job to add.
 #[derive(Clone, Debug, Default)]
 pub struct NewJob {
@@ -199,12 +202,12 @@ impl NewJob {
             }
             "retries" => self.extras().retries = whole(name, value, 0, MAX_RETRIES)?,
             "backoff" => {
-                let growth = choice(name, value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
+                let growth = choice("job.backoff", value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
                 self.extras().backoff.get_or_insert_default().growth = growth;
             }
-            "backoff_delay" => self.extras().backoff.get_or_insert_default().delay = parse_ms(name, value)?,
-            "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(name, value)?,
-            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(name, value)?,
+            "backoff_delay" => self.extras().backoff.get_or_insert_default().delay = parse_ms(BACKOFF[0], value)?,
+            "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(BACKOFF[1], value)?,
+            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
             "resource" => self.extras().resource = value.to_owned(),
             "similar" => self.extras().similar = value.to_owned(),
             "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
@@ -332,7 +335,7 @@ impl Extras {
         }
         bounded("retries", self.retries, 0, MAX_RETRIES)?;
         if let Some(backoff) = &self.backoff {
-            backoff.check()?;
+            backoff.check(BACKOFF)?;
         }
         let timeouts =
             [("assign_timeout", self.assign_timeout), ("run_timeout", self.run_timeout), ("total_timeout", self.total_timeout)];

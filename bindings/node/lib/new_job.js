@@ -42,7 +42,7 @@ const known = new Set([...passed, ...Object.keys(parts), "headers"]);
 function settingsOf(options) {
   checkObject(options);
   for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; docs/jobs.md lists the options`);
+    if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; the README and types of assemblage list the options`);
   }
   const settings = [];
   const { delay, runAt, backoff, timeouts, headers } = options;

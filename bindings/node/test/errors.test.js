@@ -50,6 +50,24 @@ test("nobody listening at the address is told as an error event, and by ready", 
   assert.equal(errors[0].retryable, true);
 });
 
+test("errors name options as they are written here", async (t) => {
+  const master = new Cluster(t).master();
+  for (const [options, named] of [
+    [{ backoff: { delay: -1 } }, /^backoff\.delay is `-1`/],
+    [{ backoff: { type: "odd" } }, /^backoff\.type is `odd`/],
+    [{ backoff: 1e14 }, /^backoff\.delay is/],
+    [{ backoff: { jitter: 2 } }, /^backoff\.jitter is `2`/],
+    [{ timeouts: { run: 0 } }, /^timeouts\.run is 0 ms/],
+    [{ resultTtl: 1 }, /^resultTtl is 1 ms/],
+    [{ runAt: "soon" }, /^runAt is `soon`/],
+    [{ bogus: 1 }, /^unknown job option `bogus`; the README/],
+  ]) {
+    await assert.rejects(master.add(1, options), (error) => error.code === "SWARM_INVALID_ARGUMENT" && named.test(error.message), JSON.stringify(options));
+  }
+  await assert.rejects(master.send("all", 1, { request: 0 }), { code: "SWARM_INVALID_ARGUMENT", message: /request/ });
+  await assert.rejects(new Cluster(t, { maxPayload: 8 }).master().add("123456789"), { code: "SWARM_TOO_LARGE", message: /option maxPayload/ });
+});
+
 test("a wrong password is told, and so is a policy that evicts jobs", async (t) => {
   const server = await RedisServer.start(t, "--requirepass", "secret");
   for (const [password, code] of [["wrong", "SWARM_AUTH_FAILED"], [undefined, "SWARM_AUTH_FAILED"]]) {

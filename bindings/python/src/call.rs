@@ -124,7 +124,7 @@ impl Call {
                 None => future.await,
                 Some((limit, message)) => match tokio::time::timeout(limit, future).await {
                     Ok(result) => result,
-                    Err(_) => Err(Error::new(ErrorKind::Timeout, format!("{} ms have passed: {message}", limit.as_millis()))),
+                    Err(_) => Err(Error::new(ErrorKind::Timeout, format!("{} s have passed: {message}", limit.as_secs_f64()))),
                 },
             };
             completer.complete(result);

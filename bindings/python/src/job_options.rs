@@ -96,7 +96,7 @@ impl Settings {
                 return Err(invalid(format!("{name} has no field `{field}`, only {}", known.join(", "))));
             };
             if !value.is_none() {
-                self.push(option, reader(&format!("{name} {field}"), &value)?);
+                self.push(option, reader(&format!("{name}[\"{field}\"]"), &value)?);
             }
         }
         Ok(())

@@ -223,7 +223,8 @@ impl Master {
         };
         let after = some_text("after", after)?;
         let number = integer("limit", limit)?;
-        let limit = u32::try_from(number).map_err(|_| invalid(format!("limit is {number}, it must be 1 to 1000")))?;
+        let limit = u32::try_from(number)
+            .map_err(|_| invalid(format!("limit is `{number}`, it must be a whole number from 1 to 1,000")))?;
         self.spawn(None, move |master| async move { master.jobs(state, after.as_deref(), limit).await.map(Value::Page) })
     }
 

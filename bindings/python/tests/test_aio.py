@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from swarm_support import Redis
 
 import libswarm
 from conftest import SOON
@@ -259,3 +260,36 @@ async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -
             await master.obliterate()
             await until(lambda: heard.count("ready") == 2, "it is registered anew")
         assert heard == ["ready", "delete lease_lost", "close LEASE_LOST", "ready", "close None"]
+
+
+@pytest.mark.parametrize(
+    ("server", "options", "error", "mended"),
+    [
+        ({"requirepass": "secret"}, {}, libswarm.SwarmAuthFailed, {"password": "secret"}),
+        ({"requirepass": "secret"}, {"password": "wrong"}, libswarm.SwarmAuthFailed, {"password": "secret"}),
+        ({"maxmemory": "200mb", "maxmemory-policy": "allkeys-lru"}, {}, libswarm.SwarmEvictionPolicy, {"eviction": "warn"}),
+    ],
+)
+def test_what_only_the_user_can_mend_is_raised_by_ready(
+    server: dict[str, str], options: dict[str, Any], error: type[libswarm.SwarmError], mended: dict[str, Any], cluster: str
+) -> None:
+    @in_loop
+    async def play(url: str) -> None:
+        async with Master(cluster, url=url, **options) as master:
+            with pytest.raises(error):
+                await master.ready()
+            with pytest.raises(error):
+                await master.add_job(1)
+        worker = Worker(cluster, url=url, **options)
+        worker.on("add", Job.complete)
+        with pytest.raises(error):
+            await worker.run()
+        async with Worker(cluster, url=url, **options) as worker:
+            with pytest.raises(error):
+                await worker.ready()
+        async with Master(cluster, url=url, **mended) as master, Worker(cluster, url=url, **mended) as worker:
+            await master.ready()
+            await worker.ready()
+
+    with Redis(server) as redis:
+        play(url=redis.url)

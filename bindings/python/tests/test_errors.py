@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import libswarm
-from libswarm import Master, SwarmError, Worker, _native, errors
+from libswarm import Master, SwarmError, SwarmInvalidArgument, Worker, _native, errors
 
 
 def test_every_kind_has_its_class() -> None:
@@ -98,3 +98,20 @@ def test_options_of_every_form_are_understood() -> None:
 def test_messages_say_what_to_do() -> None:
     with pytest.raises(libswarm.SwarmInvalidArgument, match=r"lease is 0\.5 s, it must be 1 s to 86,400 s"):
         Master("options", lease=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"backoff": {"delay": -1}}, r"backoff\[\"delay\"\] is `-1`"),
+        ({"backoff": {"type": "odd"}}, r"backoff\[\"type\"\]"),
+        ({"backoff": {"jitter": 2}}, r"backoff\[\"jitter\"\]"),
+        ({"backoff": {"max": "1"}}, r"backoff\[\"max\"\] is of type str"),
+        ({"timeouts": {"run": 0}}, r"timeouts\[\"run\"\] is 0 s"),
+        ({"timeouts": {"total": "1"}}, r"timeouts\[\"total\"\] is of type str"),
+        ({"result_ttl": 0.5}, "result_ttl is 0.5 s, it must be 1 s to"),
+    ],
+)
+def test_errors_name_options_of_jobs_as_they_are_written(master: Master, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(SwarmInvalidArgument, match=named):
+        master.add_job(1, **options)

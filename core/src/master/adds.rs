@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::closed;
 use crate::error::{Error, ErrorKind};
 use crate::id::Ids;
+use crate::language::option;
 use crate::member::panicked;
 use crate::new_job::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
@@ -154,8 +155,9 @@ impl Adds {
     fn full(&self, pending: u64, bytes: u64) -> Error {
         let limit = self.max_pending_bytes;
         let text = format!(
-            "{pending} bytes of jobs wait for Redis already, and with {bytes} more they exceed max_pending_bytes, which is {limit}; nothing was \
-             added: wait for earlier jobs to be added, or raise the option"
+            "{pending} bytes of jobs wait for Redis already, and with {bytes} more they exceed {}, which is {limit}; nothing was \
+             added: wait for earlier jobs to be added, or raise the option",
+            option("max_pending_bytes")
         );
         Error::new(ErrorKind::BufferFull, text)
     }

@@ -261,7 +261,7 @@ impl Master {
 
 impl Choosing {
     fn check(&self) -> Result<()> {
-        within("within", self.within, Duration::from_millis(10), Duration::from_secs(3600))?;
+        within("call.within", self.within, Duration::from_millis(10), Duration::from_secs(3600))?;
         self.tasks.iter().filter(|task| !task.is_empty()).try_for_each(|task| check_name("task", task))
     }
 

@@ -1,10 +1,11 @@
 //! Looking into the cluster, and changing what is seen there.
 
 use super::Master;
-use crate::error::{Result, invalid};
+use crate::error::Result;
 use crate::id::check_name;
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::store::look;
+use crate::value::bounded;
 
 /// Jobs of one page, at most.
 pub const MAX_PAGE: u32 = 1000;
@@ -19,9 +20,7 @@ impl Master {
     /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
     /// given, delayed ones as they become due, failed ones newest first; held ones in no order, those being deleted among them.
     pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
-        if limit == 0 || limit > MAX_PAGE {
-            return Err(invalid(format!("a page has 1 to {MAX_PAGE} jobs, not {limit}")));
-        }
+        bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Held } else { state };
         let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
         look::page(&self.front.shared.open_store()?.look(&words).await?)

@@ -31,7 +31,7 @@ impl ExitOnKill {
         on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static,
         leave: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        within("grace", grace, Duration::ZERO, HOUR)?;
+        within("call.grace", grace, Duration::ZERO, HOUR)?;
         let on_kill: OnKill = Box::new(|code, from| Box::pin(on_kill(code, from)));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Armed { grace, on_kill, leave: Box::pin(leave) });
         Ok(())

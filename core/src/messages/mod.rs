@@ -108,8 +108,13 @@ impl NewMessage {
             To::Name(name) => check_name("name", name)?,
             To::Member(name) => check_name("incarnation", name)?,
         }
-        if let Wants::Acknowledgements(limit) | Wants::Replies(limit) = self.wants {
-            within("limit", limit, Duration::from_millis(1), YEAR)?;
+        let limit = match self.wants {
+            Wants::Nothing => None,
+            Wants::Acknowledgements(limit) => Some(("call.acknowledged", limit)),
+            Wants::Replies(limit) => Some(("call.request", limit)),
+        };
+        if let Some((name, limit)) = limit {
+            within(name, limit, Duration::from_millis(1), YEAR)?;
         }
         let size = self.payload.bytes.len();
         if size > MAX_MESSAGE {

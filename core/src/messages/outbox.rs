@@ -11,6 +11,7 @@ use super::{Answers, ExitOnKill, Inbound, Kind, MemberRef, MessageData, NewMessa
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::random_id;
 use crate::job::Payload;
+use crate::language::option;
 use crate::member::{Backoff, Shared, host};
 use crate::options::Options;
 use crate::store::message::{Address, write_blob};
@@ -195,7 +196,8 @@ impl Outbox {
         if state.bytes > 0 && state.bytes + bytes > self.max_pending_bytes && outgoing.done.is_some() {
             let (waiting, limit) = (state.bytes, self.max_pending_bytes);
             let text = format!(
-                "{waiting} bytes of messages wait to be sent already, and with {bytes} more they exceed max_pending_bytes, which is {limit}"
+                "{waiting} bytes of messages wait to be sent already, and with {bytes} more they exceed {}, which is {limit}",
+                option("max_pending_bytes")
             );
             return Err((Error::new(ErrorKind::BufferFull, text), outgoing.done));
         }

@@ -39,7 +39,8 @@ impl Failed {
 
     /// No reply within the time limit.
     pub(crate) fn silent(address: &Address, doing: &str, limit: std::time::Duration) -> Self {
-        let message = format!("{doing}: Redis at {address} did not answer within {} ms; reconnecting", limit.as_millis());
+        let message =
+            format!("{doing}: Redis at {address} did not answer within {}; reconnecting", Language::current().duration(limit));
         Failed { maybe_executed: true, ..Failed::unsent(Error::new(ErrorKind::Unavailable, message)) }
     }
 

@@ -142,7 +142,7 @@ pub(crate) fn too_slow(options: &Options, limit: Duration) -> Error {
         Some(_) => "check {host} and {port}, and that the server speaks TLS there",
         None => "check {host} and {port}",
     });
-    let message = format!("connecting to Redis at {} took over {} ms; {what}", options.address, limit.as_millis());
+    let message = format!("connecting to Redis at {} took over {}; {what}", options.address, Language::current().duration(limit));
     Error::new(ErrorKind::Unavailable, message)
 }
 
@@ -450,7 +450,8 @@ async fn ask_each(
             },
             Ok(Err(failed)) => failed,
             Err(_) => {
-                let message = format!("{doing}: {}:{} did not answer within {} ms", peer.0, peer.1, share.as_millis());
+                let message =
+                    format!("{doing}: {}:{} did not answer within {}", peer.0, peer.1, Language::current().duration(share));
                 Failed::unsent(Error::new(ErrorKind::Unavailable, message))
             }
         });

@@ -29,6 +29,7 @@ use script::{Script, Scripts};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
+use crate::language::Language;
 use crate::messages::Receipt;
 use crate::new_job::Durability;
 use crate::options::Options;
@@ -314,7 +315,7 @@ impl Store {
             }
             (_, Ok(Ok(_))) => Err(not(format!("Redis did not write them to disk within {wait_ms} ms; is `appendonly` on?"))),
             (_, Ok(Err(error))) => Err(not(error.to_string())),
-            (_, Err(_)) => Err(not(format!("Redis did not answer within {} ms", limit.as_millis()))),
+            (_, Err(_)) => Err(not(format!("Redis did not answer within {}", Language::current().duration(limit)))),
         }
     }
 

@@ -101,7 +101,7 @@ impl SupervisorOptions {
     /// Checks the bounds; what is out of them is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
     pub fn check(&self) -> Result<()> {
         within("grace", self.grace, Duration::ZERO, HOUR)?;
-        self.backoff.check()?;
+        self.backoff.check(["backoff_delay", "backoff_max", "backoff_jitter"])?;
         within("backoff_delay", self.backoff.delay, MS, HOUR)?;
         within("backoff_max", self.backoff.max, self.backoff.delay, DAY)?;
         within("healthy", self.healthy, Duration::ZERO, DAY)?;

@@ -289,7 +289,7 @@ impl Worker {
     ///
     /// A grace of more than a day is [`ErrorKind::InvalidArgument`].
     pub async fn terminate(&self, grace: Duration) -> Result<()> {
-        within("grace", grace, Duration::ZERO, DAY)?;
+        within("call.grace", grace, Duration::ZERO, DAY)?;
         self.command(|done| Command::Terminate(grace, done)).await
     }
 
