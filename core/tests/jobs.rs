@@ -151,6 +151,25 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
 }
 
 #[tokio::test]
+async fn a_member_is_counted_from_when_it_is_ready() {
+    let redis = Redis::start();
+    let looking = master(&redis);
+    soon("ready", looking.ready()).await.unwrap();
+    let (mut workers, mut masters) = (Vec::new(), Vec::new());
+    for count in 1..=20 {
+        if count % 2 == 0 {
+            masters.push(master(&redis));
+            soon("ready", masters[masters.len() - 1].ready()).await.unwrap();
+        } else {
+            workers.push(worker(&redis));
+            soon("ready", workers[workers.len() - 1].ready()).await.unwrap();
+        }
+        assert_eq!(looking.stats().await.unwrap().members, count + 1);
+        assert_eq!(looking.members().await.unwrap().len() as u64, count + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_has_not_reached_redis_is_drained_at_once() {
     let redis = Redis::start();
     let mut options = redis.options();

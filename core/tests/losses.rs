@@ -56,6 +56,60 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
 }
 
 #[tokio::test]
+async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
+    let redis = Redis::start();
+    let with_lease = |lease: &str| {
+        let mut options = redis.options();
+        options.set("lease", lease).unwrap();
+        options
+    };
+    // Longer than this test may take, so that nothing else ends it.
+    let mut dying = Mortal::start(with_lease("600000"));
+    let master = Master::start(redis.options(), &Handle::current()).unwrap();
+    dying.worker.ready().await.unwrap();
+    // More than one call to Redis gives back.
+    const JOBS: usize = 1200;
+    master.add_many(jobs(JOBS as u32)).await.unwrap();
+    let mut fences = std::collections::HashMap::new();
+    for _ in 0..JOBS {
+        let job = next_job(&dying.worker).await;
+        fences.insert(job.id.clone(), job.fence);
+    }
+    let dead = dying.worker.incarnation();
+    dying.die();
+    let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
+    survivor.ready().await.unwrap();
+    soon("the lease is ended", master.end_lease(&dead)).await.unwrap();
+    for _ in 0..JOBS {
+        let job = next_job(&survivor).await;
+        assert!(job.fence > fences.remove(&job.id).expect("each once"));
+        assert_eq!(job.deaths, 1);
+    }
+    assert!(master.members().await.unwrap().iter().all(|member| member.incarnation != dead));
+
+    // Again, and of nobody, it changes nothing.
+    master.end_lease(&dead).await.unwrap();
+    assert_eq!(master.end_lease("").await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(master.stats().await.unwrap().held, JOBS as u64);
+
+    // One that lives after all has lost its jobs, and takes part again.
+    let lived = survivor.incarnation();
+    master.end_lease(&lived).await.unwrap();
+    let mut lost = 0;
+    let again = next_event(&survivor, "it registers anew", |event| match event {
+        Event::Delete { reason: DeleteReason::LeaseLost, .. } => {
+            lost += 1;
+            None
+        }
+        Event::Ready { incarnation } if incarnation != lived => Some(incarnation),
+        _ => None,
+    })
+    .await;
+    assert!(lost == JOBS && again == survivor.incarnation());
+    next_job(&survivor).await;
+}
+
+#[tokio::test]
 async fn jobs_of_workers_that_die_together_do_not_go_to_one_another() {
     let redis = Redis::start();
     let mut dying: Vec<_> = (0..8).map(|_| Mortal::start(redis.options())).collect();

@@ -470,6 +470,50 @@ async fn jobs_at_hand_start_as_slots_become_free() {
 }
 
 #[tokio::test]
+async fn a_worker_asks_for_no_more_jobs_than_its_limit() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let limited = Worker::start(redis.options(), &Handle::current()).unwrap();
+    // Before it is registered: no job can be on its way beyond the limit.
+    limited.limit_slots(2).unwrap();
+    limited.ready().await.unwrap();
+    let other = worker(&redis, &[]).await;
+    add(&master, (0..6).map(|n| job(&n.to_string())).collect()).await;
+    // Without the limit each has three.
+    for _ in 0..4 {
+        next_job(&other).await;
+    }
+    let mut held = vec![next_job(&limited).await, next_job(&limited).await];
+
+    limited.limit_slots(3).unwrap();
+    other.terminate(Duration::ZERO).await.unwrap();
+    held.push(next_job(&limited).await);
+    until(&master, "three wait", |stats| (stats.held, stats.waiting) == (3, 3)).await;
+
+    limited.limit_slots(1).unwrap();
+    for job in held {
+        job.complete(Payload::default()).await.unwrap();
+    }
+    let last = next_job(&limited).await;
+    until(&master, "it has one", |stats| (stats.held, stats.waiting) == (1, 2)).await;
+    last.complete(Payload::default()).await.unwrap();
+    assert_eq!(run(&limited, 2).await.len(), 2);
+
+    // Its own slots are a limit, too.
+    let own = worker(&redis, &[("slots", "1")]).await;
+    limited.terminate(Duration::ZERO).await.unwrap();
+    own.limit_slots(5).unwrap();
+    add(&master, vec![job("a"), job("b")]).await;
+    let first = next_job(&own).await;
+    until(&master, "the other waits", |stats| (stats.held, stats.waiting) == (1, 1)).await;
+    first.complete(Payload::default()).await.unwrap();
+    run(&own, 1).await;
+    is_clean(&redis, &master).await;
+    own.terminate(Duration::ZERO).await.unwrap();
+    assert_eq!(own.limit_slots(1).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
 async fn durability_is_checked() {
     let redis = Redis::start();
     let master = master(&redis);

@@ -51,7 +51,7 @@ pub async fn next_job(worker: &Worker) -> Job {
 }
 
 /// The next event that `wanted` turns into a value.
-pub async fn next_event<T>(worker: &Worker, what: &str, wanted: impl Fn(Event) -> Option<T>) -> T {
+pub async fn next_event<T>(worker: &Worker, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
     soon(what, async {
         loop {
             let event = worker.next().await.unwrap_or_else(|| panic!("the worker was closed before {what}"));
