@@ -9,11 +9,13 @@ const { integerOf, limitOf } = require("./numbers.js");
 class Ledger {
   constructor(manager) {
     this.manager = manager;
-    /** Works that are not over, by id: `{ work, fence }`, the fence being that of the last execution. */
+    /** Works that are not over, by id: `{ work, fence, told }`, the fence being that of the last execution; `told` if their client has told of them. */
     this.entries = new Map();
     /** Works of which it was told that they are aborted, in case their workers tell it, too; until the next cleanup. */
     this.aborted = new Set();
     this.orphans = new Set();
+    /** Clients that have told of works, and were not there at the last look. */
+    this.absent = new Set();
     this.finished = 0;
   }
 
@@ -26,6 +28,7 @@ class Ledger {
     this.entries.clear();
     this.aborted.clear();
     this.orphans.clear();
+    this.absent.clear();
   }
 
   /** Enters what `from`, a client or worker, has told. What nobody tells is ignored. */
@@ -57,13 +60,15 @@ class Ledger {
 
   received(told) {
     if (told === undefined || this.entries.has(told.id)) return;
-    const work = this.add(told).work;
+    const entry = this.add(told);
+    entry.told = true;
+    const { work } = entry;
     emit(this.manager, "receive", work);
     work.status = "queued";
   }
 
   add(work) {
-    const entry = { work, fence: 0 };
+    const entry = { work, fence: 0, told: false };
     this.entries.set(work.id, entry);
     return entry;
   }
@@ -137,6 +142,15 @@ class Ledger {
       this.entries.delete(work.id);
       this.dropOf(work);
     }
+  }
+
+  /** Those who are there: gives up for clients that came and went between two looks. At the second look, because one may have come since the first. */
+  seen(clients) {
+    const absent = new Set();
+    for (const { work, told } of this.entries.values()) if (told && !clients.has(work.requester)) absent.add(work.requester);
+    const before = this.absent;
+    this.absent = absent;
+    for (const id of absent) if (before.has(id)) this.clientGone(id);
   }
 
   /** Drops the works of which nobody will tell any more: at the second time, because a client may not be known yet at the first. */

@@ -160,6 +160,7 @@ class Manager extends EventEmitter {
     this._show(workers, clients);
     for (const record of gone) this._ledger.workerGone(record);
     for (const id of lost) this._ledger.clientGone(id);
+    this._ledger.seen(clients);
   }
 
   _show(workers, clients) {

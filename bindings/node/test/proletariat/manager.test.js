@@ -111,6 +111,26 @@ test("the queued works of a client that was killed are aborted, too; those that 
   assert.deepEqual(aborted, new Map([["waits", null], ["runs", worker.id]]));
 });
 
+test("the queued works of a client that came and went between two looks are aborted, too", async (t) => {
+  const { parts, manager } = await watched(t);
+  parts.worker(() => {}, { slots: 1 });
+  await knows(manager, 1, 1);
+  // From now on it looks when it is told to.
+  clearInterval(manager._looker);
+  await manager._looks;
+  const program = parts.program(`
+    const client = new proletariat.Client(options);
+    const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["runs", "waits"])), 5);`);
+  await until(() => [...manager._ledger.works.values()].some(({ status }) => status === "running"), "one runs");
+  program.child.kill("SIGKILL");
+  await until(async () => (await manager._peer.look()).peers.every(({ member }) => member.pid !== program.child.pid), "the client is gone");
+  await until(() => seen(manager, "abort").length === 1, "the one that runs is aborted by its worker");
+  await manager._look(manager._peer);
+  assert.equal(seen(manager, "abort").length, 1, "it might have come since");
+  await manager._look(manager._peer);
+  assert.deepEqual(seen(manager, "abort").map(([w]) => w.args), ["runs", "waits"]);
+});
+
 test("works that were pushed before the manager listened have all their properties, however they end", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
