@@ -199,6 +199,29 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
     assert!(matches!(b.sync(NOBODY, 1, "2", &[]).await, SyncReply::UnknownMember));
 }
 
+#[tokio::test]
+async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round() {
+    for number in [0, 1, 2] {
+        let b = bench();
+        b.join("w", &[]).await;
+        b.join("m", &[]).await;
+        b.join("d", &[]).await;
+        b.add("m", 1, &[("job", false)]).await;
+        assert_eq!(b.take("d", 1, 1).await.len(), 1);
+        assert_eq!(b.take("w", 1, 2).await, []);
+        // The jobs of the dead do not go to members of whom nothing was heard for half their lease.
+        let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
+        let _: u64 = b.ask(&["ZADD", "{t}:due", &(now + 20_000).to_string(), "L:w", &(now - 1).to_string(), "L:d"]);
+        let _: u64 = b.ask(&["HSET", "{t}:member:w", "lease", "60000"]);
+        given(b.sync("m", 0, "", &[]).await);
+        assert_eq!(b.store.stats().await.unwrap().waiting, 1);
+        // A renewal, the last round sent again, the next round.
+        given(b.sync("w", number, if number == 1 { "2" } else { "" }, &[]).await);
+        let stats = b.store.stats().await.unwrap();
+        assert_eq!((stats.waiting, stats.held), (0, 1), "round {number}");
+    }
+}
+
 /// As after a loss of power with `appendfsync everysec`, or a failover to a replica that lagged.
 #[tokio::test]
 async fn a_server_that_was_set_back_is_not_believed_to_know_what_a_member_holds() {

@@ -56,8 +56,8 @@ if choosy and ARGV[9] == '' and extras().member(inc).damaged then
   write_meta()
   return { 1 }
 end
-if number == 0 then
-  -- Jobs may wait beside this member because it had not been heard of for long.
+-- Jobs may wait beside this member because it had not been heard of for long. They come through its inbox.
+local function take_waiting()
   if special or call('EXISTS', READY) == 1 then
     local member = extras().member(inc)
     local score = tonumber(extras().score(inc, member))
@@ -70,6 +70,10 @@ if number == 0 then
       end
     end
   end
+end
+
+if number == 0 then
+  take_waiting()
   return answer(false, false, 0, 0, -1)
 end
 
@@ -106,6 +110,7 @@ if last_batch and number == last_batch[1] then
   else
     score = call('ZSCORE', LOAD, inc)
   end
+  take_waiting()
   return answer(again, last_batch[4], last_batch[5], taken, score and credit_of(tonumber(score)) or 0)
 end
 
