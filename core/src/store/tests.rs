@@ -27,6 +27,7 @@ fn bench() -> Bench {
     options.set("socket", redis.socket().to_str().unwrap()).unwrap();
     // Long, so that a busy machine does not cut calls short.
     options.set("lease", "60000").unwrap();
+    options.set("timeout", "60000").unwrap();
     Bench { store: Store::new(Arc::new(options), tokio::runtime::Handle::current()), redis }
 }
 
