@@ -144,14 +144,14 @@ class Part extends EventEmitter {
     const late = new Promise((resolve) => setTimeout(resolve, FAREWELL));
     await this._supervisor?.stop().catch(() => {});
     // With all other members of this process.
-    await Promise.race([Promise.all([this._member._leave({ grace: 0 }), leaving.leaveAll({ grace: 0 })]).catch(() => {}), late]);
+    await Promise.race([Promise.all([leaving.leaveOne(this._member, { grace: 0 }), leaving.leaveAll({ grace: 0 })]), late]);
     this.removeAllListeners();
     process.exit(code);
   }
 
   /** For a process that ends by a signal: what it has spawned ends, too. */
   _leave() {
-    return (this._ending ??= Promise.allSettled([this._supervisor?.stop(), this._member._leave({ grace: 0 })]));
+    return (this._ending ??= Promise.allSettled([this._supervisor?.stop(), leaving.leaveOne(this._member, { grace: 0 })]));
   }
 
   get _grace() {

@@ -8,8 +8,8 @@ const { recordError } = require("./log.js");
 /** Errors of which the core has a record in its log, a warning. */
 const recorded = new WeakSet();
 
-/** An error that the core has told. It logs all of them but these. */
-function told(error) {
+/** Marks an error that the core has emitted. The core logs all of them but these two kinds. */
+function fromCore(error) {
   if (!(error instanceof classes.LeaseLostError || error instanceof classes.MessagesDroppedError)) recorded.add(error);
   return error;
 }
@@ -33,4 +33,4 @@ function markRecorded(error) {
   recorded.add(error);
 }
 
-module.exports = { complain, isRecorded, markRecorded, told };
+module.exports = { complain, fromCore, isRecorded, markRecorded };

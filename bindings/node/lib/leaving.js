@@ -4,6 +4,8 @@
 
 const os = require("node:os");
 const { isMainThread } = require("node:worker_threads");
+const { record } = require("./log.js");
+const { textOf } = require("./text.js");
 
 const SIGNALS = ["SIGINT", "SIGTERM"];
 
@@ -63,7 +65,16 @@ function isHandled(signal) {
 
 /** Has all leave, for who is about to end the process in another way. Never fails. */
 async function leaveAll(options) {
-  await Promise.allSettled(Array.from(state?.leavers ?? [], async (leaver) => leaver._leave(options)));
+  await Promise.all(Array.from(state?.leavers ?? [], (leaver) => leaveOne(leaver, options)));
+}
+
+/** Has one leave. Never fails: what stands in the way is logged, because the process ends all the same. */
+async function leaveOne(leaver, options) {
+  try {
+    await leaver._leave(options);
+  } catch (error) {
+    record("warn", `leaving: ${textOf(error)}`);
+  }
 }
 
 function end(signal) {
@@ -72,4 +83,4 @@ function end(signal) {
   setTimeout(() => process.exit(128 + os.constants.signals[signal]), LAST);
 }
 
-module.exports = { add, leaveAll, remove };
+module.exports = { add, leaveAll, leaveOne, remove };

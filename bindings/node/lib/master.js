@@ -216,10 +216,13 @@ class Master extends Member {
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
-      wait.existed = () => {
-        existed = true;
-        if (tell !== undefined) call(tell, String((isNewJob(payload) ? payload.options?.id : undefined) ?? rest.id));
-      };
+      const id = (isNewJob(payload) ? payload.options?.id : undefined) ?? rest.id;
+      if (id !== undefined) {
+        wait.existed = () => {
+          existed = true;
+          if (tell !== undefined) call(tell, String(id));
+        };
+      }
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }

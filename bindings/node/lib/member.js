@@ -4,7 +4,7 @@
 const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
 const { invalid, nameOf, shown } = require("./check.js");
-const { complain, told } = require("./complain.js");
+const { complain, fromCore } = require("./complain.js");
 const { errorOf } = require("./errors.js");
 const Exit = require("./exit.js");
 const { HEARD, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
@@ -147,7 +147,7 @@ class Member extends Channel {
       case Code.CLOSE:
         return this._closed(a === 0 ? null : errorOf(a, incoming.text(b)));
       case Code.ERROR:
-        return this._complain(told(errorOf(a, incoming.text(b))));
+        return this._complain(fromCore(errorOf(a, incoming.text(b))));
       case Code.MESSAGE_JSON:
       case Code.MESSAGE_BYTES:
         return emit(this, "message", readMessage(code, key, a, b, incoming));

@@ -2,6 +2,8 @@
 // Performs the jobs of a queue in this process, with workers of its cluster: one for each timeout that its tasks have.
 
 const { createWorker } = require("../../index.js");
+const { classes } = require("../../lib/errors.js");
+const leaving = require("../../lib/leaving.js");
 const { jobInfo } = require("./jobs.js");
 const { jobName } = require("./names.js");
 const perform = require("./perform.js");
@@ -95,8 +97,7 @@ class Performer {
 
   /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
   async shutdown() {
-    // One that has left already has nothing to wait for.
-    const drained = this.workers.map((worker) => worker.drain().catch(() => {}));
+    const drained = this.workers.map((worker) => this.drained(worker));
     // Redis may be away, and is not waited for longer than for any call.
     do {
       await Promise.all(this.performing);
@@ -112,13 +113,22 @@ class Performer {
    */
   async leave(waits = () => false, atLeast = 0) {
     await Promise.all(this.workers.map(async (worker) => {
-      // What is over is told to the queue, too.
-      const over = Promise.all([worker.drain(), ...this.running]).catch(() => {});
+      // The queue emits the events of jobs that are over, too.
+      const over = Promise.all([this.drained(worker), ...this.running]);
       await within(Math.max(this.graces.get(worker), atLeast), over);
       if (waits()) await over;
-      await worker._leave({ grace: 0 });
+      await leaving.leaveOne(worker, { grace: 0 });
     }));
     this.places?.close();
+  }
+
+  /** Waits until a worker has no jobs, and takes no more. One that has left already has none. */
+  async drained(worker) {
+    try {
+      await worker.drain();
+    } catch (error) {
+      if (!(error instanceof classes.ClosedError)) this.tell("error", error);
+    }
   }
 }
 

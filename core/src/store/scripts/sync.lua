@@ -110,6 +110,7 @@ if last_batch and number == last_batch[1] then
   else
     score = call('ZSCORE', LOAD, inc)
   end
+  -- After the credit was read, because these come after the jobs of this answer.
   take_waiting()
   return answer(again, last_batch[4], last_batch[5], taken, score and credit_of(tonumber(score)) or 0)
 end
