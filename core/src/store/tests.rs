@@ -201,6 +201,21 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
 }
 
 #[tokio::test]
+async fn a_round_that_comes_after_its_successors_changes_nothing() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.add("w", 1, &[("1", false), ("2", false)]).await;
+    let jobs = b.take("w", 1, 1).await;
+    given(b.sync("w", 2, "", &[('c', "1", jobs[0].1)]).await);
+    let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
+    let _: u64 = b.ask(&["ZADD", "{t}:due", &(now + 20_000).to_string(), "L:w"]);
+    let before = b.store.stats().await.unwrap();
+    assert!(matches!(b.sync("w", 1, "1", &[]).await, SyncReply::Old));
+    assert_eq!(b.ask::<i64>(&["ZSCORE", "{t}:due", "L:w"]), now + 20_000, "the lease is not renewed");
+    assert_eq!(b.store.stats().await.unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round() {
     for number in [0, 1, 2] {
         let b = bench();

@@ -14,12 +14,16 @@
 --       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
 --       was given; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old batch
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' or type(last_batch[3]) ~= 'number' or type(last_batch[5]) ~= 'number' then
+  last_batch = nil
+end
+-- A batch that comes late, after its successors, renews no lease either: who sent it may be dead.
+if last_batch and number > 0 and number < last_batch[1] then
+  return { 2 }
+end
 -- Unchanged is not unknown: two rounds in one millisecond set the same score.
 if call('ZADD', DUE, 'XX', 'CH', now + lease, 'L:' .. inc) == 0 and not call('ZSCORE', DUE, 'L:' .. inc) then
   return { 1 }
-end
-if type(last_batch) ~= 'table' or type(last_batch[1]) ~= 'number' or type(last_batch[3]) ~= 'number' or type(last_batch[5]) ~= 'number' then
-  last_batch = nil
 end
 -- Batches that were answered are unknown here: this server was set back, to an older disk or replica, and the member's view of what
 -- it holds is of another past. It begins anew, and what it holds here runs again.
@@ -79,9 +83,6 @@ end
 
 if ARGV[9] ~= '' then
   extras().retask(inc, ARGV[9])
-end
-if last_batch and number < last_batch[1] then
-  return { 2 }
 end
 if last_batch and number == last_batch[1] then
   -- Sent again because its reply was lost: the jobs it was given, if they are still its.
