@@ -308,7 +308,7 @@ def test_drain_finishes_what_was_begun_and_gives_back_the_rest(master: Master, c
 
 
 def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master, cluster: str, url: str) -> None:
-    second, known, go = threading.Event(), threading.Event(), threading.Event()
+    begun, second, known, go = threading.Event(), threading.Event(), threading.Event(), threading.Event()
     worker = Worker(cluster, url=url, slots=10)
 
     @worker.on_add
@@ -319,6 +319,7 @@ def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master,
 
     @worker.process(threads=1)
     def handle(job: Job) -> None:
+        begun.set()
         go.wait(SOON)
 
     master.pause()
@@ -327,7 +328,8 @@ def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master,
         master.add_jobs(range(5))
         # In one batch.
         master.resume()
-        assert second.wait(SOON)
+        # Before that the first would be given back, too.
+        assert second.wait(SOON) and begun.wait(SOON)
         draining = threading.Thread(target=worker.drain)
         draining.start()
         wait_until(lambda: not any(member.free for member in master.members()), SOON, "Redis knows of the drain")
