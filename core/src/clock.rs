@@ -27,10 +27,11 @@ pub(crate) fn from_now(duration: Duration) -> tokio::time::Instant {
     tokio::time::Instant::now() + duration.min(crate::value::YEAR)
 }
 
-/// Resolves when `deadline` (of [`boottime`]) has passed. Timers stand still in suspension, so it looks every 250 ms, which is
-/// half of the smallest margin between a member's right and its lease.
-pub(crate) async fn reached(deadline: Duration) {
+/// Resolves when `deadline` (of [`boottime`]) has passed. Timers stand still in suspension: with `promptly` it looks every 250 ms, which is
+/// half of the smallest margin between a member's right and its lease; else when it is polled, and when its timer ends.
+pub(crate) async fn reached(deadline: Duration, promptly: bool) {
+    let longest = if promptly { Duration::from_millis(250) } else { Duration::MAX };
     while let Some(left) = deadline.checked_sub(boottime()).filter(|left| !left.is_zero()) {
-        tokio::time::sleep(left.min(Duration::from_millis(250))).await;
+        tokio::time::sleep(left.min(longest)).await;
     }
 }

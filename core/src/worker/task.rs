@@ -238,7 +238,8 @@ impl Task {
             let closing = self.closing.as_ref().map(|(deadline, _)| *deadline + patience);
             tokio::select! {
                 biased;
-                () = reached(self.session.right_until) => {
+                // Without a job there is nothing that must stop; jobs that come are looked at only after this.
+                () = reached(self.session.right_until, !self.held.is_empty()) => {
                     abandon(flight, true);
                     return End::LeaseLost(lost("its lease could not be renewed in time"));
                 }
