@@ -329,7 +329,8 @@ def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master,
         # In one batch.
         master.resume()
         # Before that the first would be given back, too.
-        assert second.wait(SOON) and begun.wait(SOON)
+        assert second.wait(SOON)
+        assert begun.wait(SOON)
         draining = threading.Thread(target=worker.drain)
         draining.start()
         wait_until(lambda: not any(member.free for member in master.members()), SOON, "Redis knows of the drain")
