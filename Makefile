@@ -56,7 +56,7 @@ test: test-core test-support test-c test-python test-node test-conformance test-
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
 	cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node
 	$(WITH_REDIS) target/debug/examples/sums
-	$(WITH_REDIS) target/debug/examples/held
+	$(WITH_REDIS) target/debug/examples/long_lived
 
 test-support: setup ## The test servers and the fault proxy are what they say they are
 	$(TESTS) tests/support

@@ -220,7 +220,7 @@ def crowded_queue(redis, figures, language, command, waiting, count):
 
 
 def crowded_cluster(redis, figures, language, command, members, count):
-    """CPU per job of one producer and one worker while `members` other workers are registered, each full with one held job."""
+    """CPU per job of one producer and one worker while `members` other workers are registered, each full with one active job."""
     redis.flush()
     holders = None
     if members:

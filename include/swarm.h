@@ -305,7 +305,7 @@ typedef enum {
    */
   SWARM_FINISH_FAIL = 1,
   /**
-   * Back to the cluster, for another worker or a later time; not counted as a death. No data.
+   * Back to the cluster, for another worker or a later time; not counted as a crash. No data.
    */
   SWARM_FINISH_RELEASE = 2,
   /**
@@ -317,9 +317,9 @@ typedef enum {
    */
   SWARM_FINISH_RETRY = 4,
   /**
-   * Failed for good whatever its retries; the data is the error text.
+   * Failed permanently whatever its retries; the data is the error text.
    */
-  SWARM_FINISH_FAIL_FOR_GOOD = 5,
+  SWARM_FINISH_FAIL_PERMANENTLY = 5,
 } swarm_finish_kind;
 
 /**
@@ -726,7 +726,7 @@ typedef struct {
   /**
    * The job is deleted when the master that added it leaves or is lost.
    */
-  bool tied;
+  bool ephemeral;
   /**
    * A swarm_durability: how surely the job is stored before the call answers.
    */
@@ -980,9 +980,9 @@ typedef struct {
    */
   uint64_t lease_left;
   /**
-   * Jobs held (a worker).
+   * Active jobs (a worker).
    */
-  uint64_t held;
+  uint64_t active;
   /**
    * Jobs or finishes gathered but not yet acknowledged by Redis.
    */
@@ -1043,9 +1043,9 @@ typedef struct {
    */
   uint64_t waiting;
   /**
-   * Jobs held by workers.
+   * Active jobs by workers.
    */
-  uint64_t held;
+  uint64_t active;
   /**
    * Jobs deleted whose worker has not yet said that it stopped.
    */
@@ -1079,9 +1079,9 @@ typedef struct {
    */
   uint64_t deleted;
   /**
-   * Deaths of workers counted on jobs.
+   * Crashes of workers counted on jobs.
    */
-  uint64_t deaths;
+  uint64_t crashes;
   /**
    * Jobs whose time has not come.
    */
@@ -1089,7 +1089,7 @@ typedef struct {
   /**
    * Jobs that wait for their resource or for a similar job.
    */
-  uint64_t parked;
+  uint64_t blocked;
   /**
    * Attempts that failed and were followed by another.
    */
@@ -1275,8 +1275,8 @@ swarm_options *swarm_options_new(const char *cluster);
  * Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". A
  * refused option leaves the others as they were. The names: url, host, port, socket, sentinels, sentinel_master, nodes,
  * db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
- * timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_deaths, failed_max,
- * failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), sacred, prefetch, task (once for each),
+ * timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max,
+ * failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each),
  * rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/c-api.md, and in each error.
  */
 SWARM_MUST_USE
@@ -1560,7 +1560,7 @@ void swarm_outcome_free(swarm_outcome *outcome);
 
 /**
  * Adds jobs with `result` set and waits for all of their outcomes, at most `timeout_ms`. The jobs are deleted if this master
- * leaves or is lost, as by the option `tied`, unless `keep` is true. A timeout ends the wait, not the jobs.
+ * leaves or is lost, as by the option `ephemeral`, unless `keep` is true. A timeout ends the wait, not the jobs.
  */
 SWARM_MUST_USE
 swarm_status swarm_master_run_many(const swarm_master *master,
@@ -1710,7 +1710,7 @@ swarm_status swarm_master_job_async(const swarm_master *master,
 
 /**
  * Writes a page of the jobs in a state to `json`: "waiting" (in the order in which they will be given), "delayed" (as they
- * become due), "parked" (for a resource or a similar job), "held" and "deleting" (both together, in no order) or "failed"
+ * become due), "blocked" (for a resource or a similar job), "active" and "deleting" (both together, in no order) or "failed"
  * (newest first). At most `limit`, 1 to 1,000, from where the page before ended: `after` is its `next`, NULL for the first.
  */
 SWARM_MUST_USE
@@ -1775,7 +1775,7 @@ swarm_status swarm_master_members_async(const swarm_master *master,
 
 /**
  * No more jobs are given to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
- * Jobs held go on. Each pause has its own end: that of all does not end that of a task.
+ * Active jobs go on. Each pause has its own end: that of all does not end that of a task.
  */
 swarm_status swarm_master_pause(const swarm_master *master,
                                 const char *task,
@@ -2108,9 +2108,9 @@ SWARM_MUST_USE swarm_result *swarm_result_fail(const char *message);
 SWARM_MUST_USE swarm_result *swarm_result_retry(const char *message, uint64_t after_ms);
 
 /**
- * The job failed for good, with an error text, as by swarm_job_fail_for_good.
+ * The job failed permanently, with an error text, as by swarm_job_fail_permanently.
  */
-SWARM_MUST_USE swarm_result *swarm_result_fail_for_good(const char *message);
+SWARM_MUST_USE swarm_result *swarm_result_fail_permanently(const char *message);
 
 /**
  * As swarm_result_fail, with a traceback, as by swarm_job_fail_with.
@@ -2123,9 +2123,9 @@ SWARM_MUST_USE swarm_result *swarm_result_fail_with(const char *message, const c
 SWARM_MUST_USE swarm_result *swarm_result_retry_with(const char *message, const char *traceback, uint64_t after_ms);
 
 /**
- * As swarm_result_fail_for_good, with a traceback, as by swarm_job_fail_for_good_with.
+ * As swarm_result_fail_permanently, with a traceback, as by swarm_job_fail_permanently_with.
  */
-SWARM_MUST_USE swarm_result *swarm_result_fail_for_good_with(const char *message, const char *traceback);
+SWARM_MUST_USE swarm_result *swarm_result_fail_permanently_with(const char *message, const char *traceback);
 
 /**
  * The job goes back to the cluster, as by swarm_job_release.
@@ -2158,12 +2158,12 @@ swarm_content_type swarm_job_content_type(const swarm_job *job);
 uint64_t swarm_job_fence(const swarm_job *job);
 
 /**
- * How many workers died while they held this job.
+ * How many workers died while they ran this job.
  */
-uint32_t swarm_job_deaths(const swarm_job *job);
+uint32_t swarm_job_crashes(const swarm_job *job);
 
 /**
- * Which attempt this is, from 1: how often the job failed before, and 1. Deaths of workers and releases do not count.
+ * Which attempt this is, from 1: how often the job failed before, and 1. Crashes of workers and releases do not count.
  */
 uint32_t swarm_job_attempt(const swarm_job *job);
 
@@ -2259,9 +2259,9 @@ swarm_status swarm_job_fail(swarm_job *job,
 swarm_status swarm_job_retry(swarm_job *job, const char *message, uint64_t after_ms, swarm_error **error);
 
 /**
- * Fails the job for good, whatever its retries, with an error text. Otherwise as swarm_job_fail.
+ * Fails the job permanently, whatever its retries, with an error text. Otherwise as swarm_job_fail.
  */
-swarm_status swarm_job_fail_for_good(swarm_job *job, const char *message, swarm_error **error);
+swarm_status swarm_job_fail_permanently(swarm_job *job, const char *message, swarm_error **error);
 
 /**
  * As swarm_job_fail, with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
@@ -2282,15 +2282,15 @@ swarm_status swarm_job_retry_with(swarm_job *job,
                                   swarm_error **error);
 
 /**
- * As swarm_job_fail_for_good, with a traceback; see swarm_job_fail_with.
+ * As swarm_job_fail_permanently, with a traceback; see swarm_job_fail_with.
  */
-swarm_status swarm_job_fail_for_good_with(swarm_job *job,
+swarm_status swarm_job_fail_permanently_with(swarm_job *job,
                                           const char *message,
                                           const char *traceback,
                                           swarm_error **error);
 
 /**
- * Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
+ * Gives the job back to the cluster; not counted as a crash. Otherwise as swarm_job_complete.
  */
 swarm_status swarm_job_release(swarm_job *job, swarm_error **error);
 

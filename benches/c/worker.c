@@ -25,12 +25,12 @@ static void on_add(void *user_data, swarm_job *job) {
     if (++tally->handled == tally->wanted) sem_post(&tally->all);
 }
 
-static void until_none_is_held(const swarm_worker *worker) {
+static void until_none_is_active(const swarm_worker *worker) {
     swarm_stats stats = SWARM_STATS_INIT;
     do {
         swarm_error *error = NULL;
         must(swarm_worker_stats(worker, SWARM_NO_TIMEOUT, &stats, &error), error, "stats");
-    } while (stats.held > 0);
+    } while (stats.active > 0);
 }
 
 int run_worker(swarm_options *options) {
@@ -58,7 +58,7 @@ int run_worker(swarm_options *options) {
         for (uint64_t n = 0; n < tally.wanted; n++) printf(" %" PRIu64, tally.samples[n]);
         printf("\n");
     } else {
-        until_none_is_held(worker);
+        until_none_is_active(worker);
         printf("done %" PRIu64 "\n", monotonic() - begun);
     }
     fflush(stdout);

@@ -29,7 +29,7 @@ export default async function work(url, cluster, nextCommand) {
   if (command.name === "dispatch") {
     say("done", ...samples);
   } else {
-    while ((await worker.stats()).held > 0);
+    while ((await worker.stats()).active > 0);
     say("done", monotonic() - begun);
   }
   await nextCommand();

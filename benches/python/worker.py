@@ -38,7 +38,7 @@ def run(url, cluster):
         if name == "dispatch":
             say("done", *samples)
         else:
-            while worker.stats().held > 0:
+            while worker.stats().active > 0:
                 pass
             say("done", time.monotonic_ns() - begun)
         next(commands(), None)

@@ -16,7 +16,7 @@ pub(crate) fn run(runtime: &Runtime, mut options: Options) {
             worker.ready().await.expect("a registered worker");
             workers.push(worker);
         }
-        let jobs = workers.iter().map(|_| NewJob::json(&"held").expect("a payload")).collect();
+        let jobs = workers.iter().map(|_| NewJob::json(&"active").expect("a payload")).collect();
         master.add_many(jobs).await.expect("jobs added");
         for worker in &workers {
             while !matches!(worker.next().await.expect("an event"), Event::Add(_)) {}

@@ -20,7 +20,7 @@ pub(crate) fn run(runtime: &Runtime, mut options: Options) {
         match command.name.as_str() {
             "drain" => {
                 complete(&worker, count, |_| ()).await;
-                while worker.stats().await.expect("stats").held > 0 {}
+                while worker.stats().await.expect("stats").active > 0 {}
                 say(&format!("done {}", monotonic() - begun));
             }
             "slice" => {

@@ -224,7 +224,7 @@ export class Master extends Member<MemberEvents> {
   job<P = any>(jobId: string, callback: Callback<JobInfo<P> | null>): void;
   /**
    * Jobs in a state, up to `limit` (1 to 1,000; 100 unless set), from where the page before ended (its `next`). Waiting ones
-   * come as they will be given, delayed ones as they become due, failed ones newest first; held ones in no order, with those
+   * come as they will be given, delayed ones as they become due, failed ones newest first; active ones in no order, with those
    * that are being deleted.
    */
   jobs(state: JobState, options?: { after?: string | null; limit?: number }): Promise<JobPage>;
@@ -237,7 +237,7 @@ export class Master extends Member<MemberEvents> {
   members(): Promise<MemberInfo[]>;
   members(callback: Callback<MemberInfo[]>): void;
 
-  /** Workers are given no more jobs of a task (`""`: of none), or no more at all, until `resume`. Jobs held go on. */
+  /** Workers are given no more jobs of a task (`""`: of none), or no more at all, until `resume`. Active jobs go on. */
   pause(task?: string | null): Promise<void>;
   pause(callback: Callback): void;
   pause(task: string | null | undefined, callback: Callback): void;
@@ -289,7 +289,7 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   /** The cluster's id, trimmed. */
   readonly assemblageId: string;
   readonly running: boolean;
-  /** The jobs held now, by id. */
+  /** The active jobs now, by id. */
   readonly jobs: { readonly [jobId: string]: Job<P, R> };
 
   /**
@@ -307,7 +307,7 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   queueDeleteJob(jobId: string | number | bigint): Promise<boolean>;
   queueDeleteJob(jobId: string | number | bigint, callback: Callback<boolean>): void;
 
-  /** Takes no new jobs and waits until those held are finished. */
+  /** Takes no new jobs and waits until the active ones are finished. */
   drain(): Promise<void>;
   drain(callback: Callback): void;
 
@@ -332,8 +332,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly payloadBytes: Buffer;
   /** Grows with every assignment in the cluster; fit for `WHERE fence <= ?` in a store of your own. */
   readonly fence: number;
-  /** How many workers died while they held this job. */
-  readonly deaths: number;
+  /** How many workers died while they ran this job. */
+  readonly crashes: number;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
   /** How many more attempts there are if this one fails. */
@@ -365,8 +365,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   retry(error: unknown, after: number): Promise<void>;
   retry(error: unknown, after: number, callback: Callback): void;
   /** The job failed, whatever its retries. */
-  failForGood(error?: unknown): Promise<void>;
-  failForGood(error: unknown, callback: Callback): void;
+  failPermanently(error?: unknown): Promise<void>;
+  failPermanently(error: unknown, callback: Callback): void;
   /** Gives the job back to the cluster. */
   release(): Promise<void>;
   release(callback: Callback): void;

@@ -35,7 +35,7 @@ pub enum Event {
         /// The identity in Redis.
         incarnation: String,
     },
-    /// A job was given. It is held until it is finished.
+    /// A job was given. It is active until it is finished.
     Add(Job),
     /// Stop the work of this job, then say [`Finish::Stopped`](crate::Finish::Stopped) (a late completion counts as that).
     Delete {

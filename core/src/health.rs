@@ -17,8 +17,8 @@ pub struct Health {
     /// Time left in which the member may still act as the holder of its jobs.
     #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
     pub lease_left: Duration,
-    /// Jobs held (a worker).
-    pub held: u64,
+    /// Active jobs (a worker).
+    pub active: u64,
     /// Jobs or finishes gathered but not yet acknowledged by Redis.
     pub pending: u64,
     /// Name of the kind of the last background error, empty if it has healed.
@@ -60,14 +60,14 @@ pub(crate) struct Counts {
 pub struct Stats {
     /// Jobs waiting for a worker.
     pub waiting: u64,
-    /// Jobs held by workers.
-    pub held: u64,
+    /// Active jobs by workers.
+    pub active: u64,
     /// Jobs deleted whose worker has not yet said that it stopped.
     pub deleting: u64,
     /// Jobs whose time has not come.
     pub delayed: u64,
     /// Jobs that wait for their resource or for a similar job.
-    pub parked: u64,
+    pub blocked: u64,
     /// Failed jobs kept.
     pub failed: u64,
     /// Results kept.
@@ -82,8 +82,8 @@ pub struct Stats {
     pub failures: u64,
     /// Jobs deleted.
     pub deleted: u64,
-    /// Deaths of workers counted on jobs.
-    pub deaths: u64,
+    /// Crashes of workers counted on jobs.
+    pub crashes: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,
     /// Failed jobs that were run again by hand.

@@ -16,12 +16,12 @@ pub enum JobState {
     /// Until its time comes, after a delay or between attempts.
     Delayed,
     /// For its resource, or for a similar job.
-    Parked,
+    Blocked,
     /// By a worker.
-    Held,
+    Active,
     /// Deleted or timed out, and its worker has not said that it stopped.
     Deleting,
-    /// Failed for good, and kept.
+    /// Failed permanently, and kept.
     Failed,
 }
 
@@ -30,8 +30,8 @@ impl JobState {
     pub const ALL: [(&'static str, JobState); 6] = [
         ("waiting", JobState::Waiting),
         ("delayed", JobState::Delayed),
-        ("parked", JobState::Parked),
-        ("held", JobState::Held),
+        ("blocked", JobState::Blocked),
+        ("active", JobState::Active),
         ("deleting", JobState::Deleting),
         ("failed", JobState::Failed),
     ];
@@ -69,8 +69,8 @@ pub struct JobInfo {
     pub attempt: u32,
     /// How many attempts may follow a failed one in all.
     pub retries: u32,
-    /// How many workers died in a row while they held it.
-    pub deaths: u32,
+    /// How many workers died in a row while they ran it.
+    pub crashes: u32,
     /// The incarnation that holds it, or "".
     pub holder: String,
     /// Of the execution, or 0.
@@ -101,7 +101,7 @@ pub struct JobInfo {
 /// Some of many jobs.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobPage {
-    /// The jobs of this page. Pages of held jobs may be a little shorter or longer than asked for.
+    /// The jobs of this page. Pages of active jobs may be a little shorter or longer than asked for.
     pub jobs: Vec<JobInfo>,
     /// Where the next page begins; `None` at the end. Jobs that change their place meanwhile may be missed or come twice.
     pub next: Option<String>,
@@ -153,7 +153,7 @@ pub struct MemberInfo {
     /// Tasks it takes.
     pub tasks: Vec<String>,
     /// Jobs it holds.
-    pub held: u64,
+    pub active: u64,
     /// Jobs it can still be given at once.
     pub free: u64,
     /// When it registered, in ms since 1970.
@@ -192,7 +192,7 @@ pub struct Candidate {
     /// Tasks it takes, "" for jobs without one.
     pub tasks: Vec<String>,
     /// Jobs it holds.
-    pub held: u64,
+    pub active: u64,
     /// Jobs it can still be given.
     pub free: u64,
     /// With guaranteed slots, how many of these in each range of priorities, lowest first; else empty.
@@ -219,7 +219,7 @@ impl Candidate {
 
     /// It is given one: it has room for one less.
     pub fn take(&mut self, job: &JobInfo) {
-        self.held += 1;
+        self.active += 1;
         self.free = self.free.saturating_sub(1);
         if let Some(range) = self.range_of(job) {
             self.ranges[range].free = self.ranges[range].free.saturating_sub(1);

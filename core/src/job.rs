@@ -65,7 +65,7 @@ impl Payload {
 pub enum Outcome {
     /// The handler completed with this result.
     Completed(Payload),
-    /// The job failed for good.
+    /// The job failed permanently.
     Failed(Failure),
 }
 
@@ -115,11 +115,11 @@ pub struct JobData {
     pub payload: Payload,
     /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in the user's own store.
     pub fence: u64,
-    /// How many workers died in a row while they held this job.
-    pub deaths: u32,
+    /// How many workers died in a row while they ran this job.
+    pub crashes: u32,
     /// How many attempts have failed before this one.
     pub(crate) failed_attempts: u32,
-    /// Workers died while they held it: it is given apart from others of the kind.
+    /// Workers died while they ran it: it is given apart from others of the kind.
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
@@ -135,7 +135,7 @@ impl JobData {
             id,
             payload,
             fence,
-            deaths: 0,
+            crashes: 0,
             failed_attempts: 0,
             suspect: false,
             result: None,
@@ -145,7 +145,7 @@ impl JobData {
         }
     }
 
-    /// Which attempt this is, from 1: how often the handler failed before, and 1. Deaths of workers and releases do not count.
+    /// Which attempt this is, from 1: how often the handler failed before, and 1. Crashes of workers and releases do not count.
     pub fn attempt(&self) -> u32 {
         self.failed_attempts + 1
     }
@@ -268,9 +268,9 @@ pub enum Finish {
     Fail(JobError),
     /// As `Fail`, but retried after this pause, at most 365 days.
     Retry(JobError, Duration),
-    /// Failed for good, whatever its retries.
-    FailForGood(JobError),
-    /// Back to the cluster, for another worker or a later time; not counted as a death.
+    /// Failed permanently, whatever its retries.
+    FailPermanently(JobError),
+    /// Back to the cluster, for another worker or a later time; not counted as a crash.
     Release,
     /// The work was stopped after a `delete` event. Frees the slot; a re-added job of this id may then start elsewhere.
     Stopped,
@@ -313,9 +313,9 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::Retry(error.into(), after)).await
     }
 
-    /// Fails the job for good, whatever its retries.
-    pub async fn fail_for_good(&self, error: impl Into<JobError>) -> Result<()> {
-        self.worker.finish_and_wait(self.fence, Finish::FailForGood(error.into())).await
+    /// Fails the job permanently, whatever its retries.
+    pub async fn fail_permanently(&self, error: impl Into<JobError>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::FailPermanently(error.into())).await
     }
 
     /// Gives the job back.

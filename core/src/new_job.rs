@@ -39,7 +39,7 @@ const NAMES: [&str; 20] = [
     "run_timeout",
     "total_timeout",
     "header",
-    "tied",
+    "ephemeral",
     "durability",
 ];
 
@@ -55,7 +55,7 @@ pub struct NewJob {
     pub(crate) result_ttl: Option<Duration>,
     pub(crate) extras: Option<Box<Extras>>,
     pub(crate) start: Start,
-    pub(crate) tied: bool,
+    pub(crate) ephemeral: bool,
     pub(crate) durability: Durability,
     /// The master that adds it awaits the result: the record names it.
     pub(crate) awaited: bool,
@@ -175,8 +175,8 @@ impl NewJob {
     }
 
     /// The job is given up (deleted) when the master that added it leaves or is lost.
-    pub fn tied(mut self, tied: bool) -> Self {
-        self.tied = tied;
+    pub fn ephemeral(mut self, ephemeral: bool) -> Self {
+        self.ephemeral = ephemeral;
         self
     }
 
@@ -217,7 +217,7 @@ impl NewJob {
                 let (header, value) = value.split_once('=').ok_or_else(|| invalid("a header is written name=value"))?;
                 self.extras().headers.insert(header.to_owned(), value.to_owned());
             }
-            "tied" => self.tied = parse_bool(name, value)?,
+            "ephemeral" => self.ephemeral = parse_bool(name, value)?,
             "durability" => {
                 let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
                 self.durability = choice(name, value, &levels)?;
@@ -295,7 +295,7 @@ pub(crate) struct Extras {
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) headers: BTreeMap<String, String>,
     /// The incarnation of the master without which the job is given up, or empty.
-    pub(crate) tied_to: String,
+    pub(crate) ephemeral_of: String,
 }
 
 impl NewJob {
@@ -319,7 +319,7 @@ impl Extras {
 
     /// And when it is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        !self.similar.is_empty() || !self.tied_to.is_empty() || self.has_timeouts()
+        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.has_timeouts()
     }
 
     pub(crate) fn has_timeouts(&self) -> bool {

@@ -43,7 +43,7 @@ const NAMES: [&str; 39] = [
     "group",
     "slots",
     "priority_slots",
-    "sacred",
+    "strict_slots",
     "prefetch",
     "task",
     "failed_max",
@@ -52,7 +52,7 @@ const NAMES: [&str; 39] = [
     "rebalance",
     "window",
     "stop_grace",
-    "max_deaths",
+    "max_crashes",
     "rejoin",
     "requeue",
 ];
@@ -137,7 +137,7 @@ pub struct Options {
     /// Guaranteed slots of a worker per range of priorities: from which priority on, and how many. What is left of the slots belongs to priority 0.
     pub priority_slots: Vec<(i64, u32)>,
     /// Whether a higher range that is full may take slots of the lowest range only; false.
-    pub sacred: bool,
+    pub strict_slots: bool,
     /// Jobs given to a worker beyond its slots, to be at hand when one becomes free; 0, at most 10,000.
     pub prefetch: u32,
     /// Tasks that a worker takes, "" for jobs without one; unless set, only those.
@@ -156,7 +156,7 @@ pub struct Options {
     /// the handler is counted as stuck and keeps its slot until it returns. 30 s, 100 ms to 1 day.
     pub stop_grace: Duration,
     /// A job fails as `poison` when more workers than this died holding it; 3.
-    pub max_deaths: u32,
+    pub max_crashes: u32,
     /// Whether a worker that lost its lease registers anew; true.
     pub rejoin: bool,
     /// Where this worker's jobs go when it leaves or is lost.
@@ -190,7 +190,7 @@ impl Options {
             group: String::new(),
             slots: None,
             priority_slots: Vec::new(),
-            sacred: false,
+            strict_slots: false,
             prefetch: 0,
             tasks: Vec::new(),
             failed_max: None,
@@ -199,7 +199,7 @@ impl Options {
             rebalance: false,
             window: 1000,
             stop_grace: Duration::from_secs(30),
-            max_deaths: 3,
+            max_crashes: 3,
             rejoin: true,
             requeue: Requeue::Front,
             auto_accept: true,
@@ -241,7 +241,7 @@ impl Options {
             "group" => self.group = value.to_owned(),
             "slots" => self.slots = Some(whole(name, value, 1, u32::MAX)?),
             "priority_slots" => self.priority_slots = priority_slots(value)?,
-            "sacred" => self.sacred = parse_bool(name, value)?,
+            "strict_slots" => self.strict_slots = parse_bool(name, value)?,
             "prefetch" => self.prefetch = whole(name, value, 0, 10_000)?,
             "task" => self.tasks.push(value.to_owned()),
             "failed_max" => self.failed_max = Some(whole(name, value, 1, 1_000_000)?),
@@ -250,7 +250,7 @@ impl Options {
             "rebalance" => self.rebalance = parse_bool(name, value)?,
             "window" => self.window = whole(name, value, 1, 10_000)?,
             "stop_grace" => self.stop_grace = parse_ms(name, value)?,
-            "max_deaths" => self.max_deaths = whole(name, value, 0, 200)?,
+            "max_crashes" => self.max_crashes = whole(name, value, 0, 200)?,
             "rejoin" => self.rejoin = parse_bool(name, value)?,
             "requeue" => self.requeue = choice(name, value, &[("front", Requeue::Front), ("back", Requeue::Back)])?,
             "auto_accept" => self.auto_accept = parse_bool(name, value)?,
@@ -296,7 +296,7 @@ impl Options {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         self.ranges()?;
-        bounded("max_deaths", self.max_deaths, 0, 200)?;
+        bounded("max_crashes", self.max_crashes, 0, 200)?;
         bounded("db", self.db, 0, MAX_DB)?;
         let own = |text: &str| invalid(Language::current().text(text));
         if self.db > 0 && matches!(self.address, Address::Cluster(_)) {
@@ -341,7 +341,7 @@ impl Options {
             .into_iter()
             .map(|(from, slots)| {
                 total += slots;
-                match (self.sacred, from) {
+                match (self.strict_slots, from) {
                     (true, 0) => (from, slots),
                     (true, _) => (from, slots + rest as u32),
                     (false, _) => (from, total),
@@ -435,8 +435,8 @@ mod tests {
 
     #[test]
     fn slots_are_guaranteed_as_in_proletariat() {
-        let slots = |sacred: &str, slots: &str, guaranteed: &str| -> Vec<u32> {
-            let options = with(&[("slots", slots), ("priority_slots", guaranteed), ("sacred", sacred)]).unwrap();
+        let slots = |strict_slots: &str, slots: &str, guaranteed: &str| -> Vec<u32> {
+            let options = with(&[("slots", slots), ("priority_slots", guaranteed), ("strict_slots", strict_slots)]).unwrap();
             options.ranges().unwrap().into_iter().map(|(_, limit)| limit).collect()
         };
         assert_eq!(slots("false", "100", "1:30,2:20"), [50, 80, 100]);

@@ -114,7 +114,7 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
     master.delete("released").await.unwrap();
     next_event(&worker, "deletion", |event| matches!(event, Event::Delete { .. }).then_some(())).await;
     worker.finish(again.fence, Finish::Complete(Payload::default()), None);
-    let job = run("last", || Finish::FailForGood("end".into())).await;
+    let job = run("last", || Finish::FailPermanently("end".into())).await;
     assert!(told(job, "failed end ").await);
 }
 
@@ -181,7 +181,7 @@ async fn a_healthy_life_is_told_at_level_debug() {
         (job.fence, finish, None)
     };
     worker.finish_many(jobs.into_iter().enumerate().map(finish).collect());
-    for text in ["added 17 jobs, 0 existed", "finished: 13 completed, 4 retried; 0 refused as no longer held"] {
+    for text in ["added 17 jobs, 0 existed", "finished: 13 completed, 4 retried; 0 refused as no longer assigned"] {
         let record = record(text, |_| true).await;
         assert_eq!((record.level, &*record.target), (4, "libswarm::jobs"), "{text}");
     }

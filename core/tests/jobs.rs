@@ -24,11 +24,11 @@ async fn a_job_is_given_run_and_gone() {
     let added = soon("add", master.add(NewJob::json(&7).unwrap())).await.unwrap();
     assert!(!added.existed && added.id.len() == 20);
     let job = next_job(&worker).await;
-    assert_eq!((&job.id, job.json::<u32>().unwrap(), job.deaths), (&added.id, 7, 0));
+    assert_eq!((&job.id, job.json::<u32>().unwrap(), job.crashes), (&added.id, 7, 0));
     soon("complete", job.complete(Payload::json(&49).unwrap())).await.unwrap();
     assert_eq!(soon("complete again", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::StaleFence);
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.added, stats.completed), (0, 0, 1, 1));
+    assert_eq!((stats.waiting, stats.active, stats.added, stats.completed), (0, 0, 1, 1));
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn waiting_jobs_come_in_order_within_the_slots() {
         assert_eq!((job.json::<usize>().unwrap(), &job.id), (n, &added.id));
         assert!(job.fence > fence, "fences grow");
         fence = job.fence;
-        assert!(worker.health().held <= 10);
+        assert!(worker.health().active <= 10);
         worker.finish(job.fence, Finish::Complete(Payload::default()), None);
     }
     soon("all completed", async { while master.stats().await.unwrap().completed < 2500 {} }).await;
@@ -115,7 +115,7 @@ async fn own_ids_are_added_once() {
     let worker = worker(&redis);
     let first = next_job(&worker).await;
     assert_eq!((&*first.id, first.json::<u32>().unwrap()), ("user-7", 1));
-    assert!(master.add(job(5)).await.unwrap().existed, "held jobs exist too");
+    assert!(master.add(job(5)).await.unwrap().existed, "active jobs exist too");
     first.complete(Payload::default()).await.unwrap();
     assert!(!master.add(job(6)).await.unwrap().existed, "a finished one does not");
 }
@@ -126,9 +126,9 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
     let (master, worker) = (master(&redis), worker(&redis));
     let job = |payload: u32, id: &str| NewJob::json(&payload).unwrap().id(id);
     master.add(job(1, "a").result(true)).await.unwrap();
-    let held = next_job(&worker).await;
+    let active = next_job(&worker).await;
 
-    // It is told while the job is held, so that who waits can know what for.
+    // It is told while the job is active, so that who waits can know what for.
     let (told, heard) = tokio::sync::oneshot::channel();
     let running = tokio::spawn({
         let (master, job) = (master.clone(), job(2, "a"));
@@ -140,7 +140,7 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
     assert_eq!(group.added.iter().map(|job| (&*job.id, job.existed)).collect::<Vec<_>>(), [("b", false), ("a", true)]);
     assert!(!running.is_finished());
 
-    held.complete(Payload::json(&10).unwrap()).await.unwrap();
+    active.complete(Payload::json(&10).unwrap()).await.unwrap();
     assert_eq!(soon("the result", running).await.unwrap().unwrap().json::<u32>().unwrap(), 10);
     let (position, outcome) = soon("the result", group.next()).await.unwrap();
     assert_eq!((position, outcome.unwrap().json::<u32>().unwrap()), (1, 10));
@@ -186,7 +186,7 @@ async fn deleted_jobs_are_not_given_or_are_stopped() {
     let waiting = master.add(NewJob::json(&1).unwrap()).await.unwrap().id;
     assert!(master.delete(&waiting).await.unwrap());
     assert!(!master.delete(&waiting).await.unwrap());
-    let id = master.add(NewJob::json(&2).unwrap().id("held")).await.unwrap().id;
+    let id = master.add(NewJob::json(&2).unwrap().id("active")).await.unwrap().id;
     let worker = worker(&redis);
     let job = next_job(&worker).await;
     assert_eq!(job.id, id, "the deleted one never comes");
@@ -199,9 +199,9 @@ async fn deleted_jobs_are_not_given_or_are_stopped() {
     assert_eq!((deleted.fence, reason), (job.fence, DeleteReason::Deleted));
     assert!(job.is_cancelled());
     // Added again while the old execution has not stopped: it waits for that.
-    assert!(!master.add(NewJob::json(&3).unwrap().id("held")).await.unwrap().existed);
+    assert!(!master.add(NewJob::json(&3).unwrap().id("active")).await.unwrap().existed);
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.held, stats.deleting, stats.waiting), (0, 1, 1));
+    assert_eq!((stats.active, stats.deleting, stats.waiting), (0, 1, 1));
     assert_eq!(soon("late", job.complete(Payload::default())).await.unwrap_err().kind(), ErrorKind::JobDeleted);
     let again = next_job(&worker).await;
     assert_eq!((&again.id, again.json::<u32>().unwrap()), (&id, 3));
@@ -214,9 +214,9 @@ async fn terminate_moves_jobs_and_leaves_nothing_behind() {
     let (master, first) = (master(&redis), worker(&redis));
     first.ready().await.unwrap();
     master.add_many((0..50).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();
-    let mut held = Vec::new();
+    let mut active = Vec::new();
     for _ in 0..50 {
-        held.push(next_job(&first).await);
+        active.push(next_job(&first).await);
     }
     let second = worker(&redis);
     second.ready().await.unwrap();
@@ -224,7 +224,7 @@ async fn terminate_moves_jobs_and_leaves_nothing_behind() {
         let first = first.clone();
         async move { first.terminate(Duration::from_secs(5)).await }
     });
-    for expected in &held {
+    for expected in &active {
         let job = next_event(&first, "delete", |event| match event {
             Event::Delete { job, reason: DeleteReason::Terminated } => Some(job),
             _ => None,
@@ -238,7 +238,7 @@ async fn terminate_moves_jobs_and_leaves_nothing_behind() {
     assert_eq!(first.terminate(Duration::ZERO).await.unwrap_err().kind(), ErrorKind::Closed);
     for _ in 0..50 {
         let job = next_job(&second).await;
-        assert_eq!(job.deaths, 0, "leaving is not dying");
+        assert_eq!(job.crashes, 0, "leaving is not dying");
         second.finish(job.fence, Finish::Complete(Payload::default()), None);
     }
     soon("all completed", async { while master.stats().await.unwrap().completed < 50 {} }).await;
@@ -264,7 +264,7 @@ async fn jobs_are_balanced_over_workers() {
         for _ in 0..10 {
             next_job(worker).await;
         }
-        assert_eq!(worker.health().held, 10);
+        assert_eq!(worker.health().active, 10);
     }
 }
 
@@ -281,7 +281,7 @@ async fn drain_finishes_what_runs_and_gives_back_the_rest() {
     });
     let second = worker(&redis);
     for _ in 0..19 {
-        assert_eq!(next_job(&second).await.deaths, 0);
+        assert_eq!(next_job(&second).await.crashes, 0);
     }
     assert!(!draining.is_finished());
     running.complete(Payload::default()).await.unwrap();
@@ -334,7 +334,7 @@ async fn terminating_without_grace_still_sends_what_was_finished() {
     }
     soon("terminate", worker.terminate(Duration::ZERO)).await.unwrap();
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.completed, stats.waiting, stats.held), (7, 3, 0));
+    assert_eq!((stats.completed, stats.waiting, stats.active), (7, 3, 0));
 }
 
 #[tokio::test]

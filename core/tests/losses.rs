@@ -50,7 +50,7 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
     for _ in 0..500 {
         let job = next_job(&survivor).await;
         assert!(job.fence > fences.remove(&job.id).expect("each once"));
-        assert_eq!(job.deaths, 1);
+        assert_eq!(job.crashes, 1);
     }
     assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
 }
@@ -83,14 +83,14 @@ async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
     for _ in 0..JOBS {
         let job = next_job(&survivor).await;
         assert!(job.fence > fences.remove(&job.id).expect("each once"));
-        assert_eq!(job.deaths, 1);
+        assert_eq!(job.crashes, 1);
     }
     assert!(master.members().await.unwrap().iter().all(|member| member.incarnation != dead));
 
     // Again, and of nobody, it changes nothing.
     master.end_lease(&dead).await.unwrap();
     assert_eq!(master.end_lease("").await.unwrap_err().kind(), ErrorKind::InvalidArgument);
-    assert_eq!(master.stats().await.unwrap().held, JOBS as u64);
+    assert_eq!(master.stats().await.unwrap().active, JOBS as u64);
 
     // One that lives after all has lost its jobs, and takes part again.
     let lived = survivor.incarnation();
@@ -126,7 +126,7 @@ async fn jobs_of_workers_that_die_together_do_not_go_to_one_another() {
     dying.iter_mut().for_each(Mortal::die);
     let died = Instant::now();
     for _ in 0..80 {
-        assert_eq!(next_job(&survivor).await.deaths, 1, "none was given to a dead worker");
+        assert_eq!(next_job(&survivor).await.crashes, 1, "none was given to a dead worker");
     }
     assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
 }
@@ -193,7 +193,7 @@ async fn one_job_that_kills_its_worker_does_not_take_others_along() {
         if !killed {
             break;
         }
-        soon("its jobs are taken back", async { while master.stats().await.unwrap().held > 0 {} }).await;
+        soon("its jobs are taken back", async { while master.stats().await.unwrap().active > 0 {} }).await;
     }
     let stats = master.stats().await.unwrap();
     assert_eq!((stats.completed, stats.failed), (9, 1), "after {rounds} rounds");
@@ -205,7 +205,7 @@ async fn a_job_whose_workers_die_too_often_fails_as_poison() {
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     let mut options = redis.options();
     options.set("lease", "1000").unwrap();
-    options.set("max_deaths", "1").unwrap();
+    options.set("max_crashes", "1").unwrap();
     let waiting = tokio::spawn({
         let master = master.clone();
         async move { master.run(NewJob::json(&1).unwrap()).await }
@@ -218,7 +218,7 @@ async fn a_job_whose_workers_die_too_often_fails_as_poison() {
     let outcome = soon("the failure", waiting).await.unwrap().unwrap();
     assert!(matches!(&outcome, libswarm::Outcome::Failed(failure) if failure.reason == "poison"), "{outcome:?}");
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.failed, stats.waiting, stats.held, stats.deaths), (1, 0, 0, 2));
+    assert_eq!((stats.failed, stats.waiting, stats.active, stats.crashes), (1, 0, 0, 2));
 }
 
 #[tokio::test]
@@ -257,14 +257,14 @@ async fn a_short_outage_moves_no_job() {
     let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     master.add_many(jobs(20)).await.unwrap();
-    let mut held = Vec::new();
+    let mut active = Vec::new();
     for _ in 0..20 {
-        held.push(next_job(&worker).await);
+        active.push(next_job(&worker).await);
     }
     let before = worker.incarnation();
     redis.kill();
     redis.run();
-    for job in &held {
+    for job in &active {
         soon("complete", job.complete(Payload::default())).await.unwrap();
     }
     assert_eq!(worker.incarnation(), before);
@@ -300,7 +300,7 @@ async fn flushed_scripts_are_nobodys_trouble() {
         soon("complete", next_job(&worker).await.complete(Payload::default())).await.unwrap();
     }
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.added, stats.completed, stats.waiting, stats.held), (50, 50, 0, 0));
+    assert_eq!((stats.added, stats.completed, stats.waiting, stats.active), (50, 50, 0, 0));
 }
 
 #[tokio::test]

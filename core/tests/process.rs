@@ -29,7 +29,7 @@ async fn a_worker_takes_no_jobs_before_it_has_a_handler_and_then_no_more_than_do
     let redis = Redis::start();
     let (master, worker) = started(&redis).await;
     soon("add", master.add_many(jobs(50))).await.unwrap();
-    assert_eq!(soon("stats", master.stats()).await.unwrap().held, 0);
+    assert_eq!(soon("stats", master.stats()).await.unwrap().active, 0);
     let (running, most, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
     let handler = {
         let (running, most, done) = (running.clone(), most.clone(), done.clone());
@@ -52,7 +52,7 @@ async fn a_worker_takes_no_jobs_before_it_has_a_handler_and_then_no_more_than_do
     .await;
     // In Redis, too: others may have the rest.
     let stats = soon("stats", master.stats()).await.unwrap();
-    assert_eq!((stats.held, stats.waiting), (10, 40));
+    assert_eq!((stats.active, stats.waiting), (10, 40));
     soon("all are completed", async {
         while master.stats().await.unwrap().completed < 50 {
             done.notify_one();
@@ -140,7 +140,7 @@ async fn what_ends_within_the_grace_of_terminate_counts() {
             tokio::spawn(async move { master.run(NewJob::json(&n).unwrap()).await })
         })
         .collect();
-    soon("both are held", async { while master.stats().await.unwrap().held < 2 {} }).await;
+    soon("both are active", async { while master.stats().await.unwrap().active < 2 {} }).await;
     soon("terminate", worker.terminate(Duration::from_secs(20))).await.unwrap();
     soon("until", until).await.unwrap().unwrap();
     let mut outcomes = Vec::new();

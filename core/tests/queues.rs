@@ -56,10 +56,10 @@ async fn until(master: &Master, what: &str, right: impl Fn(&libswarm::Stats) -> 
 /// Nothing is left of what only these jobs have.
 async fn is_clean(redis: &Redis, master: &Master) {
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.deleting, stats.delayed, stats.parked), (0, 0, 0, 0, 0), "{stats:?}");
+    assert_eq!((stats.waiting, stats.active, stats.deleting, stats.delayed, stats.blocked), (0, 0, 0, 0, 0), "{stats:?}");
     assert_eq!(stats.added + stats.revived, stats.completed + stats.failures + stats.deleted, "{stats:?}");
     let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
-    for part in ["ready:", "resources", "parked", "delayed", "stopping", "similar", "progress", "tied", "queues"] {
+    for part in ["ready:", "resources", "blocked", "delayed", "stopping", "similar", "progress", "ephemeral", "queues"] {
         assert!(!keys.iter().any(|key| key.starts_with(&format!("{{test}}:{part}"))), "{part} is left: {keys:?}");
     }
     let due: Vec<String> = redis.ask(&["ZRANGE", "{test}:due", "0", "-1"]);
@@ -107,7 +107,7 @@ async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
     let of = |n: u32| job(&n.to_string()).resource(if n.is_multiple_of(2) { "even" } else { "odd" });
     let workers = [worker(&redis, &[]).await, worker(&redis, &[]).await];
     add(&master, (0..20).map(of).collect()).await;
-    until(&master, "18 are parked", |stats| (stats.held, stats.parked) == (2, 18)).await;
+    until(&master, "18 are blocked", |stats| (stats.active, stats.blocked) == (2, 18)).await;
     let mut order = [Vec::new(), Vec::new()];
     while order[0].len() + order[1].len() < 20 {
         let (first, second) = (workers[0].next(), workers[1].next());
@@ -134,10 +134,10 @@ async fn a_deleted_or_lost_holder_frees_its_resource_only_when_it_has_stopped() 
     let worker = worker(&redis, &[]).await;
     add(&master, vec![job("a").resource("r"), job("b").resource("r"), job("c").resource("r"), job("d").resource("r")]).await;
     let a = next_job(&worker).await;
-    assert!(master.delete("c").await.unwrap(), "a parked one");
+    assert!(master.delete("c").await.unwrap(), "a blocked one");
     assert!(master.delete("a").await.unwrap());
     until(&master, "a is being deleted", |stats| stats.deleting == 1).await;
-    assert_eq!(master.stats().await.unwrap().held, 0, "b has to wait until a has stopped");
+    assert_eq!(master.stats().await.unwrap().active, 0, "b has to wait until a has stopped");
     a.stopped().await.unwrap();
     let b = next_job(&worker).await;
     assert_eq!(b.id, "b");
@@ -207,7 +207,7 @@ async fn failed_attempts_are_repeated_after_their_backoff() {
             assert_eq!(master.stats().await.unwrap().delayed, 1);
             let again = next_job(&worker).await;
             assert!(before.elapsed() >= Duration::from_millis(150));
-            again.fail_for_good("enough").await.unwrap();
+            again.fail_permanently("enough").await.unwrap();
             break;
         }
     }
@@ -248,7 +248,7 @@ async fn each_timeout_has_its_error_and_the_holder_is_told() {
     assert_eq!(kind(outcome), ErrorKind::RunTimeout);
     assert!(job_c.is_cancelled());
     add(&master, vec![job("d").resource("r")]).await;
-    assert_eq!(master.stats().await.unwrap().held, 0, "the slot and the resource are still taken");
+    assert_eq!(master.stats().await.unwrap().active, 0, "the slot and the resource are still taken");
     assert_eq!(job_c.complete(Payload::default()).await.unwrap_err().kind(), ErrorKind::JobDeleted);
     assert_eq!(run(&worker, 1).await, ["d"]);
     // A run that takes too long is an attempt like any other.
@@ -283,25 +283,25 @@ async fn a_timeout_waits_for_no_renewal() {
 
 #[tokio::test]
 async fn slots_are_guaranteed_for_higher_priorities() {
-    for (sacred, expected) in [("false", [50, 80, 100]), ("true", [50, 80, 70])] {
+    for (strict_slots, expected) in [("false", [50, 80, 100]), ("true", [50, 80, 70])] {
         for (at, expected) in expected.into_iter().enumerate() {
             let redis = Redis::start();
             let master = master(&redis);
-            let options = [("slots", "100"), ("priority_slots", "1:30,2:20"), ("sacred", sacred)];
+            let options = [("slots", "100"), ("priority_slots", "1:30,2:20"), ("strict_slots", strict_slots)];
             let jobs: Vec<_> = (0..120).map(|n| job(&n.to_string()).priority(at as i64)).collect();
             // Half of them wait for the worker, the others come to it.
             add(&master, jobs[..40].to_vec()).await;
             let worker = worker(&redis, &options).await;
             add(&master, jobs[40..].to_vec()).await;
-            until(&master, "the range is full", |stats| stats.held == expected).await;
+            until(&master, "the range is full", |stats| stats.active == expected).await;
             for _ in 0..10 {
                 let job = next_job(&worker).await;
                 job.complete(Payload::default()).await.unwrap();
             }
-            until(&master, "it is full again", |stats| (stats.completed, stats.held) == (10, expected)).await;
+            until(&master, "it is full again", |stats| (stats.completed, stats.active) == (10, expected)).await;
             if at == 0 {
                 add(&master, (0..60).map(|n| job(&format!("p{n}")).priority(1)).collect()).await;
-                until(&master, "all slots are full", |stats| stats.held == 100).await;
+                until(&master, "all slots are full", |stats| stats.active == 100).await;
             }
         }
     }
@@ -318,7 +318,7 @@ async fn similar_jobs_wait_for_the_first_and_get_its_result() {
         async move { master.run_many(vec![of("a"), of("b"), of("c")]).await.unwrap() }
     });
     let first = next_job(&worker).await;
-    until(&master, "two wait", |stats| stats.parked == 2).await;
+    until(&master, "two wait", |stats| stats.blocked == 2).await;
     assert!(master.delete("b").await.unwrap());
     first.complete(Payload::json(&7).unwrap()).await.unwrap();
     let outcomes = soon("the results", group).await.unwrap();
@@ -339,7 +339,7 @@ async fn similar_jobs_wait_for_the_first_and_get_its_result() {
 async fn work_of_a_master_that_is_gone_is_given_up_if_it_is_tied() {
     let redis = Redis::start();
     let (other, leaving) = (master(&redis), master(&redis));
-    add(&leaving, vec![job("a").tied(true), job("b").tied(true), job("c")]).await;
+    add(&leaving, vec![job("a").ephemeral(true), job("b").ephemeral(true), job("c")]).await;
     let worker = worker(&redis, &[("slots", "1")]).await;
     let a = next_job(&worker).await;
     leaving.close().await.unwrap();
@@ -371,7 +371,7 @@ async fn pauses_stop_the_giving_and_pages_show_what_is_where() {
     }
     assert_eq!(ids, ["t", "j5", "j6", "j7", "j8", "j9", "j0", "j1", "j2", "j3", "j4"]);
     assert_eq!(master.queues().await.unwrap().paused, ["*", "t"]);
-    assert_eq!(master.stats().await.unwrap().held, 0);
+    assert_eq!(master.stats().await.unwrap().active, 0);
     master.resume(None).await.unwrap();
     let first = next_job(&worker).await;
     assert_eq!((&*first.id, first.headers().collect::<Vec<_>>()), ("j5", vec![("n", "5")]));
@@ -386,13 +386,13 @@ async fn pauses_stop_the_giving_and_pages_show_what_is_where() {
     })
     .await;
     assert_eq!(seen.progress.as_deref(), Some(r#"{"done":0.5}"#));
-    assert_eq!((seen.state, &seen.holder, seen.fence), (JobState::Held, &worker.incarnation(), first.fence));
+    assert_eq!((seen.state, &seen.holder, seen.fence), (JobState::Active, &worker.incarnation(), first.fence));
     let json = serde_json::to_value(&seen).unwrap();
-    assert_eq!((&json["payload"], &json["progress"]["done"], &json["state"]), (&5.into(), &0.5.into(), &"held".into()));
-    assert_eq!(master.jobs(JobState::Held, None, 100).await.unwrap().jobs.len(), 3);
+    assert_eq!((&json["payload"], &json["progress"]["done"], &json["state"]), (&5.into(), &0.5.into(), &"active".into()));
+    assert_eq!(master.jobs(JobState::Active, None, 100).await.unwrap().jobs.len(), 3);
     let members = master.members().await.unwrap();
     let ann = members.iter().find(|member| member.name == "ann").unwrap();
-    assert_eq!((ann.held, ann.slots, &*ann.tasks, ann.free), (3, 3, &["".to_owned(), "t".to_owned()][..], 0));
+    assert_eq!((ann.active, ann.slots, &*ann.tasks, ann.free), (3, 3, &["".to_owned(), "t".to_owned()][..], 0));
     first.complete(Payload::default()).await.unwrap();
     assert_eq!(run(&worker, 9).await.len(), 9);
     assert_eq!(master.job("j5").await.unwrap().map(|job| job.id), None);
@@ -460,7 +460,7 @@ async fn jobs_at_hand_start_as_slots_become_free() {
     let master = master(&redis);
     let worker = worker(&redis, &[("slots", "1"), ("prefetch", "2")]).await;
     add(&master, (0..5).map(|n| job(&n.to_string())).collect()).await;
-    until(&master, "three are given", |stats| (stats.held, stats.waiting) == (3, 2)).await;
+    until(&master, "three are given", |stats| (stats.active, stats.waiting) == (3, 2)).await;
     let first = next_job(&worker).await;
     assert!(worker.take_events(10).is_empty(), "one slot, one job");
     assert!(master.delete("1").await.unwrap(), "it was never seen");
@@ -483,19 +483,19 @@ async fn a_worker_asks_for_no_more_jobs_than_its_limit() {
     for _ in 0..4 {
         next_job(&other).await;
     }
-    let mut held = vec![next_job(&limited).await, next_job(&limited).await];
+    let mut active = vec![next_job(&limited).await, next_job(&limited).await];
 
     limited.limit_slots(3).unwrap();
     other.terminate(Duration::ZERO).await.unwrap();
-    held.push(next_job(&limited).await);
-    until(&master, "three wait", |stats| (stats.held, stats.waiting) == (3, 3)).await;
+    active.push(next_job(&limited).await);
+    until(&master, "three wait", |stats| (stats.active, stats.waiting) == (3, 3)).await;
 
     limited.limit_slots(1).unwrap();
-    for job in held {
+    for job in active {
         job.complete(Payload::default()).await.unwrap();
     }
     let last = next_job(&limited).await;
-    until(&master, "it has one", |stats| (stats.held, stats.waiting) == (1, 2)).await;
+    until(&master, "it has one", |stats| (stats.active, stats.waiting) == (1, 2)).await;
     last.complete(Payload::default()).await.unwrap();
     assert_eq!(run(&limited, 2).await.len(), 2);
 
@@ -505,7 +505,7 @@ async fn a_worker_asks_for_no_more_jobs_than_its_limit() {
     own.limit_slots(5).unwrap();
     add(&master, vec![job("a"), job("b")]).await;
     let first = next_job(&own).await;
-    until(&master, "the other waits", |stats| (stats.held, stats.waiting) == (1, 1)).await;
+    until(&master, "the other waits", |stats| (stats.active, stats.waiting) == (1, 1)).await;
     first.complete(Payload::default()).await.unwrap();
     run(&own, 1).await;
     is_clean(&redis, &master).await;
@@ -542,7 +542,7 @@ async fn failed_jobs_are_bounded_in_number_and_age() {
 }
 
 #[tokio::test]
-async fn held_jobs_move_to_a_worker_that_joins_if_it_asks_for_it() {
+async fn active_jobs_move_to_a_worker_that_joins_if_it_asks_for_it() {
     let redis = Redis::start();
     let master = master(&redis);
     let old = [worker(&redis, &[]).await, worker(&redis, &[]).await];
@@ -552,7 +552,7 @@ async fn held_jobs_move_to_a_worker_that_joins_if_it_asks_for_it() {
         next_job(&old[1]).await;
     }
     let idle = worker(&redis, &[]).await;
-    assert_eq!(idle.health().held, 0, "off by default");
+    assert_eq!(idle.health().active, 0, "off by default");
     idle.terminate(Duration::ZERO).await.unwrap();
     let joined = worker(&redis, &[("rebalance", "true")]).await;
     for worker in &old {
@@ -568,7 +568,7 @@ async fn held_jobs_move_to_a_worker_that_joins_if_it_asks_for_it() {
     for _ in 0..6 {
         next_job(&joined).await;
     }
-    assert_eq!([&old[0], &old[1], &joined].map(|worker| worker.health().held), [7, 7, 6]);
+    assert_eq!([&old[0], &old[1], &joined].map(|worker| worker.health().active), [7, 7, 6]);
 }
 
 #[tokio::test]
@@ -650,7 +650,7 @@ async fn a_master_may_choose_the_worker_of_each_job() {
     add(&master, vec![job("x"), job("a"), job("b"), job("c"), job("high").priority(7)]).await;
     let ids: Vec<_> = next(3).await.into_iter().map(|job| job.id.clone()).collect();
     assert_eq!(ids, ["high", "a", "b"], "higher priorities go first, and bob has two slots more for the others");
-    assert_eq!(ann.health().held, 0, "it was not chosen");
+    assert_eq!(ann.health().active, 0, "it was not chosen");
     until(&master, "two wait", |stats| stats.waiting == 2).await;
     for job in first {
         job.complete(Payload::default()).await.unwrap();

@@ -67,7 +67,7 @@ async fn idle_members_work_5_s_after_a_flushall_whatever_their_lease() {
     let members = idle_members(&redis).await;
     // A master that waits for a result is told that there will be none.
     let (_, waiting) = &members[2];
-    let id = waiting.add(NewJob::json("held").unwrap().result(true)).await.unwrap().id;
+    let id = waiting.add(NewJob::json("active").unwrap().result(true)).await.unwrap().id;
     let result = tokio::spawn({
         let waiting = waiting.clone();
         async move { waiting.result(id).await }
@@ -266,7 +266,7 @@ async fn a_master_leaves_with_more_jobs_than_one_call_gives_back() {
     let watcher = Master::start(redis.options(), &Handle::current()).unwrap();
     watcher.messages().watch().await.unwrap();
     let leaving = Master::start(with_lease(&redis, "60000"), &Handle::current()).unwrap();
-    leaving.add_many(jobs(2500).into_iter().map(|job| job.tied(true)).collect()).await.unwrap();
+    leaving.add_many(jobs(2500).into_iter().map(|job| job.ephemeral(true)).collect()).await.unwrap();
     let incarnation = leaving.incarnation();
     let begun = Instant::now();
     leaving.close().await.unwrap();
@@ -301,7 +301,7 @@ async fn a_worker_leaves_with_more_jobs_than_one_call_gives_back() {
     }
     worker.terminate(Duration::ZERO).await.unwrap();
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.deaths), (2500, 0, 0));
+    assert_eq!((stats.waiting, stats.active, stats.crashes), (2500, 0, 0));
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn late_ends_of_jobs_are_answered_however_many_come_at_once() {
     let worker = Worker::start(with_lease(&redis, "3600000"), &Handle::current()).unwrap();
     worker.ready().await.unwrap();
     let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
-    // More than one round carries, and none of them is held.
+    // More than one round carries, and none of them is active.
     let finishes = (1..=3500_u64).map(|fence| {
         let sender = sender.clone();
         let done: libswarm::Done<()> = Box::new(move |answer| drop(sender.send(answer)));

@@ -110,7 +110,7 @@ async fn refusals(master: &Master, worker: &Worker) -> Vec<(Result<()>, [&'stati
         (supervisor("backoff_jitter", "2"), ["backoff_jitter", "backoff_jitter", "backoff_jitter", "backoff.jitter"]),
         (supervisor("respawn_window", "0"), ["respawn_window", "respawn_window", "respawn_window", "respawnWindow"]),
         (supervisor("line_buffer", "1"), ["line_buffer", "line_buffer", "line_buffer", "lineBuffer"]),
-        (master.jobs(JobState::Held, None, 0).await.map(drop), same("limit is `0`")),
+        (master.jobs(JobState::Active, None, 0).await.map(drop), same("limit is `0`")),
         (
             message(to().acknowledged(Duration::ZERO)).await,
             ["acknowledged is", "acknowledged_ms is", "acknowledged is", "acknowledged is"],

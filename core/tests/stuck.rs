@@ -45,7 +45,7 @@ async fn a_job_whose_handler_hangs_after_its_timeout_is_retried_elsewhere() {
     let reason = |event| if let Event::Delete { reason, .. } = event { Some(reason) } else { None };
     assert_eq!(next_event(&hanging, "timeout", reason).await, DeleteReason::TimedOut);
     until_stuck(&hanging, 1).await;
-    assert_eq!(hanging.health().held, 0);
+    assert_eq!(hanging.health().active, 0);
 
     let other = worker(&redis, 1);
     let second = next_job(&other).await;
@@ -54,7 +54,7 @@ async fn a_job_whose_handler_hangs_after_its_timeout_is_retried_elsewhere() {
     // The slot of the one that hangs is taken: a further job waits, though that worker has nothing else to do.
     master.add(NewJob::json(&2).unwrap().id("waits")).await.unwrap();
     let stats = soon("stats", master.stats()).await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.deleting), (1, 1, 0));
+    assert_eq!((stats.waiting, stats.active, stats.deleting), (1, 1, 0));
     finish(&other, second.fence, Finish::Complete(Payload::json(&"second").unwrap())).await.unwrap();
     assert_eq!(next_job(&other).await.id, "waits");
 
@@ -72,16 +72,16 @@ async fn a_deleted_job_whose_handler_hangs_is_shown_and_stays_where_it_is() {
     let redis = Redis::start();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     let hanging = worker(&redis, 2);
-    master.add(NewJob::json(&1).unwrap().id("held")).await.unwrap();
+    master.add(NewJob::json(&1).unwrap().id("active")).await.unwrap();
     let first = next_job(&hanging).await;
-    assert!(soon("delete", master.delete("held")).await.unwrap());
+    assert!(soon("delete", master.delete("active")).await.unwrap());
     // Added again: it must not run beside the old execution.
-    master.add(NewJob::json(&2).unwrap().id("held")).await.unwrap();
+    master.add(NewJob::json(&2).unwrap().id("active")).await.unwrap();
     until_stuck(&hanging, 1).await;
     let stats = soon("stats", master.stats()).await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.deleting), (1, 0, 1));
+    assert_eq!((stats.waiting, stats.active, stats.deleting), (1, 0, 1));
     finish(&hanging, first.fence, Finish::Stopped).await.unwrap();
     let again = next_job(&hanging).await;
-    assert_eq!((&*again.id, again.json::<u32>().unwrap()), ("held", 2));
+    assert_eq!((&*again.id, again.json::<u32>().unwrap()), ("active", 2));
     assert_eq!(hanging.health().stuck, 0);
 }

@@ -1,4 +1,4 @@
-/* Adds a held job under a name of its own, or ends it: hold add|delete name.
+/* Adds an active job under a name of its own, or ends it: hold add|delete name.
  * cc hold.c $(pkg-config --cflags --libs libswarm) -o hold */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   const char *url = getenv("SWARM_REDIS_URL");
-  swarm_options *options = swarm_options_new("example-held");
+  swarm_options *options = swarm_options_new("example-long-lived");
   swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
   swarm_master *master = NULL;
   swarm_error *error = NULL;

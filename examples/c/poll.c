@@ -38,7 +38,7 @@ int main(void) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   const char *url = getenv("SWARM_REDIS_URL");
-  swarm_options *options = swarm_options_new("example-held");
+  swarm_options *options = swarm_options_new("example-long-lived");
   swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
   swarm_worker *worker = NULL;
   swarm_error *error = NULL;

@@ -93,10 +93,10 @@ class Watch:
 
 def table(master: Master) -> None:
     """Who is there, as Redis knows it."""
-    print(f"  {'name':8} {'language':9} {'role':7} {'pid':>7} {'held':>5} {'lease left':>11}")
+    print(f"  {'name':8} {'language':9} {'role':7} {'pid':>7} {'active':>5} {'lease left':>11}")
     for member in master.members():
         name = member.name or "(demo)"
-        row = f"  {name:8} {member.language:9} {member.role:7} {member.pid:7} {member.held:5} {member.lease_left:9.1f} s"
+        row = f"  {name:8} {member.language:9} {member.role:7} {member.pid:7} {member.active:5} {member.lease_left:9.1f} s"
         print(row, flush=True)
 
 
@@ -144,14 +144,14 @@ def main(worker_c: str) -> None:
         load.stop()
         stats = master.stats()
         check(load.wrong == 0, f"each of {load.done} jobs had its result")
-        check((stats.completed, stats.waiting, stats.held, stats.failures) == (load.done, 0, 0, 0), "each was completed exactly once")
+        check((stats.completed, stats.waiting, stats.active, stats.failures) == (load.done, 0, 0, 0), "each was completed exactly once")
         table(master)
 
         print("stopping")
         supervisor.stop()
         check(not supervisor.list(), "nothing is left")
         master.obliterate()
-    print("All held.")
+    print("All active.")
 
 
 def hears(master: Master) -> bool:

@@ -3,7 +3,7 @@
 //
 //   ready                           registered with the cluster
 //   holding                         told to hold, and does so from now on
-//   start <job> <fence> <deaths>    was given the job; so many workers died while they held it
+//   start <job> <fence> <crashes>    was given the job; so many workers died while they ran it
 //   done <job> <fence>              the cluster accepted the end of the job
 //   refused <job> <fence> <why>     it did not
 //   stop <job> <fence>              was told to stop the work of the job
@@ -48,7 +48,7 @@ class Crew extends EventEmitter {
     super();
     this.arguments = [cluster, String(slots), String(lease)];
     this.hands = [];
-    /** Every execution of every job, by job: `{ hand, fence, deaths, at }`. */
+    /** Every execution of every job, by job: `{ hand, fence, crashes, at }`. */
     this.runs = new Map();
     /** How many ends the cluster accepted, by job. */
     this.ends = new Map();
@@ -88,7 +88,7 @@ class Crew extends EventEmitter {
     if (event === "ready" || event === "holding") {
       hand[event] = true;
     } else if (event === "start") {
-      const run = { hand, fence: Number(fence), deaths: Number(detail), at: performance.now() };
+      const run = { hand, fence: Number(fence), crashes: Number(detail), at: performance.now() };
       hand.inHand.set(job, run);
       if (!this.runs.has(job)) this.runs.set(job, []);
       this.runs.get(job).push(run);
@@ -107,7 +107,7 @@ class Crew extends EventEmitter {
 
   /** The executions that began after their worker before them had died. */
   recovered() {
-    return [...this.runs.values()].flatMap((runs) => runs.filter((run) => run.deaths > 0));
+    return [...this.runs.values()].flatMap((runs) => runs.filter((run) => run.crashes > 0));
   }
 
   /** Whether every execution of every job had a larger fence than the one before. */

@@ -1,23 +1,23 @@
 "use strict";
-// Part 2: jobs that never end by themselves, held by the least loaded worker, and taken over when it dies.
+// Part 2: jobs that never end by themselves, assigned to the least loaded worker, and taken over when it dies.
 
 const inCluster = require("./cluster.js");
 
 const JOBS = 30;
 
 async function holdJobs(lease) {
-  console.log(`\nPart 2: ${JOBS} jobs that are held until they are deleted`);
+  console.log(`\nPart 2: ${JOBS} jobs that are active until they are deleted`);
   console.log("  Each goes to the worker that holds the fewest; when that dies, to another one.\n");
 
-  return inCluster("held", { slots: 0, lease }, async (master, crew) => {
+  return inCluster("active", { slots: 0, lease }, async (master, crew) => {
     const workers = ["c", "python", "node"].map((language) => crew.start(language));
     for (const worker of workers) worker.hold();
     await crew.until(() => workers.every((worker) => worker.ready && worker.holding), "the workers to be ready");
 
-    const ids = Array.from({ length: JOBS }, (_, i) => `held-${String(i + 1).padStart(2, "0")}`);
+    const ids = Array.from({ length: JOBS }, (_, i) => `active-${String(i + 1).padStart(2, "0")}`);
     await master.addMany(ids.map((id) => ({ id, payload: {} })));
-    const heldBy = (hands) => hands.reduce((sum, hand) => sum + hand.inHand.size, 0);
-    await crew.until(() => heldBy(workers) === JOBS, "all jobs to be held");
+    const activeOn = (hands) => hands.reduce((sum, hand) => sum + hand.inHand.size, 0);
+    await crew.until(() => activeOn(workers) === JOBS, "all jobs to be active");
     const balance = (hands) => hands.map((hand) => `${hand.name} ${hand.inHand.size}`).join(", ");
     const first = workers.every((worker) => worker.inHand.size === JOBS / 3);
     console.log(`  before: ${balance(workers)}${first ? "" : "   WRONG: not even"}`);
@@ -26,7 +26,7 @@ async function holdJobs(lease) {
     const killed = crew.kill(victim);
     await victim.ended;
     console.log(`  kill -9 of ${victim.name}`);
-    await crew.until(() => heldBy(others) === JOBS, "the others to take over");
+    await crew.until(() => activeOn(others) === JOBS, "the others to take over");
     const second = others.every((worker) => worker.inHand.size === JOBS / 2);
     const time = Math.max(...crew.recovered().map((run) => run.at)) - killed;
     console.log(`  after:  ${balance(others)}${second ? "" : "   WRONG: not even"}`);
@@ -41,11 +41,11 @@ async function holdJobs(lease) {
     console.log(`\n  fences ${fences ? "grew with every new holder" : "WRONG: one did not grow, or a job moved that need not"}`);
 
     const existed = await master.deleteJobs(ids);
-    await crew.until(() => heldBy(others) === 0, "the holders to stop");
+    await crew.until(() => activeOn(others) === 0, "the holders to stop");
     await crew.dismiss();
-    const { waiting, held, deleting, deleted } = await master.stats();
-    const clean = existed.every(Boolean) && waiting + held + deleting === 0 && deleted === JOBS;
-    console.log(`  ${deleted} jobs deleted, ${waiting + held + deleting} left; the workers have stopped them and left${clean ? "" : "   WRONG"}`);
+    const { waiting, active, deleting, deleted } = await master.stats();
+    const clean = existed.every(Boolean) && waiting + active + deleting === 0 && deleted === JOBS;
+    console.log(`  ${deleted} jobs deleted, ${waiting + active + deleting} left; the workers have stopped them and left${clean ? "" : "   WRONG"}`);
     return first && second && fences && clean;
   });
 }

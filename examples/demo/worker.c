@@ -68,7 +68,7 @@ static void on_add(void *user_data, swarm_job *job) {
   char *label = malloc(room);
   if (label == NULL) abort();
   snprintf(label, room, "%s %" PRIu64, swarm_job_id(job), swarm_job_fence(job));
-  printf("start %s %" PRIu32 "\n", label, swarm_job_deaths(job));
+  printf("start %s %" PRIu32 "\n", label, swarm_job_crashes(job));
   if (atomic_load(&holding)) {
     free(label);
     swarm_job_set_user_data(job, &holding); /* a mark for on_delete: this job is ours */

@@ -24,7 +24,7 @@ async function digestOf(path) {
 }
 
 worker.on("add", async (job) => {
-  say("start", job.id, job.fence, job.deaths);
+  say("start", job.id, job.fence, job.crashes);
   job.once("delete", () => say("stop", job.id, job.fence));
   if (holding) return;
   const digest = await digestOf(job.payload).catch((error) => error);

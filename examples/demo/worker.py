@@ -29,7 +29,7 @@ async def main(cluster: str, slots: str, lease: str) -> None:
 
     @worker.on_add
     async def hash_file(job: Job) -> None:
-        say("start", job.id, job.fence, job.deaths)
+        say("start", job.id, job.fence, job.crashes)
         if holding:
             return
         try:

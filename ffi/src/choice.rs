@@ -148,7 +148,7 @@ fn wait_whole(
 /// The choosers of a master: the one that chooses, and those that are on their way to it.
 #[derive(Default)]
 pub(crate) struct Choosers {
-    /// Held while one is started or stopped.
+    /// Active while one is started or stopped.
     turn: tokio::sync::Mutex<()>,
     /// Not yet ended, in the order of their numbers.
     open: Mutex<Vec<Arc<Chooser>>>,
@@ -401,9 +401,9 @@ fn ask(listener: &Listener<swarm_choose_fn>, job: &JobInfo, shown: &[(String, Va
 }
 
 fn show(worker: &Candidate, room: u64) -> (String, Value) {
-    let Candidate { incarnation, name, group, host, pid, tasks, held, free: _, ranges: _ } = worker;
+    let Candidate { incarnation, name, group, host, pid, tasks, active, free: _, ranges: _ } = worker;
     let shown = json!({
-        "incarnation": incarnation, "name": name, "group": group, "host": host, "pid": pid, "tasks": tasks, "held": held, "room": room,
+        "incarnation": incarnation, "name": name, "group": group, "host": host, "pid": pid, "tasks": tasks, "active": active, "room": room,
     });
     (incarnation.clone(), shown)
 }

@@ -34,7 +34,7 @@ pub(crate) trait Source: Send + Sync + 'static {
 pub(crate) struct Dispatch {
     state: Mutex<State>,
     changed: Condvar,
-    /// Held while callbacks run: those of one handle never run at the same time.
+    /// Active while callbacks run: those of one handle never run at the same time.
     turn: Mutex<()>,
     fd: OnceLock<SignalFd>,
     /// Somebody runs the callbacks: the thread, or the caller with the descriptor.

@@ -23,14 +23,14 @@ pub enum swarm_finish_kind {
     /// This attempt failed; the data is the error text. The job is retried after its backoff, or is failed if no retry is
     /// left.
     SWARM_FINISH_FAIL = 1,
-    /// Back to the cluster, for another worker or a later time; not counted as a death. No data.
+    /// Back to the cluster, for another worker or a later time; not counted as a crash. No data.
     SWARM_FINISH_RELEASE = 2,
     /// The work was stopped after a delete callback. No data.
     SWARM_FINISH_STOPPED = 3,
     /// As SWARM_FINISH_FAIL, but retried after `after`.
     SWARM_FINISH_RETRY = 4,
-    /// Failed for good whatever its retries; the data is the error text.
-    SWARM_FINISH_FAIL_FOR_GOOD = 5,
+    /// Failed permanently whatever its retries; the data is the error text.
+    SWARM_FINISH_FAIL_PERMANENTLY = 5,
 }
 
 /// A finish with all it can have. Start with `swarm_finish finish = SWARM_FINISH_INIT;`.
@@ -100,15 +100,15 @@ pub unsafe extern "C" fn swarm_job_retry(
     guard(error, || unsafe { finish(job, || Ok(Finish::Retry(lossy_text(message, "message")?.into(), after))) })
 }
 
-/// Fails the job for good, whatever its retries, with an error text. Otherwise as swarm_job_fail.
+/// Fails the job permanently, whatever its retries, with an error text. Otherwise as swarm_job_fail.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_fail_for_good(
+pub unsafe extern "C" fn swarm_job_fail_permanently(
     job: *mut swarm_job,
     message: *const c_char,
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     // SAFETY: the caller owns the job; a non-NULL text is NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::FailForGood(lossy_text(message, "message")?.into()))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::FailPermanently(lossy_text(message, "message")?.into()))) })
 }
 
 /// As swarm_job_fail, with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
@@ -138,19 +138,19 @@ pub unsafe extern "C" fn swarm_job_retry_with(
     guard(error, || unsafe { finish(job, || Ok(Finish::Retry(job_error(message, traceback)?, after))) })
 }
 
-/// As swarm_job_fail_for_good, with a traceback; see swarm_job_fail_with.
+/// As swarm_job_fail_permanently, with a traceback; see swarm_job_fail_with.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_fail_for_good_with(
+pub unsafe extern "C" fn swarm_job_fail_permanently_with(
     job: *mut swarm_job,
     message: *const c_char,
     traceback: *const c_char,
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     // SAFETY: the caller owns the job; non-NULL texts are NUL-terminated.
-    guard(error, || unsafe { finish(job, || Ok(Finish::FailForGood(job_error(message, traceback)?))) })
+    guard(error, || unsafe { finish(job, || Ok(Finish::FailPermanently(job_error(message, traceback)?))) })
 }
 
-/// Gives the job back to the cluster; not counted as a death. Otherwise as swarm_job_complete.
+/// Gives the job back to the cluster; not counted as a crash. Otherwise as swarm_job_complete.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_release(job: *mut swarm_job, error: *mut *mut swarm_error) -> swarm_status {
     // SAFETY: the caller owns the job.
@@ -259,7 +259,7 @@ unsafe fn read_finish(given: *const swarm_finish) -> Result<Finish> {
         2 => Finish::Release,
         3 => Finish::Stopped,
         4 => Finish::Retry(failure()?, Duration::from_millis(finish.after)),
-        5 => Finish::FailForGood(failure()?),
+        5 => Finish::FailPermanently(failure()?),
         other => return Err(invalid(format!("{other} is no swarm_finish_kind"))),
     })
 }

@@ -27,7 +27,7 @@ pub struct swarm_outcomes {
 }
 
 /// Adds jobs with `result` set and waits for all of their outcomes, at most `timeout_ms`. The jobs are deleted if this master
-/// leaves or is lost, as by the option `tied`, unless `keep` is true. A timeout ends the wait, not the jobs.
+/// leaves or is lost, as by the option `ephemeral`, unless `keep` is true. A timeout ends the wait, not the jobs.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run_many(
@@ -214,7 +214,7 @@ async fn run_many(core: Master, jobs: Vec<NewJob>) -> Result<Vec<Result<Ran>>> {
 unsafe fn read_group(jobs: *const swarm_new_job, count: usize, keep: swarm_flag) -> Result<Vec<NewJob>> {
     // SAFETY: promised by the caller.
     let jobs = unsafe { read_jobs(jobs, count) }?;
-    Ok(if keep.is_set() { jobs } else { jobs.into_iter().map(|job| job.tied(true)).collect() })
+    Ok(if keep.is_set() { jobs } else { jobs.into_iter().map(|job| job.ephemeral(true)).collect() })
 }
 
 /// Tells how one job ended.

@@ -26,8 +26,8 @@ pub struct swarm_health {
     pub trouble: i32,
     /// Milliseconds left in which the member may still act as the holder of its jobs.
     pub lease_left: u64,
-    /// Jobs held (a worker).
-    pub held: u64,
+    /// Active jobs (a worker).
+    pub active: u64,
     /// Jobs or finishes gathered but not yet acknowledged by Redis.
     pub pending: u64,
     /// The identity in Redis, NUL-terminated; empty before the first registration.
@@ -60,8 +60,8 @@ pub struct swarm_stats {
     pub struct_size: usize,
     /// Jobs waiting for a worker.
     pub waiting: u64,
-    /// Jobs held by workers.
-    pub held: u64,
+    /// Active jobs by workers.
+    pub active: u64,
     /// Jobs deleted whose worker has not yet said that it stopped.
     pub deleting: u64,
     /// Failed jobs kept.
@@ -78,12 +78,12 @@ pub struct swarm_stats {
     pub failures: u64,
     /// Jobs deleted.
     pub deleted: u64,
-    /// Deaths of workers counted on jobs.
-    pub deaths: u64,
+    /// Crashes of workers counted on jobs.
+    pub crashes: u64,
     /// Jobs whose time has not come.
     pub delayed: u64,
     /// Jobs that wait for their resource or for a similar job.
-    pub parked: u64,
+    pub blocked: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,
     /// Failed jobs that were run again by swarm_master_retry_failed.
@@ -178,7 +178,7 @@ impl From<Health> for swarm_health {
             connected,
             incarnation,
             lease_left,
-            held,
+            active,
             pending,
             error,
             error_message,
@@ -198,7 +198,7 @@ impl From<Health> for swarm_health {
             connected,
             trouble: kind.map_or(0, |kind| *kind as i32),
             lease_left: lease_left.as_millis() as u64,
-            held,
+            active,
             pending,
             incarnation: fixed(&incarnation),
             trouble_message: fixed(&error_message),
@@ -218,10 +218,10 @@ impl From<Stats> for swarm_stats {
     fn from(stats: Stats) -> Self {
         let Stats {
             waiting,
-            held,
+            active,
             deleting,
             delayed,
-            parked,
+            blocked,
             failed,
             results,
             members,
@@ -229,7 +229,7 @@ impl From<Stats> for swarm_stats {
             completed,
             failures,
             deleted,
-            deaths,
+            crashes,
             retries,
             revived,
             damaged,
@@ -238,7 +238,7 @@ impl From<Stats> for swarm_stats {
         swarm_stats {
             struct_size,
             waiting,
-            held,
+            active,
             deleting,
             failed,
             results,
@@ -247,9 +247,9 @@ impl From<Stats> for swarm_stats {
             completed,
             failures,
             deleted,
-            deaths,
+            crashes,
             delayed,
-            parked,
+            blocked,
             retries,
             revived,
             damaged,

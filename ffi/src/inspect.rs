@@ -69,7 +69,7 @@ pub unsafe extern "C" fn swarm_master_job_async(
 }
 
 /// Writes a page of the jobs in a state to `json`: "waiting" (in the order in which they will be given), "delayed" (as they
-/// become due), "parked" (for a resource or a similar job), "held" and "deleting" (both together, in no order) or "failed"
+/// become due), "blocked" (for a resource or a similar job), "active" and "deleting" (both together, in no order) or "failed"
 /// (newest first). At most `limit`, 1 to 1,000, from where the page before ended: `after` is its `next`, NULL for the first.
 #[unsafe(no_mangle)]
 #[must_use]

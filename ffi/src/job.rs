@@ -44,7 +44,7 @@ unsafe impl Sync for Texts {}
 const OWNED: u8 = 1;
 /// A finish was handed over.
 const FINISHED: u8 = 2;
-/// The job is in the worker's map of held jobs.
+/// The job is in the worker's map of active jobs.
 const KEPT: u8 = 4;
 /// The delete callback has run.
 const STOP: u8 = 8;
@@ -89,13 +89,13 @@ pub extern "C" fn swarm_job_fence(job: Option<&swarm_job>) -> u64 {
     job.map_or(0, swarm_job::fence)
 }
 
-/// How many workers died while they held this job.
+/// How many workers died while they ran this job.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_deaths(job: Option<&swarm_job>) -> u32 {
-    job.map_or(0, |job| job.job.deaths)
+pub extern "C" fn swarm_job_crashes(job: Option<&swarm_job>) -> u32 {
+    job.map_or(0, |job| job.job.crashes)
 }
 
-/// Which attempt this is, from 1: how often the job failed before, and 1. Deaths of workers and releases do not count.
+/// Which attempt this is, from 1: how often the job failed before, and 1. Crashes of workers and releases do not count.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_attempt(job: Option<&swarm_job>) -> u32 {
     job.map_or(0, |job| job.job.attempt())
@@ -247,7 +247,7 @@ impl swarm_job {
         self.state.load(Ordering::Acquire) & FINISHED != 0
     }
 
-    /// Marks the job as kept in the map of held jobs; false if it was finished first and does not belong there.
+    /// Marks the job as kept in the map of active jobs; false if it was finished first and does not belong there.
     pub(crate) fn mark_kept(&self) -> bool {
         self.state.fetch_or(KEPT, Ordering::AcqRel) & FINISHED == 0
     }

@@ -38,7 +38,7 @@ impl Source for WorkerMember {
                 Event::Delete { job, reason } => {
                     let in_batch = told.iter().find(|told| told.fence() == job.fence).cloned();
                     // Unknown if the program has finished it meanwhile: then it has stopped already.
-                    if let Some(job) = in_batch.or_else(|| self.jobs.held(job.fence)) {
+                    if let Some(job) = in_batch.or_else(|| self.jobs.active(job.fence)) {
                         tell_delete(&listeners, &job, reason);
                     }
                 }

@@ -60,7 +60,7 @@ pub struct swarm_job_options {
     /// The number of headers.
     pub header_count: usize,
     /// The job is deleted when the master that added it leaves or is lost.
-    pub tied: swarm_flag,
+    pub ephemeral: swarm_flag,
     /// A swarm_durability: how surely the job is stored before the call answers.
     pub durability: i32,
 }
@@ -180,7 +180,7 @@ impl swarm_job_options {
             let (name, value) = unsafe { (text(header.name, "headers.name")?, text(header.value, "headers.value")?) };
             job = job.header(name, value);
         }
-        Ok(job.tied(self.tied.is_set()).durability(match self.durability {
+        Ok(job.ephemeral(self.ephemeral.is_set()).durability(match self.durability {
             0 => Durability::Memory,
             1 => Durability::Fsync,
             2 => Durability::Replica,

@@ -26,7 +26,7 @@ pub(crate) struct Jobs {
     /// Set by start.
     core: OnceLock<(Worker, Handle)>,
     /// Jobs told and not finished, by fence, so that a delete callback gets the pointer of the add callback.
-    held: Mutex<HashMap<u64, Arc<swarm_job>>>,
+    active: Mutex<HashMap<u64, Arc<swarm_job>>>,
     /// Finished inside the batch of callbacks that runs now; they cross together.
     finished: Mutex<Vec<Finished>>,
     gathering: AtomicBool,
@@ -41,7 +41,7 @@ impl Jobs {
             owner,
             dispatch,
             core: OnceLock::new(),
-            held: Mutex::default(),
+            active: Mutex::default(),
             finished: Mutex::default(),
             gathering: AtomicBool::new(false),
             armed: AtomicBool::new(false),
@@ -73,23 +73,23 @@ impl Jobs {
         if open.peek().is_none() {
             return;
         }
-        let mut held = lock(&self.held);
+        let mut active = lock(&self.active);
         for job in open {
             // Marked under the lock, so that a finish that sees the mark finds the job in the map.
             if job.mark_kept() {
-                held.insert(job.fence(), job);
+                active.insert(job.fence(), job);
             }
         }
     }
 
     /// The job of an earlier batch with this fence.
-    pub(crate) fn held(&self, fence: u64) -> Option<Arc<swarm_job>> {
-        lock(&self.held).get(&fence).cloned()
+    pub(crate) fn active(&self, fence: u64) -> Option<Arc<swarm_job>> {
+        lock(&self.active).get(&fence).cloned()
     }
 
     /// Forgets a finished job.
     pub(crate) fn forget(&self, fence: u64) {
-        let job = lock(&self.held).remove(&fence);
+        let job = lock(&self.active).remove(&fence);
         drop(job);
     }
 
@@ -115,7 +115,7 @@ impl Jobs {
     /// Fails a job whose owner gave it up with a finish that was refused.
     pub(crate) fn fail_unheard(&self, fence: u64, error: &Error) {
         if let Ok((core, _)) = self.open() {
-            core.finish(fence, Finish::FailForGood(error.message().into()), None);
+            core.finish(fence, Finish::FailPermanently(error.message().into()), None);
         }
     }
 
@@ -128,8 +128,8 @@ impl Jobs {
     pub(crate) fn close(&self) {
         self.flush();
         self.closed.store(true, Ordering::Release);
-        let held = std::mem::take(&mut *lock(&self.held));
-        drop(held);
+        let active = std::mem::take(&mut *lock(&self.active));
+        drop(active);
     }
 
     fn flush(&self) {

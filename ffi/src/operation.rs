@@ -103,7 +103,7 @@ struct EachState {
 impl Deliver for Each {
     fn deliver(&self) {
         let mut state = lock(&self.0);
-        // Out of the state for the call, in which the lock must not be held. Callbacks of one member never overlap.
+        // Out of the state for the call, in which the lock must not be active. Callbacks of one member never overlap.
         let Some(callbacks) = state.callbacks.take() else { return };
         let part = state.parts.pop_front();
         let result = if part.is_none() { state.result.take() } else { None };

@@ -35,8 +35,8 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
 /// Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". A
 /// refused option leaves the others as they were. The names: url, host, port, socket, sentinels, sentinel_master, nodes,
 /// db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
-/// timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_deaths, failed_max,
-/// failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), sacred, prefetch, task (once for each),
+/// timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max,
+/// failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each),
 /// rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/c-api.md, and in each error.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -15,7 +15,7 @@ use crate::status::swarm_status;
 const SWARM_ALL: usize = usize::MAX;
 
 /// No more jobs are given to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
-/// Jobs held go on. Each pause has its own end: that of all does not end that of a task.
+/// Active jobs go on. Each pause has its own end: that of all does not end that of a task.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_master_pause(
     master: Option<&swarm_master>,

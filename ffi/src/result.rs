@@ -48,12 +48,12 @@ pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u6
     made(|| Ok(Finish::Retry(unsafe { lossy_text(message, "message") }?.into(), Duration::from_millis(after_ms))))
 }
 
-/// The job failed for good, with an error text, as by swarm_job_fail_for_good.
+/// The job failed permanently, with an error text, as by swarm_job_fail_permanently.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_result_fail_for_good(message: *const c_char) -> Option<Box<swarm_result>> {
+pub unsafe extern "C" fn swarm_result_fail_permanently(message: *const c_char) -> Option<Box<swarm_result>> {
     // SAFETY: a non-NULL text is NUL-terminated.
-    made(|| Ok(Finish::FailForGood(unsafe { lossy_text(message, "message") }?.into())))
+    made(|| Ok(Finish::FailPermanently(unsafe { lossy_text(message, "message") }?.into())))
 }
 
 /// As swarm_result_fail, with a traceback, as by swarm_job_fail_with.
@@ -76,15 +76,15 @@ pub unsafe extern "C" fn swarm_result_retry_with(
     made(|| Ok(Finish::Retry(unsafe { job_error(message, traceback) }?, Duration::from_millis(after_ms))))
 }
 
-/// As swarm_result_fail_for_good, with a traceback, as by swarm_job_fail_for_good_with.
+/// As swarm_result_fail_permanently, with a traceback, as by swarm_job_fail_permanently_with.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_result_fail_for_good_with(
+pub unsafe extern "C" fn swarm_result_fail_permanently_with(
     message: *const c_char,
     traceback: *const c_char,
 ) -> Option<Box<swarm_result>> {
     // SAFETY: non-NULL texts are NUL-terminated.
-    made(|| Ok(Finish::FailForGood(unsafe { job_error(message, traceback) }?)))
+    made(|| Ok(Finish::FailPermanently(unsafe { job_error(message, traceback) }?)))
 }
 
 /// The job goes back to the cluster, as by swarm_job_release.

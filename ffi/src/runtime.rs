@@ -23,7 +23,7 @@ type Slot = Mutex<Weak<Runtime>>;
 /// A pointer, so that a forked child can start with a fresh slot even if the fork happened while this one was locked.
 static SLOT: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 
-/// A share in the runtime. Held by handles only, so that the last one is never dropped on a runtime thread.
+/// A share in the runtime. Active by handles only, so that the last one is never dropped on a runtime thread.
 pub(crate) struct Runtime {
     tokio: ManuallyDrop<tokio::runtime::Runtime>,
     owner: Owner,
@@ -122,7 +122,7 @@ pub(crate) fn timed_out(timeout_ms: u64, doing: &str) -> Error {
     Error::new(ErrorKind::Timeout, format!("{doing} took longer than the {timeout_ms} ms given; it may still happen"))
 }
 
-/// Gives a forked child a fresh slot. The parent's is left as it is: another thread may have held its lock.
+/// Gives a forked child a fresh slot. The parent's is left as it is: another thread may have active its lock.
 pub(crate) fn forget_after_fork() {
     SLOT.store(std::ptr::null_mut(), Ordering::Release);
     crate::log::forget_default();

@@ -41,7 +41,7 @@ pub(crate) struct WorkerMember {
     pub(crate) options: Options,
     /// Set by start.
     core: OnceLock<Worker>,
-    /// The tasks that the program named. Held while what the worker takes changes, and while it starts.
+    /// The tasks that the program named. Active while what the worker takes changes, and while it starts.
     pub(crate) named_tasks: Mutex<Vec<String>>,
 }
 

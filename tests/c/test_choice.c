@@ -136,25 +136,25 @@ static void each_job_goes_to_the_worker_chosen(void) {
   CHECK_TEXT("high", swarm_job_id(kept_job(&bob, 0)));
   CHECK_TEXT("a", swarm_job_id(kept_job(&bob, 1)));
   CHECK_TEXT("b", swarm_job_id(kept_job(&bob, 2)));
-  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 3);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.active == 3);
   CHECK(counter_get(&ann.added) == 0 && counter_get(&bob_is.calls) >= 4);
   /* A job is as swarm_master_job gives it. Of four slots one is for a high priority, and what was chosen takes room. */
   check_seen(&bob_is, 0, "{\"id\":\"high\",\"state\":\"waiting\",\"payload\":{\"n\":1},\"priority\":7,\"task\":\"\",");
   check_seen(&bob_is, 0, "\"name\":\"bob\"");
   check_seen(&bob_is, 0, "\"room\":4,\"tasks\":[\"\",\"t\"]}");
   check_seen(&bob_is, 1, "\"id\":\"x\"");
-  check_seen(&bob_is, 1, "\"held\":1");
+  check_seen(&bob_is, 1, "\"active\":1");
   check_seen(&bob_is, 1, "\"room\":3");
   check_seen(&bob_is, 2, "\"id\":\"a\"");
   check_seen(&bob_is, 2, "\"room\":3");
   check_seen(&bob_is, 3, "\"id\":\"b\"");
-  check_seen(&bob_is, 3, "\"held\":2");
+  check_seen(&bob_is, 3, "\"active\":2");
   check_seen(&bob_is, 3, "\"room\":2");
   check_seen(&bob_is, 3, "\"room\":2,\"tasks\":[\"\",\"t\"]}");
   char pid[64];
   snprintf(pid, sizeof pid, "\"name\":\"bob\",\"pid\":%ld,", (long)getpid());
   check_seen(&bob_is, 0, pid);
-  check_seen(&bob_is, 0, "\"group\":\"\",\"held\":0,\"host\":\"");
+  check_seen(&bob_is, 0, "\"group\":\"\",\"active\":0,\"host\":\"");
   /* Nobody chooses any more. */
   CHECK(counter_get(&bob_is.destroyed) == 0);
   CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
@@ -229,7 +229,7 @@ static void wrong_answers_are_told_and_leave_the_job(void) {
   CHOOSE(master, NEVER_MS, choose_nobody, &chooser);
   add_named(master, "a", NULL, 0);
   CHECK(counter_reaches(&chooser.troubles, 1));
-  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
   CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
   CHECK_TEXT("a", swarm_job_id(kept_job(&ann, 0)));
   keeper_free(&ann);

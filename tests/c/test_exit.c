@@ -49,7 +49,7 @@ static void be_asked(bool agrees) {
   for (;;) pause();
 }
 
-/* The program that ends: everything is left open, with adds and requests on their way, jobs held and others to be chosen for. */
+/* The program that ends: everything is left open, with adds and requests on their way, active jobs and others to be chosen for. */
 static int leave(const char *how) {
   swarm_options *options = test_options("exit");
   worker = new_worker(options);

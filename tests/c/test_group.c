@@ -154,7 +154,7 @@ static void a_bad_job_keeps_all_from_being_added(void) {
 }
 
 static void a_group_is_given_up_with_its_master_unless_kept(void) {
-  swarm_options *other = test_options("tied");
+  swarm_options *other = test_options("ephemeral");
   for (int keep = 0; keep <= 1; keep++) {
     swarm_master *leaving = start_master(other), *staying = start_master(other);
     group told = GROUP_INIT;
@@ -171,7 +171,7 @@ static void a_group_is_given_up_with_its_master_unless_kept(void) {
       for (long i = 0; i < 2; i++) CHECK_OK(swarm_job_complete(kept_job(&kept, i), swarm_bytes_of("1"), &error));
       UNTIL_STATS(staying, stats.completed == 2 && stats.deleted == 0);
     } else {
-      UNTIL_STATS(staying, stats.deleted == 2 && stats.completed == 0 && stats.waiting == 0 && stats.held == 0);
+      UNTIL_STATS(staying, stats.deleted == 2 && stats.completed == 0 && stats.waiting == 0 && stats.active == 0);
     }
     CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
     end_master(staying);

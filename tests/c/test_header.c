@@ -20,13 +20,13 @@ static void structs_begin_with_their_size(void) {
   swarm_stats stats = SWARM_STATS_INIT;
   CHECK(job_options.struct_size == sizeof job_options && job_options.id == NULL && !job_options.result);
   CHECK(job_options.backoff == SWARM_BACKOFF_FIXED && job_options.headers == NULL && job_options.header_count == 0);
-  CHECK(!job_options.tied && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
+  CHECK(!job_options.ephemeral && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
   CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE && finish.after == 0);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
   swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
   CHECK(message.struct_size == sizeof message && message.to == SWARM_TO_ALL && message.content_type == SWARM_CONTENT_JSON);
   CHECK(!message.to_self && message.acknowledged_ms == 0 && message.request_ms == 0 && message.name == NULL);
-  CHECK(stats.struct_size == sizeof stats && stats.deaths == 0 && stats.revived == 0);
+  CHECK(stats.struct_size == sizeof stats && stats.crashes == 0 && stats.revived == 0);
 }
 
 static void statuses_have_names(void) {

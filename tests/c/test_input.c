@@ -80,7 +80,7 @@ static void any_byte_that_is_not_zero_is_true(void) {
   for (size_t i = 0; i < sizeof bytes; i++) {
     swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
     memcpy((unsigned char *)&job + offsetof(swarm_job_options, result), &bytes[i], 1);
-    memcpy((unsigned char *)&job + offsetof(swarm_job_options, tied), &bytes[i], 1);
+    memcpy((unsigned char *)&job + offsetof(swarm_job_options, ephemeral), &bytes[i], 1);
     char id[257];
     add_job(bench.master, "1", &job, id);
     CHECK(counter_reaches(&bench.added, (long)i + 1));
@@ -150,7 +150,7 @@ static void an_error_text_that_is_cut_in_a_character_fails_the_job(void) {
   job_json(&bench, "one", json);
   CHECK(strstr(json, "\"error\":\"caf\xef\xbf\xbd\"") != NULL);
   swarm_finish finish = SWARM_FINISH_INIT;
-  finish.kind = SWARM_FINISH_FAIL_FOR_GOOD;
+  finish.kind = SWARM_FINISH_FAIL_PERMANENTLY;
   finish.data = swarm_bytes_of("\xff");
   finish.traceback = swarm_bytes_of("line \xff");
   CHECK_OK(swarm_job_finish(given(&bench, "two", 0), &finish, DEADLINE_MS, &error));
@@ -175,7 +175,7 @@ static void outcomes_are_told_with_their_tracebacks(void) {
   CHECK_OK(swarm_job_retry_with(given(&bench, "again", 1), "busy", NULL, 60000, &error));
   CHECK(counter_reaches(&bench.retrying, 1));
   CHECK_TEXT("again|busy||60000", bench.text);
-  CHECK_OK(swarm_job_fail_for_good_with(given(&bench, "worse", 3), "never", "here", &error));
+  CHECK_OK(swarm_job_fail_permanently_with(given(&bench, "worse", 3), "never", "here", &error));
   CHECK(counter_reaches(&bench.failed, 2));
   CHECK_TEXT("worse|never|here", bench.text);
   char json[1024];

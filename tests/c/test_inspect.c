@@ -36,7 +36,7 @@ static void a_job_is_seen_where_it_is(void) {
   CHECK_OK(swarm_master_job(master, "seen", DEADLINE_MS, &json, &error));
   static const char *const parts[] = {
       "\"id\":\"seen\"", "\"state\":\"delayed\"", "\"payload\":{\"n\":[1]}", "\"priority\":3",  "\"task\":\"\"",
-      "\"resource\":\"disk\"", "\"headers\":{\"trace\":\"x\\\"y\"}", "\"attempt\":1", "\"retries\":2", "\"deaths\":0",
+      "\"resource\":\"disk\"", "\"headers\":{\"trace\":\"x\\\"y\"}", "\"attempt\":1", "\"retries\":2", "\"crashes\":0",
       "\"holder\":\"\"", "\"fence\":0", "\"due_at\":",
   };
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) check_has(swarm_text_get(json), parts[i]);
@@ -77,10 +77,10 @@ static void pages_follow_one_another(void) {
   swarm_text *json = NULL;
   swarm_error *error = NULL;
   CHECK(swarm_master_jobs(master, "sleeping", NULL, 1, DEADLINE_MS, &json, &error) == SWARM_ERR_INVALID_ARGUMENT);
-  CHECK(strstr(swarm_error_message(error), "waiting, delayed, parked, held, deleting, failed") != NULL && json == NULL);
+  CHECK(strstr(swarm_error_message(error), "waiting, delayed, blocked, active, deleting, failed") != NULL && json == NULL);
   swarm_error_free(error);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_jobs(master, "held", NULL, 0, DEADLINE_MS, &json, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_jobs(master, "held", NULL, 1001, DEADLINE_MS, &json, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_jobs(master, "active", NULL, 0, DEADLINE_MS, &json, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_jobs(master, "active", NULL, 1001, DEADLINE_MS, &json, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_jobs(master, NULL, NULL, 1, DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_master_delete_many(master, ids, 5, DEADLINE_MS, NULL, &error));
 }
@@ -106,7 +106,7 @@ static void what_is_paused_waits(void) {
              swarm_master_queues(master, DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_master_resume(master, NULL, DEADLINE_MS, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '1');
-  CHECK_LOOK("\"state\":\"held\"", swarm_master_jobs(master, "held", NULL, 10, DEADLINE_MS, &json, &error));
+  CHECK_LOOK("\"state\":\"active\"", swarm_master_jobs(master, "active", NULL, 10, DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_master_resume(master, "t", DEADLINE_MS, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '2');
   CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));

@@ -11,7 +11,7 @@ static void null_objects_are_empty_to_read(void) {
   CHECK_TEXT("", swarm_job_resource(NULL));
   CHECK(swarm_job_attempt(NULL) == 0 && swarm_job_retries_left(NULL) == 0 && swarm_job_priority(NULL) == 0);
   CHECK(swarm_job_headers(NULL, NULL) == NULL && swarm_job_header(NULL, "x") == NULL);
-  CHECK(swarm_job_payload(NULL).len == 0 && swarm_job_fence(NULL) == 0 && swarm_job_deaths(NULL) == 0);
+  CHECK(swarm_job_payload(NULL).len == 0 && swarm_job_fence(NULL) == 0 && swarm_job_crashes(NULL) == 0);
   CHECK(swarm_job_content_type(NULL) == SWARM_CONTENT_JSON && swarm_job_cancelled(NULL));
   CHECK(swarm_job_user_data(NULL) == NULL);
   swarm_job_set_user_data(NULL, NULL);
@@ -76,7 +76,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_master_run_many(NULL, NULL, 0, false, 1, &outcomes, &error));
   REFUSED(swarm_master_run_each(NULL, NULL, 0, false, 1, NULL, NULL, &error));
   REFUSED(swarm_master_job(NULL, "x", 1, &json, &error));
-  REFUSED(swarm_master_jobs(NULL, "held", NULL, 1, 1, &json, &error));
+  REFUSED(swarm_master_jobs(NULL, "active", NULL, 1, 1, &json, &error));
   REFUSED(swarm_master_queues(NULL, 1, &json, &error));
   REFUSED(swarm_master_members(NULL, 1, &json, &error));
   REFUSED(swarm_master_pause(NULL, NULL, 1, &error));
@@ -98,7 +98,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_job_complete_bytes(NULL, empty, &error));
   REFUSED(swarm_job_fail(NULL, "x", &error));
   REFUSED(swarm_job_retry(NULL, "x", 1, &error));
-  REFUSED(swarm_job_fail_for_good(NULL, "x", &error));
+  REFUSED(swarm_job_fail_permanently(NULL, "x", &error));
   REFUSED(swarm_job_progress(NULL, empty, &error));
   REFUSED(swarm_job_release(NULL, &error));
   REFUSED(swarm_job_stopped(NULL, &error));
@@ -150,7 +150,7 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_master_run_many_async(NULL, NULL, 0, false, 1, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_run_each_async(NULL, NULL, 0, false, 1, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_job_async(NULL, "x", NULL, data, count_destroy, &error)));
-  DESTROYED(REFUSED(swarm_master_jobs_async(NULL, "held", NULL, 1, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_master_jobs_async(NULL, "active", NULL, 1, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_queues_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_members_async(NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_master_pause_async(NULL, NULL, NULL, data, count_destroy, &error)));

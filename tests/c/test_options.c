@@ -80,8 +80,8 @@ static void every_option_is_taken_by_name(void) {
   static const char *const good[][2] = {
       {"host", "localhost"}, {"port", "6379"}, {"db", "3"}, {"prefix", "other"}, {"username", "u"}, {"password", "p"},
       {"lease", "2000"}, {"timeout", "1000"}, {"max_payload", "1024"}, {"eviction", "warn"}, {"name", "n"}, {"group", "g"},
-      {"slots", "4"}, {"window", "10"}, {"max_deaths", "1"}, {"rejoin", "false"}, {"requeue", "back"}, {"language", "c"},
-      {"priority_slots", "5:2"}, {"sacred", "true"}, {"prefetch", "10"}, {"task", "resize"}, {"task", ""}, {"rebalance", "true"},
+      {"slots", "4"}, {"window", "10"}, {"max_crashes", "1"}, {"rejoin", "false"}, {"requeue", "back"}, {"language", "c"},
+      {"priority_slots", "5:2"}, {"strict_slots", "true"}, {"prefetch", "10"}, {"task", "resize"}, {"task", ""}, {"rebalance", "true"},
       {"failed_max", "100"}, {"failed_ttl", "60000"},
   };
   swarm_options *options = test_options("options");

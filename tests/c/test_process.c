@@ -72,10 +72,10 @@ static void each_task_has_its_handler(void) {
   CHECK_OK(swarm_worker_process(worker, "resize", say, "scale", NULL, &error));
   check_run("resize", "[\"scale\",\"resize\",1]");
   check_run("mail", "[\"post\",\"mail\",1]");
-  UNTIL_STATS(master, stats.waiting == 2 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 2 && stats.active == 0);
   CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
   check_run(NULL, "[\"rest\",\"\",1]");
-  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
   CHECK_OK(swarm_worker_process(worker, "other", say, "other", NULL, &error));
   UNTIL_STATS(master, stats.waiting == 0 && stats.completed == 6);
   /* A later handler takes the place of the one before. */
@@ -104,7 +104,7 @@ static void named_tasks_go_to_the_handler_of_the_rest(void) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.task = "a";
   add_job(master, "1", &job, NULL);
-  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
   const char *const bad[] = {"x\ny"}, *const none[] = {NULL};
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_tasks(worker, bad, 1, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_tasks(worker, none, 1, &error));
@@ -112,7 +112,7 @@ static void named_tasks_go_to_the_handler_of_the_rest(void) {
   CHECK_OK(swarm_worker_set_tasks(worker, NULL, 0, &error));
   check_run(NULL, "[\"rest\",\"\",1]");
   CHECK_OK(swarm_worker_set_tasks(worker, (const char *const[]){"a"}, 1, &error));
-  UNTIL_STATS(master, stats.waiting == 0 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 0 && stats.active == 0);
   end(worker);
 }
 
@@ -128,7 +128,7 @@ static void tasks_are_named_without_handlers_of_their_own(void) {
   add_job(master, "2", &job, NULL);
   CHECK_TEXT("t", swarm_job_task(kept_job(&kept, 0)));
   CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
-  UNTIL_STATS(master, stats.waiting == 1 && stats.held == 0);
+  UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
   end(kept.worker);
 }
 
@@ -140,13 +140,13 @@ static swarm_result *obey(void *user_data, const swarm_job *job) {
     case 'b': return swarm_result_complete_bytes(swarm_bytes_of("bytes"));
     case 'e': return swarm_result_complete(swarm_bytes_of(NULL));
     case 'f': return swarm_result_fail("failed");
-    case 'g': return swarm_result_fail_for_good("for good");
+    case 'g': return swarm_result_fail_permanently("for good");
     case 'n': return NULL;
     case 'w': return swarm_result_complete(bad);
     case 'W': return swarm_result_fail(NULL);
-    case 'r': return swarm_job_attempt(job) == 1 ? swarm_result_retry("later", 120) : swarm_result_fail_for_good("twice");
+    case 'r': return swarm_job_attempt(job) == 1 ? swarm_result_retry("later", 120) : swarm_result_fail_permanently("twice");
     case 'R': return swarm_job_fence(job) % 2 == 0 ? swarm_result_release() : swarm_result_complete(swarm_bytes_of("1"));
-    default: return swarm_result_fail_for_good("?");
+    default: return swarm_result_fail_permanently("?");
   }
 }
 
@@ -245,12 +245,12 @@ static void jobs_that_are_in_vain_are_not_run(void) {
   add_job(master, "1", NULL, first);
   CHECK(counter_reaches(&gate.entered, 1));
   add_job(master, "2", NULL, second);
-  UNTIL_STATS(master, stats.held == 2);
+  UNTIL_STATS(master, stats.active == 2);
   /* The second is deleted before its turn, the first while it runs. */
   CHECK_OK(swarm_master_delete(master, second, DEADLINE_MS, NULL, &error));
   CHECK_OK(swarm_master_delete(master, first, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&gate.cancelled, 1));
-  UNTIL_STATS(master, stats.deleted == 2 && stats.deleting == 0 && stats.held == 0);
+  UNTIL_STATS(master, stats.deleted == 2 && stats.deleting == 0 && stats.active == 0);
   CHECK(counter_get(&gate.entered) == 1);
   end(worker);
 }

@@ -216,14 +216,14 @@ static void failed_attempts_are_repeated_after_their_backoff(void) {
   end();
 }
 
-static void a_job_can_fail_for_good(void) {
+static void a_job_can_fail_permanently(void) {
   begin("for-good");
   keeper kept;
   one_slot(&kept);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.retries = 3;
   add_job(master, "1", &job, NULL);
-  CHECK_OK(swarm_job_fail_for_good(kept_job(&kept, 0), "hopeless", &error));
+  CHECK_OK(swarm_job_fail_permanently(kept_job(&kept, 0), "hopeless", &error));
   UNTIL_STATS(master, stats.failures == 1);
   /* The same, waited for; and another attempt, waited for. */
   swarm_finish finish = SWARM_FINISH_INIT;
@@ -233,7 +233,7 @@ static void a_job_can_fail_for_good(void) {
   add_job(master, "2", &job, NULL);
   CHECK_OK(swarm_job_finish(kept_job(&kept, 1), &finish, DEADLINE_MS, &error));
   CHECK(swarm_job_attempt(kept_job(&kept, 2)) == 2);
-  finish.kind = SWARM_FINISH_FAIL_FOR_GOOD;
+  finish.kind = SWARM_FINISH_FAIL_PERMANENTLY;
   CHECK_OK(swarm_job_finish(kept_job(&kept, 2), &finish, DEADLINE_MS, &error));
   UNTIL_STATS(master, stats.failures == 2 && stats.retries == 1);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
@@ -248,7 +248,7 @@ static void one_job_of_a_resource_runs_at_a_time(void) {
   job.resource = "printer";
   add_job(master, "1", &job, NULL);
   add_job(master, "2", &job, NULL);
-  UNTIL_STATS(master, stats.held == 1 && stats.parked == 1);
+  UNTIL_STATS(master, stats.active == 1 && stats.blocked == 1);
   CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("1"), &error));
   CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '2');
   CHECK_OK(swarm_job_complete(kept.jobs[1], swarm_bytes_of("1"), &error));
@@ -266,7 +266,7 @@ static void similar_jobs_end_as_the_first_ends(void) {
   char first[257], second[257];
   add_job(master, "1", &job, first);
   add_job(master, "2", &job, second);
-  UNTIL_STATS(master, stats.held == 1 && stats.parked == 1);
+  UNTIL_STATS(master, stats.active == 1 && stats.blocked == 1);
   CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("42"), &error));
   swarm_outcome *outcome = NULL;
   CHECK_OK(swarm_master_result(master, second, DEADLINE_MS, &outcome, &error));
@@ -277,10 +277,10 @@ static void similar_jobs_end_as_the_first_ends(void) {
 }
 
 static void tied_jobs_are_given_up_with_their_master(void) {
-  begin("tied");
+  begin("ephemeral");
   swarm_master *leaving = start_master(options);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
-  job.tied = true;
+  job.ephemeral = true;
   add_job(leaving, "1", &job, NULL);
   add_job(leaving, "2", NULL, NULL);
   CHECK_OK(swarm_master_close(leaving, DEADLINE_MS, &error));
@@ -289,7 +289,7 @@ static void tied_jobs_are_given_up_with_their_master(void) {
   one_slot(&kept);
   CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '2');
   CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
-  UNTIL_STATS(master, stats.deleted == 1 && stats.waiting == 0 && stats.held == 0);
+  UNTIL_STATS(master, stats.deleted == 1 && stats.waiting == 0 && stats.active == 0);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -316,7 +316,7 @@ static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
   for (int i = 0; i < 10; i++) {
     if (!moved[i]) CHECK_OK(swarm_job_complete(first.jobs[i], swarm_bytes_of("1"), &error));
   }
-  UNTIL_STATS(master, stats.completed == 10 && stats.held == 0);
+  UNTIL_STATS(master, stats.completed == 10 && stats.active == 0);
   CHECK(swarm_worker_free(first.worker) == SWARM_OK);
   CHECK(swarm_worker_free(joined.worker) == SWARM_OK);
   end();
@@ -392,7 +392,7 @@ int main(void) {
   RUN(delayed_jobs_come_when_they_are_due);
   RUN(each_timeout_has_its_status);
   RUN(failed_attempts_are_repeated_after_their_backoff);
-  RUN(a_job_can_fail_for_good);
+  RUN(a_job_can_fail_permanently);
   RUN(one_job_of_a_resource_runs_at_a_time);
   RUN(similar_jobs_end_as_the_first_ends);
   RUN(tied_jobs_are_given_up_with_their_master);

@@ -81,7 +81,7 @@ static void jobs_are_run_and_finished_by_many_threads(void) {
   CHECK_OK(swarm_worker_drain(worker, DEADLINE_MS, &error));
   swarm_stats stats = SWARM_STATS_INIT;
   CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
-  CHECK(stats.added == TOTAL && stats.completed == TOTAL && stats.held == 0 && stats.waiting == 0);
+  CHECK(stats.added == TOTAL && stats.completed == TOTAL && stats.active == 0 && stats.waiting == 0);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

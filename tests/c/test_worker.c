@@ -63,8 +63,8 @@ static void holder_end(holder *holder) {
   swarm_options_free(holder->options);
 }
 
-/* Adds a job that keeps its result and waits until it is held. */
-static swarm_job *held_job(holder *holder, const char *payload, char id[257]) {
+/* Adds a job that keeps its result and waits until it is active. */
+static swarm_job *active_job(holder *holder, const char *payload, char id[257]) {
   long before = counter_get(&holder->added);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.result = true;
@@ -77,17 +77,17 @@ static void jobs_say_what_they_are(void) {
   holder holder;
   holder_start(&holder, "say");
   char id[257], next_id[257];
-  swarm_job *job = held_job(&holder, "{\"a\":1}", id);
+  swarm_job *job = active_job(&holder, "{\"a\":1}", id);
   CHECK_TEXT(id, swarm_job_id(job));
   CHECK(swarm_job_id(job) == swarm_job_id(job));
   CHECK(swarm_job_payload(job).len == 7 && memcmp(swarm_job_payload(job).data, "{\"a\":1}", 7) == 0);
-  CHECK(swarm_job_content_type(job) == SWARM_CONTENT_JSON && swarm_job_deaths(job) == 0);
+  CHECK(swarm_job_content_type(job) == SWARM_CONTENT_JSON && swarm_job_crashes(job) == 0);
   CHECK(!swarm_job_cancelled(job) && swarm_job_user_data(job) == &holder);
-  swarm_job *next = held_job(&holder, "", next_id);
+  swarm_job *next = active_job(&holder, "", next_id);
   CHECK(swarm_job_payload(next).len == 4 && swarm_job_fence(next) > swarm_job_fence(job));
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_worker_health(holder.worker, &health, &error));
-  CHECK(health.held == 2 && health.healthy);
+  CHECK(health.active == 2 && health.healthy);
   CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
   CHECK_OK(swarm_job_release(next, &error));
   CHECK(counter_reaches(&holder.added, 3));
@@ -103,13 +103,13 @@ static void every_finish_arrives(void) {
   swarm_outcome *outcome = NULL;
   swarm_bytes bytes = {(const uint8_t *)"\0\xff", 2};
 
-  CHECK_OK(swarm_job_complete_bytes(held_job(&holder, "1", id), bytes, &error));
+  CHECK_OK(swarm_job_complete_bytes(active_job(&holder, "1", id), bytes, &error));
   CHECK_OK(swarm_master_result(holder.master, id, DEADLINE_MS, &outcome, &error));
   CHECK(swarm_outcome_completed(outcome) && swarm_outcome_content_type(outcome) == SWARM_CONTENT_BYTES);
   CHECK(swarm_outcome_result(outcome).len == 2 && memcmp(swarm_outcome_result(outcome).data, "\0\xff", 2) == 0);
   swarm_outcome_free(outcome);
 
-  CHECK_OK(swarm_job_fail(held_job(&holder, "2", id), "no such user", &error));
+  CHECK_OK(swarm_job_fail(active_job(&holder, "2", id), "no such user", &error));
   CHECK_OK(swarm_master_result(holder.master, id, DEADLINE_MS, &outcome, &error));
   CHECK(!swarm_outcome_completed(outcome) && swarm_outcome_result(outcome).len == 0);
   CHECK_TEXT("failed", swarm_outcome_reason(outcome));
@@ -118,7 +118,7 @@ static void every_finish_arrives(void) {
 
   swarm_finish finish = SWARM_FINISH_INIT;
   finish.data = swarm_bytes_of("[3]");
-  CHECK_OK(swarm_job_finish(held_job(&holder, "3", id), &finish, DEADLINE_MS, &error));
+  CHECK_OK(swarm_job_finish(active_job(&holder, "3", id), &finish, DEADLINE_MS, &error));
   CHECK_OK(swarm_master_result(holder.master, id, DEADLINE_MS, &outcome, &error));
   CHECK(swarm_outcome_completed(outcome) && swarm_outcome_result(outcome).len == 3);
   swarm_outcome_free(outcome);
@@ -129,7 +129,7 @@ static void a_refused_finish_leaves_the_job_with_its_owner(void) {
   holder holder;
   holder_start(&holder, "refused");
   char id[257];
-  swarm_job *job = held_job(&holder, "1", id);
+  swarm_job *job = active_job(&holder, "1", id);
   swarm_bytes bad = {NULL, 1};
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_complete(job, bad, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_fail(job, NULL, &error));
@@ -166,14 +166,14 @@ static void finishing_without_waiting_tells_the_outcome(void) {
   char id[257];
   counter done = COUNTER_INIT, destroyed = COUNTER_INIT, refused = COUNTER_INIT;
   swarm_finish finish = SWARM_FINISH_INIT;
-  CHECK_OK(swarm_job_finish_async(held_job(&holder, "1", id), &finish, count_done, &done, NULL, &error));
+  CHECK_OK(swarm_job_finish_async(active_job(&holder, "1", id), &finish, count_done, &done, NULL, &error));
   CHECK(counter_reaches(&done, 1));
-  CHECK_OK(swarm_job_finish_async(held_job(&holder, "2", id), &finish, NULL, &destroyed, count_destroy, &error));
+  CHECK_OK(swarm_job_finish_async(active_job(&holder, "2", id), &finish, NULL, &destroyed, count_destroy, &error));
   CHECK(counter_reaches(&destroyed, 1));
   finish.data.len = 128 * 1024 + 1;
   finish.data.data = calloc(finish.data.len, 1);
   CHECK(finish.data.data != NULL);
-  CHECK_OK(swarm_job_finish_async(held_job(&holder, "3", id), &finish, count_too_large, &refused, NULL, &error));
+  CHECK_OK(swarm_job_finish_async(active_job(&holder, "3", id), &finish, count_too_large, &refused, NULL, &error));
   free((void *)finish.data.data);
   CHECK(counter_reaches(&refused, 1));
   swarm_outcome *outcome = NULL;
@@ -187,13 +187,13 @@ static void a_deleted_job_is_told_and_keeps_its_slot_until_stopped(void) {
   holder holder;
   holder_start(&holder, "delete");
   char id[257];
-  swarm_job *job = held_job(&holder, "1", id);
+  swarm_job *job = active_job(&holder, "1", id);
   bool existed = false;
   CHECK_OK(swarm_master_delete(holder.master, id, DEADLINE_MS, &existed, &error));
   CHECK(existed && counter_reaches(&holder.deleted, 1) && holder.reason == SWARM_DELETE_DELETED);
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_worker_health(holder.worker, &health, &error));
-  CHECK(health.held == 1);
+  CHECK(health.active == 1);
   CHECK_OK(swarm_job_stopped(job, &error));
   CHECK_OK(swarm_worker_drain(holder.worker, DEADLINE_MS, &error));
   holder_end(&holder);
@@ -204,9 +204,9 @@ static void a_job_deleted_by_its_worker_is_told_too(void) {
   holder_start(&holder, "self-delete");
   holder.stop = true;
   char id[257];
-  CHECK_OK(swarm_job_delete(held_job(&holder, "1", id), &error));
+  CHECK_OK(swarm_job_delete(active_job(&holder, "1", id), &error));
   CHECK(counter_reaches(&holder.deleted, 1));
-  held_job(&holder, "2", id);
+  active_job(&holder, "2", id);
   bool existed = false;
   CHECK_OK(swarm_worker_delete(holder.worker, id, DEADLINE_MS, &existed, &error));
   CHECK(existed && counter_reaches(&holder.deleted, 2));
@@ -218,7 +218,7 @@ static void a_late_completion_is_refused(void) {
   holder holder;
   holder_start(&holder, "late");
   char id[257];
-  swarm_job *job = held_job(&holder, "1", id);
+  swarm_job *job = active_job(&holder, "1", id);
   CHECK_OK(swarm_master_delete(holder.master, id, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&holder.deleted, 1));
   swarm_finish finish = SWARM_FINISH_INIT;
@@ -232,14 +232,14 @@ static void a_late_completion_is_refused(void) {
   holder_end(&holder);
 }
 
-static void a_freed_job_is_still_held_and_told(void) {
+static void a_freed_job_is_still_active_and_told(void) {
   holder holder;
   holder_start(&holder, "freed");
   char id[257];
-  swarm_job_free(held_job(&holder, "1", id));
+  swarm_job_free(active_job(&holder, "1", id));
   swarm_stats stats = SWARM_STATS_INIT;
   CHECK_OK(swarm_master_stats(holder.master, DEADLINE_MS, &stats, &error));
-  CHECK(stats.held == 1);
+  CHECK(stats.active == 1);
   CHECK_OK(swarm_master_delete(holder.master, id, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&holder.deleted, 1));
   /* Nobody owned it any more, so it counts as stopped once it was told. */
@@ -251,7 +251,7 @@ static void freeing_a_deleted_job_says_that_it_stopped(void) {
   holder holder;
   holder_start(&holder, "free-deleted");
   char id[257];
-  swarm_job *job = held_job(&holder, "1", id);
+  swarm_job *job = active_job(&holder, "1", id);
   CHECK_OK(swarm_master_delete(holder.master, id, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&holder.deleted, 1));
   swarm_job_free(job);
@@ -259,11 +259,11 @@ static void freeing_a_deleted_job_says_that_it_stopped(void) {
   holder_end(&holder);
 }
 
-static void draining_waits_for_the_held_jobs(void) {
+static void draining_waits_for_the_active_jobs(void) {
   holder holder;
   holder_start(&holder, "drain");
   char id[257];
-  swarm_job *job = held_job(&holder, "1", id);
+  swarm_job *job = active_job(&holder, "1", id);
   CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_worker_drain(holder.worker, 30, &error));
   counter drained = COUNTER_INIT;
   CHECK_OK(swarm_worker_drain_async(holder.worker, count_done, &drained, NULL, &error));
@@ -279,7 +279,7 @@ static void terminating_moves_the_jobs(void) {
   holder holder, other;
   holder_start(&holder, "terminate");
   char ids[8][257];
-  for (int i = 0; i < 8; i++) held_job(&holder, "1", ids[i]);
+  for (int i = 0; i < 8; i++) active_job(&holder, "1", ids[i]);
   holder_start(&other, "terminate");
   holder.stop = true;
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_terminate(holder.worker, UINT64_MAX, &error));
@@ -322,9 +322,9 @@ int main(void) {
   RUN(a_deleted_job_is_told_and_keeps_its_slot_until_stopped);
   RUN(a_job_deleted_by_its_worker_is_told_too);
   RUN(a_late_completion_is_refused);
-  RUN(a_freed_job_is_still_held_and_told);
+  RUN(a_freed_job_is_still_active_and_told);
   RUN(freeing_a_deleted_job_says_that_it_stopped);
-  RUN(draining_waits_for_the_held_jobs);
+  RUN(draining_waits_for_the_active_jobs);
   RUN(terminating_moves_the_jobs);
   RUN(start_is_asked_for_in_order);
   return 0;

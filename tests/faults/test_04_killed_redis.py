@@ -14,7 +14,7 @@ from swarm_support import Language, Redis, wait_until
 from team import Team
 
 LANGUAGES = list(Language)
-HELD = 5
+ACTIVE = 5
 FLOOD = 2000
 
 
@@ -43,10 +43,10 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, case: Case) -> None
     """Workers in every language, some of which hold jobs; a flood of jobs is under way when the server dies."""
     with Team(server, folder, case.lease) as team:
         master = team.master(case.producer, timeout=60_000)
-        holders = [team.worker(language, slots=HELD, tasks=["held"]) for language in LANGUAGES]
-        team.add(master, HELD * len(holders), task="held")
+        holders = [team.worker(language, slots=ACTIVE, tasks=["active"]) for language in LANGUAGES]
+        team.add(master, ACTIVE * len(holders), task="active")
         for holder in holders:
-            team.wait_for_notes(holder, "add", HELD, 5)
+            team.wait_for_notes(holder, "add", ACTIVE, 5)
         workers = [team.worker(language, behave="echo", slots=20) for language in LANGUAGES]
 
         master.send("flood", count=FLOOD, payload=b'{"n":1}')
@@ -75,7 +75,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, case: Case) -> None
         moved = sum(len(team.notes(holder, "delete", "close")) for holder in holders)
         if case.moves:
             assert moved >= len(holders), "an outage of more than a lease ends it"
-            wait_until(lambda: int(team.stats(master)["held"]) == HELD * len(holders), 10, "the long-lived jobs are held again")
+            wait_until(lambda: int(team.stats(master)["active"]) == ACTIVE * len(holders), 10, "the long-lived jobs are active again")
         else:
             evidence.measured("jobs moved by an outage shorter than the lease", moved, at_most=0)
         # Among them: no job is lost, no accepted completion is undone.

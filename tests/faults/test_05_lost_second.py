@@ -12,7 +12,7 @@ from team import CLUSTER, Team
 LANGUAGES = list(Language)
 LEASE = 5.0
 RATE = 500
-HELD = 5
+ACTIVE = 5
 # So old is the disk with which it comes back: less than 2 s, for Redis may write a second late.
 AGE = 1.0
 
@@ -21,10 +21,10 @@ def test_only_the_last_two_seconds_are_lost(tmp_path: Path, evidence: Evidence) 
     config = {"appendonly": "yes", "appendfsync": "everysec", "auto-aof-rewrite-percentage": "0"}
     with Redis(config) as server, Team(server, tmp_path, LEASE) as team:
         master, observer = team.master(timeout=30_000), team.master()
-        holders = [team.worker(language, slots=HELD, tasks=["held"]) for language in LANGUAGES]
-        team.add(observer, HELD * len(holders), task="held")
+        holders = [team.worker(language, slots=ACTIVE, tasks=["active"]) for language in LANGUAGES]
+        team.add(observer, ACTIVE * len(holders), task="active")
         for holder in holders:
-            team.wait_for_notes(holder, "add", HELD, 5)
+            team.wait_for_notes(holder, "add", ACTIVE, 5)
         workers = [team.worker(language, behave="echo") for language in LANGUAGES]
         with Flow(team, master, RATE) as flow:
             wait_until(lambda: all(len(team.notes(worker, "completed")) > 100 for worker in workers), 20, "all complete jobs")
@@ -34,10 +34,10 @@ def test_only_the_last_two_seconds_are_lost(tmp_path: Path, evidence: Evidence) 
 
             disk = server.copy_of_disk()
             copied = time.monotonic()
-            # Each holder completes a job, which the disk still has as held by it.
+            # Each holder completes a job, which the disk still has as assigned to it.
             undone = [team.notes(holder, "add")[0] for holder in holders]
-            for holder, held in zip(holders, undone, strict=True):
-                holder.call("complete", fence=held.fence, payload=b"1")
+            for holder, active in zip(holders, undone, strict=True):
+                holder.call("complete", fence=active.fence, payload=b"1")
             wait_until(lambda: time.monotonic() > copied + AGE, AGE + 1, "the disk is old enough")
             server.lose_power(disk)
             killed = time.monotonic()
@@ -61,7 +61,7 @@ def test_only_the_last_two_seconds_are_lost(tmp_path: Path, evidence: Evidence) 
 
         def quiet() -> bool:
             stats = team.stats(observer)
-            return stats["waiting"] == "0" and int(stats["held"]) == HELD * len(holders)
+            return stats["waiting"] == "0" and int(stats["active"]) == ACTIVE * len(holders)
 
         wait_until(quiet, 30, "all but the long-lived jobs are done")
         lost = len(team.ledger.added) - int(server.command("HGET", f"{{{CLUSTER}}}:meta", "added"))

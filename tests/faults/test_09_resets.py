@@ -47,7 +47,7 @@ def test_resets_stop_nobody(server: Redis, tmp_path: Path, seconds: int, evidenc
             one.stop()
             other.stop()
         evidence.measured(f"resets in {seconds} s", RESETS)
-        wait_until(lambda: team.stats(observer)["waiting"] == team.stats(observer)["held"] == "0", 20, "all is done")
+        wait_until(lambda: team.stats(observer)["waiting"] == team.stats(observer)["active"] == "0", 20, "all is done")
         for worker in workers:
             times = [note.t for note in team.notes(worker, "completed") if note.t >= began]
             longest = max(after - before for before, after in itertools.pairwise(times))

@@ -13,7 +13,7 @@ from team import CLUSTER, Team
 
 LANGUAGES = list(Language)
 LEASE = 2.0
-HELD = 5
+ACTIVE = 5
 # Of a delayed job, in seconds.
 DELAY = 1.0
 HOUR = 3600.0
@@ -25,8 +25,8 @@ def play_member(server: Redis, folder: Path, evidence: Evidence, *, language: La
         clock = WallClock(folder, HOUR)
         master = team.master(language, clock)
         worker = team.worker(language, clock)
-        team.add(master, HELD)
-        team.wait_for_notes(worker, "add", HELD, 5)
+        team.add(master, ACTIVE)
+        team.wait_for_notes(worker, "add", ACTIVE, 5)
         for offset in (HOUR, -HOUR):
             clock.step(offset)
             stepped = time.monotonic()
@@ -42,10 +42,10 @@ def play_server(_server: Redis, folder: Path, evidence: Evidence, *, step: float
     clock = WallClock(folder)
     with Redis(clock=clock) as server, Team(server, folder, LEASE) as team:
         master = team.master()
-        workers = [team.worker(language, slots=HELD) for language in LANGUAGES]
-        team.add(master, HELD * len(workers))
+        workers = [team.worker(language, slots=ACTIVE) for language in LANGUAGES]
+        team.add(master, ACTIVE * len(workers))
         for worker in workers:
-            team.wait_for_notes(worker, "add", HELD, 5)
+            team.wait_for_notes(worker, "add", ACTIVE, 5)
         echo = team.worker(behave="echo", tasks=["echo"])
         incarnations = [worker.call("ready")["incarnation"] for worker in workers]
         deadlines = dict.fromkeys(incarnations, 0.0)
@@ -72,10 +72,10 @@ def play_server(_server: Redis, folder: Path, evidence: Evidence, *, step: float
         evidence.measured("deadlines moved back", back, "ms", at_most=0)
 
         # Leases that really end do so in time.
-        incarnation, heir = incarnations[0], team.worker(slots=HELD)
+        incarnation, heir = incarnations[0], team.worker(slots=ACTIVE)
         workers[0].kill()
         killed = time.monotonic()
-        team.wait_for_notes(heir, "add", HELD, LEASE + 5)
+        team.wait_for_notes(heir, "add", ACTIVE, LEASE + 5)
         taken = max(note.t for note in team.notes(heir, "add")) - killed
         evidence.measured("jobs of a killed worker start elsewhere", taken, "s", at_most=LEASE + 1, detail=incarnation)
         team.check(master, evidence)

@@ -12,7 +12,7 @@ from swarm_support import Driver, Language, Redis, wait_until
 from team import Team
 
 LEASE = 2.0
-HELD = 40
+ACTIVE = 40
 PAYLOAD = b'"' + b"x" * 100_000 + b'"'
 
 
@@ -31,8 +31,8 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language)
     with Team(server, folder, LEASE) as team:
         master = team.master(language)
         worker = team.worker(language)
-        held = team.add(master, HELD)
-        team.wait_for_notes(worker, "add", HELD, 5)
+        active = team.add(master, ACTIVE)
+        team.wait_for_notes(worker, "add", ACTIVE, 5)
         used = int(server.admin.info("memory")["used_memory"])
         server.command("CONFIG", "SET", "maxmemory", used + 8 * 2**20)
 
@@ -48,18 +48,18 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language)
             refused += 1
             return time.monotonic() > full + 2 * LEASE
 
-        for note in team.notes(worker, "add")[: HELD // 2]:
+        for note in team.notes(worker, "add")[: ACTIVE // 2]:
             worker.call("complete", fence=note.fence, payload=b"1")
-        for job in held[HELD // 2 : HELD - 5]:
+        for job in active[ACTIVE // 2 : ACTIVE - 5]:
             assert master.call("delete", id=job)["existed"] == "true"
             team.ledger.deleted.add(job)
-        team.wait_for_notes(worker, "delete", HELD // 2 - 5, 5)
+        team.wait_for_notes(worker, "delete", ACTIVE // 2 - 5, 5)
         wait_until(still_full, 2 * LEASE + 5, "it was full for two leases")
         evidence.measured("adds refused with STORE_FULL", refused, at_least=10)
-        lost = len(team.notes(worker, "close")) + len(team.notes(worker, "delete")) - (HELD // 2 - 5)
+        lost = len(team.notes(worker, "close")) + len(team.notes(worker, "delete")) - (ACTIVE // 2 - 5)
         evidence.measured("leases and jobs lost meanwhile", lost, at_most=0)
         stats = team.stats(master)
-        assert (stats["completed"], stats["held"], stats["deleting"]) == (str(HELD // 2), "5", "0")
+        assert (stats["completed"], stats["active"], stats["deleting"]) == (str(ACTIVE // 2), "5", "0")
 
         # Jobs that end make room. `later` has no worker yet, `relief` takes what waits there.
         before = time.monotonic()
@@ -68,7 +68,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language)
         evidence.measured("adding again", time.monotonic() - before, "s", at_most=2)
         relief = team.worker(language, behave="echo", tasks=["later"])
         wait_until(lambda: team.count(relief, "completed") == filled, 20, "all that was added is done")
-        assert added in {note.job for note in team.wait_for_notes(worker, "add", HELD + 1, 5)}
+        assert added in {note.job for note in team.wait_for_notes(worker, "add", ACTIVE + 1, 5)}
         assert team.errors(relief) == []
         team.check(master, evidence)
 

@@ -1,4 +1,4 @@
-"""Fault 15: a job that kills its process each time fails as `poison` after `max_deaths`; other jobs are not charged for it."""
+"""Fault 15: a job that kills its process each time fails as `poison` after `max_crashes`; other jobs are not charged for it."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from swarm_support import Redis, wait_until
 from team import Team
 
 LEASE = 1.0
-MAX_DEATHS = 3
+MAX_CRASHES = 3
 OTHERS = 20
 
 
@@ -16,19 +16,19 @@ def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Red
         master = team.master()
         (poison,) = team.add(master, 1, b'"poison"')
         others = team.add(master, OTHERS)
-        for _ in range(MAX_DEATHS + 1):
+        for _ in range(MAX_CRASHES + 1):
             victim = team.worker(slots=1)
             (note,) = team.wait_for_notes(victim, "add", 1, LEASE + 5)
             assert note.job == poison, "it goes first again, so it is found out soon"
             victim.kill()
-            wait_until(lambda: team.stats(master)["held"] == "0", LEASE + 5, "its job is taken back")
+            wait_until(lambda: team.stats(master)["active"] == "0", LEASE + 5, "its job is taken back")
         worker = team.worker(behave="echo")
         wait_until(lambda: int(team.stats(master)["completed"]) == OTHERS, 10, "all others are completed")
         failed = master.call("job", id=poison)
         assert (failed["state"], failed["reason"]) == ("failed", "poison")
         stats = team.stats(master)
-        assert (stats["deaths"], stats["failures"]) == (str(MAX_DEATHS + 1), "1")
+        assert (stats["crashes"], stats["failures"]) == (str(MAX_CRASHES + 1), "1")
         assert {note.job for note in team.notes(worker, "add")} == set(others)
-        evidence.measured("workers it killed", int(stats["deaths"]), at_most=MAX_DEATHS + 1)
+        evidence.measured("workers it killed", int(stats["crashes"]), at_most=MAX_CRASHES + 1)
         evidence.measured("neighbours failed or given twice", abs(team.count(worker, "added") - OTHERS), at_most=0)
         team.check(master, evidence)

@@ -133,7 +133,7 @@ def traffic(rng: random.Random, members: list[Driver]) -> None:
         lambda: ask(master, "stats"),
         lambda: ask(master, "queues"),
         lambda: ask(master, "members"),
-        lambda: ask(master, "jobs", state=rng.choice(["waiting", "held", "delayed", "parked", "failed"]), limit=10),
+        lambda: ask(master, "jobs", state=rng.choice(["waiting", "active", "delayed", "blocked", "failed"]), limit=10),
         lambda: ask(master, "retry_failed"),
         lambda: ask(master, "health"),
     ]

@@ -37,7 +37,7 @@ def test_jobs_of_one_resource_do_not_overlap(server: Redis, tmp_path: Path, evid
         for kill in range(1, KILLS + 1):
             wait_until(partial(completed, kill * JOBS // (KILLS + 2)), 30, "some are completed")
             # The holder, so that it matters.
-            holder = next(iter(master.call("jobs", state="held", limit=10).list("ids")), None)
+            holder = next(iter(master.call("jobs", state="active", limit=10).list("ids")), None)
             incarnation = master.call("job", id=holder).get("holder") if holder else None
             victim = next((w for w in alive if w.call("ready")["incarnation"] == incarnation), chance.choice(alive))
             alive.remove(victim)

@@ -59,5 +59,5 @@ def test_the_others_are_as_fast_as_without_it(server: Redis, tmp_path: Path, evi
         team.worker(behave="wait", burn=100 * WORK, slots=SLOTS // 4)
         beside = throughput()
         evidence.measured("throughput of the others beside it", 100 * beside / alone, "%", at_least=95)
-        wait_until(lambda: team.stats(master)["held"] == "0", 100 * WORK / 1000 + 10, "all are completed")
+        wait_until(lambda: team.stats(master)["active"] == "0", 100 * WORK / 1000 + 10, "all are completed")
         team.check(master, evidence)

@@ -1,4 +1,4 @@
-"""Fault 21: workers join and leave while 1,000 jobs are held. The load evens out, and a job has never two holders."""
+"""Fault 21: workers join and leave while 1,000 jobs are active. The load evens out, and a job has never two holders."""
 
 import math
 from pathlib import Path
@@ -15,12 +15,12 @@ LEASE = 2.0
 
 def loads(workers: list[Driver]) -> list[int]:
     """How many jobs each holds."""
-    return [int(worker.call("health")["held"]) for worker in workers]
+    return [int(worker.call("health")["active"]) for worker in workers]
 
 
 def even(workers: list[Driver]) -> bool:
-    held = loads(workers)
-    return sum(held) == JOBS and max(held) - min(held) <= 1
+    active = loads(workers)
+    return sum(active) == JOBS and max(active) - min(active) <= 1
 
 
 @pytest.mark.parametrize("rebalance", [False, True])
@@ -29,7 +29,7 @@ def test_the_load_evens_out(server: Redis, tmp_path: Path, rebalance: bool, evid
         master = team.master()
         workers = [team.worker(rebalance=rebalance) for _ in range(WORKERS)]
         team.add(master, JOBS)
-        wait_until(lambda: even(workers), 10, "all jobs are held, evenly")
+        wait_until(lambda: even(workers), 10, "all jobs are active, evenly")
 
         joined = team.worker(rebalance=rebalance)
         if rebalance:
@@ -44,13 +44,13 @@ def test_the_load_evens_out(server: Redis, tmp_path: Path, rebalance: bool, evid
         gone = workers.pop()
         gone.call("terminate", grace=1000)
         members = [*workers, joined]
-        wait_until(lambda: sum(loads(members)) == JOBS, 10, "its jobs are held by the others")
+        wait_until(lambda: sum(loads(members)) == JOBS, 10, "its jobs are assigned to the others")
         # Each is replaced in turn.
         for _ in range(3):
             old = members.pop(0)
             members.append(team.worker(rebalance=rebalance))
             old.call("terminate", grace=1000)
-            wait_until(lambda: sum(loads(members)) == JOBS, 10, "all jobs are held")
+            wait_until(lambda: sum(loads(members)) == JOBS, 10, "all jobs are active")
         if rebalance:
             wait_until(lambda: even(members), 30, "the load is even at the end")
             evidence.measured("difference of the loads at the end", max(loads(members)) - min(loads(members)), at_most=1)

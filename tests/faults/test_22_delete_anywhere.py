@@ -38,7 +38,7 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path, evidence: Eviden
             delete(add(name, **options))
         worker = team.worker(tasks=["", "t"])
         team.wait_for_notes(worker, "add", 1, 5)
-        delete(add("parked", resource="r"))
+        delete(add("blocked", resource="r"))
         assert team.stats(master)["deleted"] == "6"
 
         # Running: the worker is told at once.
@@ -76,4 +76,4 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path, evidence: Eviden
 
 
 def _idle(stats: Answer) -> bool:
-    return all(stats[name] == "0" for name in ("waiting", "held", "deleting", "delayed", "parked"))
+    return all(stats[name] == "0" for name in ("waiting", "active", "deleting", "delayed", "blocked"))

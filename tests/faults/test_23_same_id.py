@@ -34,6 +34,6 @@ def test_one_job_whoever_adds_it(server: Redis, tmp_path: Path, evidence: Eviden
         evidence.measured("replies lost", proxy.dropped, at_least=PRODUCERS)
         evidence.measured("jobs made by 320 adds of 10 ids", int(team.stats(observer)["added"]), at_most=ROUNDS)
         stats = team.stats(observer)
-        assert (stats["added"], stats["held"], stats["parked"]) == (str(ROUNDS), "1", str(ROUNDS - 1))
+        assert (stats["added"], stats["active"], stats["blocked"]) == (str(ROUNDS), "1", str(ROUNDS - 1))
         assert team.count(worker, "added") == 1
         team.check(observer, evidence)

@@ -1,5 +1,5 @@
 """Fault 29: the replies of add and of sync are lost at every batch, 10,000 jobs. Each job exists once, each runs, and none is
-left held by a worker that does not know it."""
+left assigned to a worker that does not know it."""
 
 from pathlib import Path
 
@@ -50,5 +50,5 @@ def test_each_job_exists_and_runs_once(
         evidence.measured("jobs given twice", team.count(worker, "added") - JOBS, at_most=0)
         assert (team.count(worker, "added"), team.count(worker, "refused")) == (JOBS, 0)
         stats = team.stats(observer)
-        assert (stats["added"], stats["held"], stats["waiting"]) == (str(JOBS), "0", "0")
+        assert (stats["added"], stats["active"], stats["waiting"]) == (str(JOBS), "0", "0")
         team.check(observer, evidence)

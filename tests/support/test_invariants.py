@@ -10,23 +10,23 @@ PAYLOAD = b'{"n":1}'
 
 
 class Case:
-    """A sound state: `waits` waits, `held` is held, `done` was completed."""
+    """A sound state: `waits` waits, `active` is active, `done` was completed."""
 
     def __init__(self, server: Redis, folder: Path) -> None:
         self.server = server
         self.journal = folder / "worker.log"
         self.ledger = Ledger()
-        self.ledger.add(["waits", "held", "done"], PAYLOAD)
+        self.ledger.add(["waits", "active", "done"], PAYLOAD)
         server.command("FLUSHALL")
         self.set("HSET", "meta", "added", 3, "completed", 1)
-        self.set("HSET", "jobs", "", "-", "waits", "r", "held", "r")
-        self.set("HSET", "owner", "", "-", "held", "7:inc")
+        self.set("HSET", "jobs", "", "-", "waits", "r", "active", "r")
+        self.set("HSET", "owner", "", "-", "active", "7:inc")
         self.set("RPUSH", "ready:0", "waits")
         self.set("SADD", "members", "inc")
-        self.set("SADD", "held:inc", "held")
+        self.set("SADD", "active:inc", "active")
         self.note(1, "add", "done", 5)
         self.note(2, "completed", "done", 5)
-        self.note(3, "add", "held", 7)
+        self.note(3, "add", "active", 7)
 
     def set(self, command: str, key: str, *values: str | int) -> None:
         self.server.command(command, f"{{checked}}:{key}", *values)
@@ -59,7 +59,7 @@ def test_a_sound_state_passes(case: Case) -> None:
 
 
 def test_a_job_in_two_states(case: Case) -> None:
-    case.set("RPUSH", "ready:0", "held")
+    case.set("RPUSH", "ready:0", "active")
     case.breaks("I1")
 
 
@@ -74,7 +74,7 @@ def test_a_job_in_no_state(case: Case) -> None:
 
 
 def test_a_dead_entry_is_no_place(case: Case) -> None:
-    case.set("HSET", "ghosts", "waits", 1)
+    case.set("HSET", "tombstones", "waits", 1)
     case.breaks("I1")
     case.set("RPUSH", "ready:0", "waits")
     case.check()
@@ -86,7 +86,7 @@ def test_a_lost_job(case: Case) -> None:
     case.breaks("I1")
 
 
-def test_a_job_held_by_a_member_that_is_gone(case: Case) -> None:
+def test_a_job_active_by_a_member_that_is_gone(case: Case) -> None:
     case.set("SREM", "members", "inc")
     case.breaks("I1")
 
@@ -107,7 +107,7 @@ def test_two_accepted_completions(case: Case) -> None:
 
 
 def test_a_fence_that_does_not_grow(case: Case) -> None:
-    case.note(4, "add", "held", 7)
+    case.note(4, "add", "active", 7)
     case.breaks("I4")
 
 
@@ -117,8 +117,8 @@ def test_a_start_after_the_accepted_completion(case: Case) -> None:
 
 
 def test_a_completion_of_an_execution_that_was_overtaken(case: Case) -> None:
-    case.note(4, "add", "held", 9)
-    case.note(5, "completed", "held", 7)
+    case.note(4, "add", "active", 9)
+    case.note(5, "completed", "active", 7)
     case.breaks("I5")
 
 

@@ -154,7 +154,7 @@ function roomOf(worker, job) {
 
 /** It is given one. */
 function take(worker, job) {
-  worker.held += 1;
+  worker.active += 1;
   worker.free -= 1;
   const range = rangeOf(worker, job);
   if (range !== undefined) range.free -= 1;
@@ -166,8 +166,8 @@ function rangeOf({ ranges }, { priority }) {
 }
 
 function candidateOf(worker, job) {
-  const { incarnation, name, group, host, pid, tasks, held } = worker;
-  return { incarnation, name, group, host, pid, tasks: [...tasks], held, room: roomOf(worker, job) };
+  const { incarnation, name, group, host, pid, tasks, active } = worker;
+  return { incarnation, name, group, host, pid, tasks: [...tasks], active, room: roomOf(worker, job) };
 }
 
 module.exports = Chooser;

@@ -41,7 +41,7 @@ function pauseOf(after) {
 function failureOf(error) {
   const after = attempt(() => (error[RETRY] === true ? pauseOf(error.after) : undefined));
   if (after !== undefined) return retryOf(error, after);
-  const kind = attempt(() => error[PERMANENT] === true) ? Finish.FAIL_FOR_GOOD : Finish.FAIL;
+  const kind = attempt(() => error[PERMANENT] === true) ? Finish.FAIL_PERMANENTLY : Finish.FAIL;
   return { kind, content: lineOf(error) };
 }
 
@@ -52,7 +52,7 @@ function retryOf(error, after) {
 
 /** The same for a job that has failed whatever its retries. */
 function permanentOf(error) {
-  return { kind: Finish.FAIL_FOR_GOOD, content: lineOf(error) };
+  return { kind: Finish.FAIL_PERMANENTLY, content: lineOf(error) };
 }
 
 /** What is kept with the job. Without an error there is no text. */

@@ -46,7 +46,7 @@ class Group extends Wait {
     const { master, tokens } = this;
     for (const token of tokens) master._calls.delete(token);
     if (this.left > 0) {
-      // Jobs that go on, and are tied to it.
+      // Ephemeral jobs of it that go on.
       master._lasts = true;
       master._native?.cancel(tokens[0]);
     }

@@ -113,7 +113,7 @@ class Handlers {
   /** Whether the job is still to be finished with its outcome: the handler may have done so, or was told to stop. */
   ends(job) {
     job._running = false;
-    if (!this.worker._held.has(job.fence)) return false;
+    if (!this.worker._active.has(job.fence)) return false;
     if (!job.cancelled) return true;
     this.worker._end(job, Finish.STOPPED);
     return false;

@@ -28,11 +28,11 @@ const TERMINATED = 1;
  */
 class Job {
   /** `more`, if given, has what plain jobs do not have. */
-  constructor(worker, id, fence, deaths, content, more) {
+  constructor(worker, id, fence, crashes, content, more) {
     this.worker = worker;
     this.id = id;
     this.fence = fence;
-    this.deaths = deaths;
+    this.crashes = crashes;
     this._content = content;
     this._payload = undefined;
     this._read = false;
@@ -100,7 +100,7 @@ class Job {
   }
 
   /** The job failed, whatever its retries. */
-  failForGood(error, callback) {
+  failPermanently(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
     return this.worker._finish(this, () => permanentOf(given(error)), callback, error);
   }
@@ -117,8 +117,8 @@ class Job {
 
   /** What there is to see of it, as JSON and on a console. */
   toJSON() {
-    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, deaths, fence, cancelled, deleteReason } = this;
-    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, deaths, fence, cancelled, deleteReason };
+    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason } = this;
+    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason };
   }
 
   [inspect.custom](depth, options, show) {

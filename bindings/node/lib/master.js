@@ -28,10 +28,10 @@ class Master extends Member {
   constructor(clusterId, config) {
     super("master", clusterId, config);
     this.id = this._cluster;
-    /** Whether the cluster would lose something with it: jobs that are tied to it, or what it says of itself. */
+    /** Whether the cluster would lose something with it: jobs are ephemeral jobs of it, or what it says of itself. */
     this._lasts = false;
     const add = (jobs, settle) => {
-      this._lasts ||= jobs.some((job) => job.options?.includes('"tied","true"'));
+      this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));
       const { lines, bytes } = batchOf(jobs);
       this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
     };
@@ -265,7 +265,7 @@ class Master extends Member {
   _group(jobs, options) {
     const { signal, timeout, keep = false, ...rest } = jobOptionsOf(options);
     if (typeof keep !== "boolean") throw invalid(`keep is ${shown(keep)}, it must be true or false`);
-    const packedJobs = listOf(jobs, "jobs").map(packer({ tied: !keep, ...rest }));
+    const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }));
     this._before(null);
     return (tell, settle) => new Group(this, packedJobs, { signal, timeout }, tell, settle);
   }

@@ -63,7 +63,7 @@ class Member extends Channel {
     const text = this._native?.health();
     if (!text) {
       const counts = { registrations: 0, added: 0, given: 0, ended: 0, sent: 0, heard: 0, dropped: 0, stuck: 0 };
-      return { healthy: false, connected: false, incarnation: "", leaseLeft: 0, held: 0, pending: 0, error: "", errorMessage: "", ...counts };
+      return { healthy: false, connected: false, incarnation: "", leaseLeft: 0, active: 0, pending: 0, error: "", errorMessage: "", ...counts };
     }
     const { lease_left_ms: leaseLeft, error_message: errorMessage, ...rest } = JSON.parse(text);
     return { ...rest, leaseLeft, errorMessage };

@@ -28,7 +28,7 @@ function isNewJob(payload) {
 }
 
 /** Options that the core reads as they are. */
-const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "tied", "durability"];
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "ephemeral", "durability"];
 
 /** Options that have parts, and the names that the core has for these. */
 const parts = {

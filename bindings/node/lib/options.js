@@ -9,7 +9,7 @@ const readClient = require("./client.js");
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
-  "slots", "sacred", "prefetch", "rebalance", "window", "stopGrace", "maxDeaths", "rejoin", "failedMax",
+  "slots", "strictSlots", "prefetch", "rebalance", "window", "stopGrace", "maxCrashes", "rejoin", "failedMax",
   "failedMaxBytes", "failedTtl",
 ];
 
@@ -20,7 +20,7 @@ const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks"
 const lists = new Set(["sentinels", "nodes", "cpus"]);
 
 /** Options that are true or false. Elsewhere that is surely a mistake. */
-const booleans = new Set(["tls", "tlsVerify", "sacred", "rebalance", "rejoin", "result", "tied", "forward", "lines", "respawn"]);
+const booleans = new Set(["tls", "tlsVerify", "strictSlots", "rebalance", "rejoin", "result", "ephemeral", "forward", "lines", "respawn"]);
 
 const secrets = new Set(["url", "password", "sentinelPassword"]);
 

@@ -47,14 +47,14 @@ const Finish = Object.freeze({
   RELEASE: 4,
   STOPPED: 5,
   RETRY: 6,
-  FAIL_FOR_GOOD: 7,
+  FAIL_PERMANENTLY: 7,
 });
 
 /** Numbers per row of finishes: fence, kind, token (0: no answer wanted). */
 const FINISH_COLUMNS = 3;
 
 /** Finishes that have a line of text; that of bytes is their length. */
-const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_FOR_GOOD]);
+const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_PERMANENTLY]);
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -152,7 +152,7 @@ class Incoming {
     const start = this.nextByte;
     this.nextByte = start + length;
     if (length === 0) return Buffer.alloc(0);
-    // A copy, so that a job held for long does not hold on to the batch that it came in.
+    // A copy, so that a job active for long does not hold on to the batch that it came in.
     return length === this.allBytes.length ? this.allBytes : Buffer.from(this.allBytes.subarray(start, this.nextByte));
   }
 

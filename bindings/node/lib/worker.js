@@ -40,7 +40,7 @@ class Worker extends Member {
     this.running = true;
     // Jobs are taken once somebody is there for them.
     this._settings.push("auto_accept", "false", "requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
-    this._held = new Map();
+    this._active = new Map();
     this._jobs = null;
     /** Jobs that came when nobody was there for them. */
     this._unheard = new Set();
@@ -108,7 +108,7 @@ class Worker extends Member {
     for (const job of this._unheard) {
       if (this.listenerCount("add") === 0) return;
       this._unheard.delete(job);
-      if (this._held.has(job.fence) && !job.cancelled) emit(this, "add", job);
+      if (this._active.has(job.fence) && !job.cancelled) emit(this, "add", job);
     }
   }
 
@@ -122,11 +122,11 @@ class Worker extends Member {
     return super._expect(settle);
   }
 
-  /** The jobs held now, by id. */
+  /** The active jobs now, by id. */
   get jobs() {
     if (this._jobs === null) {
       this._jobs = {};
-      for (const job of this._held.values()) if (!job.cancelled) this._jobs[job.id] = job;
+      for (const job of this._active.values()) if (!job.cancelled) this._jobs[job.id] = job;
     }
     return this._jobs;
   }
@@ -145,7 +145,7 @@ class Worker extends Member {
     this._handlers.add(entries);
     this._unlimited = slots === Infinity || this._config.slots === Infinity;
     this._accept();
-    for (const job of [...this._held.values()]) this._handle(job);
+    for (const job of [...this._active.values()]) this._handle(job);
     return this;
   }
 
@@ -184,7 +184,7 @@ class Worker extends Member {
     });
   }
 
-  /** Takes no new jobs and waits until those held are finished. */
+  /** Takes no new jobs and waits until the active ones are finished. */
   drain(callback) {
     return this._ask(callback, "drain");
   }
@@ -210,7 +210,7 @@ class Worker extends Member {
     const started = this._native !== null;
     this._closing = true;
     this.running = false;
-    for (const job of [...this._held.values()]) this._stop(job, TERMINATED);
+    for (const job of [...this._active.values()]) this._stop(job, TERMINATED);
     // What was finished before this call is not given back.
     this._finishes.flush();
     return settled(callback, (settle) => {
@@ -287,11 +287,11 @@ class Worker extends Member {
   _add(job) {
     // Terminated by a listener while this batch is handed out: the native side takes the job back.
     if (this._closing) return;
-    this._held.set(job.fence, job);
+    this._active.set(job.fence, job);
     if (this._jobs !== null) this._jobs[job.id] = job;
     if (this.listenerCount("add") > 0) {
       emit(this, "add", job);
-      if (!this._held.has(job.fence)) return;
+      if (!this._active.has(job.fence)) return;
     }
     this._handle(job);
   }
@@ -307,14 +307,14 @@ class Worker extends Member {
   }
 
   _delete(id, fence, reason) {
-    const job = this._held.get(fence);
+    const job = this._active.get(fence);
     if (job === undefined) {
       if (!this._closing && this.listenerCount("delete") > 0) emit(this, "delete", id);
     } else {
       this._stop(job, reason);
       // Its handler says when it has stopped; and a listener may have finished it after all.
-      if (job._running || !this._held.has(fence)) return;
-      this._held.delete(fence);
+      if (job._running || !this._active.has(fence)) return;
+      this._active.delete(fence);
     }
     this._finishes.push(fence, Finish.STOPPED, undefined, 0, job);
   }
@@ -347,7 +347,7 @@ class Worker extends Member {
   }
 
   _progress(job, value) {
-    if (job.cancelled || !this._held.has(job.fence)) return;
+    if (job.cancelled || !this._active.has(job.fence)) return;
     const failure = this._native?.progress(job.fence, value);
     if (failure) throw errorOf(failure.number, failure.message);
   }
@@ -359,7 +359,7 @@ class Worker extends Member {
     if (settle !== undefined) token = this._expect((error) => this._ended(job, error, settle));
     else if (this._outcomes !== null && this._native !== null) token = this._expect((error) => this._ended(job, error, (why) => this._spoilt(job, kind, why)));
     this._outcomes?.set(job.fence, { job, outcome });
-    this._held.delete(job.fence);
+    this._active.delete(job.fence);
     this._unheard.delete(job);
     this._unlist(job);
     this._finishes.push(job.fence, kind, content, token, job);
@@ -369,7 +369,7 @@ class Worker extends Member {
     this._outcomes?.delete(job.fence);
     // A refused result leaves the job with its worker.
     if ((error instanceof classes.TooLargeError || error?.refused) && !job.cancelled) {
-      this._held.set(job.fence, job);
+      this._active.set(job.fence, job);
       if (this._jobs !== null) this._jobs[job.id] = job;
     }
     settle(error);
@@ -397,7 +397,7 @@ class Worker extends Member {
       this._end(job, failed, content, undefined, error);
       return;
     }
-    if (job !== undefined && !job.cancelled) this._held.set(job.fence, job);
+    if (job !== undefined && !job.cancelled) this._active.set(job.fence, job);
     this._complain(error);
   }
 

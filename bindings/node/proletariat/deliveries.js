@@ -36,7 +36,7 @@ class Deliveries {
       while (!peer.closing && !delivery.gone) {
         const { incarnation } = peer.master;
         try {
-          await peer.master.run(new NewJob(message), { id, task, tied: true });
+          await peer.master.run(new NewJob(message), { id, task, ephemeral: true });
           return true;
         } catch (error) {
           if (!isTransient(error, incarnation !== peer.master.incarnation)) return false;

@@ -152,7 +152,7 @@ class Manager extends EventEmitter {
       const { host, pid, joinedAt } = member;
       if (role === "client") clients.set(id, this._clients.get(id) ?? { id, host, pid, joinedAt });
       if (role !== "worker") continue;
-      const { slots: offered = 0, held: running = 0, free = 0 } = rooms.get(id) ?? {};
+      const { slots: offered = 0, active: running = 0, free = 0 } = rooms.get(id) ?? {};
       workers.set(id, Object.assign(this._workers.get(id) ?? { id, host, pid, joinedAt }, { slots: offered, running, free }));
     }
     const gone = [...this._workers.values()].filter(({ id }) => !workers.has(id));

@@ -76,7 +76,7 @@ class Work {
   /** `hold`: while another work of its key is under way, it waits for that one's result. `knownTo`: a manager that is told of it. */
   job(hold, knownTo) {
     const { runTimeout, assignTimeout, priority, keepState } = this.request;
-    const options = { id: this.id, tied: !keepState };
+    const options = { id: this.id, ephemeral: !keepState };
     if (priority !== 0) options.priority = priority;
     if (runTimeout !== undefined || assignTimeout !== undefined) options.timeouts = { run: runTimeout, assign: assignTimeout };
     if (hold && this.key !== undefined) options.similar = this.key;

@@ -23,7 +23,7 @@ class Slots {
     this.unheard = [];
     /** What managers are told of the works that run, by their jobs. */
     this.running = new Map();
-    this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, sacred });
+    this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, strictSlots: sacred });
     this.pool.on("add", (job) => this.run(job));
     this.pool.on("error", (error) => worker._troubled(error));
     peer.says(this.pool);

@@ -116,7 +116,7 @@ pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finis
                     None => Finish::Fail(error),
                 }
             }
-            7 => Finish::FailForGood(lines.failure()?.0),
+            7 => Finish::FailPermanently(lines.failure()?.0),
             kind => return Err(damaged(&format!("there is no finish {kind}"))),
         };
         finishes.push((row[0] as u64, finish, row[2] as u32));

@@ -224,8 +224,8 @@ impl<'a> Writer<'a> {
         self.id(&job.id);
         let (length, is_json) = self.payload(&job.payload);
         let (code, last) = match (More::of(job), is_json) {
-            (None, true) => (code::ADD_JSON, f64::from(job.deaths)),
-            (None, false) => (code::ADD_BYTES, f64::from(job.deaths)),
+            (None, true) => (code::ADD_JSON, f64::from(job.crashes)),
+            (None, false) => (code::ADD_BYTES, f64::from(job.crashes)),
             (Some(more), true) => (code::ADD_JSON_MORE, self.text(&to_json(&more))),
             (Some(more), false) => (code::ADD_BYTES_MORE, self.text(&to_json(&more))),
         };
@@ -346,7 +346,7 @@ fn shape_of(payload: &Payload) -> (f64, bool) {
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct More<'a> {
-    deaths: u32,
+    crashes: u32,
     attempt: u32,
     retries_left: u32,
     priority: i64,
@@ -364,7 +364,7 @@ impl<'a> More<'a> {
         if plain && job.headers().next().is_none() {
             return None;
         }
-        Some(More { deaths: job.deaths, attempt, retries_left, priority, task, resource, headers: job.headers().collect() })
+        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers: job.headers().collect() })
     }
 }
 

@@ -66,7 +66,7 @@ impl NativeWorker {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
     }
 
-    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: jobs held at once at most, unless the
+    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: active jobs at once at most, unless the
     /// option `slots` says so.
     #[napi(catch_unwind)]
     pub fn accept(&self, slots: Option<u32>) {
@@ -101,7 +101,7 @@ impl NativeWorker {
         self.call(token, |worker| async move { answer(worker.delete(id).await, |existed| Answer::Flags(vec![existed])) });
     }
 
-    /// Takes no new jobs and waits until those held are finished.
+    /// Takes no new jobs and waits until the active ones are finished.
     #[napi(catch_unwind)]
     pub fn drain(&self, token: u32) {
         self.call(token, |worker| async move { answer(worker.drain().await, |()| Answer::Done) });

@@ -45,7 +45,7 @@ test("masters", async (t) => {
   const master = new Cluster(t).master();
   const options = [...NO_OPTIONS, { id: {} }, { id: true }, { task: ["a"] }, { resource: {} }, { similar: () => {} }, { headers: { a: {} } },
     { headers: { a: undefined } }, { headers: "a" }, { priority: {} }, { priority: "high" }, { delay: [] }, { timeouts: false }, { backoff: true },
-    { retries: [] }, { tied: 5 }, { result: "perhaps" }];
+    { retries: [] }, { ephemeral: 5 }, { result: "perhaps" }];
   const waits = [{ timeout: 0 }, { timeout: "5" }, { timeout: 5n }, { timeout: NaN }, { signal: 5 }, { signal: {} }, { signal: "abort" }];
   await refuse([
     ["addJob", (value) => master.addJob({}, value), options],

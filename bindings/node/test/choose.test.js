@@ -29,11 +29,11 @@ test("a master chooses the worker of each job, and is shown what each can still 
   await master.add("first", { id: "first", headers: { a: "b" } });
   await until(() => bobs.length === 1, "the first arrives");
   const [[job, workers]] = seen;
-  assert.deepEqual(job, await master.job("first").then((held) => ({ ...held, state: "waiting", holder: "", fence: 0, assignedAt: undefined }))
+  assert.deepEqual(job, await master.job("first").then((active) => ({ ...active, state: "waiting", holder: "", fence: 0, assignedAt: undefined }))
     .then(({ assignedAt, ...waiting }) => waiting));
   assert.deepEqual(workers.map(({ name, room }) => [name, room]).sort(), [["ann", 2], ["bob", 3]], "the guaranteed slot is not for it");
   const { host, pid, room, ...rest } = workers.find(({ name }) => name === "ann");
-  assert.deepEqual(rest, { incarnation: ann.incarnation, name: "ann", group: "g", tasks: [""], held: 0 });
+  assert.deepEqual(rest, { incarnation: ann.incarnation, name: "ann", group: "g", tasks: [""], active: 0 });
   assert.deepEqual([pid, host.length > 0, room], [process.pid, true, 2]);
 
   await master.addMany([{ payload: "x" }, { payload: "a" }, { payload: "b" }, { payload: "c" }, { payload: "high", priority: 7 }]);

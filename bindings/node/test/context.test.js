@@ -111,7 +111,7 @@ test("dropped masters leave and are collected; those of which something is to co
       const results = [];
       for (let n = 0; n < 20; n++) await made("plain" + n, async (master) => { await master.ready(); await master.add(n); });
       await made("message", async (master) => { master.on("message", () => say("message")); await master.ready(); });
-      await made("tied", (master) => master.add("tied", { tied: true, id: "tied" }));
+      await made("ephemeral", (master) => master.add("ephemeral", { ephemeral: true, id: "ephemeral" }));
       await made("data", (master) => master.setData(1));
       await made("run", async (master) => { await master.ready(); master.run("run").then((result) => say("result", result)); });
       process.stdin.on("data", () => process.exit(0));
@@ -128,8 +128,8 @@ test("dropped masters leave and are collected; those of which something is to co
     const members = (await observer.members()).map(({ name }) => name).sort();
     return members.length === 5 && members;
   }, "those that were collected have left");
-  assert.deepEqual(names, ["", "data", "message", "run", "tied"]);
-  assert.equal((await observer.job("tied")).state, "waiting");
+  assert.deepEqual(names, ["", "data", "message", "run", "ephemeral"]);
+  assert.equal((await observer.job("ephemeral")).state, "waiting");
   await observer.send({ name: "message" }, 1);
   await it.hears("message");
   cluster.worker().process((job) => job.payload);
@@ -148,7 +148,7 @@ test("jobs and members can be written as JSON and shown, without secrets", async
   await until(() => jobs.length === 1, "the job arrives");
   const [job] = jobs;
   assert.deepEqual(JSON.parse(JSON.stringify(job)), {
-    id: "one", payload: { a: [1] }, task: "", priority: 3, resource: "", headers: { trace: "1" }, attempt: 1, retriesLeft: 0, deaths: 0, fence: job.fence,
+    id: "one", payload: { a: [1] }, task: "", priority: 3, resource: "", headers: { trace: "1" }, attempt: 1, retriesLeft: 0, crashes: 0, fence: job.fence,
     cancelled: false,
   });
   assert.match(inspect(job), /^Job \{\n? *id: 'one'/);

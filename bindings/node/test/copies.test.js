@@ -69,5 +69,5 @@ test("parts of two copies leave together at a signal", async (t) => {
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), "SIGTERM");
   await until(async () => (await client._peer.master.stats()).waiting === 2, "both have left");
-  assert.equal((await client._peer.master.stats()).deaths, 0);
+  assert.equal((await client._peer.master.stats()).crashes, 0);
 });

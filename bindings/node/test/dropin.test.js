@@ -180,11 +180,11 @@ test("jobs of a terminated worker go to others, behind those that wait", async (
   const cluster = new Cluster(t);
   const master = cluster.master();
   const first = cluster.worker({ slots: 1 });
-  const held = collect(first);
+  const active = collect(first);
   await master.addJobs([{ n: 1 }, { n: 2 }]);
-  await until(() => held.length === 1, "the first job arrives");
+  await until(() => active.length === 1, "the first job arrives");
   await called((done) => first.terminate(done));
-  assert.equal(held.length, 1, "nothing more is given to a worker that ends");
+  assert.equal(active.length, 1, "nothing more is given to a worker that ends");
   const jobs = collect(cluster.worker());
   await until(() => jobs.length === 2, "both jobs arrive at another worker");
   assert.deepEqual(jobs.map((job) => job.payload.n), [2, 1]);
@@ -216,7 +216,7 @@ test("jobs wait while there is no worker, and stay with their worker while there
   const jobs = collect(worker);
   await until(() => jobs.length === 1, "the job arrives");
   await master.close();
-  assert.equal((await worker.stats()).held, 1);
+  assert.equal((await worker.stats()).active, 1);
   assert.equal(Object.keys(worker.jobs).length, 1);
 });
 

@@ -42,15 +42,15 @@ test("outcomes by hand are told; those that were refused are not", async (t) => 
   const told = [];
   for (const event of ["completed", "failed", "retrying"]) worker.on(event, (job, what) => told.push([event, job.payload, what?.message ?? what]));
   const jobs = collect(worker);
-  const ids = await master.addJobs(["complete", "failForGood", "release", "deleted"]);
+  const ids = await master.addJobs(["complete", "failPermanently", "release", "deleted"]);
   await until(() => jobs.length === 4, "all arrive");
   await jobs[0].complete("result");
-  await jobs[1].failForGood(new Error("never"));
+  await jobs[1].failPermanently(new Error("never"));
   await jobs[2].release();
   await master.deleteJob(ids[3]);
   await assert.rejects(jobs[3].complete("late"));
   await assert.rejects(jobs[0].complete("twice"), { code: "SWARM_STALE_FENCE" });
-  assert.deepEqual(told, [["completed", "complete", "result"], ["failed", "failForGood", "never"]]);
+  assert.deepEqual(told, [["completed", "complete", "result"], ["failed", "failPermanently", "never"]]);
   await until(() => worker._outcomes.size === 0, "nothing is kept");
 });
 
@@ -104,8 +104,8 @@ test("a worker without a handler takes no jobs, and says so; a later listener or
   await master.addJobs([1, 2]);
   await until(() => records.length > 0, "it says so");
   assert.match(records[0].message, /takes no jobs.*process.*add/);
-  const { waiting, held } = await master.stats();
-  assert.deepEqual([waiting, held], [2, 0]);
+  const { waiting, active } = await master.stats();
+  assert.deepEqual([waiting, active], [2, 0]);
   const jobs = collect(worker);
   await until(() => jobs.length === 2, "the listener is given them");
   await worker.terminate();
@@ -138,7 +138,7 @@ test("jobs that came while nobody listened are told to the next listener, once",
   assert.deepEqual([once, all], [[first], [3]]);
 });
 
-test("ten handlers run at once unless slots says otherwise, and no more jobs are held", async (t) => {
+test("ten handlers run at once unless slots says otherwise, and no more jobs are active", async (t) => {
   for (const [options, late, most] of [[undefined, false, 10], [undefined, true, 10], [{ slots: 3 }, false, 3], [{ slots: Infinity }, false, 25]]) {
     const cluster = new Cluster(t);
     const master = cluster.master();
@@ -153,7 +153,7 @@ test("ten handlers run at once unless slots says otherwise, and no more jobs are
       await ended;
     }, options);
     await until(() => running === most, `${most} run`);
-    assert.equal((await master.stats()).held, most, JSON.stringify(options));
+    assert.equal((await master.stats()).active, most, JSON.stringify(options));
     end();
     await until(async () => (await master.stats()).completed === 25, "all are done");
   }

@@ -30,8 +30,8 @@ test("run.mjs", (t) => {
   ]);
 });
 
-test("held.js", (t) => {
-  const lines = run(t, "held.js");
+test("long_lived.js", (t) => {
+  const lines = run(t, "long_lived.js");
   const count = (pattern) => lines.filter((line) => pattern.test(line)).length;
   assert.equal(count(/^first watches /), 2, lines.join("\n"));
   assert.equal(count(/^second watches /), 4);

@@ -56,9 +56,9 @@ test("an outcome tells that a job of its id existed", async (t) => {
   const master = cluster.master();
   const jobs = collect(cluster.worker());
   await master.add("first", { id: "own", result: true });
-  await until(() => jobs.length === 1, "it is held");
+  await until(() => jobs.length === 1, "it is active");
   const many = master.runMany(["new", new NewJob("second", { id: "own" })]);
-  await until(() => jobs.length === 2, "the new one is held");
+  await until(() => jobs.length === 2, "the new one is active");
   for (const job of jobs) await job.complete(job.payload);
   assert.deepEqual((await many).map(({ existed, value }) => [existed, value]), [[false, "new"], [true, "first"]]);
 });
@@ -116,15 +116,15 @@ test("a group is given up with its master, unless it is to be kept", async (t) =
   const jobs = collect(cluster.worker());
   const program = new Program(t, `
     const master = assemblage.createMaster(args[0], { url, lease: 2000 });
-    master.runMany(["tied"]).then(() => say("ended"));
+    master.runMany(["ephemeral"]).then(() => say("ended"));
     master.runMany(["kept"], { keep: true }).then(() => say("ended"));
     master.ready().then(() => say("ready"));`, { args: [cluster.name] });
   await program.hears("ready");
-  await until(() => jobs.length === 2, "both jobs are held");
+  await until(() => jobs.length === 2, "both jobs are active");
   program.child.kill("SIGKILL");
-  const tied = jobs.find((job) => job.payload === "tied");
-  await until(() => tied.cancelled, "the tied job is given up");
-  assert.equal(tied.deleteReason, "deleted");
-  assert.equal((await other.stats()).held, 1);
+  const ephemeral = jobs.find((job) => job.payload === "ephemeral");
+  await until(() => ephemeral.cancelled, "the ephemeral job is given up");
+  assert.equal(ephemeral.deleteReason, "deleted");
+  assert.equal((await other.stats()).active, 1);
   assert.equal(jobs.find((job) => job.payload === "kept").cancelled, false);
 });

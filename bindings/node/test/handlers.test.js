@@ -116,7 +116,7 @@ test("a permanent failure is not repeated, and the last attempt's error is told"
   }
 });
 
-test("jobs are retried and failed for good by hand", async (t) => {
+test("jobs are retried and failed permanently by hand", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());
@@ -127,7 +127,7 @@ test("jobs are retried and failed for good by hand", async (t) => {
   await jobs[1].retry("twice", 1);
   await (await comes(3)).fail(new RetryAfter(1, "thrice"));
   assert.deepEqual(await called(async (done) => (await comes(4)).retry("four times", 0, done)), [null]);
-  assert.deepEqual(await called(async (done) => (await comes(5)).failForGood("enough", done)), [null]);
+  assert.deepEqual(await called(async (done) => (await comes(5)).failPermanently("enough", done)), [null]);
   await result;
   assert.equal(jobs[4].attempt, 5);
   await assert.rejects(jobs[4].retry("late", 1), { code: "SWARM_STALE_FENCE" });

@@ -12,7 +12,7 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   await master.add({ n_m: 1 }, { id: "a", priority: 3, headers: { b_c: "d" }, retries: 2 });
   const waiting = await master.job("a");
   assert.deepEqual(waiting, {
-    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", headers: { b_c: "d" }, attempt: 1, retries: 2, deaths: 0,
+    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
     holder: "", fence: 0,
   });
   const before = Date.now();
@@ -22,13 +22,13 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   assert.ok(delayed.dueAt >= before + 59_000 && delayed.dueAt < before + 70_000, `${delayed.dueAt}`);
   const worker = cluster.worker().on("add", () => {});
   const [job] = await until(() => Object.values(worker.jobs).length && Object.values(worker.jobs), "the job arrives");
-  const held = await master.job("a");
-  assert.deepEqual([held.state, held.holder, held.fence], ["held", worker.incarnation, job.fence]);
-  assert.ok(Math.abs(held.assignedAt - Date.now()) < 60_000);
-  await job.failForGood("why not");
+  const active = await master.job("a");
+  assert.deepEqual([active.state, active.holder, active.fence], ["active", worker.incarnation, job.fence]);
+  assert.ok(Math.abs(active.assignedAt - Date.now()) < 60_000);
+  await job.failPermanently("why not");
   const failed = await master.job("a");
   assert.deepEqual([failed.state, failed.reason, failed.error, failed.attempt], ["failed", "failed", "why not", 1]);
-  assert.ok(failed.failedAt >= held.assignedAt);
+  assert.ok(failed.failedAt >= active.assignedAt);
   await assert.rejects(master.job(""), { code: "SWARM_INVALID_ARGUMENT" });
 });
 
@@ -72,7 +72,7 @@ test("queues and members say what waits and who is there", async (t) => {
   assert.deepEqual(members.map((member) => member.role).sort(), ["master", "worker"]);
   const { host, pid, version, joinedAt, leaseLeft, ...ann } = members.find((member) => member.name === "ann");
   assert.deepEqual(ann, {
-    incarnation: worker.incarnation, role: "worker", name: "ann", group: "g", language: "node", slots: 3, tasks: ["", "t"], held: 3, free: 0, dropped: 0,
+    incarnation: worker.incarnation, role: "worker", name: "ann", group: "g", language: "node", slots: 3, tasks: ["", "t"], active: 3, free: 0, dropped: 0,
   });
   assert.equal(pid, process.pid);
   assert.ok(host.length > 0 && version.length > 0 && Math.abs(joinedAt - Date.now()) < 60_000);

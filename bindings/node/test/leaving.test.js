@@ -7,7 +7,7 @@ const { Cluster, Program, collect, until } = require("./support.js");
 
 const HOLDER = `
   const worker = assemblage.createWorker(args[0], { url, ...(args[1] ?? {}) });
-  worker.on("add", (job) => { say("add", job.id, job.deaths); job.once("delete", () => say("delete", job.deleteReason)); });
+  worker.on("add", (job) => { say("add", job.id, job.crashes); job.once("delete", () => say("delete", job.deleteReason)); });
   worker.on("close", () => say("close"));
 `;
 
@@ -25,7 +25,7 @@ test("with the program of a seed a job moves at once, and the process ends by it
     it.child.kill(signal);
     const job = await until(() => jobs.find((each) => each.id === id), "the job is with another worker");
     assert.ok(performance.now() - began < 5000, "long before the lease of a minute ends");
-    assert.equal(job.deaths, 0, "it is no crash");
+    assert.equal(job.crashes, 0, "it is no crash");
     assert.equal(await it.end(), signal);
     assert.deepEqual(it.said.slice(1), [["delete", "terminated"], ["close"]]);
     assert.equal(it.errors, "");
@@ -44,8 +44,8 @@ test("a long-lived job survives any number of restarts", async (t) => {
     it.child.kill("SIGTERM");
     assert.equal(await it.end(), "SIGTERM");
   }
-  const { waiting, failed, deaths } = await master.stats();
-  assert.deepEqual([waiting, failed, deaths], [1, 0, 0]);
+  const { waiting, failed, crashes } = await master.stats();
+  assert.deepEqual([waiting, failed, crashes], [1, 0, 0]);
 });
 
 test("handlers that end within the grace complete their jobs; a second signal ends at once", async (t) => {
@@ -64,7 +64,7 @@ test("handlers that end within the grace complete their jobs; a second signal en
   await ends.hears("run");
   ends.child.kill("SIGINT");
   assert.equal(await ends.end(), "SIGINT");
-  await until(async () => (await master.stats()).held === 0, "it has left");
+  await until(async () => (await master.stats()).active === 0, "it has left");
   await master.deleteJobs((await master.jobs("waiting")).jobs.map(({ id }) => id));
 
   const hangs = new Program(t, source, { args: [cluster.name] });
@@ -85,8 +85,8 @@ test("a program that sees to a signal itself is left alone, and so is one that s
     await own.hears("add");
     own.child.kill("SIGTERM");
     await own.hears("own");
-    const { held } = await master.stats();
-    assert.equal(held, 1, "it still holds its job");
+    const { active } = await master.stats();
+    assert.equal(active, 1, "it still holds its job");
     own.child.kill("SIGINT");
     assert.equal(await own.end(), "SIGINT", "of the other signal it has no handler");
   }
@@ -166,7 +166,7 @@ for (const name of ["signal-exit3", "signal-exit"]) {
       assert.equal(await it.end(), "SIGTERM");
       assert.deepEqual(it.said.at(-1), ["exit", null, "SIGTERM"]);
       assert.ok(it.said.some(([word]) => word === "close"), "it has left before");
-      assert.deepEqual([await master.deleteJobs([id]), (await master.stats()).deaths], [[true], 0]);
+      assert.deepEqual([await master.deleteJobs([id]), (await master.stats()).crashes], [[true], 0]);
     }
   });
 }

@@ -239,7 +239,7 @@ test("a deletion aborts the handler's signal; its slot is free when the handler 
   await master.deleteJob(id);
   await until(() => order.length === 3, "the handler is told");
   assert.deepEqual(order, ["run false", "delete", "SWARM_JOB_DELETED deleted true"]);
-  assert.equal(worker.health().held, 1);
+  assert.equal(worker.health().active, 1);
   end();
   await until(async () => (await master.stats()).deleting === 0, "the slot is free");
   await assert.rejects(master.result(id), { code: /SWARM_(JOB_DELETED|NOT_FOUND)/ });
@@ -307,7 +307,7 @@ test("a job finished by a listener is not handled too", async (t) => {
   assert.deepEqual(handled, [{}]);
 });
 
-test("drain finishes what is held, takes nothing new, and gives the rest to others", async (t) => {
+test("drain finishes what is active, takes nothing new, and gives the rest to others", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -417,11 +417,11 @@ test("health and stats say what is going on", async (t) => {
   const health = worker.health();
   assert.equal(health.healthy, true);
   assert.equal(health.connected, true);
-  assert.equal(health.held, 2);
+  assert.equal(health.active, 2);
   assert.equal(health.incarnation, worker.id);
   assert.ok(health.leaseLeft > 15_000 && health.leaseLeft <= 30_000, `${health.leaseLeft}`);
   const stats = await worker.stats();
-  assert.equal(stats.held, 2);
+  assert.equal(stats.active, 2);
   assert.equal(stats.members, 2);
   assert.equal(stats.added, 2);
 });

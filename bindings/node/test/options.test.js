@@ -36,7 +36,7 @@ test("options of all jobs of a call hold unless a job has its own", async (t) =>
   assert.deepEqual(jobs.map((job) => [job.payload, job.priority]), [[0, 7], [{ n: 1 }, 3], [{}, 3]]);
   for (const job of jobs) {
     assert.deepEqual(job.headers, headers);
-    assert.deepEqual([job.attempt, job.retriesLeft, job.task, job.resource, job.deaths], [1, 2, "", "", 0]);
+    assert.deepEqual([job.attempt, job.retriesLeft, job.task, job.resource, job.crashes], [1, 2, "", "", 0]);
   }
 });
 
@@ -92,15 +92,15 @@ test("similar jobs wait for the first and end as it ends", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const runs = [1, 2, 3].map((n) => master.run(n, { similar: "k" }));
-  await until(async () => (await master.stats()).parked === 2, "two wait");
+  await until(async () => (await master.stats()).blocked === 2, "two wait");
   cluster.worker().process((job) => `result of ${job.payload}`);
   assert.deepEqual(await Promise.all(runs), Array(3).fill("result of 1"));
 });
 
-test("jobs tied to a master that leaves are given up", async (t) => {
+test("ephemeral jobs of a master that leaves are given up", async (t) => {
   const cluster = new Cluster(t);
   const [other, leaving] = [cluster.master(), cluster.master()];
-  await leaving.addJobs([new NewJob("tied", { tied: true }), "free"]);
+  await leaving.addJobs([new NewJob("ephemeral", { ephemeral: true }), "free"]);
   await leaving.close();
   await until(async () => (await other.stats()).deleted === 1, "one is deleted");
   assert.deepEqual(await inOrder(cluster, 1), ["free"]);
@@ -121,21 +121,21 @@ test("slots are guaranteed for higher priorities, and some jobs are at hand", as
   const master = cluster.master();
   const jobs = collect(cluster.worker({ slots: 6, prioritySlots: { 1: 2, 2: 1 } }));
   await master.addJobs([..."12345678"]);
-  await until(async () => (await master.stats()).held === 3, "the lowest range is full");
+  await until(async () => (await master.stats()).active === 3, "the lowest range is full");
   await master.addJobs([..."abcdefgh"], { priority: 2 });
-  await until(async () => (await master.stats()).held === 6, "all slots are full");
+  await until(async () => (await master.stats()).active === 6, "all slots are full");
   await until(() => jobs.length === 6, "all have come");
   assert.deepEqual(jobs.map((job) => job.priority), [0, 0, 0, 2, 2, 2]);
 
-  const sacred = new Cluster(t);
-  sacred.worker({ slots: 6, prioritySlots: new Map([[1, 2], [2, 1]]), sacred: true }).on("add", () => {});
-  await sacred.master().addJobs([..."abcdefgh"], { priority: 2 });
-  await until(async () => (await sacred.members[1].stats()).held === 4, "the slots of priority 1 stay free");
+  const strictSlots = new Cluster(t);
+  strictSlots.worker({ slots: 6, prioritySlots: new Map([[1, 2], [2, 1]]), strictSlots: true }).on("add", () => {});
+  await strictSlots.master().addJobs([..."abcdefgh"], { priority: 2 });
+  await until(async () => (await strictSlots.members[1].stats()).active === 4, "the slots of priority 1 stay free");
 
   const ahead = new Cluster(t);
   const seen = collect(ahead.worker({ slots: 1, prefetch: 2 }));
   await ahead.master().addJobs([1, 2, 3, 4]);
-  await until(async () => (await ahead.members[1].stats()).held === 3, "one runs and two are at hand");
+  await until(async () => (await ahead.members[1].stats()).active === 3, "one runs and two are at hand");
   await until(() => seen.length === 1, "one is given to the program");
 });
 
@@ -153,11 +153,11 @@ test("a joining worker takes its share of what others hold, if it asks for it", 
   const cluster = new Cluster(t);
   const master = cluster.master();
   const first = cluster.worker();
-  const held = collect(first);
+  const active = collect(first);
   await master.addJobs([1, 2, 3, 4]);
-  await until(() => held.length === 4, "the first worker holds all");
+  await until(() => active.length === 4, "the first worker holds all");
   const told = [];
-  for (const job of held) job.once("delete", () => told.push([job.deleteReason, job.signal.aborted]));
+  for (const job of active) job.once("delete", () => told.push([job.deleteReason, job.signal.aborted]));
   const second = collect(cluster.worker({ rebalance: true }));
   await until(() => second.length === 2, "the second holds half");
   assert.deepEqual(told, [["moved", true], ["moved", true]]);
@@ -170,7 +170,7 @@ test("options that cannot be are refused where they are given", async (t) => {
     { priority: 1.5 }, { priority: 2 ** 54 }, { priority: "high" }, { delay: -1 }, { runAt: new Date(NaN) }, { runAt: -1 }, { delay: 1, runAt: 1 },
     { retries: 201 }, { retries: Infinity }, { backoff: -1 }, { backoff: "slow" }, { backoff: { type: "linear" } }, { backoff: { jitter: 2 } },
     { backoff: { pause: 1 } }, { timeouts: 5 }, { timeouts: { run: 0 } }, { timeouts: { constructor: 1 } }, { headers: { "a=b": "c" } },
-    { headers: { "": "c" } }, { task: "a\nb" }, { resource: "a\nb" }, { tied: "maybe" }, { durability: "paper" }, { assignTimeout: 5 }, { header: "a=b" },
+    { headers: { "": "c" } }, { task: "a\nb" }, { resource: "a\nb" }, { ephemeral: "maybe" }, { durability: "paper" }, { assignTimeout: 5 }, { header: "a=b" },
   ];
   for (const options of refused) {
     await assert.rejects(master.add("x", options), { code: "SWARM_INVALID_ARGUMENT" }, JSON.stringify(options));
@@ -180,7 +180,7 @@ test("options that cannot be are refused where they are given", async (t) => {
   assert.equal((await master.stats()).added, 0);
   for (const options of [
     { prioritySlots: { 1: 3 } }, { slots: 2, prioritySlots: { 1: 3 } }, { slots: 9, prioritySlots: { high: 3 } }, { prefetch: 10_001 },
-    { tasks: ["a\nb"] }, { failedMax: 0 }, { failedTtl: 5 }, { sacred: "perhaps" },
+    { tasks: ["a\nb"] }, { failedMax: 0 }, { failedTtl: 5 }, { strictSlots: "perhaps" },
   ]) {
     assert.throws(() => cluster.worker(options), { code: "SWARM_INVALID_ARGUMENT" }, JSON.stringify(options));
   }

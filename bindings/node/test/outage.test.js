@@ -72,7 +72,7 @@ test("a killed worker's jobs start elsewhere within its lease and a second", asy
   await until(() => jobs.length === 100, "all jobs start elsewhere");
   const took = performance.now() - killed;
   assert.ok(took < 2500, `${took} ms`);
-  assert.ok(jobs.every((job) => job.deaths === 1));
+  assert.ok(jobs.every((job) => job.crashes === 1));
 });
 
 test("a blocked event loop loses no lease and no job", async (t) => {
@@ -165,8 +165,8 @@ test("a job deleted at the moment it is given is gone, or gets its delete", asyn
   }
   await Promise.all(rounds);
   await until(async () => {
-    const { waiting, held, deleting } = await master.stats();
-    return waiting + held + deleting === 0;
+    const { waiting, active, deleting } = await master.stats();
+    return waiting + active + deleting === 0;
   }, "nothing is left");
   await until(() => deleted.length === given.length, "each job given was told");
   assert.deepEqual(deleted.sort(), given.sort());

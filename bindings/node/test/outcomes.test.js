@@ -97,8 +97,8 @@ async function failsAlone(t, values, make, handle) {
     assert.equal(failed.reason.code, "SWARM_JOB_FAILED", name);
     assert.match(failed.reason.message, make(values[name]), name);
   }
-  await until(async () => (await master.stats()).held === 0, "nothing stays held");
-  assert.equal(worker.health().held, 0);
+  await until(async () => (await master.stats()).active === 0, "nothing stays active");
+  assert.equal(worker.health().active, 0);
   assert.deepEqual(worker.jobs, {});
   assert.deepEqual(uncaught, []);
 }
@@ -124,19 +124,19 @@ test("whatever a handler returns that cannot be sent fails its job alone", async
   }
 });
 
-test("whatever is given to fail, failForGood and retry is taken as its text", async (t) => {
+test("whatever is given to fail, failPermanently and retry is taken as its text", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
   worker.on("add", (job) => {
     const { name, how } = job.payload;
-    if (job.attempt > 1) return void job.failForGood("enough");
+    if (job.attempt > 1) return void job.failPermanently("enough");
     const error = thrown[name][0]();
     void (how === "retry" ? job.retry(error, 0) : job[how](error));
   });
   // A function is taken as the callback.
   const names = Object.keys(thrown).filter((name) => !name.startsWith("RetryAfter") && !name.endsWith("function"));
-  const jobs = names.flatMap((name) => [{ name, how: "fail" }, { name, how: "failForGood" }, { name, how: "retry" }]);
+  const jobs = names.flatMap((name) => [{ name, how: "fail" }, { name, how: "failPermanently" }, { name, how: "retry" }]);
   const outcomes = await master.runMany(jobs, { keep: true, timeout: 15_000, retries: 0 });
   for (const { position, reason } of outcomes) {
     const { name, how } = jobs[position];
@@ -202,7 +202,7 @@ test("a lone surrogate in what is stored is seen beside others", async (t) => {
     return found.progress && found;
   }, "the progress is stored");
   assert.deepEqual([info.payload, info.progress], [LONE, { text: LONE }]);
-  assert.equal((await master.jobs("held")).jobs.length, 2);
+  assert.equal((await master.jobs("active")).jobs.length, 2);
   assert.deepEqual((await master.members()).find(({ role }) => role === "worker").data, { text: LONE });
   jobs.forEach((job) => job.fail(LONE));
   const failed = await until(async () => {
@@ -230,7 +230,7 @@ test("a finish that cannot cross leaves its job with its worker, and its call is
   delete worker._native.finish;
   assert.deepEqual(answers.map(({ status }) => status), ["rejected", "fulfilled"]);
   assert.match(answers[0].reason.message, /does not cross/);
-  assert.deepEqual(Object.keys(worker.jobs), [jobs[0].id], "it is still held");
+  assert.deepEqual(Object.keys(worker.jobs), [jobs[0].id], "it is still active");
   await jobs[0].complete("after all");
   assert.deepEqual((await results).map(({ value }) => value), ["after all", "b"]);
 });

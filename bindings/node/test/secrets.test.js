@@ -53,7 +53,7 @@ test("errors of URLs that are not understood do not show them", () => {
 test("errors name options as they are written in JavaScript, with bounds in milliseconds", () => {
   const refused = (options, text) =>
     assert.throws(() => createWorker("secrets", options), (error) => error.code === "SWARM_INVALID_ARGUMENT" && error.message.includes(text) && !/[a-z]_[a-z]/.test(error.message));
-  refused({ maxDeaths: 1000 }, "maxDeaths is `1000`, it must be a whole number from 0 to 200");
+  refused({ maxCrashes: 1000 }, "maxCrashes is `1000`, it must be a whole number from 0 to 200");
   refused({ failedTtl: 10 }, "failedTtl is 10 ms, it must be 1,000 ms to 315,360,000,000 ms (10 years)");
   refused({ sentinels: "a:1" }, "sentinelMaster");
   refused({ prioritySlots: { 1: 2 } }, "prioritySlots divides the slots");

@@ -36,12 +36,12 @@ test("jobs of a thread that is terminated are given back", async (t) => {
   const cluster = new Cluster(t);
   const holding = new Thread(
     `const { parentPort, workerData } = require("node:worker_threads");
-     require(workerData.assemblage).createWorker(workerData.name, { url: workerData.url }).on("add", () => parentPort.postMessage("held"));`,
+     require(workerData.assemblage).createWorker(workerData.name, { url: workerData.url }).on("add", () => parentPort.postMessage("active"));`,
     { eval: true, workerData: { assemblage: path.join(__dirname, ".."), name: cluster.name, url } },
   );
-  const held = new Promise((resolve) => holding.once("message", resolve));
+  const active = new Promise((resolve) => holding.once("message", resolve));
   await cluster.master().addJob({ n: 1 });
-  await held;
+  await active;
   const jobs = collect(cluster.worker());
   await holding.terminate();
   await until(() => jobs.length === 1, "the job comes to a worker that lives");

@@ -9,8 +9,8 @@ export interface Health {
   incarnation: string;
   /** Milliseconds in which the member may still act as the holder of its jobs. */
   leaseLeft: number;
-  /** Jobs held. */
-  held: number;
+  /** Active jobs. */
+  active: number;
   /** Jobs or finishes not yet acknowledged by Redis. */
   pending: number;
   /** Name of the kind of the last background error, empty if it has healed. */
@@ -37,12 +37,12 @@ export interface Health {
 /** Counts of a cluster. */
 export interface Stats {
   waiting: number;
-  held: number;
+  active: number;
   deleting: number;
   /** Jobs whose time has not come. */
   delayed: number;
   /** Jobs that wait for their resource or for a similar job. */
-  parked: number;
+  blocked: number;
   /** Failed jobs kept. */
   failed: number;
   results: number;
@@ -51,7 +51,7 @@ export interface Stats {
   completed: number;
   failures: number;
   deleted: number;
-  deaths: number;
+  crashes: number;
   /** Attempts that failed and were followed by another. */
   retries: number;
   /** Failed jobs that were run again by `retryFailed`. */
@@ -60,8 +60,8 @@ export interface Stats {
   damaged: number;
 }
 
-/** Where a job is: `parked` is for its resource or a similar job, `deleting` until its worker has stopped. */
-export type JobState = "waiting" | "delayed" | "parked" | "held" | "deleting" | "failed";
+/** Where a job is: `blocked` is for its resource or a similar job, `deleting` until its worker has stopped. */
+export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
 
 /** A job as it is at one moment. Times are in milliseconds since 1970, on Redis' clock. */
 export interface JobInfo<P = any> {
@@ -79,8 +79,8 @@ export interface JobInfo<P = any> {
   attempt: number;
   /** How many attempts may follow a failed one in all. */
   retries: number;
-  /** How many workers died in a row while they held it. */
-  deaths: number;
+  /** How many workers died in a row while they ran it. */
+  crashes: number;
   /** The incarnation that holds it, or `""`. */
   holder: string;
   /** Of the execution, or 0. */
@@ -103,7 +103,7 @@ export interface JobInfo<P = any> {
 
 /** Some of many jobs. */
 export interface JobPage {
-  /** Pages of held jobs may be a little shorter or longer than asked for. */
+  /** Pages of active jobs may be a little shorter or longer than asked for. */
   jobs: JobInfo[];
   /** Where the next page begins, `null` at the end. Jobs that change their place meanwhile may be missed or come twice. */
   next: string | null;
@@ -131,7 +131,7 @@ export interface Candidate {
   /** Tasks it takes, `""` for jobs without one. */
   tasks: string[];
   /** Jobs it holds, with those chosen for it just now. */
-  held: number;
+  active: number;
   /** How many such jobs it can still be given, at least 1. */
   room: number;
 }
@@ -156,7 +156,7 @@ export interface MemberInfo {
   /** Tasks it takes. */
   tasks: string[];
   /** Jobs it holds. */
-  held: number;
+  active: number;
   /** Jobs it can still be given at once. */
   free: number;
   /** When it registered, in milliseconds since 1970. */

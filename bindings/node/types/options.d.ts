@@ -60,7 +60,7 @@ export interface MemberOptions {
   /** The member's group. */
   group?: string;
   /** A job fails as `poison` when more workers than this died holding it; 3 unless set. */
-  maxDeaths?: number;
+  maxCrashes?: number;
   /** Failed jobs that the cluster keeps at most, the newest: 1 to 1,000,000; 10,000 unless a member sets it. */
   failedMax?: number;
   /** Bytes of failed jobs that the cluster keeps at most, the newest: 1 MiB to 1 TiB; 256 MiB unless a member sets it. */
@@ -72,7 +72,7 @@ export interface MemberOptions {
 export type MasterOptions = MemberOptions;
 
 export interface WorkerOptions extends MemberOptions {
-  /** Jobs held at most. Unless set, 10 with a handler (`process`), and no limit with `add` listeners only; `Infinity` for none. */
+  /** Active jobs at most. Unless set, 10 with a handler (`process`), and no limit with `add` listeners only; `Infinity` for none. */
   slots?: number;
   /**
    * Whether the worker leaves on SIGINT and SIGTERM, if the program has no listener of its own for the signal: its jobs move at once, and then
@@ -82,7 +82,7 @@ export interface WorkerOptions extends MemberOptions {
   /** Slots guaranteed to jobs from a priority on, such as `{ 1: 30, 2: 20 }`. What is left of `slots` belongs to priority 0. */
   prioritySlots?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
   /** Whether a range of priorities that is full may take free slots of priority 0 only, not of all lower ones; false unless set. */
-  sacred?: boolean;
+  strictSlots?: boolean;
   /** Jobs given beyond the slots, to be at hand when one becomes free; 0 to 10,000, 0 unless set. */
   prefetch?: number;
   /** Tasks that the worker takes, `""` for jobs without one; only those unless set. `process` with handlers per task sets it too. */
@@ -131,7 +131,7 @@ export interface JobOptions {
   /** Limits in milliseconds, 1 to 365 days. */
   timeouts?: Timeouts;
   /** The job is given up when the master that added it leaves or is lost. */
-  tied?: boolean;
+  ephemeral?: boolean;
   /** How surely the job is stored before it counts as added; "memory" unless set. Less than that is a NotDurableError. */
   durability?: "memory" | "fsync" | "replica";
 }

@@ -20,7 +20,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         headers,
         attempt,
         retries,
-        deaths,
+        crashes,
         holder,
         fence,
         assigned_at,
@@ -42,7 +42,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
     dict.set_item("headers", headers)?;
     dict.set_item("attempt", attempt)?;
     dict.set_item("retries", retries)?;
-    dict.set_item("deaths", deaths)?;
+    dict.set_item("crashes", crashes)?;
     dict.set_item("holder", holder)?;
     dict.set_item("fence", fence)?;
     dict.set_item("assigned_at", assigned_at.map(seconds))?;
@@ -86,7 +86,7 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
         version,
         slots,
         tasks,
-        held,
+        active,
         free,
         joined_at,
         lease_left_ms,
@@ -104,7 +104,7 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
     dict.set_item("version", version)?;
     dict.set_item("slots", slots)?;
     dict.set_item("tasks", tasks)?;
-    dict.set_item("held", held)?;
+    dict.set_item("active", active)?;
     dict.set_item("free", free)?;
     dict.set_item("joined_at", seconds(*joined_at))?;
     dict.set_item("lease_left", seconds(*lease_left_ms))?;
@@ -123,7 +123,7 @@ pub(crate) fn choices<'py>(py: Python<'py>, choices: &Choices) -> PyResult<Bound
 }
 
 fn candidate<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bound<'py, PyDict>> {
-    let Candidate { incarnation, name, group, host, pid, tasks, held, free, ranges } = candidate;
+    let Candidate { incarnation, name, group, host, pid, tasks, active, free, ranges } = candidate;
     let dict = PyDict::new(py);
     dict.set_item("incarnation", incarnation)?;
     dict.set_item("name", name)?;
@@ -131,7 +131,7 @@ fn candidate<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bound<'py,
     dict.set_item("host", host)?;
     dict.set_item("pid", pid)?;
     dict.set_item("tasks", tasks)?;
-    dict.set_item("held", held)?;
+    dict.set_item("active", active)?;
     dict.set_item("free", free)?;
     dict.set_item("ranges", PyList::new(py, ranges.iter().map(|Range { from, free }| (from, free)))?)?;
     Ok(dict)

@@ -99,13 +99,13 @@ impl Job {
         Ok(self.inner()?.0.fence)
     }
 
-    /// How many workers died while they held this job.
+    /// How many workers died while they ran this job.
     #[getter]
-    fn deaths(&self) -> PyResult<u32> {
-        Ok(self.inner()?.0.deaths)
+    fn crashes(&self) -> PyResult<u32> {
+        Ok(self.inner()?.0.crashes)
     }
 
-    /// Which attempt this is, from 1: one more than its handlers have failed. Deaths of workers and releases do not count.
+    /// Which attempt this is, from 1: one more than its handlers have failed. Crashes of workers and releases do not count.
     #[getter]
     fn attempt(&self) -> PyResult<u32> {
         Ok(self.inner()?.0.attempt())
@@ -145,7 +145,7 @@ impl Job {
         Ok(headers)
     }
 
-    /// Whether the job is no longer held: deleted, taken back, or finished.
+    /// Whether the job is no longer active: deleted, taken back, or finished.
     #[getter]
     fn cancelled(&self) -> PyResult<bool> {
         Ok(self.inner()?.0.is_cancelled())
@@ -205,10 +205,10 @@ impl Job {
         self.finish(py, Finish::Retry(error(message, traceback), after))
     }
 
-    /// As `fail`, but the job fails for good, whatever its retries.
+    /// As `fail`, but the job fails permanently, whatever its retries.
     #[pyo3(signature = (message, traceback=None))]
-    fn fail_for_good(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
-        self.finish(py, Finish::FailForGood(error(message, traceback)))
+    fn fail_permanently(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        self.finish(py, Finish::FailPermanently(error(message, traceback)))
     }
 
     /// Stores how far the work is, for those who look the job up: what JSON can write, in at most 4 KiB. Never blocks; the latest wins,

@@ -50,7 +50,7 @@ impl Settings {
     fn read(&mut self, Text(name): Text, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match &*name {
             "id" | "task" | "resource" | "similar" | "durability" => self.push(&name, text(&name, value)?),
-            "result" | "tied" => self.push(&name, boolean(&name, value)?),
+            "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
             "priority" | "retries" => self.push(&name, whole(&name, value)?),
             "result_ttl" | "delay" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),

@@ -101,10 +101,10 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
     // Taken apart in full, so that a count added to the core is missed here by nobody.
     let Stats {
         waiting,
-        held,
+        active,
         deleting,
         delayed,
-        parked,
+        blocked,
         failed,
         results,
         members,
@@ -112,7 +112,7 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
         completed,
         failures,
         deleted,
-        deaths,
+        crashes,
         retries,
         revived,
         damaged,
@@ -120,10 +120,10 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
     let dict = PyDict::new(py);
     for (name, count) in [
         ("waiting", waiting),
-        ("held", held),
+        ("active", active),
         ("deleting", deleting),
         ("delayed", delayed),
-        ("parked", parked),
+        ("blocked", blocked),
         ("failed", failed),
         ("results", results),
         ("members", members),
@@ -131,7 +131,7 @@ fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict
         ("completed", completed),
         ("failures", failures),
         ("deleted", deleted),
-        ("deaths", deaths),
+        ("crashes", crashes),
         ("retries", retries),
         ("revived", revived),
         ("damaged", damaged),

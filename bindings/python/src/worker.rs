@@ -28,8 +28,8 @@ pub(crate) struct Shared {
     finishes: Arc<Finishes>,
     /// None once closed, so that the runtime can end.
     runtime: Mutex<Option<Arc<Owner>>>,
-    /// The jobs held, so that a deletion finds the object that was handed out.
-    held: Mutex<HashMap<u64, Py<Job>>>,
+    /// The active jobs, so that a deletion finds the object that was handed out.
+    active: Mutex<HashMap<u64, Py<Job>>>,
     /// What makes calls awaitable (asyncio only).
     awaiter: Option<Py<PyAny>>,
     /// Has the loop flush at the end of its tick (asyncio only). None once closed: it refers to the worker.
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn finish(self: &Arc<Self>, py: Python<'_>, fence: u64, finish: Finish) -> PyResult<Call> {
-        let job = self.held().remove(&fence);
+        let job = self.active().remove(&fence);
         drop(job);
         let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
         let Some(runtime) = self.runtime() else { return Ok(Call::failed(awaiter, closed())) };
@@ -117,8 +117,8 @@ impl Shared {
         lock(&self.runtime).clone()
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<u64, Py<Job>>> {
-        lock(&self.held)
+    fn active(&self) -> MutexGuard<'_, HashMap<u64, Py<Job>>> {
+        lock(&self.active)
     }
 }
 
@@ -153,9 +153,9 @@ impl Worker {
             Call::spawn(&runtime, None, None, leaving).forget();
         }
         let schedule_flush = lock(&shared.schedule_flush).take();
-        let held = std::mem::take(&mut *shared.held());
+        let active = std::mem::take(&mut *shared.active());
         let results = std::mem::take(&mut *lock(&shared.results));
-        drop((schedule_flush, held, results));
+        drop((schedule_flush, active, results));
     }
 
     /// The events as Python is told them.
@@ -170,15 +170,15 @@ impl Worker {
                 Event::Add(job) => {
                     let fence = job.fence;
                     let job = Bound::new(py, Job::new(job, shared.clone()))?;
-                    shared.held().insert(fence, job.clone().unbind());
+                    shared.active().insert(fence, job.clone().unbind());
                     taken.push(job.into_any());
                 }
                 Event::Delete { job, reason } => {
-                    // Not among the held: the program finished it meanwhile and has nothing to stop.
-                    let held = shared.held().get(&job.fence).map(|job| job.clone_ref(py));
-                    if let Some(held) = held {
-                        let listeners = held.get().deleted(reason);
-                        taken.push(("delete", held, listeners).into_pyobject(py)?.into_any());
+                    // Not among the active: the program finished it meanwhile and has nothing to stop.
+                    let active = shared.active().get(&job.fence).map(|job| job.clone_ref(py));
+                    if let Some(active) = active {
+                        let listeners = active.get().deleted(reason);
+                        taken.push(("delete", active, listeners).into_pyobject(py)?.into_any());
                     }
                 }
                 Event::Completed { job } => {
@@ -202,7 +202,7 @@ impl Worker {
 
 #[pymethods]
 impl Worker {
-    /// The jobs held are only here, though jobs that the program has share what is here.
+    /// The active jobs are only here, though jobs that the program has share what is here.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(shared) = self.shared.get() else { return Ok(()) };
         if let Some(awaiter) = &shared.awaiter {
@@ -214,8 +214,8 @@ impl Worker {
         {
             visit.call(schedule_flush)?;
         }
-        if let Ok(held) = shared.held.try_lock() {
-            held.values().try_for_each(|job| visit.call(job))?;
+        if let Ok(active) = shared.active.try_lock() {
+            active.values().try_for_each(|job| visit.call(job))?;
         }
         if let Ok(results) = shared.results.try_lock() {
             results.values().try_for_each(|result| visit.call(result))?;
@@ -253,7 +253,7 @@ impl Worker {
             worker,
             finishes,
             runtime: Mutex::new(Some(runtime)),
-            held: Mutex::default(),
+            active: Mutex::default(),
             awaiter,
             schedule_flush: Mutex::new(schedule_flush),
             in_loop,
@@ -299,7 +299,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: jobs held at once at most, unless the
+    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: active jobs at once at most, unless the
     /// option `slots` says so.
     #[pyo3(signature = (slots=None))]
     fn accept(&self, slots: Option<u32>) -> PyResult<()> {
@@ -363,9 +363,9 @@ impl Worker {
         self.shared()?.worker.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
     }
 
-    /// The jobs held now.
-    fn held(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
-        Ok(self.shared()?.held().values().map(|job| job.clone_ref(py)).collect())
+    /// The active jobs now.
+    fn active(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
+        Ok(self.shared()?.active().values().map(|job| job.clone_ref(py)).collect())
     }
 
     fn ready(&self, py: Python<'_>) -> PyResult<Call> {
@@ -408,9 +408,9 @@ impl Worker {
         let shared = self.shared()?;
         let runtime = lock(&shared.runtime).take();
         let schedule_flush = lock(&shared.schedule_flush).take();
-        let held = std::mem::take(&mut *shared.held());
+        let active = std::mem::take(&mut *shared.active());
         let results = std::mem::take(&mut *lock(&shared.results));
-        drop((runtime, schedule_flush, held, results));
+        drop((runtime, schedule_flush, active, results));
         Ok(())
     }
 
@@ -452,7 +452,7 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
         connected,
         incarnation,
         lease_left,
-        held,
+        active,
         pending,
         error,
         error_message,
@@ -470,7 +470,7 @@ pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bou
     dict.set_item("connected", connected)?;
     dict.set_item("incarnation", incarnation)?;
     dict.set_item("lease_left", lease_left.as_secs_f64())?;
-    dict.set_item("held", held)?;
+    dict.set_item("active", active)?;
     dict.set_item("pending", pending)?;
     dict.set_item("error", error)?;
     dict.set_item("error_message", error_message)?;

@@ -112,14 +112,14 @@ async def test_a_handler_is_cancelled_when_its_job_is_deleted(cluster: str, url:
 
     async with Master(cluster, url=url) as master, worker:
         await master.add_job("one", id="one")
-        await until(lambda: worker.jobs, "it is held")
+        await until(lambda: worker.jobs, "it is active")
         await master.delete_job("one")
         await until(lambda: ended == [("one", "deleted")], "it was cancelled")
         await until(lambda: not worker.jobs, "its slot is free")
         while (await master.stats()).deleting:
             await asyncio.sleep(0.005)
         await master.add_job("two")
-        await until(lambda: worker.jobs, "the next is held")
+        await until(lambda: worker.jobs, "the next is active")
         await worker.terminate()
         assert ended[1:] == [("two", "terminated")]
         assert (await master.stats()).waiting == 1
@@ -211,7 +211,7 @@ async def test_drain_waits_for_handlers(cluster: str, url: str) -> None:
 
     async with Master(cluster, url=url) as master, worker:
         await master.add_jobs([1, 2])
-        await until(lambda: worker.jobs, "one is held")
+        await until(lambda: worker.jobs, "one is active")
         draining = asyncio.create_task(worker.drain())
         await asyncio.sleep(0.05)
         assert not draining.done()
@@ -255,8 +255,8 @@ async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -
         worker.on("delete", lambda job: heard.append(f"delete {job.delete_reason}"))
         worker.on("add", lambda job: None)
         async with worker:
-            await master.add_job("held")
-            await until(lambda: worker.jobs, "it is held")
+            await master.add_job("active")
+            await until(lambda: worker.jobs, "it is active")
             await master.obliterate()
             await until(lambda: heard.count("ready") == 2, "it is registered anew")
         assert heard == ["ready", "delete lease_lost", "close LEASE_LOST", "ready", "close None"]

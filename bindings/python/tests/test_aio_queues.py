@@ -165,20 +165,20 @@ async def test_looking(cluster: str, url: str) -> None:
         assert [job.id for job in (await master.jobs("waiting")).jobs] == ["b", "x"]
         async with Worker(cluster, url=url, tasks=["t", ""], name="ann") as worker:
             worker.on("add", lambda job: None)
-            await until(lambda: worker.jobs, "one is held")
+            await until(lambda: worker.jobs, "one is active")
             job = worker.jobs["x"]
             job.progress([1, 2])
             while (info := await master.job("x")) is None or info.progress is None:
                 await asyncio.sleep(0.005)
-            assert (info.state, info.progress, info.holder) == ("held", [1, 2], worker.incarnation)
+            assert (info.state, info.progress, info.holder) == ("active", [1, 2], worker.incarnation)
             assert [(member.role, member.name) for member in await master.members()] == [("master", ""), ("worker", "ann")]
-            await job.fail_for_good("no")
+            await job.fail_permanently("no")
             assert await master.retry_failed(["x"]) == 1
-            await until(lambda: "x" in worker.jobs, "it is held again")
+            await until(lambda: "x" in worker.jobs, "it is active again")
             await worker.jobs["x"].retry("no", 0)
             assert await master.delete_failed() == 1
             await master.resume("t")
-            await until(lambda: "b" in worker.jobs, "the other is held")
+            await until(lambda: "b" in worker.jobs, "the other is active")
             worker.set_tasks(["t"])
             while [member.tasks for member in await master.members()][1] != ["t"]:
                 await asyncio.sleep(0.005)
@@ -195,7 +195,7 @@ def test_both_faces_export_the_same() -> None:
 @in_loop
 async def test_a_run_tells_that_a_job_of_this_id_existed(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master, Worker(cluster, url=url) as worker:
-        worker.on_add(lambda job: None if job.id == "held" else job.complete(job.payload))
+        worker.on_add(lambda job: None if job.id == "active" else job.complete(job.payload))
         told: list[str] = []
 
         def refuse(id: str) -> None:
@@ -203,34 +203,34 @@ async def test_a_run_tells_that_a_job_of_this_id_existed(cluster: str, url: str)
 
         def end(id: str) -> None:
             told.append(id)
-            (held,) = worker.jobs.values()
-            held.complete("of the first")
+            (active,) = worker.jobs.values()
+            active.complete("of the first")
 
         assert await master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
         assert told == []
 
         async def run() -> Any:
-            return await master.run("again", id="held", on_existed=end, timeout=SOON)
+            return await master.run("again", id="active", on_existed=end, timeout=SOON)
 
         async def run_many() -> Any:
-            return (await master.run_many(["again"], ids=["held"], on_existed=end, timeout=SOON))[0]
+            return (await master.run_many(["again"], ids=["active"], on_existed=end, timeout=SOON))[0]
 
         async def run_each() -> Any:
-            return (await anext(aiter(master.run_each(["again"], ids=["held"], on_existed=end, timeout=SOON)))).outcome
+            return (await anext(aiter(master.run_each(["again"], ids=["active"], on_existed=end, timeout=SOON)))).outcome
 
         for again in (run, run_many, run_each):
-            await master.add_job("first", id="held", result=True)
-            await until(lambda: worker.jobs, "it is held")
+            await master.add_job("first", id="active", result=True)
+            await until(lambda: worker.jobs, "it is active")
             assert await again() == "of the first"
-        assert told == ["held"] * 3
+        assert told == ["active"] * 3
 
-        await master.add_job("first", id="held", result=True)
-        await until(lambda: worker.jobs, "it is held")
+        await master.add_job("first", id="active", result=True)
+        await until(lambda: worker.jobs, "it is active")
         with pytest.raises(KeyError):
-            await master.run("again", id="held", on_existed=refuse, timeout=SOON)
+            await master.run("again", id="active", on_existed=refuse, timeout=SOON)
         with pytest.raises(libswarm.SwarmTimeout):
-            await master.run("again", id="held", on_existed=told.append, timeout=0.2)
-        assert told == ["held"] * 4
+            await master.run("again", id="active", on_existed=told.append, timeout=0.2)
+        assert told == ["active"] * 4
         waiting = asyncio.create_task(run())
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

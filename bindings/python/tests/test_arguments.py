@@ -54,7 +54,7 @@ JOB_OPTIONS: dict[str, list[Any]] = {
     "task": [7, b"mail", "x" * 257],
     "headers": [["a"], "a=b", {"a": 1}, {1: "a"}, {"": "a"}, {"a": "half \ud83d"}, {"a": "x" * 40_000}],
     "timeouts": [5, {"run": 0}, {"run": "1"}, {"run": -1}, {"walk": 1}, {"total": float("nan")}, {"assign": True}],
-    "tied": NO_FLAG[:2] + NO_FLAG[3:],
+    "ephemeral": NO_FLAG[:2] + NO_FLAG[3:],
     "durability": ["disk", 7, True],
     "colour": ["red"],
 }
@@ -250,14 +250,14 @@ MEMBER_OPTIONS: dict[str, list[Any]] = {
     **each(("tls_ca", "tls_cert", "tls_key", "socket"), [7, b"path", object()]),
     **each(("lease", "timeout"), ["15", True, float("nan"), 10**400, 0, -1, object(), 1e10]),
     "failed_ttl": ["15", True, 0.5],
-    **each(("max_payload", "max_pending_bytes", "max_deaths", "failed_max", "failed_max_bytes"), ["5", 1.5, True, -1, 10**30]),
+    **each(("max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), ["5", 1.5, True, -1, 10**30]),
     "colour": ["red"],
 }
 WORKER_OPTIONS: dict[str, list[Any]] = {
     "slots": ["5", 0, -1, 1.5, True, 2**40, object()],
     "tasks": ["mail", 7, [7], {"a": 1}, [b"a"], ["x" * 257]],
     "priority_slots": [7, "1:2", {"a": 1}, {1: 1.5}, {1: 2}, [(1, 2)]],
-    **each(("sacred", "rebalance", "rejoin"), [1, "true", object()]),
+    **each(("strict_slots", "rebalance", "rejoin"), [1, "true", object()]),
     **each(("prefetch", "window"), ["5", -1, 1.5, True, 10_001]),
     "requeue": ["middle", 7, True],
     "stop_grace": ["30", True, 0.01, 90_000],
@@ -348,7 +348,7 @@ def test_numbers_of_other_libraries_are_numbers(master: Master) -> None:
     assert (job.priority, job.retries, job.state) == (7, 7, "delayed")
 
 
-def test_what_is_tied_to_its_process_is_not_copied(master: Master, cluster: str, url: str) -> None:
+def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
     worker.on("add", heard.put)
@@ -378,6 +378,6 @@ def test_a_job_can_be_a_weak_key(master: Master, cluster: str, url: str) -> None
 
     with worker:
         master.add_job()
-        wait_until(lambda: len(states) == 1, SOON, "it is held")
+        wait_until(lambda: len(states) == 1, SOON, "it is active")
         next(iter(states)).complete()
         wait_until(lambda: not states, SOON, "nothing is left of it")

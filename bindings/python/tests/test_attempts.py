@@ -1,4 +1,4 @@
-"""How attempts end, on threads: retries, failures for good, timeouts; handlers of tasks."""
+"""How attempts end, on threads: retries, failures permanently, timeouts; handlers of tasks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_listener_may_raise_the_same_and_a_job_may_be_told(master: Master, clu
             case "is told", 2:
                 with pytest.raises(libswarm.SwarmInvalidArgument):
                     job.retry("again", -1)
-                job.fail_for_good("enough")
+                job.fail_permanently("enough")
 
     with worker:
         for payload in ("raises", "is told"):
@@ -165,9 +165,9 @@ def test_a_task_that_nobody_handles_is_refused_at_the_start(cluster: str, url: s
     worker.task("b")(print)
     with worker:
         worker.ready()
-    held = Worker(cluster, url=url)
-    with held, pytest.raises(libswarm.SwarmInvalidArgument, match="before the worker starts"):
-        held.task("late")(print)
+    active = Worker(cluster, url=url)
+    with active, pytest.raises(libswarm.SwarmInvalidArgument, match="before the worker starts"):
+        active.task("late")(print)
 
 
 def test_progress_is_seen_by_those_who_look(master: Master, cluster: str, url: str) -> None:

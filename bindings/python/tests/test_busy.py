@@ -33,7 +33,7 @@ def test_no_job_moves_while_the_gil_is_held_for_four_leases(master: Master, clus
         wait_until(lambda: len(given) == 5 and len(other.jobs) == 5, SOON, "both hold their half")
         hold_the_gil(4 * LEASE)
         stats = master.stats()
-        assert (stats.held, stats.deaths, stats.members) == (10, 0, 3)
+        assert (stats.active, stats.crashes, stats.members) == (10, 0, 3)
         assert {job.id for job in given} < set(ids)
         for job in given:
             job.complete(job.fence).wait(SOON)
@@ -53,7 +53,7 @@ def test_no_job_moves_while_the_event_loop_is_blocked_for_four_leases(cluster: s
             time.sleep(4 * LEASE)
             await worker.jobs[id].complete("still mine")
             assert await master.result(id, timeout=SOON) == "still mine"
-            assert (await master.stats()).deaths == 0
+            assert (await master.stats()).crashes == 0
             assert not lost
 
     asyncio.run(main())

@@ -83,7 +83,7 @@ def test_the_callback_chooses_among_those_with_room(master: Master, start: Any) 
     job = bob.next()
     seen, workers = asked.get(timeout=SOON)
     assert (seen.id, seen.state, seen.payload, seen.headers) == ("first", "waiting", {"n": 1}, {"a": "b"})
-    assert [(worker.name, worker.held, worker.room) for worker in workers] == [("bob", 0, 3), ("ann", 0, 2)]
+    assert [(worker.name, worker.active, worker.room) for worker in workers] == [("bob", 0, 3), ("ann", 0, 2)]
     info = next(member for member in master.members() if member.name == "ann")
     assert workers[1] == Candidate(ann.worker.incarnation, "ann", "g", info.host, info.pid, [""], 0, 2)
     master.add_jobs([NewJob(id=id) for id in ("x", "a", "b", "c")] + [NewJob(id="high", priority=7)])
@@ -111,7 +111,7 @@ def test_room_shrinks_with_each_choice_of_a_list(master: Master, start: Any) -> 
     kept: list[Candidate] = []
 
     def choose(job: JobInfo, workers: list[Candidate]) -> Candidate | str | None:
-        shown.setdefault(job.id, [(worker.name, worker.held, worker.room) for worker in workers])
+        shown.setdefault(job.id, [(worker.name, worker.active, worker.room) for worker in workers])
         kept.extend(workers)
         # An incarnation will do, and one that was shown before.
         return named(workers, "ann") or named(kept, "bob") if job.id != "d" else bob.worker.incarnation

@@ -92,7 +92,7 @@ def test_options_of_every_form_are_understood() -> None:
     Worker(
         "options", sentinels=["a:1", "b"], sentinel_master="main", lease=2, timeout=0.5, slots=None, rejoin=False, requeue="back"
     )
-    Worker("options", nodes="a:1,b:2", max_payload=1024, window=10, eviction="warn", max_deaths=0, group="g", name="n")
+    Worker("options", nodes="a:1,b:2", max_payload=1024, window=10, eviction="warn", max_crashes=0, group="g", name="n")
 
 
 def test_messages_say_what_to_do() -> None:

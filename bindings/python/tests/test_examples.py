@@ -34,10 +34,10 @@ def test_master_and_worker(url: str) -> None:
     assert "ended in good order" in ends(worker)
 
 
-def test_held(url: str) -> None:
-    worker = start("held.py", url)
+def test_active(url: str) -> None:
+    worker = start("long_lived.py", url)
     assert worker.stdout is not None
-    with Master("example-held", url=url) as master:
+    with Master("example-long-lived", url=url) as master:
         master.add_job("camera 1", id="camera-1")
         assert worker.stdout.readline().startswith("start camera 1 (fence ")
         master.delete_job("camera-1")

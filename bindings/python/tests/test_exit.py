@@ -141,12 +141,12 @@ def test_a_program_that_ends_gives_its_jobs_back(script: Script, master: Master)
         """
 import threading
 from libswarm import Master, Worker
-held = threading.Event()
+active = threading.Event()
 worker = Worker(cluster, url=url, lease=60)
-worker.on("add", lambda job: held.set())
+worker.on("add", lambda job: active.set())
 worker.start()
 Master(cluster, url=url).add_job()
-assert held.wait(10)
+assert active.wait(10)
 """
     )
     assert done.returncode == 0, done.stderr

@@ -46,7 +46,7 @@ given = threading.Event()
 jobs = []
 worker.on("add", lambda job: (jobs.append(job), given.set()))
 worker.start()
-call = master._native.add("held", {})
+call = master._native.add("active", {})
 call.wait()
 assert given.wait(10)
 

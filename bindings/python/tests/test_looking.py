@@ -16,7 +16,7 @@ from libswarm import Job, Master, NewJob, PermanentFailure, SwarmInvalidArgument
 
 @pytest.fixture
 def halver(cluster: str, url: str) -> Any:
-    """A worker that halves numbers, and fails for good at others than even ones."""
+    """A worker that halves numbers, and fails permanently at others than even ones."""
     worker = Worker(cluster, url=url, slots=4)
 
     @worker.process
@@ -65,42 +65,42 @@ def test_a_run_tells_that_a_job_of_this_id_existed(master: Master, cluster: str,
     @worker.on_add
     def add(job: Job) -> None:
         """Completes all but one."""
-        if job.id != "held":
+        if job.id != "active":
             job.complete(job.payload)
 
     def refuse(id: str) -> None:
         raise KeyError(id)
 
     def end(id: str) -> None:
-        """It is told while the job is held."""
+        """It is told while the job is active."""
         told.append(id)
-        (held,) = worker.jobs.values()
-        held.complete("of the first")
+        (active,) = worker.jobs.values()
+        active.complete("of the first")
 
     with worker:
         assert master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
         assert told == []
         runs: list[Callable[[], Any]] = [
-            lambda: master.run("again", id="held", on_existed=end, timeout=SOON),
-            lambda: master.run_many(["again"], ids=["held"], on_existed=end, timeout=SOON)[0],
-            lambda: next(iter(master.run_each(["again"], ids=["held"], on_existed=end, timeout=SOON))).outcome,
+            lambda: master.run("again", id="active", on_existed=end, timeout=SOON),
+            lambda: master.run_many(["again"], ids=["active"], on_existed=end, timeout=SOON)[0],
+            lambda: next(iter(master.run_each(["again"], ids=["active"], on_existed=end, timeout=SOON))).outcome,
         ]
         for run in runs:
-            master.add_job("first", id="held", result=True)
-            wait_until(lambda: bool(worker.jobs), SOON, "it is held")
+            master.add_job("first", id="active", result=True)
+            wait_until(lambda: bool(worker.jobs), SOON, "it is active")
             assert run() == "of the first"
-        assert told == ["held"] * 3
+        assert told == ["active"] * 3
         assert master.run_many(["1", "2"], ids=["x", "y"], on_existed=told.append, timeout=SOON) == ["1", "2"]
-        assert told == ["held"] * 3
+        assert told == ["active"] * 3
 
         # What it raises ends the wait; what refuses the job, or the time limit, is raised as without it.
-        master.add_job("first", id="held", result=True)
-        wait_until(lambda: bool(worker.jobs), SOON, "it is held")
+        master.add_job("first", id="active", result=True)
+        wait_until(lambda: bool(worker.jobs), SOON, "it is active")
         with pytest.raises(KeyError):
-            master.run("again", id="held", on_existed=refuse, timeout=SOON)
+            master.run("again", id="active", on_existed=refuse, timeout=SOON)
         with pytest.raises(SwarmTimeout, match="the job has not ended"):
-            master.run("again", id="held", on_existed=told.append, timeout=0.2)
-        assert told == ["held"] * 4
+            master.run("again", id="active", on_existed=told.append, timeout=0.2)
+        assert told == ["active"] * 4
         with pytest.raises(SwarmInvalidArgument, match="id"):
             master.run("again", id="", on_existed=told.append, timeout=SOON)
         for bad in (1, "f", asyncio.sleep):
@@ -110,7 +110,7 @@ def test_a_run_tells_that_a_job_of_this_id_existed(master: Master, cluster: str,
 
 def test_groups_are_given_up_with_their_master_unless_they_are_kept(master: Master, cluster: str, url: str) -> None:
     leaving = Master(cluster, url=url)
-    given_up = leaving.run_each(["given up", NewJob("kept", tied=False)])
+    given_up = leaving.run_each(["given up", NewJob("kept", ephemeral=False)])
     kept = leaving.run_each(["kept"], keep=True)
     wait_until(lambda: master.stats().waiting == 3, SOON, "all are added")
     leaving.close()
@@ -140,7 +140,7 @@ def test_a_job_is_looked_up_in_every_state(master: Master, cluster: str, url: st
         job = next(iter(worker))
         info = master.job("a")
         assert info is not None
-        assert (info.state, info.holder, info.fence) == ("held", worker.incarnation, job.fence)
+        assert (info.state, info.holder, info.fence) == ("active", worker.incarnation, job.fence)
         assert info.assigned_at is not None
         job.retry("later", 3600).wait(SOON)
         info = master.job("a")
@@ -174,14 +174,14 @@ def test_pages_queues_and_pauses(master: Master, cluster: str, url: str) -> None
         worker.ready()
         assert not worker.jobs
         master.resume()
-        wait_until(lambda: len(worker.jobs) == 10, SOON, "all but the task's are held")
+        wait_until(lambda: len(worker.jobs) == 10, SOON, "all but the task's are active")
         ann = next(member for member in master.members() if member.role == "worker")
-        assert (ann.name, ann.group, ann.slots, ann.held, ann.free, ann.tasks) == ("ann", "g", 10, 10, 0, ["", "t"])
+        assert (ann.name, ann.group, ann.slots, ann.active, ann.free, ann.tasks) == ("ann", "g", 10, 10, 0, ["", "t"])
         assert (ann.incarnation, ann.language) == (worker.incarnation, "python")
         assert 0 < ann.lease_left <= 15
         worker.jobs["5"].complete()
         master.resume("t")
-        wait_until(lambda: "t" in worker.jobs, SOON, "the task's is held")
+        wait_until(lambda: "t" in worker.jobs, SOON, "the task's is active")
     with pytest.raises(libswarm.SwarmInvalidArgument, match="no state `asleep`"):
         master.jobs("asleep")  # type: ignore[arg-type]
     for limit in (0, 1001, -1, "all"):

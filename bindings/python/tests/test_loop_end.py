@@ -77,14 +77,14 @@ def test_a_worker_leaves_when_its_loop_has_ended(
     end: Callable[[asyncio.AbstractEventLoop], object], hold: bool, master: Master, cluster: str, url: str
 ) -> None:
     if hold:
-        master.add_job("held", id="held")
+        master.add_job("active", id="active")
     worker = abandon(cluster, url, end, hold)
     if end is dropped:
         gc.collect()
     # Long before its lease ends.
     wait_until(lambda: master.stats().members == 1, SOON, "the worker has left")
     if hold:
-        job = master.job("held")
+        job = master.job("active")
         assert job is not None
         assert (job.state, job.attempt) == ("waiting", 1)
     gc.collect()

@@ -46,7 +46,7 @@ def test_jobs_finish_from_many_threads_at_once(master: Master, cluster: str, url
         with worker:
             ids = master.add_jobs(range(2000), result=True)
             assert [master.result(id, timeout=SOON) for id in ids] == list(range(2000))
-            wait_until(lambda: not worker.jobs, SOON, "none is held")
+            wait_until(lambda: not worker.jobs, SOON, "none is active")
 
 
 def test_objects_made_and_closed_leave_nothing_behind(cluster: str, url: str) -> None:

@@ -341,7 +341,7 @@ def test_what_ends_within_the_grace_counts(master: Master, cluster: str, url: st
     worker.start()
     ids = master.add_jobs(["completes", "fails"], result=True)
     assert begun.wait(SOON)
-    wait_until(lambda: len(worker.jobs) == 2, SOON, "both are held")
+    wait_until(lambda: len(worker.jobs) == 2, SOON, "both are active")
     worker.terminate(grace=SOON)
     assert master.result(ids[0], timeout=SOON) == "late, but in time"
     with pytest.raises(SwarmJobFailed, match="late, but in time"):
@@ -374,7 +374,7 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
         await worker.start()
         ids = await master.add_jobs(["completes", "hangs"], result=True)
         await begun.wait()
-        await until(lambda: len(worker.jobs) == 2, "both are held")
+        await until(lambda: len(worker.jobs) == 2, "both are active")
         await worker.terminate(grace=0.5)
         assert await master.result(ids[0], timeout=SOON) == "late, but in time"
         # Given back, uncharged.
@@ -413,7 +413,7 @@ def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master
     master.add_jobs(range(30))
 
     def enough() -> bool:
-        return running == 10 and master.stats().held == 10 and master.stats().waiting == 20
+        return running == 10 and master.stats().active == 10 and master.stats().waiting == 20
 
     if api is Worker:
 

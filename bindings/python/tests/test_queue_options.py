@@ -90,8 +90,8 @@ def test_jobs_of_a_resource_run_one_at_a_time_and_similar_ones_once(master: Mast
         # Asked for, and kept for the loop.
         worker.on("add", print)
         worker.off("add", print)
-        wait_until(lambda: len(worker.jobs) == 2, SOON, "the first of each is held")
-        assert master.stats().parked == 2
+        wait_until(lambda: len(worker.jobs) == 2, SOON, "the first of each is active")
+        assert master.stats().blocked == 2
         assert taken(worker, 3) == ["a", "c", "b"]
         wait_until(lambda: master.stats().completed == 4, SOON, "the similar one ended as its first")
 
@@ -104,14 +104,14 @@ def test_less_durable_than_asked_is_an_error(master: Master, durability: Any) ->
     assert master.stats().waiting == 1
 
 
-def test_tied_jobs_go_with_their_master(master: Master, cluster: str, url: str) -> None:
+def test_ephemeral_jobs_go_with_their_master(master: Master, cluster: str, url: str) -> None:
     with Master(cluster, url=url) as leaving:
-        leaving.add_jobs([NewJob("tied", tied=True), "kept"])
+        leaving.add_jobs([NewJob("ephemeral", ephemeral=True), "kept"])
     wait_until(lambda: master.stats().waiting == 1, SOON, "one is given up")
 
 
 def test_priority_slots_are_kept_free(master: Master, cluster: str, url: str) -> None:
-    with Worker(cluster, url=url, slots=4, priority_slots={1: 2, 2: 1}, sacred=True) as worker:
+    with Worker(cluster, url=url, slots=4, priority_slots={1: 2, 2: 1}, strict_slots=True) as worker:
         worker.on("add", lambda job: None)
         master.add_jobs(range(10))
         wait_until(lambda: len(worker.jobs) == 1, SOON, "only the rest is for priority 0")
@@ -180,7 +180,7 @@ def test_a_worker_takes_the_tasks_it_is_told(master: Master, cluster: str, url: 
         {"headers": ["a"]},
         {"task": "a\n"},
         {"task": 1},
-        {"tied": "yes"},
+        {"ephemeral": "yes"},
         {"durability": "eternal"},
     ],
     ids=str,
@@ -207,7 +207,7 @@ def test_bad_options_of_jobs_are_refused(master: Master, options: dict[str, Any]
         {"priority_slots": {1: 5}},
         {"slots": 4, "priority_slots": {1: 5}},
         {"slots": 4, "priority_slots": {"high": 1}},
-        {"sacred": 1},
+        {"strict_slots": 1},
         {"prefetch": -1},
         {"rebalance": "yes"},
         {"failed_max": 0},
@@ -230,7 +230,7 @@ def test_moved_jobs_are_told_why(master: Master, cluster: str, url: str) -> None
         first.on_add(lambda job: None)
         first.on_delete(moved)
         master.add_jobs(range(10))
-        wait_until(lambda: len(first.jobs) == 10, SOON, "all are held")
+        wait_until(lambda: len(first.jobs) == 10, SOON, "all are active")
         with Worker(cluster, url=url, rebalance=True) as second:
             second.on_add(lambda job: None)
             wait_until(lambda: len(second.jobs) == 5, SOON, "half of them are moved")

@@ -89,7 +89,7 @@ def test_a_second_signal_ends_the_wait(program: str, background: Background, mas
     assert process.stdout.read().split()[-1] == "returned"
     assert process.wait(SOON) == 0
     stats = master.stats()
-    assert (stats.waiting, stats.held) == (stats.added - stats.completed, 0)
+    assert (stats.waiting, stats.active) == (stats.added - stats.completed, 0)
 
 
 def test_run_gives_back_what_does_not_end_in_time(background: Background, master: Master) -> None:
@@ -120,12 +120,12 @@ def test_ctrl_c_ends_a_wait(name: str, background: Background, master: Master) -
 import asyncio, threading, time
 from libswarm import Master, Worker, aio
 master = Master(cluster, url=url)
-worker = Worker(cluster + "-held", url=url)
-held = threading.Event()
-worker.on("add", lambda job: held.set())
+worker = Worker(cluster + "-active", url=url)
+active = threading.Event()
+worker.on("add", lambda job: active.set())
 worker.start()
-Master(cluster + "-held", url=url).add_job()
-assert held.wait(10)
+Master(cluster + "-active", url=url).add_job()
+assert active.wait(10)
 
 async def run():
     async with aio.Master(cluster, url=url) as other:

@@ -216,7 +216,7 @@ def test_jobs_given_before_a_listener_are_told_to_it(master: Master, cluster: st
         worker.on("add", print)
         worker.off("add", print)
         ids = master.add_jobs(range(3))
-        wait_until(lambda: len(worker.jobs) == 3, SOON, "all are held")
+        wait_until(lambda: len(worker.jobs) == 3, SOON, "all are active")
         told: list[str] = []
         first = threading.Event()
 

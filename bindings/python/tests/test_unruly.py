@@ -107,7 +107,7 @@ def test_threads_fail_the_job_whatever_is_raised(
             master.run("bad", timeout=SOON)
         assert text in str(caught.value)
         assert master.run("good", timeout=SOON) == "good"
-        assert (master.stats().failures, master.stats().held) == (1, 0)
+        assert (master.stats().failures, master.stats().active) == (1, 0)
 
 
 @pytest.mark.parametrize(("raised", "text"), RAISED, ids=IDS)
@@ -143,7 +143,7 @@ async def test_loops_fail_the_job_whatever_is_raised(
             await master.run("bad", timeout=SOON)
         assert text in str(caught.value)
         assert await master.run("good", timeout=SOON) == "good"
-        assert ((await master.stats()).failures, (await master.stats()).held) == (1, 0)
+        assert ((await master.stats()).failures, (await master.stats()).active) == (1, 0)
 
 
 @in_loop
@@ -220,7 +220,7 @@ def test_a_job_may_be_failed_with_anything(master: Master, cluster: str, url: st
             b"bytes",
             type("Bare", (), {"__str__": 3})(),
         ):
-            for end in ("fail", "fail_for_good", "retry"):
+            for end in ("fail", "fail_permanently", "retry"):
                 id = master.add_job(result=True)
                 job = given.get(timeout=SOON)
                 getattr(job, end)(message, *[0.0] * (end == "retry")).wait(SOON)
@@ -244,7 +244,7 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
         master.on("member", leave)
         master.ready()
         id = master.add_job()
-        wait_until(lambda: worker.jobs, SOON, "it is held")
+        wait_until(lambda: worker.jobs, SOON, "it is active")
         master.delete_job(id)
         wait_until(lambda: master.stats().deleting == 0, SOON, "it has stopped")
         assert len(master.send(1, request=0.1).recipients) == 1

@@ -25,13 +25,13 @@ def test_add_and_delete_are_told_with_the_same_job(master: Master, cluster: str,
 
     worker.on_delete(lambda job: heard.put(("delete", job)))
     with worker:
-        id = master.add_job({"held": True})
+        id = master.add_job({"active": True})
         kind, job = heard.get(timeout=SOON)
         assert kind == "add"
         assert isinstance(job, Job)
-        assert (job.id, job.payload, job.deaths, job.cancelled) == (id, {"held": True}, 0, False)
+        assert (job.id, job.payload, job.crashes, job.cancelled) == (id, {"active": True}, 0, False)
         assert worker.jobs == {id: job}
-        assert worker.health().held == 1
+        assert worker.health().active == 1
         master.delete_job(id)
         assert heard.get(timeout=SOON) == ("job", "deleted")
         assert heard.get(timeout=SOON) == ("delete", job)
@@ -79,7 +79,7 @@ def test_a_released_job_comes_again_with_a_larger_fence(master: Master, cluster:
         first = next(jobs)
         first.release()
         second = next(jobs)
-        assert (second.id, second.payload, second.deaths) == (first.id, "again", 0)
+        assert (second.id, second.payload, second.crashes) == (first.id, "again", 0)
         assert second.fence > first.fence
         assert second.delete().wait(SOON) is True
         wait_until(lambda: second.cancelled, SOON, "the deletion is told")
@@ -110,7 +110,7 @@ def test_a_handler_without_slots_takes_only_what_its_threads_can_do(master: Mast
 
     with worker:
         master.add_jobs(range(10))
-        wait_until(lambda: master.stats().held == 3, SOON, "three are held")
+        wait_until(lambda: master.stats().active == 3, SOON, "three are active")
         assert master.stats().waiting == 7
         go.set()
         wait_until(lambda: master.stats().completed == 10, SOON, "all are done")
@@ -209,7 +209,7 @@ def test_jobs_come_once_there_is_something_that_takes_them_up(master: Master, cl
         # Another worker may have them meanwhile.
         with Worker(cluster, url=url, slots=1) as other:
             assert next(iter(other)).complete().wait(SOON) is None
-        assert (worker.jobs, master.stats().held) == ({}, 0)
+        assert (worker.jobs, master.stats().active) == ({}, 0)
         master.delete_job(ids[1])
         seen = []
         for job in worker:
@@ -240,9 +240,9 @@ def test_a_full_backlog_hides_no_deletion_and_no_end(master: Master, cluster: st
         assert next(jobs).id == ids[0]
         master.delete_job(ids[0])
         wait_until(lambda: ids[0] in told, SOON, "the deletion is told")
-        held = len(worker.jobs)
+        active = len(worker.jobs)
         threading.Thread(target=worker.terminate).start()
-        wait_until(lambda: len(told) >= held, SOON, "the end is told")
+        wait_until(lambda: len(told) >= active, SOON, "the end is told")
 
 
 def test_two_threads_share_a_loop(master: Master, cluster: str, url: str) -> None:
@@ -274,7 +274,7 @@ def test_terminate_tells_the_jobs_and_gives_them_back(master: Master, cluster: s
     worker.on_add(lambda job: None)
     worker.start()
     master.add_jobs([1, 2])
-    wait_until(lambda: len(worker.jobs) == 2, SOON, "both are held")
+    wait_until(lambda: len(worker.jobs) == 2, SOON, "both are active")
     worker.terminate()
     assert sorted(told[:2]) == [(1, "terminated"), (2, "terminated")]
     assert told[2:] == [("close", None)]

@@ -213,8 +213,8 @@ impl Adds {
                     break;
                 }
                 let Some(mut job) = submission.jobs.next() else { break };
-                if job.tied {
-                    job.extras.get_or_insert_default().tied_to = incarnation.to_owned();
+                if job.ephemeral {
+                    job.extras.get_or_insert_default().ephemeral_of = incarnation.to_owned();
                 }
                 if job.start != Start::Now {
                     // So that the record says that it does not wait in a plain queue.

@@ -44,7 +44,7 @@ impl Master {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Adds jobs, with `result` set, and answers their outcomes one by one. A job that was given `tied` is given up if this master leaves or
+    /// Adds jobs, with `result` set, and answers their outcomes one by one. A job that was given `ephemeral` is given up if this master leaves or
     /// is lost; the fronts tie all unless they are told to keep them.
     pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
         let mut fresh = random_ids();

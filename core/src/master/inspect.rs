@@ -18,10 +18,10 @@ impl Master {
     }
 
     /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
-    /// given, delayed ones as they become due, failed ones newest first; held ones in no order, those being deleted among them.
+    /// given, delayed ones as they become due, failed ones newest first; active ones in no order, those being deleted among them.
     pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
         bounded("limit", limit, 1, MAX_PAGE)?;
-        let state = if state == JobState::Deleting { JobState::Held } else { state };
+        let state = if state == JobState::Deleting { JobState::Active } else { state };
         let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
         look::page(&self.front.shared.open_store()?.look(&words).await?)
     }
@@ -75,7 +75,7 @@ impl Master {
         self.front.shared.open_store()?.end_lease(incarnation).await
     }
 
-    /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Jobs held go on.
+    /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Active jobs go on.
     pub async fn pause(&self, task: Option<&str>) -> Result<()> {
         self.set_paused(task, true).await
     }

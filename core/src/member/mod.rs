@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) events: EventQueue,
     /// Jobs that a worker holds at most; 0 for no limit.
     pub(crate) slots: AtomicU32,
-    pub(crate) held: AtomicU64,
+    pub(crate) active: AtomicU64,
     /// Jobs whose handlers were told to stop and have not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
@@ -115,7 +115,7 @@ impl Shared {
             messages: Arc::new(Outbox::new(&options)),
             slots: AtomicU32::new(options.slots.unwrap_or(0)),
             options,
-            held: AtomicU64::new(0),
+            active: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             counts: Counts::default(),
@@ -153,7 +153,7 @@ impl Shared {
             connected,
             incarnation: status.incarnation.clone(),
             lease_left,
-            held: self.held.load(Ordering::Relaxed),
+            active: self.active.load(Ordering::Relaxed),
             pending: self.pending.load(Ordering::Relaxed),
             error: trouble.map_or("", |error| error.kind().name()).to_owned(),
             error_message: trouble.map_or("", |error| error.message()).to_owned(),
@@ -489,7 +489,7 @@ fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, (hears, data): &(
         Requeue::Front => "front",
         Requeue::Back => "back",
     };
-    let (pid, deaths) = (std::process::id().to_string(), options.max_deaths.to_string());
+    let (pid, crashes) = (std::process::id().to_string(), options.max_crashes.to_string());
     let slots = match shared.slots.load(Ordering::Relaxed) {
         0 => String::new(),
         slots => slots.to_string(),
@@ -504,7 +504,7 @@ fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, (hears, data): &(
         ("language", &options.language),
         ("version", crate::VERSION),
         ("slots", &slots),
-        ("max_deaths", &deaths),
+        ("max_crashes", &crashes),
         ("requeue", requeue),
         ("hears", hears),
         ("data", data),

@@ -65,7 +65,7 @@ impl Crowd {
         self.master.delete_many(middle.clone()).await.unwrap();
         self.master.add_many((500..1500).map(|n| with(n, NewJob::bytes("x").id(format!("j{n}")))).collect()).await.unwrap();
         self.master.delete_many(middle).await.unwrap();
-        for state in [JobState::Waiting, JobState::Held, JobState::Delayed, JobState::Parked, JobState::Failed] {
+        for state in [JobState::Waiting, JobState::Active, JobState::Delayed, JobState::Blocked, JobState::Failed] {
             let page = self.master.jobs(state, None, 1000).await.unwrap();
             if let Some(next) = page.next {
                 self.master.jobs(state, Some(&next), 1000).await.unwrap();
@@ -91,7 +91,7 @@ impl Crowd {
         }
     }
 
-    /// The longest call of each script, printed and held to the bound.
+    /// The longest call of each script, printed and active to the bound.
     fn report(&self, what: &str) {
         let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| {
             [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate]
@@ -155,7 +155,7 @@ async fn no_script_takes_long_with_many_jobs_of_one_resource() {
     crowd.add(FEWER, with).await;
     let worker = crowd.worker(&[]).await;
     // All but one are set aside for the resource.
-    crowd.until(|stats| stats.parked == FEWER as u64 - 1).await;
+    crowd.until(|stats| stats.blocked == FEWER as u64 - 1).await;
     crowd.everything(with).await;
     // The time of the others is over.
     crowd.until(|stats| stats.failures >= 20_000).await;

@@ -37,7 +37,7 @@ fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
     // What it is ranked by.
     unpack.integer()?;
     let incarnation = unpack.text()?.to_owned();
-    let (held, free) = (unpack.integer()?.max(0) as u64, unpack.integer()?.max(0) as u64);
+    let (active, free) = (unpack.integer()?.max(0) as u64, unpack.integer()?.max(0) as u64);
     let mut tasks = strings(unpack.string()?)?;
     if tasks.is_empty() {
         tasks.push(String::new());
@@ -49,7 +49,7 @@ fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
         .map(|(at, from)| Range { from: *from, free: room.get(at).map_or(0, |room| (*room).max(0) as u64) });
     let mut text = || Ok::<_, crate::Error>(unpack.text()?.to_owned());
     let (name, group, host, pid) = (text()?, text()?, text()?, text()?);
-    Ok(Candidate { incarnation, name, group, host, pid: pid.parse().unwrap_or(0), tasks, held, free, ranges: ranges.collect() })
+    Ok(Candidate { incarnation, name, group, host, pid: pid.parse().unwrap_or(0), tasks, active, free, ranges: ranges.collect() })
 }
 
 /// Packed by themselves, or nothing at all.

@@ -38,11 +38,11 @@ pub(crate) struct Read {
 pub(crate) enum Entry {
     /// Jobs given.
     Jobs(Vec<Given>),
-    /// Deletions of held jobs: fence and id.
+    /// Deletions of active jobs: fence and id.
     Deletes(Vec<(u64, String)>),
-    /// Held jobs whose time is over: fence and id.
+    /// Active jobs whose time is over: fence and id.
     Timeouts(Vec<(u64, String)>),
-    /// Held jobs to be moved to another worker: fence and id.
+    /// Active jobs to be moved to another worker: fence and id.
     Moves(Vec<(u64, String)>),
     /// Workers are to be chosen.
     Choose,

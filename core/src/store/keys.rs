@@ -2,13 +2,13 @@
 
 /// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
 pub(crate) const FIXED: [&str; 12] =
-    ["meta", "jobs", "owner", "ready:0", "ghosts", "load", "due", "members", "failed", "failed_at", "results", "waiters"];
+    ["meta", "jobs", "owner", "ready:0", "tombstones", "load", "due", "members", "failed", "failed_at", "results", "waiters"];
 
 /// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
 #[cfg(test)]
 pub(crate) const RARE: [&str; 16] = [
     "delayed",
-    "parked",
+    "blocked",
     "resources",
     "stopping",
     "similar",
@@ -27,11 +27,11 @@ pub(crate) const RARE: [&str; 16] = [
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "parked", "similar", "listeners"];
+pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "similar", "listeners"];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
 #[cfg(test)]
-pub(crate) const OF_MEMBER: [&str; 5] = ["member", "held", "inbox", "tied", "given"];
+pub(crate) const OF_MEMBER: [&str; 5] = ["member", "active", "inbox", "ephemeral", "given"];
 
 /// All fixed keys of a cluster, one hash slot.
 #[derive(Clone, Debug)]

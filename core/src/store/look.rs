@@ -95,7 +95,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         headers: extras.headers,
         attempt: head.failed_attempts + 1,
         retries: extras.retries,
-        deaths: head.deaths,
+        crashes: head.crashes,
         holder: String::new(),
         fence: 0,
         assigned_at: None,
@@ -113,7 +113,7 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
     let mut member = MemberInfo {
         incarnation: legible(unpack.string()?),
         lease_left_ms: unpack.integer()?.max(0) as u64,
-        held: unpack.integer()?.max(0) as u64,
+        active: unpack.integer()?.max(0) as u64,
         free: unpack.integer()?.max(0) as u64,
         role: String::new(),
         name: String::new(),

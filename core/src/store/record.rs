@@ -1,9 +1,9 @@
 //! The packed record of a job, and the messages between members and scripts.
 //!
-//! Record: flags (1 byte), [deaths (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
+//! Record: flags (1 byte), [crashes (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
 //! attempts (1), length (2, big endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not
-//! JSON; 2 the result is wanted; 4 deaths follow; 8 extras follow; 16 among them are some with which scripts have something to do when the
-//! job is given or ends; 32 it is a suspect, because more workers than it is allowed died in a row while they held it and others; 64 a
+//! JSON; 2 the result is wanted; 4 crashes follow; 8 extras follow; 16 among them are some with which scripts have something to do when the
+//! job is given or ends; 32 it is a suspect, because more workers than it is allowed died in a row while they ran it and others; 64 a
 //! resource follows, which scripts read without unpacking extras. Extras are a msgpack map of those that are set, under the letters below.
 
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::new_job::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
 
 const BYTES: u8 = 1;
 const RESULT: u8 = 2;
-const DEATHS: u8 = 4;
+const CRASHES: u8 = 4;
 const EXTRAS: u8 = 8;
 const CARE: u8 = 16;
 const SUSPECT: u8 = 32;
 const RESOURCE: u8 = 64;
-const KNOWN: u8 = BYTES | RESULT | DEATHS | EXTRAS | CARE | SUSPECT | RESOURCE;
+const KNOWN: u8 = BYTES | RESULT | CRASHES | EXTRAS | CARE | SUSPECT | RESOURCE;
 
 /// What a job's record says about its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     pub(crate) content_type: ContentType,
-    pub(crate) deaths: u32,
+    pub(crate) crashes: u32,
     pub(crate) failed_attempts: u32,
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
@@ -94,9 +94,9 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         head.content_type = ContentType::Bytes;
     }
     head.suspect = flags & SUSPECT != 0;
-    if flags & DEATHS != 0 {
+    if flags & CRASHES != 0 {
         let (&count, after) = rest.split_first()?;
-        (head.deaths, rest) = (u32::from(count), after);
+        (head.crashes, rest) = (u32::from(count), after);
     }
     let mut resource = "";
     if flags & RESOURCE != 0 {
@@ -131,7 +131,7 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     let corrupt = || Error::new(ErrorKind::StoreCorrupt, format!("the record of job `{id}` is not one this protocol writes"));
     let (head, payload) = split_record(record).ok_or_else(corrupt)?;
     let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
-    (job.deaths, job.failed_attempts, job.suspect) = (head.deaths, head.failed_attempts, head.suspect);
+    (job.crashes, job.failed_attempts, job.suspect) = (head.crashes, head.failed_attempts, head.suspect);
     (job.result, job.extras) = (head.result, head.extras);
     Ok(job)
 }
@@ -149,7 +149,7 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
     }
-    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.tied_to)] {
+    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of)] {
         if !text.is_empty() {
             field(name, &|out| write_string(out, text.as_bytes()));
         }
@@ -196,8 +196,8 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             "k" => extras.task = unpack.text()?.to_owned(),
             "s" => extras.similar = unpack.text()?.to_owned(),
             "o" => {
-                extras.tied_to = unpack.text()?.to_owned();
-                check_name("member", &extras.tied_to)?;
+                extras.ephemeral_of = unpack.text()?.to_owned();
+                check_name("member", &extras.ephemeral_of)?;
             }
             "n" => extras.retries = u32::try_from(unpack.integer()?).map_err(malformed)?,
             "b" => {
@@ -370,7 +370,7 @@ mod tests {
         for size in [0, 1, 30, 31, 255, 70_000] {
             let job = NewJob::bytes(vec![b'\xff'; size]);
             let read = round_trip(&job, "");
-            assert_eq!((&read.payload, read.fence, read.deaths, &read.result), (&job.payload, 7, 0, &None));
+            assert_eq!((&read.payload, read.fence, read.crashes, &read.result), (&job.payload, 7, 0, &None));
         }
         let job = NewJob::json("x").unwrap().result(true).result_ttl(std::time::Duration::from_millis(1500));
         let wanted = ResultWanted { ttl_secs: 2, requester: "abc".into() };

@@ -168,10 +168,10 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
     // In the order of the reply of `stats.lua`.
     let stats = Stats {
         waiting: next()?,
-        held: next()?,
+        active: next()?,
         deleting: next()?,
         delayed: next()?,
-        parked: next()?,
+        blocked: next()?,
         failed: next()?,
         results: next()?,
         members: next()?,
@@ -179,7 +179,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         completed: next()?,
         failures: next()?,
         deleted: next()?,
-        deaths: next()?,
+        crashes: next()?,
         retries: next()?,
         revived: next()?,
         damaged: next()?,

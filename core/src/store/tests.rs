@@ -196,7 +196,7 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
     assert_eq!((jobs.len(), taken, credit), (0, 1, Some(0)), "what was given counts, whatever became of it");
     assert!(matches!(b.sync("w", 1, "2", &[]).await, SyncReply::Old));
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.completed, stats.held, stats.deleting, stats.waiting), (1, 1, 1, 0));
+    assert_eq!((stats.completed, stats.active, stats.deleting, stats.waiting), (1, 1, 1, 0));
     assert!(matches!(b.sync(NOBODY, 1, "2", &[]).await, SyncReply::UnknownMember));
 }
 
@@ -234,7 +234,7 @@ async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round(
         // A renewal, the last round sent again, the next round.
         given(b.sync("w", number, if number == 1 { "2" } else { "" }, &[]).await);
         let stats = b.store.stats().await.unwrap();
-        assert_eq!((stats.waiting, stats.held), (0, 1), "round {number}");
+        assert_eq!((stats.waiting, stats.active), (0, 1), "round {number}");
     }
 }
 
@@ -254,7 +254,7 @@ async fn a_server_that_was_set_back_is_not_believed_to_know_what_a_member_holds(
     given(b.sync("w", 2, "", &[('c', "a", jobs[0].1)]).await);
     assert!(matches!(b.store.sync("w", &answered(2)).await.unwrap(), SyncReply::Done { .. }));
 
-    // The completion is undone, and Redis has the job as held by a member that has ended it.
+    // The completion is undone, and Redis has the job as assigned to a member that has ended it.
     for key in &keys {
         let _: () = b.ask(&["RENAME", &format!("{key}:kept"), key]);
     }
@@ -266,7 +266,7 @@ async fn a_server_that_was_set_back_is_not_believed_to_know_what_a_member_holds(
     let again = b.take("x", 1, 5).await;
     assert_eq!(again.iter().map(|(id, _)| &id[..]).collect::<BTreeSet<_>>(), BTreeSet::from(["a", "b"]));
     assert!(again.iter().all(|(_, fence)| *fence > jobs[1].1));
-    assert_eq!(b.store.stats().await.unwrap().deaths, 0, "nobody died");
+    assert_eq!(b.store.stats().await.unwrap().crashes, 0, "nobody died");
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn a_job_deleted_after_the_lost_reply_is_not_given_again() {
     let (_, stale, deleted) = given(b.sync("w", 2, "", &[('c', "1", first[0].1), ('c', "2", 5)]).await);
     assert_eq!((stale, deleted), (vec![1], vec![0]), "one was deleted, the other has another fence");
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.held, stats.deleting, stats.completed), (1, 0, 0));
+    assert_eq!((stats.active, stats.deleting, stats.completed), (1, 0, 0));
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn another_members_job_cannot_be_ended() {
         let (_, stale, _) = given(b.sync("v", job[0].1, "", &[(kind, "1", job[0].1)]).await);
         assert_eq!(stale, [0], "{kind}");
     }
-    assert_eq!(b.store.stats().await.unwrap().held, 1);
+    assert_eq!(b.store.stats().await.unwrap().active, 1);
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn an_expired_lease_gives_the_jobs_back_in_front_or_behind() {
         let jobs: Vec<String> = b.take("v", 1, 4).await.into_iter().map(|(id, _)| id).collect();
         assert_eq!(jobs, order, "{requeue}");
         assert!(matches!(b.sync("w", 2, "", &[]).await, SyncReply::UnknownMember));
-        assert_eq!(b.store.stats().await.unwrap().deaths, 2);
+        assert_eq!(b.store.stats().await.unwrap().crashes, 2);
         assert_eq!(b.ask::<Vec<String>>(&["KEYS", "*:w"]), Vec::<String>::new());
         let known = |field: &str| b.ask::<u64>(&["HEXISTS", "{t}:meta", field]);
         assert_eq!((known("add:w"), known("add:idle"), known("sync:w")), (1, 0, 0), "who added is remembered");
@@ -366,7 +366,7 @@ async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stands_still() {
         assert_eq!(b.take("w", 1, 10).await, [], "{hours} h: their time has not come");
         until("the delays are over", async || b.sync_failed().await && b.store.stats().await.unwrap().delayed == 0).await;
         let stats = b.store.stats().await.unwrap();
-        assert_eq!((stats.failed, stats.held), (1, 2), "{hours} h: the timeout has come too");
+        assert_eq!((stats.failed, stats.active), (1, 2), "{hours} h: the timeout has come too");
         let lease_end: i64 = b.ask(&["ZSCORE", "{t}:due", "L:v"]);
         assert!(
             lease_end <= now + 60_000,
@@ -409,7 +409,7 @@ async fn absurd_values_of_the_clock_and_of_fences_stop_nothing() {
         "ticked",
         "grace",
         "protocol",
-        "ghosts",
+        "tombstones",
         "largest",
         "completed",
         "deleting",
@@ -484,7 +484,7 @@ async fn jobs_that_fail_again_meanwhile_are_not_run_again_by_the_same_call() {
     assert_eq!((again, b.store.stats().await.unwrap().failed), (450, 450));
     assert_eq!(b.store.failed("retry", Some(&["7".into(), "7".into()])).await.unwrap(), 1, "named twice, it runs once");
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.held + stats.waiting, stats.revived), (1, 451));
+    assert_eq!((stats.active + stats.waiting, stats.revived), (1, 451));
 }
 
 #[tokio::test]
@@ -504,12 +504,12 @@ async fn a_job_is_not_run_again_while_an_execution_is_still_to_stop() {
         }
         assert_eq!(b.take("v", 1, 5).await, [], "the first execution goes on");
         let stats = b.store.stats().await.unwrap();
-        assert_eq!((stats.held, stats.deleting, stats.waiting + stats.delayed), (0, 1, 1), "{stats:?}");
+        assert_eq!((stats.active, stats.deleting, stats.waiting + stats.delayed), (0, 1, 1), "{stats:?}");
         let (_, stale, _) = given(b.sync("w", 2, "-", &[('s', "1", fence)]).await);
         assert_eq!(stale, [0; 0]);
         until("it runs", async || {
             b.sync("v", 0, "", &[]).await;
-            b.store.stats().await.unwrap().held == 1
+            b.store.stats().await.unwrap().active == 1
         })
         .await;
         assert_eq!(b.ask::<String>(&["HGET", "{t}:owner", "1"]).split(':').nth(1), Some("v"), "once, and with its own clocks");
@@ -522,15 +522,15 @@ async fn a_death_after_a_long_run_counts_as_the_first() {
     let b = bench();
     b.join("v", &[]).await;
     b.add("v", 1, &[("1", false)]).await;
-    for (round, (fence_age, deaths)) in [(0, 1), (0, 2), (601_000_000, 1), (0, 2)].into_iter().enumerate() {
+    for (round, (fence_age, crashes)) in [(0, 1), (0, 2), (601_000_000, 1), (0, 2)].into_iter().enumerate() {
         let member = format!("w{round}");
-        b.join(&member, &[("max_deaths", "2")]).await;
+        b.join(&member, &[("max_crashes", "2")]).await;
         let (_, fence) = b.take(&member, 1, 1).await.pop().unwrap();
         let _: u64 = b.ask(&["HSET", "{t}:owner", "1", &format!("{}:{member}", fence - fence_age)]);
         b.expire(&member);
         b.sync("v", 0, "", &[]).await;
         let record: Vec<u8> = b.ask(&["HGET", "{t}:jobs", "1"]);
-        assert_eq!(record::read_record("1", 1, &record).unwrap().deaths, deaths, "round {round}");
+        assert_eq!(record::read_record("1", 1, &record).unwrap().crashes, crashes, "round {round}");
     }
 }
 
@@ -549,7 +549,7 @@ async fn leaving_with_many_jobs_takes_several_bounded_calls() {
     assert!(b.store.leave("w").await.unwrap());
     assert!(b.store.leave("w").await.unwrap(), "again has no effect");
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.waiting, stats.held, stats.deaths, stats.members), (1500, 0, 0, 0));
+    assert_eq!((stats.waiting, stats.active, stats.crashes, stats.members), (1500, 0, 0, 0));
 }
 
 #[tokio::test]
@@ -585,7 +585,7 @@ async fn ids_deleted_in_a_long_queue_leave_it_all_the_same() {
     }
     assert_eq!(order.len(), 4998);
     assert_eq!((order[0].as_str(), order[1].as_str(), order[4997].as_str()), ("0", "3", "2"), "added again means behind all");
-    assert_eq!(b.ask::<u64>(&["EXISTS", "{t}:ghosts"]) + b.ask::<u64>(&["HGET", "{t}:meta", "ghosts"]), 0);
+    assert_eq!(b.ask::<u64>(&["EXISTS", "{t}:tombstones"]) + b.ask::<u64>(&["HGET", "{t}:meta", "tombstones"]), 0);
 }
 
 #[tokio::test]
@@ -631,7 +631,7 @@ async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
     }
 }
 
-/// Sweeps until nothing is left to look for, and answers the ids that wait or are held.
+/// Sweeps until nothing is left to look for, and answers the ids that wait or are active.
 async fn swept(b: &Bench, member: &str) -> Vec<String> {
     let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "j0"]);
     let _: u64 = b.ask(&["ZADD", "{t}:due", "1", "S:"]);
@@ -674,11 +674,11 @@ async fn damaged_records_harm_no_other_job() {
 #[tokio::test]
 async fn a_damaged_dead_member_stops_nobodys_recovery() {
     let damages: [&[&str]; 7] = [
-        &["SET", "{t}:held:d", "x"],
+        &["SET", "{t}:active:d", "x"],
         &["HSET", "{t}:member:d", "tasks", "x"],
-        &["HSET", "{t}:member:d", "max_deaths", "nan"],
+        &["HSET", "{t}:member:d", "max_crashes", "nan"],
         &["SET", "{t}:member:d", "x"],
-        &["SET", "{t}:tied:d", "x"],
+        &["SET", "{t}:ephemeral:d", "x"],
         &["HSET", "{t}:meta", "add:d", "x"],
         &["HSET", "{t}:owner", "1", "x"],
     ];
@@ -718,11 +718,11 @@ async fn jobs_in_no_place_are_queued_anew() {
     b.add_one("w", 3, job("task").task("a")).await;
     b.add_one("w", 4, job("priority").priority(7)).await;
     b.add_one("w", 5, job("delayed").delay(Duration::from_secs(60))).await;
-    b.add_one("w", 6, job("parked").resource("r")).await;
+    b.add_one("w", 6, job("blocked").resource("r")).await;
     b.add_one("w", 7, job("similar").similar("s")).await;
     b.add_one("w", 8, job("follower").similar("s")).await;
     let stats = b.store.stats().await.unwrap();
-    assert_eq!((stats.delayed, stats.held), (1, 1), "{stats:?}");
+    assert_eq!((stats.delayed, stats.active), (1, 1), "{stats:?}");
     let whole = stats.damaged;
     assert_eq!(swept(&b, "w").await.len(), 8);
     assert_eq!(b.store.stats().await.unwrap().damaged, whole, "nothing is damaged");
@@ -730,12 +730,12 @@ async fn jobs_in_no_place_are_queued_anew() {
         &["DEL", "{t}:ready:0", "{t}:ready:0:", "{t}:ready:7", "{t}:ready:0:a", "{t}:delayed"][..],
         &["DEL", "{t}:index", "{t}:queues", "{t}:queues:a", "{t}:tasks"],
         &["HSET", "{t}:owner", "plain", "5:nobody", "task", "garbage", "priority", "6:nobody:d"],
-        &["DEL", "{t}:parked:r", "{t}:similar:s"],
+        &["DEL", "{t}:blocked:r", "{t}:similar:s"],
         &["HDEL", "{t}:similar", "s"],
         &["HSET", "{t}:resources", "r", "nobody"],
         &["DEL", "{t}:resources"],
-        &["DEL", "{t}:parked"],
-        &["SADD", "{t}:parked", "plain", "task"],
+        &["DEL", "{t}:blocked"],
+        &["SADD", "{t}:blocked", "plain", "task"],
         &["ZADD", "{t}:load", "0", "nobody", "1e300", "noone"],
         &["SADD", "{t}:members", "nobody"],
         &["HSET", "{t}:meta", "special", "", "sweep", "garbage", "chooser", "x", "asked", "1"],
@@ -771,7 +771,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
     // All keys but `meta`, which says what the others are.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
     let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
-    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "parked:r", "similar:s"].map(str::to_owned);
+    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "similar:s"].map(str::to_owned);
     for part in fixed.chain(of_member).chain(named) {
         let b = bench();
         b.join("w", &[]).await;

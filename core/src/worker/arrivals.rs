@@ -15,7 +15,7 @@ pub(crate) struct Arrivals {
     /// Jobs in the inbox that come before those that wait.
     unread: u64,
     /// Jobs have waited for a whole round. Their turn comes with the next, whatever the count says.
-    held_over: bool,
+    carried_over: bool,
 }
 
 impl Arrivals {
@@ -48,8 +48,8 @@ impl Arrivals {
         self.outstanding = self.outstanding.saturating_sub(taken + returned);
         self.waiting.extend(jobs);
         self.unread = credit.map_or(0, |credit| self.outstanding.saturating_sub(credit));
-        if self.unread > 0 && !self.held_over {
-            self.held_over = !self.waiting.is_empty();
+        if self.unread > 0 && !self.carried_over {
+            self.carried_over = !self.waiting.is_empty();
             return Vec::new();
         }
         self.all()
@@ -63,7 +63,7 @@ impl Arrivals {
 
     /// Everything that waits, in order.
     pub(crate) fn all(&mut self) -> Vec<Given> {
-        (self.unread, self.held_over) = (0, false);
+        (self.unread, self.carried_over) = (0, false);
         self.waiting.sort_by_key(fence_of);
         std::mem::take(&mut self.waiting)
     }

@@ -88,8 +88,8 @@ impl Batch {
         self.plain.len() + self.freeing.len() + self.detailed.len()
     }
 
-    /// Ends a held job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
-    /// else the job fails with it. `report`: whose program is told of the outcome. Returns whether the job is ended; if not, it is still held.
+    /// Ends an active job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
+    /// else the job fails with it. `report`: whose program is told of the outcome. Returns whether the job is ended; if not, it is still active.
     pub(crate) fn finish(
         &mut self,
         job: &Arc<JobData>,
@@ -131,7 +131,7 @@ impl Batch {
             Finish::Retry(error, pause) if job.retries_left() > 0 => {
                 End::Retry { pause: pause.min(LONGEST_PAUSE), error: error.cut() }
             }
-            Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailForGood(error) => {
+            Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailPermanently(error) => {
                 End::Fail { careful: job.extras.is_some() || careful, reason: "failed", error: error.cut() }
             }
             // Not deleted, so the cluster is to have it back.
@@ -161,7 +161,7 @@ impl Batch {
         self.detailed.push((id, fence, End::Fail { careful: false, reason: "corrupt", error: text.into() }));
     }
 
-    /// Confirms the deletion of a job that is not held.
+    /// Confirms the deletion of a job that is not active.
     pub(crate) fn stopped(&mut self, id: String, fence: u64) {
         self.push(id, fence, End::Stopped, None);
     }
@@ -265,7 +265,7 @@ impl Batch {
                     write_string(&mut out, outcome);
                     write_string(&mut out, text(|extras| &extras.resource));
                     write_string(&mut out, text(|extras| &extras.similar));
-                    write_string(&mut out, text(|extras| &extras.tied_to));
+                    write_string(&mut out, text(|extras| &extras.ephemeral_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
                 }

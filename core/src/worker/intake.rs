@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::task::{Held, Task};
+use super::task::{Active, Task};
 use super::{Done, refuse, stale};
 use crate::clock::from_now;
 use crate::error::Error;
@@ -41,8 +41,8 @@ impl Task {
                         let over = from_now(limit);
                         self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
                     }
-                    self.held.insert(data.fence, Held { job: data.clone(), told_to_stop: false, stopping: None });
-                    if self.active() > self.slots() {
+                    self.active.insert(data.fence, Active { job: data.clone(), told_to_stop: false, stopping: None });
+                    if self.running() > self.slots() {
                         self.prefetched.push_back(data);
                     } else {
                         events.push(Told::Add(data));
@@ -60,7 +60,7 @@ impl Task {
     /// Hands over jobs that were at hand for slots that are free now.
     pub(super) fn start_prefetched(&mut self) {
         let mut events = Vec::new();
-        while self.active() < self.slots()
+        while self.running() < self.slots()
             && let Some(job) = self.prefetched.pop_front()
         {
             events.push(Told::Add(job));
@@ -72,13 +72,13 @@ impl Task {
 
     fn tell(&mut self, adds: Vec<Told>) {
         self.told += adds.len() as u64;
-        self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.shared.events.push(adds);
     }
 
     /// Slots that are taken: by jobs that the program was told of and has not ended, and by handlers that run on without theirs.
-    fn active(&self) -> usize {
-        self.held.len() - self.prefetched.len() + self.stuck.slots()
+    fn running(&self) -> usize {
+        self.active.len() - self.prefetched.len() + self.stuck.slots()
     }
 
     fn slots(&self) -> usize {
@@ -101,28 +101,28 @@ impl Task {
         true
     }
 
-    /// A job is no longer held.
-    pub(super) fn forget(&mut self, fence: u64) -> Option<Held> {
-        let held = self.held.remove(&fence)?;
-        self.rooms.ended(held.job.priority());
-        Some(held)
+    /// A job is no longer active.
+    pub(super) fn forget(&mut self, fence: u64) -> Option<Active> {
+        let active = self.active.remove(&fence)?;
+        self.rooms.ended(active.job.priority());
+        Some(active)
     }
 
-    /// Tells the program to stop. A job that is not held may be in the round under way; otherwise it is over, and Redis is told so.
+    /// Tells the program to stop. A job that is not active may be in the round under way; otherwise it is over, and Redis is told so.
     pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
         let mut events = Vec::new();
         for (fence, id) in deletes {
-            match self.held.get(&fence).map(|held| held.told_to_stop) {
+            match self.active.get(&fence).map(|active| active.told_to_stop) {
                 Some(true) => {}
                 Some(false) if self.withdraw(fence) => {
                     self.forget(fence);
                     self.batch.stopped(id, fence);
                 }
                 Some(false) => {
-                    let Some(held) = self.held.get_mut(&fence) else { continue };
-                    held.told_to_stop = true;
-                    if !held.job.has_ended() {
-                        events.push(stop(&held.job, reason));
+                    let Some(active) = self.active.get_mut(&fence) else { continue };
+                    active.told_to_stop = true;
+                    if !active.job.has_ended() {
+                        events.push(stop(&active.job, reason));
                     }
                     self.stopping(fence, reason);
                 }
@@ -144,16 +144,16 @@ impl Task {
     pub(super) fn moved(&mut self, moves: Vec<(u64, String)>) {
         let mut events = Vec::new();
         for (fence, id) in moves {
-            if !self.held.contains_key(&fence) {
+            if !self.active.contains_key(&fence) {
                 continue;
             }
             if self.withdraw(fence) {
                 self.forget(fence);
                 self.batch.release(id, fence);
-            } else if let Some(held) = self.held.get(&fence)
-                && !held.job.has_ended()
+            } else if let Some(active) = self.active.get(&fence)
+                && !active.job.has_ended()
             {
-                events.push(stop(&held.job, DeleteReason::Moved));
+                events.push(stop(&active.job, DeleteReason::Moved));
                 self.stopping(fence, DeleteReason::Moved);
             }
         }
@@ -188,13 +188,13 @@ impl Task {
 
     /// Tells the program to stop every job it holds, oldest first.
     fn stop_all(&mut self, reason: DeleteReason) {
-        let mut jobs: Vec<_> = self.held.values_mut().filter(|held| !held.told_to_stop).collect();
-        jobs.sort_by_key(|held| held.job.fence);
+        let mut jobs: Vec<_> = self.active.values_mut().filter(|active| !active.told_to_stop).collect();
+        jobs.sort_by_key(|active| active.job.fence);
         let mut events = Vec::new();
-        for held in jobs {
-            held.told_to_stop = true;
-            if !held.job.has_ended() {
-                events.push(stop(&held.job, reason));
+        for active in jobs {
+            active.told_to_stop = true;
+            if !active.job.has_ended() {
+                events.push(stop(&active.job, reason));
             }
         }
         self.shared.events.push(events);
@@ -205,10 +205,10 @@ impl Task {
     pub(super) fn self_fence(&mut self, error: Error) {
         let untaken = self.shared.events.withdraw_adds(None);
         for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
-            self.held.remove(&job.fence);
+            self.active.remove(&job.fence);
         }
         self.stop_all(DeleteReason::LeaseLost);
-        self.held.clear();
+        self.active.clear();
         self.early_deletes.clear();
         let batch = std::mem::take(&mut self.batch);
         for (_, done) in batch.pack("").1 {
@@ -218,7 +218,7 @@ impl Task {
         late.iter().for_each(|(fence, ..)| self.returned(*fence));
         refuse(late, &stale(0));
         self.count_stuck();
-        self.shared.held.store(0, Ordering::Relaxed);
+        self.shared.active.store(0, Ordering::Relaxed);
         self.shared.events.push([Event::Close(Some(error))]);
     }
 }

@@ -189,7 +189,7 @@ impl Worker {
 
     /// Asks for jobs from now on, as [`next`](Worker::next) and [`process`](Worker::process) do: one that was started by
     /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], is given none before, for nobody would run
-    /// them. `slots`: jobs held at once at most, unless the option `slots` says so.
+    /// them. `slots`: active jobs at once at most, unless the option `slots` says so.
     pub fn accept(&self, slots: Option<u32>) {
         let shared = self.shared();
         if let (Some(slots), None) = (slots, shared.options.slots) {
@@ -268,7 +268,7 @@ impl Worker {
         self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
     }
 
-    /// Stores how far a held job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.
+    /// Stores how far an active job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.
     pub fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
         self.handle.progress(fence, value)
     }
@@ -283,7 +283,7 @@ impl Worker {
         self.command(Command::Drain).await
     }
 
-    /// `Delete` for each held job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
+    /// `Delete` for each active job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
     /// A second call is [`ErrorKind::Closed`]. If Redis cannot be told within the option `timeout`, the worker is closed all the same
     /// and its jobs move when its lease ends.
     ///
@@ -363,5 +363,5 @@ fn closed() -> Error {
 
 fn stale(fence: u64) -> Error {
     let which = if fence == 0 { String::new() } else { format!(" (fence {fence})") };
-    Error::new(ErrorKind::StaleFence, format!("the job is no longer held by this execution{which}; nothing was changed"))
+    Error::new(ErrorKind::StaleFence, format!("the job is no longer assigned to this execution{which}; nothing was changed"))
 }

@@ -110,7 +110,7 @@ where
     }
 }
 
-/// Waits up to `grace` for the held jobs, then has what is left stop.
+/// Waits up to `grace` for the active jobs, then has what is left stop.
 async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Result<()> {
     match tokio::time::timeout(grace, worker.drain()).await {
         Ok(drained) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::batch::{Dones, MOST};
 use super::outcome::{TARGET, log_assigned};
 use super::stale;
-use super::task::{Held, Task};
+use super::task::{Active, Task};
 use crate::clock::boottime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Finish;
@@ -50,7 +50,7 @@ impl Task {
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
         for (fence, finish, done) in self.finishes.take(MOST) {
-            let Some(Held { job, told_to_stop, stopping }) = self.held.remove(&fence) else {
+            let Some(Active { job, told_to_stop, stopping }) = self.active.remove(&fence) else {
                 self.returned(fence);
                 if let Some(done) = done {
                     done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
@@ -70,7 +70,7 @@ impl Task {
                 job.end();
                 self.rooms.ended(job.priority());
             } else {
-                self.held.insert(fence, Held { job, told_to_stop, stopping });
+                self.active.insert(fence, Active { job, told_to_stop, stopping });
             }
         }
         if self.batch.is_empty() && self.finishes.any() {
@@ -81,7 +81,7 @@ impl Task {
         if self.shared.stuck.load(Ordering::Relaxed) > 0 {
             self.count_stuck();
         }
-        self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.finishes.ended.notify_waiters();
     }
 
@@ -107,7 +107,7 @@ impl Task {
         let (outstanding, arrived) = self.arrivals.expected();
         let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
         let free = slots
-            .saturating_sub((self.held.len() + self.stuck.slots()) as u64 + arrived)
+            .saturating_sub((self.active.len() + self.stuck.slots()) as u64 + arrived)
             .min(window.saturating_sub(untaken))
             .saturating_sub(outstanding);
         let worthwhile = outstanding == 0 || free >= slots.min(window) / 2;
@@ -126,7 +126,7 @@ impl Task {
     /// It may have asked for more jobs than it is to have now.
     pub(super) fn slots_changed(&mut self) {
         let (outstanding, arrived) = self.arrivals.expected();
-        self.reslot |= outstanding > 0 && outstanding + arrived + (self.held.len() + self.stuck.slots()) as u64 > self.asks_for();
+        self.reslot |= outstanding > 0 && outstanding + arrived + (self.active.len() + self.stuck.slots()) as u64 > self.asks_for();
     }
 
     pub(super) fn take_off(&mut self) -> Flight {
@@ -173,21 +173,21 @@ impl Task {
         if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
-    /// How far held jobs are, packed for `scripts/sync.lua`.
+    /// How far active jobs are, packed for `scripts/sync.lua`.
     fn progress(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let gathered: Vec<_> = self
             .finishes
             .take_progress()
             .into_iter()
-            .filter_map(|(fence, value)| Some((self.held.get(&fence).filter(|held| !held.told_to_stop)?, value)))
+            .filter_map(|(fence, value)| Some((self.active.get(&fence).filter(|active| !active.told_to_stop)?, value)))
             .collect();
         if !gathered.is_empty() {
             write_array(&mut out, 3 * gathered.len());
-            for (held, value) in gathered {
-                held.job.progressed.store(true, Ordering::Relaxed);
-                write_string(&mut out, held.job.id.as_bytes());
-                write_string(&mut out, format!("{}:{}", held.job.fence, self.session.incarnation).as_bytes());
+            for (active, value) in gathered {
+                active.job.progressed.store(true, Ordering::Relaxed);
+                write_string(&mut out, active.job.id.as_bytes());
+                write_string(&mut out, format!("{}:{}", active.job.fence, self.session.incarnation).as_bytes());
                 write_string(&mut out, &value);
             }
         }
@@ -221,7 +221,7 @@ impl Task {
         self.shared.pending.store(0, Ordering::Relaxed);
         let refused = stale_at.len() + deleted_at.len();
         if !flight.summary.is_empty() {
-            tracing::debug!(target: TARGET, "finished: {}; {refused} refused as no longer held", flight.summary);
+            tracing::debug!(target: TARGET, "finished: {}; {refused} refused as no longer assigned", flight.summary);
         }
         self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, Ordering::Relaxed);
         for (position, done) in std::mem::take(&mut flight.dones) {

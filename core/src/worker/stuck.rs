@@ -1,7 +1,7 @@
 //! Handlers that were told to stop and do not.
 //!
 //! An execution whose timeout is over is given up after the option `stop_grace`, so that its job can be retried elsewhere under a larger
-//! fence. One that was told to stop for another reason is only shown: a job that is held until it is deleted must not run twice.
+//! fence. One that was told to stop for another reason is only shown: a job that is active until it is deleted must not run twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Stuck {
 }
 
 impl Stuck {
-    /// How many slots are taken besides those of held jobs.
+    /// How many slots are taken besides those of active jobs.
     pub(super) fn slots(&self) -> usize {
         self.abandoned.len()
     }
@@ -41,11 +41,11 @@ impl Stuck {
 }
 
 impl Task {
-    /// The program has been asked to stop a held job.
+    /// The program has been asked to stop an active job.
     pub(super) fn stopping(&mut self, fence: u64, reason: DeleteReason) {
         let since = Instant::now();
-        if let Some(held) = self.held.get_mut(&fence) {
-            held.stopping = Some(Stopping { since, reason, stuck: false });
+        if let Some(active) = self.active.get_mut(&fence) {
+            active.stopping = Some(Stopping { since, reason, stuck: false });
             let look = since + self.shared.options.stop_grace;
             self.stuck.next_look = Some(self.stuck.next_look.map_or(look, |next| next.min(look)));
         }
@@ -56,15 +56,15 @@ impl Task {
         let (now, grace) = (Instant::now(), self.shared.options.stop_grace);
         self.stuck.next_look = None;
         let mut over = Vec::new();
-        for (fence, held) in &mut self.held {
-            let Some(stopping) = held.stopping.as_mut().filter(|stopping| !stopping.stuck) else { continue };
+        for (fence, active) in &mut self.active {
+            let Some(stopping) = active.stopping.as_mut().filter(|stopping| !stopping.stuck) else { continue };
             let look = stopping.since + grace;
             if look > now {
                 self.stuck.next_look = Some(self.stuck.next_look.map_or(look, |next| next.min(look)));
                 continue;
             }
             stopping.stuck = true;
-            let (job, ms) = (named(&held.job), grace.as_millis());
+            let (job, ms) = (named(&active.job), grace.as_millis());
             match stopping.reason {
                 DeleteReason::TimedOut => {
                     over.push(*fence);
@@ -83,12 +83,12 @@ impl Task {
             }
         }
         for fence in over {
-            if let Some(held) = self.held.remove(&fence) {
-                self.batch.stopped(held.job.id.clone(), fence);
-                self.stuck.abandoned.insert(fence, held.job);
+            if let Some(active) = self.active.remove(&fence) {
+                self.batch.stopped(active.job.id.clone(), fence);
+                self.stuck.abandoned.insert(fence, active.job);
             }
         }
-        self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.count_stuck();
     }
 
@@ -101,7 +101,7 @@ impl Task {
     }
 
     pub(super) fn count_stuck(&self) {
-        let held = self.held.values().filter(|held| held.stopping.as_ref().is_some_and(|stopping| stopping.stuck)).count();
-        self.shared.stuck.store((held + self.stuck.abandoned.len()) as u64, Ordering::Relaxed);
+        let active = self.active.values().filter(|active| active.stopping.as_ref().is_some_and(|stopping| stopping.stuck)).count();
+        self.shared.stuck.store((active + self.stuck.abandoned.len()) as u64, Ordering::Relaxed);
     }
 }

@@ -34,9 +34,9 @@ pub(crate) struct Task {
     commands: mpsc::UnboundedReceiver<Command>,
     pub(super) session: Session,
     /// Jobs given and not yet ended, by fence.
-    pub(super) held: HashMap<u64, Held>,
+    pub(super) active: HashMap<u64, Active>,
     pub(super) stuck: Stuck,
-    /// Of the held, those that wait here for a slot.
+    /// Of the active, those that wait here for a slot.
     pub(super) prefetched: VecDeque<Arc<JobData>>,
     /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
     pub(super) batch: Batch,
@@ -65,7 +65,7 @@ pub(crate) struct Task {
 }
 
 /// A job given and not yet ended.
-pub(crate) struct Held {
+pub(crate) struct Active {
     pub(super) job: Arc<JobData>,
     /// It is over in Redis, and the program was told to stop.
     pub(super) told_to_stop: bool,
@@ -92,7 +92,7 @@ impl Task {
             finishes,
             front,
             commands,
-            held: HashMap::new(),
+            active: HashMap::new(),
             stuck: Stuck::default(),
             prefetched: VecDeque::new(),
             rooms: Rooms::default(),
@@ -222,7 +222,7 @@ impl Task {
         let mut early = Vec::new();
         // Every handle was dropped.
         let mut abandoned = false;
-        // The grace is over: what was finished is still sent, what is held is given back.
+        // The grace is over: what was finished is still sent, what is active is given back.
         let mut overdue = false;
         loop {
             if flight.is_none() {
@@ -239,7 +239,7 @@ impl Task {
             tokio::select! {
                 biased;
                 // Without a job there is nothing that must stop; jobs that come are looked at only after this.
-                () = reached(self.session.right_until, !self.held.is_empty()) => {
+                () = reached(self.session.right_until, !self.active.is_empty()) => {
                     abandon(flight, true);
                     return End::LeaseLost(lost("its lease could not be renewed in time"));
                 }
@@ -359,7 +359,7 @@ impl Task {
 
     /// With no round under way and nothing to say: whether draining or closing is done.
     fn may_end(&mut self, overdue: bool) -> Option<End> {
-        if (self.held.is_empty() || overdue) && self.drain_told {
+        if (self.active.is_empty() || overdue) && self.drain_told {
             for drained in self.drained.drain(..) {
                 drained(Ok(()));
             }

@@ -56,7 +56,7 @@ swarm_job_options job_options(command *command) {
         options.headers = &header;
         options.header_count = 1;
     }
-    options.tied = flag(command, "tied");
+    options.ephemeral = flag(command, "ephemeral");
     options.durability = choice(command_find(command, "durability"), durabilities);
     return options;
 }

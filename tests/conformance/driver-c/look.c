@@ -75,7 +75,7 @@ static swarm_error *queues(swarm_master *master, command *command, line *answer)
 }
 
 static swarm_error *members(swarm_master *master, command *command, line *answer) {
-    static const char *const members[] = {"role", "name", "slots", "held", NULL}, *const data[] = {"data", NULL};
+    static const char *const members[] = {"role", "name", "slots", "active", NULL}, *const data[] = {"data", NULL};
     (void)command;
     swarm_error *error = NULL;
     swarm_text *json = NULL;

@@ -39,7 +39,7 @@ void line_health(line *answer, const swarm_health *health) {
     line_flag(answer, "connected", health->connected);
     line_text(answer, "incarnation", health->incarnation);
     line_number(answer, "lease_left_ms", health->lease_left);
-    line_number(answer, "held", health->held);
+    line_number(answer, "active", health->active);
     line_number(answer, "pending", health->pending);
     line_text(answer, "error", health->trouble == SWARM_OK ? "" : swarm_status_name(health->trouble));
     line_text(answer, "error_message", health->trouble_message);
@@ -54,7 +54,7 @@ void line_health(line *answer, const swarm_health *health) {
 
 void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "waiting", stats->waiting);
-    line_number(answer, "held", stats->held);
+    line_number(answer, "active", stats->active);
     line_number(answer, "deleting", stats->deleting);
     line_number(answer, "failed", stats->failed);
     line_number(answer, "results", stats->results);
@@ -63,9 +63,9 @@ void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "completed", stats->completed);
     line_number(answer, "failures", stats->failures);
     line_number(answer, "deleted", stats->deleted);
-    line_number(answer, "deaths", stats->deaths);
+    line_number(answer, "crashes", stats->crashes);
     line_number(answer, "delayed", stats->delayed);
-    line_number(answer, "parked", stats->parked);
+    line_number(answer, "blocked", stats->blocked);
     line_number(answer, "retries", stats->retries);
     line_number(answer, "revived", stats->revived);
     line_number(answer, "damaged", stats->damaged);

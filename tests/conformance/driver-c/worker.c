@@ -25,7 +25,7 @@ struct worker_driver {
     pthread_mutex_t lock;
     pthread_cond_t drained;
     char incarnation[64];
-    /* Jobs held for commands to come. */
+    /* Active jobs for commands to come. */
     swarm_job **jobs;
     size_t count, room;
     bool is_drained;
@@ -177,7 +177,7 @@ static void on_add(void *user_data, swarm_job *job) {
     line_add(&event, "ok event=add");
     line_text(&event, "id", swarm_job_id(job));
     line_number(&event, "fence", swarm_job_fence(job));
-    line_number(&event, "deaths", swarm_job_deaths(job));
+    line_number(&event, "crashes", swarm_job_crashes(job));
     show_extras(&event, job);
     line_payload(&event, swarm_job_payload(job), swarm_job_content_type(job));
     keep(driver, job);
@@ -303,7 +303,7 @@ static void await_drain(worker_driver *driver, uint64_t timeout_ms, line *answer
 static swarm_error *finish(worker_driver *driver, command *command, int kind, swarm_bytes data) {
     uint64_t fence = command_number(command, "fence");
     swarm_job *job = take(driver, fence);
-    if (job == NULL) misuse("no job is held with the fence", command_text(command, "fence"));
+    if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
     swarm_finish finish = SWARM_FINISH_INIT;
     finish.kind = kind;
     finish.content_type = command_type(command);
@@ -316,7 +316,7 @@ static swarm_error *finish(worker_driver *driver, command *command, int kind, sw
 
 static swarm_error *progress(worker_driver *driver, command *command) {
     swarm_job *job = take(driver, command_number(command, "fence"));
-    if (job == NULL) misuse("no job is held with the fence", command_text(command, "fence"));
+    if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
     swarm_error *error = NULL;
     swarm_job_progress(job, command_payload(command), &error);
     keep(driver, job);
@@ -372,8 +372,8 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         error = finish(driver, command, SWARM_FINISH_COMPLETE, command_payload(command));
     } else if (strcmp(name, "fail") == 0) {
         error = finish(driver, command, SWARM_FINISH_FAIL, swarm_bytes_of(command_text(command, "message")));
-    } else if (strcmp(name, "fail_for_good") == 0) {
-        error = finish(driver, command, SWARM_FINISH_FAIL_FOR_GOOD, swarm_bytes_of(command_text(command, "message")));
+    } else if (strcmp(name, "fail_permanently") == 0) {
+        error = finish(driver, command, SWARM_FINISH_FAIL_PERMANENTLY, swarm_bytes_of(command_text(command, "message")));
     } else if (strcmp(name, "retry") == 0) {
         error = finish(driver, command, SWARM_FINISH_RETRY, swarm_bytes_of(command_text(command, "message")));
     } else if (strcmp(name, "progress") == 0) {

@@ -305,7 +305,7 @@ class MasterDriver extends Driver {
       case "members": {
         const members = await master.members();
         const data = members.map((member) => (member.data === undefined ? "" : JSON.stringify(member.data)));
-        return ok({ members: members.map(({ role, name, slots, held }) => `${role}:${name}:${slots}:${held}`), data });
+        return ok({ members: members.map(({ role, name, slots, active }) => `${role}:${name}:${slots}:${active}`), data });
       }
       case "choose": {
         const { worker, limit, tasks } = fields;
@@ -364,25 +364,25 @@ class WorkerDriver extends Driver {
       case "counts":
         return ok(this.#counts);
       case "complete":
-        await this.#held(fields).complete(valueOf(fields));
+        await this.#active(fields).complete(valueOf(fields));
         return ok();
       case "fail":
-        await this.#held(fields).fail(fields.message);
+        await this.#active(fields).fail(fields.message);
         return ok();
-      case "fail_for_good":
-        await this.#held(fields).failForGood(fields.message);
+      case "fail_permanently":
+        await this.#active(fields).failPermanently(fields.message);
         return ok();
       case "retry":
-        await this.#held(fields).retry(fields.message, Number(fields.after));
+        await this.#active(fields).retry(fields.message, Number(fields.after));
         return ok();
       case "progress":
-        this.#held(fields).progress(JSON.parse(bytes(fields.payload)));
+        this.#active(fields).progress(JSON.parse(bytes(fields.payload)));
         return ok();
       case "tasks":
         worker.setTasks(list(fields.tasks));
         return ok();
       case "release":
-        await this.#held(fields).release();
+        await this.#active(fields).release();
         return ok();
       case "delete":
         return ok({ existed: await worker.queueDeleteJob(fields.id) });
@@ -401,7 +401,7 @@ class WorkerDriver extends Driver {
     }
   }
 
-  #held(fields) {
+  #active(fields) {
     return this.#jobs.get(Number(fields.fence));
   }
 
@@ -439,9 +439,9 @@ class WorkerDriver extends Driver {
       default: {
         this.#jobs.set(job.fence, job);
         const type = Buffer.isBuffer(job.payload) ? "bytes" : "json";
-        const { id, fence, deaths, attempt, priority, task, resource } = job;
+        const { id, fence, crashes, attempt, priority, task, resource } = job;
         const headers = Object.entries(job.headers).map(([name, value]) => `${name}=${value}`);
-        const what = { id, fence, deaths, attempt, priority, task, resource, headers, payload: job.payloadBytes, type };
+        const what = { id, fence, crashes, attempt, priority, task, resource, headers, payload: job.payloadBytes, type };
         this.events.push({ event: "add", ...what });
       }
     }

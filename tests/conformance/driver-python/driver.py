@@ -19,7 +19,7 @@ import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_deaths", "prefetch", "failed_max", "priority", "retries"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),
@@ -329,7 +329,7 @@ class MasterDriver:
             counts = [f"{count.priority}:{count.task}:{count.waiting}" for count in queues.queues]
             return Answer().add(queues=counts, paused=queues.paused, chooser=bool(queues.chooser))
         members = master.members()
-        each = [f"{member.role}:{member.name}:{member.slots}:{member.held}" for member in members]
+        each = [f"{member.role}:{member.name}:{member.slots}:{member.active}" for member in members]
         return Answer().add(members=each, data=["" if member.data is None else _text(member.data) for member in members])
 
     def _choose(self, fields: Fields) -> None:
@@ -393,8 +393,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.complete(_value(fields)))
             case "fail":
                 self._finish(fields, lambda job: job.fail(fields["message"]))
-            case "fail_for_good":
-                self._finish(fields, lambda job: job.fail_for_good(fields["message"]))
+            case "fail_permanently":
+                self._finish(fields, lambda job: job.fail_permanently(fields["message"]))
             case "retry":
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "progress":
@@ -449,7 +449,7 @@ class WorkerDriver:
                 self._complete(job)
             case _:
                 self._jobs[job.fence] = job
-                names = ("id", "fence", "deaths", "attempt", "priority", "task", "resource")
+                names = ("id", "fence", "crashes", "attempt", "priority", "task", "resource")
                 headers = [f"{name}={value}" for name, value in job.headers.items()]
                 fields = {name: getattr(job, name) for name in names}
                 self._messages.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))

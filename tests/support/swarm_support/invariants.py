@@ -72,12 +72,12 @@ class Store:
     ready: list[str]
     """Of all queues, one after the other."""
     delayed: set[str]
-    parked: set[str]
-    ghosts: dict[str, int]
+    blocked: set[str]
+    tombstones: dict[str, int]
     """Dead entries of `ready:0` by their ids."""
     members: set[str]
     failed: set[str]
-    held: dict[str, set[str]]
+    active: dict[str, set[str]]
     keys: list[str]
 
     @classmethod
@@ -90,13 +90,13 @@ class Store:
             asked.hkeys(f"{prefix}jobs")
             asked.hgetall(f"{prefix}owner")
             asked.zrange(f"{prefix}delayed", 0, -1)
-            asked.smembers(f"{prefix}parked")
-            asked.hgetall(f"{prefix}ghosts")
+            asked.smembers(f"{prefix}blocked")
+            asked.hgetall(f"{prefix}tombstones")
             asked.hkeys(f"{prefix}failed")
             asked.keys("*")
             for inc in members:
-                asked.smembers(f"{prefix}held:{inc}")
-            counters, jobs, owners, delayed, parked, ghosts, failed, keys, *held = asked.execute()
+                asked.smembers(f"{prefix}active:{inc}")
+            counters, jobs, owners, delayed, blocked, tombstones, failed, keys, *active = asked.execute()
         ready = [job for key in map(text, keys) if key.startswith(f"{prefix}ready:") for job in _waiting(admin, key)]
         return cls(
             meta={name: int(value or 0) for name, value in zip(_COUNTERS, counters, strict=True)},
@@ -104,11 +104,11 @@ class Store:
             owners={text(job): text(owner) for job, owner in owners.items() if text(job) != _PLACEHOLDER},
             ready=ready,
             delayed=set(map(text, delayed)),
-            parked=set(map(text, parked)),
-            ghosts={text(job): int(count) for job, count in ghosts.items()},
+            blocked=set(map(text, blocked)),
+            tombstones={text(job): int(count) for job, count in tombstones.items()},
             members=members,
             failed=set(map(text, failed)),
-            held={inc: set(map(text, ids)) for inc, ids in zip(members, held, strict=True)},
+            active={inc: set(map(text, ids)) for inc, ids in zip(members, active, strict=True)},
             keys=sorted(map(text, keys)),
         )
 
@@ -121,7 +121,7 @@ def _waiting(admin: redis.Redis, queue: str) -> list[str]:
 
 # An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
 _PLACEHOLDER = ""
-_COUNTERS = ["added", "completed", "failures", "deleted", "deaths", "revived"]
+_COUNTERS = ["added", "completed", "failures", "deleted", "crashes", "revived"]
 
 
 def text(value: bytes | str) -> str:
@@ -163,28 +163,28 @@ def check_obliterated(admin: redis.Redis) -> None:
 def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[str]:
     broken = []
     waiting = Counter(store.ready)
-    waiting.subtract(store.ghosts)
+    waiting.subtract(store.tombstones)
     by_owner = {job: owner.split(":")[1] for job, owner in store.owners.items()}
-    held = {job for job, owner in store.owners.items() if not owner.endswith(":d")}
+    active = {job for job, owner in store.owners.items() if not owner.endswith(":d")}
     for job in store.jobs:
         places = [
             waiting[job] > 0,
             job in store.delayed,
-            job in store.parked,
-            job in held,
+            job in store.blocked,
+            job in active,
             job in store.failed,
         ]
         if sum(places) != 1 or waiting[job] > 1:
-            broken.append(f"I1: {job} is waiting, delayed, parked, held, failed: {places}, {waiting[job]} times in line")
-    broken += [f"I1: {job} is held but has no record" for job in held - store.jobs]
+            broken.append(f"I1: {job} is waiting, delayed, blocked, active, failed: {places}, {waiting[job]} times in line")
+    broken += [f"I1: {job} is active but has no record" for job in active - store.jobs]
     broken += [
-        f"I1: {job} is held by {inc}, which does not know it"
+        f"I1: {job} is assigned to {inc}, which does not know it"
         for job, inc in by_owner.items()
-        if job not in store.held.get(inc, ())
+        if job not in store.active.get(inc, ())
     ]
     broken += [
         f"I1: {inc} holds {job}, which is {by_owner.get(job)}'s"
-        for inc, jobs in store.held.items()
+        for inc, jobs in store.active.items()
         for job in jobs
         if by_owner.get(job) != inc
     ]

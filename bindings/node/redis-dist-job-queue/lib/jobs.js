@@ -36,7 +36,7 @@ function jobInfo(task, job) {
     resource: job.headers.resource ?? (job.resource || job.id),
     params: job.payload,
     // Each death of a process that performed it has used up one.
-    retries: Math.max(0, job.retriesLeft - job.deaths),
+    retries: Math.max(0, job.retriesLeft - job.crashes),
   };
 }
 

@@ -15,7 +15,7 @@ const { byLease } = require("./tasks.js");
  * The core's most: it is this module that fails a job whose processes died, because a death uses up one of the job's retries,
  * and the core's own limit knows nothing of these.
  */
-const MAX_DEATHS = 200;
+const MAX_CRASHES = 200;
 
 /** How long Redis may take to hear of the last jobs at a shutdown, in milliseconds, unless `redisConfig.timeout` says otherwise. */
 const LAST_WORDS = 5000;
@@ -49,7 +49,7 @@ class Performer {
 
   work(queue, tasks, slots, lease) {
     // To the front, so that a job that was given but not begun keeps its place when a process ends.
-    const options = memberOptions(queue, { lease, slots, maxDeaths: MAX_DEATHS, requeue: "front" });
+    const options = memberOptions(queue, { lease, slots, maxCrashes: MAX_CRASHES, requeue: "front" });
     const worker = createWorker(queue.cluster, options);
     this.graces.set(worker, Math.min(GRACE, lease / 2));
     worker.on("error", (error) => this.tell("error", error));
@@ -78,14 +78,14 @@ class Performer {
 
   async outcome(task, job) {
     const info = jobInfo(task, job);
-    const used = job.deaths > job.retriesLeft;
+    const used = job.crashes > job.retriesLeft;
     const late = (error) => this.tell("error", error);
     const error = used ? timedOut(task, job) : await whileIn(this.performing, perform(task, job.payload, late));
     try {
       // Told only when Redis has accepted it: the job may be another process' by now.
       if (error === null) await job.complete();
       else if (info.retries > 0) await job.retry(error, 0);
-      else await job.failForGood(error);
+      else await job.failPermanently(error);
     } catch (refusal) {
       const lost = new Error(`${task.id}: the end of job ${job.id} was not accepted: ${refusal.message}`, { cause: refusal });
       this.tell("error", Object.assign(lost, { code: refusal.code }));
@@ -108,7 +108,7 @@ class Performer {
   }
 
   /**
-   * The same for a process that is to end: jobs that are not over soon go to other processes, and no death is counted. Unless `waits()`, asked
+   * The same for a process that is to end: jobs that are not over soon go to other processes, and no crash is counted. Unless `waits()`, asked
    * then, and not before `atLeast` milliseconds: it waits for them after all. Tasks cannot be told to stop.
    */
   async leave(waits = () => false, atLeast = 0) {
@@ -149,7 +149,7 @@ async function within(ms, promise) {
 }
 
 function timedOut(task, job) {
-  return new Error(`${task.id}: timed out: ${job.deaths === 1 ? "a process" : `${job.deaths} processes`} died while performing job ${job.id}`);
+  return new Error(`${task.id}: timed out: ${job.crashes === 1 ? "a process" : `${job.crashes} processes`} died while performing job ${job.id}`);
 }
 
 module.exports = Performer;

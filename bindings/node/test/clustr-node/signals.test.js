@@ -85,7 +85,7 @@ test("a process that closes takes its other members with it: their jobs are no c
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 15);
   await until(async () => (await master.job(id)).state === "waiting", `the job of ${name} waits`);
-  assert.equal((await master.job(id)).deaths, 0);
+  assert.equal((await master.job(id)).crashes, 0);
 });
 
 test("with handleSignals: false a signal ends the process as it is", async (t) => {

@@ -86,10 +86,10 @@ test("the works of a killed client are given up, those with keepState are not", 
   await until(() => client._peer.connected, "the client is connected");
   await until(async () => (await client._peer.look()).peers.every(({ role, id }) => role !== "client" || id === client.id), "the clients are gone");
   assert.deepEqual(aborted, ["given up"]);
-  assert.equal((await client._peer.master.stats()).held, 2);
+  assert.equal((await client._peer.master.stats()).active, 2);
   handlers.kept();
   handlers["kept by the client"]();
-  await until(async () => (await client._peer.master.stats()).held === 0, "the others are done");
+  await until(async () => (await client._peer.master.stats()).active === 0, "the others are done");
 });
 
 test("the works of a client that was frozen are pushed again when it thaws", async (t) => {
@@ -139,8 +139,8 @@ test("works given before Redis is there wait for it; those it forgot are pushed 
     assert.equal(error, null);
     connects += 1;
   });
-  const held = [];
-  const worker = parts.worker((w, handler) => (w.args.slow ? held.push(handler) : handler(null, w.args)));
+  const active = [];
+  const worker = parts.worker((w, handler) => (w.args.slow ? active.push(handler) : handler(null, w.args)));
   for (const part of [client, worker]) part.on("error", () => {});
   const early = called((cb) => client.work(["early"], cb));
   await server.start();
@@ -148,12 +148,12 @@ test("works given before Redis is there wait for it; those it forgot are pushed 
 
   const told = [];
   const lost = called((cb) => client.workIndividual([{ slow: 1 }, "fast"], {}, (err, data, w) => told.push([data, w.resent]), cb));
-  await until(() => held.length === 1 && told.length === 1, "one is done, the other runs");
+  await until(() => active.length === 1 && told.length === 1, "one is done, the other runs");
   await server.kill();
   const meanwhile = called((cb) => client.work("meanwhile", cb));
   await server.start();
-  await until(() => held.length > 1, "the forgotten one runs again");
-  for (const handler of held) handler(null, "in the end");
+  await until(() => active.length > 1, "the forgotten one runs again");
+  for (const handler of active) handler(null, "in the end");
   assert.deepEqual(await lost, [null, [{ err: null, data: "in the end" }, { err: null, data: "fast" }]]);
   assert.deepEqual(told, [["fast", undefined], ["in the end", true]]);
   assert.deepEqual(await meanwhile, [null, "meanwhile"]);

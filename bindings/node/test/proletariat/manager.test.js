@@ -164,7 +164,7 @@ test("a dead worker of this machine is noticed at once, whatever the lease, and 
     const worker = new proletariat.Worker(options);
     worker.on("work", (w) => say("work"));
     worker.start();`);
-  const result = called((cb) => client.work("held", cb));
+  const result = called((cb) => client.work("active", cb));
   await program.hears("work");
   await until(() => client._peer._neighbours.processes.size >= 3, "its members are known");
   program.child.kill("SIGKILL");
@@ -233,7 +233,7 @@ for (const [who, begin] of [
   });
 }
 
-test("a held work runs when the one before it is aborted", async (t) => {
+test("an active work runs when the one before it is aborted", async (t) => {
   const parts = new Parts(t);
   const client = parts.client({ HOLDSIMILARWORK: true });
   const given = [];

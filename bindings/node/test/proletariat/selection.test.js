@@ -49,15 +49,15 @@ test("workSelectWorker is called for each work, with what is free for it, and it
   const client = parts.client();
   await Promise.all([connected(client), choosing(manager)]);
   const ann = await named(parts, "ann", { slots: 3 });
-  const held = [];
-  const bob = parts.worker((w, handler) => held.push(() => handler(null, w.args)), { slots: 10, prioritySlots: { 1: 3, 2: 2 } });
+  const active = [];
+  const bob = parts.worker((w, handler) => active.push(() => handler(null, w.args)), { slots: 10, prioritySlots: { 1: 3, 2: 2 } });
   names.set(bob.id, "bob");
   await until(() => bob._slots?.pool.incarnation, "the worker takes works");
   const low = called((cb) => client.work([{ n: 1, _key: "k" }, { n: 2 }], { runTimeout: 9000 }, cb));
-  await until(() => held.length === 2, "bob has both");
+  await until(() => active.length === 2, "bob has both");
   const high = called((cb) => client.work({ n: 3 }, { priority: 2 }, cb));
-  await until(() => held.length === 3, "bob has all");
-  held.forEach((done) => done());
+  await until(() => active.length === 3, "bob has all");
+  active.forEach((done) => done());
   assert.deepEqual((await low)[1].map(({ data }) => data.n), [1, 2]);
   assert.deepEqual((await high)[1], { n: 3 });
 

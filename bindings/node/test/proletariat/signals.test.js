@@ -44,7 +44,7 @@ for (const signal of SIGNALS) {
     await until(async () => (await master.stats()).waiting === 3, "the works wait");
     unnoticed(parts.worker((_, handler) => handler(null, "done")));
     assert.deepEqual((await results)[1].map(({ data }) => data), ["done", "done", "done"]);
-    assert.equal((await master.stats()).deaths, 0);
+    assert.equal((await master.stats()).crashes, 0);
   });
 
   test(`the works of a client that ends by ${signal} are aborted at once, except those that go on without it`, async (t) => {
@@ -55,7 +55,7 @@ for (const signal of SIGNALS) {
     worker.on("abort", (w) => aborted.push(w.args));
     const program = parts.program(`
       const client = new proletariat.Client(options);
-      client.work("tied", () => say("called back"));
+      client.work("ephemeral", () => say("called back"));
       client.work("kept", { keepState: true }, () => say("called back"));
       client.work(["waits"], { priority: -1 }, () => say("called back"));`);
     await until(() => begun.length === 2, "two works run");
@@ -64,7 +64,7 @@ for (const signal of SIGNALS) {
     assert.equal(await program.end(), signal);
     await until(() => aborted.length > 0, "the work of the client is aborted");
     const master = masterOf(t, parts);
-    await until(async () => (await master.stats()).held === (begun.includes("kept") ? 1 : 0), "the other goes on");
+    await until(async () => (await master.stats()).active === (begun.includes("kept") ? 1 : 0), "the other goes on");
     assert.deepEqual(aborted.includes("kept"), false);
     assert.equal((await master.stats()).waiting, 0);
     assert.deepEqual(program.said, []);
@@ -100,12 +100,12 @@ for (const signal of SIGNALS) {
     program.child.kill(signal);
     await program.hears("own");
     const master = masterOf(t, parts);
-    assert.equal((await master.stats()).held, 1, "it still has its work");
+    assert.equal((await master.stats()).active, 1, "it still has its work");
     program.child.kill(signal);
     assert.equal(await program.end(), 7);
     parts.worker((_, handler) => handler(null, "done"));
     assert.deepEqual(await result, [null, "done"]);
-    assert.equal((await master.stats()).deaths, 0);
+    assert.equal((await master.stats()).crashes, 0);
   });
 }
 
@@ -121,8 +121,8 @@ test("a work survives any number of restarts of its workers", async (t) => {
   }
   parts.worker((_, handler) => handler(null, "done"));
   assert.deepEqual(await result, [null, "done"]);
-  const { failed, deaths } = await masterOf(t, parts).stats();
-  assert.deepEqual([failed, deaths], [0, 0]);
+  const { failed, crashes } = await masterOf(t, parts).stats();
+  assert.deepEqual([failed, crashes], [0, 0]);
 });
 
 test("with handleSignals: false a signal ends the process as it is, and listeners are gone after the end", async (t) => {

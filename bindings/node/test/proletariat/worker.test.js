@@ -13,8 +13,8 @@ async function limits(parts, client, taken) {
     const result = called((cb) => client.work(Array(12).fill(priority), { priority }, cb));
     await until(() => [...client._works.values()].every(({ shown }) => shown.pushed > 0), "they are pushed");
     const count = await until(async () => {
-      const { held, waiting } = await client._peer.master.stats();
-      return held + waiting === 12 && taken.length - from === held && held > 0 && (await settledAt(client, held));
+      const { active, waiting } = await client._peer.master.stats();
+      return active + waiting === 12 && taken.length - from === active && active > 0 && (await settledAt(client, active));
     }, "some are taken");
     counts.push(count);
     // All at once, or each answer would let in another.
@@ -28,10 +28,10 @@ async function limits(parts, client, taken) {
   return counts;
 }
 
-/** `held` if it stays what it is over several renewals of what the worker asks for. */
-async function settledAt(client, held) {
-  for (let n = 0; n < 20; n++) if ((await client._peer.master.stats()).held !== held) return 0;
-  return held;
+/** `active` if it stays what it is over several renewals of what the worker asks for. */
+async function settledAt(client, active) {
+  for (let n = 0; n < 20; n++) if ((await client._peer.master.stats()).active !== active) return 0;
+  return active;
 }
 
 test("slots limit what a worker does at once", async (t) => {
@@ -131,17 +131,17 @@ test("a worker that stops gives its works to others and starts again", async (t)
   const parts = new Parts(t);
   const client = parts.client();
   const aborted = [];
-  const held = [];
-  const first = parts.worker((w, handler) => held.push([w, handler]), { slots: 3 });
+  const active = [];
+  const first = parts.worker((w, handler) => active.push([w, handler]), { slots: 3 });
   first.on("abort", (w) => aborted.push(w.args));
   const results = called((cb) => client.work([1, 2, 3], cb));
-  await until(() => held.length === 3, "the first has them");
+  await until(() => active.length === 3, "the first has them");
   const { id } = first;
   const stopped = called((cb) => assert.equal(first.stop(cb), undefined));
   first.stop();
   assert.deepEqual(await stopped, [null]);
   assert.deepEqual(aborted, [1, 2, 3]);
-  for (const [, handler] of held) handler(null, "too late");
+  for (const [, handler] of active) handler(null, "too late");
   const second = parts.worker((w, handler) => handler(null, w.args * 2));
   assert.deepEqual((await results)[1].map(({ data }) => data), [2, 4, 6]);
   await second.stop();
@@ -151,8 +151,8 @@ test("a worker that stops gives its works to others and starts again", async (t)
   first.start();
   assert.notEqual(first.id, id);
   const again = called((cb) => client.work([4], cb));
-  await until(() => held.length === 4, "it takes works again");
-  held[3][1](null, "again");
+  await until(() => active.length === 4, "it takes works again");
+  active[3][1](null, "again");
   assert.equal((await again)[1][0].data, "again");
   first.stop();
   first.start();

@@ -42,8 +42,8 @@ test("jobs are performed in child processes, workerCount at once in each, and to
   const pids = folder.lines("begun").map(([, pid]) => pid);
   assert.equal(new Set(pids).size, 2);
   assert.ok(!pids.includes(process.pid));
-  const { held, waiting } = await masterOf(t, queue).stats();
-  assert.deepEqual([held, waiting], [4, 1]);
+  const { active, waiting } = await masterOf(t, queue).stats();
+  assert.deepEqual([active, waiting], [4, 1]);
   folder.make("go");
   await submit(queue, "fail", { params: { how: "error" }, resourceId: "r", retries: 1 });
   await until(() => queue.told.jobSuccess.length === 5 && queue.told.jobFail.length === 2, "all are told");
@@ -176,8 +176,8 @@ test("shutdown waits for the jobs of children, which are told, and for nothing t
   // The third may have been taken by a child that had not heard of the end yet; then it is told, too.
   const told = queue.told.jobSuccess.map((job) => job.params.n).sort();
   assert.deepEqual(told.slice(0, 2), [1, 2]);
-  const { waiting, held, failed, completed } = await master.stats();
-  assert.deepEqual([waiting, held, failed, completed], [3 - told.length, 0, 0, told.length]);
+  const { waiting, active, failed, completed } = await master.stats();
+  assert.deepEqual([waiting, active, failed, completed], [3 - told.length, 0, 0, told.length]);
 });
 
 test("children of a parent that was killed finish their jobs and end", async (t) => {

@@ -65,7 +65,7 @@ test("each death uses up a retry, and tells nothing until none is left", async (
   assert.equal(folder.lines("begun").length, 2);
 });
 
-test("deaths and failures use up the same retries", async (t) => {
+test("crashes and failures use up the same retries", async (t) => {
   const queue = queueOf(t, { tasks: ["hold"] });
   const folder = folderOf(t);
   await submit(queue, "hold", { params: params(folder, 1), retries: 2 });
@@ -132,7 +132,7 @@ test("a task that takes longer than its timeout keeps its job", async (t) => {
   other.start();
   const master = masterOf(t, queue);
   const since = performance.now();
-  await until(async () => (await master.stats()).held === 1 && performance.now() - since > 2200, "two leases are over");
+  await until(async () => (await master.stats()).active === 1 && performance.now() - since > 2200, "two leases are over");
   folder.make("go");
   await until(() => queue.told.jobSuccess.length === 1, "done");
   assert.deepEqual([...queue.told.jobFail, ...other.told.jobFail], []);
@@ -158,7 +158,7 @@ test("each task has its own timeout: a short one is not held up by a long one, a
   // Its resource is free, and the other one's is not.
   await submit(queue, "hold", { resourceId: "r", params: params(folder, 3) });
   await until(() => folder.lines("begun").length === 3, "the next job of the resource has begun");
-  assert.deepEqual([queue.told.jobFail.length, (await master.stats()).held], [1, 2]);
+  assert.deepEqual([queue.told.jobFail.length, (await master.stats()).active], [1, 2]);
 });
 
 test("tasks with different timeouts share the places of a process; who finds none goes to another process", async (t) => {
@@ -172,7 +172,7 @@ test("tasks with different timeouts share the places of a process; who finds non
   }
   await until(() => folder.lines("begun").length === 2, "two have begun");
   // The others went back, and wait for nobody here.
-  await until(async () => (await master.stats()).held === 2, "no more are held");
+  await until(async () => (await master.stats()).active === 2, "no more are active");
   assert.equal(folder.lines("begun").length, 2);
   // Which of them began here is open: between tasks with different timeouts there is no order.
   const others = [1, 2].map(() => performer(t, queue, "hold", "hold30", "echo"));

@@ -107,7 +107,7 @@ test("an end that Redis does not accept is an error, and no success", async (t) 
   await submit(queue, "hold", { params: { n: 1, file: folder.path("begun"), until: folder.path("go") } });
   await until(() => folder.lines("begun").length === 1, "begun");
   const master = masterOf(t, queue);
-  const { jobs: [{ id }] } = await master.jobs("held");
+  const { jobs: [{ id }] } = await master.jobs("active");
   await master.deleteJob(id);
   folder.make("go");
   await until(() => queue.told.error.length === 1, "the error is told");

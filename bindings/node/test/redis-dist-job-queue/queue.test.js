@@ -123,8 +123,8 @@ test("at most workerCount jobs run at once", async (t) => {
   queue.start();
   await until(() => folder.lines("begun").length === 3, "three have begun");
   const master = masterOf(t, queue);
-  const { held, waiting } = await master.stats();
-  assert.deepEqual([held, waiting, folder.lines("begun").length], [3, 2, 3]);
+  const { active, waiting } = await master.stats();
+  assert.deepEqual([active, waiting, folder.lines("begun").length], [3, 2, 3]);
   folder.make("go");
   await until(() => queue.told.jobSuccess.length === 5, "all are done");
 });
@@ -142,7 +142,7 @@ test("jobs of one resource run one at a time, in the order of submission", async
     await submit(queue, "echo", { resourceId: `other${n}` });
     await until(() => queue.told.jobSuccess.filter((job) => job.type === "echo").length === n + 1, "the other resource");
     assert.deepEqual(folder.lines("begun").map(([which]) => which), Array.from({ length: n + 1 }, (_, i) => i));
-    assert.equal((await masterOf(t, queue).stats()).parked, 3 - n);
+    assert.equal((await masterOf(t, queue).stats()).blocked, 3 - n);
     folder.make(`go${n}`);
   }
   await until(() => queue.told.jobSuccess.length === 8, "all are done");

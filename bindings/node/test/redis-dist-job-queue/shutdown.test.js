@@ -59,8 +59,8 @@ test("shutdown waits for jobs in progress, which are told, and takes no others",
   folder.make("go");
   await end;
   assert.deepEqual(queue.told.jobSuccess.map((job) => job.params.n), [1]);
-  const { waiting, held } = await master.stats();
-  assert.deepEqual([waiting, held, folder.lines("begun").length], [1, 0, 1]);
+  const { waiting, active } = await master.stats();
+  assert.deepEqual([waiting, active, folder.lines("begun").length], [1, 0, 1]);
 });
 
 test("no job is lost or failed by processes that come and go", async (t) => {

@@ -1,5 +1,5 @@
 "use strict";
-// Processes that end by a signal leave the queue: jobs that are not over soon are performed by others, and no death is counted.
+// Processes that end by a signal leave the queue: jobs that are not over soon are performed by others, and no crash is counted.
 
 const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");
@@ -42,15 +42,15 @@ async function begun(t, make) {
   return { queue, folder, it, pid, master: masterOf(t, queue) };
 }
 
-/** The queue of this process performs the job that the other has given back, and no death is counted. */
+/** The queue of this process performs the job that the other has given back, and no crash is counted. */
 async function movesOn({ queue, folder, master }, since) {
   queue.start();
   await until(() => folder.lines("begun").some(([, pid]) => pid === process.pid), "the job is performed here");
   assert.ok(performance.now() - since < BOUND, `after ${performance.now() - since} ms`);
   folder.make("go");
   await until(() => queue.told.jobSuccess.length === 1, "it succeeds");
-  const { deaths, failed, failures } = await master.stats();
-  assert.deepEqual([deaths, failed, failures, queue.told.jobFail], [0, 0, 0, []]);
+  const { crashes, failed, failures } = await master.stats();
+  assert.deepEqual([crashes, failed, failures, queue.told.jobFail], [0, 0, 0, []]);
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
@@ -69,8 +69,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     folder.make("go");
     assert.equal(await it.end(), signal);
     assert.deepEqual(it.said.map(([event]) => event), ["jobSuccess"]);
-    const { completed, waiting, held } = await master.stats();
-    assert.deepEqual([completed, waiting, held], [1, 0, 0]);
+    const { completed, waiting, active } = await master.stats();
+    assert.deepEqual([completed, waiting, active], [1, 0, 0]);
   });
 
   test(`a program with a handler of its own for ${signal} is left alone, and waits for its jobs`, async (t) => {
@@ -78,7 +78,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const { folder, it, master } = await begun(t, (queue) => new Program(t, sourceOf(queue, {}, own)));
     it.child.kill(signal);
     await it.hears("own");
-    assert.equal((await master.stats()).held, 1);
+    assert.equal((await master.stats()).active, 1);
     folder.make("go");
     assert.equal(await it.end(), 7);
     assert.deepEqual(it.said.map(([event]) => event), ["own", "jobSuccess"]);
@@ -94,8 +94,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     assert.ok(performance.now() - since < BOUND);
     all.folder.make("go");
     await all.it.hears("jobSuccess");
-    const { deaths, failures } = await all.master.stats();
-    assert.deepEqual([deaths, failures, all.it.said.filter(([event]) => event === "jobFail")], [0, 0, []]);
+    const { crashes, failures } = await all.master.stats();
+    assert.deepEqual([crashes, failures, all.it.said.filter(([event]) => event === "jobFail")], [0, 0, []]);
   });
 
   test(`${signal} to the whole process group, as from a terminal, ends parent and children, and the job moves`, async (t) => {
@@ -125,7 +125,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const since = performance.now();
     // Longer than children wait that are not told so.
     await until(() => performance.now() - since > 6000, "the grace is over");
-    assert.equal((await master.stats()).held, 1);
+    assert.equal((await master.stats()).active, 1);
     folder.make("go");
     assert.equal(await it.end(), 0);
     assert.deepEqual(it.said.map(([event]) => event), ["own", "jobSuccess", "shut"]);

@@ -23,7 +23,7 @@ const outcomes: JobOutcome<number>[] = await master.runMany<number>([1, new NewJ
 });
 for (const outcome of outcomes) console.log(outcome.status === "fulfilled" ? outcome.value.toFixed() : outcome.reason.code);
 for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", similar: "s" })) console.log(position + 1, which.length);
-await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { tied: true, durability: "fsync" });
+await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { ephemeral: true, durability: "fsync" });
 const info: JobInfo<Sum> | null = await master.job<Sum>(id);
 console.log(info?.state === "failed" ? info.failedAt : info?.payload.a, info?.progress?.done);
 const page: JobPage = await master.jobs("failed", { limit: 10 });
@@ -82,7 +82,7 @@ worker.on("add", (job: Job<Sum, number>) => {
   void job.fail(new Error("no"));
   void job.release();
 });
-createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, sacred: true, prefetch: 2, tasks: ["a", ""], rebalance: true, failedMax: 5, failedTtl: 1000 })
+createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, strictSlots: true, prefetch: 2, tasks: ["a", ""], rebalance: true, failedMax: 5, failedTtl: 1000 })
   .process({
     add: (job) => job.payload.a + job.payload.b,
     mail: async (job) => {
@@ -93,7 +93,7 @@ createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, sacred: true, prefetch
   })
   .on("add", (job) => {
     void job.retry(new Error("later"), 100);
-    job.failForGood("never", (error) => console.log(error?.code));
+    job.failPermanently("never", (error) => console.log(error?.code));
   });
 worker.on("completed", (job, result) => console.log(job.id, result.toFixed()))
   .on("failed", (job, error) => console.log(job.attempt, error.stack))

@@ -50,12 +50,12 @@ class _Worker:
     """A worker, and how many jobs it can still be given."""
 
     def __init__(
-        self, *, incarnation: str, tasks: list[str], held: int, free: int, ranges: list[tuple[int, int]], **fields: Any
+        self, *, incarnation: str, tasks: list[str], active: int, free: int, ranges: list[tuple[int, int]], **fields: Any
     ) -> None:
         self.incarnation = incarnation
         self._fields = fields
         self._tasks = tasks
-        self._held = held
+        self._active = active
         self._free = free
         #: With guaranteed slots: where each range of priorities begins, lowest first, and how many of the free ones it has.
         self._from = [start for start, _ in ranges]
@@ -77,7 +77,7 @@ class _Worker:
 
     def take(self, job: JobInfo) -> None:
         """It is given the job."""
-        self._held += 1
+        self._active += 1
         self._free -= 1
         if self._from:
             self._free_from[self._range_of(job)] -= 1
@@ -88,7 +88,7 @@ class _Worker:
         return max(0, bisect.bisect_right(self._from, job.priority) - 1)
 
     def _candidate(self, room: int) -> Candidate:
-        return Candidate(incarnation=self.incarnation, tasks=self._tasks.copy(), held=self._held, room=room, **self._fields)
+        return Candidate(incarnation=self.incarnation, tasks=self._tasks.copy(), active=self._active, room=room, **self._fields)
 
 
 class Chooser(Protocol):

@@ -68,7 +68,7 @@ class ConnectionOptions(TypedDict, total=False):
     name: str
     group: str
     #: A job fails as `poison` when more workers than this died holding it; 3.
-    max_deaths: int
+    max_crashes: int
     #: Failed jobs kept in the cluster at most, the newest, 1 to 1,000,000; unless a member sets it, 10,000.
     failed_max: int
     #: Bytes of failed jobs kept in the cluster at most, the newest, 1 MiB to 1 TiB; unless a member sets it, 256 MiB.
@@ -80,14 +80,14 @@ class ConnectionOptions(TypedDict, total=False):
 class WorkerOptions(ConnectionOptions, total=False):
     """What a worker can be told besides."""
 
-    #: Jobs held at most; unlimited unless given.
+    #: Active jobs at most; unlimited unless given.
     slots: int | None
     #: The tasks whose jobs are taken, at most 100, "" for jobs without one; [""]. Tasks that have a handler need not be named.
     tasks: Sequence[str]
     #: Of the slots, how many are guaranteed to jobs from which priority on; the rest is that of priority 0. None unless given.
     priority_slots: Mapping[int, int]
     #: Whether jobs of a higher priority whose own slots are full take only those of priority 0; False.
-    sacred: bool
+    strict_slots: bool
     #: Jobs given beyond the slots, to be at hand when one is free; 0, at most 10,000.
     prefetch: int
     #: Whether jobs that other workers hold beyond the mean are moved when this one joins; False.
@@ -168,9 +168,9 @@ _KINDS: dict[str, str] = {
         "str",
     ),
     **dict.fromkeys(("name", "group", "requeue", "backoff", "cpus", "ready"), "str"),
-    **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_deaths", "failed_max", "failed_max_bytes"), "int"),
+    **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), "int"),
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
-    **dict.fromkeys(("tls", "tls_verify", "sacred", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
+    **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
     **dict.fromkeys(("socket", "tls_ca", "tls_cert", "tls_key"), "path"),
     **dict.fromkeys(("sentinels", "nodes"), "list"),
     **dict.fromkeys(_DURATIONS, "number of seconds"),

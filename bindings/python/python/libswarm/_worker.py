@@ -34,11 +34,11 @@ UNCLAIMED = 10.0
 
 
 def fail(job: Job, error: BaseException) -> None:
-    """Ends a job as what its handler raised says. Never raises: a job that is not ended would be held for ever."""
+    """Ends a job as what its handler raised says. Never raises: a job that is not ended would be active for ever."""
     trace = traceback_of(error)
     try:
         if isinstance(error, PermanentFailure):
-            job.fail_for_good(text_of(error) or class_name(error), trace)
+            job.fail_permanently(text_of(error) or class_name(error), trace)
         elif isinstance(error, RetryAfter):
             job.retry(text_of(error) or class_name(error), error.seconds, trace)
         else:
@@ -93,11 +93,11 @@ class WorkerBase(Hearing):
         return listener
 
     def on_add(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called for every job given. The job is held until it is finished in some way."""
+        """Decorator: `listener(job)` is called for every job given. The job is active until it is finished in some way."""
         return self.on("add", listener)
 
     def on_delete(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called when a held job is deleted or taken back; `job.delete_reason` says why.
+        """Decorator: `listener(job)` is called when an active job is deleted or taken back; `job.delete_reason` says why.
 
         When all listeners of the worker and of the job have returned, the job counts as stopped (but one that a handler or
         a loop is at, when that ends).
@@ -109,7 +109,7 @@ class WorkerBase(Hearing):
         return self.on("completed", listener)
 
     def on_failed(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed for good.
+        """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed permanently.
 
         `error` is a SwarmJobFailed with the message and the `traceback` of what the handler raised.
         """
@@ -134,7 +134,7 @@ class WorkerBase(Hearing):
         return register
 
     def set_tasks(self, tasks: Sequence[str]) -> None:
-        """Which tasks are taken from now on, as the option `tasks` says, besides those that have a handler. Jobs held stay."""
+        """Which tasks are taken from now on, as the option `tasks` says, besides those that have a handler. Active jobs stay."""
         self._set_tasks(self._tasks.named_anew(tasks))
 
     def health(self) -> Health:
@@ -148,8 +148,8 @@ class WorkerBase(Hearing):
 
     @property
     def jobs(self) -> dict[str, Job]:
-        """The jobs held now, by their ids."""
-        return {} if self._native is None else {job.id: job for job in self._native.held()}
+        """The active jobs now, by their ids."""
+        return {} if self._native is None else {job.id: job for job in self._native.active()}
 
     def _started(self) -> _native.Worker:
         if self._native is None:
@@ -260,7 +260,7 @@ class WorkerBase(Hearing):
         try:
             refuse_coroutine(context.copy().run(function, job))
         except BaseException as error:
-            # Held by a program that knows nothing of it, the job would never end.
+            # Active by a program that knows nothing of it, the job would never end.
             fail(job, error)
 
     def _tell(self, event: str, detail: Any, more: Any = None) -> None:

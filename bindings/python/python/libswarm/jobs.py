@@ -60,7 +60,7 @@ class JobsOptions(TypedDict, total=False):
     headers: Mapping[str, str]
     timeouts: Timeouts
     #: Whether the job is deleted when this master leaves or is lost; False.
-    tied: bool
+    ephemeral: bool
     #: What adding waits for: that Redis has the job in memory, on its disk, or on a replica too; "memory".
     durability: Literal["memory", "fsync", "replica"]
 
@@ -88,7 +88,7 @@ class NewJob:
 
 
 class PermanentFailure(Exception):
-    """Raised by a handler: the job fails for good, whatever its retries."""
+    """Raised by a handler: the job fails permanently, whatever its retries."""
 
 
 class RetryAfter(Exception):

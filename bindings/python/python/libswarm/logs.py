@@ -51,7 +51,7 @@ class _Log:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: Held while records are told to `logging`.
+        #: Active while records are told to `logging`.
         self._telling = threading.Lock()
         #: Up to which the core's records are taken; 0 for none.
         self._level = 2

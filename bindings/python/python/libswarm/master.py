@@ -121,7 +121,7 @@ class Master(Messenger, Choosing[ChooserThread]):
         The jobs are deleted when this master leaves or is lost, unless `keep` is set. `on_existed(id)` is called for each that
         existed, as by `run`.
         """
-        options.setdefault("tied", not keeps(keep))
+        options.setdefault("ephemeral", not keeps(keep))
         outcomes: list[Any]
         if on_existed is None:
             outcomes = self._native.run_many(as_list("jobs", jobs), ids, timeout, options).wait()
@@ -145,7 +145,7 @@ class Master(Messenger, Choosing[ChooserThread]):
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
         `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
-        options.setdefault("tied", not keeps(keep))
+        options.setdefault("ephemeral", not keeps(keep))
         if on_existed is not None:
             check_on_existed(on_existed)
         return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), on_existed)
@@ -159,7 +159,7 @@ class Master(Messenger, Choosing[ChooserThread]):
         """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
 
         Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
-        held ones in no order, those being deleted among them.
+        active ones in no order, those being deleted among them.
         """
         jobs, following = self._native.jobs(state, after, limit).wait()
         return JobPage([JobInfo(**job) for job in jobs], following)
@@ -174,7 +174,7 @@ class Master(Messenger, Choosing[ChooserThread]):
         return [MemberInfo(**member) for member in self._native.members().wait()]
 
     def pause(self, task: str | None = None) -> None:
-        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Jobs held go on."""
+        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Active jobs go on."""
         self._native.pause(task).wait()
 
     def resume(self, task: str | None = None) -> None:

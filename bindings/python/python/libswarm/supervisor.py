@@ -28,7 +28,7 @@ class Supervisor(SupervisorBase):
         super().__init__(dict(options))
         self._mailbox = _native.Mailbox()
         self._native.listen(self._mailbox)
-        #: Held by who takes events.
+        #: Active by who takes events.
         self._taking = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from . import _codec
 
-#: Where a job is: waiting for a worker; delayed until its time; parked until its resource is free or a similar job has ended;
-#: held by a worker; deleted or timed out, but its worker has not stopped; failed for good, and kept.
-JobState = Literal["waiting", "delayed", "parked", "held", "deleting", "failed"]
+#: Where a job is: waiting for a worker; delayed until its time; blocked until its resource is free or a similar job has ended;
+#: assigned to a worker; deleted or timed out, but its worker has not stopped; failed permanently, and kept.
+JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 
 class Added(NamedTuple):
@@ -36,14 +36,14 @@ class Stats:
 
     #: Jobs waiting for a worker.
     waiting: int
-    #: Jobs held by workers.
-    held: int
+    #: Active jobs by workers.
+    active: int
     #: Jobs deleted whose worker has not yet said that it stopped.
     deleting: int
     #: Jobs whose time has not come.
     delayed: int
     #: Jobs that wait for their resource or for a similar job.
-    parked: int
+    blocked: int
     #: Failed jobs kept.
     failed: int
     #: Results kept.
@@ -58,8 +58,8 @@ class Stats:
     failures: int
     #: Jobs deleted.
     deleted: int
-    #: Deaths of workers counted on jobs.
-    deaths: int
+    #: Crashes of workers counted on jobs.
+    crashes: int
     #: Attempts that failed and were followed by another.
     retries: int
     #: Failed jobs that were run again by hand.
@@ -80,8 +80,8 @@ class Health:
     incarnation: str
     #: Seconds in which the member may still act as the holder of its jobs.
     lease_left: float
-    #: Jobs held (a worker).
-    held: int
+    #: Active jobs (a worker).
+    active: int
     #: Jobs or finishes gathered but not yet acknowledged by Redis.
     pending: int
     #: Name of the kind of the last background error, empty if it has healed.
@@ -126,8 +126,8 @@ class JobInfo:
     attempt: int
     #: How many attempts may follow a failed one in all.
     retries: int
-    #: How many workers died in a row while they held it.
-    deaths: int
+    #: How many workers died in a row while they ran it.
+    crashes: int
     #: The incarnation that holds it, or "".
     holder: str
     #: Of the execution, or 0.
@@ -156,7 +156,7 @@ class JobInfo:
 class JobPage(NamedTuple):
     """Some of many jobs."""
 
-    #: Held ones may be a few more or less than asked for.
+    #: Active ones may be a few more or less than asked for.
     jobs: list[JobInfo]
     #: Where the next page begins; None at the end. Jobs that change their place meanwhile may be missed or come twice.
     next: str | None
@@ -206,7 +206,7 @@ class MemberInfo:
     #: Tasks it takes.
     tasks: list[str]
     #: Jobs it holds.
-    held: int
+    active: int
     #: Jobs it can still be given at once.
     free: int
     #: When it registered, in seconds since 1970.
@@ -235,7 +235,7 @@ class Candidate:
     #: Tasks it takes, "" for jobs without one.
     tasks: list[str]
     #: Jobs it holds, those just chosen for it among them.
-    held: int
+    active: int
     #: Jobs like this one that it can still be given, at least 1.
     room: int
 

@@ -35,7 +35,7 @@ class Worker(Messenger, WorkerBase):
 
     Three ways to work, of which a program uses one:
 
-    * `on("add", f)`: `f(job)` on a thread of the library's for every job; the job is held until it is finished by
+    * `on("add", f)`: `f(job)` on a thread of the library's for every job; the job is active until it is finished by
       `job.complete()` or the like, from any thread, at any time.
     * `process(handler)`: `handler(job)` on a pool of threads; what it returns completes the job, what it raises fails it.
       Or a handler for each task, by `task(name)`.
@@ -168,7 +168,7 @@ class Worker(Messenger, WorkerBase):
         self._started().drain().wait()
 
     def terminate(self, *, grace: float = 5.0) -> None:
-        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
+        """Has each active job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves."""
         self._not_in_listener("terminate")
         call = self._leave(check_seconds("grace", grace, DAY))
         if call is not None:

@@ -346,7 +346,7 @@ impl World {
             let finish = match self.random.random_range(0..10) {
                 0..5 => Finish::Complete(Payload::bytes("r")),
                 5..7 => Finish::Fail("no".into()),
-                7 => Finish::FailForGood("no".into()),
+                7 => Finish::FailPermanently("no".into()),
                 8 => Finish::Release,
                 _ => Finish::Stopped,
             };

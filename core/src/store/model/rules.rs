@@ -135,7 +135,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
                     let kept = head(a).result.is_none() || after.results.contains(id);
                     b.place == Place::Nowhere && !b.failed && b.stopping.is_none() && kept
                 }
-                Finish::FailForGood(_) => b.failed && b.stopping.is_none(),
+                Finish::FailPermanently(_) => b.failed && b.stopping.is_none(),
                 Finish::Fail(_) if !retries => b.failed && b.stopping.is_none(),
                 _ => new && a.place != b.place && b.stopping.is_none() || timed(a) && b.failed,
             }
@@ -151,7 +151,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         }
         (Place::Active(_, inc), Place::Nowhere) => {
             let extras = head(a).extras.unwrap_or_default();
-            let poison = over(inc) && head(a).deaths >= 3;
+            let poison = over(inc) && head(a).crashes >= 3;
             b.failed && (poison || extras.run_timeout.is_some() || timed(a))
         }
         (Place::Active(_, inc), Place::Waiting | Place::Active(..) | Place::Blocked) => over(inc),

@@ -35,8 +35,8 @@ for _, inc in ipairs(call('SMEMBERS', prefix .. 'members')) do
   call('XTRIM', inbox, 'MAXLEN', 0)
   inboxes[#inboxes + 1] = { inc, sent }
 end
-local tombstones = entries(prefix .. 'ghosts')
-if call('TYPE', prefix .. 'ghosts').ok == 'set' then
+local tombstones = entries(prefix .. 'tombstones')
+if call('TYPE', prefix .. 'tombstones').ok == 'set' then
   local counted = {}
   for _, id in ipairs(tombstones) do
     counted[#counted + 1], counted[#counted + 2] = id, 1
@@ -45,8 +45,8 @@ if call('TYPE', prefix .. 'ghosts').ok == 'set' then
 end
 return {
   call('HGETALL', prefix .. 'jobs'), call('HGETALL', prefix .. 'owner'), call('ZRANGE', prefix .. 'delayed', 0, -1, 'WITHSCORES'),
-  call('SMEMBERS', prefix .. 'parked'), call('HGETALL', prefix .. 'resources'), call('ZRANGE', prefix .. 'failed_at', 0, -1), queues,
+  call('SMEMBERS', prefix .. 'blocked'), call('HGETALL', prefix .. 'resources'), call('ZRANGE', prefix .. 'failed_at', 0, -1), queues,
   tombstones, call('ZRANGE', prefix .. 'due', 0, -1, 'WITHSCORES'), call('SMEMBERS', prefix .. 'members'), loads,
-  call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'deaths', 'retries', 'revived', 'now', 'grace', 'offset'), inboxes,
+  call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'crashes', 'retries', 'revived', 'now', 'grace', 'offset'), inboxes,
   call('HKEYS', prefix .. 'results'),
 }

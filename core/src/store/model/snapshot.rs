@@ -175,7 +175,7 @@ impl Snapshot {
         for (task, scores) in named::<HashMap<String, u64>>(loads) {
             found.loads.insert(task, scores);
         }
-        let [added, completed, failures, deleted, _deaths, _retries, revived, now, grace, offset]: [u64; 10] =
+        let [added, completed, failures, deleted, _crashes, _retries, revived, now, grace, offset]: [u64; 10] =
             read::<Vec<Option<f64>>>(counters)
                 .into_iter()
                 .map(|count| count.unwrap_or(0.0) as u64)

@@ -2,7 +2,7 @@
 -- KEYS  the fixed keys
 -- ARGV  'start', incarnation, choosing (msgpack {incarnation, ms it may take, {task, ...}}) | 'stop', incarnation | 'look', incarnation, most jobs |
 --       'assign', incarnation, pairs (msgpack {job, incarnation of the worker, ...})
--- Returns  start, stop: 1 | look: msgpack {{id, record, ...}, {{score, incarnation, held, credit, tasks, ranges, rooms, name, group, host, pid}, ...}},
+-- Returns  start, stop: 1 | look: msgpack {{id, record, ...}, {{score, incarnation, active, credit, tasks, ranges, rooms, name, group, host, pid}, ...}},
 --       the least loaded first, tasks, ranges and rooms msgpack again or ''; or '' if there is nothing to choose, or another chooses | assign: a list of 1 (given) or 0, in the
 --       order of the pairs
 local X = extras()

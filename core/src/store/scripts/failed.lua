@@ -28,8 +28,8 @@ end
 for i, entry in ipairs(ARGV[1] == 'retry' and #found > 0 and call('HMGET', FAILED, unpack(found)) or {}) do
   entry = unpacked(entry)
   local record = type(entry) == 'table' and type(entry[5]) == 'string' and entry[5] or ''
-  if extras().deaths_of(record) > 0 then
-    record = extras().with_deaths(record, 0)
+  if extras().crashes_of(record) > 0 then
+    record = extras().with_crashes(record, 0)
   end
   if has_extras(record) then
     record = extras().with_failed(record, extras().of(record), 0)

@@ -1,9 +1,9 @@
 -- What is where, for people; changes nothing.
 -- KEYS  the fixed keys
--- ARGV  'job', id | 'jobs', state (waiting, held, delayed, parked, failed), cursor ('' = from the start), how many | 'counts', cursor |
+-- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
 --       'members', cursor
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is none |
---       {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} | {cursor, {inc, ms until its lease ends, held, credit, name, value, ...}, ...}
+--       {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} | {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...}
 local X = extras()
 local keys = X.keys
 
@@ -24,14 +24,14 @@ local function describe(id)
   end
   local state, due = 'waiting', 0
   if owner then
-    state = string.find(owner, ':d$') and 'deleting' or 'held'
+    state = string.find(owner, ':d$') and 'deleting' or 'active'
   else
     local delayed = call('ZSCORE', keys.delayed, id)
     if delayed then
       -- As a time of day.
       state, due = 'delayed', math.max(1, math.floor(tonumber(delayed) - offset))
-    elseif call('SISMEMBER', keys.parked, id) == 1 then
-      state = 'parked'
+    elseif call('SISMEMBER', keys.blocked, id) == 1 then
+      state = 'blocked'
     end
   end
   return { id, state, record or '', owner or '', due, call('HGET', keys.progress, id) or '', '', '', 0, '' }
@@ -110,7 +110,7 @@ local function waiting_page(cursor, number)
   local queue = entry and tonumber(score) and X.read_entry(entry)
   local function ready(from)
     local some = call('LRANGE', READY, from, from + number - #ids - 1)
-    local dead, seen = ghosts > 0 and #some > 0 and call('HMGET', GHOSTS, unpack(some)) or {}, {}
+    local dead, seen = tombstones > 0 and #some > 0 and call('HMGET', TOMBSTONES, unpack(some)) or {}, {}
     for i, one in ipairs(some) do
       seen[one] = (seen[one] or 0) + 1
       if seen[one] > (bounded(dead[i] or nil, 0, 1e9) or 0) then
@@ -167,9 +167,9 @@ local function page(state, cursor, number)
     return page_of(FAILED_AT, cursor, number, true)
   elseif state == 'delayed' then
     return page_of(keys.delayed, cursor, number)
-  elseif state == 'parked' then
-    return scan_page('SSCAN', keys.parked, cursor, number)
-  elseif state == 'held' then
+  elseif state == 'blocked' then
+    return scan_page('SSCAN', keys.blocked, cursor, number)
+  elseif state == 'active' then
     return scan_page('HSCAN', OWNER, cursor, number)
   end
   return waiting_page(cursor, number)
@@ -186,7 +186,7 @@ elseif what == 'jobs' then
   for _, id in ipairs(ids) do
     local job = describe(id)
     -- A list may have ids of jobs that were deleted.
-    if job and (job[2] == ARGV[2] or ARGV[2] == 'held') then
+    if job and (job[2] == ARGV[2] or ARGV[2] == 'active') then
       answer[#answer + 1] = job
     end
   end
@@ -204,7 +204,7 @@ elseif what == 'counts' then
     note(queue.priority, queue.task, call('ZCARD', queue.key))
   end
   if ARGV[2] == '' then
-    note(0, '', call('LLEN', READY) - ghosts)
+    note(0, '', call('LLEN', READY) - tombstones)
   end
   return cmsgpack.pack({ counts, ARGV[2] == '' and X.paused_tasks() or {}, X.chooser(), #page == 1000 and page[1000].entry or '' })
 end
@@ -213,7 +213,7 @@ local answer = { scanned[1] ~= '0' and scanned[1] or '' }
 for _, inc in ipairs(scanned[2]) do
   local lease = call('ZSCORE', DUE, 'L:' .. inc)
   local score = X.score(inc, X.member(inc))
-  local member = { inc, lease and math.max(0, lease - now) or 0, call('SCARD', key_of('held', inc)),
+  local member = { inc, lease and math.max(0, lease - now) or 0, call('SCARD', key_of('active', inc)),
     score and credit_of(tonumber(score)) or 0 }
   for i, value in ipairs(call('HGETALL', key_of('member', inc))) do
     member[4 + i] = value

@@ -21,7 +21,7 @@ for _, task in ipairs(call('SPOP', X.keys.tasks, 500)) do
   call('UNLINK', key_of('load', task), key_of('queues', task))
   more = true
 end
-for name, part in pairs({ resources = 'parked', similar = 'similar' }) do
+for name, part in pairs({ resources = 'blocked', similar = 'similar' }) do
   local scanned = call('HSCAN', X.keys[name], 0, 'COUNT', 500)
   for i = 1, #scanned[2], 2 do
     call('UNLINK', key_of(part, scanned[2][i]))

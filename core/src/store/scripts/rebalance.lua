@@ -12,16 +12,16 @@ local workers, total = {}, 0
 for _, inc in ipairs(call('SMEMBERS', MEMBERS)) do
   local member = call('HMGET', key_of('member', inc), 'role', 'moved')
   if member[1] == 'worker' then
-    local held = call('SCARD', key_of('held', inc))
-    workers[#workers + 1] = { inc = inc, held = held, moved = tonumber(member[2]) or 0 }
-    total = total + held
+    local active = call('SCARD', key_of('active', inc))
+    workers[#workers + 1] = { inc = inc, active = active, moved = tonumber(member[2]) or 0 }
+    total = total + active
   end
 end
 local mean = total / math.max(1, #workers)
 -- What those below the mean can take.
 local room = 0
 for _, worker in ipairs(workers) do
-  local below = math.ceil(mean) - worker.held
+  local below = math.ceil(mean) - worker.active
   if below > 0 then
     local score = X.score(worker.inc, X.member(worker.inc))
     room = room + math.min(below, score and credit_of(tonumber(score)) or 0)
@@ -31,12 +31,12 @@ end
 room = math.min(room, 1000)
 local uneven = false
 for _, worker in ipairs(workers) do
-  local excess = math.min(worker.held - math.ceil(mean), room, 1000)
+  local excess = math.min(worker.active - math.ceil(mean), room, 1000)
   if excess > 0 then
     uneven = true
     -- One that was asked a moment ago may still be stopping jobs.
     if now - worker.moved > 5000 then
-      local ids = call('SRANDMEMBER', key_of('held', worker.inc), excess)
+      local ids = call('SRANDMEMBER', key_of('active', worker.inc), excess)
       local owners, records = call('HMGET', OWNER, unpack(ids)), call('HMGET', JOBS, unpack(ids))
       local list = {}
       for i, id in ipairs(ids) do

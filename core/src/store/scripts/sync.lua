@@ -7,7 +7,7 @@
 --       details belong to the last of the ids: {'c', ttl, requester, outcome} complete with a result,
 --       {'f', reason, text, traceback} fail, {'r'} release, {'s'} stopped; ids without details are completed without a result, those before the ones
 --       with details have the resources and nothing else to see to. An upper-case letter
---       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member it is tied to, 1 if it has
+--       says that the job has extras: {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member whose ephemeral job it is, 1 if it has
 --       timeouts, 1 if it is a suspect}, {'T', pause in ms, text, traceback} fail this attempt
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
@@ -50,7 +50,7 @@ if ARGV[8] ~= '' then
   extras().progress(cmsgpack.unpack(ARGV[8]))
 end
 
-local held = key_of('held', inc)
+local active = key_of('active', inc)
 -- The member does not take just any job without a task.
 local choosy = ARGV[7] ~= ''
 if choosy and ARGV[9] == '' and extras().member(inc).damaged then
@@ -70,7 +70,7 @@ local function take_waiting()
       local ids, records = extras().take(member, credit)
       if #ids > 0 then
         hand(inc, ids, records, 1, #ids)
-        extras().set_load(inc, member, held_of(score) + #ids, credit - #ids)
+        extras().set_load(inc, member, active_of(score) + #ids, credit - #ids)
       end
     end
   end
@@ -90,7 +90,7 @@ if last_batch and number == last_batch[1] then
   local again = {}
   if taken > 0 then
     local noted = unpacked(call('GET', key_of('given', inc)) or '')
-    local ids = type(noted) == 'table' and noted[1] == number and noted[2] or call('SMEMBERS', held)
+    local ids = type(noted) == 'table' and noted[1] == number and noted[2] or call('SMEMBERS', active)
     for from = 1, #ids, 1000 do
       local to = math.min(#ids, from + 999)
       local owners = call('HMGET', OWNER, unpack(ids, from, to))
@@ -181,7 +181,7 @@ local function end_jobs(ids, wanted, details, resources, owners)
   end
   if #gone > 0 then
     call('HDEL', OWNER, unpack(gone))
-    call('SREM', held, unpack(gone))
+    call('SREM', active, unpack(gone))
   end
   if #completed > 0 then
     call('HDEL', JOBS, unpack(completed))
@@ -297,7 +297,7 @@ if credit > 0 then
       if #some > 0 then
         in_hand[1] = some
         local found = call('HMGET', JOBS, unpack(some))
-        local all, extra = ghosts == 0, false
+        local all, extra = tombstones == 0, false
         for i = 1, #found do
           local record = found[i]
           if not record then
@@ -337,13 +337,13 @@ if credit > 0 then
     end
     jobs = cmsgpack.pack(list)
     credit = credit - taken
-    if call('SCARD', held) > 5000 then
+    if call('SCARD', active) > 5000 then
       -- Should the reply be lost, they are not to be looked for among all that it holds.
       call('SET', key_of('given', inc), cmsgpack.pack({ number, ids }))
     end
   end
-  if empty and ghosts > 0 and call('EXISTS', READY) == 0 then
-    extras().forget_ghosts()
+  if empty and tombstones > 0 and call('EXISTS', READY) == 0 then
+    extras().forget_tombstones()
   end
   if credit > 0 and not empty and (member or special or call('EXISTS', READY) == 1) then
     returned = credit
@@ -352,13 +352,13 @@ if credit > 0 then
 end
 if completed_plainly then
   call('HDEL', OWNER, unpack(completed_plainly))
-  call('SREM', held, unpack(completed_plainly))
+  call('SREM', active, unpack(completed_plainly))
   call('HDEL', JOBS, unpack(completed_plainly))
 end
 if member then
-  extras().set_load(inc, member, call('SCARD', held), credit)
+  extras().set_load(inc, member, call('SCARD', active), credit)
 elseif credit > 0 then
-  call('ZADD', LOAD, score_of(call('SCARD', held), credit), inc)
+  call('ZADD', LOAD, score_of(call('SCARD', active), credit), inc)
 elseif before > 0 then
   call('ZREM', LOAD, inc)
 end

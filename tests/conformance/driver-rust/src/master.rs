@@ -64,8 +64,8 @@ impl MasterDriver {
                 Ok(Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed)))
             }
             "run_many" => {
-                let tied = command.get("keep") != Some("true");
-                let jobs = new_jobs(command)?.into_iter().map(|job| job.tied(tied)).collect();
+                let ephemeral = command.get("keep") != Some("true");
+                let jobs = new_jobs(command)?.into_iter().map(|job| job.ephemeral(ephemeral)).collect();
                 let mut existed = Vec::new();
                 let on_added = |added: &[Added]| existed.extend(added.iter().map(|job| job.existed));
                 let outcomes = limited(command, master.run_many_with(jobs, on_added)).await?;
@@ -110,7 +110,7 @@ impl MasterDriver {
             "members" => {
                 let members = master.members().await?;
                 let each =
-                    members.iter().map(|member| format!("{}:{}:{}:{}", member.role, member.name, member.slots, member.held));
+                    members.iter().map(|member| format!("{}:{}:{}:{}", member.role, member.name, member.slots, member.active));
                 Ok(Answer::ok().with_list("members", each).with_list("data", members.iter().map(|member| &member.data)))
             }
             "pause" => master.pause(command.get("task")).await.map(|()| Answer::ok()),
@@ -206,7 +206,7 @@ pub fn describe(event: &Event) -> Answer {
             answer.with("event", "member").with("change", change.name()).with("role", role).with("name", &member.name)
         }
         Event::Add(job) => {
-            let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("deaths", job.deaths);
+            let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("crashes", job.crashes);
             let answer = answer.with("attempt", job.attempt()).with("priority", job.priority()).with("task", job.task());
             let answer = answer
                 .with("resource", job.resource())

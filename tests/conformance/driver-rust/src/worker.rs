@@ -100,7 +100,7 @@ impl WorkerDriver {
             }),
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
             "fail" => self.finish(command, Finish::Fail(command.text("message")?.into())).await,
-            "fail_for_good" => self.finish(command, Finish::FailForGood(command.text("message")?.into())).await,
+            "fail_permanently" => self.finish(command, Finish::FailPermanently(command.text("message")?.into())).await,
             "retry" => self.finish(command, Finish::Retry(command.text("message")?.into(), command.time("after")?)).await,
             "progress" => {
                 worker.progress(command.number("fence")?, command.payload()?.bytes)?;
@@ -185,16 +185,16 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
 }
 
 fn complete(shared: &Arc<Shared>, job: &Job) {
-    let (all, held) = (shared.clone(), job.clone());
+    let (all, active) = (shared.clone(), job.clone());
     let payload = Payload { bytes: job.payload.bytes.clone(), content_type: job.payload.content_type };
     let report = move |outcome: Result<(), Error>| match outcome {
         Ok(()) => {
-            all.note("completed", &held);
+            all.note("completed", &active);
             all.counts.completed.fetch_add(1, Relaxed);
         }
         Err(error) => {
-            let (fence, code) = (held.fence.to_string(), error.kind().name());
-            all.journal.note("refused", &[("job", &held.id), ("fence", &fence), ("code", code)]);
+            let (fence, code) = (active.fence.to_string(), error.kind().name());
+            all.journal.note("refused", &[("job", &active.id), ("fence", &fence), ("code", code)]);
             all.counts.refused.fetch_add(1, Relaxed);
         }
     };

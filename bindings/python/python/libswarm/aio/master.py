@@ -117,7 +117,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         The jobs are deleted when this master leaves or is lost, unless `keep` is set. `on_existed(id)` is called for each that
         existed, as by `run`.
         """
-        options.setdefault("tied", not keeps(keep))
+        options.setdefault("ephemeral", not keeps(keep))
         outcomes: list[Any]
         if on_existed is None:
             outcomes = await self._await(self._here.run_many(as_list("jobs", jobs), ids, timeout, options))
@@ -142,7 +142,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         The jobs are added at once; the iterator raises what stands in the way, and SwarmClosed when this master is closed.
         `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
-        options.setdefault("tied", not keeps(keep))
+        options.setdefault("ephemeral", not keeps(keep))
         if on_existed is not None:
             check_on_existed(on_existed)
         bridge = self._bound()
@@ -157,7 +157,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
 
         Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
-        held ones in no order, those being deleted among them.
+        active ones in no order, those being deleted among them.
         """
         jobs, following = await self._await(self._here.jobs(state, after, limit))
         return JobPage([JobInfo(**job) for job in jobs], following)
@@ -172,7 +172,7 @@ class Master(Messenger, Choosing[ChooserTask]):
         return [MemberInfo(**member) for member in await self._await(self._here.members())]
 
     async def pause(self, task: str | None = None) -> None:
-        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Jobs held go on."""
+        """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Active jobs go on."""
         await self._await(self._here.pause(task))
 
     async def resume(self, task: str | None = None) -> None:

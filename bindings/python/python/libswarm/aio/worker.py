@@ -142,7 +142,7 @@ class Worker(Messenger, WorkerBase):
         await self._started().drain()
 
     async def terminate(self, *, grace: float = 5.0) -> None:
-        """Has each held job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves.
+        """Has each active job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves.
 
         Handlers go on meanwhile, and what they return counts; they are cancelled a second, or half of the grace, before its end.
         """

@@ -1,7 +1,7 @@
 -- Shared by every script: the fixed keys in the order of keys.rs, the clock, the meta record, job records.
 -- BATCH, set before this: the prefix of the meta field that keeps this kind of batch's last number for ARGV[1], or ''.
 
-local META, JOBS, OWNER, READY, GHOSTS, LOAD, DUE, MEMBERS, FAILED, FAILED_AT, RESULTS, WAITERS = unpack(KEYS)
+local META, JOBS, OWNER, READY, TOMBSTONES, LOAD, DUE, MEMBERS, FAILED, FAILED_AT, RESULTS, WAITERS = unpack(KEYS)
 local call = redis.call
 
 -- The key of a member chosen in here. META is "{prefix}:meta"; all keys share its hash tag.
@@ -17,8 +17,8 @@ local function bounded(value, least, most)
 end
 
 -- The meta record is read once, here, and what is changed of it is written once, by write_meta at the end.
-local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'ghosts', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
-  'added', 'completed', 'failures', 'deleted', 'deaths', 'deleting', 'special', 'offset', 'ticked', 'swept')
+local meta = call('HMGET', META, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace', BATCH .. (ARGV[1] or ''),
+  'added', 'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept')
 if meta[1] and (tonumber(meta[1]) or 1) > 1 then
   return redis.error_reply('SWARMPROTOCOL ' .. meta[1])
 end
@@ -35,7 +35,7 @@ local last_batch = meta[8] and BATCH ~= '' and unpacked(meta[8])
 local special = meta[15] and meta[15] ~= ''
 local largest = bounded(meta[4], 0, 1e9) or 0
 -- Entries of READY that are dead: their jobs were deleted, or taken out of the middle.
-local ghosts = bounded(meta[5], 0, 1e15) or 0
+local tombstones = bounded(meta[5], 0, 1e15) or 0
 
 local changed_at = {}
 local function remember(field, value)
@@ -70,7 +70,7 @@ end
 -- What only some jobs and members have; see extras.lua.
 local extras
 
-local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], deaths = meta[13], deleting = meta[14] }
+local counters = { added = meta[9], completed = meta[10], failures = meta[11], deleted = meta[12], crashes = meta[13], deleting = meta[14] }
 local function count(name, by)
   if counters[name] == nil then
     counters[name] = call('HGET', META, name)
@@ -136,16 +136,16 @@ if largest > 4096 then
   move_limit = math.max(1, math.min(1000, math.floor(4194304 / largest)))
 end
 
--- Record: flags, [deaths], [length (2), resource], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras
--- (msgpack)], payload. Flags: 1 bytes, 2 result, 4 deaths, 8 extras, 16 with which scripts have something to do when the job is given or ends,
--- 32 suspect: more workers than it is allowed died in a row while they held it and others, 64 resource. A record may be damaged: it is read
+-- Record: flags, [crashes], [length (2), resource], [result ttl in s (4), length (1), requester], [failed attempts (1), length (2), extras
+-- (msgpack)], payload. Flags: 1 bytes, 2 result, 4 crashes, 8 extras, 16 with which scripts have something to do when the job is given or ends,
+-- 32 suspect: more workers than it is allowed died in a row while they ran it and others, 64 resource. A record may be damaged: it is read
 -- as far as it goes, and its worker will fail it.
 local function has_extras(record)
   return (string.byte(record, 1) or 0) >= 8
 end
 
--- Where the part after the flags and deaths begins.
-local function after_deaths(record)
+-- Where the part after the flags and crashes begins.
+local function after_crashes(record)
   return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and 3 or 2
 end
 
@@ -168,7 +168,7 @@ local function result_of(record)
   if bit.band(string.byte(record, 1) or 0, 2) == 0 then
     return nil
   end
-  local at = after_deaths(record)
+  local at = after_crashes(record)
   at = at + resource_length(record, at)
   if #record < at + 4 then
     return nil

@@ -158,7 +158,7 @@
           break
         end
         local records = call('HMGET', JOBS, unpack(ids))
-        local dead = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}
+        local dead = tombstones > 0 and call('HMGET', TOMBSTONES, unpack(ids)) or {}
         local seen = {}
         for i, id in ipairs(ids) do
           seen[id] = (seen[id] or 0) + 1

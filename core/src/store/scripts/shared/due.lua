@@ -1,10 +1,10 @@
   -- Jobs that begin, and what becomes due for them.
 
   -- Begins jobs that need care: their clocks start; those that are to wait do. starts: 0 now, above a pause in ms, below the time of day in ms
-  -- since 1970, on the server's clock. Jobs that are tied are so to `inc`, or to nobody if there is none. Answers which of them are to wait, and when the first
+  -- since 1970, on the server's clock. Ephemeral jobs are those of `inc`, or of nobody if there is none. Answers which of them are to wait, and when the first
   -- clock runs out if that is the next thing due; changes records.
   local function begin(ids, records, starts, inc)
-    local waiting, clocks, tied = {}, {}, {}
+    local waiting, clocks, ephemeral = {}, {}, {}
     local soonest, soonest_task
     local function clock_ends(at, task)
       if not soonest or at < soonest then
@@ -21,7 +21,7 @@
         extra = X.of(records[i])
       end
       if extra.o then
-        tied[#tied + 1] = id
+        ephemeral[#ephemeral + 1] = id
       end
       if extra.e then
         clocks[#clocks + 1] = now + extra.e
@@ -34,15 +34,15 @@
         clock_ends(now + pause + extra.a, extra.k)
       end
       if extra.s and call('HSETNX', SIMILAR, extra.s, id) == 0 then
-        park('similar', extra.s, { id })
+        block('similar', extra.s, { id })
         waiting[id] = true
       elseif pause > 0 then
         clock_ends(delay(id, pause), extra.k)
         waiting[id] = true
       end
     end
-    if #tied > 0 then
-      call('SADD', key_of('tied', inc), unpack(tied))
+    if #ephemeral > 0 then
+      call('SADD', key_of('ephemeral', inc), unpack(ephemeral))
     end
     if #clocks > 0 then
       call('ZADD', DUE, unpack(clocks))
@@ -73,7 +73,7 @@
   function X.not_waiting(ids, records)
     local there, there_records = {}, {}
     for i, id in ipairs(ids) do
-      if not has_extras(records[i]) or not call('ZSCORE', DELAYED, id) and call('SISMEMBER', PARKED, id) == 0 then
+      if not has_extras(records[i]) or not call('ZSCORE', DELAYED, id) and call('SISMEMBER', BLOCKED, id) == 0 then
         there[#there + 1], there_records[#there_records + 1] = id, records[i]
       end
     end
@@ -181,13 +181,13 @@
   -- A clock of a job has run out.
   function X.timeout(kind, id)
     local record, owner = call('HGET', JOBS, id), call('HGET', OWNER, id)
-    local held = owner and not string.find(owner, ':d$') and read_owner(owner)
-    if not record or kind == 'A' and held or kind == 'T' and not held then
+    local active = owner and not string.find(owner, ':d$') and read_owner(owner)
+    if not record or kind == 'A' and active or kind == 'T' and not active then
       return
     end
     local extra = X.of(record)
     local message = string.format(reasons[kind][2], extra[string.lower(kind)] or 0)
-    if held then
+    if active then
       stop_holder(id, owner, 't')
     end
     if kind == 'T' and extra.failed < extra.n then
@@ -199,15 +199,15 @@
       end
       return
     end
-    if not held then
+    if not active then
       X.unqueue(id, extra, owner)
     end
     fail(id, record, reasons[kind][1], message, owner)
   end
 
-  -- Gives up to `budget` jobs up that are tied to a member; whether that was all.
+  -- Gives up to `budget` of the ephemeral jobs of a member up; whether that was all.
   function X.give_up(inc, budget)
-    local ids = budget > 0 and call('SPOP', key_of('tied', inc), budget) or {}
+    local ids = budget > 0 and call('SPOP', key_of('ephemeral', inc), budget) or {}
     if #ids > 0 then
       delete_jobs(ids)
     end

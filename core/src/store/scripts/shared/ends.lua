@@ -29,7 +29,7 @@
     return names
   end
 
-  -- Gives the resources that are free to the next jobs that are parked for them, and has these given. A plain member with credit, about to be left
+  -- Gives the resources that are free to the next jobs that are blocked for them, and has these given. A plain member with credit, about to be left
   -- by some of its jobs, takes those that have nothing but a resource while no other has less to do; answered as ids and records.
   function X.pass_on(inc, credit, leaving)
     local taken, taken_records = {}, {}
@@ -40,10 +40,10 @@
       local ranked = call('ZRANGE', LOAD, 0, 1, 'WITHSCORES')
       local least = ranked[1] ~= inc and ranked[2] or ranked[4]
       if least then
-        limit = math.min(limit, held_of(tonumber(least)) + 1 - call('SCARD', key_of('held', inc)) + leaving)
+        limit = math.min(limit, active_of(tonumber(least)) + 1 - call('SCARD', key_of('active', inc)) + leaving)
       end
     end
-    local queue_for = key('parked:')
+    local queue_for = key('blocked:')
     while #names > 0 do
       local ids, claims, idle, n = {}, {}, {}, 0
       for _, name in ipairs(names) do
@@ -60,7 +60,7 @@
       end
       if n > 0 then
         in_hand[#in_hand + 1] = ids
-        call('SREM', PARKED, unpack(ids))
+        call('SREM', BLOCKED, unpack(ids))
         call('HSET', RESOURCES, unpack(claims))
         local there, records = {}, {}
         local found = call('HMGET', JOBS, unpack(ids))
@@ -92,9 +92,9 @@
     if call('ZREM', DELAYED, id) == 1 then
       return
     end
-    if call('SREM', PARKED, id) == 1 then
-      local _ = extra.r and call('ZREM', key_of('parked', extra.r), id) == 1
-        or extra.suspect and call('ZREM', key_of('parked', ''), id) == 1
+    if call('SREM', BLOCKED, id) == 1 then
+      local _ = extra.r and call('ZREM', key_of('blocked', extra.r), id) == 1
+        or extra.suspect and call('ZREM', key_of('blocked', ''), id) == 1
         or extra.s and call('ZREM', key_of('similar', extra.s), id)
       return
     end
@@ -128,7 +128,7 @@
         return
       end
       in_hand[#in_hand + 1] = ids
-      call('SREM', PARKED, unpack(ids))
+      call('SREM', BLOCKED, unpack(ids))
       local ended, records, kept, outcomes, ttls, requesters = {}, {}, {}, {}, {}, {}
       for i, record in ipairs(call('HMGET', JOBS, unpack(ids))) do
         if record and not over then
@@ -157,18 +157,18 @@
     end
   end
 
-  -- A job is over: its clocks stop, its resource is free as soon as its worker has stopped (`held`), jobs that waited for it go on.
-  function X.gone(id, extra, outcome, held)
+  -- A job is over: its clocks stop, its resource is free as soon as its worker has stopped (`active`), jobs that waited for it go on.
+  function X.gone(id, extra, outcome, active)
     if extra.a or extra.t or extra.e then
       call('ZREM', DUE, 'A:' .. id, 'T:' .. id, 'E:' .. id)
     end
     if extra.o then
-      call('SREM', key_of('tied', extra.o), id)
+      call('SREM', key_of('ephemeral', extra.o), id)
     end
     if extra.suspect then
       X.cleared(id)
     end
-    if extra.r and held then
+    if extra.r and active then
       call('HSETNX', STOPPING, id, extra.r)
     elseif extra.r then
       X.free(extra.r, id)
@@ -214,8 +214,8 @@
     end
     keep_results(kept, outcomes, ttls, requesters)
     for i, id in ipairs(ids) do
-      local _, _, _, outcome, resource, similar, tied, clocks, suspect = unpack(details[i])
-      local extra = { r = text_of(resource), s = text_of(similar), o = text_of(tied), e = clocks == 1 or nil, suspect = suspect == 1 }
+      local _, _, _, outcome, resource, similar, ephemeral, clocks, suspect = unpack(details[i])
+      local extra = { r = text_of(resource), s = text_of(similar), o = text_of(ephemeral), e = clocks == 1 or nil, suspect = suspect == 1 }
       X.gone(id, extra, outcome, false)
     end
   end
@@ -269,7 +269,7 @@
     call('ZADD', DUE, now + 250, 'P:' .. id)
   end
 
-  -- The suspect that a worker held in its first moments, if any.
+  -- The suspect that a worker active in its first moments, if any.
   function X.on_trial()
     return call('HGET', RESOURCES, '')
   end

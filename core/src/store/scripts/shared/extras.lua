@@ -4,8 +4,8 @@
 --
 -- A job that has only a resource is common enough to be seen to without a look at all it might have: its flags have 64, but not 8, 16 and 32.
 --
--- A job waits in one of: READY or the sorted set of its priority and task, DELAYED until it is due, parked:<resource> while another has the resource, similar:<key> while a similar
--- job is there; PARKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
+-- A job waits in one of: READY or the sorted set of its priority and task, DELAYED until it is due, blocked:<resource> while another has the resource, similar:<key> while a similar
+-- job is there; BLOCKED has the ids of the latter two. A suspect needs, besides its own, the resource '' for the first moments of an execution, so that
 -- a worker that dies then tells which of them it was.
 local made
 function extras()
@@ -19,52 +19,52 @@ function extras()
 
   -- The resource, if the record has one.
   local function resource_of(record)
-    local at = after_deaths(record)
+    local at = after_crashes(record)
     local length = resource_length(record, at)
     return length > 2 and #record >= at + length - 1 and string.sub(record, at + 2, at + length - 1) or nil
   end
 
-  local function deaths_of(record)
+  local function crashes_of(record)
     return bit.band(string.byte(record, 1) or 0, 4) ~= 0 and string.byte(record, 2) or 0
   end
 
-  local function with_deaths(record, deaths, suspect)
+  local function with_crashes(record, crashes, suspect)
     local flags = string.byte(record, 1) or 0
-    return string.char(bit.bor(bit.band(flags, 95), 4, suspect and 32 or 0), deaths) .. string.sub(record, after_deaths(record))
+    return string.char(bit.bor(bit.band(flags, 95), 4, suspect and 32 or 0), crashes) .. string.sub(record, after_crashes(record))
   end
 
   -- Says of an entry of READY that it is dead. Searching a long list for it would cost more.
   local function bury(id)
-    call('HSET', GHOSTS, id, (bounded(call('HGET', GHOSTS, id), 0, 1e9) or 0) + 1)
-    ghosts = ghosts + 1
+    call('HSET', TOMBSTONES, id, (bounded(call('HGET', TOMBSTONES, id), 0, 1e9) or 0) + 1)
+    tombstones = tombstones + 1
     local length = call('LLEN', READY)
-    if ghosts >= length then
-      call('UNLINK', READY, GHOSTS)
-      ghosts = 0
-    elseif ghosts > 1000 and 2 * ghosts > length then
+    if tombstones >= length then
+      call('UNLINK', READY, TOMBSTONES)
+      tombstones = 0
+    elseif tombstones > 1000 and 2 * tombstones > length then
       X.thin_out()
     end
-    remember('ghosts', ghosts)
+    remember('tombstones', tombstones)
   end
 
   -- READY is empty: nothing in it is dead.
-  local function forget_ghosts()
-    if ghosts > 0 then
-      call('UNLINK', GHOSTS)
-      ghosts = 0
-      remember('ghosts', 0)
+  local function forget_tombstones()
+    if tombstones > 0 then
+      call('UNLINK', TOMBSTONES)
+      tombstones = 0
+      remember('tombstones', 0)
     end
   end
 
   -- Of ids popped from READY, and their records, those whose entry is not dead.
   local function living(ids, records)
     local there, there_records, n = {}, {}, 0
-    local dead, left, changed = ghosts > 0 and call('HMGET', GHOSTS, unpack(ids)) or {}, {}, false
+    local dead, left, changed = tombstones > 0 and call('HMGET', TOMBSTONES, unpack(ids)) or {}, {}, false
     for i, id in ipairs(ids) do
       local count = left[id] or dead[i] and bounded(dead[i], 0, 1e9) or 0
       if count > 0 then
         left[id], changed = count - 1, true
-        ghosts = math.max(0, ghosts - 1)
+        tombstones = math.max(0, tombstones - 1)
       elseif records[i] then
         n = n + 1
         there[n], there_records[n] = id, records[i]
@@ -73,12 +73,12 @@ function extras()
     if changed then
       for id, count in pairs(left) do
         if count > 0 then
-          call('HSET', GHOSTS, id, count)
+          call('HSET', TOMBSTONES, id, count)
         else
-          call('HDEL', GHOSTS, id)
+          call('HDEL', TOMBSTONES, id)
         end
       end
-      remember('ghosts', ghosts)
+      remember('tombstones', tombstones)
     end
     return there, there_records
   end
@@ -101,9 +101,9 @@ function extras()
     count('failed_bytes', -bytes)
   end
 
-  -- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: a worker is still at it. `traceback`: where it failed, if known.
-  local function fail(id, record, reason, text, held, traceback)
-    local entry = cmsgpack.pack({ reason, text, wall, deaths_of(record), record, traceback or '' })
+  -- Moves a job to the failed ones; its queue or owner is the caller's concern. `active`: a worker is still at it. `traceback`: where it failed, if known.
+  local function fail(id, record, reason, text, active, traceback)
+    local entry = cmsgpack.pack({ reason, text, wall, crashes_of(record), record, traceback or '' })
     count('failed_bytes', #entry - call('HSTRLEN', FAILED, id))
     call('HSET', FAILED, id, entry)
     -- In the order of their failing, though many fail in one millisecond.
@@ -139,7 +139,7 @@ function extras()
       tell_waiting({ id }, { outcome }, { '' })
     end
     if has_extras(record) then
-      X.gone(id, X.of(record), outcome, held)
+      X.gone(id, X.of(record), outcome, active)
     end
   end
 
@@ -168,8 +168,8 @@ function extras()
       if record then
         call('HDEL', JOBS, id)
         deleted = deleted + 1
-        local is_held = owners[i] and not string.find(owners[i], ':d$')
-        if is_held then
+        local is_active = owners[i] and not string.find(owners[i], ':d$')
+        if is_active then
           stop_holder(id, owners[i], 'd')
         else
           X.unqueue(id, X.of(record), owners[i])
@@ -189,13 +189,13 @@ function extras()
     end
     return answers
   end
-  X.fail, X.drop_failed, X.delete_jobs, X.deaths_of, X.with_deaths = fail, forget_failed, delete_jobs, deaths_of, with_deaths
-  X.living, X.forget_ghosts = living, forget_ghosts
+  X.fail, X.drop_failed, X.delete_jobs, X.crashes_of, X.with_crashes = fail, forget_failed, delete_jobs, crashes_of, with_crashes
+  X.living, X.forget_tombstones = living, forget_tombstones
 
   local function key(part)
     return PREFIX .. part
   end
-  local DELAYED, PARKED, RESOURCES, STOPPING = key('delayed'), key('parked'), key('resources'), key('stopping')
+  local DELAYED, BLOCKED, RESOURCES, STOPPING = key('delayed'), key('blocked'), key('resources'), key('stopping')
   local SIMILAR, PROGRESS, TASKS = key('similar'), key('progress'), key('tasks')
   local LISTENERS, WATCHERS, DEAF = key('listeners'), key('watchers'), key('deaf')
 
@@ -250,7 +250,7 @@ function extras()
   -- Reads a record; an error if it has what adding refuses.
   local function read(record)
     local flags = string.byte(record, 1)
-    local extra, at = {}, after_deaths(record)
+    local extra, at = {}, after_crashes(record)
     local resource = resource_of(record)
     at = at + resource_length(record, at)
     assert(is_name(resource) and (resource or band(flags, 64) == 0))
@@ -274,7 +274,7 @@ function extras()
 
   local known = {}
 
-  -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member it is tied to, n retries; a, t, e
+  -- The extras of a record: p priority, k task, r resource, s key of similar jobs, o member whose ephemeral job it is, n retries; a, t, e
   -- timeouts in ms to be assigned, run and end; failed attempts; suspect. Those of a damaged record are those of a plain job, and `damaged`.
   function X.of(record)
     local extra = known[record]
@@ -301,7 +301,7 @@ function extras()
     return string.sub(record, 1, extra.at - 1) .. string.char(math.min(failed, 255)) .. string.sub(record, extra.at + 1)
   end
 
-  -- The record, tied to another member.
+  -- The record, as an ephemeral job of another member.
   local function retied(record, extra, inc)
     local raw = cmsgpack.unpack(string.sub(record, extra.at + 3, extra.at + 2 + extra.length))
     raw.o = inc
@@ -310,6 +310,6 @@ function extras()
   end
 
   -- Keys that only these jobs make, besides those of queues, resources and members.
-  X.keys = { delayed = DELAYED, parked = PARKED, resources = RESOURCES, stopping = STOPPING, similar = SIMILAR, progress = PROGRESS, tasks = TASKS,
+  X.keys = { delayed = DELAYED, blocked = BLOCKED, resources = RESOURCES, stopping = STOPPING, similar = SIMILAR, progress = PROGRESS, tasks = TASKS,
     index = INDEX, paused = PAUSED,
     listeners = LISTENERS, watchers = WATCHERS, deaf = DEAF }

@@ -20,10 +20,10 @@ mend_types = function()
     end
   end
   local kinds = {
-    damaged = 'hash', jobs = 'hash', owner = 'hash', ['ready:0'] = 'list', ghosts = 'hash', load = 'zset', due = 'zset', members = 'set',
-    failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', parked = 'set', resources = 'hash', stopping = 'hash',
+    damaged = 'hash', jobs = 'hash', owner = 'hash', ['ready:0'] = 'list', tombstones = 'hash', load = 'zset', due = 'zset', members = 'set',
+    failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', blocked = 'set', resources = 'hash', stopping = 'hash',
     similar = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
-    deaf = 'hash', unread = 'hash', stray = 'set', ['parked:'] = 'zset', ['ready:0:'] = 'zset',
+    deaf = 'hash', unread = 'hash', stray = 'set', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
   }
   check(prefix .. 'damaged', 'hash')
   for part, kind in pairs(kinds) do
@@ -32,7 +32,7 @@ mend_types = function()
   local members = call('SRANDMEMBER', prefix .. 'members', 200)
   members[#members + 1] = ARGV[1]
   for _, inc in ipairs(members) do
-    for part, kind in pairs({ member = 'hash', held = 'set', inbox = 'stream', tied = 'set', given = 'string' }) do
+    for part, kind in pairs({ member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', given = 'string' }) do
       check(prefix .. part .. ':' .. inc, kind)
     end
     local row = call('HMGET', prefix .. 'member:' .. inc, 'name', 'group', 'pid', 'host')
@@ -47,7 +47,7 @@ mend_types = function()
   for _, entry in ipairs(call('ZRANDMEMBER', prefix .. 'index', 200)) do
     check(prefix .. 'ready:' .. (string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
   end
-  for name, part in pairs({ resources = 'parked:', similar = 'similar:' }) do
+  for name, part in pairs({ resources = 'blocked:', similar = 'similar:' }) do
     for _, field in ipairs(call('HRANDFIELD', prefix .. name, 200)) do
       check(prefix .. part .. field, 'zset')
     end

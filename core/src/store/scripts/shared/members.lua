@@ -96,10 +96,10 @@
     X.know_tasks(tasks)
   end
 
-  function X.set_load(inc, member, held, credit)
+  function X.set_load(inc, member, active, credit)
     for _, task in ipairs(member.tasks) do
       if credit > 0 then
-        call('ZADD', load_of(task), score_of(held, credit, member.own), inc)
+        call('ZADD', load_of(task), score_of(active, credit, member.own), inc)
       else
         call('ZREM', load_of(task), inc)
       end
@@ -134,7 +134,7 @@
         local room = room_for(member, priority, credit)
         if room > 0 and not (wary and is_silent(inc)) then
           member.credit = credit
-          incs[#incs + 1], loads[#loads + 1], credits[#credits + 1], members[#members + 1] = inc, held_of(score), room, member
+          incs[#incs + 1], loads[#loads + 1], credits[#credits + 1], members[#members + 1] = inc, active_of(score), room, member
           total = total + room
         end
       end
@@ -370,7 +370,7 @@
           for j = 1, 7 do
             row[j] = row[j] or ''
           end
-          found[#found + 1] = { score, inc, held_of(score), credit_of(score), unpack(row) }
+          found[#found + 1] = { score, inc, active_of(score), credit_of(score), unpack(row) }
         end
       end
     end
@@ -393,8 +393,8 @@
     if not score or not takes or is_paused(extra.k) or room_for(member, extra.p, credit_of(score)) < 1 then
       return false
     end
-    -- One that is delayed or parked is in no queue.
-    if call('ZSCORE', DELAYED, id) or call('SISMEMBER', PARKED, id) == 1 then
+    -- One that is delayed or blocked is in no queue.
+    if call('ZSCORE', DELAYED, id) or call('SISMEMBER', BLOCKED, id) == 1 then
       return false
     end
     if call('ZREM', queue_of(extra.p, extra.k), id) == 0 then
@@ -409,7 +409,7 @@
     end
     hand(inc, ids, records, 1, 1)
     use_room(member, extra.p, 1)
-    X.set_load(inc, member, held_of(score) + 1, credit_of(score) - 1)
+    X.set_load(inc, member, active_of(score) + 1, credit_of(score) - 1)
     return true
   end
 
@@ -423,7 +423,7 @@
       local member = X.member(inc)
       local score = tonumber(X.score(inc, member) or nil)
       if score and credit_of(score) > 0 and not (wary and is_silent(inc)) then
-        able[#able + 1] = { inc = inc, member = member, held = held_of(score), credit = credit_of(score) }
+        able[#able + 1] = { inc = inc, member = member, active = active_of(score), credit = credit_of(score) }
       end
     end
     local turn, some = 0, 1
@@ -433,7 +433,7 @@
       end
       local best = 1
       for i, one in ipairs(able) do
-        best = one.held < able[best].held and i or best
+        best = one.active < able[best].active and i or best
       end
       local one = able[best]
       local ids, records, left = X.take(one.member, math.min(one.credit, some))
@@ -441,8 +441,8 @@
       looked = looked + math.max(#ids, left and #ids == 0 and 500 or 0)
       if #ids > 0 then
         hand(one.inc, ids, records, 1, #ids)
-        one.held, one.credit = one.held + #ids, one.credit - #ids
-        X.set_load(one.inc, one.member, one.held, one.credit)
+        one.active, one.credit = one.active + #ids, one.credit - #ids
+        X.set_load(one.inc, one.member, one.active, one.credit)
       end
       if one.credit <= 0 or #ids == 0 and not left then
         table.remove(able, best)

@@ -1,14 +1,14 @@
 -- Matching of jobs and members. A member in LOAD has credit: it asked for that many jobs more. Its score says three things, the number of jobs
--- it holds first: held * 65536 + (32767 - credit) * 2 + 1 if it has tasks or guaranteed slots of its own. Credit is at most 20,000.
-local function score_of(held, credit, own)
-  return held * 65536 + (32767 - credit) * 2 + (own and 1 or 0)
+-- it holds first: active * 65536 + (32767 - credit) * 2 + 1 if it has tasks or guaranteed slots of its own. Credit is at most 20,000.
+local function score_of(active, credit, own)
+  return active * 65536 + (32767 - credit) * 2 + (own and 1 or 0)
 end
 
 local function credit_of(score)
   return 32767 - math.floor(score % 65536 / 2)
 end
 
-local function held_of(score)
+local function active_of(score)
   return math.floor(score / 65536)
 end
 
@@ -22,7 +22,7 @@ local function own(inc, ids, from, to, fence)
     n = n + 2
   end
   call('HSET', OWNER, unpack(owners))
-  call('SADD', key_of('held', inc), unpack(ids, from, to))
+  call('SADD', key_of('active', inc), unpack(ids, from, to))
 end
 
 -- How many of `count` jobs each of the ranked members gets: the least loaded first, ties in their order.
@@ -88,7 +88,7 @@ local function place(ids, records)
       return nil
     end
     incs[#incs + 1] = ranked[i]
-    loads[#loads + 1] = held_of(score)
+    loads[#loads + 1] = active_of(score)
     credits[#credits + 1] = credit_of(score)
   end
   local share = #incs == 1 and { math.min(count, credits[1]) } or shares(loads, credits, count)

@@ -174,13 +174,13 @@
       ids, records = living(some, call('HMGET', JOBS, unpack(some)))
     end
     if #some < n then
-      forget_ghosts()
+      forget_tombstones()
     end
     return ids, records, #some
   end
 
-  -- Has jobs wait for a resource (`parked`) or a similar job (`similar`), in their order and behind those that do.
-  local function park(what, name, ids)
+  -- Has jobs wait for a resource (`blocked`) or a similar job (`similar`), in their order and behind those that do.
+  local function block(what, name, ids)
     local scored = {}
     for i, id in ipairs(ids) do
       scored[2 * i - 1], scored[2 * i] = sequence + i, id
@@ -188,10 +188,10 @@
     sequence = sequence + #ids
     remember('sequence', sequence)
     call('ZADD', key_of(what, name), unpack(scored))
-    call('SADD', PARKED, unpack(ids))
+    call('SADD', BLOCKED, unpack(ids))
   end
 
-  -- Jobs about to be given: parks those whose resource another has, claims it for the others, starts and stops their clocks.
+  -- Jobs about to be given: blocks those whose resource another has, claims it for the others, starts and stops their clocks.
   function X.admit(ids, records)
     -- What each job must have to itself: its resource and, if it is a suspect, ''.
     local resource, extras_of, suspect, careful = {}, {}, {}, false
@@ -235,8 +235,8 @@
       end
     end
     local given, given_records, claims, clocks, stopped = {}, {}, {}, {}, {}
-    local parked_for = {}
-    -- Whether the job has it now; if not, it is parked for it.
+    local blocked_for = {}
+    -- Whether the job has it now; if not, it is blocked for it.
     local function claim(name, id)
       local holder = holders[name]
       if not holder then
@@ -244,11 +244,11 @@
         claims[#claims + 1] = name
         claims[#claims + 1] = id
       elseif holder ~= id then
-        local list = parked_for[name]
+        local list = blocked_for[name]
         if list then
           list[#list + 1] = id
         else
-          parked_for[name] = { id }
+          blocked_for[name] = { id }
         end
         return false
       end
@@ -283,8 +283,8 @@
     if #stopped > 0 then
       call('ZREM', DUE, unpack(stopped))
     end
-    for name, list in pairs(parked_for) do
-      park('parked', name, list)
+    for name, list in pairs(blocked_for) do
+      block('blocked', name, list)
     end
     return given, given_records
   end

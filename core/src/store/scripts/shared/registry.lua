@@ -162,7 +162,7 @@
 
   -- The keys of a member, whatever is in them.
   function X.drop_keys(inc)
-    call('UNLINK', key_of('member', inc), key_of('held', inc), key_of('inbox', inc), key_of('tied', inc), key_of('given', inc))
+    call('UNLINK', key_of('member', inc), key_of('active', inc), key_of('inbox', inc), key_of('ephemeral', inc), key_of('given', inc))
   end
 
   -- A member is gone.

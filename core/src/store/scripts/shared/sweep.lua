@@ -24,7 +24,7 @@
 
   -- Forgets a member at once, whatever is left of it. Its jobs are found by the sweep.
   function X.forget_member(inc)
-    call('UNLINK', key_of('held', inc), key_of('tied', inc), key_of('inbox', inc), key_of('given', inc))
+    call('UNLINK', key_of('active', inc), key_of('ephemeral', inc), key_of('inbox', inc), key_of('given', inc))
     call('ZREM', LOAD, inc)
     for _, set in ipairs({ MEMBERS, LISTENERS, WATCHERS }) do
       call('SREM', set, inc)
@@ -50,23 +50,23 @@
           in_ready[one] = (in_ready[one] or 0) + 1
         end
       end
-      return (in_ready[id] or 0) > (ghosts > 0 and bounded(call('HGET', GHOSTS, id) or nil, 0, 1e9) or 0)
+      return (in_ready[id] or 0) > (tombstones > 0 and bounded(call('HGET', TOMBSTONES, id) or nil, 0, 1e9) or 0)
     end
     -- A script that failed had taken it out; had it put it back, it would be near an end.
     return not popped or call('LPOS', READY, id, 'MAXLEN', 3000) or call('LPOS', READY, id, 'RANK', -1, 'MAXLEN', 3000)
   end
 
-  -- Whether a job that says so is parked, for something that will end.
-  local function is_parked(id, extra)
-    if call('SISMEMBER', PARKED, id) == 0 then
+  -- Whether a job that says so is blocked, for something that will end.
+  local function is_blocked(id, extra)
+    if call('SISMEMBER', BLOCKED, id) == 0 then
       return false
     end
     for _, name in ipairs({ extra.r or false, extra.suspect and '' or false }) do
-      if name and call('ZSCORE', key_of('parked', name), id) then
+      if name and call('ZSCORE', key_of('blocked', name), id) then
         if call('HEXISTS', RESOURCES, name) == 1 then
           return true
         end
-        call('ZREM', key_of('parked', name), id)
+        call('ZREM', key_of('blocked', name), id)
       end
     end
     if extra.s then
@@ -79,12 +79,12 @@
         call('HSET', SIMILAR, extra.s, id)
       end
     end
-    call('SREM', PARKED, id)
+    call('SREM', BLOCKED, id)
     return false
   end
 
   local function is_somewhere(id, extra, popped)
-    if call('ZSCORE', DELAYED, id) or is_parked(id, extra) then
+    if call('ZSCORE', DELAYED, id) or is_blocked(id, extra) then
       return true
     end
     if call('ZSCORE', queue_of(extra.p, extra.k), id) then
@@ -104,7 +104,7 @@
       local record, owner = records[i], owners[i]
       local _, inc, deleting = read_owner(owner)
       if inc and is_alive(inc) then
-        if call('SADD', key_of('held', inc), id) == 1 then
+        if call('SADD', key_of('active', inc), id) == 1 then
           count('damaged', 1)
         end
       else
@@ -214,15 +214,15 @@
     if first[2] then
       call('ZADD', DUE, 'LT', first[2], 'D:')
     end
-    local dead = call('HLEN', GHOSTS)
+    local dead = call('HLEN', TOMBSTONES)
     if dead <= SHORT then
       local sum = 0
-      for _, number in ipairs(call('HVALS', GHOSTS)) do
+      for _, number in ipairs(call('HVALS', TOMBSTONES)) do
         sum = sum + (bounded(number, 1, 1e9) or 0)
       end
-      if sum ~= ghosts then
-        ghosts = sum
-        remember('ghosts', ghosts)
+      if sum ~= tombstones then
+        tombstones = sum
+        remember('tombstones', tombstones)
       end
     end
     if asked and chooser then

@@ -5,15 +5,15 @@ local function rarely()
   local X = extras()
 
   -- Takes up to `budget` jobs back from `inc`, which must have no credit any more; returns whether it holds none now, and how many those were.
-  -- With charge, its end counts as a death of each, or of the one suspect among them that had just been started; of a job that had run well for 10
+  -- With charge, its end counts as a crash of each, or of the one suspect among them that had just been started; of a job that had run well for 10
   -- minutes, as the first one. A job is convicted when it was alone, on trial, or never absent.
   local function take_back(inc, budget, charge)
-    local held = key_of('held', inc)
-    local ids = budget > 0 and call('SPOP', held, budget) or {}
+    local active = key_of('active', inc)
+    local ids = budget > 0 and call('SPOP', active, budget) or {}
     local moved = #ids
     if #ids > 0 then
-      local member = call('HMGET', key_of('member', inc), 'max_deaths', 'requeue')
-      local max_deaths = bounded(member[1], 0, 200) or 3
+      local member = call('HMGET', key_of('member', inc), 'max_crashes', 'requeue')
+      local max_crashes = bounded(member[1], 0, 200) or 3
       local owners = call('HMGET', OWNER, unpack(ids))
       local jobs = {}
       in_hand[#in_hand + 1] = ids
@@ -35,8 +35,8 @@ local function rarely()
         call('HDEL', OWNER, unpack(ids))
         local records = call('HMGET', JOBS, unpack(ids))
         local back, back_records, changed = {}, {}, {}
-        local deaths, stopped = 0, 0
-        local alone = #jobs == 1 and call('SCARD', held) == 0
+        local crashes, stopped = 0, 0
+        local alone = #jobs == 1 and call('SCARD', active) == 0
         local on_trial
         local tried = charge and X.on_trial()
         for i, job in ipairs(jobs) do
@@ -53,17 +53,17 @@ local function rarely()
           end
           -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
           if record and charge and not job.deleting and (not on_trial or on_trial == job.id) then
-            deaths = deaths + 1
-            local count = X.deaths_of(record) + 1
+            crashes = crashes + 1
+            local count = X.crashes_of(record) + 1
             if micros - job.fence > 600000000 then
               count = 1
             end
             count = math.min(count, 255)
-            if count > max_deaths and (alone or on_trial or count > 2 * max_deaths + 2) then
+            if count > max_crashes and (alone or on_trial or count > 2 * max_crashes + 2) then
               poisoned = true
-              X.fail(job.id, X.with_deaths(record, count), 'poison', count .. ' workers died while they held this job', false)
+              X.fail(job.id, X.with_crashes(record, count), 'poison', count .. ' workers died while they ran this job', false)
             else
-              record = X.with_deaths(record, count, count > max_deaths)
+              record = X.with_crashes(record, count, count > max_crashes)
               changed[#changed + 1] = job.id
               changed[#changed + 1] = record
             end
@@ -79,8 +79,8 @@ local function rarely()
             end
           end
         end
-        if deaths > 0 then
-          count('deaths', deaths)
+        if crashes > 0 then
+          count('crashes', crashes)
         end
         if stopped > 0 then
           count('deleting', -stopped)
@@ -93,7 +93,7 @@ local function rarely()
         end
       end
     end
-    return call('SCARD', held) == 0, moved
+    return call('SCARD', active) == 0, moved
   end
 
   -- Jobs that may still be moved by what is due in this call.

@@ -1,5 +1,5 @@
 //! Holds a long-lived job on one of two workers; when that one leaves, the other takes over with a larger fence.
-//! `cargo run --example held`, with the address of Redis in `SWARM_REDIS_URL`.
+//! `cargo run --example active`, with the address of Redis in `SWARM_REDIS_URL`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use libswarm::{Cluster, Event, Finish, Job, NewJob, Result, Worker};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::var("SWARM_REDIS_URL").unwrap_or_else(|_| "redis://localhost:6379".into());
-    let cluster = Cluster::builder("example-held-rust").url(&url).build()?;
+    let cluster = Cluster::builder("example-long-lived-rust").url(&url).build()?;
     let first = cluster.worker().start().await?;
     let master = cluster.master().await?;
     let id = master.add(NewJob::json("the mailbox of user 7")?.id("user-7")).await?.id;

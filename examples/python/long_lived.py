@@ -1,4 +1,4 @@
-"""Holds jobs for as long as they exist, and gives them up when they are deleted. Usage: python held.py [url]
+"""Holds jobs for as long as they exist, and gives them up when they are deleted. Usage: python long_lived.py [url]
 
 Start several: the jobs spread over them, and move when one ends or is killed.
 """
@@ -8,7 +8,7 @@ import sys
 from libswarm import Job, Worker
 
 url = sys.argv[1] if len(sys.argv) > 1 else "redis://localhost:6379"
-worker = Worker("example-held", url=url)
+worker = Worker("example-long-lived", url=url)
 
 
 @worker.on_add

@@ -4,7 +4,7 @@
 
 const assemblage = require("assemblage");
 
-const cluster = process.argv[2] ?? "example-held";
+const cluster = process.argv[2] ?? "example-long-lived";
 const config = { url: process.env.SWARM_REDIS_URL ?? "redis://localhost:6379" };
 
 function startWorker(name) {
