@@ -159,11 +159,11 @@ impl From<Event> for Told {
 }
 
 /// `Ready` and `Error` events kept for a program that does not take them.
-const MOST_NEWS: usize = 64;
+const MAX_NEWS: usize = 64;
 /// Messages, and members that came or went, kept for it. Later ones are dropped, which it is told.
-const MOST_MESSAGES: usize = 10_000;
+const MAX_MESSAGES: usize = 10_000;
 /// And the bytes of their payloads, as in an inbox in Redis.
-const MOST_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -210,7 +210,7 @@ impl State {
     fn push(&mut self, event: Told) {
         if event.is_message() {
             let bytes = event.message_bytes();
-            if self.messages >= MOST_MESSAGES || self.messages > 0 && self.message_bytes + bytes > MOST_MESSAGE_BYTES {
+            if self.messages >= MAX_MESSAGES || self.messages > 0 && self.message_bytes + bytes > MAX_MESSAGE_BYTES {
                 self.dropped += 1;
                 self.taken.dropped += 1;
                 return;
@@ -233,7 +233,7 @@ impl State {
     /// A program that never takes events, as of a master it only calls, keeps the newest of what is only told.
     fn forget_old_news(&mut self) {
         let is_news = |told: &Told| matches!(told, Told::Other(Event::Ready { .. } | Event::Error(_)));
-        if self.events.back().is_some_and(is_news) && self.events.iter().filter(|event| is_news(event)).count() > MOST_NEWS {
+        if self.events.back().is_some_and(is_news) && self.events.iter().filter(|event| is_news(event)).count() > MAX_NEWS {
             let oldest = self.events.iter().position(is_news);
             oldest.map(|position| self.events.remove(position));
         }
@@ -379,9 +379,9 @@ mod tests {
         }
         queue.push([Event::Close(None)]);
         let events = queue.take(1000);
-        assert_eq!(events.len(), MOST_NEWS + 1);
+        assert_eq!(events.len(), MAX_NEWS + 1);
         assert!(matches!(&events[0], Told::Other(Event::Error(error)) if error.message() == "36"), "the newest are kept");
-        assert!(matches!(events[MOST_NEWS], Told::Other(Event::Close(None))));
+        assert!(matches!(events[MAX_NEWS], Told::Other(Event::Close(None))));
         queue.push([Event::Close(None)]);
         assert_eq!(wakes.load(std::sync::atomic::Ordering::Relaxed), 2, "one for each time it was empty");
     }

@@ -30,13 +30,13 @@ pub struct Health {
     /// Jobs that Redis has stored for it (a master).
     pub added: u64,
     /// Jobs that its program has taken (a worker).
-    pub given: u64,
+    pub assigned: u64,
     /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
-    pub ended: u64,
+    pub finished: u64,
     /// Messages that Redis has put into inboxes.
     pub sent: u64,
     /// Messages that its program has taken.
-    pub heard: u64,
+    pub received: u64,
     /// Messages for it that were dropped, as it has learnt.
     pub dropped: u64,
     /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a
@@ -49,7 +49,7 @@ pub struct Health {
 pub(crate) struct Counts {
     pub(crate) registrations: AtomicU64,
     pub(crate) added: AtomicU64,
-    pub(crate) ended: AtomicU64,
+    pub(crate) finished: AtomicU64,
     pub(crate) sent: AtomicU64,
     /// Messages that its inbox had no room for.
     pub(crate) missed: AtomicU64,

@@ -95,7 +95,7 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
     // Not asked for: the next outcome told is of a later job.
     run("silent", || Finish::Complete(Payload::default())).await;
     soon("accepted", async {
-        while worker.health().ended < 1 {
+        while worker.health().finished < 1 {
             tokio::task::yield_now().await;
         }
     })

@@ -39,13 +39,13 @@ pub struct swarm_health {
     /// Jobs that Redis has stored for it (a master).
     pub added: u64,
     /// Jobs that its program has taken (a worker).
-    pub given: u64,
+    pub assigned: u64,
     /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
-    pub ended: u64,
+    pub finished: u64,
     /// Messages that Redis has put into inboxes.
     pub sent: u64,
     /// Messages that its program has taken.
-    pub heard: u64,
+    pub received: u64,
     /// Messages for it that were dropped, as it has learnt.
     pub dropped: u64,
     /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler
@@ -184,10 +184,10 @@ impl From<Health> for swarm_health {
             error_message,
             registrations,
             added,
-            given,
-            ended,
+            assigned,
+            finished,
             sent,
-            heard,
+            received,
             dropped,
             stuck,
         } = health;
@@ -204,10 +204,10 @@ impl From<Health> for swarm_health {
             trouble_message: fixed(&error_message),
             registrations,
             added,
-            given,
-            ended,
+            assigned,
+            finished,
             sent,
-            heard,
+            received,
             dropped,
             stuck,
         }

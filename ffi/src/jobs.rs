@@ -15,7 +15,7 @@ use crate::operation::Pending;
 use crate::process::Owner;
 
 /// How long a finished job waits at most for its batch of callbacks to end, in case a later one blocks.
-const LONGEST_WAIT: Duration = Duration::from_millis(1);
+const MAX_WAIT: Duration = Duration::from_millis(1);
 
 type Finished = (u64, Finish, Option<Done<()>>);
 
@@ -30,7 +30,7 @@ pub(crate) struct Jobs {
     /// Finished inside the batch of callbacks that runs now; they cross together.
     finished: Mutex<Vec<Finished>>,
     gathering: AtomicBool,
-    /// The flush after `LONGEST_WAIT` is on its way.
+    /// The flush after `MAX_WAIT` is on its way.
     armed: AtomicBool,
     closed: AtomicBool,
 }
@@ -104,7 +104,7 @@ impl Jobs {
         if !self.armed.swap(true, Ordering::AcqRel) {
             let jobs = self.clone();
             handle.spawn(async move {
-                tokio::time::sleep(LONGEST_WAIT).await;
+                tokio::time::sleep(MAX_WAIT).await;
                 jobs.armed.store(false, Ordering::Release);
                 jobs.flush();
             });

@@ -19,7 +19,7 @@ const RELOAD_DELAY = 500;
 const GRACE = 5000;
 
 /** No grace of a member is longer, in milliseconds. */
-const LONGEST = 3_600_000;
+const MAX_MS = 3_600_000;
 
 /** Time for the last messages before the process exits, in milliseconds. */
 const FAREWELL = 5000;
@@ -160,7 +160,7 @@ class Part extends EventEmitter {
 
   /** To be called once all options are known. However busy it is: it may take its grace to agree, and what it has spawned as long to end. */
   _exitOnKill() {
-    this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, LONGEST), onKill: (code) => this._killed(code) });
+    this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, MAX_MS), onKill: (code) => this._killed(code) });
   }
 
   /** Asks the program to agree, and ends; without its agreement when its time is over. What it returns never settles. */

@@ -62,7 +62,7 @@ class Member extends Channel {
   health() {
     const text = this._native?.health();
     if (!text) {
-      const counts = { registrations: 0, added: 0, given: 0, ended: 0, sent: 0, heard: 0, dropped: 0, stuck: 0 };
+      const counts = { registrations: 0, added: 0, assigned: 0, finished: 0, sent: 0, received: 0, dropped: 0, stuck: 0 };
       return { healthy: false, connected: false, incarnation: "", leaseLeft: 0, active: 0, pending: 0, error: "", errorMessage: "", ...counts };
     }
     const { lease_left_ms: leaseLeft, error_message: errorMessage, ...rest } = JSON.parse(text);

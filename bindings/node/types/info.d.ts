@@ -21,13 +21,13 @@ export interface Health {
   /** Jobs that Redis has stored for it (a master). */
   added: number;
   /** Jobs that its program has taken (a worker). */
-  given: number;
+  assigned: number;
   /** Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker). */
-  ended: number;
+  finished: number;
   /** Messages that Redis has put into inboxes. */
   sent: number;
   /** Messages that its program has taken. */
-  heard: number;
+  received: number;
   /** Messages for it that were dropped, as it has learnt. */
   dropped: number;
   /** Jobs whose handlers were told to stop and did not within `stopGrace`; each keeps a slot until its handler settles (a worker). */

@@ -10,7 +10,7 @@ use crate::exit::this_thread;
 use crate::runtime::Owner;
 
 /// How long a finished job may wait for its neighbours when the handler of the next job takes its time.
-const LONGEST_WAIT: Duration = Duration::from_millis(2);
+const MAX_WAIT: Duration = Duration::from_millis(2);
 
 type Entry = (u64, Finish, Option<Done<()>>);
 
@@ -20,7 +20,7 @@ pub(crate) struct Finishes {
     gathered: Mutex<Vec<Entry>>,
     /// The thread whose finishes gather; those of all others are sent at once.
     thread: AtomicUsize,
-    /// A task that sends what is gathered after `LONGEST_WAIT` is under way.
+    /// A task that sends what is gathered after `MAX_WAIT` is under way.
     watched: AtomicBool,
 }
 
@@ -63,7 +63,7 @@ impl Finishes {
         if !self.watched.swap(true, Ordering::AcqRel) {
             let finishes = self.clone();
             runtime.handle().spawn(async move {
-                tokio::time::sleep(LONGEST_WAIT).await;
+                tokio::time::sleep(MAX_WAIT).await;
                 finishes.watched.store(false, Ordering::Release);
                 finishes.flush();
             });

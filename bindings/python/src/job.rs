@@ -207,7 +207,12 @@ impl Job {
 
     /// As `fail`, but the job fails permanently, whatever its retries.
     #[pyo3(signature = (message, traceback=None))]
-    fn fail_permanently(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+    fn fail_permanently(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Call> {
         self.finish(py, Finish::FailPermanently(error(message, traceback)))
     }
 

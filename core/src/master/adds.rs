@@ -18,9 +18,9 @@ use crate::store::record::{write_array, write_integer, write_record, write_signe
 use crate::worker::Done;
 
 /// Jobs in one batch, at most.
-const MOST: usize = 1000;
+const MAX_JOBS: usize = 1000;
 /// Payload bytes in one batch, at most, unless a single job has more.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What one call to `submit` gave.
 pub(crate) struct Submission {
@@ -208,7 +208,7 @@ impl Adds {
             let stored = submission.added.len();
             let mut full = false;
             while let Some(next) = submission.jobs.as_slice().first() {
-                if count == MOST || count > 0 && body.len() + next.payload.bytes.len() > MOST_BYTES {
+                if count == MAX_JOBS || count > 0 && body.len() + next.payload.bytes.len() > MAX_BYTES {
                     full = true;
                     break;
                 }

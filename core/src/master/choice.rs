@@ -16,7 +16,7 @@ use crate::store::record::{packed_strings, write_array, write_integer, write_str
 use crate::value::within;
 
 /// Jobs shown at once, at most.
-const MOST_JOBS: &str = "100";
+const MAX_JOBS: &str = "100";
 
 /// Whether and since when this master chooses.
 #[derive(Default)]
@@ -247,7 +247,7 @@ impl Master {
         if !chooser.lock().more {
             return Ok(None);
         }
-        let choices = choices::read(&store.choose("look", &incarnation, MOST_JOBS.as_bytes()).await?)?;
+        let choices = choices::read(&store.choose("look", &incarnation, MAX_JOBS.as_bytes()).await?)?;
         let mut state = chooser.lock();
         state.more = choices.is_some();
         if state.more {

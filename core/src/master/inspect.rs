@@ -4,7 +4,7 @@ use super::Master;
 use crate::error::Result;
 use crate::id::check_name;
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
-use crate::store::look;
+use crate::store::inspect;
 use crate::value::bounded;
 
 /// Jobs of one page, at most.
@@ -14,7 +14,7 @@ impl Master {
     /// A job by its id, or `None` if there is none: it never was, or is completed, deleted or forgotten.
     pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
         check_name("job id", id)?;
-        look::job(&self.front.shared.open_store()?.look(&["job", id]).await?)
+        inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?)
     }
 
     /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
@@ -23,7 +23,7 @@ impl Master {
         bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Active } else { state };
         let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
-        look::page(&self.front.shared.open_store()?.look(&words).await?)
+        inspect::page(&self.front.shared.open_store()?.inspect(&words).await?)
     }
 
     /// How many jobs wait by priority and task, and what is paused. Counts by state are in [`Master::stats`].
@@ -31,8 +31,8 @@ impl Master {
         let mut all = Queues::default();
         let mut cursor = String::new();
         loop {
-            let reply = self.front.shared.open_store()?.look(&["counts", &cursor]).await?;
-            cursor = look::queues(&reply, &mut all)?;
+            let reply = self.front.shared.open_store()?.inspect(&["counts", &cursor]).await?;
+            cursor = inspect::queues(&reply, &mut all)?;
             if cursor.is_empty() {
                 break;
             }
@@ -54,8 +54,8 @@ impl Master {
         let mut all: Vec<MemberInfo> = Vec::new();
         let mut cursor = String::new();
         loop {
-            let reply = self.front.shared.open_store()?.look(&["members", &cursor]).await?;
-            let (members, next) = look::members(&reply)?;
+            let reply = self.front.shared.open_store()?.inspect(&["members", &cursor]).await?;
+            let (members, next) = inspect::members(&reply)?;
             all.extend(members);
             if next.is_empty() {
                 break;

@@ -9,16 +9,16 @@ use super::waits::Waits;
 use crate::error::Result;
 use crate::info::{JobState, MemberInfo, Queues};
 use crate::member::Shared;
-use crate::store::look;
+use crate::store::inspect;
 
 /// Between two looks while something is awaited.
 const LOOK: Duration = Duration::from_secs(2);
 /// Looks after which a job has been awaited for long: 10 s.
 pub(super) const LONG: u32 = 5;
 /// Jobs looked up at once, at most: those of one task wait for the same reason.
-const MOST: usize = 5;
+const MAX_NAMED: usize = 5;
 /// Tasks of which it was said, at most.
-const MOST_TASKS: usize = 100;
+const MAX_TASKS: usize = 100;
 /// Workers that a record names.
 const NAMED: usize = 5;
 
@@ -46,7 +46,7 @@ impl Patience {
                     break;
                 }
                 tokio::time::sleep(LOOK).await;
-                let ids = self.waits.long_awaited(MOST);
+                let ids = self.waits.long_awaited(MAX_NAMED);
                 // In vain while Redis is away, of which there are records enough.
                 if !ids.is_empty() && self.look(&ids).await.is_err() {
                     self.waits.look_again(&ids);
@@ -59,14 +59,14 @@ impl Patience {
         let mut there = None;
         for id in ids {
             let store = self.shared.open_store()?;
-            let Some(job) = look::job(&store.look(&["job", id]).await?)? else { continue };
-            if job.state != JobState::Waiting || self.said.contains(&job.task) || self.said.len() >= MOST_TASKS {
+            let Some(job) = inspect::job(&store.inspect(&["job", id]).await?)? else { continue };
+            if job.state != JobState::Waiting || self.said.contains(&job.task) || self.said.len() >= MAX_TASKS {
                 continue;
             }
             if there.is_none() {
                 let mut queues = Queues::default();
                 // Every page says what is paused.
-                look::queues(&store.look(&["counts", ""]).await?, &mut queues)?;
+                inspect::queues(&store.inspect(&["counts", ""]).await?, &mut queues)?;
                 there = Some((self.workers().await?, queues));
             }
             if let Some(why) = there.as_ref().and_then(|(workers, queues)| why(&job.task, workers, queues)) {
@@ -81,7 +81,7 @@ impl Patience {
     async fn workers(&self) -> Result<Vec<MemberInfo>> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
-            let (members, next) = look::members(&self.shared.open_store()?.look(&["members", &cursor]).await?)?;
+            let (members, next) = inspect::members(&self.shared.open_store()?.inspect(&["members", &cursor]).await?)?;
             all.extend(members.into_iter().filter(|member| member.role == "worker"));
             if next.is_empty() {
                 return Ok(all);
@@ -128,13 +128,13 @@ mod tests {
         let waits = Arc::new(Waits::default());
         let wait = waits.begin_adding("first".into());
         for _ in 1..LONG {
-            assert_eq!(waits.long_awaited(MOST), [""; 0]);
+            assert_eq!(waits.long_awaited(MAX_NAMED), [""; 0]);
         }
         let later = waits.begin_adding("second".into());
-        assert_eq!(waits.long_awaited(MOST), ["first"]);
-        assert_eq!(waits.long_awaited(MOST), [""; 0]);
+        assert_eq!(waits.long_awaited(MAX_NAMED), ["first"]);
+        assert_eq!(waits.long_awaited(MAX_NAMED), [""; 0]);
         waits.look_again(&["first".into()]);
-        assert_eq!(waits.long_awaited(MOST), ["first"]);
+        assert_eq!(waits.long_awaited(MAX_NAMED), ["first"]);
         drop((wait, later));
         assert!(!waits.any());
     }

@@ -17,7 +17,7 @@ use crate::clock::{boottime, from_now};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::id::Ids;
-use crate::member::{Backoff, InboxTask, Look, Session, Shared, Source};
+use crate::member::{Backoff, InboxTask, Probe, Session, Shared, Source};
 use crate::store::record::read_outcome;
 use crate::store::{Entry, Failed, Read, SyncCall, SyncReply, after};
 use crate::worker::Done;
@@ -118,7 +118,7 @@ impl Task {
     async fn join(&mut self, flight: &mut Option<AddFlight>) -> Option<Duration> {
         let Task { session, commands, adds, shared, closing, waits, .. } = self;
         let mut joining = std::pin::pin!(session.join("master"));
-        let mut look = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
         let mut give_up = Instant::now() + shared.options.timeout;
         loop {
             tokio::select! {
@@ -138,7 +138,7 @@ impl Task {
                     adds.close(&closed());
                     give_up = Instant::now() + shared.options.timeout;
                 }
-                _ = look.tick() => if let Some(error) = shared.trouble() {
+                _ = tick.tick() => if let Some(error) = shared.trouble() {
                     fail_old(shared, adds, &error);
                     if flight.as_ref().is_some_and(|flight| {
                         flight.is_orphaned() && !error.kind().is_retryable() || flight.waits_longer_than(shared.options.timeout)
@@ -171,7 +171,7 @@ impl Task {
         let mut inbox: Option<InboxTask> = None;
         let mut sync: Option<SyncFlight> = None;
         let mut ask: Option<AskFlight> = None;
-        let mut look: Option<Look> = None;
+        let mut probe: Option<Probe> = None;
         let mut ask_backoff = Backoff::new(self.shared.store.longest_backoff());
         let mut wake = Instant::now() + next.min(self.session.renewal());
         let (mut untrimmed, mut last_entry): (u32, Option<String>) = (0, None);
@@ -184,7 +184,7 @@ impl Task {
                     self.shared.pending.store(0, Ordering::Relaxed);
                     if self.closing.is_some() {
                         // Calls under way that nobody polls any more must not hold up the last one.
-                        drop((inbox.take(), sync.take(), ask.take(), look.take()));
+                        drop((inbox.take(), sync.take(), ask.take(), probe.take()));
                         let _ = self.session.leave().await;
                         return None;
                     }
@@ -286,9 +286,9 @@ impl Task {
                     self.adds.close(&closed());
                     self.closing = Some(command);
                 }
-                answer = async { look.as_mut().expect("guarded").as_mut().await }, if look.is_some() => {
-                    look = None;
-                    if self.session.looked(answer) {
+                answer = async { probe.as_mut().expect("guarded").as_mut().await }, if probe.is_some() => {
+                    probe = None;
+                    if self.session.probed(answer) {
                         (wake, unseen) = round_now(sync.is_some());
                     }
                 }
@@ -306,8 +306,8 @@ impl Task {
                     untrimmed = 0;
                     sync = Some(self.sync(keep_from));
                 }
-                () = tokio::time::sleep_until(self.session.look_at()), if look.is_none() && sync.is_none() && flight.is_none() => {
-                    look = Some(self.session.look());
+                () = tokio::time::sleep_until(self.session.probe_at()), if probe.is_none() && sync.is_none() && flight.is_none() => {
+                    probe = Some(self.session.probe());
                 }
             }
         }

@@ -159,10 +159,10 @@ impl Shared {
             error_message: trouble.map_or("", |error| error.message()).to_owned(),
             registrations: count(&self.counts.registrations),
             added: count(&self.counts.added),
-            given: told.adds,
-            ended: count(&self.counts.ended),
+            assigned: told.adds,
+            finished: count(&self.counts.finished),
             sent: count(&self.counts.sent),
-            heard: told.messages,
+            received: told.messages,
             dropped: told.dropped + count(&self.counts.missed),
             stuck: count(&self.stuck),
         }
@@ -288,13 +288,13 @@ pub(crate) struct Session {
 }
 
 /// A question whether Redis still knows the member.
-pub(crate) type Look = Pin<Box<dyn Future<Output = Result<bool, Failed>> + Send>>;
+pub(crate) type Probe = Pin<Box<dyn Future<Output = Result<bool, Failed>> + Send>>;
 
 /// A member that has said nothing for so long asks whether Redis still knows it: it may have lost its data, or the connection may be silent. With
 /// the renewals and the reads of the inbox that is less than one command a second.
-const LOOK: Duration = Duration::from_secs(3);
+const PROBE_AFTER: Duration = Duration::from_secs(3);
 /// A member that leaves gives up after so long, if only parts of what it has are taken back at a time.
-const LONGEST_LEAVE: Duration = Duration::from_secs(60);
+const MAX_LEAVE: Duration = Duration::from_secs(60);
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
@@ -378,19 +378,19 @@ impl Session {
         self.seen = tokio::time::Instant::now();
     }
 
-    /// When it is time to look whether Redis still knows the member.
-    pub(crate) fn look_at(&self) -> tokio::time::Instant {
-        self.seen + LOOK
+    /// When it is time to ask whether Redis still knows the member.
+    pub(crate) fn probe_at(&self) -> tokio::time::Instant {
+        self.seen + PROBE_AFTER
     }
 
-    pub(crate) fn look(&self) -> Look {
+    pub(crate) fn probe(&self) -> Probe {
         let (shared, incarnation) = (self.shared.clone(), self.incarnation.clone());
         Box::pin(async move { shared.store.is_member(&incarnation).await })
     }
 
-    /// Takes the answer to a look; whether a round has to be sent, which finds out more.
-    pub(crate) fn looked(&mut self, answer: Result<bool, Failed>) -> bool {
-        // Whatever it is, the next look has time.
+    /// Takes the answer of a probe; whether a round has to be sent, which finds out more.
+    pub(crate) fn probed(&mut self, answer: Result<bool, Failed>) -> bool {
+        // Whatever it is, the next probe has time.
         self.seen();
         match answer {
             Ok(known) => !known,
@@ -414,7 +414,7 @@ impl Session {
                     tracing::debug!("{} has left", self.incarnation);
                     return Ok(());
                 }
-                Ok(false) if begun.elapsed() < LONGEST_LEAVE => answered = Instant::now(),
+                Ok(false) if begun.elapsed() < MAX_LEAVE => answered = Instant::now(),
                 Ok(false) => return Err(Error::new(ErrorKind::Timeout, "there was too much to give back")),
                 Err(failed) => {
                     let pause = self.backoff.next();

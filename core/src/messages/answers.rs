@@ -15,7 +15,7 @@ use crate::worker::Done;
 /// How often it is asked who is gone of those that have not answered.
 const LOOK: Duration = Duration::from_secs(1);
 /// Members asked for in one call, at most.
-const MOST: usize = 1000;
+const MAX_ASKED: usize = 1000;
 
 #[derive(Default)]
 pub(crate) struct Answers {
@@ -207,7 +207,7 @@ impl Answers {
             return;
         }
         let owing: Vec<String> = owing.into_iter().collect();
-        for members in owing.chunks(MOST) {
+        for members in owing.chunks(MAX_ASKED) {
             if let Err(failed) = shared.store.ask_who_is_gone(&incarnation, members).await {
                 // The next look asks again.
                 tracing::debug!(error = %failed.error, "asking who is gone");

@@ -19,11 +19,11 @@ use crate::store::record::{write_array, write_integer, write_string};
 use crate::worker::Done;
 
 /// Messages of one batch, at most.
-const MOST: usize = 100;
+const MAX_BATCH: usize = 100;
 /// And their bytes, unless the first alone has more.
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 /// Messages that wait to be sent, at most.
-const LONGEST: usize = 10_000;
+const MAX_WAITING: usize = 10_000;
 
 /// All that a member keeps of messages.
 pub(crate) struct Outbox {
@@ -188,8 +188,8 @@ impl Outbox {
         if state.closed {
             return Err((closed(), outgoing.done));
         }
-        if state.queue.len() >= LONGEST && outgoing.done.is_some() {
-            let text = format!("{LONGEST} messages wait to be sent already");
+        if state.queue.len() >= MAX_WAITING && outgoing.done.is_some() {
+            let text = format!("{MAX_WAITING} messages wait to be sent already");
             return Err((Error::new(ErrorKind::Unavailable, text), outgoing.done));
         }
         let bytes = outgoing.payload.bytes.len() as u64;
@@ -221,9 +221,9 @@ impl Outbox {
         let fits = |outgoing: &&Outgoing| {
             let first = bytes == 0;
             bytes += outgoing.payload.bytes.len() + 200;
-            first || bytes <= MOST_BYTES
+            first || bytes <= MAX_BYTES
         };
-        let count = state.queue.iter().take(MOST).take_while(fits).count();
+        let count = state.queue.iter().take(MAX_BATCH).take_while(fits).count();
         state.sending = count > 0;
         let taken: Vec<Outgoing> = state.queue.drain(..count).collect();
         state.bytes -= taken.iter().map(|outgoing| outgoing.payload.bytes.len() as u64).sum::<u64>();

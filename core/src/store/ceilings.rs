@@ -96,7 +96,7 @@ impl Crowd {
         let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| {
             [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate]
                 .into_iter()
-                .chain([&all.look, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen])
+                .chain([&all.inspect, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen])
         });
         let names: BTreeMap<String, &str> = scripts.map(|script| (script.digest.clone(), script.name)).collect();
         let slow: Vec<Vec<redis::Value>> = self.redis.ask(&["SLOWLOG", "GET", "100000"]);

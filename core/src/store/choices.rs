@@ -2,9 +2,9 @@
 
 use redis::Value;
 
-use super::look::waiting_job;
+use super::inspect::waiting_job;
 use super::record::Unpack;
-use super::reply::{array, bytes, odd};
+use super::reply::{array, bytes, unexpected};
 use crate::error::Result;
 use crate::info::{Candidate, Choices, Range};
 
@@ -16,7 +16,7 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
     }
     let mut unpack = Unpack::new(packed);
     if unpack.array()? != 2 {
-        return Err(odd("choose"));
+        return Err(unexpected("choose"));
     }
     let jobs = (0..unpack.array()? / 2)
         .map(|_| Ok(waiting_job(String::from_utf8_lossy(unpack.string()?).into_owned(), unpack.string()?)))
@@ -32,7 +32,7 @@ pub(crate) fn given(reply: Value) -> Result<Vec<bool>> {
 
 fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
     if unpack.array()? != 11 {
-        return Err(odd("choose"));
+        return Err(unexpected("choose"));
     }
     // What it is ranked by.
     unpack.integer()?;

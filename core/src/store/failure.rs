@@ -68,7 +68,7 @@ impl Failed {
 }
 
 /// Characters of an error that are told, at most.
-const LONGEST_TEXT: usize = 240;
+const MAX_TEXT: usize = 240;
 
 /// The error's own words without those that it quotes from the command, among which may be a password, and without the line of our script.
 fn readable(text: &str, options: &Options) -> String {
@@ -78,7 +78,7 @@ fn readable(text: &str, options: &Options) -> String {
         .map_or(text, |(own, _)| own);
     let text = text.rsplit_once(" script: ").filter(|(_, rest)| rest.contains("@user_script")).map_or(text, |(own, _)| own);
     // Some explain at length what to do at the server.
-    let sentences = text.char_indices().nth(LONGEST_TEXT).map_or(text, |(end, _)| {
+    let sentences = text.char_indices().nth(MAX_TEXT).map_or(text, |(end, _)| {
         let cut = &text[..end];
         cut.rsplit_once(". ").map_or(cut, |(whole, _)| whole)
     });

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use redis::Value;
 
 use super::record::{read_outcome, read_record, split_record, write_array, write_integer, write_record, write_string};
-use super::{choices, inbox, look, message, reply};
+use super::{choices, inbox, inspect, message, reply};
 use crate::backoff::Backoff;
 use crate::job::Payload;
 use crate::new_job::NewJob;
@@ -135,10 +135,10 @@ proptest! {
         let _ = reply::stats(value.clone());
         let _ = reply::strings(value.clone());
         let _ = reply::flags(value.clone());
-        let _ = look::job(&value);
-        let _ = look::page(&value);
-        let _ = look::queues(&value, &mut crate::info::Queues::default());
-        let _ = look::members(&value);
+        let _ = inspect::job(&value);
+        let _ = inspect::page(&value);
+        let _ = inspect::queues(&value, &mut crate::info::Queues::default());
+        let _ = inspect::members(&value);
         let _ = choices::read(&value);
         let _ = choices::given(value.clone());
         let _ = message::receipts(value);

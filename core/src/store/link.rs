@@ -27,7 +27,7 @@ use crate::options::{Eviction, Options};
 /// Oldest server whose commands and script rules the scripts rest on.
 const OLDEST: (u32, u32) = (6, 2);
 /// Bytes of the replies to a greeting, at most; CLUSTER SLOTS of a thousand nodes has less than a tenth.
-const MOST_GREETING: usize = 8 * 1024 * 1024;
+const MAX_GREETING: usize = 8 * 1024 * 1024;
 
 /// A connection. What drives it ends with its last clone, whatever waits for an answer.
 #[derive(Clone)]
@@ -264,10 +264,10 @@ async fn greet(
                 break value.extract_error().map_err(|e| failed(&e))?;
             }
             match stream.read_buf(&mut bytes).await {
-                Ok(1..) if bytes.len() <= MOST_GREETING => {}
+                Ok(1..) if bytes.len() <= MAX_GREETING => {}
                 Ok(1..) => {
                     let message =
-                        format!("connecting to Redis at {}: it answers with more than {MOST_GREETING} bytes", options.address);
+                        format!("connecting to Redis at {}: it answers with more than {MAX_GREETING} bytes", options.address);
                     return Err(Failed::unsent(Error::new(ErrorKind::WrongServer, message)));
                 }
                 Ok(0) => return Err(written.map_or_else(|e| unreachable(options, e), |()| hung_up(options))),

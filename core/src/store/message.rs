@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::record::{Unpack, write_array, write_integer, write_string};
-use super::reply::{bytes, odd, read_id};
+use super::reply::{bytes, read_id, unexpected};
 use crate::error::Result;
 use crate::job::{ContentType, Payload};
 use crate::messages::{Change, Kind, MemberRef, MessageData, Receipt};
@@ -31,9 +31,9 @@ pub(crate) fn write_blob(kind: Kind, number: u64, about: u64, sender: &str, from
 pub(crate) fn read_blob(blob: &[u8]) -> Result<MessageData> {
     let mut unpack = Unpack::new(blob);
     if unpack.array()? != 11 {
-        return Err(odd("an inbox"));
+        return Err(unexpected("an inbox"));
     }
-    let kind = Kind::from_number(unpack.integer()?).ok_or_else(|| odd("an inbox"))?;
+    let kind = Kind::from_number(unpack.integer()?).ok_or_else(|| unexpected("an inbox"))?;
     let (number, about) = (unpack.integer()? as u64, unpack.integer()? as u64);
     let sender = unpack.text()?.to_owned();
     let mut from = read_from(&mut unpack)?;
@@ -60,10 +60,11 @@ fn read_from(unpack: &mut Unpack) -> Result<MemberRef> {
 pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, String, MemberRef)> {
     let mut unpack = Unpack::new(blob);
     if unpack.array()? != 7 {
-        return Err(odd("an inbox"));
+        return Err(unexpected("an inbox"));
     }
     let what = unpack.text()?;
-    let change = Change::ALL.iter().find(|(name, _)| *name == what).map(|(_, change)| *change).ok_or_else(|| odd("an inbox"))?;
+    let change =
+        Change::ALL.iter().find(|(name, _)| *name == what).map(|(_, change)| *change).ok_or_else(|| unexpected("an inbox"))?;
     let mut text = || name(&mut unpack);
     let (incarnation, role) = (text()?, text()?);
     let (name, group, host, pid) = (text()?, text()?, text()?, text()?);
@@ -72,11 +73,11 @@ pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, String, MemberRef)> {
 
 /// `None` if the member is unknown.
 pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
-    let Value::Array(parts) = reply else { return Err(odd("send")) };
+    let Value::Array(parts) = reply else { return Err(unexpected("send")) };
     let packed = match parts.as_slice() {
         [Value::Int(1)] => return Ok(None),
         [Value::Int(0), packed] => bytes(packed)?,
-        _ => return Err(odd("send")),
+        _ => return Err(unexpected("send")),
     };
     let mut unpack = Unpack::new(packed);
     let count = unpack.array()?;
@@ -84,7 +85,7 @@ pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
     for _ in 0..count {
         if unpack.is_integer() {
             let same = usize::try_from(unpack.integer()? - 1).ok().and_then(|position| receipts.get(position)).cloned();
-            receipts.push(same.ok_or_else(|| odd("send"))?);
+            receipts.push(same.ok_or_else(|| unexpected("send"))?);
             continue;
         }
         let recipients = unpack.array()?.saturating_sub(1);

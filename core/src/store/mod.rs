@@ -3,10 +3,10 @@
 pub(crate) mod choices;
 mod failure;
 mod inbox;
+pub(crate) mod inspect;
 mod keys;
 mod line;
 mod link;
-pub(crate) mod look;
 pub(crate) mod message;
 pub(crate) mod record;
 mod reply;
@@ -62,7 +62,7 @@ pub(crate) struct SyncCall {
     pub(crate) credit: String,
     pub(crate) ended: Vec<u8>,
     /// Room to add in each range of priorities, packed; empty bytes if the worker takes just any job without a task.
-    pub(crate) rooms: Vec<u8>,
+    pub(crate) quotas: Vec<u8>,
     pub(crate) progress: Vec<u8>,
     /// The tasks the worker takes from now on, packed, or empty if they are as before.
     pub(crate) tasks: Vec<u8>,
@@ -140,7 +140,7 @@ impl Store {
                 |s| &s.sync,
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
-                    cmd.arg(&call.ended[..]).arg(&call.rooms[..]).arg(&call.progress[..]).arg(&call.tasks[..]);
+                    cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.progress[..]).arg(&call.tasks[..]);
                     cmd.arg(call.answered)
                 },
             )
@@ -216,9 +216,9 @@ impl Store {
         Ok(())
     }
 
-    /// What is where; see `scripts/look.lua`.
-    pub(crate) async fn look(&self, words: &[&str]) -> Result<Value> {
-        self.call_idempotent(|s| &s.look, |cmd| cmd.arg(words)).await
+    /// What is where; see `scripts/inspect.lua`.
+    pub(crate) async fn inspect(&self, words: &[&str]) -> Result<Value> {
+        self.call_idempotent(|s| &s.inspect, |cmd| cmd.arg(words)).await
     }
 
     /// Pauses or resumes a task; `*` is all of them.
@@ -269,7 +269,7 @@ impl Store {
                     bound.clone_from(last);
                     (*count, *more == 1)
                 }
-                _ => return Err(reply::odd("failed")),
+                _ => return Err(reply::unexpected("failed")),
             };
             total += count.max(0) as u64;
             left = left.map(|ids| if more && count > 0 { ids } else { &ids[ids.len().min(200)..] });

@@ -62,7 +62,7 @@ pub(crate) enum AddReply {
 pub(crate) fn joined(reply: Value) -> Result<(String, Duration)> {
     match array(reply)?.as_mut_slice() {
         [epoch, next] => Ok((text(epoch)?, milliseconds(next)?)),
-        _ => Err(odd("join")),
+        _ => Err(unexpected("join")),
     }
 }
 
@@ -81,14 +81,14 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                         read_jobs(bytes(blob)?, &mut given)?;
                     }
                 }
-                _ => return Err(odd("sync")),
+                _ => return Err(unexpected("sync")),
             }
             let (mut stale, mut deleted) = (Vec::new(), Vec::new());
             if let Value::BulkString(blob) = rejected {
                 let mut unpack = Unpack::new(blob);
                 for _ in 0..unpack.array()? {
                     match unpack.integer()? {
-                        0 => return Err(odd("sync")),
+                        0 => return Err(unexpected("sync")),
                         position if position > 0 => stale.push(position as usize - 1),
                         position => deleted.push(position.unsigned_abs() as usize - 1),
                     }
@@ -105,7 +105,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 spread: milliseconds(spread)?,
             })
         }
-        _ => Err(odd("sync")),
+        _ => Err(unexpected("sync")),
     }
 }
 
@@ -118,13 +118,15 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
                 blob => {
                     let mut unpack = Unpack::new(bytes(blob)?);
                     let count = unpack.array()?;
-                    (0..count).map(|_| usize::try_from(unpack.integer()? - 1).map_err(|_| odd("add"))).collect::<Result<_>>()?
+                    (0..count)
+                        .map(|_| usize::try_from(unpack.integer()? - 1).map_err(|_| unexpected("add")))
+                        .collect::<Result<_>>()?
                 }
             };
             Ok(AddReply::Done { existed, next, not_durable: None })
         }
         [Value::Int(1), epoch] => Ok(AddReply::UnknownMember(text(epoch)?)),
-        _ => Err(odd("add")),
+        _ => Err(unexpected("add")),
     }
 }
 
@@ -163,7 +165,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
     let mut next = || match counts.next() {
         Some(Value::Int(count)) => Ok(count.max(0) as u64),
         Some(_) => Ok(0),
-        None => Err(odd("stats")),
+        None => Err(unexpected("stats")),
     };
     // In the order of the reply of `stats.lua`.
     let stats = Stats {
@@ -185,7 +187,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         damaged: next()?,
     };
     match counts.next() {
-        Some(_) => Err(odd("stats")),
+        Some(_) => Err(unexpected("stats")),
         None => Ok(stats),
     }
 }
@@ -193,14 +195,14 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
 pub(super) fn array(value: Value) -> Result<Vec<Value>> {
     match value {
         Value::Array(values) => Ok(values),
-        _ => Err(odd("a script")),
+        _ => Err(unexpected("a script")),
     }
 }
 
 pub(super) fn bytes(value: &Value) -> Result<&[u8]> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
-        _ => Err(odd("a script")),
+        _ => Err(unexpected("a script")),
     }
 }
 
@@ -211,11 +213,11 @@ fn text(value: &Value) -> Result<String> {
 fn milliseconds(value: &Value) -> Result<Duration> {
     match value {
         Value::Int(ms) => Ok(Duration::from_millis((*ms).max(0) as u64)),
-        _ => Err(odd("a script")),
+        _ => Err(unexpected("a script")),
     }
 }
 
-pub(super) fn odd(what: &str) -> Error {
+pub(super) fn unexpected(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("{what} answered in an unexpected shape; is every member of a compatible version?"))
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Scripts {
     pub(crate) awaiting: Script,
     pub(crate) stats: Script,
     pub(crate) obliterate: Script,
-    pub(crate) look: Script,
+    pub(crate) inspect: Script,
     pub(crate) pause: Script,
     pub(crate) failed: Script,
     pub(crate) rebalance: Script,
@@ -93,7 +93,7 @@ impl Scripts {
             awaiting: script("await", Run, "", &[BASE, include_str!("scripts/await.lua")]),
             stats: jobs("stats", include_str!("scripts/stats.lua")),
             obliterate: jobs("obliterate", include_str!("scripts/obliterate.lua")),
-            look: jobs("look", include_str!("scripts/look.lua")),
+            inspect: jobs("inspect", include_str!("scripts/inspect.lua")),
             pause: jobs("pause", include_str!("scripts/pause.lua")),
             failed: jobs("failed", include_str!("scripts/failed.lua")),
             rebalance: jobs("rebalance", include_str!("scripts/rebalance.lua")),
@@ -138,7 +138,7 @@ mod tests {
         let all = super::Scripts::new(true);
         let sources =
             [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate].into_iter();
-        let more = [&all.look, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen];
+        let more = [&all.inspect, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen];
         for script in sources.chain(more) {
             // What is quoted and in capitals is a command, or an option of one.
             let code: String = script.source.lines().filter_map(|line| line.split("--").next()).collect();

@@ -389,12 +389,12 @@ async fn what_people_see_is_the_time_of_day() {
         let wanted = since_1970(started);
         assert!((wanted..wanted + 60_000).contains(&ms), "{what}: {ms}, wanted {wanted}");
     };
-    let due = look::job(&b.store.look(&["job", "late"]).await.unwrap()).unwrap().unwrap().due_at.unwrap();
+    let due = inspect::job(&b.store.inspect(&["job", "late"]).await.unwrap()).unwrap().unwrap().due_at.unwrap();
     near(due - 59_000, "due");
     let jobs = b.take("w", 1, 1).await;
-    near(look::job(&b.store.look(&["job", "1"]).await.unwrap()).unwrap().unwrap().assigned_at.unwrap(), "assigned");
+    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().assigned_at.unwrap(), "assigned");
     let _ = b.end_failed("w", 2, &jobs[0]).await;
-    near(look::job(&b.store.look(&["job", "1"]).await.unwrap()).unwrap().unwrap().failed_at.unwrap(), "failed");
+    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().failed_at.unwrap(), "failed");
 }
 
 #[tokio::test]
@@ -616,7 +616,7 @@ async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
             awaiting,
             stats,
             obliterate,
-            look,
+            inspect,
             pause,
             failed,
             rebalance,
@@ -624,7 +624,7 @@ async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
             send,
             listen,
         } = Scripts::new(false);
-        [add, join, sync, leave, delete, awaiting, stats, obliterate, look, pause, failed, rebalance, choose, send, listen]
+        [add, join, sync, leave, delete, awaiting, stats, obliterate, inspect, pause, failed, rebalance, choose, send, listen]
     } {
         assert!(!script.source.starts_with("#!"), "{}", script.name);
         assert_eq!(redis.ask::<String>(&["SCRIPT", "LOAD", &script.source]), script.digest, "{}", script.name);
@@ -660,7 +660,7 @@ async fn damaged_records_harm_no_other_job() {
         let escaped: String = record.iter().map(|byte| format!("\\{byte:03}")).collect();
         let set = format!("return redis.call('HSET', KEYS[1], '150', '{escaped}')");
         let _: u64 = b.ask(&["EVAL", &set, "1", "{t}:jobs"]);
-        let call = SyncCall { number: 1, credit: "1000".into(), rooms: vec![0x90], ..SyncCall::default() };
+        let call = SyncCall { number: 1, credit: "1000".into(), quotas: vec![0x90], ..SyncCall::default() };
         let SyncReply::Done { jobs, .. } = b.store.sync("v", &call).await.unwrap() else { panic!("known") };
         assert_eq!(jobs.len(), 300, "{record:?} {task}");
         assert_eq!(jobs.iter().filter(|job| job.is_err()).count(), 1, "{record:?}");
@@ -751,7 +751,7 @@ async fn jobs_in_no_place_are_queued_anew() {
     b.join_for("all", "{'', 'a'}").await;
     until("all have run", async || {
         number += 1;
-        let call = SyncCall { number, credit: "9".into(), rooms: vec![0x90], ..SyncCall::default() };
+        let call = SyncCall { number, credit: "9".into(), quotas: vec![0x90], ..SyncCall::default() };
         let SyncReply::Done { jobs, .. } = b.store.sync("all", &call).await.unwrap() else { panic!("known") };
         for job in jobs {
             let job = job.unwrap();
@@ -815,8 +815,8 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
             }
             for failed in [
                 b.store.stats().await.is_err(),
-                b.store.look(&["counts", ""]).await.is_err(),
-                b.store.look(&["jobs", "waiting", "", "10"]).await.is_err(),
+                b.store.inspect(&["counts", ""]).await.is_err(),
+                b.store.inspect(&["jobs", "waiting", "", "10"]).await.is_err(),
                 b.store.delete(&["nothing".into()]).await.is_err(),
                 b.store.failed("retry", None).await.is_err(),
             ] {

@@ -14,9 +14,9 @@ use super::forward::Forward;
 use super::queue::EventQueue;
 
 /// A longer line is cut.
-const MOST_LINE: usize = 64 * 1024;
+const MAX_LINE: usize = 64 * 1024;
 /// Largest pipe of Linux unless root says otherwise: all that a process that ended can have left in it.
-const MOST_LEFT: usize = 1024 * 1024;
+const MAX_LEFT: usize = 1024 * 1024;
 /// How long the end of a process waits for what it wrote, if whoever reads our own output is slow.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -118,7 +118,7 @@ impl Source {
                 }
                 request = requests.recv() => request,
             };
-            let mut left = MOST_LEFT;
+            let mut left = MAX_LEFT;
             while left > 0 {
                 let count = read_now(&self.pipe, &mut buffer);
                 left = match &count {
@@ -187,7 +187,7 @@ impl Lines {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (part, ends) = part.strip_suffix(b"\n").map_or((part, false), |part| (part, true));
             self.partial.extend_from_slice(part);
-            while self.partial.len() > MOST_LINE {
+            while self.partial.len() > MAX_LINE {
                 let rest = self.partial.split_off(boundary(&self.partial));
                 complete.push(std::mem::replace(&mut self.partial, rest));
             }
@@ -199,10 +199,10 @@ impl Lines {
     }
 }
 
-/// Where to cut: at most at `MOST_LINE`, and not within a character of UTF-8.
+/// Where to cut: at most at `MAX_LINE`, and not within a character of UTF-8.
 fn boundary(line: &[u8]) -> usize {
     let is_start = |at: &usize| line[*at] & 0b1100_0000 != 0b1000_0000;
-    (MOST_LINE - 3..=MOST_LINE).rev().find(is_start).unwrap_or(MOST_LINE)
+    (MAX_LINE - 3..=MAX_LINE).rev().find(is_start).unwrap_or(MAX_LINE)
 }
 
 #[cfg(test)]
@@ -216,10 +216,10 @@ mod tests {
         let got: Vec<Vec<u8>> = text.iter().flat_map(|byte| lines.add(&[*byte])).collect();
         assert_eq!(got, ["één".as_bytes(), b"", "zwei 🙂".as_bytes()]);
         assert_eq!(lines.partial, b"the last");
-        let long = format!("{}\n", "🙂".repeat(MOST_LINE / 2)).replacen('🙂', "a", 1);
+        let long = format!("{}\n", "🙂".repeat(MAX_LINE / 2)).replacen('🙂', "a", 1);
         let pieces = Lines::default().add(long.as_bytes());
-        assert!(pieces.iter().all(|piece| piece.len() <= MOST_LINE && std::str::from_utf8(piece).is_ok()));
+        assert!(pieces.iter().all(|piece| piece.len() <= MAX_LINE && std::str::from_utf8(piece).is_ok()));
         assert_eq!(pieces.concat(), long.trim_end().as_bytes());
-        assert_eq!(Lines::default().add(&vec![0x80; MOST_LINE + 1]).len(), 1, "what is not UTF-8 is cut anywhere");
+        assert_eq!(Lines::default().add(&vec![0x80; MAX_LINE + 1]).len(), 1, "what is not UTF-8 is cut anywhere");
     }
 }

@@ -144,9 +144,11 @@ fn cpus(value: &str) -> Result<Vec<usize>> {
     let mut cpus = Vec::new();
     for part in value.split(',').filter(|part| !part.trim().is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (whole("cpus", first, 0, Cpus::MOST - 1)?, whole("cpus", last, 0, Cpus::MOST - 1)?);
-        if first > last || last >= Cpus::MOST {
-            let text = format!("cpus has `{part}`, it must be numbers below {} and ranges of them, such as 0,2-3", Cpus::MOST);
+        let (first, last): (usize, usize) =
+            (whole("cpus", first, 0, Cpus::MAX_CPUS - 1)?, whole("cpus", last, 0, Cpus::MAX_CPUS - 1)?);
+        if first > last || last >= Cpus::MAX_CPUS {
+            let text =
+                format!("cpus has `{part}`, it must be numbers below {} and ranges of them, such as 0,2-3", Cpus::MAX_CPUS);
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         cpus.extend(first..=last);

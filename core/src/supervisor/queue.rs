@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::event::SupervisorEvent;
 
 /// Events other than lines kept for a program that does not take them: the newest.
-const MOST_NEWS: usize = 1000;
+const MAX_NEWS: usize = 1000;
 /// What a line takes beside its bytes, about.
 const LINE_OVERHEAD: usize = 64;
 
@@ -50,7 +50,7 @@ impl State {
             self.news += 1;
         }
         self.events.push_back(event);
-        if self.news > MOST_NEWS
+        if self.news > MAX_NEWS
             && let Some(oldest) = self.events.iter().position(|event| !matches!(event, SupervisorEvent::Line { .. }))
         {
             match self.events.remove(oldest) {

@@ -102,7 +102,7 @@ mod own {
 
     impl Cpus {
         /// One more than the largest number of a CPU.
-        pub(in super::super) const MOST: usize = libc::CPU_SETSIZE as usize;
+        pub(in super::super) const MAX_CPUS: usize = libc::CPU_SETSIZE as usize;
 
         pub(in super::super) fn new(cpus: &[usize]) -> Result<Cpus> {
             if cpus.is_empty() {
@@ -111,8 +111,8 @@ mod own {
             // SAFETY: all zeros is the empty set.
             let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
             for &cpu in cpus {
-                if cpu >= Self::MOST {
-                    return Err(invalid(format!("cpus has {cpu}, it must be numbers below {}", Self::MOST)));
+                if cpu >= Self::MAX_CPUS {
+                    return Err(invalid(format!("cpus has {cpu}, it must be numbers below {}", Self::MAX_CPUS)));
                 }
                 // SAFETY: within the set.
                 unsafe { libc::CPU_SET(cpu, &mut set) };
@@ -183,7 +183,7 @@ mod own {
     pub(in super::super) struct Cpus;
 
     impl Cpus {
-        pub(in super::super) const MOST: usize = 1024;
+        pub(in super::super) const MAX_CPUS: usize = 1024;
 
         pub(in super::super) fn new(cpus: &[usize]) -> Result<Cpus> {
             if cpus.is_empty() { Ok(Cpus) } else { Err(invalid("cpus can be chosen on Linux only; leave it empty")) }

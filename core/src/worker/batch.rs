@@ -14,9 +14,9 @@ use crate::new_job::Extras;
 use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
 
 /// Jobs ended in one round, at most.
-pub(crate) const MOST: usize = 1000;
+pub(crate) const MAX_FINISHES: usize = 1000;
 /// The longest pause before a retry that a handler can ask for; longer ones are cut.
-const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 86_400);
+const MAX_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 
 /// How a job ends, with all that the script needs.
 enum End {
@@ -129,7 +129,7 @@ impl Batch {
                 End::Retry { pause: backoff.pause(job.attempt()), error: error.cut() }
             }
             Finish::Retry(error, pause) if job.retries_left() > 0 => {
-                End::Retry { pause: pause.min(LONGEST_PAUSE), error: error.cut() }
+                End::Retry { pause: pause.min(MAX_PAUSE), error: error.cut() }
             }
             Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailPermanently(error) => {
                 End::Fail { careful: job.extras.is_some() || careful, reason: "failed", error: error.cut() }

@@ -23,7 +23,7 @@ impl Task {
         }
         if self.draining || self.front.strong_count() == 0 {
             for job in jobs {
-                self.rooms.ended(job.as_ref().map_or(0, |job| job.priority()));
+                self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
                 match job {
                     Ok(job) => self.batch.release(job.id, job.fence),
                     Err(job) => self.batch.release(job.id, job.fence),
@@ -49,7 +49,7 @@ impl Task {
                     }
                 }
                 Err(job) => {
-                    self.rooms.ended(0);
+                    self.quotas.ended(0);
                     self.batch.corrupt(job.id, job.fence, job.error.message().to_owned());
                 }
             }
@@ -104,7 +104,7 @@ impl Task {
     /// A job is no longer active.
     pub(super) fn forget(&mut self, fence: u64) -> Option<Active> {
         let active = self.active.remove(&fence)?;
-        self.rooms.ended(active.job.priority());
+        self.quotas.ended(active.job.priority());
         Some(active)
     }
 
@@ -128,7 +128,7 @@ impl Task {
                 }
                 None => match self.arrivals.remove(fence) {
                     Some(job) => {
-                        self.rooms.ended(job.map_or(0, |job| job.priority()));
+                        self.quotas.ended(job.map_or(0, |job| job.priority()));
                         self.batch.stopped(id, fence);
                     }
                     None if in_flight => self.early_deletes.push((fence, id, reason)),

@@ -5,7 +5,7 @@ pub(crate) mod batch;
 mod intake;
 mod outcome;
 mod process;
-mod rooms;
+mod quotas;
 mod round;
 mod stuck;
 mod task;

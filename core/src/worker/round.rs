@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::batch::{Dones, MOST};
+use super::batch::{Dones, MAX_FINISHES};
 use super::outcome::{TARGET, log_assigned};
 use super::stale;
 use super::task::{Active, Task};
@@ -49,7 +49,7 @@ impl Task {
     /// Moves what the program finished into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
-        for (fence, finish, done) in self.finishes.take(MOST) {
+        for (fence, finish, done) in self.finishes.take(MAX_FINISHES) {
             let Some(Active { job, told_to_stop, stopping }) = self.active.remove(&fence) else {
                 self.returned(fence);
                 if let Some(done) = done {
@@ -68,7 +68,7 @@ impl Task {
             };
             if self.batch.finish(&job, stopped, finish, done, report.as_ref()) {
                 job.end();
-                self.rooms.ended(job.priority());
+                self.quotas.ended(job.priority());
             } else {
                 self.active.insert(fence, Active { job, told_to_stop, stopping });
             }
@@ -93,7 +93,7 @@ impl Task {
             || self.retask
             || self.reslot
             || self.grantable(true) > 0
-            || self.rooms.worth_telling() && !self.draining
+            || self.quotas.worth_telling() && !self.draining
             || self.finishes.has_progress()
     }
 
@@ -126,7 +126,8 @@ impl Task {
     /// It may have asked for more jobs than it is to have now.
     pub(super) fn slots_changed(&mut self) {
         let (outstanding, arrived) = self.arrivals.expected();
-        self.reslot |= outstanding > 0 && outstanding + arrived + (self.active.len() + self.stuck.slots()) as u64 > self.asks_for();
+        self.reslot |=
+            outstanding > 0 && outstanding + arrived + (self.active.len() + self.stuck.slots()) as u64 > self.asks_for();
     }
 
     pub(super) fn take_off(&mut self) -> Flight {
@@ -140,28 +141,28 @@ impl Task {
         let credit = if self.draining && !self.drain_told || retask || reslot {
             self.drain_told |= self.draining;
             self.arrivals.withdraw();
-            self.rooms.withdraw();
+            self.quotas.withdraw();
             "-".to_owned()
         } else if grant > 0 {
             grant.to_string()
         } else {
             String::new()
         };
-        let rooms = if credit == "-" { self.rooms.none() } else { self.rooms.grant() };
+        let quotas = if credit == "-" { self.quotas.none() } else { self.quotas.grant() };
         let progress = self.progress();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let summary = batch.summary();
         let (packed, dones) = batch.pack(&self.session.incarnation);
         let (mut number, answered) = (0, self.number);
-        if !packed.is_empty() || !credit.is_empty() || rooms.len() > 1 {
+        if !packed.is_empty() || !credit.is_empty() || quotas.len() > 1 {
             self.number += 1;
             number = self.number;
         }
         self.untrimmed = 0;
         let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, rooms, progress, tasks, answered });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, progress, tasks, answered });
         let losses = self.shared.store.losses();
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }
@@ -169,7 +170,7 @@ impl Task {
     /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
     fn new_tasks(&mut self) -> Vec<u8> {
         let tasks = self.shared.tasks();
-        self.rooms.choosy = true;
+        self.quotas.selective = true;
         if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
@@ -223,7 +224,7 @@ impl Task {
         if !flight.summary.is_empty() {
             tracing::debug!(target: TARGET, "finished: {}; {refused} refused as no longer assigned", flight.summary);
         }
-        self.shared.counts.ended.fetch_add(flight.ended.saturating_sub(refused) as u64, Ordering::Relaxed);
+        self.shared.counts.finished.fetch_add(flight.ended.saturating_sub(refused) as u64, Ordering::Relaxed);
         for (position, done) in std::mem::take(&mut flight.dones) {
             done(if stale_at.contains(&position) {
                 Err(stale(0))

@@ -95,13 +95,14 @@ impl Task {
     /// The handler of an execution that was given up has returned.
     pub(super) fn returned(&mut self, fence: u64) {
         if let Some(job) = self.stuck.abandoned.remove(&fence) {
-            self.rooms.ended(job.priority());
+            self.quotas.ended(job.priority());
             tracing::info!(target: TARGET, "the handler of {} has returned, its slot is free again", named(&job));
         }
     }
 
     pub(super) fn count_stuck(&self) {
-        let active = self.active.values().filter(|active| active.stopping.as_ref().is_some_and(|stopping| stopping.stuck)).count();
+        let active =
+            self.active.values().filter(|active| active.stopping.as_ref().is_some_and(|stopping| stopping.stuck)).count();
         self.shared.stuck.store((active + self.stuck.abandoned.len()) as u64, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::arrivals::Arrivals;
 use super::batch::Batch;
 use super::outcome::log_assigned;
-use super::rooms::Rooms;
+use super::quotas::Quotas;
 use super::round::{Flight, abandon};
 use super::stuck::{Stopping, Stuck};
 use super::{Command, Done, Finishes, Front, closed, refuse};
@@ -20,7 +20,7 @@ use crate::clock::{from_now, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::JobData;
-use crate::member::{Look, Session, Shared, Source, packed_tasks};
+use crate::member::{Probe, Session, Shared, Source, packed_tasks};
 use crate::store::{Entry, Read, SyncReply};
 
 /// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
@@ -43,7 +43,7 @@ pub(crate) struct Task {
     /// Deletions of jobs not known yet: the round under way may bring them.
     pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
     pub(super) arrivals: Arrivals,
-    pub(super) rooms: Rooms,
+    pub(super) quotas: Quotas,
     /// Jobs told to the program in this incarnation.
     pub(super) told: u64,
     /// `EventQueue::taken` when the incarnation began.
@@ -95,7 +95,7 @@ impl Task {
             active: HashMap::new(),
             stuck: Stuck::default(),
             prefetched: VecDeque::new(),
-            rooms: Rooms::default(),
+            quotas: Quotas::default(),
             batch: Batch::default(),
             early_deletes: Vec::new(),
             arrivals: Arrivals::default(),
@@ -202,9 +202,9 @@ impl Task {
         (self.told, self.number, self.untrimmed) = (0, 0, 0);
         self.arrivals = Arrivals::default();
         // The options were checked.
-        self.rooms = Rooms::new(&self.shared.options).unwrap_or_default();
-        self.stuck.priorities().for_each(|priority| self.rooms.take(priority));
-        self.rooms.choosy |= packed_tasks(&self.shared.tasks()).is_some();
+        self.quotas = Quotas::new(&self.shared.options).unwrap_or_default();
+        self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
+        self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
         (self.retask, self.reslot, self.first_clock) = (retask, false, None);
         (self.last_entry, self.drain_told) = (None, false);
         Ok(next)
@@ -213,7 +213,7 @@ impl Task {
     async fn live(&mut self, next: Duration) -> End {
         let mut inbox = self.session.read_inbox();
         let mut flight: Option<Flight> = None;
-        let mut look: Option<Look> = None;
+        let mut probe: Option<Probe> = None;
         let mut wake = Instant::now() + next.min(self.session.renewal());
         // Also if it asks for no jobs yet: `ready` does not wait for a renewal.
         let mut due = true;
@@ -254,7 +254,7 @@ impl Task {
                                 early.drain(..).for_each(|entry| self.shared.heard(entry));
                                 self.rebalance();
                             }
-                            self.rooms.arrived(&jobs);
+                            self.quotas.arrived(&jobs);
                             let jobs = self.arrivals.by_round(jobs, taken, returned, credit);
                             self.landed(landed, jobs, &stale, &deleted);
                             wake = from_now(self.session.next_round(next, spread));
@@ -274,9 +274,9 @@ impl Task {
                         }
                     }
                 }
-                answer = async { look.as_mut().expect("guarded").as_mut().await }, if look.is_some() => {
-                    look = None;
-                    due |= self.session.looked(answer);
+                answer = async { probe.as_mut().expect("guarded").as_mut().await }, if probe.is_some() => {
+                    probe = None;
+                    due |= self.session.probed(answer);
                 }
                 // A round under way finds out by itself what became of the connection.
                 losses = self.shared.store.lost(self.session.losses), if flight.is_none() => {
@@ -289,7 +289,7 @@ impl Task {
                     for entry in said {
                         match entry {
                             Entry::Jobs(jobs) => {
-                                self.rooms.arrived(&jobs);
+                                self.quotas.arrived(&jobs);
                                 log_assigned(&jobs);
                                 let jobs = self.arrivals.by_inbox(jobs, flight.as_ref().is_some_and(|flight| flight.call.number > 0));
                                 self.receive(jobs);
@@ -325,7 +325,7 @@ impl Task {
                 () = self.shared.events.room.notified() => {}
                 () = until(self.stuck.next_look) => self.look_for_stuck(),
                 () = tokio::time::sleep_until(self.first_clock.map_or(wake, |clock| wake.min(clock))), if flight.is_none() => due = true,
-                () = tokio::time::sleep_until(self.session.look_at()), if look.is_none() && flight.is_none() => look = Some(self.session.look()),
+                () = tokio::time::sleep_until(self.session.probe_at()), if probe.is_none() && flight.is_none() => probe = Some(self.session.probe()),
                 () = async { tokio::time::sleep_until(closing.expect("guarded")).await }, if closing.is_some() => {
                     if !overdue {
                         overdue = true;

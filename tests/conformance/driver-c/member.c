@@ -45,10 +45,10 @@ void line_health(line *answer, const swarm_health *health) {
     line_text(answer, "error_message", health->trouble_message);
     line_number(answer, "registrations", health->registrations);
     line_number(answer, "added", health->added);
-    line_number(answer, "given", health->given);
-    line_number(answer, "ended", health->ended);
+    line_number(answer, "assigned", health->assigned);
+    line_number(answer, "finished", health->finished);
     line_number(answer, "sent", health->sent);
-    line_number(answer, "heard", health->heard);
+    line_number(answer, "received", health->received);
     line_number(answer, "dropped", health->dropped);
 }
 

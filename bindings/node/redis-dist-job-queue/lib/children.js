@@ -13,7 +13,7 @@ const EXPORTED = "assemblage/redis-dist-job-queue/child";
 
 /** Pause before a child that ended at once is started again: the first, and the longest, in milliseconds. */
 const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 10_000;
+const MAX_PAUSE = 10_000;
 
 /** A child that lived so long, in milliseconds, did not end because of how it began. */
 const LIVED = 5000;
@@ -107,7 +107,7 @@ class Child {
     }
     // The first time at once. A child that cannot live is started again ever more slowly.
     const pause = performance.now() - this.began > LIVED ? 0 : this.pause;
-    this.pause = Math.min(Math.max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE);
+    this.pause = Math.min(Math.max(2 * pause, FIRST_PAUSE), MAX_PAUSE);
     this.timer = setTimeout(() => this.restart(), pause);
   }
 

@@ -93,13 +93,13 @@ class Health:
     #: Jobs that Redis has stored for it (a master).
     added: int
     #: Jobs that its program has taken (a worker).
-    given: int
+    assigned: int
     #: Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
-    ended: int
+    finished: int
     #: Messages that Redis has put into inboxes.
     sent: int
     #: Messages that its program has taken.
-    heard: int
+    received: int
     #: Messages for it that were dropped, as it has learnt.
     dropped: int
     #: Jobs whose handlers were told to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its

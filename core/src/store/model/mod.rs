@@ -379,7 +379,7 @@ impl World {
                 String::new()
             },
             ended,
-            rooms: if plain { Vec::new() } else { vec![0x90] },
+            quotas: if plain { Vec::new() } else { vec![0x90] },
             ..SyncCall::default()
         });
         member.rounds.push(call.clone());

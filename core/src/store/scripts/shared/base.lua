@@ -80,7 +80,7 @@ local function count(name, by)
 end
 
 -- Leases are a day at most, in ms.
-local LONGEST_LEASE = 86400000
+local MAX_LEASE = 86400000
 -- Fences are microseconds and must be exact as doubles. LATEST, in ms, is the year 2200.
 local LATEST, LARGEST_FENCE = 7258118400000, 9000000000000000
 

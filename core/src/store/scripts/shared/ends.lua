@@ -260,7 +260,7 @@
     if not lease_end then
       return X.cleared(id)
     end
-    local heard = lease_end - (bounded(call('HGET', key_of('member', inc), 'lease'), 0, LONGEST_LEASE) or 0)
+    local heard = lease_end - (bounded(call('HGET', key_of('member', inc), 'lease'), 0, MAX_LEASE) or 0)
     -- The entry is due 250 ms after the start, or after the worker was asked.
     if heard >= (tonumber(call('ZSCORE', DUE, 'P:' .. id)) or 0) - 50 then
       return X.cleared(id)

@@ -208,7 +208,7 @@ function extras()
 
   -- The master that chooses workers, if any; see choice.lua.
   local chooser = more[2] and more[2] ~= '' and unpacked(more[2]) or nil
-  if type(chooser) ~= 'table' or type(chooser[1]) ~= 'string' or not bounded(chooser[2], 0, LONGEST_LEASE) or type(chooser[3]) ~= 'table' then
+  if type(chooser) ~= 'table' or type(chooser[1]) ~= 'string' or not bounded(chooser[2], 0, MAX_LEASE) or type(chooser[3]) ~= 'table' then
     chooser = nil
   end
   local asked = more[3] == '1'

@@ -1,7 +1,7 @@
   -- Who hears messages, by all that they can be called, and who is told of members that come and go.
 
   -- An inbox with so many entries is its member's who does not read: messages for it are dropped and counted.
-  local LONGEST_INBOX = 10000
+  local MAX_INBOX = 10000
   -- So is one with so many bytes of messages. The largest messages of the Node modules that send them in parts have 16 MiB.
   local LARGEST_INBOX = 67108864
   -- In one with fewer, all that a batch of messages brings is one entry.
@@ -55,14 +55,14 @@
     local bytes, entries = string.match(length > 0 and call('HGET', UNREAD, inc) or '', '^(%d+):(%d+)$')
     entries = bounded(entries, 1, 1e9)
     bytes = entries and (bounded(bytes, 0, 1e12) or 0) * math.min(1, length / entries) or 0
-    local dropped = length < LONGEST_INBOX and bytes < LARGEST_INBOX and call('HGET', DEAF, inc)
+    local dropped = length < MAX_INBOX and bytes < LARGEST_INBOX and call('HGET', DEAF, inc)
     if dropped then
       call('HDEL', DEAF, inc)
       local before = bounded(call('HGET', key_of('member', inc), 'dropped'), 0, 9e15) or 0
       call('HSET', key_of('member', inc), 'dropped', before + (bounded(dropped, 0, 9e15) or 1))
       call('XADD', inbox, '*', 'o', dropped)
     end
-    local parcel = { inbox, '*', n = 2, bytes = bytes, length = length, room = length >= SHORT_INBOX and math.max(0, LONGEST_INBOX - length) }
+    local parcel = { inbox, '*', n = 2, bytes = bytes, length = length, room = length >= SHORT_INBOX and math.max(0, MAX_INBOX - length) }
     parcels[inc] = parcel
     return parcel
   end

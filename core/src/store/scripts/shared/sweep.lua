@@ -176,7 +176,7 @@
     m = { 'SSCAN', MEMBERS, function(incs)
       for _, inc in ipairs(incs) do
         local lease_end = call('ZSCORE', DUE, 'L:' .. inc)
-        if not bounded(lease_end, 0, now + LONGEST_LEASE) then
+        if not bounded(lease_end, 0, now + MAX_LEASE) then
           count('damaged', 1)
           call('ZADD', DUE, lease_end and now + 60000 or now, 'L:' .. inc)
         end

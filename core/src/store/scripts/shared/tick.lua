@@ -163,7 +163,7 @@ end
 -- forget, F: the end of the oldest failed job, D: the first delayed job, A:<id>, T:<id>, E:<id> timeouts of jobs to be assigned, to run, to end, P:<id>
 -- the end of a suspect's first moments, C: the end of the time for a choice of workers, S: that damage is to be looked for.
 local function tick(lease)
-  local grace = bounded(meta[7], 0, now + LONGEST_LEASE) or 0
+  local grace = bounded(meta[7], 0, now + MAX_LEASE) or 0
   remember('now', now)
   remember('ticked', now)
   -- Nobody came for long: Redis was away, or its clock was set forward. Those that still hold their right renew first.

@@ -6,10 +6,10 @@ use crate::store::Given;
 use crate::store::record::{write_array, write_integer};
 
 #[derive(Default)]
-pub(crate) struct Rooms {
+pub(crate) struct Quotas {
     ranges: Vec<Range>,
     /// The worker takes other jobs than just any without a task, so that Redis has to look at what it takes.
-    pub(crate) choosy: bool,
+    pub(crate) selective: bool,
 }
 
 struct Range {
@@ -26,15 +26,15 @@ impl Range {
     }
 }
 
-impl Rooms {
+impl Quotas {
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let ranges: Vec<Range> = options
             .ranges()?
             .into_iter()
             .map(|(from, limit)| Range { from, limit: u64::from(limit), used: 0, outstanding: 0 })
             .collect();
-        let choosy = !ranges.is_empty() || options.tasks.iter().any(|task| !task.is_empty());
-        Ok(Rooms { ranges, choosy })
+        let selective = !ranges.is_empty() || options.tasks.iter().any(|task| !task.is_empty());
+        Ok(Quotas { ranges, selective })
     }
 
     fn range(&mut self, priority: i64) -> Option<&mut Range> {
@@ -82,7 +82,7 @@ impl Rooms {
     /// No room, for a round that withdraws all.
     pub(crate) fn none(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        if self.choosy {
+        if self.selective {
             write_array(&mut out, 0);
         }
         out
@@ -91,7 +91,7 @@ impl Rooms {
     /// The room that Redis does not know of, packed for `scripts/sync.lua`; given from now on.
     pub(crate) fn grant(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        if self.choosy {
+        if self.selective {
             write_array(&mut out, self.ranges.len());
             for range in &mut self.ranges {
                 write_integer(&mut out, range.free());

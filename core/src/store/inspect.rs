@@ -1,9 +1,9 @@
-//! Answers of `scripts/look.lua`, read into plain types.
+//! Answers of `scripts/inspect.lua`, read into plain types.
 
 use redis::Value;
 
 use super::record::{Unpack, split_record};
-use super::reply::{bytes, odd};
+use super::reply::{bytes, unexpected};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::job::Payload;
@@ -27,7 +27,7 @@ pub(crate) fn page(reply: &Value) -> Result<JobPage> {
 pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     let mut unpack = Unpack::new(bytes(reply)?);
     if unpack.array()? != 4 {
-        return Err(odd("look"));
+        return Err(unexpected("inspect"));
     }
     for _ in 0..unpack.array()? {
         unpack.array()?;
@@ -53,10 +53,10 @@ pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
 
 fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     if unpack.array()? != 10 {
-        return Err(odd("look"));
+        return Err(unexpected("inspect"));
     }
     let id = legible(unpack.string()?);
-    let state = JobState::from_name(unpack.text()?).ok_or_else(|| odd("look"))?;
+    let state = JobState::from_name(unpack.text()?).ok_or_else(|| unexpected("inspect"))?;
     let record = unpack.string()?;
     let owner = String::from_utf8_lossy(unpack.string()?);
     let due = unpack.integer()?;
