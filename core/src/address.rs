@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result, invalid};
-use crate::language::{Language, option};
 use crate::options::Options;
+use libswarm_common::error::{Error, Result, invalid};
+use libswarm_common::language::{Language, option};
 
 const DEFAULT_HOST: &str = "localhost";
 pub(crate) const DEFAULT_PORT: u16 = 6379;

@@ -24,7 +24,7 @@ pub(crate) fn boottime() -> Duration {
 
 /// The instant after a duration; of one that cannot be counted, one that is far away.
 pub(crate) fn from_now(duration: Duration) -> tokio::time::Instant {
-    tokio::time::Instant::now() + duration.min(crate::value::YEAR)
+    tokio::time::Instant::now() + duration.min(libswarm_common::value::YEAR)
 }
 
 /// Resolves when `deadline` (of [`boottime`]) has passed. Timers stand still in suspension: with `promptly` it looks every 250 ms, which is

@@ -2,10 +2,10 @@
 
 use tokio::runtime::Handle;
 
-use crate::error::{Error, Result};
 use crate::master::Master;
 use crate::options::Options;
 use crate::worker::Worker;
+use libswarm_common::error::{Error, Result};
 
 /// A named cluster at one address. Connects nothing by itself.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::error::{Error, ErrorKind};
 use crate::job::{Job, JobData, JobError};
 use crate::messages::{Change, MemberRef, Message, MessageData, Outbox};
 use crate::worker::WorkerHandle;
+use libswarm_common::error::{Error, ErrorKind};
 
 /// Why a worker stopped holding a job that it had not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -364,7 +364,7 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use libswarm_common::error::ErrorKind;
 
     #[test]
     fn news_that_nobody_takes_are_bounded_and_a_wake_is_sent_once() {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result, invalid};
 use crate::new_job::Extras;
 use crate::store::record::ResultWanted;
 use crate::worker::WorkerHandle;
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 
 /// Longest result, in bytes.
 pub const MAX_RESULT: usize = 128 * 1024;

@@ -20,16 +20,12 @@
 //! ```
 
 mod address;
-mod backoff;
 mod clock;
 mod cluster;
-mod error;
 mod event;
 mod health;
-mod id;
 mod info;
 mod job;
-mod language;
 pub mod log;
 mod master;
 mod member;
@@ -37,33 +33,25 @@ mod messages;
 mod new_job;
 mod options;
 mod store;
-#[cfg(unix)]
-mod supervisor;
-mod value;
 mod worker;
 
 pub use address::{Address, HostPort};
-pub use backoff::{Backoff, Growth};
 pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
-pub use error::{Error, ErrorKind, Result};
 pub use event::{DeleteReason, Event};
 pub use health::{Health, Stats};
-pub use id::{MAX_NAME, random_id};
 pub use info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
 pub use job::{
     ContentType, Failure, Finish, Job, JobData, JobError, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Outcome,
     Payload,
 };
-pub use language::Language;
+pub use libswarm_common::backoff::{Backoff, Growth};
+pub use libswarm_common::error::{Error, ErrorKind, Result};
+pub use libswarm_common::id::{MAX_NAME, random_id};
+pub use libswarm_common::language::Language;
 pub use master::{Choosing, Group, Master};
 pub use messages::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, Message, Messages, NewMessage, Receipt, To};
 pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
 pub use options::{Eviction, Options, Requeue, Tls};
-#[cfg(unix)]
-pub use supervisor::{
-    ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, ReadyBy, Supervisor, SupervisorEvent, SupervisorOptions,
-    supervised,
-};
 pub use worker::{DEFAULT_CONCURRENCY, Done, Process, Worker};
 
 /// The version of this crate, of every front and package built from it.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Records that wait for the sink, at most; more are dropped and counted.
 const QUEUE: usize = 1024;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::backoff::{Backoff, Growth};
-use crate::error::{Error, ErrorKind, Result, invalid};
-use crate::id::check_name;
 use crate::job::Payload;
-use crate::language::{Language, Listed, option};
-use crate::value::{YEAR, bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
+use libswarm_common::backoff::{Backoff, Growth};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::language::{Language, Listed, option};
+use libswarm_common::value::{YEAR, bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
 
 /// Longest task, resource, headers and other options of a job together, in bytes.
 pub const MAX_EXTRAS: usize = 32 * 1024;

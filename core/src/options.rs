@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
-use crate::error::{Result, invalid};
-use crate::id::check_name;
-use crate::language::{Language, Listed, option};
 use crate::new_job::MAX_PRIORITY;
-use crate::value::{YEAR, bounded, choice, parse_bool, parse_ms, shown, unknown, whole, within};
+use libswarm_common::error::{Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::language::{Language, Listed, option};
+use libswarm_common::value::{YEAR, bounded, choice, parse_bool, parse_ms, shown, unknown, whole, within};
 
 const MIB: u64 = 1024 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
@@ -386,7 +386,7 @@ fn priority_slots(text: &str) -> Result<Vec<(i64, u32)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use libswarm_common::error::ErrorKind;
 
     fn with(settings: &[(&str, &str)]) -> Result<Options> {
         let mut options = Options::new("mail");

@@ -5,9 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use libswarm::{
-    Backoff, Choosing, JobState, Language, Master, NewJob, NewMessage, Options, Program, Result, SupervisorOptions, To, Worker,
-};
+use libswarm::{Backoff, Choosing, JobState, Language, Master, NewJob, NewMessage, Options, Result, To, Worker};
+use libswarm_supervisor::{Program, SupervisorOptions};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 

@@ -2,8 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use libswarm::{
-    Error, ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, Supervisor, SupervisorEvent, SupervisorOptions,
+use libswarm::Error;
+use libswarm_supervisor::{
+    ProcessExit, ProcessInfo, ProcessState, ProcessStream, Program, Supervisor, SupervisorEvent, SupervisorOptions,
 };
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;

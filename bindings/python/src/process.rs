@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use libswarm::{ProcessExit, ProcessInfo, ProcessState, ProcessStream, SupervisorEvent};
+use libswarm_supervisor::{ProcessExit, ProcessInfo, ProcessState, ProcessStream, SupervisorEvent};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 

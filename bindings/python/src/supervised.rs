@@ -7,5 +7,5 @@ use crate::errors::raise;
 /// Whether somebody waited for it.
 #[pyfunction]
 pub(crate) fn say_ready() -> PyResult<bool> {
-    libswarm::supervised::ready().map_err(raise)
+    libswarm_supervisor::supervised::ready().map_err(raise)
 }

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libswarm::{Error, ErrorKind, Program, SupervisorEvent, SupervisorOptions};
+use libswarm::{Error, ErrorKind};
+use libswarm_supervisor::{Program, SupervisorEvent, SupervisorOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -21,7 +22,7 @@ use crate::value::Value;
 
 /// The runtime lives while the processes do.
 struct Running {
-    supervisor: libswarm::Supervisor,
+    supervisor: libswarm_supervisor::Supervisor,
     /// None once it has stopped, so that the runtime can end.
     runtime: Mutex<Option<Arc<Owner>>>,
 }
@@ -57,7 +58,7 @@ impl Supervisor {
     }
 
     /// A call of the core's, which fails once this has stopped.
-    fn call<F>(&self, call: impl FnOnce(libswarm::Supervisor) -> F) -> PyResult<Call>
+    fn call<F>(&self, call: impl FnOnce(libswarm_supervisor::Supervisor) -> F) -> PyResult<Call>
     where
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,
     {
@@ -79,7 +80,7 @@ impl Supervisor {
             options.set(&name, &value).map_err(raise)?;
         }
         let runtime = runtime::current().map_err(raise)?;
-        let supervisor = libswarm::Supervisor::start(options, runtime.handle()).map_err(raise)?;
+        let supervisor = libswarm_supervisor::Supervisor::start(options, runtime.handle()).map_err(raise)?;
         Ok(Supervisor { running: Owned::new(Running { supervisor, runtime: Mutex::new(Some(runtime)) }) })
     }
 

@@ -8,14 +8,14 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::closed;
-use crate::error::{Error, ErrorKind};
-use crate::id::Ids;
-use crate::language::option;
 use crate::member::panicked;
 use crate::new_job::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
 use crate::worker::Done;
+use libswarm_common::error::{Error, ErrorKind};
+use libswarm_common::id::Ids;
+use libswarm_common::language::option;
 
 /// Jobs in one batch, at most.
 const MAX_JOBS: usize = 1000;

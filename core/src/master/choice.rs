@@ -7,13 +7,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Front, Master};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::check_name;
 use crate::info::{Candidate, Choices, JobInfo};
 use crate::member::Backoff;
 use crate::store::choices;
 use crate::store::record::{packed_strings, write_array, write_integer, write_string};
-use crate::value::within;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+use libswarm_common::value::within;
 
 /// Jobs shown at once, at most.
 const MAX_JOBS: &str = "100";

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::adds::{Adds, Batch};
-use crate::error::{Error, ErrorKind};
 use crate::member::{Backoff, Shared, Source};
 use crate::new_job::Durability;
 use crate::store::{AddReply, Failed};
+use libswarm_common::error::{Error, ErrorKind};
 
 /// A batch under way; sent again as it is when the answer is lost.
 pub(super) struct AddFlight {

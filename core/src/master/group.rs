@@ -6,10 +6,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::{Master, waited};
-use crate::error::Result;
-use crate::id::random_ids;
 use crate::job::Outcome;
 use crate::new_job::{Added, NewJob};
+use libswarm_common::error::Result;
+use libswarm_common::id::random_ids;
 
 /// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
 pub struct Group {

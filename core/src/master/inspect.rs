@@ -1,11 +1,11 @@
 //! Looking into the cluster, and changing what is seen there.
 
 use super::Master;
-use crate::error::Result;
-use crate::id::check_name;
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::store::inspect;
-use crate::value::bounded;
+use libswarm_common::error::Result;
+use libswarm_common::id::check_name;
+use libswarm_common::value::bounded;
 
 /// Jobs of one page, at most.
 pub const MAX_PAGE: u32 = 1000;

@@ -23,16 +23,16 @@ use adds::{Adds, Submission};
 use choice::Chooser;
 use waits::Waits;
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::health::{Health, Stats};
-use crate::id::{check_name, random_id};
 use crate::job::Outcome;
 use crate::member::Shared;
 use crate::messages::{MemberRef, Messages};
 use crate::new_job::{Added, NewJob};
 use crate::options::Options;
 use crate::worker::Done;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::{check_name, random_id};
 
 /// Jobs deleted by one call to Redis.
 const DELETES: usize = 100;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::waits::Waits;
-use crate::error::Result;
 use crate::info::{JobState, MemberInfo, Queues};
 use crate::member::Shared;
 use crate::store::inspect;
+use libswarm_common::error::Result;
 
 /// Between two looks while something is awaited.
 const LOOK: Duration = Duration::from_secs(2);

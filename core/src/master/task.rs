@@ -14,13 +14,13 @@ use super::closed;
 use super::flight::{AddFlight, Landed};
 use super::waits::Waits;
 use crate::clock::{boottime, from_now};
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::id::Ids;
 use crate::member::{Backoff, InboxTask, Probe, Session, Shared, Source};
 use crate::store::record::read_outcome;
 use crate::store::{Entry, Failed, Read, SyncCall, SyncReply, after};
 use crate::worker::Done;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::Ids;
 
 /// Inbox entries read before a round is sent only to have them trimmed.
 const UNTRIMMED: u32 = 64;

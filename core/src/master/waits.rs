@@ -7,8 +7,8 @@ use tokio::sync::{Notify, oneshot};
 
 use super::closed;
 use super::patience::LONG;
-use crate::error::{Error, Result};
 use crate::job::Outcome;
+use libswarm_common::error::{Error, Result};
 
 /// All waits of a master.
 #[derive(Default)]
@@ -267,7 +267,7 @@ impl Drop for Wait {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use libswarm_common::error::ErrorKind;
 
     fn waits() -> Arc<Waits> {
         Arc::new(Waits::default())

@@ -1,25 +1,21 @@
 //! The tasks of a member are watched: a panic in one ends the member, and nobody waits for it any more.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
+use libswarm_common::panic::panic_text;
+
 use super::Shared;
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Runs a task; a panic in it is an error.
 pub(crate) async fn guarded<T>(what: &str, task: impl Future<Output = T>) -> Result<T> {
     AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
-        let error = panicked(&format!("{what}: {}", said(&*panic)));
+        let error = panicked(&format!("{what}: {}", panic_text(&*panic)));
         tracing::error!("{error}");
         error
     })
-}
-
-/// What a panic says.
-pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 pub(crate) fn panicked(what: &str) -> Error {

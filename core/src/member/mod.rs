@@ -13,17 +13,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::boottime;
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventQueue, Told};
 use crate::health::{Counts, Health};
-use crate::id::random_id;
 use crate::messages::{Change, Outbox};
 use crate::options::{Options, Requeue};
 use crate::store::record::{packed_strings, write_array, write_signed, write_string};
 use crate::store::{Entry, Failed, Inbox, Read, Store, too_slow};
-use crate::value::YEAR;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::random_id;
+use libswarm_common::value::YEAR;
 
-pub(crate) use guard::{guarded, panicked, said};
+pub(crate) use guard::{guarded, panicked};
 
 /// Pauses between attempts: doubling from 20 ms to a limit, the later half of each at random.
 pub(crate) struct Backoff {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::MemberRef;
-use crate::error::Result;
-use crate::value::within;
+use libswarm_common::error::Result;
+use libswarm_common::value::within;
 
 /// The longest grace.
 const HOUR: Duration = Duration::from_secs(3600);

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{Kind, MemberRef, MessageData};
-use crate::error::Result;
 use crate::job::ContentType;
+use libswarm_common::error::Result;
 
 /// Senders that are remembered, at most: the last number of each, so that what comes twice is known.
 const SENDERS: usize = 10_000;

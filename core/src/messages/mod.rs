@@ -18,12 +18,12 @@ pub(crate) use exit::ExitOnKill;
 pub(crate) use inbound::Inbound;
 pub(crate) use outbox::{Outbox, Sender};
 
-use crate::error::{Error, ErrorKind, Result, invalid};
-use crate::id::check_name;
 use crate::job::Payload;
 use crate::member::{Backoff, Shared};
-use crate::value::{YEAR, within};
 use crate::worker::Done;
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::value::{YEAR, within};
 
 /// A message's payload has at most this many bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;

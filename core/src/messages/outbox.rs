@@ -8,15 +8,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Answers, ExitOnKill, Inbound, Kind, MemberRef, MessageData, NewMessage, Receipt, To, Wants};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::random_id;
 use crate::job::Payload;
-use crate::language::option;
 use crate::member::{Backoff, Shared, host};
 use crate::options::Options;
 use crate::store::message::{Address, write_blob};
 use crate::store::record::{write_array, write_integer, write_string};
 use crate::worker::Done;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::random_id;
+use libswarm_common::language::option;
 
 /// Messages of one batch, at most.
 const MAX_BATCH: usize = 100;

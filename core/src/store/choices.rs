@@ -5,8 +5,8 @@ use redis::Value;
 use super::inspect::waiting_job;
 use super::record::Unpack;
 use super::reply::{array, bytes, unexpected};
-use crate::error::Result;
 use crate::info::{Candidate, Choices, Range};
+use libswarm_common::error::Result;
 
 /// `None` if there is nothing to choose.
 pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {

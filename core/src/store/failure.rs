@@ -4,9 +4,9 @@ use redis::RedisError;
 
 use super::tls;
 use crate::address::Address;
-use crate::error::{Error, ErrorKind};
-use crate::language::Language;
 use crate::options::Options;
+use libswarm_common::error::{Error, ErrorKind};
+use libswarm_common::language::Language;
 
 /// A call that failed.
 #[derive(Clone, Debug)]
@@ -342,7 +342,7 @@ fn of_connection(error: &RedisError) -> Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind::*;
+    use libswarm_common::error::ErrorKind::*;
 
     fn failed(url: &str, settings: &[(&str, &str)], stage: Stage, reply: &str) -> Failed {
         let mut options = Options::new("mail");

@@ -7,9 +7,9 @@ use redis::Value;
 
 use super::record::{read_outcome, read_record, split_record, write_array, write_integer, write_record, write_string};
 use super::{choices, inbox, inspect, message, reply};
-use crate::backoff::Backoff;
 use crate::job::Payload;
 use crate::new_job::NewJob;
+use libswarm_common::backoff::Backoff;
 
 const KINDS: [&str; 12] = ["j", "d", "t", "m", "w", "c", "e", "n", "g", "o", "r", "?"];
 

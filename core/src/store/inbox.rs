@@ -12,9 +12,9 @@ use super::link;
 use super::message;
 use super::record::Unpack;
 use super::reply::{Given, read_id, read_jobs};
-use crate::error::{Error, ErrorKind, Result};
 use crate::messages::{Change, MemberRef, MessageData};
 use crate::options::Options;
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
 const ENTRIES: usize = 64;

@@ -4,9 +4,9 @@ use redis::Value;
 
 use super::record::{Unpack, split_record};
 use super::reply::{bytes, unexpected};
-use crate::error::{Error, ErrorKind, Result};
 use crate::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::job::Payload;
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 pub(crate) fn job(reply: &Value) -> Result<Option<JobInfo>> {
     match bytes(reply)? {

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::failure::Failed;
 use super::link;
 use super::script::Scripts;
-use crate::error::{Error, ErrorKind};
 use crate::options::Options;
+use libswarm_common::error::{Error, ErrorKind};
 
 /// A connection and what its server is.
 #[derive(Clone)]

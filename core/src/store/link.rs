@@ -20,9 +20,9 @@ use tokio_util::codec::Decoder;
 use super::failure::{Failed, Stage};
 use super::tls;
 use crate::address::{Address, HostPort};
-use crate::error::{Error, ErrorKind};
-use crate::language::{Language, option};
 use crate::options::{Eviction, Options};
+use libswarm_common::error::{Error, ErrorKind};
+use libswarm_common::language::{Language, option};
 
 /// Oldest server whose commands and script rules the scripts rest on.
 const OLDEST: (u32, u32) = (6, 2);

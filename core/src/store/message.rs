@@ -4,9 +4,9 @@ use redis::Value;
 
 use super::record::{Unpack, write_array, write_integer, write_string};
 use super::reply::{bytes, read_id, unexpected};
-use crate::error::Result;
 use crate::job::{ContentType, Payload};
 use crate::messages::{Change, Kind, MemberRef, MessageData, Receipt};
+use libswarm_common::error::Result;
 
 /// The kind of an address (see `scripts/shared/registry.lua`) and its name.
 pub(crate) type Address = (char, String);

@@ -27,12 +27,12 @@ pub(crate) use link::too_slow;
 pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
-use crate::language::Language;
 use crate::messages::Receipt;
 use crate::new_job::Durability;
 use crate::options::Options;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::language::Language;
 
 static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
 static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));

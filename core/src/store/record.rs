@@ -8,11 +8,11 @@
 
 use std::time::Duration;
 
-use crate::backoff::{Backoff, Growth};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::check_name;
 use crate::job::{ContentType, Failure, JobData, Outcome, Payload};
 use crate::new_job::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
+use libswarm_common::backoff::{Backoff, Growth};
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
 
 const BYTES: u8 = 1;
 const RESULT: u8 = 2;
@@ -357,7 +357,7 @@ fn malformed(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::YEAR;
+    use libswarm_common::value::YEAR;
 
     fn round_trip(job: &NewJob, requester: &str) -> JobData {
         let mut out = Vec::new();

@@ -5,10 +5,10 @@ use std::time::Duration;
 use redis::Value;
 
 use super::record::{Unpack, read_record};
-use crate::error::{Error, ErrorKind, Result};
 use crate::health::Stats;
-use crate::id::check_name;
 use crate::job::JobData;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
 
 /// A job given to a member; its record or its id may be unreadable, in which case only its id and fence are known.
 pub(crate) type Given = std::result::Result<JobData, Unreadable>;

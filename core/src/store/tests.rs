@@ -73,7 +73,7 @@ impl Bench {
         let (answer, _) = tokio::sync::oneshot::channel::<()>();
         job.fresh = false;
         adds.push(crate::master::adds::Submission::new(vec![job], Box::new(move |_| drop(answer))));
-        let batch = adds.next_batch(member, number, &mut crate::id::random_ids()).unwrap();
+        let batch = adds.next_batch(member, number, &mut libswarm_common::id::random_ids()).unwrap();
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
 
@@ -793,7 +793,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 number += 1;
                 let adds = crate::master::adds::Adds::default();
                 adds.push(crate::master::adds::Submission::new(vec![job.result(true)], Box::new(|_| ())));
-                let batch = adds.next_batch("w", number, &mut crate::id::random_ids()).unwrap();
+                let batch = adds.next_batch("w", number, &mut libswarm_common::id::random_ids()).unwrap();
                 if b.store.add(&batch.call).await.is_err() {
                     errors.push(turn);
                 }

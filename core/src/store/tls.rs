@@ -11,9 +11,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::language::{Language, option};
 use crate::options::Tls;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::language::{Language, option};
 
 /// What to do about a failure that has no text of its own in [`advice`].
 pub(super) const ADVICE: &str = "Check {tls}, {tls_ca}, {tls_cert} and {tls_key}, and that the certificate names this host";

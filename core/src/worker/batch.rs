@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::Done;
 use super::outcome::{TARGET, log_failure, reporting};
-use crate::error::{Error, ErrorKind};
 use crate::event::Reported;
 use crate::job::{Finish, JobData, JobError, MAX_RESULT};
 use crate::member::Shared;
 use crate::new_job::Extras;
 use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
+use libswarm_common::error::{Error, ErrorKind};
 
 /// Jobs ended in one round, at most.
 pub(crate) const MAX_FINISHES: usize = 1000;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::task::{Active, Task};
 use super::{Done, refuse, stale};
 use crate::clock::from_now;
-use crate::error::Error;
 use crate::event::{DeleteReason, Event, Told};
 use crate::job::JobData;
 use crate::store::Given;
+use libswarm_common::error::Error;
 
 /// How long a job is on trial that is suspected of killing its workers, as in `scripts/shared/queues.lua`.
 const TRIAL: Duration = Duration::from_millis(250);

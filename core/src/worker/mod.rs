@@ -20,15 +20,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use process::{DEFAULT_CONCURRENCY, Process};
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::health::{Health, Stats};
-use crate::id::check_name;
 use crate::job::{Finish, JobData, MAX_PROGRESS};
 use crate::member::Shared;
 use crate::messages::{MemberRef, Messages, Outbox};
 use crate::options::Options;
-use crate::value::{DAY, within};
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+use libswarm_common::value::{DAY, within};
 
 /// Called once, from a runtime thread, when the outcome is known. Must be quick and must not block.
 pub type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;

@@ -11,9 +11,9 @@ use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Worker;
-use crate::error::Result;
 use crate::event::{DeleteReason, Event};
 use crate::job::{Finish, Job, Payload};
+use libswarm_common::error::Result;
 
 /// Jobs that a worker with a handler runs at once unless it has the option `slots`, in every language.
 pub const DEFAULT_CONCURRENCY: u32 = 10;

@@ -1,9 +1,9 @@
 //! Guaranteed slots: how many jobs of each range of priorities a worker holds and may still be given.
 
-use crate::error::Result;
 use crate::options::Options;
 use crate::store::Given;
 use crate::store::record::{write_array, write_integer};
+use libswarm_common::error::Result;
 
 #[derive(Default)]
 pub(crate) struct Quotas {

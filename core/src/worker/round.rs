@@ -10,11 +10,11 @@ use super::outcome::{TARGET, log_assigned};
 use super::stale;
 use super::task::{Active, Task};
 use crate::clock::boottime;
-use crate::error::{Error, ErrorKind, Result};
 use crate::job::Finish;
 use crate::member::panicked;
 use crate::store::record::{packed_strings, write_array, write_string};
 use crate::store::{Failed, Given, SyncCall, SyncReply, after};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Inbox entries read before a round is sent only to have them trimmed.
 const UNTRIMMED: u32 = 64;

@@ -17,11 +17,11 @@ use super::round::{Flight, abandon};
 use super::stuck::{Stopping, Stuck};
 use super::{Command, Done, Finishes, Front, closed, refuse};
 use crate::clock::{from_now, reached};
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DeleteReason, Event};
 use crate::job::JobData;
 use crate::member::{Probe, Session, Shared, Source, packed_tasks};
 use crate::store::{Entry, Read, SyncReply};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
 const REBALANCES: u32 = 12;

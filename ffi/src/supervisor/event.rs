@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use libswarm::{ProcessExit, ProcessStream, SupervisorEvent};
+use libswarm_supervisor::{ProcessExit, ProcessStream, SupervisorEvent};
 
 use crate::bytes::swarm_bytes;
 use crate::error::{swarm_error, text};

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::time::UNIX_EPOCH;
 
-use libswarm::{ProcessInfo, ProcessState};
+use libswarm_supervisor::{ProcessInfo, ProcessState};
 
 use crate::error::text;
 use crate::guard::guard_value;

@@ -4,7 +4,8 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use libswarm::{Result, Supervisor, SupervisorEvent};
+use libswarm::Result;
+use libswarm_supervisor::{Supervisor, SupervisorEvent};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 

@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-use libswarm::{Result, SupervisorOptions};
+use libswarm::Result;
+use libswarm_supervisor::SupervisorOptions;
 
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, text};

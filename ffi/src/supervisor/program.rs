@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-use libswarm::{Error, Program, Result};
+use libswarm::{Error, Result};
+use libswarm_supervisor::Program;
 
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, text};

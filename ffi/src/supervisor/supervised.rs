@@ -1,6 +1,7 @@
 //! What a process can say to the supervisor that started it.
 
-use libswarm::{Error, ErrorKind, supervised};
+use libswarm::{Error, ErrorKind};
+use libswarm_supervisor::supervised;
 
 use crate::error::swarm_error;
 use crate::guard::{guard, optional};

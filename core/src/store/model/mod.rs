@@ -19,12 +19,12 @@ use rand::{Rng, SeedableRng};
 use super::record::{Unpack, read_record, write_array, write_string};
 use super::tests::server;
 use super::*;
-use crate::backoff::Backoff;
-use crate::id::Ids;
 use crate::job::{Finish, Payload};
 use crate::master::adds::{Adds, Submission};
 use crate::new_job::NewJob;
 use crate::worker::batch::Batch;
+use libswarm_common::backoff::Backoff;
+use libswarm_common::id::Ids;
 use rules::judge;
 use snapshot::{Place, Snapshot};
 

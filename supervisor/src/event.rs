@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::error::Error;
+use libswarm_common::error::Error;
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Keeps processes running, without Redis.
+//! Keeps processes running; needs no Redis.
+#![cfg(unix)]
 
 mod child;
 mod event;
@@ -22,11 +23,14 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use libswarm_common::backoff::{Backoff, Growth};
+pub use libswarm_common::error::{Error, ErrorKind, Result};
+pub use libswarm_common::language::Language;
+
 pub use event::{ProcessExit, ProcessInfo, ProcessState, ProcessStream, SupervisorEvent};
 pub use options::SupervisorOptions;
 pub use program::{Program, ReadyBy};
 
-use crate::error::{Error, ErrorKind, Result};
 use child::Context;
 use forward::Forward;
 use guard::Guard;
@@ -39,8 +43,8 @@ use task::{Command, Task, stopped};
 /// When the last one is dropped, it stops as by [`Supervisor::stop`]; if its runtime ends before that, or its process dies, everything is killed.
 ///
 /// ```no_run
-/// # async fn example() -> libswarm::Result<()> {
-/// use libswarm::{Program, ReadyBy, Supervisor, SupervisorOptions};
+/// # async fn example() -> libswarm_supervisor::Result<()> {
+/// use libswarm_supervisor::{Program, ReadyBy, Supervisor, SupervisorOptions};
 ///
 /// let supervisor = Supervisor::start(SupervisorOptions::default(), &tokio::runtime::Handle::current())?;
 /// supervisor.handle_signals()?;

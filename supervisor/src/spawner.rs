@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::event::ProcessExit;
 use super::system::{ExitWatch, signal_group};
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 type Order = Box<dyn FnOnce() + Send>;
 

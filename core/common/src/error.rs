@@ -144,7 +144,8 @@ impl Error {
 /// `Result` with [`Error`] unless another is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-pub(crate) fn invalid(message: impl Into<String>) -> Error {
+/// An [`ErrorKind::InvalidArgument`] error.
+pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::backoff::{Backoff, Growth};
-use crate::error::Result;
-use crate::language::{Language, Listed};
-use crate::value::{bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
+use libswarm_common::backoff::{Backoff, Growth};
+use libswarm_common::error::Result;
+use libswarm_common::language::{Language, Listed};
+use libswarm_common::value::{bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);

@@ -21,9 +21,12 @@ pub enum Language {
 
 /// Whose options.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Listed {
+pub enum Listed {
+    /// Of a master or worker.
     Member,
+    /// Of a job.
     Job,
+    /// Of a supervisor or a program.
     Process,
 }
 
@@ -67,7 +70,8 @@ impl Language {
         CURRENT.store(self as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn current() -> Self {
+    /// The language of this process.
+    pub fn current() -> Self {
         match CURRENT.load(Ordering::Relaxed) {
             1 => Language::C,
             2 => Language::Python,
@@ -77,7 +81,7 @@ impl Language {
     }
 
     /// The option's name, from that in `Options::set`, `NewJob::set` and so on.
-    pub(crate) fn option(self, name: &str) -> Cow<'_, str> {
+    pub fn option(self, name: &str) -> Cow<'_, str> {
         let find =
             |others: &[(&str, &'static str)], name: &str| others.iter().find(|(own, _)| *own == name).map(|(_, other)| *other);
         if let Some(name) = name.strip_prefix(OF_CALL) {
@@ -104,7 +108,7 @@ impl Language {
     }
 
     /// How guaranteed slots are written.
-    pub(crate) fn priority_slots(self) -> &'static str {
+    pub fn priority_slots(self) -> &'static str {
         match self {
             Language::Rust | Language::C => "written priority:slots, as in 1:30,2:20",
             Language::Python => "a dict of slots by priority, as in {1: 30, 2: 20}",
@@ -113,16 +117,17 @@ impl Language {
     }
 
     /// The unit of durations.
-    pub(crate) fn unit(self) -> &'static str {
+    pub fn unit(self) -> &'static str {
         if self == Language::Python { "seconds" } else { "milliseconds" }
     }
 
-    pub(crate) fn unit_ms(self) -> f64 {
+    /// Milliseconds in one unit of durations.
+    pub fn unit_ms(self) -> f64 {
         if self == Language::Python { 1000.0 } else { 1.0 }
     }
 
     /// Where the user of a package finds all options: what is installed with it.
-    pub(crate) fn options_page(self, of: Listed) -> &'static str {
+    pub fn options_page(self, of: Listed) -> &'static str {
         match (self, of) {
             (Language::Rust, Listed::Member) => "the documentation of `Options` lists them",
             (Language::Rust, Listed::Job) => "the documentation of `NewJob` lists them",
@@ -134,7 +139,7 @@ impl Language {
     }
 
     /// A duration in the unit that options have.
-    pub(crate) fn duration(self, duration: Duration) -> String {
+    pub fn duration(self, duration: Duration) -> String {
         let ms = duration.as_millis();
         let plain = match self {
             Language::Python if ms.is_multiple_of(1000) => format!("{} s", grouped(ms / 1000)),
@@ -156,7 +161,7 @@ impl Language {
     }
 
     /// A text of this crate, in which `{name}` is an option. Never for texts from outside.
-    pub(crate) fn text(self, template: &str) -> String {
+    pub fn text(self, template: &str) -> String {
         let mut out = String::with_capacity(template.len());
         let mut rest = template;
         while let Some((before, (name, after))) =
@@ -172,12 +177,12 @@ impl Language {
 }
 
 /// The name of an option for a message.
-pub(crate) fn option(name: &str) -> Cow<'_, str> {
+pub fn option(name: &str) -> Cow<'_, str> {
     Language::current().option(name)
 }
 
 /// A number with commas between thousands.
-pub(crate) fn grouped(number: impl std::fmt::Display) -> String {
+pub fn grouped(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
     let mut out = sign.to_owned();

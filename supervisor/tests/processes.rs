@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use libswarm::{
+use libswarm_supervisor::{
     ErrorKind, ProcessExit, ProcessState, ProcessStream, Program, ReadyBy, Supervisor, SupervisorEvent, SupervisorOptions,
     supervised,
 };

@@ -7,7 +7,7 @@ use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::error::{Result, invalid};
+use libswarm_common::error::{Result, invalid};
 
 /// The result of a call that answers -1 for an error.
 pub(super) fn answer(status: i32) -> io::Result<i32> {
@@ -98,13 +98,13 @@ mod own {
 
     /// CPUs to run on, in the kernel's form; `None` for no choice.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Cpus(Option<libc::cpu_set_t>);
+    pub(crate) struct Cpus(Option<libc::cpu_set_t>);
 
     impl Cpus {
         /// One more than the largest number of a CPU.
-        pub(in super::super) const MAX_CPUS: usize = libc::CPU_SETSIZE as usize;
+        pub(crate) const MAX_CPUS: usize = libc::CPU_SETSIZE as usize;
 
-        pub(in super::super) fn new(cpus: &[usize]) -> Result<Cpus> {
+        pub(crate) fn new(cpus: &[usize]) -> Result<Cpus> {
             if cpus.is_empty() {
                 return Ok(Cpus(None));
             }
@@ -122,7 +122,7 @@ mod own {
     }
 
     /// In the child, before it becomes another program: calls that are safe after a fork only. `parent` is the process that forks.
-    pub(in super::super) fn before_exec(parent: u32, cpus: &Cpus) -> io::Result<()> {
+    pub(crate) fn before_exec(parent: u32, cpus: &Cpus) -> io::Result<()> {
         // SAFETY: takes numbers only.
         answer(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
         // SAFETY: takes nothing.
@@ -139,20 +139,20 @@ mod own {
     }
 
     /// In the child: what the host forgot to mark is not kept open by it either. Without effect before Linux 5.11.
-    pub(in super::super) fn close_others() {
+    pub(crate) fn close_others() {
         // SAFETY: takes numbers only, and closes nothing before the child becomes another program.
         unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     }
 
     /// Sees the end of a child: by a pidfd, or by SIGCHLD before Linux 5.3 and when there are no descriptors left.
-    pub(in super::super) struct ExitWatch {
+    pub(crate) struct ExitWatch {
         pid: i32,
         pidfd: Option<AsyncFd<OwnedFd>>,
     }
 
     impl ExitWatch {
         /// On a runtime, while the child has not been reaped.
-        pub(in super::super) fn new(pid: i32) -> Self {
+        pub(crate) fn new(pid: i32) -> Self {
             // SAFETY: takes numbers only.
             let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, libc::PIDFD_NONBLOCK) } as i32;
             // SAFETY: a descriptor that nobody else knows.
@@ -164,7 +164,7 @@ mod own {
         }
 
         /// Resolves when the child has ended; it stays to be reaped.
-        pub(in super::super) async fn exited(&self) {
+        pub(crate) async fn exited(&self) {
             if let Some(pidfd) = &self.pidfd
                 && pidfd.readable().await.is_ok()
             {
@@ -180,30 +180,30 @@ mod own {
     use super::*;
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Cpus;
+    pub(crate) struct Cpus;
 
     impl Cpus {
-        pub(in super::super) const MAX_CPUS: usize = 1024;
+        pub(crate) const MAX_CPUS: usize = 1024;
 
-        pub(in super::super) fn new(cpus: &[usize]) -> Result<Cpus> {
+        pub(crate) fn new(cpus: &[usize]) -> Result<Cpus> {
             if cpus.is_empty() { Ok(Cpus) } else { Err(invalid("cpus can be chosen on Linux only; leave it empty")) }
         }
     }
 
-    pub(in super::super) fn before_exec(_parent: u32, _cpus: &Cpus) -> io::Result<()> {
+    pub(crate) fn before_exec(_parent: u32, _cpus: &Cpus) -> io::Result<()> {
         Ok(())
     }
 
-    pub(in super::super) fn close_others() {}
+    pub(crate) fn close_others() {}
 
-    pub(in super::super) struct ExitWatch(i32);
+    pub(crate) struct ExitWatch(i32);
 
     impl ExitWatch {
-        pub(in super::super) fn new(pid: i32) -> Self {
+        pub(crate) fn new(pid: i32) -> Self {
             ExitWatch(pid)
         }
 
-        pub(in super::super) async fn exited(&self) {
+        pub(crate) async fn exited(&self) {
             exited_by_signal(self.0).await;
         }
     }

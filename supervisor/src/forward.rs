@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::ProcessStream;
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Lines that wait to be written; then the processes wait, as if they wrote by themselves.
 const WAITING: usize = 64;

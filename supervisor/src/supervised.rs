@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::FromRawFd;
 
-use crate::error::{Result, invalid};
+use libswarm_common::error::{Result, invalid};
 
 pub(super) const READY_FD: &str = "SWARM_READY_FD";
 pub(super) const SUPERVISOR_PID: &str = "SWARM_SUPERVISOR_PID";

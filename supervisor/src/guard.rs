@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::spawner::{Process, Spawner};
 use super::system::{answer, close_others};
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Reads lines until all writers are gone, then kills the groups that are left. `*group` and `-group` add and remove one. `+group` comes from a child
 /// itself, after a `=` of its parent; `!` takes that back if the child could not become the program: the parent was never told its number.

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result, invalid};
 pub const MAX_NAME: usize = 256;
 
 /// Checks a job id or a name: 1 to 256 bytes, no control characters.
-pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
+pub fn check_name(what: &str, name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(invalid(format!("the {what} is empty")));
     }
@@ -28,24 +28,28 @@ pub fn random_id() -> String {
 }
 
 /// A source of fresh ids.
-pub(crate) fn random_ids() -> Ids {
+pub fn random_ids() -> Ids {
     Ids::new()
 }
 
 /// Many fresh ids for one call to the system. Belongs to one object, and never to a process: a forked child would make its parent's ids.
-pub(crate) struct Ids(SmallRng);
+pub struct Ids(SmallRng);
 
 impl Ids {
-    pub(crate) fn new() -> Self {
+    /// A source seeded by the system.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         Ids(SmallRng::from_os_rng())
     }
 
-    #[cfg(test)]
-    pub(crate) fn seeded(seed: u64) -> Self {
+    /// The same ids for the same seed, for tests.
+    pub fn seeded(seed: u64) -> Self {
         Ids(SmallRng::seed_from_u64(seed))
     }
 
-    pub(crate) fn next(&mut self) -> String {
+    /// The next id, as [`random_id`] makes it.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> String {
         let mut bytes = [0u8; 10];
         self.0.fill(&mut bytes);
         let mut id = String::with_capacity(20);

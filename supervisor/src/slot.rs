@@ -11,7 +11,7 @@ use super::event::{ProcessExit, ProcessState, SupervisorEvent};
 use super::list::Entry;
 use super::program::{Program, ReadyBy};
 use super::respawn::Failures;
-use crate::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// What a slot is told to do.
 pub(super) enum Control {

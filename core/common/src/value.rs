@@ -6,17 +6,20 @@ use std::time::Duration;
 use crate::error::{Error, Result, invalid};
 use crate::language::{Language, grouped, option};
 
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
-pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// A day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+/// A year, the bound of every duration.
+pub const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// Characters of a value that a message shows, at most.
 const SHOWN: usize = 80;
 
-pub(crate) fn parse_bool(name: &str, value: &str) -> Result<bool> {
+/// Reads `true` or `false`.
+pub fn parse_bool(name: &str, value: &str) -> Result<bool> {
     choice(name, value, &[("true", true), ("false", false)])
 }
 
 /// A duration in milliseconds; fractions are cut.
-pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
+pub fn parse_ms(name: &str, value: &str) -> Result<Duration> {
     let language = Language::current();
     let ms: Option<f64> = value.trim().parse().ok();
     match ms {
@@ -30,7 +33,7 @@ pub(crate) fn parse_ms(name: &str, value: &str) -> Result<Duration> {
 }
 
 /// A whole number within its bounds.
-pub(crate) fn whole<T: std::str::FromStr + PartialOrd + Display>(name: &str, value: &str, low: T, high: T) -> Result<T> {
+pub fn whole<T: std::str::FromStr + PartialOrd + Display>(name: &str, value: &str, low: T, high: T) -> Result<T> {
     match value.trim().parse() {
         Ok(number) if (&low..=&high).contains(&&number) => Ok(number),
         _ => Err(out_of_bounds(name, &shown(value), &low, &high)),
@@ -38,7 +41,7 @@ pub(crate) fn whole<T: std::str::FromStr + PartialOrd + Display>(name: &str, val
 }
 
 /// The same of a number that was set as one.
-pub(crate) fn bounded<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Result<()> {
+pub fn bounded<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Result<()> {
     if (&low..=&high).contains(&&value) { Ok(()) } else { Err(out_of_bounds(name, &value.to_string(), &low, &high)) }
 }
 
@@ -47,19 +50,21 @@ fn out_of_bounds(name: &str, value: &str, low: &impl Display, high: &impl Displa
 }
 
 /// A number from 0 to 1.
-pub(crate) fn share(name: &str, value: &str) -> Result<f64> {
+pub fn share(name: &str, value: &str) -> Result<f64> {
     let number = value.trim().parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| invalid(format!("{} is `{}`, it must be a number from 0 to 1", option(name), shown(value))))
 }
 
-pub(crate) fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+/// Reads one of the names in `choices`.
+pub fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
     choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
         let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
         invalid(format!("{} is `{}`, it must be {}", option(name), shown(value), texts.join(" or ")))
     })
 }
 
-pub(crate) fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
+/// Checks that a duration is from `low` to `high`.
+pub fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -69,7 +74,7 @@ pub(crate) fn within(name: &str, value: Duration, low: Duration, high: Duration)
 }
 
 /// A value for a message.
-pub(crate) fn shown(value: &str) -> String {
+pub fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", value[..end].escape_debug()),
         None => value.escape_debug().to_string(),
@@ -77,7 +82,7 @@ pub(crate) fn shown(value: &str) -> String {
 }
 
 /// The error for a name that is none of these; the nearest are shown, and where all are.
-pub(crate) fn unknown(what: &str, name: &str, known: &[&str], page: &str) -> Error {
+pub fn unknown(what: &str, name: &str, known: &[&str], page: &str) -> Error {
     let language = Language::current();
     let plain = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let wanted = plain(&shown(name));

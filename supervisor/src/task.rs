@@ -16,8 +16,8 @@ use super::event::SupervisorEvent;
 use super::forward::Written;
 use super::program::Program;
 use super::slot::{Control, Slot};
-use crate::error::{Error, ErrorKind, Result};
-use crate::member::said;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::panic::panic_text;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -242,7 +242,7 @@ async fn next_signal(signals: &mut Option<(Signal, [(i32, Signal); 2])>) -> i32 
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let error =
-        Error::new(ErrorKind::Panic, format!("the supervisor is stopped, because a task of it panicked ({})", said(panic)));
+        Error::new(ErrorKind::Panic, format!("the supervisor is stopped, because a task of it panicked ({})", panic_text(panic)));
     tracing::error!("{error}");
     error
 }

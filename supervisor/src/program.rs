@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::system::Cpus;
-use crate::error::{Error, ErrorKind, Result, invalid};
-use crate::id::check_name;
-use crate::language::{Language, Listed};
-use crate::value::{bounded, choice, parse_bool, parse_ms, unknown, whole, within};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::language::{Language, Listed};
+use libswarm_common::value::{bounded, choice, parse_bool, parse_ms, unknown, whole, within};
 
 /// How it is known that a process is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The pause after `failed` failed attempts, 1 or more.
-    pub(crate) fn pause(&self, failed: u32) -> Duration {
+    pub fn pause(&self, failed: u32) -> Duration {
         let factor = match self.growth {
             Growth::Fixed => 1.0,
             Growth::Exponential => 2f64.powi(failed.saturating_sub(1).min(1000) as i32),
@@ -48,7 +48,7 @@ impl Backoff {
     }
 
     /// Checks the bounds; `names` are those of the delay, the maximum and the jitter, as `Language::option` takes them.
-    pub(crate) fn check(&self, names: [&str; 3]) -> Result<()> {
+    pub fn check(&self, names: [&str; 3]) -> Result<()> {
         within(names[0], self.delay, Duration::ZERO, YEAR)?;
         within(names[1], self.max, Duration::ZERO, YEAR)?;
         if !(0.0..=1.0).contains(&self.jitter) {

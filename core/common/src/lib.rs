@@ -1,0 +1,9 @@
+//! What the job queue (`libswarm`) and the process supervisor (`libswarm-supervisor`) share. Programs use it through these two: what they re-export
+//! is public, the rest may change at any time.
+
+pub mod backoff;
+pub mod error;
+pub mod id;
+pub mod language;
+pub mod panic;
+pub mod value;
