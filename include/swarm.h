@@ -558,7 +558,7 @@ typedef struct swarm_result swarm_result;
 
 /**
  * Keeps processes running: starts them again when they fail, replaces them one after another, and leaves none behind. It needs
- * no Redis; docs/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
+ * no Redis; docs/guides/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
  */
 typedef struct swarm_supervisor swarm_supervisor;
 
@@ -787,7 +787,7 @@ typedef void (*swarm_count_fn)(void *user_data, const swarm_error *error, uint64
 
 /**
  * Chooses the worker of a job that waits: `job` is what swarm_master_job gives, `workers` an array of those that can take it
- * now, the least loaded first, both JSON and borrowed for the call; docs/c-api.md lists the fields. Answers the incarnation of
+ * now, the least loaded first, both JSON and borrowed for the call; docs/reference/c-api.md lists the fields. Answers the incarnation of
  * one of them, or NULL to leave the job until there is something new to choose. The text stays the callee's, who keeps it
  * until the callback is called again. Another text leaves the job, too, and is told to the callback of
  * swarm_master_on_error as SWARM_ERR_INVALID_ARGUMENT.
@@ -1006,11 +1006,11 @@ typedef struct {
   /**
    * Jobs that its program has taken (a worker).
    */
-  uint64_t given;
+  uint64_t assigned;
   /**
    * Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
    */
-  uint64_t ended;
+  uint64_t finished;
   /**
    * Messages that Redis has put into inboxes.
    */
@@ -1018,7 +1018,7 @@ typedef struct {
   /**
    * Messages that its program has taken.
    */
-  uint64_t heard;
+  uint64_t received;
   /**
    * Messages for it that were dropped, as it has learnt.
    */
@@ -1277,7 +1277,7 @@ swarm_options *swarm_options_new(const char *cluster);
  * db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
  * timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max,
  * failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each),
- * rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/c-api.md, and in each error.
+ * rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/reference/c-api.md, and in each error.
  */
 SWARM_MUST_USE
 swarm_status swarm_options_set(swarm_options *options,
@@ -2285,9 +2285,9 @@ swarm_status swarm_job_retry_with(swarm_job *job,
  * As swarm_job_fail_permanently, with a traceback; see swarm_job_fail_with.
  */
 swarm_status swarm_job_fail_permanently_with(swarm_job *job,
-                                          const char *message,
-                                          const char *traceback,
-                                          swarm_error **error);
+                                             const char *message,
+                                             const char *traceback,
+                                             swarm_error **error);
 
 /**
  * Gives the job back to the cluster; not counted as a crash. Otherwise as swarm_job_complete.

@@ -51,7 +51,7 @@ pub type swarm_each_fn =
 pub type swarm_text_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, json: *const c_char)>;
 
 /// Chooses the worker of a job that waits: `job` is what swarm_master_job gives, `workers` an array of those that can take it
-/// now, the least loaded first, both JSON and borrowed for the call; docs/c-api.md lists the fields. Answers the incarnation of
+/// now, the least loaded first, both JSON and borrowed for the call; docs/reference/c-api.md lists the fields. Answers the incarnation of
 /// one of them, or NULL to leave the job until there is something new to choose. The text stays the callee's, who keeps it
 /// until the callback is called again. Another text leaves the job, too, and is told to the callback of
 /// swarm_master_on_error as SWARM_ERR_INVALID_ARGUMENT.

@@ -1,4 +1,4 @@
-//! Looking into the cluster. What is seen is JSON text; docs/c-api.md lists its fields.
+//! Looking into the cluster. What is seen is JSON text; docs/reference/c-api.md lists its fields.
 
 use std::ffi::{CString, c_char, c_void};
 

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
 /// db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
 /// timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max,
 /// failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each),
-/// rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/c-api.md, and in each error.
+/// rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/reference/c-api.md, and in each error.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_options_set(

@@ -17,7 +17,7 @@ CONNECTIONS = {"blocking": b"XREAD", "command": b"EVALSHA"}
 
 
 def noticed_within(connection: str, lease: float) -> float:
-    """The bounds of docs/architecture.md, with the default `timeout` of 5 s."""
+    """The bounds of docs/explanation/architecture.md, with the default `timeout` of 5 s."""
     if connection == "blocking":
         return min(max(lease / 3, 1.0), 4.0) + 2.0
     return min(max(lease / 3, 0.5), 5.0)

@@ -1,4 +1,4 @@
-//! The names of all keys. docs/protocol.md describes each; a test compares the two.
+//! The names of all keys. docs/reference/protocol.md describes each; a test compares the two.
 
 /// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
 pub(crate) const FIXED: [&str; 12] =
@@ -81,18 +81,18 @@ mod tests {
         assert_eq!(Keys::new("mail").inbox("f00"), "{mail}:inbox:f00");
         // CLUSTER KEYSLOT foo and 123456789, from the Redis Cluster specification.
         assert_eq!((Keys::new("foo").slot(), Keys::new("123456789").slot()), (12182, 12739));
-        let page = include_str!("../../../docs/protocol.md");
+        let page = include_str!("../../../docs/reference/protocol.md");
         for part in FIXED {
-            assert!(page.contains(&format!("`{part}`")), "docs/protocol.md lacks `{part}`");
+            assert!(page.contains(&format!("`{part}`")), "docs/reference/protocol.md lacks `{part}`");
         }
         for part in RARE {
-            assert!(page.contains(&format!("`{part}`")), "docs/protocol.md lacks `{part}`");
+            assert!(page.contains(&format!("`{part}`")), "docs/reference/protocol.md lacks `{part}`");
         }
         for part in NAMED {
-            assert!(page.contains(&format!("`{part}:<")), "docs/protocol.md lacks `{part}:<…>`");
+            assert!(page.contains(&format!("`{part}:<")), "docs/reference/protocol.md lacks `{part}:<…>`");
         }
         for part in OF_MEMBER {
-            assert!(page.contains(&format!("`{part}:<inc>`")), "docs/protocol.md lacks `{part}:<inc>`");
+            assert!(page.contains(&format!("`{part}:<inc>`")), "docs/reference/protocol.md lacks `{part}:<inc>`");
         }
     }
 }

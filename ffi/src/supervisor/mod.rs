@@ -38,7 +38,7 @@ pub mod supervised;
 const BATCH: usize = 256;
 
 /// Keeps processes running: starts them again when they fail, replaces them one after another, and leaves none behind. It needs
-/// no Redis; docs/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
+/// no Redis; docs/guides/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
 pub struct swarm_supervisor {
     member: Arc<SupervisorMember>,
     /// Dropped after the member, whose end still needs it.

@@ -119,7 +119,7 @@ def _waiting(admin: redis.Redis, queue: str) -> list[str]:
     return [text(job) for job in ids if isinstance(job, bytes | str)]
 
 
-# An entry of the hashes that is no job: it keeps Redis from packing them (docs/protocol.md).
+# An entry of the hashes that is no job: it keeps Redis from packing them (docs/reference/protocol.md).
 _PLACEHOLDER = ""
 _COUNTERS = ["added", "completed", "failures", "deleted", "crashes", "revived"]
 
