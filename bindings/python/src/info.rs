@@ -1,15 +1,18 @@
-//! Jobs, queues and members as those who look at a cluster see them: the fields of the classes in `libswarm.types`.
+//! Jobs, queues and members as objects of the package's classes.
 
-use libswarm::{Candidate, Choices, ContentType, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Range};
+use libswarm::{
+    Candidate, Choices, ContentType, Health, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Range, Stats,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::errors::is_ours;
+use crate::package::{fields, make, package};
 use crate::payload::decode;
 
-// All are taken apart in full, so that a field added to the core is not missed here.
+// Each is destructured in full, so that a field added to the core does not compile until it is passed on.
 
-pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, PyAny>> {
     let JobInfo {
         id,
         state,
@@ -31,50 +34,54 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         traceback,
         failed_at,
     } = job;
-    let dict = PyDict::new(py);
-    dict.set_item("id", id)?;
-    dict.set_item("state", state.name())?;
-    dict.set_item("body", PyBytes::new(py, &payload.bytes))?;
-    dict.set_item("content_type", content_type(payload))?;
-    dict.set_item("priority", priority)?;
-    dict.set_item("task", task)?;
-    dict.set_item("resource", resource)?;
-    dict.set_item("headers", headers)?;
-    dict.set_item("attempt", attempt)?;
-    dict.set_item("retries", retries)?;
-    dict.set_item("crashes", crashes)?;
-    dict.set_item("holder", holder)?;
-    dict.set_item("fence", fence)?;
-    dict.set_item("assigned_at", assigned_at.map(seconds))?;
-    dict.set_item("due_at", due_at.map(seconds))?;
-    dict.set_item("progress", progress.as_ref().map(|text| read(py, text)).transpose()?)?;
-    dict.set_item("reason", reason)?;
-    dict.set_item("error", error)?;
-    dict.set_item("traceback", traceback)?;
-    dict.set_item("failed_at", failed_at.map(seconds))?;
-    Ok(dict)
+    let fields = fields!(py;
+        id,
+        state = state.name(),
+        body = PyBytes::new(py, &payload.bytes),
+        content_type = content_type(payload),
+        priority,
+        task,
+        resource,
+        headers,
+        attempt,
+        retries,
+        crashes,
+        holder,
+        fence,
+        assigned_at = assigned_at.map(seconds),
+        due_at = due_at.map(seconds),
+        progress = progress.as_ref().map(|text| read(py, text)).transpose()?,
+        reason,
+        error,
+        traceback,
+        failed_at = failed_at.map(seconds),
+    );
+    make(&package(py)?.job_info, &fields)
 }
 
-/// `(jobs, next)`
-pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, PyTuple>> {
+pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, PyAny>> {
     let JobPage { jobs, next } = page;
     let jobs: Vec<_> = jobs.iter().map(|one| job(py, one)).collect::<PyResult<_>>()?;
-    (jobs, next).into_pyobject(py)
+    make(&package(py)?.job_page, &fields!(py; jobs, next))
 }
 
-/// `(queues, paused, chooser)`
-pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyTuple>> {
+pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyAny>> {
     let Queues { queues, paused, chooser } = queues;
-    let counts = queues.iter().map(|QueueCount { priority, task, waiting }| (priority, task, waiting));
-    (PyList::new(py, counts)?, paused, chooser).into_pyobject(py)
+    let queues: Vec<_> = queues.iter().map(|one| queue(py, one)).collect::<PyResult<_>>()?;
+    make(&package(py)?.queues, &fields!(py; queues, paused, chooser))
+}
+
+fn queue<'py>(py: Python<'py>, count: &QueueCount) -> PyResult<Bound<'py, PyAny>> {
+    let QueueCount { priority, task, waiting } = count;
+    make(&package(py)?.queue_count, &fields!(py; priority, task, waiting))
 }
 
 pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberInfo]) -> PyResult<Bound<'py, PyList>> {
-    let dicts: Vec<_> = members.iter().map(|one| member(py, one)).collect::<PyResult<_>>()?;
-    PyList::new(py, dicts)
+    let members: Vec<_> = members.iter().map(|one| member(py, one)).collect::<PyResult<_>>()?;
+    PyList::new(py, members)
 }
 
-fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDict>> {
+fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyAny>> {
     let MemberInfo {
         incarnation,
         role,
@@ -93,25 +100,105 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyDi
         data,
         dropped,
     } = member;
-    let dict = PyDict::new(py);
-    dict.set_item("incarnation", incarnation)?;
-    dict.set_item("role", role)?;
-    dict.set_item("name", name)?;
-    dict.set_item("group", group)?;
-    dict.set_item("host", host)?;
-    dict.set_item("pid", pid)?;
-    dict.set_item("language", language)?;
-    dict.set_item("version", version)?;
-    dict.set_item("slots", slots)?;
-    dict.set_item("tasks", tasks)?;
-    dict.set_item("active", active)?;
-    dict.set_item("free", free)?;
-    dict.set_item("joined_at", seconds(*joined_at))?;
-    dict.set_item("lease_left", seconds(*lease_left_ms))?;
-    let data = if data.is_empty() { None } else { Some(read(py, data)?) };
-    dict.set_item("data", data)?;
-    dict.set_item("dropped", dropped)?;
-    Ok(dict)
+    let fields = fields!(py;
+        incarnation,
+        role,
+        name,
+        group,
+        host,
+        pid,
+        language,
+        version,
+        slots,
+        tasks,
+        active,
+        free,
+        joined_at = seconds(*joined_at),
+        lease_left = seconds(*lease_left_ms),
+        data = if data.is_empty() { None } else { Some(read(py, data)?) },
+        dropped,
+    );
+    make(&package(py)?.member_info, &fields)
+}
+
+pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyAny>> {
+    let Stats {
+        waiting,
+        active,
+        deleting,
+        delayed,
+        blocked,
+        failed,
+        results,
+        members,
+        added,
+        completed,
+        failures,
+        deleted,
+        crashes,
+        retries,
+        revived,
+        damaged,
+    } = stats;
+    let fields = fields!(py;
+        waiting,
+        active,
+        deleting,
+        delayed,
+        blocked,
+        failed,
+        results,
+        members,
+        added,
+        completed,
+        failures,
+        deleted,
+        crashes,
+        retries,
+        revived,
+        damaged,
+    );
+    make(&package(py)?.stats, &fields)
+}
+
+pub(crate) fn health<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'py, PyAny>> {
+    let Health {
+        healthy,
+        connected,
+        incarnation,
+        lease_left,
+        active,
+        pending,
+        error,
+        error_message,
+        registrations,
+        added,
+        assigned,
+        finished,
+        sent,
+        received,
+        dropped,
+        stuck,
+    } = health;
+    let fields = fields!(py;
+        healthy,
+        connected,
+        incarnation,
+        lease_left = lease_left.as_secs_f64(),
+        active,
+        pending,
+        error,
+        error_message,
+        registrations,
+        added,
+        assigned,
+        finished,
+        sent,
+        received,
+        dropped,
+        stuck,
+    );
+    make(&package(py)?.health, &fields)
 }
 
 /// `(jobs, workers)`
@@ -122,19 +209,11 @@ pub(crate) fn choices<'py>(py: Python<'py>, choices: &Choices) -> PyResult<Bound
     (jobs, workers).into_pyobject(py)
 }
 
+/// The fields of a worker as the chooser counts them.
 fn candidate<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bound<'py, PyDict>> {
     let Candidate { incarnation, name, group, host, pid, tasks, active, free, ranges } = candidate;
-    let dict = PyDict::new(py);
-    dict.set_item("incarnation", incarnation)?;
-    dict.set_item("name", name)?;
-    dict.set_item("group", group)?;
-    dict.set_item("host", host)?;
-    dict.set_item("pid", pid)?;
-    dict.set_item("tasks", tasks)?;
-    dict.set_item("active", active)?;
-    dict.set_item("free", free)?;
-    dict.set_item("ranges", PyList::new(py, ranges.iter().map(|Range { from, free }| (from, free)))?)?;
-    Ok(dict)
+    let ranges: Vec<_> = ranges.iter().map(|Range { from, free }| (from, free)).collect();
+    Ok(fields!(py; incarnation, name, group, host, pid, tasks, active, free, ranges))
 }
 
 pub(crate) fn content_type(payload: &Payload) -> &'static str {

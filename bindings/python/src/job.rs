@@ -14,6 +14,7 @@ use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
 use crate::info::content_type;
 use crate::options::{class_of, duration, text};
+use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::value::Value;
 use crate::worker::Shared;
@@ -258,8 +259,8 @@ impl Job {
             return Err(invalid(format!("a job has no event `{event}`, only `delete`")));
         }
         let py = listener.py();
-        helper(py, &CHECK, "check_job_listener")?.call1((&listener, self.inner()?.1.in_loop()))?;
-        let context = helper(py, &CONTEXT, "copy_context")?.call0()?;
+        package(py)?.check_job_listener.bind(py).call1((&listener, self.inner()?.1.in_loop()))?;
+        let context = COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?;
         let mut deletion = self.deletion();
         if deletion.reason.is_none() {
             deletion.listeners.push((listener.unbind(), context.unbind()));
@@ -304,7 +305,7 @@ fn error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> Jo
     let traceback = match traceback {
         Some(traceback) => error_text(traceback),
         None if message.is_instance_of::<PyBaseException>() => {
-            let own = helper(message.py(), &TRACEBACK, "traceback_of").and_then(|of| of.call1((message,)));
+            let own = package(message.py()).and_then(|package| package.traceback_of.bind(message.py()).call1((message,)));
             own.map_or_else(|_| String::new(), |own| error_text(&own))
         }
         None => String::new(),
@@ -320,17 +321,9 @@ fn error_text(message: &Bound<'_, PyAny>) -> String {
     }
 }
 
-static CHECK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-static CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-static TRACEBACK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-fn helper<'py>(py: Python<'py>, function: &'static PyOnceLock<Py<PyAny>>, name: &str) -> PyResult<&'py Bound<'py, PyAny>> {
-    function.import(py, "libswarm._calling", name)
-}
-
-/// Looks up what is otherwise looked up when first needed, before any fork.
+/// Imports what is otherwise imported when first needed, before any fork.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    helper(py, &CHECK, "check_job_listener")?;
-    helper(py, &CONTEXT, "copy_context")?;
-    helper(py, &TRACEBACK, "traceback_of").map(drop)
+    COPY_CONTEXT.import(py, "contextvars", "copy_context").map(drop)
 }

@@ -15,6 +15,7 @@ mod master;
 mod messages;
 mod new_job;
 mod options;
+mod package;
 mod payload;
 mod process;
 mod runtime;
@@ -49,6 +50,10 @@ mod _native {
     #[pymodule_export]
     use crate::messages::Message;
     #[pymodule_export]
+    use crate::package::install;
+    #[pymodule_export]
+    use crate::payload::decode_json;
+    #[pymodule_export]
     use crate::supervised::say_ready;
     #[pymodule_export]
     use crate::supervisor::Supervisor;
@@ -63,19 +68,11 @@ mod _native {
     #[pymodule_export]
     const DEFAULT_CONCURRENCY: u32 = libswarm::DEFAULT_CONCURRENCY;
 
-    /// Looks up what this module needs of the package, once the package is there.
-    #[pyfunction]
-    fn prepare(py: Python<'_>) -> PyResult<()> {
-        crate::errors::classes(py)?;
-        crate::messages::types(py)?;
-        crate::payload::prepare(py)?;
-        crate::job::prepare(py)?;
-        crate::new_job::prepare(py)
-    }
-
     #[pymodule_init]
-    fn init() -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         libswarm::Language::Python.make_current();
+        crate::payload::prepare(module.py())?;
+        crate::job::prepare(module.py())?;
         crate::fork::install()
     }
 }

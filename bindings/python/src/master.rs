@@ -10,13 +10,14 @@ use crate::call::{Call, Limit};
 use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::group::Group;
+use crate::info;
 use crate::mailbox::Mailbox;
 use crate::messages::{Hearing, address, data, exit_code, how_many, new_message};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
-use crate::worker::{event_tuple, health_dict};
+use crate::worker::event_tuple;
 
 #[derive(Clone)]
 struct Member {
@@ -141,54 +142,31 @@ impl Master {
         self.spawn(limit, |master| async move { master.result(id).await.map(Value::Outcome) })
     }
 
-    fn run(&self, payload: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
+    /// Adds a job and waits for its outcome, in two calls: the first ends when Redis has the job, with `[(id, existed)]`, or when it is
+    /// certain that it was not added, with `[]`; the second with the outcome.
+    fn run(&self, payload: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<(Call, Call)> {
         let job = new_job(payload, options)?;
         let limit = limit(timeout, "the job has not ended and goes on")?;
-        self.spawn(limit, |master| async move { master.run(job).await.map(Value::Outcome) })
+        let (added, on_added) = OnAdded::new();
+        let ended = self.spawn(limit, |master| async move {
+            master.run_with(job, |added| on_added.end(std::slice::from_ref(added))).await.map(Value::Outcome)
+        })?;
+        Ok((added, ended))
     }
 
-    /// Adds many jobs; answers their outcomes in order, values and errors.
+    /// As `run` for many jobs, whose outcomes are values and errors in order.
     fn run_many(
         &self,
         jobs: &Bound<'_, PyList>,
         ids: &Bound<'_, PyAny>,
         timeout: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
-    ) -> PyResult<Call> {
-        let jobs = new_jobs(jobs, ids, options)?;
-        let limit = limit(timeout, "not all jobs have ended; the others go on")?;
-        self.spawn(limit, |master| async move { master.run_many(jobs).await.map(Value::Outcomes) })
-    }
-
-    /// As `run`, in two calls: the first ends when Redis has the job, with `[(id, existed)]`, or when it is sure not to come, with nothing.
-    fn run_with(
-        &self,
-        payload: &Bound<'_, PyAny>,
-        timeout: &Bound<'_, PyAny>,
-        options: &Bound<'_, PyDict>,
-    ) -> PyResult<(Call, Call)> {
-        let job = new_job(payload, options)?;
-        let limit = limit(timeout, "the job has not ended and goes on")?;
-        let (added, telling) = Telling::begin();
-        let ended = self.spawn(limit, |master| async move {
-            master.run_with(job, |added| telling.tell(std::slice::from_ref(added))).await.map(Value::Outcome)
-        })?;
-        Ok((added, ended))
-    }
-
-    /// As `run_many`, in the same two calls.
-    fn run_many_with(
-        &self,
-        jobs: &Bound<'_, PyList>,
-        ids: &Bound<'_, PyAny>,
-        timeout: &Bound<'_, PyAny>,
-        options: &Bound<'_, PyDict>,
     ) -> PyResult<(Call, Call)> {
         let jobs = new_jobs(jobs, ids, options)?;
         let limit = limit(timeout, "not all jobs have ended; the others go on")?;
-        let (added, telling) = Telling::begin();
+        let (added, on_added) = OnAdded::new();
         let ended = self.spawn(limit, |master| async move {
-            master.run_many_with(jobs, |added| telling.tell(added)).await.map(Value::Outcomes)
+            master.run_many_with(jobs, |added| on_added.end(added)).await.map(Value::Outcomes)
         })?;
         Ok((added, ended))
     }
@@ -346,8 +324,8 @@ impl Master {
         self.spawn(None, |master| async move { master.obliterate().await.map(|()| Value::Nothing) })
     }
 
-    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        health_dict(py, &self.member()?.master.health())
+    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        info::health(py, &self.member()?.master.health())
     }
 
     fn incarnation(&self) -> PyResult<String> {
@@ -378,29 +356,27 @@ impl Master {
     }
 }
 
-/// Ends the first of two calls, whatever becomes of the second.
-struct Telling(Option<Done<Vec<Added>>>);
+/// Ends the first call of a `run`, at the latest when it is dropped.
+struct OnAdded(Option<Done<Vec<Added>>>);
 
-impl Telling {
-    fn begin() -> (Call, Telling) {
+impl OnAdded {
+    fn new() -> (Call, OnAdded) {
         let (call, done) = Call::done(None, Value::Added);
-        (call, Telling(Some(done)))
+        (call, OnAdded(Some(done)))
     }
 
-    fn tell(mut self, added: &[Added]) {
-        self.end(added.to_vec());
-    }
-
-    fn end(&mut self, added: Vec<Added>) {
+    fn end(mut self, added: &[Added]) {
         if let Some(done) = self.0.take() {
-            done(Ok(added));
+            done(Ok(added.to_vec()));
         }
     }
 }
 
-impl Drop for Telling {
+impl Drop for OnAdded {
     fn drop(&mut self) {
-        self.end(Vec::new());
+        if let Some(done) = self.0.take() {
+            done(Ok(Vec::new()));
+        }
     }
 }
 

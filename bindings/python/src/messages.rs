@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, To};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use tokio::sync::watch;
 
 use crate::errors::{invalid, not_copied, raise};
@@ -13,6 +12,7 @@ use crate::fork::Owned;
 use crate::info::content_type;
 use crate::mailbox::Post;
 use crate::options::{Text, flag, integer, some_duration, text};
+use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::runtime::Owner;
 
@@ -241,10 +241,10 @@ pub(crate) fn receipt<'py>(py: Python<'py>, receipt: &Receipt) -> PyResult<Bound
         .iter()
         .map(|(from, payload)| {
             let body = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
-            types(py)?.getattr("Reply")?.call1((member(py, from)?, body, payload.as_ref().map(content_type)))
+            package(py)?.reply.bind(py).call1((member(py, from)?, body, payload.as_ref().map(content_type)))
         })
         .collect::<PyResult<_>>()?;
-    types(py)?.getattr("Receipt")?.call1((recipients, dropped, replies, missing))
+    package(py)?.receipt.bind(py).call1((recipients, dropped, replies, missing))
 }
 
 pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberRef]) -> PyResult<Vec<Bound<'py, PyAny>>> {
@@ -252,20 +252,14 @@ pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberRef]) -> PyResult<V
 }
 
 pub(crate) fn change<'py>(py: Python<'py>, change: Change, role: &str, who: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
-    types(py)?.getattr("MemberChange")?.call1((change.name(), role, member(py, who)?))
+    package(py)?.member_change.bind(py).call1((change.name(), role, member(py, who)?))
 }
 
 pub(crate) fn kill<'py>(py: Python<'py>, code: i32, from: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
-    types(py)?.getattr("KillRequest")?.call1((code, member(py, from)?))
+    package(py)?.kill_request.bind(py).call1((code, member(py, from)?))
 }
 
 fn member<'py>(py: Python<'py>, member: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
     let MemberRef { incarnation, name, group, host, pid } = member;
-    types(py)?.getattr("MemberRef")?.call1((incarnation, name, group, host, pid))
-}
-
-/// Where the classes are. Looked up when the package is imported, as `payload::prepare` says why.
-pub(crate) fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    Ok(MODULE.get_or_try_init(py, || py.import("libswarm.types").map(Bound::unbind))?.bind(py))
+    package(py)?.member_ref.bind(py).call1((incarnation, name, group, host, pid))
 }

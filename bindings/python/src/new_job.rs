@@ -2,12 +2,12 @@
 
 use libswarm::{NewJob, Payload};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
 
 use crate::errors::invalid;
 use crate::job_options::JobOptions;
 use crate::options::some_texts;
+use crate::package::package;
 use crate::payload::{encode, encode_many};
 
 /// One job.
@@ -35,23 +35,20 @@ pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: &Bound<'_, PyAny>, options
         };
         own.unwrap_or(&common).apply(job)
     };
-    if let Some(payloads) = encode_many(jobs)? {
-        return payloads.into_iter().map(|payload| made(payload, None)).collect();
+    let class = package(jobs.py())?.new_job.bind(jobs.py());
+    for job in jobs {
+        if job.is_instance(class)? {
+            let (payloads, own) = apart(jobs, options, class)?;
+            return encode_many(&payloads)?.into_iter().zip(own).map(|(payload, own)| made(payload, own.as_ref())).collect();
+        }
     }
-    let (payloads, own) = apart(jobs, options)?;
-    let payloads = match encode_many(&payloads)? {
-        Some(payloads) => payloads,
-        // Some are bytes.
-        None => payloads.iter().map(|payload| encode(&payload)).collect::<PyResult<_>>()?,
-    };
-    payloads.into_iter().zip(own).map(|(payload, own)| made(payload, own.as_ref())).collect()
+    encode_many(jobs)?.into_iter().map(|payload| made(payload, None)).collect()
 }
 
 type Apart<'py> = (Bound<'py, PyList>, Vec<Option<JobOptions>>);
 
 /// The payloads, and the options of those jobs that have their own.
-fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>) -> PyResult<Apart<'py>> {
-    let class = class(jobs.py())?;
+fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>, class: &Bound<'py, PyAny>) -> PyResult<Apart<'py>> {
     let payloads = PyList::empty(jobs.py());
     let mut own = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -76,14 +73,4 @@ fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>) -> PyResul
         }
     }
     Ok((payloads, own))
-}
-
-fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    CLASS.import(py, "libswarm.jobs", "NewJob")
-}
-
-/// Looks up what is otherwise looked up when first needed, before any fork.
-pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    class(py).map(drop)
 }

@@ -1,14 +1,15 @@
-//! Processes and what is told of them: the fields of the classes in `libswarm.processes`.
+//! Processes and their events, as the fields of the package's classes.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use libswarm_supervisor::{ProcessExit, ProcessInfo, ProcessState, ProcessStream, SupervisorEvent};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::errors::to_object;
+use crate::package::{fields, make, package};
 
-// All are taken apart in full, so that what is added to the core is not missed here.
+// Each is destructured in full, so that a field added to the core does not compile until it is passed on.
 
 /// The kind of an event, and the fields of its class in their order.
 pub(crate) fn event_tuple<'py>(py: Python<'py>, event: SupervisorEvent) -> PyResult<Bound<'py, PyTuple>> {
@@ -47,7 +48,7 @@ fn exit_fields(exit: &ProcessExit) -> (&'static str, Option<i32>, Option<i32>, S
     (kind, code, signal, exit.to_string())
 }
 
-pub(crate) fn info_dict<'py>(py: Python<'py>, info: &ProcessInfo) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn info<'py>(py: Python<'py>, info: &ProcessInfo) -> PyResult<Bound<'py, PyAny>> {
     let ProcessInfo { id, name, pid, state, started_at, restarts } = info;
     let state = match state {
         ProcessState::Starting => "starting",
@@ -56,12 +57,6 @@ pub(crate) fn info_dict<'py>(py: Python<'py>, info: &ProcessInfo) -> PyResult<Bo
         ProcessState::Pausing => "pausing",
         ProcessState::GaveUp => "gave_up",
     };
-    let dict = PyDict::new(py);
-    dict.set_item("id", id)?;
-    dict.set_item("name", &**name)?;
-    dict.set_item("pid", pid)?;
-    dict.set_item("state", state)?;
-    dict.set_item("started_at", started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())?;
-    dict.set_item("restarts", restarts)?;
-    Ok(dict)
+    let started_at = started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    make(&package(py)?.process_info, &fields!(py; id, name = &**name, pid, state, started_at, restarts))
 }

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libswarm::{Error, ErrorKind};
 use libswarm_supervisor::{Program, SupervisorEvent, SupervisorOptions};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 
 use crate::call::Call;
 use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::mailbox::Mailbox;
 use crate::options::{Text, integer};
-use crate::process::{event_tuple, info_dict};
+use crate::process::{self, event_tuple};
 use crate::runtime::{self, Owner};
 use crate::signals;
 use crate::value::Value;
@@ -146,8 +146,8 @@ impl Supervisor {
     }
 
     /// The processes, in the order of their ids.
-    fn processes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.running()?.supervisor.list().iter().map(|info| info_dict(py, info)).collect()
+    fn processes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.running()?.supervisor.list().iter().map(|info| process::info(py, info)).collect()
     }
 
     /// Lets go of the runtime, after the stop.

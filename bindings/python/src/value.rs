@@ -1,39 +1,36 @@
-//! What calls answer, and how Python is told it.
+//! The values of calls, and how they become Python objects.
 
 use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyList, PyTuple};
 
 use crate::errors::{is_ours, job_failed, to_object};
 use crate::{info, messages, payload};
 
-/// What a call answers. Holds no Python object, as it may be dropped on a runtime thread.
+/// The value of a call. Holds no Python object, as it may be dropped on a runtime thread.
 pub(crate) enum Value {
     Nothing,
     Bool(bool),
     Bools(Vec<bool>),
     Count(u64),
     Numbers(Vec<u64>),
-    /// Told to Python as `(id, existed)`.
+    /// In Python `(id, existed)`.
     Added(Vec<Added>),
-    /// Told to Python as ids alone.
+    /// In Python ids alone.
     Ids(Vec<Added>),
     Outcome(Outcome),
-    /// Told to Python as values and errors.
+    /// In Python values and errors.
     Outcomes(Vec<Result<Outcome>>),
-    /// Told to Python as `(position, value or error)`.
+    /// In Python `(position, value or error)`.
     Ended(Vec<(usize, Result<Outcome>)>),
     Stats(Stats),
     Job(Option<JobInfo>),
-    /// Told to Python as `(jobs, next)`.
     Page(JobPage),
-    /// Told to Python as `(queues, paused, chooser)`.
     Queues(Queues),
     Members(Vec<MemberInfo>),
-    /// Told to Python as `(jobs, workers)`.
+    /// In Python `(jobs, workers)`.
     Choices(Choices),
     Receipt(Receipt),
-    /// Told to Python as `MemberRef`s.
     Confirmations(Vec<MemberRef>),
 }
 
@@ -66,10 +63,10 @@ impl Value {
                     .collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?;
                 PyList::new(py, pairs)?.into_any()
             }
-            Value::Stats(stats) => stats_dict(py, stats)?.into_any(),
+            Value::Stats(stats) => info::stats(py, stats)?,
             Value::Job(job) => job.as_ref().map(|job| info::job(py, job)).transpose()?.into_pyobject(py)?,
-            Value::Page(page) => info::page(py, page)?.into_any(),
-            Value::Queues(queues) => info::queues(py, queues)?.into_any(),
+            Value::Page(page) => info::page(py, page)?,
+            Value::Queues(queues) => info::queues(py, queues)?,
             Value::Members(members) => info::members(py, members)?.into_any(),
             Value::Choices(choices) => info::choices(py, choices)?.into_any(),
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
@@ -95,48 +92,4 @@ fn value_or_error<'py>(py: Python<'py>, outcome: &Result<Outcome>) -> PyResult<B
             result => result,
         },
     }
-}
-
-fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
-    // Taken apart in full, so that a count added to the core is missed here by nobody.
-    let Stats {
-        waiting,
-        active,
-        deleting,
-        delayed,
-        blocked,
-        failed,
-        results,
-        members,
-        added,
-        completed,
-        failures,
-        deleted,
-        crashes,
-        retries,
-        revived,
-        damaged,
-    } = stats;
-    let dict = PyDict::new(py);
-    for (name, count) in [
-        ("waiting", waiting),
-        ("active", active),
-        ("deleting", deleting),
-        ("delayed", delayed),
-        ("blocked", blocked),
-        ("failed", failed),
-        ("results", results),
-        ("members", members),
-        ("added", added),
-        ("completed", completed),
-        ("failures", failures),
-        ("deleted", deleted),
-        ("crashes", crashes),
-        ("retries", retries),
-        ("revived", revived),
-        ("damaged", damaged),
-    ] {
-        dict.set_item(name, count)?;
-    }
-    Ok(dict)
 }

@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use libswarm::{Error, ErrorKind, Event, Finish, Health};
+use libswarm::{Error, ErrorKind, Event, Finish};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 
 use crate::call::Call;
 use crate::errors::{raise, to_object};
 use crate::finishes::Finishes;
 use crate::fork::Owned;
+use crate::info;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
 use crate::messages::{self, Hearing, Message, address, data, exit_code, how_many, new_message};
@@ -280,6 +281,7 @@ impl Worker {
             }
         }
     }
+
     /// Sends what was finished since `take`, and in a thread no longer gathers.
     fn flush(&self) -> PyResult<()> {
         let shared = self.shared()?;
@@ -395,8 +397,8 @@ impl Worker {
         self.shared()?.spawn(py, |worker| async move { worker.stats().await.map(Value::Stats) })
     }
 
-    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        health_dict(py, &self.shared()?.worker.health())
+    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        info::health(py, &self.shared()?.worker.health())
     }
 
     fn incarnation(&self) -> PyResult<String> {
@@ -443,43 +445,6 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
         }
     };
     Ok(Some(tuple.into_any()))
-}
-
-pub(crate) fn health_dict<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'py, PyDict>> {
-    // Taken apart in full, so that a field added to the core is not missed here.
-    let Health {
-        healthy,
-        connected,
-        incarnation,
-        lease_left,
-        active,
-        pending,
-        error,
-        error_message,
-        registrations,
-        added,
-        given,
-        ended,
-        sent,
-        heard,
-        dropped,
-        stuck,
-    } = health;
-    let dict = PyDict::new(py);
-    dict.set_item("healthy", healthy)?;
-    dict.set_item("connected", connected)?;
-    dict.set_item("incarnation", incarnation)?;
-    dict.set_item("lease_left", lease_left.as_secs_f64())?;
-    dict.set_item("active", active)?;
-    dict.set_item("pending", pending)?;
-    dict.set_item("error", error)?;
-    dict.set_item("error_message", error_message)?;
-    let counts = [registrations, added, given, ended, sent, heard, dropped, stuck];
-    for (name, count) in ["registrations", "added", "given", "ended", "sent", "heard", "dropped", "stuck"].into_iter().zip(counts)
-    {
-        dict.set_item(name, count)?;
-    }
-    Ok(dict)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

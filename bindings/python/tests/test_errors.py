@@ -14,14 +14,16 @@ from libswarm import Master, SwarmError, SwarmInvalidArgument, Worker, _native, 
 
 def test_every_kind_has_its_class() -> None:
     kinds = _native.error_kinds()
-    for number, name, class_name, retryable in kinds:
-        cls = getattr(libswarm, class_name)
+    by_code = {getattr(libswarm, name).code: name for name in errors.__all__ if name != "SwarmError"}
+    for number, name, retryable in kinds:
+        cls = getattr(libswarm, by_code[number])
         assert issubclass(cls, SwarmError)
+        assert cls.__name__.removeprefix("Swarm").upper() == name.replace("_", "")
         assert (cls.code, cls.kind, cls.retryable) == (number, name, retryable)
         assert cls.__doc__
-    classes = {class_name for _, _, class_name, _ in kinds}
+    classes = set(by_code.values())
     assert classes | {"SwarmError"} == set(errors.__all__)
-    assert len(classes) == len(kinds) >= 30
+    assert len(by_code) == len(classes) == len(kinds) >= 30
 
 
 @pytest.mark.parametrize(

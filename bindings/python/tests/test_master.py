@@ -89,7 +89,7 @@ def test_failed_and_deleted_jobs_raise_what_they_are(master: Master, cluster: st
     with worker, pytest.raises(libswarm.SwarmJobFailed, match="ZeroDivisionError: division by zero") as caught:
         master.run(timeout=SOON)
     assert caught.value.reason == "failed"
-    call = master._native.run(None, SOON, {"id": "mine"})
+    _, call = master._native.run(None, SOON, {"id": "mine"})
     wait_until(lambda: master.stats().waiting == 1, SOON, "the job waits")
     master.delete_job("mine")
     with pytest.raises(libswarm.SwarmJobDeleted):

@@ -11,7 +11,7 @@ with Master("mail", url="redis://localhost:6379") as master:
 ```
 """
 
-from . import _native, errors, processes
+from . import _install, errors, processes  # noqa: F401
 from ._native import Call, Job, Message, __version__
 from .errors import *  # noqa: F403
 from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
@@ -83,5 +83,3 @@ __all__ = [
     "ready",
     *errors.__all__,
 ]
-
-_native.prepare()

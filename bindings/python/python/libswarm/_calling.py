@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import inspect
 import logging
@@ -19,8 +18,6 @@ from . import _native
 from .errors import SwarmInternal, SwarmInvalidArgument
 
 logger = logging.getLogger("libswarm")
-
-copy_context = contextvars.copy_context
 
 #: Where the files of this package are.
 _PACKAGE = os.path.dirname(__file__) + os.sep
@@ -80,7 +77,9 @@ def check_listener(function: object, *, coroutines: bool) -> None:
 
 
 def check_on_existed(function: object) -> None:
-    """Refuses what cannot be told at once that a job existed."""
+    """Refuses what cannot be called at once for a job that existed. None is no function, and accepted."""
+    if function is None:
+        return
     _check_function("on_existed", function)
     if returns_coroutine(function):
         raise SwarmInvalidArgument("on_existed is a coroutine function, it must be a function that returns at once")

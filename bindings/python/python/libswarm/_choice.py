@@ -22,15 +22,14 @@ Choice = Candidate | str | None
 class Round:
     """Jobs and workers that were shown together; to walk it tells each job with the workers that then have room for it."""
 
-    def __init__(self, jobs: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, jobs: Sequence[JobInfo], workers: Sequence[dict[str, Any]]) -> None:
         self._jobs = jobs
         self._workers = {worker["incarnation"]: _Worker(**worker) for worker in workers}
         #: What was chosen: the ids of jobs and the incarnations of their workers.
         self.pairs: list[tuple[str, str]] = []
 
     def __iter__(self) -> Iterator[tuple[JobInfo, list[Candidate]]]:
-        for fields in self._jobs:
-            job = JobInfo(**fields)
+        for job in self._jobs:
             if shown := [candidate for worker in self._workers.values() if (candidate := worker.shown_for(job)) is not None]:
                 yield job, shown
 

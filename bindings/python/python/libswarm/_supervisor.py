@@ -82,7 +82,7 @@ class SupervisorBase(Listeners):
 
     def list(self) -> Infos:
         """All processes, and the ids that have none at the moment, in the order of their ids. Never blocks."""
-        return [ProcessInfo(**info) for info in self._native.processes()]
+        return self._native.processes()
 
     def _tell(self) -> None:
         """Begins to tell events to listeners."""

@@ -139,7 +139,7 @@ class WorkerBase(Hearing):
 
     def health(self) -> Health:
         """This member's own view; never asks Redis."""
-        return Health(**self._started().health())
+        return self._started().health()
 
     @property
     def incarnation(self) -> str:

@@ -17,7 +17,7 @@ from ._messages import HEARD, Messenger
 from ._options import ConnectionOptions, as_list, keeps, settings
 from .errors import SwarmClosed, SwarmError, SwarmInternal
 from .jobs import JobOptions, JobsOptions
-from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from .types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
 
 #: Events taken in one crossing; a master has few.
 _BATCH = 64
@@ -101,10 +101,8 @@ class Master(Messenger, Choosing[ChooserThread]):
         If a job of this `id` exists, the result is that one's, and `on_existed(id)` is called as soon as that is known, in this
         thread. What it raises ends the wait and is raised.
         """
-        if on_existed is None:
-            return self._native.run(payload, timeout, options).wait()
         check_on_existed(on_existed)
-        return _ended(*self._native.run_with(payload, timeout, options), on_existed)
+        return _ended(*self._native.run(payload, timeout, options), on_existed)
 
     def run_many(
         self,
@@ -122,12 +120,8 @@ class Master(Messenger, Choosing[ChooserThread]):
         existed, as by `run`.
         """
         options.setdefault("ephemeral", not keeps(keep))
-        outcomes: list[Any]
-        if on_existed is None:
-            outcomes = self._native.run_many(as_list("jobs", jobs), ids, timeout, options).wait()
-        else:
-            check_on_existed(on_existed)
-            outcomes = _ended(*self._native.run_many_with(as_list("jobs", jobs), ids, timeout, options), on_existed)
+        check_on_existed(on_existed)
+        outcomes: list[Any] = _ended(*self._native.run_many(as_list("jobs", jobs), ids, timeout, options), on_existed)
         return outcomes
 
     def run_each(
@@ -146,14 +140,13 @@ class Master(Messenger, Choosing[ChooserThread]):
         `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
         options.setdefault("ephemeral", not keeps(keep))
-        if on_existed is not None:
-            check_on_existed(on_existed)
+        check_on_existed(on_existed)
         return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), on_existed)
 
     def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
-        job: dict[str, Any] | None = self._native.job(id).wait()
-        return None if job is None else JobInfo(**job)
+        job: JobInfo | None = self._native.job(id).wait()
+        return job
 
     def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
         """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
@@ -161,17 +154,18 @@ class Master(Messenger, Choosing[ChooserThread]):
         Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
         active ones in no order, those being deleted among them.
         """
-        jobs, following = self._native.jobs(state, after, limit).wait()
-        return JobPage([JobInfo(**job) for job in jobs], following)
+        page: JobPage = self._native.jobs(state, after, limit).wait()
+        return page
 
     def queues(self) -> Queues:
         """How many jobs wait by priority and task, what is paused, and who chooses."""
-        counts, paused, chooser = self._native.queues().wait()
-        return Queues([QueueCount(*count) for count in counts], paused, chooser)
+        queues: Queues = self._native.queues().wait()
+        return queues
 
     def members(self) -> list[MemberInfo]:
         """All members alive."""
-        return [MemberInfo(**member) for member in self._native.members().wait()]
+        members: list[MemberInfo] = self._native.members().wait()
+        return members
 
     def pause(self, task: str | None = None) -> None:
         """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Active jobs go on."""
@@ -231,11 +225,12 @@ class Master(Messenger, Choosing[ChooserThread]):
 
     def stats(self) -> Stats:
         """Counts of the cluster, from Redis."""
-        return Stats(**self._native.stats().wait())
+        stats: Stats = self._native.stats().wait()
+        return stats
 
     def health(self) -> Health:
         """This member's own view; never asks Redis."""
-        return Health(**self._native.health())
+        return self._native.health()
 
     @property
     def incarnation(self) -> str:
@@ -334,12 +329,13 @@ class Master(Messenger, Choosing[ChooserThread]):
         self.close()
 
 
-def _ended(added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object]) -> Any:
+def _ended(added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object] | None) -> Any:
     """The outcome of what was added, once `on_existed` was told what existed."""
     try:
-        for id, existed in added.wait():
-            if existed:
-                on_existed(id)
+        if on_existed is not None:
+            for id, existed in added.wait():
+                if existed:
+                    on_existed(id)
         return ended.wait()
     except BaseException:
         ended.abort()

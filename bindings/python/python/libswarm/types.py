@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from . import _codec
+from . import _native
 
 #: Where a job is: waiting for a worker; delayed until its time; blocked until its resource is free or a similar job has ended;
 #: assigned to a worker; deleted or timed out, but its worker has not stopped; failed permanently, and kept.
@@ -150,7 +150,7 @@ class JobInfo:
     @property
     def payload(self) -> Any:
         """What the adder gave: the value of the JSON text, or bytes."""
-        return self.body if self.content_type == "bytes" else _codec.decode_body(self.body)
+        return self.body if self.content_type == "bytes" else _native.decode_json(self.body)
 
 
 class JobPage(NamedTuple):
@@ -319,7 +319,7 @@ class Reply:
     @property
     def payload(self) -> Any:
         """What it replied with: the value of the JSON text, or bytes; None if it only acknowledged."""
-        return _codec.decode_body(self.body) if self.body is not None and self.content_type == "json" else self.body
+        return _native.decode_json(self.body) if self.body is not None and self.content_type == "json" else self.body
 
 
 @dataclass(frozen=True, slots=True)

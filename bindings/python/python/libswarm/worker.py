@@ -185,7 +185,8 @@ class Worker(Messenger, WorkerBase):
 
     def stats(self) -> Stats:
         """Counts of the cluster, from Redis."""
-        return Stats(**self._started().stats().wait())
+        stats: Stats = self._started().stats().wait()
+        return stats
 
     deleteJob = delete_job
 

@@ -17,7 +17,7 @@ from .._messages import HEARD
 from .._options import ConnectionOptions, as_list, keeps, settings
 from ..errors import SwarmError
 from ..jobs import JobOptions, JobsOptions
-from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Stats
+from ..types import Added, Candidate, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
 from ._bridge import Bridge
 from ._choice import ChooserTask
 from ._groups import Outcomes
@@ -97,10 +97,8 @@ class Master(Messenger, Choosing[ChooserTask]):
         If a job of this `id` exists, the result is that one's, and `on_existed(id)` is called as soon as that is known, in the
         loop. What it raises ends the wait and is raised.
         """
-        if on_existed is None:
-            return await self._await(self._here.run(payload, timeout, options))
         check_on_existed(on_existed)
-        return await self._ended(*self._here.run_with(payload, timeout, options), on_existed)
+        return await self._ended(*self._here.run(payload, timeout, options), on_existed)
 
     async def run_many(
         self,
@@ -118,13 +116,9 @@ class Master(Messenger, Choosing[ChooserTask]):
         existed, as by `run`.
         """
         options.setdefault("ephemeral", not keeps(keep))
-        outcomes: list[Any]
-        if on_existed is None:
-            outcomes = await self._await(self._here.run_many(as_list("jobs", jobs), ids, timeout, options))
-        else:
-            check_on_existed(on_existed)
-            calls = self._here.run_many_with(as_list("jobs", jobs), ids, timeout, options)
-            outcomes = await self._ended(*calls, on_existed)
+        check_on_existed(on_existed)
+        calls = self._here.run_many(as_list("jobs", jobs), ids, timeout, options)
+        outcomes: list[Any] = await self._ended(*calls, on_existed)
         return outcomes
 
     def run_each(
@@ -143,15 +137,14 @@ class Master(Messenger, Choosing[ChooserTask]):
         `on_existed(id)` is called for each job that existed, before the first outcome is told.
         """
         options.setdefault("ephemeral", not keeps(keep))
-        if on_existed is not None:
-            check_on_existed(on_existed)
+        check_on_existed(on_existed)
         bridge = self._bound()
         return Outcomes(self._native.run_each(as_list("jobs", jobs), ids, timeout, options), bridge, on_existed)
 
     async def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it never was, or is completed, deleted or forgotten."""
-        job: dict[str, Any] | None = await self._await(self._here.job(id))
-        return None if job is None else JobInfo(**job)
+        job: JobInfo | None = await self._await(self._here.job(id))
+        return job
 
     async def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
         """Up to `limit` (at most 1,000) jobs in a state, from where the page before ended: its `next`.
@@ -159,17 +152,18 @@ class Master(Messenger, Choosing[ChooserTask]):
         Waiting ones come in the order in which they will be given, delayed ones as they become due, failed ones newest first;
         active ones in no order, those being deleted among them.
         """
-        jobs, following = await self._await(self._here.jobs(state, after, limit))
-        return JobPage([JobInfo(**job) for job in jobs], following)
+        page: JobPage = await self._await(self._here.jobs(state, after, limit))
+        return page
 
     async def queues(self) -> Queues:
         """How many jobs wait by priority and task, what is paused, and who chooses."""
-        counts, paused, chooser = await self._await(self._here.queues())
-        return Queues([QueueCount(*count) for count in counts], paused, chooser)
+        queues: Queues = await self._await(self._here.queues())
+        return queues
 
     async def members(self) -> list[MemberInfo]:
         """All members alive."""
-        return [MemberInfo(**member) for member in await self._await(self._here.members())]
+        members: list[MemberInfo] = await self._await(self._here.members())
+        return members
 
     async def pause(self, task: str | None = None) -> None:
         """Has no more jobs given to workers until `resume`: those of a task ("": jobs without one), or all. Active jobs go on."""
@@ -221,11 +215,12 @@ class Master(Messenger, Choosing[ChooserTask]):
 
     async def stats(self) -> Stats:
         """Counts of the cluster, from Redis."""
-        return Stats(**await self._await(self._here.stats()))
+        stats: Stats = await self._await(self._here.stats())
+        return stats
 
     def health(self) -> Health:
         """This member's own view; never asks Redis."""
-        return Health(**self._native.health())
+        return self._native.health()
 
     @property
     def incarnation(self) -> str:
@@ -287,12 +282,13 @@ class Master(Messenger, Choosing[ChooserTask]):
     def _await(self, call: _native.Call) -> asyncio.Future[Any]:
         return self._bound().future(call)
 
-    async def _ended(self, added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object]) -> Any:
+    async def _ended(self, added: _native.Call, ended: _native.Call, on_existed: Callable[[str], object] | None) -> Any:
         """The outcome of what was added, once `on_existed` was told what existed."""
         try:
-            for id, existed in await self._await(added):
-                if existed:
-                    on_existed(id)
+            if on_existed is not None:
+                for id, existed in await self._await(added):
+                    if existed:
+                        on_existed(id)
             return await self._await(ended)
         except BaseException:
             ended.abort()

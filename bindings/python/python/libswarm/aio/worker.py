@@ -172,7 +172,8 @@ class Worker(Messenger, WorkerBase):
 
     async def stats(self) -> Stats:
         """Counts of the cluster, from Redis."""
-        return Stats(**await self._started().stats())
+        stats: Stats = await self._started().stats()
+        return stats
 
     deleteJob = delete_job
 

@@ -1,0 +1,42 @@
+"""Passes the native module the classes and functions of this package that it uses, as it imports nothing above it."""
+
+from __future__ import annotations
+
+from . import _native, errors
+from ._calling import check_job_listener, traceback_of
+from .jobs import NewJob
+from .processes import ProcessInfo
+from .types import (
+    Health,
+    JobInfo,
+    JobPage,
+    KillRequest,
+    MemberChange,
+    MemberInfo,
+    MemberRef,
+    QueueCount,
+    Queues,
+    Receipt,
+    Reply,
+    Stats,
+)
+
+_native.install(
+    **{name: getattr(errors, name) for name in errors.__all__},
+    Health=Health,
+    JobInfo=JobInfo,
+    JobPage=JobPage,
+    KillRequest=KillRequest,
+    MemberChange=MemberChange,
+    MemberInfo=MemberInfo,
+    MemberRef=MemberRef,
+    NewJob=NewJob,
+    ProcessInfo=ProcessInfo,
+    QueueCount=QueueCount,
+    Queues=Queues,
+    Receipt=Receipt,
+    Reply=Reply,
+    Stats=Stats,
+    check_job_listener=check_job_listener,
+    traceback_of=traceback_of,
+)
