@@ -87,6 +87,7 @@ test-long: build-drivers ## What takes too long for `make test`: every fault wit
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check
 	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
+	scripts/check_layers.py
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
 	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests

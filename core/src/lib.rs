@@ -1,4 +1,4 @@
-//! Spreads jobs over worker processes through Redis.
+//! A distributed job queue on Redis.
 //!
 //! A [`Master`] adds jobs to a named cluster, a [`Worker`] is given them and holds each until it completes, fails, releases or deletes it. If
 //! a worker dies or stalls, its jobs start elsewhere within its lease and a second, each with a larger fence. Everything runs on the
@@ -19,40 +19,43 @@
 //! # }
 //! ```
 
-mod address;
-mod clock;
-mod cluster;
-mod event;
-mod health;
-mod info;
-mod job;
+// In the order of their layers: each imports only from those below it (`scripts/check_layers.py`).
+mod api;
+mod config;
 pub mod log;
 mod master;
 mod member;
-mod messages;
-mod new_job;
-mod options;
+mod messaging;
+mod model;
 mod store;
+#[cfg(test)]
+mod tests;
+mod util;
 mod worker;
 
-pub use address::{Address, HostPort};
-pub use cluster::{Cluster, ClusterBuilder, WorkerBuilder};
-pub use event::{DeleteReason, Event};
-pub use health::{Health, Stats};
-pub use info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
-pub use job::{
-    ContentType, Failure, Finish, Job, JobData, JobError, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Outcome,
-    Payload,
-};
+pub use api::cluster::{Cluster, ClusterBuilder, WorkerBuilder};
+pub use api::event::Event;
+pub use api::group::Group;
+pub use api::job::Job;
+pub use api::master::Master;
+pub use api::messages::{Message, Messages};
+pub use api::process::{DEFAULT_CONCURRENCY, Process};
+pub use api::worker::Worker;
+pub use config::address::{Address, HostPort};
+pub use config::options::{Eviction, Options, Requeue, Tls};
 pub use libswarm_common::backoff::{Backoff, Growth};
 pub use libswarm_common::error::{Error, ErrorKind, Result};
 pub use libswarm_common::id::{MAX_NAME, random_id};
 pub use libswarm_common::language::Language;
-pub use master::{Choosing, Group, Master};
-pub use messages::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, Message, Messages, NewMessage, Receipt, To};
-pub use new_job::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
-pub use options::{Eviction, Options, Requeue, Tls};
-pub use worker::{DEFAULT_CONCURRENCY, Done, Process, Worker};
+pub use model::choosing::Choosing;
+pub use model::event::DeleteReason;
+pub use model::health::{Health, Stats};
+pub use model::info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
+pub use model::job::{Failure, Finish, JobData, JobError, Outcome};
+pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
+pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, To};
+pub use model::payload::{ContentType, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
+pub use util::completion::Done;
 
-/// The version of this crate, of every front and package built from it.
+/// The version of this crate, of every binding and package built from it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -81,7 +81,7 @@ impl Supervisor {
         options.check()?;
         let guard = Arc::new(Guard::new()?);
         let (forward, written) = if options.forward { Some(Forward::start()?).unzip() } else { (None, None) };
-        let events = Arc::new(EventQueue::new(options.line_buffer));
+        let events = Arc::new(EventQueue::new(queue::Kept::new(options.line_buffer)));
         let list = Arc::new(List::default());
         let spawner = Spawner::start()?;
         let context = Context { options, events: events.clone(), list: list.clone(), spawner, guard, forward };

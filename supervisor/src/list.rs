@@ -1,7 +1,8 @@
 //! The list of processes.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::event::{ProcessInfo, ProcessState};
@@ -19,7 +20,7 @@ struct Entries {
 
 impl List {
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock()
     }
 
     pub(super) fn all(&self) -> Vec<ProcessInfo> {

@@ -39,7 +39,7 @@ impl Sink {
             forward.write(stream, text).await;
         }
         if let Some(events) = &self.events {
-            events.push(SupervisorEvent::Line { id: self.id, name: self.name.clone(), pid: self.pid, stream, line });
+            events.push([SupervisorEvent::Line { id: self.id, name: self.name.clone(), pid: self.pid, stream, line }]);
         }
     }
 }

@@ -1,47 +1,43 @@
-//! The queue through which a program is told.
+//! What a supervisor keeps of its events while the program does not take them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::Notify;
+use libswarm_common::event_queue::Bounds;
 
 use super::event::SupervisorEvent;
 
-/// Events other than lines kept for a program that does not take them: the newest.
+/// Events other than lines that are kept: the newest.
 const MAX_NEWS: usize = 1000;
-/// What a line takes beside its bytes, about.
+/// What a line takes besides its bytes, about.
 const LINE_OVERHEAD: usize = 64;
 
-type Wake = Arc<dyn Fn() + Send + Sync>;
+pub(super) type EventQueue = libswarm_common::event_queue::EventQueue<Kept>;
 
-/// Bounded: lines by their bytes, the newest dropped; other events by their number, the oldest dropped.
-pub(super) struct EventQueue {
-    state: Mutex<State>,
-    readable: Notify,
-    line_bytes: usize,
-}
-
-#[derive(Default)]
-struct State {
-    events: VecDeque<SupervisorEvent>,
+/// Lines are bounded by their bytes: the newest are dropped. Other events are bounded by their number: the oldest are dropped.
+pub(super) struct Kept {
+    max_line_bytes: usize,
     line_bytes: usize,
     news: usize,
-    /// Lines and events dropped at the head and not told yet.
+    /// Lines and events dropped at the head and not reported yet.
     lost: (u64, u64),
-    /// A wake was sent and the queue has not been found empty since.
-    woken: bool,
-    wake: Option<Wake>,
-    ended: bool,
 }
 
-impl State {
-    fn add(&mut self, event: SupervisorEvent, most_bytes: usize) {
+impl Kept {
+    pub(super) fn new(max_line_bytes: usize) -> Self {
+        Kept { max_line_bytes, line_bytes: 0, news: 0, lost: (0, 0) }
+    }
+}
+
+impl Bounds for Kept {
+    type Event = SupervisorEvent;
+
+    fn push(&mut self, queue: &mut VecDeque<SupervisorEvent>, event: SupervisorEvent) {
         if let SupervisorEvent::Line { line, .. } = &event {
             let bytes = line.len() + LINE_OVERHEAD;
-            if self.line_bytes + bytes > most_bytes {
-                match self.events.back_mut() {
+            if self.line_bytes + bytes > self.max_line_bytes {
+                match queue.back_mut() {
                     Some(SupervisorEvent::Dropped { lines, .. }) => *lines += 1,
-                    _ => self.add(SupervisorEvent::Dropped { lines: 1, events: 0 }, most_bytes),
+                    _ => self.push(queue, SupervisorEvent::Dropped { lines: 1, events: 0 }),
                 }
                 return;
             }
@@ -49,11 +45,11 @@ impl State {
         } else {
             self.news += 1;
         }
-        self.events.push_back(event);
+        queue.push_back(event);
         if self.news > MAX_NEWS
-            && let Some(oldest) = self.events.iter().position(|event| !matches!(event, SupervisorEvent::Line { .. }))
+            && let Some(oldest) = queue.iter().position(|event| !matches!(event, SupervisorEvent::Line { .. }))
         {
-            match self.events.remove(oldest) {
+            match queue.remove(oldest) {
                 Some(SupervisorEvent::Dropped { lines, .. }) => self.lost.0 += lines,
                 _ => self.lost.1 += 1,
             }
@@ -61,82 +57,20 @@ impl State {
         }
     }
 
-    fn take(&mut self, max: usize) -> Vec<SupervisorEvent> {
-        if max == 0 {
-            return Vec::new();
-        }
+    fn before_take(&mut self, queue: &mut VecDeque<SupervisorEvent>) {
         let (lines, events) = std::mem::take(&mut self.lost);
-        let head = (lines + events > 0).then_some(SupervisorEvent::Dropped { lines, events });
-        let heads = usize::from(head.is_some());
-        let count = self.events.len().min(max - heads);
-        let taken: Vec<_> = head.into_iter().chain(self.events.drain(..count)).collect();
-        for event in &taken[heads..] {
+        if lines + events > 0 {
+            queue.push_front(SupervisorEvent::Dropped { lines, events });
+            self.news += 1;
+        }
+    }
+
+    fn taken(&mut self, events: &[SupervisorEvent]) {
+        for event in events {
             match event {
                 SupervisorEvent::Line { line, .. } => self.line_bytes -= line.len() + LINE_OVERHEAD,
                 _ => self.news -= 1,
             }
-        }
-        if self.events.is_empty() {
-            self.woken = false;
-        }
-        taken
-    }
-}
-
-impl EventQueue {
-    pub(super) fn new(line_bytes: usize) -> Self {
-        EventQueue { state: Mutex::default(), readable: Notify::new(), line_bytes }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    pub(super) fn set_wake(&self, wake: Wake) {
-        let mut state = self.lock();
-        state.wake = Some(wake.clone());
-        state.woken = !state.events.is_empty();
-        if state.woken {
-            drop(state);
-            wake();
-        }
-    }
-
-    pub(super) fn push(&self, event: SupervisorEvent) {
-        let mut state = self.lock();
-        state.add(event, self.line_bytes);
-        if state.woken {
-            return;
-        }
-        state.woken = true;
-        let wake = state.wake.clone();
-        drop(state);
-        self.readable.notify_one();
-        if let Some(wake) = wake {
-            wake();
-        }
-    }
-
-    /// Ends the stream: `next` answers `None` once the queue is empty.
-    pub(super) fn end(&self) {
-        self.lock().ended = true;
-        self.readable.notify_one();
-    }
-
-    pub(super) fn take(&self, max: usize) -> Vec<SupervisorEvent> {
-        self.lock().take(max)
-    }
-
-    pub(super) async fn next(&self) -> Option<SupervisorEvent> {
-        loop {
-            if let Some(event) = self.take(1).pop() {
-                return Some(event);
-            }
-            if self.lock().ended {
-                self.readable.notify_one();
-                return None;
-            }
-            self.readable.notified().await;
         }
     }
 }
@@ -152,21 +86,21 @@ mod tests {
 
     #[test]
     fn what_nobody_takes_is_bounded_and_what_is_dropped_is_counted() {
-        let queue = EventQueue::new(10 * (LINE_OVERHEAD + 1));
+        let queue = EventQueue::new(Kept::new(10 * (LINE_OVERHEAD + 1)));
         for _ in 0..25 {
-            queue.push(line(b"x"));
+            queue.push([line(b"x")]);
         }
         for signal in 0..1500 {
-            queue.push(SupervisorEvent::Signal { signal });
+            queue.push([SupervisorEvent::Signal { signal }]);
         }
         let events = queue.take(10_000);
         assert!(matches!(events[0], SupervisorEvent::Dropped { lines: 15, events: 500 }), "{:?}", events[0]);
         assert_eq!(events.iter().filter(|event| matches!(event, SupervisorEvent::Line { .. })).count(), 10);
         assert!(matches!(events.last(), Some(SupervisorEvent::Signal { signal: 1499 })), "the newest are kept");
         for _ in 0..25 {
-            queue.push(line(b"x"));
+            queue.push([line(b"x")]);
         }
-        queue.push(SupervisorEvent::Stopped);
+        queue.push([SupervisorEvent::Stopped]);
         let events = queue.take(10_000);
         assert!(matches!(events[10], SupervisorEvent::Dropped { lines: 15, events: 0 }), "there is room again: {events:?}");
         assert_eq!(events.len(), 12);

@@ -125,7 +125,7 @@ impl Slot {
     async fn start(&mut self) -> Result<Child, ProcessExit> {
         let Tell { id, name, context } = &self.tell;
         let mut child = Child::start(context, &self.program, *id, name, self.restarts).await.map_err(ProcessExit::NotStarted)?;
-        context.events.push(SupervisorEvent::Started { id: *id, name: name.clone(), pid: child.pid() });
+        context.events.push([SupervisorEvent::Started { id: *id, name: name.clone(), pid: child.pid() }]);
         if self.program.ready == ReadyBy::Start {
             self.tell.ready(&mut child);
         }
@@ -167,7 +167,7 @@ impl Slot {
         let row = context.list.add(*id, name, None, state, self.restarts);
         self.tell.exited(pid, exit, pause);
         if pause.is_none() {
-            context.events.push(SupervisorEvent::GaveUp { id: *id, name: name.clone() });
+            context.events.push([SupervisorEvent::GaveUp { id: *id, name: name.clone() }]);
         }
         State::Idle(pause.map(|pause| now + pause), row)
     }
@@ -269,11 +269,11 @@ impl Slot {
 impl Tell {
     fn ready(&self, child: &mut Child) {
         child.set_ready();
-        self.context.events.push(SupervisorEvent::Ready { id: self.id, name: self.name.clone(), pid: child.pid() });
+        self.context.events.push([SupervisorEvent::Ready { id: self.id, name: self.name.clone(), pid: child.pid() }]);
     }
 
     fn exited(&self, pid: Option<u32>, exit: ProcessExit, respawn: Option<Duration>) {
-        self.context.events.push(SupervisorEvent::Exited { id: self.id, name: self.name.clone(), pid, exit, respawn });
+        self.context.events.push([SupervisorEvent::Exited { id: self.id, name: self.name.clone(), pid, exit, respawn }]);
     }
 
     /// Stops a process that no other follows; `exit` is how that is told, or as it ended. Without grace beyond that of the process for what it leaves.

@@ -82,7 +82,7 @@ impl Task {
             Err(panic) => {
                 // What ran is killed with the tasks that watched it.
                 let error = panicked(&*panic);
-                events.push(SupervisorEvent::Stopped);
+                events.push([SupervisorEvent::Stopped]);
                 events.end();
                 Err(error)
             }
@@ -123,7 +123,7 @@ impl Task {
         if let Some(written) = written {
             written.wait().await;
         }
-        events.push(SupervisorEvent::Stopped);
+        events.push([SupervisorEvent::Stopped]);
         events.end();
         how
     }
@@ -202,10 +202,10 @@ impl Task {
             Ok(()) => (None, Ok(())),
             Err((id, error)) => (Some(id), Err(error)),
         };
-        self.context.events.push(match &result {
+        self.context.events.push([match &result {
             Ok(()) => SupervisorEvent::Reloaded,
             Err(error) => SupervisorEvent::ReloadFailed { id, error: error.clone() },
-        });
+        }]);
         answers.into_iter().for_each(|answer| drop(answer.send(result.clone())));
         if self.wants_reload && !self.stopping {
             self.start_reload(None);
@@ -219,7 +219,7 @@ impl Task {
     }
 
     fn signal(&mut self, signal: i32) {
-        self.context.events.push(SupervisorEvent::Signal { signal });
+        self.context.events.push([SupervisorEvent::Signal { signal }]);
         match signal {
             libc::SIGHUP if !self.stopping => self.start_reload(None),
             libc::SIGHUP => {}

@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod error;
+pub mod event_queue;
 pub mod id;
 pub mod language;
 pub mod panic;

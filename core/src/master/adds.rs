@@ -1,18 +1,19 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::closed;
 use crate::member::panicked;
-use crate::new_job::{Added, Durability, NewJob, Start};
+use crate::model::job_options::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
-use crate::store::record::{write_array, write_integer, write_record, write_signed, write_string};
-use crate::worker::Done;
+use crate::store::codec::record::{write_array, write_integer, write_record, write_signed, write_string};
+use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::id::Ids;
 use libswarm_common::language::option;
@@ -124,7 +125,7 @@ impl Adds {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.queue.lock()
     }
 
     pub(crate) fn push(&self, mut submission: Submission) {

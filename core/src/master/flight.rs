@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::adds::{Adds, Batch};
-use crate::member::{Backoff, Shared, Source};
-use crate::new_job::Durability;
+use crate::member::{Shared, Source};
+use crate::model::job_options::Durability;
 use crate::store::{AddReply, Failed};
+use crate::util::reconnect::ReconnectDelay;
 use libswarm_common::error::{Error, ErrorKind};
 
 /// A batch under way; sent again as it is when the answer is lost.
 pub(super) struct AddFlight {
     batch: Batch,
-    backoff: Backoff,
+    backoff: ReconnectDelay,
     /// An earlier attempt may have been executed.
     maybe_executed: bool,
     /// When the first of the failures in a row came.
@@ -45,7 +46,7 @@ impl AddFlight {
         AddFlight {
             future: send(shared, &batch, Duration::ZERO),
             batch,
-            backoff: Backoff::new(shared.store.longest_backoff()),
+            backoff: ReconnectDelay::new(shared.store.longest_backoff()),
             maybe_executed: false,
             failing_since: None,
             epoch,
@@ -129,9 +130,9 @@ impl AddFlight {
         Landed::Orphaned(self)
     }
 
-    /// Whether it waits for an incarnation for longer than `limit`.
-    pub(super) fn waits_longer_than(&self, limit: Duration) -> bool {
-        self.orphaned && self.failing_since.is_some_and(|since| since.elapsed() >= limit)
+    /// Whether it waits for an incarnation that cannot come, because of `error`, or has for longer than `limit`.
+    pub(super) fn has_waited_too_long(&self, error: &Error, limit: Duration) -> bool {
+        self.orphaned && (!error.kind().is_retryable() || self.failing_since.is_some_and(|since| since.elapsed() >= limit))
     }
 
     pub(super) fn fail(self, error: &Error) {

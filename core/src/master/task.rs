@@ -5,30 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::Ids;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::adds::Adds;
-use super::choice::Chooser;
+use super::chooser::Chooser;
 use super::closed;
 use super::flight::{AddFlight, Landed};
 use super::waits::Waits;
-use crate::clock::{boottime, from_now};
-use crate::event::Event;
-use crate::member::{Backoff, InboxTask, Probe, Session, Shared, Source};
-use crate::store::record::read_outcome;
-use crate::store::{Entry, Failed, Read, SyncCall, SyncReply, after};
-use crate::worker::Done;
-use libswarm_common::error::{Error, ErrorKind, Result};
-use libswarm_common::id::Ids;
+use crate::member::{InboxTask, MemberTask, Session, Shared, Source};
+use crate::messaging::Messaging;
+use crate::model::event::QueuedEvent;
+use crate::store::codec::record::read_outcome;
+use crate::store::{AddReply, Entry, Failed, Read, SyncCall, SyncReply};
+use crate::util::clock::{boottime, from_now};
+use crate::util::completion::Done;
+use crate::util::optional;
+use crate::util::reconnect::ReconnectDelay;
 
-/// Inbox entries read before a round is sent only to have them trimmed.
-const UNTRIMMED: u32 = 64;
 /// Ids asked for in one call.
-const ASKED: usize = 100;
+const MAX_ASKED: usize = 100;
+/// How often a master that registers checks whether submissions have waited for too long.
+const CHECK: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
     shared: Arc<Shared>,
+    messaging: Arc<Messaging>,
     adds: Arc<Adds>,
     waits: Arc<Waits>,
     chooser: Arc<Chooser>,
@@ -38,56 +42,67 @@ pub(crate) struct Task {
     fresh: Ids,
     /// Number of the last batch of adds under the current incarnation.
     number: u64,
+    /// The batch of adds under way. It outlives its incarnation: its outcome is known under the one that sent it.
+    flight: Option<AddFlight>,
     closing: Option<Option<Done<()>>>,
 }
 
-type SyncFlight = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
-type AskFlight = Pin<Box<dyn Future<Output = (Vec<String>, Result<Vec<Vec<u8>>, Failed>)> + Send>>;
+/// A call under way, with the answer to it and what it was sent with.
+type Call<With, T> = Pin<Box<dyn Future<Output = (With, Result<T, Failed>)> + Send>>;
 
-impl Task {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        adds: Arc<Adds>,
-        waits: Arc<Waits>,
-        chooser: Arc<Chooser>,
-        commands: mpsc::UnboundedReceiver<Done<()>>,
-    ) -> Self {
-        Task {
-            session: Session::new(shared.clone()),
-            shared,
-            adds,
-            waits,
-            chooser,
-            commands,
-            fresh: Ids::new(),
-            number: 0,
-            closing: None,
-        }
+/// What is under way in one incarnation.
+struct Calls {
+    inbox: Option<InboxTask>,
+    /// A round, with the time at which it was sent.
+    sync: Option<Call<Duration, SyncReply>>,
+    /// A question for outcomes, with the ids.
+    ask: Option<Call<Vec<String>, Vec<Vec<u8>>>>,
+    ask_delay: ReconnectDelay,
+    /// When the next round is due.
+    wake: Instant,
+    /// When something is due that the round under way may not have seen.
+    unseen: Option<Instant>,
+}
+
+impl Calls {
+    /// A round is due now, and another if one is under way that may not have seen why.
+    fn round_now(&mut self) {
+        self.wake = Instant::now();
+        self.unseen = self.sync.is_some().then_some(self.wake);
     }
 
-    pub(crate) async fn run(mut self) {
-        let mut flight = None;
-        while let Some(next) = self.join(&mut flight).await {
+    /// A round is due then, too.
+    fn round_by(&mut self, due: Instant) {
+        self.wake = self.wake.min(due);
+        self.unseen = self.sync.is_some().then(|| self.unseen.map_or(due, |unseen| unseen.min(due)));
+    }
+}
+
+impl MemberTask for Task {
+    const NAME: &'static str = "the master's own";
+
+    async fn run(&mut self) {
+        while let Some(next) = self.join().await {
             self.waits.ask_all();
-            let Some(error) = self.live(next, &mut flight).await else { break };
+            let Some(error) = self.live(next).await else { break };
             if self.shared.obliterated.swap(false, Ordering::AcqRel) {
-                // It is what its program asked for; another cluster of the name begins when the program wants something of it.
-                if flight.is_none() && !self.is_wanted().await {
+                // The program removed the cluster; another of the name begins when the program wants something of it.
+                if self.flight.is_none() && !self.is_wanted().await {
                     break;
                 }
             } else {
-                self.shared.events.push([Event::Error(error)]);
+                self.shared.events.push([QueuedEvent::Error(error)]);
             }
         }
         let done = self.closing.take().flatten();
-        if let Some(flight) = flight {
+        if let Some(flight) = self.flight.take() {
             flight.fail(&closed());
         }
         self.adds.fail_waiting(None, &closed());
         self.waits.close(&closed());
         self.chooser.end();
-        self.shared.events.push([Event::Close(None)]);
-        self.shared.end(closed());
+        self.shared.events.push([QueuedEvent::Close(None)]);
+        self.messaging.end(closed());
         self.commands.close();
         while let Ok(late) = self.commands.try_recv() {
             late(Err(closed()));
@@ -97,15 +112,56 @@ impl Task {
         }
     }
 
-    /// Waits until there is something to do; false if that is to close.
+    fn abort(&mut self, error: &Error) {
+        self.adds.close(error);
+        self.adds.fail_waiting(None, error);
+        self.waits.close(error);
+        self.chooser.end();
+        self.shared.events.push([QueuedEvent::Close(Some(error.clone()))]);
+    }
+
+    fn end(&mut self, error: Error) {
+        self.messaging.end(error);
+    }
+}
+
+impl Task {
+    pub(crate) fn new(
+        messaging: Arc<Messaging>,
+        adds: Arc<Adds>,
+        waits: Arc<Waits>,
+        chooser: Arc<Chooser>,
+        commands: mpsc::UnboundedReceiver<Done<()>>,
+    ) -> Self {
+        let shared = messaging.shared.clone();
+        Task {
+            session: Session::new(shared.clone()),
+            shared,
+            messaging,
+            adds,
+            waits,
+            chooser,
+            commands,
+            fresh: Ids::new(),
+            number: 0,
+            flight: None,
+            closing: None,
+        }
+    }
+
+    /// Whether the inbox has something for this master.
+    fn reads_inbox(&self) -> bool {
+        self.waits.any() || self.chooser.is_active() || self.messaging.reads_inbox()
+    }
+
+    /// Waits until the program wants something; false if that is to close.
     async fn is_wanted(&mut self) -> bool {
-        while self.adds.len() == 0 && !self.waits.any() && !self.chooser.is_active() && !self.shared.messages.reads_inbox() {
+        while self.adds.len() == 0 && !self.reads_inbox() {
             tokio::select! {
                 () = self.adds.arrived.notified() => {}
                 () = self.waits.changed.notified() => {}
                 command = self.commands.recv() => {
-                    self.adds.close(&closed());
-                    self.closing = Some(command);
+                    self.start_close(command);
                     return self.adds.len() > 0;
                 }
             }
@@ -113,12 +169,17 @@ impl Task {
         true
     }
 
-    /// Registers; `None` if the master is closed before that succeeds: at once if nothing was submitted, else after the option
-    /// `timeout`. Submissions that wait too long meanwhile fail.
-    async fn join(&mut self, flight: &mut Option<AddFlight>) -> Option<Duration> {
-        let Task { session, commands, adds, shared, closing, waits, .. } = self;
+    fn start_close(&mut self, command: Option<Done<()>>) {
+        self.adds.close(&closed());
+        self.closing = Some(command);
+    }
+
+    /// Registers; answers when the first round is due. `None` if the master is closed before that succeeds: at once if nothing was submitted,
+    /// else after the option `timeout`. Submissions that wait too long meanwhile fail.
+    async fn join(&mut self) -> Option<Duration> {
+        let Task { session, commands, adds, shared, closing, waits, flight, .. } = self;
         let mut joining = std::pin::pin!(session.join("master"));
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut check = tokio::time::interval(CHECK);
         let mut give_up = Instant::now() + shared.options.timeout;
         loop {
             tokio::select! {
@@ -127,9 +188,8 @@ impl Task {
                     return Some(next);
                 }
                 // Sent under the incarnation before: its outcome may still come.
-                answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
-                    let landed = flight.take().expect("guarded").landed(shared, adds, answer);
-                    if let Landed::Again(again) | Landed::Orphaned(again) = landed {
+                answer = answer_of(flight) => {
+                    if let Some(Landed::Again(again) | Landed::Orphaned(again)) = flight.take().map(|sent| sent.landed(shared, adds, answer)) {
                         *flight = Some(again);
                     }
                 }
@@ -138,12 +198,9 @@ impl Task {
                     adds.close(&closed());
                     give_up = Instant::now() + shared.options.timeout;
                 }
-                _ = tick.tick() => if let Some(error) = shared.trouble() {
+                _ = check.tick() => if let Some(error) = shared.trouble() {
                     fail_old(shared, adds, &error);
-                    if flight.as_ref().is_some_and(|flight| {
-                        flight.is_orphaned() && !error.kind().is_retryable() || flight.waits_longer_than(shared.options.timeout)
-                    }) && let Some(flight) = flight.take()
-                    {
+                    if let Some(flight) = flight.take_if(|flight| flight.has_waited_too_long(&error, shared.options.timeout)) {
                         flight.fail(&error);
                     }
                     if !error.kind().is_retryable() {
@@ -157,200 +214,177 @@ impl Task {
         }
     }
 
-    /// `None` when the master was closed, or why it has to register anew. `flight` outlives the incarnation: its outcome is known under
-    /// the one that sent it.
-    async fn live(&mut self, next: Duration, flight: &mut Option<AddFlight>) -> Option<Error> {
+    /// Lives as one incarnation. `None` when the master was closed, or why it has to register anew.
+    async fn live(&mut self, next: Duration) -> Option<Error> {
         self.session.announce();
         // Redis does not know yet that this incarnation chooses.
         self.chooser.wanted.notify_one();
-        if let Some(flight) = flight
-            && flight.is_orphaned()
-        {
-            self.adopt(flight);
-        }
-        let mut inbox: Option<InboxTask> = None;
-        let mut sync: Option<SyncFlight> = None;
-        let mut ask: Option<AskFlight> = None;
-        let mut probe: Option<Probe> = None;
-        let mut ask_backoff = Backoff::new(self.shared.store.longest_backoff());
-        let mut wake = Instant::now() + next.min(self.session.renewal());
-        let (mut untrimmed, mut last_entry): (u32, Option<String>) = (0, None);
-        // When something is due that the round under way may not have seen.
-        let mut unseen: Option<Instant> = None;
+        self.adopt_flight();
+        let mut calls = Calls {
+            inbox: None,
+            sync: None,
+            ask: None,
+            ask_delay: ReconnectDelay::new(self.shared.store.longest_backoff()),
+            wake: Instant::now() + next.min(self.session.renewal()),
+            unseen: None,
+        };
         loop {
-            if flight.is_none() {
-                *flight = self.take_off();
-                if flight.is_none() {
-                    self.shared.pending.store(0, Ordering::Relaxed);
-                    if self.closing.is_some() {
-                        // Calls under way that nobody polls any more must not hold up the last one.
-                        drop((inbox.take(), sync.take(), ask.take(), probe.take()));
-                        let _ = self.session.leave().await;
-                        return None;
-                    }
-                }
+            if !self.start_batch() && self.closing.is_some() {
+                // Calls under way that nobody polls any more must not hold up the last one.
+                drop(calls);
+                self.session.stop_probing();
+                self.messaging.sent().await;
+                let _ = self.session.leave().await;
+                return None;
             }
-            if inbox.is_none() && (self.waits.any() || self.chooser.is_active() || self.shared.messages.reads_inbox()) {
-                inbox = Some(self.session.read_inbox());
-            }
-            if ask.is_none() {
-                ask = self.ask(Duration::ZERO);
-            }
-            if sync.is_none() && untrimmed >= UNTRIMMED {
-                wake = Instant::now();
-            }
+            self.start_reads(&mut calls);
+            let idle = calls.sync.is_none() && self.flight.is_none();
+            let round = self.chooser.deadline().map_or(calls.wake, |deadline| calls.wake.min(deadline));
             tokio::select! {
                 biased;
-                answer = async { flight.as_mut().expect("guarded").future.as_mut().await }, if flight.is_some() => {
-                    let landed = flight.take().expect("guarded");
-                    match landed.landed(&self.shared, &self.adds, answer) {
-                        Landed::Stored(next) => {
-                            self.session.seen();
-                            if let Some(next) = next {
-                                let due = from_now(next);
-                                wake = wake.min(due);
-                                unseen = sync.is_some().then(|| unseen.map_or(due, |unseen| unseen.min(due)));
-                            }
-                        }
-                        Landed::Failed => {}
-                        Landed::Again(again) => *flight = Some(again),
-                        Landed::Orphaned(mut orphan) => {
-                            let lost_now = orphan.incarnation() == self.session.incarnation;
-                            if !lost_now {
-                                self.adopt(&mut orphan);
-                            }
-                            *flight = Some(orphan);
-                            if lost_now {
-                                return Some(lost());
-                            }
-                        }
-                    }
-                }
-                (sent, answer) = async { sync.as_mut().expect("guarded").as_mut().await }, if sync.is_some() => {
-                    sync = None;
-                    match answer {
-                        Ok(SyncReply::Done { next, spread, .. }) => {
-                            self.session.renewed(sent);
-                            wake = from_now(self.session.next_round(next, spread));
-                            wake = unseen.take().map_or(wake, |unseen| wake.min(unseen));
-                        }
-                        Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
-                        Err(failed) => {
-                            self.shared.report(Source::Calls, &failed.error);
-                            fail_old(&self.shared, &self.adds, &failed.error);
-                            wake = Instant::now() + self.session.backoff.next();
-                        }
-                    }
-                }
-                (ids, answer) = async { ask.as_mut().expect("guarded").as_mut().await }, if ask.is_some() => {
-                    ask = None;
-                    match answer {
-                        Ok(outcomes) => {
-                            ask_backoff.reset();
-                            for (id, outcome) in ids.iter().zip(outcomes) {
-                                self.answered(id, &outcome);
-                            }
-                        }
-                        Err(failed) => {
-                            self.shared.report(Source::Calls, &failed.error);
-                            if failed.error.kind().is_retryable() {
-                                self.waits.put_back(ids);
-                                ask = self.ask(ask_backoff.next());
-                            } else {
-                                ids.iter().for_each(|id| self.waits.refuse(id, &failed.error));
-                            }
-                        }
-                    }
-                }
-                Some(Read { said, entries, last, again }) = async { inbox.as_mut().expect("guarded").receiver.recv().await }, if inbox.is_some() => {
-                    untrimmed += entries;
-                    last_entry = Some(last).filter(|_| entries > 0).or(last_entry);
-                    if again {
-                        (wake, unseen) = round_now(sync.is_some());
-                    }
-                    for entry in said {
-                        match entry {
-                            Entry::Results(results) => {
-                                for (id, outcome) in results {
-                                    self.waits.settle(&id, &read_outcome(&id, &outcome));
-                                }
-                            }
-                            Entry::Wake => (wake, unseen) = round_now(sync.is_some()),
-                            Entry::Choose => self.chooser.asked(),
-                            Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
-                            other => self.shared.heard(other),
-                        }
-                    }
-                }
-                command = self.commands.recv(), if self.closing.is_none() => {
-                    self.adds.close(&closed());
-                    self.closing = Some(command);
-                }
-                answer = async { probe.as_mut().expect("guarded").as_mut().await }, if probe.is_some() => {
-                    probe = None;
-                    if self.session.probed(answer) {
-                        (wake, unseen) = round_now(sync.is_some());
-                    }
-                }
-                // A batch under way finds out by itself what became of the connection.
-                losses = self.shared.store.lost(self.session.losses), if sync.is_none() && flight.is_none() => {
-                    self.session.losses = losses;
-                    wake = Instant::now();
-                }
-                () = self.adds.arrived.notified(), if flight.is_none() => {}
+                answer = answer_of(&mut self.flight) => if let Some(error) = self.batch_answered(answer, &mut calls) {
+                    return Some(error);
+                },
+                (sent, answer) = optional(&mut calls.sync) => if let Some(error) = self.round_answered(sent, answer, &mut calls) {
+                    return Some(error);
+                },
+                (ids, answer) = optional(&mut calls.ask) => self.outcomes_answered(ids, answer, &mut calls),
+                Some(read) = next_read(&mut calls.inbox) => self.inbox_read(read, &mut calls),
+                command = self.commands.recv(), if self.closing.is_none() => self.start_close(command),
+                () = self.session.suspicion(idle) => calls.round_now(),
+                () = self.adds.arrived.notified(), if self.flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
-                () = self.shared.messages.changed.notified() => {}
-                () = tokio::time::sleep_until(self.chooser.deadline().map_or(wake, |deadline| wake.min(deadline))), if sync.is_none() => {
-                    self.chooser.looked_after();
-                    let keep_from = last_entry.take().map_or_else(String::new, |id| after(&id));
-                    untrimmed = 0;
-                    sync = Some(self.sync(keep_from));
-                }
-                () = tokio::time::sleep_until(self.session.probe_at()), if probe.is_none() && sync.is_none() && flight.is_none() => {
-                    probe = Some(self.session.probe());
-                }
+                () = self.messaging.inbox_wanted() => {}
+                () = tokio::time::sleep_until(round), if calls.sync.is_none() => self.start_round(&mut calls),
             }
         }
     }
 
-    fn take_off(&mut self) -> Option<AddFlight> {
-        let batch = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh)?;
-        self.number += 1;
-        self.shared.pending.store(batch.count as u64, Ordering::Relaxed);
-        Some(AddFlight::new(&self.shared, batch, self.session.epoch.clone()))
+    /// Sends the next batch unless one is under way; whether one is.
+    fn start_batch(&mut self) -> bool {
+        if self.flight.is_none() {
+            let Some(batch) = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh) else {
+                self.shared.pending.store(0, Ordering::Relaxed);
+                return false;
+            };
+            self.number += 1;
+            self.shared.pending.store(batch.count as u64, Ordering::Relaxed);
+            self.flight = Some(AddFlight::new(&self.shared, batch, self.session.epoch.clone()));
+        }
+        true
     }
 
-    fn adopt(&mut self, flight: &mut AddFlight) {
-        self.number += 1;
-        flight.adopt(&self.shared, &self.session.incarnation, self.number, &self.session.epoch);
+    /// Sends a batch again under this incarnation whose own is gone.
+    fn adopt_flight(&mut self) {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_orphaned()) {
+            self.number += 1;
+            flight.adopt(&self.shared, &self.session.incarnation, self.number, &self.session.epoch);
+        }
     }
 
-    fn sync(&self, keep_from: String) -> SyncFlight {
+    /// Starts what reads from Redis and is not under way.
+    fn start_reads(&self, calls: &mut Calls) {
+        if calls.inbox.is_none() && self.reads_inbox() {
+            calls.inbox = Some(self.session.read_inbox());
+        }
+        if calls.ask.is_none() {
+            self.ask(calls, Duration::ZERO);
+        }
+        if calls.sync.is_none() && self.session.must_trim() {
+            calls.wake = Instant::now();
+        }
+    }
+
+    /// The batch under way was answered. Why the master has to register anew, if it has to.
+    fn batch_answered(&mut self, answer: Result<AddReply, Failed>, calls: &mut Calls) -> Option<Error> {
+        match self.flight.take()?.landed(&self.shared, &self.adds, answer) {
+            Landed::Stored(next) => {
+                self.session.seen();
+                if let Some(next) = next {
+                    calls.round_by(from_now(next));
+                }
+            }
+            Landed::Failed => {}
+            Landed::Again(again) => self.flight = Some(again),
+            Landed::Orphaned(orphan) => {
+                let lost_now = orphan.incarnation() == self.session.incarnation;
+                self.flight = Some(orphan);
+                if lost_now {
+                    return Some(lost());
+                }
+                self.adopt_flight();
+            }
+        }
+        None
+    }
+
+    fn start_round(&mut self, calls: &mut Calls) {
+        self.chooser.deadline_handled();
+        let call = SyncCall { keep_from: self.session.keep_from(), ..SyncCall::default() };
         let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
-        Box::pin(async move {
+        calls.sync = Some(Box::pin(async move {
             let sent = boottime();
-            let call = SyncCall { keep_from, ..SyncCall::default() };
             (sent, shared.store.sync(&incarnation, &call).await)
-        })
+        }));
     }
 
-    fn ask(&self, pause: Duration) -> Option<AskFlight> {
-        let ids = self.waits.take_unasked(ASKED);
+    /// The round under way was answered. Why the master has to register anew, if it has to.
+    fn round_answered(&mut self, sent: Duration, answer: Result<SyncReply, Failed>, calls: &mut Calls) -> Option<Error> {
+        calls.sync = None;
+        match answer {
+            Ok(SyncReply::Done { next, spread, .. }) => {
+                self.session.renewed(sent);
+                let next = from_now(self.session.next_round(next, spread));
+                calls.wake = calls.unseen.take().map_or(next, |unseen| next.min(unseen));
+            }
+            Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
+            Err(failed) => {
+                self.shared.report(Source::Calls, &failed.error);
+                fail_old(&self.shared, &self.adds, &failed.error);
+                calls.wake = Instant::now() + self.session.backoff.next();
+            }
+        }
+        None
+    }
+
+    /// Asks for the outcomes of jobs that Redis may not know to be awaited here.
+    fn ask(&self, calls: &mut Calls, delay: Duration) {
+        let ids = self.waits.take_unasked(MAX_ASKED);
         if ids.is_empty() {
-            return None;
+            return;
         }
         let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
-        Some(Box::pin(async move {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+        calls.ask = Some(Box::pin(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
             }
             let answer = shared.store.awaiting(&incarnation, &ids).await;
             (ids, answer)
-        }))
+        }));
     }
 
-    /// What Redis answered to the question for an id.
-    fn answered(&self, id: &str, answer: &[u8]) {
+    fn outcomes_answered(&self, ids: Vec<String>, answer: Result<Vec<Vec<u8>>, Failed>, calls: &mut Calls) {
+        calls.ask = None;
+        match answer {
+            Ok(outcomes) => {
+                calls.ask_delay.reset();
+                ids.iter().zip(outcomes).for_each(|(id, outcome)| self.outcome_answered(id, &outcome));
+            }
+            Err(failed) => {
+                self.shared.report(Source::Calls, &failed.error);
+                if failed.error.kind().is_retryable() {
+                    self.waits.put_back(ids);
+                    let delay = calls.ask_delay.next();
+                    self.ask(calls, delay);
+                } else {
+                    ids.iter().for_each(|id| self.waits.refuse(id, &failed.error));
+                }
+            }
+        }
+    }
+
+    /// Redis answered for one id: w, its outcome will come; n, there is neither job nor result; x, its result is not kept; or its outcome.
+    fn outcome_answered(&self, id: &str, answer: &[u8]) {
         let refusal = match answer {
             b"w" => return,
             b"n" => Error::new(
@@ -365,12 +399,40 @@ impl Task {
         };
         self.waits.refuse(id, &refusal);
     }
+
+    fn inbox_read(&mut self, Read { said, entries, last, again }: Read, calls: &mut Calls) {
+        self.session.entries_read(entries, last);
+        if again {
+            calls.round_now();
+        }
+        for entry in said {
+            match entry {
+                Entry::Results(results) => {
+                    results.iter().for_each(|(id, outcome)| self.waits.settle(id, &read_outcome(id, outcome)));
+                }
+                Entry::Wake => calls.round_now(),
+                Entry::Choose => self.chooser.asked(),
+                Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
+                other => self.messaging.received(other),
+            }
+        }
+    }
 }
 
-/// When the next round is to be sent, and when another if one is under way that may not have seen why.
-fn round_now(under_way: bool) -> (Instant, Option<Instant>) {
-    let now = Instant::now();
-    (now, under_way.then_some(now))
+/// The answer to the batch under way; never ready if there is none.
+async fn answer_of(flight: &mut Option<AddFlight>) -> Result<AddReply, Failed> {
+    match flight {
+        Some(flight) => flight.future.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next entries of the inbox; never ready while it is not read.
+async fn next_read(inbox: &mut Option<InboxTask>) -> Option<Read> {
+    match inbox {
+        Some(inbox) => inbox.receiver.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Fails submissions that have waited for longer than the option `timeout` while there was trouble, or all if waiting does not mend it.

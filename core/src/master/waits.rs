@@ -1,30 +1,33 @@
 //! Who awaits which job's outcome.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
 use super::closed;
-use super::patience::LONG;
-use crate::job::Outcome;
+use crate::model::job::Outcome;
 use libswarm_common::error::{Error, Result};
+
+/// Checks of what waits, one each 2 s, after which a job has been awaited for long: 10 s.
+pub(super) const MAX_CHECKS: u32 = 5;
 
 /// All waits of a master.
 #[derive(Default)]
 pub(crate) struct Waits {
     state: Mutex<State>,
-    /// Told when there are ids to ask Redis for, or the inbox is to be read.
+    /// QueuedEvent when there are ids to ask Redis for, or the inbox is to be read.
     pub(crate) changed: Notify,
-    /// Told when something is awaited while nothing was, and at the end.
+    /// QueuedEvent when something is awaited while nothing was, and at the end.
     pub(super) begun: Notify,
 }
 
 #[derive(Default)]
 struct State {
     waiting: HashMap<String, Waiting>,
-    /// Looks for those that are awaited for long, so far.
-    looks: u32,
+    /// Checks for those that are awaited for long, so far.
+    checks: u32,
     /// Ids that Redis is to be asked for: it may not know that this master awaits them.
     unasked: HashSet<String>,
     /// How often this master has registered. Redis sends outcomes to the incarnation that added the job.
@@ -37,7 +40,7 @@ struct State {
 /// All waits for one job.
 struct Waiting {
     waiters: Vec<Waiter>,
-    /// `State::looks` when the first began.
+    /// `State::checks` when the first began.
     since: u32,
     looked_up: bool,
 }
@@ -69,7 +72,7 @@ pub(crate) struct Wait {
 
 impl Waits {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 
     /// Begins a wait for a job that somebody added: Redis is asked whether the outcome is there.
@@ -92,7 +95,7 @@ impl Waits {
             return Wait { waits: self.clone(), id, number, outcome };
         }
         let first = state.waiting.is_empty();
-        let since = state.looks;
+        let since = state.checks;
         let knows = if adding { Knows::Adding(state.registrations) } else { Knows::Stored };
         let waiting = || Waiting { waiters: Vec::new(), since, looked_up: false };
         state.waiting.entry(id.clone()).or_insert_with(waiting).waiters.push(Waiter { number, sender, knows });
@@ -172,12 +175,12 @@ impl Waits {
         }
     }
 
-    /// A look: up to `most` ids that have been awaited for `LONG` looks and were not answered here before.
+    /// A check: up to `most` ids that have been awaited for `MAX_CHECKS` checks and were not answered here before.
     pub(super) fn long_awaited(&self, most: usize) -> Vec<String> {
         let mut state = self.lock();
-        state.looks = state.looks.wrapping_add(1);
-        let now = state.looks;
-        let long = |waiting: &Waiting| !waiting.looked_up && now.wrapping_sub(waiting.since) >= LONG;
+        state.checks = state.checks.wrapping_add(1);
+        let now = state.checks;
+        let long = |waiting: &Waiting| !waiting.looked_up && now.wrapping_sub(waiting.since) >= MAX_CHECKS;
         let found = state.waiting.iter_mut().filter(|(_, waiting)| long(waiting)).take(most);
         found
             .map(|(id, waiting)| {

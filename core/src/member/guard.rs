@@ -1,12 +1,13 @@
 //! The tasks of a member are watched: a panic in one ends the member, and nobody waits for it any more.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 
 use libswarm_common::panic::panic_text;
 
-use super::Shared;
+use super::shared::{Shared, Source};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Runs a task; a panic in it is an error.
@@ -20,6 +21,31 @@ pub(crate) async fn guarded<T>(what: &str, task: impl Future<Output = T>) -> Res
 
 pub(crate) fn panicked(what: &str) -> Error {
     Error::new(ErrorKind::Panic, format!("the member has ended, because a task of it panicked ({what})"))
+}
+
+/// The main task of a master or a worker.
+pub(crate) trait MemberTask: Send {
+    /// What it is called in the error of a panic.
+    const NAME: &'static str;
+
+    /// Runs until the member has ended.
+    fn run(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Answers all that wait, after a panic.
+    fn abort(&mut self, error: &Error);
+
+    /// Ends the member: later calls and events fail with this.
+    fn end(&mut self, error: Error);
+}
+
+/// Runs the main task of a member, and ends the member if that or another task of it panics. Its lease is left to end: if a job is the cause, that
+/// counts against the job.
+pub(crate) async fn supervise<T: MemberTask>(shared: Arc<Shared>, mut task: T) {
+    let Err(error) = shared.guard_main(T::NAME, task.run()).await else { return };
+    shared.died(&error);
+    let abort = async { task.abort(&error) };
+    let _ = guarded("the member's end", abort).await;
+    task.end(error);
 }
 
 impl Shared {
@@ -45,7 +71,7 @@ impl Shared {
     /// The member has ended by a panic: it is told, and so is whoever asks for something from now on.
     pub(crate) fn died(&self, error: &Error) {
         let _ = self.death.set(error.clone());
-        self.report(super::Source::Calls, error);
+        self.report(Source::Calls, error);
     }
 
     /// What to answer to a call of a member that has ended: why, unless it was closed.

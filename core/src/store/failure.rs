@@ -3,8 +3,8 @@
 use redis::RedisError;
 
 use super::tls;
-use crate::address::Address;
-use crate::options::Options;
+use crate::config::address::Address;
+use crate::config::options::Options;
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::language::Language;
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::codec::message;
+use super::codec::record::Unpack;
+use super::codec::reply::{Given, read_id, read_jobs};
 use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
-use super::message;
-use super::record::Unpack;
-use super::reply::{Given, read_id, read_jobs};
-use crate::messages::{Change, MemberRef, MessageData};
-use crate::options::Options;
+use crate::config::options::Options;
+use crate::model::message::{Change, MemberRef, MessageData};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
@@ -156,7 +156,7 @@ pub(crate) fn after(id: &str) -> String {
     }
 }
 
-pub(super) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
+pub(crate) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
     match kind {
         b"j" => {
             let mut jobs = Vec::new();
@@ -227,7 +227,7 @@ fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<Option<T>>) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{write_array, write_integer, write_string};
+    use super::super::codec::record::{write_array, write_integer, write_string};
     use super::*;
 
     #[test]

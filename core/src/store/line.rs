@@ -2,8 +2,9 @@
 //!
 //! It is made by a task of its own. A caller that is cancelled, or that nobody polls for a while, holds nothing that others wait for.
 
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::failure::Failed;
 use super::link;
 use super::script::Scripts;
-use crate::options::Options;
+use crate::config::options::Options;
 use libswarm_common::error::{Error, ErrorKind};
 
 /// A connection and what its server is.
@@ -67,7 +68,7 @@ impl Line {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The connection there is, or a new one. Callers share the attempt, and its failure.

@@ -1,8 +1,9 @@
 //! From the configured address to one checked connection.
 
+use parking_lot::Mutex;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,8 +20,8 @@ use tokio_util::codec::Decoder;
 
 use super::failure::{Failed, Stage};
 use super::tls;
-use crate::address::{Address, HostPort};
-use crate::options::{Eviction, Options};
+use crate::config::address::{Address, HostPort};
+use crate::config::options::{Eviction, Options};
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::language::{Language, option};
 
@@ -106,7 +107,7 @@ impl Warnings {
 
     /// Those that were not there the last time.
     fn unseen(&self, warnings: &[String]) -> Vec<String> {
-        let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut told = self.0.lock();
         let before = std::mem::replace(&mut *told, warnings.to_vec());
         warnings.iter().filter(|warning| !before.contains(warning)).cloned().collect()
     }

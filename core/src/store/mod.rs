@@ -1,16 +1,14 @@
 //! All that knows Redis: connections, keys, scripts, records. Nothing outside sees a Redis type.
 
-pub(crate) mod choices;
 mod failure;
-mod inbox;
-pub(crate) mod inspect;
-mod keys;
+pub(crate) mod inbox;
+
+pub(crate) mod keys;
 mod line;
 mod link;
-pub(crate) mod message;
-pub(crate) mod record;
-mod reply;
-mod script;
+
+pub(crate) mod codec;
+pub(crate) mod script;
 mod tls;
 
 use std::sync::{Arc, LazyLock};
@@ -19,23 +17,24 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
+pub(crate) use codec::reply::{AddReply, Given, SyncReply};
+use codec::{message, record, reply};
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
 use line::Line;
 pub(crate) use link::too_slow;
-pub(crate) use reply::{AddReply, Given, SyncReply};
 use script::{Script, Scripts};
 
-use crate::health::Stats;
-use crate::messages::Receipt;
-use crate::new_job::Durability;
-use crate::options::Options;
+use crate::config::options::Options;
+use crate::model::health::Stats;
+use crate::model::job_options::Durability;
+use crate::model::message::Receipt;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::language::Language;
 
-static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
-static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
+pub(crate) static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
+pub(crate) static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
 
 /// Makes what is made once, on the caller's thread: a child that is forked while another thread is at it would wait for it for ever.
 pub(crate) fn prepare() {
@@ -51,7 +50,7 @@ pub(crate) struct Store {
     line: Arc<Line>,
     /// Scripts of a test, in place of the real ones.
     #[cfg(test)]
-    scripts: Option<&'static Scripts>,
+    pub(crate) scripts: Option<&'static Scripts>,
 }
 
 /// What one `sync` says. See `scripts/sync.lua`.
@@ -322,7 +321,7 @@ impl Store {
     /// Repeats a call that has no second effect until it is answered, an error is not worth repeating, or time is up.
     async fn call_idempotent(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
         let deadline = tokio::time::Instant::now() + self.options.timeout;
-        let mut backoff = crate::member::Backoff::new(self.longest_backoff());
+        let mut backoff = crate::util::reconnect::ReconnectDelay::new(self.longest_backoff());
         loop {
             let failed = match self.call(script, &args).await {
                 Ok(value) => return Ok(value),
@@ -339,7 +338,11 @@ impl Store {
         }
     }
 
-    async fn call(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value, Failed> {
+    pub(crate) async fn call(
+        &self,
+        script: fn(&Scripts) -> &Script,
+        args: impl Fn(&mut Cmd) -> &mut Cmd,
+    ) -> Result<Value, Failed> {
         let limit = self.call_limit();
         let mut link = self.line.link(limit).await?;
         let scripts = link.scripts;
@@ -376,13 +379,3 @@ impl Store {
 fn internal(error: Error) -> Failed {
     Failed { maybe_executed: true, disconnect: false, ..Failed::unsent(error) }
 }
-
-#[cfg(test)]
-mod tests;
-
-#[cfg(test)]
-mod ceilings;
-#[cfg(test)]
-mod hostile;
-#[cfg(test)]
-mod model;

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::options::Tls;
+use crate::config::options::Tls;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::language::{Language, option};
 

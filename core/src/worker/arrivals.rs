@@ -76,7 +76,8 @@ fn fence_of(job: &Given) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{JobData, Payload};
+    use crate::model::job::JobData;
+    use crate::model::payload::Payload;
 
     fn jobs(fences: impl IntoIterator<Item = u64>) -> Vec<Given> {
         fences.into_iter().map(|fence| Ok(JobData::new(fence.to_string(), Payload::default(), fence))).collect()

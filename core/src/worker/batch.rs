@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Done;
 use super::outcome::{TARGET, log_failure, reporting};
-use crate::event::Reported;
-use crate::job::{Finish, JobData, JobError, MAX_RESULT};
 use crate::member::Shared;
-use crate::new_job::Extras;
-use crate::store::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
+use crate::model::event::AcceptedOutcome;
+use crate::model::job::{Finish, JobData, JobError};
+use crate::model::job_options::Extras;
+use crate::model::payload::MAX_RESULT;
+use crate::store::codec::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
+use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 
 /// Jobs ended in one round, at most.
@@ -50,13 +51,13 @@ enum End {
 
 impl End {
     /// What a program that asks for outcomes is told.
-    fn outcome(&self) -> Option<Reported> {
+    fn outcome(&self) -> Option<AcceptedOutcome> {
         match self {
             End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => {
-                Some(Reported::Completed)
+                Some(AcceptedOutcome::Completed)
             }
-            End::Fail { error, .. } => Some(Reported::Failed(error.clone())),
-            End::Retry { pause, error } => Some(Reported::Retrying(error.clone(), *pause)),
+            End::Fail { error, .. } => Some(AcceptedOutcome::Failed(error.clone())),
+            End::Retry { pause, error } => Some(AcceptedOutcome::Retrying(error.clone(), *pause)),
             End::Release { .. } | End::Stopped => None,
         }
     }

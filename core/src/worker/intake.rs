@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::task::{Active, Task};
-use super::{Done, refuse, stale};
-use crate::clock::from_now;
-use crate::event::{DeleteReason, Event, Told};
-use crate::job::JobData;
+use super::finishes::refuse;
+use super::stale;
+use super::state::{Active, Task};
+use crate::model::event::{DeleteReason, QueuedEvent};
+use crate::model::job::JobData;
 use crate::store::Given;
+use crate::util::clock::from_now;
+use crate::util::completion::Done;
 use libswarm_common::error::Error;
 
 /// How long a job is on trial that is suspected of killing its workers, as in `scripts/shared/queues.lua`.
@@ -21,7 +23,7 @@ impl Task {
         if jobs.is_empty() {
             return;
         }
-        if self.draining || self.front.strong_count() == 0 {
+        if self.draining || self.ends.strong_count() == 0 {
             for job in jobs {
                 self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
                 match job {
@@ -45,7 +47,7 @@ impl Task {
                     if self.running() > self.slots() {
                         self.prefetched.push_back(data);
                     } else {
-                        events.push(Told::Add(data));
+                        events.push(QueuedEvent::Add(data));
                     }
                 }
                 Err(job) => {
@@ -54,7 +56,7 @@ impl Task {
                 }
             }
         }
-        self.tell(events);
+        self.push_adds(events);
     }
 
     /// Hands over jobs that were at hand for slots that are free now.
@@ -63,14 +65,14 @@ impl Task {
         while self.running() < self.slots()
             && let Some(job) = self.prefetched.pop_front()
         {
-            events.push(Told::Add(job));
+            events.push(QueuedEvent::Add(job));
         }
         if !events.is_empty() {
-            self.tell(events);
+            self.push_adds(events);
         }
     }
 
-    fn tell(&mut self, adds: Vec<Told>) {
+    fn push_adds(&mut self, adds: Vec<QueuedEvent>) {
         self.told += adds.len() as u64;
         self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.shared.events.push(adds);
@@ -219,12 +221,12 @@ impl Task {
         refuse(late, &stale(0));
         self.count_stuck();
         self.shared.active.store(0, Ordering::Relaxed);
-        self.shared.events.push([Event::Close(Some(error))]);
+        self.shared.events.push([QueuedEvent::Close(Some(error))]);
     }
 }
 
 /// Ends a job for its program.
-fn stop(job: &Arc<JobData>, reason: DeleteReason) -> Told {
+fn stop(job: &Arc<JobData>, reason: DeleteReason) -> QueuedEvent {
     job.end();
-    Told::Delete(job.clone(), reason)
+    QueuedEvent::Delete(job.clone(), reason)
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Done;
-use crate::event::{Reported, Told};
-use crate::job::{JobData, JobError};
 use crate::member::Shared;
+use crate::model::event::{AcceptedOutcome, QueuedEvent};
+use crate::model::job::{JobData, JobError};
 use crate::store::Given;
+use crate::util::completion::Done;
 
 /// The target of records about jobs, the same for every language.
 pub(super) const TARGET: &str = "libswarm::jobs";
@@ -47,11 +47,11 @@ pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duratio
 }
 
 /// Has the program told of an outcome as soon as Redis has accepted it, and `done` after that.
-pub(super) fn reporting(shared: &Arc<Shared>, job: &Arc<JobData>, outcome: Reported, done: Option<Done<()>>) -> Done<()> {
+pub(super) fn reporting(shared: &Arc<Shared>, job: &Arc<JobData>, outcome: AcceptedOutcome, done: Option<Done<()>>) -> Done<()> {
     let (shared, job) = (shared.clone(), job.clone());
     Box::new(move |result| {
         if result.is_ok() {
-            shared.events.push([Told::Outcome(job, outcome)]);
+            shared.events.push([QueuedEvent::Outcome(job, outcome)]);
         }
         if let Some(done) = done {
             done(result);

@@ -1,8 +1,8 @@
 //! Guaranteed slots: how many jobs of each range of priorities a worker holds and may still be given.
 
-use crate::options::Options;
+use crate::config::options::Options;
 use crate::store::Given;
-use crate::store::record::{write_array, write_integer};
+use crate::store::codec::record::{write_array, write_integer};
 use libswarm_common::error::Result;
 
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl Quotas {
     }
 
     /// A range that Redis takes for full is not.
-    pub(crate) fn worth_telling(&self) -> bool {
+    pub(crate) fn worth_sending(&self) -> bool {
         self.ranges.iter().any(|range| range.outstanding == 0 && range.free() > 0)
     }
 

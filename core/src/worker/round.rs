@@ -8,16 +8,13 @@ use std::time::Duration;
 use super::batch::{Dones, MAX_FINISHES};
 use super::outcome::{TARGET, log_assigned};
 use super::stale;
-use super::task::{Active, Task};
-use crate::clock::boottime;
-use crate::job::Finish;
+use super::state::{Active, Task};
 use crate::member::panicked;
-use crate::store::record::{packed_strings, write_array, write_string};
-use crate::store::{Failed, Given, SyncCall, SyncReply, after};
+use crate::model::job::Finish;
+use crate::store::codec::record::{packed_strings, write_array, write_string};
+use crate::store::{Failed, Given, SyncCall, SyncReply};
+use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
-
-/// Inbox entries read before a round is sent only to have them trimmed.
-const UNTRIMMED: u32 = 64;
 
 /// Answers when the round was sent, and what came back.
 pub(super) type Flying = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
@@ -86,14 +83,14 @@ impl Task {
     }
 
     /// Whether a round is worth sending now.
-    pub(super) fn has_to_say(&self) -> bool {
+    pub(super) fn has_to_send(&self) -> bool {
         !self.batch.is_empty()
-            || self.untrimmed >= UNTRIMMED
+            || self.session.must_trim()
             || self.draining && !self.drain_told
             || self.retask
             || self.reslot
             || self.grantable(true) > 0
-            || self.quotas.worth_telling() && !self.draining
+            || self.quotas.worth_sending() && !self.draining
             || self.finishes.has_progress()
     }
 
@@ -105,7 +102,7 @@ impl Task {
         let window = u64::from(self.shared.options.window);
         let slots = self.asks_for();
         let (outstanding, arrived) = self.arrivals.expected();
-        let untaken = self.told.saturating_sub(self.shared.events.taken() - self.taken_before) + arrived;
+        let untaken = self.told.saturating_sub(self.shared.events.counts().adds - self.taken_before) + arrived;
         let free = slots
             .saturating_sub((self.active.len() + self.stuck.slots()) as u64 + arrived)
             .min(window.saturating_sub(untaken))
@@ -130,7 +127,7 @@ impl Task {
             outstanding > 0 && outstanding + arrived + (self.active.len() + self.stuck.slots()) as u64 > self.asks_for();
     }
 
-    pub(super) fn take_off(&mut self) -> Flight {
+    pub(super) fn start_round(&mut self) -> Flight {
         let retask = std::mem::take(&mut self.retask);
         let reslot = std::mem::take(&mut self.reslot);
         let grant = if retask || reslot { 0 } else { self.grantable(false) };
@@ -159,8 +156,7 @@ impl Task {
             self.number += 1;
             number = self.number;
         }
-        self.untrimmed = 0;
-        let keep_from = self.last_entry.take().map_or_else(String::new, |id| after(&id));
+        let keep_from = self.session.keep_from();
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
         let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, progress, tasks, answered });
         let losses = self.shared.store.losses();

@@ -3,42 +3,13 @@
 //! An execution whose timeout is over is given up after the option `stop_grace`, so that its job can be retried elsewhere under a larger
 //! fence. One that was told to stop for another reason is only shown: a job that is active until it is deleted must not run twice.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
 use super::outcome::{TARGET, named};
-use super::task::Task;
-use crate::event::DeleteReason;
-use crate::job::JobData;
-
-/// Since when a program has been asked to stop a job, and why.
-pub(super) struct Stopping {
-    since: Instant,
-    reason: DeleteReason,
-    stuck: bool,
-}
-
-#[derive(Default)]
-pub(super) struct Stuck {
-    /// Executions given up whose handlers still run, by fence. Each keeps a slot.
-    abandoned: HashMap<u64, Arc<JobData>>,
-    /// When the next job may have become stuck.
-    pub(super) next_look: Option<Instant>,
-}
-
-impl Stuck {
-    /// How many slots are taken besides those of active jobs.
-    pub(super) fn slots(&self) -> usize {
-        self.abandoned.len()
-    }
-
-    pub(super) fn priorities(&self) -> impl Iterator<Item = i64> {
-        self.abandoned.values().map(|job| job.priority())
-    }
-}
+use super::state::{Stopping, Task};
+use crate::model::event::DeleteReason;
 
 impl Task {
     /// The program has been asked to stop an active job.
@@ -52,7 +23,7 @@ impl Task {
     }
 
     /// Finds the jobs that have become stuck, and gives up those whose timeout is over.
-    pub(super) fn look_for_stuck(&mut self) {
+    pub(super) fn find_stuck(&mut self) {
         let (now, grace) = (Instant::now(), self.shared.options.stop_grace);
         self.stuck.next_look = None;
         let mut over = Vec::new();

@@ -1,0 +1,71 @@
+//! Choosing the workers of jobs.
+
+use libswarm_common::error::{ErrorKind, Result};
+
+use super::master::Master;
+use crate::model::choosing::Choosing;
+use crate::model::info::{Candidate, Choices, JobInfo};
+
+impl Master {
+    /// From now on this master chooses: jobs are given only as [`Master::assign`] says, or by default when it does not in time. Again, it changes
+    /// how. Of several choosers of a cluster the newest counts.
+    pub async fn start_choosing(&self, choosing: Choosing) -> Result<()> {
+        self.front.chooser.start(choosing).await
+    }
+
+    /// Waits until jobs wait beside workers that could take them, and answers both. A chooser that was replaced by another waits here. Trouble
+    /// with Redis is waited out; [`ErrorKind::Closed`] when the master does not choose, or no more. Dropping the future stops the wait, not the
+    /// choosing.
+    pub async fn choices(&self) -> Result<Choices> {
+        self.front.chooser.next().await
+    }
+
+    /// Gives jobs to workers: pairs of a job's id and a worker's incarnation, none to leave them all for later. Answers which were given; the
+    /// others are gone, or the worker is or has no room any more. Jobs not assigned wait until there is something new to choose.
+    pub async fn assign(&self, pairs: &[(String, String)]) -> Result<Vec<bool>> {
+        self.front.chooser.assign(pairs).await
+    }
+
+    /// Chooses no more: jobs go to the workers that hold the fewest.
+    pub async fn stop_choosing(&self) -> Result<()> {
+        self.front.chooser.stop().await
+    }
+
+    /// Chooses until the master stops choosing or is closed: `choose` is asked for each job, in the order in which they would be given, which of the
+    /// workers is to have it, with how many such jobs each can still take; `None` leaves it for later.
+    pub async fn choose<F>(&self, choosing: Choosing, mut choose: F) -> Result<()>
+    where
+        F: FnMut(&JobInfo, &[(&Candidate, u64)]) -> Option<usize>,
+    {
+        self.start_choosing(choosing).await?;
+        loop {
+            let choices = match self.choices().await {
+                Ok(choices) => choices,
+                Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let Choices { jobs, mut workers } = choices;
+            let mut pairs = Vec::new();
+            for job in jobs {
+                let room: Vec<_> = workers
+                    .iter()
+                    .enumerate()
+                    .map(|(at, worker)| (at, worker.room(&job)))
+                    .filter(|(_, room)| *room > 0)
+                    .collect();
+                let shown: Vec<_> = room.iter().map(|(at, room)| (&workers[*at], *room)).collect();
+                if shown.is_empty() {
+                    continue;
+                }
+                if let Some((at, _)) = choose(&job, &shown).and_then(|chosen| room.get(chosen)) {
+                    workers[*at].take(&job);
+                    pairs.push((job.id, workers[*at].incarnation.clone()));
+                }
+            }
+            match self.assign(&pairs).await {
+                Err(error) if !error.kind().is_retryable() && error.kind() != ErrorKind::Closed => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}

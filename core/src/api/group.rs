@@ -1,0 +1,77 @@
+//! Groups of work: many jobs added at once, and all of their results awaited.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::master::Master;
+use crate::master::closed;
+use crate::model::job::Outcome;
+use crate::model::job_options::{Added, NewJob};
+use crate::util::completion::awaited;
+use libswarm_common::error::Result;
+use libswarm_common::id::random_ids;
+
+/// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
+pub struct Group {
+    ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
+    /// The jobs' ids, in the order in which they were given, and whether a job of each existed: then the outcome is that one's.
+    pub added: Vec<Added>,
+}
+
+impl Group {
+    /// The next job that ended: its position among those given, and its outcome. `None` when all have ended.
+    pub async fn next(&mut self) -> Option<(usize, Result<Outcome>)> {
+        self.ended.next().await
+    }
+}
+
+impl Master {
+    /// Adds jobs and awaits all of their outcomes, in the order in which the jobs were given; see [`Master::run_each`].
+    pub async fn run_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Outcome>>> {
+        self.run_many_with(jobs, |_| ()).await
+    }
+
+    /// As [`Master::run_many`], and calls `on_added` once Redis has all jobs, before their outcomes are awaited; see [`Master::run_with`].
+    pub async fn run_many_with(&self, jobs: Vec<NewJob>, on_added: impl FnOnce(&[Added])) -> Result<Vec<Result<Outcome>>> {
+        let mut group = self.run_each(jobs).await?;
+        on_added(&group.added);
+        let mut outcomes = HashMap::with_capacity(group.added.len());
+        while let Some((position, outcome)) = group.next().await {
+            outcomes.insert(position, outcome);
+        }
+        let mut outcomes: Vec<_> = outcomes.into_iter().collect();
+        outcomes.sort_by_key(|(position, _)| *position);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// Adds jobs, with `result` set, and answers their outcomes one by one. A job that was given `ephemeral` is given up if this master leaves or
+    /// is lost; the fronts tie all unless they are told to keep them.
+    pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
+        let mut fresh = random_ids();
+        let mut waits = Vec::with_capacity(jobs.len());
+        let limit = self.front.shared.options.max_payload;
+        let mut ready = Vec::with_capacity(jobs.len());
+        for (position, job) in jobs.into_iter().enumerate() {
+            job.check(limit).map_err(|error| error.context(format_args!("job {position}, none was added")))?;
+            let mut job = job.result(true);
+            job.fresh = job.id.is_none();
+            let id = job.id.get_or_insert_with(|| fresh.next()).clone();
+            waits.push(self.front.waits.begin_adding(id));
+            ready.push(job);
+        }
+        let added = awaited(|done| self.submit_for(ready, true, done), closed).await?;
+        for (wait, added) in waits.iter().zip(&added) {
+            wait.stored(added.existed);
+        }
+        let ended = waits
+            .into_iter()
+            .enumerate()
+            .map(|(position, wait)| -> futures_util::future::BoxFuture<'static, _> {
+                Box::pin(async move { (position, wait.outcome().await) })
+            })
+            .collect();
+        Ok(Group { ended, added })
+    }
+}

@@ -1,0 +1,104 @@
+//! Looking into the cluster, and changing what is seen there.
+
+use super::master::Master;
+use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::store::codec::inspect;
+use libswarm_common::error::Result;
+use libswarm_common::id::check_name;
+use libswarm_common::value::bounded;
+
+/// Jobs of one page, at most.
+pub const MAX_PAGE: u32 = 1000;
+
+impl Master {
+    /// A job by its id, or `None` if there is none: it never was, or is completed, deleted or forgotten.
+    pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
+        check_name("job id", id)?;
+        inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?)
+    }
+
+    /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
+    /// given, delayed ones as they become due, failed ones newest first; active ones in no order, those being deleted among them.
+    pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
+        bounded("limit", limit, 1, MAX_PAGE)?;
+        let state = if state == JobState::Deleting { JobState::Active } else { state };
+        let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
+        inspect::page(&self.front.shared.open_store()?.inspect(&words).await?)
+    }
+
+    /// How many jobs wait by priority and task, and what is paused. Counts by state are in [`Master::stats`].
+    pub async fn queues(&self) -> Result<Queues> {
+        let mut all = Queues::default();
+        let mut cursor = String::new();
+        loop {
+            let reply = self.front.shared.open_store()?.inspect(&["counts", &cursor]).await?;
+            cursor = inspect::queues(&reply, &mut all)?;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        all.paused.sort();
+        let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
+        all.queues.sort_by_cached_key(order);
+        // Plain jobs may wait in two places.
+        all.queues.dedup_by(|other, one| {
+            let same = (other.priority, &other.task) == (one.priority, &one.task);
+            one.waiting += if same { other.waiting } else { 0 };
+            same
+        });
+        Ok(all)
+    }
+
+    /// All members alive.
+    pub async fn members(&self) -> Result<Vec<MemberInfo>> {
+        let mut all: Vec<MemberInfo> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let reply = self.front.shared.open_store()?.inspect(&["members", &cursor]).await?;
+            let (members, next) = inspect::members(&reply)?;
+            all.extend(members);
+            if next.is_empty() {
+                break;
+            }
+            cursor = next;
+        }
+        all.sort_by(|a, b| (a.joined_at, &a.incarnation).cmp(&(b.joined_at, &b.incarnation)));
+        all.dedup_by(|a, b| a.incarnation == b.incarnation);
+        Ok(all)
+    }
+
+    /// Ends the lease of a member at once, by its incarnation, for a caller who knows that its process is dead: its jobs go elsewhere, and count
+    /// as those of a worker that died. One that lives after all finds that its lease is lost, and registers anew.
+    #[doc(hidden)]
+    pub async fn end_lease(&self, incarnation: &str) -> Result<()> {
+        check_name("incarnation", incarnation)?;
+        self.front.shared.open_store()?.end_lease(incarnation).await
+    }
+
+    /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Active jobs go on.
+    pub async fn pause(&self, task: Option<&str>) -> Result<()> {
+        self.set_paused(task, true).await
+    }
+
+    /// Ends a pause.
+    pub async fn resume(&self, task: Option<&str>) -> Result<()> {
+        self.set_paused(task, false).await
+    }
+
+    async fn set_paused(&self, task: Option<&str>, on: bool) -> Result<()> {
+        if let Some(task) = task.filter(|task| !task.is_empty()) {
+            check_name("task", task)?;
+        }
+        self.front.shared.open_store()?.pause(task.unwrap_or("*"), on).await
+    }
+
+    /// Runs failed jobs again, those with the ids or all, with all their retries; how many there were.
+    pub async fn retry_failed(&self, ids: Option<&[String]>) -> Result<u64> {
+        self.front.shared.open_store()?.failed("retry", ids).await
+    }
+
+    /// Forgets failed jobs, those with the ids or all; how many there were.
+    pub async fn delete_failed(&self, ids: Option<&[String]>) -> Result<u64> {
+        self.front.shared.open_store()?.failed("delete", ids).await
+    }
+}

@@ -1,0 +1,89 @@
+//! A job in the hands of its handler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::job::{Finish, JobData, JobError};
+use crate::model::payload::Payload;
+use crate::worker::handle::WorkerHandle;
+use libswarm_common::error::Result;
+
+/// A job in the hands of its worker. Cloning is cheap and names the same execution.
+///
+/// Dropping it does nothing: the worker holds the job until it is completed, failed, released, deleted or taken back.
+#[derive(Clone)]
+pub struct Job {
+    pub(crate) data: Arc<JobData>,
+    pub(crate) worker: WorkerHandle,
+}
+
+impl std::ops::Deref for Job {
+    type Target = JobData;
+    fn deref(&self) -> &JobData {
+        &self.data
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.data.fmt(f)
+    }
+}
+
+impl Job {
+    /// The payload read as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.payload.to()
+    }
+
+    /// Whether the job is over for this execution: deleted, taken back, or finished.
+    pub fn is_cancelled(&self) -> bool {
+        self.has_ended()
+    }
+
+    /// Resolves when the job is over for this execution: deleted, taken back, or finished.
+    pub async fn cancelled(&self) {
+        self.worker.until_ended(self).await
+    }
+
+    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`] if the job is no longer ours.
+    pub async fn complete(&self, result: Payload) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Complete(result)).await
+    }
+
+    /// Stores how far the work is, for those who look the job up; any thread, never blocks. The latest wins. At most 4 KiB; a job that is
+    /// over ignores it.
+    pub fn progress(&self, progress: &impl serde::Serialize) -> Result<()> {
+        self.worker.progress(self.fence, Payload::json(progress)?.bytes)
+    }
+
+    /// Fails this attempt: the job is retried after its backoff, or is failed if no retry is left.
+    pub async fn fail(&self, error: impl Into<JobError>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Fail(error.into())).await
+    }
+
+    /// Fails this attempt; the job is retried after this pause, or is failed if no retry is left.
+    pub async fn retry(&self, error: impl Into<JobError>, after: Duration) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Retry(error.into(), after)).await
+    }
+
+    /// Fails the job permanently, whatever its retries.
+    pub async fn fail_permanently(&self, error: impl Into<JobError>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::FailPermanently(error.into())).await
+    }
+
+    /// Gives the job back.
+    pub async fn release(&self) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Release).await
+    }
+
+    /// Says that the work stopped after a `delete` event.
+    pub async fn stopped(&self) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::Stopped).await
+    }
+
+    /// Queues the job's deletion; false if it was gone already. The `delete` event follows, as for a deletion by a master.
+    pub async fn delete(&self) -> Result<bool> {
+        self.worker.delete(self.id.clone()).await
+    }
+}

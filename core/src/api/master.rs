@@ -1,0 +1,232 @@
+//! A master as its program sees it: jobs in, results out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use libswarm_common::error::{ErrorKind, Result};
+use libswarm_common::id::{check_name, random_id};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::event::Event;
+use super::messages::Messages;
+use crate::config::options::Options;
+use crate::master::adds::{Adds, Submission};
+use crate::master::chooser::Chooser;
+use crate::master::closed;
+use crate::master::slow_waits::SlowWaits;
+use crate::master::task::Task;
+use crate::master::waits::Waits;
+use crate::member::{Shared, supervise};
+use crate::messaging::Messaging;
+use crate::model::health::{Health, Stats};
+use crate::model::job::Outcome;
+use crate::model::job_options::{Added, NewJob};
+use crate::model::message::MemberRef;
+use crate::util::completion::{Done, awaited};
+
+/// Jobs deleted by one call to Redis.
+const DELETES: usize = 100;
+
+/// Adds and deletes jobs, awaits results. Clones are the same master. When the last clone is dropped, what was submitted is still sent,
+/// then it leaves.
+#[derive(Clone)]
+pub struct Master {
+    pub(super) front: Arc<Front>,
+}
+
+pub(super) struct Front {
+    pub(super) messaging: Arc<Messaging>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) adds: Arc<Adds>,
+    pub(super) waits: Arc<Waits>,
+    pub(super) chooser: Arc<Chooser>,
+    commands: mpsc::UnboundedSender<Done<()>>,
+}
+
+impl Master {
+    /// Starts a master on `runtime`; returns at once and connects in the background. Only bad options fail here.
+    pub fn start(options: Options, runtime: &Handle) -> Result<Master> {
+        let shared = Arc::new(Shared::new(options, runtime)?);
+        let messaging = Messaging::start(shared.clone(), runtime);
+        let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
+        let waits = Arc::new(Waits::default());
+        let chooser = Arc::new(Chooser::new(shared.clone(), waits.clone()));
+        let (commands, received) = mpsc::unbounded_channel();
+        let slow_waits = SlowWaits::new(shared.clone(), waits.clone());
+        let guarding = shared.clone();
+        runtime.spawn(async move { guarding.guard("the log of what waits", slow_waits.run()).await });
+        let task = Task::new(messaging.clone(), adds.clone(), waits.clone(), chooser.clone(), received);
+        runtime.spawn(supervise(shared.clone(), task));
+        Ok(Master { front: Arc::new(Front { messaging, shared, adds, waits, chooser, commands }) })
+    }
+
+    /// Waits until the master is registered; fails like [`Worker::ready`](crate::Worker::ready).
+    pub async fn ready(&self) -> Result<()> {
+        self.front.shared.ready().await
+    }
+
+    /// As [`Worker::set_wake`](crate::Worker::set_wake). A master's events are `Ready`, `Message`, `Member`, `Error` and `Close`.
+    pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.front.shared.events.set_wake(Arc::new(wake));
+    }
+
+    /// As [`Worker::take_events`](crate::Worker::take_events).
+    pub fn take_events(&self, max: usize) -> Vec<Event> {
+        self.front
+            .shared
+            .events
+            .take(max)
+            .into_iter()
+            .filter_map(|event| Event::of_master(event, &self.front.messaging))
+            .collect()
+    }
+
+    /// Messages of this master, and who else is there.
+    pub fn messages(&self) -> Messages {
+        Messages { messaging: self.front.messaging.clone() }
+    }
+
+    /// From now on this program ends when a member asks it to: as [`Worker::exit_on_kill`](crate::Worker::exit_on_kill). The master leaves before
+    /// the process exits.
+    pub fn exit_on_kill<F>(&self, grace: Duration, on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let front = Arc::downgrade(&self.front);
+        let leave = async move {
+            if let Some(front) = front.upgrade() {
+                let _ = Master { front }.close().await;
+            }
+        };
+        self.front.messaging.exit_on_kill.arm(grace, on_kill, leave)
+    }
+
+    /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored
+    /// all. Callers share batches: one is sent at once when none is under way, and what comes meanwhile gathers into the next.
+    ///
+    /// While more than the option `max_pending_bytes` would wait for Redis, they fail at once with [`ErrorKind::BufferFull`]; what is submitted
+    /// while nothing waits never does. Jobs beyond 1,000 or 4 MiB go in several batches. If a later one fails, the error says how many were added before.
+    pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        self.submit_for(jobs, false, done);
+    }
+
+    /// Adds one job.
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs; see [`Master::submit`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        awaited(|done| self.submit(jobs, done), closed).await
+    }
+
+    /// Deletes a job whatever its state, after the jobs that were submitted before. True if it existed.
+    pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
+        Ok(self.delete_many(vec![id.into()]).await?[0])
+    }
+
+    /// Deletes many; whether each existed, in the order of the ids.
+    pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
+        for id in &ids {
+            check_name("job id", id)?;
+        }
+        self.front.adds.settled().await;
+        let mut existed = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(DELETES) {
+            existed.extend(self.front.shared.open_store()?.delete(ids).await?);
+        }
+        Ok(existed)
+    }
+
+    /// Awaits the outcome of a job that was added with `result`, by anyone, until `result_ttl` after its end. [`ErrorKind::NotFound`] if
+    /// there is neither job nor result. Has no time limit of its own: drop the future to stop waiting.
+    pub async fn result(&self, id: impl Into<String>) -> Result<Outcome> {
+        let id = id.into();
+        check_name("job id", &id)?;
+        let wait = self.front.waits.begin(id);
+        wait.outcome().await
+    }
+
+    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job of its id exists,
+    /// the outcome is that one's; [`Master::run_with`] tells.
+    pub async fn run(&self, job: NewJob) -> Result<Outcome> {
+        self.run_with(job, |_| ()).await
+    }
+
+    /// As [`Master::run`], and calls `on_added` once Redis has the job, before its outcome is awaited: with its id, and whether a job of this
+    /// id existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
+    ///
+    /// ```no_run
+    /// # async fn run(master: libswarm::Master) -> libswarm::Result<()> {
+    /// let job = libswarm::NewJob::json(&[1, 2])?.id("sum-1-2");
+    /// let outcome = master.run_with(job, |added| if added.existed { println!("{} is there already", added.id) }).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn run_with(&self, job: NewJob, on_added: impl FnOnce(&Added)) -> Result<Outcome> {
+        let mut job = job.result(true);
+        job.fresh = job.id.is_none();
+        let id = job.id.get_or_insert_with(random_id).clone();
+        job.check(self.front.shared.options.max_payload)?;
+        let wait = self.front.waits.begin_adding(id);
+        let added = awaited(|done| self.submit_for(vec![job], true, done), closed).await?;
+        wait.stored(added[0].existed);
+        on_added(&added[0]);
+        wait.outcome().await
+    }
+
+    /// The current incarnation, empty before the first registration.
+    pub fn incarnation(&self) -> String {
+        self.front.shared.incarnation()
+    }
+
+    /// The master's own view; never asks Redis.
+    pub fn health(&self) -> Health {
+        self.front.shared.health()
+    }
+
+    /// Counts of the cluster, from Redis.
+    pub async fn stats(&self) -> Result<Stats> {
+        self.front.shared.open_store()?.stats().await
+    }
+
+    /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
+    pub async fn obliterate(&self) -> Result<()> {
+        let Front { shared, .. } = &*self.front;
+        shared.obliterated.store(true, Ordering::Release);
+        let done = shared.open_store()?.obliterate().await;
+        if done.is_err() {
+            // If it is lost later, that is not what its program asked for.
+            shared.obliterated.store(false, Ordering::Release);
+        }
+        done
+    }
+
+    /// Waits for what was submitted, leaves the cluster, closes the connections. Waits for results end with [`ErrorKind::Closed`], and so
+    /// does every later call.
+    pub async fn close(&self) -> Result<()> {
+        // A command that nobody receives drops its callback.
+        awaited(|done| drop(self.front.commands.send(done)), closed)
+            .await
+            .map_err(|error| if error.kind() == ErrorKind::Closed { self.front.shared.why_closed(error) } else { error })
+    }
+
+    pub(super) fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {
+        let limit = self.front.shared.options.max_payload;
+        if let Some((position, error)) = jobs.iter().enumerate().find_map(|(at, job)| Some((at, job.check(limit).err()?))) {
+            return done(Err(if jobs.len() == 1 {
+                error
+            } else {
+                error.context(format_args!("job {position}, none was added"))
+            }));
+        }
+        if jobs.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        for job in &mut jobs {
+            job.awaited = awaited;
+        }
+        self.front.adds.push(Submission::new(jobs, done));
+    }
+}

@@ -1,0 +1,149 @@
+//! Messages of a member, and who else is there.
+
+use std::sync::Arc;
+
+use crate::member::Subscription;
+use crate::messaging::{Messaging, closed};
+use crate::model::message::{Kind, MAX_DATA, MemberRef, MessageData, NewMessage, Receipt, To};
+use crate::model::payload::Payload;
+use crate::util::completion::{Done, awaited};
+use crate::util::reconnect::ReconnectDelay;
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+
+/// A message as it arrives.
+#[derive(Clone)]
+pub struct Message {
+    data: Arc<MessageData>,
+    messaging: Arc<Messaging>,
+}
+
+impl Message {
+    /// The program takes it: whoever waits for that is told.
+    pub(crate) fn taken(data: Arc<MessageData>, messaging: &Arc<Messaging>) -> Message {
+        if data.kind == Kind::Acknowledged {
+            // After the member has ended nobody can be told.
+            let _ = messaging.answer(&data, Kind::Acknowledgement, Payload::default());
+        }
+        Message { data, messaging: messaging.clone() }
+    }
+
+    /// What was sent.
+    pub fn payload(&self) -> &Payload {
+        &self.data.payload
+    }
+
+    /// The payload, read as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.data.payload.to()
+    }
+
+    /// Who sent it.
+    pub fn from(&self) -> &MemberRef {
+        &self.data.from
+    }
+
+    /// Whether the sender waits for a reply.
+    pub fn wants_reply(&self) -> bool {
+        self.data.kind == Kind::Request
+    }
+
+    /// Replies, to be sent soon; a member's first reply to a message counts. Never blocks. [`ErrorKind::Closed`] once the member is closed.
+    pub fn reply(&self, payload: Payload) -> Result<()> {
+        if !self.wants_reply() {
+            return Err(invalid("nobody waits for a reply to this message"));
+        }
+        NewMessage::new(To::Member(self.data.from.incarnation.clone()), payload.clone()).check()?;
+        self.messaging.answer(&self.data, Kind::Reply, payload)
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.data.fmt(f)
+    }
+}
+
+/// The messages of a member. Clones are of the same member.
+#[derive(Clone)]
+pub struct Messages {
+    pub(crate) messaging: Arc<Messaging>,
+}
+
+impl Messages {
+    /// From now on this member hears messages: [`Event::Message`](crate::Event::Message). Returns when Redis knows, also after an outage.
+    pub async fn listen(&self) -> Result<()> {
+        self.subscribe(Subscription::Messages).await
+    }
+
+    /// From now on this member is told who comes and goes: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`] does.
+    pub async fn watch(&self) -> Result<()> {
+        self.subscribe(Subscription::Members).await
+    }
+
+    /// Queues a message; any thread, never blocks. Messages of a member are sent in the order of these calls. `done` hears when Redis has put
+    /// it into the inboxes, or what the message waits for has come or its time is over.
+    pub fn submit(&self, message: NewMessage, done: Done<Receipt>) {
+        match message.check() {
+            Ok(()) => self.messaging.submit(message, done),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Sends a message; see [`Messages::submit`].
+    pub async fn send(&self, message: NewMessage) -> Result<Receipt> {
+        awaited(|done| self.submit(message, done), closed).await
+    }
+
+    /// Asks the programs of those who listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). What they do is theirs to say; see
+    /// [`Worker::exit_on_kill`](crate::Worker::exit_on_kill).
+    pub async fn kill(&self, to: To, code: i32) -> Result<Receipt> {
+        let message = NewMessage::json(to, &code)?.to_self(true);
+        message.check()?;
+        awaited(|done| self.messaging.kill(message, done), closed).await
+    }
+
+    /// Says under a name that this member is so far, to all that wait for it with [`Messages::confirmations`].
+    pub async fn confirm(&self, name: &str) -> Result<()> {
+        check_name("confirmation", name)?;
+        awaited(|done| self.messaging.confirm(name, done), closed).await.map(drop)
+    }
+
+    /// Waits until so many distinct members have confirmed this name, from now on; answers them in the order in which they did. Listens from now on.
+    pub async fn confirmations(&self, count: usize, name: &str) -> Result<Vec<MemberRef>> {
+        check_name("confirmation", name)?;
+        let waiting = self.messaging.confirmations(count, name);
+        self.listen().await?;
+        waiting.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// What this member says of itself to all that ask who is there: JSON of at most 4 KiB.
+    pub async fn set_data(&self, json: impl Into<String>) -> Result<()> {
+        let json = json.into();
+        if json.len() > MAX_DATA {
+            let text = format!("the data has {} bytes, the limit is {MAX_DATA}", json.len());
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        if serde_json::from_str::<serde::de::IgnoredAny>(&json).is_err() {
+            return Err(invalid("the data of a member is not JSON"));
+        }
+        let shared = &self.messaging.shared;
+        shared.profile.set_data(json.clone());
+        shared.ready().await?;
+        shared.open_store()?.listen(&shared.incarnation(), "data", &json).await
+    }
+
+    async fn subscribe(&self, to: Subscription) -> Result<()> {
+        self.messaging.subscribe(to);
+        let shared = &self.messaging.shared;
+        shared.ready().await?;
+        let mut backoff = ReconnectDelay::new(shared.store.longest_backoff());
+        // An incarnation outlives short outages: it must not miss messages after one.
+        loop {
+            match shared.open_store()?.listen(&shared.incarnation(), to.command(), "").await {
+                Err(error) if error.kind().is_retryable() => tokio::time::sleep(backoff.next()).await,
+                done => return done,
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The handles that a program uses.
+
+mod choosing;
+pub(crate) mod cluster;
+pub(crate) mod event;
+pub(crate) mod group;
+mod inspect;
+pub(crate) mod job;
+pub(crate) mod master;
+pub(crate) mod messages;
+pub(crate) mod process;
+pub(crate) mod worker;

@@ -1,0 +1,5 @@
+//! Options of members, and addresses of Redis.
+
+pub(crate) mod address;
+pub(crate) mod options;
+mod url;

@@ -1,0 +1,203 @@
+//! A master that chooses the workers of waiting jobs.
+
+use std::sync::Arc;
+
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::waits::Waits;
+use crate::member::Shared;
+use crate::model::choosing::Choosing;
+use crate::model::info::Choices;
+use crate::store::codec::choices;
+use crate::store::codec::record::{write_array, write_string};
+use crate::util::reconnect::ReconnectDelay;
+
+/// Jobs shown at once, at most.
+const MAX_JOBS: &str = "100";
+
+/// Whether and since when this master chooses.
+pub(crate) struct Chooser {
+    shared: Arc<Shared>,
+    waits: Arc<Waits>,
+    state: Mutex<State>,
+    /// Redis has something to choose, or has to be told that this incarnation chooses.
+    pub(crate) wanted: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// How this master chooses, if it does.
+    choosing: Option<Choosing>,
+    /// The incarnation of which Redis knows it.
+    known: String,
+    /// Redis may have it registered, also by a call that was dropped or failed.
+    registered: bool,
+    /// There may be more to choose than was shown.
+    more: bool,
+    /// When the time for a choice is over. This master's task sees to it, as others do not know.
+    deadline: Option<Instant>,
+}
+
+impl Chooser {
+    pub(crate) fn new(shared: Arc<Shared>, waits: Arc<Waits>) -> Self {
+        Chooser { shared, waits, state: Mutex::default(), wanted: Notify::new() }
+    }
+
+    /// Chooses from now on, or in another way than before.
+    pub(crate) async fn start(&self, choosing: Choosing) -> Result<()> {
+        choosing.check()?;
+        self.shared.ready().await?;
+        self.shared.open_store()?;
+        {
+            let mut state = self.lock();
+            *state = State { choosing: Some(choosing), registered: state.registered, ..State::default() };
+        }
+        // The inbox has to be read from now on.
+        self.waits.changed.notify_one();
+        self.wanted.notify_one();
+        if let Err(error) = self.register().await {
+            self.stop_waiting();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to choose, also through trouble with Redis.
+    pub(crate) async fn next(&self) -> Result<Choices> {
+        let mut backoff = ReconnectDelay::new(self.shared.store.longest_backoff());
+        while self.is_active() {
+            match self.ask().await {
+                Ok(Some(choices)) => return Ok(choices),
+                Ok(None) => {
+                    backoff.reset();
+                    self.wanted.notified().await;
+                    self.lock().more = true;
+                }
+                Err(error) if error.kind() == ErrorKind::Closed => break,
+                Err(error) if error.kind().is_retryable() => tokio::time::sleep(backoff.next()).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Closed, "the master does not choose workers, or no more"))
+    }
+
+    /// Assigns jobs, pairs of a job's id and an incarnation; answers which were assigned.
+    pub(crate) async fn assign(&self, pairs: &[(String, String)]) -> Result<Vec<bool>> {
+        let mut packed = Vec::new();
+        write_array(&mut packed, 2 * pairs.len());
+        for (job, worker) in pairs {
+            check_name("job id", job)?;
+            write_string(&mut packed, job.as_bytes());
+            write_string(&mut packed, worker.as_bytes());
+        }
+        let reply = self.shared.open_store()?.choose("assign", &self.shared.incarnation(), &packed).await?;
+        let assigned = choices::assigned(reply)?;
+        // Others may have been behind those.
+        let mut state = self.lock();
+        (state.more, state.deadline) = (assigned.contains(&true), None);
+        Ok(assigned)
+    }
+
+    /// Chooses no more.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.stop_waiting();
+        if self.lock().registered {
+            self.shared.open_store()?.choose("stop", &self.shared.incarnation(), &[]).await?;
+            let mut state = self.lock();
+            (state.registered, state.known) = (false, String::new());
+        }
+        Ok(())
+    }
+
+    /// Registers with Redis that this incarnation chooses, once for each.
+    async fn register(&self) -> Result<String> {
+        let incarnation = self.shared.incarnation();
+        let choosing = self.lock().choosing.clone();
+        if let Some(choosing) = choosing
+            && self.lock().known != incarnation
+        {
+            let store = self.shared.open_store()?;
+            self.lock().registered = true;
+            store.choose("start", &incarnation, &choices::pack_choosing(&choosing, &incarnation)).await?;
+            let mut state = self.lock();
+            if state.choosing == Some(choosing) {
+                (state.known, state.more) = (incarnation.clone(), true);
+            }
+        }
+        Ok(incarnation)
+    }
+
+    /// Asks Redis what there is to choose.
+    async fn ask(&self) -> Result<Option<Choices>> {
+        let incarnation = self.register().await?;
+        let store = self.shared.open_store()?;
+        if !self.lock().more {
+            return Ok(None);
+        }
+        let choices = choices::read(&store.choose("look", &incarnation, MAX_JOBS.as_bytes()).await?)?;
+        let mut state = self.lock();
+        state.more = choices.is_some();
+        if state.more {
+            state.start_waiting();
+            // The task has to know the deadline.
+            self.waits.changed.notify_one();
+        }
+        Ok(choices)
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.lock().choosing.is_some()
+    }
+
+    /// Redis asks for a choice.
+    pub(crate) fn asked(&self) {
+        self.lock().start_waiting();
+        self.wanted.notify_one();
+    }
+
+    /// When a round has to be sent, so that jobs go by default.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().deadline
+    }
+
+    /// Such a round is sent.
+    pub(crate) fn deadline_handled(&self) {
+        self.lock().deadline = None;
+    }
+
+    /// The member has ended, and Redis forgets with it that it chose.
+    pub(crate) fn end(&self) {
+        *self.lock() = State::default();
+        self.wake_all();
+    }
+
+    /// Ends the waits for choices.
+    fn stop_waiting(&self) {
+        let mut state = self.lock();
+        (state.choosing, state.more, state.deadline) = (None, false, None);
+        drop(state);
+        self.wake_all();
+    }
+
+    /// Wakes all that wait for something to choose, and the next that is about to.
+    fn wake_all(&self) {
+        self.wanted.notify_waiters();
+        self.wanted.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+impl State {
+    fn start_waiting(&mut self) {
+        if let Some(choosing) = &self.choosing {
+            self.deadline.get_or_insert(Instant::now() + choosing.within);
+        }
+    }
+}

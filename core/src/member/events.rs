@@ -1,0 +1,205 @@
+//! Events of a member that its program has not taken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libswarm_common::error::{Error, ErrorKind};
+use libswarm_common::event_queue::{Bounds, EventQueue, Wake};
+use tokio::sync::Notify;
+
+use crate::model::event::QueuedEvent;
+use crate::model::job::JobData;
+
+/// `Ready` and `Error` events that are kept: the newest.
+const MAX_NEWS: usize = 64;
+/// Messages, and changes of members, that are kept. Later ones are dropped, and reported as dropped.
+const MAX_MESSAGES: usize = 10_000;
+/// Bytes of the payloads of these, as in an inbox in Redis.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The queue of a member's events. `Add` events are unbounded here: the worker's window bounds them, which counts jobs that the program has taken.
+pub(crate) struct MemberEvents {
+    queue: EventQueue<Kept>,
+    /// Notified when the program has taken another quarter of the window, so that the worker asks for more jobs.
+    pub(crate) room: Arc<Notify>,
+    /// The program runs jobs.
+    wanted: AtomicBool,
+}
+
+/// Counts of a member's whole life.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Taken {
+    /// `Add` events that the program took.
+    pub(crate) adds: u64,
+    /// Messages that the program took.
+    pub(crate) messages: u64,
+    /// Messages and changes of members that were dropped.
+    pub(crate) dropped: u64,
+}
+
+struct Kept {
+    room: Arc<Notify>,
+    room_step: u64,
+    taken: Taken,
+    /// `Add` events taken since `room` was notified.
+    since_room: u64,
+    /// Messages and changes of members in the queue, and their bytes.
+    messages: usize,
+    message_bytes: usize,
+    /// Messages and changes of members dropped since the program took events.
+    dropped: u64,
+}
+
+fn is_news(event: &QueuedEvent) -> bool {
+    matches!(event, QueuedEvent::Ready { .. } | QueuedEvent::Error(_))
+}
+
+/// The bytes of a message, 0 for a change of a member, `None` for others.
+fn message_bytes(event: &QueuedEvent) -> Option<usize> {
+    match event {
+        QueuedEvent::Message(data) => Some(data.payload.bytes.len()),
+        QueuedEvent::Member { .. } => Some(0),
+        _ => None,
+    }
+}
+
+impl Bounds for Kept {
+    type Event = QueuedEvent;
+
+    fn push(&mut self, queue: &mut VecDeque<QueuedEvent>, event: QueuedEvent) {
+        if let Some(bytes) = message_bytes(&event) {
+            if self.messages >= MAX_MESSAGES || self.messages > 0 && self.message_bytes + bytes > MAX_MESSAGE_BYTES {
+                self.dropped += 1;
+                self.taken.dropped += 1;
+                return;
+            }
+            self.messages += 1;
+            self.message_bytes += bytes;
+        }
+        let news = is_news(&event);
+        queue.push_back(event);
+        // A program that never takes events, such as one that only adds jobs, must not gather them.
+        if news && queue.iter().filter(|event| is_news(event)).count() > MAX_NEWS {
+            let oldest = queue.iter().position(is_news);
+            oldest.map(|position| queue.remove(position));
+        }
+    }
+
+    fn before_take(&mut self, queue: &mut VecDeque<QueuedEvent>) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let text = format!("{dropped} messages were dropped, because this program did not take them");
+            queue.push_back(QueuedEvent::Error(Error::new(ErrorKind::MessagesDropped, text)));
+        }
+    }
+
+    fn taken(&mut self, events: &[QueuedEvent]) {
+        for event in events {
+            match event {
+                QueuedEvent::Add(_) => {
+                    self.taken.adds += 1;
+                    self.since_room += 1;
+                }
+                QueuedEvent::Message(_) => self.taken.messages += 1,
+                _ => {}
+            }
+            if let Some(bytes) = message_bytes(event) {
+                self.messages -= 1;
+                self.message_bytes -= bytes;
+            }
+        }
+        if self.since_room >= self.room_step {
+            self.since_room = 0;
+            self.room.notify_one();
+        }
+    }
+}
+
+impl MemberEvents {
+    /// `window`: how many jobs the program may leave untaken. `wanted`: the program runs jobs from the start.
+    pub(crate) fn new(window: u32, wanted: bool) -> Self {
+        let room = Arc::new(Notify::new());
+        let kept = Kept {
+            room: room.clone(),
+            room_step: u64::from(window).div_ceil(4),
+            taken: Taken::default(),
+            since_room: 0,
+            messages: 0,
+            message_bytes: 0,
+            dropped: 0,
+        };
+        MemberEvents { queue: EventQueue::new(kept), room, wanted: AtomicBool::new(wanted) }
+    }
+
+    pub(crate) fn set_wake(&self, wake: Wake) {
+        self.queue.set_wake(wake);
+    }
+
+    pub(crate) fn push(&self, events: impl IntoIterator<Item = QueuedEvent>) {
+        self.queue.push(events);
+    }
+
+    pub(crate) fn take(&self, max: usize) -> Vec<QueuedEvent> {
+        self.queue.take(max)
+    }
+
+    /// The next event; jobs are wanted from now on. `None` when the member has ended.
+    pub(crate) async fn next(&self) -> Option<QueuedEvent> {
+        self.want();
+        self.queue.next().await
+    }
+
+    pub(crate) fn end(&self) {
+        self.queue.end();
+    }
+
+    /// Jobs are wanted from now on.
+    pub(crate) fn want(&self) {
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed);
+            self.room.notify_one();
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn counts(&self) -> Taken {
+        self.queue.bounds(|kept| kept.taken)
+    }
+
+    /// Takes back the `Add` events that the program has not taken, of all jobs or of the one with this fence.
+    pub(crate) fn withdraw_adds(&self, fence: Option<u64>) -> Vec<Arc<JobData>> {
+        self.queue.withdraw(|event| match event {
+            QueuedEvent::Add(job) if fence.is_none_or(|fence| job.fence == fence) => Some(job.clone()),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_that_nobody_takes_are_bounded_and_a_wake_is_sent_once() {
+        let events = MemberEvents::new(10, true);
+        let wakes = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = wakes.clone();
+        events.set_wake(Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        }));
+        for n in 0..100 {
+            events.push([QueuedEvent::Error(Error::new(ErrorKind::Unavailable, n.to_string()))]);
+        }
+        events.push([QueuedEvent::Close(None)]);
+        let taken = events.take(1000);
+        assert_eq!(taken.len(), MAX_NEWS + 1);
+        assert!(matches!(&taken[0], QueuedEvent::Error(error) if error.message() == "36"), "the newest are kept");
+        assert!(matches!(taken[MAX_NEWS], QueuedEvent::Close(None)));
+        events.push([QueuedEvent::Close(None)]);
+        assert_eq!(wakes.load(Ordering::Relaxed), 2, "one for each time it was empty");
+    }
+}

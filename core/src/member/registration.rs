@@ -1,0 +1,87 @@
+//! What a member registers.
+
+use std::sync::atomic::Ordering;
+
+use super::profile::Registered;
+use super::shared::Shared;
+use crate::config::options::{Options, Requeue};
+use crate::store::codec::record::{packed_strings, write_array, write_signed, write_string};
+
+/// What the registry keeps of a member, as a msgpack array of names and values.
+pub(super) fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {
+    let options = &shared.options;
+    let hears: String = profile.subscriptions.iter().map(|to| to.letter()).collect();
+    let requeue = match options.requeue {
+        Requeue::Front => "front",
+        Requeue::Back => "back",
+    };
+    let (pid, crashes) = (std::process::id().to_string(), options.max_crashes.to_string());
+    let slots = match shared.slots.load(Ordering::Relaxed) {
+        0 => String::new(),
+        slots => slots.to_string(),
+    };
+    let host = host();
+    let all = [
+        ("role", role),
+        ("name", &options.name),
+        ("group", &options.group),
+        ("host", &host),
+        ("pid", &pid),
+        ("language", &options.language),
+        ("version", crate::VERSION),
+        ("slots", &slots),
+        ("max_crashes", &crashes),
+        ("requeue", requeue),
+        ("hears", &hears),
+        ("data", &profile.data),
+    ];
+    let mut out = Vec::new();
+    // Refused by `check` if it were an error.
+    let ranges = options.ranges().unwrap_or_default();
+    let more = usize::from(tasks.is_some()) + usize::from(!ranges.is_empty());
+    write_array(&mut out, 2 * (all.len() + more));
+    for (name, value) in all {
+        write_string(&mut out, name.as_bytes());
+        write_string(&mut out, value.as_bytes());
+    }
+    if let Some(tasks) = tasks {
+        write_string(&mut out, b"tasks");
+        write_string(&mut out, &tasks);
+    }
+    if !ranges.is_empty() {
+        let mut packed = Vec::new();
+        write_array(&mut packed, ranges.len());
+        ranges.iter().for_each(|(from, _)| write_signed(&mut packed, *from));
+        write_string(&mut out, b"ranges");
+        write_string(&mut out, &packed);
+    }
+    out
+}
+
+/// The tasks a worker takes, packed; `None` if only jobs without one.
+pub(crate) fn packed_tasks(tasks: &[String]) -> Option<Vec<u8>> {
+    let mut tasks = tasks.to_vec();
+    tasks.sort();
+    tasks.dedup();
+    (!tasks.iter().all(String::is_empty)).then(|| packed_strings(&tasks))
+}
+
+/// What a member sets for the whole cluster, as a msgpack array of names and values.
+pub(super) fn settings(options: &Options) -> Vec<u8> {
+    let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
+    let bytes = options.failed_max_bytes.map(|bytes| ("failed_max_bytes", bytes.to_string()));
+    let ttl = options.failed_ttl.map(|ttl| ("failed_ttl", ttl.as_millis().to_string()));
+    let all: Vec<_> = max.into_iter().chain(bytes).chain(ttl).collect();
+    let mut out = Vec::new();
+    write_array(&mut out, 2 * all.len());
+    for (name, value) in all {
+        write_string(&mut out, name.as_bytes());
+        write_string(&mut out, value.as_bytes());
+    }
+    out
+}
+
+/// The name of this machine in the registry.
+pub(crate) fn host() -> String {
+    hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

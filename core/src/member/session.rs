@@ -1,0 +1,221 @@
+//! An incarnation of a member: joining, renewing, leaving, and noticing that it is lost.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::random_id;
+use libswarm_common::value::YEAR;
+use tokio::time::Instant;
+
+use super::inbox::InboxTask;
+use super::profile::Registered;
+use super::registration::{fields, packed_tasks, settings};
+use super::shared::{Shared, Source};
+use crate::model::event::QueuedEvent;
+use crate::store::{Failed, after};
+use crate::util::clock::boottime;
+use crate::util::optional;
+use crate::util::reconnect::ReconnectDelay;
+
+/// An incarnation and its lease, as the member's task sees it.
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) incarnation: String,
+    /// Which life of the store the incarnation was registered in.
+    pub(crate) epoch: String,
+    /// When the member's right to act ends, unless renewed; on the clock of `boottime`.
+    pub(crate) right_until: Duration,
+    pub(crate) backoff: ReconnectDelay,
+    /// When Redis last answered as to a member that it knows.
+    seen: Instant,
+    probe: Option<Probe>,
+    /// Entries of the inbox that no round has had trimmed, and the id of the last one.
+    untrimmed: u32,
+    last_entry: Option<String>,
+    /// Lost connections after which a round was sent or is under way.
+    pub(crate) losses: u64,
+}
+
+/// Asks whether Redis still knows the member.
+type Probe = Pin<Box<dyn Future<Output = Result<bool, Failed>> + Send>>;
+
+/// A member that Redis has not answered for so long asks whether Redis still knows it: Redis may have lost its data, or the connection may be silent.
+/// With the renewals and the reads of the inbox that is less than one command a second.
+const PROBE_AFTER: Duration = Duration::from_secs(3);
+/// Inbox entries read before a round is sent only to have them trimmed.
+const MAX_UNTRIMMED: u32 = 64;
+/// A member that leaves gives up after so long, if each call requeues only a part of its jobs.
+const MAX_LEAVE: Duration = Duration::from_secs(60);
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let backoff = ReconnectDelay::new(shared.store.longest_backoff());
+        Session {
+            shared,
+            incarnation: String::new(),
+            epoch: String::new(),
+            right_until: Duration::ZERO,
+            backoff,
+            seen: Instant::now(),
+            losses: 0,
+            probe: None,
+            untrimmed: 0,
+            last_entry: None,
+        }
+    }
+
+    /// Registers a new incarnation, trying until it succeeds. Answers when the first round is due. Cancel by dropping.
+    pub(crate) async fn join(&mut self, role: &str) -> Duration {
+        self.incarnation = random_id();
+        let tasks = if role == "worker" { packed_tasks(&self.shared.tasks()) } else { None };
+        let registered = self.shared.profile.now();
+        let fields = fields(&self.shared, role, tasks, &registered);
+        let settings = settings(&self.shared.options);
+        loop {
+            let (sent, losses) = (boottime(), self.shared.store.losses());
+            match self.shared.store.join(&self.incarnation, &fields, &settings).await {
+                Ok((epoch, next)) => {
+                    (self.epoch, self.losses) = (epoch, losses);
+                    (self.untrimmed, self.last_entry, self.probe) = (0, None, None);
+                    self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
+                    self.renewed(sent);
+                    self.shared.status().incarnation = self.incarnation.clone();
+                    tracing::debug!("registered as {role} {}", self.incarnation);
+                    register_changes(&self.shared, &self.incarnation, &registered).await;
+                    return next;
+                }
+                Err(failed) => {
+                    self.shared.report(Source::Calls, &failed.error);
+                    tokio::time::sleep(self.backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// The member takes part from now on.
+    pub(crate) fn announce(&self) {
+        self.shared.ready.send_replace(Some(Ok(())));
+        self.shared.events.push([QueuedEvent::Ready { incarnation: self.incarnation.clone() }]);
+    }
+
+    /// The renewal sent at `sent` was answered: the right holds until a margin before the lease can end in Redis.
+    pub(crate) fn renewed(&mut self, sent: Duration) {
+        let lease = self.shared.options.lease;
+        let margin = (lease / 10).max(Duration::from_millis(500));
+        self.right_until = sent + lease - margin;
+        self.shared.status().right_until = self.right_until;
+        self.shared.healed(Source::Calls);
+        self.backoff.reset();
+        self.seen();
+    }
+
+    /// Redis has answered as to a member that it knows.
+    pub(crate) fn seen(&mut self) {
+        self.seen = Instant::now();
+    }
+
+    /// Resolves when a round has to be sent, because Redis may no longer know the member: a connection was lost, or a probe says so. `idle`: no call
+    /// is under way that would show it.
+    pub(crate) async fn suspicion(&mut self, idle: bool) {
+        loop {
+            let losses = tokio::select! {
+                answer = optional(&mut self.probe) => {
+                    self.probe = None;
+                    // The next probe has time, whatever the answer is.
+                    self.seen();
+                    match answer {
+                        Ok(true) => continue,
+                        Ok(false) => return,
+                        Err(Failed { error, .. }) => return self.shared.report(Source::Calls, &error),
+                    }
+                }
+                losses = self.shared.store.lost(self.losses), if idle => losses,
+                () = tokio::time::sleep_until(self.seen + PROBE_AFTER), if idle && self.probe.is_none() => {
+                    let (shared, incarnation) = (self.shared.clone(), self.incarnation.clone());
+                    self.probe = Some(Box::pin(async move { shared.store.is_member(&incarnation).await }));
+                    continue;
+                }
+            };
+            self.losses = losses;
+            return;
+        }
+    }
+
+    /// No probe is under way any more.
+    pub(crate) fn stop_probing(&mut self) {
+        self.probe = None;
+    }
+
+    /// Entries were read from the inbox; the next round has them trimmed.
+    pub(crate) fn entries_read(&mut self, entries: u32, last: String) {
+        if entries > 0 {
+            self.untrimmed += entries;
+            self.last_entry = Some(last);
+        }
+    }
+
+    /// Whether a round is worth sending only to have the inbox trimmed.
+    pub(crate) fn must_trim(&self) -> bool {
+        self.untrimmed >= MAX_UNTRIMMED
+    }
+
+    /// From where the inbox is to be kept, for the next round.
+    pub(crate) fn keep_from(&mut self) -> String {
+        self.untrimmed = 0;
+        self.last_entry.take().map_or_else(String::new, |id| after(&id))
+    }
+
+    /// Requeues the jobs of the member and removes it from the registry. Gives up when Redis is away for the option `timeout`; then the lease
+    /// ends by itself.
+    pub(crate) async fn leave(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let mut answered = begun;
+        loop {
+            match self.shared.store.leave(&self.incarnation).await {
+                Ok(true) => {
+                    tracing::debug!("{} has left", self.incarnation);
+                    return Ok(());
+                }
+                Ok(false) if begun.elapsed() < MAX_LEAVE => answered = Instant::now(),
+                Ok(false) => return Err(Error::new(ErrorKind::Timeout, "there was too much to give back")),
+                Err(failed) => {
+                    let pause = self.backoff.next();
+                    if answered.elapsed() + pause > self.shared.options.timeout || !failed.error.kind().is_retryable() {
+                        return Err(failed.error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Between renewals.
+    pub(crate) fn renewal(&self) -> Duration {
+        self.shared.options.lease / 3
+    }
+
+    /// When the next round is to go, the next thing being due after `next`, spread a little, so that of many members one or few act on it.
+    pub(crate) fn next_round(&self, next: Duration, spread: Duration) -> Duration {
+        self.renewal().min(next.saturating_add(spread.min(YEAR).mul_f64(rand::random::<f64>())))
+    }
+
+    /// Starts reading the inbox of this incarnation.
+    pub(crate) fn read_inbox(&self) -> InboxTask {
+        super::inbox::read(self.shared.clone(), &self.incarnation)
+    }
+}
+
+/// Registers what the program has changed since registration was sent.
+async fn register_changes(shared: &Shared, incarnation: &str, before: &Registered) {
+    let now = shared.profile.now();
+    let new = now.subscriptions.iter().filter(|to| !before.subscriptions.contains(to)).map(|to| (to.command(), ""));
+    let data = (now.data != before.data).then_some(("data", now.data.as_str()));
+    for (command, data) in new.chain(data) {
+        if let Err(error) = shared.store.listen(incarnation, command, data).await {
+            shared.report(Source::Calls, &error);
+        }
+    }
+}

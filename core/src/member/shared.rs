@@ -1,0 +1,208 @@
+//! The part of a member that its handles and its tasks share.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use libswarm_common::error::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::events::MemberEvents;
+use super::profile::Profile;
+use crate::config::options::Options;
+use crate::model::event::QueuedEvent;
+use crate::model::health::{Counts, Health};
+use crate::store::{Store, too_slow};
+use crate::util::clock::boottime;
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    pub(crate) store: Store,
+    pub(crate) events: MemberEvents,
+    /// Jobs that a worker holds at most; 0 for no limit.
+    pub(crate) slots: AtomicU32,
+    pub(crate) active: AtomicU64,
+    /// Jobs whose handlers were told to stop and have not within the option `stop_grace`.
+    pub(crate) stuck: AtomicU64,
+    pub(crate) pending: AtomicU64,
+    pub(crate) counts: Counts,
+    pub(super) inbox_connected: Arc<AtomicBool>,
+    ended: AtomicBool,
+    /// A task of the member beside its main one has panicked.
+    pub(super) fatal: watch::Sender<Option<Error>>,
+    /// The member has ended by a panic.
+    pub(super) death: OnceLock<Error>,
+    /// The member has removed the cluster: it registers anew only when its program wants something.
+    pub(crate) obliterated: AtomicBool,
+    /// Tasks that a worker takes; the option, until its program says otherwise.
+    pub(crate) tasks: Mutex<Vec<String>>,
+    /// How many jobs a worker asks for at most; the option, until its program says less.
+    pub(crate) asks_for: AtomicU64,
+    /// What the registry shows of this member.
+    pub(crate) profile: Profile,
+    status: Mutex<Status>,
+    /// `None` until the first registration or lasting error; then what `ready` answers.
+    pub(super) ready: watch::Sender<Option<Result<()>>>,
+}
+
+#[derive(Default)]
+pub(super) struct Status {
+    pub(super) incarnation: String,
+    /// On the clock of `boottime`.
+    pub(super) right_until: Duration,
+    /// Of calls and of the inbox.
+    trouble: [Option<Error>; 2],
+    troubled_since: Option<Instant>,
+    /// The program was told of it.
+    told: bool,
+    /// What was wrong last, and when that ended.
+    healed: Option<(ErrorKind, Instant)>,
+}
+
+/// Trouble that ends and comes back within so long is the same: a member has two connections, which end and come back one after the other.
+const FLAPPING: Duration = Duration::from_secs(1);
+
+/// What trouble is with.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    Calls = 0,
+    Inbox = 1,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, runtime: &Handle) -> Result<Self> {
+        options.check()?;
+        crate::store::prepare();
+        boottime();
+        let options = Arc::new(options);
+        Ok(Shared {
+            store: Store::new(options.clone(), runtime.clone()),
+            events: MemberEvents::new(options.window, options.auto_accept),
+            tasks: Mutex::new(options.tasks.clone()),
+            asks_for: AtomicU64::new(u64::MAX),
+            profile: Profile::default(),
+            slots: AtomicU32::new(options.slots.unwrap_or(0)),
+            options,
+            active: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            counts: Counts::default(),
+            inbox_connected: Arc::new(AtomicBool::new(true)),
+            ended: AtomicBool::new(false),
+            fatal: watch::Sender::new(None),
+            death: OnceLock::new(),
+            obliterated: AtomicBool::new(false),
+            status: Mutex::default(),
+            ready: watch::Sender::new(None),
+        })
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        self.tasks.lock().clone()
+    }
+
+    pub(super) fn status(&self) -> parking_lot::MutexGuard<'_, Status> {
+        self.status.lock()
+    }
+
+    pub(crate) fn incarnation(&self) -> String {
+        self.status().incarnation.clone()
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let status = self.status();
+        let trouble = status.trouble.iter().flatten().next();
+        let lease_left = status.right_until.saturating_sub(boottime());
+        let told = self.events.counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let connected = self.store.is_connected() && self.inbox_connected.load(Ordering::Relaxed);
+        Health {
+            healthy: connected && !lease_left.is_zero() && trouble.is_none(),
+            connected,
+            incarnation: status.incarnation.clone(),
+            lease_left,
+            active: self.active.load(Ordering::Relaxed),
+            pending: self.pending.load(Ordering::Relaxed),
+            error: trouble.map_or("", |error| error.kind().name()).to_owned(),
+            error_message: trouble.map_or("", |error| error.message()).to_owned(),
+            registrations: count(&self.counts.registrations),
+            added: count(&self.counts.added),
+            assigned: told.adds,
+            finished: count(&self.counts.finished),
+            sent: count(&self.counts.sent),
+            received: told.messages,
+            dropped: told.dropped + count(&self.counts.missed),
+            stuck: count(&self.stuck),
+        }
+    }
+
+    /// Tells the program of trouble, once until its kind changes or it heals.
+    pub(crate) fn report(&self, source: Source, error: &Error) {
+        if !error.kind().is_retryable() {
+            self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error.clone()))).is_some());
+        }
+        let known = {
+            let mut status = self.status();
+            let known = status.told && status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind())
+                || status.healed.is_some_and(|(kind, at)| kind == error.kind() && at.elapsed() < FLAPPING);
+            status.told |= !known;
+            status.trouble[source as usize] = Some(error.clone());
+            status.troubled_since.get_or_insert_with(Instant::now);
+            known
+        };
+        // A warning as often as an event: an outage has an attempt to connect every second.
+        if known {
+            tracing::debug!(kind = error.kind().name(), "{error}");
+        } else {
+            tracing::warn!(kind = error.kind().name(), "{error}");
+            self.events.push([QueuedEvent::Error(error.clone())]);
+        }
+    }
+
+    pub(crate) fn healed(&self, source: Source) {
+        let mut status = self.status();
+        let Some(error) = status.trouble[source as usize].take() else { return };
+        if status.trouble.iter().all(Option::is_none) {
+            (status.troubled_since, status.told) = (None, false);
+            status.healed = Some((error.kind(), Instant::now()));
+            tracing::info!("connected again");
+        }
+    }
+
+    /// What is wrong now.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.status().trouble.iter().flatten().next().cloned()
+    }
+
+    pub(crate) fn troubled_for(&self) -> Duration {
+        self.status().troubled_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Waits for the first registration. An error that waiting does not mend is answered at once; one that may, after the option `timeout`.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        let mut ready = self.ready.subscribe();
+        let waited = tokio::time::timeout(self.options.timeout, ready.wait_for(Option::is_some)).await;
+        match waited {
+            Ok(Ok(answer)) => answer.clone().unwrap_or(Ok(())),
+            _ => Err(self.trouble().unwrap_or_else(|| too_slow(&self.options, self.options.timeout))),
+        }
+    }
+
+    /// The connection for a call of the program's, unless the member has ended.
+    pub(crate) fn open_store(&self) -> Result<&Store> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(self.why_closed(Error::new(ErrorKind::Closed, "the member is closed")));
+        }
+        Ok(&self.store)
+    }
+
+    pub(crate) fn end(&self, error: Error) {
+        self.ended.store(true, Ordering::Release);
+        self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error))).is_some());
+        self.status().right_until = Duration::ZERO;
+        self.events.end();
+    }
+}

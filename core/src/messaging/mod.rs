@@ -1,0 +1,140 @@
+//! Messages between members, and who comes and goes.
+//!
+//! A message goes through the inbox of each member that subscribes to messages, so that a dropped connection loses none. Those of one sender arrive
+//! in their order, each once. What a member has not read is bounded; what is dropped is counted and reported to both sides.
+
+mod exit;
+mod inbound;
+mod outbox;
+mod replies;
+
+use std::sync::Arc;
+
+use libswarm_common::error::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+
+use crate::member::{Shared, Subscription};
+use crate::model::event::QueuedEvent;
+use crate::model::message::{Change, Kind, MemberRef, MessageData, NewMessage, Receipt};
+use crate::model::payload::Payload;
+use crate::store::Entry;
+use crate::util::completion::Done;
+use exit::ExitOnKill;
+use inbound::Inbound;
+use outbox::{Outbox, Sender};
+
+/// The messages of one member.
+pub(crate) struct Messaging {
+    pub(crate) shared: Arc<Shared>,
+    outbox: Outbox,
+    inbound: Inbound,
+    pub(crate) exit_on_kill: ExitOnKill,
+    subscribed: Notify,
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the member is closed")
+}
+
+impl Messaging {
+    /// Starts the task that sends messages.
+    pub(crate) fn start(shared: Arc<Shared>, runtime: &Handle) -> Arc<Self> {
+        let messaging = Arc::new(Messaging {
+            outbox: Outbox::new(&shared.options),
+            inbound: Inbound::default(),
+            exit_on_kill: ExitOnKill::default(),
+            subscribed: Notify::new(),
+            shared: shared.clone(),
+        });
+        let sender = Sender::new(messaging.clone());
+        runtime.spawn(async move { shared.guard("the sender of messages", sender.run()).await });
+        messaging
+    }
+
+    /// Queues a message. `done` is called when Redis has put it into the inboxes, or when what it waits for has come or its time is over.
+    pub(crate) fn submit(&self, message: NewMessage, done: Done<Receipt>) {
+        self.outbox.submit(message, done);
+    }
+
+    /// Asks programs to end.
+    pub(crate) fn kill(&self, message: NewMessage, done: Done<Receipt>) {
+        self.outbox.kill(message, done);
+    }
+
+    /// Confirms a name to all members.
+    pub(crate) fn confirm(&self, name: &str, done: Done<Receipt>) {
+        self.outbox.confirm(name, done);
+    }
+
+    /// Sends the sender of a message its acknowledgement or reply.
+    pub(crate) fn answer(&self, message: &MessageData, kind: Kind, payload: Payload) -> Result<()> {
+        self.outbox.answer(message, kind, payload)
+    }
+
+    /// Resolves when so many members have confirmed a name.
+    pub(crate) fn confirmations(&self, count: usize, name: &str) -> oneshot::Receiver<Result<Vec<MemberRef>>> {
+        self.inbound.confirmations(count, name)
+    }
+
+    /// Has later incarnations subscribe when they register, and the inbox read.
+    pub(crate) fn subscribe(&self, to: Subscription) {
+        self.shared.profile.subscribe(to);
+        self.subscribed.notify_one();
+    }
+
+    /// Whether the inbox has to be read for messages.
+    pub(crate) fn reads_inbox(&self) -> bool {
+        self.shared.profile.subscribes() || self.outbox.replies.any()
+    }
+
+    /// Resolves when [`Messaging::reads_inbox`] may have become true.
+    pub(crate) async fn inbox_wanted(&self) {
+        tokio::select! {
+            () = self.subscribed.notified() => {}
+            () = self.outbox.expects.notified() => {}
+        }
+    }
+
+    /// Takes what the inbox brought besides jobs and results.
+    pub(crate) fn received(&self, entry: Entry) {
+        let event = match entry {
+            Entry::Message(data) => {
+                let Some(data) = self.inbound.arrived(data) else { return };
+                if data.kind.is_answer() {
+                    return self.outbox.replies.arrived(data);
+                }
+                if let Some(code) = data.exit_code() {
+                    self.exit_on_kill.asked(code, &data.from);
+                }
+                QueuedEvent::Message(Arc::new(data))
+            }
+            Entry::Member(change, role, member) => {
+                if change != Change::Joined {
+                    self.outbox.replies.gone(std::slice::from_ref(&member.incarnation));
+                }
+                QueuedEvent::Member { change, role, member }
+            }
+            Entry::Gone(members) => return self.outbox.replies.gone(&members),
+            Entry::Dropped(count) => {
+                self.shared.counts.missed.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+                let text = format!("{count} messages were dropped, because this member did not read its inbox");
+                QueuedEvent::Error(Error::new(ErrorKind::MessagesDropped, text))
+            }
+            _ => return,
+        };
+        self.shared.events.push([event]);
+    }
+
+    /// Waits until the messages that were submitted are sent, within the option `timeout`.
+    pub(crate) async fn sent(&self) {
+        let _ = tokio::time::timeout(self.shared.options.timeout, self.outbox.sent()).await;
+    }
+
+    /// Ends the member: its messages, and all that waits for it.
+    pub(crate) fn end(&self, error: Error) {
+        self.outbox.close();
+        self.inbound.close();
+        self.shared.end(error);
+    }
+}

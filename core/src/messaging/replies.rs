@@ -1,0 +1,218 @@
+//! Replies that a sender waits for: until all are there, their time is over, or those who owe them are gone.
+
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::member::Shared;
+use crate::model::message::{Kind, MemberRef, MessageData, Receipt};
+use crate::model::payload::Payload;
+use crate::util::completion::Done;
+
+/// How often it is asked who is gone of those that have not answered.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
+/// Members asked for in one call, at most.
+const MAX_ASKED: usize = 1000;
+
+#[derive(Default)]
+pub(crate) struct Replies {
+    state: Mutex<State>,
+    /// Something is due earlier than it was, or there will be nothing more.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// By the number of the message that is answered.
+    awaited: HashMap<u64, Awaited>,
+    /// When the time of each is over that was sent.
+    limits: BTreeSet<(Instant, u64)>,
+    /// When the keeper checks next; `None` while it sleeps.
+    next: Option<Instant>,
+    closed: bool,
+}
+
+/// The answers to one message.
+#[derive(Default)]
+struct Awaited {
+    replies: Vec<(MemberRef, Option<Payload>)>,
+    answered: HashSet<String>,
+    /// Once Redis has said who hears it.
+    sent: Option<Sent>,
+}
+
+struct Sent {
+    receipt: Receipt,
+    done: Done<Receipt>,
+    /// Replies come to this incarnation.
+    by: String,
+    at: Instant,
+    limit: Instant,
+    /// Who has not answered and may still.
+    owing: HashSet<String>,
+}
+
+impl Awaited {
+    fn is_complete(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.owing.is_empty())
+    }
+
+    fn end(self) {
+        let Some(Sent { mut receipt, done, .. }) = self.sent else { return };
+        receipt.missing = receipt.recipients.iter().filter(|member| !self.answered.contains(*member)).cloned().collect();
+        receipt.replies = self.replies;
+        done(Ok(receipt));
+    }
+}
+
+impl State {
+    fn remove(&mut self, number: u64) -> Option<Awaited> {
+        let awaited = self.awaited.remove(&number)?;
+        if let Some(sent) = &awaited.sent {
+            self.limits.remove(&(sent.limit, number));
+        }
+        Some(awaited)
+    }
+
+    fn remove_where(&mut self, mut over: impl FnMut(&mut Awaited) -> bool) -> Vec<Awaited> {
+        let numbers: Vec<u64> =
+            self.awaited.iter_mut().filter_map(|(number, awaited)| over(awaited).then_some(*number)).collect();
+        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+    }
+}
+
+impl Replies {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(super) fn any(&self) -> bool {
+        !self.lock().awaited.is_empty()
+    }
+
+    /// Replies to a message are kept from now on.
+    pub(super) fn expect(&self, number: u64) {
+        self.lock().awaited.insert(number, Awaited::default());
+    }
+
+    /// The message was not sent.
+    pub(super) fn forget(&self, number: u64) {
+        self.lock().remove(number);
+    }
+
+    /// A message was put into inboxes.
+    pub(super) fn sent(&self, number: u64, receipt: Receipt, limit: Duration, by: &str, done: Done<Receipt>) {
+        let mut state = self.lock();
+        let mut awaited = state.remove(number).unwrap_or_default();
+        let owing = receipt.recipients.iter().filter(|member| !awaited.answered.contains(*member)).cloned().collect();
+        let at = Instant::now();
+        let limit = at + limit;
+        awaited.sent = Some(Sent { receipt, done, by: by.to_owned(), at, limit, owing });
+        if awaited.is_complete() || state.closed {
+            drop(state);
+            return awaited.end();
+        }
+        state.awaited.insert(number, awaited);
+        state.limits.insert((limit, number));
+        let due = limit.min(at + CHECK_AFTER);
+        if state.next.is_none_or(|next| due < next) {
+            state.next = Some(due);
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// An acknowledgement or a reply.
+    pub(crate) fn arrived(&self, data: MessageData) {
+        let mut state = self.lock();
+        let Some(awaited) = state.awaited.get_mut(&data.about) else { return };
+        if !awaited.answered.insert(data.from.incarnation.clone()) {
+            return;
+        }
+        if let Some(sent) = &mut awaited.sent {
+            sent.owing.remove(&data.from.incarnation);
+        }
+        awaited.replies.push((data.from, (data.kind == Kind::Reply).then_some(data.payload)));
+        let ended = awaited.is_complete().then(|| state.remove(data.about)).flatten();
+        drop(state);
+        ended.into_iter().for_each(Awaited::end);
+    }
+
+    /// These members are gone, and all that they have said has arrived.
+    pub(crate) fn gone(&self, members: &[String]) {
+        let ended = self.lock().remove_where(|awaited| {
+            let Some(sent) = &mut awaited.sent else { return false };
+            members.iter().any(|member| sent.owing.remove(member)) && sent.owing.is_empty()
+        });
+        ended.into_iter().for_each(Awaited::end);
+    }
+
+    /// Ends all waits: the answers can come no more.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.limits.clear();
+        let awaited = std::mem::take(&mut state.awaited);
+        drop(state);
+        for sent in awaited.into_values().filter_map(|awaited| awaited.sent) {
+            (sent.done)(Err(super::closed()));
+        }
+        self.changed.notify_one();
+    }
+
+    /// Ends each wait in time, until the member has ended.
+    pub(super) async fn keep(&self, shared: &Shared) {
+        loop {
+            let (closed, next) = {
+                let state = self.lock();
+                (state.closed, state.next)
+            };
+            match next {
+                _ if closed => return,
+                None => self.changed.notified().await,
+                Some(next) => {
+                    let _ = tokio::time::timeout_at(next, self.changed.notified()).await;
+                    if Instant::now() >= next {
+                        self.check(shared).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends what is over, and asks who is gone. The answer comes through the inbox, behind all that they have said.
+    async fn check(&self, shared: &Shared) {
+        let (now, incarnation) = (Instant::now(), shared.incarnation());
+        let mut owing = HashSet::new();
+        let ended = {
+            let mut state = self.lock();
+            let ended = state.remove_where(|awaited| {
+                let Some(sent) = &awaited.sent else { return false };
+                // Replies to an incarnation that is gone have nowhere to go.
+                let over = sent.limit <= now || !incarnation.is_empty() && sent.by != incarnation;
+                if !over && sent.at + CHECK_AFTER <= now {
+                    owing.extend(sent.owing.iter().cloned());
+                }
+                over
+            });
+            let first = state.limits.first().map(|(limit, _)| *limit);
+            state.next = first.map(|limit| limit.min(now + CHECK_AFTER));
+            ended
+        };
+        ended.into_iter().for_each(Awaited::end);
+        if incarnation.is_empty() {
+            return;
+        }
+        let owing: Vec<String> = owing.into_iter().collect();
+        for members in owing.chunks(MAX_ASKED) {
+            if let Err(failed) = shared.store.ask_who_is_gone(&incarnation, members).await {
+                // The next check asks again.
+                tracing::debug!(error = %failed.error, "asking who is gone");
+                return;
+            }
+        }
+    }
+}

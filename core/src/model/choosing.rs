@@ -1,0 +1,30 @@
+//! How a master chooses workers.
+
+use std::time::Duration;
+
+use libswarm_common::error::Result;
+use libswarm_common::id::check_name;
+use libswarm_common::value::within;
+
+/// How a master chooses workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choosing {
+    /// How long jobs may wait for a choice, 10 ms to 1 h; after it they go to the workers with the fewest, as without a chooser. That is seen to by
+    /// the chooser's own member, whatever its program does; one that is stopped or cut off counts as gone when its lease ends.
+    pub within: Duration,
+    /// The tasks whose jobs are chosen for, "" for jobs without one; empty: all.
+    pub tasks: Vec<String>,
+}
+
+impl Default for Choosing {
+    fn default() -> Self {
+        Choosing { within: Duration::from_secs(1), tasks: Vec::new() }
+    }
+}
+
+impl Choosing {
+    pub(crate) fn check(&self) -> Result<()> {
+        within("call.within", self.within, Duration::from_millis(10), Duration::from_secs(3600))?;
+        self.tasks.iter().filter(|task| !task.is_empty()).try_for_each(|task| check_name("task", task))
+    }
+}

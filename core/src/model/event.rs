@@ -1,0 +1,42 @@
+//! Events of a member, as plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::job::{JobData, JobError};
+use super::message::{Change, MemberRef, MessageData};
+use libswarm_common::error::Error;
+
+/// Why a worker stopped holding a job that it had not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteReason {
+    /// A master or the worker itself deleted the job.
+    Deleted,
+    /// The worker is being terminated; the job goes to another worker.
+    Terminated,
+    /// The worker lost its lease; the job starts elsewhere.
+    LeaseLost,
+    /// The job's `run_timeout` or `total_timeout` is over.
+    TimedOut,
+    /// The job is to go to a worker that joined.
+    Moved,
+}
+
+/// An event that waits for the program. It has no handle of its worker, which would keep the worker alive through its own queue.
+pub(crate) enum QueuedEvent {
+    Ready { incarnation: String },
+    Add(Arc<JobData>),
+    Delete(Arc<JobData>, DeleteReason),
+    Outcome(Arc<JobData>, AcceptedOutcome),
+    Close(Option<Error>),
+    Message(Arc<MessageData>),
+    Member { change: Change, role: String, member: MemberRef },
+    Error(Error),
+}
+
+/// An outcome that Redis has accepted.
+pub(crate) enum AcceptedOutcome {
+    Completed,
+    Failed(JobError),
+    Retrying(JobError, Duration),
+}

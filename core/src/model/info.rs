@@ -1,0 +1,258 @@
+//! What the cluster says of its jobs and members, for those who look.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::model::payload::{ContentType, Payload};
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// For a worker.
+    Waiting,
+    /// Until its time comes, after a delay or between attempts.
+    Delayed,
+    /// For its resource, or for a similar job.
+    Blocked,
+    /// By a worker.
+    Active,
+    /// Deleted or timed out, and its worker has not said that it stopped.
+    Deleting,
+    /// Failed permanently, and kept.
+    Failed,
+}
+
+impl JobState {
+    /// The states by their names.
+    pub const ALL: [(&'static str, JobState); 6] = [
+        ("waiting", JobState::Waiting),
+        ("delayed", JobState::Delayed),
+        ("blocked", JobState::Blocked),
+        ("active", JobState::Active),
+        ("deleting", JobState::Deleting),
+        ("failed", JobState::Failed),
+    ];
+
+    /// Its name in every language.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, state)| *state == self).map_or("", |(name, _)| name)
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<JobState> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, state)| *state)
+    }
+}
+
+/// A job as it is at one moment. Times are in milliseconds since 1970, on Redis' clock.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobInfo {
+    /// The job's id.
+    pub id: String,
+    /// Where it is.
+    pub state: JobState,
+    /// What the adder gave; as JSON it is `payload`, as bytes `payload_base64`.
+    #[serde(flatten, serialize_with = "payload")]
+    pub payload: Payload,
+    /// Its priority.
+    pub priority: i64,
+    /// Its task, or "".
+    pub task: String,
+    /// Its resource, or "".
+    pub resource: String,
+    /// What the adder sent along.
+    pub headers: BTreeMap<String, String>,
+    /// Which attempt is running or comes next, from 1.
+    pub attempt: u32,
+    /// How many attempts may follow a failed one in all.
+    pub retries: u32,
+    /// How many workers died in a row while they ran it.
+    pub crashes: u32,
+    /// The incarnation that holds it, or "".
+    pub holder: String,
+    /// Of the execution, or 0.
+    pub fence: u64,
+    /// When it was given to its holder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_at: Option<u64>,
+    /// When a delayed job is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<u64>,
+    /// How far its worker says it is, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
+    pub progress: Option<String>,
+    /// Why it failed: see [`Failure::reason`](crate::Failure).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The error text of a failed job.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub error: String,
+    /// Where a failed job failed, as its handler's language shows it; "" if that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub traceback: String,
+    /// When it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<u64>,
+}
+
+/// Some of many jobs.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobPage {
+    /// The jobs of this page. Pages of active jobs may be a little shorter or longer than asked for.
+    pub jobs: Vec<JobInfo>,
+    /// Where the next page begins; `None` at the end. Jobs that change their place meanwhile may be missed or come twice.
+    pub next: Option<String>,
+}
+
+/// How many jobs wait, by priority and task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueueCount {
+    /// The priority.
+    pub priority: i64,
+    /// The task, or "".
+    pub task: String,
+    /// Jobs waiting; deleted ones among more than 4,096 count until their turn.
+    pub waiting: u64,
+}
+
+/// Queues and pauses of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Queues {
+    /// Queues that are not empty, highest priority first.
+    pub queues: Vec<QueueCount>,
+    /// Tasks that are paused; `*` stands for all.
+    pub paused: Vec<String>,
+    /// The master that chooses the workers of jobs, or "".
+    pub chooser: String,
+}
+
+/// A member as Redis knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberInfo {
+    /// Its identity.
+    pub incarnation: String,
+    /// `master` or `worker`.
+    pub role: String,
+    /// The option `name`.
+    pub name: String,
+    /// The option `group`.
+    pub group: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// The language of its program.
+    pub language: String,
+    /// The version of libswarm.
+    pub version: String,
+    /// The option `slots`, 0 if unlimited.
+    pub slots: u32,
+    /// Tasks it takes.
+    pub tasks: Vec<String>,
+    /// Jobs it holds.
+    pub active: u64,
+    /// Jobs it can still be given at once.
+    pub free: u64,
+    /// When it registered, in ms since 1970.
+    pub joined_at: u64,
+    /// Until its lease ends, in ms.
+    pub lease_left_ms: u64,
+    /// What it says of itself: JSON, or "".
+    #[serde(skip_serializing_if = "String::is_empty", serialize_with = "raw_text")]
+    pub data: String,
+    /// Messages for it that were dropped, because it did not read its inbox.
+    pub dropped: u64,
+}
+
+/// Waiting jobs, and the workers that they can be given to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Choices {
+    /// The first of the jobs, in the order in which they would be given.
+    pub jobs: Vec<JobInfo>,
+    /// Who can take any of them, the least loaded first.
+    pub workers: Vec<Candidate>,
+}
+
+/// A worker that can be given jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Its identity.
+    pub incarnation: String,
+    /// The option `name`.
+    pub name: String,
+    /// The option `group`.
+    pub group: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// Tasks it takes, "" for jobs without one.
+    pub tasks: Vec<String>,
+    /// Jobs it holds.
+    pub active: u64,
+    /// Jobs it can still be given.
+    pub free: u64,
+    /// With guaranteed slots, how many of these in each range of priorities, lowest first; else empty.
+    pub ranges: Vec<Range>,
+}
+
+/// Room in a range of priorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// The lowest priority of the range; the lowest range has all below it, too.
+    pub from: i64,
+    /// Jobs of the range that the worker can still be given.
+    pub free: u64,
+}
+
+impl Candidate {
+    /// How many jobs like this one it can still be given.
+    pub fn room(&self, job: &JobInfo) -> u64 {
+        if !self.tasks.contains(&job.task) {
+            return 0;
+        }
+        self.range_of(job).map_or(self.free, |range| self.free.min(self.ranges[range].free))
+    }
+
+    /// It is given one: it has room for one less.
+    pub fn take(&mut self, job: &JobInfo) {
+        self.active += 1;
+        self.free = self.free.saturating_sub(1);
+        if let Some(range) = self.range_of(job) {
+            self.ranges[range].free = self.ranges[range].free.saturating_sub(1);
+        }
+    }
+
+    fn range_of(&self, job: &JobInfo) -> Option<usize> {
+        let above = self.ranges.iter().position(|range| range.from > job.priority).unwrap_or(self.ranges.len());
+        (!self.ranges.is_empty()).then(|| above.saturating_sub(1))
+    }
+}
+
+fn payload<S: serde::Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    use base64::Engine;
+    use serde::ser::SerializeMap;
+    let mut map = serializer.serialize_map(Some(1))?;
+    let json = (payload.content_type == ContentType::Json)
+        .then(|| String::from_utf8(payload.bytes.clone()).ok().and_then(|text| RawValue::from_string(text).ok()))
+        .flatten();
+    match json {
+        Some(json) => map.serialize_entry("payload", &json)?,
+        None => map.serialize_entry("payload_base64", &base64::engine::general_purpose::STANDARD.encode(&payload.bytes))?,
+    }
+    map.end()
+}
+
+fn raw_text<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    raw(&Some(text.to_owned()), serializer)
+}
+
+fn raw<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text.clone().and_then(|text| RawValue::from_string(text).ok()) {
+        Some(json) => json.serialize(serializer),
+        None => text.serialize(serializer),
+    }
+}

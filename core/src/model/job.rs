@@ -1,0 +1,210 @@
+//! A job as a worker has it, and its end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::job_options::Extras;
+use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
+use libswarm_common::error::{Error, ErrorKind, Result};
+
+/// How a job ended, as told to whoever awaits its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The handler completed with this result.
+    Completed(Payload),
+    /// The job failed permanently.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// The result, or a failure as an error: [`ErrorKind::JobFailed`], or the kind of the timeout that ended it.
+    pub fn into_result(self) -> Result<Payload> {
+        match self {
+            Outcome::Completed(payload) => Ok(payload),
+            Outcome::Failed(failure) => Err(Error::new(failure.kind(), failure.message)),
+        }
+    }
+
+    /// The result read as JSON, or a failure as an error.
+    pub fn json<T: serde::de::DeserializeOwned>(self) -> Result<T> {
+        self.into_result()?.to()
+    }
+}
+
+/// Why a job failed. Data, not an error of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), `assign_timeout`,
+    /// `run_timeout` or `total_timeout`.
+    pub reason: String,
+    /// The handler's error text, at most 16 KiB.
+    pub message: String,
+}
+
+impl Failure {
+    /// The kind of error that a failed job is for a language that throws it.
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.reason {
+            "assign_timeout" => ErrorKind::AssignTimeout,
+            "run_timeout" => ErrorKind::RunTimeout,
+            "total_timeout" => ErrorKind::TotalTimeout,
+            _ => ErrorKind::JobFailed,
+        }
+    }
+}
+
+/// Whether the result of a job is kept, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResultWanted {
+    pub(crate) ttl_secs: u32,
+    /// The incarnation that awaits it, or empty.
+    pub(crate) requester: String,
+}
+
+/// What a job is, fixed at its assignment.
+#[derive(Debug)]
+pub struct JobData {
+    /// The job's id.
+    pub id: String,
+    /// What the adder gave.
+    pub payload: Payload,
+    /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in the user's own store.
+    pub fence: u64,
+    /// How many workers died in a row while they ran this job.
+    pub crashes: u32,
+    /// How many attempts have failed before this one.
+    pub(crate) failed_attempts: u32,
+    /// Workers died while they ran it: it is given apart from others of the kind.
+    pub(crate) suspect: bool,
+    pub(crate) result: Option<ResultWanted>,
+    pub(crate) extras: Option<Box<Extras>>,
+    ended: AtomicBool,
+    /// Progress was stored, so that it has to be forgotten.
+    pub(crate) progressed: AtomicBool,
+}
+
+impl JobData {
+    pub(crate) fn new(id: String, payload: Payload, fence: u64) -> Self {
+        let (ended, progressed) = (AtomicBool::new(false), AtomicBool::new(false));
+        JobData {
+            id,
+            payload,
+            fence,
+            crashes: 0,
+            failed_attempts: 0,
+            suspect: false,
+            result: None,
+            extras: None,
+            ended,
+            progressed,
+        }
+    }
+
+    /// Which attempt this is, from 1: how often the handler failed before, and 1. Crashes of workers and releases do not count.
+    pub fn attempt(&self) -> u32 {
+        self.failed_attempts + 1
+    }
+
+    /// The job's priority.
+    pub fn priority(&self) -> i64 {
+        self.extras.as_ref().map_or(0, |extras| extras.priority)
+    }
+
+    /// The job's task, or "".
+    pub fn task(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.task)
+    }
+
+    /// The job's resource, or "".
+    pub fn resource(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.resource)
+    }
+
+    /// How many more attempts there are if this one fails.
+    pub fn retries_left(&self) -> u32 {
+        self.extras.as_ref().map_or(0, |extras| extras.retries.saturating_sub(self.failed_attempts))
+    }
+
+    /// What the adder sent along.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.extras.iter().flat_map(|extras| extras.headers.iter()).map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Whether a result given to complete is stored, so that its size counts, or ignored.
+    pub fn wants_result(&self) -> bool {
+        self.result.is_some()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+/// Why an execution failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobError {
+    /// What went wrong; whoever awaits the job gets it. At most 16 KiB are kept.
+    pub message: String,
+    /// Where, as the handler's language shows it, or "". Kept with a failed job and logged; of more than 16 KiB the end.
+    pub traceback: String,
+}
+
+impl JobError {
+    /// An error with a traceback.
+    pub fn new(message: impl Into<String>, traceback: impl Into<String>) -> Self {
+        JobError { message: message.into(), traceback: traceback.into() }
+    }
+
+    /// Cut to what is kept.
+    pub(crate) fn cut(mut self) -> Self {
+        if self.message.len() > MAX_ERROR_TEXT {
+            let end = (0..=MAX_ERROR_TEXT).rev().find(|end| self.message.is_char_boundary(*end));
+            self.message.truncate(end.unwrap_or(0));
+        }
+        if self.traceback.len() > MAX_TRACEBACK {
+            let start = self.traceback.len() - MAX_TRACEBACK;
+            let start = (start..).find(|start| self.traceback.is_char_boundary(*start));
+            self.traceback.drain(..start.unwrap_or(0));
+        }
+        self
+    }
+}
+
+impl From<String> for JobError {
+    fn from(message: String) -> Self {
+        JobError { message, traceback: String::new() }
+    }
+}
+
+impl From<&str> for JobError {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl std::fmt::Display for JobError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// How a worker ends its hold on a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Done. The result is stored if the job was added with `result`, and ignored otherwise.
+    Complete(Payload),
+    /// This attempt failed. The job is retried after its backoff, or is failed if no retry is left.
+    Fail(JobError),
+    /// As `Fail`, but retried after this pause, at most 365 days.
+    Retry(JobError, Duration),
+    /// Failed permanently, whatever its retries.
+    FailPermanently(JobError),
+    /// Back to the cluster, for another worker or a later time; not counted as a crash.
+    Release,
+    /// The work was stopped after a `delete` event. Frees the slot; a re-added job of this id may then start elsewhere.
+    Stopped,
+}

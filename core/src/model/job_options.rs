@@ -1,0 +1,382 @@
+//! Jobs as callers make them, and what is checked before they are added.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::model::payload::Payload;
+use libswarm_common::backoff::{Backoff, Growth};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::language::{Language, Listed, option};
+use libswarm_common::value::{YEAR, bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
+
+/// Longest task, resource, headers and other options of a job together, in bytes.
+pub const MAX_EXTRAS: usize = 32 * 1024;
+/// Most retries of a job.
+pub const MAX_RETRIES: u32 = 200;
+/// The span of priorities, on both sides of 0.
+pub const MAX_PRIORITY: i64 = 1 << 53;
+/// How long a result is kept unless the job says otherwise.
+pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
+
+/// Every name that [`NewJob::set`] takes.
+const NAMES: [&str; 20] = [
+    "id",
+    "result",
+    "result_ttl",
+    "priority",
+    "task",
+    "delay",
+    "run_at",
+    "retries",
+    "backoff",
+    "backoff_delay",
+    "backoff_max",
+    "backoff_jitter",
+    "resource",
+    "similar",
+    "assign_timeout",
+    "run_timeout",
+    "total_timeout",
+    "header",
+    "ephemeral",
+    "durability",
+];
+
+/// As `Language::option` takes them.
+const BACKOFF: [&str; 3] = ["job.backoff_delay", "job.backoff_max", "job.backoff_jitter"];
+
+/// A job to add.
+#[derive(Clone, Debug, Default)]
+pub struct NewJob {
+    pub(crate) id: Option<String>,
+    pub(crate) payload: Payload,
+    pub(crate) result: bool,
+    pub(crate) result_ttl: Option<Duration>,
+    pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) start: Start,
+    pub(crate) ephemeral: bool,
+    pub(crate) durability: Durability,
+    /// The master that adds it awaits the result: the record names it.
+    pub(crate) awaited: bool,
+    /// The id was made for this job, so that none of the name can exist.
+    pub(crate) fresh: bool,
+}
+
+impl NewJob {
+    /// A job with this payload and default options.
+    pub fn new(payload: Payload) -> Self {
+        NewJob { payload, ..NewJob::default() }
+    }
+
+    /// A job whose payload is `value` as JSON.
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Ok(NewJob::new(Payload::json(value)?))
+    }
+
+    /// A job whose payload is plain bytes.
+    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        NewJob::new(Payload::bytes(bytes))
+    }
+
+    /// The caller's own id, 1 to 256 bytes without control characters. While a job with this id exists, adding it
+    /// again changes nothing and answers `existed`.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Keep the job's result so that it can be awaited.
+    pub fn result(mut self, keep: bool) -> Self {
+        self.result = keep;
+        self
+    }
+
+    /// How long the result is kept after the job ended, 1 s to 365 days; 5 minutes unless set.
+    pub fn result_ttl(mut self, ttl: Duration) -> Self {
+        self.result_ttl = Some(ttl);
+        self
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Higher ones are given first, first in first out inside one; 0 unless set, -2^53 to 2^53.
+    pub fn priority(mut self, priority: i64) -> Self {
+        self.extras().priority = priority;
+        self
+    }
+
+    /// The name of the work, for routing: only workers whose option `tasks` names it are given the job.
+    pub fn task(mut self, task: impl Into<String>) -> Self {
+        self.extras().task = task.into();
+        self
+    }
+
+    /// Not to be started before this time has passed, up to 10 years.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.start = Start::After(delay);
+        self
+    }
+
+    /// Not to be started before this time of day, on Redis' clock.
+    pub fn run_at(mut self, time: SystemTime) -> Self {
+        self.start = Start::At(time);
+        self
+    }
+
+    /// How often the job is run again after its handler failed, 0 to 200; 0 unless set.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.extras().retries = retries;
+        self
+    }
+
+    /// The pauses before retries; 1 s each unless set.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.extras().backoff = Some(backoff);
+        self
+    }
+
+    /// Jobs with the same resource run one at a time, in the order in which their turn came.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.extras().resource = resource.into();
+        self
+    }
+
+    /// While a job with the same key exists, this one waits and ends as that one ends.
+    pub fn similar(mut self, key: impl Into<String>) -> Self {
+        self.extras().similar = key.into();
+        self
+    }
+
+    /// Fails with [`ErrorKind::AssignTimeout`] if no worker was given the job this long after it was added, or due.
+    pub fn assign_timeout(mut self, limit: Duration) -> Self {
+        self.extras().assign_timeout = Some(limit);
+        self
+    }
+
+    /// An execution longer than this is stopped and counts as failed, with [`ErrorKind::RunTimeout`] if no retry is left.
+    pub fn run_timeout(mut self, limit: Duration) -> Self {
+        self.extras().run_timeout = Some(limit);
+        self
+    }
+
+    /// Fails with [`ErrorKind::TotalTimeout`], whatever its state, this long after it was added.
+    pub fn total_timeout(mut self, limit: Duration) -> Self {
+        self.extras().total_timeout = Some(limit);
+        self
+    }
+
+    /// A header: names and values that travel with the job, such as a trace's context.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.extras().headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// The job is given up (deleted) when the master that added it leaves or is lost.
+    pub fn ephemeral(mut self, ephemeral: bool) -> Self {
+        self.ephemeral = ephemeral;
+        self
+    }
+
+    /// How surely the job is stored before `add` answers. Less than asked is [`ErrorKind::NotDurable`]; the job is added all the same.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets an option by its name in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value` and may be set more
+    /// than once; `backoff` is `fixed` or `exponential`.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "id" => self.id = Some(value.to_owned()),
+            "result" => self.result = parse_bool(name, value)?,
+            "result_ttl" => self.result_ttl = Some(parse_ms(name, value)?),
+            "priority" => self.extras().priority = whole(name, value, -MAX_PRIORITY, MAX_PRIORITY)?,
+            "task" => self.extras().task = value.to_owned(),
+            "delay" => self.start = Start::After(parse_ms(name, value)?),
+            "run_at" => {
+                let at = SystemTime::UNIX_EPOCH.checked_add(parse_ms(name, value)?);
+                self.start = Start::At(at.ok_or_else(|| invalid(format!("{} is too far away", option(name))))?);
+            }
+            "retries" => self.extras().retries = whole(name, value, 0, MAX_RETRIES)?,
+            "backoff" => {
+                let growth = choice("job.backoff", value, &[("fixed", Growth::Fixed), ("exponential", Growth::Exponential)])?;
+                self.extras().backoff.get_or_insert_default().growth = growth;
+            }
+            "backoff_delay" => self.extras().backoff.get_or_insert_default().delay = parse_ms(BACKOFF[0], value)?,
+            "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(BACKOFF[1], value)?,
+            "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
+            "resource" => self.extras().resource = value.to_owned(),
+            "similar" => self.extras().similar = value.to_owned(),
+            "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
+            "run_timeout" => self.extras().run_timeout = Some(parse_ms(name, value)?),
+            "total_timeout" => self.extras().total_timeout = Some(parse_ms(name, value)?),
+            "header" => {
+                let (header, value) = value.split_once('=').ok_or_else(|| invalid("a header is written name=value"))?;
+                self.extras().headers.insert(header.to_owned(), value.to_owned());
+            }
+            "ephemeral" => self.ephemeral = parse_bool(name, value)?,
+            "durability" => {
+                let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
+                self.durability = choice(name, value, &levels)?;
+            }
+            _ => return Err(unknown("job option", name, &NAMES, Language::current().options_page(Listed::Job))),
+        }
+        Ok(())
+    }
+
+    /// Checks everything that can be checked without Redis, as adding does; `max_payload` is the option of that name.
+    pub fn check(&self, max_payload: usize) -> Result<()> {
+        if self.payload.bytes.len() > max_payload {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "the payload has {} bytes, the limit is {max_payload} (option {})",
+                    self.payload.bytes.len(),
+                    option("max_payload")
+                ),
+            ));
+        }
+        if let Some(id) = &self.id {
+            check_name("job id", id)?;
+        }
+        if let Some(ttl) = self.result_ttl {
+            within("result_ttl", ttl, Duration::from_secs(1), YEAR)?;
+        }
+        match self.start {
+            Start::Now => {}
+            Start::After(delay) => within("delay", delay, Duration::ZERO, 10 * YEAR)?,
+            Start::At(time) => {
+                let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                within("run_at", since, Duration::ZERO, 1000 * YEAR)?;
+            }
+        }
+        match &self.extras {
+            Some(extras) => extras.check(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// When a job becomes due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Start {
+    #[default]
+    Now,
+    After(Duration),
+    At(SystemTime),
+}
+
+/// How surely a job is stored before `add` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// When Redis has it in memory. The default.
+    #[default]
+    Memory,
+    /// When it is on the disk of the Redis master (`WAITAOF`, Redis 7.2; or `appendfsync always`).
+    Fsync,
+    /// When at least one replica has it too (`WAIT`).
+    Replica,
+}
+
+/// What most jobs do not have; kept apart in the record, so that the others do not pay for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Extras {
+    pub(crate) priority: i64,
+    pub(crate) task: String,
+    pub(crate) resource: String,
+    pub(crate) similar: String,
+    pub(crate) retries: u32,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) assign_timeout: Option<Duration>,
+    pub(crate) run_timeout: Option<Duration>,
+    pub(crate) total_timeout: Option<Duration>,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The incarnation of the master without which the job is given up, or empty.
+    pub(crate) ephemeral_of: String,
+}
+
+impl NewJob {
+    /// Bytes of the caller's that it holds until Redis has them.
+    pub(crate) fn size(&self) -> u64 {
+        let id = self.id.as_ref().map_or(0, String::len);
+        (self.payload.bytes.len() + id + self.extras.as_ref().map_or(0, |extras| extras.size())) as u64
+    }
+}
+
+impl Extras {
+    fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.task.len() + self.resource.len() + self.similar.len() + headers
+    }
+
+    /// Scripts have something to do for such a job when it is given or ends.
+    pub(crate) fn need_care(&self) -> bool {
+        !self.resource.is_empty() || self.need_beginning()
+    }
+
+    /// And when it is added.
+    pub(crate) fn need_beginning(&self) -> bool {
+        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.has_timeouts()
+    }
+
+    pub(crate) fn has_timeouts(&self) -> bool {
+        self.assign_timeout.is_some() || self.run_timeout.is_some() || self.total_timeout.is_some()
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        bounded("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)?;
+        for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {
+            if !name.is_empty() {
+                check_name(what, name)?;
+            }
+        }
+        bounded("retries", self.retries, 0, MAX_RETRIES)?;
+        if let Some(backoff) = &self.backoff {
+            backoff.check(BACKOFF)?;
+        }
+        let timeouts =
+            [("assign_timeout", self.assign_timeout), ("run_timeout", self.run_timeout), ("total_timeout", self.total_timeout)];
+        for (name, timeout) in timeouts {
+            if let Some(timeout) = timeout {
+                within(name, timeout, Duration::from_millis(1), YEAR)?;
+            }
+        }
+        if self.headers.contains_key("") {
+            return Err(invalid("a header has no name"));
+        }
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
+        if headers > MAX_EXTRAS - 2048 {
+            let text = format!("the headers have {headers} bytes, the limit is {}", MAX_EXTRAS - 2048);
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        Ok(())
+    }
+}
+
+/// What `add` answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The job's id.
+    pub id: String,
+    /// A job with this id existed; it was left as it was.
+    pub existed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_refused_with_their_kind() {
+        let kind = |job: NewJob| job.check(8).map_err(|e| e.kind());
+        assert_eq!(kind(NewJob::bytes(vec![0; 8])), Ok(()));
+        assert_eq!(kind(NewJob::bytes(vec![0; 9])), Err(ErrorKind::TooLarge));
+        assert_eq!(kind(NewJob::bytes("").id("")), Err(ErrorKind::InvalidArgument));
+        assert_eq!(kind(NewJob::bytes("").id("a\nb")), Err(ErrorKind::InvalidArgument));
+        assert_eq!(kind(NewJob::bytes("").id("x".repeat(257))), Err(ErrorKind::TooLarge));
+        assert_eq!(kind(NewJob::bytes("").result_ttl(Duration::ZERO)), Err(ErrorKind::InvalidArgument));
+    }
+}

@@ -1,0 +1,203 @@
+//! Messages between members, as plain data.
+
+use std::time::Duration;
+
+use super::payload::Payload;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+use libswarm_common::value::{YEAR, within};
+
+/// A message's payload has at most this many bytes.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// What a member says of itself has at most this many bytes.
+pub const MAX_DATA: usize = 4096;
+
+/// Who is meant. Only members that [listen](Messages::listen) hear messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Every member.
+    All,
+    /// Every member whose option `group` is this.
+    Group(String),
+    /// Every member whose option `name` is this.
+    Name(String),
+    /// The members of one process.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Its machine, as members tell theirs; empty for this one.
+        host: String,
+    },
+    /// The member of this incarnation.
+    Member(String),
+}
+
+/// A message to send. Made by [`NewMessage::json`] or [`NewMessage::bytes`].
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub(crate) to: To,
+    pub(crate) payload: Payload,
+    pub(crate) wants: Wants,
+    pub(crate) to_self: bool,
+}
+
+/// What a sender waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Nothing,
+    Acknowledgements(Duration),
+    Replies(Duration),
+}
+
+impl NewMessage {
+    /// A message of JSON.
+    pub fn json<T: serde::Serialize + ?Sized>(to: To, value: &T) -> Result<NewMessage> {
+        Ok(NewMessage::new(to, Payload::json(value)?))
+    }
+
+    /// A message of bytes.
+    pub fn bytes(to: To, bytes: impl Into<Vec<u8>>) -> NewMessage {
+        NewMessage::new(to, Payload::bytes(bytes))
+    }
+
+    /// A message with this payload, of at most 64 KiB.
+    pub fn new(to: To, payload: Payload) -> NewMessage {
+        NewMessage { to, payload, wants: Wants::Nothing, to_self: false }
+    }
+
+    /// Waits up to `limit` until each that hears it has taken it, or is gone.
+    pub fn acknowledged(mut self, limit: Duration) -> NewMessage {
+        self.wants = Wants::Acknowledgements(limit);
+        self
+    }
+
+    /// Waits up to `limit` until each that hears it has replied, or is gone.
+    pub fn request(mut self, limit: Duration) -> NewMessage {
+        self.wants = Wants::Replies(limit);
+        self
+    }
+
+    /// Whether the sender may be among those who hear it; false unless set.
+    pub fn to_self(mut self, to_self: bool) -> NewMessage {
+        self.to_self = to_self;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.to {
+            To::All | To::Process { .. } => {}
+            To::Group(name) => check_name("group", name)?,
+            To::Name(name) => check_name("name", name)?,
+            To::Member(name) => check_name("incarnation", name)?,
+        }
+        let limit = match self.wants {
+            Wants::Nothing => None,
+            Wants::Acknowledgements(limit) => Some(("call.acknowledged", limit)),
+            Wants::Replies(limit) => Some(("call.request", limit)),
+        };
+        if let Some((name, limit)) = limit {
+            within(name, limit, Duration::from_millis(1), YEAR)?;
+        }
+        let size = self.payload.bytes.len();
+        if size > MAX_MESSAGE {
+            return Err(Error::new(ErrorKind::TooLarge, format!("the message has {size} bytes, the limit is {MAX_MESSAGE}")));
+        }
+        Ok(())
+    }
+}
+
+/// Which member it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct MemberRef {
+    /// Its identity.
+    pub incarnation: String,
+    /// The option `name`.
+    pub name: String,
+    /// The option `group`.
+    pub group: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt {
+    /// The incarnations that it was sent to.
+    pub recipients: Vec<String>,
+    /// How many more should have heard it, but do not read their inboxes, which are full.
+    pub dropped: u64,
+    /// Those who acknowledged it or replied, in the order in which they did; a reply's payload.
+    pub replies: Vec<(MemberRef, Option<Payload>)>,
+    /// The recipients that had not in time, or are gone.
+    pub missing: Vec<String>,
+}
+
+/// What one entry of an inbox says.
+#[derive(Debug)]
+pub(crate) struct MessageData {
+    pub(crate) kind: Kind,
+    /// Of the sender, growing.
+    pub(crate) number: u64,
+    /// The number of the message that this answers.
+    pub(crate) about: u64,
+    /// The sender through all its incarnations.
+    pub(crate) sender: String,
+    pub(crate) from: MemberRef,
+    pub(crate) payload: Payload,
+}
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Message = 0,
+    Acknowledged = 1,
+    Request = 2,
+    Acknowledgement = 3,
+    Reply = 4,
+    Confirmation = 5,
+    Kill = 6,
+}
+
+impl Kind {
+    pub(crate) fn from_number(number: i64) -> Option<Kind> {
+        use Kind::{Acknowledged, Acknowledgement, Confirmation, Kill, Message, Reply, Request};
+        [Message, Acknowledged, Request, Acknowledgement, Reply, Confirmation, Kill]
+            .into_iter()
+            .find(|kind| *kind as i64 == number)
+    }
+
+    /// Whether it answers a message.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Kind::Acknowledgement | Kind::Reply)
+    }
+}
+
+impl MessageData {
+    /// The code with which the program is asked to end, if it is.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        (self.kind == Kind::Kill).then(|| self.payload.to().unwrap_or(1))
+    }
+}
+
+/// How a member came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It registered.
+    Joined,
+    /// It said that it goes.
+    Left,
+    /// Its lease ended: it died, or was cut off.
+    Lost,
+}
+
+impl Change {
+    /// All, by their names in every language.
+    pub const ALL: [(&'static str, Change); 3] = [("joined", Change::Joined), ("left", Change::Left), ("lost", Change::Lost)];
+
+    /// Its name in every language.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, change)| *change == self).map_or("", |(name, _)| name)
+    }
+}

@@ -1,0 +1,10 @@
+//! Plain data: no connections, no tasks.
+
+pub(crate) mod choosing;
+pub(crate) mod event;
+pub(crate) mod health;
+pub(crate) mod info;
+pub(crate) mod job;
+pub(crate) mod job_options;
+pub(crate) mod message;
+pub(crate) mod payload;

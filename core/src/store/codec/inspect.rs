@@ -1,0 +1,168 @@
+//! Answers of `scripts/inspect.lua`, read into plain types.
+
+use redis::Value;
+
+use super::record::{Unpack, split_record};
+use super::reply::{bytes, unexpected};
+use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::model::payload::Payload;
+use libswarm_common::error::{Error, ErrorKind, Result};
+
+pub(crate) fn job(reply: &Value) -> Result<Option<JobInfo>> {
+    match bytes(reply)? {
+        b"" => Ok(None),
+        packed => read_job(&mut Unpack::new(packed)).map(Some),
+    }
+}
+
+pub(crate) fn page(reply: &Value) -> Result<JobPage> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    let count = unpack.array()?;
+    let next = unpack.text()?.to_owned();
+    let jobs = (1..count).map(|_| read_job(&mut unpack)).collect::<Result<_>>()?;
+    Ok(JobPage { jobs, next: (!next.is_empty()).then_some(next) })
+}
+
+/// Some queues, added to those of earlier pages; and the cursor of the others.
+pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    if unpack.array()? != 4 {
+        return Err(unexpected("inspect"));
+    }
+    for _ in 0..unpack.array()? {
+        unpack.array()?;
+        let priority = number(unpack.text()?)?;
+        let (task, waiting) = (legible(unpack.string()?), unpack.integer()?.max(0) as u64);
+        all.queues.push(QueueCount { priority, task, waiting });
+    }
+    for _ in 0..unpack.array()? {
+        all.paused.push(legible(unpack.string()?));
+    }
+    all.chooser = legible(unpack.string()?);
+    Ok(unpack.text()?.to_owned())
+}
+
+/// Some members, and the cursor of the others.
+pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    let count = unpack.array()?;
+    let next = unpack.text()?.to_owned();
+    let members = (1..count).map(|_| read_member(&mut unpack)).collect::<Result<_>>()?;
+    Ok((members, next))
+}
+
+fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
+    if unpack.array()? != 10 {
+        return Err(unexpected("inspect"));
+    }
+    let id = legible(unpack.string()?);
+    let state = JobState::from_name(unpack.text()?).ok_or_else(|| unexpected("inspect"))?;
+    let record = unpack.string()?;
+    let owner = String::from_utf8_lossy(unpack.string()?);
+    let due = unpack.integer()?;
+    let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
+    let (reason, error) = (legible(unpack.string()?), String::from_utf8_lossy(unpack.string()?).into_owned());
+    let failed_at = unpack.integer()?;
+    let traceback = String::from_utf8_lossy(unpack.string()?).into_owned();
+    let mut parts = owner.split(':');
+    let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
+    Ok(JobInfo {
+        state,
+        holder: parts.next().unwrap_or("").to_owned(),
+        fence,
+        assigned_at: (fence > 0).then_some(fence / 1000),
+        due_at: (due > 0).then_some(due as u64),
+        progress: (!progress.is_empty()).then_some(progress),
+        reason,
+        error,
+        traceback,
+        failed_at: (failed_at > 0).then_some(failed_at as u64),
+        ..waiting_job(id, record)
+    })
+}
+
+/// What a record says. A job that is being deleted has none; a damaged one is shown as far as it is known.
+pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
+    let (head, payload) = split_record(record).unwrap_or_default();
+    let extras = head.extras.unwrap_or_default();
+    JobInfo {
+        id,
+        state: JobState::Waiting,
+        payload: Payload { bytes: payload.to_vec(), content_type: head.content_type },
+        priority: extras.priority,
+        task: extras.task,
+        resource: extras.resource,
+        headers: extras.headers,
+        attempt: head.failed_attempts + 1,
+        retries: extras.retries,
+        crashes: head.crashes,
+        holder: String::new(),
+        fence: 0,
+        assigned_at: None,
+        due_at: None,
+        progress: None,
+        reason: String::new(),
+        error: String::new(),
+        traceback: String::new(),
+        failed_at: None,
+    }
+}
+
+fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
+    let count = unpack.array()?;
+    let mut member = MemberInfo {
+        incarnation: legible(unpack.string()?),
+        lease_left_ms: unpack.integer()?.max(0) as u64,
+        active: unpack.integer()?.max(0) as u64,
+        free: unpack.integer()?.max(0) as u64,
+        role: String::new(),
+        name: String::new(),
+        group: String::new(),
+        host: String::new(),
+        pid: 0,
+        language: String::new(),
+        version: String::new(),
+        slots: 0,
+        tasks: Vec::new(),
+        joined_at: 0,
+        data: String::new(),
+        dropped: 0,
+    };
+    for _ in 0..count.saturating_sub(4) / 2 {
+        let (name, value) = (unpack.string()?, unpack.string()?);
+        let text = || legible(value);
+        match &*String::from_utf8_lossy(name) {
+            "role" => member.role = text(),
+            "name" => member.name = text(),
+            "group" => member.group = text(),
+            "host" => member.host = text(),
+            "language" => member.language = text(),
+            "version" => member.version = text(),
+            "pid" => member.pid = text().parse().unwrap_or(0),
+            // JSON, which escapes line breaks.
+            "data" => member.data = text(),
+            "dropped" => member.dropped = text().parse().unwrap_or(0),
+            "slots" => member.slots = text().parse().unwrap_or(0),
+            "joined" => member.joined_at = text().parse().unwrap_or(0.0) as u64,
+            "tasks" => {
+                let mut tasks = Unpack::new(value);
+                let read = tasks.array().and_then(|count| (0..count).map(|_| Ok(legible(tasks.string()?))).collect());
+                member.tasks = read.unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    if member.role == "worker" && member.tasks.is_empty() {
+        member.tasks.push(String::new());
+    }
+    Ok(member)
+}
+
+/// For people and line-wise texts: what is damaged in it is replaced.
+fn legible(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace(char::is_control, "\u{fffd}")
+}
+
+fn number(text: &str) -> Result<i64> {
+    text.parse().map_err(|_| Error::new(ErrorKind::StoreCorrupt, format!("`{text}` is no priority")))
+}

@@ -1,0 +1,7 @@
+//! Between the bytes in Redis and plain data.
+
+pub(crate) mod choices;
+pub(crate) mod inspect;
+pub(crate) mod message;
+pub(crate) mod record;
+pub(crate) mod reply;

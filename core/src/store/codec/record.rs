@@ -1,0 +1,453 @@
+//! The packed record of a job, and the messages between members and scripts.
+//!
+//! Record: flags (1 byte), [crashes (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
+//! attempts (1), length (2, big endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not
+//! JSON; 2 the result is wanted; 4 crashes follow; 8 extras follow; 16 among them are some with which scripts have something to do when the
+//! job is given or ends; 32 it is a suspect, because more workers than it is allowed died in a row while they ran it and others; 64 a
+//! resource follows, which scripts read without unpacking extras. Extras are a msgpack map of those that are set, under the letters below.
+
+use std::time::Duration;
+
+use crate::model::job::{Failure, JobData, Outcome, ResultWanted};
+use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
+use crate::model::payload::{ContentType, Payload};
+use libswarm_common::backoff::{Backoff, Growth};
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+
+const BYTES: u8 = 1;
+const RESULT: u8 = 2;
+const CRASHES: u8 = 4;
+const EXTRAS: u8 = 8;
+const CARE: u8 = 16;
+const SUSPECT: u8 = 32;
+const RESOURCE: u8 = 64;
+const KNOWN: u8 = BYTES | RESULT | CRASHES | EXTRAS | CARE | SUSPECT | RESOURCE;
+
+/// Appends the record as a msgpack string.
+pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
+    let mut flags = if job.payload.content_type == ContentType::Bytes { BYTES } else { 0 };
+    let mut length = 1 + job.payload.bytes.len();
+    if job.result {
+        flags |= RESULT;
+        length += 5 + requester.len();
+    }
+    let (mut resource, mut extras) = ("", Vec::new());
+    if let Some(job) = &job.extras {
+        if !job.resource.is_empty() {
+            resource = &job.resource;
+            flags |= RESOURCE;
+            length += 2 + resource.len();
+        }
+        // Even if none is set: the job may be delayed, and scripts look for a plain one in its queue only.
+        if write_extras(&mut extras, job) || resource.is_empty() {
+            flags |= if job.need_beginning() { EXTRAS | CARE } else { EXTRAS };
+            length += 3 + extras.len();
+        }
+    }
+    write_string_length(out, length);
+    out.push(flags);
+    if flags & RESOURCE != 0 {
+        out.extend_from_slice(&(resource.len() as u16).to_be_bytes());
+        out.extend_from_slice(resource.as_bytes());
+    }
+    if job.result {
+        let ttl = job.result_ttl.unwrap_or(DEFAULT_RESULT_TTL);
+        out.extend_from_slice(&(ttl.as_millis().div_ceil(1000) as u32).to_be_bytes());
+        out.push(requester.len() as u8);
+        out.extend_from_slice(requester.as_bytes());
+    }
+    if flags & EXTRAS != 0 {
+        out.push(0);
+        out.extend_from_slice(&(extras.len() as u16).to_be_bytes());
+        out.extend_from_slice(&extras);
+    }
+    out.extend_from_slice(&job.payload.bytes);
+}
+
+/// What a record says before its payload. Split from it, because those who only look need not copy the payload.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) content_type: ContentType,
+    pub(crate) crashes: u32,
+    pub(crate) failed_attempts: u32,
+    pub(crate) suspect: bool,
+    pub(crate) result: Option<ResultWanted>,
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+/// Splits a record into its head and its payload; `None` if this protocol does not write such records.
+pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
+    let (&flags, mut rest) = record.split_first()?;
+    if flags & !KNOWN != 0 {
+        return None;
+    }
+    let mut head = Head::default();
+    if flags & BYTES != 0 {
+        head.content_type = ContentType::Bytes;
+    }
+    head.suspect = flags & SUSPECT != 0;
+    if flags & CRASHES != 0 {
+        let (&count, after) = rest.split_first()?;
+        (head.crashes, rest) = (u32::from(count), after);
+    }
+    let mut resource = "";
+    if flags & RESOURCE != 0 {
+        let (length, after) = rest.split_at_checked(2)?;
+        let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes([length[0], length[1]])))?;
+        (resource, rest) = (std::str::from_utf8(text).ok()?, after);
+        check_name("resource", resource).ok()?;
+    }
+    if flags & RESULT != 0 {
+        let (fixed, after) = rest.split_at_checked(5)?;
+        let (requester, after) = after.split_at_checked(usize::from(fixed[4]))?;
+        let ttl_secs = u32::from_be_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]);
+        let requester = std::str::from_utf8(requester).ok()?.to_owned();
+        head.result = Some(ResultWanted { ttl_secs, requester });
+        rest = after;
+    }
+    if flags & EXTRAS != 0 {
+        let (fixed, after) = rest.split_at_checked(3)?;
+        let (extras, after) = after.split_at_checked(usize::from(u16::from_be_bytes([fixed[1], fixed[2]])))?;
+        head.failed_attempts = u32::from(fixed[0]);
+        head.extras = Some(Box::new(read_extras(extras).ok()?));
+        rest = after;
+    }
+    if !resource.is_empty() {
+        head.extras.get_or_insert_default().resource = resource.to_owned();
+    }
+    Some((head, rest))
+}
+
+/// Reads a record.
+pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData> {
+    let corrupt = || Error::new(ErrorKind::StoreCorrupt, format!("the record of job `{id}` is not one this protocol writes"));
+    let (head, payload) = split_record(record).ok_or_else(corrupt)?;
+    let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
+    (job.crashes, job.failed_attempts, job.suspect) = (head.crashes, head.failed_attempts, head.suspect);
+    (job.result, job.extras) = (head.result, head.extras);
+    Ok(job)
+}
+
+/// Writes those that are set, besides the resource, into an empty buffer; whether there are any.
+fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
+    let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
+    // The head of a map of up to 15 entries is one byte, which tells their number in the end.
+    out.push(0x80);
+    let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
+        write_string(out, name.as_bytes());
+        write(out);
+        out[0] += 1;
+    };
+    if extras.priority != 0 {
+        field("p", &|out| write_signed(out, extras.priority));
+    }
+    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of)] {
+        if !text.is_empty() {
+            field(name, &|out| write_string(out, text.as_bytes()));
+        }
+    }
+    if extras.retries > 0 {
+        field("n", &|out| write_integer(out, u64::from(extras.retries)));
+    }
+    if let Some(backoff) = &extras.backoff {
+        field("b", &|out| {
+            write_array(out, 4);
+            write_integer(out, u64::from(backoff.growth == Growth::Exponential));
+            write_integer(out, millis(backoff.delay));
+            write_integer(out, millis(backoff.max));
+            write_integer(out, (backoff.jitter * 1000.0) as u64);
+        });
+    }
+    for (name, limit) in [("a", extras.assign_timeout), ("t", extras.run_timeout), ("e", extras.total_timeout)] {
+        if let Some(limit) = limit {
+            field(name, &|out| write_integer(out, millis(limit)));
+        }
+    }
+    if !extras.headers.is_empty() {
+        field("h", &|out| {
+            write_map(out, extras.headers.len());
+            for (name, value) in &extras.headers {
+                write_string(out, name.as_bytes());
+                write_string(out, value.as_bytes());
+            }
+        });
+    }
+    debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
+    out[0] > 0x80
+}
+
+fn read_extras(packed: &[u8]) -> Result<Extras> {
+    let mut unpack = Unpack::new(packed);
+    let mut extras = Extras::default();
+    for _ in 0..unpack.map()? {
+        let name = unpack.text()?;
+        let millis =
+            |unpack: &mut Unpack| Ok::<_, Error>(Duration::from_millis(u64::try_from(unpack.integer()?).map_err(malformed)?));
+        match name {
+            "p" => extras.priority = unpack.integer()?,
+            "k" => extras.task = unpack.text()?.to_owned(),
+            "s" => extras.similar = unpack.text()?.to_owned(),
+            "o" => {
+                extras.ephemeral_of = unpack.text()?.to_owned();
+                check_name("member", &extras.ephemeral_of)?;
+            }
+            "n" => extras.retries = u32::try_from(unpack.integer()?).map_err(malformed)?,
+            "b" => {
+                if unpack.array()? != 4 {
+                    return Err(malformed("a backoff has four parts"));
+                }
+                extras.backoff = Some(Backoff {
+                    growth: if unpack.integer()? == 1 { Growth::Exponential } else { Growth::Fixed },
+                    delay: millis(&mut unpack)?,
+                    max: millis(&mut unpack)?,
+                    jitter: unpack.integer()? as f64 / 1000.0,
+                });
+            }
+            "a" => extras.assign_timeout = Some(millis(&mut unpack)?),
+            "t" => extras.run_timeout = Some(millis(&mut unpack)?),
+            "e" => extras.total_timeout = Some(millis(&mut unpack)?),
+            "h" => {
+                for _ in 0..unpack.map()? {
+                    extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
+                }
+            }
+            other => return Err(malformed(format!("`{other}` is no option of a job"))),
+        }
+    }
+    // As when the job was added: nothing out of its bounds reaches what reckons with it.
+    extras.check().map_err(|error| malformed(error.message()))?;
+    Ok(extras)
+}
+
+/// An outcome as it is kept and sent: `j` JSON, `b` bytes, `f` reason, newline, message; `d` deleted.
+pub(crate) fn write_outcome(payload: &Payload) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + payload.bytes.len());
+    out.push(if payload.content_type == ContentType::Bytes { b'b' } else { b'j' });
+    out.extend_from_slice(&payload.bytes);
+    out
+}
+
+/// Reads an outcome of job `id`.
+pub(crate) fn read_outcome(id: &str, bytes: &[u8]) -> Result<Outcome> {
+    match bytes.split_first() {
+        Some((b'j', rest)) => Ok(Outcome::Completed(Payload { bytes: rest.to_vec(), content_type: ContentType::Json })),
+        Some((b'b', rest)) => Ok(Outcome::Completed(Payload { bytes: rest.to_vec(), content_type: ContentType::Bytes })),
+        Some((b'f', rest)) => {
+            let text = String::from_utf8_lossy(rest);
+            let (reason, message) = text.split_once('\n').unwrap_or((&text, ""));
+            Ok(Outcome::Failed(Failure { reason: reason.to_owned(), message: message.to_owned() }))
+        }
+        Some((b'd', _)) => Err(Error::new(ErrorKind::JobDeleted, format!("job `{id}` was deleted"))),
+        _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the result of job `{id}` is not one this protocol writes"))),
+    }
+}
+
+/// Appends a msgpack string: any bytes, as the scripts' strings are.
+pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_string_length(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Appends the head of a msgpack string whose bytes follow.
+pub(crate) fn write_string_length(out: &mut Vec<u8>, length: usize) {
+    match rmp::encode::write_str_len(out, length as u32) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Appends the head of a msgpack array.
+pub(crate) fn write_array(out: &mut Vec<u8>, length: usize) {
+    match rmp::encode::write_array_len(out, length as u32) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Appends a msgpack integer.
+pub(crate) fn write_integer(out: &mut Vec<u8>, value: u64) {
+    match rmp::encode::write_uint(out, value) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Appends the head of a msgpack map.
+pub(crate) fn write_map(out: &mut Vec<u8>, length: usize) {
+    match rmp::encode::write_map_len(out, length as u32) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Appends a msgpack integer of either sign.
+pub(crate) fn write_signed(out: &mut Vec<u8>, value: i64) {
+    match rmp::encode::write_sint(out, value) {
+        Ok(_) => {}
+        Err(never) => unreachable!("writing to memory: {never}"),
+    }
+}
+
+/// Strings as one msgpack array.
+pub(crate) fn packed_strings(strings: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_array(&mut out, strings.len());
+    for string in strings {
+        write_string(&mut out, string.as_bytes());
+    }
+    out
+}
+
+/// Reads what scripts pack: arrays of strings and integers.
+pub(crate) struct Unpack<'a>(&'a [u8]);
+
+impl<'a> Unpack<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Unpack(bytes)
+    }
+
+    /// Whether an integer comes next.
+    pub(crate) fn is_integer(&self) -> bool {
+        rmp::decode::read_int::<i64, _>(&mut { self.0 }).is_ok()
+    }
+
+    pub(crate) fn array(&mut self) -> Result<usize> {
+        let length = rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize;
+        self.fits(length)
+    }
+
+    pub(crate) fn map(&mut self) -> Result<usize> {
+        let length = rmp::decode::read_map_len(&mut self.0).map_err(malformed)? as usize;
+        self.fits(length)
+    }
+
+    /// A length that is only claimed reserves no memory: each item has a byte at least.
+    fn fits(&self, length: usize) -> Result<usize> {
+        if length > self.0.len() { Err(malformed("it ends early")) } else { Ok(length) }
+    }
+
+    pub(crate) fn integer(&mut self) -> Result<i64> {
+        rmp::decode::read_int(&mut self.0).map_err(malformed)
+    }
+
+    pub(crate) fn string(&mut self) -> Result<&'a [u8]> {
+        let length = rmp::decode::read_str_len(&mut self.0).map_err(malformed)? as usize;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| malformed("it ends early"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        std::str::from_utf8(self.string()?).map_err(malformed)
+    }
+}
+
+fn malformed(why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::StoreCorrupt, format!("a message in Redis is not one this protocol writes: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libswarm_common::value::YEAR;
+
+    fn round_trip(job: &NewJob, requester: &str) -> JobData {
+        let mut out = Vec::new();
+        write_record(&mut out, job, requester);
+        read_record("id", 7, Unpack::new(&out).string().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        for size in [0, 1, 30, 31, 255, 70_000] {
+            let job = NewJob::bytes(vec![b'\xff'; size]);
+            let read = round_trip(&job, "");
+            assert_eq!((&read.payload, read.fence, read.crashes, &read.result), (&job.payload, 7, 0, &None));
+        }
+        let job = NewJob::json("x").unwrap().result(true).result_ttl(std::time::Duration::from_millis(1500));
+        let wanted = ResultWanted { ttl_secs: 2, requester: "abc".into() };
+        assert_eq!(round_trip(&job, "abc").result, Some(wanted));
+        let second = Duration::from_secs(1);
+        let backoff = Backoff { growth: Growth::Exponential, delay: second, max: 9 * second, jitter: 0.25 };
+        let job =
+            NewJob::bytes("x").priority(-3).task("t").resource("r").similar("s").retries(200).backoff(backoff).header("a", "b");
+        let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
+        let read = round_trip(&job, "abc");
+        assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
+    }
+
+    #[test]
+    fn extras_out_of_bounds_are_corrupt() {
+        let record = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut extras = vec![0x81];
+            write(&mut extras);
+            let mut record = vec![8, 0];
+            record.extend_from_slice(&(extras.len() as u16).to_be_bytes());
+            record.extend_from_slice(&extras);
+            record
+        };
+        let field = |name: &'static str, value: i64| {
+            record(&move |out| {
+                write_string(out, name.as_bytes());
+                write_signed(out, value);
+            })
+        };
+        let backoff = |parts: [i64; 4]| {
+            record(&move |out| {
+                write_string(out, b"b");
+                write_array(out, 4);
+                parts.iter().for_each(|part| write_signed(out, *part));
+            })
+        };
+        for sound in [field("p", 1 << 53), field("n", 200), field("e", 1), backoff([1, 0, 31_536_000_000, 1000])] {
+            let job = read_record("id", 1, &sound).unwrap();
+            assert!(job.extras.unwrap().backoff.unwrap_or_default().pause(255) <= YEAR);
+        }
+        let (least, most) = (i64::MIN, i64::MAX);
+        let mut damaged: Vec<Vec<u8>> = vec![backoff([0, 0, 0, 1001]), backoff([0, 0, 0, -1]), backoff([0, -1, 0, 0])];
+        damaged.extend([backoff([0, most, 0, 0]), backoff([1, 0, most, 0]), backoff([1, 0, 0, least])]);
+        damaged.extend([field("p", (1 << 53) + 1), field("p", least), field("n", 201), field("n", -1), field("n", most)]);
+        for timeout in ["a", "t", "e"] {
+            damaged.extend([0, -1, least, most].map(|value| field(timeout, value)));
+        }
+        for name in ["k", "s", "o"] {
+            for text in [&b"a\nb"[..], b"\0", &[0xff], &[b'x'; 257]] {
+                damaged.push(record(&move |out| {
+                    write_string(out, name.as_bytes());
+                    write_string(out, text);
+                }));
+            }
+        }
+        for value in [f64::NAN, f64::INFINITY, 1e300] {
+            damaged.push(record(&move |out| {
+                write_string(out, b"t");
+                out.push(0xcb);
+                out.extend_from_slice(&value.to_be_bytes());
+            }));
+        }
+        for bytes in damaged {
+            assert_eq!(read_record("id", 1, &bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_corrupt() {
+        for bytes in [
+            &b""[..],
+            &[64],
+            &[8],
+            &[8, 0, 0, 1],
+            &[8, 0, 0, 4, 0x81, 0xa1, b'?', 0],
+            &[4],
+            &[2, 0, 0],
+            &[2, 0, 0, 0, 1, 9, b'a'],
+            &[2, 0, 0, 0, 1, 1, 0xff],
+        ] {
+            assert_eq!(read_record("id", 1, bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+        }
+        for bytes in [&b""[..], &[0xc0], &[0xa5, b'a'], &[0xdb, 0xff, 0xff, 0xff, 0xff]] {
+            assert_eq!(Unpack::new(bytes).string().unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+        }
+    }
+}

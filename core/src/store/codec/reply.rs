@@ -1,0 +1,251 @@
+//! Replies of the scripts, read into plain types.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::record::{Unpack, read_record};
+use crate::model::health::Stats;
+use crate::model::job::JobData;
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+
+/// A job given to a member; its record or its id may be unreadable, in which case only its id and fence are known.
+pub(crate) type Given = std::result::Result<JobData, Unreadable>;
+
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    /// As Redis has it.
+    pub(crate) id: Vec<u8>,
+    pub(crate) fence: u64,
+    pub(crate) error: Error,
+}
+
+/// What `sync` answers.
+pub(crate) enum SyncReply {
+    Done {
+        jobs: Vec<Given>,
+        /// Positions in the batch of jobs that were no longer the member's.
+        stale: Vec<usize>,
+        /// Positions of jobs that had been deleted.
+        deleted: Vec<usize>,
+        next: Duration,
+        /// Credit taken back, because jobs wait that the call could not move.
+        returned: u64,
+        /// Jobs that the batch was given; more than `jobs` if it was sent again and some were deleted meanwhile.
+        taken: u64,
+        /// Credit left, if the call looked.
+        credit: Option<u64>,
+        /// Over which members should spread their coming for the next due thing.
+        spread: Duration,
+    },
+    /// The lease ran out, or Redis lost its data.
+    UnknownMember,
+    /// A later batch was done already; this one was sent twice.
+    Old,
+}
+
+/// What `add` answers.
+pub(crate) enum AddReply {
+    Done {
+        /// Positions (from 0) of jobs that existed.
+        existed: Vec<usize>,
+        /// When the next thing is due, if a job may have changed that.
+        next: Option<Duration>,
+        /// The jobs are stored, but not as durably as asked; found by whoever waits for that.
+        not_durable: Option<Error>,
+    },
+    /// The member is unknown to the store of this epoch.
+    UnknownMember(String),
+}
+
+pub(crate) fn joined(reply: Value) -> Result<(String, Duration)> {
+    match array(reply)?.as_mut_slice() {
+        [epoch, next] => Ok((text(epoch)?, milliseconds(next)?)),
+        _ => Err(unexpected("join")),
+    }
+}
+
+pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
+    let mut parts = array(reply)?;
+    match parts.as_mut_slice() {
+        [Value::Int(1)] => Ok(SyncReply::UnknownMember),
+        [Value::Int(2)] => Ok(SyncReply::Old),
+        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit), spread] => {
+            let mut given = Vec::new();
+            match jobs {
+                Value::Nil => {}
+                Value::BulkString(blob) => read_jobs(blob, &mut given)?,
+                Value::Array(blobs) => {
+                    for blob in blobs {
+                        read_jobs(bytes(blob)?, &mut given)?;
+                    }
+                }
+                _ => return Err(unexpected("sync")),
+            }
+            let (mut stale, mut deleted) = (Vec::new(), Vec::new());
+            if let Value::BulkString(blob) = rejected {
+                let mut unpack = Unpack::new(blob);
+                for _ in 0..unpack.array()? {
+                    match unpack.integer()? {
+                        0 => return Err(unexpected("sync")),
+                        position if position > 0 => stale.push(position as usize - 1),
+                        position => deleted.push(position.unsigned_abs() as usize - 1),
+                    }
+                }
+            }
+            Ok(SyncReply::Done {
+                jobs: given,
+                stale,
+                deleted,
+                next: milliseconds(next)?,
+                returned: (*returned).max(0) as u64,
+                taken: (*taken).max(0) as u64,
+                credit: u64::try_from(*credit).ok(),
+                spread: milliseconds(spread)?,
+            })
+        }
+        _ => Err(unexpected("sync")),
+    }
+}
+
+pub(crate) fn added(reply: Value) -> Result<AddReply> {
+    match array(reply)?.as_mut_slice() {
+        [Value::Int(0), existed, Value::Int(next)] => {
+            let next = u64::try_from(*next).ok().map(Duration::from_millis);
+            let existed = match existed {
+                Value::Nil => Vec::new(),
+                blob => {
+                    let mut unpack = Unpack::new(bytes(blob)?);
+                    let count = unpack.array()?;
+                    (0..count)
+                        .map(|_| usize::try_from(unpack.integer()? - 1).map_err(|_| unexpected("add")))
+                        .collect::<Result<_>>()?
+                }
+            };
+            Ok(AddReply::Done { existed, next, not_durable: None })
+        }
+        [Value::Int(1), epoch] => Ok(AddReply::UnknownMember(text(epoch)?)),
+        _ => Err(unexpected("add")),
+    }
+}
+
+/// Jobs of one message: the fence of the first, then id and record of each.
+pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
+    let mut unpack = Unpack::new(blob);
+    let length = unpack.array()?;
+    let fence = unpack.integer()? as u64;
+    for position in 0..(length.saturating_sub(1) / 2) as u64 {
+        let (id, record) = (unpack.string()?, unpack.string()?);
+        let fence = fence.saturating_add(position);
+        let job = read_id(id).and_then(|id| read_record(id, fence, record));
+        given.push(job.map_err(|error| Unreadable { id: id.to_vec(), fence, error }));
+    }
+    Ok(())
+}
+
+/// An id or a name as it may be given to programs, some of which separate them by line breaks.
+pub(crate) fn read_id(id: &[u8]) -> Result<&str> {
+    let damaged = |why: &str| Error::new(ErrorKind::StoreCorrupt, format!("`{}` {why}", id.escape_ascii()));
+    let text = std::str::from_utf8(id).map_err(|_| damaged("is no id: it is not UTF-8"))?;
+    check_name("job id", text).map_err(|error| damaged(error.message()))?;
+    Ok(text)
+}
+
+pub(crate) fn flags(reply: Value) -> Result<Vec<bool>> {
+    Ok(array(reply)?.into_iter().map(|value| value == Value::Int(1)).collect())
+}
+
+pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
+    array(reply)?.iter().map(|value| bytes(value).map(<[u8]>::to_vec)).collect()
+}
+
+pub(crate) fn stats(reply: Value) -> Result<Stats> {
+    let mut counts = array(reply)?.into_iter();
+    let mut next = || match counts.next() {
+        Some(Value::Int(count)) => Ok(count.max(0) as u64),
+        Some(_) => Ok(0),
+        None => Err(unexpected("stats")),
+    };
+    // In the order of the reply of `stats.lua`.
+    let stats = Stats {
+        waiting: next()?,
+        active: next()?,
+        deleting: next()?,
+        delayed: next()?,
+        blocked: next()?,
+        failed: next()?,
+        results: next()?,
+        members: next()?,
+        added: next()?,
+        completed: next()?,
+        failures: next()?,
+        deleted: next()?,
+        crashes: next()?,
+        retries: next()?,
+        revived: next()?,
+        damaged: next()?,
+    };
+    match counts.next() {
+        Some(_) => Err(unexpected("stats")),
+        None => Ok(stats),
+    }
+}
+
+pub(crate) fn array(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(unexpected("a script")),
+    }
+}
+
+pub(crate) fn bytes(value: &Value) -> Result<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        _ => Err(unexpected("a script")),
+    }
+}
+
+fn text(value: &Value) -> Result<String> {
+    Ok(String::from_utf8_lossy(bytes(value)?).into_owned())
+}
+
+fn milliseconds(value: &Value) -> Result<Duration> {
+    match value {
+        Value::Int(ms) => Ok(Duration::from_millis((*ms).max(0) as u64)),
+        _ => Err(unexpected("a script")),
+    }
+}
+
+pub(crate) fn unexpected(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("{what} answered in an unexpected shape; is every member of a compatible version?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{write_array, write_integer, write_string};
+    use super::*;
+
+    #[test]
+    fn an_id_that_cannot_be_read_harms_no_other_job() {
+        let ids: [&[u8]; 6] = [b"1", b"a\nb", b"", &[0xff, 0xfe], &[b'x'; 257], b"2"];
+        let mut blob = Vec::new();
+        write_array(&mut blob, 1 + 2 * ids.len());
+        write_integer(&mut blob, 7);
+        for id in ids {
+            write_string(&mut blob, id);
+            write_string(&mut blob, b"\x01payload");
+        }
+        let mut given = Vec::new();
+        read_jobs(&blob, &mut given).unwrap();
+        let seen: Vec<_> = given
+            .iter()
+            .map(|job| match job {
+                Ok(job) => (true, job.id.as_bytes().to_vec(), job.fence),
+                Err(job) => (false, job.id.clone(), job.fence),
+            })
+            .collect();
+        let wanted: Vec<_> = ids.iter().zip(7..).map(|(id, fence)| (id.len() == 1, id.to_vec(), fence)).collect();
+        assert_eq!(seen, wanted);
+    }
+}

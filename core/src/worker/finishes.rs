@@ -1,0 +1,107 @@
+//! Finishes and progress from handlers, on their way to the worker's task.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libswarm_common::error::Error;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::model::job::Finish;
+use crate::util::completion::Done;
+
+/// A fence, how its job is to end, and whom to tell when Redis has accepted it.
+pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
+
+/// Finishes gather here while a round is under way.
+#[derive(Default)]
+pub(crate) struct Finishes {
+    gathered: Mutex<Gathered>,
+    pub(crate) arrived: Notify,
+    /// Wakes those that wait for the end of a job.
+    pub(crate) ended: Notify,
+    /// The program is told of accepted outcomes.
+    outcomes: AtomicBool,
+}
+
+#[derive(Default)]
+struct Gathered {
+    list: Vec<Finished>,
+    /// How far jobs are, by fence.
+    progress: HashMap<u64, Vec<u8>>,
+    /// Set when the worker has ended: what every later finish is answered.
+    closed: Option<Error>,
+}
+
+impl Finishes {
+    pub(crate) fn push(&self, finishes: impl IntoIterator<Item = Finished>) {
+        let mut gathered = self.lock();
+        if let Some(error) = gathered.closed.clone() {
+            drop(gathered);
+            return refuse(finishes, &error);
+        }
+        let first = gathered.list.is_empty();
+        gathered.list.extend(finishes);
+        drop(gathered);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.lock().list.is_empty()
+    }
+
+    /// Takes up to `most` of what has gathered.
+    pub(crate) fn take(&self, most: usize) -> Vec<Finished> {
+        let mut gathered = self.lock();
+        if gathered.list.len() <= most {
+            return std::mem::take(&mut gathered.list);
+        }
+        gathered.list.drain(..most).collect()
+    }
+
+    pub(crate) fn push_progress(&self, fence: u64, value: Vec<u8>) {
+        let mut gathered = self.lock();
+        let first = gathered.progress.is_empty();
+        gathered.progress.insert(fence, value);
+        drop(gathered);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn report_outcomes(&self, report: bool) {
+        self.outcomes.store(report, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reports_outcomes(&self) -> bool {
+        self.outcomes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_progress(&self) -> bool {
+        !self.lock().progress.is_empty()
+    }
+
+    pub(crate) fn take_progress(&self) -> HashMap<u64, Vec<u8>> {
+        std::mem::take(&mut self.lock().progress)
+    }
+
+    /// Refuses what comes from now on.
+    pub(crate) fn close(&self, error: Error) {
+        self.lock().closed = Some(error);
+    }
+
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Gathered> {
+        self.gathered.lock()
+    }
+}
+
+/// Answers finishes whose jobs are no longer this execution's. To stop what was to be stopped is right all the same.
+pub(crate) fn refuse(finishes: impl IntoIterator<Item = Finished>, error: &Error) {
+    for (_, finish, done) in finishes {
+        if let Some(done) = done {
+            done(if finish == Finish::Stopped { Ok(()) } else { Err(error.clone()) });
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the handles of a program hold of a worker.
+
+use std::sync::Arc;
+
+use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::check_name;
+use tokio::sync::mpsc;
+
+use super::finishes::Finishes;
+use super::{Command, closed};
+use crate::messaging::Messaging;
+use crate::model::job::{Finish, JobData};
+use crate::model::payload::MAX_PROGRESS;
+use crate::util::completion::awaited;
+
+/// Clones are of the same worker. It ends when the last is dropped.
+#[derive(Clone)]
+pub(crate) struct WorkerHandle(pub(crate) Arc<Ends>);
+
+/// Where the calls of a program go.
+pub(crate) struct Ends {
+    pub(crate) messaging: Arc<Messaging>,
+    pub(crate) finishes: Arc<Finishes>,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+}
+
+impl WorkerHandle {
+    pub(crate) fn messaging(&self) -> &Arc<Messaging> {
+        &self.0.messaging
+    }
+
+    pub(crate) async fn until_ended(&self, job: &JobData) {
+        loop {
+            let ended = self.0.finishes.ended.notified();
+            if job.has_ended() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub(crate) async fn finish_and_wait(&self, fence: u64, finish: Finish) -> Result<()> {
+        awaited(|done| self.0.finishes.push([(fence, finish, Some(done))]), closed).await
+    }
+
+    pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
+        if value.len() > MAX_PROGRESS {
+            let text = format!("the progress has {} bytes, the limit is {MAX_PROGRESS}", value.len());
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        self.0.finishes.push_progress(fence, value);
+        Ok(())
+    }
+
+    pub(crate) async fn delete(&self, id: String) -> Result<bool> {
+        check_name("job id", &id)?;
+        Ok(self.0.messaging.shared.open_store()?.delete(&[id]).await?[0])
+    }
+}
