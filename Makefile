@@ -14,7 +14,7 @@ TESTS := $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
-.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench install header clean lint \
+.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench install header python-sync clean lint \
 	test test-core test-support test-c test-python test-node test-conformance test-faults test-long
 
 help: ## Show this list
@@ -95,9 +95,14 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 	cd tests && for folder in support conformance conformance/driver-python faults faults/programs; do \
 		$(BIN)/mypy --config-file pyproject.toml --no-error-summary $$folder/*.py; done
 	cd bindings/python && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	$(BIN)/python bindings/python/generate_sync.py --check
+	cd bindings/python && $(BIN)/lint-imports --no-logo --no-cache
 	cd bindings/python && $(BIN)/mypy --no-error-summary
 	cd bindings/python && $(BIN)/stubtest --concise libswarm._native
 	cd bindings/node && npx tsc --project test/types
+
+python-sync: setup ## Write the methods of the Python package for threads anew from those for asyncio
+	$(BIN)/python bindings/python/generate_sync.py
 
 header: setup ## Write include/swarm.h anew from the C front
 	SWARM_WRITE_HEADER=1 cargo test --quiet --package libswarm-ffi --test header_is_current

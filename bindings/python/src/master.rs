@@ -295,8 +295,8 @@ impl Master {
         self.spawn(None, |master| async move { master.messages().set_data(data).await.map(|()| Value::Nothing) })
     }
 
-    /// Has this member hear what the event `message`, `kill` or `member` tells. Never waits; an error is an event.
-    fn hear(&self, event: Text) -> PyResult<()> {
+    /// Subscribes to the event `message`, `kill` or `member`. Never waits; an error is an event.
+    fn subscribe(&self, event: Text) -> PyResult<()> {
         let Member { master, runtime } = self.member()?;
         let messages = master.messages();
         self.hearing.hear(&runtime, messages, &event, Box::new(move || !master.incarnation().is_empty()))

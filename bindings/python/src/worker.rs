@@ -351,8 +351,8 @@ impl Worker {
         self.shared()?.spawn(py, |worker| async move { worker.messages().set_data(data).await.map(|()| Value::Nothing) })
     }
 
-    /// Has this member hear what the event `message`, `kill` or `member` tells. Never waits; an error is an event.
-    fn hear(&self, event: Text) -> PyResult<()> {
+    /// Subscribes to the event `message`, `kill` or `member`. Never waits; an error is an event.
+    fn subscribe(&self, event: Text) -> PyResult<()> {
         let shared = self.shared()?;
         let runtime = shared.runtime().ok_or_else(|| raise(closed()))?;
         let worker = shared.worker.clone();

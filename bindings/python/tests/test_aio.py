@@ -47,6 +47,15 @@ async def test_adds_of_one_tick_travel_together(cluster: str, url: str) -> None:
 
 
 @in_loop
+async def test_an_unused_master_can_be_closed(cluster: str, url: str) -> None:
+    master = Master(cluster, url=url)
+    await master.close()
+    await master.close()
+    with pytest.raises(libswarm.SwarmClosed):
+        await master.add_job(1)
+
+
+@in_loop
 async def test_one_bad_add_of_a_tick_fails_alone(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master:
         answers = await asyncio.gather(

@@ -11,34 +11,34 @@ from .errors import SwarmError, SwarmInvalidArgument
 
 Listener = TypeVar("Listener", bound=Callable[..., object])
 
-#: A listener, and the context in which it was given.
+#: A listener, and the context in which it was added.
 Registered = tuple[Callable[..., Any], contextvars.Context]
 
 
 class Listeners:
-    """`on`, `off` and the calling of listeners, each in the context (of `contextvars`) in which it was given."""
+    """`on`, `off` and the calls of listeners, each in the context (of `contextvars`) in which it was added."""
 
-    #: The events there are.
+    #: The names of the events.
     _EVENTS: tuple[str, ...] = ()
     #: Whether listeners may be coroutine functions.
     _COROUTINES = False
 
     def __init__(self) -> None:
-        # Tuples, replaced as a whole, so that they can be walked while another thread adds a listener.
+        # Tuples, replaced as a whole, so that one thread can iterate while another adds a listener.
         self._listeners: dict[str, tuple[Registered, ...]] = dict.fromkeys(self._EVENTS, ())
 
     def __reduce__(self) -> Any:
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: it belongs to its process; make one in each")
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
+        """Calls `listener` at every `event`. Returns the listener."""
         before = self._of(event)
         check_listener(listener, coroutines=self._COROUTINES)
         self._listeners[event] = (*before, (listener, contextvars.copy_context()))
         return listener
 
     def off(self, event: str, listener: Callable[..., object]) -> None:
-        """Has `listener` called no more."""
+        """Removes the listener."""
         self._listeners[event] = tuple(other for other in self._of(event) if other[0] is not listener)
 
     def _of(self, event: str) -> tuple[Registered, ...]:
@@ -67,14 +67,14 @@ class Events(Listeners):
 
     def __init__(self) -> None:
         super().__init__()
-        # The last error that came before there was a listener: the first listener may be another event's, and start the telling.
-        self._unheard: SwarmError | None = None
+        # The last error before there was a listener of `error`: one of another event may have started the emitting.
+        self._pending_error: SwarmError | None = None
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener` called at every `event`. Answers the listener, so that it can be used as a decorator's body."""
+        """Calls `listener` at every `event`. Returns the listener."""
         super().on(event, listener)
-        if event == "error" and self._unheard is not None:
-            error, self._unheard = self._unheard, None
+        if event == "error" and self._pending_error is not None:
+            error, self._pending_error = self._pending_error, None
             self._call(self._listeners["error"][-1], error)
         return listener
 
@@ -83,19 +83,19 @@ class Events(Listeners):
         return self.on("ready", listener)
 
     def on_close(self, listener: Listener) -> Listener:
-        """Decorator: `listener(error)` is called when the member left the cluster: None if it was told to, or what forced it."""
+        """Decorator: `listener(error)` is called when the member left the cluster: `error` is None if the program closed it."""
         return self.on("close", listener)
 
     def on_error(self, listener: Listener) -> Listener:
-        """Decorator: `listener(error)` is called when something is wrong in the background, once until it changes.
+        """Decorator: `listener(error)` is called for an error in the background, once until the error changes.
 
-        It is also logged, as a warning of a logger under `libswarm`.
+        The error is also logged, as a warning of a logger under `libswarm`.
         """
         return self.on("error", listener)
 
     def _emit(self, event: str, *arguments: object) -> None:
         if event == "ready":
-            self._unheard = None
+            self._pending_error = None
         super()._emit(event, *arguments)
 
     def _emit_error(self, error: SwarmError) -> None:
@@ -103,4 +103,4 @@ class Events(Listeners):
         if self._listeners["error"]:
             self._emit("error", error)
         else:
-            self._unheard = error
+            self._pending_error = error

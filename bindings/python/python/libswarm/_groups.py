@@ -1,32 +1,36 @@
-"""The outcomes of many jobs as they end."""
+"""The outcomes of many jobs, as they finish."""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from . import _native
 from .types import Ended
 
 
 class Outcomes(Iterator[Ended]):
-    """What `run_each` answers."""
+    """The iterator of `run_each`."""
 
-    def __init__(self, group: _native.Group, on_existed: Callable[[str], object] | None) -> None:
+    def __init__(
+        self, group: _native.Group, wait: Callable[[_native.Call], Any], on_existed: Callable[[str], object] | None
+    ) -> None:
         self._group = group
+        self._wait = wait
         self._on_existed = on_existed
-        self._told: collections.deque[Ended] = collections.deque()
+        self._ready: collections.deque[Ended] = collections.deque()
 
     def __next__(self) -> Ended:
         if (on_existed := self._on_existed) is not None:
-            added = self._group.added().wait()
+            added = self._wait(self._group.added())
             self._on_existed = None
             for id, existed in added:
                 if existed:
                     on_existed(id)
-        if not self._told:
-            self._told.extend(Ended(*pair) for pair in self._group.take().wait())
+        if not self._ready:
+            self._ready.extend(Ended(*pair) for pair in self._wait(self._group.take()))
         try:
-            return self._told.popleft()
+            return self._ready.popleft()
         except IndexError:
             raise StopIteration from None

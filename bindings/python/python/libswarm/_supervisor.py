@@ -1,4 +1,4 @@
-"""What the supervisor of threads and the supervisor of an event loop have in common: options, programs, events."""
+"""The common part of the supervisors of threads and of event loops: options, programs, events."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .processes import (
     SupervisorEvent,
 )
 
-#: What a system call takes as text; a str may hold bytes that are no UTF-8, as those of `os.fsdecode` do.
+#: A text for system calls; a str may contain bytes that are not UTF-8, as `os.fsdecode` returns them.
 Text = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Ids = list[int]
 Infos = list[ProcessInfo]
 Taken = list[SupervisorEvent]
 
-#: Events taken in one crossing.
+#: Events per crossing into the native module.
 BATCH = 256
-#: Seconds between TERM and KILL unless the option says otherwise; as in the core.
+#: The default of the option `grace`, in seconds; as in the core.
 _GRACE = 5.0
 
 _CLASSES: dict[str, Callable[..., SupervisorEvent]] = {
@@ -44,7 +44,7 @@ _CLASSES: dict[str, Callable[..., SupervisorEvent]] = {
 
 
 class SupervisorBase(Listeners):
-    """The listeners and the state of a supervisor, whatever waits for its events."""
+    """The listeners and the state of a supervisor."""
 
     _EVENTS = tuple(_CLASSES)
 
@@ -52,7 +52,7 @@ class SupervisorBase(Listeners):
         super().__init__()
         self._native = _native.Supervisor(texts(options))
         logs.begin()
-        #: For a loop, which has asked for one of them.
+        #: Taken and not yet returned by a loop.
         self._taken: collections.deque[SupervisorEvent] = collections.deque()
         #: The last event has been taken.
         self._over = False
@@ -61,46 +61,38 @@ class SupervisorBase(Listeners):
         _lifecycle.register(self, grace if isinstance(grace, int | float) else _GRACE)
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener(event)` called at every event of the name; see `libswarm.processes` for what they are told."""
+        """Calls `listener(event)` at every event of the name; see `libswarm.processes` for the events."""
         if self._looped:
             raise SwarmInvalidArgument("a loop takes the events of this supervisor; there is none left for a listener")
         listener = super().on(event, listener)
         try:
-            self._tell()
+            self._start_emitting()
         except SwarmError:
             self.off(event, listener)
             raise
         return listener
 
-    def handle_signals(self) -> None:
-        """From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes; each is told by the event `signal`.
-
-        They end this program no more and raise no KeyboardInterrupt, not even after the stop: end it at the event `stopped`. In a
-        forked child they are as before. SwarmClosed after a stop.
-        """
-        self._native.handle_signals()
-
     def list(self) -> Infos:
         """All processes, and the ids that have none at the moment, in the order of their ids. Never blocks."""
         return self._native.processes()
 
-    def _tell(self) -> None:
-        """Begins to tell events to listeners."""
+    def _start_emitting(self) -> None:
+        """Starts to call listeners."""
         raise NotImplementedError
 
     def _spawn(self, command: Text, args: Iterable[Text], options: ProgramOptions) -> _native.Call:
-        told: dict[str, object] = dict(options)
-        env, dir, cpus = told.pop("env", None), told.pop("dir", None), told.pop("cpus", None)
+        rest: dict[str, object] = dict(options)
+        env, dir, cpus = rest.pop("env", None), rest.pop("dir", None), rest.pop("cpus", None)
         if env is not None and not isinstance(env, Mapping):
             raise SwarmInvalidArgument(f"env is of type {type(env).__name__}, it must map names to values")
         if cpus is not None:
-            told["cpus"] = cpus if isinstance(cpus, str) else ",".join(str(cpu) for cpu in _each("cpus", cpus))
+            rest["cpus"] = cpus if isinstance(cpus, str) else ",".join(str(cpu) for cpu in _each("cpus", cpus))
         return self._native.spawn(
             _bytes("command", command),
             [_bytes("an argument", arg) for arg in args],
             [(_bytes("a name in env", name), _bytes("a value in env", value)) for name, value in (env or {}).items()],
             None if dir is None else _bytes("dir", dir),
-            texts(told),
+            texts(rest),
         )
 
     def _take(self) -> Taken:

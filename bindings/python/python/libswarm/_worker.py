@@ -1,4 +1,4 @@
-"""What the worker of threads and the worker of an event loop have in common: options, listeners, the walk over a batch."""
+"""The common part of the workers of threads and of event loops: options, listeners, and batches of events."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from . import _native
 from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
 from ._events import Listener, Registered
-from ._messages import HEARD, Hearing
 from ._native import Job
 from ._options import settings
+from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
 from ._tasks import Handlers, Tasks
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
@@ -21,20 +21,20 @@ from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
-#: Events taken in one crossing: enough that its cost does not matter, few enough that finished jobs do not wait.
+#: Events per crossing into the native module: enough that its cost does not matter, few enough that finished jobs do not wait.
 BATCH = 256
-#: Jobs taken but not begun, at which no more are taken. Beyond it the core's window bounds what is given.
+#: Jobs taken but not begun, at which no more are taken. Beyond it the core's window bounds what is assigned.
 BACKLOG = 1000
-#: Seconds between two looks for a job taken away while the backlog is full: the news of it stands behind jobs not taken.
-LOOK = 0.05
-#: Events of which a worker is told only once there are listeners.
+#: Seconds between two checks for a deleted job while the backlog is full: its event is queued behind jobs that are not taken.
+POLL = 0.05
+#: Events that are reported only if they have listeners.
 OUTCOMES = ("completed", "failed", "retrying")
-#: Seconds after which jobs that were given are missed by a handler, a listener or a loop.
+#: Seconds after which a warning is logged about jobs for which there is no handler, listener or loop.
 UNCLAIMED = 10.0
 
 
 def fail(job: Job, error: BaseException) -> None:
-    """Ends a job as what its handler raised says. Never raises: a job that is not ended would be active for ever."""
+    """Finishes a job by what its handler raised. Never raises: a job that is not finished would be active for ever."""
     trace = traceback_of(error)
     try:
         if isinstance(error, PermanentFailure):
@@ -44,17 +44,17 @@ def fail(job: Job, error: BaseException) -> None:
         else:
             job.fail(message_of(error), trace)
     except BaseException as refused:
-        # A subclass of RetryAfter may answer anything for its `seconds`. Or the worker is another process'.
+        # A subclass of RetryAfter may have any `seconds`. Or the worker belongs to another process.
         try:
             job.fail(message_of(error), trace)
         except SwarmError:
             log_raised("a job cannot be failed", error=refused)
 
 
-class WorkerBase(Hearing):
-    """The listeners and the state of a worker, whatever waits for its events."""
+class WorkerBase(Subscriptions):
+    """The listeners and the state of a worker."""
 
-    _EVENTS = ("add", "delete", *OUTCOMES, *Hearing._EVENTS)
+    _EVENTS = ("add", "delete", *OUTCOMES, *Subscriptions._EVENTS)
 
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
@@ -67,40 +67,40 @@ class WorkerBase(Hearing):
         self._native: _native.Worker | None = None
         self._closed = False
         self._failure: BaseException | None = None
-        #: Takes each job after the listeners: a handler's, or a loop's over the worker.
+        #: Called with each job after the listeners: for a handler, or a loop over the worker.
         self._consume: Callable[[Job], object] | None = None
-        #: No job is begun any more; those that wait here go back.
-        self._giving_back = False
-        #: Jobs that came before anybody listened or looped, and when the first of them did.
+        #: No more jobs are begun; those that wait here are released.
+        self._requeuing = False
+        #: Jobs without a handler, listener or loop for them yet, and when the first of them arrived.
         self._unclaimed: list[Job] = []
         self._unclaimed_since = 0.0
-        #: Events taken and not yet told.
+        #: Events taken and not yet emitted.
         self._taken: collections.deque[Any] = collections.deque()
-        #: Fences of the jobs that a handler or a loop is at.
-        self._at_hand: set[int] = set()
+        #: Fences of the jobs in a handler or a loop.
+        self._in_progress: set[int] = set()
         self._set_tasks(Tasks(options.get("tasks") or ()))
 
     def on(self, event: str, listener: Listener) -> Listener:
-        """Has `listener` called at every `event`; see the decorators `on_add` and so on for its arguments."""
+        """Calls `listener` at every `event`; see the decorators `on_add` and so on for its arguments."""
         listener = super().on(event, listener)
         if event == "add":
             self._accept()
             self._claim()
         if self._native is not None:
-            self._hear(self._native, event)
+            self._subscribe(self._native, event)
             if event in OUTCOMES:
                 self._native.report_outcomes(True)
         return listener
 
     def on_add(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called for every job given. The job is active until it is finished in some way."""
+        """Decorator: `listener(job)` is called for every assigned job. The job is active until it is finished in some way."""
         return self.on("add", listener)
 
     def on_delete(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called when an active job is deleted or taken back; `job.delete_reason` says why.
+        """Decorator: `listener(job)` is called when an active job is deleted or taken away; `job.delete_reason` is the reason.
 
-        When all listeners of the worker and of the job have returned, the job counts as stopped (but one that a handler or
-        a loop is at, when that ends).
+        When all listeners of the worker and of the job have returned, the job counts as stopped; a job in a handler or a loop
+        when that has ended.
         """
         return self.on("delete", listener)
 
@@ -134,12 +134,12 @@ class WorkerBase(Hearing):
         return register
 
     def set_tasks(self, tasks: Sequence[str]) -> None:
-        """Which tasks are taken from now on, as the option `tasks` says, besides those that have a handler. Active jobs stay."""
+        """Replaces the option `tasks`: the tasks to take besides those that have a handler. Active jobs stay."""
         self._set_tasks(self._tasks.named_anew(tasks))
 
     def health(self) -> Health:
-        """This member's own view; never asks Redis."""
-        return self._started().health()
+        """The state of this member, without asking Redis."""
+        return self._here.health()
 
     @property
     def incarnation(self) -> str:
@@ -151,13 +151,15 @@ class WorkerBase(Hearing):
         """The active jobs now, by their ids."""
         return {} if self._native is None else {job.id: job for job in self._native.active()}
 
-    def _started(self) -> _native.Worker:
+    @property
+    def _here(self) -> _native.Worker:
+        """The native worker. Raises unless it is started."""
         if self._native is None:
             raise SwarmClosed(f"the worker is {'closed' if self._closed else 'not started'}")
         return self._native
 
     def _check_work(self) -> None:
-        """Before `run`: a worker that does nothing with its jobs would only keep them from others."""
+        """Refuses to run a worker that has nothing to run its jobs."""
         if self._consume is None and self._handler is None and not self._listeners["add"]:
             raise SwarmInvalidArgument(
                 "the worker has no handler, so it would only keep jobs from others: before run(), give it a handler by "
@@ -184,64 +186,64 @@ class WorkerBase(Hearing):
         if self._native is not None and self._exit is not None:
             self._native.exit_on_kill(self._exit.grace)
 
-    def _hear_all(self, native: _native.Worker) -> None:
-        """What was listened to before the start."""
+    def _subscribe_all(self, native: _native.Worker) -> None:
+        """At the start: subscribes to the events that have listeners."""
         self._arm()
-        for event in HEARD:
-            self._hear(native, event)
+        for event in SUBSCRIBED:
+            self._subscribe(native, event)
         if any(self._listeners[event] for event in OUTCOMES):
             native.report_outcomes(True)
 
     def _all_settings(self) -> list[tuple[str, str]]:
-        """What a worker that starts is told."""
+        """The options at the start."""
         self._tasks.check()
-        # Given only once there is something that takes them up: until then other workers may have them.
+        # Jobs are accepted once there is something to run them: until then they go to other workers.
         return [*self._settings, *self._tasks.settings(), ("auto_accept", "false")]
 
     def _accept(self) -> None:
-        """Asks for jobs, if there is something that takes them up."""
+        """Accepts jobs, if there is something to run them."""
         if self._native is not None and (self._consume is not None or self._listeners["add"]):
             self._native.accept()
 
-    def _dispatch(self, room: int) -> bool:
-        """Takes one batch of at most `room` events and tells it; false if there was none."""
+    def _dispatch(self, capacity: int) -> bool:
+        """Takes one batch of at most `capacity` events and emits it; false if there was none."""
         native = self._native
-        events = native.take(min(room, BATCH)) if native is not None else []
+        events = native.take(min(capacity, BATCH)) if native is not None else []
         listeners = self._listeners["add"]
         consume = self._consume
         if not listeners and consume is None:
-            consume = self._keep
+            consume = self._keep_unclaimed
         elif self._unclaimed:
             unclaimed, self._unclaimed = self._unclaimed, []
             events = [job for job in unclaimed if job.delete_reason is None] + events
         if not events and not self._taken:
             return False
-        # What raises through here, such as Ctrl-C in a loop, leaves the others for the next time.
+        # An exception through here, such as Ctrl-C in a loop, leaves the other events for the next call.
         taken = self._taken
         taken.extend(events)
         while taken:
             event = taken.popleft()
             if type(event) is Job:
                 for listener in listeners:
-                    self._give(listener, event)
+                    self._call_add(listener, event)
                 if consume is not None:
                     consume(event)
             else:
-                self._tell(*event)
-        if self._giving_back:
-            # Asked for amid this batch: its first jobs went the old way.
+                self._emit_event(*event)
+        if self._requeuing:
+            # Begun within this batch: its first jobs are queued here.
             self._release_waiting()
         if self._native is not None:
             self._native.flush()
         return True
 
-    def _keep(self, job: Job) -> None:
+    def _keep_unclaimed(self, job: Job) -> None:
         if not self._unclaimed:
             self._unclaimed_since = time.monotonic()
         self._unclaimed.append(job)
 
-    def _miss_claims(self) -> float | None:
-        """Logs once that nobody takes up jobs that were given. Seconds until there may be something to log."""
+    def _warn_unclaimed(self) -> float | None:
+        """Logs once that assigned jobs have nothing to run them. Returns the seconds until there may be something to log."""
         if not self._unclaimed or not self._unclaimed_since:
             return None
         left = self._unclaimed_since + UNCLAIMED - time.monotonic()
@@ -249,21 +251,21 @@ class WorkerBase(Hearing):
             return left
         self._unclaimed_since = 0.0
         log_warning(
-            "%d jobs were given to this worker of cluster %r, which has no handler, no listener of `add` and no loop for them",
+            "%d jobs were assigned to this worker of cluster %r, which has no handler, no listener of `add` and no loop for them",
             len(self._unclaimed),
             self._cluster,
         )
         return None
 
-    def _give(self, listener: Registered, job: Job) -> None:
+    def _call_add(self, listener: Registered, job: Job) -> None:
         function, context = listener
         try:
             refuse_coroutine(context.copy().run(function, job))
         except BaseException as error:
-            # Active by a program that knows nothing of it, the job would never end.
+            # Otherwise the job would stay active for ever.
             fail(job, error)
 
-    def _tell(self, event: str, detail: Any, more: Any = None) -> None:
+    def _emit_event(self, event: str, detail: Any, more: Any = None) -> None:
         if event == "delete":
             for listener in more:
                 self._call(listener)
@@ -277,8 +279,8 @@ class WorkerBase(Hearing):
             self._emit("retrying", detail, SwarmJobFailed(more[0], traceback=more[1]), more[2])
         elif event == "error":
             self._emit_error(detail)
-        elif event in HEARD:
-            self._tell_heard(event, detail)
+        elif event in SUBSCRIBED:
+            self._emit_subscribed(event, detail)
         elif event == "ready":
             self._emit("ready", detail)
         elif event == "close":
@@ -288,23 +290,23 @@ class WorkerBase(Hearing):
             if more:
                 self._ended()
 
-    def _room(self) -> int:
+    def _capacity(self) -> int:
         """How many events may be taken now."""
-        room = BACKLOG - self._waiting_here()
-        if room <= 0 and (self._closed or any(job.cancelled and job.delete_reason is None for job in self.jobs.values())):
+        capacity = BACKLOG - self._waiting_here()
+        if capacity <= 0 and (self._closed or any(job.cancelled and job.delete_reason is None for job in self.jobs.values())):
             return BATCH
-        return room
+        return capacity
 
     def _waiting_here(self) -> int:
-        """How many jobs were taken that nobody has begun."""
+        """How many jobs were taken and not begun."""
         claimed = self._consume is not None or self._listeners["add"]
         return 0 if claimed else len(self._unclaimed)
 
-    def _give_back(self) -> None:
-        """Releases the jobs that were taken but not begun, and those that come until the core knows."""
+    def _requeue_waiting(self) -> None:
+        """Releases the jobs that were taken but not begun, and those that arrive before the core has stopped accepting."""
         if self._consume is not None or not self._listeners["add"]:
             self._consume = Job.release
-            self._giving_back = True
+            self._requeuing = True
             self._release_waiting()
             self._claim()
 
@@ -313,29 +315,29 @@ class WorkerBase(Hearing):
         raise NotImplementedError
 
     def _claim(self) -> None:
-        """Has the jobs told that came before anybody listened or looped."""
+        """Emits the jobs that had nothing to run them before."""
         raise NotImplementedError
 
     def _withdraw(self, job: Job) -> None:
-        """After the listeners of `delete`: the job has stopped, unless it is at hand."""
-        if job.fence not in self._at_hand:
+        """After the listeners of `delete`: the job has stopped, unless it is in a handler or a loop."""
+        if job.fence not in self._in_progress:
             job.stopped()
 
     def _begin(self, job: Job) -> bool:
-        """Whether a handler or a loop may begin this job: not if it was taken away while it waited."""
-        self._at_hand.add(job.fence)
-        # After the line above: a deletion that misses the job at hand has set the reason before.
+        """Whether a handler or a loop may begin this job: not if it was deleted while it waited."""
+        self._in_progress.add(job.fence)
+        # After the line above: a deletion that does not find the job in progress has set the reason before.
         if job.delete_reason is None:
             return True
         self._end(job)
         return False
 
     def _end(self, job: Job) -> None:
-        """A handler or a loop is done with this job, finished or not."""
-        self._at_hand.discard(job.fence)
+        """A handler or a loop has ended for this job, finished or not."""
+        self._in_progress.discard(job.fence)
         if job.delete_reason is not None:
             job.stopped()
 
     def _ended(self) -> None:
-        """The last event was told."""
+        """The last event was emitted."""
         raise NotImplementedError

@@ -1,26 +1,26 @@
-"""A supervisor for threads: listeners on a thread of the library's, or a loop in the caller's."""
+"""A supervisor for threads."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Unpack
 
 from . import _native
+from ._api.supervisor import SupervisorApi
 from ._calling import start_thread
-from ._options import ProgramOptions, SupervisorOptions
-from ._supervisor import Ids, SupervisorBase, Taken, Text
+from ._options import SupervisorOptions
+from ._supervisor import Taken
 from .errors import SwarmInCallback
 from .processes import SupervisorEvent
 
 
-class Supervisor(SupervisorBase):
-    """Keeps processes running: starts them again when they fail, reloads them one after another, and leaves none behind.
+class Supervisor(SupervisorApi):
+    """Keeps processes running: restarts them when they fail, reloads them one after another, and leaves no orphan processes.
 
-    Its events are told to listeners, `on("exited", f)`, on a thread of the library's; or taken by `for event in supervisor:`. It
-    needs no Redis. It stops by `stop()`, at the end of `with` and at that of the program; if this process is killed, all it
-    started is.
+    Listeners, `on("exited", f)`, are called with its events on a thread of the library; or `for event in supervisor:` takes them.
+    It needs no Redis. `stop()`, the end of `with` and the end of the program stop all processes; if this process is killed, they
+    are killed too.
     """
 
     def __init__(self, **options: Unpack[SupervisorOptions]) -> None:
@@ -28,55 +28,21 @@ class Supervisor(SupervisorBase):
         super().__init__(dict(options))
         self._mailbox = _native.Mailbox()
         self._native.listen(self._mailbox)
-        #: Active by who takes events.
+        #: Held while a loop takes events.
         self._taking = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._ending = False
 
-    def spawn(self, command: Text, *args: Text, **options: Unpack[ProgramOptions]) -> Ids:
-        """Runs a program with arguments, and answers the ids of its processes, as many as `count`; see `ProgramOptions`.
+    def _await(self, call: _native.Call) -> Any:
+        return call.wait()
 
-        `command` is a path, or a name looked for in `PATH`; no shell reads it. It does not wait for the start: a command that
-        cannot be started is told by the event `exited`, and tried again. SwarmClosed after a stop.
-        """
-        ids: Ids = self._spawn(command, args, options).wait()
-        return ids
+    def _refuse_in_listener(self, what: str) -> None:
+        if threading.current_thread() is self._thread:
+            raise SwarmInCallback(f"{what}() would wait for the listener it is called in; use {what}(wait=False)")
 
-    def kill(self, id: int) -> None:
-        """Stops the process of an id for good: TERM to its group, KILL after `grace`. Returns when nothing of it is left.
-
-        SwarmNotFound if there is none, as after it ended with code 0.
-        """
-        self._native.kill(id).wait()
-
-    def reload(self) -> None:
-        """Replaces all processes, one after another: starts another, waits until it is ready, and stops the old one.
-
-        Ends at the first that fails, and the old ones serve on: SwarmUnavailable if the new process cannot be started or exits
-        before it is ready, SwarmTimeout if it is not ready within its `ready_timeout`. SwarmClosed if all is stopped meanwhile.
-        """
-        self._native.reload().wait()
-
-    def stop(self, *, wait: bool = True) -> None:
-        """Stops all processes at the same time: TERM to their groups, KILL after `grace`. May be called again.
-
-        Returns when nothing of them is left and listeners have been told all. With `wait` False it only begins; a listener must
-        not wait for its own end: SwarmInCallback.
-        """
-        if wait and threading.current_thread() is self._thread:
-            raise SwarmInCallback("stop() would wait for the listener it is called in; use stop(wait=False)")
-        call = self._leave()
-        if wait:
-            if call is not None:
-                call.wait()
-                self._native.close()
-            self._left(None)
-
-    def __iter__(self) -> Iterator[SupervisorEvent]:
-        """One event after another, until all have stopped. Of several loops each event goes to one."""
-        self._begin_loop()
-        return self._iterate()
+    def _settle(self) -> None:
+        self._left(None)
 
     def _iterate(self) -> Iterator[SupervisorEvent]:
         while (event := self._next()) is not None:
@@ -91,19 +57,19 @@ class Supervisor(SupervisorBase):
             return self._taken.popleft()
 
     def _await_events(self) -> Taken:
-        """The next events, none only when it is time to look for the reason."""
+        """The next events; none after a wake-up without events."""
         if not (events := self._take()):
             self._mailbox.wait()
             self._mailbox.take()
         return events
 
-    def _tell(self) -> None:
+    def _start_emitting(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = start_thread(self._watch, "libswarm-supervisor")
+                self._thread = start_thread(self._emit_events, "libswarm-supervisor")
 
-    def _watch(self) -> None:
-        """The library's thread: tells events as they come, until the last."""
+    def _emit_events(self) -> None:
+        """The thread of the listeners: emits events until the last."""
         while not self._over:
             for event in self._await_events():
                 if self._ending:
@@ -115,9 +81,3 @@ class Supervisor(SupervisorBase):
         if thread is not None and thread is not threading.current_thread():
             thread.join(patience)
             self._ending = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()

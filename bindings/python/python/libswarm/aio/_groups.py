@@ -1,4 +1,4 @@
-"""The outcomes of many jobs as they end."""
+"""The outcomes of many jobs, as they finish."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from typing import Any
 
 from .. import _native
 from ..types import Ended
-from ._bridge import Bridge
 
 
 class Outcomes(AsyncIterator[Ended]):
-    """What `run_each` answers."""
+    """The iterator of `run_each`."""
 
-    def __init__(self, group: _native.Group, bridge: Bridge, on_existed: Callable[[str], object] | None) -> None:
+    def __init__(
+        self,
+        group: _native.Group,
+        wait: Callable[[_native.Call], asyncio.Future[Any]],
+        on_existed: Callable[[str], object] | None,
+    ) -> None:
         self._group = group
+        self._wait = wait
         self._on_existed = on_existed
-        self._bridge = bridge
-        self._told: collections.deque[Ended] = collections.deque()
-        #: Under way; it outlives a wait that is cancelled, so that no outcome is lost with it.
+        self._ready: collections.deque[Ended] = collections.deque()
+        #: A call under way. It survives a cancelled wait, so that no outcome is lost.
         self._next: asyncio.Future[Any] | None = None
 
     async def __anext__(self) -> Ended:
         if self._on_existed is not None:
-            added = await self._bridge.future(self._group.added())
-            # Somebody else may have waited beside this one, and told them.
+            added = await self._wait(self._group.added())
+            # Another task may have waited at the same time, and called it.
             on_existed, self._on_existed = self._on_existed, None
             for id, existed in added if on_existed is not None else ():
                 if existed:
                     on_existed(id)
-        while not self._told:
+        while not self._ready:
             following = self._next
             if following is None:
-                following = self._next = self._bridge.future(self._group.take())
+                following = self._next = self._wait(self._group.take())
             await asyncio.wait([following])
             if self._next is following:
                 self._next = None
-                self._told.extend(Ended(*pair) for pair in following.result())
-                if not self._told:
+                self._ready.extend(Ended(*pair) for pair in following.result())
+                if not self._ready:
                     raise StopAsyncIteration
-        return self._told.popleft()
+        return self._ready.popleft()

@@ -1,4 +1,4 @@
-"""A worker of an event loop: listeners and handlers in the loop, or `async for`."""
+"""A worker of an event loop."""
 
 from __future__ import annotations
 
@@ -9,47 +9,45 @@ import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Literal, Self, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from .. import _lifecycle, _native, logs
-from .._calling import DAY, check_seconds, log_info
+from .._calling import log_info
 from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
 from .._tasks import Handlers
-from .._worker import BACKLOG, BATCH, LOOK, UNCLAIMED, Handler, WorkerBase, fail
-from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
-from ..types import Stats
+from .._worker import BACKLOG, BATCH, POLL, UNCLAIMED, Handler, fail
+from ..errors import SwarmClosed
+from ._api.worker import News, WorkerApi
 from ._bridge import Bridge
-from ._messages import Messenger, spawn, unless_ending
+from ._listeners import spawn, unless_ending
+from ._member import LoopMember
 
-#: Batches told before the loop may do something else.
+#: Batches per turn of the loop.
 _BATCHES = 4
-#: Seconds given to jobs when draining took too long.
-_LAST_GRACE = 1.0
 #: Handlers at once unless `slots` says otherwise; as many as in every language.
 _DEFAULT_SLOTS = 10
 
 
-class Worker(Messenger, WorkerBase):
+class Worker(LoopMember, WorkerApi):
     """Takes the jobs of one cluster, in the event loop that is running when it starts.
 
-    As `libswarm.Worker`, in three ways of which a program uses one: `on("add", f)` with a function or a coroutine function,
-    `process(handler)` with a coroutine function, run as a task per job and cancelled when its job is deleted, or `async for job
-    in worker:`.
+    As `libswarm.Worker`. A program uses one of three ways to work: `on("add", f)` with a function or a coroutine function,
+    `process(handler)` with a coroutine function, which runs as a task per job and is cancelled when its job is deleted, or
+    `async for job in worker:`.
     """
 
     def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
         """`cluster` names the cluster, 1 to 256 bytes without braces; see `WorkerOptions` for the rest."""
         super().__init__(cluster, dict(options))
         self._bridge: Bridge | None = None
-        #: The handler's, by the fence of the job.
+        #: The tasks of the handlers, by the fence of the job.
         self._handling: dict[int, asyncio.Task[None]] = {}
-        self._listening = set()
+        self._tasks_of_listeners = set()
         self._loop: JobLoop | None = None
-        self._looking: asyncio.TimerHandle | None = None
-        self._news: asyncio.Queue[Literal["stop", "drained", "closed"]] = asyncio.Queue()
+        self._poll_timer: asyncio.TimerHandle | None = None
+        self._news: asyncio.Queue[News] = asyncio.Queue()
         self._last: asyncio.Event = asyncio.Event()
         _lifecycle.register(self)
 
@@ -60,13 +58,9 @@ class Worker(Messenger, WorkerBase):
     @overload
     def process(self) -> Callable[[Handler], Handler]: ...
     def process(self, handler: Any = None) -> Any:
-        """Has `await handler(job)` run for every job, as many at once as the worker has slots (10 unless given). A decorator.
+        """Runs `await handler(job)` for every job, as many at once as the worker has slots (default 10). A decorator.
 
-        What it returns is the job's result. What it raises fails this attempt: `RetryAfter` says when to try again, and
-        `PermanentFailure` that it is of no use. When its job is deleted, timed out or taken back, it is cancelled.
-
-        With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker takes these
-        tasks; jobs without a task only if there is a handler for them, given alone or as "". More may be given at any time.
+        As `libswarm.Worker.process`, but the handler is cancelled when its job is deleted, timed out or taken away.
         """
         if handler is None:
             return self.process
@@ -76,111 +70,58 @@ class Worker(Messenger, WorkerBase):
         self._add_handlers({"": handler})
         return handler
 
-    async def start(self) -> Self:
-        """Connects in the background and starts to take jobs. Only the first call does anything."""
+    def _await(self, call: Call) -> asyncio.Future[Any]:
+        assert self._bridge is not None  # As old as the native worker.
+        return self._bridge.future(call)
+
+    def _take_events(self) -> None:
+        """Events are taken from the start on."""
+
+    def _start(self) -> None:
         if self._closed:
             raise SwarmClosed("the worker is closed")
-        if self._native is None:
-            settings = self._all_settings()
-            logs.begin()
-            if self._handler is not None and self._slots is None:
-                settings = [*settings, ("slots", str(_DEFAULT_SLOTS))]
-            bridge = Bridge(self._loop_ended)
-            schedule = bridge.loop.call_soon
-            try:
-                self._native = native = _native.Worker(
-                    self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
-                )
-                self._hear_all(native)
-            except BaseException:
-                bridge.close()
-                if self._native is not None:
-                    self._native.leave()
-                    self._native = None
-                raise
-            self._bridge = bridge
-            if self._handler is not None:
-                self._consume = self._handle
-            self._accept()
-            bridge.on_event = self._take
-            self._take()
-        return self
-
-    async def run(self, *, grace: float = 10.0) -> None:
-        """Starts, and waits until the worker is closed or `stop()` is called, which SIGINT and SIGTERM do in the main thread.
-
-        Then it takes no new jobs, waits up to `grace` seconds for those it holds, gives back what is left, and returns. A
-        second signal ends the wait. Raises at once what only the user can mend (such as a wrong password), and what
-        closed the worker for good; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
-        """
-        grace = check_seconds("grace", grace, DAY)
-        self._check_work()
-        await self.start()
-        with self._signals():
-            try:
-                await self.ready()
-            except SwarmError as error:
-                if not error.retryable and not self._closed:
-                    await self.terminate(grace=0.0)
-                    raise
-            if await self._news.get() != "closed":
-                await self._wind_down(grace)
-        if self._failure is not None:
-            raise self._failure
-
-    def stop(self) -> None:
-        """Has `run` wind down and return. Never blocks."""
-        self._news.put_nowait("stop")
-
-    async def ready(self) -> None:
-        """Waits until the worker is registered, and others can send what it listens to; raises what is in its way."""
-        await self._started().ready()
-
-    async def drain(self) -> None:
-        """Takes no new jobs, gives back those not begun, and waits until those it holds are finished."""
-        self._give_back()
-        await self._started().drain()
-
-    async def terminate(self, *, grace: float = 5.0) -> None:
-        """Has each active job told `delete`, waits up to `grace` seconds until they have stopped, gives them back and leaves.
-
-        Handlers go on meanwhile, and what they return counts; they are cancelled a second, or half of the grace, before its end.
-        """
-        grace = check_seconds("grace", grace, DAY)
-        await self._terminate(grace, max(grace - _LAST_GRACE, grace / 2))
+        if self._native is not None:
+            return
+        settings = self._all_settings()
+        logs.begin()
+        if self._handler is not None and self._slots is None:
+            settings = [*settings, ("slots", str(_DEFAULT_SLOTS))]
+        bridge = Bridge(self._loop_ended)
+        schedule = bridge.loop.call_soon
+        try:
+            self._native = native = _native.Worker(
+                self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
+            )
+            self._subscribe_all(native)
+        except BaseException:
+            bridge.close()
+            if self._native is not None:
+                self._native.leave()
+                self._native = None
+            raise
+        self._bridge = bridge
+        if self._handler is not None:
+            self._consume = self._handle
+        self._accept()
+        bridge.on_event = self._take
+        self._take()
 
     async def _terminate(self, grace: float, patience: float) -> None:
-        """`patience` is how long handlers may go on."""
         call = self._leave(grace)
         if call is not None and self._bridge is not None:
             cancelling = self._bridge.loop.call_later(patience, self._cancel_all)
             try:
                 await call
             finally:
-                # Also when Redis cannot be told.
+                # Also when Redis cannot be reached.
                 cancelling.cancel()
                 self._take_all()
-                if self._looking is not None:
-                    self._looking.cancel()
+                if self._poll_timer is not None:
+                    self._poll_timer.cancel()
                 self._bridge.close()
                 self._left(0.0)
 
-    async def delete_job(self, id: str) -> bool:
-        """Deletes any job of the cluster. Whether it existed."""
-        existed: bool = await self._started().delete(id)
-        return existed
-
-    async def stats(self) -> Stats:
-        """Counts of the cluster, from Redis."""
-        stats: Stats = await self._started().stats()
-        return stats
-
-    deleteJob = delete_job
-
-    def __aiter__(self) -> JobLoop:
-        """One job after another, until the worker is closed. Asking for the next one does not finish the one before."""
-        if self._handler is not None:
-            raise SwarmInvalidArgument("the worker has a handler; there is no job left to loop over")
+    def _iterate(self) -> JobLoop:
         if self._loop is None:
             self._loop = JobLoop(self)
             self._consume = self._loop.put
@@ -188,27 +129,15 @@ class Worker(Messenger, WorkerBase):
             self._claim()
         return self._loop
 
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with contextlib.suppress(SwarmClosed):
-            await self.terminate()
-
-    def _messages(self) -> tuple[_native.Worker, Bridge]:
-        native = self._started()
-        assert self._bridge is not None  # As old as the native worker.
-        return native, self._bridge
-
     def _take(self) -> None:
-        """Tells events, with pauses for the loop."""
+        """Emits events, with pauses for the loop."""
         for _ in range(_BATCHES):
-            room = self._room()
-            if room <= 0:
-                self._look_later()
+            capacity = self._capacity()
+            if capacity <= 0:
+                self._poll_later()
                 return
             try:
-                if not self._dispatch(room):
+                if not self._dispatch(capacity):
                     return
             except BaseException:
                 if self._bridge is not None:
@@ -217,12 +146,12 @@ class Worker(Messenger, WorkerBase):
         if self._bridge is not None:
             self._bridge.loop.call_soon(self._take)
 
-    def _look_later(self) -> None:
-        if self._looking is None and self._bridge is not None:
-            self._looking = self._bridge.loop.call_later(LOOK, self._look)
+    def _poll_later(self) -> None:
+        if self._poll_timer is None and self._bridge is not None:
+            self._poll_timer = self._bridge.loop.call_later(POLL, self._poll)
 
-    def _look(self) -> None:
-        self._looking = None
+    def _poll(self) -> None:
+        self._poll_timer = None
         self._take()
 
     def _waiting_here(self) -> int:
@@ -238,7 +167,7 @@ class Worker(Messenger, WorkerBase):
 
     def _handle(self, job: Job) -> None:
         if self._bridge is not None and self._handler is not None:
-            self._at_hand.add(job.fence)
+            self._in_progress.add(job.fence)
             handler, context = self._handler(job)
             task = self._bridge.loop.create_task(self._work(handler, job), context=context.copy())
             self._handling[job.fence] = task
@@ -246,11 +175,11 @@ class Worker(Messenger, WorkerBase):
             task.add_done_callback(functools.partial(self._worked, job))
 
     async def _work(self, handler: Callable[[Job], Any], job: Job) -> None:
-        """One job by the handler, as a task of its own."""
+        """Runs the handler for one job, as a task of its own."""
         try:
             job.complete(await handler(job))
         except asyncio.CancelledError:
-            # `_worked` knows more.
+            # Handled by `_worked`.
             raise
         except GeneratorExit as error:
             # Of a loop that is gone, which destroys its coroutines, or the handler's own?
@@ -258,7 +187,7 @@ class Worker(Messenger, WorkerBase):
                 raise
             fail(job, error)
         except KeyboardInterrupt as error:
-            # The program ends; whoever runs the job again must know that it was tried.
+            # The program ends; the job counts this attempt.
             fail(job, error)
             raise
         except BaseException as error:
@@ -272,7 +201,7 @@ class Worker(Messenger, WorkerBase):
             self._end(job)
 
     def _cancelled(self, job: Job, task: asyncio.Task[None]) -> None:
-        """A handler cancelled itself, or what it awaited was. Released, its job would come again for ever."""
+        """Fails the job of a handler that cancelled itself. If it were released, it would be assigned again for ever."""
         if job.delete_reason is None:
             fail(job, _cancellation(task))
         self._end(job)
@@ -289,7 +218,7 @@ class Worker(Messenger, WorkerBase):
         for task in self._handling.values():
             task.cancel()
 
-    def _give(self, listener: Registered, job: Job) -> None:
+    def _call_add(self, listener: Registered, job: Job) -> None:
         function, context = listener[0], listener[1].copy()
         try:
             answer = context.run(function, job)
@@ -300,19 +229,19 @@ class Worker(Messenger, WorkerBase):
             fail(job, error)
             return
         if answer is not None and type(answer) is not Call and asyncio.iscoroutine(answer):
-            spawn(self._listening, answer, context, functools.partial(fail, job))
+            spawn(self._tasks_of_listeners, answer, context, functools.partial(fail, job))
 
-    def _keep(self, job: Job) -> None:
+    def _keep_unclaimed(self, job: Job) -> None:
         if not self._unclaimed and self._bridge is not None:
-            self._bridge.loop.call_later(UNCLAIMED, self._miss_claims)
-        super()._keep(job)
+            self._bridge.loop.call_later(UNCLAIMED, self._warn_unclaimed)
+        super()._keep_unclaimed(job)
 
     def _loop_ended(self) -> None:
-        """The loop is gone: nobody takes events any more, nor runs what was begun."""
+        """Without its loop the worker takes no events, and runs no handlers."""
         self._closed = True
-        self._deaf = True
+        self._muted = True
         self._handling.clear()
-        self._listening.clear()
+        self._tasks_of_listeners.clear()
         if self._native is not None:
             self._native.leave()
         log_info("a worker of cluster %r leaves, because its event loop has ended", self._cluster)
@@ -322,23 +251,25 @@ class Worker(Messenger, WorkerBase):
             for job in self._loop.withdraw():
                 job.release()
 
-    async def _wind_down(self, grace: float) -> None:
-        with contextlib.suppress(SwarmClosed):
-            self._give_back()
-            if self._bridge is not None:
-                self._bridge.watch(self._started().drain(), lambda: self._news.put_nowait("drained"))
-            try:
-                drained = await asyncio.wait_for(self._news.get(), grace)
-            except TimeoutError:
-                drained = "stop"
-            await self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
+    def _report(self, news: News) -> None:
+        self._news.put_nowait(news)
+
+    def _report_drained(self, call: Call) -> None:
+        if self._bridge is not None:
+            self._bridge.watch(call, lambda: self._report("drained"))
+
+    async def _next_news(self, patience: float | None) -> News | None:
+        try:
+            return await asyncio.wait_for(self._news.get(), patience)
+        except TimeoutError:
+            return None
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        if self._bridge is None or threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
-        loop = self._bridge.loop
+        loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             loop.add_signal_handler(number, self.stop)
@@ -353,7 +284,7 @@ class Worker(Messenger, WorkerBase):
         if self._loop is not None:
             self._loop.end()
         self._last.set()
-        self._news.put_nowait("closed")
+        self._report("closed")
 
     def _leave(self, grace: float = 0.0) -> _native.Call | None:
         if self._closed:
@@ -384,7 +315,7 @@ class JobLoop:
         self._jobs: collections.deque[Job] = collections.deque()
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
         self._ended = False
-        #: The job each task is at.
+        #: The job that each task has taken.
         self._at: dict[asyncio.Task[Any] | None, Job] = {}
 
     def __len__(self) -> int:
@@ -414,24 +345,24 @@ class JobLoop:
             try:
                 await waiter
             except asyncio.CancelledError:
-                # The job it was woken for is for another.
+                # Wakes another task for the job.
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
 
     def put(self, job: Job) -> None:
-        """Hands over a job."""
+        """Queues a job."""
         self._jobs.append(job)
         self._wake()
 
     def withdraw(self) -> list[Job]:
-        """Takes back all jobs that were not asked for."""
+        """Removes all jobs that no loop has taken."""
         jobs = list(self._jobs)
         self._jobs.clear()
         return jobs
 
     def end(self) -> None:
-        """Ends all loops when their jobs are told."""
+        """Ends all loops after the jobs that are queued."""
         self._ended = True
         for waiter in self._waiters:
             if not waiter.done():

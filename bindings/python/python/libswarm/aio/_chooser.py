@@ -1,4 +1,4 @@
-"""The workers of jobs, as a program's callback chooses them in an event loop."""
+"""A callback that chooses workers, in an event loop."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 from .. import _native
-from .._choice import Choice, Round, told
+from .._choice import Choice, Round, log_callback
 from ..errors import SwarmClosed, SwarmError
 from ..types import Candidate, JobInfo
 from ._bridge import Bridge
 
+ChooseCallback = Callable[[JobInfo, list[Candidate]], Choice | Awaitable[Choice]]
+
 
 class ChooserTask:
-    """Asks the callback in a task of its own."""
+    """Calls the callback in a task of its own."""
 
     def __init__(
         self,
         native: _native.Master,
         bridge: Bridge,
-        callback: Callable[[JobInfo, list[Candidate]], Choice | Awaitable[Choice]],
+        callback: ChooseCallback,
         failed: Callable[[ChooserTask, SwarmError], object],
     ) -> None:
         self._native = native
@@ -31,7 +33,7 @@ class ChooserTask:
         self._task = bridge.loop.create_task(self._run())
 
     def stop(self) -> None:
-        """Asks no more; a callback under way is cancelled, unless it is what stops."""
+        """Ends the calls, and cancels the callback unless the callback itself stops."""
         self._stopped = True
         if asyncio.current_task() is not self._task:
             self._task.cancel()
@@ -48,7 +50,7 @@ class ChooserTask:
             except SwarmClosed:
                 return
             except SwarmError as error:
-                # What could be tried again is seen by the next look.
+                # Otherwise the next round tries again.
                 if not error.retryable:
                     self._failed(self, error)
                     return
@@ -61,10 +63,10 @@ class ChooserTask:
             # Of this task, or of something that the callback awaits?
             if self._task.cancelling():
                 raise
-            told(job, error)
+            log_callback(job, error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             if isinstance(error, GeneratorExit) and self._bridge.loop.is_closed():
                 raise
-            told(job, error)
+            log_callback(job, error)

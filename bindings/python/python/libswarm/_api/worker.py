@@ -1,0 +1,140 @@
+# Generated from libswarm/aio/_api/worker.py by generate_sync.py: do not edit.
+"""The methods of a worker."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Literal, Self
+
+from libswarm._calling import DAY, check_seconds
+from libswarm._native import Call, Job
+from libswarm._worker import WorkerBase
+from libswarm.errors import SwarmClosed, SwarmError, SwarmInvalidArgument
+from libswarm.types import Stats
+
+from .messages import MessagesApi
+
+#: Seconds that jobs have to stop when the drain took too long.
+_LAST_GRACE = 1.0
+
+News = Literal["stop", "drained", "closed"]
+
+
+class WorkerApi(WorkerBase, MessagesApi):
+    """Starts, runs and ends a worker."""
+
+    def start(self) -> Self:
+        """Connects in the background and starts to take jobs. Only the first call has an effect."""
+        self._start()
+        return self
+
+    def run(self, *, grace: float = 10.0) -> None:
+        """Starts, and waits until the worker is closed or `stop()` is called, as SIGINT and SIGTERM do in the main thread.
+
+        Then it takes no new jobs, waits up to `grace` seconds for its active jobs, requeues the rest, and returns. A second
+        signal ends the wait. Raises at once what only the user can correct (such as a wrong password), and what closed the worker
+        permanently; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
+        """
+        grace = check_seconds("grace", grace, DAY)
+        self._check_work()
+        # The signals first: once it has started, a job may be assigned, and its handler may cause a signal.
+        with self._signals():
+            self.start()
+            try:
+                self.ready()
+            except SwarmError as error:
+                if not error.retryable and not self._closed:
+                    self.terminate(grace=0.0)
+                    raise
+            if self._next_news(None) != "closed":
+                self._wind_down(grace)
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ends `run`. Never blocks; may be called in listeners and signal handlers (asyncio: in the loop)."""
+        self._report("stop")
+
+    def ready(self) -> None:
+        """Waits until the worker is registered and receives what it subscribes to. Raises what prevents it."""
+        self._await(self._here.ready())
+
+    def drain(self) -> None:
+        """Takes no new jobs, requeues those that have not begun, and waits until the active ones are finished."""
+        self._refuse_in_listener("drain")
+        self._requeue_waiting()
+        self._await(self._here.drain())
+
+    def terminate(self, *, grace: float = 5.0) -> None:
+        """Emits `delete` for each active job, waits up to `grace` seconds until they have stopped, requeues them and leaves.
+
+        Handlers continue meanwhile, and their results count. Asyncio cancels them a second, or half of the grace, before its end.
+        """
+        self._refuse_in_listener("terminate")
+        grace = check_seconds("grace", grace, DAY)
+        self._terminate(grace, max(grace - _LAST_GRACE, grace / 2))
+
+    def delete_job(self, id: str) -> bool:
+        """Deletes any job of the cluster. Returns whether it existed."""
+        existed: bool = self._await(self._here.delete(id))
+        return existed
+
+    def stats(self) -> Stats:
+        """Counts of the cluster, from Redis."""
+        stats: Stats = self._await(self._here.stats())
+        return stats
+
+    deleteJob = delete_job
+
+    def __iter__(self) -> Iterator[Job]:
+        """One job after another, until the worker is closed. Taking the next job does not finish the one before."""
+        if self._handler is not None:
+            raise SwarmInvalidArgument("the worker has a handler; there is no job left to loop over")
+        return self._iterate()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with contextlib.suppress(SwarmClosed):
+            self.terminate()
+
+    def _wind_down(self, grace: float) -> None:
+        with contextlib.suppress(SwarmClosed):
+            self._requeue_waiting()
+            self._report_drained(self._here.drain())
+            drained = self._next_news(grace)
+            self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
+
+    def _start(self) -> None:
+        """Starts, unless that was done before."""
+        raise NotImplementedError
+
+    def _terminate(self, grace: float, patience: float) -> None:
+        """Leaves. `patience` is how many seconds handlers may continue, where they can be cancelled."""
+        raise NotImplementedError
+
+    def _iterate(self) -> Iterator[Job]:
+        raise NotImplementedError
+
+    def _signals(self) -> AbstractContextManager[None]:
+        """SIGINT and SIGTERM call `stop` while the context is active, in the main thread."""
+        raise NotImplementedError
+
+    def _refuse_in_listener(self, what: str) -> None:
+        """Raises if the call would wait for the listener it is made in."""
+
+    def _report(self, news: News) -> None:
+        """Wakes `run`. Never blocks."""
+        raise NotImplementedError
+
+    def _report_drained(self, call: Call) -> None:
+        """Reports "drained" at the end of the call."""
+        raise NotImplementedError
+
+    def _next_news(self, patience: float | None) -> News | None:
+        """Waits for a report, at most `patience` seconds; None if there was none."""
+        raise NotImplementedError

@@ -1,0 +1,12 @@
+"""The types of what a method returns that waits for Redis: the values, as threads block for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .types import Receipt
+
+#: The value of a call.
+Waiting = Any
+#: The outcome of a message.
+SentMessage = Receipt

@@ -1,0 +1,285 @@
+"""The methods of a master."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from libswarm._calling import check_on_existed
+from libswarm._events import Listener
+from libswarm._native import Call
+from libswarm._native import Master as NativeMaster
+from libswarm._options import as_list, keeps
+from libswarm.errors import SwarmError
+from libswarm.jobs import JobOptions, JobsOptions
+from libswarm.types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
+
+from .._chooser import ChooseCallback
+from .._groups import Outcomes
+from .._waiting import Waiting
+from .messages import MessagesApi
+
+
+class MasterApi(MessagesApi):
+    """Adds, deletes, awaits and inspects jobs."""
+
+    _native: NativeMaster
+
+    async def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
+        """Adds a job and returns its id, once Redis has stored it. See `JobOptions` for all options.
+
+        `id` is the caller's own, 1 to 256 bytes: while a job with this id exists, adding it again changes nothing. With `result`
+        the job's result is kept for `result`, for `result_ttl` seconds after the job has finished (1 s to 365 days; default 300).
+        """
+        added: tuple[str, bool] = await self._add(payload, options)
+        return added[0]
+
+    async def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
+        """As `add_job`, and returns also whether the job existed."""
+        return Added(*await self._add(payload, options))
+
+    async def add_jobs(
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
+    ) -> list[str]:
+        """Adds many jobs in one call and returns their ids in order. All are checked before any is sent.
+
+        Each of `jobs` is a payload, or a `NewJob` with options that override those given here for all.
+        """
+        added: list[str] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options, True))
+        return added
+
+    async def add_many(
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
+    ) -> list[Added]:
+        """As `add_jobs`, and returns for each job also whether it existed."""
+        added: list[tuple[str, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        return [Added(id, existed) for id, existed in added]
+
+    async def delete_job(self, id: str) -> bool:
+        """Deletes a job in any state; a worker that runs it is told to stop. Returns whether the job existed."""
+        existed: bool = await self._await(self._here.delete(id))
+        return existed
+
+    async def delete_jobs(self, ids: Sequence[str]) -> list[bool]:
+        """Deletes many jobs. Returns whether each existed, in order."""
+        existed: list[bool] = await self._await(self._here.delete_many(ids))
+        return existed
+
+    async def result(self, id: str, *, timeout: float | None = None) -> Any:
+        """Waits for the result of a job that any member added with `result`, at any time within its `result_ttl`.
+
+        Raises SwarmJobFailed if the job failed, SwarmJobDeleted, SwarmNotFound, or SwarmTimeout after `timeout` seconds.
+        """
+        return await self._await(self._here.result(id, timeout))
+
+    async def run(
+        self,
+        payload: object = None,
+        *,
+        timeout: float | None = None,
+        on_existed: Callable[[str], object] | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Any:
+        """Adds a job and waits for its result, at most `timeout` seconds. After a timeout or an interrupt the job continues.
+
+        If a job with this `id` exists, the result is that job's, and `on_existed(id)` is called as soon as this is known, in the
+        calling thread or in the loop. An exception from it ends the wait and is raised.
+        """
+        check_on_existed(on_existed)
+        return await self._outcome(*self._here.run(payload, timeout, options), on_existed)
+
+    async def run_many(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
+        **options: Unpack[JobsOptions],
+    ) -> list[Any]:
+        """Adds many jobs as `add_jobs` and waits for all. Returns in order each result, or the SwarmError that `run` would raise.
+
+        The jobs are deleted when this master leaves or is lost, unless `keep` is set. `on_existed(id)` is called for each that
+        existed, as by `run`.
+        """
+        options.setdefault("ephemeral", not keeps(keep))
+        check_on_existed(on_existed)
+        calls = self._here.run_many(as_list("jobs", jobs), ids, timeout, options)
+        outcomes: list[Any] = await self._outcome(*calls, on_existed)
+        return outcomes
+
+    def run_each(
+        self,
+        jobs: Iterable[object],
+        *,
+        ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        keep: bool = False,
+        on_existed: Callable[[str], object] | None = None,
+        **options: Unpack[JobsOptions],
+    ) -> AsyncIterator[Ended]:
+        """As `run_many`, but iterates (`for`, or `async for`) over `(position, outcome)` in the order in which the jobs finish.
+
+        The jobs are added at once. The iterator raises the error if they cannot be, and SwarmClosed when this master is closed.
+        `on_existed(id)` is called for each job that existed, before the first outcome.
+        """
+        options.setdefault("ephemeral", not keeps(keep))
+        check_on_existed(on_existed)
+        return Outcomes(self._here.run_each(as_list("jobs", jobs), ids, timeout, options), self._await, on_existed)
+
+    async def job(self, id: str) -> JobInfo | None:
+        """A job as it is now. None if there is none: it was never added, or it is completed, deleted or expired."""
+        job: JobInfo | None = await self._await(self._here.job(id))
+        return job
+
+    async def jobs(self, state: JobState, *, after: str | None = None, limit: int = 100) -> JobPage:
+        """Up to `limit` (at most 1,000) jobs in a state. `after` is the `next` of the page before.
+
+        Waiting jobs are in the order in which they will be assigned, delayed ones in the order in which they become due, failed
+        ones newest first; active ones, which include those being deleted, in no order.
+        """
+        page: JobPage = await self._await(self._here.jobs(state, after, limit))
+        return page
+
+    async def queues(self) -> Queues:
+        """How many jobs wait by priority and task, which tasks are paused, and which master chooses workers."""
+        queues: Queues = await self._await(self._here.queues())
+        return queues
+
+    async def members(self) -> list[MemberInfo]:
+        """All live members."""
+        members: list[MemberInfo] = await self._await(self._here.members())
+        return members
+
+    async def pause(self, task: str | None = None) -> None:
+        """Stops the assignment of jobs until `resume`: of a task ("": jobs without one), or of all. Active jobs continue."""
+        await self._await(self._here.pause(task))
+
+    async def resume(self, task: str | None = None) -> None:
+        """Ends a pause."""
+        await self._await(self._here.resume(task))
+
+    async def choose(self, callback: ChooseCallback, *, within: float = 1.0, tasks: Sequence[str] = ()) -> None:
+        """Calls `callback(job, workers)` to choose the worker of each waiting job, until `stop_choosing` or `close`.
+
+        It is called for one job after another, in the order in which they would be assigned, with the workers that can take the
+        job now, those with the fewest jobs first; without any it is not called. It returns one of them, its incarnation, or None:
+        then the job waits until jobs or workers change. The same happens when the callback raises or returns anything else, which
+        is logged as an error of the logger `libswarm`. Threads: the callback runs on a thread of the library. Asyncio: it runs in
+        the loop, may be a coroutine function, and is cancelled by `stop_choosing` and `close`.
+
+        Jobs that wait longer than `within` seconds (10 ms to 1 h) for a choice are assigned to the workers with the fewest jobs,
+        as without a chooser. `tasks` are the tasks of the jobs to choose for, "" for jobs without one; default all. Another call
+        replaces callback and limits. Of several masters that choose, the newest is in effect: `queues().chooser`.
+
+        Raises at once what prevents it; what ends the choosing later, such as a lost permission, is an `error` event.
+        """
+        await self._choose(callback, within, tasks)
+
+    async def stop_choosing(self) -> None:
+        """Assigns jobs to the workers with the fewest again. Waits at most 1 s for a running callback (asyncio: cancels it)."""
+        await self._stop_choosing()
+
+    async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Runs failed jobs again, those with the ids or all, with all their retries. Returns how many there were."""
+        count: int = await self._await(self._here.retry_failed(ids))
+        return count
+
+    async def delete_failed(self, ids: Sequence[str] | None = None) -> int:
+        """Deletes failed jobs, those with the ids or all. Returns how many there were."""
+        count: int = await self._await(self._here.delete_failed(ids))
+        return count
+
+    async def ready(self) -> None:
+        """Waits until the master is registered and receives what it subscribes to. Raises what prevents it."""
+        await self._await(self._here.ready())
+
+    async def stats(self) -> Stats:
+        """Counts of the cluster, from Redis."""
+        stats: Stats = await self._await(self._here.stats())
+        return stats
+
+    def health(self) -> Health:
+        """The state of this member, without asking Redis."""
+        return self._native.health()
+
+    @property
+    def incarnation(self) -> str:
+        """The identity in Redis, empty before the first registration."""
+        return self._native.incarnation()
+
+    async def obliterate(self) -> None:
+        """Deletes every key of the cluster, even while members use it. For tests, and for clusters that are no longer needed."""
+        await self._await(self._here.obliterate())
+
+    async def close(self) -> None:
+        """Waits for adds under way and leaves the cluster. Later calls raise SwarmClosed; closing again does nothing."""
+        call = self._begin_close()
+        if call is not None:
+            try:
+                await self._await(call)
+            finally:
+                self._end_close()
+
+    addJob = add_job
+    deleteJob = delete_job
+
+    def on(self, event: str, listener: Listener) -> Listener:
+        """Calls `listener` at every `event`; see `on_ready` and the others for its arguments.
+
+        Threads: on a thread that the first listener starts. Asyncio: in the loop, where it may be a coroutine function.
+        """
+        listener = super().on(event, listener)
+        try:
+            self._take_events()
+        except SwarmError:
+            self.off(event, listener)
+            raise
+        self._subscribe(self._native, event)
+        return listener
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def _outcome(self, added: Call, ended: Call, on_existed: Callable[[str], object] | None) -> Any:
+        """The outcome of jobs, after `on_existed` was called for those that existed."""
+        try:
+            if on_existed is not None:
+                for id, existed in await self._await(added):
+                    if existed:
+                        on_existed(id)
+            return await self._await(ended)
+        except BaseException:
+            ended.abort()
+            raise
+
+    @property
+    def _here(self) -> NativeMaster:
+        raise NotImplementedError
+
+    def _enter(self) -> None:
+        """At the begin of `with`."""
+
+    def _add(self, payload: object, options: JobOptions) -> Waiting:
+        """Adds one job. Waits for its id and whether it existed."""
+        raise NotImplementedError
+
+    async def _choose(self, callback: ChooseCallback, within: float, tasks: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    async def _stop_choosing(self) -> None:
+        raise NotImplementedError
+
+    def _begin_close(self) -> Call | None:
+        """Starts to leave. None if this was done before."""
+        raise NotImplementedError
+
+    def _end_close(self) -> None:
+        """Ends what takes events."""
+        raise NotImplementedError
