@@ -1,4 +1,4 @@
-//! A call under way: made by every method that asks Redis, waited for by a thread or announced to an event loop.
+//! A call under way, returned by every method that asks Redis. A thread waits for it, or an event loop is notified.
 
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::value::Value;
 /// How long Ctrl-C may go unnoticed in a blocking wait.
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
-/// A time limit, and what to say of the job when it has passed.
+/// A time limit, and the end of the error message when it has passed.
 pub(crate) type Limit = Option<(Duration, &'static str)>;
 
 /// Shared with the runtime. Holds no Python object, as it may be dropped on a runtime thread.
@@ -32,14 +32,14 @@ struct State {
 struct Slot {
     result: Option<Result<Value>>,
     waiter: Option<(Arc<Post>, u64)>,
-    /// The program has looked at the outcome, or will be told, or gave it up.
+    /// The program has read the outcome, will be notified, or has aborted the call.
     seen: bool,
-    /// The program has let go of the call.
+    /// The program has dropped the call.
     dropped: bool,
 }
 
 impl Slot {
-    /// An error that nobody is told is logged, unless it says only that the job or the member has gone its way meanwhile.
+    /// Logs an error that the program does not read: as debug if only the job or the member has ended meanwhile.
     fn log_unseen(&self) {
         if let (Some(Err(error)), false) = (&self.result, self.seen) {
             let expected = [ErrorKind::Closed, ErrorKind::Cancelled, ErrorKind::StaleFence, ErrorKind::JobDeleted];
@@ -58,7 +58,7 @@ impl State {
     }
 }
 
-/// Ends the call; if it is dropped unused, the call fails rather than never ending.
+/// Ends the call. Dropped unused, it fails the call, which would never end otherwise.
 struct Completer(Option<Arc<State>>);
 
 impl Completer {
@@ -92,12 +92,12 @@ fn under_way() -> Error {
     Error::new(ErrorKind::Closed, "the object was closed while this call was under way")
 }
 
-/// The outcome of something asked of Redis, there or yet to come. `wait()` in threads, `await` in asyncio.
+/// The present or future outcome of a request to Redis. `wait()` in threads, `await` in asyncio.
 #[pyclass(frozen, module = "libswarm")]
 pub(crate) struct Call {
     state: Owned<Arc<State>>,
     abort: Option<AbortHandle>,
-    /// Makes a future of the event loop's for this call (asyncio only).
+    /// Makes a future of the event loop for this call (asyncio only).
     awaiter: Option<Py<PyAny>>,
 }
 
@@ -112,7 +112,7 @@ impl Call {
         (Call { state, abort: None, awaiter }, done)
     }
 
-    /// A call that is a task of the runtime's and keeps it alive, with a time limit if wanted.
+    /// A call that is a task of the runtime, which it keeps alive, with an optional time limit.
     pub(crate) fn spawn<F>(runtime: &Arc<Owner>, awaiter: Option<Py<PyAny>>, limit: Limit, future: F) -> Call
     where
         F: Future<Output = Result<Value>> + Send + 'static,
@@ -149,7 +149,7 @@ impl Call {
         self.state.get().map_err(raise)
     }
 
-    /// Lets go of a call of the library's own, whose outcome does not matter.
+    /// Drops a call of the library itself, whose outcome does not matter.
     pub(crate) fn forget(self) {
         if let Ok(state) = self.state.get() {
             state.lock().seen = true;
@@ -174,7 +174,7 @@ impl Call {
     fn wait<'py>(&self, py: Python<'py>, timeout: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
         let limit = timeout.map(|timeout| crate::options::duration("timeout", &timeout)).transpose()?;
-        // A limit too far away to be counted is none.
+        // A limit beyond the range of the clock is none.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         while state.lock().result.is_none() {
             let slice = deadline.map_or(SIGNAL_CHECK, |d| SIGNAL_CHECK.min(d.saturating_duration_since(Instant::now())));
@@ -194,7 +194,7 @@ impl Call {
         self.result(py)
     }
 
-    /// Has `token` put into `mailbox` when the call ends, also if it has ended.
+    /// Puts `token` into `mailbox` when the call ends, at once if it has ended.
     fn notify(&self, mailbox: &Mailbox, token: u64) -> PyResult<()> {
         let post = mailbox.post()?;
         let mut slot = self.state()?.lock();
@@ -208,10 +208,10 @@ impl Call {
         Ok(())
     }
 
-    /// The value of a call that has ended, or its error raised. For one that has not, nobody waits any more: SwarmClosed.
+    /// Returns the value of a call that has ended, or raises its error; SwarmClosed for a call that has not ended.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
-        // Out of the lock while Python objects are made of it: that may run any Python code.
+        // Outside of the lock while Python objects are made of it, which may run any Python code.
         let taken = {
             let mut slot = state.lock();
             slot.seen = true;
@@ -229,7 +229,7 @@ impl Call {
         object
     }
 
-    /// Stops waiting. What was sent to Redis is not taken back.
+    /// Ends the wait. A request that was sent to Redis is not cancelled.
     fn abort(&self) {
         if let Ok(state) = self.state.get() {
             state.lock().seen = true;
@@ -239,7 +239,7 @@ impl Call {
         }
     }
 
-    /// What is under way cannot be taken elsewhere.
+    /// A call belongs to its process.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Call", "its result"))
     }
@@ -251,7 +251,7 @@ impl Call {
         }
     }
 
-    /// A future of the running event loop's (asyncio only).
+    /// A future of the running event loop (asyncio only).
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match &slf.get().awaiter {
             Some(awaiter) => awaiter.bind(slf.py()).call1((slf,))?.call_method0("__await__"),

@@ -24,7 +24,7 @@ pub(crate) fn to_object<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
     package(py)?.error_class(py, error.kind()).call1((error.message(),))
 }
 
-/// The exception for a job that ended as failed.
+/// The exception for a job that failed.
 pub(crate) fn job_failed(py: Python<'_>, failure: &Failure) -> PyErr {
     let made = package(py).and_then(|package| package.error_class(py, failure.kind()).call1((&failure.message, &failure.reason)));
     made.map_or_else(|broken| broken, PyErr::from_value)
@@ -35,12 +35,12 @@ pub(crate) fn is_ours(py: Python<'_>, raised: &PyErr) -> PyResult<bool> {
     Ok(raised.matches(py, package(py)?.error.bind(py))?)
 }
 
-/// An argument of the wrong form, found by this front.
+/// The exception for an invalid argument.
 pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
     raise(Error::new(ErrorKind::InvalidArgument, message))
 }
 
-/// What is raised when an object that is tied to this process is to be copied or pickled.
+/// The exception for copying or pickling an object that belongs to its process.
 pub(crate) fn not_copied(what: &str, instead: &str) -> PyErr {
     pyo3::exceptions::PyTypeError::new_err(format!(
         "{what} cannot be copied or pickled: it belongs to its process; pass on {instead}"

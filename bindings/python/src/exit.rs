@@ -1,35 +1,35 @@
-//! The end of the program. A thread that comes back to an interpreter which is being taken down is ended by Python in a way that Rust
-//! frames cannot bear, so waits that would end late do not end at all; the end of the process ends them.
+//! The exit of the program. Python ends a thread that returns to an interpreter during its finalization, which Rust frames do not
+//! survive. So waits that would return then never return; the exit of the process ends them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 
-/// The thread that ends the program, once it has begun to.
+/// The thread that ends the program, once it has begun; else 0.
 static ENDING_THREAD: AtomicUsize = AtomicUsize::new(0);
-/// The library's own threads have had their time.
+/// All members have left, and waits of the library's own threads no longer return.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Called when the program begins to end: from here on calls are waited for in this thread only.
+/// Called when the program begins to end: from here on waits for calls return in this thread only.
 #[pyfunction]
 pub(crate) fn begin_exit() {
     ENDING_THREAD.store(this_thread(), Ordering::Release);
 }
 
-/// Called when all members have left: from here on no wait ends.
+/// Called when all members have left: from here on no wait returns.
 #[pyfunction]
 pub(crate) fn end_exit() {
     ENDED.store(true, Ordering::Release);
 }
 
-/// Where a wait for a call may end, without the GIL. Never returns when the program is ending.
+/// Called without the GIL after a wait for a call. Does not return while the program ends, but in the thread that ends it.
 pub(crate) fn pass_call() {
     if ends_elsewhere() {
         stay();
     }
 }
 
-/// Where a thread of the program finds what it uses closed: by the end of the program, of which it cannot know, or else it is told so.
+/// Called before the error that an object is closed. Does not return if the exit of the program has closed it.
 pub(crate) fn pass_closed() {
     if ends_elsewhere() {
         Python::attach(|py| py.detach(|| stay()));
@@ -41,7 +41,7 @@ fn ends_elsewhere() -> bool {
     ending != 0 && ending != this_thread()
 }
 
-/// Where a wait for a mailbox may end, without the GIL. Never returns when the program has ended.
+/// Called without the GIL after a wait for a mailbox. Does not return when the program has ended.
 pub(crate) fn pass_mailbox() {
     if ENDED.load(Ordering::Acquire) {
         stay();
@@ -54,13 +54,13 @@ fn stay() -> ! {
     }
 }
 
-/// As `this_thread`: greenlets that stand in for threads share one.
+/// `this_thread` for Python; greenlets that replace threads share one number.
 #[pyfunction]
 pub(crate) fn thread_number() -> usize {
     this_thread()
 }
 
-/// A number of this thread's own while it lives: the address of something of its own.
+/// A number that is unique among live threads: the address of a thread-local.
 pub(crate) fn this_thread() -> usize {
     thread_local!(static MARK: u8 = const { 0 });
     MARK.with(|mark| std::ptr::from_ref(mark) as usize)

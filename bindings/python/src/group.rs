@@ -1,4 +1,4 @@
-//! The outcomes of many jobs, each as its job ends.
+//! The outcomes of many jobs, each as its job finishes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use crate::fork::Owned;
 use crate::runtime::Owner;
 use crate::value::Value;
 
-/// Outcomes told in one crossing, at most.
+/// Limit of outcomes per crossing.
 const BATCH: usize = 256;
 
-/// Jobs that were added together, of which some have not ended. Dropping it ends the waits, not the jobs.
+/// Jobs that were added together. Dropping it ends the waits, not the jobs.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Group {
     inner: Owned<(Arc<Mutex<Progress>>, Arc<Owner>)>,
@@ -25,7 +25,7 @@ pub(crate) struct Group {
 }
 
 enum Progress {
-    /// In a task of its own, so that a wait that is given up loses nothing.
+    /// In a task of its own, so that an aborted wait loses nothing.
     Adding(JoinHandle<Result<libswarm::Group>>),
     Added(libswarm::Group),
     /// The jobs could not be added, or the master is closed.
@@ -59,13 +59,13 @@ impl Group {
 
 #[pymethods]
 impl Group {
-    /// Waits until a job has ended, and answers `[(position, value or error)]` of all that have; nothing when all were told.
+    /// Waits until a job has finished. `[(position, value or error)]` of all that have; `[]` after the last.
     fn take(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
         Ok(Call::spawn(runtime, None, self.limit(), ended(progress.clone())))
     }
 
-    /// Waits until Redis has the jobs, and answers `[(id, existed)]`.
+    /// Waits until Redis has the jobs: `[(id, existed)]`.
     fn added(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
         Ok(Call::spawn(runtime, None, self.limit(), added(progress.clone())))
@@ -95,11 +95,11 @@ async fn ended(progress: Arc<Mutex<Progress>>) -> Result<Value> {
         let next = if ended.is_empty() {
             group.next().await
         } else {
-            // No wait from here on: what was taken out is told.
+            // Without waiting: what was taken must be returned.
             tokio::select! { biased; next = group.next() => next, () = std::future::ready(()) => None }
         };
         match next {
-            // Nothing that became of the job: nobody waits for it any more.
+            // Not an outcome of the job: the wait has ended.
             Some((_, Err(error))) if error.kind() == ErrorKind::Closed => *progress = Progress::Over(error),
             Some(next) if ended.len() + 1 < BATCH => ended.push(next),
             last => {

@@ -223,7 +223,7 @@ pub(crate) fn content_type(payload: &Payload) -> &'static str {
     }
 }
 
-/// The value of a JSON text; one that Python cannot read is told as it is, so that it hides no other job.
+/// The value of a JSON text. A text that Python cannot read is returned as it is, so that the rest of the answer is usable.
 fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     match decode(py, &Payload::raw_json(text)) {
         Err(raised) if is_ours(py, &raised)? => Ok(text.into_pyobject(py)?.into_any()),
@@ -231,7 +231,7 @@ fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-/// Of milliseconds.
+/// Milliseconds as seconds.
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }

@@ -1,4 +1,4 @@
-//! A job in the hands of a Python program.
+//! A job of a worker.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -19,11 +19,11 @@ use crate::payload::{decode, encode};
 use crate::value::Value;
 use crate::worker::Shared;
 
-/// A job that this worker holds until it is completed, failed, released, stopped or taken back.
+/// A job of this worker, active until it is completed, failed, released, stopped or taken away.
 #[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Job {
     inner: Owned<(libswarm::Job, Arc<Shared>)>,
-    /// The payload as Python sees it, made when first asked for.
+    /// The payload as a Python object, decoded at the first access.
     payload: OnceLock<Py<PyAny>>,
     deletion: Mutex<Deletion>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Job {
 #[derive(Default)]
 struct Deletion {
     reason: Option<DeleteReason>,
-    /// Each with the context in which it was given.
+    /// Each with the context in which it was added.
     listeners: Vec<(Py<PyAny>, Py<PyAny>)>,
 }
 
@@ -40,7 +40,7 @@ impl Job {
         Job { inner: Owned::new((job, shared)), payload: OnceLock::new(), deletion: Mutex::default() }
     }
 
-    /// Marks the job as deleted; answers the listeners to call.
+    /// Marks the job as deleted; returns the listeners to call.
     pub(crate) fn deleted(&self, reason: DeleteReason) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         let mut deletion = self.deletion();
         deletion.reason = Some(reason);
@@ -72,7 +72,7 @@ impl Job {
         Ok(&self.inner()?.0.id)
     }
 
-    /// What the adder gave: the value of the JSON text, or bytes.
+    /// What was added: the value of the JSON text, or bytes.
     #[getter]
     fn payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -94,31 +94,31 @@ impl Job {
         Ok(content_type(&self.inner()?.0.payload))
     }
 
-    /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in a store of one's own.
+    /// The fencing token: larger with every assignment in the cluster, for conditions such as `WHERE fence <= :fence` in other stores.
     #[getter]
     fn fence(&self) -> PyResult<u64> {
         Ok(self.inner()?.0.fence)
     }
 
-    /// How many workers died while they ran this job.
+    /// How many workers crashed while they ran this job.
     #[getter]
     fn crashes(&self) -> PyResult<u32> {
         Ok(self.inner()?.0.crashes)
     }
 
-    /// Which attempt this is, from 1: one more than its handlers have failed. Crashes of workers and releases do not count.
+    /// The number of this attempt, from 1: one more than its failed attempts. Crashes of workers and releases do not count.
     #[getter]
     fn attempt(&self) -> PyResult<u32> {
         Ok(self.inner()?.0.attempt())
     }
 
-    /// How many more attempts there are if this one fails.
+    /// How many more attempts are left if this one fails.
     #[getter]
     fn retries_left(&self) -> PyResult<u32> {
         Ok(self.inner()?.0.retries_left())
     }
 
-    /// The job's priority; 0 unless given.
+    /// The job's priority; default 0.
     #[getter]
     fn priority(&self) -> PyResult<i64> {
         Ok(self.inner()?.0.priority())
@@ -136,7 +136,7 @@ impl Job {
         Ok(self.inner()?.0.resource())
     }
 
-    /// What the adder sent along.
+    /// The headers that were added with the job.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let headers = PyDict::new(py);
@@ -146,7 +146,7 @@ impl Job {
         Ok(headers)
     }
 
-    /// Whether the job is no longer active: deleted, taken back, or finished.
+    /// Whether the job is no longer active: deleted, taken away, or finished.
     #[getter]
     fn cancelled(&self) -> PyResult<bool> {
         Ok(self.inner()?.0.is_cancelled())
@@ -173,7 +173,7 @@ impl Job {
         };
         let size = encoded.bytes.len();
         if size > MAX_RESULT && self.inner()?.0.wants_result() {
-            // Refused here and not by the core, so that the job is still in hand.
+            // Refused here and not by the core, so that the job is still active.
             return Err(raise(Error::new(
                 ErrorKind::TooLarge,
                 format!("the result has {size} bytes, the limit is {MAX_RESULT}"),
@@ -186,14 +186,14 @@ impl Job {
         self.finish(py, Finish::Complete(encoded))
     }
 
-    /// Fails this attempt, with an error text, and a traceback (of an exception its own, unless given): it is logged and kept with a failed job,
-    /// of more than 16 KiB the end. The job runs again after its backoff, or is failed if no retry is left.
+    /// Fails this attempt, with an error text and a traceback (default that of an exception). Both are logged and kept with a failed job; of
+    /// a traceback the last 16 KiB. The job is retried after its backoff, or is failed if no retry is left.
     #[pyo3(signature = (message, traceback=None))]
     fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
         self.finish(py, Finish::Fail(error(message, traceback)))
     }
 
-    /// As `fail`, but the job runs again after this many seconds.
+    /// As `fail`, but the job is retried after this many seconds.
     #[pyo3(signature = (message, after, traceback=None))]
     fn retry(
         &self,
@@ -217,8 +217,8 @@ impl Job {
         self.finish(py, Finish::FailPermanently(error(message, traceback)))
     }
 
-    /// Stores how far the work is, for those who look the job up: what JSON can write, in at most 4 KiB. Never blocks; the latest wins,
-    /// and a job that is over ignores it.
+    /// Stores the progress of the job for inspection: what JSON can write, at most 4 KiB. Never blocks; the latest value counts, and a
+    /// finished job ignores it.
     fn progress(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = encode(value)?;
         if value.content_type == ContentType::Bytes {
@@ -228,30 +228,30 @@ impl Job {
         shared.progress(job.fence, value.bytes)
     }
 
-    /// Gives the job back to the cluster.
+    /// Requeues the job.
     fn release(&self, py: Python<'_>) -> PyResult<Call> {
         self.finish(py, Finish::Release)
     }
 
-    /// Says that the work stopped after the job was deleted, which frees its slot.
+    /// Reports that the work has stopped after the job was deleted, which frees its slot.
     fn stopped(&self, py: Python<'_>) -> PyResult<Call> {
         self.finish(py, Finish::Stopped)
     }
 
-    /// Deletes the job from the cluster; the call answers whether it still existed. Its delete event follows.
+    /// Deletes the job from the cluster; the call returns whether it still existed. The event `delete` follows.
     fn delete(&self, py: Python<'_>) -> PyResult<Call> {
         let (job, shared) = self.inner()?;
         let id = job.id.clone();
         shared.spawn(py, |worker| async move { worker.delete(id).await.map(Value::Bool) })
     }
 
-    /// `delete`, by the name it has elsewhere.
+    /// The same as `delete`.
     #[pyo3(name = "deleteJob")]
     fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
         self.delete(py)
     }
 
-    /// Calls `listener()` when the job is deleted or taken back; at once if it has been. The only event is "delete".
+    /// Calls `listener()` when the job is deleted or taken away, at once if it has been. The only event is "delete".
     #[pyo3(signature = (event, listener))]
     fn on(&self, event: &Bound<'_, PyAny>, listener: Bound<'_, PyAny>) -> PyResult<()> {
         let event = text("event", event)?;
@@ -270,7 +270,7 @@ impl Job {
         listener.call0().map(drop)
     }
 
-    /// A job is this worker's own.
+    /// A job belongs to its worker.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Job", "its id and payload"))
     }
@@ -279,7 +279,7 @@ impl Job {
         if let Some(payload) = self.payload.get() {
             visit.call(payload)?;
         }
-        // What another thread is at is in use.
+        // What another thread has locked is in use.
         if let Ok(deletion) = self.deletion.try_lock() {
             for (listener, context) in &deletion.listeners {
                 visit.call(listener)?;
@@ -300,7 +300,7 @@ impl Job {
     }
 }
 
-/// Why a job failed. An exception brings its own traceback, unless another is given.
+/// The error of a job; the default traceback is that of the exception.
 fn error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> JobError {
     let traceback = match traceback {
         Some(traceback) => error_text(traceback),
@@ -313,7 +313,7 @@ fn error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> Jo
     JobError::new(error_text(message), traceback)
 }
 
-/// The text of an error. It may be anything's, and must not fail the failing.
+/// The text of an error, which may be any object; never fails.
 fn error_text(message: &Bound<'_, PyAny>) -> String {
     match message.str() {
         Ok(text) => text.to_string_lossy().into_owned(),

@@ -1,4 +1,4 @@
-//! The options of a job by their Python names and units, as settings of the core's.
+//! The options of a job: Python names and units as settings of the core.
 
 use libswarm::NewJob;
 use pyo3::prelude::*;
@@ -7,18 +7,18 @@ use pyo3::types::{PyDict, PyMapping};
 use crate::errors::{invalid, raise};
 use crate::options::{Text, class_of, flag, integer, number, text};
 
-/// Read once, set on every job of a call. Empty for a plain job.
+/// Read once, applied to every job of a call. Empty for a plain job.
 #[derive(Default)]
 pub(crate) struct JobOptions(Vec<Setting>);
 
 enum Setting {
-    /// An option of the core's, with its text.
+    /// An option of the core, with its text.
     Option(String, String),
     Header(String, String),
 }
 
 impl JobOptions {
-    /// Those that are None are left at their defaults.
+    /// Options that are None keep their defaults.
     pub(crate) fn read(options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let mut settings = Settings(Vec::new());
         for (name, value) in options {
@@ -87,7 +87,7 @@ impl Settings {
         Ok(())
     }
 
-    /// An option that is a mapping: each field is an option of the core's.
+    /// An option that is a mapping: each field is an option of the core.
     fn fields(&mut self, name: &str, value: &Bound<'_, PyAny>, known: &[(&str, &str, Reader)]) -> PyResult<()> {
         for (field, value) in entries(name, value)? {
             let field = text(name, &field)?;
@@ -130,17 +130,17 @@ fn fraction(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     number(name, "a number", value).map(|number| number.to_string())
 }
 
-/// Of a number of seconds.
+/// A number of seconds, in milliseconds.
 fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     number(name, "a number of seconds", value).map(|seconds| (seconds * 1000.0).round().to_string())
 }
 
-/// Of a `datetime`, or of seconds since 1970.
+/// A `datetime`, or seconds since 1970, in milliseconds.
 fn time(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Ok(timestamp) = value.getattr("timestamp") else {
         return number(name, "a datetime, or a number of seconds since 1970", value).map(|at| (at * 1000.0).round().to_string());
     };
-    // Out of the range that the system's clock knows, `timestamp` itself fails.
+    // Fails outside of the range of the system's clock.
     match timestamp.call0() {
         Ok(timestamp) => milliseconds(name, &timestamp),
         Err(_) => Err(invalid(format!("{name} is {value}, which is not a time that can be"))),

@@ -64,7 +64,7 @@ mod _native {
     #[allow(non_upper_case_globals)]
     const __version__: &str = libswarm::VERSION;
 
-    /// Jobs that a worker with a handler runs at once unless it has the option `slots`.
+    /// The default of `slots` for a worker with a handler.
     #[pymodule_export]
     const DEFAULT_CONCURRENCY: u32 = libswarm::DEFAULT_CONCURRENCY;
 

@@ -1,5 +1,5 @@
-//! The core's log records on their way to Python. A thread of Python's takes them: one of the core's must not run Python code, which may hold
-//! it until the interpreter is taken down.
+//! The core's log records for Python. A Python thread takes them: a thread of the core must not run Python code, which may block it until
+//! the interpreter is finalized.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,21 +12,21 @@ use crate::errors::raise;
 use crate::fork::Owned;
 use crate::mailbox::{Mailbox, Post};
 
-/// Records that wait for Python, at most; more are dropped and counted.
+/// Limit of records that wait for Python; more are dropped and counted.
 const QUEUE: usize = 4096;
 
 #[derive(Default)]
 struct Queue {
     records: VecDeque<LogRecord>,
     dropped: u64,
-    /// Sinks that fill it: one, or two while another follows.
+    /// Sinks that fill it: one, or two while one replaces the other.
     sinks: u32,
 }
 
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// A sink has had its last record.
+    /// A sink was dropped, after its last record.
     ended: Condvar,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Log {
     inner: Owned<(Arc<Shared>, Arc<Post>)>,
 }
 
-/// What the core hands records to. Holds no Python object, as it is dropped on a thread of the core's.
+/// The receiver of the core's records. Holds no Python object, as it is dropped on a thread of the core.
 struct Sink(Arc<Shared>, Arc<Post>);
 
 impl Sink {
@@ -73,7 +73,7 @@ impl Log {
         Ok(Log { inner: Owned::new((Arc::default(), mailbox.post()?)) })
     }
 
-    /// Has it filled with records up to `level`: 1 error to 5 trace, 0 none.
+    /// Receives records up to `level` from now on: 1 error to 5 trace, 0 none.
     fn fill(&self, py: Python<'_>, level: u8) -> PyResult<()> {
         let (shared, post) = self.inner.get().map_err(raise)?;
         let sink = (level > 0).then(|| {
@@ -84,7 +84,7 @@ impl Log {
         py.detach(|| set_sink(level, sink)).map_err(raise)
     }
 
-    /// Waits until nothing fills it any more, at most so many seconds.
+    /// Waits until no sink fills it, at most so many seconds.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         let (shared, _) = self.inner.get().map_err(raise)?;
         py.detach(|| {

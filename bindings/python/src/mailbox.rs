@@ -1,5 +1,5 @@
-//! How the runtime tells Python that something is there, without ever holding the GIL: a descriptor that a thread or an
-//! event loop waits on, written once per batch.
+//! Notifications from the runtime to Python, without the GIL: a descriptor that a thread or an event loop waits on, written once per
+//! batch.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,12 +15,12 @@ pub(crate) struct Post {
     wake: Wake,
     /// Written and not yet taken.
     announced: AtomicBool,
-    /// Calls that ended, by the token their waiter chose.
+    /// The tokens of calls that ended.
     tokens: Mutex<Vec<u64>>,
 }
 
 impl Post {
-    /// Wakes the waiter, once until it has looked.
+    /// Wakes the waiter, once until it has taken the tokens.
     pub(crate) fn announce(&self) {
         if !self.announced.swap(true, Ordering::AcqRel) {
             self.wake.set();
@@ -33,7 +33,7 @@ impl Post {
     }
 }
 
-/// What one thread or event loop waits on.
+/// A thread or event loop waits on it.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Mailbox {
     post: Owned<Arc<Post>>,
@@ -72,7 +72,7 @@ impl Mailbox {
         Ok(there)
     }
 
-    /// Wakes the waiter, for its own reasons. From any thread.
+    /// Wakes the waiter. From any thread.
     fn announce(&self) -> PyResult<()> {
         self.post()?.announce();
         Ok(())
@@ -81,7 +81,7 @@ impl Mailbox {
     /// The tokens of the calls that ended. Take events only after this, so that none is missed.
     fn take(&self) -> PyResult<Vec<u64>> {
         let post = self.post()?;
-        // In this order: what arrives from here on announces itself again.
+        // In this order: a token that arrives from here on announces itself again.
         post.wake.clear();
         post.announced.store(false, Ordering::Release);
         Ok(std::mem::take(&mut *post.tokens.lock().unwrap_or_else(PoisonError::into_inner)))

@@ -1,4 +1,4 @@
-//! The native master: each method starts a call; the faces wait for it in their own manner.
+//! The native master: each method starts a call, which a thread or an event loop waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ struct Member {
     runtime: Arc<Owner>,
 }
 
-/// Adds jobs and awaits results. Connects in the background, from the start.
+/// Adds jobs and awaits results. Connects in the background, from its creation.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Master {
     /// None once closed, so that the runtime can end.
@@ -69,7 +69,7 @@ impl Master {
     }
 }
 
-/// Left open by the program: what was submitted is still sent, as the runtime lives until then.
+/// Without a `close`: submitted jobs are still sent, as the runtime lives until then.
 impl Drop for Master {
     fn drop(&mut self) {
         if let Ok(Some(call)) = self.close() {
@@ -94,12 +94,12 @@ impl Master {
         })
     }
 
-    /// Adds one job; answers `[(id, existed)]`.
+    /// Adds one job: `[(id, existed)]`.
     fn add(&self, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
         self.submit(vec![new_job(payload, options)?], Value::Added)
     }
 
-    /// Adds many jobs in one crossing; answers `[(id, existed)]`, or with `ids_only` their ids.
+    /// Adds many jobs in one crossing: `[(id, existed)]`, or with `ids_only` their ids.
     #[pyo3(signature = (jobs, ids, options, ids_only=false))]
     fn add_many(
         &self,
@@ -111,7 +111,7 @@ impl Master {
         self.submit(new_jobs(jobs, ids, options)?, if ids_only { Value::Ids } else { Value::Added })
     }
 
-    /// Checks and encodes one job now, to be sent with the others by `flush`; answers its place among them.
+    /// Checks and encodes one job now, which `flush` sends with the others. Returns its position among them.
     fn gather(&self, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<usize> {
         let job = new_job(payload, options)?;
         job.check(self.max_payload).map_err(raise)?;
@@ -120,7 +120,7 @@ impl Master {
         Ok(gathered.len() - 1)
     }
 
-    /// Adds what was gathered; answers `[(id, existed)]` in its order.
+    /// Adds the gathered jobs: `[(id, existed)]` in their order.
     fn flush(&self) -> PyResult<Call> {
         let jobs = std::mem::take(&mut *self.gathered());
         self.submit(jobs, Value::Added)
@@ -171,7 +171,7 @@ impl Master {
         Ok((added, ended))
     }
 
-    /// Checks many jobs now and adds them in the background; the group answers their outcomes as they end.
+    /// Checks many jobs now and adds them in the background; the group returns their outcomes as they finish.
     fn run_each(
         &self,
         jobs: &Bound<'_, PyList>,
@@ -224,18 +224,18 @@ impl Master {
         self.spawn(None, |master| async move { master.resume(task.as_deref()).await.map(|()| Value::Nothing) })
     }
 
-    /// The jobs of `tasks`, or all, are given as `assign` says from now on, or by default `within` seconds later.
+    /// From now on `assign` assigns the jobs of `tasks`, or all; those that wait longer than `within` seconds go to any worker.
     fn start_choosing(&self, within: &Bound<'_, PyAny>, tasks: &Bound<'_, PyAny>) -> PyResult<Call> {
         let choosing = Choosing { within: duration("within", within)?, tasks: texts("tasks", tasks)? };
         self.spawn(None, |master| async move { master.start_choosing(choosing).await.map(|()| Value::Nothing) })
     }
 
-    /// Waits for jobs and workers that can take them. One at a time; SwarmClosed when the master does not choose, or no more.
+    /// Waits for jobs and workers that can take them. One call at a time; SwarmClosed unless the master chooses.
     fn choices(&self) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.choices().await.map(Value::Choices) })
     }
 
-    /// Gives jobs to workers, as pairs of an id and an incarnation; answers which were given.
+    /// Assigns jobs to workers, as pairs of an id and an incarnation: whether each was assigned.
     fn assign(&self, pairs: Vec<(Text, Text)>) -> PyResult<Call> {
         let pairs: Vec<_> = pairs.into_iter().map(|(job, worker)| (job.0, worker.0)).collect();
         self.spawn(None, |master| async move { master.assign(&pairs).await.map(Value::Bools) })
@@ -255,7 +255,7 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
-    /// Queues a message now, behind those of earlier calls; answers its Receipt.
+    /// Queues a message now, behind those of earlier calls: its Receipt.
     fn send(
         &self,
         payload: &Bound<'_, PyAny>,
@@ -271,7 +271,7 @@ impl Master {
         Ok(call)
     }
 
-    /// Asks programs to end with this exit code; answers a Receipt.
+    /// Asks programs to exit with this code: a Receipt.
     fn kill(&self, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
         let (to, code) = (address(to)?, exit_code(code)?);
         self.spawn(None, move |master| async move { master.messages().kill(to, code).await.map(Value::Receipt) })
@@ -302,7 +302,7 @@ impl Master {
         self.hearing.hear(&runtime, messages, &event, Box::new(move || !master.incarnation().is_empty()))
     }
 
-    /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
+    /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
         self.member()?.master.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
     }
@@ -332,7 +332,7 @@ impl Master {
         Ok(self.member()?.master.incarnation())
     }
 
-    /// Has `mailbox` announce events.
+    /// `mailbox` announces events from now on.
     fn listen(&self, mailbox: &Mailbox) -> PyResult<()> {
         let post = mailbox.post()?;
         self.hearing.set_post(post.clone());
@@ -342,7 +342,7 @@ impl Master {
 
     /// Up to `max` events as `(kind, detail)`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        // The library's own thread ends by this, also at the end of the program.
+        // The error ends the library's own thread, also at the exit of the program.
         let events = self.open()?.ok_or_else(closed)?.master.take_events(max);
         self.hearing.take().chain(events).filter_map(|event| event_tuple(py, event, true).transpose()).collect()
     }

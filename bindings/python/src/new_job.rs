@@ -1,4 +1,4 @@
-//! Jobs to add, made of what Python gives.
+//! Jobs to add, from Python objects.
 
 use libswarm::{NewJob, Payload};
 use pyo3::prelude::*;
@@ -15,7 +15,7 @@ pub(crate) fn new_job(payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -
     JobOptions::read(options)?.apply(NewJob::new(encode(payload)?))
 }
 
-/// Many jobs. Each of `jobs` is a payload, or a `libswarm.NewJob` with options that go before those of all.
+/// Many jobs. Each of `jobs` is a payload, or a `NewJob` with options that override those of all.
 pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Vec<NewJob>> {
     if options.contains("id")? {
         return Err(invalid("an id is one job's own: give `ids`, or a NewJob for each job"));
@@ -59,7 +59,7 @@ fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>, class: &Bo
                 return Err(invalid("the options of a NewJob are no dict"));
             };
             options.update(own_options.as_mapping())?;
-            // A start of its own goes before that of all, whichever of the two each is.
+            // Its own `delay` or `run_at` overrides both of all.
             for (one, other) in [("delay", "run_at"), ("run_at", "delay")] {
                 if own_options.contains(one)? && !own_options.contains(other)? && options.contains(other)? {
                     options.del_item(other)?;

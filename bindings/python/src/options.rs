@@ -1,4 +1,4 @@
-//! Options of members, set by the names they have in every language, and what arguments are read as: each error names its argument.
+//! Options of members by their common names, and conversions of arguments. Each error contains the name of its argument.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyStringMethods};
 
 use crate::errors::{invalid, raise};
 
-/// A text from Python; whatever is not one (or has lone surrogates) is a typed error.
+/// A str; anything else, or a str with lone surrogates, is a typed error.
 pub(crate) struct Text(pub(crate) String);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Text {
@@ -30,7 +30,7 @@ pub(crate) fn class_of(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// An argument that is a text.
+/// An argument that is a str.
 pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     match value.cast::<PyString>() {
         Err(_) => Err(invalid(format!("{name} is of type {}, it must be a str", class_of(value)))),
@@ -41,7 +41,7 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     }
 }
 
-/// An argument that is some texts; a lone one, which is a sequence of texts too, is refused.
+/// An argument that is a list of str; a single str, which is also a sequence of str, is refused.
 pub(crate) fn texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let wrong = || invalid(format!("{name} is of type {}, it must be a list of str", class_of(values)));
     if values.is_instance_of::<PyString>() {

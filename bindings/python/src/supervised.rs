@@ -1,10 +1,10 @@
-//! What a process can say to its supervisor.
+//! The readiness of a process, for its supervisor.
 
 use pyo3::prelude::*;
 
 use crate::errors::raise;
 
-/// Whether somebody waited for it.
+/// Reports readiness. Returns whether a supervisor waited for it.
 #[pyfunction]
 pub(crate) fn say_ready() -> PyResult<bool> {
     libswarm_supervisor::supervised::ready().map_err(raise)

@@ -35,7 +35,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The end of the runtime would kill all at once; so it lives until they had their grace.
+        // The end of the runtime would kill all at once, so it lives until their grace is over.
         if let Some(runtime) = self.take_runtime() {
             let supervisor = self.supervisor.clone();
             runtime.clone().handle().spawn(async move {
@@ -57,7 +57,7 @@ impl Supervisor {
         self.running.get().map_err(raise)
     }
 
-    /// A call of the core's, which fails once this has stopped.
+    /// A call of the core, which fails after the stop.
     fn call<F>(&self, call: impl FnOnce(libswarm_supervisor::Supervisor) -> F) -> PyResult<Call>
     where
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,
@@ -97,7 +97,7 @@ impl Supervisor {
         events.into_iter().map(|event: SupervisorEvent| event_tuple(py, event)).collect()
     }
 
-    /// Answers ids.
+    /// Starts processes: their ids.
     fn spawn(
         &self,
         command: Vec<u8>,
@@ -126,7 +126,7 @@ impl Supervisor {
         self.call(|supervisor| async move { supervisor.reload().await.map(|()| Value::Nothing) })
     }
 
-    /// Begins at once, whether the call is waited for or not. None if it has stopped and was closed.
+    /// Stops all processes, also if nothing waits for the call. None after `close`.
     fn stop(&self) -> PyResult<Option<Call>> {
         let running = self.running()?;
         let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +150,7 @@ impl Supervisor {
         self.running()?.supervisor.list().iter().map(|info| process::info(py, info)).collect()
     }
 
-    /// Lets go of the runtime, after the stop.
+    /// Releases the runtime, after the stop.
     fn close(&self) -> PyResult<()> {
         drop(self.running()?.take_runtime());
         Ok(())

@@ -35,7 +35,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The value as Python sees it; the outcome of a job that failed is raised.
+    /// The value as a Python object. Raises the outcome of a failed job.
     pub(crate) fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self {
             Value::Nothing => py.None().into_bound(py),
@@ -75,7 +75,7 @@ impl Value {
     }
 }
 
-/// A job's result, or its failure raised.
+/// Returns a job's result, or raises its failure.
 fn result<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>> {
     match outcome {
         Outcome::Completed(result) => payload::decode(py, result),
@@ -83,7 +83,7 @@ fn result<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>
     }
 }
 
-/// One of many outcomes: an error is one of them, and raises nothing.
+/// One of many outcomes: a value or an exception object.
 fn value_or_error<'py>(py: Python<'py>, outcome: &Result<Outcome>) -> PyResult<Bound<'py, PyAny>> {
     match outcome {
         Err(error) => to_object(py, error),

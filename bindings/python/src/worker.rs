@@ -23,24 +23,24 @@ use crate::options::{Text, duration, options, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
 
-/// What a worker's jobs need of it. Never owned by a runtime thread: it holds Python objects.
+/// The part of a worker that its jobs share. Never owned by a runtime thread: it holds Python objects.
 pub(crate) struct Shared {
     worker: libswarm::Worker,
     finishes: Arc<Finishes>,
     /// None once closed, so that the runtime can end.
     runtime: Mutex<Option<Arc<Owner>>>,
-    /// The active jobs, so that a deletion finds the object that was handed out.
+    /// The active jobs by fence, so that a deletion finds the object that the program has.
     active: Mutex<HashMap<u64, Py<Job>>>,
-    /// What makes calls awaitable (asyncio only).
+    /// Makes calls awaitable (asyncio only).
     awaiter: Option<Py<PyAny>>,
-    /// Has the loop flush at the end of its tick (asyncio only). None once closed: it refers to the worker.
+    /// Schedules a flush at the end of the loop's tick (asyncio only). None once closed, as it refers to the worker.
     schedule_flush: Mutex<Option<Py<PyAny>>>,
     in_loop: bool,
-    /// Outcomes that Redis has accepted are told.
+    /// Outcomes that Redis has accepted are reported.
     reports: AtomicBool,
-    /// What jobs were completed with, until it is told; only if outcomes are told.
+    /// The results of jobs until they are reported; only if outcomes are reported.
     results: Mutex<HashMap<u64, Py<PyAny>>>,
-    /// Jobs whose end Redis has refused.
+    /// Jobs whose finish Redis has refused.
     refused: Arc<Mutex<Vec<u64>>>,
 }
 
@@ -53,12 +53,12 @@ impl Shared {
         let (call, mut done) = Call::done(awaiter, |()| Value::Nothing);
         if self.reports.load(Ordering::Relaxed) {
             let refused = self.refused.clone();
-            let told = done;
+            let reported = done;
             done = Box::new(move |result| {
                 if result.is_err() {
                     lock(&refused).push(fence);
                 }
-                told(result);
+                reported(result);
             });
         }
         if self.finishes.push(fence, finish, Some(done)) {
@@ -71,7 +71,7 @@ impl Shared {
         Ok(call)
     }
 
-    /// Keeps a result until it is told that Redis has accepted it.
+    /// Keeps a result until its acceptance is reported.
     pub(crate) fn keep_result(&self, fence: u64, result: &Bound<'_, PyAny>) {
         if self.reports.load(Ordering::Relaxed) {
             let before = lock(&self.results).insert(fence, result.clone().unbind());
@@ -100,7 +100,7 @@ impl Shared {
             crate::exit::pass_closed();
             raise(closed())
         })?;
-        // What was finished before this call is told before it.
+        // Earlier finishes are sent before this call.
         self.finishes.flush();
         Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
     }
@@ -123,7 +123,7 @@ impl Shared {
     }
 }
 
-/// Takes jobs. Connects in the background, from the start.
+/// Takes jobs. Connects in the background, from its creation.
 #[pyclass(frozen, weakref, module = "libswarm._native")]
 pub(crate) struct Worker {
     shared: Owned<Arc<Shared>>,
@@ -131,7 +131,7 @@ pub(crate) struct Worker {
     rejoin: bool,
 }
 
-/// Left open by the program: nobody takes events any more, so the jobs are given back; the runtime lives until then.
+/// Without a `close`: nothing takes events any more, so the jobs are requeued; the runtime lives until then.
 impl Drop for Worker {
     fn drop(&mut self) {
         self.abandon();
@@ -143,7 +143,7 @@ impl Worker {
         self.shared.get().map_err(raise)
     }
 
-    /// Leaves without waiting, if that was not done before.
+    /// Leaves without waiting, unless that was done before.
     fn abandon(&self) {
         let Ok(shared) = self.shared.get() else { return };
         shared.finishes.flush();
@@ -159,8 +159,8 @@ impl Worker {
         drop((schedule_flush, active, results));
     }
 
-    /// The events as Python is told them.
-    fn told<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, events: Vec<Event>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    /// The events as Python objects.
+    fn to_objects<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, events: Vec<Event>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut taken = Vec::with_capacity(events.len());
         let refused = std::mem::take(&mut *lock(&shared.refused));
         for fence in refused {
@@ -175,7 +175,7 @@ impl Worker {
                     taken.push(job.into_any());
                 }
                 Event::Delete { job, reason } => {
-                    // Not among the active: the program finished it meanwhile and has nothing to stop.
+                    // Otherwise the program has finished it meanwhile and has nothing to stop.
                     let active = shared.active().get(&job.fence).map(|job| job.clone_ref(py));
                     if let Some(active) = active {
                         let listeners = active.get().deleted(reason);
@@ -203,13 +203,13 @@ impl Worker {
 
 #[pymethods]
 impl Worker {
-    /// The active jobs are only here, though jobs that the program has share what is here.
+    /// Visits the active jobs and callbacks, which only the worker owns, although its jobs share them.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(shared) = self.shared.get() else { return Ok(()) };
         if let Some(awaiter) = &shared.awaiter {
             visit.call(awaiter)?;
         }
-        // What another thread is at is in use.
+        // What another thread has locked is in use.
         if let Ok(schedule_flush) = shared.schedule_flush.try_lock()
             && let Some(schedule_flush) = &*schedule_flush
         {
@@ -265,7 +265,7 @@ impl Worker {
         Ok(Worker { shared: Owned::new(Arc::new(shared)), hearing, rejoin })
     }
 
-    /// Up to `max` events, none only if there are none: a Job for each one given, `(kind, ...)` for all else. This thread's
+    /// Up to `max` events, none only if there are none: a Job for each assigned job, `(kind, ...)` for others. This thread's
     /// finishes gather until `flush`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let shared = self.shared()?;
@@ -275,14 +275,14 @@ impl Worker {
             if events.len() > 1 {
                 shared.finishes.gather_here();
             }
-            let taken = self.told(py, shared, events)?;
+            let taken = self.to_objects(py, shared, events)?;
             if !taken.is_empty() || !there {
                 return Ok(taken);
             }
         }
     }
 
-    /// Sends what was finished since `take`, and in a thread no longer gathers.
+    /// Sends the finishes since `take`, and in a thread stops gathering them.
     fn flush(&self) -> PyResult<()> {
         let shared = self.shared()?;
         if !shared.in_loop {
@@ -292,7 +292,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether outcomes that Redis has accepted are told: `("completed", job, result)`, `("failed", job, (message, traceback))` and
+    /// Whether outcomes that Redis has accepted are reported: `("completed", job, result)`, `("failed", job, (message, traceback))` and
     /// `("retrying", job, (message, traceback, delay in seconds))`. Each job is an object of its own.
     fn report_outcomes(&self, report: bool) -> PyResult<()> {
         let shared = self.shared()?;
@@ -301,21 +301,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: active jobs at once at most, unless the
-    /// option `slots` says so.
+    /// Accepts jobs from now on, if the option `auto_accept` is false. `slots` is the default of the option.
     #[pyo3(signature = (slots=None))]
     fn accept(&self, slots: Option<u32>) -> PyResult<()> {
         self.shared()?.worker.accept(slots);
         Ok(())
     }
 
-    /// Which tasks are taken from now on, "" for jobs without one.
+    /// Sets the tasks to take from now on, "" for jobs without one.
     fn set_tasks(&self, tasks: &Bound<'_, PyAny>) -> PyResult<()> {
         let tasks = texts("tasks", tasks)?;
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
     }
 
-    /// Queues a message now, behind those of earlier calls; answers its Receipt.
+    /// Queues a message now, behind those of earlier calls: its Receipt.
     fn send(
         &self,
         py: Python<'_>,
@@ -329,7 +328,7 @@ impl Worker {
         self.shared()?.send(py, message)
     }
 
-    /// Asks programs to end with this exit code; answers a Receipt.
+    /// Asks programs to exit with this code: a Receipt.
     fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
         let (to, code) = (address(to)?, exit_code(code)?);
         self.shared()?.spawn(py, move |worker| async move { worker.messages().kill(to, code).await.map(Value::Receipt) })
@@ -360,7 +359,7 @@ impl Worker {
         self.hearing.hear(&runtime, shared.worker.messages(), &event, is_registered)
     }
 
-    /// Bounds the end of this process once it is asked to, in seconds; Python does the rest.
+    /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
         self.shared()?.worker.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
     }
@@ -405,7 +404,7 @@ impl Worker {
         Ok(self.shared()?.worker.incarnation())
     }
 
-    /// Lets go of the runtime and of the jobs, after the last event.
+    /// Releases the runtime and the jobs, after the last event.
     fn close(&self) -> PyResult<()> {
         let shared = self.shared()?;
         let runtime = lock(&shared.runtime).take();
@@ -416,7 +415,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Leaves without waiting for anything, because nobody takes events any more.
+    /// Leaves without waiting, because nothing takes events any more.
     fn leave(&self) -> PyResult<()> {
         self.shared()?;
         self.abandon();
@@ -430,7 +429,7 @@ pub(crate) fn check_options(cluster: Text, settings: Vec<(Text, Text)>) -> PyRes
     options(cluster, settings).map(drop)
 }
 
-/// An event without a job. None for one that its member does not have.
+/// An event without a job. None for an event with one.
 pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
     let tuple: Bound<'py, PyTuple> = match event {
         Event::Ready { incarnation } => ("ready", incarnation).into_pyobject(py)?,

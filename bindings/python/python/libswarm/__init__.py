@@ -1,6 +1,6 @@
-"""Spreads jobs over worker processes through Redis.
+"""A distributed job queue on Redis.
 
-`Master` adds jobs and awaits results, `Worker` takes them, `Supervisor` keeps processes running; `libswarm.aio` has the same
+`Master` adds jobs and waits for results, `Worker` runs them, `Supervisor` keeps processes running; `libswarm.aio` has the same
 classes for asyncio.
 
 ```python

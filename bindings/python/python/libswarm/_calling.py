@@ -1,4 +1,4 @@
-"""Calling what the program gave: what can be called, in which context, on which thread, and what it raises as texts."""
+"""Calls of functions of the program: which are accepted, on which thread they run, and their exceptions as text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_TRACEBACK = 16 * 1024
 
 
 def returns_coroutine(function: Any) -> bool:
-    """Whether it is a coroutine function, or stands for one."""
+    """Whether it is a coroutine function, or wraps one."""
     return any(asyncio.iscoroutinefunction(one) or inspect.iscoroutinefunction(one) for one in _forms(function))
 
 
@@ -35,7 +35,7 @@ def _returns_generator(function: Any) -> bool:
 
 
 def _forms(function: Any) -> list[Any]:
-    """The function, what it wraps, and what an object that is called has for it."""
+    """The function, what it wraps, and the `__call__` of an object."""
     forms: list[Any] = []
     form: Any
     for form in (function, getattr(type(function), "__call__", None)):  # noqa: B004
@@ -43,7 +43,7 @@ def _forms(function: Any) -> list[Any]:
             form = form.func
         forms.append(form)
         try:
-            # What `functools.wraps` says it stands for.
+            # The function that `functools.wraps` was used for.
             forms.append(inspect.unwrap(form))
         except ValueError:
             # Wraps itself.
@@ -59,7 +59,7 @@ def _check_function(what: str, function: object) -> None:
 
 
 def check_handler(function: object, *, coroutine: bool) -> None:
-    """Refuses what cannot be a handler: of a loop it is a coroutine function, of threads it is none."""
+    """Refuses what cannot be a handler: a coroutine function in a loop, any other function on threads."""
     _check_function("the handler", function)
     if returns_coroutine(function) is not coroutine:
         raise SwarmInvalidArgument(
@@ -70,14 +70,14 @@ def check_handler(function: object, *, coroutine: bool) -> None:
 
 
 def check_listener(function: object, *, coroutines: bool) -> None:
-    """Refuses what cannot be a listener; `coroutines` says whether it may be a coroutine function."""
+    """Refuses what cannot be a listener. With `coroutines` it may be a coroutine function."""
     _check_function("the listener", function)
     if not coroutines and returns_coroutine(function):
         raise SwarmInvalidArgument("the listener is a coroutine function, which only members of libswarm.aio can have")
 
 
 def check_on_existed(function: object) -> None:
-    """Refuses what cannot be called at once for a job that existed. None is no function, and accepted."""
+    """Refuses what cannot be an `on_existed`. None is accepted."""
     if function is None:
         return
     _check_function("on_existed", function)
@@ -86,7 +86,7 @@ def check_on_existed(function: object) -> None:
 
 
 def check_job_listener(function: object, in_loop: bool) -> None:
-    """The same, for the native module."""
+    """`check_listener` for the native module."""
     check_listener(function, coroutines=in_loop)
 
 
@@ -107,7 +107,7 @@ def check_seconds(name: str, value: object, most: float = 1e12) -> float:
 
 
 def refuse_coroutine(answer: object) -> None:
-    """A function for threads answered a coroutine, which nobody would run."""
+    """Refuses a coroutine as the return value of a function on threads, where it would never run."""
     if type(answer) is CoroutineType:
         answer.close()
         raise TypeError("a coroutine was returned, which only libswarm.aio runs")
@@ -116,7 +116,7 @@ def refuse_coroutine(answer: object) -> None:
 def text_of(value: object) -> str:
     """The text of anything; never raises."""
     try:
-        # Of an instance of a subclass, too, the text itself.
+        # A plain str also for an instance of a subclass.
         return "".join((str(value),))
     except BaseException:
         return f"<{class_name(value)} without a readable text>"
@@ -140,12 +140,12 @@ def message_of(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Its traceback, those of its causes among it, as Python prints it; never raises."""
+    """Its traceback with those of its causes, as Python prints it; never raises."""
     try:
         own = trace = error.__traceback__
         while own is not None and own.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             own = own.tb_next
-        # From where the program's own code begins, if it does.
+        # From the first frame of the program's own code, if there is one.
         return "".join(traceback.format_exception(type(error), error, own or trace))[-_MAX_TRACEBACK:]
     except BaseException:
         try:
@@ -155,7 +155,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def log_raised(message: str, *arguments: object, error: BaseException) -> None:
-    """Logs an exception as an error. A filter or handler that raises must not end the thread that says so."""
+    """Logs an exception as an error. A filter or handler that raises must not end the calling thread."""
     try:
         logger.error(message, *arguments, exc_info=error)
     except Exception:
@@ -163,12 +163,12 @@ def log_raised(message: str, *arguments: object, error: BaseException) -> None:
 
 
 def log_warning(message: str, *arguments: object) -> None:
-    """Logs a warning, in the same way."""
+    """Logs a warning; never raises."""
     _log(logging.WARNING, message, *arguments)
 
 
 def log_info(message: str, *arguments: object) -> None:
-    """Logs what may be of interest, in the same way."""
+    """Logs an information; never raises."""
     _log(logging.INFO, message, *arguments)
 
 
@@ -180,21 +180,21 @@ def _log(level: int, message: str, *arguments: object) -> None:
 
 
 def complain() -> None:
-    """Prints what a filter or handler of `logging` has raised, as `logging` does for its own errors."""
+    """Prints the exception of a filter or handler of `logging`, as `logging` does for its own errors."""
     if logging.raiseExceptions:
         with contextlib.suppress(Exception):
             traceback.print_exc()
 
 
 def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
-    """Starts a daemon thread, or raises a SwarmError; nothing has begun then."""
+    """Starts a daemon thread. Raises a SwarmError if it cannot be started; `target` is not called then."""
     here = _native.thread_number()
     is_thread = True
 
     def run() -> None:
         nonlocal is_thread
         if _native.thread_number() == here:
-            # Runs before `start` returns, and would never let it.
+            # A greenlet that runs within `start`, which would never return.
             is_thread = False
             return
         target()

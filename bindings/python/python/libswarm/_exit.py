@@ -1,4 +1,4 @@
-"""Ending the program when a member asks it to."""
+"""The exit of the program at the request of a member."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 from .errors import SwarmInvalidArgument
 
-#: Seconds.
+#: The default grace, in seconds.
 GRACE = 5.0
 MAX_GRACE = 3600.0
 
-#: Has the main thread leave whatever call it waits in. Ignored unless handled, so that one which comes too late does no harm.
+#: Interrupts the main thread in a blocking call. Ignored by default, so that a late signal has no effect.
 _WAKE = signal.SIGURG
 
 _code: int | None = None
 
 
 class Exit:
-    """What a member does when it is asked to end the program."""
+    """What a member does when it is asked to exit."""
 
     def __init__(self, on_kill: Callable[..., Any] | None, grace: float) -> None:
         if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace <= MAX_GRACE:
@@ -34,7 +34,7 @@ class Exit:
 
 
 def prepare() -> None:
-    """Makes ready for `end_main_thread`. In the main thread."""
+    """Installs the signal handler of `end_main_thread`. In the main thread."""
     if signal.getsignal(_WAKE) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(_WAKE, _raise)
 
@@ -44,7 +44,7 @@ def end_main_thread(code: int) -> None:
     global _code
     _code = code
     main = threading.main_thread()
-    # A program that uses the signal itself ends when the grace is over.
+    # A program with its own handler for the signal exits when the grace is over.
     if main.is_alive() and main.ident is not None and signal.getsignal(_WAKE) is _raise:
         signal.pthread_kill(main.ident, _WAKE)
 

@@ -1,4 +1,4 @@
-"""A clean exit: members that the program leaves open when it ends leave their cluster then, and processes are stopped."""
+"""A clean exit: members that are still open when the program ends leave their cluster, and processes are stopped."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Protocol
 from . import _native, logs
 from .errors import SwarmError
 
-#: Seconds that the end of the program may wait for Redis, over all members.
+#: Seconds that the exit of the program may wait for Redis, for all members together.
 _PATIENCE = 2.0
 
 
 class Member(Protocol):
-    """What can be told to leave."""
+    """What can leave."""
 
     def _leave(self) -> _native.Call | None:
-        """Starts leaving without waiting for jobs; None if there is nothing to leave."""
+        """Starts to leave without waiting for jobs; None if there is nothing to leave."""
 
     def _left(self, patience: float) -> None:
-        """Ends the threads after the leaving."""
+        """Ends the threads after the member has left."""
 
 
-#: With the seconds that each needs beside.
+#: With the seconds that each needs in addition.
 _members: weakref.WeakKeyDictionary[Member, float] = weakref.WeakKeyDictionary()
 
 
 def register(member: Member, grace: float = 0.0) -> None:
-    """Has `member` leave at exit, should it still be there. `grace` is what it gives others, in seconds."""
+    """Registers `member` to leave at exit. `grace` is how long its processes may take to stop, in seconds."""
     _members[member] = grace
 
 
@@ -42,14 +42,14 @@ def _leave_all() -> None:
         try:
             leaving.append((member, member._leave(), begin + grace))
         except SwarmError:
-            # Closed already, or the parent's in a forked child.
+            # Already closed, or it belongs to the parent of a forked child.
             continue
     for member, call, deadline in leaving:
         try:
             if call is not None:
                 call.wait(max(0.0, deadline - time.monotonic()))
         except SwarmError:
-            # Its lease will end instead.
+            # Its lease will expire instead.
             pass
         member._left(max(0.0, min(_PATIENCE, deadline - time.monotonic())))
     logs.end()

@@ -1,4 +1,4 @@
-"""Options as Python programs write them, turned into the names and texts that the core reads. It alone knows the bounds."""
+"""Options of Python programs as the names and texts that the core reads. The core checks the bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, NoReturn, SupportsIndex, TypedDict
 
 from .errors import SwarmInvalidArgument
 
-#: Given in seconds here, in milliseconds to the core.
+#: In seconds here, in milliseconds in the core.
 _DURATIONS = frozenset(
     {
         "lease",
@@ -27,7 +27,7 @@ _DURATIONS = frozenset(
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Where Redis is, and what every member can be told. All are optional; the default address is `localhost:6379`."""
+    """The address of Redis, and the options of every member. All are optional; the default address is `localhost:6379`."""
 
     #: `redis://user:password@host:port/db`, `rediss://…`, `unix:///path`, `redis+sentinel://h1,h2/master/db`, `redis+cluster://h1,h2`.
     url: str
@@ -50,11 +50,11 @@ class ConnectionOptions(TypedDict, total=False):
     tls_ca: str | os.PathLike[str]
     tls_cert: str | os.PathLike[str]
     tls_key: str | os.PathLike[str]
-    #: Whether the server's certificate is verified; True. Without, the connection is encrypted, but its other end may be anybody.
+    #: Whether the server's certificate is verified; True. Otherwise the connection is encrypted but not authenticated.
     tls_verify: bool
     #: Replaces the cluster's name in the keys.
     prefix: str
-    #: Seconds that a member may stay silent before its jobs go elsewhere; 15.
+    #: Seconds without renewal after which a member is lost and its jobs are reassigned; 15.
     lease: float
     #: Seconds that a call waits for Redis; 5.
     timeout: float
@@ -64,49 +64,49 @@ class ConnectionOptions(TypedDict, total=False):
     max_pending_bytes: int
     #: What to do about a server that may evict keys; "refuse".
     eviction: Literal["refuse", "warn"]
-    #: For people.
+    #: Shown to people, and for addressing messages.
     name: str
     group: str
-    #: A job fails as `poison` when more workers than this died holding it; 3.
+    #: A job fails as `poison` after more crashes of its workers in a row than this; 3.
     max_crashes: int
-    #: Failed jobs kept in the cluster at most, the newest, 1 to 1,000,000; unless a member sets it, 10,000.
+    #: Limit of failed jobs kept in the cluster, 1 to 1,000,000; the newest are kept. 10,000 unless a member sets it.
     failed_max: int
-    #: Bytes of failed jobs kept in the cluster at most, the newest, 1 MiB to 1 TiB; unless a member sets it, 256 MiB.
+    #: Limit of their bytes, 1 MiB to 1 TiB; the newest are kept. 256 MiB unless a member sets it.
     failed_max_bytes: int
-    #: Seconds that they are kept, 1 s to 10 years; unless a member sets it, for ever.
+    #: Seconds that they are kept, 1 s to 10 years. For ever unless a member sets it.
     failed_ttl: float
 
 
 class WorkerOptions(ConnectionOptions, total=False):
-    """What a worker can be told besides."""
+    """The options of a worker."""
 
-    #: Active jobs at most; unlimited unless given.
+    #: Limit of active jobs; default unlimited.
     slots: int | None
     #: The tasks whose jobs are taken, at most 100, "" for jobs without one; [""]. Tasks that have a handler need not be named.
     tasks: Sequence[str]
-    #: Of the slots, how many are guaranteed to jobs from which priority on; the rest is that of priority 0. None unless given.
+    #: Guaranteed slots by the lowest priority of each range; the other slots belong to priority 0. Default none.
     priority_slots: Mapping[int, int]
-    #: Whether jobs of a higher priority whose own slots are full take only those of priority 0; False.
+    #: Whether jobs of a range whose guaranteed slots are full may use only the slots of priority 0; False.
     strict_slots: bool
-    #: Jobs given beyond the slots, to be at hand when one is free; 0, at most 10,000.
+    #: Jobs assigned beyond the slots, so that one is here when a slot becomes free; 0, at most 10,000.
     prefetch: int
-    #: Whether jobs that other workers hold beyond the mean are moved when this one joins; False.
+    #: Whether active jobs of other workers beyond the mean are moved to this one when it joins; False.
     rebalance: bool
-    #: Jobs given but not yet taken up by the program, at most; 1,000.
+    #: Limit of jobs assigned but not yet taken by the program; 1,000.
     window: int
     #: Seconds that a handler may take to stop once its job's timeout is over, 0.1 s to 1 day; 30. Then the job is retried
     #: elsewhere, and the handler counts as stuck and keeps its slot until it returns.
     stop_grace: float
-    #: Whether a worker that lost its lease registers anew; True.
+    #: Whether a worker that lost its lease registers again; True.
     rejoin: bool
-    #: Where the jobs of this worker go when it leaves or is lost; "front".
+    #: Where the active jobs of this worker are requeued when it leaves or is lost; "front".
     requeue: Literal["front", "back"]
 
 
 class SupervisorOptions(TypedDict, total=False):
-    """What a supervisor can be told, for all its processes. Durations are seconds."""
+    """The options of a supervisor, for all its processes. Durations are in seconds."""
 
-    #: Between TERM and KILL; 5, at most 1 h.
+    #: Time between TERM and KILL; 5, at most 1 h.
     grace: float
     #: How the pause before a respawn grows; "exponential".
     backoff: Literal["fixed", "exponential"]
@@ -116,42 +116,42 @@ class SupervisorOptions(TypedDict, total=False):
     backoff_max: float
     #: The share of each pause that is random; 0.2, 0 to 1.
     backoff_jitter: float
-    #: After so long ready, pauses begin with the first again; 60, at most 1 day.
+    #: After being ready this long, pauses start with the first again; 60, at most 1 day.
     healthy: float
-    #: A process that fails after so many respawns within `respawn_window` is given up; 10, at most 10,000, 0 for never.
+    #: A process that fails after this many respawns within `respawn_window` is given up; 10, at most 10,000, 0 for never.
     max_respawns: int
     #: The time in which `max_respawns` are counted; 60, 1 ms to 1 day.
     respawn_window: float
     #: Whether lines go to the stdout and stderr of this process (its descriptors 1 and 2, not `sys.stdout`); True.
     forward: bool
-    #: Whether lines are told as events; False.
+    #: Whether lines are emitted as events; False.
     lines: bool
-    #: Bytes of lines kept until they are taken, 64 more for each; 1 MiB, 64 KiB to 1 GiB.
+    #: Limit of the bytes of lines not yet taken, each with 64 more; 1 MiB, 64 KiB to 1 GiB.
     line_buffer: int
 
 
 class ProgramOptions(TypedDict, total=False):
-    """How a program is to be run, beside its command and arguments."""
+    """How a program is run, in addition to its command and arguments."""
 
     #: Added to the environment of this process.
     env: Mapping[str, str | os.PathLike[str]] | Mapping[bytes, bytes]
-    #: Working directory; that of this process.
+    #: Working directory; default that of this process.
     dir: str | bytes | os.PathLike[str] | os.PathLike[bytes]
-    #: CPUs it may run on, 0 to 1023, or a text such as "0,2-3"; all. Linux only.
+    #: CPUs it may run on, 0 to 1023, or a text such as "0,2-3"; default all. Linux only.
     cpus: Iterable[int] | str
-    #: In events, lists and prefixes, 1 to 256 bytes; the command's file name.
+    #: The name in events, lists and prefixes, 1 to 256 bytes; default the file name of the command.
     name: str
-    #: How many of it run, each with an id of its own; 1, at most 1,000.
+    #: How many processes, each with its own id; 1, at most 1,000.
     count: int
-    #: Whether it is started again when it fails; True.
+    #: Whether it is restarted when it fails; True.
     respawn: bool
-    #: How it is known to be ready: by its start, or it says so by `libswarm.ready()`; "start".
+    #: When it counts as ready: at its start, or when it calls `libswarm.ready()`; "start".
     ready: Literal["start", "explicit"]
-    #: Seconds to say so, after which it is stopped and counts as failed; 30, 1 ms to 1 day.
+    #: Seconds to become ready, after which it is stopped and counts as failed; 30, 1 ms to 1 day.
     ready_timeout: float
 
 
-#: What each option is. The core knows the bounds, and says that it knows no other.
+#: The type of each option. The core checks the bounds, and refuses unknown options.
 _KINDS: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -180,7 +180,7 @@ _KINDS: dict[str, str] = {
 
 
 class Settings(list[tuple[str, str]]):
-    """Options as name and text, among which may be a password: neither shown nor pickled with the member that keeps them."""
+    """Options as name and text. They may contain a password, so they are neither shown nor pickled."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} options>"
@@ -190,17 +190,17 @@ class Settings(list[tuple[str, str]]):
 
 
 def settings(options: Mapping[str, object]) -> Settings:
-    """The options as name and text; those that are None are left at their defaults, and tasks are a worker's own matter."""
+    """The options as name and text, without those that are None, and without `tasks`, which the worker handles."""
     return Settings(texts({name: value for name, value in options.items() if name != "tasks"}))
 
 
 def texts(options: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The options as name and text; those that are None are left at their defaults."""
+    """The options as name and text, without those that are None."""
     return [(name, _text(name, value)) for name, value in options.items() if value is not None]
 
 
 def as_list(name: str, values: Iterable[object]) -> list[object]:
-    """The values as a list, which the native module walks. One value, which may be iterable too, is refused."""
+    """The values as a list. A single value that is iterable, such as a str, is refused."""
     if isinstance(values, list):
         return values
     if isinstance(values, str | bytes | bytearray | memoryview | Mapping) or not isinstance(values, Iterable):
@@ -209,7 +209,7 @@ def as_list(name: str, values: Iterable[object]) -> list[object]:
 
 
 def keeps(keep: object) -> bool:
-    """The argument `keep`."""
+    """Checks the argument `keep`."""
     if not isinstance(keep, bool):
         raise SwarmInvalidArgument(f"keep is of type {type(keep).__name__}, it must be True or False")
     return keep
@@ -227,7 +227,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _read(kind: str, name: str, value: object) -> str | None:
-    """As text; None for what is not of the kind."""
+    """As text; None for a value of another kind."""
     match kind:
         case "bool":
             return None if not isinstance(value, bool) else "true" if value else "false"

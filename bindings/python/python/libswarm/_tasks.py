@@ -1,4 +1,4 @@
-"""Which handler is for the jobs of which task, and which tasks a worker takes for them."""
+"""The handlers of a worker by task, and the tasks that it takes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from ._native import Job
 from .errors import SwarmInvalidArgument
 
-#: By task; under "" the one for jobs whose task has none of its own, or no task.
+#: By task; "" is for jobs without a task, and for tasks without a handler of their own.
 Handlers = Mapping[str, Callable[[Job], object]]
-#: A handler, and the context (of `contextvars`) in which it was given: each job has a copy.
+#: A handler, and the context (of `contextvars`) in which it was added: each job runs in a copy.
 Handler = tuple[Callable[[Job], Any], contextvars.Context]
 
 
 class Tasks:
-    """Never changed, so that a handler's thread may use it while the program adds handlers."""
+    """Immutable, so that the threads of handlers can use it while the program adds handlers."""
 
     def __init__(self, named: object = (), handlers: Mapping[str, Handler] | None = None) -> None:
-        """`named` are the tasks that the program named; none: only jobs without one."""
+        """`named` are the tasks of the option `tasks`; without any, only jobs without a task are taken."""
         if not isinstance(named, list | tuple | set | frozenset):
             raise SwarmInvalidArgument(f"tasks is of type {type(named).__name__}, it must be a list of str")
         for name in [*named, *(handlers or ())]:
@@ -29,11 +29,11 @@ class Tasks:
         self.handlers: Mapping[str, Handler] = dict(handlers or {})
 
     def named_anew(self, named: object) -> Tasks:
-        """The same handlers, other names."""
+        """The same handlers with other names."""
         return Tasks(named, self.handlers)
 
     def with_handlers(self, handlers: Handlers) -> Tasks:
-        """More handlers."""
+        """With more handlers."""
         for task in handlers:
             if task in self.handlers:
                 raise SwarmInvalidArgument(f"the worker has a handler already{f' for the task `{task}`' if task else ''}")
@@ -41,21 +41,21 @@ class Tasks:
         return Tasks(self.named, {**self.handlers, **{task: (handler, context) for task, handler in handlers.items()}})
 
     def handler(self) -> Callable[[Job], Handler] | None:
-        """What finds the handler of a job."""
+        """A function that returns the handler of a job. None if there are no handlers."""
         if any(self.handlers):
             return self._of
         handler = self.handlers.get("")
         return None if handler is None else lambda job: handler
 
     def settings(self) -> list[tuple[str, str]]:
-        """The tasks to take, as options of the core's."""
+        """The tasks to take, as options of the core."""
         own = [task for task in self.handlers if task]
-        # Without a name, only jobs without a task are taken; with a handler's, that has to be said.
+        # Without names the core takes jobs without a task; with names, these must be named too, by "".
         plain = [""] if own and not self.named and "" in self.handlers else []
         return [("task", task) for task in dict.fromkeys([*self.named, *plain, *own])]
 
     def check(self) -> None:
-        """Refuses tasks that nobody handles."""
+        """Refuses tasks without a handler."""
         if self.handlers and "" not in self.handlers:
             for task in self.named:
                 if task not in self.handlers:

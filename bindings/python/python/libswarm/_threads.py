@@ -1,4 +1,4 @@
-"""Threads that run a handler, made as they are needed."""
+"""The threads of a handler, started as they are needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import SwarmError
 
 
 class HandlerThreads:
-    """Runs `work(job)` on up to `limit` threads. They end with the program, whatever they are at."""
+    """Runs `work(job)` on up to `limit` daemon threads."""
 
     def __init__(self, work: Callable[[Job], None], limit: int, name: str) -> None:
         self._work = work
@@ -24,7 +24,7 @@ class HandlerThreads:
         self._lacking = False
 
     def start(self) -> None:
-        """Starts the first, so that no job waits for one that cannot be started. Raises if it cannot."""
+        """Starts the first thread, so that no job is taken without one. Raises if it cannot be started."""
         start_thread(self._run, f"{self._name}-0")
         self._count = 1
         self._idle.release()
@@ -38,17 +38,17 @@ class HandlerThreads:
                 self._count += 1
                 self._lacking = False
             except SwarmError as error:
-                # Those that run take the job when they come to it; told once until it is better.
+                # The running threads will take the job. Logged once, until a thread can be started again.
                 if not self._lacking:
-                    log_raised("jobs wait for the threads that there are", error=error)
+                    log_raised("no more threads for handlers can be started; jobs wait for the running ones", error=error)
                 self._lacking = True
 
     def backlog(self) -> int:
-        """Jobs that no thread has begun."""
+        """How many jobs no thread has begun."""
         return self._jobs.qsize()
 
     def withdraw(self) -> list[Job]:
-        """Takes back all jobs that no thread has begun."""
+        """Removes and returns all jobs that no thread has begun."""
         jobs = []
         try:
             while (job := self._jobs.get_nowait()) is not None:
@@ -59,7 +59,7 @@ class HandlerThreads:
         return jobs
 
     def stop(self) -> None:
-        """Has each thread end after the job it is at."""
+        """Ends each thread after its current job."""
         self._jobs.put(None)
 
     def _run(self) -> None:
@@ -71,6 +71,6 @@ class HandlerThreads:
                     return
                 self._work(job)
             except BaseException as error:
-                # Raised into this thread from another one, between two jobs.
-                log_raised("a thread for handlers was interrupted and goes on", error=error)
+                # An exception that another thread raised in this one, between two jobs.
+                log_raised("a thread for handlers was interrupted and continues", error=error)
             self._idle.release()

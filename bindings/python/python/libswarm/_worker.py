@@ -162,7 +162,7 @@ class WorkerBase(Subscriptions):
         """Refuses to run a worker that has nothing to run its jobs."""
         if self._consume is None and self._handler is None and not self._listeners["add"]:
             raise SwarmInvalidArgument(
-                "the worker has no handler, so it would only keep jobs from others: before run(), give it a handler by "
+                "the worker has no handler, so it would only keep jobs from others: before run(), add a handler by "
                 "@worker.process or @worker.task, or a listener by @worker.on_add"
             )
 
@@ -170,7 +170,7 @@ class WorkerBase(Subscriptions):
         for handler in handlers.values():
             check_handler(handler, coroutine=self._COROUTINES)
         if self._native is not None and self._handler is None:
-            raise SwarmInvalidArgument("a handler must be given before the worker starts; more may follow at any time")
+            raise SwarmInvalidArgument("a handler must be added before the worker starts; more may follow at any time")
         self._set_tasks(self._tasks.with_handlers(handlers))
 
     def _set_tasks(self, tasks: Tasks) -> None:

@@ -50,7 +50,7 @@ __all__ = [
 
 
 class SwarmError(Exception):
-    """Any error of libswarm. The message says what was being done and what to do about it."""
+    """Any error of libswarm. The message contains what was attempted and what to do about it."""
 
     #: The number of the kind, as in the C header.
     code: ClassVar[int] = 0
@@ -133,7 +133,7 @@ class SwarmProtocolVersion(SwarmError):
 
 
 class SwarmTimeout(SwarmError, TimeoutError):
-    """The caller's time limit passed. Whether a job given to `run` goes on is said in the message."""
+    """The caller's time limit passed. The message contains whether a job of `run` continues."""
 
     code, kind, retryable = 13, "TIMEOUT", True
 
@@ -227,7 +227,7 @@ class SwarmInternal(SwarmError):
 
 
 class SwarmAssignTimeout(SwarmJobFailed):
-    """The job failed because no worker was given it within its timeout `assign`."""
+    """The job failed because it was not assigned to a worker within its timeout `assign`."""
 
     code, kind, _reason = 27, "ASSIGN_TIMEOUT", "assign_timeout"
 

@@ -1,4 +1,4 @@
-"""Jobs as they are added, and as handlers end them."""
+"""Options of new jobs, and the exceptions of handlers."""
 
 from __future__ import annotations
 
@@ -23,57 +23,57 @@ class Backoff(TypedDict, total=False):
 
 
 class Timeouts(TypedDict, total=False):
-    """Seconds after which a job is given up; the error of each tells which it was."""
+    """Time limits of a job in seconds; each has its own error."""
 
-    #: From when it was added, or due, until a worker is given it.
+    #: From when it was added, or due, until it is assigned to a worker.
     assign: float
-    #: Of one execution, which is then stopped and counts as failed: it may be retried.
+    #: Of one attempt, which is then stopped and fails: the job may be retried.
     run: float
-    #: From when it was added until it ended.
+    #: From when it was added until it is finished.
     total: float
 
 
 class JobsOptions(TypedDict, total=False):
-    """What any number of jobs can be told. All are optional."""
+    """The options of one or many jobs. All are optional."""
 
-    #: Whether the result is kept, for `result` to ask for; False.
+    #: Whether the result is kept for `result`; False.
     result: bool
-    #: Seconds that it is kept from the job's end, 1 s to 365 days; 300.
+    #: Seconds that it is kept after the job has finished, 1 s to 365 days; 300.
     result_ttl: float | None
-    #: Higher ones go first, those of one priority in the order in which they came; 0, from -2**53 to 2**53.
+    #: Higher priorities are assigned first, jobs of one priority in the order in which they were added; 0, -2**53 to 2**53.
     priority: int
-    #: Seconds that the job waits before it may start, at most 10 years.
+    #: Seconds before the job may start, at most 10 years.
     delay: float
-    #: Or the time before which it does not start, on Redis' clock: a `datetime` (local if it has no zone), or seconds since 1970.
+    #: Or its earliest start, on Redis' clock: a `datetime` (local if it has no zone), or seconds since 1970.
     run_at: datetime | float
-    #: How often it runs again after its handler failed, at most 200; 0.
+    #: How often it is retried after its handler failed, at most 200; 0.
     retries: int
-    #: The pauses before that, or the seconds of each; 1.
+    #: The pauses before the retries, or the seconds of each; 1.
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
     #: While a job with the same key exists, this one waits, and ends as that one ends.
     similar: str
-    #: The name of the work: only workers that take this task are given the job.
+    #: The kind of work: only workers that take this task run the job.
     task: str
-    #: Texts that travel with the job.
+    #: Texts that are stored with the job.
     headers: Mapping[str, str]
     timeouts: Timeouts
     #: Whether the job is deleted when this master leaves or is lost; False.
     ephemeral: bool
-    #: What adding waits for: that Redis has the job in memory, on its disk, or on a replica too; "memory".
+    #: What adding waits for: Redis has the job in memory, on its disk, or also on a replica; "memory".
     durability: Literal["memory", "fsync", "replica"]
 
 
 class JobOptions(JobsOptions, total=False):
-    """What one job can be told."""
+    """The options of one job."""
 
-    #: The caller's own, 1 to 256 bytes: while a job with it exists, adding it again changes nothing. Random unless given.
+    #: The caller's own, 1 to 256 bytes: while a job with it exists, adding it again changes nothing. Default random.
     id: str | None
 
 
 class NewJob:
-    """A job with options of its own among the many that are added in one call. Each goes before the one given for all."""
+    """A job with its own options in a call that adds many. They override the options given for all."""
 
     __slots__ = ("options", "payload")
 
@@ -92,7 +92,7 @@ class PermanentFailure(Exception):
 
 
 class RetryAfter(Exception):
-    """Raised by a handler: this attempt failed, and the next one, if a retry is left, is `seconds` from now."""
+    """Raised by a handler: this attempt failed, and the next one, if a retry is left, starts `seconds` from now."""
 
     def __init__(self, seconds: float, message: str = "") -> None:
         """`message` is the error that is kept if no retry is left."""
@@ -101,7 +101,7 @@ class RetryAfter(Exception):
 
     @property
     def seconds(self) -> float:
-        """Until the next attempt."""
+        """Time until the next attempt."""
         return self._seconds
 
     def __reduce__(self) -> tuple[type[RetryAfter], tuple[float, str]]:

@@ -1,4 +1,4 @@
-"""What a supervisor tells of its processes: the classes of its events, for `match` or by the name each has as `event`."""
+"""The processes of a supervisor, and the classes of its events: for `match`, or by the name each has as `event`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "SupervisorEvent",
 ]
 
-#: Being started, or not ready yet; ready; told to end; none, until a pause is over; none, until a reload.
+#: Started and not ready yet; ready; stopping; without a process until a pause is over; without a process until a reload.
 ProcessState = Literal["starting", "ready", "stopping", "pausing", "gave_up"]
 
 
@@ -32,26 +32,26 @@ ProcessState = Literal["starting", "ready", "stopping", "pausing", "gave_up"]
 class ProcessInfo:
     """A process of a supervisor at one moment, or an id that has none."""
 
-    #: One that is started in place of another has the same id, so during a reload there may be two.
+    #: A replacement has the same id, so during a reload there may be two.
     id: int
     #: Of its program.
     name: str
     #: None if there is no process.
     pid: int | None
     state: ProcessState
-    #: When it was started, or came to be without a process, in seconds since 1970.
+    #: When it was started, or has been without a process since, in seconds since 1970.
     started_at: float
-    #: How often a process of this id was started because the one before had failed.
+    #: How often a process of this id was restarted after a failure.
     restarts: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """How a process ended. As `str`, it says so."""
+    """How a process exited. `str` describes it."""
 
-    #: By itself with a code; by a signal; stopped, as it did not say in time that it is ready; not even started; nobody knows.
+    #: With an exit code; by a signal; stopped because it was not ready in time; it could not be started; unknown.
     kind: Literal["code", "signal", "not_ready", "not_started", "unknown"]
-    #: All but 0 is a failure.
+    #: Every code but 0 is a failure.
     code: int | None
     #: Its number.
     signal: int | None
@@ -60,7 +60,7 @@ class ProcessExit:
 
     @property
     def success(self) -> bool:
-        """Whether it ended by itself with code 0, and so is not started again."""
+        """Whether it exited with code 0, and so is not restarted."""
         return self.code == 0
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A process ended, and all it had written was told before. What is left of its group is being stopped."""
+    """A process exited; all its lines were emitted before. The rest of its group is being stopped."""
 
     event: ClassVar = "exited"
 
@@ -103,9 +103,9 @@ class Exited:
     name: str
     #: None if it could not be started.
     pid: int | None
-    #: How.
+    #: How it exited.
     exit: ProcessExit
-    #: Seconds after which another is started; None if none is for this reason.
+    #: Seconds until it is restarted; None if it is not restarted for this exit.
     respawn: float | None
 
 
@@ -142,12 +142,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """So many were dropped, because nobody took them: lines where this is told, events before all that were kept."""
+    """Lines and events were dropped, because they were not taken: lines at this point, events before all that were kept."""
 
     event: ClassVar = "dropped"
 
     lines: int
-    #: Other than lines.
+    #: Events other than lines.
     events: int
 
 
@@ -160,7 +160,7 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class ReloadFailed:
-    """A reload was ended at the first process that failed; those not reloaded yet run on."""
+    """A reload ended at the first process that failed; those not reloaded yet continue."""
 
     event: ClassVar = "reload_failed"
 
@@ -172,7 +172,7 @@ class ReloadFailed:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """This process was sent a signal that `handle_signals` is for; what follows from it is told next."""
+    """This process received a signal of `handle_signals`; the events that it causes follow."""
 
     event: ClassVar = "signal"
 

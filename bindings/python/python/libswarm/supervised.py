@@ -1,4 +1,4 @@
-"""What a process can say to the supervisor that started it."""
+"""The readiness of a process, for the supervisor that started it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from . import _native
 
 
 def ready() -> bool:
-    """Says that this process is ready, if it was spawned with `ready="explicit"`. Never blocks.
+    """Reports that this process is ready, if it was spawned with `ready="explicit"`. Never blocks.
 
-    False if nobody waits for it: it has no supervisor, or one that takes it as ready by its start, or has said so before. The
-    descriptor whose number is in `SWARM_READY_FD` is closed, and the variable removed; SwarmInvalidArgument if it is not open.
+    Returns False if no supervisor waits for it: there is none, or it counts the process as ready from its start, or this was
+    called before. Closes the descriptor whose number is in `SWARM_READY_FD` and removes the variable; raises
+    SwarmInvalidArgument if it is not open.
     """
     try:
         return _native.say_ready()
     finally:
-        # Python's copy of the environment, which programs that it starts may be given.
+        # From Python's copy of the environment, which child processes inherit.
         os.environ.pop("SWARM_READY_FD", None)

@@ -1,4 +1,4 @@
-"""What calls answer."""
+"""The values of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "faile
 
 
 class Added(NamedTuple):
-    """What `add` answers."""
+    """The value of `add`."""
 
     #: The job's id.
     id: str
@@ -22,9 +22,9 @@ class Added(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What `run_each` tells of each job."""
+    """The outcome of one job of `run_each`."""
 
-    #: Of the job among those given, from 0.
+    #: The position of the job in the call, from 0.
     position: int
     #: Its result, or a SwarmError.
     outcome: Any
@@ -36,11 +36,11 @@ class Stats:
 
     #: Jobs waiting for a worker.
     waiting: int
-    #: Active jobs by workers.
+    #: Active jobs.
     active: int
-    #: Jobs deleted whose worker has not yet said that it stopped.
+    #: Deleted jobs that their worker has not yet stopped.
     deleting: int
-    #: Jobs whose time has not come.
+    #: Jobs that are not due yet.
     delayed: int
     #: Jobs that wait for their resource or for a similar job.
     blocked: int
@@ -54,7 +54,7 @@ class Stats:
     added: int
     #: Jobs completed.
     completed: int
-    #: Jobs that ended as failed.
+    #: Jobs that failed permanently.
     failures: int
     #: Jobs deleted.
     deleted: int
@@ -62,29 +62,29 @@ class Stats:
     crashes: int
     #: Attempts that failed and were followed by another.
     retries: int
-    #: Failed jobs that were run again by hand.
+    #: Failed jobs that were run again by `retry_failed`.
     revived: int
-    #: Things in Redis that were not as libswarm writes them, and were set aside, replaced or mended.
+    #: Damaged records in Redis that were set aside, replaced or repaired.
     damaged: int
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A member's own view; costs nothing to ask."""
+    """The state of a member, without asking Redis."""
 
     #: Connected, registered, and the last renewal was answered in time.
     healthy: bool
-    #: Both connections that are needed are up.
+    #: All connections that it needs are up.
     connected: bool
     #: The identity in Redis, empty before the first registration.
     incarnation: str
-    #: Seconds in which the member may still act as the holder of its jobs.
+    #: Seconds until its lease expires.
     lease_left: float
     #: Active jobs (a worker).
     active: int
     #: Jobs or finishes gathered but not yet acknowledged by Redis.
     pending: int
-    #: Name of the kind of the last background error, empty if it has healed.
+    #: Kind of the last background error, empty once it is over.
     error: str
     #: Its message.
     error_message: str
@@ -100,7 +100,7 @@ class Health:
     sent: int
     #: Messages that its program has taken.
     received: int
-    #: Messages for it that were dropped, as it has learnt.
+    #: Messages for it that were dropped.
     dropped: int
     #: Jobs whose handlers were told to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its
     #: handler returns.
@@ -122,21 +122,21 @@ class JobInfo:
     #: Or "".
     resource: str
     headers: dict[str, str]
-    #: Which one is running or comes next, from 1.
+    #: The running or next attempt, from 1.
     attempt: int
-    #: How many attempts may follow a failed one in all.
+    #: How many attempts may follow the first.
     retries: int
-    #: How many workers died in a row while they ran it.
+    #: How many workers crashed in a row while they ran it.
     crashes: int
     #: The incarnation that holds it, or "".
     holder: str
     #: Of the execution, or 0.
     fence: int
-    #: When it was given to its holder.
+    #: When it was assigned to its holder.
     assigned_at: float | None
     #: When a delayed job is due.
     due_at: float | None
-    #: How far its worker says it is.
+    #: The last value of `job.progress`.
     progress: Any
     #: Why a failed job failed, see `SwarmJobFailed.reason`, or "".
     reason: str
@@ -149,14 +149,14 @@ class JobInfo:
 
     @property
     def payload(self) -> Any:
-        """What the adder gave: the value of the JSON text, or bytes."""
+        """What was added: the value of the JSON text, or bytes."""
         return self.body if self.content_type == "bytes" else _native.decode_json(self.body)
 
 
 class JobPage(NamedTuple):
     """Some of many jobs."""
 
-    #: Active ones may be a few more or less than asked for.
+    #: A page of active jobs may have a few more or less than asked for.
     jobs: list[JobInfo]
     #: Where the next page begins; None at the end. Jobs that change their place meanwhile may be missed or come twice.
     next: str | None
@@ -168,7 +168,7 @@ class QueueCount(NamedTuple):
     priority: int
     #: Or "".
     task: str
-    #: Deleted ones among more than 4,096 count until their turn.
+    #: If there are more than 4,096, deleted ones count until their turn.
     waiting: int
 
 
@@ -177,7 +177,7 @@ class Queues(NamedTuple):
 
     #: Those that are not empty, highest priority first.
     queues: list[QueueCount]
-    #: Tasks that are paused; "*" stands for all.
+    #: Paused tasks; "*" stands for all.
     paused: list[str]
     #: The incarnation of the master that chooses the workers of jobs, or "".
     chooser: str
@@ -205,15 +205,15 @@ class MemberInfo:
     slots: int
     #: Tasks it takes.
     tasks: list[str]
-    #: Jobs it holds.
+    #: Active jobs.
     active: int
-    #: Jobs it can still be given at once.
+    #: Free slots.
     free: int
     #: When it registered, in seconds since 1970.
     joined_at: float
     #: Seconds until its lease ends.
     lease_left: float
-    #: What it says of itself by `set_data`, or None.
+    #: The value of its `set_data`, or None.
     data: Any
     #: Messages for it that were dropped, because it did not read its inbox.
     dropped: int
@@ -221,7 +221,7 @@ class MemberInfo:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A worker that can be given a job."""
+    """A worker that can take a job."""
 
     incarnation: str
     #: The option `name`.
@@ -234,15 +234,15 @@ class Candidate:
     pid: int
     #: Tasks it takes, "" for jobs without one.
     tasks: list[str]
-    #: Jobs it holds, those just chosen for it among them.
+    #: Active jobs, including those just chosen for it.
     active: int
-    #: Jobs like this one that it can still be given, at least 1.
+    #: Free slots for jobs like this one, at least 1.
     room: int
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRef:
-    """Which member it is."""
+    """A member."""
 
     incarnation: str
     #: The option `name`.
@@ -257,9 +257,9 @@ class MemberRef:
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """A member that came or went."""
+    """A member that joined, left or was lost."""
 
-    #: It registered; it said that it goes; its lease ended: it died, or was cut off.
+    #: It registered; it was closed; its lease expired, because it crashed or lost its connection.
     change: Literal["joined", "left", "lost"]
     role: Literal["master", "worker"]
     member: MemberRef
@@ -267,9 +267,9 @@ class MemberChange:
 
 @dataclass(frozen=True, slots=True)
 class KillRequest:
-    """A member asks this program to end."""
+    """A request of a member that this program exits."""
 
-    #: The exit code it is to end with.
+    #: The exit code.
     code: int
     sender: MemberRef
 
@@ -282,7 +282,7 @@ class ToGroup(TypedDict):
 
 
 class ToName(TypedDict):
-    """The members of a name."""
+    """The members with a name."""
 
     #: Their option `name`.
     name: str
@@ -292,7 +292,7 @@ class ToProcess(TypedDict):
     """The members of a process."""
 
     pid: int
-    #: Its machine, as members tell theirs; this one unless given.
+    #: Its machine, as in `MemberInfo.host`; default this one.
     host: NotRequired[str]
 
 
@@ -303,13 +303,13 @@ class ToMember(TypedDict):
     member: str
 
 
-#: Who is to hear a message.
+#: The recipients of a message.
 To = Literal["all"] | ToGroup | ToName | ToProcess | ToMember
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a member answered to a message: that it took it, or a reply."""
+    """The acknowledgement or reply of a member to a message."""
 
     sender: MemberRef
     #: The reply's bytes; None if it only acknowledged.
@@ -324,13 +324,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a message."""
+    """The outcome of a message."""
 
     #: The incarnations that it was sent to.
     recipients: list[str]
-    #: How many more should have heard it, but do not read their inboxes, which are full.
+    #: How many more were addressed, but do not read their inboxes, which are full.
     dropped: int
     #: Those who acknowledged it or replied, in the order in which they did.
     replies: list[Reply]
-    #: The recipients that had not in time, or are gone.
+    #: The recipients that had not in time, or have left.
     missing: list[str]

@@ -1,4 +1,4 @@
-"""`Master`, `Worker` and `Supervisor` for asyncio: the same as in `libswarm`, with coroutines for all that waits.
+"""`Master`, `Worker` and `Supervisor` for asyncio: the same as in `libswarm`, with coroutines for the methods that wait.
 
 ```python
 from libswarm.aio import Master, Worker

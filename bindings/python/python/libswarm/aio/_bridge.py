@@ -1,4 +1,4 @@
-"""From the runtime to an event loop: the loop reads one descriptor, written once per batch; no thread is in between."""
+"""Calls and events of the native module in an event loop. It reads one descriptor, written once per batch, without a thread."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from .. import _native
 from ..errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 
-#: Seconds of a timer that a loop keeps for its whole life.
+#: Seconds of a timer that outlives every loop.
 _FOR_EVER = 365.0 * 86_400
 
 
 class _Life:
-    """Lives as long as a loop: only a timer of the loop's refers to it, and a loop forgets its timers when it is closed."""
+    """Lives as long as a loop: only a timer of the loop refers to it, and a closed loop drops its timers."""
 
     __slots__ = ("__weakref__", "_loop")
 
@@ -53,7 +53,7 @@ class Bridge:
     def __init__(self, loop_ended: Callable[[], object]) -> None:
         self.loop = asyncio.get_running_loop()
         self._loop_ended = loop_ended
-        # By a reference that does not keep this from the garbage collector.
+        # By a weak reference, so that this can be collected.
         self._life = weakref.ref(_life_of(self.loop), _ender(weakref.ref(self)))
         self.mailbox = _native.Mailbox()
         self.on_event: Callable[[], object] | None = None
@@ -61,7 +61,7 @@ class Bridge:
         self._token = 0
         self._closed = False
         self._fd = self.mailbox.fileno()
-        # Not in the context of whoever happens to be the first user.
+        # Not in the context of the first caller.
         contextvars.Context().run(self.loop.add_reader, self._fd, self._readable)
 
     def check(self) -> None:
@@ -70,14 +70,14 @@ class Bridge:
             raise SwarmInvalidArgument("this object belongs to another event loop; make one in each loop")
 
     def watch(self, call: _native.Call, then: Callable[[], object]) -> int:
-        """Has `then()` called in the loop when `call` has ended."""
+        """Calls `then()` in the loop when `call` has ended."""
         self._token += 1
         self._waiting[self._token] = then
         call.notify(self.mailbox, self._token)
         return self._token
 
     def future(self, call: _native.Call) -> asyncio.Future[Any]:
-        """A future of the loop's with the outcome of `call`. To cancel it stops the wait."""
+        """A future of the loop with the outcome of `call`. Cancelling it ends the wait."""
         future: asyncio.Future[Any] = self.loop.create_future()
 
         def settle() -> None:
@@ -88,7 +88,7 @@ class Bridge:
                     future.set_exception(error)
 
         if self._closed:
-            # There is nobody left to ask: a call that has not failed at once is as one under way when all was closed.
+            # The call has failed at once, or counts as under way when the member was closed.
             settle()
             return future
         token = self.watch(call, settle)
@@ -101,7 +101,7 @@ class Bridge:
         return future
 
     def close(self) -> None:
-        """Ends what still waits and lets go of the descriptor. A loop that is closed already has done so itself."""
+        """Ends all waits and removes the descriptor from the loop. A closed loop has removed it."""
         if not self.loop.is_closed():
             self.loop.remove_reader(self._fd)
             self._readable()
@@ -110,11 +110,11 @@ class Bridge:
         self._forget()
 
     def ended(self) -> None:
-        """The loop is gone."""
+        """The loop was closed or dropped."""
         if not self._closed:
             loop_ended = self._loop_ended
             self._forget()
-            # In a forked child the member is the parent's.
+            # In a forked child the member belongs to the parent.
             with contextlib.suppress(SwarmError):
                 loop_ended()
 
@@ -142,7 +142,7 @@ def _ender(bridge: weakref.ref[Bridge]) -> Callable[[object], None]:
 
 
 def _nothing() -> None:
-    """There is nobody to tell."""
+    """Nothing to call after the close."""
 
 
 def closed(what: str) -> SwarmClosed:

@@ -26,7 +26,7 @@ from ._member import LoopMember
 
 #: Batches per turn of the loop.
 _BATCHES = 4
-#: Handlers at once unless `slots` says otherwise; as many as in every language.
+#: The default of `slots` with a handler, as in every language.
 _DEFAULT_SLOTS = 10
 
 
@@ -308,7 +308,7 @@ def _cancellation(task: asyncio.Task[None]) -> BaseException:
 
 
 class JobLoop:
-    """`async for job in worker`. Several tasks may loop over one worker; each job goes to one of them."""
+    """`async for job in worker`. Several tasks may loop over one worker; each job is taken by one of them."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
