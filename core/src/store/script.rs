@@ -134,7 +134,7 @@ mod tests {
             "XX",
             "OOM",
         ];
-        let page = include_str!("../../../docs/reference/errors.md");
+        let page = include_str!("../../../docs/guides/operations.md");
         let all = super::Scripts::new(true);
         let sources =
             [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate].into_iter();
@@ -145,7 +145,7 @@ mod tests {
             for word in code.split('\'').skip(1).step_by(2) {
                 if word.len() > 1 && word.chars().all(|letter| letter.is_ascii_uppercase()) && !OPTIONS.contains(&word) {
                     let permission = format!("+{}", word.to_ascii_lowercase());
-                    assert!(page.split_whitespace().any(|listed| listed == permission), "docs/reference/errors.md lacks {permission}");
+                    assert!(page.split_whitespace().any(|listed| listed == permission), "docs/guides/operations.md lacks {permission}");
                 }
             }
         }

@@ -1,11 +1,11 @@
-"""A Redis user that may do what docs/reference/errors.md says libswarm needs, and nothing else."""
+"""A Redis user that may do what docs/guides/operations.md says libswarm needs, and nothing else."""
 
 import re
 from pathlib import Path
 
 from .redis_server import Redis
 
-_PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "errors.md"
+_PAGE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "operations.md"
 
 
 def minimal_acl() -> list[str]:

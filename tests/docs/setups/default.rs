@@ -1,0 +1,10 @@
+#![allow(unused_imports, unused_variables, missing_docs, dead_code)]
+
+use std::time::Duration;
+
+use libswarm::*;
+
+pub async fn run() -> crate::Ended {
+    // BLOCK
+    Ok(())
+}

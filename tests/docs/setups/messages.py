@@ -1,0 +1,10 @@
+from libswarm import Master, Worker
+
+URL = "redis://localhost:6379"
+master = Master("docs", url=URL)
+worker = Worker("docs", url=URL, name="one")
+worker.on("add", lambda job: None)
+worker.start()
+# BLOCK
+worker.terminate()
+master.close()
