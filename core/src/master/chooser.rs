@@ -13,7 +13,7 @@ use crate::member::Shared;
 use crate::model::choosing::Choosing;
 use crate::model::info::Choices;
 use crate::store::codec::choices;
-use crate::store::codec::record::{write_array, write_string};
+use crate::store::codec::msgpack::{write_array, write_string};
 use crate::util::reconnect::ReconnectDelay;
 
 /// Jobs shown at once, at most.

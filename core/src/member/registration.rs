@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::profile::Registered;
 use super::shared::Shared;
 use crate::config::options::{Options, Requeue};
-use crate::store::codec::record::{packed_strings, write_array, write_signed, write_string};
+use crate::store::codec::msgpack::{packed_strings, write_array, write_signed, write_string};
 
 /// What the registry keeps of a member, as a msgpack array of names and values.
 pub(super) fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {

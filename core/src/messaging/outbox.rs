@@ -18,7 +18,7 @@ use crate::member::host;
 use crate::model::message::{Kind, MemberRef, MessageData, NewMessage, Receipt, To, Wants};
 use crate::model::payload::Payload;
 use crate::store::codec::message::{Address, write_blob};
-use crate::store::codec::record::{write_array, write_integer, write_string};
+use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::util::completion::Done;
 use crate::util::reconnect::ReconnectDelay;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::codec::message;
-use super::codec::record::Unpack;
+use super::codec::msgpack::Unpack;
 use super::codec::reply::{Given, read_id, read_jobs};
 use super::failure::{Failed, Stage};
 use super::keys::Keys;
@@ -227,7 +227,7 @@ fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<Option<T>>) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::record::{write_array, write_integer, write_string};
+    use super::super::codec::msgpack::{write_array, write_integer, write_string};
     use super::*;
 
     #[test]

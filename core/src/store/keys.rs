@@ -59,14 +59,7 @@ impl Keys {
 
     /// The hash slot of the cluster (CRC16 of the prefix, as the hash tag, modulo 16384).
     pub(crate) fn slot(&self) -> u16 {
-        let mut crc: u16 = 0;
-        for byte in self.prefix.bytes() {
-            crc ^= u16::from(byte) << 8;
-            for _ in 0..8 {
-                crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
-            }
-        }
-        crc % 16384
+        crc16::State::<crc16::XMODEM>::calculate(self.prefix.as_bytes()) % 16384
     }
 }
 

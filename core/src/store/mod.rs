@@ -18,7 +18,7 @@ use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
 pub(crate) use codec::reply::{AddReply, Given, SyncReply};
-use codec::{message, record, reply};
+use codec::{message, msgpack, reply};
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
@@ -194,14 +194,14 @@ impl Store {
 
     /// At most 100 ids a call.
     pub(crate) async fn delete(&self, ids: &[String]) -> Result<Vec<bool>> {
-        let ids = record::packed_strings(ids);
+        let ids = msgpack::packed_strings(ids);
         let reply = self.call_idempotent(|s| &s.delete, |cmd| cmd.arg(&ids[..])).await?;
         reply::flags(reply)
     }
 
     /// For each id what it is: see `scripts/await.lua`. At most 100 ids a call.
     pub(crate) async fn awaiting(&self, incarnation: &str, ids: &[String]) -> Result<Vec<Vec<u8>>, Failed> {
-        let ids = record::packed_strings(ids);
+        let ids = msgpack::packed_strings(ids);
         let reply = self.call(|s| &s.awaiting, |cmd| cmd.arg(incarnation).arg(&ids[..])).await?;
         reply::strings(reply).map_err(internal)
     }
@@ -250,7 +250,7 @@ impl Store {
 
     /// Has the inbox say which of these members are gone; see `scripts/listen.lua`.
     pub(crate) async fn ask_who_is_gone(&self, incarnation: &str, members: &[String]) -> Result<(), Failed> {
-        let members = record::packed_strings(members);
+        let members = msgpack::packed_strings(members);
         self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("absent").arg(&members[..])).await.map(drop)
     }
 
@@ -261,7 +261,7 @@ impl Store {
         let mut bound = Vec::new();
         loop {
             let some = left.map(|ids| &ids[..ids.len().min(200)]);
-            let packed = some.map(record::packed_strings).unwrap_or_default();
+            let packed = some.map(msgpack::packed_strings).unwrap_or_default();
             let reply = self.call_idempotent(|s| &s.failed, |cmd| cmd.arg(what).arg(&packed[..]).arg(&bound[..])).await?;
             let (count, more) = match reply::array(reply)?.as_slice() {
                 [Value::Int(count), Value::Int(more), Value::BulkString(last)] => {

@@ -7,9 +7,8 @@ use redis::Value;
 
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
-use crate::store::codec::record::{
-    read_outcome, read_record, split_record, write_array, write_integer, write_record, write_string,
-};
+use crate::store::codec::msgpack::{write_array, write_integer, write_string};
+use crate::store::codec::record::{read_outcome, read_record, split_record, write_record};
 use crate::store::codec::{choices, inspect, message, reply};
 use crate::store::inbox;
 use libswarm_common::backoff::Backoff;
@@ -21,7 +20,7 @@ fn blob() -> impl Strategy<Value = Vec<u8>> {
     let item = prop_oneof![
         any::<i64>().prop_map(|number| {
             let mut out = Vec::new();
-            crate::store::codec::record::write_signed(&mut out, number);
+            crate::store::codec::msgpack::write_signed(&mut out, number);
             out
         }),
         vec(any::<u8>(), 0..40).prop_map(|bytes| {
@@ -70,7 +69,7 @@ fn valid_record() -> impl Strategy<Value = Vec<u8>> {
                 .backoff(backoff);
             let mut out = Vec::new();
             write_record(&mut out, &job, "requester");
-            crate::store::codec::record::Unpack::new(&out).string().unwrap().to_vec()
+            crate::store::codec::msgpack::Unpack::new(&out).string().unwrap().to_vec()
         },
     )
 }
@@ -154,7 +153,7 @@ proptest! {
         let mut positions = Vec::new();
         write_array(&mut positions, 2);
         write_integer(&mut positions, 0);
-        crate::store::codec::record::write_signed(&mut positions, numbers[0]);
+        crate::store::codec::msgpack::write_signed(&mut positions, numbers[0]);
         let positions = Value::BulkString(positions);
         let _ = reply::synced(Value::Array(vec![zero.clone(), Value::Nil, positions.clone(), int(0), int(1), int(2), int(3), int(0)]));
         let _ = reply::added(Value::Array(vec![zero.clone(), positions, int(0)]));

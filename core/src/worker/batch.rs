@@ -10,7 +10,8 @@ use crate::model::event::AcceptedOutcome;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::job_options::Extras;
 use crate::model::payload::MAX_RESULT;
-use crate::store::codec::record::{write_array, write_integer, write_outcome, write_signed, write_string, write_string_length};
+use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string, write_string_length};
+use crate::store::codec::record::write_outcome;
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 

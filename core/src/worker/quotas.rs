@@ -2,7 +2,7 @@
 
 use crate::config::options::Options;
 use crate::store::Given;
-use crate::store::codec::record::{write_array, write_integer};
+use crate::store::codec::msgpack::{write_array, write_integer};
 use libswarm_common::error::Result;
 
 #[derive(Default)]

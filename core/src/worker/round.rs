@@ -11,7 +11,7 @@ use super::stale;
 use super::state::{Active, Task};
 use crate::member::panicked;
 use crate::model::job::Finish;
-use crate::store::codec::record::{packed_strings, write_array, write_string};
+use crate::store::codec::msgpack::{packed_strings, write_array, write_string};
 use crate::store::{Failed, Given, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};

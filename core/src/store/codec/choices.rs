@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::inspect::waiting_job;
-use super::record::{Unpack, packed_strings, write_array, write_integer, write_string};
+use super::msgpack::{Unpack, packed_strings, write_array, write_integer, write_string};
 use super::reply::{array, bytes, unexpected};
 use crate::model::choosing::Choosing;
 use crate::model::info::{Candidate, Choices, Range};

@@ -2,7 +2,8 @@
 
 use redis::Value;
 
-use super::record::{Unpack, split_record};
+use super::msgpack::Unpack;
+use super::record::split_record;
 use super::reply::{bytes, unexpected};
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 use crate::model::payload::Payload;

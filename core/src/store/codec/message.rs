@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::record::{Unpack, write_array, write_integer, write_string};
+use super::msgpack::{Unpack, write_array, write_integer, write_string};
 use super::reply::{bytes, read_id, unexpected};
 use crate::model::message::{Change, Kind, MemberRef, MessageData, Receipt};
 use crate::model::payload::{ContentType, Payload};

@@ -3,5 +3,6 @@
 pub(crate) mod choices;
 pub(crate) mod inspect;
 pub(crate) mod message;
+pub(crate) mod msgpack;
 pub(crate) mod record;
 pub(crate) mod reply;

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
 use crate::model::job::{Failure, JobData, Outcome, ResultWanted};
 use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
 use crate::model::payload::{ContentType, Payload};
@@ -241,110 +242,6 @@ pub(crate) fn read_outcome(id: &str, bytes: &[u8]) -> Result<Outcome> {
         Some((b'd', _)) => Err(Error::new(ErrorKind::JobDeleted, format!("job `{id}` was deleted"))),
         _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the result of job `{id}` is not one this protocol writes"))),
     }
-}
-
-/// Appends a msgpack string: any bytes, as the scripts' strings are.
-pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_string_length(out, bytes.len());
-    out.extend_from_slice(bytes);
-}
-
-/// Appends the head of a msgpack string whose bytes follow.
-pub(crate) fn write_string_length(out: &mut Vec<u8>, length: usize) {
-    match rmp::encode::write_str_len(out, length as u32) {
-        Ok(_) => {}
-        Err(never) => unreachable!("writing to memory: {never}"),
-    }
-}
-
-/// Appends the head of a msgpack array.
-pub(crate) fn write_array(out: &mut Vec<u8>, length: usize) {
-    match rmp::encode::write_array_len(out, length as u32) {
-        Ok(_) => {}
-        Err(never) => unreachable!("writing to memory: {never}"),
-    }
-}
-
-/// Appends a msgpack integer.
-pub(crate) fn write_integer(out: &mut Vec<u8>, value: u64) {
-    match rmp::encode::write_uint(out, value) {
-        Ok(_) => {}
-        Err(never) => unreachable!("writing to memory: {never}"),
-    }
-}
-
-/// Appends the head of a msgpack map.
-pub(crate) fn write_map(out: &mut Vec<u8>, length: usize) {
-    match rmp::encode::write_map_len(out, length as u32) {
-        Ok(_) => {}
-        Err(never) => unreachable!("writing to memory: {never}"),
-    }
-}
-
-/// Appends a msgpack integer of either sign.
-pub(crate) fn write_signed(out: &mut Vec<u8>, value: i64) {
-    match rmp::encode::write_sint(out, value) {
-        Ok(_) => {}
-        Err(never) => unreachable!("writing to memory: {never}"),
-    }
-}
-
-/// Strings as one msgpack array.
-pub(crate) fn packed_strings(strings: &[String]) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_array(&mut out, strings.len());
-    for string in strings {
-        write_string(&mut out, string.as_bytes());
-    }
-    out
-}
-
-/// Reads what scripts pack: arrays of strings and integers.
-pub(crate) struct Unpack<'a>(&'a [u8]);
-
-impl<'a> Unpack<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Unpack(bytes)
-    }
-
-    /// Whether an integer comes next.
-    pub(crate) fn is_integer(&self) -> bool {
-        rmp::decode::read_int::<i64, _>(&mut { self.0 }).is_ok()
-    }
-
-    pub(crate) fn array(&mut self) -> Result<usize> {
-        let length = rmp::decode::read_array_len(&mut self.0).map_err(malformed)? as usize;
-        self.fits(length)
-    }
-
-    pub(crate) fn map(&mut self) -> Result<usize> {
-        let length = rmp::decode::read_map_len(&mut self.0).map_err(malformed)? as usize;
-        self.fits(length)
-    }
-
-    /// A length that is only claimed reserves no memory: each item has a byte at least.
-    fn fits(&self, length: usize) -> Result<usize> {
-        if length > self.0.len() { Err(malformed("it ends early")) } else { Ok(length) }
-    }
-
-    pub(crate) fn integer(&mut self) -> Result<i64> {
-        rmp::decode::read_int(&mut self.0).map_err(malformed)
-    }
-
-    pub(crate) fn string(&mut self) -> Result<&'a [u8]> {
-        let length = rmp::decode::read_str_len(&mut self.0).map_err(malformed)? as usize;
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| malformed("it ends early"))?;
-        self.0 = rest;
-        Ok(bytes)
-    }
-
-    pub(crate) fn text(&mut self) -> Result<&'a str> {
-        std::str::from_utf8(self.string()?).map_err(malformed)
-    }
-}
-
-fn malformed(why: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::StoreCorrupt, format!("a message in Redis is not one this protocol writes: {why}"))
 }
 
 #[cfg(test)]

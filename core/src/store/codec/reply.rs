@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::record::{Unpack, read_record};
+use super::msgpack::Unpack;
+use super::record::read_record;
 use crate::model::health::Stats;
 use crate::model::job::JobData;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -223,7 +224,7 @@ pub(crate) fn unexpected(what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{write_array, write_integer, write_string};
+    use super::super::msgpack::{write_array, write_integer, write_string};
     use super::*;
 
     #[test]
