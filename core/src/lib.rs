@@ -51,9 +51,9 @@ pub use model::choosing::Choosing;
 pub use model::event::DeleteReason;
 pub use model::health::{Health, Stats};
 pub use model::info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
-pub use model::job::{Failure, Finish, JobData, JobError, Outcome};
+pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
-pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, To};
+pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::payload::{ContentType, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
 pub use util::completion::Done;
 

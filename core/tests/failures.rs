@@ -47,11 +47,13 @@ async fn the_end_of_a_long_traceback_is_kept_with_the_failed_job() {
     let traceback = format!("{}last line", "é".repeat(MAX_TRACEBACK));
     next_job(&worker).await.fail(JobError::new("broken", traceback.clone())).await.unwrap();
     let job = soon("the job", master.job("deep")).await.unwrap().unwrap();
-    assert_eq!((job.state, &*job.error), (JobState::Failed, "broken"));
-    assert!(job.traceback.len() <= MAX_TRACEBACK && job.traceback.len() > MAX_TRACEBACK - 4, "{}", job.traceback.len());
-    assert!(traceback.ends_with(&job.traceback));
+    let failure = job.failure.unwrap();
+    assert_eq!((job.state, &*failure.message), (JobState::Failed, "broken"));
+    let kept = failure.traceback.as_deref().unwrap();
+    assert!(kept.len() <= MAX_TRACEBACK && kept.len() > MAX_TRACEBACK - 4, "{}", kept.len());
+    assert!(traceback.ends_with(kept));
     let listed = soon("the failed", master.jobs(JobState::Failed, None, 10)).await.unwrap().jobs;
-    assert_eq!(listed[0].traceback, job.traceback);
+    assert_eq!(listed[0].failure.as_ref(), Some(&failure));
     // Whoever awaits it gets the message only.
     let outcome = soon("the outcome", master.result("deep")).await.unwrap();
     assert!(matches!(outcome, Outcome::Failed(failure) if failure.message == "broken"));
@@ -66,7 +68,8 @@ async fn a_traceback_of_the_last_attempt_is_kept() {
     first.retry(JobError::new("one", "at one"), Duration::ZERO).await.unwrap();
     next_job(&worker).await.retry(JobError::new("two", "at two"), Duration::ZERO).await.unwrap();
     let job = soon("the job", master.job("twice")).await.unwrap().unwrap();
-    assert_eq!((&*job.error, &*job.traceback), ("two", "at two"));
+    let failure = job.failure.unwrap();
+    assert_eq!((&*failure.message, failure.traceback.as_deref()), ("two", Some("at two")));
 }
 
 #[tokio::test]
@@ -168,7 +171,7 @@ async fn a_healthy_life_is_told_at_level_debug() {
     let redis = Redis::start();
     let (master, worker) = started(&redis);
     soon("ready", worker.ready()).await.unwrap();
-    let incarnation = worker.incarnation();
+    let incarnation = worker.incarnation().unwrap();
     // The numbers are of this test alone.
     master.add_many((0..17).map(|n| NewJob::json(&n).unwrap().retries(1)).collect()).await.unwrap();
     let mut jobs = Vec::new();

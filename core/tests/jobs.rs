@@ -71,7 +71,7 @@ async fn results_are_awaited_now_and_later() {
     assert_eq!(squared, 144);
     let failed = soon("run", master.run(NewJob::json(&-1).unwrap())).await.unwrap();
     assert!(
-        matches!(&failed, Outcome::Failed(failure) if failure.reason == "failed" && failure.message == "negative"),
+        matches!(&failed, Outcome::Failed(failure) if failure.reason == libswarm::FailureReason::Failed && failure.message == "negative"),
         "{failed:?}"
     );
     let id = master.add(NewJob::json(&5).unwrap().result(true)).await.unwrap().id;

@@ -75,7 +75,7 @@ async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
         let job = next_job(&dying.worker).await;
         fences.insert(job.id.clone(), job.fence);
     }
-    let dead = dying.worker.incarnation();
+    let dead = dying.worker.incarnation().unwrap();
     dying.die();
     let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
     survivor.ready().await.unwrap();
@@ -93,7 +93,7 @@ async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
     assert_eq!(master.stats().await.unwrap().active, JOBS as u64);
 
     // One that lives after all has lost its jobs, and takes part again.
-    let lived = survivor.incarnation();
+    let lived = survivor.incarnation().unwrap();
     master.end_lease(&lived).await.unwrap();
     let mut lost = 0;
     let again = next_event(&survivor, "it registers anew", |event| match event {
@@ -105,7 +105,7 @@ async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
         _ => None,
     })
     .await;
-    assert!(lost == JOBS && again == survivor.incarnation());
+    assert!(lost == JOBS && again == survivor.incarnation().unwrap());
     next_job(&survivor).await;
 }
 
@@ -216,7 +216,10 @@ async fn a_job_whose_workers_die_too_often_fails_as_poison() {
         dying.die();
     }
     let outcome = soon("the failure", waiting).await.unwrap().unwrap();
-    assert!(matches!(&outcome, libswarm::Outcome::Failed(failure) if failure.reason == "poison"), "{outcome:?}");
+    assert!(
+        matches!(&outcome, libswarm::Outcome::Failed(failure) if failure.reason == libswarm::FailureReason::Poison),
+        "{outcome:?}"
+    );
     let stats = master.stats().await.unwrap();
     assert_eq!((stats.failed, stats.waiting, stats.active, stats.crashes), (1, 0, 0, 2));
 }
@@ -261,13 +264,13 @@ async fn a_short_outage_moves_no_job() {
     for _ in 0..20 {
         active.push(next_job(&worker).await);
     }
-    let before = worker.incarnation();
+    let before = worker.incarnation().unwrap();
     redis.kill();
     redis.run();
     for job in &active {
         soon("complete", job.complete(Payload::default())).await.unwrap();
     }
-    assert_eq!(worker.incarnation(), before);
+    assert_eq!(worker.incarnation().unwrap(), before);
     assert_eq!(master.stats().await.unwrap().completed, 20);
 }
 
@@ -318,7 +321,7 @@ async fn a_full_server_refuses_adds_and_nothing_else() {
     })
     .await;
     assert_eq!(full.kind(), ErrorKind::StoreFull, "{full}");
-    let incarnation = worker.incarnation();
+    let incarnation = worker.incarnation().unwrap();
     let job = next_job(&worker).await;
     soon("complete", job.complete(Payload::json(&"done").unwrap())).await.unwrap();
     let job = next_job(&worker).await;
@@ -328,5 +331,5 @@ async fn a_full_server_refuses_adds_and_nothing_else() {
         soon("complete", next_job(&worker).await.complete(Payload::default())).await.unwrap();
     }
     soon("adding again", async { while master.add(big()).await.is_err() {} }).await;
-    assert_eq!(worker.incarnation(), incarnation, "the lease was kept");
+    assert_eq!(worker.incarnation().unwrap(), incarnation, "the lease was kept");
 }

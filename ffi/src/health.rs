@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use libswarm::{ErrorKind, Health, Stats};
+use libswarm::{Health, Stats};
 
 use crate::asking::Asking;
 use crate::callback::{UserData, swarm_destroy_fn, swarm_stats_fn};
@@ -181,7 +181,6 @@ impl From<Health> for swarm_health {
             active,
             pending,
             error,
-            error_message,
             registrations,
             added,
             assigned,
@@ -191,17 +190,16 @@ impl From<Health> for swarm_health {
             dropped,
             stuck,
         } = health;
-        let kind = ErrorKind::ALL.iter().find(|kind| kind.name() == error);
         swarm_health {
             struct_size: size_of::<swarm_health>(),
             healthy,
             connected,
-            trouble: kind.map_or(0, |kind| *kind as i32),
+            trouble: error.as_ref().map_or(0, |error| error.kind() as i32),
             lease_left: lease_left.as_millis() as u64,
             active,
             pending,
-            incarnation: fixed(&incarnation),
-            trouble_message: fixed(&error_message),
+            incarnation: fixed(incarnation.as_deref().unwrap_or("")),
+            trouble_message: fixed(error.as_ref().map_or("", |error| error.message())),
             registrations,
             added,
             assigned,

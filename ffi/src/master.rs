@@ -269,7 +269,7 @@ impl Member for MasterMember {
     }
 
     fn is_registered(&self) -> bool {
-        !self.core.incarnation().is_empty()
+        self.core.incarnation().is_some()
     }
 }
 

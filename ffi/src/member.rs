@@ -150,7 +150,7 @@ impl Listeners {
                 kill::tell(self.kill.as_deref(), code, &from);
                 self.told_to_end.iter().for_each(|told| told.set());
             }
-            Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, &role, &member),
+            Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, role.name(), &member),
             Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {}
         }
     }

@@ -181,7 +181,7 @@ impl From<Outcome> for swarm_outcome {
         match outcome {
             Outcome::Completed(payload) => swarm_outcome { payload, failure: None, existed: false },
             Outcome::Failed(failure) => {
-                let (kind, reason, message) = (failure.kind(), c_text(&failure.reason), c_text(&failure.message));
+                let (kind, reason, message) = (failure.kind(), c_text(failure.reason.name()), c_text(&failure.message));
                 swarm_outcome { payload: Payload::default(), failure: Some(Failed { kind, reason, message }), existed: false }
             }
         }

@@ -399,7 +399,7 @@ impl Member for WorkerMember {
     }
 
     fn is_registered(&self) -> bool {
-        self.core.get().is_some_and(|core| !core.incarnation().is_empty())
+        self.core.get().is_some_and(|core| core.incarnation().is_some())
     }
 }
 

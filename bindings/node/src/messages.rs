@@ -74,7 +74,7 @@ macro_rules! messages {
             pub fn hear(&self, what: String) {
                 if let Some(open) = &self.session {
                     let (member, heard) = (open.member.clone(), open.hearing.begin());
-                    let hear = hear(member.messages(), what, open.mailbox.clone(), move || !member.incarnation().is_empty());
+                    let hear = hear(member.messages(), what, open.mailbox.clone(), move || member.incarnation().is_some());
                     open.threads.spawn(async move {
                         hear.await;
                         drop(heard);

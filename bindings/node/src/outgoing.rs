@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use libswarm::{
     Added, Change, ContentType, DeleteReason, Error, ErrorKind, Event, Job, JobError, MemberRef, Message, Outcome, Payload,
-    Receipt,
+    Receipt, Role,
 };
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -180,7 +180,7 @@ impl<'a> Writer<'a> {
                 let length = self.text(&to_json(&(code, from)));
                 self.row(code::KILL, 0.0, length, 0.0);
             }
-            Event::Member { change, role, member } => self.member(*change, role, member),
+            Event::Member { change, role, member } => self.member(*change, *role, member),
             Event::Error(error) => self.error(code::ERROR, 0, error),
         }
     }
@@ -214,7 +214,7 @@ impl<'a> Writer<'a> {
                 self.row(if is_json { code::JSON } else { code::BYTES }, key, length, 0.0);
             }
             Answer::Outcome(Outcome::Failed(failure)) => {
-                let length = self.text(&format!("{}\n{}", failure.reason, failure.message));
+                let length = self.text(&format!("{}\n{}", failure.reason.name(), failure.message));
                 self.row(code::JOB_FAILED, key, f64::from(failure.kind() as i32), length);
             }
         }
@@ -248,7 +248,7 @@ impl<'a> Writer<'a> {
         self.requests.extend(NativeRequest::of(message));
     }
 
-    fn member(&mut self, change: Change, role: &str, member: &MemberRef) {
+    fn member(&mut self, change: Change, role: Role, member: &MemberRef) {
         let length = self.text(&to_json(&(change.name(), WithRole { member, role })));
         self.row(code::MEMBER, 0.0, length, 0.0);
     }
@@ -325,7 +325,7 @@ impl<'a> Writer<'a> {
 struct WithRole<'a> {
     #[serde(flatten)]
     member: &'a MemberRef,
-    role: &'a str,
+    role: Role,
 }
 
 /// A receipt without the contents of its replies.

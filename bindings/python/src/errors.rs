@@ -26,7 +26,8 @@ pub(crate) fn to_object<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
 
 /// The exception for a job that failed.
 pub(crate) fn job_failed(py: Python<'_>, failure: &Failure) -> PyErr {
-    let made = package(py).and_then(|package| package.error_class(py, failure.kind()).call1((&failure.message, &failure.reason)));
+    let made =
+        package(py).and_then(|package| package.error_class(py, failure.kind()).call1((&failure.message, failure.reason.name())));
     made.map_or_else(|broken| broken, PyErr::from_value)
 }
 

@@ -3,6 +3,8 @@
 use libswarm::{
     Candidate, Choices, ContentType, Health, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Range, Stats,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -29,11 +31,9 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         assigned_at,
         due_at,
         progress,
-        reason,
-        error,
-        traceback,
-        failed_at,
+        failure,
     } = job;
+    let failed = failure.as_ref();
     let fields = fields!(py;
         id,
         state = state.name(),
@@ -46,15 +46,15 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         attempt,
         retries,
         crashes,
-        holder,
-        fence,
+        holder = holder.as_deref().unwrap_or(""),
+        fence = fence.unwrap_or(0),
         assigned_at = assigned_at.map(seconds),
         due_at = due_at.map(seconds),
         progress = progress.as_ref().map(|text| read(py, text)).transpose()?,
-        reason,
-        error,
-        traceback,
-        failed_at = failed_at.map(seconds),
+        reason = failed.map_or("", |failed| failed.reason.name()),
+        error = failed.map_or("", |failed| &failed.message),
+        traceback = failed.and_then(|failed| failed.traceback.as_deref()).unwrap_or(""),
+        failed_at = failed.and_then(|failed| failed.at).map(seconds),
     );
     make(&package(py)?.job_info, &fields)
 }
@@ -68,7 +68,7 @@ pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, 
 pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyAny>> {
     let Queues { queues, paused, chooser } = queues;
     let queues: Vec<_> = queues.iter().map(|one| queue(py, one)).collect::<PyResult<_>>()?;
-    make(&package(py)?.queues, &fields!(py; queues, paused, chooser))
+    make(&package(py)?.queues, &fields!(py; queues, paused, chooser = chooser.as_deref().unwrap_or("")))
 }
 
 fn queue<'py>(py: Python<'py>, count: &QueueCount) -> PyResult<Bound<'py, PyAny>> {
@@ -96,26 +96,26 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyAn
         active,
         free,
         joined_at,
-        lease_left_ms,
+        lease_left,
         data,
         dropped,
     } = member;
     let fields = fields!(py;
         incarnation,
-        role,
+        role = role.name(),
         name,
         group,
         host,
         pid,
         language,
         version,
-        slots,
+        slots = slots.unwrap_or(0),
         tasks,
         active,
         free,
         joined_at = seconds(*joined_at),
-        lease_left = seconds(*lease_left_ms),
-        data = if data.is_empty() { None } else { Some(read(py, data)?) },
+        lease_left = lease_left.as_secs_f64(),
+        data = data.as_ref().map(|text| read(py, text)).transpose()?,
         dropped,
     );
     make(&package(py)?.member_info, &fields)
@@ -170,7 +170,6 @@ pub(crate) fn health<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'p
         active,
         pending,
         error,
-        error_message,
         registrations,
         added,
         assigned,
@@ -183,12 +182,12 @@ pub(crate) fn health<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'p
     let fields = fields!(py;
         healthy,
         connected,
-        incarnation,
+        incarnation = incarnation.as_deref().unwrap_or(""),
         lease_left = lease_left.as_secs_f64(),
         active,
         pending,
-        error,
-        error_message,
+        error = error.as_ref().map_or("", |error| error.kind().name()),
+        error_message = error.as_ref().map_or("", |error| error.message()),
         registrations,
         added,
         assigned,
@@ -231,7 +230,7 @@ fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-/// Milliseconds as seconds.
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
+/// Seconds since 1970.
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

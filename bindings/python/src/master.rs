@@ -299,7 +299,7 @@ impl Master {
     fn subscribe(&self, event: Text) -> PyResult<()> {
         let Member { master, runtime } = self.member()?;
         let messages = master.messages();
-        self.hearing.hear(&runtime, messages, &event, Box::new(move || !master.incarnation().is_empty()))
+        self.hearing.hear(&runtime, messages, &event, Box::new(move || master.incarnation().is_some()))
     }
 
     /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
@@ -329,7 +329,7 @@ impl Master {
     }
 
     fn incarnation(&self) -> PyResult<String> {
-        Ok(self.member()?.master.incarnation())
+        Ok(self.member()?.master.incarnation().unwrap_or_default())
     }
 
     /// `mailbox` announces events from now on.

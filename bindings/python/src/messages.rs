@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, To};
+use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, Role, To};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use tokio::sync::watch;
@@ -251,8 +251,8 @@ pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberRef]) -> PyResult<V
     members.iter().map(|one| member(py, one)).collect()
 }
 
-pub(crate) fn change<'py>(py: Python<'py>, change: Change, role: &str, who: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
-    package(py)?.member_change.bind(py).call1((change.name(), role, member(py, who)?))
+pub(crate) fn change<'py>(py: Python<'py>, change: Change, role: Role, who: &MemberRef) -> PyResult<Bound<'py, PyAny>> {
+    package(py)?.member_change.bind(py).call1((change.name(), role.name(), member(py, who)?))
 }
 
 pub(crate) fn kill<'py>(py: Python<'py>, code: i32, from: &MemberRef) -> PyResult<Bound<'py, PyAny>> {

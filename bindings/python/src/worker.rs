@@ -355,7 +355,7 @@ impl Worker {
         let shared = self.shared()?;
         let runtime = shared.runtime().ok_or_else(|| raise(closed()))?;
         let worker = shared.worker.clone();
-        let is_registered = Box::new(move || !worker.incarnation().is_empty());
+        let is_registered = Box::new(move || worker.incarnation().is_some());
         self.hearing.hear(&runtime, shared.worker.messages(), &event, is_registered)
     }
 
@@ -401,7 +401,7 @@ impl Worker {
     }
 
     fn incarnation(&self) -> PyResult<String> {
-        Ok(self.shared()?.worker.incarnation())
+        Ok(self.shared()?.worker.incarnation().unwrap_or_default())
     }
 
     /// Releases the runtime and the jobs, after the last event.
@@ -438,7 +438,7 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> P
         Event::Close(Some(error)) => ("close", to_object(py, &error)?, !rejoin).into_pyobject(py)?,
         Event::Message(message) => ("message", Message::new(message)).into_pyobject(py)?,
         Event::Kill { code, from } => ("kill", messages::kill(py, code, &from)?).into_pyobject(py)?,
-        Event::Member { change, role, member } => ("member", messages::change(py, change, &role, &member)?).into_pyobject(py)?,
+        Event::Member { change, role, member } => ("member", messages::change(py, change, role, &member)?).into_pyobject(py)?,
         Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use super::messages::Message;
 use crate::messaging::Messaging;
 use crate::model::event::{AcceptedOutcome, DeleteReason, QueuedEvent};
 use crate::model::job::JobError;
-use crate::model::message::{Change, MemberRef, MessageData};
+use crate::model::message::{Change, MemberRef, MessageData, Role};
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Error;
 
@@ -66,8 +66,8 @@ pub enum Event {
     Member {
         /// How.
         change: Change,
-        /// `master` or `worker`.
-        role: String,
+        /// What it is.
+        role: Role,
         /// Which.
         member: MemberRef,
     },

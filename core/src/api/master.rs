@@ -176,9 +176,9 @@ impl Master {
         wait.outcome().await
     }
 
-    /// The current incarnation, empty before the first registration.
-    pub fn incarnation(&self) -> String {
-        self.front.shared.incarnation()
+    /// The current incarnation; `None` before the first registration.
+    pub fn incarnation(&self) -> Option<String> {
+        Some(self.front.shared.incarnation()).filter(|incarnation| !incarnation.is_empty())
     }
 
     /// The master's own view; never asks Redis.

@@ -157,9 +157,9 @@ impl Worker {
         self.command(|done| Command::Terminate(grace, done)).await
     }
 
-    /// The current incarnation, empty before the first registration.
-    pub fn incarnation(&self) -> String {
-        self.shared().incarnation()
+    /// The current incarnation; `None` before the first registration.
+    pub fn incarnation(&self) -> Option<String> {
+        Some(self.shared().incarnation()).filter(|incarnation| !incarnation.is_empty())
     }
 
     /// The worker's own view; never asks Redis.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::waits::Waits;
 use crate::member::Shared;
 use crate::model::info::{JobState, MemberInfo, Queues};
+use crate::model::message::Role;
 use crate::store::codec::inspect;
 use libswarm_common::error::Result;
 
@@ -80,7 +81,7 @@ impl SlowWaits {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
             let (members, next) = inspect::members(&self.shared.open_store()?.inspect(&["members", &cursor]).await?)?;
-            all.extend(members.into_iter().filter(|member| member.role == "worker"));
+            all.extend(members.into_iter().filter(|member| member.role == Role::Worker));
             if next.is_empty() {
                 return Ok(all);
             }

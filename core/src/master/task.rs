@@ -18,6 +18,7 @@ use super::waits::Waits;
 use crate::member::{InboxTask, MemberTask, Session, Shared, Source};
 use crate::messaging::Messaging;
 use crate::model::event::QueuedEvent;
+use crate::model::message::Role;
 use crate::store::codec::record::read_outcome;
 use crate::store::{AddReply, Entry, Failed, Read, SyncCall, SyncReply};
 use crate::util::clock::{boottime, from_now};
@@ -178,7 +179,7 @@ impl Task {
     /// else after the option `timeout`. Submissions that wait too long meanwhile fail.
     async fn join(&mut self) -> Option<Duration> {
         let Task { session, commands, adds, shared, closing, waits, flight, .. } = self;
-        let mut joining = std::pin::pin!(session.join("master"));
+        let mut joining = std::pin::pin!(session.join(Role::Master));
         let mut check = tokio::time::interval(CHECK);
         let mut give_up = Instant::now() + shared.options.timeout;
         loop {

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use super::profile::Registered;
 use super::shared::Shared;
 use crate::config::options::{Options, Requeue};
+use crate::model::message::Role;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_signed, write_string};
 
 /// What the registry keeps of a member, as a msgpack array of names and values.
-pub(super) fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {
+pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {
     let options = &shared.options;
     let hears: String = profile.subscriptions.iter().map(|to| to.letter()).collect();
     let requeue = match options.requeue {
@@ -22,7 +23,7 @@ pub(super) fn fields(shared: &Shared, role: &str, tasks: Option<Vec<u8>>, profil
     };
     let host = host();
     let all = [
-        ("role", role),
+        ("role", role.name()),
         ("name", &options.name),
         ("group", &options.group),
         ("host", &host),

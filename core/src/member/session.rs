@@ -15,6 +15,7 @@ use super::profile::Registered;
 use super::registration::{fields, packed_tasks, settings};
 use super::shared::{Shared, Source};
 use crate::model::event::QueuedEvent;
+use crate::model::message::Role;
 use crate::store::{Failed, after};
 use crate::util::clock::boottime;
 use crate::util::optional;
@@ -68,9 +69,9 @@ impl Session {
     }
 
     /// Registers a new incarnation, trying until it succeeds. Answers when the first round is due. Cancel by dropping.
-    pub(crate) async fn join(&mut self, role: &str) -> Duration {
+    pub(crate) async fn join(&mut self, role: Role) -> Duration {
         self.incarnation = random_id();
-        let tasks = if role == "worker" { packed_tasks(&self.shared.tasks()) } else { None };
+        let tasks = if role == Role::Worker { packed_tasks(&self.shared.tasks()) } else { None };
         let registered = self.shared.profile.now();
         let fields = fields(&self.shared, role, tasks, &registered);
         let settings = settings(&self.shared.options);
@@ -83,7 +84,7 @@ impl Session {
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
-                    tracing::debug!("registered as {role} {}", self.incarnation);
+                    tracing::debug!("registered as {} {}", role.name(), self.incarnation);
                     register_changes(&self.shared, &self.incarnation, &registered).await;
                     return next;
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{JobData, JobError};
-use super::message::{Change, MemberRef, MessageData};
+use super::message::{Change, MemberRef, MessageData, Role};
 use libswarm_common::error::Error;
 
 /// Why a worker stopped holding a job that it had not finished.
@@ -30,7 +30,7 @@ pub(crate) enum QueuedEvent {
     Outcome(Arc<JobData>, AcceptedOutcome),
     Close(Option<Error>),
     Message(Arc<MessageData>),
-    Member { change: Change, role: String, member: MemberRef },
+    Member { change: Change, role: Role, member: MemberRef },
     Error(Error),
 }
 

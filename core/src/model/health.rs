@@ -3,7 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use libswarm_common::error::Error;
 use serde::Serialize;
+
+use super::as_json::{as_ms, error_fields, or_empty};
 
 /// A member's own view; costs nothing to ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -12,8 +15,9 @@ pub struct Health {
     pub healthy: bool,
     /// Both connections that are needed are up.
     pub connected: bool,
-    /// The identity in Redis, empty before the first registration.
-    pub incarnation: String,
+    /// The identity in Redis; `None` before the first registration.
+    #[serde(serialize_with = "or_empty")]
+    pub incarnation: Option<String>,
     /// Time left in which the member may still act as the holder of its jobs.
     #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
     pub lease_left: Duration,
@@ -21,10 +25,9 @@ pub struct Health {
     pub active: u64,
     /// Jobs or finishes gathered but not yet acknowledged by Redis.
     pub pending: u64,
-    /// Name of the kind of the last background error, empty if it has healed.
-    pub error: String,
-    /// Its message.
-    pub error_message: String,
+    /// The last background error; `None` if it has healed.
+    #[serde(flatten, serialize_with = "error_fields")]
+    pub error: Option<Error>,
     /// Registrations since the start: one, and one more for each lease that was lost.
     pub registrations: u64,
     /// Jobs that Redis has stored for it (a master).
@@ -90,8 +93,4 @@ pub struct Stats {
     pub revived: u64,
     /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
     pub damaged: u64,
-}
-
-fn as_ms<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(value.as_millis() as u64)
 }

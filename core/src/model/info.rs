@@ -1,11 +1,15 @@
 //! What the cluster says of its jobs and members, for those who look.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::model::payload::{ContentType, Payload};
+use super::as_json::{as_ms, failure, optional_time, or_empty, or_zero, payload, raw, time};
+use super::job::JobFailure;
+use super::message::Role;
+
+use super::payload::Payload;
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -47,7 +51,7 @@ impl JobState {
     }
 }
 
-/// A job as it is at one moment. Times are in milliseconds since 1970, on Redis' clock.
+/// A job as it is at one moment. Times are those of Redis' clock; as JSON they are milliseconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobInfo {
     /// The job's id.
@@ -71,31 +75,24 @@ pub struct JobInfo {
     pub retries: u32,
     /// How many workers died in a row while they ran it.
     pub crashes: u32,
-    /// The incarnation that holds it, or "".
-    pub holder: String,
-    /// Of the execution, or 0.
-    pub fence: u64,
-    /// When it was given to its holder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub assigned_at: Option<u64>,
+    /// The incarnation of the worker that runs it; as JSON "" for `None`.
+    #[serde(serialize_with = "or_empty")]
+    pub holder: Option<String>,
+    /// Of the execution; as JSON 0 for `None`.
+    #[serde(serialize_with = "or_zero")]
+    pub fence: Option<u64>,
+    /// When it was assigned to its worker.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
+    pub assigned_at: Option<SystemTime>,
     /// When a delayed job is due.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
+    pub due_at: Option<SystemTime>,
     /// How far its worker says it is, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
     pub progress: Option<String>,
-    /// Why it failed: see [`Failure::reason`](crate::Failure).
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// The error text of a failed job.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub error: String,
-    /// Where a failed job failed, as its handler's language shows it; "" if that is not known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub traceback: String,
-    /// When it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed_at: Option<u64>,
+    /// Why and when a failed job failed; as JSON `reason`, `error`, `traceback` and `failed_at`.
+    #[serde(flatten, serialize_with = "failure")]
+    pub failure: Option<JobFailure>,
 }
 
 /// Some of many jobs.
@@ -125,8 +122,9 @@ pub struct Queues {
     pub queues: Vec<QueueCount>,
     /// Tasks that are paused; `*` stands for all.
     pub paused: Vec<String>,
-    /// The master that chooses the workers of jobs, or "".
-    pub chooser: String,
+    /// The incarnation of the master that chooses the workers of jobs, if one does; as JSON "" for `None`.
+    #[serde(serialize_with = "or_empty")]
+    pub chooser: Option<String>,
 }
 
 /// A member as Redis knows it.
@@ -134,8 +132,8 @@ pub struct Queues {
 pub struct MemberInfo {
     /// Its identity.
     pub incarnation: String,
-    /// `master` or `worker`.
-    pub role: String,
+    /// What it is.
+    pub role: Role,
     /// The option `name`.
     pub name: String,
     /// The option `group`.
@@ -148,21 +146,24 @@ pub struct MemberInfo {
     pub language: String,
     /// The version of libswarm.
     pub version: String,
-    /// The option `slots`, 0 if unlimited.
-    pub slots: u32,
+    /// The option `slots`; `None` for no limit, as JSON 0.
+    #[serde(serialize_with = "or_zero")]
+    pub slots: Option<u32>,
     /// Tasks it takes.
     pub tasks: Vec<String>,
     /// Jobs it holds.
     pub active: u64,
     /// Jobs it can still be given at once.
     pub free: u64,
-    /// When it registered, in ms since 1970.
-    pub joined_at: u64,
-    /// Until its lease ends, in ms.
-    pub lease_left_ms: u64,
-    /// What it says of itself: JSON, or "".
-    #[serde(skip_serializing_if = "String::is_empty", serialize_with = "raw_text")]
-    pub data: String,
+    /// When it registered, on Redis' clock.
+    #[serde(serialize_with = "time")]
+    pub joined_at: SystemTime,
+    /// Until its lease ends.
+    #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
+    pub lease_left: Duration,
+    /// What its program set with [`Messages::set_data`](crate::Messages::set_data): JSON.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
+    pub data: Option<String>,
     /// Messages for it that were dropped, because it did not read its inbox.
     pub dropped: u64,
 }
@@ -229,30 +230,5 @@ impl Candidate {
     fn range_of(&self, job: &JobInfo) -> Option<usize> {
         let above = self.ranges.iter().position(|range| range.from > job.priority).unwrap_or(self.ranges.len());
         (!self.ranges.is_empty()).then(|| above.saturating_sub(1))
-    }
-}
-
-fn payload<S: serde::Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
-    use base64::Engine;
-    use serde::ser::SerializeMap;
-    let mut map = serializer.serialize_map(Some(1))?;
-    let json = (payload.content_type == ContentType::Json)
-        .then(|| String::from_utf8(payload.bytes.clone()).ok().and_then(|text| RawValue::from_string(text).ok()))
-        .flatten();
-    match json {
-        Some(json) => map.serialize_entry("payload", &json)?,
-        None => map.serialize_entry("payload_base64", &base64::engine::general_purpose::STANDARD.encode(&payload.bytes))?,
-    }
-    map.end()
-}
-
-fn raw_text<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    raw(&Some(text.to_owned()), serializer)
-}
-
-fn raw<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    match text.clone().and_then(|text| RawValue::from_string(text).ok()) {
-        Some(json) => json.serialize(serializer),
-        None => text.serialize(serializer),
     }
 }

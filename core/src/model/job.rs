@@ -1,7 +1,7 @@
 //! A job as a worker has it, and its end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::job_options::Extras;
 use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
@@ -31,12 +31,53 @@ impl Outcome {
     }
 }
 
+/// What made a job fail.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    /// Its handler.
+    Failed,
+    /// Too many workers died while they ran it.
+    Poison,
+    /// Its record could not be read.
+    Corrupt,
+    /// No worker was assigned to it in time.
+    AssignTimeout,
+    /// An execution took too long.
+    RunTimeout,
+    /// It took too long in all.
+    TotalTimeout,
+    /// Of a newer version of libswarm.
+    Other(String),
+}
+
+impl FailureReason {
+    /// Its name in every language.
+    pub fn name(&self) -> &str {
+        match self {
+            FailureReason::Failed => "failed",
+            FailureReason::Poison => "poison",
+            FailureReason::Corrupt => "corrupt",
+            FailureReason::AssignTimeout => "assign_timeout",
+            FailureReason::RunTimeout => "run_timeout",
+            FailureReason::TotalTimeout => "total_timeout",
+            FailureReason::Other(name) => name,
+        }
+    }
+
+    /// The reason of this name.
+    pub(crate) fn from_name(name: &str) -> FailureReason {
+        use FailureReason::{AssignTimeout, Corrupt, Failed, Poison, RunTimeout, TotalTimeout};
+        let known =
+            [Failed, Poison, Corrupt, AssignTimeout, RunTimeout, TotalTimeout].into_iter().find(|reason| reason.name() == name);
+        known.unwrap_or_else(|| FailureReason::Other(name.to_owned()))
+    }
+}
+
 /// Why a job failed. Data, not an error of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), `assign_timeout`,
-    /// `run_timeout` or `total_timeout`.
-    pub reason: String,
+    /// Why.
+    pub reason: FailureReason,
     /// The handler's error text, at most 16 KiB.
     pub message: String,
 }
@@ -44,11 +85,13 @@ pub struct Failure {
 impl Failure {
     /// The kind of error that a failed job is for a language that throws it.
     pub fn kind(&self) -> ErrorKind {
-        match &*self.reason {
-            "assign_timeout" => ErrorKind::AssignTimeout,
-            "run_timeout" => ErrorKind::RunTimeout,
-            "total_timeout" => ErrorKind::TotalTimeout,
-            _ => ErrorKind::JobFailed,
+        match &self.reason {
+            FailureReason::AssignTimeout => ErrorKind::AssignTimeout,
+            FailureReason::RunTimeout => ErrorKind::RunTimeout,
+            FailureReason::TotalTimeout => ErrorKind::TotalTimeout,
+            FailureReason::Failed | FailureReason::Poison | FailureReason::Corrupt | FailureReason::Other(_) => {
+                ErrorKind::JobFailed
+            }
         }
     }
 }
@@ -59,6 +102,19 @@ pub(crate) struct ResultWanted {
     pub(crate) ttl_secs: u32,
     /// The incarnation that awaits it, or empty.
     pub(crate) requester: String,
+}
+
+/// Why and when a job failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFailure {
+    /// What made it fail.
+    pub reason: FailureReason,
+    /// The error text, at most 16 KiB; may be empty.
+    pub message: String,
+    /// Where it failed, as its handler's language shows it, if that is known.
+    pub traceback: Option<String>,
+    /// When, on Redis' clock; `None` if its record is damaged.
+    pub at: Option<SystemTime>,
 }
 
 /// What a job is, fixed at its assignment.

@@ -181,6 +181,44 @@ impl MessageData {
     }
 }
 
+/// What a member is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It adds jobs and awaits results.
+    Master,
+    /// It runs jobs.
+    Worker,
+    /// Of a newer version of libswarm, or its record is damaged.
+    #[default]
+    Unknown,
+}
+
+impl Role {
+    /// Its name in every language.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Master => "master",
+            Role::Worker => "worker",
+            Role::Unknown => "unknown",
+        }
+    }
+
+    /// The role of this name.
+    pub(crate) fn from_name(name: &str) -> Role {
+        match name {
+            "master" => Role::Master,
+            "worker" => Role::Worker,
+            _ => Role::Unknown,
+        }
+    }
+}
+
+impl serde::Serialize for Role {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// How a member came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {

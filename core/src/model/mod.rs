@@ -1,5 +1,6 @@
 //! Plain data: no connections, no tasks.
 
+mod as_json;
 pub(crate) mod choosing;
 pub(crate) mod event;
 pub(crate) mod health;

@@ -13,7 +13,7 @@ use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
 use crate::config::options::Options;
-use crate::model::message::{Change, MemberRef, MessageData};
+use crate::model::message::{Change, MemberRef, MessageData, Role};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
@@ -49,7 +49,7 @@ pub(crate) enum Entry {
     /// A message.
     Message(MessageData),
     /// A member came or went.
-    Member(Change, String, MemberRef),
+    Member(Change, Role, MemberRef),
     /// Members that were asked for and are gone.
     Gone(Vec<String>),
     /// So many messages were dropped, because this inbox was full.

@@ -387,16 +387,16 @@ async fn what_people_see_is_the_time_of_day() {
     b.add_one("w", 1, NewJob::bytes("").id("late").delay(Duration::from_secs(60))).await;
     b.add_one("w", 2, NewJob::bytes("").id("1")).await;
     let since_1970 = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
-    let near = |ms: u64, what: &str| {
-        let wanted = since_1970(started);
+    let near = |time: std::time::SystemTime, what: &str| {
+        let (ms, wanted) = (since_1970(time), since_1970(started));
         assert!((wanted..wanted + 60_000).contains(&ms), "{what}: {ms}, wanted {wanted}");
     };
     let due = inspect::job(&b.store.inspect(&["job", "late"]).await.unwrap()).unwrap().unwrap().due_at.unwrap();
-    near(due - 59_000, "due");
+    near(due - Duration::from_secs(59), "due");
     let jobs = b.take("w", 1, 1).await;
     near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().assigned_at.unwrap(), "assigned");
     let _ = b.end_failed("w", 2, &jobs[0]).await;
-    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().failed_at.unwrap(), "failed");
+    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().failure.unwrap().at.unwrap(), "failed");
 }
 
 #[tokio::test]

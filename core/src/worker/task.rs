@@ -16,6 +16,7 @@ use super::state::Task;
 use super::{Command, closed};
 use crate::member::{MemberTask, Source, packed_tasks};
 use crate::model::event::{DeleteReason, QueuedEvent};
+use crate::model::message::Role;
 use crate::store::{Entry, Failed, Read, SyncReply};
 use crate::util::clock::{from_now, reached};
 use crate::util::completion::Done;
@@ -96,7 +97,7 @@ impl Task {
     async fn join(&mut self) -> Result<Duration, Done<()>> {
         let Task { session, commands, draining, .. } = self;
         let mut retask = false;
-        let mut joining = std::pin::pin!(session.join("worker"));
+        let mut joining = std::pin::pin!(session.join(Role::Worker));
         let next = loop {
             tokio::select! {
                 next = &mut joining => break next,

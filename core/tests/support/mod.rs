@@ -6,7 +6,7 @@ mod server;
 
 use std::time::Duration;
 
-use libswarm::{Event, Job, Options, Worker};
+use libswarm::{ErrorKind, Event, Health, Job, Options, Worker};
 
 pub use proxy::Proxy;
 pub use server::Redis;
@@ -24,6 +24,11 @@ impl Redis {
 /// Fails the test if `future` takes over 20 s.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("{what}: not within 20 s"))
+}
+
+/// The kind of the background error that a member reports.
+pub fn trouble(health: &Health) -> Option<ErrorKind> {
+    health.error.as_ref().map(|error| error.kind())
 }
 
 /// Waits until `state` holds.

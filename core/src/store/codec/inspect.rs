@@ -1,11 +1,15 @@
 //! Answers of `scripts/inspect.lua`, read into plain types.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use redis::Value;
 
 use super::msgpack::Unpack;
 use super::record::split_record;
 use super::reply::{bytes, unexpected};
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::model::job::{FailureReason, JobFailure};
+use crate::model::message::Role;
 use crate::model::payload::Payload;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
@@ -39,7 +43,7 @@ pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     for _ in 0..unpack.array()? {
         all.paused.push(legible(unpack.string()?));
     }
-    all.chooser = legible(unpack.string()?);
+    all.chooser = Some(legible(unpack.string()?)).filter(|chooser| !chooser.is_empty());
     Ok(unpack.text()?.to_owned())
 }
 
@@ -67,17 +71,21 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     let traceback = String::from_utf8_lossy(unpack.string()?).into_owned();
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
+    let failure = (!reason.is_empty() || failed_at > 0).then(|| JobFailure {
+        reason: FailureReason::from_name(&reason),
+        message: error,
+        traceback: Some(traceback).filter(|traceback| !traceback.is_empty()),
+        at: (failed_at > 0).then(|| time(failed_at as u64)),
+    });
     Ok(JobInfo {
         state,
-        holder: parts.next().unwrap_or("").to_owned(),
-        fence,
-        assigned_at: (fence > 0).then_some(fence / 1000),
-        due_at: (due > 0).then_some(due as u64),
+        holder: parts.next().filter(|holder| !holder.is_empty()).map(str::to_owned),
+        fence: (fence > 0).then_some(fence),
+        // A fence is the time of the assignment in µs, or a little more.
+        assigned_at: (fence > 0).then(|| time(fence / 1000)),
+        due_at: (due > 0).then(|| time(due as u64)),
         progress: (!progress.is_empty()).then_some(progress),
-        reason,
-        error,
-        traceback,
-        failed_at: (failed_at > 0).then_some(failed_at as u64),
+        failure,
         ..waiting_job(id, record)
     })
 }
@@ -97,15 +105,12 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         attempt: head.failed_attempts + 1,
         retries: extras.retries,
         crashes: head.crashes,
-        holder: String::new(),
-        fence: 0,
+        holder: None,
+        fence: None,
         assigned_at: None,
         due_at: None,
         progress: None,
-        reason: String::new(),
-        error: String::new(),
-        traceback: String::new(),
-        failed_at: None,
+        failure: None,
     }
 }
 
@@ -113,27 +118,27 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
     let count = unpack.array()?;
     let mut member = MemberInfo {
         incarnation: legible(unpack.string()?),
-        lease_left_ms: unpack.integer()?.max(0) as u64,
+        lease_left: Duration::from_millis(unpack.integer()?.max(0) as u64),
         active: unpack.integer()?.max(0) as u64,
         free: unpack.integer()?.max(0) as u64,
-        role: String::new(),
+        role: Role::Unknown,
         name: String::new(),
         group: String::new(),
         host: String::new(),
         pid: 0,
         language: String::new(),
         version: String::new(),
-        slots: 0,
+        slots: None,
         tasks: Vec::new(),
-        joined_at: 0,
-        data: String::new(),
+        joined_at: UNIX_EPOCH,
+        data: None,
         dropped: 0,
     };
     for _ in 0..count.saturating_sub(4) / 2 {
         let (name, value) = (unpack.string()?, unpack.string()?);
         let text = || legible(value);
         match &*String::from_utf8_lossy(name) {
-            "role" => member.role = text(),
+            "role" => member.role = Role::from_name(&text()),
             "name" => member.name = text(),
             "group" => member.group = text(),
             "host" => member.host = text(),
@@ -141,10 +146,10 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             "version" => member.version = text(),
             "pid" => member.pid = text().parse().unwrap_or(0),
             // JSON, which escapes line breaks.
-            "data" => member.data = text(),
+            "data" => member.data = Some(text()).filter(|data| !data.is_empty()),
             "dropped" => member.dropped = text().parse().unwrap_or(0),
-            "slots" => member.slots = text().parse().unwrap_or(0),
-            "joined" => member.joined_at = text().parse().unwrap_or(0.0) as u64,
+            "slots" => member.slots = text().parse().ok().filter(|slots| *slots > 0),
+            "joined" => member.joined_at = time(text().parse().unwrap_or(0.0) as u64),
             "tasks" => {
                 let mut tasks = Unpack::new(value);
                 let read = tasks.array().and_then(|count| (0..count).map(|_| Ok(legible(tasks.string()?))).collect());
@@ -153,7 +158,7 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             _ => {}
         }
     }
-    if member.role == "worker" && member.tasks.is_empty() {
+    if member.role == Role::Worker && member.tasks.is_empty() {
         member.tasks.push(String::new());
     }
     Ok(member)
@@ -166,4 +171,9 @@ fn legible(bytes: &[u8]) -> String {
 
 fn number(text: &str) -> Result<i64> {
     text.parse().map_err(|_| Error::new(ErrorKind::StoreCorrupt, format!("`{text}` is no priority")))
+}
+
+/// A time given in ms since 1970; one that cannot be counted is 1970.
+fn time(ms: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
 }

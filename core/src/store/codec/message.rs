@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::msgpack::{Unpack, write_array, write_integer, write_string};
 use super::reply::{bytes, read_id, unexpected};
-use crate::model::message::{Change, Kind, MemberRef, MessageData, Receipt};
+use crate::model::message::{Change, Kind, MemberRef, MessageData, Receipt, Role};
 use crate::model::payload::{ContentType, Payload};
 use libswarm_common::error::Result;
 
@@ -57,7 +57,7 @@ fn read_from(unpack: &mut Unpack) -> Result<MemberRef> {
 }
 
 /// Who came or went: what happened, incarnation, role, name, group, host, pid.
-pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, String, MemberRef)> {
+pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, Role, MemberRef)> {
     let mut unpack = Unpack::new(blob);
     if unpack.array()? != 7 {
         return Err(unexpected("an inbox"));
@@ -68,7 +68,7 @@ pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, String, MemberRef)> {
     let mut text = || name(&mut unpack);
     let (incarnation, role) = (text()?, text()?);
     let (name, group, host, pid) = (text()?, text()?, text()?, text()?);
-    Ok((change, role, MemberRef { incarnation, name, group, host, pid: pid.parse().unwrap_or(0) }))
+    Ok((change, Role::from_name(&role), MemberRef { incarnation, name, group, host, pid: pid.parse().unwrap_or(0) }))
 }
 
 /// `None` if the member is unknown.

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
-use crate::model::job::{Failure, JobData, Outcome, ResultWanted};
+use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
 use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
 use crate::model::payload::{ContentType, Payload};
 use libswarm_common::backoff::{Backoff, Growth};
@@ -237,7 +237,7 @@ pub(crate) fn read_outcome(id: &str, bytes: &[u8]) -> Result<Outcome> {
         Some((b'f', rest)) => {
             let text = String::from_utf8_lossy(rest);
             let (reason, message) = text.split_once('\n').unwrap_or((&text, ""));
-            Ok(Outcome::Failed(Failure { reason: reason.to_owned(), message: message.to_owned() }))
+            Ok(Outcome::Failed(Failure { reason: FailureReason::from_name(reason), message: message.to_owned() }))
         }
         Some((b'd', _)) => Err(Error::new(ErrorKind::JobDeleted, format!("job `{id}` was deleted"))),
         _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the result of job `{id}` is not one this protocol writes"))),

@@ -46,7 +46,7 @@ impl MasterDriver {
             }
             "ready" => {
                 master.ready().await?;
-                Ok(Answer::ok().with("incarnation", master.incarnation()))
+                Ok(Answer::ok().with("incarnation", master.incarnation().unwrap_or_default()))
             }
             "health" => Answer::ok().with_fields(&master.health()),
             "stats" => Answer::ok().with_fields(&master.stats().await?),
@@ -78,15 +78,15 @@ impl MasterDriver {
             "job" => match master.job(command.text("id")?).await? {
                 Some(job) => Ok(Answer::ok()
                     .with("state", job.state.name())
-                    .with("holder", &job.holder)
-                    .with("fence", job.fence)
+                    .with("holder", job.holder.as_deref().unwrap_or(""))
+                    .with("fence", job.fence.unwrap_or(0))
                     .with("attempt", job.attempt)
                     .with("priority", job.priority)
                     .with("task", &job.task)
                     .with("resource", &job.resource)
                     .with("progress", job.progress.as_deref().unwrap_or(""))
-                    .with("error", &job.error)
-                    .with("reason", &job.reason)),
+                    .with("error", job.failure.as_ref().map_or("", |failure| &failure.message))
+                    .with("reason", job.failure.as_ref().map_or("", |failure| failure.reason.name()))),
                 None => Ok(Answer::ok().with("state", "none")),
             },
             "jobs" => {
@@ -103,15 +103,18 @@ impl MasterDriver {
                 Ok(Answer::ok()
                     .with_list("queues", each)
                     .with_list("paused", queues.paused)
-                    .with("chooser", !queues.chooser.is_empty()))
+                    .with("chooser", queues.chooser.is_some()))
             }
             "choose" => self.choose(command).await,
             "stop_choosing" => master.stop_choosing().await.map(|()| Answer::ok()),
             "members" => {
                 let members = master.members().await?;
-                let each =
-                    members.iter().map(|member| format!("{}:{}:{}:{}", member.role, member.name, member.slots, member.active));
-                Ok(Answer::ok().with_list("members", each).with_list("data", members.iter().map(|member| &member.data)))
+                let each = members.iter().map(|member| {
+                    format!("{}:{}:{}:{}", member.role.name(), member.name, member.slots.unwrap_or(0), member.active)
+                });
+                Ok(Answer::ok()
+                    .with_list("members", each)
+                    .with_list("data", members.iter().map(|member| member.data.as_deref().unwrap_or(""))))
             }
             "pause" => master.pause(command.get("task")).await.map(|()| Answer::ok()),
             "resume" => master.resume(command.get("task")).await.map(|()| Answer::ok()),
@@ -203,7 +206,7 @@ pub fn describe(event: &Event) -> Answer {
         }
         Event::Kill { code, from } => answer.with("event", "kill").with("code", code).with("from", &from.name),
         Event::Member { change, role, member } => {
-            answer.with("event", "member").with("change", change.name()).with("role", role).with("name", &member.name)
+            answer.with("event", "member").with("change", change.name()).with("role", role.name()).with("name", &member.name)
         }
         Event::Add(job) => {
             let answer = answer.with("event", "add").with("id", &job.id).with("fence", job.fence).with("crashes", job.crashes);
@@ -287,7 +290,7 @@ async fn limited<T>(command: &Command, call: impl Future<Output = Result<T, Erro
 fn outcome(outcome: Outcome) -> Result<Answer, Error> {
     match outcome {
         Outcome::Completed(payload) => Ok(Answer::ok().with_payload(&payload)),
-        Outcome::Failed(failure) if failure.reason.is_empty() => Err(misuse("a failure without a reason")),
+        Outcome::Failed(failure) if failure.reason.name().is_empty() => Err(misuse("a failure without a reason")),
         Outcome::Failed(failure) => Err(Error::new(failure.kind(), failure.message)),
     }
 }

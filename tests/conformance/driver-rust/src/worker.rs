@@ -86,7 +86,7 @@ impl WorkerDriver {
             }
             "ready" => {
                 worker.ready().await?;
-                Ok(Answer::ok().with("incarnation", worker.incarnation()))
+                Ok(Answer::ok().with("incarnation", worker.incarnation().unwrap_or_default()))
             }
             "health" => Answer::ok().with_fields(&worker.health()),
             "stats" => Answer::ok().with_fields(&worker.stats().await?),
@@ -169,7 +169,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 }
             }
             Event::Close(_) => {
-                shared.journal.note("close", &[("incarnation", &shared.worker.incarnation())]);
+                shared.journal.note("close", &[("incarnation", &shared.worker.incarnation().unwrap_or_default())]);
                 shared.counts.closed.fetch_add(1, Relaxed);
             }
             Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {}
@@ -210,13 +210,14 @@ fn burn(time: Duration) {
 
 impl Shared {
     fn note_add(&self, job: &Job) {
-        let (fence, incarnation, payload) = (job.fence.to_string(), self.worker.incarnation(), hex::encode(&job.payload.bytes));
+        let (fence, incarnation, payload) =
+            (job.fence.to_string(), self.worker.incarnation().unwrap_or_default(), hex::encode(&job.payload.bytes));
         let fields = [("job", job.id.as_str()), ("fence", &fence), ("incarnation", &incarnation), ("payload", &payload)];
         self.journal.note("add", &fields);
     }
 
     fn note(&self, event: &str, job: &Job) {
-        let (fence, incarnation) = (job.fence.to_string(), self.worker.incarnation());
+        let (fence, incarnation) = (job.fence.to_string(), self.worker.incarnation().unwrap_or_default());
         self.journal.note(event, &[("job", &job.id), ("fence", &fence), ("incarnation", &incarnation)]);
     }
 }
