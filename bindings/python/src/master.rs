@@ -190,7 +190,7 @@ impl Master {
 
     fn job(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(None, |master| async move { master.job(&id).await.map(Value::Job) })
+        self.spawn(None, |master| async move { Ok(Value::Job(master.job(&id).await?.map(Box::new))) })
     }
 
     fn jobs(&self, state: &Bound<'_, PyAny>, after: &Bound<'_, PyAny>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {

@@ -24,7 +24,7 @@ pub(crate) enum Value {
     /// In Python `(position, value or error)`.
     Ended(Vec<(usize, Result<Outcome>)>),
     Stats(Stats),
-    Job(Option<JobInfo>),
+    Job(Option<Box<JobInfo>>),
     Page(JobPage),
     Queues(Queues),
     Members(Vec<MemberInfo>),

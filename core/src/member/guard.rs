@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 
 use libswarm_common::panic::panic_text;
 
+use super::TARGET;
 use super::shared::{Shared, Source};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
@@ -14,7 +15,7 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 pub(crate) async fn guarded<T>(what: &str, task: impl Future<Output = T>) -> Result<T> {
     AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
         let error = panicked(&format!("{what}: {}", panic_text(&*panic)));
-        tracing::error!("{error}");
+        tracing::error!(target: TARGET, "{error}");
         error
     })
 }

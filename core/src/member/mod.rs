@@ -14,3 +14,6 @@ pub(crate) use profile::Subscription;
 pub(crate) use registration::{host, packed_tasks};
 pub(crate) use session::Session;
 pub(crate) use shared::{Shared, Source};
+
+/// The target of log records about members.
+const TARGET: &str = "libswarm::member";

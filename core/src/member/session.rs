@@ -10,6 +10,7 @@ use libswarm_common::id::random_id;
 use libswarm_common::value::YEAR;
 use tokio::time::Instant;
 
+use super::TARGET;
 use super::inbox::InboxTask;
 use super::profile::Registered;
 use super::registration::{fields, packed_tasks, settings};
@@ -84,7 +85,7 @@ impl Session {
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);
                     self.shared.status().incarnation = self.incarnation.clone();
-                    tracing::debug!("registered as {} {}", role.name(), self.incarnation);
+                    tracing::debug!(target: TARGET, "registered as {} {}", role.name(), self.incarnation);
                     register_changes(&self.shared, &self.incarnation, &registered).await;
                     return next;
                 }
@@ -177,7 +178,7 @@ impl Session {
         loop {
             match self.shared.store.leave(&self.incarnation).await {
                 Ok(true) => {
-                    tracing::debug!("{} has left", self.incarnation);
+                    tracing::debug!(target: TARGET, "{} has left", self.incarnation);
                     return Ok(());
                 }
                 Ok(false) if begun.elapsed() < MAX_LEAVE => answered = Instant::now(),

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::TARGET;
 use super::events::MemberEvents;
 use super::profile::Profile;
 use crate::config::options::Options;
@@ -154,9 +155,9 @@ impl Shared {
         };
         // A warning as often as an event: an outage has an attempt to connect every second.
         if known {
-            tracing::debug!(kind = error.kind().name(), "{error}");
+            tracing::debug!(target: TARGET, kind = error.kind().name(), "{error}");
         } else {
-            tracing::warn!(kind = error.kind().name(), "{error}");
+            tracing::warn!(target: TARGET, kind = error.kind().name(), "{error}");
             self.events.push([QueuedEvent::Error(error.clone())]);
         }
     }
@@ -167,7 +168,7 @@ impl Shared {
         if status.trouble.iter().all(Option::is_none) {
             (status.troubled_since, status.told) = (None, false);
             status.healed = Some((error.kind(), Instant::now()));
-            tracing::info!("connected again");
+            tracing::info!(target: TARGET, "connected again");
         }
     }
 
