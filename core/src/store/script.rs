@@ -145,7 +145,10 @@ mod tests {
             for word in code.split('\'').skip(1).step_by(2) {
                 if word.len() > 1 && word.chars().all(|letter| letter.is_ascii_uppercase()) && !OPTIONS.contains(&word) {
                     let permission = format!("+{}", word.to_ascii_lowercase());
-                    assert!(page.split_whitespace().any(|listed| listed == permission), "docs/guides/operations.md lacks {permission}");
+                    assert!(
+                        page.split_whitespace().any(|listed| listed == permission),
+                        "docs/guides/operations.md lacks {permission}"
+                    );
                 }
             }
         }

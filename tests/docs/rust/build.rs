@@ -10,8 +10,7 @@ fn main() {
             println!("cargo::rerun-if-changed={}", blocks.display());
             std::fs::copy(&blocks, out).expect("the blocks can be copied");
         }
-        None => {
-            std::fs::write(out, "async fn run(name: &str) -> Ended {\n    panic!(\"no block {name}\")\n}\n").expect("can be written")
-        }
+        None => std::fs::write(out, "async fn run(name: &str) -> Ended {\n    panic!(\"no block {name}\")\n}\n")
+            .expect("can be written"),
     }
 }
