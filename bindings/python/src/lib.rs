@@ -13,6 +13,7 @@ mod logs;
 mod mailbox;
 mod master;
 mod messages;
+mod messaging;
 mod new_job;
 mod options;
 mod package;
@@ -49,6 +50,8 @@ mod _native {
     use crate::master::Master;
     #[pymodule_export]
     use crate::messages::Message;
+    #[pymodule_export]
+    use crate::messaging::Messages;
     #[pymodule_export]
     use crate::package::install;
     #[pymodule_export]

@@ -12,17 +12,19 @@ use crate::fork::Owned;
 use crate::group::Group;
 use crate::info;
 use crate::mailbox::Mailbox;
-use crate::messages::{Hearing, address, data, exit_code, how_many, new_message};
+use crate::messages::Hearing;
+use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
 use crate::worker::event_tuple;
 
+/// An open master.
 #[derive(Clone)]
-struct Member {
-    master: libswarm::Master,
-    runtime: Arc<Owner>,
+pub(crate) struct Member {
+    pub(crate) master: libswarm::Master,
+    pub(crate) runtime: Arc<Owner>,
 }
 
 /// Adds jobs and awaits results. Connects in the background, from its creation.
@@ -255,44 +257,9 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
-    /// Queues a message now, behind those of earlier calls: its Receipt.
-    fn send(
-        &self,
-        payload: &Bound<'_, PyAny>,
-        to: &Bound<'_, PyAny>,
-        acknowledged: &Bound<'_, PyAny>,
-        request: &Bound<'_, PyAny>,
-        to_self: &Bound<'_, PyAny>,
-    ) -> PyResult<Call> {
-        let message = new_message(payload, to, acknowledged, request, to_self)?;
-        let member = self.member()?;
-        let (call, done) = Call::done(None, Value::Receipt);
-        member.master.messages().submit(message, done);
-        Ok(call)
-    }
-
-    /// Asks programs to exit with this code: a Receipt.
-    fn kill(&self, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let (to, code) = (address(to)?, exit_code(code)?);
-        self.spawn(None, move |master| async move { master.messages().kill(to, code).await.map(Value::Receipt) })
-    }
-
-    fn confirm(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let name = text("name", name)?;
-        self.spawn(None, |master| async move { master.messages().confirm(&name).await.map(|()| Value::Nothing) })
-    }
-
-    fn confirmations(&self, count: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let (count, name) = (how_many(count)?, text("name", name)?);
-        self.spawn(
-            None,
-            move |master| async move { master.messages().confirmations(count, &name).await.map(Value::Confirmations) },
-        )
-    }
-
-    fn set_data(&self, value: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let data = data(value)?;
-        self.spawn(None, |master| async move { master.messages().set_data(data).await.map(|()| Value::Nothing) })
+    /// Raises SwarmClosed if the master is closed.
+    fn messages(&self) -> PyResult<Messages> {
+        Ok(Messages::new(Sender::Master(self.member()?)))
     }
 
     /// Subscribes to the event `message`, `kill` or `member`. Never waits; an error is an event.

@@ -18,7 +18,8 @@ use crate::fork::Owned;
 use crate::info;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
-use crate::messages::{self, Hearing, Message, address, data, exit_code, how_many, new_message};
+use crate::messages::{self, Hearing, Message};
+use crate::messaging::{Messages, Sender};
 use crate::options::{Text, duration, options, text, texts};
 use crate::runtime::{self, Owner};
 use crate::value::Value;
@@ -105,7 +106,7 @@ impl Shared {
         Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
     }
 
-    fn send(&self, py: Python<'_>, message: libswarm::NewMessage) -> PyResult<Call> {
+    pub(crate) fn send(&self, py: Python<'_>, message: libswarm::NewMessage) -> PyResult<Call> {
         let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
         self.runtime().ok_or_else(|| raise(closed()))?;
         self.finishes.flush();
@@ -314,40 +315,8 @@ impl Worker {
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
     }
 
-    /// Queues a message now, behind those of earlier calls: its Receipt.
-    fn send(
-        &self,
-        py: Python<'_>,
-        payload: &Bound<'_, PyAny>,
-        to: &Bound<'_, PyAny>,
-        acknowledged: &Bound<'_, PyAny>,
-        request: &Bound<'_, PyAny>,
-        to_self: &Bound<'_, PyAny>,
-    ) -> PyResult<Call> {
-        let message = new_message(payload, to, acknowledged, request, to_self)?;
-        self.shared()?.send(py, message)
-    }
-
-    /// Asks programs to exit with this code: a Receipt.
-    fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let (to, code) = (address(to)?, exit_code(code)?);
-        self.shared()?.spawn(py, move |worker| async move { worker.messages().kill(to, code).await.map(Value::Receipt) })
-    }
-
-    fn confirm(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let name = text("name", name)?;
-        self.shared()?.spawn(py, |worker| async move { worker.messages().confirm(&name).await.map(|()| Value::Nothing) })
-    }
-
-    fn confirmations(&self, py: Python<'_>, count: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let (count, name) = (how_many(count)?, text("name", name)?);
-        self.shared()?
-            .spawn(py, move |worker| async move { worker.messages().confirmations(count, &name).await.map(Value::Confirmations) })
-    }
-
-    fn set_data(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Call> {
-        let data = data(value)?;
-        self.shared()?.spawn(py, |worker| async move { worker.messages().set_data(data).await.map(|()| Value::Nothing) })
+    fn messages(&self) -> PyResult<Messages> {
+        Ok(Messages::new(Sender::Worker(self.shared()?.clone())))
     }
 
     /// Subscribes to the event `message`, `kill` or `member`. Never waits; an error is an event.

@@ -5,21 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
-from . import _lifecycle, _native, logs
+from . import _lifecycle, _native
 from ._api.master import MasterApi
 from ._calling import check_listener, log_raised, message_of, start_thread
 from ._choice import Choosing
 from ._chooser import ChooseCallback, ChooserThread
+from ._master import BATCH
 from ._member import ThreadMember
-from ._options import ConnectionOptions, settings
-from ._subscriptions import SUBSCRIBED
+from ._options import ConnectionOptions
 from .errors import SwarmClosed, SwarmInternal
 from .jobs import JobOptions
-
-#: Events per crossing into the native module; a master has few.
-_BATCH = 64
 
 
 class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
@@ -33,9 +30,7 @@ class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
 
     def __init__(self, cluster: str, **options: Unpack[ConnectionOptions]) -> None:
         """`cluster` names the cluster, 1 to 256 bytes without braces; see `ConnectionOptions` for the rest."""
-        super().__init__()
-        self._native = _native.Master(cluster, settings(options))
-        logs.begin()
+        super().__init__(cluster, dict(options))
         self._mailbox: _native.Mailbox | None = None
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
@@ -67,10 +62,6 @@ class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
         if before is not None:
             before.join(1.0)
 
-    def _arm(self) -> None:
-        if self._exit is not None:
-            self._native.exit_on_kill(self._exit.grace)
-
     def _take_events(self) -> None:
         with self._thread_lock:
             if self._thread is None:
@@ -94,19 +85,11 @@ class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
             while True:
                 mailbox.wait()
                 mailbox.take()
-                while events := self._native.take(_BATCH):
+                while events := self._native.take(BATCH):
                     for event in events:
                         self._emit_event(*event)
         except SwarmClosed:
             self._emit("close", None)
-
-    def _emit_event(self, event: str, detail: Any, *_: object) -> None:
-        if event == "error":
-            self._emit_error(detail)
-        elif event in SUBSCRIBED:
-            self._emit_subscribed(event, detail)
-        elif event == "ready":
-            self._emit("ready", detail)
 
     def _begin_close(self) -> _native.Call | None:
         return self._leave()

@@ -9,12 +9,13 @@ from typing import Any, Self, Unpack
 
 from libswarm._calling import check_on_existed
 from libswarm._events import Listener
+from libswarm._master import MasterBase
 from libswarm._native import Call
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
 from libswarm.errors import SwarmError
 from libswarm.jobs import JobOptions, JobsOptions
-from libswarm.types import Added, Ended, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
+from libswarm.types import Added, Ended, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
 
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
@@ -22,10 +23,8 @@ from .._waiting import Waiting
 from .messages import MessagesApi
 
 
-class MasterApi(MessagesApi):
+class MasterApi(MasterBase, MessagesApi):
     """Adds, deletes, awaits and inspects jobs."""
-
-    _native: NativeMaster
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
         """Adds a job and returns its id, once Redis has stored it. See `JobOptions` for all options.
@@ -199,15 +198,6 @@ class MasterApi(MessagesApi):
         """Counts of the cluster, from Redis."""
         stats: Stats = self._await(self._here.stats())
         return stats
-
-    def health(self) -> Health:
-        """The state of this member, without asking Redis."""
-        return self._native.health()
-
-    @property
-    def incarnation(self) -> str:
-        """The identity in Redis, empty before the first registration."""
-        return self._native.incarnation()
 
     def obliterate(self) -> None:
         """Deletes every key of the cluster, even while members use it. For tests, and for clusters that are no longer needed."""

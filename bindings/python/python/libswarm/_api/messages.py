@@ -36,17 +36,17 @@ class MessagesApi(Subscriptions):
         Raises SwarmInvalidArgument, SwarmTooLarge, SwarmUnavailable or another retryable error if it was not sent within the
         option `timeout`, and SwarmOutcomeUnknown if it may have been.
         """
-        receipt: SentMessage = self._await(self._here.send(payload, to, acknowledged, request, to_self))
+        receipt: SentMessage = self._await(self._here.messages().send(payload, to, acknowledged, request, to_self))
         return receipt
 
     def kill(self, to: To, code: int = 0) -> Receipt:
         """Asks the programs of members to exit with this code: they receive the event `kill`. `to` is as for `send`."""
-        receipt: Receipt = self._await(self._here.kill(to, code))
+        receipt: Receipt = self._await(self._here.messages().kill(to, code))
         return receipt
 
     def confirm(self, name: str) -> None:
         """Confirms `name`, 1 to 256 bytes, to all members that wait in `confirmations`."""
-        self._await(self._here.confirm(name))
+        self._await(self._here.messages().confirm(name))
 
     def confirmations(self, count: int, name: str) -> list[MemberRef]:
         """Waits, without a limit, until `count` distinct members have confirmed `name` from now on. Returns them in that order.
@@ -54,12 +54,12 @@ class MessagesApi(Subscriptions):
         From then on this member also receives messages, whether it has a listener or not.
         """
         self._take_events()
-        members: list[MemberRef] = self._await(self._here.confirmations(count, name))
+        members: list[MemberRef] = self._await(self._here.messages().confirmations(count, name))
         return members
 
     def set_data(self, value: object) -> None:
         """Sets the `data` of this member in `members()`: what `json` can write, at most 4 KiB. Kept when a lease is lost."""
-        self._await(self._here.set_data(value))
+        self._await(self._here.messages().set_data(value))
 
     @property
     def _here(self) -> _native.Master | _native.Worker:

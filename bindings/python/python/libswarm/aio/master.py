@@ -8,20 +8,17 @@ import copy
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from .. import _lifecycle, _native, logs
+from .. import _lifecycle, _native
 from .._calling import check_listener
 from .._choice import Choosing
-from .._options import ConnectionOptions, settings
-from .._subscriptions import SUBSCRIBED
+from .._master import BATCH
+from .._options import ConnectionOptions
 from ..errors import SwarmError
 from ..jobs import JobOptions
 from ._api.master import MasterApi
 from ._bridge import Bridge
 from ._chooser import ChooseCallback, ChooserTask
 from ._member import LoopMember
-
-#: Events per crossing into the native module; a master has few.
-_BATCH = 64
 
 
 class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
@@ -33,9 +30,7 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
 
     def __init__(self, cluster: str, **options: Unpack[ConnectionOptions]) -> None:
         """`cluster` names the cluster, 1 to 256 bytes without braces; see `ConnectionOptions` for the rest."""
-        super().__init__()
-        self._native = _native.Master(cluster, settings(options))
-        logs.begin()
+        super().__init__(cluster, dict(options))
         self._bridge: Bridge | None = None
         self._tasks_of_listeners = set()
         #: Of the jobs gathered in this tick, in their order.
@@ -86,10 +81,6 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
             self._bridge.close()
         self._emit("close", None)
 
-    def _arm(self) -> None:
-        if self._exit is not None:
-            self._native.exit_on_kill(self._exit.grace)
-
     def _bound(self) -> Bridge:
         if self._bridge is None:
             self._bridge = Bridge(self._loop_ended)
@@ -132,20 +123,15 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
 
     def _events(self) -> None:
         try:
-            events = self._native.take(_BATCH)
+            events = self._native.take(BATCH)
         except SwarmError:
             # Closed meanwhile.
             return
         if events and self._bridge is not None:
             # There may be more, which are not announced again.
             self._bridge.loop.call_soon(self._events)
-        for event, detail, *_ in events:
-            if event == "error":
-                self._emit_error(detail)
-            elif event in SUBSCRIBED:
-                self._emit_subscribed(event, detail)
-            elif event == "ready":
-                self._emit("ready", detail)
+        for event in events:
+            self._emit_event(*event)
 
     def _loop_ended(self) -> None:
         """Without its loop this master cannot be used."""
