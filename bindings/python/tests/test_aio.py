@@ -1,4 +1,4 @@
-"""The faces of an event loop."""
+"""Masters and workers of an event loop."""
 
 from __future__ import annotations
 

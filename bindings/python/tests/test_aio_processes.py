@@ -63,7 +63,7 @@ def test_spawn_kill_reload_and_stop() -> None:
     run(main())
 
 
-def test_listeners_have_been_told_all_when_a_stop_returns(caplog: pytest.LogCaptureFixture) -> None:
+def test_all_events_are_emitted_when_a_stop_returns(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         told: list[SupervisorEvent] = []
         up = asyncio.Event()

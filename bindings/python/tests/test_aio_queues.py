@@ -187,13 +187,13 @@ async def test_looking(cluster: str, url: str) -> None:
         assert await master.job("nobody") is None
 
 
-def test_both_faces_export_the_same() -> None:
+def test_threads_and_asyncio_export_the_same() -> None:
     own = {"__version__", "disable_logging", "enable_logging", "processes", "ready", *libswarm.errors.__all__}
     assert set(aio.__all__) == set(libswarm.__all__) - own
 
 
 @in_loop
-async def test_a_run_tells_that_a_job_of_this_id_existed(cluster: str, url: str) -> None:
+async def test_a_run_reports_that_a_job_with_this_id_existed(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master, Worker(cluster, url=url) as worker:
         worker.on_add(lambda job: None if job.id == "active" else job.complete(job.payload))
         told: list[str] = []

@@ -1,4 +1,4 @@
-"""Every argument of the public API, given what it cannot be: a typed error at once, and nothing done."""
+"""Arguments of wrong types and values in the whole public API: a typed error at once, without an effect."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_a_failed_attempt_is_repeated_after_its_backoff(master: Master, cluster:
         assert (stats.retries, stats.failures) == (5, 0)
 
 
-def test_a_handler_says_by_what_it_raises_how_to_go_on(master: Master, cluster: str, url: str) -> None:
+def test_the_exception_of_a_handler_decides_about_the_retry(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
 
     @worker.process
@@ -61,7 +61,7 @@ def test_a_handler_says_by_what_it_raises_how_to_go_on(master: Master, cluster: 
             master.run("busy", timeout=SOON)
 
 
-def test_a_listener_may_raise_the_same_and_a_job_may_be_told(master: Master, cluster: str, url: str) -> None:
+def test_a_listener_may_raise_the_same_and_a_job_has_methods_for_it(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
 
     @worker.on_add
@@ -96,7 +96,7 @@ def test_what_is_raised_can_be_pickled() -> None:
     assert (type(error), error.seconds, str(error)) == (RetryAfter, 3.0, "busy")
 
 
-def test_each_timeout_has_its_error_and_the_handler_is_told(master: Master, cluster: str, url: str) -> None:
+def test_each_timeout_has_its_error_and_emits_delete(master: Master, cluster: str, url: str) -> None:
     for timeouts, error in (
         (libswarm.Timeouts(assign=0.05), libswarm.SwarmAssignTimeout),
         (libswarm.Timeouts(total=0.05), libswarm.SwarmTotalTimeout),
@@ -157,7 +157,7 @@ def test_handlers_of_tasks(master: Master, cluster: str, url: str) -> None:
             worker.task("a\n")(resize)
 
 
-def test_a_task_that_nobody_handles_is_refused_at_the_start(cluster: str, url: str) -> None:
+def test_a_task_without_a_handler_is_refused_at_the_start(cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url, tasks=["a", "b"])
     worker.process({"a": print})
     with pytest.raises(libswarm.SwarmInvalidArgument, match="no handler for the task `b`"):
@@ -170,7 +170,7 @@ def test_a_task_that_nobody_handles_is_refused_at_the_start(cluster: str, url: s
         active.task("late")(print)
 
 
-def test_progress_is_seen_by_those_who_look(master: Master, cluster: str, url: str) -> None:
+def test_progress_is_shown_by_an_inspection(master: Master, cluster: str, url: str) -> None:
     with Worker(cluster, url=url) as worker:
         id = master.add_job()
         job = next(iter(worker))

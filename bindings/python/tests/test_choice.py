@@ -22,7 +22,7 @@ NEVER = 3600.0
 
 
 class Listening:
-    """A worker, and the jobs it was given."""
+    """A worker and its jobs."""
 
     def __init__(self, cluster: str, url: str, **options: Any) -> None:
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -131,7 +131,9 @@ def test_room_shrinks_with_each_choice_of_a_list(master: Master, start: Any) -> 
     }
 
 
-def test_what_the_callback_raises_is_told_and_the_job_left(master: Master, start: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_the_callback_raises_is_logged_and_the_job_left(
+    master: Master, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     ann = start(name="ann")
     good = threading.Event()
 
@@ -178,7 +180,7 @@ def test_jobs_go_by_default_when_no_choice_comes(master: Master, start: Any) -> 
     assert ann.ids(1) == ["next"]
 
 
-def test_bad_arguments_and_a_closed_master_are_told_at_once(master: Master, cluster: str, url: str) -> None:
+def test_bad_arguments_and_a_closed_master_raise_at_once(master: Master, cluster: str, url: str) -> None:
     for within in (0.001, 3601, -1, float("nan")):
         with pytest.raises(libswarm.SwarmInvalidArgument):
             master.choose(first, within=within)
@@ -277,7 +279,7 @@ def test_the_newest_of_several_choosers_counts(master: Master, start: Any, clust
         assert ann.ids(1) == ["b"]
 
 
-def test_a_permission_lost_later_is_told(cluster: str) -> None:
+def test_a_permission_lost_later_is_an_error_event(cluster: str) -> None:
     with Redis() as server, Master(cluster, url=server.url) as adder:
         ann = Listening(cluster, server.url, lease=3.0)
         add_acl_user(server, "chooser", "secret", cluster)
@@ -382,7 +384,7 @@ async def test_functions_and_coroutine_functions_choose_in_a_loop(cluster: str, 
 
 
 @in_loop
-async def test_what_a_coroutine_raises_is_told(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_coroutine_raises_is_logged(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with aio.Master(cluster, url=url) as master, aio.Worker(cluster, url=url) as worker:
         worker.on("add", lambda job: None)
         await worker.ready()
@@ -468,7 +470,7 @@ async def test_a_coroutine_may_stop_or_replace_or_close(cluster: str, url: str) 
 
 
 @in_loop
-async def test_a_start_that_is_given_up_leaves_no_chooser(cluster: str) -> None:
+async def test_a_cancelled_start_leaves_no_chooser(cluster: str) -> None:
     with Redis() as server:
         async with aio.Master(cluster, url=server.url) as master, aio.Worker(cluster, url=server.url) as worker:
             worker.on("add", lambda job: None)

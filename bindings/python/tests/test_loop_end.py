@@ -1,4 +1,4 @@
-"""Event loops that end before their members were told to leave."""
+"""Event loops that end before their members were closed."""
 
 from __future__ import annotations
 

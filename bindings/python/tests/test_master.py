@@ -50,7 +50,7 @@ def test_one_bad_job_of_many_adds_none(master: Master) -> None:
     assert master.add_jobs([]) == []
 
 
-def test_delete_tells_what_existed(master: Master) -> None:
+def test_delete_returns_what_existed(master: Master) -> None:
     id = master.add_job()
     assert master.delete_job(id) is True
     assert master.delete_job(id) is False
@@ -72,7 +72,7 @@ def test_run_and_result(master: Master, cluster: str, url: str) -> None:
         master.result("nobody", timeout=SOON)
 
 
-def test_a_wait_ends_in_time_and_the_job_goes_on(master: Master, cluster: str, url: str) -> None:
+def test_a_wait_ends_in_time_and_the_job_continues(master: Master, cluster: str, url: str) -> None:
     with pytest.raises(TimeoutError) as caught:
         master.run("slow", id="slow", timeout=0.05)
     assert isinstance(caught.value, libswarm.SwarmTimeout)
@@ -159,7 +159,7 @@ def test_obliterate_leaves_nothing(master: Master) -> None:
     assert master.stats().waiting == 0
 
 
-def test_listeners_hear_of_the_registration_and_the_end(cluster: str, url: str) -> None:
+def test_listeners_receive_the_registration_and_the_end(cluster: str, url: str) -> None:
     heard: list[object] = []
     master = Master(cluster, url=url)
     master.on("ready", lambda incarnation: heard.append(("ready", incarnation)))
@@ -172,7 +172,7 @@ def test_listeners_hear_of_the_registration_and_the_end(cluster: str, url: str) 
         master.on("add", print)
 
 
-def test_nobody_there_is_an_error_of_the_call_and_an_event(cluster: str) -> None:
+def test_no_server_is_an_error_of_the_call_and_an_event(cluster: str) -> None:
     with socket.socket() as listener:
         # Bound, not listening: nobody else can take the port meanwhile, and connections are refused.
         listener.bind(("127.0.0.1", 0))
@@ -197,7 +197,7 @@ def test_the_core_logs_into_logging(cluster: str, url: str, caplog: pytest.LogCa
         libswarm.enable_logging(logging.WARNING)
 
 
-def test_an_error_before_its_listener_is_told_to_it(cluster: str) -> None:
+def test_an_error_before_its_listener_is_emitted_to_it(cluster: str) -> None:
     errors: list[libswarm.SwarmError] = []
     master = Master(cluster, url="redis://127.0.0.1:1", timeout=0.3)
     # The first listener starts the telling, and that of errors may come too late.

@@ -23,7 +23,7 @@ from test_aio import in_loop, until
 
 
 class Listening:
-    """A worker that hears messages, each kept."""
+    """A worker that collects messages."""
 
     def __init__(self, cluster: str, url: str, **options: Any) -> None:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -37,7 +37,7 @@ class Listening:
 
 @pytest.fixture
 def listen(cluster: str, url: str) -> Iterator[Callable[..., Listening]]:
-    """Starts workers that hear messages when it returns."""
+    """Starts workers that receive messages when it returns."""
     started: list[Listening] = []
 
     def one(name: str = "", **options: Any) -> Listening:
@@ -140,7 +140,7 @@ def test_acknowledgements_and_replies_are_collected_and_those_missing_named(mast
         unanswered[0].reply(bytes(64 * 1024 + 1))
 
 
-def test_nobody_waits_for_a_member_that_left_and_its_replies_are_not_sent(master: Master, cluster: str, url: str) -> None:
+def test_no_wait_includes_a_member_that_left_and_its_replies_are_not_sent(master: Master, cluster: str, url: str) -> None:
     ann = Listening(cluster, url)
     incarnation = ann.worker.incarnation
     with ThreadPoolExecutor() as threads:
@@ -180,7 +180,7 @@ def test_listeners_may_come_before_or_after_a_member_registers(master: Master, c
         assert (told[0], sorted(told[1:])) == (("early", 1), [("early", 2), ("late", 2)])
 
 
-def test_a_member_that_registers_anew_hears_again(cluster: str) -> None:
+def test_a_member_that_registers_again_receives_again(cluster: str) -> None:
     with Redis() as server:
         ann = Listening(cluster, server.url, name="ann")
         before = ann.worker.incarnation
@@ -194,7 +194,7 @@ def test_a_member_that_registers_anew_hears_again(cluster: str) -> None:
         ann.worker.terminate(grace=0.0)
 
 
-def test_a_member_that_may_not_listen_is_told_so(cluster: str) -> None:
+def test_a_member_without_permission_to_subscribe_gets_an_error(cluster: str) -> None:
     with Redis() as server:
         add_acl_user(server, "ann", "secret", cluster)
         errors: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -246,7 +246,7 @@ def test_a_listener_that_raises_stops_no_other(master: Master, listen: Listen, c
     wait_until(lambda: caplog.text.count("TypeError") >= 2, SOON, "it is logged")
 
 
-def test_no_message_is_told_after_a_member_was_closed(cluster: str, url: str, master: Master) -> None:
+def test_no_message_is_emitted_after_a_member_was_closed(cluster: str, url: str, master: Master) -> None:
     told: list[Any] = []
     go, begun = threading.Event(), threading.Event()
 
@@ -292,7 +292,7 @@ def test_confirmations_count_distinct_members(master: Master, cluster: str, url:
     assert [member.name for member in confirmed.get(timeout=SOON)] == ["ann", "bob"]
 
 
-def test_who_watches_is_told_of_members_that_join_leave_and_are_lost(
+def test_members_that_join_leave_and_are_lost_are_reported(
     cluster: str, url: str, background: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     changes: queue.SimpleQueue[MemberChange] = queue.SimpleQueue()
@@ -316,7 +316,7 @@ def test_who_watches_is_told_of_members_that_join_leave_and_are_lost(
         assert changes.get(timeout=SOON) == MemberChange("lost", "master", joined.member)
 
 
-def test_messages_that_are_not_taken_are_dropped_and_told(master: Master, cluster: str, url: str) -> None:
+def test_messages_that_are_not_taken_are_dropped_and_reported(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url, name="slow")
     go, begun = threading.Event(), threading.Event()
     errors: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -395,7 +395,7 @@ async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cl
 
 
 @in_loop
-async def test_many_messages_for_a_master_in_a_loop_are_all_told(cluster: str, url: str) -> None:
+async def test_many_messages_for_a_master_in_a_loop_are_all_emitted(cluster: str, url: str) -> None:
     heard: list[object] = []
     async with aio.Master(cluster, url=url) as ann, aio.Master(cluster, url=url) as bob:
         ann.on_message(lambda message: heard.append(message.payload))

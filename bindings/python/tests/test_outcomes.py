@@ -1,4 +1,4 @@
-"""Outcomes: what a worker is told of its jobs, what the log says, and what is kept of a failure."""
+"""Outcomes: the events of a worker, the log, and what is kept of a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(job: Job) -> Any:
 
 
 def listen(worker: Any, told: list[Told]) -> None:
-    """Has outcomes told into a list."""
+    """Collects outcomes in a list."""
     worker.on_completed(lambda job, result: told.append(("completed", job.id, result)))
     worker.on_failed(lambda job, error: told.append(("failed", job.id, error)))
     worker.on_retrying(lambda job, error, delay: told.append(("retrying", job.id, error, delay)))
@@ -59,7 +59,7 @@ def handler_depth(trace: str) -> int:
     return 1 if "in handle\n" in trace else 0
 
 
-def test_threads_are_told_what_redis_has_accepted(master: Master, cluster: str, url: str) -> None:
+def test_threads_receive_what_redis_has_accepted(master: Master, cluster: str, url: str) -> None:
     told: list[Told] = []
     worker = Worker(cluster, url=url)
     worker.process(run)
@@ -78,7 +78,7 @@ def test_threads_are_told_what_redis_has_accepted(master: Master, cluster: str, 
 
 
 @in_loop
-async def test_loops_are_told_what_redis_has_accepted(cluster: str, url: str) -> None:
+async def test_loops_receive_what_redis_has_accepted(cluster: str, url: str) -> None:
     told: list[Told] = []
     worker = aio.Worker(cluster, url=url)
 
@@ -157,7 +157,7 @@ def test_a_long_traceback_keeps_its_end(master: Master, cluster: str, url: str) 
         assert job.traceback.endswith(" the end\n")
 
 
-def test_failures_are_logged_unless_told_otherwise(script: Script) -> None:
+def test_failures_are_logged_by_default(script: Script) -> None:
     done = script("""
         import sys
         from libswarm import Master, Worker, disable_logging, enable_logging
@@ -267,7 +267,7 @@ def test_a_slow_handler_of_logging_does_not_hold_up_the_end(script: Script) -> N
 request: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="none")
 
 
-def test_listeners_and_handlers_run_in_the_context_in_which_they_were_given(master: Master, cluster: str, url: str) -> None:
+def test_listeners_and_handlers_run_in_the_context_in_which_they_were_added(master: Master, cluster: str, url: str) -> None:
     seen: list[tuple[str, str]] = []
     worker = Worker(cluster, url=url, slots=1)
     request.set("handler")
@@ -397,7 +397,7 @@ def test_stuck_handlers_are_shown(master: Master, cluster: str, url: str) -> Non
 
 
 @pytest.mark.parametrize("api", [Worker, aio.Worker])
-def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master, cluster: str, url: str) -> None:
+def test_ten_handlers_run_at_once_by_default(api: Any, master: Master, cluster: str, url: str) -> None:
     running = 0
     most = 0
     lock = threading.Lock()
@@ -448,7 +448,7 @@ def test_ten_handlers_run_at_once_unless_told_otherwise(api: Any, master: Master
     assert most == 10
 
 
-def test_a_call_that_nobody_waits_for_is_logged_if_it_fails(cluster: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_call_that_is_not_waited_for_is_logged_if_it_fails(cluster: str, caplog: pytest.LogCaptureFixture) -> None:
     given: queue.SimpleQueue[Job] = queue.SimpleQueue()
     with Redis() as server:
         worker = Worker(cluster, url=server.url, timeout=0.3)

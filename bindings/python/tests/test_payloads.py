@@ -51,7 +51,7 @@ VALUES: list[Any] = [
 
 @pytest.fixture
 def echo(cluster: str, url: str) -> Any:
-    """A worker that answers what it was given."""
+    """A worker that returns the payload."""
     worker = Worker(cluster, url=url)
     worker.on("add", lambda job: job.complete(job.payload))
     with worker:

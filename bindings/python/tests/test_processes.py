@@ -1,4 +1,4 @@
-"""Supervisors of real processes, without Redis: what they tell, stop, replace and leave behind, which is nothing."""
+"""Supervisors of real processes, without Redis: their events, stops and reloads, without orphan processes."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_how_a_process_ended(supervisor: Supervisor, command: tuple[str, ...], k
     assert (event.pid is None) == (kind == "not_started")
 
 
-def test_a_process_has_what_it_was_given(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_process_has_its_arguments_and_environment(supervisor: Supervisor, tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     script = "echo $A $SWARM_PROCESS_NAME $SWARM_SUPERVISOR_PID ${SWARM_READY_FD-none}; pwd; "
     script += r"grep Cpus_allowed_list /proc/self/status; printf '%s\n' $1 >&2"
@@ -171,7 +171,7 @@ def test_one_that_is_not_ready_in_time_has_failed(supervisor: Supervisor) -> Non
     assert following(supervisor, Exited).exit == ProcessExit("not_ready", None, None, "was not ready in time")
 
 
-def test_ready_is_said_once_and_only_where_it_is_awaited(supervisor: Supervisor) -> None:
+def test_ready_is_reported_once_and_only_where_it_is_awaited(supervisor: Supervisor) -> None:
     code = "import libswarm, os; print(libswarm.ready(), libswarm.ready(), 'SWARM_READY_FD' in os.environ)"
     supervisor.spawn(sys.executable, "-c", code, ready="explicit")
     assert following(supervisor, Line).text == "True False False"
@@ -244,7 +244,7 @@ def test_bad_programs_are_refused(supervisor: Supervisor, command: list[Any], op
     assert supervisor.list() == []
 
 
-def test_a_stop_has_told_all_when_it_returns_and_nothing_after(supervisor: Supervisor) -> None:
+def test_a_stop_has_emitted_all_events_when_it_returns_and_none_after(supervisor: Supervisor) -> None:
     told: list[processes.SupervisorEvent] = []
     up = threading.Event()
     for name in ("started", "exited", "stopped"):
@@ -266,7 +266,7 @@ def test_a_stop_has_told_all_when_it_returns_and_nothing_after(supervisor: Super
     assert len(told) == 5
 
 
-def test_a_loop_is_told_to_the_end_after_a_stop(supervisor: Supervisor) -> None:
+def test_a_loop_receives_all_events_after_a_stop(supervisor: Supervisor) -> None:
     supervisor.spawn("sleep", "100")
     following(supervisor, Ready)
     supervisor.stop()
@@ -306,7 +306,7 @@ def test_events_go_to_listeners_or_to_a_loop(supervisor: Supervisor) -> None:
             other.on("started", print)
 
 
-def test_lines_that_nobody_takes_are_counted() -> None:
+def test_lines_that_are_not_taken_are_counted() -> None:
     with Supervisor(**QUICK, line_buffer=64 * 1024) as supervisor:
         supervisor.spawn("seq", "10000")
         wait_until(lambda: not supervisor.list(), SOON, "its end")
@@ -408,7 +408,7 @@ def test_a_program_ends_by_itself_without_a_word(name: str, program: Programs) -
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_program_that_is_killed_leaves_nobody(program: Programs) -> None:
+def test_a_program_that_is_killed_leaves_no_process(program: Programs) -> None:
     process = program(f"""
         from libswarm import Supervisor
         supervisor = Supervisor(forward=False, lines=True)

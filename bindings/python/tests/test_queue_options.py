@@ -1,4 +1,4 @@
-"""What jobs and workers can be told of priorities, tasks, times, resources, headers and durability."""
+"""Options of jobs and workers: priorities, tasks, times, resources, headers and durability."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_each_of_many_jobs_may_have_options_of_its_own(master: Master, cluster: 
     assert repr(NewJob(1, task="t")) == "NewJob(1, task='t')"
 
 
-def test_a_job_tells_what_it_was_added_with(master: Master, cluster: str, url: str) -> None:
+def test_a_job_has_the_options_it_was_added_with(master: Master, cluster: str, url: str) -> None:
     options: libswarm.JobOptions = {
         "priority": -5,
         "task": "resize",
@@ -131,7 +131,7 @@ def test_failed_jobs_are_kept_as_long_as_members_say(master: Master, cluster: st
         wait_until(lambda: master.stats().failed == 0, SOON, "they are forgotten")
 
 
-def test_a_worker_takes_the_tasks_it_is_told(master: Master, cluster: str, url: str) -> None:
+def test_a_worker_takes_the_tasks_of_its_options(master: Master, cluster: str, url: str) -> None:
     master.add_jobs([NewJob(task, task=task) for task in ("a", "b", "c")])
     master.add_job("none")
     with Worker(cluster, url=url, slots=1, tasks=["a", ""]) as worker:
@@ -220,7 +220,7 @@ def test_bad_options_of_workers_are_refused(options: dict[str, Any]) -> None:
         Worker("options", **options)
 
 
-def test_moved_jobs_are_told_why(master: Master, cluster: str, url: str) -> None:
+def test_moved_jobs_have_a_delete_reason(master: Master, cluster: str, url: str) -> None:
     reasons: list[object] = []
 
     def moved(job: Job) -> None:

@@ -30,12 +30,12 @@ def _texts(member: object) -> str:
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["url", "password", "sentinel"])
 @pytest.mark.parametrize("kind", [Master, Worker])
-def test_members_tell_no_password(kind: type[Any], options: dict[str, Any]) -> None:
+def test_members_show_no_password(kind: type[Any], options: dict[str, Any]) -> None:
     assert SECRET not in _texts(kind("secrets", **options))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["url", "password", "sentinel"])
-def test_members_of_asyncio_tell_no_password(options: dict[str, Any]) -> None:
+def test_members_of_asyncio_show_no_password(options: dict[str, Any]) -> None:
     async def texts() -> str:
         return _texts(libswarm.aio.Worker("secrets", **options)) + _texts(libswarm.aio.Master("secrets", **options))
 

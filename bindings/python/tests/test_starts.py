@@ -210,7 +210,7 @@ def test_a_handler_thread_that_cannot_be_started_costs_no_job(script: Script) ->
     assert done.stdout.split() == ["20"], done.stderr
 
 
-def test_jobs_given_before_a_listener_are_told_to_it(master: Master, cluster: str, url: str) -> None:
+def test_jobs_assigned_before_a_listener_are_emitted_to_it(master: Master, cluster: str, url: str) -> None:
     with Worker(cluster, url=url) as worker:
         worker.ready()
         worker.on("add", print)
@@ -230,7 +230,7 @@ def test_jobs_given_before_a_listener_are_told_to_it(master: Master, cluster: st
         wait_until(lambda: master.stats().completed == 3, SOON, "all are completed")
 
 
-def test_jobs_that_nobody_takes_up_are_logged(script: Script) -> None:
+def test_jobs_without_a_handler_are_logged(script: Script) -> None:
     done = script("""
         import threading, time
         from libswarm import Master, Worker, _worker

@@ -127,7 +127,7 @@ def test_the_package_is_typed_strictly() -> None:
     checked("mypy", "--strict", "python/libswarm")
 
 
-def test_the_stub_tells_what_the_native_module_has() -> None:
+def test_the_stub_matches_the_native_module() -> None:
     checked("mypy.stubtest", "libswarm._native", "--concise")
 
 
@@ -137,7 +137,7 @@ def test_programs_are_checked(tmp_path: Path) -> None:
     checked("mypy", "--strict", "--warn-unused-ignores", program)
 
 
-def test_both_faces_have_the_same_methods() -> None:
+def test_threads_and_asyncio_have_the_same_methods() -> None:
     for one, other in (
         (libswarm.Master, aio.Master),
         (libswarm.Worker, aio.Worker),

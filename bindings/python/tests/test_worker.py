@@ -14,7 +14,7 @@ from conftest import SOON
 from libswarm import Job, Master, Worker
 
 
-def test_add_and_delete_are_told_with_the_same_job(master: Master, cluster: str, url: str) -> None:
+def test_add_and_delete_have_the_same_job(master: Master, cluster: str, url: str) -> None:
     heard: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
 
@@ -266,7 +266,7 @@ def test_two_threads_share_a_loop(master: Master, cluster: str, url: str) -> Non
     assert sorted(seen) == list(range(200))
 
 
-def test_terminate_tells_the_jobs_and_gives_them_back(master: Master, cluster: str, url: str) -> None:
+def test_terminate_emits_delete_and_requeues_the_jobs(master: Master, cluster: str, url: str) -> None:
     told: list[tuple[object, object]] = []
     worker = Worker(cluster, url=url)
     worker.on_delete(lambda job: told.append((job.payload, job.delete_reason)))
@@ -307,7 +307,7 @@ def test_drain_finishes_what_was_begun_and_gives_back_the_rest(master: Master, c
         assert (master.stats().completed, master.stats().waiting) == (1, 4)
 
 
-def test_drain_gives_back_the_rest_of_a_batch_that_is_being_told(master: Master, cluster: str, url: str) -> None:
+def test_drain_requeues_the_rest_of_a_batch_that_is_being_emitted(master: Master, cluster: str, url: str) -> None:
     begun, second, known, go = threading.Event(), threading.Event(), threading.Event(), threading.Event()
     worker = Worker(cluster, url=url, slots=10)
 
@@ -379,7 +379,7 @@ def test_run_raises_what_only_the_user_can_mend(cluster: str, url: str) -> None:
         worker.start()
 
 
-def test_background_errors_are_told_or_logged(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_background_errors_are_emitted_or_logged(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
     errors: list[libswarm.SwarmError] = []
     worker = Worker(cluster, url=url, password="wrong", username="nobody")
     worker.on_error(errors.append)

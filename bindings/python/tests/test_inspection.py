@@ -58,7 +58,7 @@ def test_each_outcome_comes_as_its_job_ends(master: Master) -> None:
         next(slow)
 
 
-def test_a_run_tells_that_a_job_of_this_id_existed(master: Master, cluster: str, url: str) -> None:
+def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
     told: list[str] = []
 
@@ -108,7 +108,7 @@ def test_a_run_tells_that_a_job_of_this_id_existed(master: Master, cluster: str,
                 master.run(1, on_existed=bad)  # type: ignore[arg-type]
 
 
-def test_groups_are_given_up_with_their_master_unless_they_are_kept(master: Master, cluster: str, url: str) -> None:
+def test_groups_are_deleted_with_their_master_unless_they_are_kept(master: Master, cluster: str, url: str) -> None:
     leaving = Master(cluster, url=url)
     given_up = leaving.run_each(["given up", NewJob("kept", ephemeral=False)])
     kept = leaving.run_each(["kept"], keep=True)
