@@ -92,6 +92,7 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
 	scripts/check_layers.py
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	luacheck --quiet --no-color core/src
 	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
 	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests
 	cd tests && $(BIN)/mypy --config-file pyproject.toml --no-error-summary -p swarm_support

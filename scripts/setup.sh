@@ -11,6 +11,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 declare -A package=(
   [redis-server]=redis-server [redis-cli]=redis-tools [redis-sentinel]=redis-sentinel [gcc]=gcc [g++]=g++ [make]=make
   [pkg-config]=pkg-config [valgrind]=valgrind [openssl]=openssl [nm]=binutils [faketime]=faketime
+  [luacheck]=lua-check
 )
 missing=()
 for tool in "${!package[@]}"; do

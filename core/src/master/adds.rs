@@ -267,7 +267,7 @@ impl Adds {
     }
 }
 
-/// What is not plain in a batch, as `scripts/add.lua` takes it.
+/// What is not plain in a batch, as `lua/commands/add.lua` takes it.
 #[derive(Default)]
 struct Kinds {
     /// Positions by queue: priority and task. Those of plain jobs are not here until it matters.

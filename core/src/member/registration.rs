@@ -33,7 +33,7 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
         ("slots", &slots),
         ("max_crashes", &crashes),
         ("requeue", requeue),
-        ("hears", &hears),
+        ("subscriptions", &hears),
         ("data", &profile.data),
     ];
     let mut out = Vec::new();

@@ -1,12 +1,12 @@
 //! The names of all keys. docs/reference/protocol.md describes each; a test compares the two.
 
-/// Last parts of the keys that every script gets as KEYS, in this order. `shared/base.lua` unpacks them.
+/// Last parts of the keys that every script gets as KEYS, in this order. `lua/lib/keys.lua` names them.
 pub(crate) const FIXED: [&str; 12] =
     ["meta", "jobs", "owner", "ready:0", "tombstones", "load", "due", "members", "failed", "failed_at", "results", "waiters"];
 
-/// Last parts of keys that only some clusters have. Scripts build them in `shared/extras.lua`.
+/// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 16] = [
+pub(crate) const RARE: [&str; 17] = [
     "delayed",
     "blocked",
     "resources",
@@ -23,13 +23,14 @@ pub(crate) const RARE: [&str; 16] = [
     "damaged",
     "stray",
     "unread",
+    "broadcasts",
 ];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
 #[cfg(test)]
 pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "similar", "listeners"];
 
-/// First parts of the keys of one member; the incarnation follows. Scripts build them with `key_of`.
+/// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.
 #[cfg(test)]
 pub(crate) const OF_MEMBER: [&str; 5] = ["member", "active", "inbox", "ephemeral", "given"];
 

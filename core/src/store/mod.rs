@@ -1,5 +1,6 @@
 //! All that knows Redis: connections, keys, scripts, records. Nothing outside sees a Redis type.
 
+mod bundle;
 mod failure;
 pub(crate) mod inbox;
 
@@ -53,7 +54,7 @@ pub(crate) struct Store {
     pub(crate) scripts: Option<&'static Scripts>,
 }
 
-/// What one `sync` says. See `scripts/sync.lua`.
+/// What one `sync` says. See `lua/commands/sync.lua`.
 #[derive(Default)]
 pub(crate) struct SyncCall {
     pub(crate) number: u64,
@@ -69,7 +70,7 @@ pub(crate) struct SyncCall {
     pub(crate) answered: u64,
 }
 
-/// What one `add` says. See `scripts/add.lua`.
+/// What one `add` says. See `lua/commands/add.lua`.
 pub(crate) struct AddCall {
     pub(crate) incarnation: String,
     pub(crate) number: u64,
@@ -199,7 +200,7 @@ impl Store {
         reply::flags(reply)
     }
 
-    /// For each id what it is: see `scripts/await.lua`. At most 100 ids a call.
+    /// For each id what it is: see `lua/commands/await.lua`. At most 100 ids a call.
     pub(crate) async fn awaiting(&self, incarnation: &str, ids: &[String]) -> Result<Vec<Vec<u8>>, Failed> {
         let ids = msgpack::packed_strings(ids);
         let reply = self.call(|s| &s.awaiting, |cmd| cmd.arg(incarnation).arg(&ids[..])).await?;
@@ -207,7 +208,7 @@ impl Store {
     }
 
     pub(crate) async fn stats(&self) -> Result<Stats> {
-        reply::stats(self.call_idempotent(|s| &s.stats, |cmd| cmd).await?)
+        reply::stats(self.read(|s| &s.stats, |cmd| cmd).await?)
     }
 
     pub(crate) async fn obliterate(&self) -> Result<()> {
@@ -215,9 +216,9 @@ impl Store {
         Ok(())
     }
 
-    /// What is where; see `scripts/inspect.lua`.
+    /// What is where; see `lua/commands/inspect.lua`.
     pub(crate) async fn inspect(&self, words: &[&str]) -> Result<Value> {
-        self.call_idempotent(|s| &s.inspect, |cmd| cmd.arg(words)).await
+        self.read(|s| &s.inspect, |cmd| cmd.arg(words)).await
     }
 
     /// Pauses or resumes a task; `*` is all of them.
@@ -232,23 +233,23 @@ impl Store {
         }
     }
 
-    /// What a master that chooses workers says and asks; see `scripts/choose.lua`.
+    /// What a master that chooses workers says and asks; see `lua/commands/choose.lua`.
     pub(crate) async fn choose(&self, what: &str, incarnation: &str, more: &[u8]) -> Result<Value> {
         self.call_idempotent(|s| &s.choose, |cmd| cmd.arg(what).arg(incarnation).arg(more)).await
     }
 
-    /// Sends messages, packed for `scripts/send.lua`; `None` if the member is unknown.
+    /// Sends messages, packed for `lua/commands/send.lua`; `None` if the member is unknown.
     pub(crate) async fn send(&self, incarnation: &str, number: u64, messages: &[u8]) -> Result<Option<Vec<Receipt>>, Failed> {
         let reply = self.call(|s| &s.send, |cmd| cmd.arg(incarnation).arg(number).arg(messages)).await?;
         message::receipts(reply).map_err(internal)
     }
 
-    /// What a member hears, or says of itself; see `scripts/listen.lua`.
+    /// What a member hears, or says of itself; see `lua/commands/listen.lua`.
     pub(crate) async fn listen(&self, incarnation: &str, what: &str, data: &str) -> Result<()> {
         self.call_idempotent(|s| &s.listen, |cmd| cmd.arg(incarnation).arg(what).arg(data)).await.map(drop)
     }
 
-    /// Has the inbox say which of these members are gone; see `scripts/listen.lua`.
+    /// Has the inbox say which of these members are gone; see `lua/commands/listen.lua`.
     pub(crate) async fn ask_who_is_gone(&self, incarnation: &str, members: &[String]) -> Result<(), Failed> {
         let members = msgpack::packed_strings(members);
         self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("absent").arg(&members[..])).await.map(drop)
@@ -278,9 +279,17 @@ impl Store {
         }
     }
 
-    /// Has those with the most jobs let go of some for a worker that joined; whether the load is uneven still.
+    /// Has those with the most jobs release some for a worker that joined; whether the load is uneven still.
     pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<bool> {
-        Ok(self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation)).await? == Value::Int(1))
+        let mut state = Vec::new();
+        loop {
+            let reply = self.call_idempotent(|s| &s.rebalance, |cmd| cmd.arg(incarnation).arg(&state[..])).await?;
+            match reply::array(reply)?.as_slice() {
+                [Value::BulkString(next), Value::Int(uneven)] if next.is_empty() => return Ok(*uneven == 1),
+                [Value::BulkString(next), Value::Int(_)] => state.clone_from(next),
+                _ => return Err(reply::unexpected("rebalance")),
+            }
+        }
     }
 
     /// Waits until what was written before is as durable as asked.
@@ -316,6 +325,16 @@ impl Store {
             (_, Ok(Err(error))) => Err(not(error.to_string())),
             (_, Err(_)) => Err(not(format!("Redis did not answer within {}", Language::current().duration(limit)))),
         }
+    }
+
+    /// Calls a script that only reads. It cannot mend the damage that it finds, so another script does.
+    async fn read(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
+        let answer = self.call_idempotent(script, args).await;
+        if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {
+            // The caller gets the first error, whatever comes of this.
+            let _ = self.call(|s| &s.repair, |cmd| cmd).await;
+        }
+        answer
     }
 
     /// Repeats a call that has no second effect until it is answered, an error is not worth repeating, or time is up.

@@ -93,11 +93,7 @@ impl Crowd {
 
     /// The longest call of each script, printed and active to the bound.
     fn report(&self, what: &str) {
-        let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| {
-            [&all.add, &all.join, &all.sync, &all.leave, &all.delete, &all.awaiting, &all.stats, &all.obliterate]
-                .into_iter()
-                .chain([&all.inspect, &all.pause, &all.failed, &all.rebalance, &all.choose, &all.send, &all.listen])
-        });
+        let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| all.all());
         let names: BTreeMap<String, &str> = scripts.map(|script| (script.digest.clone(), script.name)).collect();
         let slow: Vec<Vec<redis::Value>> = self.redis.ask(&["SLOWLOG", "GET", "100000"]);
         let mut longest: BTreeMap<&str, u64> = BTreeMap::new();

@@ -608,26 +608,7 @@ async fn nothing_is_left_after_obliterate_and_nothing_is_outside_the_prefix() {
 #[tokio::test]
 async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
     let redis = Redis::start();
-    for script in {
-        let Scripts {
-            add,
-            join,
-            sync,
-            leave,
-            delete,
-            awaiting,
-            stats,
-            obliterate,
-            inspect,
-            pause,
-            failed,
-            rebalance,
-            choose,
-            send,
-            listen,
-        } = Scripts::new(false);
-        [add, join, sync, leave, delete, awaiting, stats, obliterate, inspect, pause, failed, rebalance, choose, send, listen]
-    } {
+    for script in Scripts::new(false).all() {
         assert!(!script.source.starts_with("#!"), "{}", script.name);
         assert_eq!(redis.ask::<String>(&["SCRIPT", "LOAD", &script.source]), script.digest, "{}", script.name);
     }
@@ -878,8 +859,8 @@ async fn failed_jobs_are_bounded_in_bytes_and_counted_exactly() {
 async fn an_inbox_has_64_mib_of_unread_messages() {
     let b = bench();
     b.join("m", &[]).await;
-    b.join("deaf", &[("hears", "l")]).await;
-    b.join("other", &[("hears", "l")]).await;
+    b.join("deaf", &[("subscriptions", "l")]).await;
+    b.join("other", &[("subscriptions", "l")]).await;
     let send = async |number: u64, count: usize, size: usize| {
         let mut packed = Vec::new();
         write_array(&mut packed, 4 * count);

@@ -1,4 +1,4 @@
-//! Ended jobs gathered into one round, in the shape `scripts/sync.lua` takes.
+//! Ended jobs gathered into one round, in the shape `lua/commands/sync.lua` takes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -14,7 +14,7 @@ use crate::util::clock::from_now;
 use crate::util::completion::Done;
 use libswarm_common::error::Error;
 
-/// How long a job is on trial that is suspected of killing its workers, as in `scripts/shared/queues.lua`.
+/// How long a job is on trial that is suspected of killing its workers, as in `lua/lib/suspects.lua`.
 const TRIAL: Duration = Duration::from_millis(250);
 
 impl Task {

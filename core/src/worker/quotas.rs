@@ -88,7 +88,7 @@ impl Quotas {
         out
     }
 
-    /// The room that Redis does not know of, packed for `scripts/sync.lua`; given from now on.
+    /// The room that Redis does not know of, packed for `lua/commands/sync.lua`; given from now on.
     pub(crate) fn grant(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.selective {

@@ -1,4 +1,4 @@
-//! One round of a worker: what it has ended, its progress and its room go to Redis (`scripts/sync.lua`), and jobs come back.
+//! One round of a worker: what it has ended, its progress and its room go to Redis (`lua/commands/sync.lua`), and jobs come back.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -163,14 +163,14 @@ impl Task {
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }
 
-    /// The tasks, packed for `scripts/sync.lua`, and from now on the worker's.
+    /// The tasks, packed for `lua/commands/sync.lua`, and from now on the worker's.
     fn new_tasks(&mut self) -> Vec<u8> {
         let tasks = self.shared.tasks();
         self.quotas.selective = true;
         if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
-    /// How far active jobs are, packed for `scripts/sync.lua`.
+    /// How far active jobs are, packed for `lua/commands/sync.lua`.
     fn progress(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let gathered: Vec<_> = self

@@ -1,4 +1,4 @@
-//! Answers of `scripts/choose.lua`, read into plain types.
+//! Answers of `lua/commands/choose.lua`, read into plain types.
 
 use redis::Value;
 

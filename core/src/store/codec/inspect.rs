@@ -1,4 +1,4 @@
-//! Answers of `scripts/inspect.lua`, read into plain types.
+//! Answers of `lua/commands/inspect.lua`, read into plain types.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Messages as they lie in inboxes, and the answers of `scripts/send.lua`.
+//! Messages as they lie in inboxes, and the answers of `lua/commands/send.lua`.
 
 use redis::Value;
 
@@ -8,7 +8,7 @@ use crate::model::message::{Change, Kind, MemberRef, MessageData, Receipt, Role}
 use crate::model::payload::{ContentType, Payload};
 use libswarm_common::error::Result;
 
-/// The kind of an address (see `scripts/shared/registry.lua`) and its name.
+/// The kind of an address (see `lua/lib/registry.lua`) and its name.
 pub(crate) type Address = (char, String);
 
 /// Array of kind, number, number of the message that it answers, sender through all its incarnations, incarnation, name, group, host, pid,

@@ -1,0 +1,306 @@
+//! Joins a command in Lua and the modules that it needs into one source, as Redis takes it.
+//!
+//! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs; `lazy('module')`
+//! is a function that makes the module when it is first called. What a command requires is made at its start. The rest is made when needed, inside one
+//! function, so that a call that does not need it pays for one closure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("lua/", $folder, "/", $name, ".lua")))),*]
+    };
+}
+
+#[rustfmt::skip]
+const COMMANDS: &[(&str, &str)] = files!(
+    "commands":
+    "add", "await", "choose", "delete", "failed", "inspect", "join", "leave", "listen", "obliterate", "pause", "rebalance",
+    "repair", "send", "stats", "sync",
+);
+
+#[rustfmt::skip]
+const LIB: &[(&str, &str)] = files!(
+    "lib":
+    "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "damage", "delays",
+    "deletion", "departure", "due", "due_entries", "endings", "extras", "failures", "fences", "inbox", "keys", "limits",
+    "matching", "mending", "messages", "meta", "notices", "ordering", "owner", "pages", "pauses", "placement", "places",
+    "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim", "record", "recovery", "registry", "reply",
+    "resources", "results", "round_ends", "round_replay", "round_take", "script", "special", "spreading", "suspects",
+    "sweep", "taking", "tick", "timeouts", "tombstones", "values", "workers",
+);
+
+/// What only recovery needs when a module fails while it is made; these make no calls and exist before all others.
+const FIRST: [&str; 2] = ["keys", "script"];
+/// Loaded after an error.
+const RECOVERY: &str = "recovery";
+
+struct Module {
+    /// Without comments and without the lines that name other modules.
+    body: String,
+    /// Local name and module.
+    requires: Vec<(String, String)>,
+    lazies: Vec<(String, String)>,
+}
+
+static MODULES: LazyLock<BTreeMap<&str, Module>> =
+    LazyLock::new(|| LIB.iter().map(|(name, source)| (*name, read(source))).collect());
+
+/// The source of a command. `constants` are names and Lua values that its modules see.
+pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
+    let source = COMMANDS.iter().find(|(command, _)| *command == name).map_or("", |(_, source)| source);
+    let command = read(source);
+    let mut eager = Vec::new();
+    for (_, module) in &command.requires {
+        make_before(module, &mut eager);
+    }
+    let mut first: Vec<&str> = FIRST.to_vec();
+    first.extend(eager.iter().filter(|module| !FIRST.contains(module)));
+    let eager = first;
+    let mut later = BTreeSet::new();
+    for module in eager.iter().map(|name| &MODULES[*name]).chain([&command]) {
+        for (_, module) in module.requires.iter().chain(&module.lazies) {
+            needed_by(module, &eager, &mut later);
+        }
+    }
+    needed_by(RECOVERY, &eager, &mut later);
+
+    let mut out = String::new();
+    for (name, value) in constants {
+        let _ = writeln!(out, "local {name} = {value}");
+    }
+    let variables: Vec<String> = eager.iter().map(|name| variable(name)).collect();
+    let _ = writeln!(out, "local {}", variables.join(", "));
+    out += "local made, makers = {}\nlocal function load(name)\nlocal module = made[name]\nif module then return module end\nif not makers then makers = {\n";
+    for name in &later {
+        let module = &MODULES[name];
+        let _ = writeln!(out, "{name} = function()\n{}{}end,", heads(module, &eager), module.body);
+    }
+    out += "} end\nmodule = makers[name]()\nmade[name] = module\nreturn module\nend\nlocal function main()\n";
+    for name in &eager {
+        let module = &MODULES[*name];
+        let (body, result) = module.body.trim_end().rsplit_once("return ").unwrap_or(("", &module.body));
+        let _ = writeln!(out, "do\n{}{body}{} = {result}\nend", heads(module, &eager), variable(name));
+    }
+    let _ = writeln!(out, "{}{}end", heads(&command, &eager), command.body);
+    let _ = writeln!(
+        out,
+        "local done, answer = pcall(main)\nif done then return answer end\nreturn load('{RECOVERY}').recover(answer)"
+    );
+    out
+}
+
+fn variable(module: &str) -> String {
+    format!("m_{module}")
+}
+
+/// The modules that are made at the start, in their order.
+fn make_before<'a>(name: &'a str, order: &mut Vec<&'a str>) {
+    let Some((name, module)) = MODULES.get_key_value(name) else { panic!("there is no module `{name}`") };
+    for (_, required) in &module.requires {
+        make_before(required, order);
+    }
+    if !order.contains(name) {
+        order.push(name);
+    }
+}
+
+/// The modules that may be made later.
+fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
+    let Some((name, module)) = MODULES.get_key_value(name) else { panic!("there is no module `{name}`") };
+    if eager.contains(name) || !later.insert(name) {
+        return;
+    }
+    for (_, needed) in module.requires.iter().chain(&module.lazies) {
+        needed_by(needed, eager, later);
+    }
+}
+
+/// The head of a module: locals for the modules that it names.
+fn heads(module: &Module, eager: &[&str]) -> String {
+    let mut out = String::new();
+    for (local, name) in &module.requires {
+        let _ = if eager.contains(&name.as_str()) {
+            writeln!(out, "local {local} = {}", variable(name))
+        } else {
+            writeln!(out, "local {local} = load('{name}')")
+        };
+    }
+    for (local, name) in &module.lazies {
+        let _ = if eager.contains(&name.as_str()) {
+            writeln!(out, "local function {local}() return {} end", variable(name))
+        } else {
+            writeln!(out, "local function {local}() return load('{name}') end")
+        };
+    }
+    out
+}
+
+fn read(source: &str) -> Module {
+    let mut module = Module { body: String::new(), requires: Vec::new(), lazies: Vec::new() };
+    for line in stripped(source).lines() {
+        let named = |function: &str| {
+            let (local, rest) = line.strip_prefix("local ")?.split_once(" = ")?;
+            let name = rest.strip_prefix(function)?.strip_prefix("('")?.strip_suffix("')")?;
+            Some((local.to_owned(), name.to_owned()))
+        };
+        if let Some(required) = named("require") {
+            module.requires.push(required);
+        } else if let Some(lazy) = named("lazy") {
+            module.lazies.push(lazy);
+        } else {
+            module.body += line;
+            module.body.push('\n');
+        }
+    }
+    module
+}
+
+/// Lua without comments, indentation and empty lines. Strings are kept as they are.
+fn stripped(source: &str) -> String {
+    let mut out = String::new();
+    let mut rest = source;
+    while let Some(at) = rest.find(['-', '[', '\'', '"', '\n']) {
+        let (before, from) = rest.split_at(at);
+        out += before;
+        let comment = from.strip_prefix("--");
+        rest = if let Some(length) = long_bracket(comment.unwrap_or(from)) {
+            let (token, after) = from.split_at(length + if comment.is_some() { 2 } else { 0 });
+            out += if comment.is_some() { " " } else { token };
+            after
+        } else if comment.is_some() {
+            from.find('\n').map_or("", |end| &from[end..])
+        } else if from.starts_with(['\'', '"']) {
+            let (token, after) = from.split_at(quoted(from));
+            out += token;
+            after
+        } else if let Some(after) = from.strip_prefix('\n') {
+            out.truncate(out.trim_end_matches(' ').len());
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
+            after.trim_start_matches(' ')
+        } else {
+            let (token, after) = from.split_at(1);
+            out += token;
+            after
+        };
+    }
+    out += rest;
+    out
+}
+
+/// The length of a long bracket `[[…]]` or `[=[…]=]` that the text begins with.
+fn long_bracket(text: &str) -> Option<usize> {
+    let level = text.strip_prefix('[')?.find(|letter| letter != '=')?;
+    text[1 + level..].strip_prefix('[')?;
+    let end = format!("]{}]", "=".repeat(level));
+    Some(text.find(&end).map_or(text.len(), |at| at + end.len()))
+}
+
+/// The length of a string in quotes that the text begins with.
+fn quoted(text: &str) -> usize {
+    let quote = text.as_bytes()[0];
+    let mut at = 1;
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b'\\' => at += 2,
+            byte if *byte == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &str) -> Vec<String> {
+        let folder = format!("{}/src/store/lua/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".lua").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_file_is_listed_and_every_module_is_used() {
+        assert_eq!(files("commands"), COMMANDS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        assert_eq!(files("lib"), LIB.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let commands: Vec<Module> = COMMANDS.iter().map(|(_, source)| read(source)).collect();
+        let named: BTreeSet<&str> = MODULES
+            .values()
+            .chain(&commands)
+            .flat_map(|module| module.requires.iter().chain(&module.lazies))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        assert_eq!(named, LIB.iter().map(|(name, _)| *name).collect());
+    }
+
+    #[test]
+    fn no_module_requires_itself() {
+        fn visit<'a>(name: &'a str, path: &mut Vec<&'a str>) {
+            assert!(!path.contains(&name), "a circle of modules: {path:?}, {name}");
+            path.push(name);
+            for (_, required) in &MODULES[name].requires {
+                visit(required, path);
+            }
+            path.pop();
+        }
+        LIB.iter().for_each(|(name, _)| visit(name, &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_module_ends_with_what_it_is_and_a_command_answers_through_reply() {
+        for (name, _) in LIB {
+            let last = MODULES[name].body.trim_end().rsplit('\n').find(|line| line.starts_with("return")).is_some();
+            assert!(last, "{name}");
+        }
+        for (name, source) in COMMANDS {
+            let mut inside = false;
+            for line in source.lines() {
+                inside = if inside { line != "end" } else { line.starts_with("local function ") };
+                let answers = line.trim_start().starts_with("return ");
+                assert!(inside || !answers || line.trim_start().starts_with("return reply("), "{name}: {line}");
+            }
+            assert!(source.contains("\nreturn reply("), "{name}");
+        }
+    }
+
+    #[test]
+    fn functions_are_short() {
+        for (name, source) in LIB.iter().chain(COMMANDS) {
+            let mut start = None;
+            for (number, line) in source.lines().enumerate() {
+                if (line.starts_with("local function ") || line.starts_with("function ")) && !line.ends_with("end") {
+                    start = Some(number);
+                }
+                if let (Some(from), "end") = (start, line) {
+                    assert!(number - from < 60, "{name}: the function of line {} has {} lines", from + 1, number - from + 1);
+                    start = None;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn comments_are_removed_and_strings_are_kept() {
+        for (source, wanted) in [
+            ("a = 1 -- one\n  b = 2\n", "a = 1\nb = 2\n"),
+            ("-- all\n\n\nx = '--' .. \"--\" -- '\n", "x = '--' .. \"--\"\n"),
+            ("x = 'it\\'s -- ' --[[ a\nb ]] y = 2", "x = 'it\\'s -- '   y = 2"),
+            ("x = [[ -- \n  kept ]] --[==[ ]] ]==]\n", "x = [[ -- \n  kept ]]\n"),
+            ("x = a[b[1]] - -1 -- c", "x = a[b[1]] - -1 "),
+            ("x = '\\\\' -- c\ny = '\\\n  '", "x = '\\\\'\ny = '\\\n  '"),
+            ("--[ no long bracket\nx = 1", "x = 1"),
+        ] {
+            assert_eq!(stripped(source), wanted, "{source}");
+        }
+    }
+}

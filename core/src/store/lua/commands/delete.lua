@@ -1,0 +1,8 @@
+-- Deletes jobs whatever their state. An active job keeps its worker's slot until the worker reports that it stopped.
+-- KEYS  the fixed keys
+-- ARGV  ids (msgpack)
+-- Returns  a list of 1 (it existed) or 0, in the order of the ids
+local deletion = require('deletion')
+local reply = require('reply')
+
+return reply(deletion.delete(cmsgpack.unpack(ARGV[1])))

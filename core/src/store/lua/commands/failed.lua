@@ -1,0 +1,83 @@
+-- Runs failed jobs again, the oldest first, or forgets them.
+-- KEYS  the fixed keys
+-- ARGV  'retry' or 'delete', ids (msgpack, or '' for all that had failed at the first call), for all: the bound of an earlier answer, or '' at the first call
+-- Returns  {how many, 1 if there may be more: call again with the bound; else 0, bound}
+local beginnings = require('beginnings')
+local due_entries = require('due_entries')
+local extras = require('extras')
+local failures = require('failures')
+local keys = require('keys')
+local limits = require('limits')
+local meta = require('meta')
+local record = require('record')
+local reply = require('reply')
+local values = require('values')
+local call = redis.call
+
+-- Jobs in one call.
+local PAGE = 200
+
+local what, all, bound = ARGV[1], ARGV[2] == '', ARGV[3]
+
+-- The next ids of all. What fails again meanwhile has a later time than the bound.
+local function next_ids()
+  if bound == '' then
+    bound = call('ZRANGE', keys.failed_at, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2] or '-inf'
+  end
+  return call('ZRANGE', keys.failed_at, '-inf', bound, 'BYSCORE', 'LIMIT', 0, PAGE)
+end
+
+-- Those of the ids that have failed, bounded by bytes; whether others are left for the next call.
+local function existing(ids)
+  local found, bytes, seen, unknown = {}, 0, {}, {}
+  for _, id in ipairs(ids) do
+    local size = call('HSTRLEN', keys.failed, id)
+    if size == 0 then
+      unknown[#unknown + 1] = id
+    elseif not seen[id] and bytes < limits.BYTES then
+      seen[id] = true
+      bytes = bytes + size
+      found[#found + 1] = id
+    end
+  end
+  if #unknown > 0 then
+    call('ZREM', keys.failed_at, unpack(unknown))
+  end
+  return found, bytes >= limits.BYTES
+end
+
+-- The record of a failed job as if it had not run before.
+local function record_of(packed)
+  local entry = values.unpacked(packed)
+  local text = type(entry) == 'table' and entry[failures.RECORD]
+  text = type(text) == 'string' and text or ''
+  if extras.crashes_of(text) > 0 then
+    text = extras.with_crashes(text, 0)
+  end
+  return record.has_extras(text) and extras.with_failed(text, extras.of(text), 0) or text
+end
+
+local function retry(ids)
+  local records, stored = {}, {}
+  for i, packed in ipairs(call('HMGET', keys.failed, unpack(ids))) do
+    records[i] = record_of(packed)
+    stored[2 * i - 1], stored[2 * i] = ids[i], records[i]
+  end
+  failures.forget(ids)
+  for _, id in ipairs(ids) do
+    call('ZREM', keys.due, due_entries.RESULT .. id)
+  end
+  call('HDEL', keys.results, unpack(ids))
+  call('HSET', keys.jobs, unpack(stored))
+  meta.count('revived', #ids)
+  beginnings.revive(ids, records)
+end
+
+local ids = all and next_ids() or cmsgpack.unpack(ARGV[2])
+local found, more = existing(ids)
+if #found > 0 and what == 'retry' then
+  retry(found)
+else
+  failures.forget(found)
+end
+return reply({ #found, (all and #ids == PAGE or more) and 1 or 0, bound })

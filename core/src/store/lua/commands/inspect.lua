@@ -1,0 +1,136 @@
+-- What is where, for people; changes nothing.
+-- KEYS  the fixed keys
+-- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
+--       'members', cursor
+-- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
+--       none | {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} |
+--       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...}
+local chooser = require('chooser')
+local clock = require('clock')
+local due_entries = require('due_entries')
+local failures = require('failures')
+local keys = require('keys')
+local limits = require('limits')
+local meta = require('meta')
+local owner = require('owner')
+local pages = require('pages')
+local queues = require('queues')
+local ranking = require('ranking')
+local rare_keys = require('rare_keys')
+local reply = require('reply')
+local values = require('values')
+local workers = require('workers')
+local call = redis.call
+
+-- Bounds of one call.
+local QUEUES, MEMBERS = 1000, 100
+-- Where in a description the state is.
+local STATE = 2
+
+-- A damaged entry is shown as far as it can be read, and does not hide the others.
+local function describe_failed(id, packed)
+  local entry = values.unpacked(packed)
+  entry = type(entry) == 'table' and entry or {}
+  local function text(at)
+    return type(entry[at]) == 'string' and entry[at] or ''
+  end
+  local time = math.floor(values.bounded(entry[failures.TIME], 0, limits.LATEST) or 0)
+  return { id, 'failed', text(failures.RECORD), '', 0, '', text(failures.REASON), text(failures.TEXT), time, text(failures.TRACEBACK) }
+end
+
+-- The state of a job that has not failed, and when it is due.
+local function state_of(id, held)
+  if held then
+    return owner.is_deleting(held) and 'deleting' or 'active', 0
+  end
+  local delayed = call('ZSCORE', rare_keys.delayed, id)
+  if delayed then
+    -- As a time of day.
+    return 'delayed', math.max(1, math.floor(tonumber(delayed) - clock.offset))
+  end
+  return call('SISMEMBER', rare_keys.blocked, id) == 1 and 'blocked' or 'waiting', 0
+end
+
+local function describe(id)
+  local failed = call('HGET', keys.failed, id)
+  if failed then
+    return describe_failed(id, failed)
+  end
+  local held, found = call('HGET', keys.owner, id), call('HGET', keys.jobs, id)
+  if not held and not found then
+    return nil
+  end
+  local state, due = state_of(id, held)
+  return { id, state, found or '', held or '', due, call('HGET', rare_keys.progress, id) or '', '', '', 0, '' }
+end
+
+local function page_of_jobs(state, cursor, number)
+  -- No more than a call may carry of payloads.
+  local ids, next_cursor = pages.jobs(state, cursor, math.min(number, meta.move_limit))
+  local answer = { next_cursor }
+  for _, id in ipairs(ids) do
+    local job = describe(id)
+    -- A list may have ids of jobs that were deleted.
+    if job and (job[STATE] == state or state == 'active') then
+      answer[#answer + 1] = job
+    end
+  end
+  return answer
+end
+
+local function page_of_counts(cursor)
+  local priority = string.match(cursor, '^(-?%d+):')
+  local from = priority and pages.behind_queue(cursor, tonumber(priority)) or 0
+  local found, entries = queues.page(from, QUEUES)
+  local counts = {}
+  local function note(queue_priority, task, number)
+    if number > 0 then
+      counts[#counts + 1] = { string.format('%.0f', queue_priority), task, number }
+    end
+  end
+  for _, queue in ipairs(found) do
+    note(queue.priority, queue.task, call('ZCARD', queue.key))
+  end
+  local paused = {}
+  if cursor == '' then
+    note(0, '', call('LLEN', keys.ready) - meta.tombstones)
+    paused = call('SMEMBERS', rare_keys.paused)
+  end
+  local last = found[#found]
+  return { counts, paused, chooser.incarnation(), entries == QUEUES and last and last.entry or '' }
+end
+
+local function describe_member(inc)
+  local lease_end = call('ZSCORE', keys.due, due_entries.LEASE .. inc)
+  local score = tonumber(workers.score(inc, workers.read(inc)) or nil)
+  local member = {
+    inc,
+    lease_end and math.max(0, lease_end - clock.now) or 0,
+    call('SCARD', keys.of('active', inc)),
+    score and ranking.credit(score) or 0,
+  }
+  for _, value in ipairs(call('HGETALL', keys.of('member', inc))) do
+    member[#member + 1] = value
+  end
+  return member
+end
+
+local function page_of_members(cursor)
+  local scanned = call('SSCAN', keys.members, cursor == '' and '0' or cursor, 'COUNT', MEMBERS)
+  local answer = { scanned[1] ~= '0' and scanned[1] or '' }
+  for _, inc in ipairs(scanned[2]) do
+    answer[#answer + 1] = describe_member(inc)
+  end
+  return answer
+end
+
+local what = ARGV[1]
+if what == 'job' then
+  local job = describe(ARGV[2])
+  return reply(job and cmsgpack.pack(job) or '')
+elseif what == 'jobs' then
+  return reply(cmsgpack.pack(page_of_jobs(ARGV[2], ARGV[3], tonumber(ARGV[4]))))
+elseif what == 'counts' then
+  return reply(cmsgpack.pack(page_of_counts(ARGV[2])))
+end
+return reply(cmsgpack.pack(page_of_members(ARGV[2])))

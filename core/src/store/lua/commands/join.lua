@@ -1,0 +1,71 @@
+-- Registers an incarnation. Sent again, it changes nothing.
+-- KEYS  the fixed keys
+-- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...)
+-- Returns  {epoch of the store, ms until the next due thing}
+local broadcast = require('broadcast')
+local clock = require('clock')
+local due_entries = require('due_entries')
+local inbox = require('inbox')
+local keys = require('keys')
+local meta = require('meta')
+local registry = require('registry')
+local reply = require('reply')
+local tick = require('tick')
+local workers = lazy('workers')
+local call = redis.call
+
+local PROTOCOL = 1
+-- A long value keeps a hash from being packed into a list, which is searched from its start while it is short.
+local UNPACKED = string.rep('-', 65)
+
+local inc, lease = ARGV[1], tonumber(ARGV[2])
+local fields, settings = cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[4])
+
+local epoch = meta.epoch
+if not meta.protocol then
+  epoch = inc
+  meta.remember('protocol', PROTOCOL)
+  meta.remember('epoch', epoch)
+  meta.remember('created', clock.wall)
+end
+for _, key in ipairs({ keys.meta, keys.jobs, keys.owner, keys.results }) do
+  call('HSETNX', key, '', UNPACKED)
+end
+call('HSETNX', keys.meta, 'add:' .. inc, cmsgpack.pack({ 0, false }))
+call('HSET', keys.of('member', inc), 'joined', clock.wall, 'lease', lease, unpack(fields))
+local new = call('SADD', keys.members, inc) == 1
+call('ZADD', keys.due, clock.now + lease, due_entries.LEASE .. inc)
+
+-- letters: 'l' messages, 'w' members that come and go
+local function subscribe(letters)
+  if string.find(letters, 'l', 1, true) then
+    registry.listen(inc)
+  end
+  if string.find(letters, 'w', 1, true) then
+    registry.watch(inc)
+  end
+end
+
+for i = 1, #fields, 2 do
+  if fields[i] == 'tasks' then
+    workers().add_tasks(fields[i + 1])
+  elseif fields[i] == 'subscriptions' then
+    subscribe(fields[i + 1])
+  end
+end
+if new then
+  registry.notify_watchers('joined', inc)
+end
+
+-- Members with longer leases sleep longer than this one may be dead: they are woken.
+local shortest = tonumber(call('HGET', keys.meta, 'shortest_lease'))
+if not shortest or lease < shortest then
+  meta.remember('shortest_lease', lease)
+  if shortest then
+    broadcast.post('members', inbox.WAKE, '', inc)
+  end
+end
+for i = 1, #settings, 2 do
+  meta.remember(settings[i], settings[i + 1])
+end
+return reply({ epoch, (tick(lease)) })

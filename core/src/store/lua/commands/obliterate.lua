@@ -1,0 +1,67 @@
+-- Removes the keys of the cluster, those first that others name.
+-- KEYS  the fixed keys
+-- Returns  1 if there are more: call again; else 0
+local keys = require('keys')
+local meta = require('meta')
+local queues = require('queues')
+local rare_keys = require('rare_keys')
+local registry = require('registry')
+local reply = require('reply')
+local workers = require('workers')
+local call = redis.call
+
+-- Bounds of one call: members, and queues, tasks or resources.
+local MEMBERS, NAMES = 50, 500
+local MORE, DONE = 1, 0
+
+local function remove_members()
+  for _, inc in ipairs(call('SRANDMEMBER', keys.members, MEMBERS)) do
+    registry.notify_watchers('left', inc)
+    registry.unlist(inc)
+    for _, task in ipairs(workers.read(inc).tasks) do
+      call('UNLINK', keys.of('load', task))
+    end
+    registry.drop_keys(inc)
+    -- Last: after an error it is found again.
+    call('SREM', keys.members, inc)
+  end
+  return call('EXISTS', keys.members) == 1
+end
+
+local function remove_queues()
+  local more = false
+  for _, queue in ipairs((queues.page(0, NAMES))) do
+    call('UNLINK', queue.key)
+    queues.forget(queue.priority, queue.task)
+    more = true
+  end
+  for _, task in ipairs(call('SPOP', rare_keys.tasks, NAMES)) do
+    call('UNLINK', keys.of('load', task), keys.of('queues', task))
+    more = true
+  end
+  return more
+end
+
+-- Those that wait for the names in a hash.
+local function remove_blocked(hash, part)
+  local scanned = call('HSCAN', hash, 0, 'COUNT', NAMES)
+  for i = 1, #scanned[2], 2 do
+    call('UNLINK', keys.of(part, scanned[2][i]))
+    call('HDEL', hash, scanned[2][i])
+  end
+  return call('EXISTS', hash) == 1
+end
+
+local more = remove_members()
+more = remove_queues() or more
+more = remove_blocked(rare_keys.resources, 'blocked') or more
+more = remove_blocked(rare_keys.similar, 'similar') or more
+if more then
+  return reply(MORE)
+end
+for _, key in pairs(rare_keys) do
+  call('UNLINK', key)
+end
+call('UNLINK', unpack(KEYS))
+meta.discarded = true
+return reply(DONE)

@@ -1,0 +1,124 @@
+-- Jobs about to be assigned: those whose resource another job has are blocked; the others get theirs, and their timeouts start and stop.
+local blocking = require('blocking')
+local clock = require('clock')
+local due_entries = require('due_entries')
+local extras = require('extras')
+local keys = require('keys')
+local rare_keys = require('rare_keys')
+local record = require('record')
+local suspects = require('suspects')
+local call = redis.call
+local admission = {}
+
+-- What each job must have to itself: its resource and, if it is a suspect, that of suspects. Nil if no job needs care.
+local function needs_of(records)
+  local needs = { resource = {}, extra = {}, suspect = {}, wanted = {} }
+  local seen, careful = {}, false
+  local function want(name)
+    if not seen[name] then
+      seen[name] = true
+      needs.wanted[#needs.wanted + 1] = name
+    end
+  end
+  for i = 1, #records do
+    local text = records[i]
+    local flags = record.flags(text)
+    if flags >= record.CAREFUL then
+      careful = true
+      local name
+      if bit.band(flags, extras.NEEDS_DECODING) == 0 then
+        name = extras.resource_of(text)
+      else
+        local extra = extras.of(text)
+        needs.extra[i], name = extra, extra.resource
+        if extra.suspect then
+          needs.suspect[i] = true
+          want(suspects.RESOURCE)
+        end
+      end
+      if name then
+        needs.resource[i] = name
+        want(name)
+      end
+    end
+  end
+  return careful and needs or nil
+end
+
+-- Resources and the jobs that have them; `claim` gets one for a job, or notes that the job is blocked for it.
+local function claims_of(wanted)
+  local claims = { holders = {}, new = {}, blocked = {} }
+  for i, holder in ipairs(#wanted > 0 and call('HMGET', rare_keys.resources, unpack(wanted)) or {}) do
+    claims.holders[wanted[i]] = holder
+  end
+  return claims
+end
+
+local function claim(claims, name, id)
+  local holder = claims.holders[name]
+  if holder and holder ~= id then
+    local list = claims.blocked[name] or {}
+    claims.blocked[name] = list
+    list[#list + 1] = id
+    return false
+  end
+  if not holder then
+    claims.holders[name] = id
+    claims.new[#claims.new + 1] = name
+    claims.new[#claims.new + 1] = id
+  end
+  return true
+end
+
+local function note_timeouts(extra, id, started, stopped)
+  if extra.suspect then
+    started[#started + 1] = clock.now + suspects.TRIAL
+    started[#started + 1] = due_entries.TRIAL .. id
+  end
+  if extra.run_timeout then
+    started[#started + 1] = clock.now + extra.run_timeout
+    started[#started + 1] = due_entries.RUN_TIMEOUT .. id
+  end
+  if extra.assign_timeout then
+    stopped[#stopped + 1] = due_entries.ASSIGN_TIMEOUT .. id
+  end
+end
+
+local function write(claims, started, stopped)
+  if #claims.new > 0 then
+    call('HSET', rare_keys.resources, unpack(claims.new))
+  end
+  if #started > 0 then
+    call('ZADD', keys.due, unpack(started))
+  end
+  if #stopped > 0 then
+    call('ZREM', keys.due, unpack(stopped))
+  end
+  for name, list in pairs(claims.blocked) do
+    blocking.block(blocking.RESOURCE, name, list)
+  end
+end
+
+-- Answers the jobs that may be assigned: ids and records.
+function admission.admit(ids, records)
+  local needs = needs_of(records)
+  if not needs then
+    return ids, records
+  end
+  local claims = claims_of(needs.wanted)
+  local admitted, admitted_records, started, stopped = {}, {}, {}, {}
+  for i, id in ipairs(ids) do
+    local resource = needs.resource[i]
+    if (not resource or claim(claims, resource, id)) and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id)) then
+      if needs.extra[i] then
+        note_timeouts(needs.extra[i], id, started, stopped)
+      end
+      admitted[#admitted + 1] = id
+      admitted_records[#admitted_records + 1] = records[i]
+    end
+  end
+  write(claims, started, stopped)
+  return admitted, admitted_records
+end
+
+return admission

@@ -1,0 +1,160 @@
+-- Jobs that begin, and what becomes due for them.
+local blocking = require('blocking')
+local clock = require('clock')
+local delays = require('delays')
+local due_entries = require('due_entries')
+local extras = require('extras')
+local inbox = require('inbox')
+local keys = require('keys')
+local matching = require('matching')
+local positions_skipped = require('positions')
+local rare_keys = require('rare_keys')
+local special = require('special')
+local workers = require('workers')
+local call = redis.call
+local beginnings = {}
+
+-- A start is 0 (now), a pause in ms, or below 0 the time of day in ms since 1970, on the server's clock.
+local function pause_of(start)
+  return start < 0 and math.max(0, -start - clock.wall) or start
+end
+
+-- What is gathered of several jobs: scores and entries of `due`, ids of ephemeral jobs, and the first time that is due with the task of its job.
+local function new_batch()
+  return { timeouts = {}, ephemeral = {}, soonest = nil, soonest_task = nil }
+end
+
+local function note_due(batch, at, task)
+  if not batch.soonest or at < batch.soonest then
+    batch.soonest, batch.soonest_task = at, task
+  end
+end
+
+local function note_timeout(batch, kind, id, pause, task)
+  batch.timeouts[#batch.timeouts + 1] = clock.now + pause
+  batch.timeouts[#batch.timeouts + 1] = kind .. id
+  note_due(batch, clock.now + pause, task)
+end
+
+-- Begins a job with extras; whether it is to wait. `pause` in ms.
+local function begin_one(batch, id, extra, pause)
+  if extra.ephemeral_of then
+    batch.ephemeral[#batch.ephemeral + 1] = id
+  end
+  if extra.total_timeout then
+    note_timeout(batch, due_entries.TOTAL_TIMEOUT, id, extra.total_timeout, extra.task)
+  end
+  if extra.assign_timeout then
+    note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
+  end
+  if extra.similar and call('HSETNX', rare_keys.similar, extra.similar, id) == 0 then
+    blocking.block(blocking.SIMILAR, extra.similar, { id })
+    return true
+  elseif pause > 0 then
+    note_due(batch, delays.delay(id, pause), extra.task)
+    return true
+  end
+  return false
+end
+
+-- Members sleep until what was the first due thing: a worker is woken, should the caller leave meanwhile. Answers when the first timeout of the
+-- batch is due if that is the next thing due.
+local function wake_for(batch)
+  if not batch.soonest then
+    return nil
+  end
+  local first = tonumber(call('ZRANGE', keys.due, 0, 0, 'WITHSCORES')[2]) or batch.soonest
+  if first < batch.soonest then
+    return nil
+  end
+  local worker = call('ZRANGE', workers.load_of(batch.soonest_task), 0, 0)[1]
+  if worker then
+    inbox.post(worker, inbox.WAKE, '')
+  end
+  return batch.soonest
+end
+
+-- Begins jobs with extras: their timeouts start. Ephemeral jobs are those of `inc`, or of nobody if there is none. Answers a set of the ids that are to
+-- wait, and when the next thing is due if it is of these jobs; changes records.
+local function begin(ids, records, starts, inc)
+  local waiting, batch = {}, new_batch()
+  for i, id in ipairs(ids) do
+    local extra = extras.of(records[i])
+    if extra.ephemeral_of and extra.ephemeral_of ~= inc then
+      -- Written under the member's incarnation before this one.
+      records[i] = extras.with_member(records[i], extra, inc)
+      call('HSET', keys.jobs, id, records[i])
+      extra = extras.of(records[i])
+    end
+    waiting[id] = begin_one(batch, id, extra, pause_of(starts[i])) or waiting[id]
+  end
+  if #batch.ephemeral > 0 then
+    call('SADD', keys.of('ephemeral', inc), unpack(batch.ephemeral))
+  end
+  if #batch.timeouts > 0 then
+    call('ZADD', keys.due, unpack(batch.timeouts))
+  end
+  return waiting, wake_for(batch)
+end
+
+-- The jobs that can be queued now, by queue.
+local function groups_of(all, queues_of, skip, waiting)
+  local groups = {}
+  for _, queue in ipairs(queues_of) do
+    local priority, task, positions = unpack(queue)
+    local group = { priority = priority, task = task, ids = {}, records = {}, orders = {} }
+    for _, position in ipairs(positions) do
+      local id = all[2 * position - 1]
+      if not skip[position] and not waiting[id] then
+        local n = #group.ids + 1
+        group.ids[n], group.records[n], group.orders[n] = id, all[2 * position], special.sequence + position
+      end
+    end
+    if #group.ids > 0 then
+      groups[#groups + 1] = group
+    end
+  end
+  return groups
+end
+
+-- New jobs, stored already. all: id, record, ...; queues_of: priority, task and positions of each queue; careful: position and start of those that
+-- have extras or a start. Positions marked in `skip` are passed over: they existed, or (LATER) are begun, but queued only when an execution
+-- has stopped. Answers when the next thing is due, if it is of these jobs.
+function beginnings.add(all, queues_of, careful, skip, inc)
+  local ids, records, starts, positions = {}, {}, {}, {}
+  for i = 1, #careful, 2 do
+    local position = careful[i]
+    if skip[position] ~= positions_skipped.EXISTED then
+      local n = #ids + 1
+      ids[n], records[n], starts[n], positions[n] = all[2 * position - 1], all[2 * position], careful[i + 1], position
+    end
+  end
+  local waiting, soonest = {}, nil
+  if #ids > 0 then
+    waiting, soonest = begin(ids, records, starts, inc)
+  end
+  for i, position in ipairs(positions) do
+    all[2 * position] = records[i]
+  end
+  matching.take_in(groups_of(all, queues_of, skip, waiting), #all / 2, false)
+  return soonest
+end
+
+-- Failed jobs that are to run again, as if they were new; stored already.
+function beginnings.revive(ids, records)
+  local starts = {}
+  for i = 1, #ids do
+    starts[i] = 0
+  end
+  local waiting = begin(ids, records, starts)
+  local there, there_records = {}, {}
+  for i, id in ipairs(ids) do
+    if not waiting[id] then
+      there[#there + 1], there_records[#there_records + 1] = id, records[i]
+    end
+  end
+  there, there_records = delays.without_owner(there, there_records)
+  matching.enqueue(there, there_records, false)
+end
+
+return beginnings

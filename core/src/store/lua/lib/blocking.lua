@@ -1,0 +1,19 @@
+-- Jobs that wait for a resource or a similar job.
+local keys = require('keys')
+local rare_keys = require('rare_keys')
+local special = require('special')
+local call = redis.call
+local blocking = { RESOURCE = 'blocked', SIMILAR = 'similar' }
+
+-- Has jobs wait for a name of this kind, in their order and behind those that do.
+function blocking.block(kind, name, ids)
+  local scored = {}
+  for i, id in ipairs(ids) do
+    scored[2 * i - 1], scored[2 * i] = special.sequence + i, id
+  end
+  special.advance(#ids)
+  call('ZADD', keys.of(kind, name), unpack(scored))
+  call('SADD', rare_keys.blocked, unpack(ids))
+end
+
+return blocking

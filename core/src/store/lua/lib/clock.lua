@@ -1,0 +1,40 @@
+-- The time. `wall` is the server's clock, in ms: for what people see and for times of day. `now` is the cluster's clock, in ms, for everything that
+-- is due: `wall` plus an offset that grows when the server's clock was set back, so that `now` neither goes back nor stands still. The offset shrinks
+-- by time in which no script ran: the server's clock was set forward, or Redis was away.
+local limits = require('limits')
+local meta = require('meta')
+
+-- Without a script for longer than this, in ms, the offset shrinks.
+local SILENCE = 60000
+-- `now` in `meta` is at most this old, in ms, while scripts run.
+local PRECISION = 1000
+
+local time = redis.call('TIME')
+local micros = time[1] * 1000000 + time[2]
+local wall = math.floor(micros / 1000)
+local before = meta.number('offset', meta.offset, 0, limits.LATEST) or 0
+local last_now = meta.number('now', meta.now, 0, limits.LATEST)
+local offset = before
+if wall + offset > limits.LATEST then
+  offset = 0
+end
+local passed = last_now and wall + offset - last_now or 0
+if passed < 0 then
+  offset = offset - passed
+elseif passed > SILENCE and offset > 0 then
+  offset = math.max(0, offset - passed)
+end
+local clock = { micros = micros, wall = wall, offset = offset, now = wall + offset, last_now = last_now }
+if offset ~= before then
+  meta.remember('offset', offset)
+  meta.remember('now', clock.now)
+end
+
+-- Ticks write the time each time. Between them it is enough that it never goes back by more than PRECISION.
+function clock.remember()
+  if meta.protocol and clock.now - (last_now or 0) > PRECISION then
+    meta.remember('now', clock.now)
+  end
+end
+
+return clock

@@ -1,0 +1,71 @@
+-- Deletion of jobs whatever their state, and stopping of those that are active.
+local endings = require('endings')
+local extras = require('extras')
+local failures = require('failures')
+local inbox = require('inbox')
+local keys = require('keys')
+local meta = require('meta')
+local notices = require('notices')
+local owner = require('owner')
+local record = require('record')
+local results = require('results')
+local call = redis.call
+local deletion = {}
+
+-- Has the holder of a job stop; the job keeps its slot until the worker reports that it did. `kind`: inbox.DELETED or inbox.TIMED_OUT.
+function deletion.stop_holder(id, held, kind)
+  local fence, inc = owner.read(held)
+  if not inc then
+    call('HDEL', keys.owner, id)
+    return
+  end
+  call('HSET', keys.owner, id, owner.deleting(held))
+  meta.count('deleting', 1)
+  notices.stop(kind, inc, fence, id)
+end
+
+local function delete_job(id, found, held)
+  call('HDEL', keys.jobs, id)
+  if held and not owner.is_deleting(held) then
+    deletion.stop_holder(id, held, inbox.DELETED)
+  else
+    endings.unqueue(id, extras.of(found), held)
+  end
+  if record.has_extras(found) then
+    endings.gone(id, extras.of(found), nil, held)
+  end
+  local _, requester = record.result_of(found)
+  results.notify({ id }, { 'd' }, { requester or '' })
+end
+
+-- Answers 1 (it existed) or 0 for each.
+function deletion.delete(ids)
+  local owners = call('HMGET', keys.owner, unpack(ids))
+  local answers, deleted = {}, 0
+  for i, id in ipairs(ids) do
+    local found = call('HGET', keys.jobs, id)
+    answers[i] = found and 1 or 0
+    if found then
+      deleted = deleted + 1
+      delete_job(id, found, owners[i])
+    elseif call('ZSCORE', keys.failed_at, id) then
+      failures.forget({ id })
+      answers[i] = 1
+    end
+  end
+  if deleted > 0 then
+    meta.count('deleted', deleted)
+  end
+  return answers
+end
+
+-- Deletes up to `budget` of the ephemeral jobs of a member; whether that was all, and how many.
+function deletion.delete_ephemeral(inc, budget)
+  local ids = budget > 0 and call('SPOP', keys.of('ephemeral', inc), budget) or {}
+  if #ids > 0 then
+    deletion.delete(ids)
+  end
+  return #ids < budget, #ids
+end
+
+return deletion

@@ -1,0 +1,77 @@
+-- Ends of memberships.
+local chooser = require('chooser')
+local clock = require('clock')
+local deletion = require('deletion')
+local due_entries = require('due_entries')
+local keys = require('keys')
+local limits = require('limits')
+local meta = require('meta')
+local rare_keys = require('rare_keys')
+local reclaim = require('reclaim')
+local registry = require('registry')
+local values = require('values')
+local workers = require('workers')
+local call = redis.call
+local departure = {}
+
+-- How long the last batch of adds of a member that is gone is remembered, in ms.
+local LAST_BATCH_TTL = 3600000
+
+-- Jobs that may still be moved in this call.
+local moves_left = meta.move_limit
+
+-- The number of its last batch of adds is kept for a while, so that the batch, sent again, is still known.
+local function forget_batches(inc)
+  call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc)
+  local added = values.unpacked(call('HGET', keys.meta, 'add:' .. inc) or '')
+  if type(added) == 'table' and values.bounded(added[1], 1, limits.COUNTER) then
+    call('ZADD', keys.due, clock.now + LAST_BATCH_TTL, due_entries.LAST_BATCH .. inc)
+  else
+    call('HDEL', keys.meta, 'add:' .. inc)
+  end
+end
+
+-- Removes a member, its jobs being requeued first; whether all were. With charge, a crash is counted of each.
+function departure.remove(inc, charge)
+  local worker = workers.read(inc)
+  workers.set_load(inc, worker, 0, 0)
+  local all, moved = reclaim.take_back(inc, moves_left, charge)
+  moves_left = moves_left - moved
+  if not all then
+    return false
+  end
+  all, moved = deletion.delete_ephemeral(inc, moves_left)
+  moves_left = moves_left - moved
+  if not all then
+    return false
+  end
+  workers.forget_tasks(worker)
+  chooser.gone(inc)
+  registry.notify_watchers(charge and 'lost' or 'left', inc)
+  registry.unlist(inc)
+  call('ZREM', keys.due, due_entries.LEASE .. inc)
+  call('SREM', keys.members, inc)
+  registry.drop_keys(inc)
+  forget_batches(inc)
+  return true
+end
+
+-- Forgets a member at once, whatever is left of it. Its jobs are found by the sweep.
+function departure.forget(inc)
+  call('UNLINK', keys.of('active', inc), keys.of('ephemeral', inc), keys.of('inbox', inc), keys.of('given', inc))
+  call('ZREM', keys.load, inc)
+  for _, set in ipairs({ keys.members, rare_keys.listeners, rare_keys.watchers }) do
+    call('SREM', set, inc)
+  end
+  call('HDEL', rare_keys.deaf, inc)
+  call('HDEL', rare_keys.unread, inc)
+  call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc, 'add:' .. inc)
+  local readable, worker = pcall(workers.read, inc)
+  for _, task in ipairs(readable and worker.tasks or {}) do
+    call('ZREM', workers.load_of(task), inc)
+  end
+  call('UNLINK', keys.of('member', inc))
+  call('ZREM', keys.due, due_entries.LEASE .. inc)
+end
+
+return departure

@@ -1,0 +1,85 @@
+-- What is due, but for what costs nothing.
+local broadcast = require('broadcast')
+local chooser = require('chooser')
+local clock = require('clock')
+local damage = require('damage')
+local delays = require('delays')
+local departure = require('departure')
+local due_entries = require('due_entries')
+local failures = require('failures')
+local keys = require('keys')
+local recovery = require('recovery')
+local suspects = require('suspects')
+local sweep = require('sweep')
+local timeouts = require('timeouts')
+local call = redis.call
+local due = {}
+
+local function expire_timeout(kind, id)
+  local entry = kind .. id
+  -- What was due before it may have begun another execution, of whose timeout the entry is now.
+  if (tonumber(call('ZSCORE', keys.due, entry) or '') or clock.now + 1) <= clock.now then
+    call('ZREM', keys.due, entry)
+    timeouts.expire(kind, id)
+  end
+end
+
+-- By kind; each answers true if nothing else is to be done in this call.
+local handlers = {
+  [due_entries.LEASE] = function(_, inc)
+    return not departure.remove(inc, true)
+  end,
+  [due_entries.DELAYED] = delays.expire,
+  [due_entries.CHOICE] = chooser.choose_by_default,
+  [due_entries.TRIAL] = function(_, id)
+    suspects.probe(id)
+  end,
+  [due_entries.FAILED] = failures.expire,
+  [due_entries.SWEEP] = function()
+    sweep.run(true)
+  end,
+  [due_entries.BROADCAST] = broadcast.continue,
+  [due_entries.ASSIGN_TIMEOUT] = expire_timeout,
+  [due_entries.RUN_TIMEOUT] = expire_timeout,
+  [due_entries.TOTAL_TIMEOUT] = expire_timeout,
+}
+
+local function process(kind, name)
+  local handler = handlers[kind]
+  if not handler then
+    error('this kind is unknown')
+  end
+  return handler(kind, name)
+end
+
+-- Processes entries of `due`. One that fails is not in the way of what follows: it is removed and noted.
+function due.process(entries, grace)
+  for _, entry in ipairs(entries) do
+    local kind, name = string.sub(entry, 1, 2), string.sub(entry, 3)
+    if kind ~= due_entries.LEASE or clock.now >= grace then
+      local fine, result = pcall(process, kind, name)
+      if not fine then
+        call('ZREM', keys.due, entry)
+        recovery.mend_types()
+        recovery.look_everywhere()
+        damage.note(entry, damage.text_of(result))
+        if kind == due_entries.LEASE then
+          departure.forget(name)
+        end
+      elseif result then
+        return
+      end
+    end
+  end
+end
+
+-- The page of the sweep that comes each second.
+function due.sweep()
+  local fine, failure = pcall(sweep.run, false)
+  if not fine then
+    recovery.mend_types()
+    damage.note('sweep', damage.text_of(failure))
+  end
+end
+
+return due

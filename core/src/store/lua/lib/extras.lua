@@ -1,0 +1,127 @@
+-- What only some jobs have: priority, task, resource, retries, timeouts and the like. A job that has only a resource is common enough to be seen
+-- to without decoding: its flags have RESOURCE, but none of NEEDS_DECODING.
+local limits = require('limits')
+local record = require('record')
+local byte, band, sub = string.byte, bit.band, string.sub
+
+-- Names in the msgpack map of a record.
+local WIRE = {
+  PRIORITY = 'p',
+  TASK = 'k',
+  SIMILAR = 's',
+  EPHEMERAL_OF = 'o',
+  RETRIES = 'n',
+  ASSIGN_TIMEOUT = 'a',
+  RUN_TIMEOUT = 't',
+  TOTAL_TIMEOUT = 'e',
+}
+local MAX_RETRIES = 200
+-- Flags that stay when crashes are written: all but SUSPECT.
+local ALL_BUT_SUSPECT = 95
+
+local extras = { NEEDS_DECODING = record.EXTRAS + record.CAREFUL + record.SUSPECT }
+
+-- The resource, if the record has one.
+function extras.resource_of(text)
+  local at = record.after_crashes(text)
+  local length = record.resource_length(text, at)
+  return length > 2 and #text >= at + length - 1 and sub(text, at + 2, at + length - 1) or nil
+end
+
+function extras.crashes_of(text)
+  return band(record.flags(text), record.CRASHES) ~= 0 and byte(text, 2) or 0
+end
+
+function extras.with_crashes(text, crashes, suspect)
+  local flags = bit.bor(band(record.flags(text), ALL_BUT_SUSPECT), record.CRASHES, suspect and record.SUSPECT or 0)
+  return string.char(flags, crashes) .. sub(text, record.after_crashes(text))
+end
+
+function extras.is_name(value)
+  return value == nil or type(value) == 'string' and #value > 0 and #value <= 256 and not string.find(value, '%c')
+end
+
+local is_name = extras.is_name
+
+local function is_whole(value, least, most)
+  return value == nil or type(value) == 'number' and value >= least and value <= most and value % 1 == 0
+end
+
+local function is_valid(map)
+  return is_name(map[WIRE.TASK])
+    and is_name(map[WIRE.SIMILAR])
+    and is_name(map[WIRE.EPHEMERAL_OF])
+    and is_whole(map[WIRE.PRIORITY], -limits.PRIORITY, limits.PRIORITY)
+    and is_whole(map[WIRE.RETRIES], 0, MAX_RETRIES)
+    and is_whole(map[WIRE.ASSIGN_TIMEOUT], 1, limits.YEAR)
+    and is_whole(map[WIRE.RUN_TIMEOUT], 1, limits.YEAR)
+    and is_whole(map[WIRE.TOTAL_TIMEOUT], 1, limits.YEAR)
+end
+
+-- Decodes a record; an error if it has what adding refuses.
+local function decode(text)
+  local extra, at = {}, record.after_crashes(text)
+  local flags, resource = byte(text, 1), extras.resource_of(text)
+  at = at + record.resource_length(text, at)
+  assert(is_name(resource) and (resource or band(flags, record.RESOURCE) == 0))
+  if band(flags, record.EXTRAS) ~= 0 then
+    at = record.after_result(text, at)
+    local failed, length = struct.unpack('>BI2', text, at)
+    local map = cmsgpack.unpack(sub(text, at + 3, at + 2 + length))
+    assert(is_valid(map))
+    extra = {
+      at = at,
+      length = length,
+      failed = failed,
+      priority = map[WIRE.PRIORITY],
+      task = map[WIRE.TASK],
+      similar = map[WIRE.SIMILAR],
+      ephemeral_of = map[WIRE.EPHEMERAL_OF],
+      retries = map[WIRE.RETRIES],
+      assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
+      run_timeout = map[WIRE.RUN_TIMEOUT],
+      total_timeout = map[WIRE.TOTAL_TIMEOUT],
+    }
+  end
+  extra.resource, extra.suspect = resource, band(flags, record.SUSPECT) ~= 0
+  return extra
+end
+
+local known = {}
+
+-- The extras of a record: priority, task ('' = none), resource, similar (key of similar jobs), ephemeral_of (an incarnation), retries, failed
+-- (attempts), timeouts in ms, suspect. Those of a damaged record are those of a plain job, and `damaged`.
+function extras.of(text)
+  local extra = known[text]
+  if extra then
+    return extra
+  end
+  if record.has_extras(text) then
+    local readable, found = pcall(decode, text)
+    extra = readable and found or { damaged = true }
+  else
+    extra = { damaged = text == '' }
+  end
+  extra.failed, extra.retries = extra.failed or 0, extra.retries or 0
+  extra.priority, extra.task = extra.priority or 0, extra.task or ''
+  known[text] = extra
+  return extra
+end
+
+-- The record with another number of failed attempts.
+function extras.with_failed(text, extra, failed)
+  if not extra.at then
+    return text
+  end
+  return sub(text, 1, extra.at - 1) .. string.char(math.min(failed, 255)) .. sub(text, extra.at + 1)
+end
+
+-- The record, as an ephemeral job of another member.
+function extras.with_member(text, extra, inc)
+  local map = cmsgpack.unpack(sub(text, extra.at + 3, extra.at + 2 + extra.length))
+  map[WIRE.EPHEMERAL_OF] = inc
+  local packed = cmsgpack.pack(map)
+  return sub(text, 1, extra.at) .. struct.pack('>I2', #packed) .. packed .. sub(text, extra.at + 3 + extra.length)
+end
+
+return extras

@@ -1,0 +1,113 @@
+-- Failed jobs: kept with their reason, bounded in number and bytes, forgotten after a time.
+local clock = require('clock')
+local due_entries = require('due_entries')
+local extras = require('extras')
+local keys = require('keys')
+local limits = require('limits')
+local meta = require('meta')
+local record = require('record')
+local results = require('results')
+local values = require('values')
+local endings = lazy('endings')
+local call = redis.call
+local bounded = values.bounded
+
+local failures = {
+  -- Places in an entry of `failed`, which is msgpack.
+  REASON = 1,
+  TEXT = 2,
+  TIME = 3,
+  CRASHES = 4,
+  RECORD = 5,
+  TRACEBACK = 6,
+}
+-- Bounds of the failed jobs that are kept, unless members of the cluster set others.
+local MAX, MAX_BYTES = 10000, 268435456
+-- Of these, so many are forgotten in one call.
+local FORGOTTEN_AT_ONCE = 20
+local PAGE = 200
+
+local number_here, settings = 0, nil
+
+local function read_settings()
+  if not settings then
+    local most, ttl, bytes = unpack(call('HMGET', keys.meta, 'failed_max', 'failed_ttl', 'failed_max_bytes'))
+    settings = { max = bounded(most, 1, 1e9) or MAX, ttl = bounded(ttl, 1, 1e12), max_bytes = bounded(bytes, 1, 1e15) or MAX_BYTES }
+  end
+  return settings
+end
+
+function failures.forget(ids)
+  if #ids == 0 then
+    return
+  end
+  local bytes = 0
+  for _, id in ipairs(ids) do
+    bytes = bytes + call('HSTRLEN', keys.failed, id)
+  end
+  call('HDEL', keys.failed, unpack(ids))
+  call('ZREM', keys.failed_at, unpack(ids))
+  meta.count('failed_bytes', -bytes)
+end
+
+-- Forgets the oldest failed jobs that are too many; the one that just failed stays.
+local function forget_excess(newest)
+  local excess = call('ZCARD', keys.failed_at) - settings.max
+  for _ = 1, FORGOTTEN_AT_ONCE do
+    if excess <= 0 and meta.counters.failed_bytes <= settings.max_bytes then
+      return
+    end
+    local oldest = call('ZRANGE', keys.failed_at, 0, 1)
+    oldest = oldest[1] == newest and oldest[2] or oldest[1]
+    if not oldest or oldest == newest then
+      return
+    end
+    failures.forget({ oldest })
+    excess = excess - 1
+  end
+end
+
+local function keep(id, entry)
+  meta.count('failed_bytes', #entry - call('HSTRLEN', keys.failed, id))
+  call('HSET', keys.failed, id, entry)
+  -- In the order of their failing, though many fail in one millisecond.
+  number_here = number_here + 1
+  call('ZADD', keys.failed_at, clock.now + clock.micros % 1000 / 1000 + number_here / 1000, id)
+  local ttl = read_settings().ttl
+  if ttl then
+    call('ZADD', keys.due, 'NX', clock.now + ttl, due_entries.FAILED)
+  end
+  forget_excess(id)
+end
+
+-- Moves a job to the failed ones; its queue or owner is the caller's concern. `active`: a worker still runs it. `traceback`: where it failed, if known.
+function failures.fail(id, found, reason, text, active, traceback)
+  keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '' }))
+  call('HDEL', keys.jobs, id)
+  meta.count('failures', 1)
+  local outcome = 'f' .. reason .. '\n' .. text
+  local ttl, requester = record.result_of(found)
+  if ttl then
+    results.keep({ id }, { outcome }, { ttl }, { requester })
+  else
+    results.notify({ id }, { outcome }, { '' })
+  end
+  if record.has_extras(found) then
+    endings().gone(id, extras.of(found), outcome, active)
+  end
+end
+
+-- Forgets failed jobs older than the cluster keeps them.
+function failures.expire()
+  local ttl = bounded(call('HGET', keys.meta, 'failed_ttl'), 1, 10 * limits.YEAR)
+  local old = ttl and call('ZRANGEBYSCORE', keys.failed_at, '-inf', clock.now - ttl, 'LIMIT', 0, PAGE) or {}
+  failures.forget(old)
+  local first = ttl and call('ZRANGE', keys.failed_at, 0, 0, 'WITHSCORES') or {}
+  if first[2] then
+    call('ZADD', keys.due, first[2] + ttl, due_entries.FAILED)
+  else
+    call('ZREM', keys.due, due_entries.FAILED)
+  end
+end
+
+return failures

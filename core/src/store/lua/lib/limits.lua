@@ -1,0 +1,18 @@
+-- Bounds that several modules share.
+return {
+  -- Longest lease, in ms.
+  LEASE = 86400000,
+  -- The year 2200, in ms since 1970.
+  LATEST = 7258118400000,
+  -- Fences are microseconds and must be exact as doubles.
+  FENCE = 9000000000000000,
+  COUNTER = 9e15,
+  -- Longest timeout of a job, in ms.
+  YEAR = 31536000000,
+  -- Largest absolute priority: integers up to it are exact as doubles.
+  PRIORITY = 9007199254740992,
+  -- Bytes of payloads in one call.
+  BYTES = 4194304,
+  -- Jobs moved in one call, if they are small.
+  JOBS = 1000,
+}

@@ -1,0 +1,157 @@
+-- What the sweep does with a page of what it scans.
+local clock = require('clock')
+local damage = require('damage')
+local departure = require('departure')
+local due_entries = require('due_entries')
+local endings = require('endings')
+local extras = require('extras')
+local failures = require('failures')
+local keys = require('keys')
+local limits = require('limits')
+local matching = require('matching')
+local meta = require('meta')
+local owner = require('owner')
+local places = require('places')
+local queues = require('queues')
+local rare_keys = require('rare_keys')
+local resources = require('resources')
+local values = require('values')
+local call = redis.call
+local mending = {}
+
+-- A member whose lease was not due, but is known otherwise, has so long to renew it, in ms.
+local LEASE_ANEW = 60000
+
+local alive = {}
+local function is_alive(inc)
+  if alive[inc] == nil then
+    alive[inc] = call('ZSCORE', keys.due, due_entries.LEASE .. inc) ~= false
+  end
+  return alive[inc]
+end
+
+-- The owner of the job is gone, or cannot be read.
+local function remove_owner(id, inc, deleting)
+  call('HDEL', keys.owner, id)
+  damage.found()
+  if deleting then
+    meta.count('deleting', -1)
+  end
+  endings.stopped(id)
+  if inc and not call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
+    departure.forget(inc)
+    alive[inc] = false
+  end
+end
+
+-- A job without an owner: queued anew if it waits nowhere.
+local function mend_waiting(id, found, in_hand, batch)
+  local extra = extras.of(found)
+  local entry = queues.entry_of(extra.priority, extra.task)
+  if not places.is_waiting(id, extra, in_hand) then
+    if extra.damaged then
+      damage.found()
+      failures.fail(id, found, 'corrupt', 'the record of this job is damaged, and it was in no queue', false)
+    else
+      batch.lost[#batch.lost + 1], batch.lost_records[#batch.lost_records + 1] = id, found
+    end
+  elseif not queues.is_plain(extra.priority, extra.task) and not batch.listed[entry] then
+    batch.listed[entry] = true
+    if call('EXISTS', queues.key_of(extra.priority, extra.task)) == 1 then
+      queues.list(extra.priority, extra.task)
+    end
+  end
+end
+
+-- `in_hand`: a script that failed had taken them out of their places.
+function mending.jobs(ids, in_hand)
+  if #ids == 0 then
+    return
+  end
+  local records, owners = call('HMGET', keys.jobs, unpack(ids)), call('HMGET', keys.owner, unpack(ids))
+  local batch = { lost = {}, lost_records = {}, listed = {} }
+  for i, id in ipairs(ids) do
+    local _, inc, deleting = owner.read(owners[i])
+    if inc and is_alive(inc) then
+      if call('SADD', keys.of('active', inc), id) == 1 then
+        damage.found()
+      end
+    else
+      if owners[i] then
+        remove_owner(id, inc, deleting)
+      end
+      if records[i] then
+        mend_waiting(id, records[i], in_hand, batch)
+      end
+    end
+  end
+  if #batch.lost > 0 then
+    meta.count('damaged', #batch.lost)
+    matching.enqueue(batch.lost, batch.lost_records, false)
+    places.forget()
+  end
+end
+
+-- Ids of jobs with an owner. Those with a record were looked at as jobs.
+function mending.owned(ids)
+  local there = {}
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    if not found then
+      there[#there + 1] = ids[i]
+    end
+  end
+  mending.jobs(there, false)
+end
+
+function mending.resources(names)
+  for i, holder in ipairs(call('HMGET', rare_keys.resources, unpack(names))) do
+    if holder and call('HEXISTS', keys.owner, holder) == 0 and call('HEXISTS', keys.jobs, holder) == 0 then
+      damage.found()
+      resources.free(names[i], holder)
+    end
+  end
+end
+
+function mending.stopping(ids)
+  for _, id in ipairs(ids) do
+    if call('HEXISTS', keys.owner, id) == 0 then
+      damage.found()
+      endings.stopped(id)
+    end
+  end
+end
+
+function mending.members(incs)
+  for _, inc in ipairs(incs) do
+    local lease_end = call('ZSCORE', keys.due, due_entries.LEASE .. inc)
+    if not values.bounded(lease_end, 0, clock.now + limits.LEASE) then
+      damage.found()
+      call('ZADD', keys.due, lease_end and clock.now + LEASE_ANEW or clock.now, due_entries.LEASE .. inc)
+    end
+  end
+end
+
+function mending.load(incs)
+  for _, inc in ipairs(incs) do
+    if not is_alive(inc) then
+      damage.found()
+      call('ZREM', keys.load, inc)
+    end
+  end
+end
+
+function mending.index(entries)
+  for _, entry in ipairs(entries) do
+    local queue = queues.read_entry(entry)
+    if not queue then
+      call('ZREM', rare_keys.index, entry)
+    elseif call('EXISTS', queue.key) == 0 then
+      queues.forget(queue.priority, queue.task)
+    else
+      call('ZADD', queues.priorities_of(queue.task), -queue.priority, string.format('%.0f', queue.priority))
+      call('ZADD', rare_keys.index, -queue.priority, entry)
+    end
+  end
+end
+
+return mending

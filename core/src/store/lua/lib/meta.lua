@@ -1,0 +1,74 @@
+-- The `meta` hash. It is read once, here; changes are gathered and written once, by reply.lua.
+local keys = require('keys')
+local limits = require('limits')
+local script = require('script')
+local values = require('values')
+local bounded = values.bounded
+
+local PROTOCOL = 1
+
+local protocol, now, fence, largest, tombstones, epoch, grace, batch, added, completed, failures, deleted, crashes, deleting, special, offset, ticked, swept =
+  unpack(redis.call('HMGET', keys.meta, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace', BATCH .. (ARGV[1] or ''), 'added',
+    'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept'))
+if protocol and (tonumber(protocol) or PROTOCOL) > PROTOCOL then
+  script.refused = 'SWARMPROTOCOL ' .. protocol
+  error(script.refused)
+end
+
+local meta = {
+  protocol = protocol,
+  now = now,
+  fence = fence,
+  epoch = epoch or '',
+  grace = grace,
+  offset = offset,
+  ticked = ticked,
+  swept = swept,
+  -- The last batch of this member and this command, as kept by the command.
+  last_batch = batch and BATCH ~= '' and values.unpacked(batch),
+  -- Something is in the way of plain matching: queues besides `ready:0`, a pause or a chooser.
+  special = special and special ~= '',
+  largest = bounded(largest, 0, 1e9) or 0,
+  -- Dead entries of `ready:0`: their jobs were deleted, or taken out of the middle.
+  tombstones = bounded(tombstones, 0, 1e15) or 0,
+  counters = { added = added, completed = completed, failures = failures, deleted = deleted, crashes = crashes, deleting = deleting },
+}
+
+-- Jobs moved per call, so that no call carries more than limits.BYTES of payloads.
+meta.move_limit = limits.JOBS
+if meta.largest > limits.BYTES / limits.JOBS then
+  meta.move_limit = math.max(1, math.min(limits.JOBS, math.floor(limits.BYTES / meta.largest)))
+end
+
+local changes, changed_at = script.changes, {}
+
+function meta.remember(field, value)
+  local at = changed_at[field]
+  if not at then
+    at = #changes + 2
+    changed_at[field] = at
+    changes[at - 1] = field
+  end
+  changes[at] = value
+end
+
+local counters = meta.counters
+function meta.count(name, by)
+  if counters[name] == nil then
+    counters[name] = redis.call('HGET', keys.meta, name)
+  end
+  counters[name] = (bounded(counters[name], -limits.COUNTER, limits.COUNTER) or 0) + by
+  meta.remember(name, counters[name])
+end
+
+-- A number of `meta`, if it is there. One that no script writes is replaced and counted.
+function meta.number(field, value, least, most)
+  local number = bounded(value, least, most)
+  if value and not number then
+    meta.count('damaged', 1)
+    meta.remember(field, 0)
+  end
+  return number
+end
+
+return meta

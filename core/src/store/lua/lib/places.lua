@@ -1,0 +1,88 @@
+-- Where a job is, for the sweep.
+local keys = require('keys')
+local meta = require('meta')
+local queues = require('queues')
+local rare_keys = require('rare_keys')
+local special = require('special')
+local suspects = require('suspects')
+local tombstones = require('tombstones')
+local call = redis.call
+local places = {
+  -- `ready:0` is searched, and tombstones are counted, while there are no more.
+  SHORT = 5000,
+}
+-- Entries near an end of a longer one.
+local NEAR = 3000
+
+local in_ready
+
+-- Has `ready:0` read anew.
+function places.forget()
+  in_ready = nil
+end
+
+local function is_in_ready(id, in_hand)
+  if call('LLEN', keys.ready) <= places.SHORT then
+    if not in_ready then
+      in_ready = {}
+      for _, one in ipairs(call('LRANGE', keys.ready, 0, -1)) do
+        in_ready[one] = (in_ready[one] or 0) + 1
+      end
+    end
+    return (in_ready[id] or 0) > (meta.tombstones > 0 and tombstones.count(call('HGET', keys.tombstones, id)) or 0)
+  end
+  -- A script that failed had taken it out; had it put it back, it would be near an end.
+  return not in_hand or call('LPOS', keys.ready, id, 'MAXLEN', NEAR) or call('LPOS', keys.ready, id, 'RANK', -1, 'MAXLEN', NEAR)
+end
+
+local function waits_for_resource(id, extra)
+  for _, name in ipairs({ extra.resource or false, extra.suspect and suspects.RESOURCE or false }) do
+    local key = name and keys.of('blocked', name)
+    if key and call('ZSCORE', key, id) then
+      if call('HEXISTS', rare_keys.resources, name) == 1 then
+        return true
+      end
+      call('ZREM', key, id)
+    end
+  end
+  return false
+end
+
+-- Whether the job follows another one; if nobody is first, it is now.
+local function waits_for_similar(id, extra)
+  local first, followers = call('HGET', rare_keys.similar, extra.similar), keys.of('similar', extra.similar)
+  local first_exists = first and call('HEXISTS', keys.jobs, first) == 1
+  if call('ZREM', followers, id) == 1 and first_exists and first ~= id then
+    -- In its order as well as can be known.
+    call('ZADD', followers, special.sequence, id)
+    return true
+  elseif not first_exists then
+    call('HSET', rare_keys.similar, extra.similar, id)
+  end
+  return false
+end
+
+-- Whether a job that is among the blocked waits for something that will end.
+local function is_blocked(id, extra)
+  if call('SISMEMBER', rare_keys.blocked, id) == 0 then
+    return false
+  end
+  if waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
+    return true
+  end
+  call('SREM', rare_keys.blocked, id)
+  return false
+end
+
+-- Whether a job without an owner waits somewhere. `in_hand`: a script that failed had taken it out of its place.
+function places.is_waiting(id, extra, in_hand)
+  if call('ZSCORE', rare_keys.delayed, id) or is_blocked(id, extra) then
+    return true
+  end
+  if call('ZSCORE', queues.key_of(extra.priority, extra.task), id) then
+    return true
+  end
+  return queues.is_plain(extra.priority, extra.task) and is_in_ready(id, in_hand)
+end
+
+return places

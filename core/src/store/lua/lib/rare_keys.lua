@@ -1,0 +1,10 @@
+-- Keys that only some clusters have, besides those of one member, task, resource or queue.
+local keys = require('keys')
+local rare = {}
+for _, part in ipairs({
+  'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'deaf', 'unread',
+  'damaged', 'stray', 'broadcasts',
+}) do
+  rare[part] = keys.prefix .. part
+end
+return rare

@@ -1,0 +1,144 @@
+-- Reclaiming of the jobs of a member that left or died.
+local clock = require('clock')
+local endings = require('endings')
+local extras = require('extras')
+local failures = require('failures')
+local keys = require('keys')
+local meta = require('meta')
+local owner = require('owner')
+local placement = require('placement')
+local rare_keys = require('rare_keys')
+local record = require('record')
+local script = require('script')
+local suspects = require('suspects')
+local values = require('values')
+local call = redis.call
+local reclaim = {}
+
+local DEFAULT_MAX_CRASHES, MAX_CRASHES = 3, 255
+-- A job that ran so long, in microseconds, counts as crashed for the first time.
+local LONG_RUN = 600000000
+
+-- Those of the ids that the member has, in the order of their fences.
+local function jobs_of(inc, ids)
+  local jobs = {}
+  for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
+    local fence, holder, deleting = owner.read(held)
+    if holder == inc then
+      jobs[#jobs + 1] = { id = ids[i], fence = fence, deleting = deleting }
+    end
+  end
+  table.sort(jobs, function(a, b)
+    return a.fence < b.fence
+  end)
+  return jobs
+end
+
+-- The suspect among these jobs that had just been started, if any.
+local function job_on_trial(jobs)
+  local id = suspects.on_trial()
+  for _, job in ipairs(id and jobs or {}) do
+    if job.id == id and not job.deleting and job.record then
+      return job
+    end
+  end
+end
+
+-- Counts a crash of a job; whether it failed by that. It is convicted when it was alone, on trial, or never absent.
+local function charge_job(job, batch)
+  batch.crashes = batch.crashes + 1
+  local number = extras.crashes_of(job.record) + 1
+  if clock.micros - job.fence > LONG_RUN then
+    number = 1
+  end
+  number = math.min(number, MAX_CRASHES)
+  local most = batch.max_crashes
+  if number > most and (batch.alone or batch.on_trial or number > 2 * most + 2) then
+    local text = number .. ' workers died while they ran this job'
+    failures.fail(job.id, extras.with_crashes(job.record, number), 'poison', text, false)
+    return true
+  end
+  job.record = extras.with_crashes(job.record, number, number > most)
+  batch.changed[#batch.changed + 1] = job.id
+  batch.changed[#batch.changed + 1] = job.record
+  return false
+end
+
+local function requeue_job(job, batch)
+  if record.has_extras(job.record) and not job.deleting then
+    endings.left(job.id, extras.of(job.record), batch.front)
+  end
+  if job.deleting and #endings.not_waiting({ job.id }, { job.record }) == 0 then
+    return
+  end
+  batch.back[#batch.back + 1] = job.id
+  batch.back_records[#batch.back_records + 1] = job.record
+end
+
+local function write(batch)
+  if batch.crashes > 0 then
+    meta.count('crashes', batch.crashes)
+  end
+  if batch.stopped > 0 then
+    meta.count('deleting', -batch.stopped)
+  end
+  if #batch.changed > 0 then
+    call('HSET', keys.jobs, unpack(batch.changed))
+  end
+  placement.enqueue(batch.back, batch.back_records, batch.front)
+end
+
+local function reclaim_jobs(jobs, batch, charge)
+  local ids = {}
+  for i, job in ipairs(jobs) do
+    ids[i] = job.id
+  end
+  call('HDEL', rare_keys.progress, unpack(ids))
+  call('HDEL', keys.owner, unpack(ids))
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    jobs[i].record = found
+  end
+  batch.on_trial = charge and job_on_trial(jobs)
+  for _, job in ipairs(jobs) do
+    if job.deleting then
+      batch.stopped = batch.stopped + 1
+      endings.stopped(job.id)
+    end
+    -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
+    local charged = job.record and charge and not job.deleting and (not batch.on_trial or batch.on_trial == job)
+    local failed = charged and charge_job(job, batch)
+    if job.record and not failed then
+      requeue_job(job, batch)
+    end
+  end
+  write(batch)
+end
+
+-- Takes up to `budget` jobs back from `inc`, which must have no credit any more; answers whether it has none now, and how many those were.
+-- With charge, its end counts as a crash of each, or of the one suspect among them that had just been started; of a job that had run well for
+-- LONG_RUN, as the first one.
+function reclaim.take_back(inc, budget, charge)
+  local active = keys.of('active', inc)
+  local ids = budget > 0 and call('SPOP', active, budget) or {}
+  if #ids > 0 then
+    local max_crashes, requeue = unpack(call('HMGET', keys.of('member', inc), 'max_crashes', 'requeue'))
+    script.in_hand[#script.in_hand + 1] = ids
+    local jobs = jobs_of(inc, ids)
+    if #jobs > 0 then
+      placement.wary = placement.wary or charge
+      reclaim_jobs(jobs, {
+        front = requeue ~= 'back',
+        max_crashes = values.bounded(max_crashes, 0, 200) or DEFAULT_MAX_CRASHES,
+        alone = #jobs == 1 and call('SCARD', active) == 0,
+        crashes = 0,
+        stopped = 0,
+        changed = {},
+        back = {},
+        back_records = {},
+      }, charge)
+    end
+  end
+  return call('SCARD', active) == 0, #ids
+end
+
+return reclaim

@@ -1,0 +1,121 @@
+-- Redis does not undo what a script did before an error. So after one, what was changed of `meta` is written all the same, jobs that had been taken
+-- out of their places are noted in `stray`, for the sweep to put back, and keys of a wrong type, of which an error comes again with each call, are removed.
+local keys = require('keys')
+local script = require('script')
+local call = redis.call
+local recovery = {}
+
+-- Of keys that are many, so many are looked at.
+local SAMPLE = 200
+local MAX_NOTES, MAX_TEXT, MAX_NAME = 1000, 500, 300
+-- The longest value of a hash that Redis packs is one byte shorter.
+local UNPACKED = string.rep('-', 65)
+
+local KINDS = {
+  damaged = 'hash', jobs = 'hash', owner = 'hash', ['ready:0'] = 'list', tombstones = 'hash', load = 'zset', due = 'zset', members = 'set',
+  failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', blocked = 'set', resources = 'hash', stopping = 'hash',
+  similar = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
+  deaf = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+}
+local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', given = 'string' }
+
+local damaged = keys.prefix .. 'damaged'
+
+local function note(name, text)
+  if call('HLEN', damaged) < MAX_NOTES then
+    call('HSET', damaged, string.sub(name, 1, MAX_NAME), string.sub(text, 1, MAX_TEXT))
+  end
+end
+
+local function check(key, kind)
+  local is = call('TYPE', key).ok
+  if is ~= kind and is ~= 'none' then
+    call('UNLINK', key)
+    note(string.sub(key, #keys.prefix + 1), 'it was a ' .. is .. ', not a ' .. kind .. ', and was removed')
+  end
+end
+
+local function check_member(inc)
+  for part, kind in pairs(KINDS_OF_MEMBER) do
+    check(keys.of(part, inc), kind)
+  end
+  local name, group, pid, host = unpack(call('HMGET', keys.of('member', inc), 'name', 'group', 'pid', 'host'))
+  check(keys.of('listeners', 'n:' .. (name or '')), 'set')
+  check(keys.of('listeners', 'g:' .. (group or '')), 'set')
+  check(keys.of('listeners', 'p:' .. (pid or '') .. '@' .. (host or '')), 'set')
+end
+
+-- Removes keys of this cluster that are not of the type that scripts write.
+function recovery.mend_types()
+  check(damaged, 'hash')
+  for part, kind in pairs(KINDS) do
+    check(keys.prefix .. part, kind)
+  end
+  local members = call('SRANDMEMBER', keys.members, SAMPLE)
+  members[#members + 1] = ARGV[1]
+  for _, inc in ipairs(members) do
+    check_member(inc)
+  end
+  for _, task in ipairs(call('SRANDMEMBER', keys.prefix .. 'tasks', SAMPLE)) do
+    check(keys.of('load', task), 'zset')
+    check(keys.of('queues', task), 'zset')
+  end
+  for _, entry in ipairs(call('ZRANDMEMBER', keys.prefix .. 'index', SAMPLE)) do
+    check(keys.of('ready', string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
+  end
+  for hash, part in pairs({ resources = 'blocked', similar = 'similar' }) do
+    for _, field in ipairs(call('HRANDFIELD', keys.prefix .. hash, SAMPLE)) do
+      check(keys.of(part, field), 'zset')
+    end
+  end
+  for _, key in ipairs({ keys.jobs, keys.owner, keys.results }) do
+    call('HSETNX', key, '', UNPACKED)
+  end
+end
+
+-- Has the sweep look at everything soon, and first of all at the jobs in hand.
+function recovery.look_everywhere()
+  for i, ids in ipairs(script.in_hand) do
+    for from = 1, #ids, 1000 do
+      call('SADD', keys.prefix .. 'stray', unpack(ids, from, math.min(#ids, from + 999)))
+    end
+    script.in_hand[i] = nil
+  end
+  call('HSET', keys.meta, 'sweep', 'j0')
+  call('ZADD', keys.due, 1, 'S:')
+end
+
+local function count_damage()
+  local before = tonumber(call('HGET', keys.meta, 'damaged'))
+  call('HSET', keys.meta, 'damaged', (before and before >= 0 and before < 9e15 and before or 0) + 1)
+end
+
+-- A `meta` that is none of ours is not for us to mend.
+local function is_ours()
+  local readable, protocol = pcall(call, 'HGET', keys.meta, 'protocol')
+  return readable and type(protocol) == 'string'
+end
+
+local function text_of(failure)
+  local text = type(failure) == 'table' and failure.err or tostring(failure)
+  -- An error of Lua has no code of its own.
+  return string.find(text, '^%u+ ') and text or 'ERR ' .. text
+end
+
+-- After an error of the command; answers its reply.
+function recovery.recover(failure)
+  local text = script.refused or text_of(failure)
+  if script.refused or READ_ONLY or string.find(text, '^OOM') or not is_ours() then
+    return redis.error_reply(text)
+  end
+  if #script.changes > 0 then
+    call('HSET', keys.meta, unpack(script.changes))
+  end
+  recovery.mend_types()
+  recovery.look_everywhere()
+  count_damage()
+  note('script:' .. COMMAND, text)
+  return script.answer or redis.error_reply(text)
+end
+
+return recovery

@@ -1,0 +1,29 @@
+-- Every command answers through this: it writes what was gathered in the call.
+local clock = require('clock')
+local keys = require('keys')
+local meta = require('meta')
+local script = require('script')
+
+local function reply(answer)
+  if READ_ONLY then
+    return answer
+  end
+  local flush = script.flush
+  -- First, because jobs may be assigned by it.
+  if flush.resources then
+    flush.resources()
+  end
+  if flush.notices then
+    flush.notices()
+  end
+  if flush.messages then
+    flush.messages()
+  end
+  clock.remember()
+  if #script.changes > 0 and not meta.discarded then
+    redis.call('HSET', keys.meta, unpack(script.changes))
+  end
+  return answer
+end
+
+return reply

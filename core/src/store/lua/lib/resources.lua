@@ -1,0 +1,112 @@
+-- Resources that were freed, and the next jobs for them. `reply` passes on what is left at the end of a call.
+local keys = require('keys')
+local meta = require('meta')
+local rare_keys = require('rare_keys')
+local ranking = require('ranking')
+local record = require('record')
+local script = require('script')
+local extras = lazy('extras')
+local matching = lazy('matching')
+local call = redis.call
+local resources = {}
+
+-- Resources that may be free again and whose they were; those that are for certain.
+local freed, freed_by, released = {}, {}, {}
+
+-- Another job may have the resource that this job had, if it had it.
+function resources.free(resource, id)
+  freed[#freed + 1] = resource
+  freed_by[#freed_by + 1] = id
+end
+
+-- The same, for jobs that were completed by their owner: an assigned job has its resource.
+function resources.free_all(names)
+  released = names
+end
+
+local function surely_free()
+  local names = released
+  released = {}
+  if #freed > 0 then
+    for i, holder in ipairs(call('HMGET', rare_keys.resources, unpack(freed))) do
+      -- It may have been passed on already, or never have been this job's.
+      if holder == freed_by[i] then
+        names[#names + 1] = freed[i]
+      end
+    end
+    freed, freed_by = {}, {}
+  end
+  return names
+end
+
+-- How many jobs a member takes at once: while no other has fewer.
+local function limit_of(inc, credit, leaving)
+  local limit = math.min(credit, meta.move_limit)
+  local ranked = call('ZRANGE', keys.load, 0, 1, 'WITHSCORES')
+  local least = ranked[1] ~= inc and ranked[2] or ranked[4]
+  if least then
+    limit = math.min(limit, ranking.active(tonumber(least)) + 1 - call('SCARD', keys.of('active', inc)) + leaving)
+  end
+  return limit
+end
+
+-- Gives each resource to the job that was blocked for it first; ids of these, and the names they got.
+local function claim_next(names)
+  local ids, claimed, claims, idle = {}, {}, {}, {}
+  for _, name in ipairs(names) do
+    local id = call('ZPOPMIN', keys.of('blocked', name))[1]
+    if id then
+      local n = #ids + 1
+      ids[n], claimed[n], claims[2 * n - 1], claims[2 * n] = id, name, name, id
+    else
+      idle[#idle + 1] = name
+    end
+  end
+  if #idle > 0 then
+    call('HDEL', rare_keys.resources, unpack(idle))
+  end
+  if #ids > 0 then
+    script.in_hand[#script.in_hand + 1] = ids
+    call('SREM', rare_keys.blocked, unpack(ids))
+    call('HSET', rare_keys.resources, unpack(claims))
+  end
+  return ids, claimed
+end
+
+-- Gives the resources that are free to the next jobs that are blocked for them, and has these assigned. A plain member with credit, about to be left
+-- by `leaving` of its jobs, takes those that have nothing but a resource while no other has fewer jobs; answered as ids and records.
+function resources.pass_on(inc, credit, leaving)
+  local taken, taken_records = {}, {}
+  local names = surely_free()
+  local limit = #names > 0 and inc and credit > 0 and limit_of(inc, credit, leaving) or 0
+  while #names > 0 do
+    local ids, claimed = claim_next(names)
+    local there, records = {}, {}
+    for i, found in ipairs(#ids > 0 and call('HMGET', keys.jobs, unpack(ids)) or {}) do
+      if not found then
+        -- Deleted meanwhile: the next.
+        resources.free(claimed[i], ids[i])
+      elseif #taken < limit and bit.band(record.flags(found), extras().NEEDS_DECODING) == 0 then
+        taken[#taken + 1] = ids[i]
+        taken_records[#taken] = found
+      else
+        there[#there + 1] = ids[i]
+        records[#records + 1] = found
+      end
+    end
+    if #there > 0 then
+      matching().enqueue(there, records, true)
+    end
+    names = surely_free()
+  end
+  return taken, taken_records
+end
+
+-- What ended in this call passes its resource on before another job asks for one: a job of the same id would be taken for the one that ended.
+function resources.settle()
+  resources.pass_on()
+end
+
+script.flush.resources = resources.settle
+
+return resources

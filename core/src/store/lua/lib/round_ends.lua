@@ -1,0 +1,238 @@
+-- Ends of jobs in a round, in all the ways there are. Details of a job, as the worker packs them; an upper-case kind has extras:
+--   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
+--   {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect}
+--   {'T', pause in ms, text, traceback} fail this attempt
+local endings = require('endings')
+local extras = require('extras')
+local failures = require('failures')
+local keys = require('keys')
+local meta = require('meta')
+local owner = require('owner')
+local placement = require('placement')
+local rare_keys = require('rare_keys')
+local resources = require('resources')
+local results = require('results')
+local call = redis.call
+local round_ends = {}
+
+local COMPLETE, FAIL, ATTEMPT_FAILED, RELEASE, STOPPED = 'c', 'f', 't', 'r', 's'
+local COMPLETE_WITH_EXTRAS = 'C'
+
+local function new_batch()
+  return {
+    -- Positions of jobs that are not the worker's any more; 0 - position if deleted.
+    rejected = {},
+    is_rejected = {},
+    completed = {},
+    results = { ids = {}, outcomes = {}, ttls = {}, requesters = {} },
+    released = {},
+    stopped = {},
+    -- Completed jobs with extras, and their details.
+    special = {},
+    special_details = {},
+    -- Those whose record has to be read.
+    careful = {},
+  }
+end
+
+local function note_completed(batch, id, detail, resource)
+  batch.completed[#batch.completed + 1] = id
+  if detail then
+    local _, ttl, requester, outcome = unpack(detail)
+    local kept = batch.results
+    local n = #kept.ids + 1
+    kept.ids[n], kept.outcomes[n], kept.ttls[n], kept.requesters[n] = id, outcome, ttl, requester
+  elseif resource then
+    resources.free(resource, id)
+  end
+end
+
+-- How a job ends: a kind in lower case, or nil if it is not the worker's any more.
+local function way_of(batch, i, kind, held, wanted)
+  if held == wanted and kind ~= STOPPED then
+    return kind
+  elseif held == owner.deleting(wanted) then
+    if kind ~= STOPPED then
+      batch.rejected[#batch.rejected + 1] = -i
+    end
+    return STOPPED
+  end
+  batch.rejected[#batch.rejected + 1] = i
+  batch.is_rejected[i] = true
+  return nil
+end
+
+local function sort_job(batch, i, id, detail, resource, held, wanted)
+  local kind = detail and detail[1] or COMPLETE
+  local plain_kind = string.lower(kind)
+  local way = way_of(batch, i, plain_kind, held, wanted)
+  if way == STOPPED then
+    batch.stopped[#batch.stopped + 1] = id
+  elseif way == RELEASE then
+    batch.released[#batch.released + 1] = id
+  end
+  if way == COMPLETE and kind == COMPLETE then
+    note_completed(batch, id, detail, resource)
+  elseif way == COMPLETE and kind == COMPLETE_WITH_EXTRAS then
+    batch.special[#batch.special + 1] = id
+    batch.special_details[#batch.special_details + 1] = detail
+  elseif way and (kind ~= plain_kind or kind == FAIL or way == STOPPED and resource) then
+    batch.careful[#batch.careful + 1] = { id = id, way = way, detail = detail }
+  end
+end
+
+local function remove_owners(inc, ids, batch)
+  local gone = ids
+  if next(batch.is_rejected) then
+    gone = {}
+    for i, id in ipairs(ids) do
+      if not batch.is_rejected[i] then
+        gone[#gone + 1] = id
+      end
+    end
+  end
+  if #gone > 0 then
+    call('HDEL', keys.owner, unpack(gone))
+    call('SREM', keys.of('active', inc), unpack(gone))
+  end
+end
+
+local function text_of(value)
+  return type(value) == 'string' and value ~= '' and value or nil
+end
+
+-- Jobs with extras that are completed.
+local function complete_special(ids, details)
+  call('HDEL', keys.jobs, unpack(ids))
+  call('HDEL', rare_keys.progress, unpack(ids))
+  meta.count('completed', #ids)
+  local kept, outcomes, ttls, requesters = {}, {}, {}, {}
+  for i, id in ipairs(ids) do
+    local _, ttl, requester, outcome = unpack(details[i])
+    if ttl >= 0 then
+      local n = #kept + 1
+      kept[n], outcomes[n], ttls[n], requesters[n] = id, outcome, ttl, requester
+    end
+  end
+  results.keep(kept, outcomes, ttls, requesters)
+  for i, id in ipairs(ids) do
+    local _, _, _, outcome, resource, similar, ephemeral_of, timeouts, suspect = unpack(details[i])
+    endings.gone(id, {
+      resource = text_of(resource),
+      similar = text_of(similar),
+      ephemeral_of = text_of(ephemeral_of),
+      total_timeout = timeouts == 1 or nil,
+      suspect = suspect == 1,
+    }, outcome, false)
+  end
+end
+
+-- A job whose record has to be read.
+local function end_careful(job, found, front)
+  local id, detail = job.id, job.detail
+  if job.way == STOPPED then
+    endings.stopped(id)
+  elseif not found then
+    -- Altered by hand: there is nothing to end.
+    return
+  elseif job.way == FAIL then
+    local _, reason, text, traceback = unpack(detail)
+    if detail[1] ~= FAIL then
+      call('HDEL', rare_keys.progress, id)
+    end
+    failures.fail(id, found, reason, text, false, traceback)
+  else
+    local extra = extras.of(found)
+    if job.way == ATTEMPT_FAILED then
+      local _, pause, text, traceback = unpack(detail)
+      endings.retry(id, found, extra, pause, text, traceback)
+    else
+      endings.left(id, extra, front)
+    end
+  end
+end
+
+-- Jobs that have left the worker and still exist: ids and records.
+local function existing(ids)
+  local there, records = {}, {}
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    if found then
+      there[#there + 1] = ids[i]
+      records[#records + 1] = found
+    end
+  end
+  return there, records
+end
+
+local function requeue(batch, front)
+  if #batch.released > 0 then
+    local ids, records = existing(batch.released)
+    placement.enqueue(ids, records, front)
+  end
+  if #batch.stopped > 0 then
+    local ids, records = existing(batch.stopped)
+    ids, records = endings.not_waiting(ids, records)
+    placement.enqueue(ids, records, false)
+  end
+end
+
+local function write(inc, batch)
+  if #batch.completed > 0 then
+    call('HDEL', keys.jobs, unpack(batch.completed))
+    meta.count('completed', #batch.completed)
+    local kept = batch.results
+    results.keep(kept.ids, kept.outcomes, kept.ttls, kept.requesters)
+  end
+  if #batch.stopped > 0 then
+    meta.count('deleting', -#batch.stopped)
+  end
+  local front = #batch.released + #batch.stopped > 0 and call('HGET', keys.of('member', inc), 'requeue') ~= 'back'
+  if #batch.special > 0 then
+    complete_special(batch.special, batch.special_details)
+  end
+  if #batch.careful > 0 then
+    local ids = {}
+    for i, job in ipairs(batch.careful) do
+      ids[i] = job.id
+    end
+    for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+      end_careful(batch.careful[i], found, front)
+    end
+  end
+  requeue(batch, front)
+end
+
+-- Ends jobs of `inc`. `details` belong to the last of the ids, `names` of resources to the last of those before; `owners` is what `owner` has of them,
+-- `wanted` what it should have. Answers the rejected positions.
+function round_ends.finish(inc, ids, wanted, details, names, owners)
+  local batch = new_batch()
+  local plain = #ids - #details
+  local without_resource = plain - #names
+  for i, id in ipairs(ids) do
+    local detail = i > plain and details[i - plain] or nil
+    local resource = not detail and names[i - without_resource]
+    sort_job(batch, i, id, detail, resource, owners[i], wanted[i])
+  end
+  remove_owners(inc, ids, batch)
+  write(inc, batch)
+  return batch.rejected
+end
+
+-- How far jobs are: id, owner, what to keep, ...; those of jobs that are no longer the owner's are dropped.
+function round_ends.progress(list)
+  local ids, kept = {}, {}
+  for i = 1, #list, 3 do
+    ids[#ids + 1] = list[i]
+  end
+  for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
+    if held == list[3 * i - 1] then
+      kept[#kept + 1] = ids[i]
+      kept[#kept + 1] = list[3 * i]
+    end
+  end
+  if #kept > 0 then
+    call('HSET', rare_keys.progress, unpack(kept))
+  end
+end
+
+return round_ends

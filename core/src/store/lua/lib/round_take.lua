@@ -1,0 +1,64 @@
+-- Taking of plain jobs for a plain worker, when nothing special waits.
+local keys = require('keys')
+local meta = require('meta')
+local record = require('record')
+local script = require('script')
+local admission = lazy('admission')
+local tombstones = lazy('tombstones')
+local call = redis.call
+local byte = string.byte
+
+-- Entries of `ready:0` that are looked at in one call.
+local LOOKED_AT = 2000
+
+-- Records of the ids, without those whose entry is dead or whose resource another job has.
+local function read(ids)
+  script.in_hand[1] = ids
+  local records = call('HMGET', keys.jobs, unpack(ids))
+  local all, careful = meta.tombstones == 0, false
+  for i = 1, #records do
+    local found = records[i]
+    if not found then
+      all = false
+    elseif (byte(found) or 0) >= record.CAREFUL then
+      careful = true
+    end
+  end
+  if not all then
+    ids, records = tombstones().living(ids, records)
+  end
+  if careful then
+    ids, records = admission().admit(ids, records)
+  end
+  return ids, records
+end
+
+-- Up to `credit` jobs, with those that the member has already: ids, records, and whether `ready:0` is empty now.
+local function take(ids, records, credit)
+  local popped, empty = 0, false
+  local want = math.min(credit, meta.move_limit)
+  while #ids < want and popped < LOOKED_AT and not empty do
+    local asked = want - #ids
+    local some = call('LPOP', keys.ready, asked) or {}
+    popped = popped + #some
+    empty = #some < asked
+    if #some > 0 then
+      local found
+      some, found = read(some)
+      if #ids == 0 then
+        -- The common case, without copying.
+        ids, records = some, found
+      else
+        for i = 1, #found do
+          ids[#ids + 1], records[#records + 1] = some[i], found[i]
+        end
+      end
+    end
+  end
+  if empty and meta.tombstones > 0 and call('EXISTS', keys.ready) == 0 then
+    tombstones().forget()
+  end
+  return ids, records, empty
+end
+
+return take

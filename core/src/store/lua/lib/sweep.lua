@@ -1,0 +1,107 @@
+-- What was damaged in Redis is mended, page by page: jobs that are in no place are queued anew, what is owned by members that are gone is
+-- taken from them, what nothing is due for is noted again. One page in a second at most, or as fast as members come while `due` has an entry for it.
+local clock = require('clock')
+local due_entries = require('due_entries')
+local keys = require('keys')
+local mending = require('mending')
+local meta = require('meta')
+local places = require('places')
+local rare_keys = require('rare_keys')
+local special = require('special')
+local tombstones = require('tombstones')
+local call = redis.call
+local sweep = {}
+
+-- Entries of a page; pages in one call while damage is looked for; ids mended at once.
+local PAGE, PAGES, AT_ONCE = 200, 5, 1000
+
+-- What is looked at, one after the other. `step`: how many items of an answer are one entry.
+local pages = {
+  { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs },
+  { letter = 'o', command = 'HSCAN', key = keys.owner, step = 2, mend = mending.owned },
+  { letter = 'r', command = 'HSCAN', key = rare_keys.resources, step = 2, mend = mending.resources },
+  { letter = 's', command = 'HSCAN', key = rare_keys.stopping, step = 2, mend = mending.stopping },
+  { letter = 'm', command = 'SSCAN', key = keys.members, step = 1, mend = mending.members },
+  { letter = 'l', command = 'ZSCAN', key = keys.load, step = 2, mend = mending.load },
+  { letter = 'q', command = 'ZSCAN', key = rare_keys.index, step = 2, mend = mending.index },
+}
+
+local function recount_tombstones()
+  if call('HLEN', keys.tombstones) > places.SHORT then
+    return
+  end
+  local sum = 0
+  for _, number in ipairs(call('HVALS', keys.tombstones)) do
+    sum = sum + tombstones.count(number)
+  end
+  if sum ~= meta.tombstones then
+    tombstones.set(sum)
+  end
+end
+
+-- At the end of a turn: numbers that are derived from what exists, and entries of `due` that stand for many.
+local function mend_rest()
+  special.queues, special.pauses = call('ZCARD', rare_keys.index), call('SCARD', rare_keys.paused)
+  special.update()
+  local first = call('ZRANGE', rare_keys.delayed, 0, 0, 'WITHSCORES')
+  if first[2] then
+    call('ZADD', keys.due, 'LT', first[2], due_entries.DELAYED)
+  end
+  if call('EXISTS', rare_keys.broadcasts) == 1 then
+    call('ZADD', keys.due, 'NX', clock.now, due_entries.BROADCAST)
+  end
+  recount_tombstones()
+  if special.asked and special.chooser then
+    call('ZADD', keys.due, 'NX', clock.now + special.chooser.time, due_entries.CHOICE)
+  end
+  if call('SCARD', rare_keys.stray) == 0 then
+    call('ZREM', keys.due, due_entries.SWEEP)
+  end
+end
+
+-- Mends one page; the cursor of the next one, '0' if there is none.
+local function mend_page(page, cursor)
+  local count = page.key == keys.jobs and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
+  local scanned = call(page.command, page.key, cursor, 'COUNT', count)
+  local names = {}
+  for i = 1, #scanned[2], page.step do
+    -- The entry under the empty name keeps a hash from being packed; of resources it is that of suspects.
+    if scanned[2][i] ~= '' or page.key == rare_keys.resources then
+      names[#names + 1] = scanned[2][i]
+    end
+  end
+  for from = 1, #names, AT_ONCE do
+    page.mend({ unpack(names, from, math.min(#names, from + AT_ONCE - 1)) })
+  end
+  return scanned[1]
+end
+
+local function read_position()
+  local letter, cursor = string.match(call('HGET', keys.meta, 'sweep') or '', '^(%a)(%d+)$')
+  for at, page in ipairs(pages) do
+    if page.letter == letter then
+      return at, cursor
+    end
+  end
+  return 1, '0'
+end
+
+-- One page, and at times of damage more. `hasty`: this was asked for by an entry of `due`.
+function sweep.run(hasty)
+  meta.remember('swept', clock.now)
+  local at, cursor = read_position()
+  for _ = 1, hasty and PAGES or 1 do
+    mending.jobs(call('SPOP', rare_keys.stray, PAGE), true)
+    cursor = mend_page(pages[at], cursor)
+    if cursor == '0' then
+      at = at % #pages + 1
+      if at == 1 then
+        mend_rest()
+        break
+      end
+    end
+  end
+  meta.remember('sweep', pages[at].letter .. cursor)
+end
+
+return sweep

@@ -1,0 +1,84 @@
+-- Processing of what is due, up to a bound.
+local clock = require('clock')
+local due_entries = require('due_entries')
+local keys = require('keys')
+local limits = require('limits')
+local meta = require('meta')
+local values = require('values')
+local due = lazy('due')
+local call = redis.call
+
+-- Entries processed in one call.
+local PAGE = 200
+-- A page of the sweep is due, in ms.
+local SWEEP_EVERY = 1000
+-- Members come for what is due spread over so many ms; for what jobs wait for, over so many for each member.
+local SPREAD, SPREAD_PER_MEMBER = 100, 2
+
+-- Forgets results and numbers of batches that are over; answers the other entries.
+local function expire_simple(entries)
+  local over, results, others = {}, {}, {}
+  for _, entry in ipairs(entries) do
+    local kind, name = string.sub(entry, 1, 2), string.sub(entry, 3)
+    if kind == due_entries.RESULT then
+      results[#results + 1], over[#over + 1] = name, entry
+    elseif kind == due_entries.LAST_BATCH then
+      call('HDEL', keys.meta, 'add:' .. name)
+      over[#over + 1] = entry
+    else
+      others[#others + 1] = entry
+    end
+  end
+  -- First, because what follows may keep new results of these ids.
+  if #results > 0 then
+    call('HDEL', keys.results, unpack(results))
+  end
+  if #over > 0 then
+    call('ZREM', keys.due, unpack(over))
+  end
+  return others
+end
+
+-- Until when no lease ends. If no tick came for long, Redis was away, or its clock was set forward: members that still hold their right renew first.
+local function grace_end(lease)
+  local grace = values.bounded(meta.grace, 0, clock.now + limits.LEASE) or 0
+  local last = meta.ticked and math.min(values.bounded(meta.ticked, 0, clock.now) or 0, clock.last_now or 0)
+  if last and clock.now - last > lease / 2 then
+    grace = clock.now + math.floor(lease / 3)
+    meta.remember('grace', grace)
+  end
+  return grace
+end
+
+local function first_due()
+  return unpack(call('ZRANGE', keys.due, 0, 0, 'WITHSCORES'))
+end
+
+-- Answers the milliseconds until the next thing is due, and over how many milliseconds members should spread their coming for it.
+local function tick(lease)
+  local now = clock.now
+  local grace = grace_end(lease)
+  meta.remember('now', now)
+  meta.remember('ticked', now)
+  local entry, time = first_due()
+  if time and tonumber(time) <= now then
+    local others = expire_simple(call('ZRANGEBYSCORE', keys.due, '-inf', now, 'LIMIT', 0, PAGE))
+    if #others > 0 then
+      due().process(others, grace)
+    end
+    entry, time = first_due()
+  end
+  if meta.protocol and now - (values.bounded(meta.swept, 0, now) or 0) > SWEEP_EVERY then
+    due().sweep()
+  end
+  -- Leases that are over but in grace are looked at again when it ends.
+  local soonest = math.max(tonumber(time) or now + lease, math.min(grace, now + lease))
+  -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
+  local spread = SPREAD
+  if entry and string.find(due_entries.OF_JOBS, string.sub(entry, 1, 1), 1, true) then
+    spread = math.min(SPREAD, SPREAD_PER_MEMBER * call('SCARD', keys.members))
+  end
+  return math.max(0, soonest - now), spread
+end
+
+return tick

@@ -1,0 +1,57 @@
+-- Timeouts of jobs.
+local deletion = require('deletion')
+local due_entries = require('due_entries')
+local endings = require('endings')
+local extras = require('extras')
+local failures = require('failures')
+local inbox = require('inbox')
+local keys = require('keys')
+local meta = require('meta')
+local owner = require('owner')
+local rare_keys = require('rare_keys')
+local call = redis.call
+local timeouts = {}
+
+local kinds = {
+  [due_entries.ASSIGN_TIMEOUT] = {
+    field = 'assign_timeout',
+    text = 'no worker was given this job within its assign_timeout of %d ms',
+  },
+  [due_entries.RUN_TIMEOUT] = {
+    field = 'run_timeout',
+    text = 'an execution of this job took longer than its run_timeout of %d ms',
+  },
+  [due_entries.TOTAL_TIMEOUT] = {
+    field = 'total_timeout',
+    text = 'this job had not ended within its total_timeout of %d ms',
+  },
+}
+
+-- kind: that of the entry of `due`.
+function timeouts.expire(kind, id)
+  local found, held = call('HGET', keys.jobs, id), call('HGET', keys.owner, id)
+  local active = held and not owner.is_deleting(held) and owner.read(held)
+  if not found or kind == due_entries.ASSIGN_TIMEOUT and active or kind == due_entries.RUN_TIMEOUT and not active then
+    return
+  end
+  local extra = extras.of(found)
+  if active then
+    deletion.stop_holder(id, held, inbox.TIMED_OUT)
+  end
+  if kind == due_entries.RUN_TIMEOUT and extra.failed < extra.retries then
+    -- It runs again when its worker has stopped.
+    call('HSET', keys.jobs, id, extras.with_failed(found, extra, extra.failed + 1))
+    meta.count('retries', 1)
+    if extra.resource then
+      call('HSETNX', rare_keys.stopping, id, extra.resource)
+    end
+    return
+  end
+  if not active then
+    endings.unqueue(id, extra, held)
+  end
+  local field = kinds[kind].field
+  failures.fail(id, found, field, string.format(kinds[kind].text, extra[field] or 0), held)
+end
+
+return timeouts
