@@ -67,6 +67,19 @@ class Block:
         return f"{name_of(self.page)}:{self.line}"
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table, below the heading `section`; its cells as Markdown."""
+
+    section: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def column(self, name: str) -> list[str]:
+        """The cells below a heading."""
+        return [row[self.header.index(name)] for row in self.rows]
+
+
 @dataclass
 class Page:
     """A page, parsed."""
@@ -77,11 +90,17 @@ class Page:
     anchors: set[str] = field(default_factory=set)
     #: Targets of its links, with their lines.
     links: list[tuple[int, str]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+
+    def table(self, section: str) -> Table:
+        """The first one of a section."""
+        return next(table for table in self.tables if table.section == section)
 
 
 @cache
 def parsed(path: Path) -> Page:
     page = Page(path)
+    section, cells = "", [[""]]
     tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text("utf-8"))
     for index, token in enumerate(tokens):
         before = tokens[index - 1] if index > 0 else None
@@ -91,8 +110,16 @@ def parsed(path: Path) -> Page:
             problem = "an indented block; fence it and name its language"
             page.blocks.append(Block(path, _line(token), "", token.content, problems=(problem,)))
         elif token.type == "heading_open":
+            section = tokens[index + 1].content
             page.anchors.add(_anchor(tokens[index + 1], page.anchors))
+        elif token.type == "table_open":
+            cells = []
+        elif token.type == "tr_open":
+            cells.append([])
+        elif token.type == "table_close":
+            page.tables.append(Table(section, cells[0], cells[1:]))
         elif token.type == "inline":
+            cells[-1].append(token.content)
             page.links += [(_line(token), target) for target in _links(token)]
     return page
 
