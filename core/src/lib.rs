@@ -22,6 +22,7 @@
 // In the order of their layers: each imports only from those below it (`scripts/check_layers.py`).
 mod api;
 mod config;
+#[cfg(feature = "bindings")]
 pub mod log;
 mod master;
 mod member;
@@ -46,6 +47,7 @@ pub use config::options::{Eviction, Options, Requeue, Tls};
 pub use libswarm_common::backoff::{Backoff, Growth};
 pub use libswarm_common::error::{Error, ErrorKind, Result};
 pub use libswarm_common::id::{MAX_NAME, random_id};
+#[cfg(feature = "bindings")]
 pub use libswarm_common::language::Language;
 pub use model::choosing::Choosing;
 pub use model::event::DeleteReason;

@@ -7,6 +7,7 @@ use libswarm_common::error::Error;
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessExit {
     /// By itself, with this code. All but 0 is a failure.
     Code(i32),
@@ -41,6 +42,7 @@ impl std::fmt::Display for ProcessExit {
 
 /// Where a process wrote a line to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessStream {
     /// Its standard output.
     Stdout,
@@ -50,6 +52,7 @@ pub enum ProcessStream {
 
 /// What a process is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessState {
     /// It is being started, or runs and has not said yet that it is ready.
     Starting,
@@ -65,6 +68,7 @@ pub enum ProcessState {
 
 /// A process of a supervisor at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct ProcessInfo {
     /// Which it is. A process that is started in place of another has the same id, so during a reload there may be two.
     pub id: u64,
@@ -82,6 +86,7 @@ pub struct ProcessInfo {
 
 /// What a supervisor tells its program, in order.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum SupervisorEvent {
     /// A process was started.
     Started {

@@ -6,6 +6,15 @@ use crate::error::{Result, invalid};
 use crate::value::{YEAR, within};
 
 /// The pause before a failed job runs again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libswarm_common::backoff::{Backoff, Growth};
+///
+/// let backoff = Backoff { growth: Growth::Exponential, delay: Duration::from_secs(2), jitter: 0.2, ..Backoff::default() };
+/// assert_eq!(backoff.max, Duration::from_secs(3600));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     /// How the pause grows with each attempt.
@@ -20,6 +29,7 @@ pub struct Backoff {
 
 /// How pauses between attempts grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Growth {
     /// Every pause is as long as the first.
     #[default]

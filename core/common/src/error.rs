@@ -7,6 +7,7 @@ macro_rules! error_kinds {
         /// What went wrong, in terms a caller can act on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
+        #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
         pub enum ErrorKind { $($(#[doc = $doc])+ $name = $number,)+ }
 
         impl ErrorKind {

@@ -8,6 +8,14 @@ use crate::config::options::Options;
 use libswarm_common::error::{Error, Result};
 
 /// A named cluster at one address. Connects nothing by itself.
+///
+/// ```no_run
+/// # async fn example() -> libswarm::Result<()> {
+/// let cluster = libswarm::Cluster::builder("mail").url("redis://localhost:6379").option("lease", "15000").build()?;
+/// let master = cluster.master().await?;
+/// let worker = cluster.worker().slots(4).start().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cluster {
     options: Options,

@@ -14,6 +14,7 @@ use libswarm_common::error::Error;
 
 /// What a member tells its program, in order.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Event {
     /// Registered under this incarnation; comes again after each new registration.
     Ready {

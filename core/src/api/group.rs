@@ -14,6 +14,17 @@ use libswarm_common::error::Result;
 use libswarm_common::id::random_ids;
 
 /// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
+///
+/// ```no_run
+/// use libswarm::{Master, NewJob};
+///
+/// # async fn example(master: Master) -> libswarm::Result<()> {
+/// let mut group = master.run_each(vec![NewJob::json(&1)?, NewJob::json(&2)?]).await?;
+/// while let Some((position, outcome)) = group.next().await {
+///     println!("{position}: {outcome:?}");
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Group {
     ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
     /// The jobs' ids, in the order in which they were given, and whether a job of each existed: then the outcome is that one's.

@@ -11,6 +11,16 @@ use libswarm_common::error::Result;
 /// A job in the hands of its worker. Cloning is cheap and names the same execution.
 ///
 /// Dropping it does nothing: the worker holds the job until it is completed, failed, released, deleted or taken back.
+///
+/// ```no_run
+/// use libswarm::{Job, Payload};
+///
+/// # async fn example(job: Job) -> libswarm::Result<()> {
+/// let text: String = job.json()?;
+/// job.progress(&0.5)?;
+/// job.complete(Payload::json(&text.len())?).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Job {
     pub(crate) data: Arc<JobData>,
@@ -46,7 +56,7 @@ impl Job {
         self.worker.until_ended(self).await
     }
 
-    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`] if the job is no longer ours.
+    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) if the job is no longer ours.
     pub async fn complete(&self, result: Payload) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Complete(result)).await
     }

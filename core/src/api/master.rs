@@ -31,6 +31,17 @@ const DELETES: usize = 100;
 
 /// Adds and deletes jobs, awaits results. Clones are the same master. When the last clone is dropped, what was submitted is still sent,
 /// then it leaves.
+///
+/// ```no_run
+/// use libswarm::{Cluster, NewJob};
+///
+/// # async fn example(cluster: Cluster) -> libswarm::Result<()> {
+/// let master = cluster.master().await?;
+/// let added = master.add(NewJob::json("hello")?.id("greeting")).await?;
+/// println!("{} {}", added.id, if added.existed { "was there already" } else { "was added" });
+/// master.close().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Master {
     pub(super) front: Arc<Front>,
@@ -68,11 +79,13 @@ impl Master {
     }
 
     /// As [`Worker::set_wake`](crate::Worker::set_wake). A master's events are `Ready`, `Message`, `Member`, `Error` and `Close`.
+    #[cfg(feature = "bindings")]
     pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.front.shared.events.set_wake(Arc::new(wake));
     }
 
     /// As [`Worker::take_events`](crate::Worker::take_events).
+    #[cfg(feature = "bindings")]
     pub fn take_events(&self, max: usize) -> Vec<Event> {
         self.front
             .shared
@@ -81,6 +94,16 @@ impl Master {
             .into_iter()
             .filter_map(|event| Event::of_master(event, &self.front.messaging))
             .collect()
+    }
+
+    /// The next event: `Ready`, `Message`, `Kill`, `Member`, `Error` or `Close`; `None` after the final `Close`. Events that the program does not
+    /// take are bounded: the newest 64 of `Ready` and `Error`, and 10,000 messages.
+    pub async fn next(&self) -> Option<Event> {
+        loop {
+            if let Some(event) = Event::of_master(self.front.shared.events.next().await?, &self.front.messaging) {
+                return Some(event);
+            }
+        }
     }
 
     /// Messages of this master, and who else is there.

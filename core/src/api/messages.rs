@@ -65,6 +65,25 @@ impl std::fmt::Debug for Message {
 }
 
 /// The messages of a member. Clones are of the same member.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use libswarm::{Event, Master, NewMessage, Payload, To, Worker};
+///
+/// # async fn example(master: Master, worker: Worker) -> libswarm::Result<()> {
+/// worker.messages().listen().await?;
+/// tokio::spawn(async move {
+///     while let Some(event) = worker.next().await {
+///         if let Event::Message(message) = event {
+///             let _ = message.reply(Payload::bytes("pong"));
+///         }
+///     }
+/// });
+/// let request = NewMessage::json(To::All, "ping")?.request(Duration::from_secs(1));
+/// println!("{} replies", master.messages().send(request).await?.replies.len());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Messages {
     pub(crate) messaging: Arc<Messaging>,

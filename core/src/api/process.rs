@@ -27,6 +27,16 @@ const GRACE: Duration = Duration::from_secs(10);
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// A worker with its handler; made by [`Worker::process`].
+///
+/// ```no_run
+/// use libswarm::{Cluster, Job};
+///
+/// # async fn example(cluster: Cluster) -> libswarm::Result<()> {
+/// let worker = cluster.worker().start().await?;
+/// let stop = async { tokio::signal::ctrl_c().await.unwrap() };
+/// worker.process(|job: Job| async move { job.json::<u64>().map(|number| number * 2) }).until(stop).await?;
+/// # Ok(()) }
+/// ```
 pub struct Process<H> {
     worker: Worker,
     handler: H,

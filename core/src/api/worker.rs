@@ -24,6 +24,21 @@ use crate::worker::{Command, closed};
 
 /// Takes jobs and runs them. Clones are the same worker. When the last clone and the last [`Job`](crate::Job) are dropped, it ends as
 /// if terminated without grace.
+///
+/// ```no_run
+/// use libswarm::{Cluster, Event};
+///
+/// # async fn example(cluster: Cluster) -> libswarm::Result<()> {
+/// let worker = cluster.worker().slots(4).start().await?;
+/// while let Some(event) = worker.next().await {
+///     match event {
+///         Event::Add(job) => println!("start {}", job.id),
+///         Event::Delete { job, .. } => job.stopped().await?,
+///         _ => {}
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Worker {
     handle: WorkerHandle,
@@ -48,11 +63,13 @@ impl Worker {
 
     /// `wake` is called when there are events and none were announced since `take_events` last emptied the queue; from a runtime thread,
     /// or from here. It must be quick and must not block.
+    #[cfg(feature = "bindings")]
     pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.shared().events.set_wake(Arc::new(wake));
     }
 
     /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list.
+    #[cfg(feature = "bindings")]
     pub fn take_events(&self, max: usize) -> Vec<Event> {
         self.shared().events.take(max).into_iter().map(|event| Event::of_worker(event, &self.handle)).collect()
     }
@@ -74,12 +91,13 @@ impl Worker {
     }
 
     /// Ends the hold on a job, by its fence. Any thread, never blocks; `done` hears when Redis has accepted it, or
-    /// [`ErrorKind::StaleFence`] or [`ErrorKind::JobDeleted`] if the job was no longer this execution's.
+    /// [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) or [`ErrorKind::JobDeleted`](crate::ErrorKind::JobDeleted) if the job was no longer this execution's.
     pub fn finish(&self, fence: u64, finish: Finish, done: Option<Done<()>>) {
         self.handle.0.finishes.push([(fence, finish, done)]);
     }
 
     /// Ends the hold on many jobs at once.
+    #[cfg(feature = "bindings")]
     pub fn finish_many(&self, finishes: Vec<(u64, Finish, Option<Done<()>>)>) {
         if !finishes.is_empty() {
             self.handle.0.finishes.push(finishes);
@@ -126,7 +144,7 @@ impl Worker {
 
     /// The worker asks for no more jobs than this at once, and than its option `slots` allows. One that is on its way already may be given
     /// to it all the same. For bindings whose workers share their slots.
-    #[doc(hidden)]
+    #[cfg(feature = "bindings")]
     pub fn limit_slots(&self, slots: u32) -> Result<()> {
         self.shared().asks_for.store(u64::from(slots), std::sync::atomic::Ordering::Relaxed);
         self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
@@ -148,10 +166,10 @@ impl Worker {
     }
 
     /// `Delete` for each active job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
-    /// A second call is [`ErrorKind::Closed`]. If Redis cannot be told within the option `timeout`, the worker is closed all the same
+    /// A second call is [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis cannot be told within the option `timeout`, the worker is closed all the same
     /// and its jobs move when its lease ends.
     ///
-    /// A grace of more than a day is [`ErrorKind::InvalidArgument`].
+    /// A grace of more than a day is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
     pub async fn terminate(&self, grace: Duration) -> Result<()> {
         within("call.grace", grace, Duration::ZERO, DAY)?;
         self.command(|done| Command::Terminate(grace, done)).await

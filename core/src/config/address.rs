@@ -14,6 +14,7 @@ pub type HostPort = (String, u16);
 
 /// Where Redis is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Address {
     /// One server over TCP.
     Tcp(HostPort),

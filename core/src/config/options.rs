@@ -78,6 +78,7 @@ impl Default for Tls {
 
 /// What to do about a server that may evict keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Eviction {
     /// Refuse to work with it. The default.
     #[default]
@@ -88,6 +89,7 @@ pub enum Eviction {
 
 /// Where a lost or leaving worker's jobs go among the waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Requeue {
     /// Before all that wait, so that recovery does not stand in line. The default.
     #[default]
@@ -97,7 +99,16 @@ pub enum Requeue {
 }
 
 /// All options. Made by [`Options::new`], changed by name with [`Options::set`] or field by field, then checked once.
+///
+/// ```
+/// let mut options = libswarm::Options::new("mail");
+/// options.set("url", "redis://localhost:6379/2")?;
+/// options.slots = Some(4);
+/// options.check()?;
+/// # Ok::<(), libswarm::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Options {
     /// Name of the cluster; also the key prefix unless `prefix` is given.
     pub cluster: String,

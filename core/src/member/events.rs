@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libswarm_common::error::{Error, ErrorKind};
-use libswarm_common::event_queue::{Bounds, EventQueue, Wake};
+#[cfg(any(test, feature = "bindings"))]
+use libswarm_common::event_queue::Wake;
+use libswarm_common::event_queue::{Bounds, EventQueue};
 use tokio::sync::Notify;
 
 use crate::model::event::QueuedEvent;
@@ -132,6 +134,7 @@ impl MemberEvents {
         MemberEvents { queue: EventQueue::new(kept), room, wanted: AtomicBool::new(wanted) }
     }
 
+    #[cfg(any(test, feature = "bindings"))]
     pub(crate) fn set_wake(&self, wake: Wake) {
         self.queue.set_wake(wake);
     }
@@ -140,6 +143,7 @@ impl MemberEvents {
         self.queue.push(events);
     }
 
+    #[cfg(any(test, feature = "bindings"))]
     pub(crate) fn take(&self, max: usize) -> Vec<QueuedEvent> {
         self.queue.take(max)
     }

@@ -7,6 +7,20 @@ use libswarm_common::id::check_name;
 use libswarm_common::value::within;
 
 /// How a master chooses workers.
+///
+/// ```no_run
+/// use libswarm::{Choosing, Master};
+///
+/// # async fn example(master: Master) -> libswarm::Result<()> {
+/// // The worker on the same machine, if it has a free slot; else the first.
+/// master
+///     .choose(Choosing::default(), |job, workers| {
+///         let near = workers.iter().position(|(worker, _)| Some(&*worker.host) == job.headers.get("host").map(String::as_str));
+///         near.or(Some(0))
+///     })
+///     .await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choosing {
     /// How long jobs may wait for a choice, 10 ms to 1 h; after it they go to the workers with the fewest, as without a chooser. That is seen to by

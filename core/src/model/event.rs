@@ -9,6 +9,7 @@ use libswarm_common::error::Error;
 
 /// Why a worker stopped holding a job that it had not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum DeleteReason {
     /// A master or the worker itself deleted the job.
     Deleted,

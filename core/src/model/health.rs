@@ -10,6 +10,7 @@ use super::as_json::{as_ms, error_fields, or_empty};
 
 /// A member's own view; costs nothing to ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Health {
     /// Connected, registered, and the last renewal was answered in time.
     pub healthy: bool,
@@ -60,6 +61,7 @@ pub(crate) struct Counts {
 
 /// Counts of a whole cluster at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Stats {
     /// Jobs waiting for a worker.
     pub waiting: u64,

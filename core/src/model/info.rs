@@ -14,6 +14,7 @@ use super::payload::Payload;
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum JobState {
     /// For a worker.
     Waiting,
@@ -53,6 +54,7 @@ impl JobState {
 
 /// A job as it is at one moment. Times are those of Redis' clock; as JSON they are milliseconds since 1970.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobInfo {
     /// The job's id.
     pub id: String,
@@ -97,6 +99,7 @@ pub struct JobInfo {
 
 /// Some of many jobs.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobPage {
     /// The jobs of this page. Pages of active jobs may be a little shorter or longer than asked for.
     pub jobs: Vec<JobInfo>,
@@ -106,6 +109,7 @@ pub struct JobPage {
 
 /// How many jobs wait, by priority and task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct QueueCount {
     /// The priority.
     pub priority: i64,
@@ -117,6 +121,7 @@ pub struct QueueCount {
 
 /// Queues and pauses of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Queues {
     /// Queues that are not empty, highest priority first.
     pub queues: Vec<QueueCount>,
@@ -129,6 +134,7 @@ pub struct Queues {
 
 /// A member as Redis knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct MemberInfo {
     /// Its identity.
     pub incarnation: String,
@@ -170,6 +176,7 @@ pub struct MemberInfo {
 
 /// Waiting jobs, and the workers that they can be given to.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Choices {
     /// The first of the jobs, in the order in which they would be given.
     pub jobs: Vec<JobInfo>,
@@ -179,6 +186,7 @@ pub struct Choices {
 
 /// A worker that can be given jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Candidate {
     /// Its identity.
     pub incarnation: String,
@@ -202,6 +210,7 @@ pub struct Candidate {
 
 /// Room in a range of priorities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Range {
     /// The lowest priority of the range; the lowest range has all below it, too.
     pub from: i64,

@@ -33,6 +33,7 @@ impl Outcome {
 
 /// What made a job fail.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum FailureReason {
     /// Its handler.
     Failed,
@@ -75,6 +76,7 @@ impl FailureReason {
 
 /// Why a job failed. Data, not an error of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Failure {
     /// Why.
     pub reason: FailureReason,
@@ -106,6 +108,7 @@ pub(crate) struct ResultWanted {
 
 /// Why and when a job failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobFailure {
     /// What made it fail.
     pub reason: FailureReason,
@@ -202,6 +205,7 @@ impl JobData {
 
 /// Why an execution failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobError {
     /// What went wrong; whoever awaits the job gets it. At most 16 KiB are kept.
     pub message: String,
@@ -250,6 +254,7 @@ impl std::fmt::Display for JobError {
 
 /// How a worker ends its hold on a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Finish {
     /// Done. The result is stored if the job was added with `result`, and ignored otherwise.
     Complete(Payload),

@@ -47,6 +47,15 @@ const NAMES: [&str; 20] = [
 const BACKOFF: [&str; 3] = ["job.backoff_delay", "job.backoff_max", "job.backoff_jitter"];
 
 /// A job to add.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libswarm::NewJob;
+///
+/// let job = NewJob::json("a mail")?.id("mail-7").task("send").priority(3).retries(5).run_timeout(Duration::from_secs(30));
+/// # Ok::<(), libswarm::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct NewJob {
     pub(crate) id: Option<String>,
@@ -271,6 +280,7 @@ pub(crate) enum Start {
 
 /// How surely a job is stored before `add` answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Durability {
     /// When Redis has it in memory. The default.
     #[default]
@@ -358,6 +368,7 @@ impl Extras {
 
 /// What `add` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Added {
     /// The job's id.
     pub id: String,

@@ -12,7 +12,7 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 /// What a member says of itself has at most this many bytes.
 pub const MAX_DATA: usize = 4096;
 
-/// Who is meant. Only members that [listen](Messages::listen) hear messages.
+/// Who is meant. Only members that [listen](crate::Messages::listen) hear messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// Every member.
@@ -33,6 +33,15 @@ pub enum To {
 }
 
 /// A message to send. Made by [`NewMessage::json`] or [`NewMessage::bytes`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libswarm::{NewMessage, To};
+///
+/// let message = NewMessage::json(To::Group("eu".into()), "reload")?.acknowledged(Duration::from_secs(1));
+/// # Ok::<(), libswarm::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub(crate) to: To,
@@ -108,6 +117,7 @@ impl NewMessage {
 
 /// Which member it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct MemberRef {
     /// Its identity.
     pub incarnation: String,
@@ -123,6 +133,7 @@ pub struct MemberRef {
 
 /// What became of a message.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Receipt {
     /// The incarnations that it was sent to.
     pub recipients: Vec<String>,
@@ -183,6 +194,7 @@ impl MessageData {
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Role {
     /// It adds jobs and awaits results.
     Master,
@@ -221,6 +233,7 @@ impl serde::Serialize for Role {
 
 /// How a member came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Change {
     /// It registered.
     Joined,

@@ -22,6 +22,12 @@ pub enum ContentType {
 }
 
 /// Bytes with their content type. libswarm never looks into them.
+///
+/// ```
+/// let payload = libswarm::Payload::json(&[1, 2])?;
+/// assert_eq!(payload.to::<Vec<u64>>()?, [1, 2]);
+/// # Ok::<(), libswarm::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// The bytes as given.

@@ -25,6 +25,7 @@ pub(crate) enum Command {
     /// The tasks have changed.
     Tasks,
     /// It asks for other numbers of jobs.
+    #[cfg(feature = "bindings")]
     Slots,
 }
 

@@ -121,6 +121,7 @@ impl Task {
     }
 
     /// It may have asked for more jobs than it is to have now.
+    #[cfg(feature = "bindings")]
     pub(super) fn slots_changed(&mut self) {
         let (outstanding, arrived) = self.arrivals.expected();
         self.reslot |=

@@ -111,6 +111,7 @@ impl Task {
                     // Registration may have been sent with the old ones: the first round tells the new.
                     Some(Command::Tasks) => retask = true,
                     // The first credit goes by it.
+                    #[cfg(feature = "bindings")]
                     Some(Command::Slots) => {}
                     None => return Err(Box::new(|_| ())),
                 },
@@ -242,6 +243,7 @@ impl Task {
         match command {
             Some(Command::Drain(done)) => self.start_drain(done),
             Some(Command::Tasks) => self.retask = true,
+            #[cfg(feature = "bindings")]
             Some(Command::Slots) => self.slots_changed(),
             Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
             Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
