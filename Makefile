@@ -111,6 +111,9 @@ python-sync: setup ## Write the methods of the Python package for threads anew f
 header: setup ## Write include/swarm.h anew from the C front
 	SWARM_WRITE_HEADER=1 cargo test --quiet --package libswarm-ffi --test header_is_current
 
+public-api: setup ## Write the committed list of the public Rust API anew
+	SWARM_WRITE_PUBLIC_API=1 cargo test --quiet --package public-api-check
+
 install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
 	LIBDIR="$(LIBDIR)" scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
 
