@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::FdFlags;
+use rustix::process::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -20,7 +22,7 @@ use super::program::{Program, ReadyBy};
 use super::queue::EventQueue;
 use super::spawner::{Process, Spawner};
 use super::supervised::{PROCESS_NAME, READY_FD, SUPERVISOR_PID};
-use super::system::{Cpus, answer, before_exec, group_is_alive, group_is_left, reap_orphans, signal_group, unblock_signals};
+use super::system::{Cpus, before_exec, group_is_alive, group_is_left, reap_orphans, signal_group, unblock_signals};
 
 /// How long a group may take to vanish after KILL.
 const AFTER_KILL: Duration = Duration::from_secs(1);
@@ -147,9 +149,9 @@ impl Child {
     /// TERM to the group, and KILL if it has not ended after `grace`. What it left is for [`Child::finish`].
     pub(super) async fn stop(&mut self, grace: Duration) -> ProcessExit {
         self.show(ProcessState::Stopping);
-        signal_group(self.process.pid, libc::SIGTERM);
+        signal_group(self.process.pid, Signal::TERM);
         if timeout_at(Instant::now() + grace, self.exited()).await.is_err() {
-            signal_group(self.process.pid, libc::SIGKILL);
+            signal_group(self.process.pid, Signal::KILL);
             self.exited().await;
         }
         self.reap().await
@@ -159,7 +161,7 @@ impl Child {
     pub(super) async fn reap(&mut self) -> ProcessExit {
         self.show(ProcessState::Stopping);
         // Not reaped yet, it keeps the group's number from being given to others.
-        signal_group(self.process.pid, libc::SIGTERM);
+        signal_group(self.process.pid, Signal::TERM);
         self.output.settle().await;
         self.process.reap()
     }
@@ -185,7 +187,7 @@ impl Child {
                     }
                     break;
                 }
-                signal_group(group, libc::SIGKILL);
+                signal_group(group, Signal::KILL);
                 killed = true;
                 until = now + AFTER_KILL;
                 pause = Duration::from_millis(5);
@@ -203,7 +205,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         // One that is not reaped kills its group itself.
         if !self.finished && self.process.is_reaped() && group_is_left(self.process.pid) {
-            signal_group(self.process.pid, libc::SIGKILL);
+            signal_group(self.process.pid, Signal::KILL);
         }
     }
 }
@@ -247,7 +249,7 @@ fn prepare(
                 unblock_signals();
                 before_exec(parent, &cpus)?;
                 if let Some(writer) = &writer {
-                    answer(libc::fcntl(writer.as_raw_fd(), libc::F_SETFD, 0))?;
+                    rustix::io::fcntl_setfd(writer, FdFlags::empty())?;
                 }
                 Ok(())
             });

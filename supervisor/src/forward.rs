@@ -1,8 +1,11 @@
 //! The writer to this process' own output, which may block for as long as nobody reads it.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::ProcessStream;
@@ -26,8 +29,8 @@ impl Forward {
             block_sigpipe();
             while let Some((stream, line)) = lines.blocking_recv() {
                 let fd = match stream {
-                    ProcessStream::Stdout => 1,
-                    ProcessStream::Stderr => 2,
+                    ProcessStream::Stdout => rustix::stdio::stdout(),
+                    ProcessStream::Stderr => rustix::stdio::stderr(),
                 };
                 // Nobody reads it any more; the processes go on.
                 drop(write_all(fd, &line));
@@ -65,23 +68,16 @@ fn block_sigpipe() {
 }
 
 /// In one write, unless the system takes only a part of it. Past the buffers of the host's language, which are not ours to lock.
-fn write_all(fd: i32, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(fd: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        // SAFETY: the bytes are there.
-        let count = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
-        if let Ok(count) = usize::try_from(count) {
-            bytes = &bytes[count..];
-            continue;
-        }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => {}
+        match rustix::io::write(fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
             // Node makes its own output non-blocking.
-            error if error.kind() == io::ErrorKind::WouldBlock => {
-                let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-                // SAFETY: one valid pollfd.
-                unsafe { libc::poll(&raw mut poll, 1, -1) };
+            Err(Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None);
             }
-            error => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

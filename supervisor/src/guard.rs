@@ -3,15 +3,17 @@
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::spawner::{Process, Spawner};
-use super::system::{answer, close_others};
+use super::system::close_others;
 use libswarm_common::error::{Error, ErrorKind, Result};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{getpid, setsid};
 
 /// Reads lines until all writers are gone, then kills the groups that are left. `*group` and `-group` add and remove one. `+group` comes from a child
 /// itself, after a `=` of its parent; `!` takes that back if the child could not become the program: the parent was never told its number.
@@ -50,9 +52,8 @@ impl Guard {
     pub(super) fn new() -> Result<Guard> {
         let (reader, writer) = pipe().map_err(|e| Error::new(ErrorKind::Internal, format!("making the guard's pipe: {e}")))?;
         // A guard that does not read must not block anybody.
-        // SAFETY: takes numbers only.
-        let status = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
-        answer(status).map_err(|e| Error::new(ErrorKind::Internal, format!("setting the guard's pipe: {e}")))?;
+        fcntl_setfl(&writer, OFlags::NONBLOCK)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("setting the guard's pipe: {e}")))?;
         Ok(Guard { reader, state: Mutex::new(State { writer: Some(writer), groups: BTreeSet::new() }) })
     }
 
@@ -85,7 +86,7 @@ impl Guard {
                 command.pre_exec(|| {
                     close_others();
                     // Not reached by what is sent to this process' group or session.
-                    answer(libc::setsid()).map(drop)
+                    Ok(setsid().map(drop)?)
                 })
             };
             command
@@ -154,15 +155,16 @@ impl State {
 
 /// In the child, as soon as it leads its group: by itself, for its parent may die before it could. Safe after a fork.
 pub(super) fn add_self(guard: RawFd) {
-    // SAFETY: takes nothing.
-    let pid = unsafe { libc::getpid() };
+    let pid = getpid().as_raw_nonzero().get();
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(pid).as_bytes();
     let mut line = [b'+'; 16];
     line[1..=digits.len()].copy_from_slice(digits);
     line[digits.len() + 1] = b'\n';
-    // SAFETY: the bytes are there. That it cannot be written is no reason not to start: see `tell`.
-    unsafe { libc::write(guard, line.as_ptr().cast(), digits.len() + 2) };
+    // SAFETY: the pipe is open while the guard is not closed, and closed in programs only.
+    let guard = unsafe { BorrowedFd::borrow_raw(guard) };
+    // That it cannot be written is no reason not to start: see `tell`.
+    let _ = rustix::io::write(guard, &line[..digits.len() + 2]);
 }
 
 /// A pipe whose ends are closed in programs that are started, and are none of the first three descriptors, which a child replaces.

@@ -1,7 +1,7 @@
 //! What processes write, by whole lines.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,11 +167,9 @@ impl Source {
     }
 }
 
-/// Asks the system itself: the runtime may not have heard yet that there is something to read.
+/// Reads past the runtime, which may not know yet that there is something to read.
 fn read_now(pipe: &Receiver, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the buffer is there and writable.
-    let count = unsafe { libc::read(pipe.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    Ok(rustix::io::read(pipe, buffer)?)
 }
 
 /// Puts lines together. It looks at bytes, of which a newline is never part of a longer character.

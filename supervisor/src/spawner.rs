@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::event::ProcessExit;
 use super::system::{ExitWatch, signal_group};
 use libswarm_common::error::{Error, ErrorKind, Result};
+use rustix::process::Signal;
 
 type Order = Box<dyn FnOnce() + Send>;
 
@@ -75,7 +76,7 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            signal_group(child.id() as i32, libc::SIGKILL);
+            signal_group(child.id() as i32, Signal::KILL);
             // The thread may be gone with the process; then there is nobody to reap it for.
             drop(self.spawner.0.send(Box::new(move || drop(child.wait()))));
         }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::FromRawFd;
+use std::os::fd::{BorrowedFd, FromRawFd};
 
 use libswarm_common::error::{Result, invalid};
 
@@ -30,8 +30,8 @@ pub fn ready() -> Result<bool> {
     unsafe { std::env::remove_var(READY_FD) };
     let wrong = || invalid(format!("{READY_FD} is {value:?}, which is not the number of an open descriptor"));
     let fd: i32 = value.to_str().and_then(|text| text.parse().ok()).filter(|fd| *fd > 2).ok_or_else(wrong)?;
-    // SAFETY: takes numbers only.
-    if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+    // SAFETY: only asks whether there is a descriptor of this number.
+    if rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(fd) }).is_err() {
         return Err(wrong());
     }
     // SAFETY: the descriptor was given to this process to be written to and closed, and the variable that says so is gone.

@@ -8,25 +8,25 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 use libswarm_common::error::{Result, invalid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
-/// The result of a call that answers -1 for an error.
-pub(super) fn answer(status: i32) -> io::Result<i32> {
-    if status == -1 { Err(io::Error::last_os_error()) } else { Ok(status) }
+/// The number of a process or group; 0 and 1 are none that is signalled here.
+fn pid(number: i32) -> Option<Pid> {
+    Pid::from_raw(number).filter(|_| number > 1)
 }
 
-/// Sends `signal` to all of a process group. That there is none any more is no error to anybody here.
-pub(super) fn signal_group(group: i32, signal: i32) {
-    debug_assert!(group > 1, "0 and -1 mean others");
-    // SAFETY: takes numbers only.
-    unsafe { libc::kill(-group, signal) };
+/// Sends `signal` to all of a process group. It is no error if the group is gone.
+pub(super) fn signal_group(group: i32, signal: Signal) {
+    if let Some(group) = pid(group) {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
 }
 
 /// Whether a group whose leader has been reaped has processes left. If there is a process with the group's number, then the number has been given
 /// anew, which happens only when the group is empty.
 pub(super) fn group_is_left(group: i32) -> bool {
-    // SAFETY: takes numbers only; signal 0 only asks.
-    let (of_group, of_leader) = unsafe { (libc::kill(-group, 0), libc::kill(group, 0)) };
-    of_group == 0 && of_leader == -1
+    let Some(group) = pid(group) else { return false };
+    rustix::process::test_kill_process_group(group).is_ok() && rustix::process::test_kill_process(group).is_err()
 }
 
 /// Whether a group has processes besides those that have ended and wait for somebody to reap them. Reads all of /proc.
@@ -53,8 +53,8 @@ pub(super) fn group_is_alive(group: i32) -> bool {
 
 /// Reaps processes of the group that became children of this one, as happens to orphans if it is the first of a container.
 pub(super) fn reap_orphans(group: i32) {
-    // SAFETY: no status is asked for.
-    while unsafe { libc::waitpid(-group, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+    let Some(group) = pid(group) else { return };
+    while let Ok(Some(_)) = rustix::process::waitpgid(group, WaitOptions::NOHANG) {}
 }
 
 /// In the child: what the host keeps from its own threads must reach the program, above all TERM. Safe after a fork.
@@ -68,14 +68,10 @@ pub(super) fn unblock_signals() {
 }
 
 /// Whether this child has ended. It stays to be reaped, so its number stays its own.
-fn has_exited(pid: i32) -> bool {
-    // SAFETY: all zeros is a valid siginfo_t.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `info` is valid and writable.
-    let status =
-        unsafe { libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
-    // SAFETY: written by the call, or zero.
-    status == -1 || unsafe { info.si_pid() } != 0
+fn has_exited(number: i32) -> bool {
+    let Some(pid) = pid(number) else { return true };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
 /// Resolves when a child has ended, by SIGCHLD.
@@ -92,30 +88,30 @@ async fn exited_by_signal(pid: i32) {
 #[cfg(target_os = "linux")]
 mod own {
     use super::*;
-    use std::os::fd::{FromRawFd, OwnedFd};
+    use rustix::process::{PidfdFlags, getppid, pidfd_open, set_parent_process_death_signal};
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    use std::os::fd::OwnedFd;
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
     /// CPUs to run on, in the kernel's form; `None` for no choice.
     #[derive(Clone, Copy)]
-    pub(crate) struct Cpus(Option<libc::cpu_set_t>);
+    pub(crate) struct Cpus(Option<CpuSet>);
 
     impl Cpus {
         /// One more than the largest number of a CPU.
-        pub(crate) const MAX_CPUS: usize = libc::CPU_SETSIZE as usize;
+        pub(crate) const MAX_CPUS: usize = CpuSet::MAX_CPU;
 
         pub(crate) fn new(cpus: &[usize]) -> Result<Cpus> {
             if cpus.is_empty() {
                 return Ok(Cpus(None));
             }
-            // SAFETY: all zeros is the empty set.
-            let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+            let mut set = CpuSet::new();
             for &cpu in cpus {
                 if cpu >= Self::MAX_CPUS {
                     return Err(invalid(format!("cpus has {cpu}, it must be numbers below {}", Self::MAX_CPUS)));
                 }
-                // SAFETY: within the set.
-                unsafe { libc::CPU_SET(cpu, &mut set) };
+                set.set(cpu);
             }
             Ok(Cpus(Some(set)))
         }
@@ -123,17 +119,15 @@ mod own {
 
     /// In the child, before it becomes another program: calls that are safe after a fork only. `parent` is the process that forks.
     pub(crate) fn before_exec(parent: u32, cpus: &Cpus) -> io::Result<()> {
-        // SAFETY: takes numbers only.
-        answer(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
-        // SAFETY: takes nothing.
-        if unsafe { libc::getppid() } as u32 != parent {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        if getppid().map_or(0, |pid| pid.as_raw_nonzero().get()) as u32 != parent {
             // It died before the line above, which then waits for the death of whoever adopted this child.
             // SAFETY: takes numbers only.
             unsafe { libc::_exit(1) };
         }
         if let Some(set) = &cpus.0 {
-            // SAFETY: `set` is a whole set; 0 is the calling thread, the only one of the child.
-            answer(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set) })?;
+            // Of the calling thread, the only one of the child.
+            sched_setaffinity(None, set)?;
         }
         Ok(())
     }
@@ -153,10 +147,7 @@ mod own {
     impl ExitWatch {
         /// On a runtime, while the child has not been reaped.
         pub(crate) fn new(pid: i32) -> Self {
-            // SAFETY: takes numbers only.
-            let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, libc::PIDFD_NONBLOCK) } as i32;
-            // SAFETY: a descriptor that nobody else knows.
-            let fd = (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) });
+            let fd = super::pid(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok());
             // What replaces it is newer than the oldest tokio that is allowed; the descriptor is this one's until it is dropped.
             #[allow(deprecated)]
             let register = |fd| AsyncFd::with_interest(fd, Interest::READABLE).ok();

@@ -5,10 +5,7 @@ use std::time::Duration;
 /// Time since boot, suspension included.
 #[cfg(target_os = "linux")]
 pub(crate) fn boottime() -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid, writable timespec; the clock exists since Linux 2.6.39.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
-    assert_eq!(status, 0, "CLOCK_BOOTTIME cannot be read");
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
