@@ -12,6 +12,11 @@ from pages import ROOT, name_of, pages, parsed
 _NAMED = re.compile(r"(?<![\w./-])docs/[\w/-]+\.md")
 
 
+def others() -> list[Path]:
+    """The READMEs of folders, which maintainers read."""
+    return [*(ROOT / "tests").rglob("README.md"), ROOT / "benches" / "README.md", *(ROOT / "examples").rglob("README.md")]
+
+
 def missing(page: Path, target: str) -> str | None:
     """Why a link leads nowhere."""
     place, _, anchor = unquote(target).partition("#")
@@ -23,7 +28,7 @@ def missing(page: Path, target: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", [*pages(), *(ROOT / "tests").rglob("README.md"), ROOT / "benches" / "README.md"], ids=name_of)
+@pytest.mark.parametrize("page", [*pages(), *others()], ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     inside = [(line, target) for line, target in parsed(page).links if not re.match(r"[a-z]+:", target)]
     wrong = [f"{name_of(page)}:{line}: {why}" for line, target in inside if (why := missing(page, target))]
