@@ -13,11 +13,11 @@ use crate::call::Call;
 use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
 use crate::info::content_type;
+use crate::members::Shared;
 use crate::options::{class_of, duration, text};
 use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::value::Value;
-use crate::worker::Shared;
 
 /// A job of this worker, active until it is completed, failed, released, stopped or taken away.
 #[pyclass(frozen, weakref, module = "libswarm")]
@@ -259,7 +259,7 @@ impl Job {
             return Err(invalid(format!("a job has no event `{event}`, only `delete`")));
         }
         let py = listener.py();
-        package(py)?.check_job_listener.bind(py).call1((&listener, self.inner()?.1.in_loop()))?;
+        package(py)?.check_job_listener.bind(py).call1((&listener, self.inner()?.1.in_loop))?;
         let context = COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?;
         let mut deletion = self.deletion();
         if deletion.reason.is_none() {

@@ -2,6 +2,7 @@
 
 mod call;
 mod errors;
+mod events;
 mod exit;
 mod finishes;
 mod fork;
@@ -12,6 +13,7 @@ mod job_options;
 mod logs;
 mod mailbox;
 mod master;
+mod members;
 mod messages;
 mod messaging;
 mod new_job;

@@ -8,30 +8,24 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::call::{Call, Limit};
 use crate::errors::{invalid, raise};
+use crate::events::event_tuple;
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::info;
 use crate::mailbox::Mailbox;
+use crate::members::OpenMaster;
 use crate::messages::Hearing;
 use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
-use crate::runtime::{self, Owner};
+use crate::runtime;
 use crate::value::Value;
-use crate::worker::event_tuple;
-
-/// An open master.
-#[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) master: libswarm::Master,
-    pub(crate) runtime: Arc<Owner>,
-}
 
 /// Adds jobs and awaits results. Connects in the background, from its creation.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Master {
     /// None once closed, so that the runtime can end.
-    member: Owned<Mutex<Option<Member>>>,
+    member: Owned<Mutex<Option<OpenMaster>>>,
     /// Jobs added one by one in the same tick of an event loop.
     gathered: Mutex<Vec<NewJob>>,
     max_payload: usize,
@@ -39,7 +33,7 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    fn member(&self) -> PyResult<Member> {
+    fn member(&self) -> PyResult<OpenMaster> {
         self.open()?.ok_or_else(|| {
             crate::exit::pass_closed();
             closed()
@@ -47,7 +41,7 @@ impl Master {
     }
 
     /// None once it is closed.
-    fn open(&self) -> PyResult<Option<Member>> {
+    fn open(&self) -> PyResult<Option<OpenMaster>> {
         Ok(self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
@@ -59,7 +53,7 @@ impl Master {
     where
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,
     {
-        let Member { master, runtime } = self.member()?;
+        let OpenMaster { master, runtime } = self.member()?;
         Ok(Call::spawn(&runtime, None, limit, call(master)))
     }
 
@@ -89,7 +83,7 @@ impl Master {
         let max_payload = options.max_payload;
         let master = libswarm::Master::start(options, runtime.handle()).map_err(raise)?;
         Ok(Master {
-            member: Owned::new(Mutex::new(Some(Member { master, runtime }))),
+            member: Owned::new(Mutex::new(Some(OpenMaster { master, runtime }))),
             gathered: Mutex::default(),
             max_payload,
             hearing: Hearing::new(None),
@@ -186,7 +180,7 @@ impl Master {
             job.check(self.max_payload).map_err(|error| raise(error.context(format_args!("job {position}, none was added"))))?;
         }
         let limit = some_duration("timeout", timeout)?;
-        let Member { master, runtime } = self.member()?;
+        let OpenMaster { master, runtime } = self.member()?;
         Ok(Group::start(master, runtime, jobs, limit))
     }
 
@@ -264,7 +258,7 @@ impl Master {
 
     /// Subscribes to the event `message`, `kill` or `member`. Never waits; an error is an event.
     fn subscribe(&self, event: Text) -> PyResult<()> {
-        let Member { master, runtime } = self.member()?;
+        let OpenMaster { master, runtime } = self.member()?;
         let messages = master.messages();
         self.hearing.hear(&runtime, messages, &event, Box::new(move || master.incarnation().is_some()))
     }
@@ -317,7 +311,7 @@ impl Master {
     /// Leaves the cluster. None if that was done before.
     fn close(&self) -> PyResult<Option<Call>> {
         let member = self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(member.map(|Member { master, runtime }| {
+        Ok(member.map(|OpenMaster { master, runtime }| {
             Call::spawn(&runtime, None, None, async move { master.close().await.map(|()| Value::Nothing) })
         }))
     }

@@ -8,15 +8,14 @@ use pyo3::prelude::*;
 use crate::call::Call;
 use crate::errors::raise;
 use crate::fork::Owned;
-use crate::master::Member;
+use crate::members::{OpenMaster, Shared};
 use crate::messages::{address, data, exit_code, how_many, new_message};
 use crate::options::text;
 use crate::value::Value;
-use crate::worker::Shared;
 
 /// The member that sends.
 pub(crate) enum Sender {
-    Master(Member),
+    Master(OpenMaster),
     Worker(Arc<Shared>),
 }
 

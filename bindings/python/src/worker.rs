@@ -1,128 +1,27 @@
 //! The native worker: batches of events out, finished jobs in.
 
-use std::collections::HashMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use libswarm::{Error, ErrorKind, Event, Finish};
+use libswarm::Event;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
 use crate::call::Call;
-use crate::errors::{raise, to_object};
+use crate::errors::raise;
+use crate::events::event_tuple;
 use crate::finishes::Finishes;
 use crate::fork::Owned;
 use crate::info;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
-use crate::messages::{self, Hearing, Message};
+use crate::members::{Shared, closed, lock};
+use crate::messages::Hearing;
 use crate::messaging::{Messages, Sender};
 use crate::options::{Text, duration, options, text, texts};
-use crate::runtime::{self, Owner};
+use crate::runtime;
 use crate::value::Value;
-
-/// The part of a worker that its jobs share. Never owned by a runtime thread: it holds Python objects.
-pub(crate) struct Shared {
-    worker: libswarm::Worker,
-    finishes: Arc<Finishes>,
-    /// None once closed, so that the runtime can end.
-    runtime: Mutex<Option<Arc<Owner>>>,
-    /// The active jobs by fence, so that a deletion finds the object that the program has.
-    active: Mutex<HashMap<u64, Py<Job>>>,
-    /// Makes calls awaitable (asyncio only).
-    awaiter: Option<Py<PyAny>>,
-    /// Schedules a flush at the end of the loop's tick (asyncio only). None once closed, as it refers to the worker.
-    schedule_flush: Mutex<Option<Py<PyAny>>>,
-    in_loop: bool,
-    /// Outcomes that Redis has accepted are reported.
-    reports: AtomicBool,
-    /// The results of jobs until they are reported; only if outcomes are reported.
-    results: Mutex<HashMap<u64, Py<PyAny>>>,
-    /// Jobs whose finish Redis has refused.
-    refused: Arc<Mutex<Vec<u64>>>,
-}
-
-impl Shared {
-    pub(crate) fn finish(self: &Arc<Self>, py: Python<'_>, fence: u64, finish: Finish) -> PyResult<Call> {
-        let job = self.active().remove(&fence);
-        drop(job);
-        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
-        let Some(runtime) = self.runtime() else { return Ok(Call::failed(awaiter, closed())) };
-        let (call, mut done) = Call::done(awaiter, |()| Value::Nothing);
-        if self.reports.load(Ordering::Relaxed) {
-            let refused = self.refused.clone();
-            let reported = done;
-            done = Box::new(move |result| {
-                if result.is_err() {
-                    lock(&refused).push(fence);
-                }
-                reported(result);
-            });
-        }
-        if self.finishes.push(fence, finish, Some(done)) {
-            let schedule = lock(&self.schedule_flush).as_ref().map(|schedule| schedule.clone_ref(py));
-            match schedule {
-                Some(schedule) => drop(schedule.call0(py)?),
-                None => self.finishes.flush_later(&runtime),
-            }
-        }
-        Ok(call)
-    }
-
-    /// Keeps a result until its acceptance is reported.
-    pub(crate) fn keep_result(&self, fence: u64, result: &Bound<'_, PyAny>) {
-        if self.reports.load(Ordering::Relaxed) {
-            let before = lock(&self.results).insert(fence, result.clone().unbind());
-            drop(before);
-        }
-    }
-
-    fn take_result(&self, fence: u64) -> Option<Py<PyAny>> {
-        lock(&self.results).remove(&fence)
-    }
-
-    pub(crate) fn in_loop(&self) -> bool {
-        self.in_loop
-    }
-
-    pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> PyResult<()> {
-        self.worker.progress(fence, value).map_err(raise)
-    }
-
-    pub(crate) fn spawn<F>(&self, py: Python<'_>, call: impl FnOnce(libswarm::Worker) -> F) -> PyResult<Call>
-    where
-        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
-    {
-        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
-        let runtime = self.runtime().ok_or_else(|| {
-            crate::exit::pass_closed();
-            raise(closed())
-        })?;
-        // Earlier finishes are sent before this call.
-        self.finishes.flush();
-        Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
-    }
-
-    pub(crate) fn send(&self, py: Python<'_>, message: libswarm::NewMessage) -> PyResult<Call> {
-        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
-        self.runtime().ok_or_else(|| raise(closed()))?;
-        self.finishes.flush();
-        let (call, done) = Call::done(awaiter, Value::Receipt);
-        self.worker.messages().submit(message, done);
-        Ok(call)
-    }
-
-    fn runtime(&self) -> Option<Arc<Owner>> {
-        lock(&self.runtime).clone()
-    }
-
-    fn active(&self) -> MutexGuard<'_, HashMap<u64, Py<Job>>> {
-        lock(&self.active)
-    }
-}
 
 /// Takes jobs. Connects in the background, from its creation.
 #[pyclass(frozen, weakref, module = "libswarm._native")]
@@ -148,16 +47,11 @@ impl Worker {
     fn abandon(&self) {
         let Ok(shared) = self.shared.get() else { return };
         shared.finishes.flush();
-        let runtime = lock(&shared.runtime).take();
-        if let Some(runtime) = runtime {
+        if let Some(runtime) = shared.release() {
             let worker = shared.worker.clone();
             let leaving = async move { worker.terminate(Duration::ZERO).await.map(|()| Value::Nothing) };
             Call::spawn(&runtime, None, None, leaving).forget();
         }
-        let schedule_flush = lock(&shared.schedule_flush).take();
-        let active = std::mem::take(&mut *shared.active());
-        let results = std::mem::take(&mut *lock(&shared.results));
-        drop((schedule_flush, active, results));
     }
 
     /// The events as Python objects.
@@ -172,14 +66,14 @@ impl Worker {
                 Event::Add(job) => {
                     let fence = job.fence;
                     let job = Bound::new(py, Job::new(job, shared.clone()))?;
-                    shared.active().insert(fence, job.clone().unbind());
+                    shared.active().insert(fence, job.clone().into_any().unbind());
                     taken.push(job.into_any());
                 }
                 Event::Delete { job, reason } => {
                     // Otherwise the program has finished it meanwhile and has nothing to stop.
                     let active = shared.active().get(&job.fence).map(|job| job.clone_ref(py));
                     if let Some(active) = active {
-                        let listeners = active.get().deleted(reason);
+                        let listeners = active.bind(py).cast::<Job>()?.get().deleted(reason);
                         taken.push(("delete", active, listeners).into_pyobject(py)?.into_any());
                     }
                 }
@@ -334,7 +228,7 @@ impl Worker {
     }
 
     /// The active jobs now.
-    fn active(&self, py: Python<'_>) -> PyResult<Vec<Py<Job>>> {
+    fn active(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         Ok(self.shared()?.active().values().map(|job| job.clone_ref(py)).collect())
     }
 
@@ -375,12 +269,7 @@ impl Worker {
 
     /// Releases the runtime and the jobs, after the last event.
     fn close(&self) -> PyResult<()> {
-        let shared = self.shared()?;
-        let runtime = lock(&shared.runtime).take();
-        let schedule_flush = lock(&shared.schedule_flush).take();
-        let active = std::mem::take(&mut *shared.active());
-        let results = std::mem::take(&mut *lock(&shared.results));
-        drop((runtime, schedule_flush, active, results));
+        drop(self.shared()?.release());
         Ok(())
     }
 
@@ -396,29 +285,4 @@ impl Worker {
 #[pyfunction]
 pub(crate) fn check_options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<()> {
     options(cluster, settings).map(drop)
-}
-
-/// An event without a job. None for an event with one.
-pub(crate) fn event_tuple<'py>(py: Python<'py>, event: Event, rejoin: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let tuple: Bound<'py, PyTuple> = match event {
-        Event::Ready { incarnation } => ("ready", incarnation).into_pyobject(py)?,
-        Event::Error(error) => ("error", to_object(py, &error)?).into_pyobject(py)?,
-        Event::Close(None) => ("close", py.None(), true).into_pyobject(py)?,
-        Event::Close(Some(error)) => ("close", to_object(py, &error)?, !rejoin).into_pyobject(py)?,
-        Event::Message(message) => ("message", Message::new(message)).into_pyobject(py)?,
-        Event::Kill { code, from } => ("kill", messages::kill(py, code, &from)?).into_pyobject(py)?,
-        Event::Member { change, role, member } => ("member", messages::change(py, change, role, &member)?).into_pyobject(py)?,
-        Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {
-            return Ok(None);
-        }
-    };
-    Ok(Some(tuple.into_any()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the worker is closed")
 }
