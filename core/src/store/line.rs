@@ -73,23 +73,26 @@ impl Line {
 
     /// The connection there is, or a new one. Callers share the attempt, and its failure.
     pub(super) async fn link(self: &Arc<Self>, limit: Duration) -> Result<Link, Failed> {
-        let mut attempt = {
+        let (mut attempt, starting) = {
             let mut state = self.lock();
             match &*state {
                 // A call on a connection that has ended would itself end as one whose reply was lost.
                 State::Open(link) if !link.connection.is_closed() => return Ok(link.clone()),
-                State::Connecting(attempt) => attempt.clone(),
+                State::Connecting(attempt) => (attempt.clone(), None),
                 before => {
                     if matches!(before, State::Open(_)) {
                         self.losses.send_modify(|losses| *losses += 1);
                     }
                     let (sender, attempt) = watch::channel(None);
                     *state = State::Connecting(attempt.clone());
-                    self.runtime.spawn(self.clone().connect(limit, Attempting { line: self.clone(), sender: Some(sender) }));
-                    attempt
+                    (attempt, Some(sender))
                 }
             }
         };
+        // Without the lock: a runtime that shuts down drops the task at once, which ends the attempt.
+        if let Some(sender) = starting {
+            self.runtime.spawn(self.clone().connect(limit, Attempting { line: self.clone(), sender: Some(sender) }));
+        }
         let done = attempt.wait_for(Option::is_some).await;
         done.ok().and_then(|done| done.clone()).unwrap_or_else(|| Err(broken_off()))
     }
@@ -152,4 +155,26 @@ impl Drop for Attempting {
 
 fn broken_off() -> Failed {
     Failed::unsent(Error::new(ErrorKind::Unavailable, "the attempt to connect to Redis was broken off"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn an_attempt_on_a_runtime_that_has_ended_fails_and_does_not_hang() {
+        let ended = Builder::new_current_thread().build().unwrap();
+        let line = Line::new(Arc::new(Options::new("t")), 0, ended.handle().clone());
+        drop(ended);
+        let (sender, failed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let caller = Builder::new_current_thread().build().unwrap();
+            sender.send(caller.block_on(line.link(Duration::from_secs(1))).is_err())
+        });
+        assert_eq!(failed.recv_timeout(Duration::from_secs(20)), Ok(true));
+    }
 }
