@@ -2,7 +2,7 @@
 //!
 //! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs; `lazy('module')`
 //! is a function that makes the module when it is first called. What a command requires is made at its start. The rest is made when needed, inside one
-//! function, so that a call that does not need it pays for one closure.
+//! function, so that a call that does not need it pays for one closure. A module that is a table of constants is replaced by their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -24,12 +24,13 @@ const COMMANDS: &[(&str, &str)] = files!(
 #[rustfmt::skip]
 const LIB: &[(&str, &str)] = files!(
     "lib":
-    "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "damage", "delays",
-    "deletion", "departure", "due", "due_entries", "endings", "extras", "failures", "fences", "inbox", "keys", "limits",
-    "matching", "mending", "messages", "meta", "notices", "ordering", "owner", "pages", "pauses", "placement", "places",
-    "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim", "record", "recovery", "registry", "reply",
-    "resources", "results", "round_ends", "round_replay", "round_take", "script", "special", "spreading", "suspects",
-    "sweep", "taking", "tick", "timeouts", "tombstones", "values", "workers",
+    "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "damage",
+    "delays", "deletion", "departure", "due", "due_entries", "endings", "extras", "failures", "fences", "inbox",
+    "inbox_kinds", "keys", "lean_add", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "owner",
+    "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
+    "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
+    "round_take", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
+    "values", "workers",
 );
 
 /// What only recovery needs when a module fails while it is made; these make no calls and exist before all others.
@@ -43,6 +44,8 @@ struct Module {
     /// Local name and module.
     requires: Vec<(String, String)>,
     lazies: Vec<(String, String)>,
+    /// Of a module that is a table of constants: their names and values.
+    constants: Vec<(String, String)>,
 }
 
 static MODULES: LazyLock<BTreeMap<&str, Module>> =
@@ -76,15 +79,16 @@ pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
     out += "local made, makers = {}\nlocal function load(name)\nlocal module = made[name]\nif module then return module end\nif not makers then makers = {\n";
     for name in &later {
         let module = &MODULES[name];
-        let _ = writeln!(out, "{name} = function()\n{}{}end,", heads(module, &eager), module.body);
+        let _ = writeln!(out, "{name} = function()\n{}{}end,", heads(module, &eager), body(module, &eager));
     }
     out += "} end\nmodule = makers[name]()\nmade[name] = module\nreturn module\nend\nlocal function main()\n";
     for name in &eager {
         let module = &MODULES[*name];
-        let (body, result) = module.body.trim_end().rsplit_once("return ").unwrap_or(("", &module.body));
+        let whole = body(module, &eager);
+        let (body, result) = whole.trim_end().rsplit_once("return ").unwrap_or(("", &whole));
         let _ = writeln!(out, "do\n{}{body}{} = {result}\nend", heads(module, &eager), variable(name));
     }
-    let _ = writeln!(out, "{}{}end", heads(&command, &eager), command.body);
+    let _ = writeln!(out, "{}{}end", heads(&command, &eager), body(&command, &eager));
     let _ = writeln!(
         out,
         "local done, answer = pcall(main)\nif done then return answer end\nreturn load('{RECOVERY}').recover(answer)"
@@ -102,7 +106,7 @@ fn make_before<'a>(name: &'a str, order: &mut Vec<&'a str>) {
     for (_, required) in &module.requires {
         make_before(required, order);
     }
-    if !order.contains(name) {
+    if !order.contains(name) && module.constants.is_empty() {
         order.push(name);
     }
 }
@@ -110,7 +114,7 @@ fn make_before<'a>(name: &'a str, order: &mut Vec<&'a str>) {
 /// The modules that may be made later.
 fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
     let Some((name, module)) = MODULES.get_key_value(name) else { panic!("there is no module `{name}`") };
-    if eager.contains(name) || !later.insert(name) {
+    if eager.contains(name) || !module.constants.is_empty() || !later.insert(name) {
         return;
     }
     for (_, needed) in module.requires.iter().chain(&module.lazies) {
@@ -118,28 +122,51 @@ fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// The head of a module: locals for the modules that it names.
+/// The head of a module: locals for the modules that it requires.
 fn heads(module: &Module, eager: &[&str]) -> String {
     let mut out = String::new();
-    for (local, name) in &module.requires {
+    for (local, name) in module.requires.iter().filter(|(_, name)| MODULES[name.as_str()].constants.is_empty()) {
         let _ = if eager.contains(&name.as_str()) {
             writeln!(out, "local {local} = {}", variable(name))
         } else {
             writeln!(out, "local {local} = load('{name}')")
         };
     }
+    out
+}
+
+/// The body of a module, with constants and calls of lazy modules in place of their names.
+fn body(module: &Module, eager: &[&str]) -> String {
+    let mut out = module.body.clone();
+    for (local, name) in &module.requires {
+        for (constant, value) in &MODULES[name.as_str()].constants {
+            out = with_name_replaced(&out, &format!("{local}.{constant}"), value);
+        }
+    }
     for (local, name) in &module.lazies {
-        let _ = if eager.contains(&name.as_str()) {
-            writeln!(out, "local function {local}() return {} end", variable(name))
-        } else {
-            writeln!(out, "local function {local}() return load('{name}') end")
-        };
+        let made = if eager.contains(&name.as_str()) { variable(name) } else { format!("load('{name}')") };
+        out = with_name_replaced(&out, &format!("{local}()"), &made);
     }
     out
 }
 
+fn with_name_replaced(text: &str, name: &str, value: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
+        let starts = !before.ends_with(|letter| is_part(letter) || letter == '.');
+        let ends = name.ends_with(')') || !after.starts_with(is_part);
+        out += before;
+        out += if starts && ends { value } else { name };
+        rest = after;
+    }
+    out + rest
+}
+
 fn read(source: &str) -> Module {
-    let mut module = Module { body: String::new(), requires: Vec::new(), lazies: Vec::new() };
+    let mut module = Module { body: String::new(), requires: Vec::new(), lazies: Vec::new(), constants: Vec::new() };
     for line in stripped(source).lines() {
         let named = |function: &str| {
             let (local, rest) = line.strip_prefix("local ")?.split_once(" = ")?;
@@ -155,7 +182,20 @@ fn read(source: &str) -> Module {
             module.body.push('\n');
         }
     }
+    module.constants = constants(&module.body).unwrap_or_default();
     module
+}
+
+/// The names and values of a table of constants, one a line.
+fn constants(body: &str) -> Option<Vec<(String, String)>> {
+    body.strip_prefix("return {\n")?
+        .strip_suffix("}\n")?
+        .lines()
+        .map(|line| {
+            let (name, value) = line.strip_suffix(',')?.split_once(" = ")?;
+            name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_').then(|| (name.to_owned(), value.to_owned()))
+        })
+        .collect()
 }
 
 /// Lua without comments, indentation and empty lines. Strings are kept as they are.
@@ -286,6 +326,23 @@ mod tests {
                     start = None;
                 }
             }
+        }
+    }
+
+    #[test]
+    fn constants_and_lazy_modules_are_replaced_by_name_only() {
+        let text = "a.X + a.XY + ba.X + b.a.X + a.X_Y + f() + g.f() + xf() + f()()";
+        let constants = with_name_replaced(text, "a.X", "1");
+        assert_eq!(with_name_replaced(&constants, "f()", "2"), "1 + a.XY + ba.X + b.a.X + a.X_Y + 2 + g.f() + xf() + 2()");
+        for (name, _) in COMMANDS {
+            let source = command(name, &[]);
+            let left: Vec<&str> = MODULES
+                .iter()
+                .filter(|(_, module)| !module.constants.is_empty())
+                .map(|(name, _)| *name)
+                .filter(|name| source.contains(&format!("{name}.")) || source.contains(&format!("m_{name}")))
+                .collect();
+            assert!(left.is_empty(), "{name}: {left:?}");
         }
     }
 

@@ -5,7 +5,7 @@
 local broadcast = require('broadcast')
 local clock = require('clock')
 local due_entries = require('due_entries')
-local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local registry = require('registry')
@@ -62,7 +62,7 @@ local shortest = tonumber(call('HGET', keys.meta, 'shortest_lease'))
 if not shortest or lease < shortest then
   meta.remember('shortest_lease', lease)
   if shortest then
-    broadcast.post('members', inbox.WAKE, '', inc)
+    broadcast.post('members', inbox_kinds.WAKE, '', inc)
   end
 end
 for i = 1, #settings, 2 do

@@ -2,11 +2,11 @@
 -- KEYS  the fixed keys
 -- Returns  1 if there are more: call again; else 0
 local keys = require('keys')
-local meta = require('meta')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
 local registry = require('registry')
 local reply = require('reply')
+local script = require('script')
 local workers = require('workers')
 local call = redis.call
 
@@ -63,5 +63,5 @@ for _, key in pairs(rare_keys) do
   call('UNLINK', key)
 end
 call('UNLINK', unpack(KEYS))
-meta.discarded = true
+script.discarded = true
 return reply(DONE)

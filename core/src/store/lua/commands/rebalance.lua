@@ -6,6 +6,7 @@
 local clock = require('clock')
 local extras = require('extras')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local owner = require('owner')
@@ -80,7 +81,7 @@ local function ask(inc, excess)
   end
   local list = movable(inc, excess)
   if #list > 0 then
-    inbox.post(inc, inbox.MOVE, cmsgpack.pack(list))
+    inbox.post(inc, inbox_kinds.MOVE, cmsgpack.pack(list))
     call('HSET', keys.of('member', inc), 'moved', clock.now)
   end
   return #list / 2

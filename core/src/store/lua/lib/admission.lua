@@ -6,6 +6,7 @@ local extras = require('extras')
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local record = require('record')
+local record_flags = require('record_flags')
 local suspects = require('suspects')
 local call = redis.call
 local admission = {}
@@ -23,7 +24,7 @@ local function needs_of(records)
   for i = 1, #records do
     local text = records[i]
     local flags = record.flags(text)
-    if flags >= record.CAREFUL then
+    if flags >= record_flags.CAREFUL then
       careful = true
       local name
       if bit.band(flags, extras.NEEDS_DECODING) == 0 then

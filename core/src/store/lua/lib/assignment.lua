@@ -1,6 +1,7 @@
 -- Assignment of jobs to a member.
 local fences = require('fences')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local owner = require('owner')
 local call = redis.call
@@ -33,7 +34,7 @@ end
 function assignment.send(inc, ids, records, from, to)
   local fence = fences.next(to - from + 1)
   -- First, because it can fail: no job has an owner that was not notified.
-  inbox.post(inc, inbox.JOBS, assignment.pack(ids, records, from, to, fence))
+  inbox.post(inc, inbox_kinds.JOBS, assignment.pack(ids, records, from, to, fence))
   assignment.own(inc, ids, from, to, fence)
 end
 

@@ -5,6 +5,7 @@ local delays = require('delays')
 local due_entries = require('due_entries')
 local extras = require('extras')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local matching = require('matching')
 local positions_skipped = require('positions')
@@ -69,7 +70,7 @@ local function wake_for(batch)
   end
   local worker = call('ZRANGE', workers.load_of(batch.soonest_task), 0, 0)[1]
   if worker then
-    inbox.post(worker, inbox.WAKE, '')
+    inbox.post(worker, inbox_kinds.WAKE, '')
   end
   return batch.soonest
 end

@@ -3,6 +3,7 @@
 local clock = require('clock')
 local due_entries = require('due_entries')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local special = require('special')
@@ -44,7 +45,7 @@ function chooser.ask()
   if not special.asked then
     set_asked(true)
     start_waiting()
-    inbox.post(special.chooser.inc, inbox.CHOOSE, '')
+    inbox.post(special.chooser.inc, inbox_kinds.CHOOSE, '')
   end
 end
 

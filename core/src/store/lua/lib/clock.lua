@@ -3,6 +3,7 @@
 -- by time in which no script ran: the server's clock was set forward, or Redis was away.
 local limits = require('limits')
 local meta = require('meta')
+local script = require('script')
 
 -- Without a script for longer than this, in ms, the offset shrinks.
 local SILENCE = 60000
@@ -31,7 +32,7 @@ if offset ~= before then
 end
 
 -- Ticks write the time each time. Between them it is enough that it never goes back by more than PRECISION.
-function clock.remember()
+function script.flush.clock()
   if meta.protocol and clock.now - (last_now or 0) > PRECISION then
     meta.remember('now', clock.now)
   end

@@ -2,7 +2,7 @@
 local endings = require('endings')
 local extras = require('extras')
 local failures = require('failures')
-local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local notices = require('notices')
@@ -12,7 +12,7 @@ local results = require('results')
 local call = redis.call
 local deletion = {}
 
--- Has the holder of a job stop; the job keeps its slot until the worker reports that it did. `kind`: inbox.DELETED or inbox.TIMED_OUT.
+-- Has the holder of a job stop; the job keeps its slot until the worker reports that it did. `kind`: inbox_kinds.DELETED or inbox_kinds.TIMED_OUT.
 function deletion.stop_holder(id, held, kind)
   local fence, inc = owner.read(held)
   if not inc then
@@ -27,7 +27,7 @@ end
 local function delete_job(id, found, held)
   call('HDEL', keys.jobs, id)
   if held and not owner.is_deleting(held) then
-    deletion.stop_holder(id, held, inbox.DELETED)
+    deletion.stop_holder(id, held, inbox_kinds.DELETED)
   else
     endings.unqueue(id, extras.of(found), held)
   end

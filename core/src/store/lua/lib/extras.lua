@@ -2,6 +2,7 @@
 -- to without decoding: its flags have RESOURCE, but none of NEEDS_DECODING.
 local limits = require('limits')
 local record = require('record')
+local record_flags = require('record_flags')
 local byte, band, sub = string.byte, bit.band, string.sub
 
 -- Names in the msgpack map of a record.
@@ -19,7 +20,7 @@ local MAX_RETRIES = 200
 -- Flags that stay when crashes are written: all but SUSPECT.
 local ALL_BUT_SUSPECT = 95
 
-local extras = { NEEDS_DECODING = record.EXTRAS + record.CAREFUL + record.SUSPECT }
+local extras = { NEEDS_DECODING = record_flags.EXTRAS + record_flags.CAREFUL + record_flags.SUSPECT }
 
 -- The resource, if the record has one.
 function extras.resource_of(text)
@@ -29,11 +30,11 @@ function extras.resource_of(text)
 end
 
 function extras.crashes_of(text)
-  return band(record.flags(text), record.CRASHES) ~= 0 and byte(text, 2) or 0
+  return band(record.flags(text), record_flags.CRASHES) ~= 0 and byte(text, 2) or 0
 end
 
 function extras.with_crashes(text, crashes, suspect)
-  local flags = bit.bor(band(record.flags(text), ALL_BUT_SUSPECT), record.CRASHES, suspect and record.SUSPECT or 0)
+  local flags = bit.bor(band(record.flags(text), ALL_BUT_SUSPECT), record_flags.CRASHES, suspect and record_flags.SUSPECT or 0)
   return string.char(flags, crashes) .. sub(text, record.after_crashes(text))
 end
 
@@ -63,8 +64,8 @@ local function decode(text)
   local extra, at = {}, record.after_crashes(text)
   local flags, resource = byte(text, 1), extras.resource_of(text)
   at = at + record.resource_length(text, at)
-  assert(is_name(resource) and (resource or band(flags, record.RESOURCE) == 0))
-  if band(flags, record.EXTRAS) ~= 0 then
+  assert(is_name(resource) and (resource or band(flags, record_flags.RESOURCE) == 0))
+  if band(flags, record_flags.EXTRAS) ~= 0 then
     at = record.after_result(text, at)
     local failed, length = struct.unpack('>BI2', text, at)
     local map = cmsgpack.unpack(sub(text, at + 3, at + 2 + length))
@@ -83,7 +84,7 @@ local function decode(text)
       total_timeout = map[WIRE.TOTAL_TIMEOUT],
     }
   end
-  extra.resource, extra.suspect = resource, band(flags, record.SUSPECT) ~= 0
+  extra.resource, extra.suspect = resource, band(flags, record_flags.SUSPECT) ~= 0
   return extra
 end
 

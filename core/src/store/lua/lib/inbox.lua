@@ -1,19 +1,8 @@
--- Entries of inboxes: a kind and its content.
+-- Entries of inboxes.
 local keys = require('keys')
-local inbox = {
-  JOBS = 'j', -- msgpack {fence of the first, id, record, ...}
-  DELETED = 'd', -- msgpack {fence, id, ...}
-  TIMED_OUT = 't', -- the same
-  MOVE = 'm', -- the same: jobs to release for other workers
-  OUTCOMES = 'r', -- msgpack {id, outcome, ...}
-  WAKE = 'w', -- '': something is due sooner than the member knows
-  CHOOSE = 'c', -- '': workers are to be chosen
-  MESSAGE = 'e',
-  MEMBER = 'n', -- msgpack {joined, left or lost, incarnation, role, name, group, host, pid}
-  ABSENT = 'g', -- msgpack {incarnation, ...}
-  DROPPED = 'o', -- number of messages dropped before
-}
+local inbox = {}
 
+-- `kind`: see inbox_kinds.lua.
 function inbox.post(inc, kind, content)
   redis.call('XADD', keys.of('inbox', inc), '*', kind, content)
 end

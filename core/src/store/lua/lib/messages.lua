@@ -1,5 +1,6 @@
 -- Delivery of messages to inboxes. What is gathered is posted by reply.lua.
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local registry = require('registry')
@@ -36,7 +37,7 @@ local function report_dropped(inc)
   call('HDEL', rare_keys.deaf, inc)
   local before = bounded(call('HGET', keys.of('member', inc), 'dropped'), 0, 9e15) or 0
   call('HSET', keys.of('member', inc), 'dropped', before + (bounded(dropped, 0, 9e15) or 1))
-  inbox.post(inc, inbox.DROPPED, dropped)
+  inbox.post(inc, inbox_kinds.DROPPED, dropped)
 end
 
 local function parcel_for(inc)
@@ -60,10 +61,10 @@ local function put(parcel, inc, blob)
   parcel.bytes, parcel.changed = parcel.bytes + #blob, true
   if not parcel.free then
     local n = parcel.n
-    parcel[n + 1], parcel[n + 2], parcel.n = inbox.MESSAGE, blob, n + 2
+    parcel[n + 1], parcel[n + 2], parcel.n = inbox_kinds.MESSAGE, blob, n + 2
   else
     parcel.free, parcel.length = parcel.free - 1, parcel.length + 1
-    call('XADD', parcel[1], '*', inbox.MESSAGE, blob)
+    call('XADD', parcel[1], '*', inbox_kinds.MESSAGE, blob)
   end
   return true
 end

@@ -1,6 +1,7 @@
 -- Notices to members, gathered and posted once, by reply.lua: outcomes of jobs, and jobs that are to stop.
 local due_entries = require('due_entries')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local script = require('script')
 local notices = {}
@@ -21,7 +22,7 @@ function notices.outcome(inc, id, outcome)
   append(outcomes, inc, id, outcome)
 end
 
--- `kind`: inbox.DELETED or inbox.TIMED_OUT.
+-- `kind`: inbox_kinds.DELETED or inbox_kinds.TIMED_OUT.
 function notices.stop(kind, inc, fence, id)
   stops[kind] = stops[kind] or {}
   append(stops[kind], inc, fence, id)
@@ -36,7 +37,7 @@ function script.flush.notices()
   end
   for inc, list in pairs(outcomes) do
     if redis.call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
-      inbox.post(inc, inbox.OUTCOMES, cmsgpack.pack(list))
+      inbox.post(inc, inbox_kinds.OUTCOMES, cmsgpack.pack(list))
     end
   end
   outcomes, stops = {}, {}

@@ -1,16 +1,7 @@
 -- The record of a job: flags, [crashes], [length (2), resource], [result ttl in s (4), length (1), requester],
 -- [failed attempts (1), length (2), extras (msgpack)], payload. A record may be damaged: it is read as far as it goes, and its worker fails it.
-local record = {
-  -- Flags. Jobs with a flag from EXTRAS on are not plain.
-  RESULT = 2,
-  CRASHES = 4,
-  EXTRAS = 8,
-  -- Scripts have something to do when the job is assigned or ends.
-  CAREFUL = 16,
-  -- More workers than allowed died in a row while they ran it and others.
-  SUSPECT = 32,
-  RESOURCE = 64,
-}
+local record_flags = require('record_flags')
+local record = {}
 -- Bytes of the fields before a result's requester: its time to live and the length of the name.
 local RESULT_HEAD = 5
 
@@ -20,17 +11,17 @@ end
 
 -- Whether the job has more than a payload, crashes and a wanted result.
 function record.has_extras(text)
-  return (string.byte(text, 1) or 0) >= record.EXTRAS
+  return (string.byte(text, 1) or 0) >= record_flags.EXTRAS
 end
 
 -- Where the part after the flags and crashes begins.
 function record.after_crashes(text)
-  return bit.band(record.flags(text), record.CRASHES) ~= 0 and 3 or 2
+  return bit.band(record.flags(text), record_flags.CRASHES) ~= 0 and 3 or 2
 end
 
 -- The length of the part with the resource.
 function record.resource_length(text, at)
-  if bit.band(record.flags(text), record.RESOURCE) == 0 or #text < at + 1 then
+  if bit.band(record.flags(text), record_flags.RESOURCE) == 0 or #text < at + 1 then
     return 0
   end
   return 2 + struct.unpack('>I2', text, at)
@@ -38,7 +29,7 @@ end
 
 -- The ttl in seconds and the requester ('' = none); nil if no result is kept.
 function record.result_of(text)
-  if bit.band(record.flags(text), record.RESULT) == 0 then
+  if bit.band(record.flags(text), record_flags.RESULT) == 0 then
     return nil
   end
   local at = record.after_crashes(text)
@@ -52,7 +43,7 @@ end
 
 -- Where the part with the extras begins, behind the result's.
 function record.after_result(text, at)
-  if bit.band(record.flags(text), record.RESULT) == 0 then
+  if bit.band(record.flags(text), record_flags.RESULT) == 0 then
     return at
   end
   return at + RESULT_HEAD + string.byte(text, at + RESULT_HEAD - 1)

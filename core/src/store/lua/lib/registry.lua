@@ -1,6 +1,7 @@
 -- Members: the addresses under which they receive messages, who is notified when members come and go, and the keys of a member.
 local broadcast = require('broadcast')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local call = redis.call
@@ -64,7 +65,7 @@ function registry.report_absent(inc, members)
     end
   end
   if #gone > 0 then
-    inbox.post(inc, inbox.ABSENT, cmsgpack.pack(gone))
+    inbox.post(inc, inbox_kinds.ABSENT, cmsgpack.pack(gone))
   end
 end
 
@@ -77,7 +78,7 @@ function registry.notify_watchers(what, inc)
   for i = 1, #row do
     row[i] = row[i] or ''
   end
-  broadcast.post('watchers', inbox.MEMBER, cmsgpack.pack({ what, inc, unpack(row) }), inc)
+  broadcast.post('watchers', inbox_kinds.MEMBER, cmsgpack.pack({ what, inc, unpack(row) }), inc)
 end
 
 -- The keys of a member, whatever is in them.

@@ -1,7 +1,5 @@
 -- Every command answers through this: it writes what was gathered in the call.
-local clock = require('clock')
 local keys = require('keys')
-local meta = require('meta')
 local script = require('script')
 
 local function reply(answer)
@@ -19,8 +17,10 @@ local function reply(answer)
   if flush.messages then
     flush.messages()
   end
-  clock.remember()
-  if #script.changes > 0 and not meta.discarded then
+  if flush.clock then
+    flush.clock()
+  end
+  if #script.changes > 0 and not script.discarded then
     redis.call('HSET', keys.meta, unpack(script.changes))
   end
   return answer

@@ -1,7 +1,7 @@
 -- Taking of plain jobs for a plain worker, when nothing special waits.
 local keys = require('keys')
 local meta = require('meta')
-local record = require('record')
+local record_flags = require('record_flags')
 local script = require('script')
 local admission = lazy('admission')
 local tombstones = lazy('tombstones')
@@ -20,7 +20,7 @@ local function read(ids)
     local found = records[i]
     if not found then
       all = false
-    elseif (byte(found) or 0) >= record.CAREFUL then
+    elseif (byte(found) or 0) >= record_flags.CAREFUL then
       careful = true
     end
   end

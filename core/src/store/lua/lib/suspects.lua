@@ -3,6 +3,7 @@
 local clock = require('clock')
 local due_entries = require('due_entries')
 local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local limits = require('limits')
 local rare_keys = require('rare_keys')
@@ -32,7 +33,7 @@ function suspects.probe(id)
   if renewed >= (tonumber(call('ZSCORE', keys.due, due_entries.TRIAL .. id)) or 0) - TOLERANCE then
     return suspects.clear(id)
   end
-  inbox.post(inc, inbox.WAKE, '')
+  inbox.post(inc, inbox_kinds.WAKE, '')
   call('ZADD', keys.due, clock.now + suspects.TRIAL, due_entries.TRIAL .. id)
 end
 

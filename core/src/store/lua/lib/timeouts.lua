@@ -4,7 +4,7 @@ local due_entries = require('due_entries')
 local endings = require('endings')
 local extras = require('extras')
 local failures = require('failures')
-local inbox = require('inbox')
+local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local owner = require('owner')
@@ -36,7 +36,7 @@ function timeouts.expire(kind, id)
   end
   local extra = extras.of(found)
   if active then
-    deletion.stop_holder(id, held, inbox.TIMED_OUT)
+    deletion.stop_holder(id, held, inbox_kinds.TIMED_OUT)
   end
   if kind == due_entries.RUN_TIMEOUT and extra.failed < extra.retries then
     -- It runs again when its worker has stopped.

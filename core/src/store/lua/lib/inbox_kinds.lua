@@ -1,0 +1,14 @@
+-- Kinds of inbox entries, and their contents.
+return {
+  JOBS = 'j', -- msgpack {fence of the first, id, record, ...}
+  DELETED = 'd', -- msgpack {fence, id, ...}
+  TIMED_OUT = 't', -- the same
+  MOVE = 'm', -- the same: jobs to release for other workers
+  OUTCOMES = 'r', -- msgpack {id, outcome, ...}
+  WAKE = 'w', -- '': something is due sooner than the member knows
+  CHOOSE = 'c', -- '': workers are to be chosen
+  MESSAGE = 'e',
+  MEMBER = 'n', -- msgpack {joined, left or lost, incarnation, role, name, group, host, pid}
+  ABSENT = 'g', -- msgpack {incarnation, ...}
+  DROPPED = 'o', -- number of messages dropped before
+}
