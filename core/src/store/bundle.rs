@@ -1,7 +1,7 @@
 //! Joins a command in Lua and the modules that it needs into one source, as Redis takes it.
 //!
 //! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs; `lazy('module')`
-//! is a function that makes the module when it is first called. What a command requires is made at its start. The rest is made when needed, inside one
+//! is a function that makes the module when it is first called. What a command requires is made at its start. The rest is made when needed, by one
 //! function, so that a call that does not need it pays for one closure. A module that is a table of constants is replaced by their values.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,31 +69,61 @@ pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
         }
     }
     needed_by(RECOVERY, &eager, &mut later);
+    let layout = Layout { eager, later: later.into_iter().collect() };
 
     let mut out = String::new();
     for (name, value) in constants {
         let _ = writeln!(out, "local {name} = {value}");
     }
-    let variables: Vec<String> = eager.iter().map(|name| variable(name)).collect();
+    let variables: Vec<String> = layout.eager.iter().map(|name| variable(name)).collect();
     let _ = writeln!(out, "local {}", variables.join(", "));
-    out += "local made, makers = {}\nlocal function load(name)\nlocal module = made[name]\nif module then return module end\nif not makers then makers = {\n";
-    for name in &later {
-        let module = &MODULES[name];
-        let _ = writeln!(out, "{name} = function()\n{}{}end,", heads(module, &eager), body(module, &eager));
+    out += "local made = {}\nlocal function load(index)\nlocal module = made[index]\nif module then return module end\n";
+    write_makers(&mut out, &layout, 0, layout.later.len());
+    out += "made[index] = module\nreturn module\nend\nlocal function main()\n";
+    for name in &layout.eager {
+        write_maker(&mut out, &layout, name, &variable(name));
     }
-    out += "} end\nmodule = makers[name]()\nmade[name] = module\nreturn module\nend\nlocal function main()\n";
-    for name in &eager {
-        let module = &MODULES[*name];
-        let whole = body(module, &eager);
-        let (body, result) = whole.trim_end().rsplit_once("return ").unwrap_or(("", &whole));
-        let _ = writeln!(out, "do\n{}{body}{} = {result}\nend", heads(module, &eager), variable(name));
-    }
-    let _ = writeln!(out, "{}{}end", heads(&command, &eager), body(&command, &eager));
-    let _ = writeln!(
-        out,
-        "local done, answer = pcall(main)\nif done then return answer end\nreturn load('{RECOVERY}').recover(answer)"
-    );
+    let _ = writeln!(out, "{}{}end", heads(&command, &layout), body(&command, &layout));
+    out += "local done, answer = pcall(main)\nif done then return answer end\n";
+    let _ = writeln!(out, "return {}.recover(answer)", layout.module(RECOVERY));
     out
+}
+
+/// Which modules are made when.
+struct Layout<'a> {
+    eager: Vec<&'a str>,
+    later: Vec<&'a str>,
+}
+
+impl Layout<'_> {
+    /// The expression for a module.
+    fn module(&self, name: &str) -> String {
+        match self.later.iter().position(|later| *later == name) {
+            Some(index) => format!("load({index})"),
+            None => variable(name),
+        }
+    }
+}
+
+/// Writes what makes the modules `from..to` of those that are made later: branches instead of functions, which a call would have to create.
+fn write_makers(out: &mut String, layout: &Layout, from: usize, to: usize) {
+    if to - from <= 1 {
+        return layout.later[from..to].iter().for_each(|name| write_maker(out, layout, name, "module"));
+    }
+    let middle = from.midpoint(to);
+    let _ = writeln!(out, "if index < {middle} then");
+    write_makers(out, layout, from, middle);
+    out.push_str("else\n");
+    write_makers(out, layout, middle, to);
+    out.push_str("end\n");
+}
+
+/// Writes what makes a module and assigns it.
+fn write_maker(out: &mut String, layout: &Layout, name: &str, target: &str) {
+    let module = &MODULES[name];
+    let whole = body(module, layout);
+    let (body, result) = whole.trim_end().rsplit_once("return ").unwrap_or(("", &whole));
+    let _ = writeln!(out, "do\n{}{body}{target} = {result}\nend", heads(module, layout));
 }
 
 fn variable(module: &str) -> String {
@@ -123,20 +153,16 @@ fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
 }
 
 /// The head of a module: locals for the modules that it requires.
-fn heads(module: &Module, eager: &[&str]) -> String {
+fn heads(module: &Module, layout: &Layout) -> String {
     let mut out = String::new();
     for (local, name) in module.requires.iter().filter(|(_, name)| MODULES[name.as_str()].constants.is_empty()) {
-        let _ = if eager.contains(&name.as_str()) {
-            writeln!(out, "local {local} = {}", variable(name))
-        } else {
-            writeln!(out, "local {local} = load('{name}')")
-        };
+        let _ = writeln!(out, "local {local} = {}", layout.module(name));
     }
     out
 }
 
 /// The body of a module, with constants and calls of lazy modules in place of their names.
-fn body(module: &Module, eager: &[&str]) -> String {
+fn body(module: &Module, layout: &Layout) -> String {
     let mut out = module.body.clone();
     for (local, name) in &module.requires {
         for (constant, value) in &MODULES[name.as_str()].constants {
@@ -144,8 +170,7 @@ fn body(module: &Module, eager: &[&str]) -> String {
         }
     }
     for (local, name) in &module.lazies {
-        let made = if eager.contains(&name.as_str()) { variable(name) } else { format!("load('{name}')") };
-        out = with_name_replaced(&out, &format!("{local}()"), &made);
+        out = with_name_replaced(&out, &format!("{local}()"), &layout.module(name));
     }
     out
 }
