@@ -32,7 +32,7 @@ pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "simi
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.
 #[cfg(test)]
-pub(crate) const OF_MEMBER: [&str; 5] = ["member", "active", "inbox", "ephemeral", "given"];
+pub(crate) const OF_MEMBER: [&str; 5] = ["member", "active", "inbox", "ephemeral", "assigned"];
 
 /// All fixed keys of a cluster, one hash slot.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@
 -- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
 --       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
---       was given; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old batch
+--       was assigned; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old batch
 local assignment = require('assignment')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -31,7 +31,7 @@ local workers = lazy('workers')
 local call = redis.call
 
 local DONE, UNKNOWN, OLD = 0, 1, 2
--- The ids that a round was given are noted if the member has more jobs: should the reply be lost, they are not to be looked for among all.
+-- The ids that a round was assigned are noted if the member has more jobs: should the reply be lost, they are not to be looked for among all.
 local MANY = 5000
 
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -164,7 +164,7 @@ local function assign()
   jobs = assignment.pack(ids, records, 1, taken, fence)
   credit = credit - taken
   if call('SCARD', active) > MANY then
-    call('SET', keys.of('given', inc), cmsgpack.pack({ number, ids }))
+    call('SET', keys.of('assigned', inc), cmsgpack.pack({ number, ids }))
   end
 end
 

@@ -58,7 +58,7 @@ end
 
 -- Forgets a member at once, whatever is left of it. Its jobs are found by the sweep.
 function departure.forget(inc)
-  call('UNLINK', keys.of('active', inc), keys.of('ephemeral', inc), keys.of('inbox', inc), keys.of('given', inc))
+  call('UNLINK', keys.of('active', inc), keys.of('ephemeral', inc), keys.of('inbox', inc), keys.of('assigned', inc))
   call('ZREM', keys.load, inc)
   for _, set in ipairs({ keys.members, rare_keys.listeners, rare_keys.watchers }) do
     call('SREM', set, inc)

@@ -17,7 +17,7 @@ local KINDS = {
   similar = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
   deaf = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
-local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', given = 'string' }
+local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 
 local damaged = keys.prefix .. 'damaged'
 

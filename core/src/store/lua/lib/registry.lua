@@ -83,7 +83,7 @@ end
 
 -- The keys of a member, whatever is in them.
 function registry.drop_keys(inc)
-  call('UNLINK', keys.of('member', inc), keys.of('active', inc), keys.of('inbox', inc), keys.of('ephemeral', inc), keys.of('given', inc))
+  call('UNLINK', keys.of('member', inc), keys.of('active', inc), keys.of('inbox', inc), keys.of('ephemeral', inc), keys.of('assigned', inc))
 end
 
 -- Removes what messages need of a member.

@@ -1,4 +1,4 @@
--- A round that is sent again because its reply was lost: the jobs it was given, if they are still its member's.
+-- A round that is sent again because its reply was lost: the jobs it was assigned, if they are still its member's.
 local keys = require('keys')
 local owner = require('owner')
 local values = require('values')
@@ -12,7 +12,7 @@ local function replay(inc, number, first, taken)
   if taken == 0 then
     return again
   end
-  local noted = values.unpacked(call('GET', keys.of('given', inc)) or '')
+  local noted = values.unpacked(call('GET', keys.of('assigned', inc)) or '')
   local ids = type(noted) == 'table' and noted[1] == number and noted[2] or call('SMEMBERS', keys.of('active', inc))
   for from = 1, #ids, AT_ONCE do
     local to = math.min(#ids, from + AT_ONCE - 1)
