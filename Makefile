@@ -14,7 +14,7 @@ TESTS := $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
-.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench install header python-sync clean lint \
+.PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench docs install header python-sync clean lint \
 	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-long
 
 help: ## Show this list
@@ -114,6 +114,9 @@ header: setup ## Write include/swarm.h anew from the C front
 
 public-api: setup ## Write the committed list of the public Rust API anew
 	SWARM_WRITE_PUBLIC_API=1 cargo test --quiet --package public-api-check
+
+docs: ## Render the C API (needs doxygen) and the Rust API as HTML under target/
+	scripts/docs.sh
 
 install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
 	LIBDIR="$(LIBDIR)" scripts/install.sh "$(PREFIX)" "$(DESTDIR)"

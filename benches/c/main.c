@@ -55,7 +55,7 @@ int main(int count, char **arguments) {
         return 2;
     }
     swarm_options *options = swarm_options_new(arguments[3]);
-    swarm_options_set_url(options, arguments[2]);
+    swarm_options_set(options, "url", arguments[2]);
     int code = strcmp(arguments[1], "producer") == 0 ? run_producer(options) : run_worker(options);
     swarm_options_free(options);
     return code;

@@ -19,11 +19,11 @@ static void bulk(const swarm_master *master, uint64_t count) {
             jobs[i] = (swarm_new_job){{(const uint8_t *)texts[i], length}, NULL};
         }
         swarm_error *error = NULL;
-        must(swarm_master_add_many(master, jobs, some, SWARM_NO_TIMEOUT, NULL, &error), error, "adding many");
+        must(swarm_call_end(swarm_master_add_many(master, jobs, some), SWARM_NO_TIMEOUT, &error), error, "adding many");
     }
 }
 
-static void added_one(void *user_data, const swarm_error *error, const swarm_added *added) {
+static void added_one(void *user_data, const swarm_error *error, const swarm_call *added) {
     if (added == NULL) {
         fprintf(stderr, "bench-c: adding: %s\n", swarm_error_message(error));
         exit(1);
@@ -40,7 +40,7 @@ static void one_by_one(const swarm_master *master, uint64_t count) {
         while (sem_wait(&room) != 0) continue;
         swarm_error *error = NULL;
         swarm_bytes payload = {(const uint8_t *)text, length};
-        must(swarm_master_add_async(master, payload, NULL, added_one, &room, NULL, &error), error, "adding one");
+        must(swarm_call_on_done(swarm_master_add(master, payload, NULL), SWARM_NO_TIMEOUT, added_one, &room, NULL, &error), error, "adding one");
     }
     for (int n = 0; n < IN_FLIGHT; n++) {
         while (sem_wait(&room) != 0) continue;
@@ -56,7 +56,7 @@ static void dispatch(const swarm_master *master, uint64_t count, uint64_t pause_
         size_t length = write_payload(text, monotonic());
         swarm_error *error = NULL;
         swarm_bytes payload = {(const uint8_t *)text, length};
-        must(swarm_master_add(master, payload, NULL, SWARM_NO_TIMEOUT, NULL, &error), error, "adding");
+        must(swarm_call_end(swarm_master_add(master, payload, NULL), SWARM_NO_TIMEOUT, &error), error, "adding");
     }
 }
 
@@ -64,7 +64,7 @@ int run_producer(const swarm_options *options) {
     swarm_master *master = NULL;
     swarm_error *error = NULL;
     must(swarm_master_new(options, &master, &error), error, "a master");
-    must(swarm_master_ready(master, SWARM_NO_TIMEOUT, &error), error, "a registered master");
+    must(swarm_call_end(swarm_member_ready(swarm_master_member(master)), SWARM_NO_TIMEOUT, &error), error, "a registered master");
     puts("ready");
     fflush(stdout);
     command next;
@@ -80,7 +80,7 @@ int run_producer(const swarm_options *options) {
         printf("done %" PRIu64 "\n", monotonic() - begun);
         fflush(stdout);
     }
-    must(swarm_master_close(master, 5000, &error), error, "closing");
+    must(swarm_call_end(swarm_master_close(master), 5000, &error), error, "closing");
     swarm_master_free(master);
     return 0;
 }

@@ -21,20 +21,25 @@ static void on_add(void *user_data, swarm_job *job) {
         tally->samples[tally->handled] = monotonic() - number_of(swarm_job_payload(job));
     }
     swarm_error *error = NULL;
-    must(swarm_job_complete(job, (swarm_bytes){NULL, 0}, &error), error, "completing");
+    must(swarm_job_finish(job, swarm_result_complete((swarm_bytes){NULL, 0}, SWARM_CONTENT_JSON), NULL, &error), error, "completing");
     if (++tally->handled == tally->wanted) sem_post(&tally->all);
 }
 
 static void until_none_is_active(const swarm_worker *worker) {
-    swarm_stats stats = SWARM_STATS_INIT;
+    uint64_t active;
     do {
         swarm_error *error = NULL;
-        must(swarm_worker_stats(worker, SWARM_NO_TIMEOUT, &stats, &error), error, "stats");
-    } while (stats.active > 0);
+        swarm_call *call = swarm_member_stats(swarm_worker_member(worker));
+        must(swarm_call_wait(call, SWARM_NO_TIMEOUT, &error), error, "stats");
+        active = swarm_call_stats(call)->active;
+        swarm_call_free(call);
+    } while (active > 0);
 }
 
 int run_worker(swarm_options *options) {
-    swarm_options_set_slots(options, SLOTS);
+    char slots[16];
+    snprintf(slots, sizeof slots, "%d", SLOTS);
+    swarm_options_set(options, "slots", slots);
     puts("ready");
     fflush(stdout);
     command next;
@@ -48,7 +53,7 @@ int run_worker(swarm_options *options) {
     must(swarm_worker_new(options, &worker, &error), error, "a worker");
     swarm_worker_on_add(worker, on_add, &tally, NULL);
     must(swarm_worker_start(worker, &error), error, "starting");
-    must(swarm_worker_ready(worker, SWARM_NO_TIMEOUT, &error), error, "a registered worker");
+    must(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), SWARM_NO_TIMEOUT, &error), error, "a registered worker");
     puts("started");
     fflush(stdout);
     /* `idle` wants no job at all: that wait ends with the process. */
@@ -63,7 +68,7 @@ int run_worker(swarm_options *options) {
     }
     fflush(stdout);
     next_command(&next);
-    must(swarm_worker_terminate(worker, 0, &error), error, "terminating");
+    must(swarm_call_end(swarm_worker_terminate(worker, 0), SWARM_NO_TIMEOUT, &error), error, "terminating");
     swarm_worker_free(worker);
     sem_destroy(&tally.all);
     free(tally.samples);

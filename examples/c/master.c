@@ -13,7 +13,7 @@ static int failed(swarm_error *error) {
 int main(int argc, char **argv) {
   const char *url = getenv("SWARM_REDIS_URL");
   swarm_options *options = swarm_options_new("example");
-  swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
+  swarm_options_set(options, "url", url != NULL ? url : "redis://localhost:6379");
   swarm_master *master = NULL;
   swarm_error *error = NULL;
   if (swarm_master_new(options, &master, &error) != SWARM_OK) return failed(error);
@@ -28,23 +28,24 @@ int main(int argc, char **argv) {
     jobs[i].payload = swarm_bytes_of(argv[i + 1]);
     jobs[i].options = &keep;
   }
-  swarm_added *added = NULL;
-  if (swarm_master_add_many(master, jobs, count, 10000, &added, &error) != SWARM_OK) return failed(error);
+  swarm_call *added = swarm_master_add_many(master, jobs, count);
   free(jobs);
+  if (swarm_call_wait(added, 10000, &error) != SWARM_OK) return failed(error);
 
   for (size_t i = 0; i < count; i++) {
-    swarm_outcome *outcome = NULL;
-    if (swarm_master_result(master, swarm_added_id(added, i), 30000, &outcome, &error) != SWARM_OK) return failed(error);
+    swarm_call *call = swarm_master_result(master, swarm_call_id(added, i));
+    if (swarm_call_wait(call, 30000, &error) != SWARM_OK) return failed(error);
+    const swarm_outcome *outcome = swarm_call_outcome(call, 0);
     swarm_bytes result = swarm_outcome_result(outcome);
     if (swarm_outcome_completed(outcome)) {
       printf("%s -> %.*s\n", argv[i + 1], (int)result.len, (const char *)result.data);
     } else {
       printf("%s failed: %s\n", argv[i + 1], swarm_outcome_message(outcome));
     }
-    swarm_outcome_free(outcome);
+    swarm_call_free(call);
   }
-  swarm_added_free(added);
-  if (swarm_master_close(master, 5000, &error) != SWARM_OK) return failed(error);
+  swarm_call_free(added);
+  if (swarm_call_end(swarm_master_close(master), 5000, &error) != SWARM_OK) return failed(error);
   swarm_master_free(master);
   return 0;
 }

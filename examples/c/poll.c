@@ -39,7 +39,7 @@ int main(void) {
   sigaction(SIGTERM, &action, NULL);
   const char *url = getenv("SWARM_REDIS_URL");
   swarm_options *options = swarm_options_new("example-long-lived");
-  swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
+  swarm_options_set(options, "url", url != NULL ? url : "redis://localhost:6379");
   swarm_worker *worker = NULL;
   swarm_error *error = NULL;
   int fd;
@@ -47,13 +47,13 @@ int main(void) {
   swarm_options_free(options);
   swarm_worker_on_add(worker, on_add, NULL, NULL);
   swarm_worker_on_delete(worker, on_delete, NULL, NULL);
-  if (swarm_worker_fd(worker, &fd, &error) != SWARM_OK) return failed(error);
+  if (swarm_member_fd(swarm_worker_member(worker), &fd, &error) != SWARM_OK) return failed(error);
   if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
   while (!ending) {
     struct pollfd loop = {fd, POLLIN, 0};
-    if (poll(&loop, 1, -1) > 0 && swarm_worker_dispatch(worker, &error) != SWARM_OK) return failed(error);
+    if (poll(&loop, 1, -1) > 0 && swarm_member_dispatch(swarm_worker_member(worker), &error) != SWARM_OK) return failed(error);
   }
-  swarm_worker_terminate(worker, 1000, NULL);
+  swarm_call_end(swarm_worker_terminate(worker, 1000), SWARM_NO_TIMEOUT, NULL);
   swarm_worker_free(worker);
   return 0;
 }

@@ -11,7 +11,7 @@ static swarm_result *turn(void *user_data, const swarm_job *job) {
   uint8_t *turned = malloc(payload.len + 1);
   if (turned == NULL) return swarm_result_retry("out of memory", 1000);
   for (size_t i = 0; i < payload.len; i++) turned[i] = payload.data[payload.len - 1 - i];
-  swarm_result *result = swarm_result_complete_bytes((swarm_bytes){turned, payload.len});
+  swarm_result *result = swarm_result_complete((swarm_bytes){turned, payload.len}, SWARM_CONTENT_BYTES);
   free(turned);
   return result;
 }
@@ -37,18 +37,18 @@ int main(void) {
 
   const char *url = getenv("SWARM_REDIS_URL");
   swarm_options *options = swarm_options_new("example");
-  swarm_options_set_url(options, url != NULL ? url : "redis://localhost:6379");
+  swarm_options_set(options, "url", url != NULL ? url : "redis://localhost:6379");
   swarm_worker *worker = NULL;
   swarm_error *error = NULL;
   if (swarm_worker_new(options, &worker, &error) != SWARM_OK) return failed(error);
   swarm_options_free(options);
   if (swarm_worker_process(worker, NULL, turn, NULL, NULL, &error) != SWARM_OK) return failed(error);
-  swarm_worker_on_error(worker, on_error, NULL, NULL);
+  swarm_member_on_error(swarm_worker_member(worker), on_error, NULL, NULL);
   if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
 
   int signal_number;
   sigwait(&ends, &signal_number);
-  swarm_worker_drain(worker, 10000, NULL);
+  swarm_call_end(swarm_worker_drain(worker), 10000, NULL);
   swarm_worker_free(worker);
   return 0;
 }

@@ -26,7 +26,7 @@ static swarm_result *square(void *user_data, const swarm_job *job) {
   long number = strtol(text, NULL, 10);
   nanosleep(&(struct timespec){0, 1000000}, NULL);
   snprintf(text, sizeof text, "%ld", number * number);
-  return swarm_result_complete(swarm_bytes_of(text));
+  return swarm_result_complete(swarm_bytes_of(text), SWARM_CONTENT_JSON);
 }
 
 static void send(int to, const char *name, const char *json) {
@@ -35,7 +35,7 @@ static void send(int to, const char *name, const char *json) {
   message.to = to;
   message.name = name;
   message.payload = swarm_bytes_of(json);
-  if (swarm_worker_send_async(worker, &message, NULL, NULL, NULL, &error) != SWARM_OK) report(error);
+  if (swarm_call_on_done(swarm_member_send(swarm_worker_member(worker), &message), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error) != SWARM_OK) report(error);
 }
 
 static void on_message(void *user_data, const swarm_message *message) {
@@ -58,7 +58,7 @@ static void on_message(void *user_data, const swarm_message *message) {
     }
   }
   swarm_error *error = NULL;
-  if (count == 6 && swarm_worker_confirm_async(worker, "greeted", NULL, NULL, NULL, &error) != SWARM_OK) report(error);
+  if (count == 6 && swarm_call_on_done(swarm_member_confirm(swarm_worker_member(worker), "greeted"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error) != SWARM_OK) report(error);
 }
 
 static void on_error(void *user_data, const swarm_error *error) {
@@ -82,27 +82,27 @@ int main(int argc, char **argv) {
 
   swarm_error *error = NULL;
   swarm_options *options = swarm_options_new(argv[1]);
-  swarm_options_set_url(options, getenv("SWARM_REDIS_URL"));
-  swarm_options_set_name(options, "c");
-  if (swarm_options_set(options, "group", "workers", &error) != SWARM_OK) return failed(error);
-  swarm_options_set_lease(options, 2000);
+  swarm_options_set(options, "url", getenv("SWARM_REDIS_URL"));
+  swarm_options_set(options, "name", "c");
+  swarm_options_set(options, "group", "workers");
+  swarm_options_set(options, "lease", "2000");
   /* Callbacks come one at a time: few jobs wait for their turn here. */
-  swarm_options_set_slots(options, 4);
+  swarm_options_set(options, "slots", "4");
   swarm_status made = swarm_worker_new(options, &worker, &error);
   swarm_options_free(options);
   if (made != SWARM_OK) return failed(error);
-  swarm_worker_on_error(worker, on_error, NULL, NULL);
-  swarm_worker_on_message(worker, on_message, NULL, NULL);
+  swarm_member_on_error(swarm_worker_member(worker), on_error, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), on_message, NULL, NULL);
   if (swarm_worker_process(worker, NULL, square, NULL, NULL, &error) != SWARM_OK) return failed(error);
   if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
   /* Waits until it hears messages, too. */
-  if (swarm_worker_ready(worker, 10000, &error) != SWARM_OK) return failed(error);
+  if (swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), 10000, &error) != SWARM_OK) return failed(error);
   puts("ready");
   if (swarm_ready(NULL, &error) != SWARM_OK) return failed(error);
 
   int signal_number;
   sigwait(&ends, &signal_number);
-  swarm_worker_drain(worker, 10000, NULL);
+  swarm_call_end(swarm_worker_drain(worker), 10000, NULL);
   swarm_worker_free(worker);
   return 0;
 }

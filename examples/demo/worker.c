@@ -33,7 +33,8 @@ static bool digest_of(const char *path, uint8_t digest[SHA256_BYTES]) {
 }
 
 /* The end of a completion: `user_data` is the text "<job> <fence>". */
-static void on_accepted(void *user_data, const swarm_error *error) {
+static void on_accepted(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
   if (error == NULL) {
     printf("done %s\n", (const char *)user_data);
   } else {
@@ -51,15 +52,17 @@ static swarm_status hash_file(swarm_job *job, char *label, swarm_error **error) 
   bool read = digest_of(path, digest);
   free(path);
 
-  swarm_finish finish = SWARM_FINISH_INIT;
-  if (read) {
-    finish.content_type = SWARM_CONTENT_BYTES;
-    finish.data = (swarm_bytes){digest, sizeof digest};
-  } else {
-    finish.kind = SWARM_FINISH_FAIL;
-    finish.data = swarm_bytes_of(strerror(errno));
+  swarm_bytes bytes = {digest, sizeof digest};
+  swarm_result *result = read ? swarm_result_complete(bytes, SWARM_CONTENT_BYTES) : swarm_result_fail(strerror(errno));
+  swarm_call *accepted = NULL;
+  swarm_status status = swarm_job_finish(job, result, &accepted, error);
+  if (status != SWARM_OK) {
+    free(label);
+    return status;
   }
-  return swarm_job_finish_async(job, &finish, on_accepted, label, free, error);
+  /* From here on the job is not ours, whatever comes. */
+  if (swarm_call_on_done(accepted, SWARM_NO_TIMEOUT, on_accepted, label, free, NULL) != SWARM_OK) abort();
+  return SWARM_OK;
 }
 
 static void on_add(void *user_data, swarm_job *job) {
@@ -68,7 +71,7 @@ static void on_add(void *user_data, swarm_job *job) {
   char *label = malloc(room);
   if (label == NULL) abort();
   snprintf(label, room, "%s %" PRIu64, swarm_job_id(job), swarm_job_fence(job));
-  printf("start %s %" PRIu32 "\n", label, swarm_job_crashes(job));
+  printf("start %s %" PRIu32 "\n", label, swarm_job_details(job)->crashes);
   if (atomic_load(&holding)) {
     free(label);
     swarm_job_set_user_data(job, &holding); /* a mark for on_delete: this job is ours */
@@ -86,7 +89,7 @@ static void on_delete(void *user_data, swarm_job *job, swarm_delete_reason reaso
   (void)user_data;
   (void)reason;
   printf("stop %s %" PRIu64 "\n", swarm_job_id(job), swarm_job_fence(job));
-  if (swarm_job_user_data(job) != NULL && swarm_job_stopped(job, NULL) != SWARM_OK) swarm_job_free(job);
+  if (swarm_job_user_data(job) != NULL && swarm_job_finish(job, swarm_result_stopped(), NULL, NULL) != SWARM_OK) swarm_job_free(job);
 }
 
 static void on_error(void *user_data, const swarm_error *error) {
@@ -105,8 +108,8 @@ static int work(swarm_worker *worker) {
   swarm_error *error = NULL;
   swarm_worker_on_add(worker, on_add, NULL, NULL);
   swarm_worker_on_delete(worker, on_delete, NULL, NULL);
-  swarm_worker_on_error(worker, on_error, NULL, NULL);
-  if (swarm_worker_start(worker, &error) != SWARM_OK || swarm_worker_ready(worker, SWARM_NO_TIMEOUT, &error) != SWARM_OK) return fail(error);
+  swarm_member_on_error(swarm_worker_member(worker), on_error, NULL, NULL);
+  if (swarm_worker_start(worker, &error) != SWARM_OK || swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), SWARM_NO_TIMEOUT, &error) != SWARM_OK) return fail(error);
   puts("ready");
   char line[64];
   while (fgets(line, sizeof line, stdin) != NULL) {
@@ -115,7 +118,7 @@ static int work(swarm_worker *worker) {
       puts("holding");
     }
   }
-  if (swarm_worker_terminate(worker, 5000, &error) != SWARM_OK) return fail(error);
+  if (swarm_call_end(swarm_worker_terminate(worker, 5000), SWARM_NO_TIMEOUT, &error) != SWARM_OK) return fail(error);
   return 0;
 }
 
@@ -126,12 +129,11 @@ int main(int argc, char **argv) {
   }
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
   const char *url = getenv("SWARM_REDIS_URL");
-  uint32_t slots = (uint32_t)strtoul(argv[2], NULL, 10);
 
   swarm_options *options = swarm_options_new(argv[1]);
-  if (url != NULL) swarm_options_set_url(options, url);
-  if (slots > 0) swarm_options_set_slots(options, slots);
-  swarm_options_set_lease(options, strtoull(argv[3], NULL, 10));
+  if (url != NULL) swarm_options_set(options, "url", url);
+  if (strcmp(argv[2], "0") != 0) swarm_options_set(options, "slots", argv[2]);
+  swarm_options_set(options, "lease", argv[3]);
   swarm_worker *worker = NULL;
   swarm_error *error = NULL;
   swarm_status status = swarm_worker_new(options, &worker, &error);

@@ -55,15 +55,6 @@ impl swarm_bytes {
     }
 }
 
-impl swarm_bytes {
-    /// The bytes as a text for people: what is not UTF-8 is replaced.
-    pub(crate) unsafe fn to_lossy(self, name: &str) -> Result<String> {
-        // SAFETY: the caller's contract is that of `to_vec`.
-        let bytes = unsafe { self.to_vec(name) }?;
-        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-    }
-}
-
 impl From<&[u8]> for swarm_bytes {
     fn from(bytes: &[u8]) -> Self {
         if bytes.is_empty() { swarm_bytes::EMPTY } else { swarm_bytes { data: bytes.as_ptr(), len: bytes.len() } }

@@ -13,15 +13,18 @@ use std::time::Instant;
 
 use libswarm::{Error, ErrorKind, Result};
 use slab::Slab;
-use tokio::runtime::Handle;
 
 use crate::fd::SignalFd;
 use crate::guard::invalid;
-use crate::operation::{Deliver, closed};
-use crate::runtime::{deadline, timed_out};
 
 /// Ended operations told in one round, so that a caller's event loop gets its turn.
 const ROUND: usize = 256;
+
+/// Something that has a callback to run.
+pub(crate) trait Deliver: Send + Sync {
+    /// Runs the callback that is next. An operation that has not ended by then never will: its object is freed.
+    fn deliver(&self);
+}
 
 /// Where a handle's events come from.
 pub(crate) trait Source: Send + Sync + 'static {
@@ -70,7 +73,7 @@ impl Dispatch {
     pub(crate) fn check_outside(&self, doing: &str) -> Result<()> {
         if self.is_current() {
             let message = format!(
-                "{doing} inside a callback of the same object would wait for itself; do it outside, or with the _async form where there is one"
+                "{doing} inside a callback of the same object would wait for itself; wait outside, or have it call back with swarm_call_on_done"
             );
             return Err(Error::new(ErrorKind::InCallback, message));
         }
@@ -85,7 +88,7 @@ impl Dispatch {
         }
         if state.thread.is_some() {
             return Err(invalid(
-                "the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first _async call",
+                "the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first swarm_call_on_done",
             ));
         }
         let fd = SignalFd::new()?;
@@ -100,7 +103,7 @@ impl Dispatch {
     }
 
     /// Starts the callback thread, unless it runs or the caller asked for the descriptor.
-    pub(crate) fn start(self: &Arc<Self>, name: &str, source: &Arc<impl Source>) -> Result<()> {
+    pub(crate) fn start(self: &Arc<Self>, name: &str, source: Arc<dyn Source>) -> Result<()> {
         if self.served.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -108,7 +111,7 @@ impl Dispatch {
         if state.thread.is_some() || state.stopping || self.fd.get().is_some() {
             return Ok(());
         }
-        let (dispatch, source) = (self.clone(), source.clone() as Arc<dyn Source>);
+        let dispatch = self.clone();
         let spawned = std::thread::Builder::new().name(name.into()).spawn(move || dispatch.run_until_stopped(&*source));
         state.thread = Some(spawned.map_err(|e| Error::new(ErrorKind::Internal, format!("starting the callback thread: {e}")))?);
         self.served.store(true, Ordering::Relaxed);
@@ -142,7 +145,11 @@ impl Dispatch {
 
     /// Waits until `finished` and all that was to be told by then has been told; false if the deadline came first.
     /// Where the callbacks run on the caller's own thread, this runs them.
-    fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn(&State) -> bool) -> bool {
+    pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn() -> bool) -> bool {
+        self.wait_state(source, deadline, |_| finished())
+    }
+
+    fn wait_state(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn(&State) -> bool) -> bool {
         let own_thread = self.fd.get().is_some();
         let mut state = self.lock();
         loop {
@@ -152,7 +159,7 @@ impl Dispatch {
                 state = self.lock();
                 continue;
             }
-            if finished(&state) && !state.signalled && !state.running {
+            if finished(&state) && (state.closed || (!state.signalled && !state.running)) {
                 return true;
             }
             let now = Instant::now();
@@ -164,37 +171,13 @@ impl Dispatch {
         }
     }
 
-    /// Waits for `future` and for the callbacks that it led to, at most `timeout_ms`.
-    pub(crate) fn wait_for(
-        self: &Arc<Self>,
-        source: &dyn Source,
-        handle: &Handle,
-        timeout_ms: u64,
-        doing: &str,
-        future: impl Future<Output = Result<()>> + Send + 'static,
-    ) -> Result<()> {
-        self.check_outside(doing)?;
-        let result = Arc::new(OnceLock::new());
-        let (place, dispatch) = (result.clone(), self.clone());
-        handle.spawn(async move {
-            // Set here and nowhere else.
-            let _ = place.set(future.await);
-            dispatch.nudge();
-        });
-        if !self.wait(source, deadline(timeout_ms), |_| result.get().is_some()) {
-            return Err(timed_out(timeout_ms, doing));
-        }
-        let lost = || Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done")));
-        result.get().cloned().unwrap_or_else(lost)
-    }
-
     /// Waits until no operation is open any more, at most until the deadline.
     pub(crate) fn wait_settled(&self, source: &dyn Source, deadline: Instant) {
-        self.wait(source, Some(deadline), |state| state.pending.is_empty());
+        self.wait_state(source, Some(deadline), |state| state.pending.is_empty());
     }
 
     /// Tells those in `wait` that what they wait for may have come.
-    fn nudge(&self) {
+    pub(crate) fn nudge(&self) {
         self.notify(&self.lock());
     }
 
@@ -337,4 +320,8 @@ impl Drop for Round<'_> {
         }
         self.dispatch.notify(&state);
     }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "closed before the operation ended; what was asked for may still happen")
 }

@@ -4,7 +4,6 @@ use std::ffi::{CString, c_char};
 
 use libswarm::Error;
 
-use crate::guard::guard_value;
 use crate::status::swarm_status;
 
 /// Why a call failed: a status, and a message that names what was being done and what to do about it.
@@ -35,13 +34,19 @@ pub extern "C" fn swarm_error_is_retryable(error: Option<&swarm_error>) -> bool 
 /// Frees an error that a call handed out. Errors passed to callbacks are borrowed and must not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_error_free(error: Option<Box<swarm_error>>) {
-    guard_value((), || drop(error));
+    // Without a guard: there is nothing in it that can panic.
+    drop(error);
 }
 
 impl From<Error> for swarm_error {
     fn from(error: Error) -> Self {
         swarm_error { status: error.kind().into(), retryable: error.kind().is_retryable(), message: text(error.message()) }
     }
+}
+
+/// The error as a callback is given it, NULL if there is none.
+pub(crate) fn shown(error: &Option<swarm_error>) -> *const swarm_error {
+    error.as_ref().map_or(std::ptr::null(), |error| error)
 }
 
 /// `text` for C, its NUL bytes shown as U+FFFD.

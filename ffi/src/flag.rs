@@ -7,6 +7,8 @@
 pub struct swarm_flag(u8);
 
 impl swarm_flag {
+    pub(crate) const FALSE: swarm_flag = swarm_flag(0);
+
     pub(crate) fn is_set(self) -> bool {
         self.0 != 0
     }

@@ -100,14 +100,6 @@ impl<T> Output<*mut T> {
             self.set(Box::into_raw(Box::new(value)));
         }
     }
-
-    /// As `give`, with NULL for nothing.
-    pub(crate) fn give_any(self, value: Option<T>) {
-        match value {
-            Some(value) => self.give(value),
-            None => self.set(std::ptr::null_mut()),
-        }
-    }
 }
 
 /// The text of an argument.

@@ -1,17 +1,15 @@
-//! What a member says of itself, and what the cluster says of all.
+//! The health of a member, and the counts of its cluster.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 
 use libswarm::{Health, Stats};
 
-use crate::asking::Asking;
-use crate::callback::{UserData, swarm_destroy_fn, swarm_stats_fn};
+use crate::call::{Answer, call, swarm_call};
 use crate::error::swarm_error;
 use crate::guard::guard;
-use crate::master::swarm_master;
+use crate::member::swarm_member;
 use crate::sized;
 use crate::status::swarm_status;
-use crate::worker::swarm_worker;
 
 /// A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
 #[repr(C)]
@@ -53,10 +51,10 @@ pub struct swarm_health {
     pub stuck: u64,
 }
 
-/// Counts of a whole cluster at one moment. Start with `swarm_stats stats = SWARM_STATS_INIT;`.
+/// Counts of a whole cluster at one moment. Lives as long as the call that it was read from.
 #[repr(C)]
 pub struct swarm_stats {
-    /// The size of the struct; set by SWARM_STATS_INIT.
+    /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
     /// Jobs waiting for a worker.
     pub waiting: u64,
@@ -92,83 +90,43 @@ pub struct swarm_stats {
     pub damaged: u64,
 }
 
-/// Writes the master's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+/// Writes the member's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_health(
-    master: Option<&swarm_master>,
+pub unsafe extern "C" fn swarm_member_health(
+    member: Option<&swarm_member>,
     health: *mut swarm_health,
     error: *mut *mut swarm_error,
 ) -> swarm_status {
     guard(error, || {
-        let now = swarm_master::member(master)?.core()?.health();
+        let now = swarm_member::open(member)?.core()?.health();
         // SAFETY: the caller's struct starts with its size.
         unsafe { sized::write(health, &now.into(), "health") }
     })
 }
 
-/// Writes the worker's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+/// Asks Redis for the counts of the cluster, read by swarm_call_stats.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_worker_health(
-    worker: Option<&swarm_worker>,
-    health: *mut swarm_health,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let now = swarm_worker::member(worker)?.core()?.health();
-        // SAFETY: the caller's struct starts with its size.
-        unsafe { sized::write(health, &now.into(), "health") }
+pub unsafe extern "C" fn swarm_member_stats(member: Option<&swarm_member>) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_member::open(member)?;
+        let core = member.core()?.clone();
+        Ok(swarm_call::spawned(
+            &member.context,
+            "asking for the counts",
+            async move { core.stats().await.map(swarm_stats::from) },
+        ))
     })
 }
 
-/// Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
+/// The counts that a call of swarm_member_stats was answered; NULL if it was not. Lives as long as the call.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_stats(
-    master: Option<&swarm_master>,
-    timeout_ms: u64,
-    stats: *mut swarm_stats,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        let now = member.ask(timeout_ms, "asking for the counts", |core| async move { core.stats().await })?;
-        // SAFETY: the caller's struct starts with its size.
-        unsafe { sized::write(stats, &now.into(), "stats") }
-    })
+pub extern "C" fn swarm_call_stats(call: Option<&swarm_call>) -> *const swarm_stats {
+    swarm_call::read::<swarm_stats>(call).map_or(std::ptr::null(), |stats| stats)
 }
 
-/// Asks Redis for the counts of the cluster; `done` is called once with them.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_stats_async(
-    master: Option<&swarm_master>,
-    done: swarm_stats_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || swarm_master::member(master)?.ask_async(done, user_data, |core| async move { core.stats().await }))
-}
-
-/// Asks Redis for the counts of the cluster and writes them to `stats`, whose struct_size must be set.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_worker_stats(
-    worker: Option<&swarm_worker>,
-    timeout_ms: u64,
-    stats: *mut swarm_stats,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_worker::member(worker)?;
-        let now = member.ask(timeout_ms, "asking for the counts", |core| async move { core.stats().await })?;
-        // SAFETY: the caller's struct starts with its size.
-        unsafe { sized::write(stats, &now.into(), "stats") }
-    })
-}
+impl Answer for swarm_stats {}
 
 impl From<Health> for swarm_health {
     // Taken apart field by field, so that a field added to the core does not compile until it is shown here.

@@ -4,41 +4,87 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use libswarm::{DeleteReason, Error, ErrorKind, Finish, Job, Result};
+use libswarm::{DeleteReason, Error, ErrorKind, Finish, Job, MAX_RESULT, Result};
 
 use crate::bytes::{json, swarm_bytes, swarm_content_type};
 use crate::error::{swarm_error, text as c_text};
-use crate::guard::{given, guard, guard_value, optional};
+use crate::guard::{given, guard, guard_value};
 use crate::job_options::swarm_header;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Kept};
 use crate::status::swarm_status;
 
-/// A job given to a worker. Whoever got it from the add callback owns it, and lets go of it exactly once: by a call that
-/// finishes it and returns SWARM_OK, or by swarm_job_free. Its owner may use it on any thread.
+/// A job assigned to a worker. Whoever got it from the add callback owns it, and gives it up exactly once: by a swarm_job_finish that
+/// returns SWARM_OK, or by swarm_job_free. Its owner may use it on any thread, one at a time.
 pub struct swarm_job {
     job: Job,
-    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) jobs: Arc<Jobs<swarm_job>>,
     /// `OWNED`, `FINISHED`, `KEPT`, `STOP`.
     state: AtomicU8,
-    /// The id with its NUL, made when first asked for; so are the texts that most jobs do not have.
+    /// The id with its NUL, made when first asked for; so are the details.
     id: OnceLock<CString>,
-    texts: OnceLock<Box<Texts>>,
+    details: OnceLock<Box<Details>>,
     user_data: AtomicPtr<c_void>,
 }
 
-/// What a job with options can have beside its id, for C.
-struct Texts {
-    task: CString,
-    resource: CString,
+/// What is known of a job besides its id, payload and fence. Lent by the library, never made by a program.
+#[repr(C)]
+pub struct swarm_job_info {
+    /// The size of the struct in this library; a later one may be larger.
+    pub struct_size: usize,
+    /// A swarm_content_type: how the payload is to be read.
+    pub content_type: i32,
+    /// How many of its workers crashed while they ran the job.
+    pub crashes: u32,
+    /// Which attempt this is, from 1: how often the job failed before, and 1. Crashes of workers and releases do not count. 0 for
+    /// no job.
+    pub attempt: u32,
+    /// How many more attempts there are if this one fails.
+    pub retries_left: u32,
+    /// The job's priority.
+    pub priority: i64,
+    /// The job's task; "" if it has none.
+    pub task: *const c_char,
+    /// The job's resource; "" if it has none.
+    pub resource: *const c_char,
+    /// The job's headers, in the order of their names; fit to be passed on in swarm_job_options. NULL if there are none.
+    pub headers: *const swarm_header,
+    /// The number of headers.
+    pub header_count: usize,
+}
+
+/// The details of a job, as C reads them.
+struct Details {
+    shown: swarm_job_info,
     /// What the pointers of `shown` lead to.
+    _task: CString,
+    _resource: CString,
     headers: Vec<(CString, CString)>,
-    shown: Vec<swarm_header>,
+    _shown_headers: Vec<swarm_header>,
 }
 
 // SAFETY: the pointers lead to what is owned beside them and never changes.
-unsafe impl Send for Texts {}
+unsafe impl Send for Details {}
 // SAFETY: as above.
-unsafe impl Sync for Texts {}
+unsafe impl Sync for Details {}
+
+/// The details of no job.
+struct Empty(swarm_job_info);
+
+// SAFETY: its pointers lead to static texts or are NULL.
+unsafe impl Sync for Empty {}
+
+static EMPTY: Empty = Empty(swarm_job_info {
+    struct_size: size_of::<swarm_job_info>(),
+    content_type: 0,
+    crashes: 0,
+    attempt: 0,
+    retries_left: 0,
+    priority: 0,
+    task: c"".as_ptr(),
+    resource: c"".as_ptr(),
+    headers: std::ptr::null(),
+    header_count: 0,
+});
 
 /// The program has not let go of the job.
 const OWNED: u8 = 1;
@@ -71,69 +117,24 @@ pub extern "C" fn swarm_job_id(job: Option<&swarm_job>) -> *const c_char {
     guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.id.get_or_init(|| c_text(&job.job.id)).as_ptr()))
 }
 
-/// What the adder gave.
+/// The payload as it was added.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_payload(job: Option<&swarm_job>) -> swarm_bytes {
     job.map_or(swarm_bytes::EMPTY, |job| job.job.payload.bytes.as_slice().into())
 }
 
-/// How the payload is to be read.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_content_type(job: Option<&swarm_job>) -> swarm_content_type {
-    job.map(|job| job.job.payload.content_type).unwrap_or_default().into()
-}
-
-/// The fence: grows with every assignment in the cluster. Fit for `WHERE fence <= :fence` in a store of the program's own.
+/// The fencing token of this execution: larger than that of every execution before it. Fit for `WHERE fence <= :fence` in a store of
+/// the program's own. 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_fence(job: Option<&swarm_job>) -> u64 {
-    job.map_or(0, swarm_job::fence)
+    job.map_or(0, Kept::fence)
 }
 
-/// How many workers died while they ran this job.
+/// What else is known of the job. It lives as long as the job. Never NULL: empty for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_crashes(job: Option<&swarm_job>) -> u32 {
-    job.map_or(0, |job| job.job.crashes)
-}
-
-/// Which attempt this is, from 1: how often the job failed before, and 1. Crashes of workers and releases do not count.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_attempt(job: Option<&swarm_job>) -> u32 {
-    job.map_or(0, |job| job.job.attempt())
-}
-
-/// How many more attempts there are if this one fails.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_retries_left(job: Option<&swarm_job>) -> u32 {
-    job.map_or(0, |job| job.job.retries_left())
-}
-
-/// The job's priority.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_priority(job: Option<&swarm_job>) -> i64 {
-    job.map_or(0, |job| job.job.priority())
-}
-
-/// The job's task; "" if it has none.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_task(job: Option<&swarm_job>) -> *const c_char {
-    guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.texts().task.as_ptr()))
-}
-
-/// The job's resource; "" if it has none.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_job_resource(job: Option<&swarm_job>) -> *const c_char {
-    guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.texts().resource.as_ptr()))
-}
-
-/// The job's headers, in the order of their names, and their number in `count`, which may be NULL. Fit to be passed on in
-/// swarm_job_options.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_job_headers(job: Option<&swarm_job>, count: *mut usize) -> *const swarm_header {
-    guard_value(std::ptr::null(), || {
-        let headers = job.map_or(&[][..], |job| &job.texts().shown);
-        optional(count).set(headers.len());
-        if headers.is_empty() { std::ptr::null() } else { headers.as_ptr() }
-    })
+pub extern "C" fn swarm_job_details(job: Option<&swarm_job>) -> *const swarm_job_info {
+    let empty = || &raw const EMPTY.0;
+    guard_value(empty(), || job.map_or_else(empty, |job| &raw const job.details().shown))
 }
 
 /// The value of the header of this name; NULL if the job has none.
@@ -143,13 +144,13 @@ pub unsafe extern "C" fn swarm_job_header(job: Option<&swarm_job>, name: *const 
         let Some(job) = job.filter(|_| !name.is_null()) else { return std::ptr::null() };
         // SAFETY: a non-NULL text is NUL-terminated.
         let name = unsafe { CStr::from_ptr(name) };
-        let header = job.texts().headers.iter().find(|(header, _)| header.as_c_str() == name);
+        let header = job.details().headers.iter().find(|(header, _)| header.as_c_str() == name);
         header.map_or(std::ptr::null(), |(_, value)| value.as_ptr())
     })
 }
 
 /// Stores how far the work is, as JSON text of at most 4 KiB, for those who look the job up; never blocks. The latest wins; a
-/// job that is over ignores it.
+/// job that is over ignores it. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_progress(
     job: *const swarm_job,
@@ -164,7 +165,7 @@ pub unsafe extern "C" fn swarm_job_progress(
     })
 }
 
-/// Whether the job was deleted or taken back, so that its work is in vain. Cheap: may be asked often.
+/// Whether the job was deleted or reclaimed, so that its result will be rejected. Cheap: may be asked often. True for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_cancelled(job: Option<&swarm_job>) -> bool {
     guard_value(true, || job.is_none_or(|job| job.job.is_cancelled()))
@@ -198,8 +199,8 @@ pub unsafe extern "C" fn swarm_job_delete(job: *mut swarm_job, error: *mut *mut 
     })
 }
 
-/// Lets go of the job without finishing it: the worker holds it until it is deleted or taken back. If the work was to stop,
-/// this says that it has. NULL is allowed.
+/// Gives the job up without finishing it: it stays active until it is deleted or reclaimed. After its delete callback this
+/// means that the work has stopped. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_free(job: *mut swarm_job) {
     guard_value((), || {
@@ -210,20 +211,34 @@ pub unsafe extern "C" fn swarm_job_free(job: *mut swarm_job) {
     });
 }
 
+impl Kept for swarm_job {
+    fn fence(&self) -> u64 {
+        self.job.fence
+    }
+
+    fn is_finished(&self) -> bool {
+        self.state.load(Ordering::Acquire) & FINISHED != 0
+    }
+
+    fn mark_kept(&self) -> bool {
+        self.state.fetch_or(KEPT, Ordering::AcqRel) & FINISHED == 0
+    }
+}
+
 impl swarm_job {
     /// A job for the add callback, which owns it.
-    pub(crate) fn owned(job: Job, jobs: Arc<Jobs>) -> swarm_job {
-        let (id, texts) = (OnceLock::new(), OnceLock::new());
-        swarm_job { job, jobs, state: AtomicU8::new(OWNED), id, texts, user_data: AtomicPtr::default() }
+    pub(crate) fn owned(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
+        let (id, details) = (OnceLock::new(), OnceLock::new());
+        swarm_job { job, jobs, state: AtomicU8::new(OWNED), id, details, user_data: AtomicPtr::default() }
     }
 
     /// A job for a callback that runs it to its end.
-    pub(crate) fn lent(job: Job, jobs: Arc<Jobs>) -> swarm_job {
+    pub(crate) fn lent(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
         swarm_job { state: AtomicU8::new(0), ..swarm_job::owned(job, jobs) }
     }
 
     /// A job whose execution is over, for a callback that is told its outcome.
-    pub(crate) fn ended(job: Job, jobs: Arc<Jobs>) -> swarm_job {
+    pub(crate) fn ended(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
         swarm_job { state: AtomicU8::new(FINISHED), ..swarm_job::owned(job, jobs) }
     }
 
@@ -231,25 +246,38 @@ impl swarm_job {
         self.job.is_cancelled()
     }
 
-    fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| {
-            let headers: Vec<_> = self.job.headers().map(|(name, value)| (c_text(name), c_text(value))).collect();
-            let shown = headers.iter().map(|(name, value)| swarm_header { name: name.as_ptr(), value: value.as_ptr() }).collect();
-            Box::new(Texts { task: c_text(self.job.task()), resource: c_text(self.job.resource()), headers, shown })
+    fn details(&self) -> &Details {
+        self.details.get_or_init(|| {
+            let job = &self.job;
+            let headers: Vec<_> = job.headers().map(|(name, value)| (c_text(name), c_text(value))).collect();
+            let shown_headers: Vec<_> =
+                headers.iter().map(|(name, value)| swarm_header { name: name.as_ptr(), value: value.as_ptr() }).collect();
+            let (task, resource) = (c_text(job.task()), c_text(job.resource()));
+            let shown = swarm_job_info {
+                struct_size: size_of::<swarm_job_info>(),
+                content_type: swarm_content_type::from(job.payload.content_type) as i32,
+                crashes: job.crashes,
+                attempt: job.attempt(),
+                retries_left: job.retries_left(),
+                priority: job.priority(),
+                task: task.as_ptr(),
+                resource: resource.as_ptr(),
+                headers: if shown_headers.is_empty() { std::ptr::null() } else { shown_headers.as_ptr() },
+                header_count: shown_headers.len(),
+            };
+            Box::new(Details { shown, _task: task, _resource: resource, headers, _shown_headers: shown_headers })
         })
     }
 
-    pub(crate) fn fence(&self) -> u64 {
-        self.job.fence
-    }
-
-    pub(crate) fn is_finished(&self) -> bool {
-        self.state.load(Ordering::Acquire) & FINISHED != 0
-    }
-
-    /// Marks the job as kept in the map of active jobs; false if it was finished first and does not belong there.
-    pub(crate) fn mark_kept(&self) -> bool {
-        self.state.fetch_or(KEPT, Ordering::AcqRel) & FINISHED == 0
+    /// Whether a result of this size is too large for the job.
+    pub(crate) fn check_size(&self, finish: &Finish) -> Result<()> {
+        match finish {
+            Finish::Complete(result) if result.bytes.len() > MAX_RESULT && self.job.wants_result() => {
+                let message = format!("the result has {} bytes, the limit is {MAX_RESULT}", result.bytes.len());
+                Err(Error::new(ErrorKind::TooLarge, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The delete callback has run. If the program had let go of the job before, nobody else will say that it stopped.
@@ -266,7 +294,7 @@ impl swarm_job {
     pub(crate) unsafe fn open<'a>(job: *const swarm_job) -> Result<&'a swarm_job> {
         // SAFETY: promised by the caller.
         let job = given(unsafe { job.as_ref() }, "job")?;
-        job.jobs.owner.check()?;
+        job.jobs.context.owner.check()?;
         Ok(job)
     }
 
@@ -304,7 +332,7 @@ impl swarm_job {
         if before & OWNED == 0 {
             return;
         }
-        if before & (STOP | FINISHED) == STOP && open.jobs.owner.is_here() {
+        if before & (STOP | FINISHED) == STOP && open.jobs.context.owner.is_here() {
             open.end(Finish::Stopped);
         }
         // SAFETY: the add callback was given this share in the job, and its owner gives it up.

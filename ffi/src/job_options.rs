@@ -10,6 +10,9 @@ use crate::flag::swarm_flag;
 use crate::guard::{array, invalid, optional_text, text};
 use crate::sized;
 
+/// For a number of milliseconds: the default that its documentation names. The _INIT of a struct sets it.
+pub const SWARM_DEFAULT: u64 = u64::MAX;
+
 /// Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and change what is wanted.
 #[repr(C)]
 pub struct swarm_job_options {
@@ -22,7 +25,7 @@ pub struct swarm_job_options {
     pub result: swarm_flag,
     /// A swarm_content_type: how the payload is to be read.
     pub content_type: i32,
-    /// How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; 0 for the default of 5 minutes.
+    /// How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; SWARM_DEFAULT for 5 minutes.
     pub result_ttl: u64,
     /// Higher ones are given first, first in first out inside one; -2^53 to 2^53.
     pub priority: i64,
@@ -34,9 +37,9 @@ pub struct swarm_job_options {
     pub retries: u32,
     /// A swarm_backoff: how the pauses before retries grow.
     pub backoff: i32,
-    /// The first pause, in milliseconds, at most 365 days; 0 for the default of 1 s.
+    /// The first pause, in milliseconds, at most 365 days; SWARM_DEFAULT for 1 s.
     pub backoff_delay: u64,
-    /// The longest pause, in milliseconds, at most 365 days; 0 for the default of 1 hour.
+    /// The longest pause, in milliseconds, at most 365 days; SWARM_DEFAULT for 1 hour.
     pub backoff_max: u64,
     /// The share of each pause that is random, 0 to 1. With 0.2, a pause is 80 to 100 % of its length.
     pub backoff_jitter: f64,
@@ -47,13 +50,13 @@ pub struct swarm_job_options {
     /// While a job with the same key exists, this one waits and ends as that one ends. NULL for none; at most 256 bytes.
     pub similar: *const c_char,
     /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if no worker was given it this many milliseconds after it was added, or
-    /// due; at most 365 days, 0 for no limit.
+    /// due; 1 to 365 days, SWARM_DEFAULT for no limit.
     pub assign_timeout: u64,
     /// An execution longer than this many milliseconds is stopped and counts as failed, with SWARM_ERR_RUN_TIMEOUT if no
-    /// retry is left; at most 365 days, 0 for no limit.
+    /// retry is left; 1 to 365 days, SWARM_DEFAULT for no limit.
     pub run_timeout: u64,
     /// The job fails with SWARM_ERR_TOTAL_TIMEOUT, whatever its state, this many milliseconds after it was added; at most
-    /// 365 days, 0 for no limit.
+    /// 365 days, SWARM_DEFAULT for no limit.
     pub total_timeout: u64,
     /// Names and values that travel with the job, such as a trace's context; at most 30 KiB in all. NULL for none.
     pub headers: *const swarm_header,
@@ -117,7 +120,7 @@ impl swarm_new_job {
             return Ok(NewJob::new(unsafe { payload(self.payload, 0, "payload") }?));
         }
         // SAFETY: promised by the caller.
-        let options = unsafe { sized::read(self.options, "options") }?;
+        let options = unsafe { sized::read(self.options, swarm_job_options::DEFAULTS, "options") }?;
         // SAFETY: promised by the caller.
         let job = NewJob::new(unsafe { payload(self.payload, options.content_type, "payload") }?).result(options.result.is_set());
         // SAFETY: promised by the caller.
@@ -129,6 +132,33 @@ type SetName = fn(NewJob, String) -> NewJob;
 type SetTime = fn(NewJob, Duration) -> NewJob;
 
 impl swarm_job_options {
+    /// As SWARM_JOB_OPTIONS_INIT.
+    const DEFAULTS: swarm_job_options = swarm_job_options {
+        struct_size: size_of::<swarm_job_options>(),
+        id: std::ptr::null(),
+        result: swarm_flag::FALSE,
+        content_type: 0,
+        result_ttl: SWARM_DEFAULT,
+        priority: 0,
+        delay: 0,
+        run_at: 0,
+        retries: 0,
+        backoff: 0,
+        backoff_delay: SWARM_DEFAULT,
+        backoff_max: SWARM_DEFAULT,
+        backoff_jitter: 0.0,
+        task: std::ptr::null(),
+        resource: std::ptr::null(),
+        similar: std::ptr::null(),
+        assign_timeout: SWARM_DEFAULT,
+        run_timeout: SWARM_DEFAULT,
+        total_timeout: SWARM_DEFAULT,
+        headers: std::ptr::null(),
+        header_count: 0,
+        ephemeral: swarm_flag::FALSE,
+        durability: 0,
+    };
+
     /// Sets what was changed and nothing else: what is not set costs the job nothing on its way.
     ///
     /// # Safety
@@ -146,17 +176,19 @@ impl swarm_job_options {
                 job = set(job, name.to_owned());
             }
         }
-        let times: [(_, SetTime); 5] = [
+        let times: [(_, SetTime); 4] = [
             (self.result_ttl, NewJob::result_ttl),
-            (self.delay, NewJob::delay),
             (self.assign_timeout, NewJob::assign_timeout),
             (self.run_timeout, NewJob::run_timeout),
             (self.total_timeout, NewJob::total_timeout),
         ];
         for (ms, set) in times {
-            if ms != 0 {
+            if ms != SWARM_DEFAULT {
                 job = set(job, Duration::from_millis(ms));
             }
+        }
+        if self.delay != 0 {
+            job = job.delay(Duration::from_millis(self.delay));
         }
         if self.run_at != 0 {
             if self.delay != 0 {
@@ -194,7 +226,7 @@ impl swarm_job_options {
             1 => Growth::Exponential,
             other => return Err(invalid(format!("{other} is no swarm_backoff"))),
         };
-        let or_default = |ms: u64, default: Duration| if ms == 0 { default } else { Duration::from_millis(ms) };
+        let or_default = |ms: u64, default: Duration| if ms == SWARM_DEFAULT { default } else { Duration::from_millis(ms) };
         let default = Backoff::default();
         let (delay, max) = (or_default(self.backoff_delay, default.delay), or_default(self.backoff_max, default.max));
         let given = Backoff { growth, delay, max, jitter: self.backoff_jitter };

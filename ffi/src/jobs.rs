@@ -8,25 +8,30 @@ use std::time::Duration;
 use libswarm::{Done, Error, ErrorKind, Finish, Result, Worker};
 use tokio::runtime::Handle;
 
-use crate::callback::{UserData, swarm_done_fn};
-use crate::dispatch::Dispatch;
-use crate::job::swarm_job;
-use crate::operation::Pending;
-use crate::process::Owner;
+use crate::context::Context;
 
 /// How long a finished job waits at most for its batch of callbacks to end, in case a later one blocks.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
 type Finished = (u64, Finish, Option<Done<()>>);
 
+/// A job that the program has or had.
+pub(crate) trait Kept {
+    fn fence(&self) -> u64;
+
+    fn is_finished(&self) -> bool;
+
+    /// Marks the job as kept among the active jobs; false if it was finished first and does not belong there.
+    fn mark_kept(&self) -> bool;
+}
+
 /// What the jobs of a worker share.
-pub(crate) struct Jobs {
-    pub(crate) owner: Owner,
-    dispatch: Arc<Dispatch>,
+pub(crate) struct Jobs<J> {
+    pub(crate) context: Arc<Context>,
     /// Set by start.
     core: OnceLock<(Worker, Handle)>,
     /// Jobs told and not finished, by fence, so that a delete callback gets the pointer of the add callback.
-    active: Mutex<HashMap<u64, Arc<swarm_job>>>,
+    active: Mutex<HashMap<u64, Arc<J>>>,
     /// Finished inside the batch of callbacks that runs now; they cross together.
     finished: Mutex<Vec<Finished>>,
     gathering: AtomicBool,
@@ -35,11 +40,10 @@ pub(crate) struct Jobs {
     closed: AtomicBool,
 }
 
-impl Jobs {
-    pub(crate) fn new(owner: Owner, dispatch: Arc<Dispatch>) -> Jobs {
+impl<J: Kept + Send + Sync + 'static> Jobs<J> {
+    pub(crate) fn new(context: Arc<Context>) -> Jobs<J> {
         Jobs {
-            owner,
-            dispatch,
+            context,
             core: OnceLock::new(),
             active: Mutex::default(),
             finished: Mutex::default(),
@@ -66,7 +70,7 @@ impl Jobs {
     }
 
     /// The batch ended. Keeps those of its jobs that are not finished; most never come that far.
-    pub(crate) fn end_batch(&self, told: Vec<Arc<swarm_job>>) {
+    pub(crate) fn end_batch(&self, told: Vec<Arc<J>>) {
         self.gathering.store(false, Ordering::Relaxed);
         self.flush();
         let mut open = told.into_iter().filter(|job| !job.is_finished()).peekable();
@@ -83,7 +87,7 @@ impl Jobs {
     }
 
     /// The job of an earlier batch with this fence.
-    pub(crate) fn active(&self, fence: u64) -> Option<Arc<swarm_job>> {
+    pub(crate) fn active(&self, fence: u64) -> Option<Arc<J>> {
         lock(&self.active).get(&fence).cloned()
     }
 
@@ -96,7 +100,7 @@ impl Jobs {
     /// Hands a finish to the core: with the rest of the batch if the caller is in one of its callbacks, else at once.
     pub(crate) fn finish(self: &Arc<Self>, fence: u64, finish: Finish, done: Option<Done<()>>) -> Result<()> {
         let (core, handle) = self.open()?;
-        if !self.gathering.load(Ordering::Relaxed) || !self.dispatch.is_current() {
+        if !self.gathering.load(Ordering::Relaxed) || !self.context.dispatch.is_current() {
             core.finish(fence, finish, done);
             return Ok(());
         }
@@ -117,11 +121,6 @@ impl Jobs {
         if let Ok((core, _)) = self.open() {
             core.finish(fence, Finish::FailPermanently(error.message().into()), None);
         }
-    }
-
-    /// Registers a finish whose callback is to be called once.
-    pub(crate) fn begin(&self, done: swarm_done_fn, user_data: UserData) -> Result<Pending<()>> {
-        Pending::begin(&self.dispatch, done, user_data)
     }
 
     /// The worker is freed: nothing can be finished any more. The jobs refer to this, so they must be let go.

@@ -9,58 +9,61 @@
 #[cfg(panic = "abort")]
 compile_error!("the C ABI turns panics into SWARM_ERR_PANIC, which needs panic = \"unwind\"");
 
-// In the order in which a reader of the header meets them.
-pub mod error;
+// In the order in which a reader of the header meets them, which is also that of the layers: a module uses those above it.
 pub mod status;
+
+pub mod error;
 pub mod version;
 
 pub mod bytes;
+pub mod flag;
+mod guard;
+mod sized;
+
+mod dispatch;
+mod fd;
+mod process;
+pub mod runtime;
+
 pub mod callback;
+mod context;
+pub mod log;
+
 pub mod options;
 
+pub mod call;
+pub mod json;
+
+pub mod job_options;
+
+pub mod member;
+
+pub mod health;
+pub mod messages;
+
+pub mod choosers;
 pub mod master;
 
 pub mod add;
-pub mod job_options;
 
 pub mod outcome;
-
-pub mod group;
-
-pub mod deletion;
+pub mod run;
 
 pub mod inspect;
 pub mod queues;
 
 pub mod choice;
 
-pub mod worker;
-
-pub mod tasks;
+pub mod job;
+mod jobs;
 
 pub mod result;
 
-pub mod job;
+mod handlers;
+pub mod worker;
 
-pub mod finish;
-
-pub mod messages;
-
-pub mod health;
-pub mod log;
+mod job_events;
+pub mod work;
 
 #[cfg(unix)]
 pub mod supervisor;
-
-mod asking;
-mod dispatch;
-mod fd;
-pub mod flag;
-mod guard;
-mod job_events;
-mod jobs;
-mod member;
-mod operation;
-mod process;
-pub mod runtime;
-mod sized;

@@ -1,15 +1,19 @@
 //! Log records of libswarm, for a function of the program's.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::callback::{UserData, swarm_destroy_fn, swarm_log_fn};
+use crate::callback::{UserData, swarm_destroy_fn};
 use crate::error::{swarm_error, text};
 use crate::guard::{guard, invalid};
 use crate::status::swarm_status;
+
+/// Called with one log record; `level` is 1 (error) to 5 (trace). Both texts are borrowed for the call.
+pub type swarm_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
 /// Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
 /// 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Until the

@@ -1,165 +1,366 @@
-//! What masters and workers share: who listens to them, and the events that both have.
+//! What masters and workers share: their registration, their events, and who runs their callbacks.
 
 use std::collections::BTreeMap;
-use std::ffi::c_void;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use libswarm::{Error, Event, Messages, Result};
+use libswarm::{Event, Health, Master, Messages, Result, Stats, Worker};
+use tokio::sync::oneshot;
 
-use crate::asking::Asking;
-use crate::callback::{
-    UserData, swarm_add_fn, swarm_close_fn, swarm_completed_fn, swarm_delete_fn, swarm_destroy_fn, swarm_error_fn,
-    swarm_failed_fn, swarm_kill_fn, swarm_member_fn, swarm_message_fn, swarm_process_fn, swarm_ready_fn, swarm_retrying_fn,
-};
-use crate::dispatch::Dispatch;
-use crate::error::{swarm_error, text};
-use crate::messages::exit::Told;
+use crate::call::{Answer, call, swarm_call};
+use crate::callback::{Registry, UserData, swarm_destroy_fn};
+use crate::context::Context;
+use crate::error::{shown, swarm_error, text as c_text};
+use crate::guard::{given, guard, guard_value, invalid, place, texts};
 use crate::messages::hearing::Hearing;
-use crate::messages::{kill, message, presence};
+use crate::status::swarm_status;
 
-/// What the calls of masters and workers need of either, besides what all that asks the core needs.
-pub(crate) trait Member: Asking {
-    fn dispatch(&self) -> &Arc<Dispatch>;
+/// The side of a master or worker that both have. It belongs to its master or worker and is never freed by the program. All calls
+/// may be made from many threads at once.
+pub struct swarm_member {
+    member: Arc<Member>,
+}
 
-    fn listeners(&self) -> &Registry;
+/// Called when a member is registered; `incarnation` is its new identity in Redis, borrowed for the call.
+pub type swarm_ready_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, incarnation: *const c_char)>;
 
-    fn messages(&self) -> Result<Messages>;
+/// Called when a member was closed; `error` is NULL if by the program itself, else the reason that forced it.
+pub type swarm_close_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
 
-    fn hearing(&self) -> &Hearing;
+/// Called for a problem in the background, such as a lost connection, once until it changes. `error` is borrowed.
+pub type swarm_error_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
 
-    fn is_registered(&self) -> bool;
+/// Begins to wait until the member is registered, and receives what it had callbacks for when this was called. Ends at once
+/// with an error that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the
+/// member goes on trying.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_member_ready(member: Option<&swarm_member>) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_member::open(member)?;
+        let (core, hearing) = (member.core()?.clone(), member.hearing.clone());
+        Ok(swarm_call::awaited(&member.context, "registering the member", async move {
+            core.ready().await?;
+            hearing.settled().await;
+            Ok(())
+        }))
+    })
+}
 
-    /// Waits until the core is ready, at most `timeout_ms`, and hears what it is to hear.
-    fn await_ready<F>(&self, timeout_ms: u64, doing: &str, ready: impl FnOnce(Self::Core) -> F) -> Result<()>
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let hearing = self.hearing().clone();
-        self.ask(timeout_ms, doing, |core| {
-            let ready = ready(core);
-            async move {
-                ready.await?;
-                hearing.settled().await;
-                Ok(())
+/// Sets the callback for registrations; it comes again after each new registration. NULL removes it. To be set before the other
+/// callbacks of a master: a registration before the first on_* or swarm_call_on_done is still reported.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_member_on_ready(
+    member: Option<&swarm_member>,
+    callback: swarm_ready_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Ready { incarnation } = event {
+                let incarnation = c_text(&incarnation);
+                // SAFETY: the callback and its data belong together; the text lives until it returns.
+                unsafe { function(user_data.pointer(), incarnation.as_ptr()) }
             }
         })
+    });
+    listen(member, Kind::Ready, listener);
+}
+
+/// Sets the callback for the end of the member: closed or terminated by the program (`error` is NULL), or a lost lease, after
+/// which it registers anew unless the option `rejoin` is false. All jobs of a worker had their delete callback before. NULL
+/// removes it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_member_on_close(
+    member: Option<&swarm_member>,
+    callback: swarm_close_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Close(reason) = event {
+                let reason = reason.map(swarm_error::from);
+                // SAFETY: the callback and its data belong together; the error lives until it returns.
+                unsafe { function(user_data.pointer(), shown(&reason)) }
+            }
+        })
+    });
+    listen(member, Kind::Close, listener);
+}
+
+/// Sets the callback for problems in the background; NULL removes it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_member_on_error(
+    member: Option<&swarm_member>,
+    callback: swarm_error_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+) {
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Error(error) = event {
+                let error = swarm_error::from(error);
+                // SAFETY: the callback and its data belong together; the error lives until it returns.
+                unsafe { function(user_data.pointer(), &error) }
+            }
+        })
+    });
+    listen(member, Kind::Error, listener);
+}
+
+/// Makes the member's callbacks run on the caller's own thread, in swarm_member_dispatch, and writes a descriptor that is
+/// readable while some wait. To be called before swarm_worker_start of a worker, before the first on_* or swarm_call_on_done of a
+/// master. The descriptor stays the member's: poll it, but neither read nor close it. Not on Windows.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_member_fd(
+    member: Option<&swarm_member>,
+    fd: *mut c_int,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let member = swarm_member::open(member)?;
+        let place = place(fd, "fd")?;
+        place.set(member.context.fd()?);
+        Ok(())
+    })
+}
+
+/// Runs callbacks that wait, on the calling thread; never blocks for want of them. At most a few hundred at a time: the
+/// descriptor stays readable while more wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_member_dispatch(member: Option<&swarm_member>, error: *mut *mut swarm_error) -> swarm_status {
+    guard(error, || swarm_member::open(member)?.context.run_callbacks())
+}
+
+/// Begins to delete jobs of the cluster, whatever their state: those with the ids, at most as many as fit into memory. Their
+/// workers are notified to stop. swarm_call_existed says for each id whether there was such a job.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_member_delete(
+    member: Option<&swarm_member>,
+    ids: *const *const c_char,
+    count: usize,
+) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_member::open(member)?;
+        let core = member.core()?.clone();
+        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+        let ids = unsafe { texts(ids, count, "ids") }?;
+        Ok(swarm_call::spawned(&member.context, "deleting jobs", async move { core.delete(ids).await }))
+    })
+}
+
+/// Which ids had a job.
+pub(crate) struct Deleted(Vec<bool>);
+
+impl Answer for Deleted {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn existed(&self, index: usize) -> bool {
+        self.0.get(index).copied().unwrap_or(false)
     }
 }
 
-/// A callback for events, replaced as a whole.
-pub(crate) struct Listener<F>(pub(crate) F, pub(crate) UserData);
-
-impl<F> Listener<F> {
-    /// Takes over the data; made first thing in a call.
-    pub(crate) fn new(callback: F, user_data: *mut c_void, destroy: swarm_destroy_fn) -> Arc<Listener<F>> {
-        Arc::new(Listener(callback, UserData::new(user_data, destroy)))
-    }
-}
-
-/// What is done with a job that is given.
+/// What the library's core has of a member.
 #[derive(Clone)]
-pub(crate) enum Handler {
-    /// It becomes the program's.
-    Add(Arc<Listener<swarm_add_fn>>),
-    /// The program runs it to its end.
-    Process(Arc<Listener<swarm_process_fn>>),
+pub(crate) enum Core {
+    Master(Master),
+    Worker(Worker),
 }
 
-/// The callbacks of a member.
+impl Core {
+    async fn ready(&self) -> Result<()> {
+        match self {
+            Core::Master(core) => core.ready().await,
+            Core::Worker(core) => core.ready().await,
+        }
+    }
+
+    async fn delete(&self, ids: Vec<String>) -> Result<Deleted> {
+        match self {
+            Core::Master(core) => core.delete_many(ids).await.map(Deleted),
+            Core::Worker(core) => {
+                let mut existed = Vec::with_capacity(ids.len());
+                for id in ids {
+                    existed.push(core.delete(id).await?);
+                }
+                Ok(Deleted(existed))
+            }
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self {
+            Core::Master(core) => core.health(),
+            Core::Worker(core) => core.health(),
+        }
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Stats> {
+        match self {
+            Core::Master(core) => core.stats().await,
+            Core::Worker(core) => core.stats().await,
+        }
+    }
+
+    /// `ready` is ready when the program's callback has returned, or is not called any more.
+    pub(crate) fn exit_on_kill(&self, grace: Duration, ready: oneshot::Receiver<()>) -> Result<()> {
+        match self {
+            Core::Master(core) => core.exit_on_kill(grace, |_, _| async { drop(ready.await) }),
+            Core::Worker(core) => core.exit_on_kill(grace, |_, _| async { drop(ready.await) }),
+        }
+    }
+
+    fn messages(&self) -> Messages {
+        match self {
+            Core::Master(core) => core.messages(),
+            Core::Worker(core) => core.messages(),
+        }
+    }
+
+    fn incarnation(&self) -> Option<String> {
+        match self {
+            Core::Master(core) => core.incarnation(),
+            Core::Worker(core) => core.incarnation(),
+        }
+    }
+}
+
+pub(crate) struct Member {
+    pub(crate) context: Arc<Context>,
+    core: OnceLock<Core>,
+    pub(crate) listeners: Registry<Listeners>,
+    pub(crate) hearing: Hearing,
+}
+
+impl swarm_member {
+    pub(crate) fn new(context: Arc<Context>) -> swarm_member {
+        let (core, listeners, hearing) = (OnceLock::new(), Registry::default(), Hearing::default());
+        swarm_member { member: Arc::new(Member { context, core, listeners, hearing }) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    /// The member behind a handle, if it may be used in this process.
+    pub(crate) fn open(member: Option<&swarm_member>) -> Result<&Arc<Member>> {
+        let member = &given(member, "member")?.member;
+        member.context.owner.check()?;
+        Ok(member)
+    }
+}
+
+impl Member {
+    /// Set once, when the member starts.
+    pub(crate) fn start(&self, core: Core) {
+        let _ = self.core.set(core);
+    }
+
+    pub(crate) fn core(&self) -> Result<&Core> {
+        self.core.get().ok_or_else(|| invalid("the worker is not started; call swarm_worker_start first"))
+    }
+
+    pub(crate) fn worker(&self) -> Result<&Worker> {
+        match self.core()? {
+            Core::Worker(core) => Ok(core),
+            Core::Master(_) => Err(invalid("the member is a master")),
+        }
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.core.get().is_some()
+    }
+
+    pub(crate) fn messages(&self) -> Result<Messages> {
+        self.core().map(Core::messages)
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.core.get().is_some_and(|core| core.incarnation().is_some())
+    }
+
+    /// Sets or removes the callback for a kind of event.
+    pub(crate) fn listen(&self, kind: Kind, listener: Option<Listener>) {
+        self.listeners.change(|listeners| match listener {
+            Some(listener) => drop(listeners.called.insert(kind, listener)),
+            None => drop(listeners.called.remove(&kind)),
+        });
+        // A worker's thread starts with it: its descriptor may be asked for until then. Without its thread the callback would never
+        // come; there is nobody to report it to here, the next call does.
+        if self.is_started() {
+            let _ = self.context.serve();
+        }
+    }
+}
+
+/// Which callback an event is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Ready,
+    Close,
+    Error,
+    Message,
+    Kill,
+    Peer,
+}
+
+pub(crate) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+pub(crate) fn listener(function: impl Fn(Event) + Send + Sync + 'static) -> Listener {
+    Arc::new(function)
+}
+
+/// The callbacks of a member, but for those of jobs.
 #[derive(Clone, Default)]
 pub(crate) struct Listeners {
-    /// For jobs whose task has no handler of its own.
-    pub(crate) plain: Option<Handler>,
-    /// For the jobs of a task, "" being those without one.
-    pub(crate) tasks: BTreeMap<String, Handler>,
-    pub(crate) delete: Option<Arc<Listener<swarm_delete_fn>>>,
-    pub(crate) completed: Option<Arc<Listener<swarm_completed_fn>>>,
-    pub(crate) failed: Option<Arc<Listener<swarm_failed_fn>>>,
-    pub(crate) retrying: Option<Arc<Listener<swarm_retrying_fn>>>,
-    pub(crate) ready: Option<Arc<Listener<swarm_ready_fn>>>,
-    pub(crate) close: Option<Arc<Listener<swarm_close_fn>>>,
-    pub(crate) error: Option<Arc<Listener<swarm_error_fn>>>,
-    pub(crate) message: Option<Arc<Listener<swarm_message_fn>>>,
-    pub(crate) kill: Option<Arc<Listener<swarm_kill_fn>>>,
-    /// Hears that the callback for that has returned.
-    pub(crate) told_to_end: Option<Arc<Told>>,
-    pub(crate) member: Option<Arc<Listener<swarm_member_fn>>>,
-}
-
-/// The callbacks as they are now; a batch of events is told to those that were there when it began.
-#[derive(Default)]
-pub(crate) struct Registry(Mutex<Arc<Listeners>>);
-
-impl Registry {
-    pub(crate) fn now(&self) -> Arc<Listeners> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Changes the callbacks. The replaced ones are dropped, and their data destroyed, without the lock.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Listeners)) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = current.clone();
-        let mut changed = Listeners::clone(&before);
-        change(&mut changed);
-        *current = Arc::new(changed);
-        drop(current);
-        drop(before);
-    }
-
-    /// Removes all callbacks.
-    pub(crate) fn clear(&self) {
-        self.change(|listeners| *listeners = Listeners::default());
-    }
+    called: BTreeMap<Kind, Listener>,
+    /// Called after the callback for a request to end the program.
+    pub(crate) after_kill: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Listeners {
-    /// The handler for jobs of a task.
-    pub(crate) fn handler(&self, task: &str) -> Option<&Handler> {
-        self.tasks.get(task).or(self.plain.as_ref())
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        self.called.contains_key(&kind)
     }
 
-    /// Whether every job is run to its end by its callback.
-    pub(crate) fn only_process(&self) -> bool {
-        self.plain.iter().chain(self.tasks.values()).all(|handler| matches!(handler, Handler::Process(_)))
-    }
-
-    /// Whether outcomes of jobs are to be told.
-    pub(crate) fn want_outcomes(&self) -> bool {
-        fn calls<F>(listener: &Option<Arc<Listener<Option<F>>>>) -> bool {
-            listener.as_ref().is_some_and(|listener| listener.0.is_some())
-        }
-        calls(&self.completed) || calls(&self.failed) || calls(&self.retrying)
-    }
-
-    /// Tells an event that is not of a job.
+    /// Calls the callback for an event that is not of a job.
     pub(crate) fn tell(&self, event: Event) {
-        match event {
-            Event::Ready { incarnation } => {
-                if let Some(listener) = &self.ready
-                    && let Some(function) = listener.0
-                {
-                    let incarnation = text(&incarnation);
-                    // SAFETY: the callback and its data belong together; the text lives until it returns.
-                    unsafe { function(listener.1.pointer(), incarnation.as_ptr()) }
-                }
+        let kind = match &event {
+            Event::Ready { .. } => Kind::Ready,
+            Event::Close(_) => Kind::Close,
+            Event::Error(_) => Kind::Error,
+            Event::Message(_) => Kind::Message,
+            Event::Kill { .. } => Kind::Kill,
+            Event::Member { .. } => Kind::Peer,
+            Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {
+                return;
             }
-            Event::Close(reason) => call_with_error(self.close.as_deref(), reason),
-            Event::Error(error) => call_with_error(self.error.as_deref(), Some(error)),
-            Event::Message(message) => message::tell(self.message.as_deref(), message),
-            Event::Kill { code, from } => {
-                kill::tell(self.kill.as_deref(), code, &from);
-                self.told_to_end.iter().for_each(|told| told.set());
-            }
-            Event::Member { change, role, member } => presence::tell(self.member.as_deref(), change, role.name(), &member),
-            Event::Add(_) | Event::Delete { .. } | Event::Completed { .. } | Event::Failed { .. } | Event::Retrying { .. } => {}
+        };
+        if let Some(listener) = self.called.get(&kind) {
+            listener(event);
+        }
+        if kind == Kind::Kill
+            && let Some(after) = &self.after_kill
+        {
+            after();
         }
     }
 }
 
-fn call_with_error(listener: Option<&Listener<swarm_error_fn>>, error: Option<Error>) {
-    if let Some(Listener(Some(function), user_data)) = listener {
-        let error = error.map(swarm_error::from);
-        // SAFETY: the callback and its data belong together; the error lives until it returns.
-        unsafe { function(user_data.pointer(), error.as_ref().map_or(std::ptr::null(), |error| error)) }
-    }
+fn listen(member: Option<&swarm_member>, kind: Kind, listener: Option<Listener>) {
+    guard_value((), || {
+        if let Ok(member) = swarm_member::open(member) {
+            member.listen(kind, listener);
+        }
+    });
 }

@@ -4,14 +4,12 @@ use std::ffi::c_char;
 
 use libswarm::{Error, Language, Options, Result};
 
-use crate::error::swarm_error;
-use crate::guard::{given, guard, guard_value, text};
-use crate::status::swarm_status;
+use crate::guard::{guard_value, text};
 
 /// Options to make masters and workers from. Not for use by two threads at once.
 pub struct swarm_options {
     options: Options,
-    /// The first failure of a setter without a status; it makes swarm_master_new and swarm_worker_new fail.
+    /// Why the first option was refused; swarm_master_new and swarm_worker_new fail with it.
     problem: Option<Error>,
 }
 
@@ -32,57 +30,26 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
     })
 }
 
-/// Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". A
-/// refused option leaves the others as they were. The names: url, host, port, socket, sentinels, sentinel_master, nodes,
-/// db, prefix, username, password, sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify, lease,
-/// timeout, max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max,
-/// failed_max_bytes, failed_ttl; of workers also slots, priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each),
-/// rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). Their bounds are in docs/reference/c-api.md, and in each error.
+/// Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". An unknown
+/// name or a value out of its bounds is reported when the options are used: swarm_master_new and swarm_worker_new fail with the
+/// error of the first option that was refused. NULL as `options` is ignored.
+///
+/// `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
+/// sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
+/// 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
+/// failed_ttl; of workers also slots (10 where all callbacks are of swarm_worker_process, else unlimited), priority_slots (1:30,2:20),
+/// strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
+/// are listed with their bounds and defaults in the reference.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_options_set(
-    options: Option<&mut swarm_options>,
-    name: *const c_char,
-    value: *const c_char,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
+pub unsafe extern "C" fn swarm_options_set(options: Option<&mut swarm_options>, name: *const c_char, value: *const c_char) {
+    guard_value((), || {
+        let Some(options) = options else { return };
         // SAFETY: non-NULL texts are NUL-terminated.
-        let (name, value) = unsafe { (text(name, "name")?, text(value, "value")?) };
-        given(options, "options")?.options.set(name, value)
-    })
-}
-
-/// Where Redis is: redis://user:password@host:port/db, rediss://..., unix:///path/to/socket?db=0,
-/// redis+sentinel://host:port,host:port/master/db or redis+cluster://host:port,host:port. A bad url is refused by
-/// swarm_master_new and swarm_worker_new.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_options_set_url(options: Option<&mut swarm_options>, url: *const c_char) {
-    // SAFETY: a non-NULL text is NUL-terminated.
-    set_later_told(options, |options| options.set("url", unsafe { text(url, "url") }?));
-}
-
-/// The member's name, for people. A bad name is refused by swarm_master_new and swarm_worker_new.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_options_set_name(options: Option<&mut swarm_options>, name: *const c_char) {
-    // SAFETY: a non-NULL text is NUL-terminated.
-    set_later_told(options, |options| options.set("name", unsafe { text(name, "name") }?));
-}
-
-/// Jobs that a worker holds at most; unless set, 10 with callbacks of swarm_worker_process only, else unlimited. 0 is refused by swarm_worker_new.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_options_set_slots(options: Option<&mut swarm_options>, slots: u32) {
-    set_later_told(options, |options| {
-        options.slots = Some(slots);
-        Ok(())
+        let texts = unsafe { text(name, "name").and_then(|name| Ok((name, text(value, "value")?))) };
+        if let Err(error) = texts.and_then(|(name, value)| options.options.set(name, value)) {
+            options.problem.get_or_insert(error);
+        }
     });
-}
-
-/// How long a member may stay silent before its jobs go elsewhere, in milliseconds; 15,000 unless set, 1,000 to one day.
-/// Other values are refused by swarm_master_new and swarm_worker_new.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_options_set_lease(options: Option<&mut swarm_options>, milliseconds: u64) {
-    set_later_told(options, |options| options.set("lease", &milliseconds.to_string()));
 }
 
 /// Frees options. The members made from them keep their own copy. NULL is allowed.
@@ -100,15 +67,4 @@ impl swarm_options {
         self.options.check()?;
         Ok(self.options.clone())
     }
-}
-
-/// Runs a setter that returns nothing: its first failure is kept and told when a member is made.
-fn set_later_told(options: Option<&mut swarm_options>, set: impl FnOnce(&mut Options) -> Result<()>) {
-    guard_value((), || {
-        if let Some(options) = options
-            && let Err(error) = set(&mut options.options)
-        {
-            options.problem.get_or_insert(error);
-        }
-    });
 }

@@ -26,6 +26,20 @@ impl Owner {
     }
 }
 
+/// Run in a forked child.
+#[cfg(unix)]
+static AFTER_FORK: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
+
+/// Has `run` run in a forked child, which may do nothing but store to atomics.
+#[cfg(unix)]
+pub(crate) fn after_fork(run: fn()) {
+    // The same for every caller.
+    let _ = AFTER_FORK.set(run);
+}
+
+#[cfg(not(unix))]
+pub(crate) fn after_fork(_run: fn()) {}
+
 /// The pid, kept because asking the kernel costs more than all the rest of a call; a fork handler renews it.
 #[cfg(unix)]
 fn current_id() -> u32 {
@@ -37,7 +51,9 @@ fn current_id() -> u32 {
 
     extern "C" fn in_child() {
         PID.store(std::process::id(), Ordering::Relaxed);
-        crate::runtime::forget_after_fork();
+        if let Some(run) = AFTER_FORK.get() {
+            run();
+        }
     }
 
     match PID.load(Ordering::Relaxed) {

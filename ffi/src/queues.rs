@@ -1,174 +1,75 @@
 //! Pauses, and what is done with jobs that failed.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 
 use libswarm::Result;
 
-use crate::asking::Asking;
-use crate::callback::{UserData, swarm_count_fn, swarm_destroy_fn, swarm_done_fn};
-use crate::error::swarm_error;
-use crate::guard::{guard, optional, optional_text, texts};
+use crate::call::{Changed, call, swarm_call};
+use crate::guard::{optional_text, texts};
 use crate::master::swarm_master;
-use crate::status::swarm_status;
 
 /// All of them, whatever the ids. Declared in cbindgen.toml, which cannot say SIZE_MAX of this.
 const SWARM_ALL: usize = usize::MAX;
 
-/// No more jobs are given to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
+/// Stops the assignment of jobs to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
 /// Active jobs go on. Each pause has its own end: that of all does not end that of a task.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_pause(
-    master: Option<&swarm_master>,
-    task: *const c_char,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        // SAFETY: a non-NULL text is NUL-terminated.
-        let task = unsafe { optional_text(task, "task") }?.map(str::to_owned);
-        member.ask(timeout_ms, "pausing", |core| async move { core.pause(task.as_deref()).await })
-    })
-}
-
-/// As swarm_master_pause, without waiting; `done` is called once and may be NULL.
-#[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_pause_async(
-    master: Option<&swarm_master>,
-    task: *const c_char,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
+pub unsafe extern "C" fn swarm_master_pause(master: Option<&swarm_master>, task: *const c_char) -> *mut swarm_call {
+    call(|| {
+        let master = swarm_master::open(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
-        let task = unsafe { optional_text(task, "task") }?.map(str::to_owned);
-        member.ask_async(done, user_data, |core| async move { core.pause(task.as_deref()).await })
+        let (core, task) = (master.core.clone(), unsafe { optional_text(task, "task") }?.map(str::to_owned));
+        Ok(swarm_call::spawned(&master.context, "pausing", async move { core.pause(task.as_deref()).await }))
     })
 }
 
 /// Ends a pause.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_resume(
-    master: Option<&swarm_master>,
-    task: *const c_char,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        // SAFETY: a non-NULL text is NUL-terminated.
-        let task = unsafe { optional_text(task, "task") }?.map(str::to_owned);
-        member.ask(timeout_ms, "resuming", |core| async move { core.resume(task.as_deref()).await })
-    })
-}
-
-/// As swarm_master_resume, without waiting; `done` is called once and may be NULL.
-#[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_resume_async(
-    master: Option<&swarm_master>,
-    task: *const c_char,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
+pub unsafe extern "C" fn swarm_master_resume(master: Option<&swarm_master>, task: *const c_char) -> *mut swarm_call {
+    call(|| {
+        let master = swarm_master::open(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
-        let task = unsafe { optional_text(task, "task") }?.map(str::to_owned);
-        member.ask_async(done, user_data, |core| async move { core.resume(task.as_deref()).await })
+        let (core, task) = (master.core.clone(), unsafe { optional_text(task, "task") }?.map(str::to_owned));
+        Ok(swarm_call::spawned(&master.context, "resuming", async move { core.resume(task.as_deref()).await }))
     })
 }
 
 /// Runs failed jobs again, with all their retries: those with the ids, or all if `count` is SWARM_ALL. Ids of no failed job are
-/// passed over. `changed` may be NULL; otherwise it is how many there were.
+/// passed over. swarm_call_count says how many there were.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn swarm_master_retry_failed(
     master: Option<&swarm_master>,
     ids: *const *const c_char,
     count: usize,
-    timeout_ms: u64,
-    changed: *mut u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_master::member(master)?;
+) -> *mut swarm_call {
+    call(|| {
+        let master = swarm_master::open(master)?;
         // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let ids = unsafe { read_ids(ids, count) }?;
-        let number =
-            member.ask(timeout_ms, "retrying failed jobs", |core| async move { core.retry_failed(ids.as_deref()).await })?;
-        optional(changed).set(number);
-        Ok(())
+        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
+        Ok(swarm_call::spawned(&master.context, "retrying failed jobs", async move {
+            core.retry_failed(ids.as_deref()).await.map(Changed)
+        }))
     })
 }
 
-/// As swarm_master_retry_failed, without waiting; `done` is called once and may be NULL.
+/// Deletes failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as swarm_master_retry_failed.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_retry_failed_async(
-    master: Option<&swarm_master>,
-    ids: *const *const c_char,
-    count: usize,
-    done: swarm_count_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let ids = unsafe { read_ids(ids, count) }?;
-        member.ask_async(done, user_data, |core| async move { core.retry_failed(ids.as_deref()).await })
-    })
-}
-
-/// Forgets failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as swarm_master_retry_failed.
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_master_delete_failed(
     master: Option<&swarm_master>,
     ids: *const *const c_char,
     count: usize,
-    timeout_ms: u64,
-    changed: *mut u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        let member = swarm_master::member(master)?;
+) -> *mut swarm_call {
+    call(|| {
+        let master = swarm_master::open(master)?;
         // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let ids = unsafe { read_ids(ids, count) }?;
-        let number =
-            member.ask(timeout_ms, "deleting failed jobs", |core| async move { core.delete_failed(ids.as_deref()).await })?;
-        optional(changed).set(number);
-        Ok(())
-    })
-}
-
-/// As swarm_master_delete_failed, without waiting; `done` is called once and may be NULL.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_delete_failed_async(
-    master: Option<&swarm_master>,
-    ids: *const *const c_char,
-    count: usize,
-    done: swarm_count_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
-        let member = swarm_master::member(master)?;
-        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let ids = unsafe { read_ids(ids, count) }?;
-        member.ask_async(done, user_data, |core| async move { core.delete_failed(ids.as_deref()).await })
+        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
+        Ok(swarm_call::spawned(&master.context, "deleting failed jobs", async move {
+            core.delete_failed(ids.as_deref()).await.map(Changed)
+        }))
     })
 }
 

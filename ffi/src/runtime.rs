@@ -1,13 +1,11 @@
 //! The one runtime of the process: made with the first handle, ended with the last.
 
-use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use libswarm::{Done, Error, ErrorKind, Result};
+use libswarm::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
 
 use crate::process::Owner;
@@ -17,6 +15,9 @@ pub const SWARM_NO_TIMEOUT: u64 = u64::MAX;
 
 /// How long the end of the runtime waits for its threads; only a name look-up can take longer, and is left behind.
 const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// How long freeing an open member waits for Redis to learn of it; without an answer its lease ends.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 type Slot = Mutex<Weak<Runtime>>;
 
@@ -37,6 +38,7 @@ impl Runtime {
             return Ok(runtime);
         }
         crate::log::set_default();
+        crate::process::after_fork(forget_after_fork);
         let tokio = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("swarm-runtime")
@@ -67,51 +69,6 @@ impl Drop for Runtime {
     }
 }
 
-/// Runs `future` on the runtime and waits for it on the calling thread, at most `timeout_ms`.
-pub(crate) fn wait<T: Send + 'static>(
-    handle: &Handle,
-    timeout_ms: u64,
-    doing: &str,
-    future: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    // A task rather than `block_on`, which panics where the calling thread belongs to a runtime of the caller's own.
-    let mut task = None;
-    let result = wait_done(timeout_ms, doing, |done| {
-        task = Some(handle.spawn(async move { done(future.await) }));
-    });
-    if let (Err(_), Some(task)) = (&result, task) {
-        task.abort();
-    }
-    result
-}
-
-/// Hands a completion to `start` and waits until it was called, at most `timeout_ms`.
-pub(crate) fn wait_done<T: Send + 'static>(timeout_ms: u64, doing: &str, start: impl FnOnce(Done<T>)) -> Result<T> {
-    let (send, receive) = sync_channel(1);
-    start(Box::new(move |result| {
-        // Nobody listens any more once the time limit has passed.
-        let _ = send.send(result);
-    }));
-    let received = match timeout_ms {
-        SWARM_NO_TIMEOUT => receive.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        ms => receive.recv_timeout(Duration::from_millis(ms)),
-    };
-    match received {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => Err(timed_out(timeout_ms, doing)),
-        Err(RecvTimeoutError::Disconnected) => Err(Error::new(ErrorKind::Closed, format!("{doing}: closed before it was done"))),
-    }
-}
-
-/// Awaits `future` without a thread, at most `timeout_ms`.
-pub(crate) async fn within<T>(timeout_ms: u64, doing: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
-    if timeout_ms == SWARM_NO_TIMEOUT {
-        return future.await;
-    }
-    let late = |_| timed_out(timeout_ms, doing);
-    tokio::time::timeout(Duration::from_millis(timeout_ms), future).await.map_err(late)?
-}
-
 /// When a time limit that begins now is over; never without one.
 pub(crate) fn deadline(timeout_ms: u64) -> Option<Instant> {
     (timeout_ms != SWARM_NO_TIMEOUT).then(|| Instant::now().checked_add(Duration::from_millis(timeout_ms))).flatten()
@@ -123,7 +80,7 @@ pub(crate) fn timed_out(timeout_ms: u64, doing: &str) -> Error {
 }
 
 /// Gives a forked child a fresh slot. The parent's is left as it is: another thread may have active its lock.
-pub(crate) fn forget_after_fork() {
+fn forget_after_fork() {
     SLOT.store(std::ptr::null_mut(), Ordering::Release);
     crate::log::forget_default();
 }

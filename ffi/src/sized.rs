@@ -9,18 +9,18 @@ use crate::guard::invalid;
 /// No struct of this interface comes near it; a larger size is one that was never set.
 const LARGEST: usize = 4096;
 
-/// Reads a caller's struct as far as the caller's header knew it; the fields it did not know are zero.
+/// Reads a caller's struct as far as the caller's header knew it; the fields it did not know have their defaults.
 ///
 /// # Safety
 /// `given` points to a struct whose first field is its size in bytes. Any bits are a value of `T`: it has no `bool`, no enum and no
 /// reference.
-pub(crate) unsafe fn read<T>(given: *const T, name: &str) -> Result<T> {
+pub(crate) unsafe fn read<T>(given: *const T, defaults: T, name: &str) -> Result<T> {
     // SAFETY: passed on from the caller.
     let size = unsafe { size_of_given(given, name) }?;
-    let mut known = MaybeUninit::<T>::zeroed();
+    let mut known = MaybeUninit::new(defaults);
     // SAFETY: both sides hold at least this many bytes.
     unsafe { std::ptr::copy_nonoverlapping(given.cast::<u8>(), known.as_mut_ptr().cast::<u8>(), size.min(size_of::<T>())) };
-    // SAFETY: all of it is zero or was set by the caller.
+    // SAFETY: all of it is a default or was set by the caller.
     Ok(unsafe { known.assume_init() })
 }
 
@@ -69,8 +69,8 @@ mod tests {
     fn an_older_caller_is_read_and_written_only_as_far_as_it_knows() {
         let mut given = Sample { struct_size: 16, old: 1, new: 2 };
         // SAFETY: the struct starts with its size.
-        let read = unsafe { super::read(&given, "sample") }.unwrap();
-        assert_eq!((read.old, read.new), (1, 0));
+        let read = unsafe { super::read(&given, Sample { struct_size: 24, old: 5, new: 6 }, "sample") }.unwrap();
+        assert_eq!((read.old, read.new), (1, 6));
         // SAFETY: as above.
         unsafe { super::write(&mut given, &Sample { struct_size: 24, old: 8, new: 9 }, "sample") }.unwrap();
         assert_eq!(given, Sample { struct_size: 16, old: 8, new: 2 });
@@ -81,7 +81,7 @@ mod tests {
         for size in [0, 7, usize::MAX] {
             let given = Sample { struct_size: size, old: 1, new: 2 };
             // SAFETY: the struct starts with its size.
-            assert!(unsafe { super::read(&given, "sample") }.is_err());
+            assert!(unsafe { super::read(&given, given, "sample") }.is_err());
         }
         let value = Sample { struct_size: 24, old: 0, new: 0 };
         // SAFETY: NULL is allowed.

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+#[path = "header/sections.rs"]
+mod sections;
+
 #[test]
 fn header_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -22,7 +25,7 @@ fn generate(root: &Path) -> String {
     config.after_includes = Some(after_includes.replace("@VERSION@", &version_lines()));
     let mut header = Vec::new();
     cbindgen::Builder::new().with_crate(root).with_config(config).generate().expect("generating the header").write(&mut header);
-    String::from_utf8(header).expect("the header is text")
+    sections::arrange(&String::from_utf8(header).expect("the header is text"), &root.join("src"))
 }
 
 /// The version comes from the manifest alone, so that it cannot be typed wrong a second time.

@@ -18,14 +18,14 @@ int main(int count, char **arguments) {
   }
   close(ends[0]);
   swarm_options *options = swarm_options_new("sums");
-  swarm_options_set_url(options, getenv("SWARM_REDIS_URL"));
+  swarm_options_set(options, "url", getenv("SWARM_REDIS_URL"));
   swarm_master *master = start_master(options);
   for (int i = 0; i < 100; i++) {
-    swarm_outcome *outcome = NULL;
-    CHECK_OK(swarm_master_run(master, swarm_bytes_of("{\"a\":1,\"b\":2}"), NULL, DEADLINE_MS, &outcome, &error));
-    swarm_bytes result = swarm_outcome_result(outcome);
-    CHECK(swarm_outcome_completed(outcome) && result.len == 13 && memcmp(result.data, "{\"a\":1,\"b\":2}", 13) == 0);
-    swarm_outcome_free(outcome);
+    swarm_call *outcome = NULL;
+    CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("{\"a\":1,\"b\":2}"), NULL), DEADLINE_MS, &outcome, &error));
+    swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
+    CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && result.len == 13 && memcmp(result.data, "{\"a\":1,\"b\":2}", 13) == 0);
+    swarm_call_free(outcome);
   }
   /* Its input ends, and so does it. */
   close(ends[1]);

@@ -62,6 +62,61 @@ static inline double now_ms(void) {
   return (double)at.tv_sec * 1e3 + (double)at.tv_nsec / 1e6;
 }
 
+/* Waits for a call. SWARM_OK: it is written to `answer`, for its answer to be read, and to be freed. */
+static inline swarm_status answered(swarm_call *call, uint64_t timeout_ms, swarm_call **answer, swarm_error **error) {
+  swarm_status status = swarm_call_wait(call, timeout_ms, error);
+  if (status == SWARM_OK) {
+    *answer = call;
+  } else {
+    swarm_call_free(call);
+  }
+  return status;
+}
+
+/* Deletes jobs; `existed`, unless NULL, has room for the answers. */
+static inline swarm_status delete_jobs(const swarm_member *member, const char *const *ids, size_t count, uint64_t timeout_ms,
+                                       bool *existed, swarm_error **error) {
+  swarm_call *deleted = NULL;
+  swarm_status status = answered(swarm_member_delete(member, ids, count), timeout_ms, &deleted, error);
+  CHECK(status != SWARM_OK || swarm_call_count(deleted) == count);
+  if (status == SWARM_OK && existed != NULL) {
+    for (size_t i = 0; i < count; i++) existed[i] = swarm_call_existed(deleted, i);
+  }
+  swarm_call_free(deleted);
+  return status;
+}
+
+/* Copies the counts of the cluster. */
+static inline swarm_status stats_of(const swarm_member *member, uint64_t timeout_ms, swarm_stats *stats, swarm_error **error) {
+  swarm_call *counted = NULL;
+  swarm_status status = answered(swarm_member_stats(member), timeout_ms, &counted, error);
+  if (status == SWARM_OK) *stats = *swarm_call_stats(counted);
+  swarm_call_free(counted);
+  return status;
+}
+
+/* Waits for a call and copies how many things it changed. */
+static inline swarm_status changed_by(swarm_call *call, uint64_t timeout_ms, uint64_t *changed, swarm_error **error) {
+  swarm_call *done = NULL;
+  swarm_status status = answered(call, timeout_ms, &done, error);
+  if (status == SWARM_OK) *changed = swarm_call_count(done);
+  swarm_call_free(done);
+  return status;
+}
+
+/* Finishes a job and waits until Redis has accepted it. */
+static inline swarm_status finish_and_wait(swarm_job *job, swarm_result *result, swarm_error **error) {
+  swarm_call *accepted = NULL;
+  swarm_status status = swarm_job_finish(job, result, &accepted, error);
+  return status == SWARM_OK ? swarm_call_end(accepted, DEADLINE_MS, error) : status;
+}
+
+static inline void set_number(swarm_options *options, const char *name, unsigned long number) {
+  char text[32];
+  snprintf(text, sizeof text, "%lu", number);
+  swarm_options_set(options, name, text);
+}
+
 /* Options for a cluster of this process and test. */
 static inline swarm_options *test_options(const char *name) {
   char cluster[128];
@@ -72,14 +127,14 @@ static inline swarm_options *test_options(const char *name) {
     exit(2);
   }
   swarm_options *options = swarm_options_new(cluster);
-  swarm_options_set_url(options, url);
+  swarm_options_set(options, "url", url);
   return options;
 }
 
 static inline swarm_master *start_master(const swarm_options *options) {
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
-  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_master_member(master)), DEADLINE_MS, &error));
   return master;
 }
 
@@ -91,26 +146,26 @@ static inline swarm_worker *new_worker(const swarm_options *options) {
 
 static inline void start_worker(swarm_worker *worker) {
   CHECK_OK(swarm_worker_start(worker, &error));
-  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
 }
 
 /* Adds a job and copies its id, which has at most 256 bytes. */
 static inline void add_job(swarm_master *master, const char *payload, const swarm_job_options *options, char id[257]) {
-  swarm_added *added = NULL;
-  CHECK_OK(swarm_master_add(master, swarm_bytes_of(payload), options, DEADLINE_MS, &added, &error));
-  CHECK(swarm_added_count(added) == 1);
-  if (id != NULL) snprintf(id, 257, "%s", swarm_added_id(added, 0));
-  swarm_added_free(added);
+  swarm_call *added = NULL;
+  CHECK_OK(answered(swarm_master_add(master, swarm_bytes_of(payload), options), DEADLINE_MS, &added, &error));
+  CHECK(swarm_call_count(added) == 1);
+  if (id != NULL) snprintf(id, 257, "%s", swarm_call_id(added, 0));
+  swarm_call_free(added);
 }
 
 /* Waits until the counts of the cluster, `stats`, are such. */
 #define UNTIL_STATS(master, condition) \
   do { \
-    swarm_stats stats = SWARM_STATS_INIT; \
+    swarm_stats stats = {0}; \
     double until_ = now_ms() + DEADLINE_MS; \
     do { \
       CHECK(now_ms() < until_); \
-      CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error)); \
+      CHECK_OK(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error)); \
     } while (!(condition)); \
   } while (0)
 
@@ -160,14 +215,14 @@ static inline swarm_job *kept_job(keeper *kept, long index) {
 
 /* Ends a cluster. */
 static inline void end_master(swarm_master *master) {
-  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_obliterate(master), DEADLINE_MS, &error));
   CHECK(swarm_master_free(master) == SWARM_OK);
 }
 
 /* An add callback that completes with the payload as the result. */
 static inline void echo(void *user_data, swarm_job *job) {
   (void)user_data;
-  CHECK_OK(swarm_job_complete(job, swarm_job_payload(job), &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_job_payload(job), SWARM_CONTENT_JSON), NULL, &error));
 }
 
 #endif

@@ -8,47 +8,48 @@ static counter told;
 
 static void refuse_in_worker(void *user_data, swarm_job *job) {
   (void)user_data;
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_worker_terminate(worker, 0, &error));
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_worker_drain(worker, 0, &error));
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_worker_dispatch(worker, &error));
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_worker_terminate(worker, 0), SWARM_NO_TIMEOUT, &error));
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_worker_drain(worker), 0, &error));
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_member_dispatch(swarm_worker_member(worker), &error));
   CHECK(swarm_worker_free(worker) == SWARM_ERR_IN_CALLBACK);
   /* Waiting calls of another object are fine, and the worker goes on as if nothing had been tried. */
-  CHECK_OK(swarm_master_add(master, swarm_bytes_of("\"from a callback\""), NULL, DEADLINE_MS, NULL, &error));
+  CHECK_OK(swarm_call_end(swarm_master_add(master, swarm_bytes_of("\"from a callback\""), NULL), DEADLINE_MS, &error));
   swarm_worker_on_add(worker, echo, &told, count_destroy);
-  CHECK_OK(swarm_job_complete(job, swarm_job_payload(job), &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_job_payload(job), SWARM_CONTENT_JSON), NULL, &error));
   counter_add(&told);
 }
 
 static void a_worker_is_not_ended_in_its_own_callback(void) {
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   CHECK(counter_reaches(&told, 1));
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("2"), NULL, DEADLINE_MS, &outcome, &error));
-  swarm_outcome_free(outcome);
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("2"), NULL), DEADLINE_MS, &outcome, &error));
+  swarm_call_free(outcome);
 }
 
-static void refuse_in_master(void *user_data, const swarm_error *error_told, const swarm_added *added) {
-  CHECK(error_told == NULL && swarm_added_count(added) == 1);
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_master_close(master, DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_master_dispatch(master, &error));
+static void refuse_in_master(void *user_data, const swarm_error *error_told, const swarm_call *added) {
+  CHECK(error_told == NULL && swarm_call_count(added) == 1);
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_member_dispatch(swarm_master_member(master), &error));
   CHECK(swarm_master_free(master) == SWARM_ERR_IN_CALLBACK);
   /* A waiting call of the same master: its answer does not need the callback thread. */
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("3"), NULL, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("3"), NULL), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   counter_add(user_data);
 }
 
 static void a_master_is_not_ended_in_its_own_callback(void) {
   counter called = COUNTER_INIT;
-  CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, refuse_in_master, &called, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, refuse_in_master, &called, NULL, &error));
   CHECK(counter_reaches(&called, 1));
 }
 
-static void terminated(void *user_data, const swarm_error *error) {
+static void terminated(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
   CHECK(error == NULL);
   counter_add(user_data);
 }
@@ -56,8 +57,8 @@ static void terminated(void *user_data, const swarm_error *error) {
 static void terminate_inside(void *user_data, swarm_job *job) {
   swarm_worker *own = ((swarm_worker **)user_data)[0];
   counter *done = ((void **)user_data)[1];
-  CHECK_OK(swarm_worker_terminate_async(own, 0, terminated, done, NULL, &error));
-  CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_call_on_done(swarm_worker_terminate(own, 0), SWARM_NO_TIMEOUT, terminated, done, NULL, &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
 }
 
 static void a_worker_may_end_itself_without_waiting(void) {
@@ -82,7 +83,7 @@ static void free_the_argument(void *user_data, swarm_job *job) {
     CHECK(swarm_master_free(victim) == SWARM_OK);
     *(swarm_master **)user_data = NULL;
   }
-  CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
 }
 
 static void another_object_may_be_freed(void) {
@@ -91,10 +92,10 @@ static void another_object_may_be_freed(void) {
   swarm_master *victim = start_master(own), *other = start_master(own);
   swarm_worker_on_add(freeing, free_the_argument, &victim, NULL);
   start_worker(freeing);
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(other, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(other, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
   CHECK(victim == NULL);
-  swarm_outcome_free(outcome);
+  swarm_call_free(outcome);
   CHECK(swarm_worker_free(freeing) == SWARM_OK);
   end_master(other);
   swarm_options_free(own);
@@ -109,12 +110,12 @@ static void block(void *user_data, swarm_job *job) {
   gate *gate = user_data;
   counter_add(&gate->entered);
   CHECK(counter_reaches(&gate->leave, 1));
-  CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
 }
 
 static void a_blocked_callback_loses_no_lease(void) {
   swarm_options *own = test_options("blocked");
-  swarm_options_set_lease(own, 1000);
+  swarm_options_set(own, "lease", "1000");
   gate gate = {COUNTER_INIT, COUNTER_INIT};
   swarm_worker *blocked = new_worker(own);
   swarm_worker_on_add(blocked, block, &gate, NULL);
@@ -126,12 +127,12 @@ static void a_blocked_callback_loses_no_lease(void) {
   add_job(other, "1", &job, id);
   CHECK(counter_reaches(&gate.entered, 1));
   /* Four leases pass: renewals go on without the callback thread. */
-  swarm_outcome *outcome = NULL;
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_result(other, id, 4000, &outcome, &error));
+  swarm_call *outcome = NULL;
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, answered(swarm_master_result(other, id), 4000, &outcome, &error));
   counter_add(&gate.leave);
-  CHECK_OK(swarm_master_result(other, id, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(outcome));
-  swarm_outcome_free(outcome);
+  CHECK_OK(answered(swarm_master_result(other, id), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   CHECK(counter_get(&gate.entered) == 1);
   CHECK(swarm_worker_free(blocked) == SWARM_OK);
   end_master(other);
@@ -141,7 +142,7 @@ static void a_blocked_callback_loses_no_lease(void) {
 static void block_on_second(void *user_data, swarm_job *job) {
   gate *gate = user_data;
   if (swarm_job_payload(job).len == 1) {
-    CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+    CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   } else {
     block(gate, job);
   }
@@ -154,20 +155,20 @@ static void a_finished_job_does_not_wait_for_a_blocked_one(void) {
   swarm_job_options keep = SWARM_JOB_OPTIONS_INIT;
   keep.result = true;
   swarm_new_job jobs[2] = {{swarm_bytes_of("1"), &keep}, {swarm_bytes_of("22"), &keep}};
-  swarm_added *added = NULL;
+  swarm_call *added = NULL;
   /* Both wait already, so that they come in one batch. */
-  CHECK_OK(swarm_master_add_many(other, jobs, 2, DEADLINE_MS, &added, &error));
+  CHECK_OK(answered(swarm_master_add_many(other, jobs, 2), DEADLINE_MS, &added, &error));
   swarm_worker *blocked = new_worker(own);
   swarm_worker_on_add(blocked, block_on_second, &gate, NULL);
   start_worker(blocked);
   CHECK(counter_reaches(&gate.entered, 1));
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_result(other, swarm_added_id(added, 0), DEADLINE_MS, &outcome, &error));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_result(other, swarm_call_id(added, 0)), DEADLINE_MS, &outcome, &error));
+  swarm_call_free(outcome);
   counter_add(&gate.leave);
-  CHECK_OK(swarm_master_result(other, swarm_added_id(added, 1), DEADLINE_MS, &outcome, &error));
-  swarm_outcome_free(outcome);
-  swarm_added_free(added);
+  CHECK_OK(answered(swarm_master_result(other, swarm_call_id(added, 1)), DEADLINE_MS, &outcome, &error));
+  swarm_call_free(outcome);
+  swarm_call_free(added);
   CHECK(swarm_worker_free(blocked) == SWARM_OK);
   end_master(other);
   swarm_options_free(own);

@@ -85,11 +85,11 @@ static void add_named(swarm_master *master, const char *id, const char *task, in
 /* A worker of this name and slots that takes jobs without a task and those of the task t. */
 static void keeper_named(keeper *kept, const char *cluster, const char *name, uint32_t slots) {
   swarm_options *options = test_options(cluster);
-  CHECK_OK(swarm_options_set(options, "name", name, &error));
-  CHECK_OK(swarm_options_set(options, "task", "", &error));
-  CHECK_OK(swarm_options_set(options, "task", "t", &error));
-  if (slots > 3) CHECK_OK(swarm_options_set(options, "priority_slots", "5:1", &error));
-  swarm_options_set_slots(options, slots);
+  swarm_options_set(options, "name", name);
+  swarm_options_set(options, "task", "");
+  swarm_options_set(options, "task", "t");
+  if (slots > 3) swarm_options_set(options, "priority_slots", "5:1");
+  set_number(options, "slots", slots);
   keeper_start(kept, options);
   swarm_options_free(options);
 }
@@ -108,14 +108,14 @@ static swarm_master *master_of(const char *cluster) {
 }
 
 #define CHOOSE(master, within, callback, chooser) \
-  CHECK_OK(swarm_master_choose(master, within, NULL, 0, DEADLINE_MS, callback, chooser, destroy, &error))
+  CHECK_OK(swarm_call_end(swarm_master_choose(master, within, NULL, 0, callback, chooser, destroy), DEADLINE_MS, &error))
 
 static void check_chooser(swarm_master *master, bool there) {
-  swarm_text *json = NULL;
-  CHECK_OK(swarm_master_queues(master, DEADLINE_MS, &json, &error));
-  const char *chooser = strstr(swarm_text_get(json), "\"chooser\":\"");
+  swarm_call *json = NULL;
+  CHECK_OK(answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
+  const char *chooser = strstr(swarm_call_json(json), "\"chooser\":\"");
   CHECK(chooser != NULL && (chooser[strlen("\"chooser\":\"")] != '"') == there);
-  swarm_text_free(json);
+  swarm_call_free(json);
 }
 
 static void each_job_goes_to_the_worker_chosen(void) {
@@ -127,12 +127,12 @@ static void each_job_goes_to_the_worker_chosen(void) {
   check_chooser(master, false);
   CHOOSE(master, NEVER_MS, choose, &bob_is);
   check_chooser(master, true);
-  CHECK_OK(swarm_master_pause(master, NULL, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL), DEADLINE_MS, &error));
   add_named(master, "x", NULL, 0);
   add_named(master, "a", NULL, 0);
   add_named(master, "b", "t", 0);
   add_named(master, "high", NULL, 7);
-  CHECK_OK(swarm_master_resume(master, NULL, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_resume(master, NULL), DEADLINE_MS, &error));
   CHECK_TEXT("high", swarm_job_id(kept_job(&bob, 0)));
   CHECK_TEXT("a", swarm_job_id(kept_job(&bob, 1)));
   CHECK_TEXT("b", swarm_job_id(kept_job(&bob, 2)));
@@ -154,14 +154,14 @@ static void each_job_goes_to_the_worker_chosen(void) {
   char pid[64];
   snprintf(pid, sizeof pid, "\"name\":\"bob\",\"pid\":%ld,", (long)getpid());
   check_seen(&bob_is, 0, pid);
-  check_seen(&bob_is, 0, "\"group\":\"\",\"active\":0,\"host\":\"");
+  check_seen(&bob_is, 0, "{\"active\":0,\"group\":\"\",\"host\":\"");
   /* Nobody chooses any more. */
   CHECK(counter_get(&bob_is.destroyed) == 0);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK(counter_get(&bob_is.destroyed) == 1);
   CHECK_TEXT("x", swarm_job_id(kept_job(&ann, 0)));
   check_chooser(master, false);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   keeper_free(&ann);
   keeper_free(&bob);
   end_master(master);
@@ -173,17 +173,17 @@ static void tasks_and_time_are_limited(void) {
   keeper ann;
   keeper_named(&ann, "choice-limits", "ann", 8);
   swarm_master *master = master_of("choice-limits");
-  CHECK_OK(swarm_master_choose(master, NEVER_MS, tasks, 1, DEADLINE_MS, choose, &none, destroy, &error));
+  CHECK_OK(swarm_call_end(swarm_master_choose(master, NEVER_MS, tasks, 1, choose, &none, destroy), DEADLINE_MS, &error));
   add_named(master, "chosen", "t", 0);
   add_named(master, "free", NULL, 0);
   CHECK_TEXT("free", swarm_job_id(kept_job(&ann, 0)));
   CHECK(counter_reaches(&none.calls, 1));
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK_TEXT("chosen", swarm_job_id(kept_job(&ann, 1)));
   /* One that takes too long: by default, and its answer comes too late. */
   chooser slow = CHOOSER_INIT("ann");
   double start = now_ms();
-  CHOOSE(master, 0, block, &slow);
+  CHOOSE(master, SWARM_DEFAULT, block, &slow);
   add_named(master, "late", NULL, 0);
   CHECK_TEXT("late", swarm_job_id(kept_job(&ann, 2)));
   CHECK(now_ms() - start >= 1000);
@@ -209,10 +209,10 @@ static void a_later_callback_replaces_the_first(void) {
   /* And one that comes before the other has started. */
   for (int i = 0; i < 20; i++) {
     chooser *next = i % 2 == 0 ? &first : &second;
-    CHECK_OK(swarm_master_choose_async(master, NEVER_MS, NULL, 0, choose, NULL, next, NULL, &error));
-    CHECK_OK(swarm_master_stop_choosing_async(master, NULL, NULL, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_master_choose(master, NEVER_MS, NULL, 0, choose, next, NULL), SWARM_NO_TIMEOUT, NULL, next, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_master_stop_choosing(master), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   }
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK(counter_get(&second.destroyed) == 1);
   add_named(master, "b", NULL, 0);
   CHECK_TEXT("b", swarm_job_id(kept_job(&ann, 1)));
@@ -225,18 +225,19 @@ static void wrong_answers_are_told_and_leave_the_job(void) {
   keeper ann;
   keeper_named(&ann, "choice-wrong", "ann", 3);
   swarm_master *master = master_of("choice-wrong");
-  swarm_master_on_error(master, on_trouble, &chooser, NULL);
+  swarm_member_on_error(swarm_master_member(master), on_trouble, &chooser, NULL);
   CHOOSE(master, NEVER_MS, choose_nobody, &chooser);
   add_named(master, "a", NULL, 0);
   CHECK(counter_reaches(&chooser.troubles, 1));
   UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK_TEXT("a", swarm_job_id(kept_job(&ann, 0)));
   keeper_free(&ann);
   end_master(master);
 }
 
-static void on_done(void *user_data, const swarm_error *error) {
+static void on_done(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
   chooser *chooser = user_data;
   CHECK(swarm_error_status(error) == (swarm_status)atoi(chooser->name));
   counter_add(&chooser->troubles);
@@ -251,27 +252,28 @@ static void bad_arguments_change_nothing(void) {
   CHOOSE(master, NEVER_MS, choose, &chooser);
 #define REFUSED(within, tasks, count, callback) \
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, \
-               swarm_master_choose(master, within, tasks, count, DEADLINE_MS, callback, &refused, destroy, &error))
+               swarm_call_end(swarm_master_choose(master, within, tasks, count, callback, &refused, destroy), DEADLINE_MS, &error))
   REFUSED(9, NULL, 0, choose);
+  REFUSED(0, NULL, 0, choose);
   REFUSED(NEVER_MS + 1, NULL, 0, choose);
   REFUSED(1000, bad, 1, choose);
   REFUSED(1000, NULL, 1, choose);
   REFUSED(1000, NULL, 0, NULL);
-  CHECK(counter_get(&refused.destroyed) == 5);
+  CHECK(counter_get(&refused.destroyed) == 6);
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
-               swarm_master_choose_async(master, 1000, NULL, 0, NULL, on_done, &refused, destroy, &error));
-  CHECK(counter_get(&refused.destroyed) == 6 && counter_get(&refused.troubles) == 0);
+               swarm_call_on_done(swarm_master_choose(master, 1000, NULL, 0, NULL, &refused, destroy), SWARM_NO_TIMEOUT, on_done, &refused, NULL, &error));
+  CHECK(counter_get(&refused.destroyed) == 7 && counter_get(&refused.troubles) == 0);
   /* What the cluster's rules refuse is told to `done`. */
-  CHECK_OK(swarm_master_choose_async(master, 9, NULL, 0, choose, on_done, &refused, destroy, &error));
-  CHECK(counter_reaches(&refused.destroyed, 7) && counter_get(&refused.troubles) == 1);
+  CHECK_OK(swarm_call_on_done(swarm_master_choose(master, 9, NULL, 0, choose, &refused, destroy), SWARM_NO_TIMEOUT, on_done, &refused, NULL, &error));
+  CHECK(counter_reaches(&refused.destroyed, 8) && counter_reaches(&refused.troubles, 1));
   CHECK(counter_get(&chooser.destroyed) == 0);
   add_named(master, "a", NULL, 0);
   CHECK_TEXT("a", swarm_job_id(kept_job(&ann, 0)));
   CHECK(counter_get(&chooser.calls) == 1);
-  CHECK_OK(swarm_master_close(master, DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_master_choose(master, 1000, NULL, 0, DEADLINE_MS, choose, &refused, destroy, &error));
-  CHECK(counter_get(&refused.destroyed) == 8 && counter_get(&refused.calls) == 0);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_call_end(swarm_master_choose(master, 1000, NULL, 0, choose, &refused, destroy), DEADLINE_MS, &error));
+  CHECK(counter_get(&refused.destroyed) == 9 && counter_get(&refused.calls) == 0);
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   keeper_free(&ann);
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(counter_get(&chooser.destroyed) == 1);
@@ -283,11 +285,11 @@ static swarm_master *own;
 /* Everything but to end its own master is allowed inside, also to stop. */
 static const char *stop_inside(void *user_data, const char *job, const char *workers) {
   const char *chosen = choose(user_data, job, workers);
-  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_master_close(own, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_master_close(own), DEADLINE_MS, &error));
   CHECK(swarm_master_free(own) == SWARM_ERR_IN_CALLBACK);
-  swarm_stats stats = SWARM_STATS_INIT;
-  CHECK_OK(swarm_master_stats(own, DEADLINE_MS, &stats, &error));
-  CHECK_OK(swarm_master_stop_choosing(own, DEADLINE_MS, &error));
+  swarm_stats stats = {0};
+  CHECK_OK(stats_of(swarm_master_member(own), DEADLINE_MS, &stats, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(own), DEADLINE_MS, &error));
   CHECK(counter_get(&((chooser *)user_data)->destroyed) == 0);
   return chosen;
 }
@@ -297,17 +299,17 @@ static void choosing_may_end_inside_the_callback(void) {
   keeper ann;
   keeper_named(&ann, "choice-inside", "ann", 3);
   own = master_of("choice-inside");
-  CHECK_OK(swarm_master_choose_async(own, NEVER_MS, NULL, 0, stop_inside, NULL, &chooser, destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_choose(own, NEVER_MS, NULL, 0, stop_inside, &chooser, destroy), SWARM_NO_TIMEOUT, NULL, &chooser, NULL, &error));
   add_named(own, "a", NULL, 0);
   CHECK_TEXT("a", swarm_job_id(kept_job(&ann, 0)));
   CHECK(counter_reaches(&chooser.destroyed, 1));
   add_named(own, "b", NULL, 0);
   CHECK_TEXT("b", swarm_job_id(kept_job(&ann, 1)));
   CHECK(counter_get(&chooser.calls) == 1);
-  /* `done` comes before the end of the data, which both have. */
-  CHECK_OK(swarm_master_choose_async(own, NEVER_MS, NULL, 0, choose, on_done, &done, destroy, &error));
+  /* The data lives as long as the chooser, not as the call that began it. */
+  CHECK_OK(swarm_call_on_done(swarm_master_choose(own, NEVER_MS, NULL, 0, choose, &done, destroy), SWARM_NO_TIMEOUT, on_done, &done, NULL, &error));
   CHECK(counter_reaches(&done.troubles, 1) && counter_get(&done.destroyed) == 0);
-  CHECK_OK(swarm_master_stop_choosing_async(own, on_done, &done, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_stop_choosing(own), SWARM_NO_TIMEOUT, on_done, &done, NULL, &error));
   CHECK(counter_reaches(&done.troubles, 2) && counter_reaches(&done.destroyed, 1));
   keeper_free(&ann);
   end_master(own);
@@ -322,11 +324,11 @@ static void stopping_waits_for_the_callback(void) {
   add_named(master, "a", NULL, 0);
   add_named(master, "b", NULL, 0);
   CHECK(counter_reaches(&chooser.calls, 1));
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_stop_choosing(master, 100, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_stop_choosing(master), 100, &error));
   /* By default already, because it was told to stop. */
   CHECK(swarm_job_payload(kept_job(&ann, 1)).len > 0);
   counter_add(&chooser.leave);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK(counter_get(&chooser.calls) == 1 && counter_get(&chooser.destroyed) == 1);
   keeper_free(&ann);
   end_master(master);
@@ -339,10 +341,10 @@ static void what_does_not_start_in_time_does_not_choose(void) {
   for (int round = 0; round < 30; round++) {
     chooser hasty = CHOOSER_INIT("none");
     uint64_t timeout = round % 3 == 0 ? 0 : 1;
-    swarm_status status = swarm_master_choose(master, NEVER_MS, NULL, 0, timeout, choose, &hasty, destroy, NULL);
+    swarm_status status = swarm_call_end(swarm_master_choose(master, NEVER_MS, NULL, 0, choose, &hasty, destroy), timeout, NULL);
     CHECK(status == SWARM_OK || status == SWARM_ERR_TIMEOUT);
     CHECK(counter_get(&hasty.destroyed) == (status == SWARM_ERR_TIMEOUT));
-    if (status == SWARM_OK) CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+    if (status == SWARM_OK) CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
     CHECK(counter_get(&hasty.destroyed) == 1);
     add_named(master, NULL, NULL, 0);
     CHECK(kept_job(&ann, round) != NULL);
@@ -366,23 +368,23 @@ static void the_callback_runs_on_the_polling_thread(void) {
   here = pthread_self();
   keeper_named(&ann, "choice-fd", "ann", JOBS);
   swarm_master *master = master_of("choice-fd");
-  CHECK_OK(swarm_master_fd(master, &fd, &error));
+  CHECK_OK(swarm_member_fd(swarm_master_member(master), &fd, &error));
   CHOOSE(master, NEVER_MS, choose_here, &chooser);
   for (int i = 0; i < JOBS - 1; i++) add_named(master, NULL, NULL, 0);
   while (counter_get(&chooser.calls) < JOBS - 1) {
     struct pollfd poller = {fd, POLLIN, 0};
     CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
-    CHECK_OK(swarm_master_dispatch(master, &error));
+    CHECK_OK(swarm_member_dispatch(swarm_master_member(master), &error));
   }
   CHECK(kept_job(&ann, JOBS - 2) != NULL);
   /* What waits to be asked when it ends is not. */
   add_named(master, NULL, NULL, 7);
   struct pollfd poller = {fd, POLLIN, 0};
   CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
-  CHECK_OK(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK(counter_get(&chooser.destroyed) == 1);
   CHECK(kept_job(&ann, JOBS - 1) != NULL);
-  CHECK_OK(swarm_master_dispatch(master, &error));
+  CHECK_OK(swarm_member_dispatch(swarm_master_member(master), &error));
   CHECK(counter_get(&chooser.calls) == JOBS - 1);
   keeper_free(&ann);
   end_master(master);
@@ -399,13 +401,13 @@ static void the_end_of_the_master_ends_it(void) {
     add_named(other, NULL, NULL, 0);
     if (round % 2 == 0) CHECK(counter_reaches(&chooser.calls, 1));
     if (round % 3 == 0) {
-      CHECK_OK(swarm_master_choose_async(master, NEVER_MS, NULL, 0, choose, NULL, &starting, destroy, &error));
+      CHECK_OK(swarm_call_on_done(swarm_master_choose(master, NEVER_MS, NULL, 0, choose, &starting, destroy), SWARM_NO_TIMEOUT, NULL, &starting, NULL, &error));
     }
-    if (round % 4 == 0) CHECK_OK(swarm_master_close(master, DEADLINE_MS, &error));
+    if (round % 4 == 0) CHECK_OK(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
     CHECK(swarm_master_free(master) == SWARM_OK);
     CHECK(counter_get(&chooser.destroyed) == 1 && counter_get(&starting.destroyed) == (round % 3 == 0));
     /* By default, because the chooser has left. */
-    CHECK_OK(swarm_job_complete(kept_job(&ann, round), swarm_bytes_of("1"), &error));
+    CHECK_OK(swarm_job_finish(kept_job(&ann, round), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
     ann.jobs[round] = NULL;
   }
   keeper_free(&ann);

@@ -17,16 +17,16 @@ void a_cxx_program_runs_a_job() {
         swarm_bytes payload = swarm_job_payload(job);
         std::string result = "[" + std::string(reinterpret_cast<const char *>(payload.data), payload.len) + "]";
         swarm_bytes bytes{reinterpret_cast<const uint8_t *>(result.data()), result.size()};
-        CHECK_OK(swarm_job_complete(job, bytes, &error));
+        CHECK_OK(swarm_job_finish(job, swarm_result_complete(bytes, SWARM_CONTENT_JSON), NULL, &error));
       },
       nullptr, nullptr);
   start_worker(worker);
   swarm_master *master = start_master(options);
-  swarm_outcome *outcome = nullptr;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("7"), nullptr, DEADLINE_MS, &outcome, &error));
-  swarm_bytes result = swarm_outcome_result(outcome);
+  swarm_call *outcome = nullptr;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("7"), nullptr), DEADLINE_MS, &outcome, &error));
+  swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
   CHECK(std::string(reinterpret_cast<const char *>(result.data), result.len) == "[7]");
-  swarm_outcome_free(outcome);
+  swarm_call_free(outcome);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

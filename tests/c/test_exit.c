@@ -25,27 +25,27 @@ static const char *choose_none(void *user_data, const char *job, const char *wor
   return NULL;
 }
 
-static void agree(void *user_data, int32_t code, const swarm_member *from) {
+static void agree(void *user_data, int32_t code, const swarm_peer *from) {
   (void)user_data;
   CHECK(code == 7 && from->pid == (uint32_t)getpid());
 }
 
-static void never_agree(void *user_data, int32_t code, const swarm_member *from) {
+static void never_agree(void *user_data, int32_t code, const swarm_peer *from) {
   agree(user_data, code, from);
   for (;;) pause();
 }
 
 /* Has the program end because it is asked to, by itself here, whatever its main thread waits for. */
 static void be_asked(bool agrees) {
-  swarm_worker_on_kill(worker, agrees ? agree : never_agree, NULL, NULL);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_exit_on_kill(worker, 3600001, &error));
-  CHECK_OK(swarm_worker_exit_on_kill(worker, agrees ? DEADLINE_MS : 50, &error));
-  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+  swarm_member_on_kill(swarm_worker_member(worker), agrees ? agree : never_agree, NULL, NULL);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_member_exit_on_kill(swarm_worker_member(worker), 3600001, &error));
+  CHECK_OK(swarm_member_exit_on_kill(swarm_worker_member(worker), agrees ? DEADLINE_MS : 50, &error));
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
   swarm_new_message all = SWARM_NEW_MESSAGE_INIT;
-  swarm_receipt *receipt = NULL;
-  CHECK_OK(swarm_master_kill(master, &all, 7, DEADLINE_MS, &receipt, &error));
-  CHECK(swarm_receipt_recipient_count(receipt) == 1);
-  swarm_receipt_free(receipt);
+  swarm_call *receipt = NULL;
+  CHECK_OK(answered(swarm_member_kill(swarm_master_member(master), &all, 7), DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_call_receipt(receipt)->recipient_count == 1);
+  swarm_call_free(receipt);
   for (;;) pause();
 }
 
@@ -54,20 +54,20 @@ static int leave(const char *how) {
   swarm_options *options = test_options("exit");
   worker = new_worker(options);
   swarm_worker_on_add(worker, hold, NULL, NULL);
-  swarm_worker_on_message(worker, hear, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), hear, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
   swarm_options_free(options);
   for (int i = 0; i < 500; i++) {
-    CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   }
   swarm_new_message request = SWARM_NEW_MESSAGE_INIT;
   request.payload = swarm_bytes_of("1");
   request.request_ms = DEADLINE_MS;
-  for (int i = 0; i < 100; i++) CHECK_OK(swarm_master_send_async(master, &request, NULL, NULL, NULL, &error));
-  swarm_worker_on_message(worker, hear, NULL, NULL);
+  for (int i = 0; i < 100; i++) CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &request), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
+  swarm_member_on_message(swarm_worker_member(worker), hear, NULL, NULL);
   CHECK(counter_reaches(&added, 1));
-  CHECK_OK(swarm_master_choose(master, 10, NULL, 0, DEADLINE_MS, choose_none, NULL, NULL, &error));
+  CHECK_OK(swarm_call_end(swarm_master_choose(master, 10, NULL, 0, choose_none, NULL, NULL), DEADLINE_MS, &error));
   if (strcmp(how, "exit") == 0) exit(7);
   if (strcmp(how, "_exit") == 0) _exit(7);
   if (strcmp(how, "asked") == 0) be_asked(true);

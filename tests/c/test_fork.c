@@ -43,25 +43,25 @@ static void in_child(void (*child)(void)) {
 
 static void use_the_parents(void) {
   counter destroyed = COUNTER_INIT;
-  swarm_outcome *outcome = NULL;
-  swarm_stats stats = SWARM_STATS_INIT;
+  swarm_call *outcome = NULL;
+  swarm_stats stats = {0};
   swarm_health health = SWARM_HEALTH_INIT;
-  FORKED(swarm_master_add(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error));
-  FORKED(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+  FORKED(swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &error));
+  FORKED(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
   CHECK(counter_get(&destroyed) == 1);
-  FORKED(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
-  FORKED(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
-  FORKED(swarm_master_health(master, &health, &error));
-  FORKED(swarm_master_stop_choosing(master, DEADLINE_MS, &error));
-  FORKED(swarm_master_close(master, DEADLINE_MS, &error));
-  FORKED(swarm_worker_health(worker, &health, &error));
-  FORKED(swarm_worker_drain(worker, DEADLINE_MS, &error));
-  FORKED(swarm_worker_terminate(worker, DEADLINE_MS, &error));
-  FORKED(swarm_worker_dispatch(worker, &error));
-  FORKED(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  FORKED(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
+  FORKED(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error));
+  FORKED(swarm_member_health(swarm_master_member(master), &health, &error));
+  FORKED(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
+  FORKED(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
+  FORKED(swarm_member_health(swarm_worker_member(worker), &health, &error));
+  FORKED(swarm_call_end(swarm_worker_drain(worker), DEADLINE_MS, &error));
+  FORKED(swarm_call_end(swarm_worker_terminate(worker, DEADLINE_MS), SWARM_NO_TIMEOUT, &error));
+  FORKED(swarm_member_dispatch(swarm_worker_member(worker), &error));
+  FORKED(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   FORKED(swarm_message_reply(message, swarm_bytes_of("1"), SWARM_CONTENT_JSON, &error));
-  FORKED(swarm_worker_confirm(worker, "x", DEADLINE_MS, &error));
-  swarm_worker_on_message(worker, keep_message, &destroyed, count_destroy);
+  FORKED(swarm_call_end(swarm_member_confirm(swarm_worker_member(worker), "x"), DEADLINE_MS, &error));
+  swarm_member_on_message(swarm_worker_member(worker), keep_message, &destroyed, count_destroy);
   CHECK(counter_get(&destroyed) == 2);
   swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
   CHECK(counter_get(&destroyed) == 3);
@@ -81,10 +81,10 @@ static void work_in_the_child(void) {
   swarm_worker_on_add(new_one, echo, NULL, NULL);
   start_worker(new_one);
   swarm_master *other = start_master(own);
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(other, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(other, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   CHECK(swarm_worker_free(new_one) == SWARM_OK);
   end_master(other);
   swarm_options_free(own);
@@ -106,14 +106,14 @@ static void many_forks_beside_busy_threads(void) {
 #endif
   for (int i = 0; i < 20; i++) {
     for (int j = 0; j < 20; j++) {
-      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, NULL, NULL, &error));
+      CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
     }
     in_child(use_the_parents);
   }
 }
 
 static void the_parent_goes_on(void) {
-  CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK_OK(swarm_message_reply(message, swarm_bytes_of("1"), SWARM_CONTENT_JSON, &error));
   swarm_message_free(message);
   add_job(master, "2", NULL, NULL);
@@ -121,10 +121,10 @@ static void the_parent_goes_on(void) {
 
 int main(void) {
   options = test_options("fork");
-  swarm_options_set_slots(options, 1);
+  swarm_options_set(options, "slots", "1");
   worker = new_worker(options);
   swarm_worker_on_add(worker, hold, NULL, NULL);
-  swarm_worker_on_message(worker, keep_message, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), keep_message, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
   add_job(master, "1", NULL, NULL);
@@ -132,7 +132,7 @@ int main(void) {
   swarm_new_message request = SWARM_NEW_MESSAGE_INIT;
   request.payload = swarm_bytes_of("1");
   request.request_ms = 10 * DEADLINE_MS;
-  CHECK_OK(swarm_master_send_async(master, &request, NULL, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &request), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   CHECK(counter_reaches(&heard, 1));
   RUN(the_parents_objects_are_refused_in_the_child);
   RUN(the_child_makes_its_own);

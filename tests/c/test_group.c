@@ -14,7 +14,7 @@ static swarm_result *answer(void *user_data, const swarm_job *job) {
   swarm_bytes payload = swarm_job_payload(job);
   (void)user_data;
   if (payload.len == 2 && memcmp(payload.data, "13", 2) == 0) return swarm_result_fail("unlucky");
-  return swarm_result_complete(payload);
+  return swarm_result_complete(payload, SWARM_CONTENT_JSON);
 }
 
 /* The jobs 0 to JOBS - 1, each its own number. */
@@ -42,23 +42,23 @@ static void check_outcome(size_t index, const swarm_outcome *outcome) {
   }
 }
 
-static void check_outcomes(const swarm_outcomes *outcomes) {
-  CHECK(swarm_outcomes_count(outcomes) == JOBS);
+static void check_outcomes(const swarm_call *outcomes) {
+  CHECK(swarm_call_count(outcomes) == JOBS);
   for (size_t i = 0; i < JOBS; i++) {
-    CHECK(swarm_outcomes_error(outcomes, i) == NULL);
-    check_outcome(i, swarm_outcomes_get(outcomes, i));
+    CHECK(swarm_call_outcome_error(outcomes, i) == NULL);
+    check_outcome(i, swarm_call_outcome(outcomes, i));
   }
-  CHECK(swarm_outcomes_get(outcomes, JOBS) == NULL && swarm_outcomes_error(outcomes, JOBS) == NULL);
+  CHECK(swarm_call_outcome(outcomes, JOBS) == NULL && swarm_call_outcome_error(outcomes, JOBS) == NULL);
 }
 
 static void all_outcomes_come_in_the_order_of_the_jobs(void) {
-  swarm_outcomes *outcomes = NULL;
-  CHECK_OK(swarm_master_run_many(master, numbered(), JOBS, false, DEADLINE_MS, &outcomes, &error));
+  swarm_call *outcomes = NULL;
+  CHECK_OK(answered(swarm_master_run_many(master, numbered(), JOBS, false, NULL, NULL, NULL), DEADLINE_MS, &outcomes, &error));
   check_outcomes(outcomes);
-  swarm_outcomes_free(outcomes);
-  CHECK_OK(swarm_master_run_many(master, NULL, 0, false, DEADLINE_MS, &outcomes, &error));
-  CHECK(swarm_outcomes_count(outcomes) == 0);
-  swarm_outcomes_free(outcomes);
+  swarm_call_free(outcomes);
+  CHECK_OK(answered(swarm_master_run_many(master, NULL, 0, false, NULL, NULL, NULL), DEADLINE_MS, &outcomes, &error));
+  CHECK(swarm_call_count(outcomes) == 0);
+  swarm_call_free(outcomes);
 }
 
 /* What the callbacks of a group saw. */
@@ -79,17 +79,18 @@ static void on_each(void *user_data, size_t index, const swarm_error *error, con
   counter_add(&group->told);
 }
 
-static void on_done(void *user_data, const swarm_error *error) {
+static void on_done(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
   group *group = user_data;
   group->status = swarm_error_status(error);
   counter_add(&group->done);
 }
 
-static void on_outcomes(void *user_data, const swarm_error *error, const swarm_outcomes *outcomes) {
+static void on_outcomes(void *user_data, const swarm_error *error, const swarm_call *outcomes) {
   group *group = user_data;
-  CHECK((error == NULL) == (outcomes != NULL));
+  CHECK(error == NULL || swarm_call_count(outcomes) == 0);
   group->status = swarm_error_status(error);
-  if (outcomes != NULL) check_outcomes(outcomes);
+  if (error == NULL) check_outcomes(outcomes);
   counter_add(&group->done);
 }
 
@@ -97,18 +98,18 @@ static void group_destroy(void *user_data) { counter_add(&((group *)user_data)->
 
 static void each_outcome_is_told_as_its_job_ends(void) {
   group told = GROUP_INIT;
-  CHECK_OK(swarm_master_run_each(master, numbered(), JOBS, false, DEADLINE_MS, on_each, &told, &error));
+  CHECK_OK(swarm_call_end(swarm_master_run_many(master, numbered(), JOBS, false, on_each, &told, NULL), DEADLINE_MS, &error));
   CHECK(counter_get(&told.told) == JOBS);
-  CHECK_OK(swarm_master_run_each(master, NULL, 0, false, DEADLINE_MS, on_each, &told, &error));
+  CHECK_OK(swarm_call_end(swarm_master_run_many(master, NULL, 0, false, on_each, &told, NULL), DEADLINE_MS, &error));
   CHECK(counter_get(&told.told) == JOBS);
 }
 
 static void groups_without_waiting(void) {
   group many = GROUP_INIT, each = GROUP_INIT, unheard = GROUP_INIT;
   swarm_new_job *jobs = numbered();
-  CHECK_OK(swarm_master_run_many_async(master, jobs, JOBS, false, DEADLINE_MS, on_outcomes, &many, group_destroy, &error));
-  CHECK_OK(swarm_master_run_each_async(master, jobs, JOBS, true, DEADLINE_MS, on_each, on_done, &each, group_destroy, &error));
-  CHECK_OK(swarm_master_run_each_async(master, jobs, JOBS, false, DEADLINE_MS, on_each, NULL, &unheard, group_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, false, NULL, NULL, NULL), DEADLINE_MS, on_outcomes, &many, group_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, true, on_each, &each, NULL), DEADLINE_MS, on_done, &each, group_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, false, on_each, &unheard, NULL), DEADLINE_MS, NULL, &unheard, group_destroy, &error));
   CHECK(counter_reaches(&many.destroyed, 1) && many.status == SWARM_OK && counter_get(&many.done) == 1);
   CHECK(counter_reaches(&each.destroyed, 1) && each.status == SWARM_OK && counter_get(&each.done) == 1);
   CHECK(counter_get(&each.told) == JOBS);
@@ -120,13 +121,13 @@ static void groups_on_the_polling_thread(void) {
   group each = GROUP_INIT;
   int fd = -1;
   CHECK_OK(swarm_master_new(options, &polled, &error));
-  CHECK_OK(swarm_master_fd(polled, &fd, &error));
+  CHECK_OK(swarm_member_fd(swarm_master_member(polled), &fd, &error));
   CHECK_OK(
-      swarm_master_run_each_async(polled, numbered(), JOBS, false, DEADLINE_MS, on_each, on_done, &each, group_destroy, &error));
+      swarm_call_on_done(swarm_master_run_many(polled, numbered(), JOBS, false, on_each, &each, NULL), DEADLINE_MS, on_done, &each, group_destroy, &error));
   while (counter_get(&each.done) == 0) {
     struct pollfd poller = {fd, POLLIN, 0};
     CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
-    CHECK_OK(swarm_master_dispatch(polled, &error));
+    CHECK_OK(swarm_member_dispatch(swarm_master_member(polled), &error));
   }
   CHECK(counter_get(&each.told) == JOBS && counter_get(&each.destroyed) == 1 && each.status == SWARM_OK);
   CHECK(swarm_master_free(polled) == SWARM_OK);
@@ -134,23 +135,26 @@ static void groups_on_the_polling_thread(void) {
 
 static void a_bad_job_keeps_all_from_being_added(void) {
   group refused = GROUP_INIT;
-  swarm_outcomes *outcomes = NULL;
+  swarm_call *outcomes = NULL;
   swarm_job_options bad = SWARM_JOB_OPTIONS_INIT;
   bad.retries = 201;
   swarm_new_job jobs[] = {{swarm_bytes_of("0"), NULL}, {swarm_bytes_of("1"), &bad}};
   swarm_error *error = NULL;
-  CHECK(swarm_master_run_many(master, jobs, 2, false, DEADLINE_MS, &outcomes, &error) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK(answered(swarm_master_run_many(master, jobs, 2, false, NULL, NULL, NULL), DEADLINE_MS, &outcomes, &error) == SWARM_ERR_INVALID_ARGUMENT);
   CHECK(strstr(swarm_error_message(error), "job 1") != NULL && outcomes == NULL);
   swarm_error_free(error);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each(master, jobs, 2, false, DEADLINE_MS, on_each, &refused, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each(master, jobs, 1, false, DEADLINE_MS, NULL, &refused, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_many(master, jobs, 1, false, DEADLINE_MS, NULL, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_many(master, NULL, 1, false, DEADLINE_MS, &outcomes, &error));
-  CHECK_OK(swarm_master_run_each_async(master, jobs, 2, false, DEADLINE_MS, on_each, on_done, &refused, group_destroy, &error));
-  CHECK(counter_reaches(&refused.destroyed, 1) && refused.status == SWARM_ERR_INVALID_ARGUMENT);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_run_each_async(master, jobs, 2, false, DEADLINE_MS, NULL, on_done,
-                                                                       &refused, group_destroy, &error));
-  CHECK(counter_get(&refused.destroyed) == 2 && counter_get(&refused.told) == 0 && counter_get(&refused.done) == 1);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_run_many(master, jobs, 2, false, on_each, &refused, NULL), DEADLINE_MS, &error));
+  /* The data of a callback for each is destroyed, also where there is none. */
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
+               swarm_call_end(swarm_master_run_many(master, NULL, 1, false, on_each, &refused, group_destroy), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
+               swarm_call_end(swarm_master_run_many(master, jobs, 2, false, NULL, &refused, group_destroy), DEADLINE_MS, &error));
+  CHECK(counter_get(&refused.destroyed) == 2);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, answered(swarm_master_run_many(master, NULL, 1, false, NULL, NULL, NULL), DEADLINE_MS, &outcomes, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, 2, false, on_each, &refused, NULL), DEADLINE_MS, on_done, &refused, group_destroy, &error));
+  CHECK(counter_reaches(&refused.destroyed, 3) && refused.status == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_on_done(swarm_master_run_many(master, NULL, 2, false, on_each, &refused, NULL), DEADLINE_MS, on_done, &refused, group_destroy, &error));
+  CHECK(counter_get(&refused.destroyed) == 4 && counter_get(&refused.told) == 0 && counter_get(&refused.done) == 1);
 }
 
 static void a_group_is_given_up_with_its_master_unless_kept(void) {
@@ -158,17 +162,16 @@ static void a_group_is_given_up_with_its_master_unless_kept(void) {
   for (int keep = 0; keep <= 1; keep++) {
     swarm_master *leaving = start_master(other), *staying = start_master(other);
     group told = GROUP_INIT;
-    CHECK_OK(swarm_master_run_each_async(leaving, numbered(), 2, keep != 0, SWARM_NO_TIMEOUT, on_each, on_done, &told,
-                                         group_destroy, &error));
+    CHECK_OK(swarm_call_on_done(swarm_master_run_many(leaving, numbered(), 2, keep != 0, on_each, &told, NULL), SWARM_NO_TIMEOUT, on_done, &told, group_destroy, &error));
     UNTIL_STATS(staying, stats.waiting == 2);
-    CHECK_OK(swarm_master_close(leaving, DEADLINE_MS, &error));
+    CHECK_OK(swarm_call_end(swarm_master_close(leaving), DEADLINE_MS, &error));
     /* The waits end with the master. */
     CHECK(counter_reaches(&told.done, 1) && counter_get(&told.told) == 2 && told.last == SWARM_ERR_CLOSED);
     CHECK(swarm_master_free(leaving) == SWARM_OK);
     keeper kept;
     keeper_start(&kept, other);
     if (keep) {
-      for (long i = 0; i < 2; i++) CHECK_OK(swarm_job_complete(kept_job(&kept, i), swarm_bytes_of("1"), &error));
+      for (long i = 0; i < 2; i++) CHECK_OK(swarm_job_finish(kept_job(&kept, i), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
       UNTIL_STATS(staying, stats.completed == 2 && stats.deleted == 0);
     } else {
       UNTIL_STATS(staying, stats.deleted == 2 && stats.completed == 0 && stats.waiting == 0 && stats.active == 0);
@@ -182,16 +185,16 @@ static void a_group_is_given_up_with_its_master_unless_kept(void) {
 static void a_group_without_workers_ends_with_its_time(void) {
   swarm_options *other = test_options("late");
   swarm_master *lonely = start_master(other);
-  swarm_outcomes *outcomes = NULL;
+  swarm_call *outcomes = NULL;
   group told = GROUP_INIT, freed = GROUP_INIT;
   swarm_new_job *jobs = numbered();
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_run_many(lonely, jobs, 2, false, 50, &outcomes, &error));
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_run_each(lonely, jobs, 2, false, 50, on_each, &told, &error));
-  CHECK_OK(swarm_master_run_each_async(lonely, jobs, 2, false, 50, on_each, on_done, &told, group_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, answered(swarm_master_run_many(lonely, jobs, 2, false, NULL, NULL, NULL), 50, &outcomes, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_run_many(lonely, jobs, 2, false, on_each, &told, NULL), 50, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(lonely, jobs, 2, false, on_each, &told, NULL), 50, on_done, &told, group_destroy, &error));
   CHECK(counter_reaches(&told.destroyed, 1) && told.status == SWARM_ERR_TIMEOUT && counter_get(&told.told) == 0);
   /* Freeing the master ends what is open. */
-  CHECK_OK(swarm_master_run_each_async(lonely, jobs, 2, false, SWARM_NO_TIMEOUT, on_each, on_done, &freed, group_destroy, &error));
-  CHECK_OK(swarm_master_obliterate(lonely, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(lonely, jobs, 2, false, on_each, &freed, NULL), SWARM_NO_TIMEOUT, on_done, &freed, group_destroy, &error));
+  CHECK_OK(swarm_call_end(swarm_master_obliterate(lonely), DEADLINE_MS, &error));
   CHECK(swarm_master_free(lonely) == SWARM_OK);
   CHECK(counter_get(&freed.done) == 1 && counter_get(&freed.destroyed) == 1);
   swarm_options_free(other);
@@ -200,7 +203,7 @@ static void a_group_without_workers_ends_with_its_time(void) {
 /* Deletes a job as soon as it is added. */
 static void *delete_soon(void *other) {
   bool existed = false;
-  while (!existed) CHECK_OK(swarm_master_delete(other, "deleted", DEADLINE_MS, &existed, &error));
+  while (!existed) CHECK_OK(delete_jobs(swarm_master_member(other), (const char *const[]){"deleted"}, 1, DEADLINE_MS, &existed, &error));
   return NULL;
 }
 
@@ -211,15 +214,15 @@ static void outcomes_that_cannot_be_learnt_have_errors(void) {
   quick.total_timeout = 20;
   deleted.id = "deleted";
   swarm_new_job jobs[] = {{swarm_bytes_of("1"), &deleted}, {swarm_bytes_of("1"), &quick}};
-  swarm_outcomes *outcomes = NULL;
+  swarm_call *outcomes = NULL;
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, delete_soon, lonely) == 0);
-  CHECK_OK(swarm_master_run_many(lonely, jobs, 2, false, DEADLINE_MS, &outcomes, &error));
+  CHECK_OK(answered(swarm_master_run_many(lonely, jobs, 2, false, NULL, NULL, NULL), DEADLINE_MS, &outcomes, &error));
   CHECK(pthread_join(thread, NULL) == 0);
-  CHECK(swarm_outcomes_get(outcomes, 0) == NULL);
-  CHECK(swarm_error_status(swarm_outcomes_error(outcomes, 0)) == SWARM_ERR_JOB_DELETED);
-  CHECK(swarm_outcome_status(swarm_outcomes_get(outcomes, 1)) == SWARM_ERR_TOTAL_TIMEOUT);
-  swarm_outcomes_free(outcomes);
+  CHECK(swarm_call_outcome(outcomes, 0) == NULL);
+  CHECK(swarm_error_status(swarm_call_outcome_error(outcomes, 0)) == SWARM_ERR_JOB_DELETED);
+  CHECK(swarm_outcome_status(swarm_call_outcome(outcomes, 1)) == SWARM_ERR_TOTAL_TIMEOUT);
+  swarm_call_free(outcomes);
   end_master(lonely);
   swarm_options_free(other);
 }
@@ -231,8 +234,7 @@ typedef struct {
   char result[8];
 } same;
 
-static void on_same(void *user_data, const swarm_error *failure, const swarm_outcome *outcome) {
-  same *seen = user_data;
+static void note_same(same *seen, const swarm_error *failure, const swarm_outcome *outcome) {
   swarm_bytes result = swarm_outcome_result(outcome);
   CHECK(failure == NULL && result.len < sizeof seen->result);
   memcpy(seen->result, result.data, result.len);
@@ -240,8 +242,12 @@ static void on_same(void *user_data, const swarm_error *failure, const swarm_out
   counter_add(&seen->told);
 }
 
+static void on_same(void *user_data, const swarm_error *failure, const swarm_call *call) {
+  note_same(user_data, failure, swarm_call_outcome(call, 0));
+}
+
 static void on_each_same(void *user_data, size_t index, const swarm_error *failure, const swarm_outcome *outcome) {
-  if (index == 1) on_same(user_data, failure, outcome);
+  if (index == 1) note_same(user_data, failure, outcome);
   else CHECK(!swarm_outcome_existed(outcome));
 }
 
@@ -256,11 +262,11 @@ static void outcomes_tell_that_a_job_of_this_id_existed(void) {
   /* Without a worker yet, so that all find the job. */
   same alone = {COUNTER_INIT, -1, ""}, grouped = {COUNTER_INIT, -1, ""};
   swarm_new_job jobs[] = {{swarm_bytes_of("2"), NULL}, {swarm_bytes_of("3"), &job}};
-  CHECK_OK(swarm_master_run_async(master, swarm_bytes_of("4"), &job, DEADLINE_MS, on_same, &alone, NULL, &error));
-  CHECK_OK(swarm_master_run_each_async(master, jobs, 2, true, DEADLINE_MS, on_each_same, NULL, &grouped, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run(master, swarm_bytes_of("4"), &job), DEADLINE_MS, on_same, &alone, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, 2, true, on_each_same, &grouped, NULL), DEADLINE_MS, NULL, &grouped, NULL, &error));
   /* Calls keep their order: once the job of the group is stored, both have found theirs. */
-  swarm_stats stats = SWARM_STATS_INIT;
-  while (stats.waiting < 2) CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  swarm_stats stats = {0};
+  while (stats.waiting < 2) CHECK_OK(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error));
   swarm_worker *worker = new_worker(other);
   CHECK_OK(swarm_worker_process(worker, NULL, answer, NULL, NULL, &error));
   start_worker(worker);
@@ -269,13 +275,13 @@ static void outcomes_tell_that_a_job_of_this_id_existed(void) {
   CHECK_TEXT("1", alone.result);
   CHECK_TEXT("1", grouped.result);
 
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("5"), &job, DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_existed(outcome) && memcmp(swarm_outcome_result(outcome).data, "5", 1) == 0);
-  swarm_outcome_free(outcome);
-  CHECK_OK(swarm_master_result(master, "same", DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_existed(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("5"), &job), DEADLINE_MS, &outcome, &error));
+  CHECK(!swarm_outcome_existed(swarm_call_outcome(outcome, 0)) && memcmp(swarm_outcome_result(swarm_call_outcome(outcome, 0)).data, "5", 1) == 0);
+  swarm_call_free(outcome);
+  CHECK_OK(answered(swarm_master_result(master, "same"), DEADLINE_MS, &outcome, &error));
+  CHECK(!swarm_outcome_existed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(other);

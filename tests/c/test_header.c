@@ -15,18 +15,15 @@ static void the_header_is_of_this_library(void) {
 
 static void structs_begin_with_their_size(void) {
   swarm_job_options job_options = SWARM_JOB_OPTIONS_INIT;
-  swarm_finish finish = SWARM_FINISH_INIT;
   swarm_health health = SWARM_HEALTH_INIT;
-  swarm_stats stats = SWARM_STATS_INIT;
   CHECK(job_options.struct_size == sizeof job_options && job_options.id == NULL && !job_options.result);
   CHECK(job_options.backoff == SWARM_BACKOFF_FIXED && job_options.headers == NULL && job_options.header_count == 0);
   CHECK(!job_options.ephemeral && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
-  CHECK(finish.struct_size == sizeof finish && finish.kind == SWARM_FINISH_COMPLETE && finish.after == 0);
+  CHECK(job_options.result_ttl == SWARM_DEFAULT && job_options.backoff_delay == SWARM_DEFAULT && job_options.run_timeout == SWARM_DEFAULT);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
   swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
   CHECK(message.struct_size == sizeof message && message.to == SWARM_TO_ALL && message.content_type == SWARM_CONTENT_JSON);
-  CHECK(!message.to_self && message.acknowledged_ms == 0 && message.request_ms == 0 && message.name == NULL);
-  CHECK(stats.struct_size == sizeof stats && stats.crashes == 0 && stats.revived == 0);
+  CHECK(!message.to_self && message.acknowledged_ms == SWARM_DEFAULT && message.request_ms == SWARM_DEFAULT && message.name == NULL);
 }
 
 static void statuses_have_names(void) {

@@ -66,11 +66,11 @@ static swarm_job *given(bench *bench, const char *id, uint32_t retries) {
 
 /* What is known of a job, as JSON. */
 static void job_json(bench *bench, const char *id, char json[1024]) {
-  swarm_text *text = NULL;
-  CHECK_OK(swarm_master_job(bench->master, id, DEADLINE_MS, &text, &error));
+  swarm_call *text = NULL;
+  CHECK_OK(answered(swarm_master_job(bench->master, id), DEADLINE_MS, &text, &error));
   CHECK(text != NULL);
-  snprintf(json, 1024, "%s", swarm_text_get(text));
-  swarm_text_free(text);
+  snprintf(json, 1024, "%s", swarm_call_json(text));
+  swarm_call_free(text);
 }
 
 static void any_byte_that_is_not_zero_is_true(void) {
@@ -84,18 +84,18 @@ static void any_byte_that_is_not_zero_is_true(void) {
     char id[257];
     add_job(bench.master, "1", &job, id);
     CHECK(counter_reaches(&bench.added, (long)i + 1));
-    CHECK_OK(swarm_job_complete(bench.job, swarm_bytes_of("7"), &error));
+    CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete(swarm_bytes_of("7"), SWARM_CONTENT_JSON), NULL, &error));
     /* Its result is kept. */
-    swarm_outcome *outcome = NULL;
-    CHECK_OK(swarm_master_result(bench.master, id, DEADLINE_MS, &outcome, &error));
-    CHECK(swarm_outcome_completed(outcome));
-    swarm_outcome_free(outcome);
+    swarm_call *outcome = NULL;
+    CHECK_OK(answered(swarm_master_result(bench.master, id), DEADLINE_MS, &outcome, &error));
+    CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+    swarm_call_free(outcome);
     swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
     message.payload = swarm_bytes_of("1");
     memcpy((unsigned char *)&message + offsetof(swarm_new_message, to_self), &bytes[i], 1);
-    swarm_receipt *receipt = NULL;
-    CHECK_OK(swarm_master_send(bench.master, &message, DEADLINE_MS, &receipt, &error));
-    swarm_receipt_free(receipt);
+    swarm_call *receipt = NULL;
+    CHECK_OK(answered(swarm_member_send(swarm_master_member(bench.master), &message), DEADLINE_MS, &receipt, &error));
+    swarm_call_free(receipt);
   }
   bench_end(&bench);
 }
@@ -105,23 +105,23 @@ static void what_is_not_json_is_refused_where_it_is_given(void) {
   bench_start(&bench, "json");
   static const char *const wrong[] = {"{", "hello", "{\"a\":1}}", "'a'", "\xff\xfe", "\"\xc3\"", "nul", "1 2"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    swarm_added *added = NULL;
+    swarm_call *added = NULL;
     CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
-                 swarm_master_add(bench.master, swarm_bytes_of(wrong[i]), NULL, DEADLINE_MS, &added, &error));
+                 answered(swarm_master_add(bench.master, swarm_bytes_of(wrong[i]), NULL), DEADLINE_MS, &added, &error));
     /* As bytes they are what they are. */
     swarm_job_options bytes = SWARM_JOB_OPTIONS_INIT;
     bytes.content_type = SWARM_CONTENT_BYTES;
     add_job(bench.master, wrong[i], &bytes, NULL);
     CHECK(counter_reaches(&bench.added, (long)i + 1));
     CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_progress(bench.job, swarm_bytes_of(wrong[i]), &error));
-    CHECK_OK(swarm_job_complete(bench.job, swarm_bytes_of("1"), &error));
+    CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
   /* None of the refused was added; nothing at all stands for null. */
   add_job(bench.master, "", NULL, NULL);
   CHECK(counter_reaches(&bench.added, (long)(sizeof wrong / sizeof *wrong) + 1));
   swarm_bytes payload = swarm_job_payload(bench.job);
   CHECK(payload.len == 4 && memcmp(payload.data, "null", 4) == 0);
-  CHECK_OK(swarm_job_complete(bench.job, (swarm_bytes){NULL, 0}, &error));
+  CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete((swarm_bytes){NULL, 0}, SWARM_CONTENT_JSON), NULL, &error));
   bench_end(&bench);
 }
 
@@ -133,11 +133,11 @@ static void a_result_that_is_not_json_travels_as_bytes(void) {
   char id[257];
   add_job(bench.master, "1", &job, id);
   CHECK(counter_reaches(&bench.added, 1));
-  CHECK_OK(swarm_job_complete(bench.job, swarm_bytes_of("{oops"), &error));
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_result(bench.master, id, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_content_type(outcome) == SWARM_CONTENT_BYTES && swarm_outcome_result(outcome).len == 5);
-  swarm_outcome_free(outcome);
+  CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete(swarm_bytes_of("{oops"), SWARM_CONTENT_JSON), NULL, &error));
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_result(bench.master, id), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == SWARM_CONTENT_BYTES && swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 5);
+  swarm_call_free(outcome);
   bench_end(&bench);
 }
 
@@ -145,15 +145,12 @@ static void an_error_text_that_is_cut_in_a_character_fails_the_job(void) {
   bench bench;
   bench_start(&bench, "cut");
   char json[1024];
-  CHECK_OK(swarm_job_fail(given(&bench, "one", 0), "caf\xc3", &error));
+  CHECK_OK(swarm_job_finish(given(&bench, "one", 0), swarm_result_fail("caf\xc3"), NULL, &error));
   UNTIL_STATS(bench.master, stats.failed == 1);
   job_json(&bench, "one", json);
   CHECK(strstr(json, "\"error\":\"caf\xef\xbf\xbd\"") != NULL);
-  swarm_finish finish = SWARM_FINISH_INIT;
-  finish.kind = SWARM_FINISH_FAIL_PERMANENTLY;
-  finish.data = swarm_bytes_of("\xff");
-  finish.traceback = swarm_bytes_of("line \xff");
-  CHECK_OK(swarm_job_finish(given(&bench, "two", 0), &finish, DEADLINE_MS, &error));
+  swarm_result *failure = swarm_result_with_traceback(swarm_result_fail_permanently("\xff"), "line \xff");
+  CHECK_OK(finish_and_wait(given(&bench, "two", 0), failure, &error));
   job_json(&bench, "two", json);
   CHECK(strstr(json, "\"error\":\"\xef\xbf\xbd\"") != NULL);
   CHECK(strstr(json, "\"traceback\":\"line \xef\xbf\xbd\"") != NULL);
@@ -166,16 +163,16 @@ static void outcomes_are_told_with_their_tracebacks(void) {
   swarm_worker_on_completed(bench.worker, on_completed, &bench, NULL);
   swarm_worker_on_failed(bench.worker, on_failed, &bench, NULL);
   swarm_worker_on_retrying(bench.worker, on_retrying, &bench, NULL);
-  CHECK_OK(swarm_job_complete(given(&bench, "good", 0), swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(given(&bench, "good", 0), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(counter_reaches(&bench.completed, 1));
   CHECK_TEXT("good", bench.text);
-  CHECK_OK(swarm_job_fail_with(given(&bench, "bad", 0), "broken", "main.c:7", &error));
+  CHECK_OK(swarm_job_finish(given(&bench, "bad", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
   CHECK(counter_reaches(&bench.failed, 1));
   CHECK_TEXT("bad|broken|main.c:7", bench.text);
-  CHECK_OK(swarm_job_retry_with(given(&bench, "again", 1), "busy", NULL, 60000, &error));
+  CHECK_OK(swarm_job_finish(given(&bench, "again", 1), swarm_result_with_traceback(swarm_result_retry("busy", 60000), NULL), NULL, &error));
   CHECK(counter_reaches(&bench.retrying, 1));
   CHECK_TEXT("again|busy||60000", bench.text);
-  CHECK_OK(swarm_job_fail_permanently_with(given(&bench, "worse", 3), "never", "here", &error));
+  CHECK_OK(swarm_job_finish(given(&bench, "worse", 3), swarm_result_with_traceback(swarm_result_fail_permanently("never"), "here"), NULL, &error));
   CHECK(counter_reaches(&bench.failed, 2));
   CHECK_TEXT("worse|never|here", bench.text);
   char json[1024];
@@ -197,7 +194,7 @@ static void stderr_of_a_failing_program(bool silent, char written[4096]) {
     if (silent) CHECK_OK(swarm_set_log_callback(0, NULL, NULL, NULL, &error));
     bench bench;
     bench_start(&bench, silent ? "silent" : "stderr");
-    CHECK_OK(swarm_job_fail_with(given(&bench, "lost", 0), "broken", "main.c:7", &error));
+    CHECK_OK(swarm_job_finish(given(&bench, "lost", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
     UNTIL_STATS(bench.master, stats.failed == 1);
     bench_end(&bench);
     /* Not _exit: what was logged last is to be written, too. */

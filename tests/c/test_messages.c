@@ -26,12 +26,12 @@ static void note(listener *listener, const char *text, swarm_message *kept) {
 static void on_message(void *user_data, const swarm_message *message) {
   char text[64];
   swarm_bytes payload = swarm_message_payload(message);
-  const swarm_member *from = swarm_message_from(message);
+  const swarm_peer *from = swarm_message_from(message);
   snprintf(text, sizeof text, "%s:%.*s", from->name, (int)payload.len, payload.len ? (const char *)payload.data : "");
   note(user_data, text, swarm_message_keep(message));
 }
 
-static void on_member(void *user_data, swarm_change change, const char *role, const swarm_member *member) {
+static void on_member(void *user_data, swarm_change change, const char *role, const swarm_peer *member) {
   static const char *const changes[] = {"joined", "left", "lost"};
   char text[64];
   CHECK(member->pid == (uint32_t)getpid() && member->incarnation[0] != 0 && member->host[0] != 0);
@@ -57,8 +57,8 @@ static void forget(listener *listener) {
 
 static swarm_options *named(const char *cluster, const char *name, const char *group) {
   swarm_options *options = test_options(cluster);
-  CHECK_OK(swarm_options_set(options, "name", name, &error));
-  CHECK_OK(swarm_options_set(options, "group", group, &error));
+  swarm_options_set(options, "name", name);
+  swarm_options_set(options, "group", group);
   return options;
 }
 
@@ -80,8 +80,8 @@ static swarm_worker *worker_named(const char *cluster, const char *name, const c
 /* A worker that hears messages from its start on. */
 static swarm_worker *hearing_worker(const char *cluster, const char *name, const char *group, listener *listener) {
   swarm_worker *worker = worker_named(cluster, name, group);
-  swarm_worker_on_message(worker, on_message, listener, destroy);
-  swarm_worker_on_error(worker, on_trouble, listener, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), on_message, listener, destroy);
+  swarm_member_on_error(swarm_worker_member(worker), on_trouble, listener, NULL);
   start_worker(worker);
   return worker;
 }
@@ -96,12 +96,12 @@ static swarm_new_message message_to(swarm_to to, const char *name, const char *p
 
 /* Sends, and answers how many heard it. */
 static size_t sent(swarm_master *master, swarm_new_message message) {
-  swarm_receipt *receipt = NULL;
-  CHECK_OK(swarm_master_send(master, &message, DEADLINE_MS, &receipt, &error));
-  size_t count = swarm_receipt_recipient_count(receipt);
-  CHECK(swarm_receipt_dropped(receipt) == 0 && swarm_receipt_reply_count(receipt) == 0);
-  CHECK(swarm_receipt_recipient(receipt, count) == NULL && swarm_receipt_missing_count(receipt) == 0);
-  swarm_receipt_free(receipt);
+  swarm_call *receipt = NULL;
+  CHECK_OK(answered(swarm_member_send(swarm_master_member(master), &message), DEADLINE_MS, &receipt, &error));
+  size_t count = swarm_call_receipt(receipt)->recipient_count;
+  CHECK(swarm_call_receipt(receipt)->dropped == 0 && swarm_call_receipt(receipt)->reply_count == 0);
+  CHECK(swarm_call_receipt(receipt)->recipients[count] == NULL && swarm_call_receipt(receipt)->missing_count == 0);
+  swarm_call_free(receipt);
   return count;
 }
 
@@ -111,7 +111,7 @@ static void messages_reach_those_they_are_for(void) {
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
   swarm_worker *first = hearing_worker("msg", "ann", "g", &ann), *second = hearing_worker("msg", "bob", "", &bob);
   swarm_health health = SWARM_HEALTH_INIT;
-  CHECK_OK(swarm_worker_health(first, &health, &error));
+  CHECK_OK(swarm_member_health(swarm_worker_member(first), &health, &error));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 2);
   CHECK(sent(master, message_to(SWARM_TO_GROUP, "g", "2")) == 1);
   CHECK(sent(master, message_to(SWARM_TO_NAME, "bob", "3")) == 1);
@@ -125,12 +125,12 @@ static void messages_reach_those_they_are_for(void) {
   /* A worker sends too, also to itself if it says so. */
   swarm_new_message own = message_to(SWARM_TO_ALL, NULL, "\xff");
   own.content_type = SWARM_CONTENT_BYTES;
-  swarm_receipt *receipt = NULL;
-  CHECK_OK(swarm_worker_send(first, &own, DEADLINE_MS, NULL, &error));
+  swarm_call *receipt = NULL;
+  CHECK_OK(swarm_call_end(swarm_member_send(swarm_worker_member(first), &own), DEADLINE_MS, &error));
   own.to_self = true;
-  CHECK_OK(swarm_worker_send(first, &own, DEADLINE_MS, &receipt, &error));
-  CHECK(swarm_receipt_recipient_count(receipt) == 2);
-  swarm_receipt_free(receipt);
+  CHECK_OK(answered(swarm_member_send(swarm_worker_member(first), &own), DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_call_receipt(receipt)->recipient_count == 2);
+  swarm_call_free(receipt);
   static const char *const of_ann[] = {"mum:1", "mum:2", "mum:4", "mum:5", "ann:\xff"};
   static const char *const of_bob[] = {"mum:1", "mum:3", "mum:5", "ann:\xff", "ann:\xff"};
   for (long i = 0; i < 5; i++) {
@@ -139,7 +139,7 @@ static void messages_reach_those_they_are_for(void) {
   }
   CHECK(swarm_message_content_type(ann.kept[0]) == SWARM_CONTENT_JSON && !swarm_message_wants_reply(ann.kept[0]));
   CHECK(swarm_message_content_type(ann.kept[4]) == SWARM_CONTENT_BYTES);
-  const swarm_member *from = swarm_message_from(ann.kept[0]);
+  const swarm_peer *from = swarm_message_from(ann.kept[0]);
   CHECK(from->pid == (uint32_t)getpid() && from->host[0] != 0);
   CHECK_TEXT("m", from->group);
   CHECK_TEXT("", swarm_message_from(bob.kept[0])->name + strlen("mum"));
@@ -164,15 +164,18 @@ typedef struct {
 
 #define RECEPTION_INIT {COUNTER_INIT, COUNTER_INIT, SWARM_OK, 0, 0, 0, ""}
 
-static void on_receipt(void *user_data, const swarm_error *error, const swarm_receipt *receipt) {
+static void on_receipt(void *user_data, const swarm_error *error, const swarm_call *receipt) {
   reception *reception = user_data;
-  CHECK((error == NULL) == (receipt != NULL));
+  const swarm_receipt *got = swarm_call_receipt(receipt);
+  CHECK((error == NULL) == (got != NULL));
   reception->status = swarm_error_status(error);
-  reception->recipients = swarm_receipt_recipient_count(receipt);
-  reception->replies = swarm_receipt_reply_count(receipt);
-  reception->missing = swarm_receipt_missing_count(receipt);
-  swarm_bytes reply = swarm_receipt_reply_payload(receipt, 0);
-  if (reply.len > 0) snprintf(reception->reply, sizeof reception->reply, "%.*s", (int)reply.len, (const char *)reply.data);
+  if (got != NULL) {
+    reception->recipients = got->recipient_count;
+    reception->replies = got->reply_count;
+    reception->missing = got->missing_count;
+    swarm_bytes reply = got->reply_count > 0 ? got->replies[0]->payload : (swarm_bytes){NULL, 0};
+    if (reply.len > 0) snprintf(reception->reply, sizeof reception->reply, "%.*s", (int)reply.len, (const char *)reply.data);
+  }
   counter_add(&reception->done);
 }
 
@@ -183,18 +186,18 @@ static void senders_hear_who_took_it_and_who_replied(void) {
   swarm_master *master = master_named("msg-reply", "mum", "");
   swarm_worker *first = hearing_worker("msg-reply", "ann", "g", &ann), *second = hearing_worker("msg-reply", "bob", "", &bob);
   swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
-  swarm_receipt *receipt = NULL;
+  swarm_call *receipt = NULL;
   message.acknowledged_ms = DEADLINE_MS;
-  CHECK_OK(swarm_master_send(master, &message, SWARM_NO_TIMEOUT, &receipt, &error));
-  CHECK(swarm_receipt_recipient_count(receipt) == 2 && swarm_receipt_reply_count(receipt) == 2);
-  CHECK(swarm_receipt_missing_count(receipt) == 0 && swarm_receipt_reply_payload(receipt, 0).len == 0);
-  CHECK(swarm_receipt_reply_from(receipt, 1) != NULL && swarm_receipt_reply_from(receipt, 2) == NULL);
-  swarm_receipt_free(receipt);
+  CHECK_OK(answered(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, &receipt, &error));
+  CHECK(swarm_call_receipt(receipt)->recipient_count == 2 && swarm_call_receipt(receipt)->reply_count == 2);
+  CHECK(swarm_call_receipt(receipt)->missing_count == 0 && swarm_call_receipt(receipt)->replies[0]->payload.len == 0);
+  CHECK(swarm_call_receipt(receipt)->replies[1]->from != NULL && swarm_call_receipt(receipt)->replies[2] == NULL);
+  swarm_call_free(receipt);
   /* A reply from a thread of the program's own, after the callback. The first counts. */
   reception asked = RECEPTION_INIT;
   message = message_to(SWARM_TO_GROUP, "g", "2");
   message.request_ms = DEADLINE_MS;
-  CHECK_OK(swarm_master_send_async(master, &message, on_receipt, &asked, reception_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, on_receipt, &asked, reception_destroy, &error));
   CHECK_TEXT("mum:2", told(&ann, 1));
   CHECK(swarm_message_wants_reply(ann.kept[1]));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[0], swarm_bytes_of("0"), SWARM_CONTENT_JSON, &error));
@@ -210,17 +213,17 @@ static void senders_hear_who_took_it_and_who_replied(void) {
   CHECK_TEXT("[7]", asked.reply);
   /* Nobody replies in time. */
   message.request_ms = 50;
-  CHECK_OK(swarm_master_send(master, &message, SWARM_NO_TIMEOUT, &receipt, &error));
-  CHECK(swarm_receipt_reply_count(receipt) == 0 && swarm_receipt_missing_count(receipt) == 1);
-  CHECK_TEXT(swarm_receipt_recipient(receipt, 0), swarm_receipt_missing(receipt, 0));
-  CHECK(swarm_receipt_missing(receipt, 1) == NULL);
-  swarm_receipt_free(receipt);
+  CHECK_OK(answered(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, &receipt, &error));
+  CHECK(swarm_call_receipt(receipt)->reply_count == 0 && swarm_call_receipt(receipt)->missing_count == 1);
+  CHECK_TEXT(swarm_call_receipt(receipt)->recipients[0], swarm_call_receipt(receipt)->missing[0]);
+  CHECK(swarm_call_receipt(receipt)->missing[1] == NULL);
+  swarm_call_free(receipt);
   /* The caller's own limit. */
   message.request_ms = DEADLINE_MS;
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_send(master, &message, 1, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_member_send(swarm_master_member(master), &message), 1, &error));
   /* What is still open ends with its member. */
   reception open = RECEPTION_INIT;
-  CHECK_OK(swarm_worker_send_async(second, &message, on_receipt, &open, reception_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_worker_member(second), &message), SWARM_NO_TIMEOUT, on_receipt, &open, reception_destroy, &error));
   CHECK_TEXT("bob:2", told(&ann, 4));
   CHECK(swarm_worker_free(second) == SWARM_OK);
   CHECK(counter_get(&open.destroyed) == 1 && counter_get(&open.done) == 1 && open.status == SWARM_ERR_CLOSED);
@@ -240,7 +243,7 @@ static void messages_arrive_in_the_order_of_the_calls(void) {
   for (int i = 0; i < COUNT; i++) {
     snprintf(text, sizeof text, "%d", i);
     swarm_new_message message = message_to(SWARM_TO_ALL, NULL, text);
-    CHECK_OK(swarm_master_send_async(master, &message, on_receipt, &last, reception_destroy, &error));
+    CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, on_receipt, &last, reception_destroy, &error));
   }
   for (int i = 0; i < COUNT; i++) {
     snprintf(expected, sizeof expected, "mum:%d", i);
@@ -260,36 +263,36 @@ static void callbacks_are_set_and_removed_at_any_time(void) {
   swarm_worker *worker = worker_named("msg-late", "ann", "");
   start_worker(worker);
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
-  swarm_worker_on_message(worker, on_message, &ann, destroy);
-  CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+  swarm_member_on_message(swarm_worker_member(worker), on_message, &ann, destroy);
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 1);
   CHECK_TEXT("mum:1", told(&ann, 0));
-  swarm_worker_on_message(worker, on_message, &later, destroy);
+  swarm_member_on_message(swarm_worker_member(worker), on_message, &later, destroy);
   CHECK(counter_reaches(&ann.destroyed, 1));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "2")) == 1);
   CHECK_TEXT("mum:2", told(&later, 0));
-  swarm_worker_on_message(worker, NULL, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), NULL, NULL, NULL);
   CHECK(counter_reaches(&later.destroyed, 1));
   /* A master hears as well, here on the polling thread. */
   int fd = -1;
   here = pthread_self();
-  CHECK_OK(swarm_master_fd(master, &fd, &error));
-  swarm_master_on_message(master, on_message, &mum, destroy);
-  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_member_fd(swarm_master_member(master), &fd, &error));
+  swarm_member_on_message(swarm_master_member(master), on_message, &mum, destroy);
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_master_member(master)), DEADLINE_MS, &error));
   swarm_new_message message = message_to(SWARM_TO_NAME, "mum", "3");
-  swarm_receipt *receipt = NULL;
-  CHECK_OK(swarm_worker_send(worker, &message, DEADLINE_MS, &receipt, &error));
-  CHECK(swarm_receipt_recipient_count(receipt) == 1);
-  swarm_receipt_free(receipt);
+  swarm_call *receipt = NULL;
+  CHECK_OK(answered(swarm_member_send(swarm_worker_member(worker), &message), DEADLINE_MS, &receipt, &error));
+  CHECK(swarm_call_receipt(receipt)->recipient_count == 1);
+  swarm_call_free(receipt);
   while (counter_get(&mum.told) == 0) {
     struct pollfd poller = {fd, POLLIN, 0};
     CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
-    CHECK_OK(swarm_master_dispatch(master, &error));
+    CHECK_OK(swarm_member_dispatch(swarm_master_member(master), &error));
   }
   CHECK_TEXT("ann:3", told(&mum, 0));
   CHECK(pthread_equal(mum.thread, here));
   CHECK(swarm_worker_free(worker) == SWARM_OK);
-  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_obliterate(master), DEADLINE_MS, &error));
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(counter_get(&mum.destroyed) == 1 && counter_get(&later.told) == 1);
   forget(&ann);
@@ -297,7 +300,8 @@ static void callbacks_are_set_and_removed_at_any_time(void) {
   forget(&mum);
 }
 
-static void on_confirmed(void *user_data, const swarm_error *error, const char *json) {
+static void on_confirmed(void *user_data, const swarm_error *error, const swarm_call *call) {
+  const char *json = swarm_call_json(call);
   listener *listener = user_data;
   CHECK((error == NULL) == (json != NULL));
   note(listener, error == NULL ? strstr(json, "\"name\":") : swarm_status_name(swarm_error_status(error)), NULL);
@@ -309,27 +313,27 @@ static void confirmations_count_distinct_members(void) {
   swarm_worker *ann = worker_named("msg-confirm", "ann", ""), *bob = worker_named("msg-confirm", "bob", "");
   start_worker(ann);
   start_worker(bob);
-  swarm_text *json = NULL;
-  CHECK_OK(swarm_master_confirmations(master, 0, "up", DEADLINE_MS, &json, &error));
-  CHECK_TEXT("[]", swarm_text_get(json));
-  swarm_text_free(json);
-  CHECK_OK(swarm_master_confirmations_async(master, 1, "x", 1, on_confirmed, &told_mum, NULL, &error));
+  swarm_call *json = NULL;
+  CHECK_OK(answered(swarm_member_confirmations(swarm_master_member(master), 0, "up"), DEADLINE_MS, &json, &error));
+  CHECK_TEXT("[]", swarm_call_json(json));
+  swarm_call_free(json);
+  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 1, "x"), 1, on_confirmed, &told_mum, NULL, &error));
   CHECK_TEXT("TIMEOUT", told(&told_mum, 0));
-  CHECK_OK(swarm_master_confirmations_async(master, 2, "up", SWARM_NO_TIMEOUT, on_confirmed, &told_mum, destroy, &error));
-  CHECK_OK(swarm_worker_confirm(bob, "up", DEADLINE_MS, &error));
-  CHECK_OK(swarm_worker_confirm(bob, "up", DEADLINE_MS, &error));
-  CHECK_OK(swarm_worker_confirm(ann, "down", DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 2, "up"), SWARM_NO_TIMEOUT, on_confirmed, &told_mum, destroy, &error));
+  CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(bob), "up"), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(bob), "up"), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(ann), "down"), DEADLINE_MS, &error));
   CHECK(counter_get(&told_mum.told) == 1);
-  CHECK_OK(swarm_worker_confirm_async(ann, "up", NULL, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_worker_member(ann), "up"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   CHECK(strncmp(told(&told_mum, 1), "\"name\":\"bob\"", 12) == 0);
   CHECK(counter_reaches(&told_mum.destroyed, 1));
   /* One's own counts; nobody else's does for another name. */
-  CHECK_OK(swarm_worker_confirmations_async(ann, 1, "own", DEADLINE_MS, NULL, NULL, NULL, &error));
-  CHECK_OK(swarm_master_confirm_async(master, "own", NULL, NULL, NULL, &error));
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_worker_confirmations(ann, 1, "never", 1, NULL, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirm(master, "", DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirm(master, NULL, DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_confirmations(master, 1, "", DEADLINE_MS, &json, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_worker_member(ann), 1, "own"), DEADLINE_MS, NULL, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_master_member(master), "own"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_member_confirmations(swarm_worker_member(ann), 1, "never"), 1, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_member_confirm(swarm_master_member(master), ""), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_member_confirm(swarm_master_member(master), NULL), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, answered(swarm_member_confirmations(swarm_master_member(master), 1, ""), DEADLINE_MS, &json, &error));
   CHECK(swarm_worker_free(ann) == SWARM_OK && swarm_worker_free(bob) == SWARM_OK);
   end_master(master);
 }
@@ -342,9 +346,9 @@ static void confirmations_come_in_the_order_of_the_calls(void) {
   for (long round = 0; round < 20; round++) {
     listener confirmed = LISTENER_INIT;
     swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
-    CHECK_OK(swarm_worker_confirmations_async(worker, 1, "turn", DEADLINE_MS, on_confirmed, &confirmed, destroy, &error));
-    CHECK_OK(swarm_master_send_async(master, &message, NULL, NULL, NULL, &error));
-    CHECK_OK(swarm_master_confirm_async(master, "turn", NULL, NULL, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_worker_member(worker), 1, "turn"), DEADLINE_MS, on_confirmed, &confirmed, destroy, &error));
+    CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_master_member(master), "turn"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
     CHECK(counter_reaches(&confirmed.told, 1));
     CHECK(counter_get(&ann.told) == round + 1);
     CHECK(counter_reaches(&confirmed.destroyed, 1));
@@ -357,10 +361,10 @@ static void confirmations_come_in_the_order_of_the_calls(void) {
 static void who_is_there_is_told(void) {
   listener seen = LISTENER_INIT, by_worker = LISTENER_INIT;
   swarm_master *master = master_named("msg-who", "mum", "");
-  swarm_master_on_member(master, on_member, &seen, destroy);
-  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  swarm_member_on_peer(swarm_master_member(master), on_member, &seen, destroy);
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_master_member(master)), DEADLINE_MS, &error));
   swarm_worker *ann = worker_named("msg-who", "ann", "g");
-  swarm_worker_on_member(ann, on_member, &by_worker, destroy);
+  swarm_member_on_peer(swarm_worker_member(ann), on_member, &by_worker, destroy);
   start_worker(ann);
   CHECK_TEXT("joined worker ann g", told(&seen, 0));
   swarm_master *other = master_named("msg-who", "dad", "");
@@ -370,22 +374,22 @@ static void who_is_there_is_told(void) {
   CHECK_TEXT("left master dad ", told(&seen, 2));
   CHECK_TEXT("left master dad ", told(&by_worker, 1));
   /* What members say of themselves. */
-  swarm_text *json = NULL;
-  CHECK_OK(swarm_worker_set_data(ann, swarm_bytes_of("{\"shard\":7}"), DEADLINE_MS, &error));
+  swarm_call *json = NULL;
+  CHECK_OK(swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of("{\"shard\":7}")), DEADLINE_MS, &error));
   listener done = LISTENER_INIT;
-  CHECK_OK(swarm_master_set_data_async(master, swarm_bytes_of("[1]"), NULL, &done, destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_set_data(swarm_master_member(master), swarm_bytes_of("[1]")), SWARM_NO_TIMEOUT, NULL, &done, destroy, &error));
   CHECK(counter_reaches(&done.destroyed, 1));
-  CHECK_OK(swarm_master_members(master, DEADLINE_MS, &json, &error));
-  CHECK(strstr(swarm_text_get(json), "\"data\":{\"shard\":7}") != NULL && strstr(swarm_text_get(json), "\"data\":[1]") != NULL);
-  swarm_text_free(json);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_data(ann, swarm_bytes_of("{"), DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_data(ann, swarm_bytes_of("\"\xff\""), DEADLINE_MS, &error));
+  CHECK_OK(answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
+  CHECK(strstr(swarm_call_json(json), "\"data\":{\"shard\":7}") != NULL && strstr(swarm_call_json(json), "\"data\":[1]") != NULL);
+  swarm_call_free(json);
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of("{")), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of("\"\xff\"")), DEADLINE_MS, &error));
   static char large[4098];
   memset(large, '1', sizeof large - 1);
-  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_worker_set_data(ann, swarm_bytes_of(large), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of(large)), DEADLINE_MS, &error));
   CHECK(swarm_worker_free(ann) == SWARM_OK);
   CHECK_TEXT("left worker ann g", told(&seen, 3));
-  swarm_master_on_member(master, NULL, NULL, NULL);
+  swarm_member_on_peer(swarm_master_member(master), NULL, NULL, NULL);
   CHECK(counter_reaches(&seen.destroyed, 1) && counter_get(&by_worker.destroyed) == 1);
   end_master(master);
 }
@@ -394,8 +398,8 @@ static void bad_messages_are_refused(void) {
   swarm_master *master = master_named("msg-bad", "mum", "");
   swarm_worker *idle = worker_named("msg-bad", "ann", "");
   reception refused = RECEPTION_INIT;
-  swarm_receipt *receipt = NULL;
-#define REFUSED(message) CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_send(master, message, DEADLINE_MS, &receipt, &error))
+  swarm_call *receipt = NULL;
+#define REFUSED(message) CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, answered(swarm_member_send(swarm_master_member(master), message), DEADLINE_MS, &receipt, &error))
   swarm_new_message good = message_to(SWARM_TO_ALL, NULL, "1"), bad = good;
   REFUSED(NULL);
   bad.struct_size = 0;
@@ -414,18 +418,18 @@ static void bad_messages_are_refused(void) {
   REFUSED(&bad);
   bad = good, bad.acknowledged_ms = bad.request_ms = 1;
   REFUSED(&bad);
-  bad = good, bad.request_ms = UINT64_MAX;
+  bad = good, bad.request_ms = UINT64_MAX - 1;
   REFUSED(&bad);
   static const uint8_t zeros[64 * 1024 + 1];
   bad = good, bad.content_type = SWARM_CONTENT_BYTES, bad.payload = (swarm_bytes){zeros, sizeof zeros};
-  CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_master_send(master, &bad, DEADLINE_MS, &receipt, &error));
-  CHECK_OK(swarm_master_send_async(master, &bad, on_receipt, &refused, reception_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_TOO_LARGE, answered(swarm_member_send(swarm_master_member(master), &bad), DEADLINE_MS, &receipt, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &bad), SWARM_NO_TIMEOUT, on_receipt, &refused, reception_destroy, &error));
   CHECK(counter_reaches(&refused.destroyed, 1) && refused.status == SWARM_ERR_TOO_LARGE);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_send(idle, &good, DEADLINE_MS, &receipt, &error));
-  CHECK_OK(swarm_master_obliterate(master, DEADLINE_MS, &error));
-  CHECK_OK(swarm_master_close(master, DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_master_send(master, &good, DEADLINE_MS, &receipt, &error));
-  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_master_confirm(master, "x", DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, answered(swarm_member_send(swarm_worker_member(idle), &good), DEADLINE_MS, &receipt, &error));
+  CHECK_OK(swarm_call_end(swarm_master_obliterate(master), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, answered(swarm_member_send(swarm_master_member(master), &good), DEADLINE_MS, &receipt, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_call_end(swarm_member_confirm(swarm_master_member(master), "x"), DEADLINE_MS, &error));
   CHECK(receipt == NULL);
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(swarm_worker_free(idle) == SWARM_OK);
@@ -435,16 +439,16 @@ static void bad_messages_are_refused(void) {
 static void listening_waits_for_no_connection(void) {
   listener ann = LISTENER_INIT;
   swarm_options *options = swarm_options_new("nowhere");
-  swarm_options_set_url(options, "redis://127.0.0.1:1");
-  CHECK_OK(swarm_options_set(options, "timeout", "200", &error));
+  swarm_options_set(options, "url", "redis://127.0.0.1:1");
+  swarm_options_set(options, "timeout", "200");
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
-  swarm_master_on_error(master, on_trouble, &ann, NULL);
+  swarm_member_on_error(swarm_master_member(master), on_trouble, &ann, NULL);
   double start = now_ms();
-  swarm_master_on_message(master, on_message, &ann, destroy);
-  swarm_master_on_member(master, on_member, &ann, destroy);
+  swarm_member_on_message(swarm_master_member(master), on_message, &ann, destroy);
+  swarm_member_on_peer(swarm_master_member(master), on_member, &ann, destroy);
   CHECK(now_ms() - start < 5000);
-  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_master_ready(master, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_call_end(swarm_member_ready(swarm_master_member(master)), DEADLINE_MS, &error));
   CHECK(counter_reaches(&ann.troubles, 1));
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(counter_get(&ann.destroyed) == 2 && counter_get(&ann.troubles) == 1);

@@ -1,8 +1,13 @@
 /* Options: refused with a reason, or taken. */
 #include "support.h"
 
+/* Sets one option, and says whether a member can be made with them. */
 static swarm_status set(swarm_options *options, const char *name, const char *value, swarm_error **error) {
-  return swarm_options_set(options, name, value, error);
+  swarm_options_set(options, name, value);
+  swarm_worker *worker = NULL;
+  swarm_status status = swarm_worker_new(options, &worker, error);
+  CHECK(swarm_worker_free(worker) == SWARM_OK);
+  return status;
 }
 
 static void bad_options_are_refused_by_name(void) {
@@ -11,14 +16,29 @@ static void bad_options_are_refused_by_name(void) {
       {"slots", "99999999999999999999"}, {"url", "localhost"}, {"url", "http://x"}, {"url", ""}, {"port", "70000"},
       {"rejoin", "yes"}, {"eviction", "maybe"}, {"", ""}, {"lease", "\xff"},
   };
-  swarm_options *options = test_options("options");
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, set(options, bad[i][0], bad[i][1], &error));
+    swarm_options *options = test_options("options");
+    swarm_error *error = NULL;
+    CHECK(set(options, bad[i][0], bad[i][1], &error) == SWARM_ERR_INVALID_ARGUMENT);
+    /* The error is about the first that was refused, whatever is set after it. */
+    char first[512];
+    snprintf(first, sizeof first, "%s", swarm_error_message(error));
+    swarm_error_free(error);
+    error = NULL;
+    CHECK(set(options, "lease", "x", &error) == SWARM_ERR_INVALID_ARGUMENT);
+    CHECK_TEXT(first, swarm_error_message(error));
+    swarm_error_free(error);
+    CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, set(options, "lease", "2000", &error));
+    swarm_options_free(options);
   }
+  swarm_options *options = test_options("options");
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, set(options, NULL, "x", &error));
+  swarm_options_free(options);
+  options = test_options("options");
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, set(options, "name", NULL, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, set(NULL, "name", "x", &error));
-  /* What was refused has left no trace. */
+  swarm_options_free(options);
+  options = test_options("options");
   CHECK_OK(set(options, "lease", "2000", &error));
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
@@ -37,21 +57,21 @@ static void check_refused(swarm_options *options) {
   swarm_options_free(options);
 }
 
-static void what_setters_could_not_say_is_said_when_a_member_is_made(void) {
+static void values_out_of_bounds_are_refused_when_a_member_is_made(void) {
   swarm_options *options = test_options("options");
-  swarm_options_set_url(options, "localhost");
+  swarm_options_set(options, "url", "localhost");
   check_refused(options);
   options = test_options("options");
-  swarm_options_set_url(options, NULL);
+  swarm_options_set(options, "url", NULL);
   check_refused(options);
   options = test_options("options");
-  swarm_options_set_slots(options, 0);
+  swarm_options_set(options, "slots", "0");
   check_refused(options);
   options = test_options("options");
-  swarm_options_set_lease(options, 999);
+  swarm_options_set(options, "lease", "999");
   check_refused(options);
   options = test_options("options");
-  swarm_options_set_name(options, "a\nb");
+  swarm_options_set(options, "name", "a\nb");
   check_refused(options);
 }
 
@@ -93,7 +113,7 @@ static void every_option_is_taken_by_name(void) {
 
 int main(void) {
   RUN(bad_options_are_refused_by_name);
-  RUN(what_setters_could_not_say_is_said_when_a_member_is_made);
+  RUN(values_out_of_bounds_are_refused_when_a_member_is_made);
   RUN(bad_cluster_names_are_refused);
   RUN(every_option_is_taken_by_name);
   return 0;

@@ -20,14 +20,22 @@ static void replaced_callbacks_are_destroyed_at_once(void) {
   CHECK(counter_get(&first) == 1 && counter_get(&second) == 1);
 }
 
+static void ignore_delete(void *user_data, swarm_job *job, swarm_delete_reason reason) {
+  (void)user_data, (void)job, (void)reason;
+}
+
+static void ignore_ready(void *user_data, const char *incarnation) { (void)user_data, (void)incarnation; }
+
+static void ignore_error(void *user_data, const swarm_error *error) { (void)user_data, (void)error; }
+
 static void freeing_destroys_every_callback(void) {
   counter destroyed = COUNTER_INIT;
   swarm_worker *worker = new_worker(options);
   swarm_worker_on_add(worker, echo, &destroyed, count_destroy);
-  swarm_worker_on_delete(worker, NULL, &destroyed, count_destroy);
-  swarm_worker_on_ready(worker, NULL, &destroyed, count_destroy);
-  swarm_worker_on_close(worker, NULL, &destroyed, count_destroy);
-  swarm_worker_on_error(worker, NULL, &destroyed, count_destroy);
+  swarm_worker_on_delete(worker, ignore_delete, &destroyed, count_destroy);
+  swarm_member_on_ready(swarm_worker_member(worker), ignore_ready, &destroyed, count_destroy);
+  swarm_member_on_close(swarm_worker_member(worker), ignore_error, &destroyed, count_destroy);
+  swarm_member_on_error(swarm_worker_member(worker), ignore_error, &destroyed, count_destroy);
   start_worker(worker);
   CHECK(counter_get(&destroyed) == 0);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
@@ -35,9 +43,14 @@ static void freeing_destroys_every_callback(void) {
 
   counter of_master = COUNTER_INIT;
   swarm_master *master = start_master(options);
-  swarm_master_on_ready(master, NULL, &of_master, count_destroy);
-  swarm_master_on_close(master, NULL, &of_master, count_destroy);
-  swarm_master_on_error(master, NULL, &of_master, count_destroy);
+  swarm_member_on_ready(swarm_master_member(master), ignore_ready, &of_master, count_destroy);
+  swarm_member_on_close(swarm_master_member(master), ignore_error, &of_master, count_destroy);
+  swarm_member_on_error(swarm_master_member(master), ignore_error, &of_master, count_destroy);
+  CHECK(counter_get(&of_master) == 0);
+  /* NULL removes a callback, and the data given with it is not kept. */
+  counter removed = COUNTER_INIT;
+  swarm_member_on_error(swarm_master_member(master), NULL, &removed, count_destroy);
+  CHECK(counter_get(&of_master) == 1 && counter_get(&removed) == 1);
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(counter_get(&of_master) == 3);
 }
@@ -49,7 +62,7 @@ static void operations_end_once_when_a_master_is_freed_at_once(void) {
     swarm_master *master = NULL;
     CHECK_OK(swarm_master_new(options, &master, &error));
     for (int i = 0; i < ADDS; i++) {
-      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+      CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
     }
     CHECK(swarm_master_free(master) == SWARM_OK);
     CHECK(counter_get(&destroyed) == (long)(round + 1) * ADDS);
@@ -81,7 +94,7 @@ static void jobs_outlive_their_worker(void) {
   CHECK_TEXT(id, swarm_job_id(keeper.job));
   CHECK(swarm_job_payload(keeper.job).len == 12 && swarm_job_cancelled(keeper.job));
   swarm_error *error = NULL;
-  swarm_status status = swarm_job_complete(keeper.job, swarm_bytes_of("1"), &error);
+  swarm_status status = swarm_job_finish(keeper.job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error);
   CHECK(status == SWARM_ERR_CLOSED);
   swarm_error_free(error);
   swarm_job_free(keeper.job);
@@ -102,14 +115,14 @@ static void given_back(bool terminate_first) {
   CHECK(counter_reaches(&first.added, 1));
   start_worker(next);
   double before = now_ms();
-  if (terminate_first) CHECK_OK(swarm_worker_terminate_async(worker, 0, NULL, NULL, NULL, &error));
+  if (terminate_first) CHECK_OK(swarm_call_on_done(swarm_worker_terminate(worker, 0), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   CHECK(counter_reaches(&second.added, 1));
   CHECK(now_ms() - before < 10000);
   CHECK_TEXT(id, swarm_job_id(second.job));
   CHECK(swarm_job_fence(second.job) > swarm_job_fence(first.job));
   swarm_job_free(first.job);
-  CHECK_OK(swarm_job_complete(second.job, swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(second.job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(swarm_worker_free(next) == SWARM_OK);
   end_master(master);
   swarm_options_free(own);
@@ -136,7 +149,7 @@ static void members_come_and_go(void) {
     swarm_worker *worker = new_worker(options);
     swarm_worker_on_add(worker, echo, NULL, NULL);
     if (i % 3 > 0) CHECK_OK(swarm_worker_start(worker, &error));
-    if (i % 3 > 1) CHECK_OK(swarm_worker_ready(worker, DEADLINE_MS, &error));
+    if (i % 3 > 1) CHECK_OK(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
     CHECK(swarm_worker_free(worker) == SWARM_OK);
   }
   /* With the last member the runtime has ended; the system may list a thread for a moment after it was joined. */

@@ -22,10 +22,10 @@ static swarm_result *say(void *user_data, const swarm_job *job) {
   swarm_bytes payload = swarm_job_payload(job);
   char *text = malloc(payload.len + 300);
   CHECK(text != NULL);
-  int length = snprintf(text, payload.len + 300, "[\"%s\",\"%s\",%.*s]", (const char *)user_data, swarm_job_task(job),
+  int length = snprintf(text, payload.len + 300, "[\"%s\",\"%s\",%.*s]", (const char *)user_data, swarm_job_details(job)->task,
                         (int)payload.len, (const char *)payload.data);
   swarm_bytes said = {(const uint8_t *)text, (size_t)length};
-  swarm_result *result = swarm_result_complete(said);
+  swarm_result *result = swarm_result_complete(said, SWARM_CONTENT_JSON);
   /* The result has its own copy. */
   free(text);
   return result;
@@ -35,15 +35,15 @@ static swarm_result *say(void *user_data, const swarm_job *job) {
 static void check_run(const char *task, const char *expected) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.task = task;
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), &job, DEADLINE_MS, &outcome, &error));
-  swarm_bytes result = swarm_outcome_result(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &outcome, &error));
+  swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
   if (result.len != strlen(expected) || memcmp(result.data, expected, result.len) != 0) {
     fprintf(stderr, "%.*s, not %s (%s)\n", (int)result.len, (const char *)result.data, expected,
-            swarm_outcome_completed(outcome) ? "completed" : swarm_outcome_message(outcome));
+            swarm_outcome_completed(swarm_call_outcome(outcome, 0)) ? "completed" : swarm_outcome_message(swarm_call_outcome(outcome, 0)));
     abort();
   }
-  swarm_outcome_free(outcome);
+  swarm_call_free(outcome);
 }
 
 static void one_handler_runs_all_jobs(void) {
@@ -89,7 +89,7 @@ static void each_task_has_its_handler(void) {
 
 static void named_tasks_go_to_the_handler_of_the_rest(void) {
   begin("named");
-  CHECK_OK(swarm_options_set(options, "task", "a", &error));
+  swarm_options_set(options, "task", "a");
   swarm_worker *worker = new_worker(options);
   CHECK_OK(swarm_worker_process(worker, "b", say, "b", NULL, &error));
   CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
@@ -126,8 +126,8 @@ static void tasks_are_named_without_handlers_of_their_own(void) {
   add_job(master, "1", NULL, NULL);
   job.task = "t";
   add_job(master, "2", &job, NULL);
-  CHECK_TEXT("t", swarm_job_task(kept_job(&kept, 0)));
-  CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
+  CHECK_TEXT("t", swarm_job_details(kept_job(&kept, 0))->task);
+  CHECK_OK(swarm_job_finish(kept.jobs[0], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
   end(kept.worker);
 }
@@ -137,15 +137,15 @@ static swarm_result *obey(void *user_data, const swarm_job *job) {
   swarm_bytes bad = {NULL, 1};
   (void)user_data;
   switch (swarm_job_payload(job).data[0]) {
-    case 'b': return swarm_result_complete_bytes(swarm_bytes_of("bytes"));
-    case 'e': return swarm_result_complete(swarm_bytes_of(NULL));
+    case 'b': return swarm_result_complete(swarm_bytes_of("bytes"), SWARM_CONTENT_BYTES);
+    case 'e': return swarm_result_complete(swarm_bytes_of(NULL), SWARM_CONTENT_JSON);
     case 'f': return swarm_result_fail("failed");
     case 'g': return swarm_result_fail_permanently("for good");
     case 'n': return NULL;
-    case 'w': return swarm_result_complete(bad);
+    case 'w': return swarm_result_complete(bad, SWARM_CONTENT_JSON);
     case 'W': return swarm_result_fail(NULL);
-    case 'r': return swarm_job_attempt(job) == 1 ? swarm_result_retry("later", 120) : swarm_result_fail_permanently("twice");
-    case 'R': return swarm_job_fence(job) % 2 == 0 ? swarm_result_release() : swarm_result_complete(swarm_bytes_of("1"));
+    case 'r': return swarm_job_details(job)->attempt == 1 ? swarm_result_retry("later", 120) : swarm_result_fail_permanently("twice");
+    case 'R': return swarm_job_fence(job) % 2 == 0 ? swarm_result_release() : swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON);
     default: return swarm_result_fail_permanently("?");
   }
 }
@@ -155,18 +155,18 @@ static void check_obeyed(const char *payload, swarm_status status, const char *s
   job.content_type = SWARM_CONTENT_BYTES;
   job.retries = 1;
   job.backoff_delay = 1;
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of(payload), &job, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_status(outcome) == status);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of(payload), &job), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == status);
   if (status == SWARM_OK) {
-    swarm_bytes result = swarm_outcome_result(outcome);
+    swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
     CHECK(result.len == strlen(said) && (result.len == 0 || memcmp(result.data, said, result.len) == 0));
-    CHECK(swarm_outcome_content_type(outcome) == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
-  } else if (strstr(swarm_outcome_message(outcome), said) == NULL) {
-    fprintf(stderr, "%s\n", swarm_outcome_message(outcome));
+    CHECK(swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
+  } else if (strstr(swarm_outcome_message(swarm_call_outcome(outcome, 0)), said) == NULL) {
+    fprintf(stderr, "%s\n", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
     abort();
   }
-  swarm_outcome_free(outcome);
+  swarm_call_free(outcome);
 }
 
 static void what_is_returned_ends_the_job(void) {
@@ -191,7 +191,7 @@ static void what_is_returned_ends_the_job(void) {
   check_obeyed("W", SWARM_ERR_JOB_FAILED, "`message`");
   check_obeyed("R", SWARM_OK, "1");
   end(worker);
-  swarm_result_free(swarm_result_complete(swarm_bytes_of("1")));
+  swarm_result_free(swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON));
   swarm_result_free(NULL);
 }
 
@@ -203,13 +203,13 @@ static swarm_result *report(void *user_data, const swarm_job *job) {
   CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_job_progress(job, large, &error));
   free(digits);
   /* Until the master has seen it. */
-  swarm_text *json = NULL;
+  swarm_call *json = NULL;
   do {
-    swarm_text_free(json);
-    CHECK_OK(swarm_master_job(user_data, swarm_job_id(job), DEADLINE_MS, &json, &error));
-  } while (strstr(swarm_text_get(json), "\"progress\":{\"done\":0.5}") == NULL);
-  swarm_text_free(json);
-  return swarm_result_complete(swarm_bytes_of("1"));
+    swarm_call_free(json);
+    CHECK_OK(answered(swarm_master_job(user_data, swarm_job_id(job)), DEADLINE_MS, &json, &error));
+  } while (strstr(swarm_call_json(json), "\"progress\":{\"done\":0.5}") == NULL);
+  swarm_call_free(json);
+  return swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON);
 }
 
 static void progress_is_seen_while_the_job_runs(void) {
@@ -232,7 +232,7 @@ static swarm_result *block(void *user_data, const swarm_job *job) {
   while (counter_get(&gate->leave) == 0 && !swarm_job_cancelled(job)) {
   }
   if (swarm_job_cancelled(job)) counter_add(&gate->cancelled);
-  return swarm_result_complete(swarm_bytes_of("1"));
+  return swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON);
 }
 
 static void jobs_that_are_in_vain_are_not_run(void) {
@@ -247,8 +247,8 @@ static void jobs_that_are_in_vain_are_not_run(void) {
   add_job(master, "2", NULL, second);
   UNTIL_STATS(master, stats.active == 2);
   /* The second is deleted before its turn, the first while it runs. */
-  CHECK_OK(swarm_master_delete(master, second, DEADLINE_MS, NULL, &error));
-  CHECK_OK(swarm_master_delete(master, first, DEADLINE_MS, NULL, &error));
+  CHECK_OK(delete_jobs(swarm_master_member(master), (const char *const[]){second}, 1, DEADLINE_MS, NULL, &error));
+  CHECK_OK(delete_jobs(swarm_master_member(master), (const char *const[]){first}, 1, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&gate.cancelled, 1));
   UNTIL_STATS(master, stats.deleted == 2 && stats.deleting == 0 && stats.active == 0);
   CHECK(counter_get(&gate.entered) == 1);
@@ -260,19 +260,19 @@ static void handlers_run_on_the_polling_thread(void) {
   begin("polled");
   swarm_worker *worker = new_worker(options);
   int fd = -1;
-  CHECK_OK(swarm_worker_fd(worker, &fd, &error));
+  CHECK_OK(swarm_member_fd(swarm_worker_member(worker), &fd, &error));
   CHECK_OK(swarm_worker_process(worker, "t", say, "here", NULL, &error));
   CHECK_OK(swarm_worker_start(worker, &error));
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.task = "t";
   swarm_new_job jobs[JOBS];
   for (int i = 0; i < JOBS; i++) jobs[i] = (swarm_new_job){swarm_bytes_of("1"), &job};
-  CHECK_OK(swarm_master_add_many(master, jobs, JOBS, DEADLINE_MS, NULL, &error));
-  swarm_stats stats = SWARM_STATS_INIT;
+  CHECK_OK(swarm_call_end(swarm_master_add_many(master, jobs, JOBS), DEADLINE_MS, &error));
+  swarm_stats stats = {0};
   while (stats.completed < JOBS) {
     struct pollfd poller = {fd, POLLIN, 0};
-    if (poll(&poller, 1, 10) > 0) CHECK_OK(swarm_worker_dispatch(worker, &error));
-    CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+    if (poll(&poller, 1, 10) > 0) CHECK_OK(swarm_member_dispatch(swarm_worker_member(worker), &error));
+    CHECK_OK(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error));
   }
   end(worker);
 }

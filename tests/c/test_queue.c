@@ -16,7 +16,7 @@ static void end(void) {
 
 /* Starts a worker with one slot, so that jobs come one after the other. */
 static void one_slot(keeper *kept) {
-  swarm_options_set_slots(options, 1);
+  swarm_options_set(options, "slots", "1");
   keeper_start(kept, options);
 }
 
@@ -25,15 +25,15 @@ static void check_order(keeper *kept, long from, const char *const *ids, long co
   for (long i = 0; i < count; i++) {
     swarm_job *job = kept_job(kept, from + i);
     CHECK_TEXT(ids[i], swarm_job_id(job));
-    CHECK_OK(swarm_job_complete(job, swarm_bytes_of("1"), &error));
+    CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
 }
 
 static void a_job_shows_what_it_was_given_with(void) {
   begin("shows");
   keeper kept;
-  CHECK_OK(swarm_options_set(options, "task", "resize", &error));
-  CHECK_OK(swarm_options_set(options, "task", "", &error));
+  swarm_options_set(options, "task", "resize");
+  swarm_options_set(options, "task", "");
   keeper_start(&kept, options);
   swarm_header headers[] = {{"trace", "00-ab"}, {"lang", "\xc3\xa9"}, {"empty", ""}};
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
@@ -45,36 +45,36 @@ static void a_job_shows_what_it_was_given_with(void) {
   job.header_count = 3;
   add_job(master, "1", &job, NULL);
   swarm_job *given = kept_job(&kept, 0);
-  CHECK(swarm_job_priority(given) == -7 && swarm_job_attempt(given) == 1 && swarm_job_retries_left(given) == 4);
-  CHECK_TEXT("resize", swarm_job_task(given));
-  CHECK_TEXT("disk", swarm_job_resource(given));
+  CHECK(swarm_job_details(given)->priority == -7 && swarm_job_details(given)->attempt == 1 && swarm_job_details(given)->retries_left == 4);
+  CHECK_TEXT("resize", swarm_job_details(given)->task);
+  CHECK_TEXT("disk", swarm_job_details(given)->resource);
   CHECK_TEXT("00-ab", swarm_job_header(given, "trace"));
   CHECK_TEXT("\xc3\xa9", swarm_job_header(given, "lang"));
   CHECK_TEXT("", swarm_job_header(given, "empty"));
   CHECK(swarm_job_header(given, "none") == NULL && swarm_job_header(given, NULL) == NULL);
-  size_t count = 0;
-  const swarm_header *shown = swarm_job_headers(given, &count);
-  CHECK(count == 3);
+  const swarm_header *shown = swarm_job_details(given)->headers;
+  CHECK(swarm_job_details(given)->header_count == 3);
   CHECK_TEXT("empty", shown[0].name);
   CHECK_TEXT("trace", shown[2].name);
   CHECK_TEXT("00-ab", shown[2].value);
 
   /* What came with a job can be passed on with another. */
   swarm_job_options next = SWARM_JOB_OPTIONS_INIT;
-  next.headers = swarm_job_headers(given, &next.header_count);
+  next.headers = swarm_job_details(given)->headers;
+  next.header_count = swarm_job_details(given)->header_count;
   add_job(master, "2", &next, NULL);
   swarm_job *second = kept_job(&kept, 1);
   CHECK_TEXT("00-ab", swarm_job_header(second, "trace"));
-  CHECK(swarm_job_priority(second) == 0 && swarm_job_retries_left(second) == 0);
-  CHECK_TEXT("", swarm_job_task(second));
-  CHECK_TEXT("", swarm_job_resource(second));
+  CHECK(swarm_job_details(second)->priority == 0 && swarm_job_details(second)->retries_left == 0);
+  CHECK_TEXT("", swarm_job_details(second)->task);
+  CHECK_TEXT("", swarm_job_details(second)->resource);
 
   /* Most jobs have none of it. */
   add_job(master, "3", NULL, NULL);
   swarm_job *plain = kept_job(&kept, 2);
-  CHECK(swarm_job_headers(plain, &count) == NULL && count == 0 && swarm_job_headers(plain, NULL) == NULL);
-  CHECK_TEXT("", swarm_job_task(plain));
-  for (long i = 0; i < 3; i++) CHECK_OK(swarm_job_complete(kept.jobs[i], swarm_bytes_of("1"), &error));
+  CHECK(swarm_job_details(plain)->headers == NULL && swarm_job_details(plain)->header_count == 0);
+  CHECK_TEXT("", swarm_job_details(plain)->task);
+  for (long i = 0; i < 3; i++) CHECK_OK(swarm_job_finish(kept.jobs[i], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -89,22 +89,24 @@ static void a_program_of_an_older_header_gives_less(void) {
   job.id = "old";
   job.result = true;
   job.content_type = SWARM_CONTENT_JSON;
-  job.result_ttl = 0;
+  job.result_ttl = SWARM_DEFAULT;
   add_job(master, "1", &job, NULL);
   swarm_job *given = kept_job(&kept, 0);
-  CHECK(swarm_job_priority(given) == 0 && swarm_job_retries_left(given) == 0);
-  swarm_finish finish;
-  memset(&finish, 0x55, sizeof finish);
-  finish.struct_size = offsetof(swarm_finish, after);
-  finish.kind = SWARM_FINISH_COMPLETE;
-  finish.content_type = SWARM_CONTENT_JSON;
-  finish.data = swarm_bytes_of("1");
-  CHECK_OK(swarm_job_finish(given, &finish, DEADLINE_MS, &error));
-  swarm_stats stats;
-  memset(&stats, 0x55, sizeof stats);
-  stats.struct_size = offsetof(swarm_stats, delayed);
-  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
-  CHECK(stats.completed == 1 && stats.delayed == 0x5555555555555555u);
+  CHECK(swarm_job_details(given)->priority == 0 && swarm_job_details(given)->retries_left == 0);
+  CHECK_OK(finish_and_wait(given, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), &error));
+  swarm_new_message message;
+  memset(&message, 0x55, sizeof message);
+  message.struct_size = offsetof(swarm_new_message, to_self);
+  message.to = SWARM_TO_ALL;
+  message.payload = swarm_bytes_of("1");
+  message.content_type = SWARM_CONTENT_JSON;
+  CHECK_OK(swarm_call_end(swarm_member_send(swarm_master_member(master), &message), DEADLINE_MS, &error));
+  swarm_health health;
+  memset(&health, 0x55, sizeof health);
+  health.struct_size = offsetof(swarm_health, sent);
+  CHECK_OK(swarm_member_health(swarm_master_member(master), &health, &error));
+  CHECK(health.added == 1 && health.sent == 0x5555555555555555u);
+  UNTIL_STATS(master, stats.completed == 1);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -139,7 +141,7 @@ static void delayed_jobs_come_when_they_are_due(void) {
   at.id = "at";
   at.run_at = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 150;
   swarm_new_job jobs[] = {{swarm_bytes_of("1"), &late}, {swarm_bytes_of("1"), &at}};
-  CHECK_OK(swarm_master_add_many(master, jobs, 2, DEADLINE_MS, NULL, &error));
+  CHECK_OK(swarm_call_end(swarm_master_add_many(master, jobs, 2), DEADLINE_MS, &error));
   static const char *const order[] = {"at", "late"};
   check_order(&kept, 0, order, 2);
   CHECK(now_ms() - before >= 400);
@@ -154,12 +156,12 @@ static void delayed_jobs_come_when_they_are_due(void) {
 
 /* Adds a job with these options and `result`, and checks how it ends. */
 static void check_outcome(swarm_job_options job, swarm_status status, const char *reason) {
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), &job, DEADLINE_MS, &outcome, &error));
-  if (swarm_outcome_status(outcome) != status) fprintf(stderr, "seen %s\n", swarm_status_name(swarm_outcome_status(outcome)));
-  CHECK(swarm_outcome_status(outcome) == status && swarm_outcome_completed(outcome) == (status == SWARM_OK));
-  if (reason != NULL) CHECK_TEXT(reason, swarm_outcome_reason(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &outcome, &error));
+  if (swarm_outcome_status(swarm_call_outcome(outcome, 0)) != status) fprintf(stderr, "seen %s\n", swarm_status_name(swarm_outcome_status(swarm_call_outcome(outcome, 0))));
+  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == status && swarm_outcome_completed(swarm_call_outcome(outcome, 0)) == (status == SWARM_OK));
+  if (reason != NULL) CHECK_TEXT(reason, swarm_outcome_reason(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
 }
 
 static void each_timeout_has_its_status(void) {
@@ -167,17 +169,17 @@ static void each_timeout_has_its_status(void) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.assign_timeout = 50;
   check_outcome(job, SWARM_ERR_ASSIGN_TIMEOUT, "assign_timeout");
-  job.assign_timeout = 0;
+  job.assign_timeout = SWARM_DEFAULT;
   job.total_timeout = 50;
   check_outcome(job, SWARM_ERR_TOTAL_TIMEOUT, "total_timeout");
   keeper kept;
   keeper_start(&kept, options);
-  job.total_timeout = 0;
+  job.total_timeout = SWARM_DEFAULT;
   job.run_timeout = 50;
   check_outcome(job, SWARM_ERR_RUN_TIMEOUT, "run_timeout");
   CHECK(counter_reaches(&kept.deleted, 1) && kept.reason == SWARM_DELETE_TIMED_OUT);
-  CHECK_OK(swarm_job_stopped(kept_job(&kept, 0), &error));
-  CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_stopped(), NULL, &error));
+  CHECK(swarm_outcome_status(swarm_call_outcome(NULL, 0)) == SWARM_ERR_INVALID_ARGUMENT);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -200,17 +202,17 @@ static void failed_attempts_are_repeated_after_their_backoff(void) {
   for (uint32_t attempt = 1; attempt <= 4; attempt++) {
     swarm_job *given = kept_job(&kept, attempt - 1);
     CHECK(now_ms() - before >= pauses[attempt - 1]);
-    CHECK(swarm_job_attempt(given) == attempt && swarm_job_retries_left(given) == 4 - attempt);
+    CHECK(swarm_job_details(given)->attempt == attempt && swarm_job_details(given)->retries_left == 4 - attempt);
     before = now_ms();
-    if (attempt < 3) CHECK_OK(swarm_job_fail(given, "no", &error));
-    if (attempt == 3) CHECK_OK(swarm_job_retry(given, "later", 200, &error));
-    if (attempt == 4) CHECK_OK(swarm_job_retry(given, "enough", 200, &error));
+    if (attempt < 3) CHECK_OK(swarm_job_finish(given, swarm_result_fail("no"), NULL, &error));
+    if (attempt == 3) CHECK_OK(swarm_job_finish(given, swarm_result_retry("later", 200), NULL, &error));
+    if (attempt == 4) CHECK_OK(swarm_job_finish(given, swarm_result_retry("enough", 200), NULL, &error));
   }
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_result(master, "a", DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_status(outcome) == SWARM_ERR_JOB_FAILED);
-  CHECK_TEXT("enough", swarm_outcome_message(outcome));
-  swarm_outcome_free(outcome);
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_result(master, "a"), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == SWARM_ERR_JOB_FAILED);
+  CHECK_TEXT("enough", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
   UNTIL_STATS(master, stats.retries == 3 && stats.failures == 1 && stats.failed == 1);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
@@ -223,18 +225,13 @@ static void a_job_can_fail_permanently(void) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.retries = 3;
   add_job(master, "1", &job, NULL);
-  CHECK_OK(swarm_job_fail_permanently(kept_job(&kept, 0), "hopeless", &error));
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_fail_permanently("hopeless"), NULL, &error));
   UNTIL_STATS(master, stats.failures == 1);
   /* The same, waited for; and another attempt, waited for. */
-  swarm_finish finish = SWARM_FINISH_INIT;
-  finish.kind = SWARM_FINISH_RETRY;
-  finish.data = swarm_bytes_of("again");
-  finish.after = 1;
   add_job(master, "2", &job, NULL);
-  CHECK_OK(swarm_job_finish(kept_job(&kept, 1), &finish, DEADLINE_MS, &error));
-  CHECK(swarm_job_attempt(kept_job(&kept, 2)) == 2);
-  finish.kind = SWARM_FINISH_FAIL_PERMANENTLY;
-  CHECK_OK(swarm_job_finish(kept_job(&kept, 2), &finish, DEADLINE_MS, &error));
+  CHECK_OK(finish_and_wait(kept_job(&kept, 1), swarm_result_retry("again", 1), &error));
+  CHECK(swarm_job_details(kept_job(&kept, 2))->attempt == 2);
+  CHECK_OK(finish_and_wait(kept_job(&kept, 2), swarm_result_fail_permanently("again"), &error));
   UNTIL_STATS(master, stats.failures == 2 && stats.retries == 1);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
@@ -249,9 +246,9 @@ static void one_job_of_a_resource_runs_at_a_time(void) {
   add_job(master, "1", &job, NULL);
   add_job(master, "2", &job, NULL);
   UNTIL_STATS(master, stats.active == 1 && stats.blocked == 1);
-  CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '2');
-  CHECK_OK(swarm_job_complete(kept.jobs[1], swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(kept.jobs[1], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -267,11 +264,11 @@ static void similar_jobs_end_as_the_first_ends(void) {
   add_job(master, "1", &job, first);
   add_job(master, "2", &job, second);
   UNTIL_STATS(master, stats.active == 1 && stats.blocked == 1);
-  CHECK_OK(swarm_job_complete(kept_job(&kept, 0), swarm_bytes_of("42"), &error));
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_result(master, second, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_result(outcome).len == 2 && counter_get(&kept.added) == 1);
-  swarm_outcome_free(outcome);
+  CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_complete(swarm_bytes_of("42"), SWARM_CONTENT_JSON), NULL, &error));
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_result(master, second), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 2 && counter_get(&kept.added) == 1);
+  swarm_call_free(outcome);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -283,12 +280,12 @@ static void tied_jobs_are_given_up_with_their_master(void) {
   job.ephemeral = true;
   add_job(leaving, "1", &job, NULL);
   add_job(leaving, "2", NULL, NULL);
-  CHECK_OK(swarm_master_close(leaving, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_close(leaving), DEADLINE_MS, &error));
   CHECK(swarm_master_free(leaving) == SWARM_OK);
   keeper kept;
   one_slot(&kept);
   CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '2');
-  CHECK_OK(swarm_job_complete(kept.jobs[0], swarm_bytes_of("1"), &error));
+  CHECK_OK(swarm_job_finish(kept.jobs[0], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   UNTIL_STATS(master, stats.deleted == 1 && stats.waiting == 0 && stats.active == 0);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
@@ -301,20 +298,20 @@ static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   swarm_new_job jobs[10];
   for (int i = 0; i < 10; i++) jobs[i] = (swarm_new_job){swarm_bytes_of("1"), &job};
-  CHECK_OK(swarm_master_add_many(master, jobs, 10, DEADLINE_MS, NULL, &error));
+  CHECK_OK(swarm_call_end(swarm_master_add_many(master, jobs, 10), DEADLINE_MS, &error));
   kept_job(&first, 9);
-  CHECK_OK(swarm_options_set(options, "rebalance", "true", &error));
+  swarm_options_set(options, "rebalance", "true");
   keeper_start(&joined, options);
   CHECK(counter_reaches(&first.deleted, 5) && first.reason == SWARM_DELETE_MOVED);
   bool moved[10];
   for (int i = 0; i < 10; i++) {
     moved[i] = swarm_job_cancelled(first.jobs[i]);
-    if (moved[i]) CHECK_OK(swarm_job_stopped(first.jobs[i], &error));
+    if (moved[i]) CHECK_OK(swarm_job_finish(first.jobs[i], swarm_result_stopped(), NULL, &error));
   }
   /* The first still holds its half, so the others go to the worker that has fewer. */
-  for (long i = 0; i < 5; i++) CHECK_OK(swarm_job_complete(kept_job(&joined, i), swarm_bytes_of("1"), &error));
+  for (long i = 0; i < 5; i++) CHECK_OK(swarm_job_finish(kept_job(&joined, i), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   for (int i = 0; i < 10; i++) {
-    if (!moved[i]) CHECK_OK(swarm_job_complete(first.jobs[i], swarm_bytes_of("1"), &error));
+    if (!moved[i]) CHECK_OK(swarm_job_finish(first.jobs[i], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
   UNTIL_STATS(master, stats.completed == 10 && stats.active == 0);
   CHECK(swarm_worker_free(first.worker) == SWARM_OK);
@@ -326,7 +323,7 @@ static void less_durable_than_asked_for_is_said(void) {
   begin("durable");
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.durability = SWARM_DURABILITY_REPLICA;
-  CHECK_STATUS(SWARM_ERR_NOT_DURABLE, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_NOT_DURABLE, swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &error));
   /* It was added all the same. */
   UNTIL_STATS(master, stats.waiting == 1);
   end();
@@ -347,7 +344,7 @@ static void what_is_out_of_bounds_is_refused(void) {
     swarm_job_options job = SWARM_JOB_OPTIONS_INIT; \
     job.field = (bad); \
     if (sizeof job.field == sizeof(void *)) job.header_count = job.headers == NULL ? 0 : 1; \
-    CHECK_STATUS(status, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error)); \
+    CHECK_STATUS(status, swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &error)); \
   } while (0)
 #define REFUSED(field, bad) REFUSED_WITH(SWARM_ERR_INVALID_ARGUMENT, field, bad)
   REFUSED(priority, 9007199254740993);
@@ -358,12 +355,14 @@ static void what_is_out_of_bounds_is_refused(void) {
   REFUSED(backoff, 2);
   REFUSED(backoff, -1);
   REFUSED(backoff_jitter, 1.5);
-  REFUSED(backoff_delay, UINT64_MAX);
-  REFUSED(backoff_max, UINT64_MAX);
+  REFUSED(backoff_delay, UINT64_MAX - 1);
+  REFUSED(backoff_max, UINT64_MAX - 1);
   REFUSED(durability, 3);
-  REFUSED(assign_timeout, UINT64_MAX);
-  REFUSED(run_timeout, UINT64_MAX);
-  REFUSED(total_timeout, UINT64_MAX);
+  /* 0 is no default. */
+  REFUSED(result_ttl, 0);
+  REFUSED(assign_timeout, UINT64_MAX - 1);
+  REFUSED(run_timeout, UINT64_MAX - 1);
+  REFUSED(total_timeout, UINT64_MAX - 1);
   REFUSED(task, "a\nb");
   REFUSED(task, "\xff");
   REFUSED(resource, "a\nb");
@@ -374,13 +373,13 @@ static void what_is_out_of_bounds_is_refused(void) {
   REFUSED_WITH(SWARM_ERR_TOO_LARGE, task, longest);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.header_count = 1;
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &error));
   job.header_count = 0;
   job.delay = job.run_at = 1;
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_add(master, swarm_bytes_of("1"), &job, DEADLINE_MS, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &error));
   free(value);
-  swarm_stats stats = SWARM_STATS_INIT;
-  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  swarm_stats stats = {0};
+  CHECK_OK(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error));
   CHECK(stats.added == 0);
   end();
 }

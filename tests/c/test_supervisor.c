@@ -57,7 +57,7 @@ static swarm_supervisor_options *quick(void) {
                                    {"forward", "false"}, {"lines", "true"}};
   swarm_supervisor_options *options = swarm_supervisor_options_new();
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-    CHECK_OK(swarm_supervisor_options_set(options, values[i][0], values[i][1], &error));
+    swarm_supervisor_options_set(options, values[i][0], values[i][1]);
   }
   return options;
 }
@@ -86,8 +86,8 @@ static void end(swarm_supervisor *supervisor) {
 
 static swarm_program *shell(const char *script) {
   swarm_program *program = swarm_program_new("/bin/sh");
-  CHECK_OK(swarm_program_set(program, "arg", "-c", &error));
-  CHECK_OK(swarm_program_set(program, "arg", script, &error));
+  swarm_program_set(program, "arg", "-c");
+  swarm_program_set(program, "arg", script);
   return program;
 }
 
@@ -127,9 +127,9 @@ static void until_gone(long pid) {
 static void processes_are_started_listed_killed_and_stopped(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = shell(SAY_READY "exec sleep 100");
-  CHECK_OK(swarm_program_set(program, "count", "3", &error));
-  CHECK_OK(swarm_program_set(program, "name", "sleepers", &error));
-  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
+  swarm_program_set(program, "count", "3");
+  swarm_program_set(program, "name", "sleepers");
+  swarm_program_set(program, "ready", "explicit");
   uint64_t ids[4] = {0, 0, 7, 7};
   CHECK_OK(swarm_supervisor_spawn(supervisor, program, ids, 2, &error));
   CHECK(ids[0] == 1 && ids[1] == 2 && ids[2] == 7);
@@ -140,34 +140,34 @@ static void processes_are_started_listed_killed_and_stopped(void) {
   }
   swarm_processes *list = NULL;
   CHECK_OK(swarm_supervisor_list(supervisor, &list, &error));
-  CHECK(swarm_processes_count(list) == 3 && swarm_processes_get(list, 3) == NULL);
+  CHECK(list->count == 3 && list->processes[3] == NULL);
   for (size_t i = 0; i < 3; i++) {
-    const swarm_process_info *info = swarm_processes_get(list, i);
+    const swarm_process_info *info = list->processes[i];
     CHECK(info->struct_size == sizeof *info && info->id == i + 1 && info->state == SWARM_PROCESS_READY && info->restarts == 0);
     CHECK(runs(info->pid) && info->started_at / 1000 + 1000 > (uint64_t)time(NULL));
     CHECK_TEXT("sleepers", info->name);
   }
-  long second = swarm_processes_get(list, 1)->pid;
+  long second = list->processes[1]->pid;
   swarm_processes_free(list);
 
-  CHECK_OK(swarm_supervisor_kill(supervisor, 2, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_kill(supervisor, 2), DEADLINE_MS, &error));
   CHECK(!runs(second));
   told *exited = next(SWARM_EVENT_EXITED);
   CHECK(exited->event.id == 2 && exited->event.pid == second && !exited->event.respawns);
   CHECK(exited->event.exit == SWARM_EXIT_SIGNAL && exited->event.code == SIGTERM);
   CHECK_TEXT("was ended by signal 15", exited->message);
-  CHECK_STATUS(SWARM_ERR_NOT_FOUND, swarm_supervisor_kill(supervisor, 2, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_NOT_FOUND, swarm_call_end(swarm_supervisor_kill(supervisor, 2), DEADLINE_MS, &error));
 
-  CHECK_OK(swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
   long count = counter_get(&events.count);
   CHECK(events.all[count - 1].event.kind == SWARM_EVENT_STOPPED);
-  CHECK_OK(swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
   CHECK_OK(swarm_supervisor_list(supervisor, &list, &error));
-  CHECK(swarm_processes_count(list) == 0);
+  CHECK(list->count == 0);
   swarm_processes_free(list);
   CHECK_STATUS(SWARM_ERR_CLOSED, swarm_supervisor_spawn(supervisor, program, NULL, 0, &error));
-  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_supervisor_kill(supervisor, 1, DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_supervisor_reload(supervisor, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_call_end(swarm_supervisor_kill(supervisor, 1), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_CLOSED, swarm_call_end(swarm_supervisor_reload(supervisor), DEADLINE_MS, &error));
   CHECK_STATUS(SWARM_ERR_CLOSED, swarm_supervisor_handle_signals(supervisor, &error));
   swarm_program_free(program);
   end(supervisor);
@@ -176,7 +176,7 @@ static void processes_are_started_listed_killed_and_stopped(void) {
 
 static void what_a_process_ends_with_is_told(void) {
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "max_respawns", "2", &error));
+  swarm_supervisor_options_set(options, "max_respawns", "2");
   swarm_supervisor *supervisor = begin(options);
   uint64_t id = spawn(supervisor, shell("exit 7"));
   const uint64_t pauses[] = {10, 20, 0};
@@ -194,15 +194,15 @@ static void what_a_process_ends_with_is_told(void) {
     CHECK(now_ms() < until);
     swarm_processes *list = NULL;
     CHECK_OK(swarm_supervisor_list(supervisor, &list, &error));
-    const swarm_process_info *info = swarm_processes_get(list, 0);
-    listed = swarm_processes_count(list) == 1 && info->state == SWARM_PROCESS_GAVE_UP;
+    const swarm_process_info *info = list->processes[0];
+    listed = list->count == 1 && info->state == SWARM_PROCESS_GAVE_UP;
     CHECK(!listed || (info->pid == 0 && info->restarts == 2));
     swarm_processes_free(list);
   }
-  CHECK_OK(swarm_supervisor_kill(supervisor, id, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_kill(supervisor, id), DEADLINE_MS, &error));
 
   swarm_program *program = shell("kill -KILL $$");
-  CHECK_OK(swarm_program_set(program, "respawn", "false", &error));
+  swarm_program_set(program, "respawn", "false");
   spawn(supervisor, program);
   swarm_event killed = next(SWARM_EVENT_EXITED)->event;
   CHECK(killed.exit == SWARM_EXIT_SIGNAL && killed.code == SIGKILL && !killed.respawns);
@@ -211,11 +211,11 @@ static void what_a_process_ends_with_is_told(void) {
   told *not_started = next(SWARM_EVENT_EXITED);
   CHECK(not_started->event.exit == SWARM_EXIT_NOT_STARTED && not_started->event.pid == 0 && not_started->event.respawns);
   CHECK(strstr(not_started->message, "/nowhere/at-all") != NULL);
-  CHECK_OK(swarm_supervisor_kill(supervisor, id, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_kill(supervisor, id), DEADLINE_MS, &error));
 
   program = shell("exec sleep 100");
-  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
-  CHECK_OK(swarm_program_set(program, "ready_timeout", "50", &error));
+  swarm_program_set(program, "ready", "explicit");
+  swarm_program_set(program, "ready_timeout", "50");
   id = spawn(supervisor, program);
   while (next(SWARM_EVENT_EXITED)->event.exit != SWARM_EXIT_NOT_READY) {
   }
@@ -225,8 +225,8 @@ static void what_a_process_ends_with_is_told(void) {
 static void lines_are_told_and_those_that_nobody_took_are_counted(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = shell("echo $A; printf 'gr\\303\\274n\\n'; printf 'the last'; echo bad >&2; pwd");
-  CHECK_OK(swarm_program_set(program, "env", "A=b c=d", &error));
-  CHECK_OK(swarm_program_set(program, "dir", "/usr", &error));
+  swarm_program_set(program, "env", "A=b c=d");
+  swarm_program_set(program, "dir", "/usr");
   spawn(supervisor, program);
   const char *const expected[] = {"b c=d", "gr\303\274n", "the last/usr"};
   int out = 0, err = 0;
@@ -248,14 +248,14 @@ static void lines_are_told_and_those_that_nobody_took_are_counted(void) {
 
   /* Nobody listens until it has ended. */
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "line_buffer", "65536", &error));
+  swarm_supervisor_options_set(options, "line_buffer", "65536");
   supervisor = make(options);
   spawn(supervisor, shell("seq 1 10000"));
   size_t left;
   do {
     swarm_processes *list = NULL;
     CHECK_OK(swarm_supervisor_list(supervisor, &list, &error));
-    left = swarm_processes_count(list);
+    left = list->count;
     swarm_processes_free(list);
   } while (left > 0);
   swarm_supervisor_on_event(supervisor, keep, &events, forget);
@@ -277,7 +277,8 @@ static void set_version(const char *text) {
 static counter ended = COUNTER_INIT;
 static swarm_status ended_with;
 
-static void note_end(void *user_data, const swarm_error *error) {
+static void note_end(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
   (void)user_data;
   ended_with = swarm_error_status(error);
   counter_add(&ended);
@@ -296,31 +297,31 @@ static void reloads_replace_all_or_say_what_failed(void) {
   char script[256];
   snprintf(script, sizeof script, "case $(cat %s) in good) " SAY_READY ";; exits) exit 9;; esac; exec sleep 100", version);
   swarm_program *program = shell(script);
-  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
-  CHECK_OK(swarm_program_set(program, "ready_timeout", "500", &error));
+  swarm_program_set(program, "ready", "explicit");
+  swarm_program_set(program, "ready_timeout", "500");
   set_version("good");
   uint64_t id = spawn(supervisor, program);
   uint32_t first = next(SWARM_EVENT_READY)->event.pid;
-  CHECK_OK(swarm_supervisor_reload(supervisor, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_reload(supervisor), DEADLINE_MS, &error));
   uint32_t second = next(SWARM_EVENT_READY)->event.pid;
   CHECK(second != first && next(SWARM_EVENT_EXITED)->event.pid == first);
   CHECK(next(SWARM_EVENT_RELOADED)->event.id == 0);
 
   set_version("exits");
-  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_supervisor_reload(supervisor, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_call_end(swarm_supervisor_reload(supervisor), DEADLINE_MS, &error));
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 9);
   told *failed = next(SWARM_EVENT_RELOAD_FAILED);
   CHECK(failed->event.id == id && failed->status == SWARM_ERR_UNAVAILABLE);
   set_version("never");
-  CHECK_OK(swarm_supervisor_reload_async(supervisor, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_reload(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   check_ended(SWARM_ERR_TIMEOUT);
   CHECK(next(SWARM_EVENT_RELOAD_FAILED)->status == SWARM_ERR_TIMEOUT);
   CHECK(runs(second));
 
   /* A stop ends a reload that is under way. */
-  CHECK_OK(swarm_supervisor_reload_async(supervisor, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_reload(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   next(SWARM_EVENT_STARTED);
-  CHECK_OK(swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
   check_ended(SWARM_ERR_CLOSED);
   failed = next(SWARM_EVENT_RELOAD_FAILED);
   CHECK(failed->event.id == 0 && failed->status == SWARM_ERR_CLOSED);
@@ -332,20 +333,20 @@ static void operations_without_waiting_end_once(void) {
   swarm_supervisor *supervisor = begin(quick());
   uint64_t id = spawn(supervisor, shell("exec sleep 100"));
   counter destroyed = COUNTER_INIT;
-  CHECK_OK(swarm_supervisor_kill_async(supervisor, id + 1, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_kill(supervisor, id + 1), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   check_ended(SWARM_ERR_NOT_FOUND);
-  CHECK_OK(swarm_supervisor_kill_async(supervisor, id, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_kill(supervisor, id), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   check_ended(SWARM_OK);
-  CHECK_OK(swarm_supervisor_reload_async(supervisor, NULL, &destroyed, count_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_reload(supervisor), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
   CHECK(counter_reaches(&destroyed, 1));
 
   /* Far more lines than are told at once, and then the end. */
   spawn(supervisor, shell("seq 1 3000; trap 'exit 0' TERM; while :; do sleep 0.02; done"));
   for (int i = 0; i < 3000; i++) next(SWARM_EVENT_LINE);
-  CHECK_OK(swarm_supervisor_stop_async(supervisor, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_stop(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   check_ended(SWARM_OK);
   CHECK(events.all[counter_get(&events.count) - 1].event.kind == SWARM_EVENT_STOPPED);
-  CHECK_OK(swarm_supervisor_stop_async(supervisor, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_stop(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   check_ended(SWARM_OK);
   end(supervisor);
 
@@ -353,7 +354,7 @@ static void operations_without_waiting_end_once(void) {
   supervisor = begin(quick());
   spawn(supervisor, shell("trap '' TERM; echo up; while :; do sleep 0.02; done"));
   next(SWARM_EVENT_LINE);
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_supervisor_stop(supervisor, 0, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_supervisor_stop(supervisor), 0, &error));
   CHECK(next(SWARM_EVENT_EXITED)->event.code == SIGKILL);
   next(SWARM_EVENT_STOPPED);
   end(supervisor);
@@ -362,14 +363,14 @@ static void operations_without_waiting_end_once(void) {
   supervisor = begin(quick());
   id = spawn(supervisor, shell("trap '' TERM; echo up; while :; do sleep 0.02; done"));
   next(SWARM_EVENT_LINE);
-  CHECK_OK(swarm_supervisor_kill_async(supervisor, id, note_end, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_kill(supervisor, id), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
   end(supervisor);
   check_ended(SWARM_OK);
 }
 
 static void freeing_gives_the_processes_their_grace(void) {
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "grace", "30000", &error));
+  swarm_supervisor_options_set(options, "grace", "30000");
   swarm_supervisor *supervisor = begin(options);
   spawn(supervisor, shell(SERVE));
   next(SWARM_EVENT_LINE);
@@ -394,7 +395,7 @@ static void freeing_gives_the_processes_their_grace(void) {
 static void try_inside(void *user_data, const swarm_event *event) {
   swarm_supervisor *supervisor = *(swarm_supervisor **)user_data;
   if (event->kind == SWARM_EVENT_READY) {
-    CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+    CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
     CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_supervisor_dispatch(supervisor, &error));
     CHECK(swarm_supervisor_free(supervisor) == SWARM_ERR_IN_CALLBACK);
     uint64_t id = 0;
@@ -402,7 +403,7 @@ static void try_inside(void *user_data, const swarm_event *event) {
     CHECK_OK(swarm_supervisor_spawn(supervisor, program, &id, 1, &error));
     swarm_program_free(program);
     CHECK(id > event->id);
-    CHECK_OK(swarm_supervisor_stop_async(supervisor, note_end, NULL, NULL, &error));
+    CHECK_OK(swarm_call_on_done(swarm_supervisor_stop(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
     /* No further one. */
     swarm_supervisor_on_event(supervisor, NULL, NULL, NULL);
   }
@@ -437,7 +438,7 @@ static void events_come_on_the_polling_thread(void) {
   }
   CHECK(pthread_equal(events.thread, pthread_self()));
   /* It runs those that it leads to itself. */
-  CHECK_OK(swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
   CHECK(events.all[counter_get(&events.count) - 1].event.kind == SWARM_EVENT_STOPPED);
   CHECK(pthread_equal(events.thread, pthread_self()));
   end(supervisor);
@@ -454,14 +455,16 @@ static void bad_options_are_refused(void) {
   const char *const unreadable[][2] = {{"x", "1"}, {"lines", "1"}, {"grace", "soon"}, {"backoff", "slow"}, {"grace", "\xff"},
                                        {"backoff_jitter", "1.5"}, {"max_respawns", "10001"}, {"line_buffer", "1"}};
   const char *const outside[][2] = {{"grace", "3600001"}, {"backoff_delay", "0"}, {"respawn_window", "0"}};
-  swarm_supervisor_options *options = quick();
+  swarm_supervisor_options *options = NULL;
   for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
-    REFUSED(swarm_supervisor_options_set(options, unreadable[i][0], unreadable[i][1], &error));
+    options = quick();
+    swarm_supervisor_options_set(options, unreadable[i][0], unreadable[i][1]);
+    REFUSED(swarm_supervisor_new(options, &supervisor, &error));
+    swarm_supervisor_options_free(options);
   }
-  swarm_supervisor_options_free(options);
   for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
     options = quick();
-    CHECK_OK(swarm_supervisor_options_set(options, outside[i][0], outside[i][1], &error));
+    swarm_supervisor_options_set(options, outside[i][0], outside[i][1]);
     REFUSED(swarm_supervisor_new(options, &supervisor, &error));
     CHECK(supervisor == NULL);
     swarm_supervisor_options_free(options);
@@ -473,13 +476,14 @@ static void bad_options_are_refused(void) {
   const char *const wrong[][2] = {{"env", "=b"}, {"name", ""}, {"name", "a\nb"}, {"ready_timeout", "0"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     swarm_program *program = shell("exit 0");
-    REFUSED(swarm_program_set(program, bad[i][0], bad[i][1], &error));
+    swarm_program_set(program, bad[i][0], bad[i][1]);
+    REFUSED(swarm_supervisor_spawn(supervisor, program, NULL, 0, &error));
     swarm_program_free(program);
   }
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     swarm_program *program = shell("exit 0");
     uint64_t id = 7;
-    CHECK_OK(swarm_program_set(program, wrong[i][0], wrong[i][1], &error));
+    swarm_program_set(program, wrong[i][0], wrong[i][1]);
     REFUSED(swarm_supervisor_spawn(supervisor, program, &id, 1, &error));
     CHECK(id == 7);
     swarm_program_free(program);
@@ -520,7 +524,7 @@ static void a_forked_child_leaves_it_to_its_parent(void) {
   if (pid == 0) {
     swarm_program *program = shell("exit 0");
     CHECK_STATUS(SWARM_ERR_FORKED, swarm_supervisor_spawn(supervisor, program, NULL, 0, &error));
-    CHECK_STATUS(SWARM_ERR_FORKED, swarm_supervisor_stop(supervisor, DEADLINE_MS, &error));
+    CHECK_STATUS(SWARM_ERR_FORKED, swarm_call_end(swarm_supervisor_stop(supervisor), DEADLINE_MS, &error));
     CHECK(swarm_supervisor_free(supervisor) == SWARM_OK);
     /* One of its own. */
     supervisor = begin(quick());
@@ -559,8 +563,8 @@ static char *self;
 
 static swarm_program *itself(const char *role) {
   swarm_program *program = swarm_program_new(self);
-  CHECK_OK(swarm_program_set(program, "arg", role, &error));
-  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
+  swarm_program_set(program, "arg", role);
+  swarm_program_set(program, "ready", "explicit");
   return program;
 }
 
@@ -577,7 +581,7 @@ static int role_ready(void) {
 static void a_process_says_that_it_is_ready(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = itself("ready");
-  CHECK_OK(swarm_program_set(program, "name", "me", &error));
+  swarm_program_set(program, "name", "me");
   spawn(supervisor, program);
   uint32_t pid = next(SWARM_EVENT_READY)->event.pid;
   told *line = next(SWARM_EVENT_LINE);
@@ -590,12 +594,12 @@ static void a_process_says_that_it_is_ready(void) {
 /* A supervisor of its own that reloads and stops by signals, and tells what it was told. */
 static int role_signals(void) {
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "forward", "true", &error));
-  CHECK_OK(swarm_supervisor_options_set(options, "lines", "false", &error));
+  swarm_supervisor_options_set(options, "forward", "true");
+  swarm_supervisor_options_set(options, "lines", "false");
   swarm_supervisor *supervisor = begin(options);
   CHECK_OK(swarm_supervisor_handle_signals(supervisor, &error));
   swarm_program *program = shell("echo up; " SAY_READY "exec sleep 100");
-  CHECK_OK(swarm_program_set(program, "ready", "explicit", &error));
+  swarm_program_set(program, "ready", "explicit");
   spawn(supervisor, program);
   next(SWARM_EVENT_READY);
   CHECK_OK(swarm_ready(NULL, &error));
@@ -612,7 +616,7 @@ static int role_signals(void) {
 
 static void signals_reload_and_stop(void) {
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "grace", "30000", &error));
+  swarm_supervisor_options_set(options, "grace", "30000");
   swarm_supervisor *supervisor = begin(options);
   uint64_t id = spawn(supervisor, itself("signals"));
   pid_t pid = (pid_t)next(SWARM_EVENT_READY)->event.pid;
@@ -620,7 +624,7 @@ static void signals_reload_and_stop(void) {
   told *line;
   do line = next(SWARM_EVENT_LINE);
   while (strcmp(line->line, "reloaded") != 0);
-  CHECK_OK(swarm_supervisor_kill_async(supervisor, id, NULL, NULL, NULL, &error));
+  CHECK_OK(swarm_call_on_done(swarm_supervisor_kill(supervisor, id), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
   do line = next(SWARM_EVENT_LINE);
   while (strcmp(line->line, "stopped") != 0);
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 5);
@@ -638,7 +642,7 @@ static void signals_reload_and_stop(void) {
 static int role_leave(const char *how) {
   static swarm_supervisor *supervisor;
   swarm_supervisor_options *options = quick();
-  CHECK_OK(swarm_supervisor_options_set(options, "grace", "60000", &error));
+  swarm_supervisor_options_set(options, "grace", "60000");
   supervisor = begin(options);
   spawn(supervisor, shell("trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo $! $$; while :; do sleep 1; done"));
   printf("%s\n", next(SWARM_EVENT_LINE)->line);

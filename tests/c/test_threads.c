@@ -36,13 +36,13 @@ static void *finish_jobs(void *unused) {
     swarm_job *job = queue.jobs[queue.head++];
     if (queue.head == TOTAL) pthread_cond_broadcast(&queue.changed);
     pthread_mutex_unlock(&queue.mutex);
-    CHECK_OK(swarm_job_complete(job, swarm_job_payload(job), &error));
+    CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_job_payload(job), SWARM_CONTENT_JSON), NULL, &error));
   }
 }
 
-static void on_outcome(void *user_data, const swarm_error *error, const swarm_outcome *outcome) {
+static void on_outcome(void *user_data, const swarm_error *error, const swarm_call *outcome) {
   (void)user_data;
-  CHECK(error == NULL && swarm_outcome_completed(outcome));
+  CHECK(error == NULL && swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
   counter_add(&outcomes);
 }
 
@@ -50,16 +50,16 @@ static void *run_jobs(void *unused) {
   (void)unused;
   for (int i = 0; i < JOBS; i++) {
     if (i % 10 == 0) {
-      swarm_outcome *outcome = NULL;
-      CHECK_OK(swarm_master_run(master, swarm_bytes_of("7"), NULL, DEADLINE_MS, &outcome, &error));
-      CHECK(swarm_outcome_result(outcome).len == 1);
-      swarm_outcome_free(outcome);
+      swarm_call *outcome = NULL;
+      CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("7"), NULL), DEADLINE_MS, &outcome, &error));
+      CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 1);
+      swarm_call_free(outcome);
       counter_add(&outcomes);
     } else {
-      CHECK_OK(swarm_master_run_async(master, swarm_bytes_of("7"), NULL, DEADLINE_MS, on_outcome, NULL, NULL, &error));
+      CHECK_OK(swarm_call_on_done(swarm_master_run(master, swarm_bytes_of("7"), NULL), DEADLINE_MS, on_outcome, NULL, NULL, &error));
     }
     swarm_health health = SWARM_HEALTH_INIT;
-    CHECK_OK(swarm_master_health(master, &health, &error));
+    CHECK_OK(swarm_member_health(swarm_master_member(master), &health, &error));
   }
   return NULL;
 }
@@ -78,9 +78,9 @@ static void jobs_are_run_and_finished_by_many_threads(void) {
   for (int i = 0; i < THREADS; i++) CHECK(pthread_join(runners[i], NULL) == 0);
   CHECK(counter_reaches(&outcomes, TOTAL));
   for (int i = 0; i < THREADS; i++) CHECK(pthread_join(finishers[i], NULL) == 0);
-  CHECK_OK(swarm_worker_drain(worker, DEADLINE_MS, &error));
-  swarm_stats stats = SWARM_STATS_INIT;
-  CHECK_OK(swarm_master_stats(master, DEADLINE_MS, &stats, &error));
+  CHECK_OK(swarm_call_end(swarm_worker_drain(worker), DEADLINE_MS, &error));
+  swarm_stats stats = {0};
+  CHECK_OK(stats_of(swarm_master_member(master), DEADLINE_MS, &stats, &error));
   CHECK(stats.added == TOTAL && stats.completed == TOTAL && stats.active == 0 && stats.waiting == 0);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
@@ -94,7 +94,7 @@ static void *make_members(void *options) {
     CHECK_OK(swarm_worker_start(worker, &error));
     swarm_master *own = NULL;
     CHECK_OK(swarm_master_new(options, &own, &error));
-    CHECK_OK(swarm_master_add(own, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error));
+    CHECK_OK(swarm_call_end(swarm_master_add(own, swarm_bytes_of("1"), NULL), DEADLINE_MS, &error));
     CHECK(swarm_master_free(own) == SWARM_OK);
     CHECK(swarm_worker_free(worker) == SWARM_OK);
   }

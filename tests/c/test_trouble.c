@@ -21,8 +21,8 @@ static void on_error(void *user_data, const swarm_error *error) {
 /* Options for a port where nobody listens. */
 static swarm_options *nowhere(void) {
   swarm_options *options = swarm_options_new("nowhere");
-  swarm_options_set_url(options, "redis://127.0.0.1:1");
-  CHECK_OK(swarm_options_set(options, "timeout", "300", &error));
+  swarm_options_set(options, "url", "redis://127.0.0.1:1");
+  swarm_options_set(options, "timeout", "300");
   return options;
 }
 
@@ -31,21 +31,21 @@ static void a_wrong_address_is_told_and_not_waited_for(void) {
   swarm_options *options = nowhere();
   swarm_worker *worker = new_worker(options);
   swarm_worker_on_add(worker, echo, NULL, NULL);
-  swarm_worker_on_error(worker, on_error, &of_worker, NULL);
+  swarm_member_on_error(swarm_worker_member(worker), on_error, &of_worker, NULL);
   CHECK_OK(swarm_worker_start(worker, &error));
-  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_worker_ready(worker, DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
   CHECK(counter_reaches(&of_worker.told, 1) && of_worker.status == SWARM_ERR_UNAVAILABLE);
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
-  swarm_master_on_error(master, on_error, &of_master, NULL);
+  swarm_member_on_error(swarm_master_member(master), on_error, &of_master, NULL);
   CHECK(counter_reaches(&of_master.told, 1) && of_master.status == SWARM_ERR_UNAVAILABLE);
   swarm_error *error = NULL;
-  CHECK(swarm_master_add(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, NULL, &error) == SWARM_ERR_UNAVAILABLE);
+  CHECK(swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &error) == SWARM_ERR_UNAVAILABLE);
   CHECK(swarm_error_is_retryable(error) && strstr(swarm_error_message(error), "127.0.0.1:1") != NULL);
   swarm_error_free(error);
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_master_add(master, swarm_bytes_of("1"), NULL, 20, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), NULL), 20, &error));
   swarm_health health = SWARM_HEALTH_INIT;
-  CHECK_OK(swarm_master_health(master, &health, &error));
+  CHECK_OK(swarm_member_health(swarm_master_member(master), &health, &error));
   CHECK(!health.healthy && !health.connected && health.trouble == SWARM_ERR_UNAVAILABLE && health.trouble_message[0] != 0);
   /* Told once, not once for each attempt. */
   CHECK(counter_get(&of_worker.told) == 1 && counter_get(&of_master.told) == 1);
@@ -56,12 +56,12 @@ static void a_wrong_address_is_told_and_not_waited_for(void) {
 
 static void freeing_does_not_wait_for_redis(void) {
   swarm_options *options = nowhere();
-  CHECK_OK(swarm_options_set(options, "timeout", "3600000", &error));
+  swarm_options_set(options, "timeout", "3600000");
   counter destroyed = COUNTER_INIT;
   double before = now_ms();
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
-  CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
   swarm_worker *worker = new_worker(options);
   swarm_worker_on_add(worker, echo, NULL, NULL);
   CHECK_OK(swarm_worker_start(worker, &error));
@@ -112,20 +112,20 @@ static void cut_connections_heal(void) {
   while (counter_get(&cuts) < CUTS) {
     /* Some at once, so that there is always something to write. */
     for (int i = 0; i < 20; i++, adds++) {
-      CHECK_OK(swarm_master_add_async(master, swarm_bytes_of("1"), NULL, NULL, &destroyed, count_destroy, &error));
+      CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
     }
     CHECK(counter_reaches(&destroyed, adds - 60));
   }
   __atomic_store_n(&cutting, 0, __ATOMIC_RELAXED);
   CHECK(pthread_join(cutter, NULL) == 0);
   CHECK(counter_reaches(&destroyed, adds));
-  CHECK_OK(swarm_master_ready(master, DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_member_ready(swarm_master_member(master)), DEADLINE_MS, &error));
   /* Connected again, both work. */
-  swarm_outcome *outcome = NULL;
-  CHECK_OK(swarm_master_run(master, swarm_bytes_of("1"), NULL, DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(outcome));
-  swarm_outcome_free(outcome);
-  CHECK_OK(swarm_worker_drain(worker, DEADLINE_MS, &error));
+  swarm_call *outcome = NULL;
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
+  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  swarm_call_free(outcome);
+  CHECK_OK(swarm_call_end(swarm_worker_drain(worker), DEADLINE_MS, &error));
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

@@ -1,99 +1,58 @@
 //! Asking programs to end, and being asked.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 
-use libswarm::{MemberRef, Result};
+use libswarm::Event;
 
-use crate::callback::{swarm_destroy_fn, swarm_kill_fn};
-use crate::error::swarm_error;
-use crate::guard::{guard, optional};
-use crate::master::swarm_master;
-use crate::member::{Listener, Member};
-use crate::messages::ShownMember;
-use crate::messages::hearing::{self, What};
-use crate::messages::receipt::swarm_receipt;
+use crate::call::{call, swarm_call};
+use crate::callback::{UserData, swarm_destroy_fn};
+use crate::member::{Kind, listener, swarm_member};
+use crate::messages::peer::{ShownPeer, swarm_peer};
+use crate::messages::receipt::Received;
 use crate::messages::send::{recipients, swarm_new_message};
-use crate::runtime::wait;
-use crate::status::swarm_status;
-use crate::worker::swarm_worker;
+use crate::messages::subscriptions::{self, What};
 
-/// Sets the callback for members that ask this program to end, and has the master hear them like messages; see swarm_master_on_message. What the
-/// program does is its own, unless swarm_master_exit_on_kill was called. NULL removes the callback.
+/// Called when a member asks this program to end with an exit code; `from` is borrowed for the call.
+pub type swarm_kill_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, code: i32, from: *const swarm_peer)>;
+
+/// Sets the callback for members that ask this program to end, and has the member receive such requests, as messages; see
+/// swarm_member_on_message. The callback decides what the program does, unless swarm_member_exit_on_kill was called. NULL removes the
+/// callback.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_on_kill(
-    master: Option<&swarm_master>,
+pub unsafe extern "C" fn swarm_member_on_kill(
+    member: Option<&swarm_member>,
     callback: swarm_kill_fn,
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_master::member(master), callback.map(|_| What::Messages), |listeners| listeners.kill = Some(listener));
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Kill { code, from } = event {
+                let from = ShownPeer::from(&from);
+                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                unsafe { function(user_data.pointer(), code, from.as_ptr()) }
+            }
+        })
+    });
+    subscriptions::listen(member, Kind::Kill, What::Messages, listener);
 }
 
-/// As swarm_master_on_kill. Also before swarm_worker_start.
+/// Asks the programs of members that receive messages to end with an exit code: see swarm_member_on_kill. Of `whom` only `to`, `name`, `pid`
+/// and `host` count. The answer and the errors are those of swarm_member_send.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_on_kill(
-    worker: Option<&swarm_worker>,
-    callback: swarm_kill_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_worker::member(worker), callback.map(|_| What::Messages), |listeners| listeners.kill = Some(listener));
-}
-
-/// Asks the programs of members that hear messages to end with an exit code: see swarm_master_on_kill. Of `whom` only `to`, `name`, `pid` and
-/// `host` count. Errors are those of swarm_master_send. `receipt` may be NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_kill(
-    master: Option<&swarm_master>,
+#[must_use]
+pub unsafe extern "C" fn swarm_member_kill(
+    member: Option<&swarm_member>,
     whom: *const swarm_new_message,
     code: i32,
-    timeout_ms: u64,
-    receipt: *mut *mut swarm_receipt,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    // SAFETY: the caller's struct starts with its size, and the place is one for a pointer.
-    guard(error, || unsafe { kill(swarm_master::member(master)?, whom, code, timeout_ms, receipt) })
-}
-
-/// As swarm_master_kill.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_kill(
-    worker: Option<&swarm_worker>,
-    whom: *const swarm_new_message,
-    code: i32,
-    timeout_ms: u64,
-    receipt: *mut *mut swarm_receipt,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    // SAFETY: the caller's struct starts with its size, and the place is one for a pointer.
-    guard(error, || unsafe { kill(swarm_worker::member(worker)?, whom, code, timeout_ms, receipt) })
-}
-
-/// # Safety
-/// As for [`recipients`]; a non-NULL `receipt` is a place for a pointer.
-unsafe fn kill(
-    member: &Arc<impl Member>,
-    whom: *const swarm_new_message,
-    code: i32,
-    timeout_ms: u64,
-    receipt: *mut *mut swarm_receipt,
-) -> Result<()> {
-    // SAFETY: promised by the caller.
-    let to = unsafe { recipients(whom) }?;
-    let messages = member.messages()?;
-    let sent = wait(member.handle(), timeout_ms, "asking programs to end", async move { messages.kill(to, code).await })?;
-    optional(receipt).give(sent.into());
-    Ok(())
-}
-
-/// Tells the program that it is asked to end.
-pub(crate) fn tell(listener: Option<&Listener<swarm_kill_fn>>, code: i32, from: &MemberRef) {
-    if let Some(Listener(Some(function), user_data)) = listener {
-        let from = ShownMember::from(from);
-        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
-        unsafe { function(user_data.pointer(), code, from.as_ptr()) }
-    }
+) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_member::open(member)?;
+        // SAFETY: the caller's struct starts with its size.
+        let (messages, to) = (member.messages()?, unsafe { recipients(whom) }?);
+        Ok(swarm_call::spawned(&member.context, "asking programs to end", async move {
+            messages.kill(to, code).await.map(Received::from)
+        }))
+    })
 }

@@ -3,56 +3,51 @@
 use std::ffi::c_void;
 use std::sync::{Arc, OnceLock};
 
-use libswarm::Message;
+use libswarm::{Event, Message};
 
 use crate::bytes::{answer, swarm_bytes, swarm_content_type};
-use crate::callback::{swarm_destroy_fn, swarm_message_fn};
+use crate::callback::{UserData, swarm_destroy_fn};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value};
-use crate::master::swarm_master;
-use crate::member::Listener;
-use crate::messages::hearing::{self, What};
-use crate::messages::{ShownMember, swarm_member};
+use crate::member::{Kind, listener, swarm_member};
+use crate::messages::peer::{ShownPeer, swarm_peer};
+use crate::messages::subscriptions::{self, What};
 use crate::process::Owner;
 use crate::status::swarm_status;
-use crate::worker::swarm_worker;
 
 /// A message as it arrived. Lent to the callback; swarm_message_keep keeps it longer. May be used on any thread.
 pub struct swarm_message {
     message: Message,
     owner: Owner,
     /// Made when first asked for.
-    from: OnceLock<ShownMember>,
+    from: OnceLock<ShownPeer>,
 }
 
-/// Sets the callback for messages and has the master hear them, at any time: what it cannot hear is told to the callback of
-/// swarm_master_on_error. Messages that are sent after a swarm_master_ready that follows are heard. NULL removes the callback;
-/// messages that come then are taken and forgotten.
+/// Called with a message for this member. `message` is borrowed for the call; see swarm_message_keep.
+pub type swarm_message_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const swarm_message)>;
+
+/// Sets the callback for messages and has the member receive them. May be called at any time, also before swarm_worker_start: then what is
+/// sent once the worker is registered is received. Messages that are sent after a swarm_member_ready that follows are received. Why it
+/// cannot receive any is reported to the callback of swarm_member_on_error. NULL removes the callback; messages that come then are
+/// discarded.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_on_message(
-    master: Option<&swarm_master>,
+pub unsafe extern "C" fn swarm_member_on_message(
+    member: Option<&swarm_member>,
     callback: swarm_message_fn,
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_master::member(master), callback.map(|_| What::Messages), |listeners| {
-        listeners.message = Some(listener)
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Message(message) = event {
+                let message = Arc::new(swarm_message { message, owner: Owner::current(), from: OnceLock::new() });
+                // SAFETY: the callback and its data belong together; the message lives until it returns.
+                unsafe { function(user_data.pointer(), Arc::as_ptr(&message)) }
+            }
+        })
     });
-}
-
-/// As swarm_master_on_message. Also before swarm_worker_start: then what is sent once the worker is registered is heard.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_on_message(
-    worker: Option<&swarm_worker>,
-    callback: swarm_message_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_worker::member(worker), callback.map(|_| What::Messages), |listeners| {
-        listeners.message = Some(listener)
-    });
+    subscriptions::listen(member, Kind::Message, What::Messages, listener);
 }
 
 /// What was sent. Lives as long as the message; so does all that the functions for reading it return.
@@ -69,7 +64,7 @@ pub extern "C" fn swarm_message_content_type(message: Option<&swarm_message>) ->
 
 /// Who sent it; NULL for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_message_from(message: Option<&swarm_message>) -> *const swarm_member {
+pub extern "C" fn swarm_message_from(message: Option<&swarm_message>) -> *const swarm_peer {
     guard_value(std::ptr::null(), || {
         message.map_or(std::ptr::null(), |message| message.from.get_or_init(|| message.message.from().into()).as_ptr())
     })
@@ -119,13 +114,4 @@ pub unsafe extern "C" fn swarm_message_free(message: *mut swarm_message) {
             drop(unsafe { Arc::from_raw(message.cast_const()) });
         }
     });
-}
-
-/// Tells the program of a message.
-pub(crate) fn tell(listener: Option<&Listener<swarm_message_fn>>, message: Message) {
-    if let Some(Listener(Some(function), user_data)) = listener {
-        let message = Arc::new(swarm_message { message, owner: Owner::current(), from: OnceLock::new() });
-        // SAFETY: the callback and its data belong together; the message lives until it returns.
-        unsafe { function(user_data.pointer(), Arc::as_ptr(&message)) }
-    }
 }

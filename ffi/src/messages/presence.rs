@@ -1,21 +1,17 @@
-//! Who is there: members that come and go, and what a member says of itself.
+//! Members that come and go, and the data that a member shows of itself.
 
-use std::ffi::c_void;
-use std::sync::Arc;
+use std::ffi::{c_char, c_void};
 
-use libswarm::{Change, MemberRef, Result};
+use libswarm::{Change, Event, Result};
 
 use crate::bytes::swarm_bytes;
-use crate::callback::{UserData, swarm_destroy_fn, swarm_done_fn, swarm_member_fn};
-use crate::error::{swarm_error, text as c_text};
-use crate::guard::{guard, invalid};
-use crate::master::swarm_master;
-use crate::member::{Listener, Member};
-use crate::messages::ShownMember;
-use crate::messages::hearing::{self, What};
-use crate::runtime::wait;
-use crate::status::swarm_status;
-use crate::worker::swarm_worker;
+use crate::call::{call, swarm_call};
+use crate::callback::{UserData, swarm_destroy_fn};
+use crate::error::text as c_text;
+use crate::guard::invalid;
+use crate::member::{Kind, listener, swarm_member};
+use crate::messages::peer::{ShownPeer, swarm_peer};
+use crate::messages::subscriptions::{self, What};
 
 /// How a member came or went.
 #[repr(C)]
@@ -23,111 +19,50 @@ use crate::worker::swarm_worker;
 pub enum swarm_change {
     /// It registered.
     SWARM_MEMBER_JOINED = 0,
-    /// It said that it goes.
+    /// It left by itself.
     SWARM_MEMBER_LEFT = 1,
-    /// Its lease ended: it died, or was cut off.
+    /// Its lease ended: it crashed, or was cut off.
     SWARM_MEMBER_LOST = 2,
 }
 
-/// Sets the callback for members that join, leave or are lost, others than this one, and has the master watch them, at any time:
-/// trouble with that is told to the callback of swarm_master_on_error. Those that come and go after a swarm_master_ready that
-/// follows are told. NULL removes the callback.
+/// Called when a member came or went; `role` is "master" or "worker". Both are borrowed for the call.
+pub type swarm_peer_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, change: swarm_change, role: *const c_char, peer: *const swarm_peer)>;
+
+/// Sets the callback for other members that join, leave or are lost, and has this one watch them. May be called at any time, also before
+/// swarm_worker_start. Those that come and go after a swarm_member_ready that follows are reported. Why it cannot watch is reported to
+/// the callback of swarm_member_on_error. NULL removes the callback.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_on_member(
-    master: Option<&swarm_master>,
-    callback: swarm_member_fn,
+pub unsafe extern "C" fn swarm_member_on_peer(
+    member: Option<&swarm_member>,
+    callback: swarm_peer_fn,
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_master::member(master), callback.map(|_| What::Members), |listeners| listeners.member = Some(listener));
+    let user_data = UserData::new(user_data, destroy);
+    let listener = callback.map(|function| {
+        listener(move |event| {
+            if let Event::Member { change, role, member } = event {
+                let (role, peer) = (c_text(role.name()), ShownPeer::from(&member));
+                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                unsafe { function(user_data.pointer(), change.into(), role.as_ptr(), peer.as_ptr()) }
+            }
+        })
+    });
+    subscriptions::listen(member, Kind::Peer, What::Members, listener);
 }
 
-/// As swarm_master_on_member. Also before swarm_worker_start.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_on_member(
-    worker: Option<&swarm_worker>,
-    callback: swarm_member_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-) {
-    let listener = Listener::new(callback, user_data, destroy);
-    hearing::listen(swarm_worker::member(worker), callback.map(|_| What::Members), |listeners| listeners.member = Some(listener));
-}
-
-/// What this member says of itself to all that ask who is there, as `data` in swarm_master_members: JSON text of at most 4 KiB, in
-/// place of what it said before. Kept through registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_master_set_data(
-    master: Option<&swarm_master>,
-    json: swarm_bytes,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    // SAFETY: the caller's bytes are readable.
-    guard(error, || unsafe { set_data(swarm_master::member(master)?, json, timeout_ms) })
-}
-
-/// As swarm_master_set_data, without waiting; `done` is called once and may be NULL.
+/// Begins to set the data that this member shows of itself to all that ask, as `data` in swarm_master_members: JSON text of at most 4 KiB, in
+/// place of what it was before. Kept through registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_set_data_async(
-    master: Option<&swarm_master>,
-    json: swarm_bytes,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    // SAFETY: the caller's bytes are readable.
-    guard(error, || unsafe { set_data_async(swarm_master::member(master)?, json, done, user_data) })
-}
-
-/// As swarm_master_set_data.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_set_data(
-    worker: Option<&swarm_worker>,
-    json: swarm_bytes,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    // SAFETY: the caller's bytes are readable.
-    guard(error, || unsafe { set_data(swarm_worker::member(worker)?, json, timeout_ms) })
-}
-
-/// As swarm_master_set_data_async.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_worker_set_data_async(
-    worker: Option<&swarm_worker>,
-    json: swarm_bytes,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    // SAFETY: the caller's bytes are readable.
-    guard(error, || unsafe { set_data_async(swarm_worker::member(worker)?, json, done, user_data) })
-}
-
-/// # Safety
-/// The bytes are readable.
-unsafe fn set_data(member: &Arc<impl Member>, json: swarm_bytes, timeout_ms: u64) -> Result<()> {
-    let messages = member.messages()?;
-    // SAFETY: promised by the caller.
-    let json = unsafe { read(json) }?;
-    wait(member.handle(), timeout_ms, "saying what a member is", async move { messages.set_data(json).await })
-}
-
-/// # Safety
-/// The bytes are readable.
-unsafe fn set_data_async(member: &Arc<impl Member>, json: swarm_bytes, done: swarm_done_fn, user_data: UserData) -> Result<()> {
-    let messages = member.messages()?;
-    // SAFETY: promised by the caller.
-    let json = unsafe { read(json) }?;
-    member.ask_async(done, user_data, |_| async move { messages.set_data(json).await })
+pub unsafe extern "C" fn swarm_member_set_data(member: Option<&swarm_member>, json: swarm_bytes) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_member::open(member)?;
+        // SAFETY: the caller's bytes are readable.
+        let (messages, json) = (member.messages()?, unsafe { read(json) }?);
+        Ok(swarm_call::spawned(&member.context, "setting the data of a member", async move { messages.set_data(json).await }))
+    })
 }
 
 /// # Safety
@@ -135,15 +70,6 @@ unsafe fn set_data_async(member: &Arc<impl Member>, json: swarm_bytes, done: swa
 unsafe fn read(json: swarm_bytes) -> Result<String> {
     // SAFETY: promised by the caller.
     String::from_utf8(unsafe { json.to_vec("json") }?).map_err(|_| invalid("the data of a member is not UTF-8"))
-}
-
-/// Tells the program of a member that came or went.
-pub(crate) fn tell(listener: Option<&Listener<swarm_member_fn>>, change: Change, role: &str, member: &MemberRef) {
-    if let Some(Listener(Some(function), user_data)) = listener {
-        let (role, member) = (c_text(role), ShownMember::from(member));
-        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
-        unsafe { function(user_data.pointer(), change.into(), role.as_ptr(), member.as_ptr()) }
-    }
 }
 
 impl From<Change> for swarm_change {

@@ -5,93 +5,107 @@ use std::ffi::{CString, c_char};
 use libswarm::{Payload, Receipt};
 
 use crate::bytes::{swarm_bytes, swarm_content_type};
+use crate::call::{Answer, swarm_call};
 use crate::error::text as c_text;
-use crate::guard::guard_value;
-use crate::messages::{ShownMember, swarm_member};
+use crate::messages::peer::{ShownPeer, swarm_peer};
 
-/// What became of a message that was sent. All that is read of it lives as long as it does.
+/// A recipient that has acknowledged a message, or replied.
+#[repr(C)]
+pub struct swarm_reply {
+    /// The size of the struct in this library; a later one may be larger.
+    pub struct_size: usize,
+    /// Which member it is.
+    pub from: *const swarm_peer,
+    /// Its reply; empty if it is a mere acknowledgement.
+    pub payload: swarm_bytes,
+    /// A swarm_content_type: how the reply is to be read.
+    pub content_type: i32,
+}
+
+/// What became of a message that was sent. It lives as long as the call that it was read from, with all it leads to.
+#[repr(C)]
 pub struct swarm_receipt {
-    recipients: Vec<CString>,
-    dropped: u64,
-    replies: Vec<(ShownMember, Option<Payload>)>,
-    missing: Vec<CString>,
+    /// The size of the struct in this library; a later one may be larger.
+    pub struct_size: usize,
+    /// The incarnations of the members that it was sent to, and NULL after the last.
+    pub recipients: *const *const c_char,
+    /// The number of recipients.
+    pub recipient_count: usize,
+    /// How many more should have received it, but do not read their inboxes, which are full.
+    pub dropped: u64,
+    /// Those that have acknowledged it, or replied, in time, in the order in which they did; none if that was not waited for.
+    /// NULL after the last.
+    pub replies: *const *const swarm_reply,
+    /// The number of replies.
+    pub reply_count: usize,
+    /// The incarnations of the recipients that have not acknowledged it, or replied, in time, or are gone, and NULL after
+    /// the last.
+    pub missing: *const *const c_char,
+    /// The number of those missing.
+    pub missing_count: usize,
 }
 
-/// To how many members it was sent; 0 for NULL.
+/// What became of the message of swarm_member_send or swarm_member_kill; NULL for other calls, or before the end.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_recipient_count(receipt: Option<&swarm_receipt>) -> usize {
-    receipt.map_or(0, |receipt| receipt.recipients.len())
+pub extern "C" fn swarm_call_receipt(call: Option<&swarm_call>) -> *const swarm_receipt {
+    swarm_call::read::<Received>(call).map_or(std::ptr::null(), |received| &received.shown)
 }
 
-/// The incarnation of the recipient at `index`; NULL beyond the last.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_recipient(receipt: Option<&swarm_receipt>, index: usize) -> *const c_char {
-    receipt.map_or(std::ptr::null(), |receipt| at(&receipt.recipients, index))
+/// A receipt with all that its pointers lead to.
+pub(crate) struct Received {
+    shown: swarm_receipt,
+    _texts: Vec<CString>,
+    _pointers: [Vec<*const c_char>; 2],
+    _replies: Vec<(Box<swarm_reply>, Box<ShownPeer>, Payload)>,
+    _reply_pointers: Vec<*const swarm_reply>,
 }
 
-/// How many more should have heard it, but do not read their inboxes, which are full.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_dropped(receipt: Option<&swarm_receipt>) -> u64 {
-    receipt.map_or(0, |receipt| receipt.dropped)
-}
+// SAFETY: the pointers lead to what is owned beside them and never changes.
+unsafe impl Send for Received {}
+// SAFETY: as above.
+unsafe impl Sync for Received {}
 
-/// How many have acknowledged it, or replied, in time; 0 if that was not waited for.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_reply_count(receipt: Option<&swarm_receipt>) -> usize {
-    receipt.map_or(0, |receipt| receipt.replies.len())
-}
+impl Answer for Received {}
 
-/// Who acknowledged it or replied, in the order in which they did; NULL beyond the last.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_reply_from(receipt: Option<&swarm_receipt>, index: usize) -> *const swarm_member {
-    reply(receipt, index).map_or(std::ptr::null(), |(from, _)| from.as_ptr())
-}
-
-/// What the reply at `index` says; empty if it is a mere acknowledgement.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_reply_payload(receipt: Option<&swarm_receipt>, index: usize) -> swarm_bytes {
-    let payload = reply(receipt, index).and_then(|(_, payload)| payload.as_ref());
-    payload.map_or(swarm_bytes::EMPTY, |payload| payload.bytes.as_slice().into())
-}
-
-/// How the payload of the reply at `index` is to be read.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_reply_content_type(receipt: Option<&swarm_receipt>, index: usize) -> swarm_content_type {
-    let payload = reply(receipt, index).and_then(|(_, payload)| payload.as_ref());
-    payload.map(|payload| payload.content_type).unwrap_or_default().into()
-}
-
-/// How many recipients have not acknowledged it, or replied, in time, or are gone.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_missing_count(receipt: Option<&swarm_receipt>) -> usize {
-    receipt.map_or(0, |receipt| receipt.missing.len())
-}
-
-/// The incarnation of the missing one at `index`; NULL beyond the last.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_missing(receipt: Option<&swarm_receipt>, index: usize) -> *const c_char {
-    receipt.map_or(std::ptr::null(), |receipt| at(&receipt.missing, index))
-}
-
-/// Frees what a call handed out. What a callback was shown must not be freed. NULL is allowed.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_receipt_free(receipt: Option<Box<swarm_receipt>>) {
-    guard_value((), || drop(receipt));
-}
-
-impl From<Receipt> for swarm_receipt {
+impl From<Receipt> for Received {
     fn from(receipt: Receipt) -> Self {
         let Receipt { recipients, dropped, replies, missing } = receipt;
-        let replies = replies.into_iter().map(|(from, payload)| (ShownMember::from(&from), payload)).collect();
-        let texts = |all: Vec<String>| all.iter().map(|text| c_text(text)).collect();
-        swarm_receipt { recipients: texts(recipients), dropped, replies, missing: texts(missing) }
+        let mut texts = Vec::with_capacity(recipients.len() + missing.len());
+        let pointers = [recipients, missing].map(|all| {
+            let own = all.iter().map(|text| c_text(text));
+            own.map(|text| {
+                let pointer = text.as_ptr();
+                texts.push(text);
+                pointer
+            })
+            .chain([std::ptr::null()])
+            .collect::<Vec<_>>()
+        });
+        let replies: Vec<_> = replies
+            .into_iter()
+            .map(|(from, payload)| {
+                let (from, payload) = (Box::new(ShownPeer::from(&from)), payload.unwrap_or_default());
+                let shown = Box::new(swarm_reply {
+                    struct_size: size_of::<swarm_reply>(),
+                    from: from.as_ptr(),
+                    payload: payload.bytes.as_slice().into(),
+                    content_type: swarm_content_type::from(payload.content_type) as i32,
+                });
+                (shown, from, payload)
+            })
+            .collect();
+        let shown = replies.iter().map(|(shown, ..)| std::ptr::from_ref(&**shown));
+        let reply_pointers: Vec<_> = shown.chain([std::ptr::null()]).collect();
+        let shown = swarm_receipt {
+            struct_size: size_of::<swarm_receipt>(),
+            recipients: pointers[0].as_ptr(),
+            recipient_count: pointers[0].len() - 1,
+            dropped,
+            replies: reply_pointers.as_ptr(),
+            reply_count: replies.len(),
+            missing: pointers[1].as_ptr(),
+            missing_count: pointers[1].len() - 1,
+        };
+        Received { shown, _texts: texts, _pointers: pointers, _replies: replies, _reply_pointers: reply_pointers }
     }
-}
-
-fn reply(receipt: Option<&swarm_receipt>, index: usize) -> Option<&(ShownMember, Option<Payload>)> {
-    receipt.and_then(|receipt| receipt.replies.get(index))
-}
-
-fn at(texts: &[CString], index: usize) -> *const c_char {
-    texts.get(index).map_or(std::ptr::null(), |text| text.as_ptr())
 }

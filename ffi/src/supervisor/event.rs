@@ -5,8 +5,8 @@ use std::ffi::{CString, c_char, c_void};
 use libswarm_supervisor::{ProcessExit, ProcessStream, SupervisorEvent};
 
 use crate::bytes::swarm_bytes;
+use crate::callback::UserData;
 use crate::error::{swarm_error, text};
-use crate::member::Listener;
 
 /// What a supervisor tells.
 #[repr(C)]
@@ -99,7 +99,7 @@ pub struct swarm_event {
     pub error: *const swarm_error,
 }
 
-/// Told what happens to the processes of a supervisor. The event is borrowed for the call.
+/// Called with what happens to the processes of a supervisor. The event is borrowed for the call.
 pub type swarm_event_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const swarm_event)>;
 
 impl swarm_event {
@@ -124,10 +124,22 @@ impl swarm_event {
     }
 }
 
+/// The callback for events, with its data.
+pub(super) struct Listener {
+    function: unsafe extern "C" fn(*mut c_void, *const swarm_event),
+    user_data: UserData,
+}
+
+impl Listener {
+    pub(super) fn new(callback: swarm_event_fn, user_data: UserData) -> Option<Listener> {
+        callback.map(|function| Listener { function, user_data })
+    }
+}
+
 /// Calls the callback with one event.
-pub(super) fn tell(listener: &Listener<swarm_event_fn>, event: SupervisorEvent) {
+pub(super) fn tell(listener: &Listener, event: SupervisorEvent) {
     use swarm_event_kind::*;
-    let Listener(Some(function), user_data) = listener else { return };
+    let Listener { function, user_data } = listener;
     // What the pointers of the event lead to.
     let (named, message, told_error, told_line): (CString, CString, swarm_error, Vec<u8>);
     let of = |kind, id: u64, name: &CString, pid: Option<u32>| swarm_event {

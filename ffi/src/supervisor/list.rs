@@ -44,31 +44,45 @@ pub struct swarm_process_info {
 }
 
 /// All processes of a supervisor, and the ids that have none at the moment, in the order of their ids.
+#[repr(C)]
 pub struct swarm_processes {
-    all: Vec<swarm_process_info>,
-    /// What the pointers of `all` lead to.
+    /// The size of the struct in this library; a later one may be larger.
+    pub struct_size: usize,
+    /// The number of processes.
+    pub count: usize,
+    /// The processes, and NULL after the last. They live as long as this object, with their names.
+    pub processes: *const *const swarm_process_info,
+}
+
+/// The object behind the pointer that the program has.
+#[repr(C)]
+pub(super) struct Listed {
+    shown: swarm_processes,
+    _pointers: Vec<*const swarm_process_info>,
+    _all: Vec<swarm_process_info>,
+    /// What the pointers of `_all` lead to.
     _names: Vec<CString>,
-}
-
-/// How many there are; 0 for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_processes_count(processes: Option<&swarm_processes>) -> usize {
-    processes.map_or(0, |processes| processes.all.len())
-}
-
-/// The one at `index`; NULL if there is none. Lives as long as `processes`, with its name.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_processes_get(processes: Option<&swarm_processes>, index: usize) -> *const swarm_process_info {
-    processes.and_then(|processes| processes.all.get(index)).map_or(std::ptr::null(), |process| process)
 }
 
 /// Frees what swarm_supervisor_list handed out. NULL is allowed.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_processes_free(processes: Option<Box<swarm_processes>>) {
-    guard_value((), || drop(processes));
+pub unsafe extern "C" fn swarm_processes_free(processes: *mut swarm_processes) {
+    guard_value((), || {
+        if !processes.is_null() {
+            // SAFETY: it was handed out as the first field of a list, and the caller gives it up.
+            drop(unsafe { Box::from_raw(processes.cast::<Listed>()) });
+        }
+    });
 }
 
-impl From<Vec<ProcessInfo>> for swarm_processes {
+impl Listed {
+    /// For the program, which owns it.
+    pub(super) fn into_raw(self) -> *mut swarm_processes {
+        Box::into_raw(Box::new(self)).cast()
+    }
+}
+
+impl From<Vec<ProcessInfo>> for Listed {
     fn from(processes: Vec<ProcessInfo>) -> Self {
         let names: Vec<CString> = processes.iter().map(|process| text(&process.name)).collect();
         let all = processes.iter().zip(&names).map(|(process, name)| swarm_process_info {
@@ -80,7 +94,10 @@ impl From<Vec<ProcessInfo>> for swarm_processes {
             started_at: process.started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             restarts: process.restarts,
         });
-        swarm_processes { all: all.collect(), _names: names }
+        let all: Vec<_> = all.collect();
+        let pointers: Vec<_> = all.iter().map(std::ptr::from_ref).chain([std::ptr::null()]).collect();
+        let shown = swarm_processes { struct_size: size_of::<swarm_processes>(), count: all.len(), processes: pointers.as_ptr() };
+        Listed { shown, _pointers: pointers, _all: all, _names: names }
     }
 }
 

@@ -6,21 +6,19 @@ use std::time::Instant;
 
 use libswarm::Result;
 use libswarm_supervisor::{Supervisor, SupervisorEvent};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::asking::Asking;
-use crate::callback::{UserData, swarm_destroy_fn, swarm_done_fn};
-use crate::dispatch::{Dispatch, Source};
+use crate::call::{call, swarm_call};
+use crate::callback::{UserData, swarm_destroy_fn};
+use crate::context::Context;
+use crate::dispatch::{Source, closed};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, invalid, place};
-use crate::master::FAREWELL;
-use crate::member::Listener;
 use crate::process::{Owner, with_blocked_signals};
-use crate::runtime::{Runtime, SWARM_NO_TIMEOUT};
+use crate::runtime::{FAREWELL, Runtime, SWARM_NO_TIMEOUT};
 use crate::status::swarm_status;
-use event::swarm_event_fn;
-use list::swarm_processes;
+use event::{Listener, swarm_event_fn};
+use list::{Listed, swarm_processes};
 use options::swarm_supervisor_options;
 use program::swarm_program;
 
@@ -47,10 +45,8 @@ pub struct swarm_supervisor {
 
 struct SupervisorMember {
     core: Supervisor,
-    handle: Handle,
-    owner: Owner,
-    dispatch: Arc<Dispatch>,
-    listener: Mutex<Option<Arc<Listener<swarm_event_fn>>>>,
+    context: Arc<Context>,
+    listener: Mutex<Option<Arc<Listener>>>,
     /// The last event was told.
     told_all: watch::Sender<bool>,
 }
@@ -70,19 +66,19 @@ pub unsafe extern "C" fn swarm_supervisor_new(
         let owner = Owner::current();
         let runtime = Runtime::shared()?;
         let core = with_blocked_signals(|| Supervisor::start(options, runtime.handle()))?;
-        let dispatch = Arc::new(Dispatch::default());
-        let wake = dispatch.clone();
+        let context = Context::new(owner, runtime.handle(), "swarm-superv");
+        let wake = context.dispatch.clone();
         core.set_wake(move || wake.signal());
-        let handle = runtime.handle().clone();
         let told_all = watch::Sender::new(false);
-        let member = Arc::new(SupervisorMember { core, handle, owner, dispatch, listener: Mutex::default(), told_all });
+        let member = Arc::new(SupervisorMember { core, context, listener: Mutex::default(), told_all });
+        member.context.set_source(&member);
         place.give(swarm_supervisor { member, _runtime: runtime });
         Ok(())
     })
 }
 
-/// Sets the callback for events, in place of the one before; NULL removes it. To be set first: events before the first on_event,
-/// _stop or _async call are still told, afterwards those without a callback are not.
+/// Sets the callback for events, in place of the one before; NULL removes it. To be set first: events before the first
+/// swarm_supervisor_on_event, swarm_supervisor_stop or swarm_call_on_done are still reported, afterwards those without a callback are not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_supervisor_on_event(
     supervisor: Option<&swarm_supervisor>,
@@ -90,17 +86,18 @@ pub unsafe extern "C" fn swarm_supervisor_on_event(
     user_data: *mut c_void,
     destroy: swarm_destroy_fn,
 ) {
-    let listener = Listener::new(callback, user_data, destroy);
+    let user_data = UserData::new(user_data, destroy);
     guard_value((), || {
-        let Some(handle) = supervisor.filter(|supervisor| supervisor.member.owner.is_here()) else { return };
-        drop(handle.member.set_listener(Some(listener)));
-        // Without its thread the callback would never come; there is nobody to tell here, the next call says it.
-        let _ = handle.member.dispatching();
+        let Ok(member) = swarm_supervisor::member(supervisor) else { return };
+        drop(member.set_listener(Listener::new(callback, user_data).map(Arc::new)));
+        // Without its thread the callback would never come; there is nobody to report it to here, the next call does.
+        let _ = member.context.serve();
     });
 }
 
 /// Makes the supervisor's callbacks run on the caller's own thread, in swarm_supervisor_dispatch, and writes a descriptor that is
-/// readable while some wait. To be called before the first on_event, _stop or _async call. The descriptor stays the supervisor's:
+/// readable while some wait. To be called before the first swarm_supervisor_on_event, swarm_supervisor_stop or
+/// swarm_call_on_done. The descriptor stays the supervisor's:
 /// poll it, but neither read nor close it.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -112,7 +109,7 @@ pub unsafe extern "C" fn swarm_supervisor_fd(
     guard(error, || {
         let member = swarm_supervisor::member(supervisor)?;
         let place = place(fd, "fd")?;
-        place.set(member.dispatch.fd()?);
+        place.set(member.context.fd()?);
         Ok(())
     })
 }
@@ -124,12 +121,7 @@ pub unsafe extern "C" fn swarm_supervisor_dispatch(
     supervisor: Option<&swarm_supervisor>,
     error: *mut *mut swarm_error,
 ) -> swarm_status {
-    guard(error, || {
-        let member = swarm_supervisor::member(supervisor)?;
-        member.dispatch.check_outside("dispatching")?;
-        member.dispatch.dispatch(&**member);
-        Ok(())
-    })
+    guard(error, || swarm_supervisor::member(supervisor)?.context.run_callbacks())
 }
 
 /// Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
@@ -154,7 +146,8 @@ pub unsafe extern "C" fn swarm_supervisor_spawn(
             return Err(invalid("the output `ids` is NULL, with room for some"));
         }
         // Answered at once: nothing but the supervisor's own task is asked.
-        let spawned = member.ask(SWARM_NO_TIMEOUT, "spawning", |core| async move { core.spawn(program).await })?;
+        let core = member.core.clone();
+        let spawned = member.answer(async move { core.spawn(program).await })?;
         for (index, id) in spawned.into_iter().take(max).enumerate() {
             // SAFETY: the caller's array has room for `max`.
             unsafe { ids.add(index).write(id) }
@@ -163,93 +156,42 @@ pub unsafe extern "C" fn swarm_supervisor_spawn(
     })
 }
 
-/// Stops the process of an id for good: TERM to its group, after the option `grace` KILL. Returns when nothing of it is left.
-/// SWARM_ERR_NOT_FOUND if there is none, as after it ended with code 0; SWARM_ERR_CLOSED after a stop.
+/// Begins to stop the process of an id for good: TERM to its group, after the option `grace` KILL. Ends when nothing of it is left;
+/// with SWARM_ERR_NOT_FOUND if there is none, as after it ended with code 0, SWARM_ERR_CLOSED after a stop.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_supervisor_kill(
-    supervisor: Option<&swarm_supervisor>,
-    id: u64,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
-        swarm_supervisor::member(supervisor)?.ask(timeout_ms, "stopping a process", |core| async move { core.kill(id).await })
+#[must_use]
+pub unsafe extern "C" fn swarm_supervisor_kill(supervisor: Option<&swarm_supervisor>, id: u64) -> *mut swarm_call {
+    call(|| {
+        let member = swarm_supervisor::member(supervisor)?;
+        let core = member.core.clone();
+        Ok(swarm_call::spawned(&member.context, "stopping a process", async move { core.kill(id).await }))
     })
 }
 
-/// As swarm_supervisor_kill, without waiting; `done` is called once and may be NULL.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_supervisor_kill_async(
-    supervisor: Option<&swarm_supervisor>,
-    id: u64,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || swarm_supervisor::member(supervisor)?.ask_async(done, user_data, |core| async move { core.kill(id).await }))
-}
-
-/// Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old
-/// one. One that was given up or waits for its respawn is started, too; one that ended for good is not. Ends at the first that
+/// Begins to replace all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the
+/// old one. One that was given up or waits for its respawn is started, too; one that ended for good is not. Ends at the first that
 /// fails, with SWARM_ERR_UNAVAILABLE if the new process cannot be started or exits before it is ready, with SWARM_ERR_TIMEOUT if it
 /// is not ready within its `ready_timeout`; that one is stopped, and the old one and all behind it stay. SWARM_ERR_CLOSED if the
-/// supervisor is stopped before it is complete. SWARM_ERR_TIMEOUT after `timeout_ms`, too; then the reload goes on.
+/// supervisor is stopped before it is complete. A reload goes on when a wait for it ends with its time.
 ///
 /// A call during a reload waits for another, which begins when this one has ended; several calls share it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_supervisor_reload(
-    supervisor: Option<&swarm_supervisor>,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || swarm_supervisor::member(supervisor)?.ask(timeout_ms, "reloading", |core| async move { core.reload().await }))
-}
-
-/// As swarm_supervisor_reload, without waiting; `done` is called once and may be NULL.
-#[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_supervisor_reload_async(
-    supervisor: Option<&swarm_supervisor>,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || swarm_supervisor::member(supervisor)?.ask_async(done, user_data, |core| async move { core.reload().await }))
-}
-
-/// Stops all processes at the same time: TERM to their groups, after the option `grace` KILL. Returns when nothing of them is left
-/// and all events were told, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks go on meanwhile: on the
-/// library's thread, or, after swarm_supervisor_fd, inside this call. After SWARM_ERR_TIMEOUT it is still being stopped.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_supervisor_stop(
-    supervisor: Option<&swarm_supervisor>,
-    timeout_ms: u64,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || swarm_supervisor::member(supervisor)?.stop(timeout_ms))
-}
-
-/// Stops without waiting; `done` is called once, after the last event, and may be NULL. Allowed inside callbacks.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_supervisor_stop_async(
-    supervisor: Option<&swarm_supervisor>,
-    done: swarm_done_fn,
-    user_data: *mut c_void,
-    destroy: swarm_destroy_fn,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    let user_data = UserData::new(user_data, destroy);
-    guard(error, || {
+pub unsafe extern "C" fn swarm_supervisor_reload(supervisor: Option<&swarm_supervisor>) -> *mut swarm_call {
+    call(|| {
         let member = swarm_supervisor::member(supervisor)?;
-        let stopped = member.stopped();
-        member.ask_async(done, user_data, |_| stopped)
+        let core = member.core.clone();
+        Ok(swarm_call::spawned(&member.context, "reloading", async move { core.reload().await }))
     })
+}
+
+/// Begins to stop all processes at the same time: TERM to their groups, after the option `grace` KILL. Ends when nothing of them is left
+/// and all events were reported, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks go on meanwhile: on the
+/// library's thread, or, after swarm_supervisor_fd, inside a wait for this call.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_supervisor_stop(supervisor: Option<&swarm_supervisor>) -> *mut swarm_call {
+    call(|| swarm_supervisor::member(supervisor)?.stop())
 }
 
 /// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by SWARM_EVENT_SIGNAL,
@@ -273,7 +215,7 @@ pub unsafe extern "C" fn swarm_supervisor_list(
 ) -> swarm_status {
     guard(error, || {
         let member = swarm_supervisor::member(supervisor)?;
-        place(processes, "processes")?.give(member.core.list().into());
+        place(processes, "processes")?.set(Listed::from(member.core.list()).into_raw());
         Ok(())
     })
 }
@@ -289,15 +231,15 @@ pub extern "C" fn swarm_supervisor_free(supervisor: Option<Box<swarm_supervisor>
     guard(std::ptr::null_mut(), || {
         // SAFETY: the pointer is the box's from above.
         let member = unsafe { &(*supervisor).member };
-        if !member.owner.is_here() {
+        if !member.context.owner.is_here() {
             return Ok(());
         }
-        member.dispatch.check_outside("freeing")?;
+        member.context.dispatch.check_outside("freeing")?;
         // It ends with its last handle in any case.
-        let _ = member.stop(SWARM_NO_TIMEOUT);
+        let _ = member.stop().and_then(|stopped| stopped.wait(SWARM_NO_TIMEOUT));
         // Operations that it ended may still be on their way.
-        member.dispatch.wait_settled(&**member, Instant::now() + FAREWELL);
-        member.dispatch.stop();
+        member.context.dispatch.wait_settled(&**member, Instant::now() + FAREWELL);
+        member.context.dispatch.stop();
         drop(member.set_listener(None));
         // SAFETY: no callback runs any more, and the caller gave the handle up.
         drop(unsafe { Box::from_raw(supervisor) });
@@ -309,47 +251,34 @@ impl swarm_supervisor {
     /// The member behind a handle, if it may be used in this process.
     fn member(supervisor: Option<&swarm_supervisor>) -> Result<&Arc<SupervisorMember>> {
         let member = &given(supervisor, "supervisor")?.member;
-        member.owner.check()?;
+        member.context.owner.check()?;
         Ok(member)
     }
 }
 
 impl SupervisorMember {
-    /// Answers the one before, whose data is to be destroyed without the lock.
-    fn set_listener(&self, listener: Option<Arc<Listener<swarm_event_fn>>>) -> Option<Arc<Listener<swarm_event_fn>>> {
+    /// Returns the one before, whose data is to be destroyed without the lock.
+    fn set_listener(&self, listener: Option<Arc<Listener>>) -> Option<Arc<Listener>> {
         std::mem::replace(&mut *self.listener.lock().unwrap_or_else(PoisonError::into_inner), listener)
     }
 
-    /// Stops it, and waits until the last event was told.
-    fn stopped(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+    /// Waits for an answer of the supervisor's own task, which comes at once.
+    fn answer<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        self.context.handle.spawn(async move { drop(send.send(future.await)) });
+        receive.recv().unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Stops it, and waits until the last event was reported.
+    fn stop(&self) -> Result<Arc<swarm_call>> {
+        self.context.serve()?;
         let (core, mut told_all) = (self.core.clone(), self.told_all.subscribe());
-        async move {
+        Ok(swarm_call::joined(&self.context, "stopping", async move {
             core.stop().await?;
-            // If there is nobody to tell any more, there is nobody to wait either.
+            // If there is nobody to report to any more, there is nobody to wait for either.
             let _ = told_all.wait_for(|told| *told).await;
             Ok(())
-        }
-    }
-
-    fn stop(self: &Arc<Self>, timeout_ms: u64) -> Result<()> {
-        self.dispatching()?.wait_for(&**self, &self.handle, timeout_ms, "stopping", self.stopped())
-    }
-}
-
-impl Asking for SupervisorMember {
-    type Core = Supervisor;
-
-    fn core(&self) -> Result<&Supervisor> {
-        Ok(&self.core)
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    fn dispatching(self: &Arc<Self>) -> Result<&Arc<Dispatch>> {
-        self.dispatch.start("swarm-superv", self)?;
-        Ok(&self.dispatch)
+        }))
     }
 }
 

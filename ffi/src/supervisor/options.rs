@@ -2,41 +2,42 @@
 
 use std::ffi::c_char;
 
-use libswarm::Result;
+use libswarm::{Error, Result};
 use libswarm_supervisor::SupervisorOptions;
 
-use crate::error::swarm_error;
-use crate::guard::{given, guard, guard_value, text};
-use crate::status::swarm_status;
+use crate::guard::{guard_value, text};
 
 /// Options to make supervisors from. Not for use by two threads at once.
 pub struct swarm_supervisor_options {
     options: SupervisorOptions,
+    /// Why the first option was refused; swarm_supervisor_new fails with it.
+    problem: Option<Error>,
 }
 
 /// The defaults. Never NULL unless memory ran out.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_supervisor_options_new() -> Option<Box<swarm_supervisor_options>> {
-    guard_value(None, || Some(Box::new(swarm_supervisor_options { options: SupervisorOptions::default() })))
+    guard_value(None, || Some(Box::new(swarm_supervisor_options { options: SupervisorOptions::default(), problem: None })))
 }
 
 /// Sets one option by name: grace, backoff ("fixed" or "exponential"), backoff_delay, backoff_max, backoff_jitter, healthy,
 /// max_respawns, respawn_window, forward, lines, line_buffer. Durations are in milliseconds, booleans are "true" or "false". An
-/// unknown name or an unreadable value is refused here, and leaves the others as they were; a value out of its bounds is
-/// refused by swarm_supervisor_new.
+/// unknown name or a value out of its bounds is reported when the options are used: swarm_supervisor_new fails with the error of the
+/// first option that was refused. NULL as `options` is ignored.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn swarm_supervisor_options_set(
     options: Option<&mut swarm_supervisor_options>,
     name: *const c_char,
     value: *const c_char,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
+) {
+    guard_value((), || {
+        let Some(options) = options else { return };
         // SAFETY: non-NULL texts are NUL-terminated.
-        let (name, value) = unsafe { (text(name, "name")?, text(value, "value")?) };
-        given(options, "options")?.options.set(name, value)
-    })
+        let texts = unsafe { text(name, "name").and_then(|name| Ok((name, text(value, "value")?))) };
+        if let Err(error) = texts.and_then(|(name, value)| options.options.set(name, value)) {
+            options.problem.get_or_insert(error);
+        }
+    });
 }
 
 /// Frees options. The supervisors made from them keep their own copy. NULL is allowed.
@@ -48,6 +49,9 @@ pub extern "C" fn swarm_supervisor_options_free(options: Option<Box<swarm_superv
 impl swarm_supervisor_options {
     /// A copy, checked; the defaults where there are none.
     pub(crate) fn checked(options: Option<&Self>) -> Result<SupervisorOptions> {
+        if let Some(problem) = options.and_then(|options| options.problem.clone()) {
+            return Err(problem);
+        }
         let options = options.map_or_else(SupervisorOptions::default, |options| options.options.clone());
         options.check()?;
         Ok(options)

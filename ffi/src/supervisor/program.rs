@@ -5,14 +5,12 @@ use std::ffi::c_char;
 use libswarm::{Error, Result};
 use libswarm_supervisor::Program;
 
-use crate::error::swarm_error;
-use crate::guard::{given, guard, guard_value, text};
-use crate::status::swarm_status;
+use crate::guard::{guard_value, text};
 
 /// A program and how it is to be run. Not for use by two threads at once.
 pub struct swarm_program {
     program: Program,
-    /// What was wrong with the command; it makes swarm_supervisor_spawn fail.
+    /// Why the command or the first option was refused; swarm_supervisor_spawn fails with it.
     problem: Option<Error>,
 }
 
@@ -31,21 +29,19 @@ pub unsafe extern "C" fn swarm_program_new(command: *const c_char) -> Option<Box
 }
 
 /// Sets one option by name: arg, env, dir, cpus, name, count, respawn, ready, ready_timeout. "arg" adds one argument, "env" one NAME=value; durations are in
-/// milliseconds, booleans are "true" or "false". An unknown name or an unreadable value is refused here, and leaves the others
-/// as they were; a value out of its bounds is refused by swarm_supervisor_spawn.
+/// milliseconds, booleans are "true" or "false". An unknown name or a value out of its bounds is
+/// reported when the program is used: swarm_supervisor_spawn fails with the error of the first option that was refused. NULL as `program` is
+/// ignored.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_program_set(
-    program: Option<&mut swarm_program>,
-    name: *const c_char,
-    value: *const c_char,
-    error: *mut *mut swarm_error,
-) -> swarm_status {
-    guard(error, || {
+pub unsafe extern "C" fn swarm_program_set(program: Option<&mut swarm_program>, name: *const c_char, value: *const c_char) {
+    guard_value((), || {
+        let Some(program) = program else { return };
         // SAFETY: non-NULL texts are NUL-terminated.
-        let (name, value) = unsafe { (text(name, "name")?, text(value, "value")?) };
-        given(program, "program")?.program.set(name, value)
-    })
+        let texts = unsafe { text(name, "name").and_then(|name| Ok((name, text(value, "value")?))) };
+        if let Err(error) = texts.and_then(|(name, value)| program.program.set(name, value)) {
+            program.problem.get_or_insert(error);
+        }
+    });
 }
 
 /// Frees a program. What was spawned of it runs on. NULL is allowed.

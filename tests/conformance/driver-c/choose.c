@@ -43,8 +43,7 @@ static swarm_error *choose(swarm_master *master, command *command, line *answer)
     if (chooser->name == NULL) misuse("out of memory", "chooser");
     size_t count;
     char **tasks = command_list(command, "tasks", &count);
-    swarm_status status = swarm_master_choose(master, command_number(command, "limit"), (const char *const *)tasks, count, CALL_MS,
-                                              choose_named, chooser, free_chooser, &error);
+    swarm_status status = swarm_call_end(swarm_master_choose(master, command_number(command, "limit"), (const char *const *)tasks, count, choose_named, chooser, free_chooser), CALL_MS, &error);
     free(tasks);
     return status == SWARM_OK ? NULL : error;
 }
@@ -52,7 +51,7 @@ static swarm_error *choose(swarm_master *master, command *command, line *answer)
 static swarm_error *stop_choosing(swarm_master *master, command *command, line *answer) {
     (void)command, (void)answer;
     swarm_error *error = NULL;
-    swarm_master_stop_choosing(master, CALL_MS, &error);
+    swarm_call_end(swarm_master_stop_choosing(master), CALL_MS, &error);
     return error;
 }
 

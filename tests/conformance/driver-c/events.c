@@ -111,7 +111,7 @@ void events_push_error(events *events, const swarm_error *error) {
 }
 
 void events_push_message(events *events, const swarm_message *message) {
-    const swarm_member *from = swarm_message_from(message);
+    const swarm_peer *from = swarm_message_from(message);
     line line = {0};
     line_add(&line, "ok event=message");
     line_text(&line, "from", from->name);

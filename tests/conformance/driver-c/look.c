@@ -35,27 +35,28 @@ static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
                                           "task",     "resource", "progress", "error", "reason"};
     swarm_error *error = NULL;
-    swarm_text *json = NULL;
-    if (swarm_master_job(master, command_text(command, "id"), CALL_MS, &json, &error) != SWARM_OK) return error;
-    if (json == NULL) line_text(answer, "state", "none");
-    for (size_t i = 0; json != NULL && i < sizeof members / sizeof members[0]; i++) {
-        show(answer, swarm_text_get(json), members[i]);
+    swarm_call *json = NULL;
+    if (answered(swarm_master_job(master, command_text(command, "id")), CALL_MS, &json, &error) != SWARM_OK) return error;
+    const char *found = swarm_call_json(json);
+    if (found == NULL) line_text(answer, "state", "none");
+    for (size_t i = 0; found != NULL && i < sizeof members / sizeof members[0]; i++) {
+        show(answer, found, members[i]);
     }
-    swarm_text_free(json);
+    swarm_call_free(json);
     return NULL;
 }
 
 static swarm_error *jobs(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"id", NULL};
     swarm_error *error = NULL;
-    swarm_text *json = NULL;
+    swarm_call *json = NULL;
     const char *after = command_find(command, "after");
     if (after != NULL && *after == '\0') after = NULL;
     uint32_t limit = (uint32_t)command_number(command, "limit");
-    if (swarm_master_jobs(master, command_text(command, "state"), after, limit, CALL_MS, &json, &error) != SWARM_OK) return error;
-    show_each(answer, "ids", json_member(swarm_text_get(json), "jobs"), members);
-    show(answer, swarm_text_get(json), "next");
-    swarm_text_free(json);
+    if (answered(swarm_master_jobs(master, command_text(command, "state"), after, limit), CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "ids", json_member(swarm_call_json(json), "jobs"), members);
+    show(answer, swarm_call_json(json), "next");
+    swarm_call_free(json);
     return NULL;
 }
 
@@ -63,14 +64,14 @@ static swarm_error *queues(swarm_master *master, command *command, line *answer)
     static const char *const members[] = {"priority", "task", "waiting", NULL}, *const itself[] = {"", NULL};
     (void)command;
     swarm_error *error = NULL;
-    swarm_text *json = NULL;
-    if (swarm_master_queues(master, CALL_MS, &json, &error) != SWARM_OK) return error;
-    show_each(answer, "queues", json_member(swarm_text_get(json), "queues"), members);
-    show_each(answer, "paused", json_member(swarm_text_get(json), "paused"), itself);
-    char *chooser = json_text(json_member(swarm_text_get(json), "chooser"));
+    swarm_call *json = NULL;
+    if (answered(swarm_master_queues(master), CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "queues", json_member(swarm_call_json(json), "queues"), members);
+    show_each(answer, "paused", json_member(swarm_call_json(json), "paused"), itself);
+    char *chooser = json_text(json_member(swarm_call_json(json), "chooser"));
     line_flag(answer, "chooser", *chooser != '\0');
     free(chooser);
-    swarm_text_free(json);
+    swarm_call_free(json);
     return NULL;
 }
 
@@ -78,42 +79,43 @@ static swarm_error *members(swarm_master *master, command *command, line *answer
     static const char *const members[] = {"role", "name", "slots", "active", NULL}, *const data[] = {"data", NULL};
     (void)command;
     swarm_error *error = NULL;
-    swarm_text *json = NULL;
-    if (swarm_master_members(master, CALL_MS, &json, &error) != SWARM_OK) return error;
-    show_each(answer, "members", swarm_text_get(json), members);
-    show_each(answer, "data", swarm_text_get(json), data);
-    swarm_text_free(json);
+    swarm_call *json = NULL;
+    if (answered(swarm_master_members(master), CALL_MS, &json, &error) != SWARM_OK) return error;
+    show_each(answer, "members", swarm_call_json(json), members);
+    show_each(answer, "data", swarm_call_json(json), data);
+    swarm_call_free(json);
     return NULL;
 }
 
 static swarm_error *pause_task(swarm_master *master, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
-    swarm_master_pause(master, command_find(command, "task"), CALL_MS, &error);
+    swarm_call_end(swarm_master_pause(master, command_find(command, "task")), CALL_MS, &error);
     return error;
 }
 
 static swarm_error *resume_task(swarm_master *master, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
-    swarm_master_resume(master, command_find(command, "task"), CALL_MS, &error);
+    swarm_call_end(swarm_master_resume(master, command_find(command, "task")), CALL_MS, &error);
     return error;
 }
 
 /* Retries or deletes failed jobs, those with the ids or all. */
 static swarm_error *change_failed(
     swarm_master *master, command *command, line *answer,
-    swarm_status (*change)(const swarm_master *, const char *const *, size_t, uint64_t, uint64_t *, swarm_error **)) {
+    swarm_call *(*change)(const swarm_master *, const char *const *, size_t)) {
     size_t count = SWARM_ALL;
     char **ids = NULL;
     for (size_t i = 0; i < command->count; i++) {
         if (strcmp(command->fields[i].name, "ids") == 0) ids = command_list(command, "ids", &count);
     }
     swarm_error *error = NULL;
-    uint64_t changed = 0;
-    if (change(master, (const char *const *)ids, count, CALL_MS, &changed, &error) == SWARM_OK) {
-        line_number(answer, "count", changed);
+    swarm_call *changed = NULL;
+    if (answered(change(master, (const char *const *)ids, count), CALL_MS, &changed, &error) == SWARM_OK) {
+        line_number(answer, "count", swarm_call_count(changed));
     }
+    swarm_call_free(changed);
     free(ids);
     return error;
 }

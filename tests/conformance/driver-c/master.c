@@ -19,8 +19,7 @@ static void on_error(void *user_data, const swarm_error *error) {
 }
 
 master_driver *master_driver_new(command *command, line *answer) {
-    swarm_options *options = options_of(command, answer);
-    if (options == NULL) return NULL;
+    swarm_options *options = options_of(command);
     swarm_error *error = NULL;
     swarm_master *master = NULL;
     swarm_status status = swarm_master_new(options, &master, &error);
@@ -32,8 +31,8 @@ master_driver *master_driver_new(command *command, line *answer) {
     master_driver *driver = malloc(sizeof *driver);
     if (driver == NULL) misuse("out of memory", "master");
     *driver = (master_driver){master, events_new()};
-    swarm_master_on_ready(master, on_ready, driver->events, NULL);
-    swarm_master_on_error(master, on_error, driver->events, NULL);
+    swarm_member_on_ready(swarm_master_member(master), on_ready, driver->events, NULL);
+    swarm_member_on_error(swarm_master_member(master), on_error, driver->events, NULL);
     return driver;
 }
 
@@ -45,12 +44,12 @@ void master_driver_free(master_driver *driver) {
 
 static swarm_error *add(swarm_master *master, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_added *added = NULL;
+    swarm_call *added = NULL;
     swarm_job_options options = job_options(command);
-    if (swarm_master_add(master, command_payload(command), &options, CALL_MS, &added, &error) != SWARM_OK) return error;
-    line_text(answer, "id", swarm_added_id(added, 0));
-    line_flag(answer, "existed", swarm_added_existed(added, 0));
-    swarm_added_free(added);
+    if (answered(swarm_master_add(master, command_payload(command), &options), CALL_MS, &added, &error) != SWARM_OK) return error;
+    line_text(answer, "id", swarm_call_id(added, 0));
+    line_flag(answer, "existed", swarm_call_existed(added, 0));
+    swarm_call_free(added);
     return NULL;
 }
 
@@ -66,10 +65,10 @@ static swarm_error *add_value(swarm_master *master, command *command, line *answ
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (strcmp(values[i].name, name) != 0) continue;
         swarm_error *error = NULL;
-        swarm_added *added = NULL;
-        if (swarm_master_add(master, swarm_bytes_of(values[i].text), NULL, CALL_MS, &added, &error) != SWARM_OK) return error;
-        line_text(answer, "id", swarm_added_id(added, 0));
-        swarm_added_free(added);
+        swarm_call *added = NULL;
+        if (answered(swarm_master_add(master, swarm_bytes_of(values[i].text), NULL), CALL_MS, &added, &error) != SWARM_OK) return error;
+        line_text(answer, "id", swarm_call_id(added, 0));
+        swarm_call_free(added);
         return NULL;
     }
     misuse("no such value", name);
@@ -109,16 +108,16 @@ static void job_list_free(job_list *list) {
 static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
     job_list list = job_list_new(command);
     swarm_error *error = NULL;
-    swarm_added *added = NULL;
-    if (swarm_master_add_many(master, list.jobs, list.count, CALL_MS, &added, &error) == SWARM_OK) {
+    swarm_call *added = NULL;
+    if (answered(swarm_master_add_many(master, list.jobs, list.count), CALL_MS, &added, &error) == SWARM_OK) {
         line_add(answer, " ids=");
-        for (size_t i = 0; i < swarm_added_count(added); i++) line_item(answer, swarm_added_id(added, i), i == 0);
+        for (size_t i = 0; i < swarm_call_count(added); i++) line_item(answer, swarm_call_id(added, i), i == 0);
         line_add(answer, " existed_each=");
-        for (size_t i = 0; i < swarm_added_count(added); i++) {
-            line_item(answer, swarm_added_existed(added, i) ? "true" : "false", i == 0);
+        for (size_t i = 0; i < swarm_call_count(added); i++) {
+            line_item(answer, swarm_call_existed(added, i) ? "true" : "false", i == 0);
         }
     }
-    swarm_added_free(added);
+    swarm_call_free(added);
     job_list_free(&list);
     return error;
 }
@@ -132,11 +131,11 @@ typedef struct flood {
     line *ids;
 } flood;
 
-static void flooded(void *user_data, const swarm_error *error, const swarm_added *added) {
+static void flooded(void *user_data, const swarm_error *error, const swarm_call *added) {
     flood *flood = user_data;
     pthread_mutex_lock(&flood->lock);
     if (error != NULL) flood->failure = swarm_error_status(error);
-    else line_item(flood->ids, swarm_added_id(added, 0), flood->stored++ == 0);
+    else line_item(flood->ids, swarm_call_id(added, 0), flood->stored++ == 0);
     if (--flood->open == 0) pthread_cond_signal(&flood->ended);
     pthread_mutex_unlock(&flood->lock);
 }
@@ -149,7 +148,7 @@ static swarm_error *flood_all(swarm_master *master, command *command, line *answ
     flood flood = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .open = count, .ids = answer};
     for (size_t i = 0; i < count; i++) {
         swarm_error *error = NULL;
-        if (swarm_master_add_async(master, payload, &options, flooded, &flood, NULL, &error) != SWARM_OK) {
+        if (swarm_call_on_done(swarm_master_add(master, payload, &options), SWARM_NO_TIMEOUT, flooded, &flood, NULL, &error) != SWARM_OK) {
             misuse("adding", swarm_error_message(error));
         }
     }
@@ -168,7 +167,7 @@ static swarm_error *flood_all(swarm_master *master, command *command, line *answ
 static swarm_error *delete_one(swarm_master *master, command *command, line *answer) {
     swarm_error *error = NULL;
     bool existed = false;
-    if (swarm_master_delete(master, command_text(command, "id"), CALL_MS, &existed, &error) == SWARM_OK) {
+    if (delete_jobs(swarm_master_member(master), (const char *const[]){command_text(command, "id")}, 1, CALL_MS, &existed, &error) == SWARM_OK) {
         line_flag(answer, "existed", existed);
     }
     return error;
@@ -180,7 +179,7 @@ static swarm_error *delete_many(swarm_master *master, command *command, line *an
     bool *existed = calloc(count + 1, sizeof *existed);
     if (existed == NULL) misuse("out of memory", "ids");
     swarm_error *error = NULL;
-    if (swarm_master_delete_many(master, (const char *const *)ids, count, CALL_MS, existed, &error) == SWARM_OK) {
+    if (delete_jobs(swarm_master_member(master), (const char *const *)ids, count, CALL_MS, existed, &error) == SWARM_OK) {
         line_add(answer, " existed_each=");
         for (size_t i = 0; i < count; i++) line_item(answer, existed[i] ? "true" : "false", i == 0);
     }
@@ -190,23 +189,23 @@ static swarm_error *delete_many(swarm_master *master, command *command, line *an
 }
 
 /* Whether it completed. */
-static bool show_outcome(line *answer, swarm_outcome *outcome) {
-    bool completed = swarm_outcome_completed(outcome);
+static bool show_outcome(line *answer, swarm_call *outcome) {
+    bool completed = swarm_outcome_completed(swarm_call_outcome(outcome, 0));
     if (completed) {
-        line_payload(answer, swarm_outcome_result(outcome), swarm_outcome_content_type(outcome));
+        line_payload(answer, swarm_outcome_result(swarm_call_outcome(outcome, 0)), swarm_outcome_content_type(swarm_call_outcome(outcome, 0)));
     } else {
         line_clear(answer);
         line_add(answer, "error");
-        line_text(answer, "code", swarm_status_name(swarm_outcome_status(outcome)));
-        line_text(answer, "message", swarm_outcome_message(outcome));
+        line_text(answer, "code", swarm_status_name(swarm_outcome_status(swarm_call_outcome(outcome, 0))));
+        line_text(answer, "message", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
     }
-    swarm_outcome_free(outcome);
+    swarm_call_free(outcome);
     return completed;
 }
 
 /* The result as its JSON text, or the name of the kind of error. */
-static void show_one(line *answer, const swarm_outcomes *outcomes, size_t index) {
-    const swarm_outcome *outcome = swarm_outcomes_get(outcomes, index);
+static void show_one(line *answer, const swarm_call *outcomes, size_t index) {
+    const swarm_outcome *outcome = swarm_call_outcome(outcomes, index);
     if (swarm_outcome_completed(outcome)) {
         swarm_bytes result = swarm_outcome_result(outcome);
         char *text = calloc(result.len + 1, 1);
@@ -215,27 +214,27 @@ static void show_one(line *answer, const swarm_outcomes *outcomes, size_t index)
         line_item(answer, text, index == 0);
         free(text);
     } else {
-        swarm_status status = outcome != NULL ? swarm_outcome_status(outcome) : swarm_error_status(swarm_outcomes_error(outcomes, index));
+        swarm_status status = outcome != NULL ? swarm_outcome_status(outcome) : swarm_error_status(swarm_call_outcome_error(outcomes, index));
         line_item(answer, swarm_status_name(status), index == 0);
     }
 }
 
 static swarm_error *result(swarm_master *master, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_outcome *outcome = NULL;
+    swarm_call *outcome = NULL;
     uint64_t limit = command_number(command, "timeout");
-    if (swarm_master_result(master, command_text(command, "id"), limit, &outcome, &error) != SWARM_OK) return error;
+    if (answered(swarm_master_result(master, command_text(command, "id")), limit, &outcome, &error) != SWARM_OK) return error;
     show_outcome(answer, outcome);
     return NULL;
 }
 
 static swarm_error *run(swarm_master *master, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_outcome *outcome = NULL;
+    swarm_call *outcome = NULL;
     swarm_job_options options = job_options(command);
     uint64_t limit = command_number(command, "timeout");
-    if (swarm_master_run(master, command_payload(command), &options, limit, &outcome, &error) != SWARM_OK) return error;
-    bool existed = swarm_outcome_existed(outcome);
+    if (answered(swarm_master_run(master, command_payload(command), &options), limit, &outcome, &error) != SWARM_OK) return error;
+    bool existed = swarm_outcome_existed(swarm_call_outcome(outcome, 0));
     if (show_outcome(answer, outcome)) line_flag(answer, "existed", existed);
     return NULL;
 }
@@ -245,17 +244,17 @@ static swarm_error *run_many(swarm_master *master, command *command, line *answe
     const char *keep = command_find(command, "keep");
     bool is_kept = keep != NULL && strcmp(keep, "true") == 0;
     swarm_error *error = NULL;
-    swarm_outcomes *outcomes = NULL;
+    swarm_call *outcomes = NULL;
     uint64_t limit = command_number(command, "timeout");
-    if (swarm_master_run_many(master, list.jobs, list.count, is_kept, limit, &outcomes, &error) == SWARM_OK) {
+    if (answered(swarm_master_run_many(master, list.jobs, list.count, is_kept, NULL, NULL, NULL), limit, &outcomes, &error) == SWARM_OK) {
         line_add(answer, " outcomes=");
-        for (size_t i = 0; i < swarm_outcomes_count(outcomes); i++) show_one(answer, outcomes, i);
+        for (size_t i = 0; i < swarm_call_count(outcomes); i++) show_one(answer, outcomes, i);
         line_add(answer, " existed_each=");
-        for (size_t i = 0; i < swarm_outcomes_count(outcomes); i++) {
-            line_item(answer, swarm_outcome_existed(swarm_outcomes_get(outcomes, i)) ? "true" : "false", i == 0);
+        for (size_t i = 0; i < swarm_call_count(outcomes); i++) {
+            line_item(answer, swarm_outcome_existed(swarm_call_outcome(outcomes, i)) ? "true" : "false", i == 0);
         }
     }
-    swarm_outcomes_free(outcomes);
+    swarm_call_free(outcomes);
     job_list_free(&list);
     return error;
 }
@@ -264,15 +263,15 @@ static swarm_error *health(swarm_master *master, command *command, line *answer)
     (void)command;
     swarm_error *error = NULL;
     swarm_health health = SWARM_HEALTH_INIT;
-    if (swarm_master_health(master, &health, &error) == SWARM_OK) line_health(answer, &health);
+    if (swarm_member_health(swarm_master_member(master), &health, &error) == SWARM_OK) line_health(answer, &health);
     return error;
 }
 
 static swarm_error *stats(swarm_master *master, command *command, line *answer) {
     (void)command;
     swarm_error *error = NULL;
-    swarm_stats stats = SWARM_STATS_INIT;
-    if (swarm_master_stats(master, CALL_MS, &stats, &error) == SWARM_OK) line_stats(answer, &stats);
+    swarm_stats stats = {0};
+    if (stats_of(swarm_master_member(master), CALL_MS, &stats, &error) == SWARM_OK) line_stats(answer, &stats);
     return error;
 }
 
@@ -280,22 +279,22 @@ static swarm_error *ready(swarm_master *master, command *command, line *answer) 
     (void)command;
     swarm_error *error = NULL;
     swarm_health health = SWARM_HEALTH_INIT;
-    if (swarm_master_ready(master, CALL_MS, &error) != SWARM_OK) return error;
-    if (swarm_master_health(master, &health, &error) == SWARM_OK) line_text(answer, "incarnation", health.incarnation);
+    if (swarm_call_end(swarm_member_ready(swarm_master_member(master)), CALL_MS, &error) != SWARM_OK) return error;
+    if (swarm_member_health(swarm_master_member(master), &health, &error) == SWARM_OK) line_text(answer, "incarnation", health.incarnation);
     return error;
 }
 
 static swarm_error *obliterate(swarm_master *master, command *command, line *answer) {
     (void)command, (void)answer;
     swarm_error *error = NULL;
-    swarm_master_obliterate(master, CALL_MS, &error);
+    swarm_call_end(swarm_master_obliterate(master), CALL_MS, &error);
     return error;
 }
 
 static swarm_error *close_master(swarm_master *master, command *command, line *answer) {
     (void)command, (void)answer;
     swarm_error *error = NULL;
-    swarm_master_close(master, CALL_MS, &error);
+    swarm_call_end(swarm_master_close(master), CALL_MS, &error);
     return error;
 }
 
@@ -310,7 +309,7 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
         events_next(driver->events, command_number(command, "timeout"), answer);
         return;
     }
-    if (messages_obey((messenger){driver->master, NULL, driver->events}, command, answer)) return;
+    if (messages_obey((messenger){swarm_master_member(driver->master), driver->events}, command, answer)) return;
     const master_command *const tables[] = {commands, look_commands, choose_commands};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         for (const master_command *known = tables[i]; known->name != NULL; known++) {

@@ -11,27 +11,41 @@ static bool is_own(const char *name) {
     return false;
 }
 
-static bool set(swarm_options *options, const char *name, const char *value, line *answer) {
-    swarm_error *error = NULL;
-    if (swarm_options_set(options, name, value, &error) == SWARM_OK) return true;
-    line_error(answer, error);
-    return false;
-}
-
-swarm_options *options_of(command *command, line *answer) {
+swarm_options *options_of(command *command) {
     swarm_options *options = swarm_options_new(command_text(command, "cluster"));
     size_t count;
     char **tasks = command_list(command, "tasks", &count);
-    bool right = true;
-    for (size_t i = 0; i < count; i++) right = right && set(options, "task", tasks[i], answer);
+    for (size_t i = 0; i < count; i++) swarm_options_set(options, "task", tasks[i]);
     free(tasks);
     for (size_t i = 0; i < command->count; i++) {
         const char *name = command->fields[i].name;
-        if (right && !is_own(name)) right = set(options, name, command_text(command, name), answer);
+        if (!is_own(name)) swarm_options_set(options, name, command_text(command, name));
     }
-    if (right) return options;
-    swarm_options_free(options);
-    return NULL;
+    return options;
+}
+
+swarm_status answered(swarm_call *call, uint64_t timeout_ms, swarm_call **answer, swarm_error **error) {
+    swarm_status status = swarm_call_wait(call, timeout_ms, error);
+    if (status == SWARM_OK) *answer = call;
+    else swarm_call_free(call);
+    return status;
+}
+
+swarm_status stats_of(const swarm_member *member, uint64_t timeout_ms, swarm_stats *stats, swarm_error **error) {
+    swarm_call *counted = NULL;
+    swarm_status status = answered(swarm_member_stats(member), timeout_ms, &counted, error);
+    if (status == SWARM_OK) *stats = *swarm_call_stats(counted);
+    swarm_call_free(counted);
+    return status;
+}
+
+swarm_status delete_jobs(const swarm_member *member, const char *const *ids, size_t count, uint64_t timeout_ms, bool *existed,
+                         swarm_error **error) {
+    swarm_call *deleted = NULL;
+    swarm_status status = answered(swarm_member_delete(member, ids, count), timeout_ms, &deleted, error);
+    for (size_t i = 0; status == SWARM_OK && i < count; i++) existed[i] = swarm_call_existed(deleted, i);
+    swarm_call_free(deleted);
+    return status;
 }
 
 void line_health(line *answer, const swarm_health *health) {

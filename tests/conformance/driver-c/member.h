@@ -10,8 +10,14 @@
 typedef struct master_driver master_driver;
 typedef struct worker_driver worker_driver;
 
-/* Options of every field but the driver's own; NULL after writing an error answer. */
-swarm_options *options_of(command *command, line *answer);
+/* Options of every field but the driver's own. */
+swarm_options *options_of(command *command);
+/* Waits for a call. SWARM_OK: it is written to `answer`, for its answer to be read, and to be freed. */
+swarm_status answered(swarm_call *call, uint64_t timeout_ms, swarm_call **answer, swarm_error **error);
+swarm_status stats_of(const swarm_member *member, uint64_t timeout_ms, swarm_stats *stats, swarm_error **error);
+/* `existed` has room for the answers. */
+swarm_status delete_jobs(const swarm_member *member, const char *const *ids, size_t count, uint64_t timeout_ms, bool *existed,
+                         swarm_error **error);
 void line_health(line *answer, const swarm_health *health);
 void line_stats(line *answer, const swarm_stats *stats);
 

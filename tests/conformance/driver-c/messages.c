@@ -11,7 +11,7 @@ static void on_message(void *user_data, const swarm_message *message) {
     events_push_message(user_data, message);
 }
 
-static void on_member(void *user_data, swarm_change change, const char *role, const swarm_member *member) {
+static void on_member(void *user_data, swarm_change change, const char *role, const swarm_peer *member) {
     static const char *const changes[] = {"joined", "left", "lost"};
     line line = {0};
     line_add(&line, "ok event=member");
@@ -21,7 +21,7 @@ static void on_member(void *user_data, swarm_change change, const char *role, co
     events_push(user_data, line);
 }
 
-static void on_kill(void *user_data, int32_t code, const swarm_member *from) {
+static void on_kill(void *user_data, int32_t code, const swarm_peer *from) {
     line line = {0};
     line_add(&line, "ok event=kill");
     line_number(&line, "code", (uint64_t)code);
@@ -31,27 +31,20 @@ static void on_kill(void *user_data, int32_t code, const swarm_member *from) {
 
 static swarm_error *ready(messenger by) {
     swarm_error *error = NULL;
-    if (by.master != NULL) swarm_master_ready(by.master, CALL_MS, &error);
-    else swarm_worker_ready(by.worker, CALL_MS, &error);
+    swarm_call_end(swarm_member_ready(by.member), CALL_MS, &error);
     return error;
 }
 
 static swarm_error *listen(messenger by, command *command, line *answer) {
     (void)command, (void)answer;
-    if (by.master != NULL) {
-        swarm_master_on_message(by.master, on_message, by.events, NULL);
-        swarm_master_on_kill(by.master, on_kill, by.events, NULL);
-    } else {
-        swarm_worker_on_message(by.worker, on_message, by.events, NULL);
-        swarm_worker_on_kill(by.worker, on_kill, by.events, NULL);
-    }
+    swarm_member_on_message(by.member, on_message, by.events, NULL);
+    swarm_member_on_kill(by.member, on_kill, by.events, NULL);
     return ready(by);
 }
 
 static swarm_error *watch(messenger by, command *command, line *answer) {
     (void)command, (void)answer;
-    if (by.master != NULL) swarm_master_on_member(by.master, on_member, by.events, NULL);
-    else swarm_worker_on_member(by.worker, on_member, by.events, NULL);
+    swarm_member_on_peer(by.member, on_member, by.events, NULL);
     return ready(by);
 }
 
@@ -89,12 +82,12 @@ static int by_text(const void *a, const void *b) {
 }
 
 static void show_replies(line *answer, const swarm_receipt *receipt) {
-    size_t count = swarm_receipt_reply_count(receipt);
+    size_t count = receipt->reply_count;
     char **replies = calloc(count + 1, sizeof *replies);
     if (replies == NULL) misuse("out of memory", "replies");
     for (size_t i = 0; i < count; i++) {
-        const char *name = swarm_receipt_reply_from(receipt, i)->name;
-        swarm_bytes payload = swarm_receipt_reply_payload(receipt, i);
+        const char *name = receipt->replies[i]->from->name;
+        swarm_bytes payload = receipt->replies[i]->payload;
         size_t len = strlen(name);
         replies[i] = calloc(len + payload.len + 2, 1);
         if (replies[i] == NULL) misuse("out of memory", "replies");
@@ -111,37 +104,36 @@ static void show_replies(line *answer, const swarm_receipt *receipt) {
     free(replies);
 }
 
-static void show_receipt(line *answer, swarm_receipt *receipt) {
-    line_number(answer, "recipients", swarm_receipt_recipient_count(receipt));
-    line_number(answer, "dropped", swarm_receipt_dropped(receipt));
-    line_number(answer, "missing", swarm_receipt_missing_count(receipt));
+static void show_receipt(line *answer, swarm_call *call) {
+    const swarm_receipt *receipt = swarm_call_receipt(call);
+    line_number(answer, "recipients", receipt->recipient_count);
+    line_number(answer, "dropped", receipt->dropped);
+    line_number(answer, "missing", receipt->missing_count);
     show_replies(answer, receipt);
-    swarm_receipt_free(receipt);
+    swarm_call_free(call);
 }
 
 static swarm_error *send_message(messenger by, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_receipt *receipt = NULL;
+    swarm_call *receipt = NULL;
     swarm_new_message message = new_message(command);
     /* As long as its own limits. */
-    if (by.master != NULL) swarm_master_send(by.master, &message, SWARM_NO_TIMEOUT, &receipt, &error);
-    else swarm_worker_send(by.worker, &message, SWARM_NO_TIMEOUT, &receipt, &error);
+    answered(swarm_member_send(by.member, &message), SWARM_NO_TIMEOUT, &receipt, &error);
     if (error == NULL) show_receipt(answer, receipt);
     return error;
 }
 
 static swarm_error *end_program(messenger by, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_receipt *receipt = NULL;
+    swarm_call *receipt = NULL;
     swarm_new_message whom = addressed(command);
     int32_t code = (int32_t)command_number(command, "code");
-    if (by.master != NULL) swarm_master_kill(by.master, &whom, code, CALL_MS, &receipt, &error);
-    else swarm_worker_kill(by.worker, &whom, code, CALL_MS, &receipt, &error);
+    answered(swarm_member_kill(by.member, &whom, code), CALL_MS, &receipt, &error);
     if (error == NULL) show_receipt(answer, receipt);
     return error;
 }
 
-static void on_kill_after(void *user_data, int32_t code, const swarm_member *from) {
+static void on_kill_after(void *user_data, int32_t code, const swarm_peer *from) {
     (void)code, (void)from;
     const struct timespec *delay = user_data;
     nanosleep(delay, NULL);
@@ -153,13 +145,8 @@ static swarm_error *exit_on_kill(messenger by, command *command, line *answer) {
     uint64_t grace = command_number(command, "grace"), delay = command_number(command, "delay");
     struct timespec *pause = malloc(sizeof *pause);
     *pause = (struct timespec){(time_t)(delay / 1000), (long)(delay % 1000) * 1000000};
-    if (by.master != NULL) {
-        swarm_master_on_kill(by.master, on_kill_after, pause, free);
-        swarm_master_exit_on_kill(by.master, grace, &error);
-    } else {
-        swarm_worker_on_kill(by.worker, on_kill_after, pause, free);
-        swarm_worker_exit_on_kill(by.worker, grace, &error);
-    }
+    swarm_member_on_kill(by.member, on_kill_after, pause, free);
+    swarm_member_exit_on_kill(by.member, grace, &error);
     return error != NULL ? error : ready(by);
 }
 
@@ -176,27 +163,25 @@ static swarm_error *confirm(messenger by, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
     const char *name = command_text(command, "name");
-    if (by.master != NULL) swarm_master_confirm(by.master, name, CALL_MS, &error);
-    else swarm_worker_confirm(by.worker, name, CALL_MS, &error);
+    swarm_call_end(swarm_member_confirm(by.member, name), CALL_MS, &error);
     return error;
 }
 
 static swarm_error *confirmations(messenger by, command *command, line *answer) {
     swarm_error *error = NULL;
-    swarm_text *json = NULL;
+    swarm_call *json = NULL;
     size_t count = command_number(command, "count");
     const char *name = command_text(command, "name");
-    if (by.master != NULL) swarm_master_confirmations(by.master, count, name, CALL_MS, &json, &error);
-    else swarm_worker_confirmations(by.worker, count, name, CALL_MS, &json, &error);
+    answered(swarm_member_confirmations(by.member, count, name), CALL_MS, &json, &error);
     if (error != NULL) return error;
     line_add(answer, " names=");
-    const char *first = json_first(swarm_text_get(json));
+    const char *first = json_first(swarm_call_json(json));
     for (const char *item = first; item != NULL; item = json_next(item)) {
         char *text = json_text(json_member(item, "name"));
         line_item(answer, text, item == first);
         free(text);
     }
-    swarm_text_free(json);
+    swarm_call_free(json);
     return NULL;
 }
 
@@ -204,8 +189,7 @@ static swarm_error *set_data(messenger by, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
     swarm_bytes data = swarm_bytes_of(command_text(command, "data"));
-    if (by.master != NULL) swarm_master_set_data(by.master, data, CALL_MS, &error);
-    else swarm_worker_set_data(by.worker, data, CALL_MS, &error);
+    swarm_call_end(swarm_member_set_data(by.member, data), CALL_MS, &error);
     return error;
 }
 

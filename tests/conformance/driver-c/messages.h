@@ -4,10 +4,9 @@
 
 #include "member.h"
 
-/* A master or a worker; the other is NULL. */
+/* A master or a worker. */
 typedef struct messenger {
-    swarm_master *master;
-    swarm_worker *worker;
+    const swarm_member *member;
     events *events;
 } messenger;
 

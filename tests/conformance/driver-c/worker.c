@@ -92,7 +92,8 @@ static swarm_job *take(worker_driver *driver, uint64_t fence) {
     return job;
 }
 
-static void completed(void *user_data, const swarm_error *error) {
+static void completed(void *user_data, const swarm_error *error, const swarm_call *call) {
+    (void)call;
     completion *completion = user_data;
     worker_driver *driver = completion->driver;
     line line = note(error == NULL ? "completed" : "refused");
@@ -116,12 +117,11 @@ static void complete(worker_driver *driver, swarm_job *job) {
     completion *pending = malloc(sizeof *pending);
     if (pending == NULL) misuse("out of memory", "completion");
     *pending = (completion){driver, strdup(swarm_job_id(job)), swarm_job_fence(job)};
-    swarm_finish finish = SWARM_FINISH_INIT;
-    finish.kind = SWARM_FINISH_COMPLETE;
-    finish.content_type = swarm_job_content_type(job);
-    finish.data = swarm_job_payload(job);
+    swarm_result *result = swarm_result_complete(swarm_job_payload(job), swarm_job_details(job)->content_type);
+    swarm_call *accepted = NULL;
     swarm_error *error = NULL;
-    if (swarm_job_finish_async(job, &finish, completed, pending, free_completion, &error) != SWARM_OK) {
+    if (swarm_job_finish(job, result, &accepted, &error) != SWARM_OK ||
+        swarm_call_on_done(accepted, SWARM_NO_TIMEOUT, completed, pending, free_completion, &error) != SWARM_OK) {
         misuse("completing", swarm_error_message(error));
     }
 }
@@ -139,13 +139,13 @@ static void on_ready(void *user_data, const char *incarnation) {
 
 static void show_extras(line *event, const swarm_job *job) {
     char priority[32];
-    snprintf(priority, sizeof priority, "%" PRId64, swarm_job_priority(job));
-    line_number(event, "attempt", swarm_job_attempt(job));
+    snprintf(priority, sizeof priority, "%" PRId64, swarm_job_details(job)->priority);
+    line_number(event, "attempt", swarm_job_details(job)->attempt);
     line_text(event, "priority", priority);
-    line_text(event, "task", swarm_job_task(job));
-    line_text(event, "resource", swarm_job_resource(job));
-    size_t count;
-    const swarm_header *headers = swarm_job_headers(job, &count);
+    line_text(event, "task", swarm_job_details(job)->task);
+    line_text(event, "resource", swarm_job_details(job)->resource);
+    size_t count = swarm_job_details(job)->header_count;
+    const swarm_header *headers = swarm_job_details(job)->headers;
     line_add(event, " headers=");
     for (size_t i = 0; i < count; i++) {
         line header = {0};
@@ -163,7 +163,7 @@ static void on_add(void *user_data, swarm_job *job) {
     line_text(&line, "job", swarm_job_id(job));
     line_number(&line, "fence", swarm_job_fence(job));
     note_incarnation(driver, &line);
-    line_payload(&line, swarm_job_payload(job), swarm_job_content_type(job));
+    line_payload(&line, swarm_job_payload(job), swarm_job_details(job)->content_type);
     write_note(driver, line);
     driver->added++;
     if (driver->behaviour == BURN) {
@@ -177,9 +177,9 @@ static void on_add(void *user_data, swarm_job *job) {
     line_add(&event, "ok event=add");
     line_text(&event, "id", swarm_job_id(job));
     line_number(&event, "fence", swarm_job_fence(job));
-    line_number(&event, "crashes", swarm_job_crashes(job));
+    line_number(&event, "crashes", swarm_job_details(job)->crashes);
     show_extras(&event, job);
-    line_payload(&event, swarm_job_payload(job), swarm_job_content_type(job));
+    line_payload(&event, swarm_job_payload(job), swarm_job_details(job)->content_type);
     keep(driver, job);
     events_push(driver->events, event);
 }
@@ -228,8 +228,7 @@ static behaviour behaviour_of(command *command) {
 }
 
 worker_driver *worker_driver_new(command *command, line *answer) {
-    swarm_options *options = options_of(command, answer);
-    if (options == NULL) return NULL;
+    swarm_options *options = options_of(command);
     swarm_error *error = NULL;
     swarm_worker *worker = NULL;
     swarm_status status = swarm_worker_new(options, &worker, &error);
@@ -249,11 +248,11 @@ worker_driver *worker_driver_new(command *command, line *answer) {
     if (log != NULL && driver->log < 0) misuse("the journal cannot be opened", log);
     pthread_mutex_init(&driver->lock, NULL);
     pthread_cond_init(&driver->drained, NULL);
-    swarm_worker_on_ready(worker, on_ready, driver, NULL);
+    swarm_member_on_ready(swarm_worker_member(worker), on_ready, driver, NULL);
     swarm_worker_on_add(worker, on_add, driver, NULL);
     swarm_worker_on_delete(worker, on_delete, driver, NULL);
-    swarm_worker_on_close(worker, on_close, driver, NULL);
-    swarm_worker_on_error(worker, on_error, driver, NULL);
+    swarm_member_on_close(swarm_worker_member(worker), on_close, driver, NULL);
+    swarm_member_on_error(swarm_worker_member(worker), on_error, driver, NULL);
     if (swarm_worker_start(worker, &error) != SWARM_OK) {
         worker_driver_free(driver);
         line_error(answer, error);
@@ -273,7 +272,8 @@ void worker_driver_free(worker_driver *driver) {
     free(driver);
 }
 
-static void on_drained(void *user_data, const swarm_error *error) {
+static void on_drained(void *user_data, const swarm_error *error, const swarm_call *call) {
+  (void)call;
     worker_driver *driver = user_data;
     pthread_mutex_lock(&driver->lock);
     driver->is_drained = true;
@@ -300,17 +300,14 @@ static void await_drain(worker_driver *driver, uint64_t timeout_ms, line *answer
     }
 }
 
-static swarm_error *finish(worker_driver *driver, command *command, int kind, swarm_bytes data) {
+static swarm_error *finish(worker_driver *driver, command *command, swarm_result *result) {
     uint64_t fence = command_number(command, "fence");
     swarm_job *job = take(driver, fence);
     if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
-    swarm_finish finish = SWARM_FINISH_INIT;
-    finish.kind = kind;
-    finish.content_type = command_type(command);
-    finish.data = data;
-    if (kind == SWARM_FINISH_RETRY) finish.after = command_number(command, "after");
     swarm_error *error = NULL;
-    if (swarm_job_finish(job, &finish, CALL_MS, &error) != SWARM_OK) swarm_job_free(job);
+    swarm_call *accepted = NULL;
+    if (swarm_job_finish(job, result, &accepted, &error) != SWARM_OK) swarm_job_free(job);
+    else swarm_call_end(accepted, CALL_MS, &error);
     return error;
 }
 
@@ -326,22 +323,22 @@ static swarm_error *progress(worker_driver *driver, command *command) {
 static swarm_error *ready(worker_driver *driver, line *answer) {
     swarm_error *error = NULL;
     swarm_health health = SWARM_HEALTH_INIT;
-    if (swarm_worker_ready(driver->worker, CALL_MS, &error) != SWARM_OK) return error;
-    if (swarm_worker_health(driver->worker, &health, &error) == SWARM_OK) line_text(answer, "incarnation", health.incarnation);
+    if (swarm_call_end(swarm_member_ready(swarm_worker_member(driver->worker)), CALL_MS, &error) != SWARM_OK) return error;
+    if (swarm_member_health(swarm_worker_member(driver->worker), &health, &error) == SWARM_OK) line_text(answer, "incarnation", health.incarnation);
     return error;
 }
 
 static swarm_error *health(worker_driver *driver, line *answer) {
     swarm_error *error = NULL;
     swarm_health health = SWARM_HEALTH_INIT;
-    if (swarm_worker_health(driver->worker, &health, &error) == SWARM_OK) line_health(answer, &health);
+    if (swarm_member_health(swarm_worker_member(driver->worker), &health, &error) == SWARM_OK) line_health(answer, &health);
     return error;
 }
 
 static swarm_error *stats(worker_driver *driver, line *answer) {
     swarm_error *error = NULL;
-    swarm_stats stats = SWARM_STATS_INIT;
-    if (swarm_worker_stats(driver->worker, CALL_MS, &stats, &error) == SWARM_OK) line_stats(answer, &stats);
+    swarm_stats stats = {0};
+    if (stats_of(swarm_worker_member(driver->worker), CALL_MS, &stats, &error) == SWARM_OK) line_stats(answer, &stats);
     return error;
 }
 
@@ -354,7 +351,7 @@ static void counts(worker_driver *driver, line *answer) {
 }
 
 void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
-    if (messages_obey((messenger){NULL, driver->worker, driver->events}, command, answer)) return;
+    if (messages_obey((messenger){swarm_worker_member(driver->worker), driver->events}, command, answer)) return;
     const char *name = command->name;
     swarm_error *error = NULL;
     bool existed = false;
@@ -369,13 +366,13 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
     } else if (strcmp(name, "event") == 0) {
         events_next(driver->events, command_number(command, "timeout"), answer);
     } else if (strcmp(name, "complete") == 0) {
-        error = finish(driver, command, SWARM_FINISH_COMPLETE, command_payload(command));
+        error = finish(driver, command, swarm_result_complete(command_payload(command), command_type(command)));
     } else if (strcmp(name, "fail") == 0) {
-        error = finish(driver, command, SWARM_FINISH_FAIL, swarm_bytes_of(command_text(command, "message")));
+        error = finish(driver, command, swarm_result_fail(command_text(command, "message")));
     } else if (strcmp(name, "fail_permanently") == 0) {
-        error = finish(driver, command, SWARM_FINISH_FAIL_PERMANENTLY, swarm_bytes_of(command_text(command, "message")));
+        error = finish(driver, command, swarm_result_fail_permanently(command_text(command, "message")));
     } else if (strcmp(name, "retry") == 0) {
-        error = finish(driver, command, SWARM_FINISH_RETRY, swarm_bytes_of(command_text(command, "message")));
+        error = finish(driver, command, swarm_result_retry(command_text(command, "message"), command_number(command, "after")));
     } else if (strcmp(name, "progress") == 0) {
         error = progress(driver, command);
     } else if (strcmp(name, "tasks") == 0) {
@@ -384,18 +381,18 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         swarm_worker_set_tasks(driver->worker, (const char *const *)tasks, count, &error);
         free(tasks);
     } else if (strcmp(name, "release") == 0) {
-        error = finish(driver, command, SWARM_FINISH_RELEASE, (swarm_bytes){NULL, 0});
+        error = finish(driver, command, swarm_result_release());
     } else if (strcmp(name, "delete") == 0) {
-        if (swarm_worker_delete(driver->worker, command_text(command, "id"), CALL_MS, &existed, &error) == SWARM_OK) {
+        if (delete_jobs(swarm_worker_member(driver->worker), (const char *const[]){command_text(command, "id")}, 1, CALL_MS, &existed, &error) == SWARM_OK) {
             line_flag(answer, "existed", existed);
         }
     } else if (strcmp(name, "drain") == 0) {
-        swarm_status status = swarm_worker_drain_async(driver->worker, on_drained, driver, NULL, &error);
+        swarm_status status = swarm_call_on_done(swarm_worker_drain(driver->worker), SWARM_NO_TIMEOUT, on_drained, driver, NULL, &error);
         if (status != SWARM_OK && error == NULL) misuse("draining", swarm_status_name(status));
     } else if (strcmp(name, "drained") == 0) {
         await_drain(driver, command_number(command, "timeout"), answer);
     } else if (strcmp(name, "terminate") == 0) {
-        swarm_worker_terminate(driver->worker, command_number(command, "grace"), &error);
+        swarm_call_end(swarm_worker_terminate(driver->worker, command_number(command, "grace")), SWARM_NO_TIMEOUT, &error);
     } else {
         misuse("no such command for a worker", name);
     }

@@ -27,14 +27,14 @@ int main(int argc, char **argv) {
         char name[128];
         snprintf(name, sizeof name, "%s-%d", argv[2], i);
         swarm_options *options = swarm_options_new(name);
-        if (swarm_options_set(options, "url", argv[1], &error) != SWARM_OK) fail(error);
+        swarm_options_set(options, "url", argv[1]);
         if (swarm_worker_new(options, &workers[i], &error) != SWARM_OK) fail(error);
         swarm_options_free(options);
         swarm_worker_on_add(workers[i], on_add, NULL, NULL);
         if (swarm_worker_start(workers[i], &error) != SWARM_OK) fail(error);
     }
     for (int i = 0; i < count; i++) {
-        if (swarm_worker_ready(workers[i], 10000, &error) != SWARM_OK) fail(error);
+        if (swarm_call_end(swarm_member_ready(swarm_worker_member(workers[i])), 10000, &error) != SWARM_OK) fail(error);
     }
     printf("ready\n");
     fflush(stdout);

@@ -1,0 +1,505 @@
+//! Calls that take time: waiting for them, or being called back when they end.
+
+use std::any::Any;
+use std::ffi::{c_char, c_void};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use libswarm::{Done, Error, ErrorKind, Result};
+use tokio::task::AbortHandle;
+
+use crate::callback::{UserData, swarm_destroy_fn};
+use crate::context::Context;
+use crate::dispatch::{Deliver, closed};
+use crate::error::{shown, swarm_error};
+use crate::guard::{given, guard, guard_value, panicked};
+use crate::runtime::{SWARM_NO_TIMEOUT, deadline, timed_out};
+use crate::status::swarm_status;
+
+/// A call that takes time, from its beginning on, and its answer once it has ended. It is ended by the program exactly once, by
+/// swarm_call_end, swarm_call_on_done or swarm_call_free. Waiting for it and reading its answer are for one thread at a time.
+pub struct swarm_call {
+    /// None if it was refused at its beginning.
+    context: Option<Arc<Context>>,
+    /// What is being done, for error messages.
+    doing: &'static str,
+    waits: Waits,
+    result: OnceLock<Result<Box<dyn Answer>>>,
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+/// What a wait for a call lasts for, and so where it is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// The end of the call.
+    End,
+    /// The end of the call, which cannot come inside a callback of the same object.
+    Outside,
+    /// Also until the callbacks that it leads to have run.
+    Callbacks,
+}
+
+#[derive(Default)]
+struct State {
+    callback: Option<(swarm_done_fn, UserData)>,
+    /// The place among the callbacks to come.
+    key: Option<usize>,
+    /// Threads that wait; without any, notifying them costs a system call for nothing.
+    waiting: usize,
+    /// What only waits: aborted when nobody waits for it any more.
+    task: Option<AbortHandle>,
+    timer: Option<AbortHandle>,
+    ends: Option<Box<Ends>>,
+    /// Begins the call. Set while it was made inside a callback that it waits for: there, a wait is refused and changes nothing.
+    deferred: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// What is done at the end of some calls.
+pub(crate) struct Ends {
+    /// If the call is given up before its end.
+    pub(crate) abandon: Option<Box<dyn FnOnce() + Send>>,
+    /// After the end or when it is given up, on a thread of the program's or of its callbacks.
+    pub(crate) settle: Box<dyn Fn() + Send>,
+}
+
+/// Called once when a call has ended. `error` is NULL if it succeeded; `call` is for reading the answer. Both are borrowed.
+pub type swarm_done_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, call: *const swarm_call)>;
+
+/// Waits until the call has ended, at most `timeout_ms`, and returns how. SWARM_ERR_TIMEOUT if it has not ended by then: it goes on,
+/// and may be waited for again. 0 does not wait.
+///
+/// Some calls wait for callbacks: swarm_master_close, swarm_worker_drain, swarm_worker_terminate, swarm_supervisor_stop, and
+/// swarm_master_run_many with `each`. A wait for them runs the callbacks of an object whose descriptor was asked for. Inside a
+/// callback of the same object it is SWARM_ERR_IN_CALLBACK and changes nothing: one that was made there begins with
+/// swarm_call_on_done or swarm_call_free, and never by swarm_call_end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_call_wait(
+    call: Option<&swarm_call>,
+    timeout_ms: u64,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || given(call, "call")?.wait(timeout_ms))
+}
+
+/// Waits as swarm_call_wait does, then frees the call, whatever the status; for calls whose answer is of no interest.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_call_end(call: *mut swarm_call, timeout_ms: u64, error: *mut *mut swarm_error) -> swarm_status {
+    guard(error, || {
+        // SAFETY: the caller owns the call and gives it up.
+        let call = given(unsafe { swarm_call::take(call) }, "call")?;
+        let result = call.wait(timeout_ms);
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::InCallback) {
+            let never_begun = lock(&call.state).deferred.take();
+            drop(never_begun);
+        }
+        call.give_up();
+        result
+    })
+}
+
+/// Has `done` called when the call has ended, or with SWARM_ERR_TIMEOUT after `timeout_ms`. It comes with the other
+/// callbacks of the object that the call was made on. The call becomes the library's, also if this fails. `done` may be NULL:
+/// the call goes on to its end, and `destroy` runs then.
+///
+/// A call that was refused at its beginning, such as for a wrong argument, returns its status here, and `done` is not called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_call_on_done(
+    call: *mut swarm_call,
+    timeout_ms: u64,
+    done: swarm_done_fn,
+    user_data: *mut c_void,
+    destroy: swarm_destroy_fn,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    let user_data = UserData::new(user_data, destroy);
+    guard(error, || {
+        // SAFETY: the caller owns the call and gives it up.
+        let call = given(unsafe { swarm_call::take(call) }, "call")?;
+        call.call_back(timeout_ms, done, user_data)
+    })
+}
+
+/// Frees the call with its answer. One that has not ended goes on, except for those that only wait (swarm_member_ready,
+/// swarm_member_confirmations, swarm_master_result, and the wait of swarm_master_run and swarm_master_run_many), which end, and
+/// swarm_master_choose, which is undone. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_call_free(call: *mut swarm_call) {
+    guard_value((), || {
+        // SAFETY: the caller owns the call and gives it up.
+        if let Some(call) = unsafe { swarm_call::take(call) } {
+            call.give_up();
+        }
+    });
+}
+
+/// How many entries the answer has: jobs added, outcomes, or ids deleted; of swarm_master_retry_failed and
+/// swarm_master_delete_failed, how many failed jobs there were. 0 before the call has ended, and for all other answers.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_call_count(call: Option<&swarm_call>) -> usize {
+    answer(call).map_or(0, |answer| answer.count())
+}
+
+/// The id of the job at `index` of those added; NULL if there is none. Lives as long as the call.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_call_id(call: Option<&swarm_call>, index: usize) -> *const c_char {
+    guard_value(std::ptr::null(), || answer(call).map_or(std::ptr::null(), |answer| answer.id(index)))
+}
+
+/// Whether there was a job of the id at `index` before: one that was to be added was left as it was, one that was to be deleted
+/// existed.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_call_existed(call: Option<&swarm_call>, index: usize) -> bool {
+    answer(call).is_some_and(|answer| answer.existed(index))
+}
+
+/// What a call answers. Parts that only one kind of call has are read from the type itself, see [`swarm_call::read`].
+pub(crate) trait Answer: Any + Send + Sync {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn id(&self, _index: usize) -> *const c_char {
+        std::ptr::null()
+    }
+
+    fn existed(&self, _index: usize) -> bool {
+        false
+    }
+}
+
+impl Answer for () {}
+
+/// How many things were changed.
+pub(crate) struct Changed(pub(crate) u64);
+
+impl Answer for Changed {
+    fn count(&self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+fn answer(call: Option<&swarm_call>) -> Option<&dyn Answer> {
+    call?.result.get()?.as_deref().ok()
+}
+
+/// Begins a call; one that is refused is a call that has ended.
+pub(crate) fn call(body: impl FnOnce() -> Result<Arc<swarm_call>>) -> *mut swarm_call {
+    let begun = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+    begun.unwrap_or_else(swarm_call::refused).into_raw()
+}
+
+impl swarm_call {
+    fn new(context: Option<&Arc<Context>>, doing: &'static str, waits: Waits) -> Arc<swarm_call> {
+        let (result, state, ended) = (OnceLock::new(), Mutex::default(), Condvar::new());
+        Arc::new(swarm_call { context: context.cloned(), doing, waits, result, state, ended })
+    }
+
+    fn refused(error: Error) -> Arc<swarm_call> {
+        let call = swarm_call::new(None, "", Waits::End);
+        let _ = call.result.set(Err(error));
+        call
+    }
+
+    /// A call that `future` answers. It goes on if nobody waits for it any more.
+    pub(crate) fn spawned<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        let call = swarm_call::new(Some(context), doing, Waits::End);
+        call.spawn(context, future);
+        call
+    }
+
+    /// A call that only waits: `future` is dropped if nobody waits for it any more.
+    pub(crate) fn awaited<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        let call = swarm_call::new(Some(context), doing, Waits::End);
+        let task = call.spawn(context, future);
+        lock(&call.state).task = Some(task);
+        call
+    }
+
+    /// As `spawned`; a wait also lasts until the callbacks that it leads to have run.
+    pub(crate) fn joined<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        swarm_call::joining(context, doing, Waits::Callbacks, false, future)
+    }
+
+    /// As `spawned`; a wait is refused inside a callback of the same object.
+    pub(crate) fn outside<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        swarm_call::joining(context, doing, Waits::Outside, false, future)
+    }
+
+    /// As `joined`; `future` is dropped if nobody waits for it any more.
+    pub(crate) fn joined_awaited<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        swarm_call::joining(context, doing, Waits::Callbacks, true, future)
+    }
+
+    fn joining<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        waits: Waits,
+        only_waits: bool,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        let call = swarm_call::new(Some(context), doing, waits);
+        let (begun, own) = (call.clone(), context.clone());
+        let begin = move || {
+            let task = begun.spawn(&own, future);
+            if only_waits {
+                lock(&begun.state).task = Some(task);
+            }
+        };
+        if context.dispatch.is_current() {
+            lock(&call.state).deferred = Some(Box::new(begin));
+        } else {
+            begin();
+        }
+        call
+    }
+
+    /// As `spawned`, with something to do at its end.
+    pub(crate) fn settled<A: Answer>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        ends: Ends,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> Arc<swarm_call> {
+        let call = swarm_call::new(Some(context), doing, Waits::End);
+        lock(&call.state).ends = Some(Box::new(ends));
+        call.spawn(context, future);
+        call
+    }
+
+    /// A call that is ended by a completion handed to the core.
+    pub(crate) fn submitted<T: 'static, A: Answer + From<T>>(
+        context: &Arc<Context>,
+        doing: &'static str,
+        submit: impl FnOnce(Done<T>),
+    ) -> Arc<swarm_call> {
+        let call = swarm_call::new(Some(context), doing, Waits::End);
+        let completion = Completion(Some(call.clone()));
+        submit(Box::new(move |result: Result<T>| completion.end(result.map(A::from))));
+        call
+    }
+
+    fn spawn<A: Answer>(
+        self: &Arc<Self>,
+        context: &Context,
+        future: impl Future<Output = Result<A>> + Send + 'static,
+    ) -> AbortHandle {
+        let completion = Completion(Some(self.clone()));
+        context.handle.spawn(async move { completion.end(future.await) }).abort_handle()
+    }
+
+    /// The answer, if it is of this type.
+    pub(crate) fn read<A: Answer>(call: Option<&swarm_call>) -> Option<&A> {
+        let answer: &dyn Any = answer(call)?;
+        answer.downcast_ref()
+    }
+
+    /// For the program, which owns it.
+    pub(crate) fn into_raw(self: Arc<Self>) -> *mut swarm_call {
+        Arc::into_raw(self).cast_mut()
+    }
+
+    /// # Safety
+    /// `call` is NULL or was handed out by `into_raw`, and is not used after this.
+    unsafe fn take(call: *mut swarm_call) -> Option<Arc<swarm_call>> {
+        // SAFETY: promised by the caller.
+        (!call.is_null()).then(|| unsafe { Arc::from_raw(call.cast_const()) })
+    }
+
+    /// Hands the answer over; any thread, quick. The first counts.
+    fn finish(&self, result: Result<Box<dyn Answer>>) {
+        let mut state = lock(&self.state);
+        if self.result.set(result).is_err() {
+            return;
+        }
+        let (key, timer, _task) = (state.key.take(), state.timer.take(), state.task.take());
+        if state.waiting > 0 {
+            self.ended.notify_all();
+        }
+        drop(state);
+        if let Some(timer) = timer {
+            timer.abort();
+        }
+        if let Some(context) = &self.context {
+            if let Some(key) = key {
+                context.dispatch.end(key);
+            }
+            if self.waits == Waits::Callbacks {
+                context.dispatch.nudge();
+            }
+        }
+    }
+
+    pub(crate) fn wait(&self, timeout_ms: u64) -> Result<()> {
+        if let Some(context) = &self.context {
+            context.owner.check()?;
+            let until = deadline(timeout_ms);
+            if self.waits != Waits::End {
+                context.dispatch.check_outside(self.doing)?;
+                self.begin_deferred();
+            }
+            let ended = match context.source().filter(|_| self.waits == Waits::Callbacks) {
+                Some(source) => context.dispatch.wait(&*source, until, || self.result.get().is_some()),
+                None => self.wait_end(until),
+            };
+            if !ended {
+                return Err(timed_out(timeout_ms, self.doing));
+            }
+            self.settle();
+        }
+        match self.result.get() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(closed()),
+        }
+    }
+
+    fn begin_deferred(&self) {
+        let deferred = lock(&self.state).deferred.take();
+        if let Some(begin) = deferred {
+            begin();
+        }
+    }
+
+    fn wait_end(&self, until: Option<Instant>) -> bool {
+        let mut state = lock(&self.state);
+        while self.result.get().is_none() {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            state.waiting += 1;
+            state = match left {
+                None => self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.waiting -= 1;
+        }
+        true
+    }
+
+    fn call_back(self: Arc<Self>, timeout_ms: u64, done: swarm_done_fn, user_data: UserData) -> Result<()> {
+        let Some(context) = &self.context else {
+            return self.wait(0);
+        };
+        context.owner.check()?;
+        let dispatch = context.serve()?;
+        self.begin_deferred();
+        let mut state = lock(&self.state);
+        let key = dispatch.register(self.clone())?;
+        state.callback = Some((done, user_data));
+        if self.result.get().is_some() {
+            drop(state);
+            dispatch.end(key);
+            return Ok(());
+        }
+        state.key = Some(key);
+        if timeout_ms != SWARM_NO_TIMEOUT {
+            let call = self.clone();
+            let expire = async move {
+                tokio::time::sleep(Duration::from_millis(timeout_ms)).await;
+                call.expire(timeout_ms);
+            };
+            state.timer = Some(context.handle.spawn(expire).abort_handle());
+        }
+        Ok(())
+    }
+
+    fn expire(&self, timeout_ms: u64) {
+        self.abandon();
+        self.finish(Err(timed_out(timeout_ms, self.doing)));
+    }
+
+    /// Nobody waits for it any more. What it leads to on the program's side ends here.
+    fn give_up(&self) {
+        if self.context.as_ref().is_some_and(|context| context.owner.is_here()) {
+            self.begin_deferred();
+            if self.result.get().is_none() {
+                self.abandon();
+            }
+            self.settle();
+        }
+    }
+
+    fn abandon(&self) {
+        let mut state = lock(&self.state);
+        let task = state.task.take();
+        let abandon = state.ends.as_mut().and_then(|ends| ends.abandon.take());
+        drop(state);
+        if let Some(task) = task {
+            task.abort();
+        }
+        if let Some(abandon) = abandon {
+            abandon();
+        }
+    }
+
+    fn settle(&self) {
+        let ends = lock(&self.state).ends.take();
+        if let Some(ends) = &ends {
+            (ends.settle)();
+        }
+    }
+}
+
+impl Deliver for swarm_call {
+    fn deliver(&self) {
+        let mut state = lock(&self.state);
+        let (callback, timer) = (state.callback.take(), state.timer.take());
+        drop(state);
+        if let Some(timer) = timer {
+            timer.abort();
+        }
+        let result = self.result.get_or_init(|| Err(closed()));
+        if let Some((Some(done), user_data)) = &callback {
+            let error = result.as_ref().err().cloned().map(swarm_error::from);
+            // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+            unsafe { done(user_data.pointer(), shown(&error), self) }
+        }
+        drop(callback);
+        self.settle();
+    }
+}
+
+/// The side of a call that ends it. Dropped without a result, the call ends as closed.
+struct Completion(Option<Arc<swarm_call>>);
+
+impl Completion {
+    fn end<A: Answer>(mut self, result: Result<A>) {
+        if let Some(call) = self.0.take() {
+            call.finish(result.map(|answer| Box::new(answer) as Box<dyn Answer>));
+        }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call.finish(Err(closed()));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,344 @@
+//! The callbacks of a master that choose the workers of waiting jobs.
+
+use std::collections::VecDeque;
+use std::ffi::{c_char, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use libswarm::{Candidate, Choices, Choosing, Error, ErrorKind, Event, JobInfo, Master, Result};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::callback::UserData;
+use crate::dispatch::Deliver;
+use crate::guard::{invalid, optional_text};
+use crate::json::json_text;
+use crate::member::Member;
+
+/// Chooses the worker of a job that waits: `job` is what swarm_master_job shows, `workers` an array of those that can take it
+/// now, the least loaded first, both JSON and borrowed for the call; the reference of the C API lists the fields. Returns the incarnation of
+/// one of them, or NULL to leave the job until there is something new to choose. The text stays the callee's, who keeps it
+/// until the callback is called again. Another text leaves the job, too, and is reported to the callback of
+/// swarm_member_on_error as SWARM_ERR_INVALID_ARGUMENT.
+pub type swarm_choose_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const c_char, workers: *const c_char) -> *const c_char>;
+
+/// A callback that chooses, with its data.
+pub(crate) struct Listener {
+    function: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *const c_char,
+    user_data: UserData,
+}
+
+impl Listener {
+    pub(crate) fn new(callback: swarm_choose_fn, user_data: UserData) -> Option<Listener> {
+        callback.map(|function| Listener { function, user_data })
+    }
+}
+
+/// The choosers of a master: the one that chooses, and those that are on their way to it.
+pub(crate) struct Choosers {
+    core: Master,
+    member: Arc<Member>,
+    /// Active while one is started or stopped.
+    turn: tokio::sync::Mutex<()>,
+    /// Not yet ended, in the order of their numbers.
+    open: Mutex<Vec<Arc<Chooser>>>,
+    newest: AtomicU64,
+    calls: Calls,
+    /// Callbacks that are over. The end of their data is the program's code, which does not run on the runtime's thread.
+    over: Mutex<Vec<Arc<Listener>>>,
+}
+
+impl Choosers {
+    pub(crate) fn new(core: Master, member: Arc<Member>) -> Arc<Choosers> {
+        Arc::new(Choosers {
+            core,
+            member,
+            turn: tokio::sync::Mutex::default(),
+            open: Mutex::default(),
+            newest: AtomicU64::new(0),
+            calls: Calls::default(),
+            over: Mutex::default(),
+        })
+    }
+
+    /// Ends them all, without a word to Redis. No callback begins after it.
+    pub(crate) fn end(&self) {
+        let ended = std::mem::take(&mut *lock(&self.open));
+        for chooser in ended {
+            chooser.end();
+        }
+    }
+
+    /// Destroys the data of those that are over; not for the runtime's thread.
+    pub(crate) fn clear(&self) {
+        let over = std::mem::take(&mut *lock(&self.over));
+        drop(over);
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    /// Ends those up to this number, and waits until their tasks are gone.
+    async fn end_through(&self, number: u64) {
+        let ended: Vec<_> = lock(&self.open).extract_if(.., |chooser| chooser.number <= number).collect();
+        for chooser in ended {
+            if let Some(task) = chooser.end() {
+                // Cancelled, or at its end already.
+                let _ = task.await;
+            }
+        }
+    }
+}
+
+impl Choosers {
+    pub(crate) async fn start(self: Arc<Self>, choosing: Choosing, chooser: Arc<Chooser>) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        match self.core.start_choosing(choosing).await {
+            Ok(()) => {
+                self.end_through(chooser.number - 1).await;
+                let task = self.member.context.handle.spawn(self.clone().keep_choosing(chooser.clone()));
+                chooser.lock().task = Some(task);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidArgument => {
+                lock(&self.open).retain(|open| open.number != chooser.number);
+                chooser.end();
+                Err(error)
+            }
+            Err(error) => {
+                self.end_through(chooser.number).await;
+                // It may have become known; where this is not told, its jobs wait no longer than `within`.
+                let _ = self.core.stop_choosing().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends choosers up to this number, and choosing altogether unless a later one chooses.
+    pub(crate) async fn stop(self: Arc<Self>, number: u64) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        self.end_through(number).await;
+        let another = lock(&self.open).iter().any(|chooser| chooser.lock().task.is_some());
+        if another { Ok(()) } else { self.core.stop_choosing().await }
+    }
+
+    /// Undoes what a chooser began that nobody waits for any more.
+    pub(crate) fn undo(self: &Arc<Self>, chooser: &Arc<Chooser>) {
+        chooser.end();
+        self.member.context.handle.spawn(self.clone().stop(chooser.number));
+    }
+
+    /// Waits until the callbacks that have begun by now have ended.
+    pub(crate) async fn callbacks_ended(&self) {
+        self.calls.ended().await;
+    }
+
+    /// Has the program choose, until that is ended from outside or cannot go on.
+    async fn keep_choosing(self: Arc<Self>, chooser: Arc<Chooser>) {
+        let error = loop {
+            let choices = match self.core.choices().await {
+                Ok(choices) => choices,
+                Err(error) => break error,
+            };
+            let Some(pairs) = chooser.ask(choices).await else { return };
+            match self.core.assign(&pairs).await {
+                Err(error) if !error.kind().is_retryable() && error.kind() != ErrorKind::Closed => break error,
+                _ => {}
+            }
+        };
+        if error.kind() != ErrorKind::Closed {
+            chooser.fail(error);
+        }
+        // In a task of its own, because it waits for the end of this one.
+        self.member.context.handle.spawn(self.clone().stop(chooser.number));
+    }
+}
+
+/// One callback that chooses, from the call that gives it to its end.
+pub(crate) struct Chooser {
+    number: u64,
+    choosers: Weak<Choosers>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// None once it is ended.
+    listener: Option<Arc<Listener>>,
+    task: Option<JoinHandle<()>>,
+    round: Option<Round>,
+    /// Why it cannot go on, until that is told.
+    failure: Option<Error>,
+}
+
+/// What is to be chosen at once.
+struct Round {
+    jobs: VecDeque<JobInfo>,
+    workers: Vec<Candidate>,
+    chosen: Vec<(String, String)>,
+    reply: oneshot::Sender<Vec<(String, String)>>,
+}
+
+impl Chooser {
+    pub(crate) fn begin(choosers: &Arc<Choosers>, listener: Listener) -> Arc<Chooser> {
+        let state = State { listener: Some(Arc::new(listener)), task: None, round: None, failure: None };
+        let mut open = lock(&choosers.open);
+        let number = choosers.newest.fetch_add(1, Ordering::AcqRel) + 1;
+        let chooser = Arc::new(Chooser { number, choosers: Arc::downgrade(choosers), state: Mutex::new(state) });
+        open.push(chooser.clone());
+        chooser
+    }
+
+    fn tell(self: &Arc<Self>) {
+        if let Some(choosers) = self.choosers.upgrade() {
+            choosers.member.context.dispatch.tell(self.clone());
+        }
+    }
+
+    /// Its callback is not begun any more. Answers the task, which is being cancelled.
+    fn end(self: &Arc<Self>) -> Option<JoinHandle<()>> {
+        let mut state = self.lock();
+        let (listener, task) = (state.listener.take(), state.task.take());
+        state.round = None;
+        drop(state);
+        if let (Some(listener), Some(choosers)) = (listener, self.choosers.upgrade()) {
+            lock(&choosers.over).push(listener);
+            self.tell();
+        }
+        task.inspect(JoinHandle::abort)
+    }
+
+    /// Has the callback called for each of the jobs; none if it was ended.
+    async fn ask(self: &Arc<Self>, choices: Choices) -> Option<Vec<(String, String)>> {
+        let (reply, answer) = oneshot::channel();
+        let count = choices.jobs.len();
+        let round = Round { jobs: choices.jobs.into(), workers: choices.workers, chosen: Vec::new(), reply };
+        {
+            let mut state = self.lock();
+            state.listener.as_ref()?;
+            state.round = Some(round);
+        }
+        // Once for each, so that other callbacks get their turn between.
+        for _ in 0..count {
+            self.tell();
+        }
+        answer.await.ok()
+    }
+
+    fn fail(self: &Arc<Self>, error: Error) {
+        self.lock().failure = Some(error);
+        self.tell();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Deliver for Chooser {
+    fn deliver(&self) {
+        let Some(choosers) = self.choosers.upgrade() else { return };
+        choosers.clear();
+        let mut trouble = Vec::new();
+        let mut state = self.lock();
+        trouble.extend(state.failure.take());
+        let listener = state.listener.clone();
+        let question = state.round.as_mut().and_then(Round::next);
+        if let (Some(listener), Some((job, shown))) = (listener, question) {
+            // Under the lock, so that an end either prevents it or waits for it.
+            choosers.calls.begin();
+            drop(state);
+            let answer = ask(&listener, &job, &shown);
+            // Before the call counts as ended: the last share destroys the program's data.
+            drop(listener);
+            choosers.calls.end();
+            state = self.lock();
+            match (answer, state.round.as_mut()) {
+                (Ok(Some(worker)), Some(round)) => round.choose(job, &worker),
+                (Err(error), _) => trouble.push(error),
+                _ => {}
+            }
+        }
+        if let Some(round) = state.round.take_if(|round| round.jobs.is_empty()) {
+            // Nobody waits if it was ended meanwhile.
+            let _ = round.reply.send(round.chosen);
+        }
+        drop(state);
+        let listeners = choosers.member.listeners.now();
+        trouble.into_iter().for_each(|error| listeners.tell(Event::Error(error)));
+    }
+}
+
+impl Round {
+    /// The next job that some workers have room for, and these.
+    fn next(&mut self) -> Option<(JobInfo, Vec<(String, Value)>)> {
+        while let Some(job) = self.jobs.pop_front() {
+            let room = self.workers.iter().map(|worker| (worker, worker.room(&job)));
+            let shown: Vec<_> = room.filter(|(_, room)| *room > 0).map(|(worker, room)| show(worker, room)).collect();
+            if !shown.is_empty() {
+                return Some((job, shown));
+            }
+        }
+        None
+    }
+
+    fn choose(&mut self, job: JobInfo, incarnation: &str) {
+        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.incarnation == incarnation) {
+            worker.take(&job);
+            self.chosen.push((job.id, worker.incarnation.clone()));
+        }
+    }
+}
+
+/// Asks the program: the incarnation of a worker shown, or none.
+fn ask(listener: &Listener, job: &JobInfo, shown: &[(String, Value)]) -> Result<Option<String>> {
+    let Listener { function, user_data } = listener;
+    let job_json = json_text(serde_json::to_string(job))?;
+    let workers: Vec<_> = shown.iter().map(|(_, worker)| worker).collect();
+    let workers = json_text(serde_json::to_string(&workers))?;
+    // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+    let answer = unsafe { function(user_data.pointer(), job_json.as_ptr(), workers.as_ptr()) };
+    // SAFETY: what it answers is NULL, or a text that stays until the callback is called again.
+    let Some(chosen) = unsafe { optional_text(answer, "the worker chosen") }? else { return Ok(None) };
+    if !shown.iter().any(|(incarnation, _)| incarnation == chosen) {
+        let message =
+            format!("the callback that chooses answered `{chosen}`, no worker that it was shown for the job `{}`", job.id);
+        return Err(invalid(message));
+    }
+    Ok(Some(chosen.to_owned()))
+}
+
+fn show(worker: &Candidate, room: u64) -> (String, Value) {
+    let Candidate { incarnation, name, group, host, pid, tasks, active, free: _, ranges: _ } = worker;
+    let shown = json!({
+        "incarnation": incarnation, "name": name, "group": group, "host": host, "pid": pid, "tasks": tasks, "active": active, "room": room,
+    });
+    (incarnation.clone(), shown)
+}
+
+/// Counts callbacks, begun and ended, so that their end can be waited for.
+#[derive(Default)]
+struct Calls(watch::Sender<(u64, u64)>);
+
+impl Calls {
+    fn begin(&self) {
+        self.0.send_modify(|counts| counts.0 += 1);
+    }
+
+    fn end(&self) {
+        self.0.send_modify(|counts| counts.1 += 1);
+    }
+
+    /// Waits until those begun by now have ended.
+    async fn ended(&self) {
+        let begun = self.0.borrow().0;
+        // It fails only without a sender, and this is one.
+        let _ = self.0.subscribe().wait_for(|counts| counts.1 >= begun).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
