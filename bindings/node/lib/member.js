@@ -41,7 +41,7 @@ class Member extends Channel {
   /** Opens the native half; fails only for want of threads. */
   _open(openNative, tasks = []) {
     super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
-    for (const event of this._heard) this._native.hear(event);
+    for (const event of this._heard) this._native.subscribe(event);
     if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }
 
@@ -126,7 +126,7 @@ class Member extends Channel {
   _hear(event) {
     if (HEARD.includes(event) && !this._heard.has(event)) {
       this._heard.add(event);
-      this._native?.hear(event);
+      this._native?.subscribe(event);
     }
     return this;
   }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libswarm::{Error, ErrorKind, Message, Messages, NewMessage, Payload, To};
+use libswarm_host::subscriptions::Topic;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
-use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
@@ -16,31 +16,6 @@ use crate::worker::NativeWorker;
 
 /// JSON or bytes.
 type Content = Either<String, Buffer>;
-
-/// How many of what a member is to hear are still on their way to Redis.
-#[derive(Clone, Default)]
-pub struct Hearing(Arc<watch::Sender<usize>>);
-
-/// One of them, until it is dropped.
-pub struct UnderWay(Arc<watch::Sender<usize>>);
-
-impl Hearing {
-    fn begin(&self) -> UnderWay {
-        self.0.send_modify(|count| *count += 1);
-        UnderWay(self.0.clone())
-    }
-
-    async fn settled(&self) {
-        // It fails only without a sender, and this is one.
-        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
 
 /// The native half of a message to which a reply can be sent; it ends with its JavaScript.
 #[napi]
@@ -69,28 +44,26 @@ macro_rules! messages {
     ($native:ident) => {
         #[napi]
         impl $native {
-            /// Hears messages (`message`), or who comes and goes (`member`), from now on. Nobody waits for it: what goes wrong is an event.
+            /// Subscribes to messages (`message`), or to members that join, leave or are lost (`member`). Never waits: what goes wrong is an event.
             #[napi(catch_unwind)]
-            pub fn hear(&self, what: String) {
-                if let Some(open) = &self.session {
-                    let (member, heard) = (open.member.clone(), open.hearing.begin());
-                    let hear = hear(member.messages(), what, open.mailbox.clone(), move || member.incarnation().is_some());
-                    open.threads.spawn(async move {
-                        hear.await;
-                        drop(heard);
-                    });
+            pub fn subscribe(&self, what: String) {
+                if let (Some(open), Some(topic)) = (&self.session, Topic::of_event(&what)) {
+                    let (member, mailbox) = (open.member.clone(), open.mailbox.clone());
+                    let is_registered = move || member.incarnation().is_some();
+                    let failed = move |error| mailbox.answer(0, Answer::Trouble(error));
+                    open.subscriptions.start(&open.threads, open.member.messages(), topic, is_registered, failed);
                 }
             }
 
-            /// Waits until the member is registered, and hears what it was told to before.
+            /// Waits until the member is registered, with the subscriptions that were begun before.
             #[napi(catch_unwind)]
             pub fn ready(&self, token: u32) {
                 if let Some(open) = &self.session {
-                    let hearing = open.hearing.clone();
+                    let subscriptions = open.subscriptions.clone();
                     open.call(token, |member| async move {
                         let ready = member.ready().await;
                         if ready.is_ok() {
-                            hearing.settled().await;
+                            subscriptions.settled().await;
                         }
                         answer(ready, |()| Answer::Done)
                     });
@@ -153,15 +126,6 @@ macro_rules! messages {
 
 messages!(NativeMaster);
 messages!(NativeWorker);
-
-async fn hear(messages: Messages, what: String, mailbox: Arc<Mailbox>, is_registered: impl Fn() -> bool) {
-    let heard = if what == "member" { messages.watch().await } else { messages.listen().await };
-    match heard {
-        // Why a member is not registered is told already; once it is, it hears.
-        Err(error) if error.kind() != ErrorKind::Closed && is_registered() => mailbox.answer(0, Answer::Trouble(error)),
-        _ => {}
-    }
-}
 
 fn send(messages: &Messages, mailbox: Arc<Mailbox>, token: u32, message: Result<NewMessage, Error>) {
     match message {

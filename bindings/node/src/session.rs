@@ -9,16 +9,16 @@ use napi::bindgen_prelude::Function;
 use tokio::task::AbortHandle;
 
 use crate::mailbox::Mailbox;
-use crate::messages::Hearing;
 use crate::outgoing::Answer;
-use crate::runtime::Threads;
+use crate::runtime::{self, Runtime};
+use libswarm_host::subscriptions::Subscriptions;
 
 /// A member of the core with its mailbox and its share in the threads.
 pub struct Session<M> {
     pub member: M,
     pub mailbox: Arc<Mailbox>,
-    pub threads: Arc<Threads>,
-    pub hearing: Hearing,
+    pub threads: Runtime,
+    pub subscriptions: Subscriptions,
     waits: Arc<Mutex<HashMap<u32, AbortHandle>>>,
 }
 
@@ -26,14 +26,14 @@ impl<M: Clone> Session<M> {
     /// Opens a member and has its events announced.
     pub fn open(
         wake: &Function<'_, (), ()>,
-        start: impl FnOnce(&Threads) -> Result<M, Error>,
+        start: impl FnOnce(&Runtime) -> Result<M, Error>,
         announce: impl FnOnce(&M, Arc<Mailbox>),
     ) -> napi::Result<Result<Self, Error>> {
         let mailbox = Arc::new(Mailbox::new(wake)?);
-        let started = Threads::share().and_then(|threads| Ok((start(&threads)?, threads)));
+        let started = runtime::share().and_then(|threads| Ok((start(&threads)?, threads)));
         Ok(started.map(|(member, threads)| {
             announce(&member, mailbox.clone());
-            Session { member, mailbox, threads, hearing: Hearing::default(), waits: Arc::default() }
+            Session { member, mailbox, threads, subscriptions: Subscriptions::default(), waits: Arc::default() }
         }))
     }
 

@@ -1,0 +1,8 @@
+//! What every language binding of libswarm needs. The bindings keep what is particular to their language.
+
+pub mod fork;
+pub mod runtime;
+pub mod signals;
+pub mod subscriptions;
+#[cfg(unix)]
+pub mod wake;
