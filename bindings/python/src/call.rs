@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use crate::errors::{not_copied, raise};
 use crate::fork::Owned;
 use crate::mailbox::{Mailbox, Post};
-use crate::runtime::Owner;
+use crate::runtime::Runtime;
 use crate::value::Value;
 
 /// How long Ctrl-C may go unnoticed in a blocking wait.
@@ -113,7 +113,7 @@ impl Call {
     }
 
     /// A call that is a task of the runtime, which it keeps alive, with an optional time limit.
-    pub(crate) fn spawn<F>(runtime: &Arc<Owner>, awaiter: Option<Py<PyAny>>, limit: Limit, future: F) -> Call
+    pub(crate) fn spawn<F>(runtime: &Runtime, awaiter: Option<Py<PyAny>>, limit: Limit, future: F) -> Call
     where
         F: Future<Output = Result<Value>> + Send + 'static,
     {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libswarm::{Done, Finish};
 
 use crate::exit::this_thread;
-use crate::runtime::Owner;
+use crate::runtime::Runtime;
 
 /// How long a finished job may wait for its neighbours when the handler of the next job takes its time.
 const MAX_WAIT: Duration = Duration::from_millis(2);
@@ -59,7 +59,7 @@ impl Finishes {
     }
 
     /// Sends what is gathered soon, should the thread not come to it.
-    pub(crate) fn flush_later(self: &Arc<Self>, runtime: &Owner) {
+    pub(crate) fn flush_later(self: &Arc<Self>, runtime: &Runtime) {
         if !self.watched.swap(true, Ordering::AcqRel) {
             let finishes = self.clone();
             runtime.handle().spawn(async move {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::call::{Call, Limit};
 use crate::errors::raise;
 use crate::fork::Owned;
-use crate::runtime::Owner;
+use crate::runtime::Runtime;
 use crate::value::Value;
 
 /// Limit of outcomes per crossing.
@@ -20,7 +20,7 @@ const BATCH: usize = 256;
 /// Jobs that were added together. Dropping it ends the waits, not the jobs.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Group {
-    inner: Owned<(Arc<Mutex<Progress>>, Arc<Owner>)>,
+    inner: Owned<(Arc<Mutex<Progress>>, Runtime)>,
     deadline: Option<Instant>,
 }
 
@@ -44,7 +44,7 @@ impl Progress {
 
 impl Group {
     /// Adds the jobs at once.
-    pub(crate) fn start(master: Master, runtime: Arc<Owner>, jobs: Vec<NewJob>, limit: Option<Duration>) -> Group {
+    pub(crate) fn start(master: Master, runtime: Runtime, jobs: Vec<NewJob>, limit: Option<Duration>) -> Group {
         let adding = runtime.handle().spawn(async move { master.run_each(jobs).await });
         let progress = Arc::new(Mutex::new(Progress::Adding(adding)));
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));

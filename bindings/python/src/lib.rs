@@ -26,7 +26,6 @@ mod signals;
 mod supervised;
 mod supervisor;
 mod value;
-mod wake;
 mod worker;
 
 /// Private: `libswarm` is the public package.

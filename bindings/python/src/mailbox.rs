@@ -8,11 +8,11 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::fork::Owned;
-use crate::wake::Wake;
+use libswarm_host::wake::WakeFd;
 
 /// The part that the runtime sees. Holds no Python object, as it may be dropped on a runtime thread.
 pub(crate) struct Post {
-    wake: Wake,
+    wake: WakeFd,
     /// Written and not yet taken.
     announced: AtomicBool,
     /// The tokens of calls that ended.
@@ -23,7 +23,7 @@ impl Post {
     /// Wakes the waiter, once until it has taken the tokens.
     pub(crate) fn announce(&self) {
         if !self.announced.swap(true, Ordering::AcqRel) {
-            self.wake.set();
+            self.wake.raise();
         }
     }
 
@@ -49,13 +49,13 @@ impl Mailbox {
 impl Mailbox {
     #[new]
     fn new() -> PyResult<Self> {
-        let post = Post { wake: Wake::new()?, announced: AtomicBool::new(false), tokens: Mutex::default() };
+        let post = Post { wake: WakeFd::new()?, announced: AtomicBool::new(false), tokens: Mutex::default() };
         Ok(Mailbox { post: Owned::new(Arc::new(post)) })
     }
 
     /// Readable while there is something to take.
     fn fileno(&self) -> PyResult<i32> {
-        Ok(self.post()?.wake.fd())
+        Ok(self.post()?.wake.number())
     }
 
     /// Waits up to `timeout` seconds, for ever if None; true if there is something to take. A signal ends it early.

@@ -14,7 +14,7 @@ use crate::group::Group;
 use crate::info;
 use crate::mailbox::Mailbox;
 use crate::members::OpenMaster;
-use crate::messages::Hearing;
+use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
@@ -29,7 +29,7 @@ pub(crate) struct Master {
     /// Jobs added one by one in the same tick of an event loop.
     gathered: Mutex<Vec<NewJob>>,
     max_payload: usize,
-    hearing: Arc<Hearing>,
+    subscribed: Arc<Subscribed>,
 }
 
 impl Master {
@@ -86,7 +86,7 @@ impl Master {
             member: Owned::new(Mutex::new(Some(OpenMaster { master, runtime }))),
             gathered: Mutex::default(),
             max_payload,
-            hearing: Hearing::new(None),
+            subscribed: Subscribed::new(None),
         })
     }
 
@@ -260,7 +260,7 @@ impl Master {
     fn subscribe(&self, event: Text) -> PyResult<()> {
         let OpenMaster { master, runtime } = self.member()?;
         let messages = master.messages();
-        self.hearing.hear(&runtime, messages, &event, Box::new(move || master.incarnation().is_some()))
+        self.subscribed.subscribe(&runtime, messages, &event, Box::new(move || master.incarnation().is_some()))
     }
 
     /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
@@ -269,10 +269,10 @@ impl Master {
     }
 
     fn ready(&self) -> PyResult<Call> {
-        let hearing = self.hearing.clone();
+        let subscribed = self.subscribed.clone();
         self.spawn(None, |master| async move {
             master.ready().await?;
-            hearing.settled().await;
+            subscribed.settled().await;
             Ok(Value::Nothing)
         })
     }
@@ -296,7 +296,7 @@ impl Master {
     /// `mailbox` announces events from now on.
     fn listen(&self, mailbox: &Mailbox) -> PyResult<()> {
         let post = mailbox.post()?;
-        self.hearing.set_post(post.clone());
+        self.subscribed.set_post(post.clone());
         self.member()?.master.set_wake(move || post.announce());
         Ok(())
     }
@@ -305,7 +305,7 @@ impl Master {
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         // The error ends the library's own thread, also at the exit of the program.
         let events = self.open()?.ok_or_else(closed)?.master.take_events(max);
-        self.hearing.take().chain(events).filter_map(|event| event_tuple(py, event, true).transpose()).collect()
+        self.subscribed.take().chain(events).filter_map(|event| event_tuple(py, event, true).transpose()).collect()
     }
 
     /// Leaves the cluster. None if that was done before.

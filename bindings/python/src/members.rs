@@ -11,14 +11,14 @@ use pyo3::prelude::*;
 use crate::call::Call;
 use crate::errors::raise;
 use crate::finishes::Finishes;
-use crate::runtime::Owner;
+use crate::runtime::Runtime;
 use crate::value::Value;
 
 /// An open master.
 #[derive(Clone)]
 pub(crate) struct OpenMaster {
     pub(crate) master: libswarm::Master,
-    pub(crate) runtime: Arc<Owner>,
+    pub(crate) runtime: Runtime,
 }
 
 /// The part of a worker that its jobs share. Never owned by a runtime thread: it holds Python objects.
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) worker: libswarm::Worker,
     pub(crate) finishes: Arc<Finishes>,
     /// None once closed, so that the runtime can end.
-    pub(crate) runtime: Mutex<Option<Arc<Owner>>>,
+    pub(crate) runtime: Mutex<Option<Runtime>>,
     /// The active jobs by fence, each a `Job`, so that a deletion finds the object that the program has.
     pub(crate) active: Mutex<HashMap<u64, Py<PyAny>>>,
     /// Makes calls awaitable (asyncio only).
@@ -108,7 +108,7 @@ impl Shared {
         Ok(call)
     }
 
-    pub(crate) fn runtime(&self) -> Option<Arc<Owner>> {
+    pub(crate) fn runtime(&self) -> Option<Runtime> {
         lock(&self.runtime).clone()
     }
 
@@ -117,7 +117,7 @@ impl Shared {
     }
 
     /// Releases the jobs, the callbacks and the runtime, which is returned.
-    pub(crate) fn release(&self) -> Option<Arc<Owner>> {
+    pub(crate) fn release(&self) -> Option<Runtime> {
         let runtime = lock(&self.runtime).take();
         let schedule_flush = lock(&self.schedule_flush).take();
         let active = std::mem::take(&mut *self.active());

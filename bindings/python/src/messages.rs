@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, Role, To};
+use libswarm_host::subscriptions::{Subscriptions, Topic};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tokio::sync::watch;
 
 use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
@@ -14,7 +14,7 @@ use crate::mailbox::Post;
 use crate::options::{Text, flag, integer, some_duration, text};
 use crate::package::package;
 use crate::payload::{decode, encode};
-use crate::runtime::Owner;
+use crate::runtime::Runtime;
 
 /// A message as it arrived.
 #[pyclass(frozen, weakref, module = "libswarm")]
@@ -166,17 +166,16 @@ pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
     String::from_utf8(bytes).map_err(|_| invalid("the data of a member is not UTF-8"))
 }
 
-/// What a member is to hear from now on; its errors are told with its events.
-pub(crate) struct Hearing {
+/// Subscriptions of a member; their errors are events of it.
+pub(crate) struct Subscribed {
     post: Mutex<Option<Arc<Post>>>,
     errors: Mutex<Vec<Error>>,
-    /// How much Redis has not been told of yet.
-    under_way: watch::Sender<usize>,
+    subscriptions: Subscriptions,
 }
 
-impl Hearing {
+impl Subscribed {
     pub(crate) fn new(post: Option<Arc<Post>>) -> Arc<Self> {
-        Arc::new(Hearing { post: Mutex::new(post), errors: Mutex::default(), under_way: watch::Sender::new(0) })
+        Arc::new(Subscribed { post: Mutex::new(post), errors: Mutex::default(), subscriptions: Subscriptions::default() })
     }
 
     /// What announces events.
@@ -184,39 +183,24 @@ impl Hearing {
         *self.post.lock().unwrap_or_else(PoisonError::into_inner) = Some(post);
     }
 
-    /// Has the member hear what this event is about. Never waits.
-    pub(crate) fn hear(
+    /// Subscribes to what this event is about. Never waits.
+    pub(crate) fn subscribe(
         self: &Arc<Self>,
-        runtime: &Arc<Owner>,
+        runtime: &Runtime,
         messages: Messages,
         event: &Text,
         is_registered: IsRegistered,
     ) -> PyResult<()> {
-        let watch = match &*event.0 {
-            "message" | "kill" => false,
-            "member" => true,
-            other => return Err(invalid(format!("nothing is heard by the event `{other}`"))),
-        };
-        let (hearing, alive) = (self.clone(), runtime.clone());
-        self.under_way.send_modify(|count| *count += 1);
-        runtime.handle().spawn(async move {
-            let heard = if watch { messages.watch().await } else { messages.listen().await };
-            match heard {
-                // The member says it when it registers, and tells itself why it cannot.
-                Err(_) if !is_registered() => {}
-                Err(error) if error.kind() != ErrorKind::Closed => hearing.failed(error),
-                _ => {}
-            }
-            hearing.under_way.send_modify(|count| *count -= 1);
-            drop(alive);
-        });
+        let topic =
+            Topic::of_event(&event.0).ok_or_else(|| invalid(format!("no subscription brings the event `{}`", event.0)))?;
+        let subscribed = self.clone();
+        self.subscriptions.start(runtime, messages, topic, is_registered, move |error| subscribed.failed(error));
         Ok(())
     }
 
-    /// Waits until Redis knows what the member hears, or the member was told why not.
+    /// Waits until Redis has confirmed all subscriptions, or the member reports why not.
     pub(crate) async fn settled(&self) {
-        // Never an error: the sender is `self`.
-        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+        self.subscriptions.settled().await;
     }
 
     fn failed(&self, error: Error) {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use libswarm::{Error, ErrorKind};
 use libswarm_supervisor::{Program, SupervisorEvent, SupervisorOptions};
@@ -16,7 +16,7 @@ use crate::fork::Owned;
 use crate::mailbox::Mailbox;
 use crate::options::{Text, integer};
 use crate::process::{self, event_tuple};
-use crate::runtime::{self, Owner};
+use crate::runtime::{self, Runtime};
 use crate::signals;
 use crate::value::Value;
 
@@ -24,11 +24,11 @@ use crate::value::Value;
 struct Running {
     supervisor: libswarm_supervisor::Supervisor,
     /// None once it has stopped, so that the runtime can end.
-    runtime: Mutex<Option<Arc<Owner>>>,
+    runtime: Mutex<Option<Runtime>>,
 }
 
 impl Running {
-    fn take_runtime(&self) -> Option<Arc<Owner>> {
+    fn take_runtime(&self) -> Option<Runtime> {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

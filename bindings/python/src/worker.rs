@@ -17,7 +17,7 @@ use crate::info;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
 use crate::members::{Shared, closed, lock};
-use crate::messages::Hearing;
+use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::options::{Text, duration, options, text, texts};
 use crate::runtime;
@@ -27,7 +27,7 @@ use crate::value::Value;
 #[pyclass(frozen, weakref, module = "libswarm._native")]
 pub(crate) struct Worker {
     shared: Owned<Arc<Shared>>,
-    hearing: Arc<Hearing>,
+    subscribed: Arc<Subscribed>,
     rejoin: bool,
 }
 
@@ -136,7 +136,7 @@ impl Worker {
         let options = options(cluster, settings)?;
         let rejoin = options.rejoin;
         let post = mailbox.post()?;
-        let hearing = Hearing::new(Some(post.clone()));
+        let subscribed = Subscribed::new(Some(post.clone()));
         let runtime = runtime::current().map_err(raise)?;
         let worker = libswarm::Worker::start(options, runtime.handle()).map_err(raise)?;
         worker.set_wake(move || post.announce());
@@ -157,7 +157,7 @@ impl Worker {
             results: Mutex::default(),
             refused: Arc::default(),
         };
-        Ok(Worker { shared: Owned::new(Arc::new(shared)), hearing, rejoin })
+        Ok(Worker { shared: Owned::new(Arc::new(shared)), subscribed, rejoin })
     }
 
     /// Up to `max` events, none only if there are none: a Job for each assigned job, `(kind, ...)` for others. This thread's
@@ -165,7 +165,7 @@ impl Worker {
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let shared = self.shared()?;
         loop {
-            let events: Vec<_> = self.hearing.take().chain(shared.worker.take_events(max)).collect();
+            let events: Vec<_> = self.subscribed.take().chain(shared.worker.take_events(max)).collect();
             let there = !events.is_empty();
             if events.len() > 1 {
                 shared.finishes.gather_here();
@@ -219,7 +219,7 @@ impl Worker {
         let runtime = shared.runtime().ok_or_else(|| raise(closed()))?;
         let worker = shared.worker.clone();
         let is_registered = Box::new(move || worker.incarnation().is_some());
-        self.hearing.hear(&runtime, shared.worker.messages(), &event, is_registered)
+        self.subscribed.subscribe(&runtime, shared.worker.messages(), &event, is_registered)
     }
 
     /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
@@ -233,10 +233,10 @@ impl Worker {
     }
 
     fn ready(&self, py: Python<'_>) -> PyResult<Call> {
-        let hearing = self.hearing.clone();
+        let subscribed = self.subscribed.clone();
         self.shared()?.spawn(py, |worker| async move {
             worker.ready().await?;
-            hearing.settled().await;
+            subscribed.settled().await;
             Ok(Value::Nothing)
         })
     }
