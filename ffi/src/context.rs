@@ -7,10 +7,10 @@ use libswarm::Result;
 use tokio::runtime::Handle;
 
 use crate::dispatch::{Dispatch, Source};
-use crate::process::Owner;
+use libswarm_host::fork::Origin;
 
 pub(crate) struct Context {
-    pub(crate) owner: Owner,
+    pub(crate) owner: Origin,
     pub(crate) handle: Handle,
     pub(crate) dispatch: Arc<Dispatch>,
     /// The name of the thread for its callbacks.
@@ -20,7 +20,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(owner: Owner, handle: &Handle, thread: &'static str) -> Arc<Context> {
+    pub(crate) fn new(owner: Origin, handle: &Handle, thread: &'static str) -> Arc<Context> {
         let (handle, dispatch) = (handle.clone(), Arc::default());
         Arc::new(Context { owner, handle, dispatch, thread, source: OnceLock::new() })
     }

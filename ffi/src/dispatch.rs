@@ -14,8 +14,8 @@ use std::time::Instant;
 use libswarm::{Error, ErrorKind, Result};
 use slab::Slab;
 
-use crate::fd::SignalFd;
 use crate::guard::invalid;
+use libswarm_host::wake::WakeFd;
 
 /// Ended operations told in one round, so that a caller's event loop gets its turn.
 const ROUND: usize = 256;
@@ -39,7 +39,7 @@ pub(crate) struct Dispatch {
     changed: Condvar,
     /// Active while callbacks run: those of one handle never run at the same time.
     turn: Mutex<()>,
-    fd: OnceLock<SignalFd>,
+    fd: OnceLock<WakeFd>,
     /// Somebody runs the callbacks: the thread, or the caller with the descriptor.
     served: AtomicBool,
 }
@@ -91,7 +91,8 @@ impl Dispatch {
                 "the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first swarm_call_on_done",
             ));
         }
-        let fd = SignalFd::new()?;
+        let fd = WakeFd::new()
+            .map_err(|cause| Error::new(ErrorKind::Internal, format!("making a descriptor for dispatch: {cause}")))?;
         if state.signalled || !state.ended.is_empty() {
             fd.raise();
         }

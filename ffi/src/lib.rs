@@ -21,8 +21,6 @@ mod guard;
 mod sized;
 
 mod dispatch;
-mod fd;
-mod process;
 pub mod runtime;
 
 pub mod callback;

@@ -12,9 +12,9 @@ use crate::error::swarm_error;
 use crate::guard::{given, guard, place};
 use crate::member::{Core, Member, swarm_member};
 use crate::options::swarm_options;
-use crate::process::Owner;
-use crate::runtime::{FAREWELL, Runtime};
+use crate::runtime::{FAREWELL, Runtime, share};
 use crate::status::swarm_status;
+use libswarm_host::fork::Origin;
 
 /// Events taken from the core at once.
 const BATCH: usize = 64;
@@ -24,7 +24,7 @@ pub struct swarm_master {
     shared: swarm_member,
     master: Arc<MasterMember>,
     /// Dropped after the member, whose end still needs it.
-    _runtime: Arc<Runtime>,
+    _runtime: Runtime,
 }
 
 pub(crate) struct MasterMember {
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn swarm_master_new(
     guard(error, || {
         let options = given(options, "options")?.checked()?;
         let place = place(master, "master")?;
-        let owner = Owner::current();
-        let runtime = Runtime::shared()?;
+        let owner = Origin::current();
+        let runtime = share()?;
         let core = Master::start(options, runtime.handle())?;
         let context = Context::new(owner, runtime.handle(), "swarm-master");
         let wake = context.dispatch.clone();

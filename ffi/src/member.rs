@@ -13,8 +13,8 @@ use crate::callback::{Registry, UserData, swarm_destroy_fn};
 use crate::context::Context;
 use crate::error::{shown, swarm_error, text as c_text};
 use crate::guard::{given, guard, guard_value, invalid, place, texts};
-use crate::messages::hearing::Hearing;
 use crate::status::swarm_status;
+use libswarm_host::subscriptions::Subscriptions;
 
 /// The side of a master or worker that both have. It belongs to its master or worker and is never freed by the program. All calls
 /// may be made from many threads at once.
@@ -39,10 +39,10 @@ pub type swarm_error_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, er
 pub unsafe extern "C" fn swarm_member_ready(member: Option<&swarm_member>) -> *mut swarm_call {
     call(|| {
         let member = swarm_member::open(member)?;
-        let (core, hearing) = (member.core()?.clone(), member.hearing.clone());
+        let (core, subscriptions) = (member.core()?.clone(), member.subscriptions.clone());
         Ok(swarm_call::awaited(&member.context, "registering the member", async move {
             core.ready().await?;
-            hearing.settled().await;
+            subscriptions.settled().await;
             Ok(())
         }))
     })
@@ -239,13 +239,13 @@ pub(crate) struct Member {
     pub(crate) context: Arc<Context>,
     core: OnceLock<Core>,
     pub(crate) listeners: Registry<Listeners>,
-    pub(crate) hearing: Hearing,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl swarm_member {
     pub(crate) fn new(context: Arc<Context>) -> swarm_member {
-        let (core, listeners, hearing) = (OnceLock::new(), Registry::default(), Hearing::default());
-        swarm_member { member: Arc::new(Member { context, core, listeners, hearing }) }
+        let (core, listeners, subscriptions) = (OnceLock::new(), Registry::default(), Subscriptions::default());
+        swarm_member { member: Arc::new(Member { context, core, listeners, subscriptions }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Member> {

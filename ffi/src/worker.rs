@@ -16,16 +16,16 @@ use crate::jobs::Jobs;
 use crate::member::{Core, Member, swarm_member};
 use crate::messages::subscriptions;
 use crate::options::swarm_options;
-use crate::process::Owner;
-use crate::runtime::{FAREWELL, Runtime};
+use crate::runtime::{FAREWELL, Runtime, share};
 use crate::status::swarm_status;
+use libswarm_host::fork::Origin;
 
 /// Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
 pub struct swarm_worker {
     shared: swarm_member,
     worker: Arc<WorkerMember>,
     /// Dropped after the member, whose end still needs it.
-    _runtime: Arc<Runtime>,
+    _runtime: Runtime,
 }
 
 pub(crate) struct WorkerMember {
@@ -50,8 +50,8 @@ pub unsafe extern "C" fn swarm_worker_new(
     guard(error, || {
         let options = given(options, "options")?.checked()?;
         let place = place(worker, "worker")?;
-        let owner = Owner::current();
-        let runtime = Runtime::shared()?;
+        let owner = Origin::current();
+        let runtime = share()?;
         let context = Context::new(owner, runtime.handle(), "swarm-worker");
         let shared = swarm_member::new(context.clone());
         let worker = Arc::new(WorkerMember {

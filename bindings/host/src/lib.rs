@@ -4,5 +4,4 @@ pub mod fork;
 pub mod runtime;
 pub mod signals;
 pub mod subscriptions;
-#[cfg(unix)]
 pub mod wake;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use libswarm::{Error, ErrorKind, Messages};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-
-use crate::runtime::Runtime;
 
 /// What a member can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +35,10 @@ impl Topic {
 
 impl Subscriptions {
     /// Subscribes; never waits. `failed` is called with the error if it fails, unless the member has ended, or is not registered: then it subscribes
-    /// when it registers, and reports itself why it cannot.
+    /// when it registers, and reports itself why it cannot. `failed` is kept until then, and with it what it owns, such as a share in the runtime.
     pub fn start(
         &self,
-        runtime: &Runtime,
+        runtime: &Handle,
         messages: Messages,
         topic: Topic,
         is_registered: impl FnOnce() -> bool + Send + 'static,
@@ -53,7 +52,7 @@ impl Subscriptions {
             };
             match subscribed {
                 Err(error) if error.kind() != ErrorKind::Closed && is_registered() => failed(error),
-                _ => {}
+                _ => drop(failed),
             }
             drop(pending);
         });

@@ -50,8 +50,12 @@ macro_rules! messages {
                 if let (Some(open), Some(topic)) = (&self.session, Topic::of_event(&what)) {
                     let (member, mailbox) = (open.member.clone(), open.mailbox.clone());
                     let is_registered = move || member.incarnation().is_some();
-                    let failed = move |error| mailbox.answer(0, Answer::Trouble(error));
-                    open.subscriptions.start(&open.threads, open.member.messages(), topic, is_registered, failed);
+                    let alive = open.threads.clone();
+                    let failed = move |error| {
+                        mailbox.answer(0, Answer::Trouble(error));
+                        drop(alive);
+                    };
+                    open.subscriptions.start(open.threads.handle(), open.member.messages(), topic, is_registered, failed);
                 }
             }
 

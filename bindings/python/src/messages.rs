@@ -193,8 +193,12 @@ impl Subscribed {
     ) -> PyResult<()> {
         let topic =
             Topic::of_event(&event.0).ok_or_else(|| invalid(format!("no subscription brings the event `{}`", event.0)))?;
-        let subscribed = self.clone();
-        self.subscriptions.start(runtime, messages, topic, is_registered, move |error| subscribed.failed(error));
+        let (subscribed, alive) = (self.clone(), runtime.clone());
+        let failed = move |error| {
+            subscribed.failed(error);
+            drop(alive);
+        };
+        self.subscriptions.start(runtime.handle(), messages, topic, is_registered, failed);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::error::swarm_error;
 use crate::guard::guard;
 use crate::member::swarm_member;
-use crate::messages::subscriptions::{self, What};
+use crate::messages::subscriptions::{self, Topic};
 use crate::status::swarm_status;
 
 /// From now on this program ends when a member asks it to, and the member receives such requests. The callback of swarm_member_on_kill, if
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn swarm_member_exit_on_kill(
         member.listeners.change(|listeners| listeners.after_kill = Some(Arc::new(after)));
         // The callback comes only with its thread; there is nobody to report it to here.
         let _ = member.context.serve();
-        subscriptions::begin(member, What::Messages);
+        subscriptions::begin(member, Topic::Messages);
         Ok(())
     })
 }

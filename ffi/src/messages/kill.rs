@@ -10,7 +10,7 @@ use crate::member::{Kind, listener, swarm_member};
 use crate::messages::peer::{ShownPeer, swarm_peer};
 use crate::messages::receipt::Received;
 use crate::messages::send::{recipients, swarm_new_message};
-use crate::messages::subscriptions::{self, What};
+use crate::messages::subscriptions::{self, Topic};
 
 /// Called when a member asks this program to end with an exit code; `from` is borrowed for the call.
 pub type swarm_kill_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, code: i32, from: *const swarm_peer)>;
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn swarm_member_on_kill(
             }
         })
     });
-    subscriptions::listen(member, Kind::Kill, What::Messages, listener);
+    subscriptions::listen(member, Kind::Kill, Topic::Messages, listener);
 }
 
 /// Asks the programs of members that receive messages to end with an exit code: see swarm_member_on_kill. Of `whom` only `to`, `name`, `pid`

@@ -11,14 +11,14 @@ use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value};
 use crate::member::{Kind, listener, swarm_member};
 use crate::messages::peer::{ShownPeer, swarm_peer};
-use crate::messages::subscriptions::{self, What};
-use crate::process::Owner;
+use crate::messages::subscriptions::{self, Topic};
 use crate::status::swarm_status;
+use libswarm_host::fork::Origin;
 
 /// A message as it arrived. Lent to the callback; swarm_message_keep keeps it longer. May be used on any thread.
 pub struct swarm_message {
     message: Message,
-    owner: Owner,
+    owner: Origin,
     /// Made when first asked for.
     from: OnceLock<ShownPeer>,
 }
@@ -41,13 +41,13 @@ pub unsafe extern "C" fn swarm_member_on_message(
     let listener = callback.map(|function| {
         listener(move |event| {
             if let Event::Message(message) = event {
-                let message = Arc::new(swarm_message { message, owner: Owner::current(), from: OnceLock::new() });
+                let message = Arc::new(swarm_message { message, owner: Origin::current(), from: OnceLock::new() });
                 // SAFETY: the callback and its data belong together; the message lives until it returns.
                 unsafe { function(user_data.pointer(), Arc::as_ptr(&message)) }
             }
         })
     });
-    subscriptions::listen(member, Kind::Message, What::Messages, listener);
+    subscriptions::listen(member, Kind::Message, Topic::Messages, listener);
 }
 
 /// What was sent. Lives as long as the message; so does all that the functions for reading it return.

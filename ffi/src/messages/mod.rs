@@ -1,6 +1,5 @@
 //! Messages between members, and who comes and goes: for masters and workers alike.
 
-pub(crate) mod hearing;
 pub(crate) mod subscriptions;
 
 pub mod peer;

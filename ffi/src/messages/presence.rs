@@ -11,7 +11,7 @@ use crate::error::text as c_text;
 use crate::guard::invalid;
 use crate::member::{Kind, listener, swarm_member};
 use crate::messages::peer::{ShownPeer, swarm_peer};
-use crate::messages::subscriptions::{self, What};
+use crate::messages::subscriptions::{self, Topic};
 
 /// How a member came or went.
 #[repr(C)]
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn swarm_member_on_peer(
             }
         })
     });
-    subscriptions::listen(member, Kind::Peer, What::Members, listener);
+    subscriptions::listen(member, Kind::Peer, Topic::Members, listener);
 }
 
 /// Begins to set the data that this member shows of itself to all that ask, as `data` in swarm_master_members: JSON text of at most 4 KiB, in

@@ -2,21 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use libswarm::{Error, ErrorKind, Event};
+use libswarm::{Error, Event};
+pub(crate) use libswarm_host::subscriptions::Topic;
 
 use crate::dispatch::Deliver;
 use crate::guard::guard_value;
 use crate::member::{Kind, Listener, Member, swarm_member};
 
-/// What a member can receive.
-#[derive(Clone, Copy)]
-pub(crate) enum What {
-    Messages,
-    Members,
-}
-
 /// Sets or removes a callback, and has the member receive what it is for.
-pub(crate) fn listen(member: Option<&swarm_member>, kind: Kind, what: What, listener: Option<Listener>) {
+pub(crate) fn listen(member: Option<&swarm_member>, kind: Kind, what: Topic, listener: Option<Listener>) {
     guard_value((), || {
         let Ok(member) = swarm_member::open(member) else { return };
         let wanted = listener.is_some();
@@ -31,35 +25,25 @@ pub(crate) fn listen(member: Option<&swarm_member>, kind: Kind, what: What, list
 pub(crate) fn begin_all(member: &Arc<Member>) {
     let listeners = member.listeners.now();
     if listeners.has(Kind::Message) || listeners.has(Kind::Kill) {
-        begin(member, What::Messages);
+        begin(member, Topic::Messages);
     }
     if listeners.has(Kind::Peer) {
-        begin(member, What::Members);
+        begin(member, Topic::Members);
     }
 }
 
 /// Never waits. One that is not started yet receives it from its start on.
-pub(crate) fn begin(member: &Arc<Member>, what: What) {
+pub(crate) fn begin(member: &Arc<Member>, topic: Topic) {
     let Ok(messages) = member.messages() else { return };
-    let (under_way, weak) = (member.hearing.begin(), Arc::downgrade(member));
-    member.context.handle.spawn(async move {
-        let heard = match what {
-            What::Messages => messages.listen().await,
-            What::Members => messages.watch().await,
-        };
-        if let (Err(error), Some(member)) = (heard, weak.upgrade()) {
-            tell(&member, error);
+    let (asked, told) = (Arc::downgrade(member), Arc::downgrade(member));
+    let is_registered = move || asked.upgrade().is_some_and(|member| member.is_registered());
+    let failed = move |error| {
+        if let Some(member) = told.upgrade() {
+            let trouble = Trouble { member: told, error: Mutex::new(Some(error)) };
+            member.context.dispatch.tell(Arc::new(trouble));
         }
-        drop(under_way);
-    });
-}
-
-/// A member that is not registered yet subscribes when it registers, and reports by itself why it cannot.
-fn tell(member: &Arc<Member>, error: Error) {
-    if error.kind() != ErrorKind::Closed && member.is_registered() {
-        let trouble = Trouble { member: Arc::downgrade(member), error: Mutex::new(Some(error)) };
-        member.context.dispatch.tell(Arc::new(trouble));
-    }
+    };
+    member.subscriptions.start(&member.context.handle, messages, topic, is_registered, failed);
 }
 
 /// An error that is told among the other callbacks.

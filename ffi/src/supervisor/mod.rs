@@ -14,10 +14,11 @@ use crate::context::Context;
 use crate::dispatch::{Source, closed};
 use crate::error::swarm_error;
 use crate::guard::{given, guard, guard_value, invalid, place};
-use crate::process::{Owner, with_blocked_signals};
-use crate::runtime::{FAREWELL, Runtime, SWARM_NO_TIMEOUT};
+use crate::runtime::{FAREWELL, Runtime, SWARM_NO_TIMEOUT, share};
 use crate::status::swarm_status;
 use event::{Listener, swarm_event_fn};
+use libswarm_host::fork::Origin;
+use libswarm_host::signals::with_blocked_signals;
 use list::{Listed, swarm_processes};
 use options::swarm_supervisor_options;
 use program::swarm_program;
@@ -40,7 +41,7 @@ const BATCH: usize = 256;
 pub struct swarm_supervisor {
     member: Arc<SupervisorMember>,
     /// Dropped after the member, whose end still needs it.
-    _runtime: Arc<Runtime>,
+    _runtime: Runtime,
 }
 
 struct SupervisorMember {
@@ -63,8 +64,8 @@ pub unsafe extern "C" fn swarm_supervisor_new(
     guard(error, || {
         let options = swarm_supervisor_options::checked(options)?;
         let place = place(supervisor, "supervisor")?;
-        let owner = Owner::current();
-        let runtime = Runtime::shared()?;
+        let owner = Origin::current();
+        let runtime = share()?;
         let core = with_blocked_signals(|| Supervisor::start(options, runtime.handle()))?;
         let context = Context::new(owner, runtime.handle(), "swarm-superv");
         let wake = context.dispatch.clone();

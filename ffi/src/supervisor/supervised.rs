@@ -5,8 +5,8 @@ use libswarm_supervisor::supervised;
 
 use crate::error::swarm_error;
 use crate::guard::{guard, optional};
-use crate::process::with_blocked_signals;
 use crate::status::swarm_status;
+use libswarm_host::signals::with_blocked_signals;
 
 /// Says to the supervisor of this process that it is ready: writes to the descriptor whose number is in the environment variable
 /// SWARM_READY_FD, closes it and removes the variable. `said` may be NULL; otherwise it is false if nobody waits for it: the process
