@@ -75,7 +75,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, case: Case) -> None
         moved = sum(len(team.notes(holder, "delete", "close")) for holder in holders)
         if case.moves:
             assert moved >= len(holders), "an outage of more than a lease ends it"
-            wait_until(lambda: int(team.stats(master)["active"]) == ACTIVE * len(holders), 10, "the long-lived jobs are active again")
+            wait_until(lambda: int(team.stats(master)["active"]) == ACTIVE * len(holders), 10, "the long-lived jobs run again")
         else:
             evidence.measured("jobs moved by an outage shorter than the lease", moved, at_most=0)
         # Among them: no job is lost, no accepted completion is undone.

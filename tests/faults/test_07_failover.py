@@ -52,7 +52,7 @@ def play(_server: Redis, folder: Path, evidence: Evidence, *, kind: str) -> None
                 evidence.measured(f"work resumed after the failover ({kind})", took, "s", at_most=2, detail=worker.language)
             # Replication is asynchronous: what was not replicated is lost. A replica that lags by a second is a broken one.
             flow.doubt(killed - 1, promoted)
-            wait_until(lambda: team.stats(observer)["waiting"] == "0" and team.stats(observer)["active"] == "0", 30, "all is done")
+            wait_until(lambda: team.stats(observer)["waiting"] == team.stats(observer)["active"] == "0", 30, "all is done")
             for worker in workers:
                 assert worker.call("health")["healthy"] == "true", f"{worker.language} is not healthy"
             team.check(observer, evidence)
