@@ -49,6 +49,7 @@ pub use libswarm_common::error::{Error, ErrorKind, Result};
 pub use libswarm_common::id::{MAX_NAME, random_id};
 #[cfg(feature = "bindings")]
 pub use libswarm_common::language::Language;
+pub use messaging::Leave;
 pub use model::choosing::Choosing;
 pub use model::event::DeleteReason;
 pub use model::health::{Health, Stats};

@@ -214,10 +214,12 @@ impl Core {
 
     /// `ready` is ready when the program's callback has returned, or is not called any more.
     pub(crate) fn exit_on_kill(&self, grace: Duration, ready: oneshot::Receiver<()>) -> Result<()> {
+        let hook = libswarm_host::exit::on_request(grace, |_, _| async { drop(ready.await) })?;
         match self {
-            Core::Master(core) => core.exit_on_kill(grace, |_, _| async { drop(ready.await) }),
-            Core::Worker(core) => core.exit_on_kill(grace, |_, _| async { drop(ready.await) }),
+            Core::Master(core) => core.on_kill(hook),
+            Core::Worker(core) => core.on_kill(hook),
         }
+        Ok(())
     }
 
     fn messages(&self) -> Messages {

@@ -1,5 +1,6 @@
 //! What every language binding of libswarm needs. The bindings keep what is particular to their language.
 
+pub mod exit;
 pub mod fork;
 pub mod runtime;
 pub mod signals;

@@ -101,7 +101,9 @@ macro_rules! messages {
                 if let Some(open) = &self.session {
                     let grace = Duration::from_millis(grace as u64);
                     // Its bounds were checked.
-                    let _ = open.member.exit_on_kill(grace, |_, _| std::future::pending());
+                    if let Ok(hook) = libswarm_host::exit::on_request(grace, |_, _| std::future::pending()) {
+                        open.member.on_kill(hook);
+                    }
                 }
             }
 

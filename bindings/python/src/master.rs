@@ -265,7 +265,9 @@ impl Master {
 
     /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.member()?.master.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+        let grace = duration("grace", grace)?;
+        self.member()?.master.on_kill(libswarm_host::exit::on_request(grace, |_, _| std::future::pending()).map_err(raise)?);
+        Ok(())
     }
 
     fn ready(&self) -> PyResult<Call> {

@@ -224,7 +224,9 @@ impl Worker {
 
     /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.shared()?.worker.exit_on_kill(duration("grace", grace)?, |_, _| std::future::pending()).map_err(raise)
+        let grace = duration("grace", grace)?;
+        self.shared()?.worker.on_kill(libswarm_host::exit::on_request(grace, |_, _| std::future::pending()).map_err(raise)?);
+        Ok(())
     }
 
     /// The active jobs now.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use libswarm_common::error::{ErrorKind, Result};
 use libswarm_common::id::{check_name, random_id};
@@ -19,7 +18,7 @@ use crate::master::slow_waits::SlowWaits;
 use crate::master::task::Task;
 use crate::master::waits::Waits;
 use crate::member::{Shared, supervise};
-use crate::messaging::Messaging;
+use crate::messaging::{Leave, Messaging};
 use crate::model::health::{Health, Stats};
 use crate::model::job::Outcome;
 use crate::model::job_options::{Added, NewJob};
@@ -111,19 +110,15 @@ impl Master {
         Messages { messaging: self.front.messaging.clone() }
     }
 
-    /// From now on this program ends when a member asks it to: as [`Worker::exit_on_kill`](crate::Worker::exit_on_kill). The master leaves before
-    /// the process exits.
-    pub fn exit_on_kill<F>(&self, grace: Duration, on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static) -> Result<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    /// Sets what is called when another member asks this program to end: as [`Worker::on_kill`](crate::Worker::on_kill); to leave closes the master.
+    pub fn on_kill(&self, hook: impl FnOnce(i32, MemberRef, Leave) + Send + 'static) {
         let front = Arc::downgrade(&self.front);
         let leave = async move {
             if let Some(front) = front.upgrade() {
                 let _ = Master { front }.close().await;
             }
         };
-        self.front.messaging.exit_on_kill.arm(grace, on_kill, leave)
+        self.front.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
     /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored

@@ -114,8 +114,8 @@ impl Messages {
         awaited(|done| self.submit(message, done), closed).await
     }
 
-    /// Asks the programs of those who listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). What they do is theirs to say; see
-    /// [`Worker::exit_on_kill`](crate::Worker::exit_on_kill).
+    /// Asks the programs of members that listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). The receiver decides what to do; see
+    /// [`Worker::on_kill`](crate::Worker::on_kill).
     pub async fn kill(&self, to: To, code: i32) -> Result<Receipt> {
         let message = NewMessage::json(to, &code)?.to_self(true);
         message.check()?;

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::messages::Messages;
 use crate::config::options::Options;
 use crate::member::{Shared, supervise};
-use crate::messaging::Messaging;
+use crate::messaging::{Leave, Messaging};
 use crate::model::health::{Health, Stats};
 use crate::model::job::Finish;
 use crate::model::message::MemberRef;
@@ -115,21 +115,28 @@ impl Worker {
         Messages { messaging: self.handle.0.messaging.clone() }
     }
 
-    /// From now on this program ends when a member asks it to, by [`Messages::kill`]: `on_kill` is called with the exit code and who asks, and once
-    /// its future is ready, the worker is terminated without grace and the process exits with that code. `grace` (at most 1 h) after the
-    /// request it exits with it in any case, without its exit handlers. A later call replaces an earlier one; the first request counts.
-    /// The worker has to [listen](Messages::listen).
-    pub fn exit_on_kill<F>(&self, grace: Duration, on_kill: impl FnOnce(i32, MemberRef) -> F + Send + 'static) -> Result<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    /// Sets what is called when another member asks this program to end, by [`Messages::kill`]: with the exit code, who asks, and what has this
+    /// worker leave. It is called once, from a task of the worker, also if the program takes no events, so it must not block. A later call replaces
+    /// an earlier one. The worker has to [listen](Messages::listen).
+    ///
+    /// ```no_run
+    /// # fn example(worker: libswarm::Worker) {
+    /// worker.on_kill(|code, _from, leave| {
+    ///     tokio::spawn(async move {
+    ///         leave.await;
+    ///         std::process::exit(code);
+    ///     });
+    /// });
+    /// # }
+    /// ```
+    pub fn on_kill(&self, hook: impl FnOnce(i32, MemberRef, Leave) + Send + 'static) {
         let ends = Arc::downgrade(&self.handle.0);
         let leave = async move {
             if let Some(ends) = ends.upgrade() {
                 let _ = Worker { handle: WorkerHandle(ends) }.terminate(Duration::ZERO).await;
             }
         };
-        self.handle.0.messaging.exit_on_kill.arm(grace, on_kill, leave)
+        self.handle.0.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
     /// Which tasks the worker takes from now on, "" for jobs without one; at once, as the option `tasks` said before. Jobs of other tasks that

@@ -3,8 +3,8 @@
 //! A message goes through the inbox of each member that subscribes to messages, so that a dropped connection loses none. Those of one sender arrive
 //! in their order, each once. What a member has not read is bounded; what is dropped is counted and reported to both sides.
 
-mod exit;
 mod inbound;
+mod kill;
 mod outbox;
 mod replies;
 
@@ -20,8 +20,9 @@ use crate::model::message::{Change, Kind, MemberRef, MessageData, NewMessage, Re
 use crate::model::payload::Payload;
 use crate::store::Entry;
 use crate::util::completion::Done;
-use exit::ExitOnKill;
 use inbound::Inbound;
+use kill::KillHook;
+pub use kill::Leave;
 use outbox::{Outbox, Sender};
 
 /// The messages of one member.
@@ -29,7 +30,7 @@ pub(crate) struct Messaging {
     pub(crate) shared: Arc<Shared>,
     outbox: Outbox,
     inbound: Inbound,
-    pub(crate) exit_on_kill: ExitOnKill,
+    pub(crate) kill_hook: KillHook,
     subscribed: Notify,
 }
 
@@ -43,7 +44,7 @@ impl Messaging {
         let messaging = Arc::new(Messaging {
             outbox: Outbox::new(&shared.options),
             inbound: Inbound::default(),
-            exit_on_kill: ExitOnKill::default(),
+            kill_hook: KillHook::default(),
             subscribed: Notify::new(),
             shared: shared.clone(),
         });
@@ -105,7 +106,7 @@ impl Messaging {
                     return self.outbox.replies.arrived(data);
                 }
                 if let Some(code) = data.exit_code() {
-                    self.exit_on_kill.asked(code, &data.from);
+                    self.kill_hook.requested(code, &data.from);
                 }
                 QueuedEvent::Message(Arc::new(data))
             }

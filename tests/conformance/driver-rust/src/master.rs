@@ -39,8 +39,7 @@ impl MasterDriver {
         }
         match command.name.as_str() {
             "exit_on_kill" => {
-                let (grace, on_kill) = messages::exit_on_kill(command)?;
-                master.exit_on_kill(grace, on_kill)?;
+                master.on_kill(messages::exit_on_kill(command)?);
                 master.messages().listen().await?;
                 Ok(Answer::ok())
             }

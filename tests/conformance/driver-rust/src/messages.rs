@@ -1,9 +1,8 @@
 //! Messages, for masters and workers alike.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
-use libswarm::{Error, Event, MemberRef, Message, Messages, NewMessage, Receipt, To};
+use libswarm::{Error, Event, Leave, MemberRef, Message, Messages, NewMessage, Receipt, To};
 
 use crate::line::{Answer, Command, misuse};
 
@@ -19,10 +18,10 @@ impl Last {
     }
 }
 
-/// How `exit_on_kill` is to be called: with its grace, and what delays the end.
-pub fn exit_on_kill(command: &Command) -> Result<(Duration, impl FnOnce(i32, MemberRef) -> tokio::time::Sleep + use<>), Error> {
+/// Ends this program when a member asks for it, within a grace; something delays the end.
+pub fn exit_on_kill(command: &Command) -> Result<impl FnOnce(i32, MemberRef, Leave) + Send + 'static, Error> {
     let delay = command.time("delay")?;
-    Ok((command.time("grace")?, move |_, _| tokio::time::sleep(delay)))
+    libswarm_host::exit::on_request(command.time("grace")?, move |_, _| tokio::time::sleep(delay))
 }
 
 /// The answer to a command about messages; `None` if it is not one.

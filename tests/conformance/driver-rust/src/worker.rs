@@ -79,8 +79,7 @@ impl WorkerDriver {
         }
         match command.name.as_str() {
             "exit_on_kill" => {
-                let (grace, on_kill) = messages::exit_on_kill(command)?;
-                worker.exit_on_kill(grace, on_kill)?;
+                worker.on_kill(messages::exit_on_kill(command)?);
                 worker.messages().listen().await?;
                 Ok(Answer::ok())
             }

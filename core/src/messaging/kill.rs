@@ -1,0 +1,29 @@
+//! Requests to end the program.
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::model::message::MemberRef;
+
+/// Has the member leave the cluster: a worker is terminated without grace, a master is closed. Ready when that is done.
+pub type Leave = BoxFuture<'static, ()>;
+
+type Hook = Box<dyn FnOnce(i32, MemberRef, Leave) + Send>;
+
+/// What is called at the first request; nothing unless the program set it.
+#[derive(Default)]
+pub(crate) struct KillHook(Mutex<Option<(Hook, Leave)>>);
+
+impl KillHook {
+    pub(crate) fn set(&self, hook: impl FnOnce(i32, MemberRef, Leave) + Send + 'static, leave: Leave) {
+        *self.0.lock() = Some((Box::new(hook), leave));
+    }
+
+    /// Later requests do nothing.
+    pub(super) fn requested(&self, code: i32, from: &MemberRef) {
+        let set = self.0.lock().take();
+        if let Some((hook, leave)) = set {
+            hook(code, from.clone(), leave);
+        }
+    }
+}
