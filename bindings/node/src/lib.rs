@@ -15,6 +15,7 @@ mod master;
 mod messages;
 mod options;
 mod outgoing;
+mod request;
 mod runtime;
 mod session;
 #[cfg(unix)]

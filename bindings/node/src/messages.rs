@@ -1,43 +1,17 @@
-//! Messages between members, and who comes and goes. What a program gives and hears of them is in `lib/messages.js`.
+//! Messages between members, and subscriptions. `lib/messages.js` has the classes of programs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use libswarm::{Error, ErrorKind, Message, Messages, NewMessage, Payload, To};
+use libswarm::{Error, ErrorKind, Messages, NewMessage, To};
 use libswarm_host::subscriptions::Topic;
-use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
 
-use crate::failure::Failure;
 use crate::mailbox::Mailbox;
 use crate::master::NativeMaster;
 use crate::outgoing::{Answer, answer, json_of};
+use crate::request::{Content, payload};
 use crate::worker::NativeWorker;
-
-/// JSON or bytes.
-type Content = Either<String, Buffer>;
-
-/// The native half of a message to which a reply can be sent; it ends with its JavaScript.
-#[napi]
-pub struct NativeRequest {
-    message: Message,
-}
-
-impl NativeRequest {
-    /// The request of a message that wants a reply.
-    pub fn of(message: &Message) -> Option<NativeRequest> {
-        message.wants_reply().then(|| NativeRequest { message: message.clone() })
-    }
-}
-
-#[napi]
-impl NativeRequest {
-    /// Replies; the first one counts.
-    #[napi(catch_unwind)]
-    pub fn reply(&self, content: Content) -> Option<Failure> {
-        self.message.reply(payload(content)).err().map(Failure::from)
-    }
-}
 
 /// The same for masters and workers.
 macro_rules! messages {
@@ -164,11 +138,4 @@ fn new_message(to: &[String], content: Content, wants: u32, limit: f64) -> Resul
         2 => message.request(limit),
         _ => message,
     })
-}
-
-fn payload(content: Content) -> Payload {
-    match content {
-        Either::A(json) => Payload::raw_json(json),
-        Either::B(bytes) => Payload::bytes(&*bytes),
-    }
 }

@@ -9,7 +9,7 @@ use libswarm::{
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::messages::NativeRequest;
+use crate::request::NativeRequest;
 
 /// Numbers per row: code, key (fence or token), two lengths or values. `lib/wire.js` has the same codes.
 pub const COLUMNS: usize = 4;
