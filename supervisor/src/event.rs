@@ -13,11 +13,11 @@ pub enum ProcessExit {
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// It did not say in time that it is ready, and was stopped.
+    /// It did not report in time that it is ready, and was stopped.
     NotReady,
     /// The command could not be started; why.
     NotStarted(String),
-    /// Somebody else in this process has waited for it, so nobody knows.
+    /// Unknown: other code of this process has waited for it.
     Unknown,
 }
 
@@ -54,11 +54,11 @@ pub enum ProcessStream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessState {
-    /// It is being started, or runs and has not said yet that it is ready.
+    /// It is being started, or runs and has not reported yet that it is ready.
     Starting,
     /// It runs and is ready.
     Ready,
-    /// It was told to end, or it ended and what it left is.
+    /// It was asked to end, or it ended and the rest of its group is being stopped.
     Stopping,
     /// There is none; one is started after a pause.
     Pausing,
@@ -84,7 +84,7 @@ pub struct ProcessInfo {
     pub restarts: u64,
 }
 
-/// What a supervisor tells its program, in order.
+/// An event of a supervisor, in order.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum SupervisorEvent {
@@ -106,7 +106,7 @@ pub enum SupervisorEvent {
         /// Its number in the system.
         pid: u32,
     },
-    /// A process ended, and all it had written was told before. What is left of its group is being stopped.
+    /// A process ended; all its lines were reported before. The rest of its group is being stopped.
     Exited {
         /// Which.
         id: u64,
@@ -139,7 +139,7 @@ pub enum SupervisorEvent {
         /// The bytes without the newline, at most 64 KiB: a longer line comes in pieces, cut between characters if it is UTF-8.
         line: Vec<u8>,
     },
-    /// So many lines or events were dropped since the last of these, because nobody took them: lines where this is told, events before all that were kept.
+    /// Lines or events were dropped since the last such event, because the program did not take them: lines at this place, events before all that were kept.
     Dropped {
         /// Lines.
         lines: u64,
@@ -152,10 +152,10 @@ pub enum SupervisorEvent {
     ReloadFailed {
         /// Which failed; `None` if the supervisor was stopped meanwhile.
         id: Option<u64>,
-        /// Why, as the call is answered.
+        /// Why, as the call returns it.
         error: Error,
     },
-    /// This process was sent a signal that [`Supervisor::handle_signals`](super::Supervisor::handle_signals) is for; what follows from it is told next.
+    /// This process was sent a signal that [`Supervisor::handle_signals`](super::Supervisor::handle_signals) is for; what follows from it is reported next.
     Signal {
         /// Its number, such as 15.
         signal: i32,

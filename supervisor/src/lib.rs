@@ -76,7 +76,7 @@ impl Supervisor {
     /// Starts a supervisor without processes on `runtime`, which needs its timers and its I/O. It has two threads, for what blocks: one forks, and one
     /// writes lines, if they are forwarded.
     ///
-    /// Options out of their bounds are [`ErrorKind::InvalidArgument`]; that the system has no thread or descriptor left is [`ErrorKind::Internal`].
+    /// Options out of their bounds are [`ErrorKind::InvalidArgument`]; a system without a free thread or descriptor is [`ErrorKind::Internal`].
     pub fn start(options: SupervisorOptions, runtime: &Handle) -> Result<Supervisor> {
         options.check()?;
         let guard = Arc::new(Guard::new()?);
@@ -91,8 +91,8 @@ impl Supervisor {
         Ok(Supervisor { front: Arc::new(Front { events, list, commands, ended, runtime: runtime.clone() }) })
     }
 
-    /// Runs a program, and answers the ids of its processes, as many as its `count`. It does not wait for them to be started: a command that cannot
-    /// be is told as [`SupervisorEvent::Exited`], and tried again like any other that failed.
+    /// Runs a program, and returns the ids of its processes, as many as its `count`. It does not wait for them to be started: a command that cannot
+    /// be started is reported as [`SupervisorEvent::Exited`] and retried like any other failure.
     ///
     /// Options out of their bounds are [`ErrorKind::InvalidArgument`], a name over 256 bytes [`ErrorKind::TooLarge`]; after a stop it is
     /// [`ErrorKind::Closed`].
@@ -101,7 +101,7 @@ impl Supervisor {
         self.ask(|answer| Command::Spawn(program, answer)).await
     }
 
-    /// Stops the process of an id for good: TERM to its group, after the option `grace` KILL. Returns when nothing of it is left.
+    /// Stops the process of an id permanently: TERM to its group, KILL after the option `grace`. Returns when no process of the group is left.
     ///
     /// [`ErrorKind::NotFound`] if there is none, as after it ended with code 0; [`ErrorKind::Closed`] after a stop.
     pub async fn kill(&self, id: u64) -> Result<()> {
@@ -111,11 +111,11 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old one. One that
-    /// was given up or waits for its respawn is started, too; one that ended for good is not.
+    /// Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old one. An id
+    /// that has no process because of failures is started, too; one that ended with code 0 is not.
     ///
     /// Ends at the first that fails: with [`ErrorKind::Unavailable`] if the new process cannot be started or exits before it is ready, with
-    /// [`ErrorKind::Timeout`] if it is not ready within its `ready_timeout`; that one is stopped, and the old one and all behind it stay.
+    /// [`ErrorKind::Timeout`] if it is not ready within its `ready_timeout`; that one is stopped, and the old one and all later ones stay.
     /// [`ErrorKind::Closed`] if the supervisor is stopped before it is complete.
     ///
     /// A call during a reload waits for another, which begins when this one has ended; several calls share it. So all that runs after any call
@@ -124,28 +124,28 @@ impl Supervisor {
         self.ask(Command::Reload).await
     }
 
-    /// Stops all processes at the same time: TERM to their groups, after the option `grace` KILL. Returns when nothing of them is left; so does a
+    /// Stops all processes at the same time: TERM to their groups, KILL after the option `grace`. Returns when none is left; so does a
     /// further call. [`ErrorKind::Closed`] if the runtime ended before; [`ErrorKind::Panic`] if a task of the supervisor panicked, which stops everything.
     pub async fn stop(&self) -> Result<()> {
-        // If it does not listen any more, it has been stopped, or told to.
+        // If the task has ended, the processes are stopped.
         drop(self.front.commands.send(Command::Stop));
         let mut ended = self.front.ended.clone();
         let how = ended.wait_for(Option::is_some).await.map_err(|_| stopped())?;
         how.clone().unwrap_or(Ok(()))
     }
 
-    /// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by [`SupervisorEvent::Signal`], and this
-    /// process is not ended by them any more, not even after the stop: end it at [`SupervisorEvent::Stopped`].
+    /// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is reported by [`SupervisorEvent::Signal`]. They
+    /// no longer end this process, not even after the stop: end it at [`SupervisorEvent::Stopped`].
     ///
     /// [`ErrorKind::Internal`] if the system refuses, [`ErrorKind::Closed`] after a stop.
     pub fn handle_signals(&self) -> Result<()> {
         let _runtime = self.front.runtime.enter();
-        let hear = |kind: SignalKind| {
-            signal(kind).map_err(|e| Error::new(ErrorKind::Internal, format!("hearing signal {}: {e}", kind.as_raw_value())))
+        let handle = |kind: SignalKind| {
+            signal(kind).map_err(|e| Error::new(ErrorKind::Internal, format!("handling signal {}: {e}", kind.as_raw_value())))
         };
         let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        let stops = [(terminate.as_raw_value(), hear(terminate)?), (interrupt.as_raw_value(), hear(interrupt)?)];
-        self.front.commands.send(Command::Signals(hear(SignalKind::hangup())?, stops)).map_err(|_| stopped())
+        let stops = [(terminate.as_raw_value(), handle(terminate)?), (interrupt.as_raw_value(), handle(interrupt)?)];
+        self.front.commands.send(Command::Signals(handle(SignalKind::hangup())?, stops)).map_err(|_| stopped())
     }
 
     /// All processes, and the ids that have none at the moment, in the order of their ids. Any thread, never blocks.
@@ -160,7 +160,7 @@ impl Supervisor {
     }
 
     /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list. Of what is not taken, the newest
-    /// 1,000 events and the oldest lines up to the option `line_buffer` are kept; [`SupervisorEvent::Dropped`] tells how many were not.
+    /// 1,000 events and the oldest lines up to the option `line_buffer` are kept; [`SupervisorEvent::Dropped`] has the numbers of the others.
     pub fn take_events(&self, max: usize) -> Vec<SupervisorEvent> {
         self.front.events.take(max)
     }

@@ -22,13 +22,13 @@ pub struct SupervisorOptions {
     pub backoff: Backoff,
     /// A process that was ready for so long is respawned after the first pause again; 60 s, 0 to 1 day.
     pub healthy: Duration,
-    /// After so many respawns within [`respawn_window`](Self::respawn_window) a process that fails again is given up; 10, at most 10,000, 0 for never.
+    /// After so many respawns within [`respawn_window`](Self::respawn_window) a process that fails again is not restarted any more; 10, at most 10,000, 0 for never.
     pub max_respawns: u32,
     /// The time in which [`max_respawns`](Self::max_respawns) are counted; 60 s, 1 ms to 1 day.
     pub respawn_window: Duration,
-    /// Whether what processes write goes to this process' stdout and stderr, each line headed by `[name pid] `; true.
+    /// Whether output of processes goes to stdout and stderr of this process, each line headed by `[name pid] `; default true.
     pub forward: bool,
-    /// Whether what processes write is told by [`SupervisorEvent::Line`](super::SupervisorEvent::Line); false.
+    /// Whether output of processes is reported by [`SupervisorEvent::Line`](super::SupervisorEvent::Line); default false.
     pub lines: bool,
     /// Lines kept for a program that does not take them, in bytes, 64 more for each line; 1 MiB, 64 KiB to 1 GiB. Further ones are dropped and counted.
     pub line_buffer: usize,

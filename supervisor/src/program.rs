@@ -14,10 +14,10 @@ use libswarm_common::value::{bounded, choice, parse_bool, parse_ms, unknown, who
 /// How it is known that a process is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadyBy {
-    /// It is once it has been started.
+    /// It is ready once it has been started.
     #[default]
     Start,
-    /// It says so, by [`supervised::ready`](crate::supervised::ready) or by a byte written to the descriptor whose number is in `SWARM_READY_FD`.
+    /// It reports it, by [`supervised::ready`](crate::supervised::ready) or by a byte written to the descriptor whose number is in `SWARM_READY_FD`.
     Explicit,
 }
 
@@ -31,19 +31,19 @@ pub struct Program {
     pub args: Vec<OsString>,
     /// Environment variables added to those of this process, the later ones of the same name win.
     pub env: Vec<(OsString, OsString)>,
-    /// Working directory; that of this process unless set.
+    /// Working directory; default that of this process.
     pub dir: Option<PathBuf>,
     /// Numbers of the CPUs it may run on, 0 to 1023; all that this process may use if empty. Linux only, elsewhere it is refused.
     pub cpus: Vec<usize>,
-    /// Its name in events, lists and prefixes and in `SWARM_PROCESS_NAME`; 1 to 256 bytes, the file name of the command unless set.
+    /// Its name in events, lists and prefixes and in `SWARM_PROCESS_NAME`; 1 to 256 bytes, default the file name of the command.
     pub name: Option<String>,
     /// How many of it run; 1, at most 1,000.
     pub count: u32,
     /// Whether a process that failed is started again; true.
     pub respawn: bool,
-    /// How it is known that a process is ready; by its start unless set.
+    /// How it is known that a process is ready; default by its start.
     pub ready: ReadyBy,
-    /// Time to say that it is ready, after which it is stopped and counts as failed; 30 s, 1 ms to 1 day.
+    /// Time to report that it is ready, after which it is stopped and counts as failed; 30 s, 1 ms to 1 day.
     pub ready_timeout: Duration,
 }
 

@@ -14,8 +14,8 @@ pub(super) const READY_FD: &str = "SWARM_READY_FD";
 pub(super) const SUPERVISOR_PID: &str = "SWARM_SUPERVISOR_PID";
 pub(super) const PROCESS_NAME: &str = "SWARM_PROCESS_NAME";
 
-/// Says that this process is ready, closes the descriptor and removes `SWARM_READY_FD`. False if nobody waits for it: the process has no supervisor,
-/// or one that takes it as ready by its start, or has said so before.
+/// Reports that this process is ready, closes the descriptor and removes `SWARM_READY_FD`. False if that is not awaited: the process has no supervisor,
+/// or one that takes it as ready by its start, or has reported it before.
 ///
 /// Never blocks. Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the variable is not the number of an open descriptor. It
 /// changes the environment, so no other thread may read that by C's `getenv` meanwhile; Rust's `std::env` is safe.

@@ -19,11 +19,11 @@ use crate::value::{YEAR, within};
 pub struct Backoff {
     /// How the pause grows with each attempt.
     pub growth: Growth,
-    /// The first pause; 1 s unless set.
+    /// The first pause; default 1 s.
     pub delay: Duration,
-    /// The longest pause; 1 hour unless set.
+    /// The longest pause; default 1 hour.
     pub max: Duration,
-    /// The share of each pause that is random, 0 to 1; none unless set. With 0.2, a pause is 80 to 100 % of its length.
+    /// The share of each pause that is random, 0 to 1; default none. With 0.2, a pause is 80 to 100 % of its length.
     pub jitter: f64,
 }
 

@@ -7,32 +7,32 @@ use crate::model::choosing::Choosing;
 use crate::model::info::{Candidate, Choices, JobInfo};
 
 impl Master {
-    /// From now on this master chooses: jobs are given only as [`Master::assign`] says, or by default when it does not in time. Again, it changes
-    /// how. Of several choosers of a cluster the newest counts.
+    /// From now on this master chooses the workers of jobs: a job is assigned by [`Master::assign`], or by default when the time for a choice is over.
+    /// A second call changes the settings. Of several choosers of a cluster the newest counts.
     pub async fn start_choosing(&self, choosing: Choosing) -> Result<()> {
         self.front.chooser.start(choosing).await
     }
 
-    /// Waits until jobs wait beside workers that could take them, and answers both. A chooser that was replaced by another waits here. Trouble
+    /// Waits until there are jobs and workers that can take them, and returns both. A chooser that was replaced by another waits here. Trouble
     /// with Redis is waited out; [`ErrorKind::Closed`] when the master does not choose, or no more. Dropping the future stops the wait, not the
     /// choosing.
     pub async fn choices(&self) -> Result<Choices> {
         self.front.chooser.next().await
     }
 
-    /// Gives jobs to workers: pairs of a job's id and a worker's incarnation, none to leave them all for later. Answers which were given; the
-    /// others are gone, or the worker is or has no room any more. Jobs not assigned wait until there is something new to choose.
+    /// Assigns jobs to workers: pairs of a job's id and a worker's incarnation; an empty list leaves all for later. Returns which were assigned; the
+    /// others are gone, or their worker is gone or has no free slot. Jobs that are not assigned wait until there is something new to choose.
     pub async fn assign(&self, pairs: &[(String, String)]) -> Result<Vec<bool>> {
         self.front.chooser.assign(pairs).await
     }
 
-    /// Chooses no more: jobs go to the workers that hold the fewest.
+    /// Stops choosing: jobs are assigned to the workers with the fewest active jobs.
     pub async fn stop_choosing(&self) -> Result<()> {
         self.front.chooser.stop().await
     }
 
-    /// Chooses until the master stops choosing or is closed: `choose` is asked for each job, in the order in which they would be given, which of the
-    /// workers is to have it, with how many such jobs each can still take; `None` leaves it for later.
+    /// Chooses until the master stops choosing or is closed: `choose` is called for each job, in the order of assignment, with the
+    /// workers that can take it and how many such jobs each can still take; it returns the position of one of them, or `None` to leave the job for later.
     pub async fn choose<F>(&self, choosing: Choosing, mut choose: F) -> Result<()>
     where
         F: FnMut(&JobInfo, &[(&Candidate, u64)]) -> Option<usize>,

@@ -1,4 +1,4 @@
-//! The Rust face's way in: options once, then masters and workers of one cluster.
+//! The entry point: options once, then masters and workers of one cluster.
 
 use tokio::runtime::Handle;
 
@@ -21,7 +21,7 @@ pub struct Cluster {
     options: Options,
 }
 
-/// Collects options; the first that is wrong is told by [`ClusterBuilder::build`].
+/// Collects options; [`ClusterBuilder::build`] fails with the error of the first wrong one.
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     options: Options,
@@ -83,7 +83,7 @@ pub struct WorkerBuilder {
 }
 
 impl WorkerBuilder {
-    /// Jobs it holds at most; unless set, 10 with [`Worker::process`], else unlimited.
+    /// The limit of active jobs; default 10 with [`Worker::process`], else unlimited.
     pub fn slots(mut self, slots: u32) -> Self {
         self.options.slots = Some(slots);
         self

@@ -12,39 +12,39 @@ use crate::model::message::{Change, MemberRef, MessageData, Role};
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Error;
 
-/// What a member tells its program, in order.
+/// An event of a member, in order.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Event {
-    /// Registered under this incarnation; comes again after each new registration.
+    /// The member is registered under this incarnation. Also after each new registration.
     Ready {
         /// The identity in Redis.
         incarnation: String,
     },
-    /// A job was given. It is active until it is finished.
+    /// A job was assigned to this worker. It is active until it is finished.
     Add(Job),
-    /// Stop the work of this job, then say [`Finish::Stopped`](crate::Finish::Stopped) (a late completion counts as that).
+    /// The work of this job must stop; then finish it with [`Finish::Stopped`](crate::Finish::Stopped) (a late completion counts as that).
     Delete {
-        /// The job as it was given.
+        /// The job as it was assigned.
         job: Job,
         /// Why.
         reason: DeleteReason,
     },
     /// Redis has accepted the completion of this job. Only with [`Worker::report_outcomes`](crate::Worker::report_outcomes), as the next two.
     Completed {
-        /// The job as it was given.
+        /// The job as it was assigned.
         job: Job,
     },
     /// Redis has accepted that this job failed: no retry is left.
     Failed {
-        /// The job as it was given.
+        /// The job as it was assigned.
         job: Job,
         /// Why.
         error: JobError,
     },
     /// Redis has accepted that this attempt failed, and that the next one follows.
     Retrying {
-        /// The job as it was given.
+        /// The job as it was assigned.
         job: Job,
         /// Why it failed.
         error: JobError,
@@ -56,7 +56,7 @@ pub enum Event {
     Close(Option<Error>),
     /// A message, if the member [listens](crate::Messages::listen).
     Message(Message),
-    /// Somebody asks this program to end, if the member [listens](crate::Messages::listen).
+    /// Another member asks this program to end, if the member [listens](crate::Messages::listen).
     Kill {
         /// The exit code it is to end with.
         code: i32,
@@ -72,7 +72,7 @@ pub enum Event {
         /// Which.
         member: MemberRef,
     },
-    /// Something is wrong in the background, such as a lost connection; told once until it changes.
+    /// Something is wrong in the background, such as a lost connection; reported once until it changes.
     Error(Error),
 }
 

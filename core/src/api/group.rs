@@ -27,19 +27,19 @@ use libswarm_common::id::random_ids;
 /// ```
 pub struct Group {
     ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
-    /// The jobs' ids, in the order in which they were given, and whether a job of each existed: then the outcome is that one's.
+    /// The ids of the jobs, in their order, and whether a job of each id existed: then the outcome is that of the existing job.
     pub added: Vec<Added>,
 }
 
 impl Group {
-    /// The next job that ended: its position among those given, and its outcome. `None` when all have ended.
+    /// The next job that ended: its position in the list, from 0, and its outcome. `None` when all have ended.
     pub async fn next(&mut self) -> Option<(usize, Result<Outcome>)> {
         self.ended.next().await
     }
 }
 
 impl Master {
-    /// Adds jobs and awaits all of their outcomes, in the order in which the jobs were given; see [`Master::run_each`].
+    /// Adds jobs and awaits all of their outcomes, in the order of the jobs; see [`Master::run_each`].
     pub async fn run_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Outcome>>> {
         self.run_many_with(jobs, |_| ()).await
     }
@@ -57,8 +57,8 @@ impl Master {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Adds jobs, with `result` set, and answers their outcomes one by one. A job that was given `ephemeral` is given up if this master leaves or
-    /// is lost; the fronts tie all unless they are told to keep them.
+    /// Adds jobs, with `result` set, and returns their outcomes one by one. Jobs with the option `ephemeral` are deleted if this master leaves or is
+    /// lost; the other languages set it unless the caller keeps the jobs.
     pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
         let mut fresh = random_ids();
         let mut waits = Vec::with_capacity(jobs.len());

@@ -18,7 +18,7 @@ impl Master {
     }
 
     /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
-    /// given, delayed ones as they become due, failed ones newest first; active ones in no order, those being deleted among them.
+    /// assigned, delayed ones as they become due, failed ones newest first; active ones in no order, those being deleted among them.
     pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
         bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Active } else { state };
@@ -75,7 +75,7 @@ impl Master {
         self.front.shared.open_store()?.end_lease(incarnation).await
     }
 
-    /// No more jobs are given to workers until [`Master::resume`]: those of a task ("" for jobs without one), or all. Active jobs go on.
+    /// Pauses assignment until [`Master::resume`]: of the jobs of a task ("" for jobs without one), or of all. Active jobs continue.
     pub async fn pause(&self, task: Option<&str>) -> Result<()> {
         self.set_paused(task, true).await
     }

@@ -1,4 +1,4 @@
-//! A job in the hands of its handler.
+//! A job that is active on a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use crate::model::payload::Payload;
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Result;
 
-/// A job in the hands of its worker. Cloning is cheap and names the same execution.
+/// An active job. A clone is the same execution; cloning is cheap.
 ///
-/// Dropping it does nothing: the worker holds the job until it is completed, failed, released, deleted or taken back.
+/// Dropping it does nothing: the job stays active until it is completed, failed, released, deleted or reclaimed.
 ///
 /// ```no_run
 /// use libswarm::{Job, Payload};
@@ -46,17 +46,17 @@ impl Job {
         self.payload.to()
     }
 
-    /// Whether the job is over for this execution: deleted, taken back, or finished.
+    /// Whether the job is over for this execution: deleted, reclaimed, or finished.
     pub fn is_cancelled(&self) -> bool {
         self.has_ended()
     }
 
-    /// Resolves when the job is over for this execution: deleted, taken back, or finished.
+    /// Resolves when the job is over for this execution: deleted, reclaimed, or finished.
     pub async fn cancelled(&self) {
         self.worker.until_ended(self).await
     }
 
-    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) if the job is no longer ours.
+    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) if the job is no longer assigned to this execution.
     pub async fn complete(&self, result: Payload) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Complete(result)).await
     }
@@ -82,12 +82,12 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::FailPermanently(error.into())).await
     }
 
-    /// Gives the job back.
+    /// Releases the job: it is requeued, and no crash or attempt is counted.
     pub async fn release(&self) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Release).await
     }
 
-    /// Says that the work stopped after a `delete` event.
+    /// Confirms that the work stopped after a `Delete` event.
     pub async fn stopped(&self) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Stopped).await
     }

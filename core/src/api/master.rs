@@ -121,11 +121,12 @@ impl Master {
         self.front.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
-    /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` hears the ids, in order, once Redis has stored
-    /// all. Callers share batches: one is sent at once when none is under way, and what comes meanwhile gathers into the next.
+    /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` is called with the ids, in order, once Redis has stored
+    /// all. Callers share batches: one is sent at once when none is under way, and later jobs are gathered for the next.
     ///
     /// While more than the option `max_pending_bytes` would wait for Redis, they fail at once with [`ErrorKind::BufferFull`]; what is submitted
-    /// while nothing waits never does. Jobs beyond 1,000 or 4 MiB go in several batches. If a later one fails, the error says how many were added before.
+    /// while nothing waits never does. More than 1,000 jobs or 4 MiB are sent in several batches. If a later one fails, the error has the number of jobs
+    /// that were added before.
     pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
         self.submit_for(jobs, false, done);
     }
@@ -168,7 +169,7 @@ impl Master {
     }
 
     /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job of its id exists,
-    /// the outcome is that one's; [`Master::run_with`] tells.
+    /// the outcome is that of the existing job; [`Master::run_with`] shows which.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
         self.run_with(job, |_| ()).await
     }
@@ -209,7 +210,7 @@ impl Master {
         self.front.shared.open_store()?.stats().await
     }
 
-    /// Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life.
+    /// Removes every key of the cluster, also while other members use it: for tests, and to retire a cluster.
     pub async fn obliterate(&self) -> Result<()> {
         let Front { shared, .. } = &*self.front;
         shared.obliterated.store(true, Ordering::Release);

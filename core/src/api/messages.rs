@@ -19,10 +19,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// The program takes it: whoever waits for that is told.
+    /// The program takes it; the sender gets its acknowledgement if it waits for one.
     pub(crate) fn taken(data: Arc<MessageData>, messaging: &Arc<Messaging>) -> Message {
         if data.kind == Kind::Acknowledged {
-            // After the member has ended nobody can be told.
+            // After the member has ended none can be sent.
             let _ = messaging.answer(&data, Kind::Acknowledgement, Payload::default());
         }
         Message { data, messaging: messaging.clone() }
@@ -90,18 +90,18 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// From now on this member hears messages: [`Event::Message`](crate::Event::Message). Returns when Redis knows, also after an outage.
+    /// Subscribes this member to messages: [`Event::Message`](crate::Event::Message). Returns when Redis has registered it, also after an outage.
     pub async fn listen(&self) -> Result<()> {
         self.subscribe(Subscription::Messages).await
     }
 
-    /// From now on this member is told who comes and goes: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`] does.
+    /// Subscribes this member to members that join, leave or are lost: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`] does.
     pub async fn watch(&self) -> Result<()> {
         self.subscribe(Subscription::Members).await
     }
 
-    /// Queues a message; any thread, never blocks. Messages of a member are sent in the order of these calls. `done` hears when Redis has put
-    /// it into the inboxes, or what the message waits for has come or its time is over.
+    /// Queues a message; any thread, never blocks. Messages of a member are sent in the order of these calls. `done` is called when Redis has put
+    /// it into the inboxes, or, if it waits for acknowledgements or replies, when all are there or the time is over.
     pub fn submit(&self, message: NewMessage, done: Done<Receipt>) {
         match message.check() {
             Ok(()) => self.messaging.submit(message, done),
@@ -122,7 +122,7 @@ impl Messages {
         awaited(|done| self.messaging.kill(message, done), closed).await
     }
 
-    /// Says under a name that this member is so far, to all that wait for it with [`Messages::confirmations`].
+    /// Confirms a name to all members that wait for it with [`Messages::confirmations`]: a barrier.
     pub async fn confirm(&self, name: &str) -> Result<()> {
         check_name("confirmation", name)?;
         awaited(|done| self.messaging.confirm(name, done), closed).await.map(drop)
@@ -136,7 +136,7 @@ impl Messages {
         waiting.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// What this member says of itself to all that ask who is there: JSON of at most 4 KiB.
+    /// Sets the data of this member in [`MemberInfo`](crate::MemberInfo): JSON of at most 4 KiB.
     pub async fn set_data(&self, json: impl Into<String>) -> Result<()> {
         let json = json.into();
         if json.len() > MAX_DATA {

@@ -21,7 +21,7 @@ use libswarm_common::error::Result;
 /// Jobs that a worker with a handler runs at once unless it has the option `slots`, in every language.
 pub const DEFAULT_CONCURRENCY: u32 = 10;
 
-/// How long handlers may go on when the worker is to end, unless set.
+/// How long handlers may run on at the end of the worker; the default.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long they may take to stop after that.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -69,7 +69,7 @@ where
         Process { worker, handler, other: None, grace: GRACE }
     }
 
-    /// Has `listener` told all else: messages, members that come and go, outcomes, errors. It must be quick.
+    /// Sets what is called with all other events: messages, changes of members, outcomes, errors. It must be quick.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
         self.other = Some(Box::new(listener));
@@ -84,7 +84,7 @@ where
         self
     }
 
-    /// Runs until `shutdown` resolves, then waits up to [`grace`](Process::grace) for the jobs it holds, and terminates; or until the worker is
+    /// Runs until `shutdown` resolves, then waits up to [`grace`](Process::grace) for its active jobs, and terminates; or until the worker is
     /// closed. It returns at most a second and the option `timeout` after the grace, also if a handler hangs. A handler's `Ok` completes
     /// its job, `Err` fails it, a panic fails it too. The handler of a deleted or lost job is dropped at its next await. If the worker is
     /// [terminated](Worker::terminate), handlers go on until they are done, or the grace of that call is over.

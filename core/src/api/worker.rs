@@ -56,7 +56,7 @@ impl Worker {
     }
 
     /// Waits until the worker is registered. Fails at once with an error that waiting does not mend (a wrong password, …), and after the
-    /// option `timeout` with the last connection error; the worker goes on trying all the same.
+    /// option `timeout` with the last connection error; the worker keeps trying.
     pub async fn ready(&self) -> Result<()> {
         self.shared().ready().await
     }
@@ -80,8 +80,8 @@ impl Worker {
     }
 
     /// Asks for jobs from now on, as [`next`](Worker::next) and [`process`](Worker::process) do: one that was started by
-    /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], is given none before, for nobody would run
-    /// them. `slots`: active jobs at once at most, unless the option `slots` says so.
+    /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], gets none before, because
+    /// nothing would run them. `slots`: the limit of active jobs, unless the option `slots` is set.
     pub fn accept(&self, slots: Option<u32>) {
         let shared = self.shared();
         if let (Some(slots), None) = (slots, shared.options.slots) {
@@ -90,13 +90,13 @@ impl Worker {
         shared.events.want();
     }
 
-    /// Ends the hold on a job, by its fence. Any thread, never blocks; `done` hears when Redis has accepted it, or
+    /// Finishes a job, by its fence. Any thread, never blocks; `done` is called when Redis has accepted it, or with
     /// [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) or [`ErrorKind::JobDeleted`](crate::ErrorKind::JobDeleted) if the job was no longer this execution's.
     pub fn finish(&self, fence: u64, finish: Finish, done: Option<Done<()>>) {
         self.handle.0.finishes.push([(fence, finish, done)]);
     }
 
-    /// Ends the hold on many jobs at once.
+    /// Finishes many jobs at once.
     #[cfg(feature = "bindings")]
     pub fn finish_many(&self, finishes: Vec<(u64, Finish, Option<Done<()>>)>) {
         if !finishes.is_empty() {
@@ -139,8 +139,8 @@ impl Worker {
         self.handle.0.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
-    /// Which tasks the worker takes from now on, "" for jobs without one; at once, as the option `tasks` said before. Jobs of other tasks that
-    /// it has been given already stay its.
+    /// Sets which tasks the worker takes from now on, "" for jobs without one, as the option `tasks` does at the start. Active jobs of other tasks
+    /// continue.
     pub fn set_tasks(&self, tasks: Vec<String>) -> Result<()> {
         let mut options = Options::new("tasks");
         options.tasks = tasks;
@@ -167,13 +167,13 @@ impl Worker {
         self.handle.delete(id.into()).await
     }
 
-    /// Takes no new jobs, gives back those the program has not taken up, and waits until it has finished those it holds.
+    /// Takes no new jobs, requeues those that the program has not taken, and waits until the program has finished its active jobs.
     pub async fn drain(&self) -> Result<()> {
         self.command(Command::Drain).await
     }
 
-    /// `Delete` for each active job, then waits up to `grace` until all are finished or stopped, gives them back to the cluster, `Close`.
-    /// A second call is [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis cannot be told within the option `timeout`, the worker is closed all the same
+    /// Ends the worker: `Delete` for each active job; waits up to `grace` until all are finished or stopped; requeues the rest; `Close`.
+    /// A second call is [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis does not answer within the option `timeout`, the worker is closed all the same
     /// and its jobs move when its lease ends.
     ///
     /// A grace of more than a day is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).

@@ -110,11 +110,11 @@ pub enum Requeue {
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Options {
-    /// Name of the cluster; also the key prefix unless `prefix` is given.
+    /// Name of the cluster; also the key prefix unless `prefix` is set.
     pub cluster: String,
     /// Replaces the cluster's name in the keys.
     pub prefix: Option<String>,
-    /// Where Redis is; `localhost:6379` unless set.
+    /// The address of Redis; default `localhost:6379`.
     pub address: Address,
     /// Number of the database; 0 in a Redis Cluster.
     pub db: i64,
@@ -143,15 +143,15 @@ pub struct Options {
     pub name: String,
     /// The member's group.
     pub group: String,
-    /// Jobs a worker holds at most; unless set, [`DEFAULT_CONCURRENCY`](crate::DEFAULT_CONCURRENCY) with a handler, else unlimited.
+    /// The limit of active jobs; default [`DEFAULT_CONCURRENCY`](crate::DEFAULT_CONCURRENCY) with a handler, else unlimited.
     pub slots: Option<u32>,
     /// Guaranteed slots of a worker per range of priorities: from which priority on, and how many. What is left of the slots belongs to priority 0.
     pub priority_slots: Vec<(i64, u32)>,
     /// Whether a higher range that is full may take slots of the lowest range only; false.
     pub strict_slots: bool,
-    /// Jobs given to a worker beyond its slots, to be at hand when one becomes free; 0, at most 10,000.
+    /// Jobs assigned beyond the slots, so that one starts at once when a slot becomes free; default 0, at most 10,000.
     pub prefetch: u32,
-    /// Tasks that a worker takes, "" for jobs without one; unless set, only those.
+    /// Tasks that a worker takes, "" for jobs without one; default only those.
     pub tasks: Vec<String>,
     /// Failed jobs kept in the cluster at most, the newest; unless a member sets it, 10,000.
     pub failed_max: Option<u32>,
@@ -159,9 +159,9 @@ pub struct Options {
     pub failed_max_bytes: Option<u64>,
     /// How long failed jobs are kept; unless a member sets it, for ever.
     pub failed_ttl: Option<Duration>,
-    /// When this worker joins, jobs that others hold beyond the mean are moved; false.
+    /// When this worker joins, jobs move to it from workers with more than the mean; default false.
     pub rebalance: bool,
-    /// Jobs given to a worker but not yet taken up by its program, at most; 1,000.
+    /// The limit of jobs that are assigned and not yet taken by the program; default 1,000.
     pub window: u32,
     /// How long a handler may take to stop once its job's `run_timeout` or `total_timeout` is over. After it the job is retried elsewhere, and
     /// the handler is counted as stuck and keeps its slot until it returns. 30 s, 100 ms to 1 day.
@@ -175,7 +175,7 @@ pub struct Options {
     /// Whether a worker asks for jobs at once; if not, from [`Worker::accept`](crate::Worker::accept), [`Worker::next`](crate::Worker::next) or
     /// [`Worker::process`](crate::Worker::process) on. True; false for fronts, whose programs may have no handler yet.
     pub auto_accept: bool,
-    /// Language of the front, for the registry.
+    /// The language of the binding, for the registry.
     pub language: String,
 }
 
@@ -325,7 +325,7 @@ impl Options {
         Ok(())
     }
 
-    /// Ranges of priorities, ascending: from which priority on, and how many jobs of the range a worker holds at once. A job belongs to the
+    /// Ranges of priorities, ascending: from which priority on, and how many jobs of the range are active at once. A job belongs to the
     /// highest range that begins at its priority or below, or else to the lowest.
     pub(crate) fn ranges(&self) -> Result<Vec<(i64, u32)>> {
         if self.priority_slots.is_empty() {

@@ -7,7 +7,7 @@ use super::job::{JobData, JobError};
 use super::message::{Change, MemberRef, MessageData, Role};
 use libswarm_common::error::Error;
 
-/// Why a worker stopped holding a job that it had not finished.
+/// Why a job that was not finished must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum DeleteReason {

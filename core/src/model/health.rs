@@ -1,4 +1,4 @@
-//! What a member can say of itself, and what the cluster says of all.
+//! The health of a member and the counts of a cluster.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct Health {
     /// The identity in Redis; `None` before the first registration.
     #[serde(serialize_with = "or_empty")]
     pub incarnation: Option<String>,
-    /// Time left in which the member may still act as the holder of its jobs.
+    /// How long the member may still act for its active jobs.
     #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
     pub lease_left: Duration,
     /// Active jobs (a worker).
@@ -41,9 +41,9 @@ pub struct Health {
     pub sent: u64,
     /// Messages that its program has taken.
     pub received: u64,
-    /// Messages for it that were dropped, as it has learnt.
+    /// Messages for it that were dropped, as far as it knows.
     pub dropped: u64,
-    /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a
+    /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a
     /// worker).
     pub stuck: u64,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Counts {
     pub(crate) added: AtomicU64,
     pub(crate) finished: AtomicU64,
     pub(crate) sent: AtomicU64,
-    /// Messages that its inbox had no room for.
+    /// Messages that were dropped because its inbox was full.
     pub(crate) missed: AtomicU64,
 }
 
@@ -67,7 +67,7 @@ pub struct Stats {
     pub waiting: u64,
     /// Active jobs by workers.
     pub active: u64,
-    /// Jobs deleted whose worker has not yet said that it stopped.
+    /// Deleted jobs whose worker has not confirmed yet that it stopped.
     pub deleting: u64,
     /// Jobs whose time has not come.
     pub delayed: u64,
@@ -91,7 +91,7 @@ pub struct Stats {
     pub crashes: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,
-    /// Failed jobs that were run again by hand.
+    /// Failed jobs that were requeued by hand.
     pub revived: u64,
     /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
     pub damaged: u64,

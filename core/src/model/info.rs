@@ -1,4 +1,4 @@
-//! What the cluster says of its jobs and members, for those who look.
+//! Jobs, queues and members as an inspection shows them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ pub enum JobState {
     Blocked,
     /// By a worker.
     Active,
-    /// Deleted or timed out, and its worker has not said that it stopped.
+    /// Deleted or timed out, and its worker has not confirmed that it stopped.
     Deleting,
     /// Failed permanently, and kept.
     Failed,
@@ -60,7 +60,7 @@ pub struct JobInfo {
     pub id: String,
     /// Where it is.
     pub state: JobState,
-    /// What the adder gave; as JSON it is `payload`, as bytes `payload_base64`.
+    /// The payload; as JSON it is `payload`, as bytes `payload_base64`.
     #[serde(flatten, serialize_with = "payload")]
     pub payload: Payload,
     /// Its priority.
@@ -89,7 +89,7 @@ pub struct JobInfo {
     /// When a delayed job is due.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
     pub due_at: Option<SystemTime>,
-    /// How far its worker says it is, as JSON.
+    /// The progress that its worker reported, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
     pub progress: Option<String>,
     /// Why and when a failed job failed; as JSON `reason`, `error`, `traceback` and `failed_at`.
@@ -157,9 +157,9 @@ pub struct MemberInfo {
     pub slots: Option<u32>,
     /// Tasks it takes.
     pub tasks: Vec<String>,
-    /// Jobs it holds.
+    /// Its active jobs.
     pub active: u64,
-    /// Jobs it can still be given at once.
+    /// Its free slots.
     pub free: u64,
     /// When it registered, on Redis' clock.
     #[serde(serialize_with = "time")]
@@ -178,7 +178,7 @@ pub struct MemberInfo {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Choices {
-    /// The first of the jobs, in the order in which they would be given.
+    /// The first of the jobs, in the order of assignment.
     pub jobs: Vec<JobInfo>,
     /// Who can take any of them, the least loaded first.
     pub workers: Vec<Candidate>,
@@ -200,9 +200,9 @@ pub struct Candidate {
     pub pid: u32,
     /// Tasks it takes, "" for jobs without one.
     pub tasks: Vec<String>,
-    /// Jobs it holds.
+    /// Its active jobs.
     pub active: u64,
-    /// Jobs it can still be given.
+    /// Its free slots.
     pub free: u64,
     /// With guaranteed slots, how many of these in each range of priorities, lowest first; else empty.
     pub ranges: Vec<Range>,
@@ -214,12 +214,12 @@ pub struct Candidate {
 pub struct Range {
     /// The lowest priority of the range; the lowest range has all below it, too.
     pub from: i64,
-    /// Jobs of the range that the worker can still be given.
+    /// Free slots of the worker in this range.
     pub free: u64,
 }
 
 impl Candidate {
-    /// How many jobs like this one it can still be given.
+    /// How many jobs like this one it can still take.
     pub fn room(&self, job: &JobInfo) -> u64 {
         if !self.tasks.contains(&job.task) {
             return 0;
@@ -227,7 +227,7 @@ impl Candidate {
         self.range_of(job).map_or(self.free, |range| self.free.min(self.ranges[range].free))
     }
 
-    /// It is given one: it has room for one less.
+    /// Counts an assigned job: one free slot less.
     pub fn take(&mut self, job: &JobInfo) {
         self.active += 1;
         self.free = self.free.saturating_sub(1);

@@ -7,7 +7,7 @@ use super::job_options::Extras;
 use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// How a job ended, as told to whoever awaits its result.
+/// How a job ended, for those that await its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The handler completed with this result.
@@ -125,7 +125,7 @@ pub struct JobFailure {
 pub struct JobData {
     /// The job's id.
     pub id: String,
-    /// What the adder gave.
+    /// The payload, as it was added.
     pub payload: Payload,
     /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in the user's own store.
     pub fence: u64,
@@ -133,7 +133,7 @@ pub struct JobData {
     pub crashes: u32,
     /// How many attempts have failed before this one.
     pub(crate) failed_attempts: u32,
-    /// Workers died while they ran it: it is given apart from others of the kind.
+    /// Workers died while they ran it: it is assigned apart from other suspects.
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
@@ -189,7 +189,7 @@ impl JobData {
         self.extras.iter().flat_map(|extras| extras.headers.iter()).map(|(name, value)| (&**name, &**value))
     }
 
-    /// Whether a result given to complete is stored, so that its size counts, or ignored.
+    /// Whether the result of a completion is stored, so that its size counts, or ignored.
     pub fn wants_result(&self) -> bool {
         self.result.is_some()
     }
@@ -207,7 +207,7 @@ impl JobData {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobError {
-    /// What went wrong; whoever awaits the job gets it. At most 16 KiB are kept.
+    /// What went wrong; those that await the job get it. At most 16 KiB are kept.
     pub message: String,
     /// Where, as the handler's language shows it, or "". Kept with a failed job and logged; of more than 16 KiB the end.
     pub traceback: String,
@@ -252,7 +252,7 @@ impl std::fmt::Display for JobError {
     }
 }
 
-/// How a worker ends its hold on a job.
+/// How a worker finishes a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Finish {

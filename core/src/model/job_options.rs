@@ -101,7 +101,7 @@ impl NewJob {
         self
     }
 
-    /// How long the result is kept after the job ended, 1 s to 365 days; 5 minutes unless set.
+    /// How long the result is kept after the job ended, 1 s to 365 days; default 5 minutes.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
         self.result_ttl = Some(ttl);
         self
@@ -111,13 +111,13 @@ impl NewJob {
         self.extras.get_or_insert_default()
     }
 
-    /// Higher ones are given first, first in first out inside one; 0 unless set, -2^53 to 2^53.
+    /// Jobs of a higher priority are assigned first, those of one priority first in first out; default 0, -2^53 to 2^53.
     pub fn priority(mut self, priority: i64) -> Self {
         self.extras().priority = priority;
         self
     }
 
-    /// The name of the work, for routing: only workers whose option `tasks` names it are given the job.
+    /// The name of the work, for routing: only workers whose option `tasks` names it get the job.
     pub fn task(mut self, task: impl Into<String>) -> Self {
         self.extras().task = task.into();
         self
@@ -135,13 +135,13 @@ impl NewJob {
         self
     }
 
-    /// How often the job is run again after its handler failed, 0 to 200; 0 unless set.
+    /// How often the job is run again after its handler failed, 0 to 200; default 0.
     pub fn retries(mut self, retries: u32) -> Self {
         self.extras().retries = retries;
         self
     }
 
-    /// The pauses before retries; 1 s each unless set.
+    /// The pauses before retries; default 1 s each.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.extras().backoff = Some(backoff);
         self
@@ -159,7 +159,7 @@ impl NewJob {
         self
     }
 
-    /// Fails with [`ErrorKind::AssignTimeout`] if no worker was given the job this long after it was added, or due.
+    /// Fails with [`ErrorKind::AssignTimeout`] if the job was not assigned this long after it was added, or due.
     pub fn assign_timeout(mut self, limit: Duration) -> Self {
         self.extras().assign_timeout = Some(limit);
         self
@@ -183,7 +183,7 @@ impl NewJob {
         self
     }
 
-    /// The job is given up (deleted) when the master that added it leaves or is lost.
+    /// The job is deleted when the master that added it leaves or is lost.
     pub fn ephemeral(mut self, ephemeral: bool) -> Self {
         self.ephemeral = ephemeral;
         self
@@ -304,12 +304,12 @@ pub(crate) struct Extras {
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) headers: BTreeMap<String, String>,
-    /// The incarnation of the master without which the job is given up, or empty.
+    /// The incarnation of the master with which the job ends, or empty.
     pub(crate) ephemeral_of: String,
 }
 
 impl NewJob {
-    /// Bytes of the caller's that it holds until Redis has them.
+    /// Bytes that it keeps in memory until Redis has stored it.
     pub(crate) fn size(&self) -> u64 {
         let id = self.id.as_ref().map_or(0, String::len);
         (self.payload.bytes.len() + id + self.extras.as_ref().map_or(0, |extras| extras.size())) as u64
@@ -322,7 +322,7 @@ impl Extras {
         self.task.len() + self.resource.len() + self.similar.len() + headers
     }
 
-    /// Scripts have something to do for such a job when it is given or ends.
+    /// Scripts have something to do for such a job when it is assigned or ends.
     pub(crate) fn need_care(&self) -> bool {
         !self.resource.is_empty() || self.need_beginning()
     }

@@ -12,7 +12,7 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 /// What a member says of itself has at most this many bytes.
 pub const MAX_DATA: usize = 4096;
 
-/// Who is meant. Only members that [listen](crate::Messages::listen) hear messages.
+/// The recipients. Only members that [listen](crate::Messages::listen) receive messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// Every member.
@@ -74,19 +74,19 @@ impl NewMessage {
         NewMessage { to, payload, wants: Wants::Nothing, to_self: false }
     }
 
-    /// Waits up to `limit` until each that hears it has taken it, or is gone.
+    /// Waits up to `limit` until each recipient has taken it or is gone.
     pub fn acknowledged(mut self, limit: Duration) -> NewMessage {
         self.wants = Wants::Acknowledgements(limit);
         self
     }
 
-    /// Waits up to `limit` until each that hears it has replied, or is gone.
+    /// Waits up to `limit` until each recipient has replied or is gone.
     pub fn request(mut self, limit: Duration) -> NewMessage {
         self.wants = Wants::Replies(limit);
         self
     }
 
-    /// Whether the sender may be among those who hear it; false unless set.
+    /// Whether the sender may be a recipient; default false.
     pub fn to_self(mut self, to_self: bool) -> NewMessage {
         self.to_self = to_self;
         self
@@ -137,7 +137,7 @@ pub struct MemberRef {
 pub struct Receipt {
     /// The incarnations that it was sent to.
     pub recipients: Vec<String>,
-    /// How many more should have heard it, but do not read their inboxes, which are full.
+    /// How many more recipients there would be, but do not read their inboxes, which are full.
     pub dropped: u64,
     /// Those who acknowledged it or replied, in the order in which they did; a reply's payload.
     pub replies: Vec<(MemberRef, Option<Payload>)>,
@@ -237,7 +237,7 @@ impl serde::Serialize for Role {
 pub enum Change {
     /// It registered.
     Joined,
-    /// It said that it goes.
+    /// It left the cluster.
     Left,
     /// Its lease ended: it died, or was cut off.
     Lost,

@@ -30,7 +30,7 @@ pub enum ContentType {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// The bytes as given.
+    /// The bytes.
     pub bytes: Vec<u8>,
     /// How to read them.
     pub content_type: ContentType,
@@ -53,7 +53,7 @@ impl Payload {
         Payload { bytes: bytes.into(), content_type: ContentType::Json }
     }
 
-    /// Reads the bytes as JSON, whatever the content type says.
+    /// Reads the bytes as JSON, whatever the content type is.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.bytes).map_err(|e| invalid(format!("the payload is not the expected JSON: {e}")))
     }
