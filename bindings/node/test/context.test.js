@@ -128,7 +128,7 @@ test("dropped masters leave and are collected; those of which something is to co
     const members = (await observer.members()).map(({ name }) => name).sort();
     return members.length === 5 && members;
   }, "those that were collected have left");
-  assert.deepEqual(names, ["", "data", "message", "run", "ephemeral"]);
+  assert.deepEqual(names, ["", "data", "ephemeral", "message", "run"]);
   assert.equal((await observer.job("ephemeral")).state, "waiting");
   await observer.send({ name: "message" }, 1);
   await it.hears("message");
