@@ -8,7 +8,7 @@ import pytest
 from evidence import Evidence
 
 ROOT = Path(__file__).resolve().parents[2]
-TEST = "store::model::whatever_comes_in_whatever_order_every_step_follows_the_rules"
+TEST = "tests::model::whatever_comes_in_whatever_order_every_step_follows_the_rules"
 # The seeds are stored in the test: so many runs, each of these steps.
 RUNS = 5
 STEPS = 20_000
