@@ -1,5 +1,6 @@
 """The checker finds each broken invariant; a checker that finds nothing would pass every fault."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,11 @@ def test_two_accepted_completions(case: Case) -> None:
 def test_a_fence_that_does_not_grow(case: Case) -> None:
     case.note(4, "add", "active", 7)
     case.breaks("I4")
+
+
+def test_a_completion_after_the_store_was_read_breaks_nothing(case: Case) -> None:
+    case.note(int(time.monotonic()) + 1000, "completed", "active", 7)
+    case.check()
 
 
 def test_a_start_after_the_accepted_completion(case: Case) -> None:
