@@ -21,7 +21,8 @@ _END_S = 40.0
 
 _SUFFIX = {"c": ".c", "js": ".js", "python": ".py", "rust": ".rs", "sh": ".sh", "ts": ".ts"}
 _COMMENT = {"c": "/* BLOCK */", "js": "// BLOCK", "python": "# BLOCK", "rust": "// BLOCK", "sh": "# BLOCK", "ts": "// BLOCK"}
-_WARNINGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+# Blocks show more than they use.
+_WARNINGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,23 @@ class Program:
         if not self.first.setup and (not file.exists() or "int main(" in code):
             return code
         around = file.read_text("utf-8").splitlines()
+        if language == "c":
+            functions, code = _functions_apart(code)
+            around = [functions if line.strip() == "/* FUNCTIONS */" else line for line in around]
         at = [line.strip() for line in around].index(_COMMENT[language])
         return "\n".join([*around[:at], code, *around[at + 1 :], ""])
+
+
+def _functions_apart(code: str) -> tuple[str, str]:
+    """The functions of a C block, and its statements, which belong into a function."""
+    functions: list[str] = []
+    statements: list[str] = []
+    inside = False
+    for line in code.splitlines():
+        inside = inside or line.startswith("static ")
+        (functions if inside else statements).append(line)
+        inside = inside and line != "}"
+    return "\n".join(functions), "\n".join(statements)
 
 
 def programs() -> list[Program]:
