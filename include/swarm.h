@@ -732,7 +732,7 @@ typedef struct {
    */
   uint64_t waiting;
   /**
-   * Active jobs by workers.
+   * Active jobs.
    */
   uint64_t active;
   /**

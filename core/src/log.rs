@@ -64,7 +64,7 @@ pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
     let mut queue = loop {
         match queue() {
             Some(queue) => break queue,
-            // Active for the moment of one record; in a child that was forked in that moment, for ever.
+            // The lock is held only while one record is queued; in a child that was forked in that moment, for ever.
             None if Instant::now() < deadline => std::thread::yield_now(),
             None => {
                 return Err(Error::new(ErrorKind::Forked, "the log of the parent process was in use when this one was forked"));

@@ -58,7 +58,7 @@ pub struct swarm_stats {
     pub struct_size: usize,
     /// Jobs waiting for a worker.
     pub waiting: u64,
-    /// Active jobs by workers.
+    /// Active jobs.
     pub active: u64,
     /// Jobs deleted whose worker has not yet said that it stopped.
     pub deleting: u64,

@@ -646,7 +646,7 @@ async fn a_supervisor_that_is_killed_leaves_nobody_nested_or_not() {
         own.child.kill().unwrap();
         own.child.wait().unwrap();
         until("nobody left", || all.iter().all(|pid| !runs(*pid))).await;
-        // The guards active the output open for nobody, so all is closed now.
+        // The guards do not keep the output open, so all is closed now.
         soon("the end of the output", async { while own.lines.recv().await.is_some() {} }).await;
     }
 }

@@ -63,7 +63,7 @@ impl<M: Clone> Session<M> {
         F: Future<Output = ()> + Send + 'static,
     {
         let (future, waits) = (call(self.member.clone(), self.mailbox.clone()), self.waits.clone());
-        // Active while spawning, so that the task cannot take its entry out before it is in.
+        // The lock is held while spawning, so that the task cannot take its entry out before it is in.
         let mut entries = lock(&self.waits);
         let task = self.threads.spawn(async move {
             future.await;

@@ -1,4 +1,4 @@
-//! Values of options: read from their text, and active to their bounds. Texts name options and units as the program's language does.
+//! Values of options: parsed from their text, and checked against their bounds. Texts name options and units as the program's language does.
 
 use std::fmt::Display;
 use std::time::Duration;

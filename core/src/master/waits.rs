@@ -17,9 +17,9 @@ pub(super) const MAX_CHECKS: u32 = 5;
 #[derive(Default)]
 pub(crate) struct Waits {
     state: Mutex<State>,
-    /// QueuedEvent when there are ids to ask Redis for, or the inbox is to be read.
+    /// Notified when there are ids to query from Redis, or when the inbox has to be read.
     pub(crate) changed: Notify,
-    /// QueuedEvent when something is awaited while nothing was, and at the end.
+    /// Notified when the first wait begins while there was none, and when the master is closed.
     pub(super) begun: Notify,
 }
 

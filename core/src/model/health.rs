@@ -65,7 +65,7 @@ pub(crate) struct Counts {
 pub struct Stats {
     /// Jobs waiting for a worker.
     pub waiting: u64,
-    /// Active jobs by workers.
+    /// Active jobs.
     pub active: u64,
     /// Deleted jobs whose worker has not confirmed yet that it stopped.
     pub deleting: u64,

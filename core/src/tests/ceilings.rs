@@ -91,7 +91,7 @@ impl Crowd {
         }
     }
 
-    /// The longest call of each script, printed and active to the bound.
+    /// The longest call of each script, printed and compared with the bound.
     fn report(&self, what: &str) {
         let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| all.all());
         let names: BTreeMap<String, &str> = scripts.map(|script| (script.digest.clone(), script.name)).collect();
