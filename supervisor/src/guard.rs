@@ -1,6 +1,6 @@
 //! What outlives a supervisor that was killed, and kills what it left.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};

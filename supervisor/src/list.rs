@@ -1,6 +1,6 @@
 //! The list of processes.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;

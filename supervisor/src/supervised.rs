@@ -21,7 +21,7 @@ pub(super) const PROCESS_NAME: &str = "SWARM_PROCESS_NAME";
 /// changes the environment, so no other thread may read that by C's `getenv` meanwhile; Rust's `std::env` is safe.
 pub fn ready() -> Result<bool> {
     /// Two threads must not close the same descriptor.
-    static ONE: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    static ONE: libswarm_common::lock::Mutex<()> = libswarm_common::lock::Mutex::new(());
     let _one = ONE.lock();
     let Some(value) = std::env::var_os(READY_FD) else {
         return Ok(false);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use libswarm::{Error, ErrorKind, Result};
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 

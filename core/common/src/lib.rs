@@ -6,5 +6,6 @@ pub mod error;
 pub mod event_queue;
 pub mod id;
 pub mod language;
+pub mod lock;
 pub mod panic;
 pub mod value;

@@ -1,6 +1,6 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! Who awaits which job's outcome.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

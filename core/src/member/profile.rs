@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 
 /// Kept through all incarnations of a member: each registers with it.
 #[derive(Default)]

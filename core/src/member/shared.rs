@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use libswarm_common::error::{Error, ErrorKind, Result};
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -105,7 +105,7 @@ impl Shared {
         self.tasks.lock().clone()
     }
 
-    pub(super) fn status(&self) -> parking_lot::MutexGuard<'_, Status> {
+    pub(super) fn status(&self) -> libswarm_common::lock::MutexGuard<'_, Status> {
         self.status.lock()
     }
 

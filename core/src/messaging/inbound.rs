@@ -1,6 +1,6 @@
 //! What arrives: each message once, and confirmations to whoever waits for them.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;

@@ -1,7 +1,7 @@
 //! Requests to end the program.
 
 use futures_util::future::BoxFuture;
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 
 use crate::model::message::MemberRef;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::random_id;
 use libswarm_common::language::option;
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! Replies that a sender waits for: until all are there, their time is over, or those who owe them are gone.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! It is made by a task of its own. A caller that is cancelled, or that nobody polls for a while, holds nothing that others wait for.
 
-use parking_lot::{Mutex, MutexGuard};
+use libswarm_common::lock::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

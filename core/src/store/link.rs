@@ -1,6 +1,6 @@
 //! From the configured address to one checked connection.
 
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

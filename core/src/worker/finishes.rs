@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libswarm_common::error::Error;
-use parking_lot::Mutex;
+use libswarm_common::lock::Mutex;
 use tokio::sync::Notify;
 
 use crate::model::job::Finish;
@@ -92,7 +92,7 @@ impl Finishes {
         self.lock().closed = Some(error);
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Gathered> {
+    fn lock(&self) -> libswarm_common::lock::MutexGuard<'_, Gathered> {
         self.gathered.lock()
     }
 }
