@@ -1,6 +1,5 @@
 //! The one runtime of the process: made with the first handle, ended with the last.
 
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use libswarm::{Error, ErrorKind, Result};
@@ -23,12 +22,11 @@ static SLOT: RuntimeSlot =
 
 /// A share in the runtime, which is made if no handle has one.
 pub(crate) fn share() -> Result<Runtime> {
-    static IN_CHILD: Once = Once::new();
     extern "C" fn in_child() {
         SLOT.forget_after_fork();
         crate::log::forget_default();
     }
-    IN_CHILD.call_once(|| libswarm_host::fork::in_child_call(in_child));
+    libswarm_host::fork::in_child_call(in_child);
     SLOT.share(crate::log::set_default)
 }
 

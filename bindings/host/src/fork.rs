@@ -1,22 +1,19 @@
 //! Fork safety. After a fork only the forking thread lives in the child, which has the parent's memory but none of its threads. So the child must
 //! neither use nor drop what the parent made; it gets a typed error instead of a hang.
 
-use std::sync::Once;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use libswarm::{Error, ErrorKind, Result};
 
 /// Called in a forked child. It may only store to atomics and call what is safe between fork and exec.
 pub type ChildHandler = extern "C" fn();
 
-/// Handlers at most: a few for each binding, which is a copy of this crate of its own.
-const MAX_HANDLERS: usize = 4;
-
 /// How many forks lie between the first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// Kept, because asking the kernel costs more than the rest of a call; 0 until it is known.
+/// Kept while forks are noticed, because asking the kernel costs more than the rest of a call; else 0.
 static PID: AtomicU32 = AtomicU32::new(0);
-static HANDLERS: [AtomicPtr<()>; MAX_HANDLERS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_HANDLERS];
+static IN_CHILD: OnceLock<ChildHandler> = OnceLock::new();
 
 fn current_pid() -> u32 {
     match PID.load(Ordering::Relaxed) {
@@ -31,25 +28,22 @@ fn current_pid() -> u32 {
 pub fn watch() -> Result<()> {
     #[cfg(unix)]
     {
-        static WATCHED: Once = Once::new();
-        static STATUS: AtomicI32 = AtomicI32::new(0);
+        static STATUS: OnceLock<i32> = OnceLock::new();
         extern "C" fn in_child() {
             GENERATION.fetch_add(1, Ordering::Relaxed);
             PID.store(std::process::id(), Ordering::Relaxed);
-            for handler in &HANDLERS {
-                let handler = handler.load(Ordering::Acquire);
-                if !handler.is_null() {
-                    // SAFETY: only `in_child_call` stores, and only functions of this type.
-                    unsafe { std::mem::transmute::<*mut (), ChildHandler>(handler)() };
-                }
+            if let Some(handler) = IN_CHILD.get() {
+                handler();
             }
         }
-        WATCHED.call_once(|| {
-            // SAFETY: the handler only stores to atomics and calls such handlers. It stays loaded: no binding is ever unloaded.
-            STATUS.store(unsafe { libc::pthread_atfork(None, None, Some(in_child)) }, Ordering::Relaxed);
-            PID.store(std::process::id(), Ordering::Relaxed);
+        let status = *STATUS.get_or_init(|| {
+            // SAFETY: the handler only stores to atomics and calls one that does no more. It stays loaded: no binding is ever unloaded.
+            let status = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+            if status == 0 {
+                PID.store(std::process::id(), Ordering::Relaxed);
+            }
+            status
         });
-        let status = STATUS.load(Ordering::Relaxed);
         if status != 0 {
             let cause = std::io::Error::from_raw_os_error(status);
             return Err(Error::new(ErrorKind::Internal, format!("forks cannot be noticed: {cause}")));
@@ -58,13 +52,9 @@ pub fn watch() -> Result<()> {
     Ok(())
 }
 
-/// Has `handler` called in every forked child, in the order of these calls. Ignored once there are four.
+/// Sets what is called in every forked child. A binding has one such handler: a second call changes nothing.
 pub fn in_child_call(handler: ChildHandler) {
-    for slot in &HANDLERS {
-        if slot.compare_exchange(std::ptr::null_mut(), handler as *mut (), Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            return;
-        }
-    }
+    let _ = IN_CHILD.set(handler);
 }
 
 /// The process that made an object.
@@ -77,7 +67,7 @@ pub struct Origin {
 impl Origin {
     /// This process.
     pub fn current() -> Origin {
-        // Without memory for the handler, a fork shows in the pid alone.
+        // Without memory for the handler, a fork shows in the pid, which is not kept then.
         let _ = watch();
         Origin { generation: GENERATION.load(Ordering::Relaxed), pid: current_pid() }
     }
