@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, Once, TryLockError};
+use std::sync::{Once, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
@@ -32,8 +32,9 @@ pub type LogSink = Box<dyn Fn(&LogRecord) + Send>;
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-/// The way to the log thread, and the process it runs in: a forked child has the memory but not the thread.
-static QUEUE_IN: Mutex<Option<WayIn>> = Mutex::new(None);
+/// The way to the log thread, and the process it runs in: a forked child has the memory but not the thread. Threads that log only read it, so that
+/// none loses a record to another.
+static QUEUE_IN: RwLock<Option<WayIn>> = RwLock::new(None);
 
 type WayIn = (u32, SyncSender<LogRecord>);
 
@@ -62,7 +63,7 @@ pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
     let level = if sender.is_some() { level.min(5) } else { 0 };
     let deadline = Instant::now() + Duration::from_secs(1);
     let mut queue = loop {
-        match queue() {
+        match unless_locked(QUEUE_IN.try_write()) {
             Some(queue) => break queue,
             // The lock is held only while one record is queued; in a child that was forked in that moment, for ever.
             None if Instant::now() < deadline => std::thread::yield_now(),
@@ -103,9 +104,9 @@ fn drain(records: &Receiver<LogRecord>, sink: &LogSink) {
     }
 }
 
-fn queue() -> Option<MutexGuard<'static, Option<WayIn>>> {
-    match QUEUE_IN.try_lock() {
-        Ok(queue) => Some(queue),
+fn unless_locked<G>(tried: Result<G, TryLockError<G>>) -> Option<G> {
+    match tried {
+        Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
@@ -134,8 +135,8 @@ impl Subscriber for Queue {
         event.record(&mut text);
         let metadata = event.metadata();
         let record = LogRecord { level: number(*metadata.level()), target: metadata.target().to_owned(), message: text.0 };
-        // Never waits: not for the sink, and not for another thread that logs.
-        let sent = queue().is_some_and(|queue| match &*queue {
+        // Never waits: not for the sink, and not for a thread that replaces it.
+        let sent = unless_locked(QUEUE_IN.try_read()).is_some_and(|queue| match &*queue {
             Some((pid, sender)) if *pid == std::process::id() => sender.try_send(record).is_ok(),
             _ => true,
         });
@@ -183,6 +184,14 @@ mod tests {
         let record = records.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!((record.level, &*record.message), (2, "this one job=7"));
         assert!(record.target.starts_with("libswarm::log"), "{}", record.target);
+        // Fewer than the queue takes: none is lost because others log at the same time.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..100).for_each(|_| tracing::warn!("one of many")));
+            }
+        });
+        let mut many = std::iter::from_fn(|| records.recv_timeout(Duration::from_secs(10)).ok());
+        assert_eq!(many.by_ref().filter(|record| record.message == "one of many").take(800).count(), 800);
         set_sink(0, None).unwrap();
         tracing::error!("nor this");
         assert!(records.recv_timeout(Duration::from_secs(10)).is_err(), "the thread and its sink are gone");

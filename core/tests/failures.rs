@@ -33,7 +33,8 @@ async fn record(text: &str, wanted: fn(&LogRecord) -> bool) -> LogRecord {
             if let Some(record) = records.lock().unwrap().iter().find(|record| record.message.contains(text) && wanted(record)) {
                 return record.clone();
             }
-            tokio::task::yield_now().await;
+            // Not at once: the thread of the log needs the lock, too.
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await
