@@ -31,7 +31,9 @@ where
         }
         tokio::spawn(async move {
             // A task, so that a panic in it does not keep the program.
-            let _ = tokio::spawn(prepare(code, from)).await;
+            if let Err(panic) = tokio::spawn(prepare(code, from)).await {
+                tracing::error!(%panic, "what was to run before the end of the program has failed");
+            }
             leave.await;
             // Exit handlers may wait for this runtime.
             let _ = tokio::task::spawn_blocking(move || std::process::exit(code)).await;

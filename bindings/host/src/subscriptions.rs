@@ -52,7 +52,7 @@ impl Subscriptions {
             };
             match subscribed {
                 Err(error) if error.kind() != ErrorKind::Closed && is_registered() => failed(error),
-                _ => drop(failed),
+                _ => {}
             }
             drop(pending);
         });

@@ -235,6 +235,7 @@ impl Task {
                 drop(calls);
                 self.session.stop_probing();
                 self.messaging.sent().await;
+                // A failure is logged; the master is closed all the same.
                 let _ = self.session.leave().await;
                 return None;
             }

@@ -46,6 +46,8 @@ struct Kept {
     taken: Taken,
     /// `Add` events taken since `room` was notified.
     since_room: u64,
+    /// `Ready` and `Error` events in the queue.
+    news: usize,
     /// Messages and changes of members in the queue, and their bytes.
     messages: usize,
     message_bytes: usize,
@@ -79,12 +81,14 @@ impl Bounds for Kept {
             self.messages += 1;
             self.message_bytes += bytes;
         }
-        let news = is_news(&event);
+        self.news += usize::from(is_news(&event));
         queue.push_back(event);
         // A program that never takes events, such as one that only adds jobs, must not gather them.
-        if news && queue.iter().filter(|event| is_news(event)).count() > MAX_NEWS {
-            let oldest = queue.iter().position(is_news);
-            oldest.map(|position| queue.remove(position));
+        if self.news > MAX_NEWS
+            && let Some(oldest) = queue.iter().position(is_news)
+        {
+            queue.remove(oldest);
+            self.news -= 1;
         }
     }
 
@@ -92,7 +96,7 @@ impl Bounds for Kept {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             let text = format!("{dropped} messages were dropped, because this program did not take them");
-            queue.push_back(QueuedEvent::Error(Error::new(ErrorKind::MessagesDropped, text)));
+            self.push(queue, QueuedEvent::Error(Error::new(ErrorKind::MessagesDropped, text)));
         }
     }
 
@@ -110,6 +114,7 @@ impl Bounds for Kept {
                 self.messages -= 1;
                 self.message_bytes -= bytes;
             }
+            self.news -= usize::from(is_news(event));
         }
         if self.since_room >= self.room_step {
             self.since_room = 0;
@@ -127,6 +132,7 @@ impl MemberEvents {
             room_step: u64::from(window).div_ceil(4),
             taken: Taken::default(),
             since_room: 0,
+            news: 0,
             messages: 0,
             message_bytes: 0,
             dropped: 0,

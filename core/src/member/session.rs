@@ -123,26 +123,26 @@ impl Session {
     /// is under way that would show it.
     pub(crate) async fn suspicion(&mut self, idle: bool) {
         loop {
-            let losses = tokio::select! {
+            tokio::select! {
                 answer = optional(&mut self.probe) => {
                     self.probe = None;
                     // The next probe has time, whatever the answer is.
                     self.seen();
                     match answer {
-                        Ok(true) => continue,
+                        Ok(true) => {}
                         Ok(false) => return,
                         Err(Failed { error, .. }) => return self.shared.report(Source::Calls, &error),
                     }
                 }
-                losses = self.shared.store.lost(self.losses), if idle => losses,
+                losses = self.shared.store.lost(self.losses), if idle => {
+                    self.losses = losses;
+                    return;
+                }
                 () = tokio::time::sleep_until(self.seen + PROBE_AFTER), if idle && self.probe.is_none() => {
                     let (shared, incarnation) = (self.shared.clone(), self.incarnation.clone());
                     self.probe = Some(Box::pin(async move { shared.store.is_member(&incarnation).await }));
-                    continue;
                 }
-            };
-            self.losses = losses;
-            return;
+            }
         }
     }
 
@@ -171,18 +171,26 @@ impl Session {
     }
 
     /// Requeues the jobs of the member and removes it from the registry. Gives up when Redis is away for the option `timeout`; then the lease
-    /// ends by itself.
+    /// ends by itself, which is logged.
     pub(crate) async fn leave(&mut self) -> Result<()> {
+        let left = self.try_to_leave().await;
+        match &left {
+            Ok(()) => tracing::debug!(target: TARGET, "{} has left", self.incarnation),
+            Err(error) => {
+                tracing::warn!(target: TARGET, kind = error.kind().name(), "{} could not leave, its lease has to end: {error}", self.incarnation);
+            }
+        }
+        left
+    }
+
+    async fn try_to_leave(&mut self) -> Result<()> {
         let begun = Instant::now();
         let mut answered = begun;
         loop {
             match self.shared.store.leave(&self.incarnation).await {
-                Ok(true) => {
-                    tracing::debug!(target: TARGET, "{} has left", self.incarnation);
-                    return Ok(());
-                }
+                Ok(true) => return Ok(()),
                 Ok(false) if begun.elapsed() < MAX_LEAVE => answered = Instant::now(),
-                Ok(false) => return Err(Error::new(ErrorKind::Timeout, "there was too much to give back")),
+                Ok(false) => return Err(Error::new(ErrorKind::Timeout, "its jobs were not requeued in time")),
                 Err(failed) => {
                     let pause = self.backoff.next();
                     if answered.elapsed() + pause > self.shared.options.timeout || !failed.error.kind().is_retryable() {

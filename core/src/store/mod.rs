@@ -331,8 +331,10 @@ impl Store {
     async fn read(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
         let answer = self.call_idempotent(script, args).await;
         if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {
-            // The caller gets the first error, whatever comes of this.
-            let _ = self.call(|s| &s.repair, |cmd| cmd).await;
+            // The caller gets the first error.
+            if let Err(failed) = self.call(|s| &s.repair, |cmd| cmd).await {
+                tracing::warn!(kind = failed.error.kind().name(), "the damage could not be repaired: {}", failed.error);
+            }
         }
         answer
     }
