@@ -206,6 +206,13 @@ async fn deleted_jobs_are_not_given_or_are_stopped() {
     let again = next_job(&worker).await;
     assert_eq!((&again.id, again.json::<u32>().unwrap()), (&id, 3));
     assert!(again.fence > job.fence);
+    // A worker deletes any jobs of the cluster, more than one call takes.
+    let added =
+        master.add_many((0..150).map(|n| NewJob::json(&n).unwrap().delay(Duration::from_secs(60))).collect()).await.unwrap();
+    let ids = added.into_iter().map(|added| added.id).chain(["nobody".to_owned()]).collect();
+    let existed = worker.delete_many(ids).await.unwrap();
+    assert!(existed.len() == 151 && existed[..150].iter().all(|existed| *existed) && !existed[150]);
+    assert_eq!(worker.delete_many(vec!["a\nb".into()]).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 #[tokio::test]

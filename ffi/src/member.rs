@@ -188,13 +188,7 @@ impl Core {
     async fn delete(&self, ids: Vec<String>) -> Result<Deleted> {
         match self {
             Core::Master(core) => core.delete_many(ids).await.map(Deleted),
-            Core::Worker(core) => {
-                let mut existed = Vec::with_capacity(ids.len());
-                for id in ids {
-                    existed.push(core.delete(id).await?);
-                }
-                Ok(Deleted(existed))
-            }
+            Core::Worker(core) => core.delete_many(ids).await.map(Deleted),
         }
     }
 

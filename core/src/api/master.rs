@@ -25,9 +25,6 @@ use crate::model::job_options::{Added, NewJob};
 use crate::model::message::MemberRef;
 use crate::util::completion::{Done, awaited};
 
-/// Jobs deleted by one call to Redis.
-const DELETES: usize = 100;
-
 /// Adds and deletes jobs, awaits results. Clones are the same master. When the last clone is dropped, what was submitted is still sent,
 /// then it leaves.
 ///
@@ -148,15 +145,7 @@ impl Master {
 
     /// Deletes many; whether each existed, in the order of the ids.
     pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
-        for id in &ids {
-            check_name("job id", id)?;
-        }
-        self.front.adds.settled().await;
-        let mut existed = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(DELETES) {
-            existed.extend(self.front.shared.open_store()?.delete(ids).await?);
-        }
-        Ok(existed)
+        self.front.shared.delete(&ids, self.front.adds.settled()).await
     }
 
     /// Awaits the outcome of a job that was added with `result`, by anyone, until `result_ttl` after its end. [`ErrorKind::NotFound`] if

@@ -167,6 +167,11 @@ impl Worker {
         self.handle.delete(id.into()).await
     }
 
+    /// Deletes many; whether each existed, in the order of the ids.
+    pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
+        self.handle.delete_many(&ids).await
+    }
+
     /// Takes no new jobs, requeues those that the program has not taken, and waits until the program has finished its active jobs.
     pub async fn drain(&self) -> Result<()> {
         self.command(Command::Drain).await

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use libswarm_common::error::{Error, ErrorKind, Result};
-use libswarm_common::lock::Mutex;
+use libswarm_common::id::check_name;
+use libswarm_common::lock::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -66,6 +67,9 @@ pub(super) struct Status {
 /// Trouble that ends and comes back within so long is the same: a member has two connections, which end and come back one after the other.
 const FLAPPING: Duration = Duration::from_secs(1);
 
+/// Jobs deleted by one call to Redis.
+const MAX_DELETES: usize = 100;
+
 /// What trouble is with.
 #[derive(Clone, Copy)]
 pub(crate) enum Source {
@@ -105,7 +109,7 @@ impl Shared {
         self.tasks.lock().clone()
     }
 
-    pub(super) fn status(&self) -> libswarm_common::lock::MutexGuard<'_, Status> {
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock()
     }
 
@@ -197,6 +201,17 @@ impl Shared {
             return Err(self.why_closed(Error::new(ErrorKind::Closed, "the member is closed")));
         }
         Ok(&self.store)
+    }
+
+    /// Deletes jobs whatever their state, once `before` is ready; whether each existed, in the order of the ids. A malformed id fails at once.
+    pub(crate) async fn delete(&self, ids: &[String], before: impl Future<Output = ()>) -> Result<Vec<bool>> {
+        ids.iter().try_for_each(|id| check_name("job id", id))?;
+        before.await;
+        let mut existed = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MAX_DELETES) {
+            existed.extend(self.open_store()?.delete(ids).await?);
+        }
+        Ok(existed)
     }
 
     pub(crate) fn end(&self, error: Error) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use libswarm_common::error::{Error, ErrorKind, Result};
-use libswarm_common::id::check_name;
 use tokio::sync::mpsc;
 
 use super::finishes::Finishes;
@@ -53,7 +52,10 @@ impl WorkerHandle {
     }
 
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {
-        check_name("job id", &id)?;
-        Ok(self.0.messaging.shared.open_store()?.delete(&[id]).await?[0])
+        Ok(self.delete_many(&[id]).await?[0])
+    }
+
+    pub(crate) async fn delete_many(&self, ids: &[String]) -> Result<Vec<bool>> {
+        self.0.messaging.shared.delete(ids, std::future::ready(())).await
     }
 }
