@@ -1,6 +1,6 @@
 //! What outlives a supervisor that was killed, and kills what it left.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -67,7 +67,7 @@ impl Guard {
                 }
                 Err(error) => tracing::warn!(%error, "the guard of processes cannot be started"),
             }
-            if self.lock().writer.is_none() {
+            if self.state.lock().writer.is_none() {
                 return;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -99,23 +99,23 @@ impl Guard {
     }
 
     fn tell_all(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let groups: Vec<i32> = state.groups.iter().copied().collect();
         groups.into_iter().for_each(|group| state.tell(format_args!("*{group}\n")));
     }
 
     /// The descriptor for [`add_self`], valid while the guard is not closed.
     pub(super) fn fd(&self) -> RawFd {
-        self.lock().writer.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+        self.state.lock().writer.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     pub(super) fn before_fork(&self) {
-        self.lock().tell(format_args!("=\n"));
+        self.state.lock().tell(format_args!("=\n"));
     }
 
     /// After a fork: the group of the child, or that it could not be started.
     pub(super) fn after_fork(&self, group: Option<i32>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match group {
             Some(group) => {
                 state.groups.insert(group);
@@ -128,7 +128,7 @@ impl Guard {
 
     /// Nothing of the group is left.
     pub(super) fn remove(&self, group: i32) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.groups.remove(&group) {
             state.tell(format_args!("-{group}\n"));
         }
@@ -136,11 +136,7 @@ impl Guard {
 
     /// Lets the guard end, which kills the groups that are left.
     pub(super) fn close(&self) {
-        self.lock().writer = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        self.state.lock().writer = None;
     }
 }
 

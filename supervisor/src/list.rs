@@ -1,6 +1,6 @@
 //! The list of processes.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,18 +19,14 @@ struct Entries {
 }
 
 impl List {
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock()
-    }
-
     pub(super) fn all(&self) -> Vec<ProcessInfo> {
-        self.lock().rows.values().cloned().collect()
+        self.0.lock().rows.values().cloned().collect()
     }
 
     /// Adds a process, or the want of one.
     pub(super) fn add(self: &Arc<Self>, id: u64, name: &Arc<str>, pid: Option<u32>, state: ProcessState, restarts: u64) -> Entry {
         let info = ProcessInfo { id, name: name.clone(), pid, state, started_at: SystemTime::now(), restarts };
-        let mut entries = self.lock();
+        let mut entries = self.0.lock();
         entries.next += 1;
         let key = (id, entries.next);
         entries.rows.insert(key, info);
@@ -46,7 +42,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn set(&self, state: ProcessState) {
-        if let Some(row) = self.list.lock().rows.get_mut(&self.key) {
+        if let Some(row) = self.list.0.lock().rows.get_mut(&self.key) {
             row.state = state;
         }
     }
@@ -54,6 +50,6 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.list.lock().rows.remove(&self.key);
+        self.list.0.lock().rows.remove(&self.key);
     }
 }

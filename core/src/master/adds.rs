@@ -1,6 +1,6 @@
 //! Jobs on their way to Redis: submissions gather here and leave in batches.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -125,12 +125,8 @@ impl Adds {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock()
-    }
-
     pub(crate) fn push(&self, mut submission: Submission) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if let Some(error) = queue.closed.clone() {
             drop(queue);
             return submission.fail(error, 0);
@@ -166,24 +162,24 @@ impl Adds {
 
     /// Waits until all that was submitted before is answered, so that what follows comes after it.
     pub(crate) async fn settled(&self) {
-        let pushed = self.lock().pushed;
+        let pushed = self.queue.lock().pushed;
         // The sender lives as long as this.
         let _ = self.answered.subscribe().wait_for(|answered| *answered >= pushed).await;
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().submissions.len()
+        self.queue.lock().submissions.len()
     }
 
     /// Refuses all that comes from now on.
     pub(crate) fn close(&self, error: &Error) {
-        self.lock().closed = Some(error.clone());
+        self.queue.lock().closed = Some(error.clone());
     }
 
     /// Fails what has waited since before `since`, or all.
     pub(crate) fn fail_waiting(&self, since: Option<Instant>, error: &Error) {
         let failed: Vec<Submission> = {
-            let mut queue = self.lock();
+            let mut queue = self.queue.lock();
             let count =
                 queue.submissions.iter().take_while(|submission| since.is_none_or(|since| submission.since < since)).count();
             queue.submissions.drain(..count).collect()
@@ -206,7 +202,7 @@ impl Adds {
         let (mut count, mut largest) = (0, 0);
         let mut durability = Durability::Memory;
         loop {
-            let Some(mut submission) = self.lock().submissions.pop_front() else { break };
+            let Some(mut submission) = self.queue.lock().submissions.pop_front() else { break };
             let stored = submission.added.len();
             let mut full = false;
             while let Some(next) = submission.jobs.as_slice().first() {
@@ -263,7 +259,7 @@ impl Adds {
 
     /// Puts a submission whose jobs are not all stored back in front.
     fn put_back(&self, submission: Submission) {
-        self.lock().submissions.push_front(submission);
+        self.queue.lock().submissions.push_front(submission);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -53,7 +53,7 @@ impl Chooser {
         self.shared.ready().await?;
         self.shared.open_store()?;
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             *state = State { choosing: Some(choosing), registered: state.registered, ..State::default() };
         }
         // The inbox has to be read from now on.
@@ -75,7 +75,7 @@ impl Chooser {
                 Ok(None) => {
                     backoff.reset();
                     self.wanted.notified().await;
-                    self.lock().more = true;
+                    self.state.lock().more = true;
                 }
                 Err(error) if error.kind() == ErrorKind::Closed => break,
                 Err(error) if error.kind().is_retryable() => tokio::time::sleep(backoff.next()).await,
@@ -97,7 +97,7 @@ impl Chooser {
         let reply = self.shared.open_store()?.choose("assign", &self.shared.incarnation(), &packed).await?;
         let assigned = choices::assigned(reply)?;
         // Others may have been behind those.
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.more, state.deadline) = (assigned.contains(&true), None);
         Ok(assigned)
     }
@@ -105,9 +105,9 @@ impl Chooser {
     /// Chooses no more.
     pub(crate) async fn stop(&self) -> Result<()> {
         self.stop_waiting();
-        if self.lock().registered {
+        if self.state.lock().registered {
             self.shared.open_store()?.choose("stop", &self.shared.incarnation(), &[]).await?;
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             (state.registered, state.known) = (false, String::new());
         }
         Ok(())
@@ -116,14 +116,14 @@ impl Chooser {
     /// Registers with Redis that this incarnation chooses, once for each.
     async fn register(&self) -> Result<String> {
         let incarnation = self.shared.incarnation();
-        let choosing = self.lock().choosing.clone();
+        let choosing = self.state.lock().choosing.clone();
         if let Some(choosing) = choosing
-            && self.lock().known != incarnation
+            && self.state.lock().known != incarnation
         {
             let store = self.shared.open_store()?;
-            self.lock().registered = true;
+            self.state.lock().registered = true;
             store.choose("start", &incarnation, &choices::pack_choosing(&choosing, &incarnation)).await?;
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.choosing == Some(choosing) {
                 (state.known, state.more) = (incarnation.clone(), true);
             }
@@ -135,11 +135,11 @@ impl Chooser {
     async fn ask(&self) -> Result<Option<Choices>> {
         let incarnation = self.register().await?;
         let store = self.shared.open_store()?;
-        if !self.lock().more {
+        if !self.state.lock().more {
             return Ok(None);
         }
         let choices = choices::read(&store.choose("look", &incarnation, MAX_JOBS.as_bytes()).await?)?;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.more = choices.is_some();
         if state.more {
             state.start_waiting();
@@ -150,34 +150,34 @@ impl Chooser {
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        self.lock().choosing.is_some()
+        self.state.lock().choosing.is_some()
     }
 
     /// Redis asks for a choice.
     pub(crate) fn asked(&self) {
-        self.lock().start_waiting();
+        self.state.lock().start_waiting();
         self.wanted.notify_one();
     }
 
     /// When a round has to be sent, so that jobs go by default.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.lock().deadline
+        self.state.lock().deadline
     }
 
     /// Such a round is sent.
     pub(crate) fn deadline_handled(&self) {
-        self.lock().deadline = None;
+        self.state.lock().deadline = None;
     }
 
     /// The member has ended, and Redis forgets with it that it chose.
     pub(crate) fn end(&self) {
-        *self.lock() = State::default();
+        *self.state.lock() = State::default();
         self.wake_all();
     }
 
     /// Ends the waits for choices.
     fn stop_waiting(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.choosing, state.more, state.deadline) = (None, false, None);
         drop(state);
         self.wake_all();
@@ -187,10 +187,6 @@ impl Chooser {
     fn wake_all(&self) {
         self.wanted.notify_waiters();
         self.wanted.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who awaits which job's outcome.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -71,10 +71,6 @@ pub(crate) struct Wait {
 }
 
 impl Waits {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Begins a wait for a job that somebody added: Redis is asked whether the outcome is there.
     pub(crate) fn begin(self: &Arc<Self>, id: String) -> Wait {
         self.begin_with(id, false)
@@ -87,7 +83,7 @@ impl Waits {
 
     fn begin_with(self: &Arc<Self>, id: String, adding: bool) -> Wait {
         let (sender, outcome) = oneshot::channel();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.number += 1;
         let number = state.number;
         if let Some(error) = &state.closed {
@@ -114,7 +110,7 @@ impl Waits {
 
     /// Has Redis asked for all that is awaited: this master is a new member. What is being added follows when it is stored.
     pub(crate) fn ask_all(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.registrations += 1;
         let State { waiting, unasked, .. } = &mut *state;
         unasked.extend(waiting.iter().filter(|(_, waiting)| waiting.is_stored()).map(|(id, _)| id.clone()));
@@ -122,7 +118,7 @@ impl Waits {
 
     /// Up to `most` ids to ask for, which are taken as asked.
     pub(crate) fn take_unasked(&self, most: usize) -> Vec<String> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let State { waiting, unasked, .. } = &mut *state;
         // Those that nobody awaits any more do not count: behind them may be others, which were announced before.
         let (mut ids, mut gone) = (Vec::new(), Vec::new());
@@ -145,15 +141,15 @@ impl Waits {
     }
 
     pub(crate) fn put_back(&self, ids: Vec<String>) {
-        self.lock().unasked.extend(ids);
+        self.state.lock().unasked.extend(ids);
     }
 
     pub(crate) fn any(&self) -> bool {
-        !self.lock().waiting.is_empty()
+        !self.state.lock().waiting.is_empty()
     }
 
     pub(crate) fn settle(&self, id: &str, outcome: &Result<Outcome>) {
-        let waiting = self.lock().waiting.remove(id);
+        let waiting = self.state.lock().waiting.remove(id);
         for waiter in waiting.into_iter().flat_map(|waiting| waiting.waiters) {
             drop(waiter.sender.send(outcome.clone()));
         }
@@ -161,7 +157,7 @@ impl Waits {
 
     /// Ends the waits for which Redis was asked for this id with an error. One that began since then goes on: its job may be stored since.
     pub(crate) fn refuse(&self, id: &str, error: &Error) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(waiting) = state.waiting.get_mut(id) else { return };
         let (asked, others) = std::mem::take(&mut waiting.waiters).into_iter().partition(|waiter| waiter.knows == Knows::Asked);
         waiting.waiters = others;
@@ -177,7 +173,7 @@ impl Waits {
 
     /// A check: up to `most` ids that have been awaited for `MAX_CHECKS` checks and were not answered here before.
     pub(super) fn long_awaited(&self, most: usize) -> Vec<String> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.checks = state.checks.wrapping_add(1);
         let now = state.checks;
         let long = |waiting: &Waiting| !waiting.looked_up && now.wrapping_sub(waiting.since) >= MAX_CHECKS;
@@ -192,7 +188,7 @@ impl Waits {
 
     /// They could not be looked up.
     pub(super) fn look_again(&self, ids: &[String]) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for id in ids {
             if let Some(waiting) = state.waiting.get_mut(id) {
                 waiting.looked_up = false;
@@ -201,12 +197,12 @@ impl Waits {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed.is_some()
+        self.state.lock().closed.is_some()
     }
 
     /// Ends all waits, and those that begin later, with an error.
     pub(crate) fn close(&self, error: &Error) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.closed = Some(error.clone());
         let waiting = std::mem::take(&mut state.waiting);
         state.unasked.clear();
@@ -234,7 +230,7 @@ impl Wait {
     /// Redis has the job. If it `existed`, its record does not name this master; if this master has registered anew meanwhile, it names the
     /// incarnation before.
     pub(crate) fn stored(&self, existed: bool) {
-        let mut state = self.waits.lock();
+        let mut state = self.waits.state.lock();
         let State { waiting, unasked, registrations, .. } = &mut *state;
         let waiters = waiting.get_mut(&self.id).map(|waiting| &mut waiting.waiters);
         let Some(waiter) = waiters.and_then(|waiters| waiters.iter_mut().find(|waiter| waiter.number == self.number)) else {
@@ -256,7 +252,7 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut state = self.waits.lock();
+        let mut state = self.waits.state.lock();
         self.outcome.close();
         if let Some(waiting) = state.waiting.get_mut(&self.id) {
             waiting.waiters.retain(|waiter| !waiter.sender.is_closed());

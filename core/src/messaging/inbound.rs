@@ -1,6 +1,6 @@
 //! What arrives: each message once, and confirmations to whoever waits for them.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;
@@ -35,13 +35,9 @@ struct Confirmations {
 }
 
 impl Inbound {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Takes what an inbox brought; gives it back unless it was a confirmation, or has come before.
     pub(crate) fn arrived(&self, data: MessageData) -> Option<MessageData> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !state.is_new(&data) {
             return None;
         }
@@ -63,7 +59,7 @@ impl Inbound {
 
     pub(super) fn confirmations(&self, count: usize, name: &str) -> oneshot::Receiver<Result<Vec<MemberRef>>> {
         let (done, receiver) = oneshot::channel();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if count == 0 {
             let _ = done.send(Ok(Vec::new()));
         } else if !state.closed {
@@ -74,7 +70,7 @@ impl Inbound {
 
     /// Ends all waits.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.closed = true;
         state.confirmations.clear();
     }

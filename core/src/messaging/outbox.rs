@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::random_id;
 use libswarm_common::language::option;
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -86,10 +86,6 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     pub(super) fn submit(&self, message: NewMessage, done: Done<Receipt>) {
         let kind = match message.wants {
             Wants::Nothing => Kind::Message,
@@ -152,7 +148,7 @@ impl Outbox {
 
     /// Queues it, or returns why not and the callback to call with that.
     fn push(&self, mut outgoing: Outgoing) -> Result<(), (Error, Option<Done<Receipt>>)> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closed {
             return Err((closed(), outgoing.done));
         }
@@ -184,7 +180,7 @@ impl Outbox {
     }
 
     fn take(&self) -> Vec<Outgoing> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut bytes = 0;
         let fits = |outgoing: &&Outgoing| {
             let first = bytes == 0;
@@ -210,13 +206,13 @@ impl Outbox {
     }
 
     fn is_drained(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.queue.is_empty() && !state.sending || state.closed
     }
 
     /// Refuses what comes from now on, and ends all waits.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.closed = true;
         let rest = std::mem::take(&mut state.queue);
         drop(state);
@@ -255,7 +251,7 @@ impl Sender {
             let mut batch = outbox.take();
             if batch.is_empty() {
                 outbox.drained.notify_waiters();
-                if outbox.lock().closed {
+                if outbox.state.lock().closed {
                     return;
                 }
                 outbox.arrived.notified().await;
@@ -313,7 +309,7 @@ impl Sender {
                 }
             };
             let pause = backoff.next();
-            if !error.kind().is_retryable() || Instant::now() + pause > deadline || self.messaging.outbox.lock().closed {
+            if !error.kind().is_retryable() || Instant::now() + pause > deadline || self.messaging.outbox.state.lock().closed {
                 return Err(if maybe_executed && error.kind().is_retryable() {
                     Error::new(ErrorKind::OutcomeUnknown, format!("the message may have been sent: {error}"))
                 } else {

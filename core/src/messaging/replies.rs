@@ -1,6 +1,6 @@
 //! Replies that a sender waits for: until all are there, their time is over, or those who owe them are gone.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -85,27 +85,23 @@ impl State {
 }
 
 impl Replies {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     pub(super) fn any(&self) -> bool {
-        !self.lock().awaited.is_empty()
+        !self.state.lock().awaited.is_empty()
     }
 
     /// Replies to a message are kept from now on.
     pub(super) fn expect(&self, number: u64) {
-        self.lock().awaited.insert(number, Awaited::default());
+        self.state.lock().awaited.insert(number, Awaited::default());
     }
 
     /// The message was not sent.
     pub(super) fn forget(&self, number: u64) {
-        self.lock().remove(number);
+        self.state.lock().remove(number);
     }
 
     /// A message was put into inboxes.
     pub(super) fn sent(&self, number: u64, receipt: Receipt, limit: Duration, by: &str, done: Done<Receipt>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut awaited = state.remove(number).unwrap_or_default();
         let owing = receipt.recipients.iter().filter(|member| !awaited.answered.contains(*member)).cloned().collect();
         let at = Instant::now();
@@ -127,7 +123,7 @@ impl Replies {
 
     /// An acknowledgement or a reply.
     pub(crate) fn arrived(&self, data: MessageData) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(awaited) = state.awaited.get_mut(&data.about) else { return };
         if !awaited.answered.insert(data.from.incarnation.clone()) {
             return;
@@ -143,7 +139,7 @@ impl Replies {
 
     /// These members are gone, and all that they have said has arrived.
     pub(crate) fn gone(&self, members: &[String]) {
-        let ended = self.lock().remove_where(|awaited| {
+        let ended = self.state.lock().remove_where(|awaited| {
             let Some(sent) = &mut awaited.sent else { return false };
             members.iter().any(|member| sent.owing.remove(member)) && sent.owing.is_empty()
         });
@@ -152,7 +148,7 @@ impl Replies {
 
     /// Ends all waits: the answers can come no more.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.closed = true;
         state.limits.clear();
         let awaited = std::mem::take(&mut state.awaited);
@@ -167,7 +163,7 @@ impl Replies {
     pub(super) async fn keep(&self, shared: &Shared) {
         loop {
             let (closed, next) = {
-                let state = self.lock();
+                let state = self.state.lock();
                 (state.closed, state.next)
             };
             match next {
@@ -188,7 +184,7 @@ impl Replies {
         let (now, incarnation) = (Instant::now(), shared.incarnation());
         let mut owing = HashSet::new();
         let ended = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let ended = state.remove_where(|awaited| {
                 let Some(sent) = &awaited.sent else { return false };
                 // Replies to an incarnation that is gone have nowhere to go.

@@ -2,7 +2,7 @@
 //!
 //! It is made by a task of its own. A caller that is cancelled, or that nobody polls for a while, holds nothing that others wait for.
 
-use libswarm_common::lock::{Mutex, MutexGuard};
+use libswarm_common::lock::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -67,14 +67,10 @@ impl Line {
         &self.losses
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// The connection there is, or a new one. Callers share the attempt, and its failure.
     pub(super) async fn link(self: &Arc<Self>, limit: Duration) -> Result<Link, Failed> {
         let (mut attempt, starting) = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             match &*state {
                 // A call on a connection that has ended would itself end as one whose reply was lost.
                 State::Open(link) if !link.connection.is_closed() => return Ok(link.clone()),
@@ -121,7 +117,7 @@ impl Line {
 
     /// The connection of this number is of no use any more.
     pub(super) fn drop_link(&self, number: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if matches!(&*state, State::Open(link) if link.number == number) {
             *state = State::Closed;
             self.connected.store(false, Ordering::Relaxed);
@@ -142,7 +138,7 @@ impl Attempting {
     fn end(&mut self, made: Result<Link, Failed>) {
         let Some(sender) = self.sender.take() else { return };
         self.line.connected.store(made.is_ok(), Ordering::Relaxed);
-        *self.line.lock() = made.as_ref().map_or(State::Closed, |link| State::Open(link.clone()));
+        *self.line.state.lock() = made.as_ref().map_or(State::Closed, |link| State::Open(link.clone()));
         sender.send_replace(Some(made));
     }
 }

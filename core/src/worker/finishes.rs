@@ -35,7 +35,7 @@ struct Gathered {
 
 impl Finishes {
     pub(crate) fn push(&self, finishes: impl IntoIterator<Item = Finished>) {
-        let mut gathered = self.lock();
+        let mut gathered = self.gathered.lock();
         if let Some(error) = gathered.closed.clone() {
             drop(gathered);
             return refuse(finishes, &error);
@@ -49,12 +49,12 @@ impl Finishes {
     }
 
     pub(crate) fn any(&self) -> bool {
-        !self.lock().list.is_empty()
+        !self.gathered.lock().list.is_empty()
     }
 
     /// Takes up to `most` of what has gathered.
     pub(crate) fn take(&self, most: usize) -> Vec<Finished> {
-        let mut gathered = self.lock();
+        let mut gathered = self.gathered.lock();
         if gathered.list.len() <= most {
             return std::mem::take(&mut gathered.list);
         }
@@ -62,7 +62,7 @@ impl Finishes {
     }
 
     pub(crate) fn push_progress(&self, fence: u64, value: Vec<u8>) {
-        let mut gathered = self.lock();
+        let mut gathered = self.gathered.lock();
         let first = gathered.progress.is_empty();
         gathered.progress.insert(fence, value);
         drop(gathered);
@@ -80,20 +80,16 @@ impl Finishes {
     }
 
     pub(crate) fn has_progress(&self) -> bool {
-        !self.lock().progress.is_empty()
+        !self.gathered.lock().progress.is_empty()
     }
 
     pub(crate) fn take_progress(&self) -> HashMap<u64, Vec<u8>> {
-        std::mem::take(&mut self.lock().progress)
+        std::mem::take(&mut self.gathered.lock().progress)
     }
 
     /// Refuses what comes from now on.
     pub(crate) fn close(&self, error: Error) {
-        self.lock().closed = Some(error);
-    }
-
-    fn lock(&self) -> libswarm_common::lock::MutexGuard<'_, Gathered> {
-        self.gathered.lock()
+        self.gathered.lock().closed = Some(error);
     }
 }
 
