@@ -28,7 +28,7 @@ class Master extends Member {
   constructor(clusterId, config) {
     super("master", clusterId, config);
     this.id = this._cluster;
-    /** Whether the cluster would lose something with it: jobs are ephemeral jobs of it, or what it says of itself. */
+    /** Whether other members depend on this master: it has ephemeral jobs, or has set data with `setData`. */
     this._lasts = false;
     const add = (jobs, settle) => {
       this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));

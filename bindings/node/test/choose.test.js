@@ -119,10 +119,10 @@ test("what choose throws is an uncaught exception each, and the job is left for 
     process.stdin.resume();`, { args: [cluster.name] });
   await it.hears("chooses");
   const master = cluster.master();
-  let told = 0;
+  let reported = 0;
   for (const payload of ["sync", "async", "odd", "stranger"]) {
     await master.add(payload);
-    if (payload !== "stranger") await it.hears("uncaught", ++told);
+    if (payload !== "stranger") await it.hears("uncaught", ++reported);
     // Something new to choose: now it is chosen for, too.
     await master.add(`after ${payload}`);
     await until(() => it.said.some(([what, given]) => what === "add" && given === payload), `${payload} is given`);

@@ -27,8 +27,8 @@ test("redis-dist-job-queue: params that are a NewJob of another copy stay params
     const params = Object.assign(new Class("payload", { priority: 3 }), { n, file: folder.path("out") });
     await queues.submit(queue, "echo", { params });
   }
-  await until(() => queue.told.jobSuccess.length === 2, "both are performed");
-  for (const { params } of queue.told.jobSuccess) assert.deepEqual([params.payload, params.options], ["payload", { priority: 3 }]);
+  await until(() => queue.reported.jobSuccess.length === 2, "both are performed");
+  for (const { params } of queue.reported.jobSuccess) assert.deepEqual([params.payload, params.options], ["payload", { priority: 3 }]);
 });
 
 test("redis-dist-job-queue: errors of another copy are errors, and those of a queue are known to it", async (t) => {

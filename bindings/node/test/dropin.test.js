@@ -122,7 +122,7 @@ test("delete comes once, without arguments, with the job as this", async (t) => 
     seen.push([this, args.length]);
   });
   await Promise.all([master.deleteJob(id), master.deleteJob(id), jobs[0].deleteJob()]);
-  await until(() => seen.length > 0, "the job is told");
+  await until(() => seen.length > 0, "the job is reported");
   await until(async () => (await master.stats()).deleting === 0, "the slot is free");
   assert.deepEqual(seen, [[jobs[0], 0]]);
   assert.deepEqual(worker.jobs, {});

@@ -40,7 +40,7 @@ test("the version is that of the package", () => {
   assert.equal(assemblage.version, require("../package.json").version);
 });
 
-test("nobody listening at the address is told as an error event, and by ready", async (t) => {
+test("no server at the address is reported as an error event, and by ready", async (t) => {
   const worker = new Cluster(t, { url: "redis://127.0.0.1:1", timeout: 300 }).worker();
   const errors = [];
   worker.on("error", (error) => errors.push(error));
@@ -68,7 +68,7 @@ test("errors name options as they are written here", async (t) => {
   await assert.rejects(new Cluster(t, { maxPayload: 8 }).master().add("123456789"), { code: "SWARM_TOO_LARGE", message: /option maxPayload/ });
 });
 
-test("a wrong password is told, and so is a policy that evicts jobs", async (t) => {
+test("a wrong password is reported, and so is a policy that evicts jobs", async (t) => {
   const server = await RedisServer.start(t, "--requirepass", "secret");
   for (const [password, code] of [["wrong", "SWARM_AUTH_FAILED"], [undefined, "SWARM_AUTH_FAILED"]]) {
     const master = new Cluster(t, { url: server.url, password }).master();

@@ -9,10 +9,10 @@ test("completed, failed and retrying are emitted once Redis has accepted it", as
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const told = [];
-  worker.on("completed", (job, result) => told.push(["completed", job.id, result]));
-  worker.on("failed", (job, error) => told.push(["failed", job.id, error]));
-  worker.on("retrying", (job, error, delay) => told.push(["retrying", job.id, error, delay]));
+  const reported = [];
+  worker.on("completed", (job, result) => reported.push(["completed", job.id, result]));
+  worker.on("failed", (job, error) => reported.push(["failed", job.id, error]));
+  worker.on("retrying", (job, error, delay) => reported.push(["retrying", job.id, error, delay]));
   const mistake = new RangeError("a mistake");
   worker.process((job) => {
     if (job.payload === "good") return { fine: true };
@@ -23,8 +23,8 @@ test("completed, failed and retrying are emitted once Redis has accepted it", as
   });
   await master.runMany(["good", "bad", "text", "later"].map((payload) => new assemblage.NewJob(payload, { id: payload })), { keep: true, retries: 0 });
   await master.run("later", { id: "again", retries: 1, backoff: 5 });
-  await until(() => told.length === 6, "all are told");
-  const of = (id) => told.filter(([, each]) => each === id).map(([event, , ...what]) => [event, ...what]);
+  await until(() => reported.length === 6, "all are reported");
+  const of = (id) => reported.filter(([, each]) => each === id).map(([event, , ...what]) => [event, ...what]);
   assert.deepEqual(of("good"), [["completed", { fine: true }]]);
   assert.deepEqual(of("bad"), [["failed", mistake]]);
   assert.equal(of("bad")[0][1], mistake, "the error itself");
@@ -35,12 +35,12 @@ test("completed, failed and retrying are emitted once Redis has accepted it", as
   assert.equal(worker._outcomes.size, 0, "nothing is kept");
 });
 
-test("outcomes by hand are told; those that were refused are not", async (t) => {
+test("outcomes by hand are reported; those that were refused are not", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const told = [];
-  for (const event of ["completed", "failed", "retrying"]) worker.on(event, (job, what) => told.push([event, job.payload, what?.message ?? what]));
+  const reported = [];
+  for (const event of ["completed", "failed", "retrying"]) worker.on(event, (job, what) => reported.push([event, job.payload, what?.message ?? what]));
   const jobs = collect(worker);
   const ids = await master.addJobs(["complete", "failPermanently", "release", "deleted"]);
   await until(() => jobs.length === 4, "all arrive");
@@ -50,7 +50,7 @@ test("outcomes by hand are told; those that were refused are not", async (t) => 
   await master.deleteJob(ids[3]);
   await assert.rejects(jobs[3].complete("late"));
   await assert.rejects(jobs[0].complete("twice"), { code: "SWARM_STALE_FENCE" });
-  assert.deepEqual(told, [["completed", "complete", "result"], ["failed", "failPermanently", "never"]]);
+  assert.deepEqual(reported, [["completed", "complete", "result"], ["failed", "failPermanently", "never"]]);
   await until(() => worker._outcomes.size === 0, "nothing is kept");
 });
 
@@ -117,7 +117,7 @@ test("a worker without a handler takes no jobs, and says so; a later listener or
   assert.equal(records.length, 1);
 });
 
-test("jobs that came while nobody listened are told to the next listener, once", async (t) => {
+test("jobs that came while nobody listened are reported to the next listener, once", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -131,14 +131,14 @@ test("jobs that came while nobody listened are told to the next listener, once",
   await until(() => Object.keys(worker.jobs).length === 1, "one is deleted");
   const [once, all] = [[], []];
   worker.once("add", (job) => once.push(job.id));
-  await until(() => once.length === 1, "it is told");
+  await until(() => once.length === 1, "it is reported");
   worker.on("add", (job) => all.push(job.payload));
   await master.addJob(3);
   await until(() => all.length > 0, "the next one");
   assert.deepEqual([once, all], [[first], [3]]);
 });
 
-test("ten handlers run at once unless slots says otherwise, and no more jobs are active", async (t) => {
+test("ten handlers run at once by default, and as many as `slots` allows, and no more jobs are active", async (t) => {
   for (const [options, late, most] of [[undefined, false, 10], [undefined, true, 10], [{ slots: 3 }, false, 3], [{ slots: Infinity }, false, 25]]) {
     const cluster = new Cluster(t);
     const master = cluster.master();
@@ -174,7 +174,7 @@ test("run tells that a job of this id existed", async (t) => {
   const made = master.run(new assemblage.NewJob("made", { id: "one" }), { onExisted: (id) => (existed += id === "one" ? 1 : 100) });
   const third = new Promise((resolve) => master.run("third", { id: "one" }, (...args) => resolve(args)));
   const fresh = new Promise((resolve) => master.run("fresh", (...args) => resolve(args)));
-  await until(() => existed === 2, "it is told while the job is active");
+  await until(() => existed === 2, "it is reported while the job is active");
   await until(() => jobs.length === 2, "the fresh one");
   for (const job of jobs) await job.complete(job.payload);
   assert.deepEqual([await first, await second, await made, await third, await fresh], ["first", "first", "first", [null, "first", true], [null, "fresh", false]]);

@@ -98,7 +98,7 @@ test("failed attempts are repeated, and the handler is told which it is", async 
   });
 });
 
-test("a permanent failure is not repeated, and the last attempt's error is told", async (t) => {
+test("a permanent failure is not repeated, and the last attempt's error is reported", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const attempts = { permanent: 0, each: 0 };
@@ -163,16 +163,16 @@ test("each timeout has its error, and the handler is told", async (t) => {
   });
   await fails({ timeouts: { assign: 50 } }, "SWARM_ASSIGN_TIMEOUT", "assign_timeout");
   await fails({ timeouts: { total: 50 } }, "SWARM_TOTAL_TIMEOUT", "total_timeout");
-  const told = [];
+  const reported = [];
   cluster.worker().process(async (job, { signal }) => {
     if (job.attempt === 2) return "in time";
     await once(signal, "abort");
-    told.push([signal.reason.code, job.deleteReason]);
+    reported.push([signal.reason.code, job.deleteReason]);
     return "too late";
   });
   await fails({ timeouts: { run: 50 } }, "SWARM_RUN_TIMEOUT", "run_timeout");
   assert.equal(await master.run({}, { timeouts: { run: 50 }, retries: 1, backoff: 1 }), "in time");
-  assert.deepEqual(told, Array(2).fill(["SWARM_TIMEOUT", "timed_out"]));
+  assert.deepEqual(reported, Array(2).fill(["SWARM_TIMEOUT", "timed_out"]));
   assert.equal(await master.run({}, { timeout: 20, task: "none" }).catch((error) => error.code), "SWARM_TIMEOUT");
 });
 

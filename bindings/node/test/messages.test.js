@@ -62,9 +62,9 @@ test("a sender hears who took its message, what they replied, and who did not in
   const cluster = new Cluster(t);
   const [ann, bob, master] = [cluster.worker({ name: "ann" }), cluster.worker({ name: "bob" }), cluster.master()];
   const [anns, bobs] = await Promise.all([ann, bob].map(listen));
-  const told = await master.send("all", 1, { acknowledged: LONG });
-  assert.deepEqual(told.replies.map(({ from, payload }) => [from.name, payload]).sort(), [["ann", undefined], ["bob", undefined]]);
-  assert.deepEqual([told.missing, anns[0].wantsReply], [[], false]);
+  const reported = await master.send("all", 1, { acknowledged: LONG });
+  assert.deepEqual(reported.replies.map(({ from, payload }) => [from.name, payload]).sort(), [["ann", undefined], ["bob", undefined]]);
+  assert.deepEqual([reported.missing, anns[0].wantsReply], [[], false]);
   assert.throws(() => anns[0].reply(1), { code: "SWARM_INVALID_ARGUMENT" });
 
   ann.on("message", (message) => {
@@ -164,7 +164,7 @@ test("who listens for members is told who joins, leaves and is lost; members say
   const cluster = new Cluster(t);
   const changes = [];
   const watcher = cluster.master({ name: "watcher" }).on("member", (...args) => changes.push(args));
-  const told = (name) => until(() => changes.find(([, member]) => member.name === name), `${name} is told`);
+  const reported = (name) => until(() => changes.find(([, member]) => member.name === name), `${name} is reported`);
   await watcher.ready();
   // Whoever comes before it watches is not told.
   await until(async () => {
@@ -172,7 +172,7 @@ test("who listens for members is told who joins, leaves and is lost; members say
     return changes.length > 0;
   }, "it watches");
   const worker = cluster.worker({ name: "ann", group: "g" });
-  await Promise.all([told("ann"), worker.ready()]);
+  await Promise.all([reported("ann"), worker.ready()]);
   const [change, { host, ...member }] = changes.find(([, { name }]) => name === "ann");
   assert.equal(change, "joined");
   assert.deepEqual(member, { incarnation: worker.incarnation, name: "ann", group: "g", pid: process.pid, role: "worker" });
@@ -186,7 +186,7 @@ test("who listens for members is told who joins, leaves and is lost; members say
 
   changes.length = 0;
   await worker.terminate();
-  await told("ann");
+  await reported("ann");
   assert.deepEqual(changes.map(([how, { name, role }]) => [how, name, role]), [["left", "ann", "worker"]]);
   const dying = new Program(t, `assemblage.createMaster(args[0], { url, name: "dying", lease: 1000 }).ready().then(() => say("ready"));
     process.stdin.resume();`, { args: [cluster.name] });
@@ -219,7 +219,7 @@ test("confirmations count distinct members", async (t) => {
   await never;
 });
 
-test("what a listener throws is an uncaught exception of its own, and the other messages are told", async (t) => {
+test("what a listener throws is an uncaught exception of its own, and the other messages are delivered", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const worker = assemblage.createWorker(args[0], { url, name: "w" });

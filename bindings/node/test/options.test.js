@@ -106,7 +106,7 @@ test("ephemeral jobs of a master that leaves are given up", async (t) => {
   assert.deepEqual(await inOrder(cluster, 1), ["free"]);
 });
 
-test("less durability than asked for is told", async (t) => {
+test("less durability than asked for is reported", async (t) => {
   const server = await RedisServer.start(t);
   const master = new Cluster(t, { url: server.url, timeout: 300 }).master();
   await master.ready();
@@ -156,11 +156,11 @@ test("a joining worker takes its share of what others hold, if it asks for it", 
   const active = collect(first);
   await master.addJobs([1, 2, 3, 4]);
   await until(() => active.length === 4, "the first worker holds all");
-  const told = [];
-  for (const job of active) job.once("delete", () => told.push([job.deleteReason, job.signal.aborted]));
+  const reported = [];
+  for (const job of active) job.once("delete", () => reported.push([job.deleteReason, job.signal.aborted]));
   const second = collect(cluster.worker({ rebalance: true }));
   await until(() => second.length === 2, "the second holds half");
-  assert.deepEqual(told, [["moved", true], ["moved", true]]);
+  assert.deepEqual(reported, [["moved", true], ["moved", true]]);
 });
 
 test("options that cannot be are refused where they are given", async (t) => {

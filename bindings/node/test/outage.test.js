@@ -27,8 +27,8 @@ test("a worker that stalled past its lease loses its jobs, says so in order, and
   assert.ok(jobs[0].fence > fence);
   stalled.child.kill("SIGCONT");
   await stalled.hears("ready", 2);
-  const told = stalled.said.slice(2).filter(([word]) => word !== "ready");
-  assert.deepEqual(told.slice(0, 3), [
+  const reported = stalled.said.slice(2).filter(([word]) => word !== "ready");
+  assert.deepEqual(reported.slice(0, 3), [
     ["delete", id, "lease_lost"],
     ["close", false, 0],
     ["error", "SWARM_LEASE_LOST", "Expired lock, can't update"],
@@ -105,7 +105,7 @@ test("members survive the loss of Redis and work on when it is back, even if it 
   await master.addJob({ n: 1 });
   await until(() => jobs.length === 1, "the job arrives");
   await server.kill();
-  await until(() => new Set(errors).size === 2, "both are told");
+  await until(() => new Set(errors).size === 2, "both are reported");
   assert.deepEqual([...new Set(errors)].sort(), ["master SWARM_UNAVAILABLE", "worker SWARM_UNAVAILABLE"]);
   const [error] = await called((done) => master.addJob({ n: 2 }, done));
   assert.match(error.code, /SWARM_(UNAVAILABLE|TIMEOUT|OUTCOME_UNKNOWN)/);
@@ -168,7 +168,7 @@ test("a job deleted at the moment it is given is gone, or gets its delete", asyn
     const { waiting, active, deleting } = await master.stats();
     return waiting + active + deleting === 0;
   }, "nothing is left");
-  await until(() => deleted.length === given.length, "each job given was told");
+  await until(() => deleted.length === given.length, "each job given was reported");
   assert.deepEqual(deleted.sort(), given.sort());
   assert.deepEqual(worker.jobs, {});
   assert.deepEqual(foreign, []);

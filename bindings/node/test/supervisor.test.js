@@ -14,15 +14,15 @@ const node = (source) => ["-e", `const { ready } = require(${JSON.stringify(root
 const sh = (script) => ["-c", script];
 const EVENTS = ["started", "ready", "exited", "gaveUp", "line", "dropped", "reloaded", "reloadFailed", "signal", "stopped"];
 
-/** A supervisor that ends with the test, and all it has told. */
+/** A supervisor that ends with the test, and all it has reported. */
 function supervise(t, options) {
   const supervisor = assemblage.createSupervisor({ grace: 300, backoff: { delay: 10, max: 40 }, forward: false, lines: true, ...options });
   atEnd(t, () => supervisor.stop());
-  const told = [];
-  for (const name of EVENTS) supervisor.on(name, (about) => told.push([name, about]));
-  const of = (name) => told.filter(([which]) => which === name).map(([, about]) => about);
-  const hears = (name, nth = 1) => until(() => of(name)[nth - 1] ?? of(name).length >= nth, `${name} ${nth}: ${JSON.stringify(told)}`);
-  return { supervisor, told, of, hears };
+  const reported = [];
+  for (const name of EVENTS) supervisor.on(name, (about) => reported.push([name, about]));
+  const of = (name) => reported.filter(([which]) => which === name).map(([, about]) => about);
+  const hears = (name, nth = 1) => until(() => of(name)[nth - 1] ?? of(name).length >= nth, `${name} ${nth}: ${JSON.stringify(reported)}`);
+  return { supervisor, reported, of, hears };
 }
 
 function runs(pid) {
@@ -34,10 +34,10 @@ function runs(pid) {
 }
 
 test("a process that fails is respawned until it is given up, and a reload starts it again", async (t) => {
-  const { supervisor, told, of, hears } = supervise(t, { maxRespawns: 2, backoff: { type: "fixed", delay: 15, jitter: 0 } });
+  const { supervisor, reported, of, hears } = supervise(t, { maxRespawns: 2, backoff: { type: "fixed", delay: 15, jitter: 0 } });
   assert.deepEqual(await supervisor.spawn("/bin/sh", sh("exit 7"), { name: "seven" }), [1]);
   assert.deepEqual(await hears("gaveUp"), { id: 1, name: "seven" });
-  assert.deepEqual(told.map(([name]) => name), [
+  assert.deepEqual(reported.map(([name]) => name), [
     "started", "ready", "exited", "started", "ready", "exited", "started", "ready", "exited", "gaveUp",
   ]);
   const [{ pid, ...first }, , last] = of("exited");
@@ -140,13 +140,13 @@ test("ready() without a supervisor is false; a descriptor that is none is refuse
 });
 
 test("a reload replaces processes one after another", async (t) => {
-  const { supervisor, told, of, hears } = supervise(t);
+  const { supervisor, reported, of, hears } = supervise(t);
   await supervisor.spawn("/bin/sh", sh("echo >/dev/fd/$SWARM_READY_FD; sleep 1000"), { ready: "explicit", count: 2 });
   await hears("ready", 2);
   const old = supervisor.list().map(({ pid }) => pid);
-  told.length = 0;
+  reported.length = 0;
   await supervisor.reload();
-  assert.deepEqual(told.map(([name, about]) => [name, about?.id]), [
+  assert.deepEqual(reported.map(([name, about]) => [name, about?.id]), [
     ["started", 1], ["ready", 1], ["exited", 1], ["started", 2], ["ready", 2], ["exited", 2], ["reloaded", undefined],
   ]);
   assert.ok(of("exited").every(({ pid, signal, respawn }, i) => pid === old[i] && signal === "SIGTERM" && respawn === null));
@@ -169,8 +169,8 @@ test("a reload that fails says where and why, and what ran runs on", async (t) =
   assert.deepEqual(supervisor.list(), before);
 });
 
-test("a stop ends all processes at once, after the grace by force, is answered twice, and is the last that is told", async (t) => {
-  const { supervisor, told, of, hears } = supervise(t);
+test("a stop ends all processes at once, after the grace by force, is answered twice, and is the last that is reported", async (t) => {
+  const { supervisor, reported, of, hears } = supervise(t);
   await supervisor.spawn("/bin/sh", sh("trap '' TERM; echo up; while :; do sleep 1; done"), { count: 2 });
   await supervisor.spawn("/bin/sh", sh("sleep 1000"));
   await hears("line", 2);
@@ -180,17 +180,17 @@ test("a stop ends all processes at once, after the grace by force, is answered t
   const reload = supervisor.reload();
   await assert.rejects(reload, assemblage.ClosedError);
   assert.deepEqual(await Promise.all(stops), [undefined, [null]]);
-  assert.deepEqual(told.at(-1), ["stopped", undefined]);
+  assert.deepEqual(reported.at(-1), ["stopped", undefined]);
   assert.deepEqual(pids.filter(runs), []);
   assert.deepEqual(of("exited").map(({ signal }) => signal).sort(), ["SIGKILL", "SIGKILL", "SIGTERM"]);
   assert.deepEqual(supervisor.list(), []);
-  const count = told.length;
+  const count = reported.length;
   await supervisor.stop();
   await assert.rejects(supervisor.spawn("/bin/sh"), assemblage.ClosedError);
   await assert.rejects(supervisor.reload(), assemblage.ClosedError);
   await assert.rejects(supervisor.kill(1), assemblage.ClosedError);
   assert.throws(() => supervisor.handleSignals(), assemblage.ClosedError);
-  assert.equal(told.length, count);
+  assert.equal(reported.length, count);
 });
 
 test("what is wrong is refused before anything is started", async (t) => {
@@ -200,7 +200,7 @@ test("what is wrong is refused before anything is started", async (t) => {
   ]) {
     assert.throws(() => assemblage.createSupervisor(options), assemblage.InvalidArgumentError, JSON.stringify(options));
   }
-  const { supervisor, told } = supervise(t);
+  const { supervisor, reported } = supervise(t);
   for (const program of [
     [""], [7], ["a\0b"], ["sh", "text"], ["sh", ["\0"]], ["sh", [], { count: 0 }], ["sh", { count: 1001 }], ["sh", { count: 1.5 }], ["sh", { cpus: [1024] }],
     ["sh", { cpus: "3-1" }], ["sh", { ready: "later" }], ["sh", { readyTimeout: 0 }], ["sh", { env: { "A=B": 1 } }], ["sh", { env: { "": 1 } }],
@@ -211,7 +211,7 @@ test("what is wrong is refused before anything is started", async (t) => {
   await assert.rejects(supervisor.spawn("sh", { name: "n".repeat(257) }), assemblage.TooLargeError);
   const [error] = await called((callback) => supervisor.spawn("", callback));
   assert.equal(error.code, "SWARM_INVALID_ARGUMENT");
-  assert.deepEqual([supervisor.list(), told], [[], []]);
+  assert.deepEqual([supervisor.list(), reported], [[], []]);
   const [none, ids] = await called((callback) => supervisor.spawn("sh", sh("exit"), null, callback));
   assert.deepEqual([none, ids], [null, [1]]);
 });

@@ -63,9 +63,9 @@ test("close ends what is not done, once, and aborts it at the worker", async (t)
   assert.deepEqual([aborted, running.length], [["runs"], 1]);
   await client.close();
   assert.equal((await called((cb) => client.work("after", cb)))[0].code, "ECLOSED");
-  const told = [];
-  const [, [after]] = await called((cb) => client.workIndividual(["after"], {}, (err) => told.push(err.code), cb));
-  assert.deepEqual([after.err.code, told], ["ECLOSED", ["ECLOSED"]]);
+  const reported = [];
+  const [, [after]] = await called((cb) => client.workIndividual(["after"], {}, (err) => reported.push(err.code), cb));
+  assert.deepEqual([after.err.code, reported], ["ECLOSED", ["ECLOSED"]]);
 });
 
 test("the works of a killed client are given up, those with keepState are not", async (t) => {
@@ -146,16 +146,16 @@ test("works given before Redis is there wait for it; those it forgot are pushed 
   await server.start();
   assert.deepEqual(await early, [null, [{ err: null, data: "early" }]]);
 
-  const told = [];
-  const lost = called((cb) => client.workIndividual([{ slow: 1 }, "fast"], {}, (err, data, w) => told.push([data, w.resent]), cb));
-  await until(() => active.length === 1 && told.length === 1, "one is done, the other runs");
+  const reported = [];
+  const lost = called((cb) => client.workIndividual([{ slow: 1 }, "fast"], {}, (err, data, w) => reported.push([data, w.resent]), cb));
+  await until(() => active.length === 1 && reported.length === 1, "one is done, the other runs");
   await server.kill();
   const meanwhile = called((cb) => client.work("meanwhile", cb));
   await server.start();
   await until(() => active.length > 1, "the forgotten one runs again");
   for (const handler of active) handler(null, "in the end");
   assert.deepEqual(await lost, [null, [{ err: null, data: "in the end" }, { err: null, data: "fast" }]]);
-  assert.deepEqual(told, [["fast", undefined], ["in the end", true]]);
+  assert.deepEqual(reported, [["fast", undefined], ["in the end", true]]);
   assert.deepEqual(await meanwhile, [null, "meanwhile"]);
   assert.ok(connects >= 2);
 });

@@ -57,7 +57,7 @@ test("jobs and messages of any shape", async (t) => {
   await Promise.all([master.ready(), teller.ready()]);
   const w = { id: "W0R1", rid: "R1", key: "k", args: { a: 1 }, timeout: 1, assigntimeout: 1, priority: 0, requester: client };
   const events = ["receive", "assign", "finish", "assigntimeout", "abort", "drop"].map((e) => ({ e, id: "W0R1", w, fence: 1, by: worker, result: { err: null, data: 1 } }));
-  const told = [
+  const reported = [
     { k: "events", from: client, list: events },
     { k: "manager", from: "C1", settings: { sacred: true, hold: true }, watching: true },
     { k: "result", id: "W0R1", text: "{}" },
@@ -73,7 +73,7 @@ test("jobs and messages of any shape", async (t) => {
   for (const id of [manager, worker, client]) {
     for (const task of [`sys:${id}`, `events:${id}`]) {
       for (const each of named) add(bytes(each), { task });
-      for (let n = 0; n < 100; n++) add(bytes(shapes.mutated(shapes.one(told))), { task });
+      for (let n = 0; n < 100; n++) add(bytes(shapes.mutated(shapes.one(reported))), { task });
       for (const text of ["", "null", "{", "\u0000"]) add(Buffer.from(text), { task });
     }
   }

@@ -132,7 +132,7 @@ test("large messages arrive whole and in their order among small ones", async (t
   assert.equal(receivedBy, 1);
 });
 
-test("a message of which parts are missing is not told, and its sender knows", async (t) => {
+test("a message of which parts are missing is not delivered, and its sender knows", async (t) => {
   const { sender, worker, heard } = await company(t);
   const asked = (last) => sender._peer.inbox.send({ name: worker.id }, Buffer.from(JSON.stringify(last)), { request: 10_000 });
   const replied = async (last) => (await asked(last)).replies.map(({ payload }) => payload);

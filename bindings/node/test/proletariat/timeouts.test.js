@@ -43,12 +43,12 @@ test("ECSTO of one work, and of workIndividual", async (t) => {
   await takes(worker);
   const [error] = await called((cb) => client.work("slow", { timeout: 300 }, cb));
   assert.equal(error.code, "ECSTO");
-  const told = [];
+  const reported = [];
   const [none, results] = await called((cb) => {
-    client.workIndividual(["slow", "fast"], { timeout: 3000 }, (err, data, w) => told.push([err?.code, data, w.original]), cb);
+    client.workIndividual(["slow", "fast"], { timeout: 3000 }, (err, data, w) => reported.push([err?.code, data, w.original]), cb);
   });
   assert.equal(none, null);
-  assert.deepEqual(told, [[undefined, "done", "fast"], ["ECSTO", null, "slow"]]);
+  assert.deepEqual(reported, [[undefined, "done", "fast"], ["ECSTO", null, "slow"]]);
   assert.deepEqual(results.map(({ err, data }) => [err?.code, data]), [["ECSTO", null], [undefined, "done"]]);
 });
 

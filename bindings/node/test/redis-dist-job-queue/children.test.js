@@ -33,7 +33,7 @@ function parent(t, queue, source = "", task = "hold") {
   `);
 }
 
-test("jobs are performed in child processes, workerCount at once in each, and told by their parent", async (t) => {
+test("jobs are performed in child processes, workerCount at once in each, and reported by their parent", async (t) => {
   const queue = queueOf(t, { tasks: ["hold", "fail"], childProcessCount: 2, workerCount: 2 });
   const folder = folderOf(t);
   queue.start();
@@ -46,33 +46,33 @@ test("jobs are performed in child processes, workerCount at once in each, and to
   assert.deepEqual([active, waiting], [4, 1]);
   folder.make("go");
   await submit(queue, "fail", { params: { how: "error" }, resourceId: "r", retries: 1 });
-  await until(() => queue.told.jobSuccess.length === 5 && queue.told.jobFail.length === 2, "all are told");
-  assert.deepEqual(queue.told.jobSuccess.find((job) => job.params.n === 3), { type: "hold", resource: "r3", params: params(folder, 3), retries: 0 });
+  await until(() => queue.reported.jobSuccess.length === 5 && queue.reported.jobFail.length === 2, "all are reported");
+  assert.deepEqual(queue.reported.jobSuccess.find((job) => job.params.n === 3), { type: "hold", resource: "r3", params: params(folder, 3), retries: 0 });
   // The retry may have been another child's, whose events come on a way of their own.
-  const { errorStack, ...job } = queue.told.jobFail.find((failed) => failed.retries === 1);
+  const { errorStack, ...job } = queue.reported.jobFail.find((failed) => failed.retries === 1);
   assert.match(errorStack, /^Error: as asked\n.*fail\.js/s);
   assert.deepEqual(job, { type: "fail", resource: "r", params: { how: "error" }, retries: 1 });
   assert.deepEqual(await called((done) => queue.shutdown(done)), []);
   await until(() => !pids.some(lives), "the children are gone");
-  assert.deepEqual([...queue.told.error, ...queue.told.childRestart], []);
+  assert.deepEqual([...queue.reported.error, ...queue.reported.childRestart], []);
 });
 
 test("errors of children have the stack as their message, and the code", async (t) => {
   const queue = queueOf(t, { tasks: ["fail", "spoil", "leftover"], childProcessCount: 1 });
   queue.start();
   await submit(queue, "fail", { params: { how: "twice" } });
-  await until(() => queue.told.error.length === 2, "two errors");
-  const messages = queue.told.error.map((error) => error.message).sort();
+  await until(() => queue.reported.error.length === 2, "two errors");
+  const messages = queue.reported.error.map((error) => error.message).sort();
   assert.match(messages[0], /^Error: fail: callback called twice\n.*fail\.js/s);
   assert.match(messages[1], /^Error: leftover: invalid heartbeat timeout\n/);
-  // Params that the task made into what is no JSON cannot be told; the job succeeds all the same.
+  // Params that the task made into what is no JSON cannot be reported; the job succeeds all the same.
   await submit(queue, "spoil", { params: {} });
-  await until(() => queue.told.error.length === 3, "it is an error");
-  assert.match(queue.told.error[2].message, /BigInt/);
+  await until(() => queue.reported.error.length === 3, "it is an error");
+  assert.match(queue.reported.error[2].message, /BigInt/);
   // Messages of a task's own are not the queue's.
   await submit(queue, "leftover");
-  await until(() => queue.told.jobSuccess.some((job) => job.type === "leftover"), "performed");
-  assert.equal(queue.told.error.length, 3);
+  await until(() => queue.reported.jobSuccess.some((job) => job.type === "leftover"), "performed");
+  assert.equal(queue.reported.error.length, 3);
   assert.equal((await masterOf(t, queue).stats()).completed, 3);
 });
 
@@ -82,11 +82,11 @@ test("a child that dies is replaced, and its job is failed by another", async (t
   const children = queueOf(t, { queueId: queue.queueId, tasks: ["crash"], childProcessCount: 1 });
   children.start();
   await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") } });
-  await until(() => children.told.childRestart.length === 1, "the child is replaced");
-  const [job] = await until(() => children.told.jobFail.length && children.told.jobFail, "the job is failed");
+  await until(() => children.reported.childRestart.length === 1, "the child is replaced");
+  const [job] = await until(() => children.reported.jobFail.length && children.reported.jobFail, "the job is failed");
   assert.match(job.errorStack, /timed out/);
   assert.deepEqual([job.type, job.retries, folder.lines("begun").length], ["crash", 0, 1]);
-  assert.deepEqual(children.told.childRestart, [undefined]);
+  assert.deepEqual(children.reported.childRestart, [undefined]);
 });
 
 test("in a bundle the program of children is that of the package, if it is installed", (t) => {
@@ -110,18 +110,18 @@ test("the job of a child that ends is failed at once, whatever its timeout", asy
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
   process.kill(pid, "SIGKILL");
   const since = performance.now();
-  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  const [job] = await until(() => queue.reported.jobFail.length && queue.reported.jobFail, "the job is failed");
   assert.ok(performance.now() - since < 15_000, "long before its lease ends");
   assert.match(job.errorStack, /timed out/);
-  assert.deepEqual([job.type, job.resource, queue.told.jobFail.length], ["hold30", "r", 1]);
+  assert.deepEqual([job.type, job.resource, queue.reported.jobFail.length], ["hold30", "r", 1]);
 });
 
 test("messages of tasks, of any shape, are not the queue's", async (t) => {
   const queue = queueOf(t, { tasks: ["rude"], childProcessCount: 1 });
   queue.start();
   await submit(queue, "rude", { params: {} });
-  await until(() => queue.told.jobSuccess.length > 0, "performed");
-  await until(() => queue.told.error.length > 0, "an error of whatever shape");
+  await until(() => queue.reported.jobSuccess.length > 0, "performed");
+  await until(() => queue.reported.error.length > 0, "an error of whatever shape");
   assert.deepEqual(Object.keys(Object.prototype), []);
 });
 
@@ -137,21 +137,21 @@ test("a child told to end by a signal finishes its job first, and is replaced", 
   await free(master, 0);
   folder.make("go");
   await submit(queue, "echo", { params: { n: 2 } });
-  await until(() => queue.told.jobSuccess.length === 2, "both are done");
-  assert.deepEqual([queue.told.childRestart.length, queue.told.jobFail.length], [1, 0]);
+  await until(() => queue.reported.jobSuccess.length === 2, "both are done");
+  assert.deepEqual([queue.reported.childRestart.length, queue.reported.jobFail.length], [1, 0]);
   assert.equal(folder.lines("begun").length, 1, "the first was not given back");
 });
 
-test("children that cannot live are started ever more slowly, and told; shutdown ends that", async (t) => {
+test("children that cannot live are started ever more slowly, and reported; shutdown ends that", async (t) => {
   const queue = queueOf(t, { tasks: ["broken"], childProcessCount: 1 });
   const since = performance.now();
   queue.start();
-  await until(() => queue.told.childRestart.length === 4, "four replacements");
+  await until(() => queue.reported.childRestart.length === 4, "four replacements");
   assert.ok(performance.now() - since > 0 + 100 + 200 + 400, "with pauses");
-  assert.match(queue.told.error[0].message, /^Error: broken module\n.*broken\.js/s);
-  assert.ok(queue.told.error.length >= 4);
+  assert.match(queue.reported.error[0].message, /^Error: broken module\n.*broken\.js/s);
+  assert.ok(queue.reported.error.length >= 4);
   await called((done) => queue.shutdown(done));
-  assert.equal(queue.told.childRestart.length, 4);
+  assert.equal(queue.reported.childRestart.length, 4);
 });
 
 test("in this process, a task module that cannot be used is thrown by start", (t) => {
@@ -159,7 +159,7 @@ test("in this process, a task module that cannot be used is thrown by start", (t
   assert.throws(() => queueOf(t, { tasks: ["shapeless"] }).start(), /shapeless\.js must export an id, and a function perform/);
 });
 
-test("shutdown waits for the jobs of children, which are told, and for nothing that tasks leave behind", async (t) => {
+test("shutdown waits for the jobs of children, reports them, and for nothing that tasks leave behind", async (t) => {
   const queue = queueOf(t, { tasks: ["hold", "leftover"], childProcessCount: 2, workerCount: 2 });
   const other = queueOf(t, { queueId: queue.queueId });
   const folder = folderOf(t);
@@ -173,11 +173,11 @@ test("shutdown waits for the jobs of children, which are told, and for nothing t
   assert.equal(ended, false);
   folder.make("go");
   await end;
-  // The third may have been taken by a child that had not heard of the end yet; then it is told, too.
-  const told = queue.told.jobSuccess.map((job) => job.params.n).sort();
-  assert.deepEqual(told.slice(0, 2), [1, 2]);
+  // The third may have been taken by a child that had not heard of the end yet; then it is reported, too.
+  const reported = queue.reported.jobSuccess.map((job) => job.params.n).sort();
+  assert.deepEqual(reported.slice(0, 2), [1, 2]);
   const { waiting, active, failed, completed } = await master.stats();
-  assert.deepEqual([waiting, active, failed, completed], [3 - told.length, 0, 0, told.length]);
+  assert.deepEqual([waiting, active, failed, completed], [3 - reported.length, 0, 0, reported.length]);
 });
 
 test("children of a parent that was killed finish their jobs and end", async (t) => {

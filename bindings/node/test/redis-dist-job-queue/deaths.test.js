@@ -39,7 +39,7 @@ test("a job whose process dies is failed by another one, which tells it, and can
   await until(() => folder.lines("begun").length === 1, "begun");
   dying.child.kill("SIGKILL");
   queue.start();
-  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  const [job] = await until(() => queue.reported.jobFail.length && queue.reported.jobFail, "the job is failed");
   assert.match(job.errorStack, /^Error: hold: timed out: a process died while performing job /);
   assert.deepEqual([job.type, job.resource, job.params.n, job.retries], ["hold", "r", 1, 0]);
   // The resource is free for the next one.
@@ -48,9 +48,9 @@ test("a job whose process dies is failed by another one, which tells it, and can
   assert.equal((await masterOf(t, queue).stats()).failed, 1);
   folder.make("go");
   assert.deepEqual(await called((done) => queue.retryFailedJobs(done)), [null, 1]);
-  await until(() => queue.told.jobSuccess.length === 2, "both are done");
+  await until(() => queue.reported.jobSuccess.length === 2, "both are done");
   assert.deepEqual(folder.lines("begun").map(([n]) => n), [1, 2, 1]);
-  assert.deepEqual([queue.told.jobFail.length, queue.told.error.length], [1, 0]);
+  assert.deepEqual([queue.reported.jobFail.length, queue.reported.error.length], [1, 0]);
 });
 
 test("each death uses up a retry, and tells nothing until none is left", async (t) => {
@@ -60,8 +60,8 @@ test("each death uses up a retry, and tells nothing until none is left", async (
   for (const _ of [1, 2]) assert.equal(await performer(t, queue, "crash").end(), "SIGKILL");
   assert.deepEqual(folder.lines("begun").map(([n]) => n), [1, 1]);
   queue.start();
-  await until(() => queue.told.jobFail.length === 1, "the job is failed");
-  assert.match(queue.told.jobFail[0].errorStack, /timed out: 2 processes died/);
+  await until(() => queue.reported.jobFail.length === 1, "the job is failed");
+  assert.match(queue.reported.jobFail[0].errorStack, /timed out: 2 processes died/);
   assert.equal(folder.lines("begun").length, 2);
 });
 
@@ -75,8 +75,8 @@ test("crashes and failures use up the same retries", async (t) => {
   queue.start();
   await until(() => folder.lines("begun").length === 2, "begun again");
   folder.make("go");
-  await until(() => queue.told.jobSuccess.length === 1, "done");
-  assert.deepEqual([queue.told.jobSuccess[0].retries, queue.told.jobFail.length], [1, 0]);
+  await until(() => queue.reported.jobSuccess.length === 1, "done");
+  assert.deepEqual([queue.reported.jobSuccess[0].retries, queue.reported.jobFail.length], [1, 0]);
 
   const other = queueOf(t, { tasks: ["hold"] });
   await submit(other, "hold", { params: { ...params(folder, 2), until: folder.path("never") }, retries: 2 });
@@ -87,8 +87,8 @@ test("crashes and failures use up the same retries", async (t) => {
   // The task cannot write its line any more, and throws.
   folder.block("begun");
   other.start();
-  await until(() => other.told.jobFail.length === 2, "failed until no retry is left");
-  assert.deepEqual(other.told.jobFail.map((job) => job.retries), [1, 0]);
+  await until(() => other.reported.jobFail.length === 2, "failed until no retry is left");
+  assert.deepEqual(other.reported.jobFail.map((job) => job.retries), [1, 0]);
 });
 
 test("a process that was stopped for longer than the lease does not tell a success, and its job is another's", async (t) => {
@@ -99,7 +99,7 @@ test("a process that was stopped for longer than the lease does not tell a succe
   await until(() => folder.lines("begun").length === 1, "begun");
   stopped.child.kill("SIGSTOP");
   queue.start();
-  await until(() => queue.told.jobFail.length === 1, "the job is failed");
+  await until(() => queue.reported.jobFail.length === 1, "the job is failed");
   folder.make("go");
   stopped.child.kill("SIGCONT");
   await until(() => stopped.said.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "it is told that its job was another's");
@@ -118,8 +118,8 @@ test("a task that keeps its process busy for longer than its timeout keeps its j
   watching.start();
   queue.start();
   await submit(queue, "busy", { params: { ms: 2500 } });
-  await until(() => queue.told.jobSuccess.length === 1, "done");
-  assert.deepEqual([...queue.told.error, ...queue.told.jobFail, ...watching.told.jobFail], []);
+  await until(() => queue.reported.jobSuccess.length === 1, "done");
+  assert.deepEqual([...queue.reported.error, ...queue.reported.jobFail, ...watching.reported.jobFail], []);
 });
 
 test("a task that takes longer than its timeout keeps its job", async (t) => {
@@ -134,8 +134,8 @@ test("a task that takes longer than its timeout keeps its job", async (t) => {
   const since = performance.now();
   await until(async () => (await master.stats()).active === 1 && performance.now() - since > 2200, "two leases are over");
   folder.make("go");
-  await until(() => queue.told.jobSuccess.length === 1, "done");
-  assert.deepEqual([...queue.told.jobFail, ...other.told.jobFail], []);
+  await until(() => queue.reported.jobSuccess.length === 1, "done");
+  assert.deepEqual([...queue.reported.jobFail, ...other.reported.jobFail], []);
 });
 
 test("each task has its own timeout: a short one is not held up by a long one, a long one is not failed early", async (t) => {
@@ -152,13 +152,13 @@ test("each task has its own timeout: a short one is not held up by a long one, a
   dying.child.kill("SIGKILL");
   const since = performance.now();
   queue.start();
-  const [job] = await until(() => queue.told.jobFail.length && queue.told.jobFail, "the job is failed");
+  const [job] = await until(() => queue.reported.jobFail.length && queue.reported.jobFail, "the job is failed");
   assert.ok(performance.now() - since < 15_000, "long before the lease of the other ends");
   assert.deepEqual([job.type, job.resource], ["hold", "r"]);
   // Its resource is free, and the other one's is not.
   await submit(queue, "hold", { resourceId: "r", params: params(folder, 3) });
   await until(() => folder.lines("begun").length === 3, "the next job of the resource has begun");
-  assert.deepEqual([queue.told.jobFail.length, (await master.stats()).active], [1, 2]);
+  assert.deepEqual([queue.reported.jobFail.length, (await master.stats()).active], [1, 2]);
 });
 
 test("tasks with different timeouts share the places of a process; who finds none goes to another process", async (t) => {
@@ -182,7 +182,7 @@ test("tasks with different timeouts share the places of a process; who finds non
   assert.ok(pids.slice(2).every((pid) => others.some(({ child }) => child.pid === pid)), pids.join());
   folder.make("go");
   await until(async () => (await master.stats()).completed === 6, "all are done");
-  assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);
+  assert.deepEqual([...queue.reported.jobFail, ...queue.reported.error], []);
 });
 
 test("no task starves beside another of which there is always a job", async (t) => {
@@ -192,8 +192,8 @@ test("no task starves beside another of which there is always a job", async (t) 
   for (let n = 0; n < 5; n++) await submit(queue, "hold", { params: params(folder, n) });
   folder.make("go");
   queue.start();
-  await until(() => queue.told.jobSuccess.length === 1505, "all are done");
-  const last = queue.told.jobSuccess.findLastIndex(({ type }) => type === "hold");
+  await until(() => queue.reported.jobSuccess.length === 1505, "all are done");
+  const last = queue.reported.jobSuccess.findLastIndex(({ type }) => type === "hold");
   assert.ok(last < 1400, `the last was ${last}`);
-  assert.deepEqual([...queue.told.jobFail, ...queue.told.error], []);
+  assert.deepEqual([...queue.reported.jobFail, ...queue.reported.error], []);
 });

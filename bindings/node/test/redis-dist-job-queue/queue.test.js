@@ -14,10 +14,10 @@ test("its synopsis", async (t) => {
     assert.equal(queue.submitJob("echo", { resourceId: "resource_id", params: { theString: "derp" } }, done), undefined);
   });
   assert.equal(error, null);
-  await until(() => queue.told.jobSuccess.length, "the job is performed");
-  assert.deepEqual(queue.told.jobSuccess, [{ type: "echo", resource: "resource_id", params: { theString: "derp" }, retries: 0 }]);
+  await until(() => queue.reported.jobSuccess.length, "the job is performed");
+  assert.deepEqual(queue.reported.jobSuccess, [{ type: "echo", resource: "resource_id", params: { theString: "derp" }, retries: 0 }]);
   assert.deepEqual(await called((done) => queue.shutdown(done)), []);
-  assert.deepEqual(queue.told.error, []);
+  assert.deepEqual(queue.reported.error, []);
 });
 
 test("options have the defaults of 0.1, are merged, and are left as they are", async (t) => {
@@ -62,10 +62,10 @@ test("options of a job may be left out, and a callback too", async (t) => {
   assert.deepEqual(await Promise.all(outcomes), [[null], [null], [null]]);
   queue.submitJob("echo");
   queue.submitJob("echo", { params: "no callback" });
-  await until(() => queue.told.jobSuccess.length === 5, "all are performed");
-  assert.deepEqual(queue.told.jobSuccess.slice(0, 3).map((job) => job.params), [null, null, null]);
+  await until(() => queue.reported.jobSuccess.length === 5, "all are performed");
+  assert.deepEqual(queue.reported.jobSuccess.slice(0, 3).map((job) => job.params), [null, null, null]);
   // Each has a resource of its own.
-  assert.equal(new Set(queue.told.jobSuccess.map((job) => job.resource)).size, 5);
+  assert.equal(new Set(queue.reported.jobSuccess.map((job) => job.resource)).size, 5);
 });
 
 test("params stay what they are, through retries too", async (t) => {
@@ -74,10 +74,10 @@ test("params stay what they are, through retries too", async (t) => {
   for (const params of many) queue.submitJob("echo", { params });
   await submit(queue, "fail", { params: { how: "error", empty: [], long: 1234567890123456, part: 0.1234567890123456 }, retries: 1 });
   queue.start();
-  await until(() => queue.told.jobFail.length === 2, "all are performed");
+  await until(() => queue.reported.jobFail.length === 2, "all are performed");
   const kept = many.map((params) => JSON.parse(JSON.stringify(params) ?? "null"));
-  assert.deepEqual(queue.told.jobSuccess.map((job) => job.params), kept);
-  for (const { params } of queue.told.jobFail) {
+  assert.deepEqual(queue.reported.jobSuccess.map((job) => job.params), kept);
+  for (const { params } of queue.reported.jobFail) {
     assert.deepEqual(params, { how: "error", empty: [], long: 1234567890123456, part: 0.1234567890123456 });
   }
 });
@@ -92,7 +92,7 @@ test("params that are no JSON are an error of the callback", async (t) => {
     assert.deepEqual(more, []);
   }
   queue.submitJob("echo", { params: 1n });
-  await until(() => queue.told.error.length === 1, "without a callback it is an event");
+  await until(() => queue.reported.error.length === 1, "without a callback it is an event");
 });
 
 test("a job is performed with its task module as `this`", async (t) => {
@@ -100,7 +100,7 @@ test("a job is performed with its task module as `this`", async (t) => {
   const folder = folderOf(t);
   queue.start();
   await submit(queue, "echo", { params: { n: 1, file: folder.path("out") } });
-  await until(() => queue.told.jobSuccess.length, "performed");
+  await until(() => queue.reported.jobSuccess.length, "performed");
   assert.deepEqual(folder.lines("out"), [[1, process.pid, true]]);
 });
 
@@ -110,9 +110,9 @@ test("jobs of one queue are performed in order, and by any process that has regi
   for (let n = 0; n < 50; n++) await submit(queue, "echo", { params: { n, file: folder.path("out") } });
   const other = queueOf(t, { queueId: queue.queueId, tasks: ["echo"], workerCount: 1 });
   other.start();
-  await until(() => other.told.jobSuccess.length === 50, "all are performed");
+  await until(() => other.reported.jobSuccess.length === 50, "all are performed");
   assert.deepEqual(folder.lines("out").map(([n]) => n), Array.from({ length: 50 }, (_, n) => n));
-  assert.equal(queue.told.jobSuccess.length, 0, "events are of the process that performed the job");
+  assert.equal(queue.reported.jobSuccess.length, 0, "events are of the process that performed the job");
 });
 
 test("at most workerCount jobs run at once", async (t) => {
@@ -126,7 +126,7 @@ test("at most workerCount jobs run at once", async (t) => {
   const { active, waiting } = await master.stats();
   assert.deepEqual([active, waiting, folder.lines("begun").length], [3, 2, 3]);
   folder.make("go");
-  await until(() => queue.told.jobSuccess.length === 5, "all are done");
+  await until(() => queue.reported.jobSuccess.length === 5, "all are done");
 });
 
 test("jobs of one resource run one at a time, in the order of submission", async (t) => {
@@ -140,12 +140,12 @@ test("jobs of one resource run one at a time, in the order of submission", async
     await until(() => folder.lines("begun").length === n + 1, `job ${n} has begun`);
     // Another resource is not held up.
     await submit(queue, "echo", { resourceId: `other${n}` });
-    await until(() => queue.told.jobSuccess.filter((job) => job.type === "echo").length === n + 1, "the other resource");
+    await until(() => queue.reported.jobSuccess.filter((job) => job.type === "echo").length === n + 1, "the other resource");
     assert.deepEqual(folder.lines("begun").map(([which]) => which), Array.from({ length: n + 1 }, (_, i) => i));
     assert.equal((await masterOf(t, queue).stats()).blocked, 3 - n);
     folder.make(`go${n}`);
   }
-  await until(() => queue.told.jobSuccess.length === 8, "all are done");
+  await until(() => queue.reported.jobSuccess.length === 8, "all are done");
 });
 
 test("jobs that wait for their resource cost Redis next to nothing", async (t) => {
@@ -161,7 +161,7 @@ test("jobs that wait for their resource cost Redis next to nothing", async (t) =
   const count = (await commands()) - before;
   assert.ok(count < 1000, `${count} commands in a second, those inside of scripts among them`);
   folder.make("go");
-  await until(() => queue.told.jobSuccess.length === 3, "all are done");
+  await until(() => queue.reported.jobSuccess.length === 3, "all are done");
 });
 
 test("names may be any text", async (t) => {
@@ -174,9 +174,9 @@ test("names may be any text", async (t) => {
     queue.start();
   }
   for (const queue of queues) {
-    await until(() => queue.told.jobSuccess.length === names.length + 1, `the queue ${queue.namespace}`);
-    assert.deepEqual(queue.told.jobSuccess.map((job) => job.resource).sort(), [...names, "7"].sort());
-    assert.deepEqual(queue.told.error, []);
+    await until(() => queue.reported.jobSuccess.length === names.length + 1, `the queue ${queue.namespace}`);
+    assert.deepEqual(queue.reported.jobSuccess.map((job) => job.resource).sort(), [...names, "7"].sort());
+    assert.deepEqual(queue.reported.error, []);
   }
   const empty = queueOf(t, { namespace: "", queueId: "" });
   assert.equal(empty.cluster, "%");
@@ -188,12 +188,12 @@ test("a job whose task nobody has registered waits, and is performed by who has"
   queue.start();
   await submit(queue, "fail", { params: {} });
   await submit(queue, "echo");
-  await until(() => queue.told.jobSuccess.length === 1, "the other task is performed");
+  await until(() => queue.reported.jobSuccess.length === 1, "the other task is performed");
   assert.equal((await masterOf(t, queue).stats()).waiting, 1);
   const other = queueOf(t, { queueId: queue.queueId, tasks: ["fail"] });
   other.start();
-  await until(() => other.told.jobSuccess.length === 1, "performed");
-  assert.deepEqual([...queue.told.error, ...queue.told.jobFail], []);
+  await until(() => other.reported.jobSuccess.length === 1, "performed");
+  assert.deepEqual([...queue.reported.error, ...queue.reported.jobFail], []);
 });
 
 test("start without a task, or without workers, performs nothing", async (t) => {

@@ -31,7 +31,7 @@ test("a queue never started is shut down, again too, and refuses what comes afte
     assert.deepEqual([error.code, more], ["SWARM_CLOSED", []]);
   }
   queue.start();
-  assert.deepEqual(queue.told.error.map((error) => error.code), ["SWARM_CLOSED"]);
+  assert.deepEqual(queue.reported.error.map((error) => error.code), ["SWARM_CLOSED"]);
 });
 
 test("jobs submitted right before shutdown are stored, and their callbacks come first", async (t) => {
@@ -43,7 +43,7 @@ test("jobs submitted right before shutdown are stored, and their callbacks come 
   assert.equal((await masterOf(t, queue).stats()).waiting, 100);
 });
 
-test("shutdown waits for jobs in progress, which are told, and takes no others", async (t) => {
+test("shutdown waits for jobs in progress, reports them, and takes no others", async (t) => {
   const queue = queueOf(t, { tasks: ["hold"], workerCount: 2 });
   const other = queueOf(t, { queueId: queue.queueId });
   const folder = folderOf(t);
@@ -58,7 +58,7 @@ test("shutdown waits for jobs in progress, which are told, and takes no others",
   assert.equal(ended, false);
   folder.make("go");
   await end;
-  assert.deepEqual(queue.told.jobSuccess.map((job) => job.params.n), [1]);
+  assert.deepEqual(queue.reported.jobSuccess.map((job) => job.params.n), [1]);
   const { waiting, active } = await master.stats();
   assert.deepEqual([waiting, active, folder.lines("begun").length], [1, 0, 1]);
 });
@@ -72,10 +72,10 @@ test("no job is lost or failed by processes that come and go", async (t) => {
   while (completed < count) {
     const one = queueOf(t, { queueId: queue.queueId, tasks: ["echo"], workerCount: 4 });
     one.start();
-    await until(() => one.told.jobSuccess.length >= 20 || completed + one.told.jobSuccess.length === count, "some are done");
+    await until(() => one.reported.jobSuccess.length >= 20 || completed + one.reported.jobSuccess.length === count, "some are done");
     await called((done) => one.shutdown(done));
-    completed += one.told.jobSuccess.length;
-    assert.deepEqual([...one.told.jobFail, ...one.told.error], []);
+    completed += one.reported.jobSuccess.length;
+    assert.deepEqual([...one.reported.jobFail, ...one.reported.error], []);
   }
   const done = folder.lines("out").map(([n]) => n);
   assert.deepEqual(done.toSorted((a, b) => a - b), Array.from({ length: count }, (_, n) => n));
@@ -133,8 +133,8 @@ test("without Redis nothing throws, calls answer, and shutdown ends", async (t) 
     queue.start();
     const [error] = await called((done) => queue.submitJob("echo", {}, done));
     assert.equal(error.code, "SWARM_UNAVAILABLE");
-    await until(() => queue.told.error.length > 0, "it is told");
-    assert.ok(queue.told.error.every((one) => one.code === "SWARM_UNAVAILABLE"));
+    await until(() => queue.reported.error.length > 0, "it is reported");
+    assert.ok(queue.reported.error.every((one) => one.code === "SWARM_UNAVAILABLE"));
     assert.deepEqual(await called((done) => queue.shutdown(done)), []);
   }
 });
@@ -145,12 +145,12 @@ test("a queue goes on when Redis is back, and is shut down while it is away", as
   const queue = queueOf(t, { redisConfig: { ...redisConfig(server.url), timeout: 2000 }, tasks: ["echo", "hold"] });
   queue.start();
   await submit(queue, "echo");
-  await until(() => queue.told.jobSuccess.length === 1, "performed");
+  await until(() => queue.reported.jobSuccess.length === 1, "performed");
   await server.kill();
-  await until(() => queue.told.error.length > 0, "the loss is told");
+  await until(() => queue.reported.error.length > 0, "the loss is reported");
   await server.start();
   await until(() => called((done) => queue.submitJob("echo", {}, done)).then(([error]) => error === null), "stored again");
-  await until(() => queue.told.jobSuccess.length === 2, "performed again");
+  await until(() => queue.reported.jobSuccess.length === 2, "performed again");
 
   await submit(queue, "hold", { params: params(folder, 1) });
   await until(() => folder.lines("begun").length === 1, "begun");

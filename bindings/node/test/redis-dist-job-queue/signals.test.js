@@ -48,9 +48,9 @@ async function movesOn({ queue, folder, master }, since) {
   await until(() => folder.lines("begun").some(([, pid]) => pid === process.pid), "the job is performed here");
   assert.ok(performance.now() - since < BOUND, `after ${performance.now() - since} ms`);
   folder.make("go");
-  await until(() => queue.told.jobSuccess.length === 1, "it succeeds");
+  await until(() => queue.reported.jobSuccess.length === 1, "it succeeds");
   const { crashes, failed, failures } = await master.stats();
-  assert.deepEqual([crashes, failed, failures, queue.told.jobFail], [0, 0, 0, []]);
+  assert.deepEqual([crashes, failed, failures, queue.reported.jobFail], [0, 0, 0, []]);
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
@@ -63,7 +63,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     await movesOn(all, since);
   });
 
-  test(`a job that is over soon after ${signal} is told, and not performed again`, async (t) => {
+  test(`a job that is over soon after ${signal} is reported, and not performed again`, async (t) => {
     const { folder, it, master } = await begun(t, (queue) => new Program(t, sourceOf(queue)));
     it.child.kill(signal);
     folder.make("go");

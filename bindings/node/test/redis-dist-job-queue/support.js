@@ -10,11 +10,11 @@ const { assemblage, atEnd, called, until, url } = require("../support.js");
 
 const fixture = (name) => path.join(__dirname, "fixtures", name);
 
-/** A queue that is shut down when the test ends, with tasks of the folder fixtures. What it tells is in `queue.told`. */
+/** A queue that is shut down when the test ends, with tasks of the folder fixtures. What it tells is in `queue.reported`. */
 function queueOf(t, { tasks = [], queueId = `q${randomBytes(6).toString("hex")}`, ...options } = {}) {
   const queue = new JobQueue({ redisConfig: redisConfig(), queueId, ...options });
-  queue.told = { error: [], jobSuccess: [], jobFail: [], childRestart: [] };
-  for (const [event, list] of Object.entries(queue.told)) queue.on(event, (value) => list.push(value));
+  queue.reported = { error: [], jobSuccess: [], jobFail: [], childRestart: [] };
+  for (const [event, list] of Object.entries(queue.reported)) queue.on(event, (value) => list.push(value));
   for (const task of tasks) queue.registerTask(`./fixtures/${task}`);
   atEnd(t, () => called((done) => queue.shutdown(done)));
   return queue;

@@ -40,7 +40,7 @@ await master.choose(() => 7);
 const receipt: Receipt = await master.send("all", { n: 1 });
 const { replies, missing }: Receipt<number> = await worker.send<number>({ group: "g" }, Buffer.of(1), { request: 100, toSelf: true });
 for (const { from, payload } of replies) console.log(from.pid, payload?.toFixed(), missing.length + receipt.dropped);
-worker.send({ pid: 1, host: "h" }, 1, { acknowledged: 5 }, (error, told) => console.log(error?.code, told?.recipients[0]));
+worker.send({ pid: 1, host: "h" }, 1, { acknowledged: 5 }, (error, reported) => console.log(error?.code, reported?.recipients[0]));
 master.send({ name: "n" }, 1, (error) => console.log(error));
 // @ts-expect-error nobody is meant
 await master.send({ groups: "g" }, 1);
