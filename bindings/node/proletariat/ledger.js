@@ -11,8 +11,8 @@ class Ledger {
     this.manager = manager;
     /** Works that are not over, by id: `{ work, fence, told }`, the fence being that of the last execution; `told` if their client has told of them. */
     this.entries = new Map();
-    /** Works of which it was told that they are aborted, in case their workers tell it, too; until the next cleanup. */
-    this.aborted = new Set();
+    /** Works that are over, because what happened to them before may be reported later; until the next cleanup. */
+    this.over = new Set();
     this.orphans = new Set();
     /** Clients that have told of works, and were not there at the last look. */
     this.absent = new Set();
@@ -26,7 +26,7 @@ class Ledger {
 
   clear() {
     this.entries.clear();
-    this.aborted.clear();
+    this.over.clear();
     this.orphans.clear();
     this.absent.clear();
   }
@@ -75,7 +75,7 @@ class Ledger {
 
   /** A worker has it. Whoever had it before has given it up, also if nobody has noticed yet that it is gone. */
   assigned(id, told, worker, fence) {
-    if (this.aborted.has(id) || !(fence > 0)) return;
+    if (this.over.has(id) || !(fence > 0)) return;
     const entry = this.entries.get(id) ?? (told && this.add(told));
     // What was on its way for long may be told after what happened later.
     if (entry === undefined || fence <= entry.fence) return;
@@ -93,20 +93,23 @@ class Ledger {
   ended(id, told, requester, by) {
     const work = this.entries.get(id)?.work ?? told ?? workOf({ id }, requester);
     this.entries.delete(id);
+    this.over.add(id);
     if (by !== undefined && work.status === "running" && work.worker !== by) this.givenUp(work);
     if (by !== undefined) work.worker = by;
     return work;
   }
 
   abortedBy(id, told, worker) {
-    if (this.aborted.delete(id)) return;
+    if (this.over.has(id)) return;
     const work = this.entries.get(id)?.work ?? told;
     this.entries.delete(id);
+    this.over.add(id);
     if (work !== undefined) emit(this.manager, "abort", Object.assign(work, { worker }), worker);
   }
 
   /** Its client gave it up. Of a running one its worker tells that it was aborted. */
   dropped(id, told) {
+    if (this.over.has(id)) return;
     const work = this.entries.get(id)?.work ?? told;
     if (work?.status === "running") return;
     this.entries.delete(id);
@@ -116,7 +119,7 @@ class Ledger {
   /** A work that waited is given up, unless it goes on without its client. */
   dropOf(work) {
     if (work.keepState) return;
-    this.aborted.add(work.id);
+    this.over.add(work.id);
     emit(this.manager, "abort", work, null);
   }
 
@@ -157,7 +160,7 @@ class Ledger {
   cleanup() {
     const { _clients: clients, _workers: workers } = this.manager;
     this.finished = 0;
-    this.aborted.clear();
+    this.over.clear();
     for (const { id, requester, worker } of this.works.values()) {
       if (this.orphans.has(id)) this.entries.delete(id);
       else if (!clients.has(requester) && !workers.has(worker)) this.orphans.add(id);

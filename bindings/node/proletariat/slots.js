@@ -42,8 +42,8 @@ class Slots {
     const { client, rid, args, isFunction, timeout, knownTo } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
     if (timeout !== undefined) w.timeout = timeout;
-    // A client whose works a manager watches tells it who did them.
-    const by = knownTo === undefined ? undefined : peer.id;
+    // A client whose works a manager watches reports who did them. That manager may have come after the work.
+    const by = knownTo !== undefined || peer.reports.wanted ? peer.id : undefined;
     let over = false;
     const handler = (err, data) => {
       if (over) return;

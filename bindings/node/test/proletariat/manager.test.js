@@ -157,6 +157,21 @@ test("works that were pushed before the manager listened have all their properti
   for (const w of works) assert.deepEqual([w.priority, w.timeout, w.requester, w.id.endsWith(w.rid)], [3, 60_000, client.id, true]);
 });
 
+test("what is reported late changes nothing of works that are over", async (t) => {
+  const { manager } = await watched(t);
+  const w = (id) => ({ id, rid: "R1", args: id, priority: 0 });
+  for (const [id, over] of [["W0R1", { e: "finish", by: "worker 2" }], ["W1R1", { e: "assigntimeout" }], ["W2R1", { e: "drop" }], ["W3R1", { e: "abort" }]]) {
+    manager._ledger.enter({ e: "receive", id, w: w(id) }, "client");
+    // Of a work that runs its worker reports the abort, not its client.
+    if (over.e !== "drop") manager._ledger.enter({ e: "assign", fence: 1, id, w: w(id) }, "worker 1");
+    manager._ledger.enter({ ...over, id, w: w(id) }, "client");
+    const before = manager.seen.length;
+    for (const late of [{ e: "assign", fence: 2 }, { e: "abort" }, { e: "drop" }]) manager._ledger.enter({ ...late, id, w: w(id) }, "worker 2");
+    assert.deepEqual([manager.seen.slice(before), manager._ledger.works.size], [[], 0], over.e);
+  }
+  assert.deepEqual(seen(manager, "giveup").map(([work, { id }]) => [work.id, id]), [["W0R1", "worker 1"]]);
+});
+
 test("a dead worker of this machine is noticed at once, whatever the lease, and given nothing", async (t) => {
   const parts = new Parts(t, { lease: 60_000 });
   const client = parts.client();
@@ -224,8 +239,7 @@ for (const [who, begin] of [
     const first = called((cb) => client.work([{ _key: key, n: 1 }, { _key: key, n: 2 }, { n: 3 }, { _key: 7, n: 4 }, { _key: "7", n: 5 }], cb));
     await until(() => given.length === 3, "one of each key runs");
     const second = called((cb) => client.work({ _key: key, n: 6 }, cb));
-    await until(() => [...client._works.values()].every(({ shown }) => shown.pushed > 0), "it is pushed");
-    await client._peer.master.stats();
+    await until(async () => (await client._peer.master.stats()).blocked === 3, "the others wait for those of their keys");
     for (const [w, handler] of given) handler(null, w.args.n);
     assert.deepEqual((await first)[1].map(({ data }) => data), [1, 1, 3, 4, 4]);
     assert.deepEqual(await second, [null, 1]);
