@@ -19,7 +19,7 @@
 
 # node --test
 /^(#|ℹ) pass [0-9]+$/ { passed += $3 }
-/^(#|ℹ) fail [0-9]+$/ { failed += $3 }
+/^(#|ℹ) (fail|cancelled) [0-9]+$/ { failed += $3 }
 
 END {
   if (failed + 0 == 0) failed = failed_steps
