@@ -713,7 +713,7 @@ typedef struct {
    */
   uint64_t dropped;
   /**
-   * Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler
+   * Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler
    * returns (a worker).
    */
   uint64_t stuck;
@@ -1415,7 +1415,7 @@ SWARM_MUST_USE
 swarm_call *swarm_master_close(const swarm_master *master);
 
 /**
- * Begins to remove every key of the cluster, whoever uses it. For tests, and for the end of a cluster's life.
+ * Begins to remove every key of the cluster, also while other members use it: for tests, and to retire a cluster.
  */
 SWARM_MUST_USE swarm_call *swarm_master_obliterate(const swarm_master *master);
 
@@ -1830,7 +1830,7 @@ SWARM_MUST_USE swarm_result *swarm_result_stopped(void);
 
 /**
  * The same result with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
- * 16 KiB the end; whoever awaits the job does not get it. Takes the result over and returns it. NULL as `traceback`, or a result that
+ * 16 KiB the end; a caller that awaits the job does not get it. Takes the result over and returns it. NULL as `traceback`, or a result that
  * is no failure, stays as it is; NULL for NULL.
  */
 SWARM_MUST_USE
@@ -2036,7 +2036,7 @@ void swarm_worker_on_retrying(const swarm_worker *worker,
  */
 
 /**
- * What a supervisor tells.
+ * Kinds of events of a supervisor.
  */
 typedef enum {
   /**
@@ -2048,7 +2048,7 @@ typedef enum {
    */
   SWARM_EVENT_READY = 1,
   /**
-   * A process ended, and all it had written was told before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
+   * A process ended, and all it had written was reported before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
    * `pause`. What is left of its group is being stopped.
    */
   SWARM_EVENT_EXITED = 2,
@@ -2070,7 +2070,7 @@ typedef enum {
    */
   SWARM_EVENT_RELOAD_FAILED = 6,
   /**
-   * This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is told next.
+   * This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is reported next.
    */
   SWARM_EVENT_SIGNAL = 7,
   /**
@@ -2078,7 +2078,7 @@ typedef enum {
    */
   SWARM_EVENT_STOPPED = 8,
   /**
-   * Events were dropped since the last of these, because nobody took them: `lines` where this is told, `events` before all
+   * Events were dropped since the last of these, because nobody took them: `lines` at this point, `events` before all
    * that were kept.
    */
   SWARM_EVENT_DROPPED = 9,
@@ -2125,7 +2125,7 @@ typedef enum {
 } swarm_stream;
 
 /**
- * What a supervisor tells. Which fields it has is said by its kind; all others are 0, NULL or empty. It is borrowed for the
+ * An event of a supervisor. Its kind determines which fields it has; all others are 0, NULL or empty. It is borrowed for the
  * call, with all it leads to.
  */
 typedef struct {
@@ -2209,7 +2209,7 @@ typedef enum {
    */
   SWARM_PROCESS_READY = 1,
   /**
-   * It was told to end, or it ended and what it left is.
+   * It was asked to end, or it ended and what it left is.
    */
   SWARM_PROCESS_STOPPING = 2,
   /**
@@ -2357,7 +2357,7 @@ swarm_status swarm_supervisor_dispatch(const swarm_supervisor *supervisor, swarm
 
 /**
  * Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
- * `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is told
+ * `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is reported
  * as SWARM_EVENT_EXITED, and tried again like any other that failed.
  *
  * Options out of their bounds are SWARM_ERR_INVALID_ARGUMENT, a name over 256 bytes SWARM_ERR_TOO_LARGE; after a stop it is
@@ -2399,7 +2399,7 @@ SWARM_MUST_USE
 swarm_call *swarm_supervisor_stop(const swarm_supervisor *supervisor);
 
 /**
- * From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by SWARM_EVENT_SIGNAL,
+ * From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is reported by SWARM_EVENT_SIGNAL,
  * and this process is not ended by them any more, not even after the stop: end it at SWARM_EVENT_STOPPED. Some thread of the
  * program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
  */

@@ -70,7 +70,7 @@ impl From<ContentType> for swarm_content_type {
     }
 }
 
-/// JSON text, checked: whoever receives it may be of a language that has to read it.
+/// JSON text, checked: its receiver may be of a language that has to parse it.
 ///
 /// # Safety
 /// The caller's slice is readable for its length.

@@ -110,7 +110,7 @@ impl Choosers {
             }
             Err(error) => {
                 self.end_through(chooser.number).await;
-                // It may have become known; where this is not told, its jobs wait no longer than `within`.
+                // It may have become known; without this, its jobs wait no longer than `within`.
                 let _ = self.core.stop_choosing().await;
                 Err(error)
             }
@@ -169,7 +169,7 @@ struct State {
     listener: Option<Arc<Listener>>,
     task: Option<JoinHandle<()>>,
     round: Option<Round>,
-    /// Why it cannot go on, until that is told.
+    /// Why it cannot go on, until that is reported.
     failure: Option<Error>,
 }
 
@@ -191,9 +191,9 @@ impl Chooser {
         chooser
     }
 
-    fn tell(self: &Arc<Self>) {
+    fn notify(self: &Arc<Self>) {
         if let Some(choosers) = self.choosers.upgrade() {
-            choosers.member.context.dispatch.tell(self.clone());
+            choosers.member.context.dispatch.push(self.clone());
         }
     }
 
@@ -205,7 +205,7 @@ impl Chooser {
         drop(state);
         if let (Some(listener), Some(choosers)) = (listener, self.choosers.upgrade()) {
             lock(&choosers.over).push(listener);
-            self.tell();
+            self.notify();
         }
         task.inspect(JoinHandle::abort)
     }
@@ -222,14 +222,14 @@ impl Chooser {
         }
         // Once for each, so that other callbacks get their turn between.
         for _ in 0..count {
-            self.tell();
+            self.notify();
         }
         answer.await.ok()
     }
 
     fn fail(self: &Arc<Self>, error: Error) {
         self.lock().failure = Some(error);
-        self.tell();
+        self.notify();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -267,7 +267,7 @@ impl Deliver for Chooser {
         }
         drop(state);
         let listeners = choosers.member.listeners.now();
-        trouble.into_iter().for_each(|error| listeners.tell(Event::Error(error)));
+        trouble.into_iter().for_each(|error| listeners.call(Event::Error(error)));
     }
 }
 

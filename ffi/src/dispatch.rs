@@ -17,7 +17,7 @@ use slab::Slab;
 use crate::guard::invalid;
 use libswarm_host::wake::WakeFd;
 
-/// Ended operations told in one round, so that a caller's event loop gets its turn.
+/// Ended operations delivered in one round, so that a caller's event loop gets its turn.
 const ROUND: usize = 256;
 
 /// Something that has a callback to run.
@@ -54,7 +54,7 @@ pub(crate) struct State {
     waiting: usize,
     thread: Option<JoinHandle<()>>,
     pending: Slab<Arc<dyn Deliver>>,
-    /// What waits to be told, in order.
+    /// What waits to be delivered, in order.
     ended: VecDeque<Arc<dyn Deliver>>,
 }
 
@@ -137,14 +137,14 @@ impl Dispatch {
         let ended: Vec<_> = state.ended.drain(..count).collect();
         round.more = !state.ended.is_empty();
         drop(state);
-        // Events first: what was pushed before an operation ended is told before it.
+        // Events first: what was pushed before an operation ended is delivered before it.
         round.more |= source.run_batch();
         for operation in ended {
             operation.deliver();
         }
     }
 
-    /// Waits until `finished` and all that was to be told by then has been told; false if the deadline came first.
+    /// Waits until `finished` and all that was due by then has been delivered; false if the deadline came first.
     /// Where the callbacks run on the caller's own thread, this runs them.
     pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn() -> bool) -> bool {
         self.wait_state(source, deadline, |_| finished())
@@ -182,7 +182,7 @@ impl Dispatch {
         self.notify(&self.lock());
     }
 
-    /// Registers an operation that is still to be told.
+    /// Registers an operation that is still to be delivered.
     pub(crate) fn register(&self, operation: Arc<dyn Deliver>) -> Result<usize> {
         let mut state = self.lock();
         if state.closed {
@@ -191,8 +191,8 @@ impl Dispatch {
         Ok(state.pending.insert(operation))
     }
 
-    /// A registered operation has something to tell before it ends.
-    pub(crate) fn tell(&self, operation: Arc<dyn Deliver>) {
+    /// A registered operation has something to deliver before it ends.
+    pub(crate) fn push(&self, operation: Arc<dyn Deliver>) {
         let mut state = self.lock();
         if !state.closed {
             state.ended.push_back(operation);
@@ -212,7 +212,7 @@ impl Dispatch {
         }
     }
 
-    /// Ends the callback thread and tells every operation still open that it was closed. No callback comes after it.
+    /// Ends the callback thread and fails every operation still open with CLOSED. No callback comes after it.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.stopping = true;
@@ -244,7 +244,7 @@ impl Dispatch {
                 return;
             }
             drop(state);
-            // A panic in here is a bug, but no reason to tell the program nothing more.
+            // A panic in here is a bug, but no reason to deliver nothing more to the program.
             let _ = catch_unwind(AssertUnwindSafe(|| self.dispatch(source)));
         }
     }

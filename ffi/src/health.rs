@@ -46,7 +46,7 @@ pub struct swarm_health {
     pub received: u64,
     /// Messages for it that were dropped, as it has learnt.
     pub dropped: u64,
-    /// Jobs whose handlers were told to stop and did not within the option `stop_grace`; each keeps a slot until its handler
+    /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler
     /// returns (a worker).
     pub stuck: u64,
 }

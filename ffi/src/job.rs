@@ -237,7 +237,7 @@ impl swarm_job {
         swarm_job { state: AtomicU8::new(0), ..swarm_job::owned(job, jobs) }
     }
 
-    /// A job whose execution is over, for a callback that is told its outcome.
+    /// A job whose execution is over, for a callback that gets its outcome.
     pub(crate) fn ended(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
         swarm_job { state: AtomicU8::new(FINISHED), ..swarm_job::owned(job, jobs) }
     }

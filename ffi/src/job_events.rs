@@ -23,33 +23,33 @@ impl Source for WorkerMember {
         }
         let more = events.len() == BATCH;
         let (handlers, listeners) = (self.handlers.now(), self.member.listeners.now());
-        let mut told = Vec::with_capacity(events.len());
+        let mut delivered = Vec::with_capacity(events.len());
         if events.len() > 1 {
             self.jobs.begin_batch();
         }
         for event in events {
             match event {
-                Event::Add(job) => told.push(tell_add(&handlers, job, &self.jobs)),
+                Event::Add(job) => delivered.push(call_add(&handlers, job, &self.jobs)),
                 Event::Delete { job, reason } => {
-                    let in_batch = told.iter().find(|told| told.fence() == job.fence).cloned();
+                    let in_batch = delivered.iter().find(|delivered| delivered.fence() == job.fence).cloned();
                     // Unknown if the program has finished it meanwhile: then it has stopped already.
                     if let Some(job) = in_batch.or_else(|| self.jobs.active(job.fence)) {
-                        tell_delete(&handlers, &job, reason);
+                        call_delete(&handlers, &job, reason);
                     }
                 }
-                Event::Completed { ref job } => tell_outcome(&handlers.completed, job, &event, &self.jobs),
-                Event::Failed { ref job, .. } => tell_outcome(&handlers.failed, job, &event, &self.jobs),
-                Event::Retrying { ref job, .. } => tell_outcome(&handlers.retrying, job, &event, &self.jobs),
-                other => listeners.tell(other),
+                Event::Completed { ref job } => call_outcome(&handlers.completed, job, &event, &self.jobs),
+                Event::Failed { ref job, .. } => call_outcome(&handlers.failed, job, &event, &self.jobs),
+                Event::Retrying { ref job, .. } => call_outcome(&handlers.retrying, job, &event, &self.jobs),
+                other => listeners.call(other),
             }
         }
-        self.jobs.end_batch(told);
+        self.jobs.end_batch(delivered);
         more
     }
 }
 
 /// Hands the job to the program, or has it run to its end.
-fn tell_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<swarm_job> {
+fn call_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<swarm_job> {
     match handlers.handler(job.task()) {
         Some(Handler::Add(add)) => {
             let job = Arc::new(swarm_job::owned(job, jobs.clone()));
@@ -72,7 +72,7 @@ fn tell_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<s
     }
 }
 
-fn tell_delete(handlers: &Handlers, job: &Arc<swarm_job>, reason: DeleteReason) {
+fn call_delete(handlers: &Handlers, job: &Arc<swarm_job>, reason: DeleteReason) {
     if job.is_finished() {
         return;
     }
@@ -82,7 +82,7 @@ fn tell_delete(handlers: &Handlers, job: &Arc<swarm_job>, reason: DeleteReason) 
     job.told_to_stop();
 }
 
-fn tell_outcome(callback: &Option<OnOutcome>, job: &Job, event: &Event, jobs: &Arc<Jobs<swarm_job>>) {
+fn call_outcome(callback: &Option<OnOutcome>, job: &Job, event: &Event, jobs: &Arc<Jobs<swarm_job>>) {
     if let Some(callback) = callback {
         callback(&swarm_job::ended(job.clone(), jobs.clone()), event);
     }

@@ -30,7 +30,7 @@ pub(crate) struct Jobs<J> {
     pub(crate) context: Arc<Context>,
     /// Set by start.
     core: OnceLock<(Worker, Handle)>,
-    /// Jobs told and not finished, by fence, so that a delete callback gets the pointer of the add callback.
+    /// Jobs delivered and not finished, by fence, so that a delete callback gets the pointer of the add callback.
     active: Mutex<HashMap<u64, Arc<J>>>,
     /// Finished inside the batch of callbacks that runs now; they cross together.
     finished: Mutex<Vec<Finished>>,
@@ -70,10 +70,10 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
     }
 
     /// The batch ended. Keeps those of its jobs that are not finished; most never come that far.
-    pub(crate) fn end_batch(&self, told: Vec<Arc<J>>) {
+    pub(crate) fn end_batch(&self, delivered: Vec<Arc<J>>) {
         self.gathering.store(false, Ordering::Relaxed);
         self.flush();
-        let mut open = told.into_iter().filter(|job| !job.is_finished()).peekable();
+        let mut open = delivered.into_iter().filter(|job| !job.is_finished()).peekable();
         if open.peek().is_none() {
             return;
         }

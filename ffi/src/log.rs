@@ -59,7 +59,7 @@ pub(crate) fn set_default() {
     let sink = move |record: &libswarm::log::LogRecord| {
         let _open = &open;
         let level = ["ERROR", "WARN"].get(usize::from(record.level.saturating_sub(1))).unwrap_or(&"INFO");
-        // Nobody can be told that stderr is closed.
+        // There is no place to report that stderr is closed.
         let _ = writeln!(std::io::stderr(), "{level} {}: {}", record.target, record.message);
     };
     if libswarm::log::set_sink(DEFAULT_LEVEL, Some(Box::new(sink))).is_ok() {

@@ -85,7 +85,7 @@ pub unsafe extern "C" fn swarm_master_close(master: Option<&swarm_master>) -> *m
     })
 }
 
-/// Begins to remove every key of the cluster, whoever uses it. For tests, and for the end of a cluster's life.
+/// Begins to remove every key of the cluster, also while other members use it: for tests, and to retire a cluster.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_obliterate(master: Option<&swarm_master>) -> *mut swarm_call {
@@ -139,7 +139,7 @@ impl Source for MasterMember {
         let more = events.len() == BATCH;
         if !events.is_empty() {
             let listeners = self.member.listeners.now();
-            events.into_iter().for_each(|event: Event| listeners.tell(event));
+            events.into_iter().for_each(|event: Event| listeners.call(event));
         }
         more
     }

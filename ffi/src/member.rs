@@ -330,7 +330,7 @@ impl Listeners {
     }
 
     /// Calls the callback for an event that is not of a job.
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn call(&self, event: Event) {
         let kind = match &event {
             Event::Ready { .. } => Kind::Ready,
             Event::Close(_) => Kind::Close,

@@ -68,7 +68,7 @@ pub extern "C" fn swarm_result_stopped() -> Option<Box<swarm_result>> {
 }
 
 /// The same result with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
-/// 16 KiB the end; whoever awaits the job does not get it. Takes the result over and returns it. NULL as `traceback`, or a result that
+/// 16 KiB the end; a caller that awaits the job does not get it. Takes the result over and returns it. NULL as `traceback`, or a result that
 /// is no failure, stays as it is; NULL for NULL.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn swarm_job_finish(
             let mut refused = Ok(());
             let call = swarm_call::submitted::<(), ()>(&jobs.context, "finishing a job", |done| {
                 let failing = jobs.clone();
-                let told = move |result: Result<()>| {
+                let report = move |result: Result<()>| {
                     if let Err(error) = &result
                         && error.kind() == ErrorKind::TooLarge
                     {
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn swarm_job_finish(
                     }
                     done(result);
                 };
-                refused = jobs.finish(fence, finish, Some(Box::new(told)));
+                refused = jobs.finish(fence, finish, Some(Box::new(report)));
             });
             refused?;
             // SAFETY: the caller's place is one for a pointer.
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn swarm_job_finish(
 }
 
 impl swarm_result {
-    /// What a process callback returned. A wrong argument is reported to whoever sees the job fail.
+    /// What a process callback returned. A wrong argument is the error of the job.
     ///
     /// # Safety
     /// `result` is NULL or was made above, and is not used after this.

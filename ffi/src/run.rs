@@ -175,7 +175,7 @@ impl Each {
     /// Hands one outcome over; any thread, quick.
     fn part(&self, index: usize, outcome: Ended) {
         self.parts.lock().outcomes.push_back((index, outcome));
-        self.dispatch.tell(self.parts.clone());
+        self.dispatch.push(self.parts.clone());
     }
 }
 

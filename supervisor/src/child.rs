@@ -157,7 +157,7 @@ impl Child {
         self.reap().await
     }
 
-    /// After it has ended: how, once all it wrote is told. What it left is told to end.
+    /// After it has ended: how, once all it wrote is emitted. What it left is asked to end.
     pub(super) async fn reap(&mut self) -> ProcessExit {
         self.show(ProcessState::Stopping);
         // Not reaped yet, it keeps the group's number from being given to others.
@@ -232,7 +232,7 @@ fn prepare(
         if let Some(dir) = &program.dir {
             command.current_dir(dir);
         }
-        // If this process is supervised itself, what its supervisor told it is not for its children.
+        // If this process is supervised itself, what its supervisor passed to it is not for its children.
         command.env_remove(READY_FD);
         command.env(SUPERVISOR_PID, parent.to_string()).env(PROCESS_NAME, &*name);
         command.envs(program.env.iter().map(|(name, value)| (name, value)));

@@ -1,4 +1,4 @@
-//! What a supervisor tells its program.
+//! Events of a supervisor.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -16,7 +16,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{getpid, setsid};
 
 /// Reads lines until all writers are gone, then kills the groups that are left. `*group` and `-group` add and remove one. `+group` comes from a child
-/// itself, after a `=` of its parent; `!` takes that back if the child could not become the program: the parent was never told its number.
+/// itself, after a `=` of its parent; `!` takes that back if the child could not become the program: the parent never learnt its number.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 cd /
@@ -91,7 +91,7 @@ impl Guard {
             };
             command
         };
-        // It finds them in the pipe as soon as it is there. More than its 64 KiB are told when it reads.
+        // It finds them in the pipe as soon as it is there. More than its 64 KiB are sent when it reads.
         self.tell_all();
         let process = spawner.spawn(prepare, |_| ()).await?.watch();
         self.tell_all();
@@ -101,7 +101,7 @@ impl Guard {
     fn tell_all(&self) {
         let mut state = self.state.lock();
         let groups: Vec<i32> = state.groups.iter().copied().collect();
-        groups.into_iter().for_each(|group| state.tell(format_args!("*{group}\n")));
+        groups.into_iter().for_each(|group| state.send(format_args!("*{group}\n")));
     }
 
     /// The descriptor for [`add_self`], valid while the guard is not closed.
@@ -110,7 +110,7 @@ impl Guard {
     }
 
     pub(super) fn before_fork(&self) {
-        self.state.lock().tell(format_args!("=\n"));
+        self.state.lock().send(format_args!("=\n"));
     }
 
     /// After a fork: the group of the child, or that it could not be started.
@@ -120,9 +120,9 @@ impl Guard {
             Some(group) => {
                 state.groups.insert(group);
                 // Again, for a guard that was started between the child's own line and this one.
-                state.tell(format_args!("*{group}\n"));
+                state.send(format_args!("*{group}\n"));
             }
-            None => state.tell(format_args!("!\n")),
+            None => state.send(format_args!("!\n")),
         }
     }
 
@@ -130,7 +130,7 @@ impl Guard {
     pub(super) fn remove(&self, group: i32) {
         let mut state = self.state.lock();
         if state.groups.remove(&group) {
-            state.tell(format_args!("-{group}\n"));
+            state.send(format_args!("-{group}\n"));
         }
     }
 
@@ -141,8 +141,8 @@ impl Guard {
 }
 
 impl State {
-    /// One write for a line, which a pipe takes as a whole. If it is full because there is no guard, the next one is told all.
-    fn tell(&mut self, line: std::fmt::Arguments<'_>) {
+    /// One write for a line, which a pipe takes as a whole. If it is full because there is no guard, the next one gets all.
+    fn send(&mut self, line: std::fmt::Arguments<'_>) {
         if let Some(writer) = &mut self.writer {
             drop(writer.write(line.to_string().as_bytes()));
         }
@@ -159,7 +159,7 @@ pub(super) fn add_self(guard: RawFd) {
     line[digits.len() + 1] = b'\n';
     // SAFETY: the pipe is open while the guard is not closed, and closed in programs only.
     let guard = unsafe { BorrowedFd::borrow_raw(guard) };
-    // That it cannot be written is no reason not to start: see `tell`.
+    // That it cannot be written is no reason not to start: see `send`.
     let _ = rustix::io::write(guard, &line[..digits.len() + 2]);
 }
 

@@ -17,7 +17,7 @@ use super::queue::EventQueue;
 const MAX_LINE: usize = 64 * 1024;
 /// Largest pipe of Linux unless root says otherwise: all that a process that ended can have left in it.
 const MAX_LEFT: usize = 1024 * 1024;
-/// How long the end of a process waits for what it wrote, if whoever reads our own output is slow.
+/// How long the end of a process waits for what it wrote, if the reader of our own output is slow.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where lines of one process go.
@@ -72,12 +72,12 @@ impl Output {
         }
     }
 
-    /// Returns when all that was written until now is told.
+    /// Returns when all that was written until now is emitted.
     pub(super) async fn settle(&self) {
         self.ask(Request::Settle).await;
     }
 
-    /// The same, and then reads no more, whoever still could write.
+    /// The same, and then reads no more, whatever processes still could write.
     pub(super) async fn finish(self) {
         self.ask(Request::Finish).await;
     }

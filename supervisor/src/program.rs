@@ -118,7 +118,7 @@ impl Program {
         let dir = self.dir.as_deref().unwrap_or(Path::new("")).as_os_str();
         let texts = [&*self.command, dir].into_iter().chain(self.args.iter().map(|arg| &**arg));
         let variables = self.env.iter().flat_map(|(name, value)| [&**name, &**value]);
-        // Which one is not told: it may be a secret.
+        // Which one is not reported: it may be a secret.
         if texts.chain(variables).any(|text| text.as_bytes().contains(&0)) {
             return Err(invalid(
                 "the command, an argument, the directory or a variable has a byte 0, which no process can be given",

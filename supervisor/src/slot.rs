@@ -13,7 +13,7 @@ use super::program::{Program, ReadyBy};
 use super::respawn::Failures;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// What a slot is told to do.
+/// What a slot is asked to do.
 pub(super) enum Control {
     /// To start another process and then to stop the one there is. Not answered if the slot ends before.
     Reload(oneshot::Sender<Result<()>>),
@@ -22,7 +22,7 @@ pub(super) enum Control {
 }
 
 pub(super) struct Slot {
-    tell: Tell,
+    reporter: Reporter,
     program: Arc<Program>,
     control: mpsc::UnboundedReceiver<Control>,
     failures: Failures,
@@ -33,9 +33,9 @@ pub(super) struct Slot {
     waits: Option<oneshot::Sender<()>>,
 }
 
-/// Who it is, and to whom it tells what happens.
+/// Its identity, and where it reports what happens.
 #[derive(Clone)]
-struct Tell {
+struct Reporter {
     id: u64,
     name: Arc<str>,
     context: Arc<Context>,
@@ -62,8 +62,8 @@ impl Slot {
     pub(super) fn new(id: u64, program: Arc<Program>, context: Arc<Context>, control: mpsc::UnboundedReceiver<Control>) -> Self {
         let name: Arc<str> = program.shown_name().into();
         let entry = context.list.add(id, &name, None, ProcessState::Starting, 0);
-        let tell = Tell { id, name, context };
-        Slot { tell, program, control, failures: Failures::default(), restarts: 0, entry: Some(entry), waits: None }
+        let reporter = Reporter { id, name, context };
+        Slot { reporter, program, control, failures: Failures::default(), restarts: 0, entry: Some(entry), waits: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -88,7 +88,7 @@ impl Slot {
         };
         match step {
             Step::Ready => {
-                self.tell.ready(&mut child);
+                self.reporter.ready(&mut child);
                 State::Running(child)
             }
             Step::Exited => self.ended(child).await,
@@ -112,7 +112,7 @@ impl Slot {
             Step::Control(Some(Control::Reload(answer))) => self.replace(State::Idle(until, entry), answer).await,
             Step::Control(control) => self.stop(control, [State::Ended, State::Ended]).await,
             _ => {
-                self.failures.respawned(&self.tell.context.options, Instant::now());
+                self.failures.respawned(&self.reporter.context.options, Instant::now());
                 self.restarts += 1;
                 // Not in the list beside the one that is started, nor missing in it before.
                 let next = self.start_or_pause().await;
@@ -123,11 +123,11 @@ impl Slot {
     }
 
     async fn start(&mut self) -> Result<Child, ProcessExit> {
-        let Tell { id, name, context } = &self.tell;
+        let Reporter { id, name, context } = &self.reporter;
         let mut child = Child::start(context, &self.program, *id, name, self.restarts).await.map_err(ProcessExit::NotStarted)?;
         context.events.push([SupervisorEvent::Started { id: *id, name: name.clone(), pid: child.pid() }]);
         if self.program.ready == ReadyBy::Start {
-            self.tell.ready(&mut child);
+            self.reporter.ready(&mut child);
         }
         Ok(child)
     }
@@ -153,19 +153,19 @@ impl Slot {
         next
     }
 
-    /// What follows from the end of a process, told.
+    /// Reports the end of a process, and decides what follows.
     fn after(&mut self, pid: Option<u32>, exit: ProcessExit, ready_for: Option<Duration>) -> State {
         let now = Instant::now();
         if exit.is_success() || !self.program.respawn {
-            self.tell.exited(pid, exit, None);
+            self.reporter.exited(pid, exit, None);
             return State::Ended;
         }
-        let Tell { id, name, context } = &self.tell;
+        let Reporter { id, name, context } = &self.reporter;
         let pause = self.failures.add(&context.options, ready_for, now);
         let state = if pause.is_some() { ProcessState::Pausing } else { ProcessState::GaveUp };
-        // Listed before it is told: who is told may look.
+        // Listed before it is reported: its recipient may list the processes.
         let row = context.list.add(*id, name, None, state, self.restarts);
-        self.tell.exited(pid, exit, pause);
+        self.reporter.exited(pid, exit, pause);
         if pause.is_none() {
             context.events.push([SupervisorEvent::GaveUp { id: *id, name: name.clone() }]);
         }
@@ -177,8 +177,8 @@ impl Slot {
         let mut new = match self.start().await {
             Ok(new) => new,
             Err(exit) => {
-                let error = self.tell.reload_error(&exit);
-                self.tell.exited(None, exit, None);
+                let error = self.reporter.reload_error(&exit);
+                self.reporter.exited(None, exit, None);
                 drop(answer.send(Err(error)));
                 return old;
             }
@@ -194,7 +194,7 @@ impl Slot {
             };
             let exit = match step {
                 Step::Ready => {
-                    self.tell.ready(&mut new);
+                    self.reporter.ready(&mut new);
                     continue;
                 }
                 Step::OldExited => {
@@ -210,18 +210,18 @@ impl Slot {
                 Step::Late => Some(ProcessExit::NotReady),
             };
             // One that has exited, too: it may have left others.
-            let told = self.tell.clone();
+            let reporter = self.reporter.clone();
             let ending = async move {
-                let exit = told.end(new, exit).await;
-                drop(answer.send(Err(told.reload_error(&exit))));
+                let exit = reporter.end(new, exit).await;
+                drop(answer.send(Err(reporter.reload_error(&exit))));
             };
             return self.while_watching(ending, old).await;
         }
         self.failures = Failures::default();
-        let told = self.tell.clone();
+        let reporter = self.reporter.clone();
         let ending = async move {
             match old {
-                State::Running(child) => drop(told.end(child, None).await),
+                State::Running(child) => drop(reporter.end(child, None).await),
                 State::Idle(..) | State::Ended => {}
             }
             drop(answer.send(Ok(())));
@@ -247,10 +247,10 @@ impl Slot {
         if let Some(Control::Stop(waits)) = control {
             self.waits = waits;
         }
-        let told = &self.tell;
+        let reporter = &self.reporter;
         let ends = states.map(|state| async move {
             if let State::Running(child) = state {
-                told.end(child, None).await;
+                reporter.end(child, None).await;
             }
         });
         futures_util::future::join_all(ends).await;
@@ -258,7 +258,7 @@ impl Slot {
     }
 
     fn grace(&self) -> Duration {
-        self.tell.context.options.grace
+        self.reporter.context.options.grace
     }
 
     fn deadline(&self) -> Instant {
@@ -266,7 +266,7 @@ impl Slot {
     }
 }
 
-impl Tell {
+impl Reporter {
     fn ready(&self, child: &mut Child) {
         child.set_ready();
         self.context.events.push([SupervisorEvent::Ready { id: self.id, name: self.name.clone(), pid: child.pid() }]);
@@ -276,7 +276,7 @@ impl Tell {
         self.context.events.push([SupervisorEvent::Exited { id: self.id, name: self.name.clone(), pid, exit, respawn }]);
     }
 
-    /// Stops a process that no other follows; `exit` is how that is told, or as it ended. Without grace beyond that of the process for what it leaves.
+    /// Stops a process that no other follows; `exit` is how that is reported, by default as it ended. Without grace beyond that of the process for what it leaves.
     async fn end(&self, mut child: Child, exit: Option<ProcessExit>) -> ProcessExit {
         let grace = self.context.options.grace;
         let deadline = Instant::now() + grace;

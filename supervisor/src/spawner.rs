@@ -31,7 +31,7 @@ impl Spawner {
         Ok(Spawner(sender))
     }
 
-    /// Starts a process. `prepare` and `after`, which hears whether it went well, run on the thread around the fork.
+    /// Starts a process. `prepare` and `after`, which gets whether it went well, run on the thread around the fork.
     pub(super) async fn spawn(
         &self,
         prepare: impl FnOnce() -> Command + Send + 'static,

@@ -121,7 +121,7 @@ mod own {
     pub(crate) fn before_exec(parent: u32, cpus: &Cpus) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if getppid().map_or(0, |pid| pid.as_raw_nonzero().get()) as u32 != parent {
-            // It died before the line above, which then waits for the death of whoever adopted this child.
+            // It died before the line above, which then waits for the death of the process that adopted this child.
             // SAFETY: takes numbers only.
             unsafe { libc::_exit(1) };
         }

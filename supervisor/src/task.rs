@@ -1,4 +1,4 @@
-//! The task of a supervisor: its slots, what it is told to do, and signals.
+//! The task of a supervisor: its slots, its commands, and signals.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Kill(u64, Answer<oneshot::Receiver<()>>),
     Reload(Answer<()>),
     Stop,
-    /// Signals to be heard from now on: that of a reload, and the number and signal of those that stop.
+    /// Signals to be handled from now on: that of a reload, and the number and signal of those that stop.
     Signals(Signal, [(i32, Signal); 2]),
 }
 
@@ -74,7 +74,7 @@ impl Task {
         }
     }
 
-    /// Runs until the supervisor has ended, if need be by a panic; `ended` is told how.
+    /// Runs until the supervisor has ended, if need be by a panic; `ended` gets how.
     pub(super) async fn run_guarded(self, written: Option<Written>, ended: watch::Sender<Option<Result<()>>>) {
         let events = self.context.events.clone();
         let how = match AssertUnwindSafe(self.run(written)).catch_unwind().await {
@@ -145,7 +145,7 @@ impl Task {
                 self.deaf = true;
                 self.stop();
             }
-            // What is not answered is told that this is stopped.
+            // What is not answered fails, because this is stopped.
             Some(_) if self.stopping => {}
             Some(Command::Spawn(program, answer)) => drop(answer.send(Ok(self.spawn(program)))),
             Some(Command::Kill(id, answer)) => drop(answer.send(self.kill(id))),
@@ -168,8 +168,8 @@ impl Task {
 
     fn kill(&mut self, id: u64) -> Result<oneshot::Receiver<()>> {
         let (sender, gone) = oneshot::channel();
-        let told = self.slots.get(&id).is_some_and(|control| control.send(Control::Stop(Some(sender))).is_ok());
-        if told { Ok(gone) } else { Err(Error::new(ErrorKind::NotFound, format!("there is no process of id {id}"))) }
+        let sent = self.slots.get(&id).is_some_and(|control| control.send(Control::Stop(Some(sender))).is_ok());
+        if sent { Ok(gone) } else { Err(Error::new(ErrorKind::NotFound, format!("there is no process of id {id}"))) }
     }
 
     fn start_reload(&mut self, answer: Option<Answer<()>>) {

@@ -325,7 +325,7 @@ static void stopping_waits_for_the_callback(void) {
   add_named(master, "b", NULL, 0);
   CHECK(counter_reaches(&chooser.calls, 1));
   CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_stop_choosing(master), 100, &error));
-  /* By default already, because it was told to stop. */
+  /* By default already, because it was asked to stop. */
   CHECK(swarm_job_payload(kept_job(&ann, 1)).len > 0);
   counter_add(&chooser.leave);
   CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));

@@ -14,7 +14,7 @@ const ADDRESS = "CLUSTR_NODE_REDIS";
 /** How long a silent process counts as there, in milliseconds. */
 const LEASE = 15_000;
 
-/** The cluster, the options of its members, what the environment of spawned processes is told of it, and whether the part leaves at a signal. */
+/** The cluster, the options of its members, what the environment of spawned processes has of it, and whether the part leaves at a signal. */
 function addressOf({ redis, cluster, publisher, subscriber, lease, handleSignals }) {
   const name = String(cluster ?? process.env[CLUSTER] ?? "clustr-node");
   const given = typeof redis === "string" ? { url: redis }

@@ -1,5 +1,5 @@
 "use strict";
-// What masters and workers have in common: a process that sends and hears messages, and spawns others.
+// What masters and workers have in common: a process that sends and receives messages, and spawns others.
 
 const { EventEmitter } = require("node:events");
 const path = require("node:path");
@@ -29,7 +29,7 @@ const COUNTERS = [
   "spawnChildProcess", "respawnChildProcess", "receivedConfirmations", "successfulConfirmations",
 ];
 
-/** What is sent to others is heard by the sender, too, as in Redis. */
+/** What is sent to others is received by the sender, too, as in Redis. */
 const EVERYBODY = { toSelf: true };
 
 class Part extends EventEmitter {
@@ -61,7 +61,7 @@ class Part extends EventEmitter {
     this._member = createWorker(cluster, { ...address, group, name: type });
     this._messages = new Messages(this._member);
     this._member.on("error", (error) => this._complain(error));
-    this._member.on("message", (message) => this._heard(message));
+    this._member.on("message", (message) => this._received(message));
     this._member.on("kill", () => this.stats.onMessage++);
     if (handleSignals) leaving.add(this);
   }
@@ -78,7 +78,7 @@ class Part extends EventEmitter {
     this._listeners.group.push(callback);
   }
 
-  /** `callback(done)` is called when this process is told to end; it ends when `done` is called. The last one counts. */
+  /** `callback(done)` is called when this process is asked to end; it ends when `done` is called. The last one counts. */
   onKill(callback) {
     this._kill = callback;
   }
@@ -214,7 +214,7 @@ class Part extends EventEmitter {
     }
   }
 
-  _heard(message) {
+  _received(message) {
     const read = this._messages.read(message);
     if (read === undefined) return;
     const { channel, meta, data } = read;
@@ -234,7 +234,7 @@ class Part extends EventEmitter {
     }
   }
 
-  /** What only masters hear. */
+  /** What only masters receive. */
   _hears() {}
 
   _confirmed(message) {

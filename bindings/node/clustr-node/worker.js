@@ -8,7 +8,7 @@ const Part = require("./part.js");
 /** How long the master has to say who is there, in milliseconds. */
 const INFO_LIMIT = 10_000;
 
-/** Pause before a registration that nobody has heard is sent again, in milliseconds. */
+/** Pause before a registration that nobody has received is sent again, in milliseconds. */
 const RETRY = 100;
 
 /** Exit code of what ends by SIGTERM. */
@@ -39,7 +39,7 @@ class Worker extends Part {
     }, this._reloadDelay);
   }
 
-  /** Once this worker hears, so that nothing is lost that the master's listeners send it; until the master has heard of it. */
+  /** Once this worker receives, so that nothing is lost that the master's listeners send it; until the master knows it. */
   async _register() {
     if (this.masterPid === undefined) return;
     for (;;) {

@@ -43,7 +43,7 @@ class Channel extends Emitter {
     else kept.delete(this);
   }
 
-  /** Ends the native half; what still waits for an answer hears that it is closed. */
+  /** Ends the native half; what still waits for an answer fails with CLOSED. */
   _release() {
     if (this._native === null) return;
     this._native.keepAlive(false);
@@ -59,7 +59,7 @@ class Channel extends Emitter {
     return new classes.ClosedError(`the ${this.type} is closed`);
   }
 
-  /** Registers who hears the answer of a native call, and gives the token to call with. */
+  /** Registers the callback of a native call; returns the token to call with. */
   _expect(settle) {
     if (this._native === null) throw this._closedError();
     const token = (this._lastToken = (this._lastToken % 0xffffffff) + 1);
@@ -108,7 +108,7 @@ class Channel extends Emitter {
       const code = rows[at];
       try {
         if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
-        else this._told(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
+        else this._dispatch(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
       } catch (error) {
         // One row never harms another.
         rethrow(error);
@@ -126,7 +126,7 @@ class Channel extends Emitter {
   _answered() {}
 
   /** What is not about a job. */
-  _told(code, key, a, b, incoming) {
+  _dispatch(code, key, a, b, incoming) {
     const settle = this._calls.get(key);
     // Its answer is still to come.
     if (code === Code.EXISTED) return settle?.existed?.();

@@ -16,7 +16,7 @@ class Chooser {
     this.turn = Promise.resolve();
   }
 
-  /** Asks `choose` from now on. If Redis cannot be told, nobody is asked; with bad arguments, whoever was before. */
+  /** Asks `choose` from now on. If Redis does not answer, no function is asked; with bad arguments, the previous one still is. */
   start(choose, within, tasks) {
     const { stops } = this;
     return this.inTurn(async () => {
@@ -48,7 +48,7 @@ class Chooser {
     this.halt();
   }
 
-  /** One after the other, because the native side does what it is told side by side. */
+  /** One after the other, because the native side runs calls concurrently. */
   inTurn(begin) {
     const done = this.turn.then(begin);
     this.turn = done.catch(() => {});

@@ -10,7 +10,7 @@ const MAX_ROWS = 1024;
 const MAX_SIZE = 1 << 20;
 
 class Finishes {
-  /** `send(rows, text, bytes)` takes what was gathered; `refused(job, kind, token, error)` hears of a finish that it cannot take. */
+  /** `send(rows, text, bytes)` takes what was gathered; `refused(job, kind, token, error)` is called for a finish that it cannot take. */
   constructor(send, refused) {
     this.send = send;
     this.refused = refused;
@@ -23,7 +23,7 @@ class Finishes {
     this.flush = this.flush.bind(this);
   }
 
-  /** `content` is a line of JSON, bytes, or undefined for a finish that has none; `job` is told to `refused`. */
+  /** `content` is a line of JSON, bytes, or undefined for a finish that has none; `job` is passed to `refused`. */
   push(fence, kind, content, token, job) {
     const at = this.used * FINISH_COLUMNS;
     this.rows[at] = fence;

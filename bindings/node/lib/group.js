@@ -1,15 +1,15 @@
 "use strict";
-// Groups of work: jobs added together, and each told as it ends.
+// Groups of work: jobs added together, and each reported as it ends.
 
 const { batchOf } = require("./new_job.js");
 const Wait = require("./wait.js");
 
 /** The wait for a group. It ends when all jobs have ended; by its signal or time limit; or because it could not begin. */
 class Group extends Wait {
-  /** `tell(outcome)` hears of each job as it ends, `settle(error)` that there is no more to hear. */
-  constructor(master, jobs, { signal, timeout }, tell, settle) {
+  /** `report(outcome)` is called for each job as it ends, `settle(error)` after the last. */
+  constructor(master, jobs, { signal, timeout }, report, settle) {
     super(master, settle, signal, timeout, "the results");
-    this.tell = tell;
+    this.report = report;
     this.ids = [];
     /** Whether a job of each id existed; null if none did. */
     this.existed = null;
@@ -37,7 +37,7 @@ class Group extends Wait {
     if (this.over) return;
     const outcome = error ? { status: "rejected", reason: error } : { status: "fulfilled", value };
     const existed = this.existed?.[position] ?? false;
-    this.tell({ position, id: this.ids[position], existed, ...outcome });
+    this.report({ position, id: this.ids[position], existed, ...outcome });
     this.left -= 1;
     if (this.left === 0) this.end(null);
   }
@@ -56,7 +56,7 @@ class Group extends Wait {
 
 /** Outcomes as an async iterator, in the order in which the jobs ended. */
 class Outcomes {
-  /** `begin(tell, settle)` gives the group. */
+  /** `begin(report, settle)` returns the group. */
   constructor(begin) {
     this.ready = [];
     this.taken = 0;
@@ -97,7 +97,7 @@ class Outcomes {
   finish(error) {
     this.over = true;
     this.error = error;
-    // The first to ask hears the error, and all others that there is no more.
+    // The first pending call gets the error, all others the end.
     for (const { resolve, reject } of this.asked.splice(0)) {
       if (this.error === null) resolve(END);
       else reject(this.error);

@@ -110,7 +110,7 @@ class Handlers {
     this.worker._end(job, kind, content, undefined, error);
   }
 
-  /** Whether the job is still to be finished with its outcome: the handler may have done so, or was told to stop. */
+  /** Whether the job is still to be finished with its outcome: the handler may have done so, or was asked to stop. */
   ends(job) {
     job._running = false;
     if (!this.worker._active.has(job.fence)) return false;

@@ -16,31 +16,31 @@ const KEY = Symbol.for("libswarm.leaving");
  * default action. */
 const LAST = 100;
 
-/** Only the main thread hears signals. */
-const state = isMainThread ? (process[KEY] ??= { leavers: new Set(), hears: undefined, leaves: false }) : undefined;
+/** Only the main thread gets signals. */
+const state = isMainThread ? (process[KEY] ??= { leavers: new Set(), listener: undefined, leaves: false }) : undefined;
 
 /** From now on `leaver._leave(options)` is called before a signal ends the process, which waits for its promise. `options` are those of `terminate`. */
 function add(leaver) {
   if (state === undefined) return;
   state.leavers.add(leaver);
-  if (state.hears !== undefined) return;
-  state.hears = (signal) => leave(signal);
+  if (state.listener !== undefined) return;
+  state.listener = (signal) => leave(signal);
   // First of all, because a listener that is called once is not seen any more after it was called.
-  for (const signal of SIGNALS) process.prependListener(signal, state.hears);
+  for (const signal of SIGNALS) process.prependListener(signal, state.listener);
 }
 
 /** It has left. */
 function remove(leaver) {
   if (state === undefined || !state.leavers.delete(leaver) || state.leavers.size > 0) return;
-  // A signal that has come already is still heard: it would be lost with the last listener.
+  // A signal that has come already is still handled: it would be lost with the last listener.
   setImmediate(() => {
-    if (state.leavers.size === 0 && !state.leaves && state.hears !== undefined) stopHearing();
+    if (state.leavers.size === 0 && !state.leaves && state.listener !== undefined) stopListening();
   });
 }
 
-function stopHearing() {
-  for (const signal of SIGNALS) process.removeListener(signal, state.hears);
-  state.hears = undefined;
+function stopListening() {
+  for (const signal of SIGNALS) process.removeListener(signal, state.listener);
+  state.listener = undefined;
 }
 
 async function leave(signal) {
@@ -78,7 +78,7 @@ async function leaveOne(leaver, options) {
 }
 
 function end(signal) {
-  if (state.hears !== undefined) stopHearing();
+  if (state.listener !== undefined) stopListening();
   process.kill(process.pid, signal);
   setTimeout(() => process.exit(128 + os.constants.signals[signal]), LAST);
 }

@@ -14,10 +14,10 @@ const { tasksOf } = require("./options.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
 
-/** Jobs of one page unless the caller says otherwise. */
+/** Jobs of one page by default. */
 const PAGE = 100;
 
-/** How long jobs wait for a choice unless the caller says otherwise, and at most, in milliseconds. */
+/** How long jobs wait for a choice by default, and at most, in milliseconds. */
 const WITHIN = 1000;
 const MAX_WITHIN = 3_600_000;
 
@@ -49,8 +49,8 @@ class Master extends Member {
     this._keepAlive();
   }
 
-  _hear(event) {
-    super._hear(event);
+  _subscribe(event) {
+    super._subscribe(event);
     if (this._keptAlive !== undefined) this._keepAlive();
     return this;
   }
@@ -82,7 +82,7 @@ class Master extends Member {
 
   _keepAlive() {
     // Dropped by the program, it leaves, unless something is still to come of it.
-    this._keep(this._native !== null && (this._calls.size > 0 || this._lasts || this._heard.size > 0));
+    this._keep(this._native !== null && (this._calls.size > 0 || this._lasts || this._subscriptions.size > 0));
     const alive = this._calls.size > (this._chooser.waits ? 1 : 0);
     if (alive === this._keptAlive || this._native === null) return;
     this._keptAlive = alive;
@@ -211,7 +211,7 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const { signal, timeout, onExisted, ...rest } = jobOptionsOf(options);
-      const tell = onExisted === undefined || onExisted === null ? undefined : bound(functionOf(onExisted, "onExisted"), "onExisted");
+      const report = onExisted === undefined || onExisted === null ? undefined : bound(functionOf(onExisted, "onExisted"), "onExisted");
       const job = packed(payload, rest);
       const runs = this._before(this._runs);
       let existed = false;
@@ -220,7 +220,7 @@ class Master extends Member {
       if (id !== undefined) {
         wait.existed = () => {
           existed = true;
-          if (tell !== undefined) call(tell, String(id));
+          if (report !== undefined) call(report, String(id));
         };
       }
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
@@ -250,10 +250,10 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const outcomes = [];
-      const tell = (outcome) => {
+      const report = (outcome) => {
         outcomes[outcome.position] = outcome;
       };
-      this._group(jobs, options)(tell, (error) => (error ? settle(error) : settle(null, outcomes)));
+      this._group(jobs, options)(report, (error) => (error ? settle(error) : settle(null, outcomes)));
     });
   }
 
@@ -267,7 +267,7 @@ class Master extends Member {
     if (typeof keep !== "boolean") throw invalid(`keep is ${shown(keep)}, it must be true or false`);
     const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }));
     this._before(null);
-    return (tell, settle) => new Group(this, packedJobs, { signal, timeout }, tell, settle);
+    return (report, settle) => new Group(this, packedJobs, { signal, timeout }, report, settle);
   }
 
   /** A job by its id, or null if there is none. */
@@ -361,7 +361,7 @@ class Master extends Member {
     return this._ask(callback, "endLease", String(incarnation));
   }
 
-  /** Removes every key of the cluster, whoever uses it: for tests, and for the end of a cluster's life. */
+  /** Removes every key of the cluster, also while other members use it: for tests, and to retire a cluster. */
   obliterate(callback) {
     return this._ask(callback, "obliterate");
   }

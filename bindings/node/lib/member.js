@@ -7,7 +7,7 @@ const { invalid, nameOf, shown } = require("./check.js");
 const { complain, fromCore } = require("./complain.js");
 const { errorOf } = require("./errors.js");
 const Exit = require("./exit.js");
-const { HEARD, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
+const { SUBSCRIBABLE, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
 const { hide, showOnly } = require("./hide.js");
 const native = require("./native.js");
 const { memberOptions } = require("./options.js");
@@ -26,7 +26,7 @@ class Member extends Channel {
     this._cluster = options.cluster;
     this._wantedTasks = options.tasks;
     this._closing = false;
-    this._heard = new Set();
+    this._subscriptions = new Set();
     this._exit = null;
 
     this._check([]);
@@ -41,12 +41,12 @@ class Member extends Channel {
   /** Opens the native half; fails only for want of threads. */
   _open(openNative, tasks = []) {
     super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
-    for (const event of this._heard) this._native.subscribe(event);
+    for (const event of this._subscriptions) this._native.subscribe(event);
     if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }
 
   /**
-   * Waits until the member is registered with Redis, and hears what it has listeners for.
+   * Waits until the member is registered with Redis, and receives what it has listeners for.
    * Fails with the first error that needs the user, such as a wrong password, or with the last connection error.
    */
   ready(callback) {
@@ -71,8 +71,8 @@ class Member extends Channel {
 
   /**
    * Sends a message to `"all"` members, or to those of a `{ group }`, a `{ name }` or a process `{ pid, host }`, or to one `{ member }`, by its
-   * incarnation; only those hear it that have a listener of `message`. Gives to whom it was sent. With `acknowledged` or `request`, limits in
-   * milliseconds, it waits until they have taken it, or replied. `toSelf`: the sender may hear it, too.
+   * incarnation; only members with a listener of `message` receive it. Resolves with the recipients. With `acknowledged` or `request`, limits in
+   * milliseconds, it waits until they have taken it, or replied. `toSelf`: the sender may be a recipient, too.
    */
   send(to, payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -107,25 +107,25 @@ class Member extends Channel {
     return settled(callback, (settle) => this._native_("confirmations", settle, countOf(count), nameOf(name, "name")));
   }
 
-  /** What this member says of itself to all that ask who is there: JSON of at most 4 KiB. */
+  /** Data of this member, which `members()` shows: JSON of at most 4 KiB. */
   setData(value, callback) {
     return settled(callback, (settle) => this._native_("setData", settle, jsonOf(value, "data of a member")));
   }
 
   on(event, listener) {
     super.on(event, listener);
-    return this._hear(event);
+    return this._subscribe(event);
   }
 
   prependListener(event, listener) {
     super.prependListener(event, listener);
-    return this._hear(event);
+    return this._subscribe(event);
   }
 
-  /** Messages, and who comes and goes, are heard from the first listener on; what is not heard costs nothing. */
-  _hear(event) {
-    if (HEARD.includes(event) && !this._heard.has(event)) {
-      this._heard.add(event);
+  /** Messages and changes of membership are received from the first listener on; without one they cost nothing. */
+  _subscribe(event) {
+    if (SUBSCRIBABLE.includes(event) && !this._subscriptions.has(event)) {
+      this._subscriptions.add(event);
       this._native?.subscribe(event);
     }
     return this;
@@ -142,7 +142,7 @@ class Member extends Channel {
   }
 
   /** What is not about a job. */
-  _told(code, key, a, b, incoming) {
+  _dispatch(code, key, a, b, incoming) {
     switch (code) {
       case Code.CLOSE:
         return this._closed(a === 0 ? null : errorOf(a, incoming.text(b)));
@@ -156,7 +156,7 @@ class Member extends Channel {
       case Code.MEMBER:
         return emit(this, "member", ...JSON.parse(incoming.text(a)));
       default:
-        return super._told(code, key, a, b, incoming);
+        return super._dispatch(code, key, a, b, incoming);
     }
   }
 

@@ -1,12 +1,12 @@
 "use strict";
-// Messages between members: what programs give and hear of them.
+// Messages between members: their options and what arrives.
 
 const { invalid, millisecondsOf, nameOf, optionsOf, wholeOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { Code, contentOf, parsed } = require("./wire.js");
 
 /** The events that a member asks for when it has its first listener of them. */
-const HEARD = Object.freeze(["message", "kill", "member"]);
+const SUBSCRIBABLE = Object.freeze(["message", "kill", "member"]);
 
 /** Numbers of processes, and counts of members, go up to this. */
 const MAX_NUMBER = 2 ** 32 - 1;
@@ -35,7 +35,7 @@ class Message {
     return this.#request !== undefined;
   }
 
-  /** Replies, to be sent soon; the first reply counts. False if the member is closed, as it can be before its last messages are told. */
+  /** Replies, to be sent soon; the first reply counts. False if the member is closed, as it can be before its last messages are emitted. */
   reply(payload) {
     if (this.#request === undefined) throw invalid("nobody waits for a reply to this message");
     const failure = this.#request.reply(messageOf(payload, "reply"));
@@ -97,4 +97,4 @@ function readReceipt(length, incoming) {
   return { recipients, dropped, replies: replies.map(replyOf), missing };
 }
 
-module.exports = { HEARD, countOf, readMessage, readReceipt, recipientsOf, sending };
+module.exports = { SUBSCRIBABLE, countOf, readMessage, readReceipt, recipientsOf, sending };

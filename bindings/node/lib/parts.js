@@ -33,7 +33,7 @@ function split(bytes, attempt) {
 /** Parts that have come, by sender. */
 class Parts {
   constructor() {
-    /** What has come of the last attempt of each, in order and once; those that were heard last behind the others. */
+    /** What has come of the last attempt of each, in order and once; the most recent last. */
     this.senders = new Map();
     this.size = 0;
     this.timer = undefined;

@@ -10,7 +10,7 @@ const BEGAN = 19;
 
 let own;
 
-/** This process, as text; undefined where it cannot be told from others. */
+/** This process, as text; undefined where it cannot be distinguished from others. */
 function thisProcess() {
   own ??= { text: identity() };
   return own.text;

@@ -1,5 +1,5 @@
 "use strict";
-// Checks of what came from others: whoever can reach Redis can send anything.
+// Checks of what other programs sent: any client of Redis can send anything.
 
 /** An object as JSON has them, and no array. */
 function isObject(value) {

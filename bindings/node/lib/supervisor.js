@@ -95,14 +95,14 @@ class Supervisor extends Channel {
     return token;
   }
 
-  _told(code, key, a, b, incoming) {
+  _dispatch(code, key, a, b, incoming) {
     switch (code) {
       case Code.PROCESS:
         return this._happened(...JSON.parse(incoming.text(a)));
       case Code.PROCESS_LINE:
         return emit(this, "line", { ...JSON.parse(incoming.text(a)), line: incoming.bytes(b) });
       default:
-        return super._told(code, key, a, b, incoming);
+        return super._dispatch(code, key, a, b, incoming);
     }
   }
 

@@ -11,7 +11,7 @@ const MAX_TIMER = 2 ** 31 - 1;
 const waitsOf = new WeakMap();
 
 class Wait {
-  /** `settle(error, value)` hears how it ended; `what` is waited for, in messages. */
+  /** `settle(error, value)` is called when it ends; `what` is waited for, in messages. */
   constructor(master, settle, signal, limit, what) {
     signal ??= undefined;
     limit ??= undefined;

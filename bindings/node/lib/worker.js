@@ -17,16 +17,16 @@ const { tasksOf } = require("./options.js");
 const { attempt, isError, textOf } = require("./text.js");
 const { Code, Finish, contentOf } = require("./wire.js");
 
-/** Jobs that a worker with handlers holds at once unless it is told otherwise, as the core has it for every language. */
+/** Active jobs of a worker with handlers by default, as the core has it for every language. */
 const CONCURRENCY = 10;
 
 /** How long a worker may be registered without anybody who takes its jobs before that is logged, in milliseconds. */
 const IDLE = 1000;
 
-/** Outcomes, which the core tells only to those who ask. */
+/** Outcomes, which the core emits only to subscribers. */
 const OUTCOMES = Object.freeze(["completed", "failed", "retrying"]);
 
-/** How long `terminate` waits for handlers that were told to stop, in milliseconds. */
+/** How long `terminate` waits for handlers that were asked to stop, in milliseconds. */
 const DEFAULT_GRACE = 5000;
 
 /** The longest grace, in milliseconds: a day. */
@@ -44,7 +44,7 @@ class Worker extends Member {
     this._jobs = null;
     /** Jobs that came when nobody was there for them. */
     this._unheard = new Set();
-    /** Ends on their way to Redis, by fence: what those who listen for outcomes are told of them. */
+    /** Ends on their way to Redis, by fence: what listeners of outcomes get of them. */
     this._outcomes = null;
     this._left = null;
     this._handlers = new Handlers(this);
@@ -238,7 +238,7 @@ class Worker extends Member {
     this.id = incarnation;
     this.running = !this._closing;
     this._closeTold = false;
-    // What was on its way in the incarnation before is told no more.
+    // What was on its way in the incarnation before is emitted no more.
     this._outcomes?.clear();
     super._registered(incarnation);
     if (!this._isHeard()) setTimeout(() => this._complainOfIdleness(), IDLE).unref();
@@ -246,7 +246,7 @@ class Worker extends Member {
 
   /** Whether there is somebody for something that comes. */
   _isHeard() {
-    return !this._handlers.isEmpty || this._heard.size > 0 || this.listenerCount("add") > 0;
+    return !this._handlers.isEmpty || this._subscriptions.size > 0 || this.listenerCount("add") > 0;
   }
 
   _complainOfIdleness() {
@@ -255,16 +255,16 @@ class Worker extends Member {
   }
 
   /** What is not about a job that comes or goes. */
-  _told(code, key, a, b, incoming) {
-    if (code !== Code.COMPLETED && code !== Code.ATTEMPT_FAILED) return super._told(code, key, a, b, incoming);
+  _dispatch(code, key, a, b, incoming) {
+    if (code !== Code.COMPLETED && code !== Code.ATTEMPT_FAILED) return super._dispatch(code, key, a, b, incoming);
     incoming.id();
     const [text, traceback, delay] = code === Code.COMPLETED ? [] : JSON.parse(incoming.text(a));
-    const told = this._outcomes?.get(key);
-    if (told === undefined) return undefined;
+    const ended = this._outcomes?.get(key);
+    if (ended === undefined) return undefined;
     this._outcomes.delete(key);
-    if (code === Code.COMPLETED) return emit(this, "completed", told.job, told.outcome);
-    const error = attempt(() => isError(told.outcome)) ? told.outcome : Object.assign(new classes.JobFailedError(text), { reason: "failed", traceback });
-    return delay === null ? emit(this, "failed", told.job, error) : emit(this, "retrying", told.job, error, delay);
+    if (code === Code.COMPLETED) return emit(this, "completed", ended.job, ended.outcome);
+    const error = attempt(() => isError(ended.outcome)) ? ended.outcome : Object.assign(new classes.JobFailedError(text), { reason: "failed", traceback });
+    return delay === null ? emit(this, "failed", ended.job, error) : emit(this, "retrying", ended.job, error, delay);
   }
 
   _event(code, key, a, b, incoming) {
@@ -299,7 +299,7 @@ class Worker extends Member {
   /** Runs the job's handler. Without one it is its listeners', or goes back: its task was never registered. */
   _handle(job) {
     if (this._handlers.isEmpty) {
-      // Its listener was taken away; the next one is told of it.
+      // Its listener was removed; the next one gets it.
       if (this.listenerCount("add") === 0) this._unheard.add(job);
     } else if (!this._handlers.run(job) && this.listenerCount("add") === 0) {
       this._end(job, Finish.RELEASE);
@@ -352,9 +352,9 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** Ends the hold on a job; `settle`, if given, hears when Redis has accepted it. `outcome` is its result, or why it failed. */
+  /** Ends the hold on a job; `settle`, if given, is called when Redis has accepted it. `outcome` is its result, or why it failed. */
   _end(job, kind, content, settle, outcome) {
-    // Those who listen for outcomes hear only of those that were accepted: the answer ends the memory of all.
+    // Listeners of outcomes get only those that were accepted: the answer ends the memory of all.
     let token = 0;
     if (settle !== undefined) token = this._expect((error) => this._ended(job, error, settle));
     else if (this._outcomes !== null && this._native !== null) token = this._expect((error) => this._ended(job, error, (why) => this._spoilt(job, kind, why)));
@@ -380,16 +380,16 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** The native side cannot take a finish: the call hears it and the job stays here, or else this attempt of the job has failed. */
+  /** The native side cannot take a finish: the call fails and the job stays here, or else this attempt of the job has failed. */
   _refused(job, kind, token, cause) {
-    const error = Object.assign(new classes.InternalError(`the end of the job cannot be told: ${textOf(cause)}`, { cause }), { refused: true });
+    const error = Object.assign(new classes.InternalError(`the end of the job cannot be sent: ${textOf(cause)}`, { cause }), { refused: true });
     const settle = this._calls.get(token);
     this._calls.delete(token);
     if (settle === undefined) this._spoilt(job, kind, error);
     else settle(error);
   }
 
-  /** A finish that cannot cross, and nobody asks how it went: the job fails instead, or else it stays here and that is told. */
+  /** A finish that cannot cross, without a callback: the job fails instead, or else it stays here and an error is emitted. */
   _spoilt(job, kind, error) {
     if (!error?.refused) return;
     if (job !== undefined && kind !== Finish.FAIL && kind !== Finish.STOPPED && kind !== Finish.RELEASE) {

@@ -1,5 +1,5 @@
 "use strict";
-// Clients push works and hear what comes of them.
+// Clients push works and get their outcomes.
 
 const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
@@ -22,7 +22,7 @@ const RETRY_TIME = 2000;
 /** Before works are pushed again, in milliseconds. */
 const REPUSH = 200;
 
-/** How often the deletion of a job is tried whose end is not told. */
+/** How often the deletion of a job is tried whose end is not reported. */
 const DELETIONS = 20;
 
 class Client extends EventEmitter {
@@ -82,7 +82,7 @@ class Client extends EventEmitter {
     return answered(this._closing, cb);
   }
 
-  /** Without a reason nobody hears that the works are over. */
+  /** Without a reason the works end without callbacks. */
   async _close(reason) {
     clearInterval(this._retryTimer);
     clearTimeout(this._repush);
@@ -97,10 +97,10 @@ class Client extends EventEmitter {
     return (this._closing ??= this._close());
   }
 
-  _push(originals, opts, told, ended) {
+  _push(originals, opts, reported, ended) {
     if (originals.length === 0) return void process.nextTick(ended, []);
     const id = `${this.id}.${++this._requests}`;
-    const { works } = new Request(this, id, originals, opts, told, ended);
+    const { works } = new Request(this, id, originals, opts, reported, ended);
     const refused = works.filter((work) => this._closing || work.refusal);
     for (const work of works) {
       this._works.set(work.id, work);
@@ -135,7 +135,7 @@ class Client extends EventEmitter {
       work.shown.pushed = now;
       if (!work.shown.resent) reports.add(() => ({ e: "receive", w: work.described() }));
     }
-    // Before the works themselves, so that a manager hears of each before anything becomes of it.
+    // Before the works themselves, so that a manager knows each before anything becomes of it.
     reports.flush();
     this._follow(works, works.map((work) => work.job(hold, newest)));
   }
@@ -212,14 +212,14 @@ class Client extends EventEmitter {
     this._deleting = false;
   }
 
-  /** `event` is what managers are told, and `by` which worker it was done. */
+  /** `event` is reported to managers, `by` is the worker that did it. */
   _end(work, err, data, event, by) {
     if (work.over) return;
     this._works.delete(work.id);
     this._large.delete(work.id);
     const { reports } = this._peer;
     reports.add(() => {
-      // One that came later than the work was not told of it.
+      // One that came later than the work does not know it.
       const w = work.shown.pushed > 0 && work.knownTo !== reports.newest ? work.described() : undefined;
       return { e: event, id: work.id, result: event === "finish" ? { err, data } : undefined, by, w };
     });

@@ -1,5 +1,5 @@
 "use strict";
-// What a manager knows of the works under way, from what clients and workers tell.
+// What a manager knows of the works under way, from what clients and workers report.
 
 const { emit } = require("../lib/callbacks.js");
 const { isObject, textOf } = require("../lib/shapes.js");
@@ -9,12 +9,12 @@ const { integerOf, limitOf } = require("./numbers.js");
 class Ledger {
   constructor(manager) {
     this.manager = manager;
-    /** Works that are not over, by id: `{ work, fence, told }`, the fence being that of the last execution; `told` if their client has told of them. */
+    /** Works that are not over, by id: `{ work, fence, reported }`, the fence being that of the last execution; `reported` if their client has reported them. */
     this.entries = new Map();
     /** Works that are over, because what happened to them before may be reported later; until the next cleanup. */
     this.over = new Set();
     this.orphans = new Set();
-    /** Clients that have told of works, and were not there at the last look. */
+    /** Clients that have reported works, and were not there at the last look. */
     this.absent = new Set();
     this.finished = 0;
   }
@@ -31,53 +31,53 @@ class Ledger {
     this.absent.clear();
   }
 
-  /** Enters what `from`, a client or worker, has told. What nobody tells is ignored. */
+  /** Enters what `from`, a client or worker, has reported. Unknown events are ignored. */
   enter(event, from) {
     if (!isObject(event)) return;
-    const told = workOf(event.w, textOf(event.w?.requester) ?? from);
-    const id = textOf(event.id) ?? told?.id;
+    const reported = workOf(event.w, textOf(event.w?.requester) ?? from);
+    const id = textOf(event.id) ?? reported?.id;
     if (id === undefined) return;
     switch (event.e) {
       case "receive":
-        return this.received(told);
+        return this.received(reported);
       case "assign":
-        return this.assigned(id, told, from, event.fence);
+        return this.assigned(id, reported, from, event.fence);
       case "finish": {
-        const work = this.ended(id, told, from, textOf(event.by));
+        const work = this.ended(id, reported, from, textOf(event.by));
         const { err = null, data } = isObject(event.result) ? event.result : {};
         emit(this.manager, "finish", work, { err, data });
         return this.counted();
       }
       case "assigntimeout":
-        emit(this.manager, "assigntimeout", this.ended(id, told, from));
+        emit(this.manager, "assigntimeout", this.ended(id, reported, from));
         return this.counted();
       case "abort":
-        return this.abortedBy(id, told, from);
+        return this.abortedBy(id, reported, from);
       case "drop":
-        return this.dropped(id, told);
+        return this.dropped(id, reported);
     }
   }
 
-  received(told) {
-    if (told === undefined || this.entries.has(told.id)) return;
-    const entry = this.add(told);
-    entry.told = true;
+  received(reported) {
+    if (reported === undefined || this.entries.has(reported.id)) return;
+    const entry = this.add(reported);
+    entry.reported = true;
     const { work } = entry;
     emit(this.manager, "receive", work);
     work.status = "queued";
   }
 
   add(work) {
-    const entry = { work, fence: 0, told: false };
+    const entry = { work, fence: 0, reported: false };
     this.entries.set(work.id, entry);
     return entry;
   }
 
   /** A worker has it. Whoever had it before has given it up, also if nobody has noticed yet that it is gone. */
-  assigned(id, told, worker, fence) {
+  assigned(id, reported, worker, fence) {
     if (this.over.has(id) || !(fence > 0)) return;
-    const entry = this.entries.get(id) ?? (told && this.add(told));
-    // What was on its way for long may be told after what happened later.
+    const entry = this.entries.get(id) ?? (reported && this.add(reported));
+    // What was on its way for long may be reported after what happened later.
     if (entry === undefined || fence <= entry.fence) return;
     if (entry.work.status === "running") this.givenUp(entry.work);
     entry.fence = fence;
@@ -89,9 +89,9 @@ class Ledger {
     Object.assign(work, { status: "queued", worker: null });
   }
 
-  /** Takes a work out that was done `by` a worker. One of which nothing was told is known by its id only. */
-  ended(id, told, requester, by) {
-    const work = this.entries.get(id)?.work ?? told ?? workOf({ id }, requester);
+  /** Takes a work out that was done `by` a worker. One of which nothing was reported is known by its id only. */
+  ended(id, reported, requester, by) {
+    const work = this.entries.get(id)?.work ?? reported ?? workOf({ id }, requester);
     this.entries.delete(id);
     this.over.add(id);
     if (by !== undefined && work.status === "running" && work.worker !== by) this.givenUp(work);
@@ -99,18 +99,18 @@ class Ledger {
     return work;
   }
 
-  abortedBy(id, told, worker) {
+  abortedBy(id, reported, worker) {
     if (this.over.has(id)) return;
-    const work = this.entries.get(id)?.work ?? told;
+    const work = this.entries.get(id)?.work ?? reported;
     this.entries.delete(id);
     this.over.add(id);
     if (work !== undefined) emit(this.manager, "abort", Object.assign(work, { worker }), worker);
   }
 
-  /** Its client gave it up. Of a running one its worker tells that it was aborted. */
-  dropped(id, told) {
+  /** Its client gave it up. Of a running one its worker reports the abort. */
+  dropped(id, reported) {
     if (this.over.has(id)) return;
-    const work = this.entries.get(id)?.work ?? told;
+    const work = this.entries.get(id)?.work ?? reported;
     if (work?.status === "running") return;
     this.entries.delete(id);
     if (work !== undefined) this.dropOf(work);
@@ -123,7 +123,7 @@ class Ledger {
     emit(this.manager, "abort", work, null);
   }
 
-  /** The work of a job that waits: as it was told, or as far as the job says. */
+  /** The work of a job that waits: as it was reported, or as far as the job says. */
   waiting({ id, payload, priority }) {
     const { client, rid, args, timeout } = envelopeOf(payload);
     return this.entries.get(id)?.work ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
@@ -138,7 +138,7 @@ class Ledger {
     for (const work of this.works.values()) if (work.worker === record.id) this.givenUp(work, record);
   }
 
-  /** What it asked for is given up; running works are still told of by their workers. */
+  /** What it asked for is given up; running works are still reported by their workers. */
   clientGone(id) {
     for (const work of this.works.values()) {
       if (work.requester !== id || work.status === "running") continue;
@@ -150,13 +150,13 @@ class Ledger {
   /** Those who are there: gives up for clients that came and went between two looks. At the second look, because one may have come since the first. */
   seen(clients) {
     const absent = new Set();
-    for (const { work, told } of this.entries.values()) if (told && !clients.has(work.requester)) absent.add(work.requester);
+    for (const { work, reported } of this.entries.values()) if (reported && !clients.has(work.requester)) absent.add(work.requester);
     const before = this.absent;
     this.absent = absent;
     for (const id of absent) if (before.has(id)) this.clientGone(id);
   }
 
-  /** Drops the works of which nobody will tell any more: at the second time, because a client may not be known yet at the first. */
+  /** Drops the works of which nothing will be reported any more: at the second time, because a client may not be known yet at the first. */
   cleanup() {
     const { _clients: clients, _workers: workers } = this.manager;
     this.finished = 0;
@@ -169,10 +169,10 @@ class Ledger {
   }
 }
 
-/** A work as it is shown; undefined if nothing of the kind was told. */
-function workOf(told, requester) {
-  if (!isObject(told) || typeof told.id !== "string") return undefined;
-  const { id, rid, key, args, timeout, assigntimeout, priority, keepState } = told;
+/** A work as it is shown; undefined if nothing of the kind was reported. */
+function workOf(reported, requester) {
+  if (!isObject(reported) || typeof reported.id !== "string") return undefined;
+  const { id, rid, key, args, timeout, assigntimeout, priority, keepState } = reported;
   const work = {
     id, rid: textOf(rid), key: textOf(key), args, timeout: timeOf(timeout), assigntimeout: timeOf(assigntimeout),
     priority: Number.isSafeInteger(priority) ? priority : 0, requester, status: "new", worker: null,

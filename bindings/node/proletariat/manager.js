@@ -25,7 +25,7 @@ const DEFAULTS = {
 /** How often it is asked who is there, in milliseconds. */
 const LOOK = 1000;
 
-/** Events that clients and workers have to tell of. */
+/** Events that clients and workers have to report. */
 const REPORTED = new Set(["receive", "finish", "abort", "giveup", "assigntimeout", "cleanup"]);
 
 class Manager extends EventEmitter {

@@ -8,7 +8,7 @@ const { disconnected, tooLarge } = require("./errors.js");
 /** What is around a message, in bytes, at most. */
 const ENVELOPE = 256;
 
-/** Sends `msg` by way of `peer`. `cb(err, answer)` hears when everybody to whom it was sent has it, or is gone. */
+/** Sends `msg` by way of `peer`. `cb(err, answer)` is called when every recipient has it, or is gone. */
 function systemMessage(peer, msg, opts, cb) {
   if (typeof opts === "function") [opts, cb] = [undefined, opts];
   const answer = typeof cb === "function" ? (...args) => call(cb, ...args) : () => {};
@@ -19,9 +19,9 @@ function systemMessage(peer, msg, opts, cb) {
   } catch (error) {
     return void process.nextTick(answer, error);
   }
-  peer.tell(opts?.to, text).then((told) => {
-    if (told === undefined) answer(disconnected());
-    else answer(null, { command: "answer", to: "sysmsg", done: true, ...told });
+  peer.sendMessage(opts?.to, text).then((sent) => {
+    if (sent === undefined) answer(disconnected());
+    else answer(null, { command: "answer", to: "sysmsg", done: true, ...sent });
   }, answer);
 }
 

@@ -10,12 +10,12 @@ const { hide, showOnly } = require("../lib/hide.js");
 const { thisProcess } = require("../lib/processes.js");
 const { isObject } = require("../lib/shapes.js");
 const Deliveries = require("./deliveries.js");
-const Hearing = require("./hearing.js");
+const Receiver = require("./receiver.js");
 const Neighbours = require("./neighbours.js");
 const Reports = require("./reports.js");
 const Sending = require("./sending.js");
 
-/** The group of the inboxes of clients and workers: those who hear system messages, and count as who was to hear them. */
+/** The group of the inboxes of clients and workers: those that receive system messages, and are counted as recipients. */
 const GROUP = "proletariat";
 
 /** The name of the inboxes of managers, and their group. Those of others have their ids as names. */
@@ -54,7 +54,7 @@ class Peer extends EventEmitter {
     /** How works are to be distributed, as the newest manager said; undefined while there was none. */
     this.settings = undefined;
     this._announced = "";
-    /** What others know it by, once it hears them. */
+    /** Its data, set once it receives. */
     this._data = { id: this.id, role, settings, process: thisProcess() };
     this._introduced = undefined;
     /** What was sent and is not answered. */
@@ -63,7 +63,7 @@ class Peer extends EventEmitter {
     const [name, group] = role === "manager" ? [MANAGER, MANAGERS] : [this.id, GROUP];
     this.inbox = createWorker(cluster, { ...options, name, group, tasks: [inboxTask(this.id)] });
     this.inbox.process((job) => this._take(job.payload), { slots: Infinity });
-    this.inbox.on("message", (message) => message.from.group === GROUP && this._hearing.take(message));
+    this.inbox.on("message", (message) => message.from.group === GROUP && this._receiver.take(message));
     this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
     this.cluster = cluster;
     // They may hold a password.
@@ -79,7 +79,7 @@ class Peer extends EventEmitter {
     this.inbox.on("member", (change, member) => this._neighbours.changed(change, member));
     this._deliveries = new Deliveries(this);
     this._sending = new Sending(this);
-    this._hearing = new Hearing(this);
+    this._receiver = new Receiver(this);
     this.reports = new Reports(this);
   }
 
@@ -104,7 +104,7 @@ class Peer extends EventEmitter {
   async lookForManagers() {
     const { peers } = await this.look();
     const managers = peers.filter((peer) => peer.role === "manager").sort((a, b) => a.member.joinedAt - b.member.joinedAt);
-    // One that has just told that it listens may not be listed so yet.
+    // One that has just reported that it listens may not be listed so yet.
     const listens = (id, watching) => watching || Boolean(this.managers.get(id)?.watching);
     const before = this.managers;
     this.managers = new Map(managers.map(({ id, settings, watching }) => [id, { settings, watching: listens(id, watching) }]));
@@ -113,7 +113,7 @@ class Peer extends EventEmitter {
   }
 
   /** Sends a system message, as JSON, to everybody else, to all managers or to one; gives what `Sending.send` gives. Managers do not count. */
-  tell(to, text) {
+  sendMessage(to, text) {
     if (to === undefined || to === null) return this._follow(this._sending.send({ group: GROUP }, { name: MANAGER }, text));
     if (to === MANAGER) return this._follow(this._sending.send(undefined, { name: MANAGER }, text));
     return this._follow(this._sending.send({ name: String(to) }, undefined, text));
@@ -134,7 +134,7 @@ class Peer extends EventEmitter {
     await this.ask(() => this.master.deleteJobs(ids));
   }
 
-  /** Leaves, when what was sent has been received or had its time. Never fails: what cannot be told to Redis ends with the leases. */
+  /** Leaves, when what was sent has been received or had its time. Never fails: what does not reach Redis ends with the leases. */
   async close() {
     if (this.closing) return;
     this.reports.flush();
@@ -143,7 +143,7 @@ class Peer extends EventEmitter {
     await this.inbox.terminate({ grace: 0 }).catch(() => {});
     this._deliveries.close();
     this._neighbours.close();
-    this._hearing.close();
+    this._receiver.close();
     await this.master.close().catch(() => {});
   }
 
@@ -153,7 +153,7 @@ class Peer extends EventEmitter {
       try {
         return await question();
       } catch {
-        // Trouble with Redis is told by the events of the members.
+        // The members emit errors of Redis.
         await pause(RETRY);
       }
     }
@@ -230,7 +230,7 @@ class Peer extends EventEmitter {
 
 showOnly(Peer, ({ id, role, cluster, connected }) => ({ id, role, cluster, connected }));
 
-/** What a member says of itself; undefined if it is no part. */
+/** The part that a member belongs to, by its data; undefined if it is none. */
 function peerOf(member) {
   if (!isObject(member.data)) return undefined;
   const { id, role, settings } = member.data;

@@ -1,5 +1,5 @@
 "use strict";
-// What clients and workers tell the managers that listen: what becomes of each work. One message is under way at a time, and what
+// What clients and workers report to the managers that listen: what becomes of each work. One message is under way at a time, and what
 // comes meanwhile gathers.
 
 /** Reports are sent at once when they have so many characters. */

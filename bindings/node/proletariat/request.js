@@ -1,5 +1,5 @@
 "use strict";
-// What one call of work or workIndividual asked for: its works, and the callbacks that hear of them.
+// What one call of work or workIndividual asked for: its works, and its callbacks.
 
 const { NewJob } = require("../index.js");
 const { MAX_MESSAGE } = require("./address.js");
@@ -7,15 +7,15 @@ const { keyOf } = require("./envelope.js");
 const { badWork, clientTimeout, tooLarge } = require("./errors.js");
 const { integerOf, limitOf, timer } = require("./numbers.js");
 
-/** Room for the manager that is told of it, in bytes. */
+/** Bytes reserved for the id of the manager that knows it. */
 const KNOWN = 64;
 
 class Request {
-  /** `told(err, data, w)` hears of each work, `ended(results)` of all. Out of time, `client._abort(works, err)` ends what is not over. */
-  constructor(client, id, originals, opts, told, ended) {
+  /** `reported(err, data, w)` is called for each work, `ended(results)` for all. Out of time, `client._abort(works, err)` ends what is not over. */
+  constructor(client, id, originals, opts, reported, ended) {
     opts = opts ?? {};
     this.id = id;
-    this.told = told;
+    this.reported = reported;
     this.ended = ended;
     this.runTimeout = limitOf(opts.runTimeout);
     this.assignTimeout = limitOf(opts.assigntimeout);
@@ -42,7 +42,7 @@ class Work {
     /** What callbacks are given as `w`. */
     this.shown = { id: `W${position}R${request.id}`, pushed: 0, request: request.id, original };
     this.key = keyOf(original);
-    /** The manager that was told of it when it was pushed, if any listened. */
+    /** The manager to which it was reported when it was pushed, if any listened. */
     this.knownTo = undefined;
     this.bytes = this.packed(clientId);
   }
@@ -73,7 +73,7 @@ class Work {
     return bytes;
   }
 
-  /** `hold`: while another work of its key is under way, it waits for that one's result. `knownTo`: a manager that is told of it. */
+  /** `hold`: while another work of its key is under way, it waits for that one's result. `knownTo`: a manager to which it is reported. */
   job(hold, knownTo) {
     const { runTimeout, assignTimeout, priority, keepState } = this.request;
     const options = { id: this.id, ephemeral: !keepState };
@@ -86,7 +86,7 @@ class Work {
     return new NewJob(bytes, options);
   }
 
-  /** What managers are told of it. */
+  /** What is reported to managers. */
   described() {
     const { request, shown, key } = this;
     const isFunction = typeof shown.original === "function";
@@ -110,7 +110,7 @@ class Work {
     const { request } = this;
     request.results[this.position] = { err, data };
     request.left -= 1;
-    request.told(err, data, this.shown);
+    request.reported(err, data, this.shown);
     if (request.left > 0) return;
     clearTimeout(request.timer);
     request.ended(request.results);

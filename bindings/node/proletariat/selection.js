@@ -14,7 +14,7 @@ class Selection {
   constructor(manager, peer) {
     this.manager = manager;
     this.peer = peer;
-    /** Whether the master was told to choose. */
+    /** Whether the master chooses. */
     this.chooses = false;
     this.closed = false;
   }
@@ -28,7 +28,7 @@ class Selection {
     if (wanted === this.chooses || this.closed) return;
     this.chooses = wanted;
     const done = wanted ? peer.master.choose((job, workers) => this.select(job, workers), { tasks: TASKS }) : peer.master.stopChoosing();
-    // Trouble with Redis is told by the events of the members, and the manager calls again.
+    // The members emit errors of Redis, and the manager calls again.
     done.catch(() => (this.chooses = false));
   }
 

@@ -21,14 +21,14 @@ class Slots {
     this.sacred = sacred;
     /** Works that came when nobody listened. */
     this.unheard = [];
-    /** What managers are told of the works that run, by their jobs. */
+    /** What is reported to managers of the works that run, by their jobs. */
     this.running = new Map();
     this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, strictSlots: sacred });
     this.pool.on("add", (job) => this.run(job));
     this.pool.on("error", (error) => worker._troubled(error));
     peer.says(this.pool);
-    this.tell = () => this.running.forEach((describe) => peer.reports.add(describe));
-    peer.on("watched", this.tell);
+    this.reportAll = () => this.running.forEach((describe) => peer.reports.add(describe));
+    peer.on("watched", this.reportAll);
   }
 
   /** There are listeners again. */
@@ -63,7 +63,7 @@ class Slots {
       worker.emit("abort", w);
     });
     const described = { id: job.id, rid, args, timeout, priority: job.priority, requester: client };
-    // A manager that came later than the work was not told of it.
+    // A manager that came later than the work does not know it.
     const describe = () => ({ e: "assign", id: job.id, fence: job.fence, w: knownTo !== peer.reports.newest ? described : undefined });
     this.running.set(job, describe);
     peer.reports.add(describe);
@@ -105,7 +105,7 @@ class Slots {
 
   /** Gives back what is in hand. */
   async close() {
-    this.peer.off("watched", this.tell);
+    this.peer.off("watched", this.reportAll);
     await this.pool.terminate({ grace: 0 }).catch(() => {});
   }
 }

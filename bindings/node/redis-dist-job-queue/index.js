@@ -73,7 +73,7 @@ class JobQueue extends EventEmitter {
     return JSON.stringify({ namespace, queueId, redisConfig, workerCount, flushStaleTimeout, handleSignals, modulePaths: this._modulePaths });
   }
 
-  /** Adds a job for whoever has registered the task. `callback(error)` is called when Redis has stored it. */
+  /** Adds a job for a process that has registered the task. `callback(error)` is called when Redis has stored it. */
   submitJob(taskId, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     const answer = this._answer(callback);
@@ -96,7 +96,7 @@ class JobQueue extends EventEmitter {
       try {
         await end();
       } catch (error) {
-        // What cannot be told to Redis any more is no reason not to end.
+        // A failure to reach Redis is no reason not to end.
         this._tell("error", error);
       }
     }
@@ -129,7 +129,7 @@ class JobQueue extends EventEmitter {
     this.flushStaleJobs(callback);
   }
 
-  /** `callback`, or, where it was left out, who hears of a failure instead. */
+  /** `callback`, or, where it was left out, what is called for a failure instead. */
   _answer(callback) {
     if (typeof callback === "function") return callback;
     return (error) => {

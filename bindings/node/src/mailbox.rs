@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 
-use crate::outgoing::{Answer, Batch, Told, Writer};
+use crate::outgoing::{Answer, Batch, WriteRow, Writer};
 
 /// Events taken from the core at once.
 const CHUNK: usize = 16;
@@ -48,7 +48,7 @@ impl Mailbox {
 
     /// Fills `rows` with events, then with answers that were there before these events were taken: so an answer never
     /// overtakes an event that came before it.
-    pub fn take<E: Told>(&self, rows: &mut [f64], take_events: impl Fn(usize) -> Vec<E>) -> Batch {
+    pub fn take<E: WriteRow>(&self, rows: &mut [f64], take_events: impl Fn(usize) -> Vec<E>) -> Batch {
         self.woken.store(false, Ordering::Release);
         let mut writer = Writer::new(rows);
         let answers = self.answers().len();
@@ -58,7 +58,7 @@ impl Mailbox {
                 return writer.finish(true);
             }
             let events = take_events(wanted);
-            events.iter().for_each(|event| event.tell(&mut writer));
+            events.iter().for_each(|event| event.write(&mut writer));
             if events.len() < wanted {
                 break;
             }

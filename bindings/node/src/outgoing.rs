@@ -107,13 +107,13 @@ pub struct Batch {
 }
 
 /// An event, which writes itself.
-pub trait Told {
+pub trait WriteRow {
     /// Adds one row, and its contents.
-    fn tell(&self, writer: &mut Writer<'_>);
+    fn write(&self, writer: &mut Writer<'_>);
 }
 
-impl Told for Event {
-    fn tell(&self, writer: &mut Writer<'_>) {
+impl WriteRow for Event {
+    fn write(&self, writer: &mut Writer<'_>) {
         writer.event(self);
     }
 }

@@ -1,4 +1,4 @@
-//! The native half of a supervisor. Where its signals are heard, and who is told, is in `lib/supervisor.js`.
+//! The native half of a supervisor. Signals and events are handled in `lib/supervisor.js`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use napi_derive::napi;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::outgoing::{Answer, Told, Writer, answer, json_of, to_json};
+use crate::outgoing::{Answer, WriteRow, Writer, answer, json_of, to_json};
 use crate::session::{Session, session};
 
 /// A running supervisor. Calls name a token, by which `take` answers them.
@@ -172,8 +172,8 @@ impl<'a> Info<'a> {
     }
 }
 
-impl Told for SupervisorEvent {
-    fn tell(&self, writer: &mut Writer<'_>) {
+impl WriteRow for SupervisorEvent {
+    fn write(&self, writer: &mut Writer<'_>) {
         match self {
             SupervisorEvent::Started { id, name, pid } => writer.process("started", &Of { id: *id, name, pid: Some(*pid) }),
             SupervisorEvent::Ready { id, name, pid } => writer.process("ready", &Of { id: *id, name, pid: Some(*pid) }),

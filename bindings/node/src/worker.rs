@@ -75,7 +75,7 @@ impl NativeWorker {
         }
     }
 
-    /// Whether outcomes that Redis has accepted are told.
+    /// Whether outcomes that Redis has accepted are emitted.
     #[napi(catch_unwind)]
     pub fn report_outcomes(&self, report: bool) {
         if let Some(open) = &self.session {

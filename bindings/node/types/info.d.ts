@@ -30,7 +30,7 @@ export interface Health {
   received: number;
   /** Messages for it that were dropped, as it has learnt. */
   dropped: number;
-  /** Jobs whose handlers were told to stop and did not within `stopGrace`; each keeps a slot until its handler settles (a worker). */
+  /** Jobs whose handlers were asked to stop and did not within `stopGrace`; each keeps a slot until its handler settles (a worker). */
   stuck: number;
 }
 
@@ -89,7 +89,7 @@ export interface JobInfo<P = any> {
   assignedAt?: number;
   /** When a delayed job is due. */
   dueAt?: number;
-  /** What its handler told by `job.progress`. */
+  /** What its handler reported by `job.progress`. */
   progress?: any;
   /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
   reason?: string;

@@ -1,24 +1,24 @@
 // Messages between members, and who comes and goes.
 
-/** Who is meant. Only members that have a listener of `message` hear messages. */
+/** The recipients. Only members with a listener of `message` receive messages. */
 export type To =
   | "all"
   /** Those with the option `group`. */
   | { group: string }
   /** Those with the option `name`. */
   | { name: string }
-  /** Those of a process, on this machine unless another `host` is named, as members tell theirs. */
+  /** Those of a process, on this machine unless another `host` is named, by the host name in `members()`. */
   | { pid: number; host?: string }
   /** One incarnation. */
   | { member: string };
 
 /** What a sender waits for. Limits are 1 ms to 365 days; if there are both, `request` counts. */
 export interface SendOptions {
-  /** Waits up to so many milliseconds until each that hears it has taken it. */
+  /** Waits up to so many milliseconds until each recipient has taken it. */
   acknowledged?: number | null;
-  /** Waits up to so many milliseconds until each that hears it has replied. */
+  /** Waits up to so many milliseconds until each recipient has replied. */
   request?: number | null;
-  /** Whether the sender may be among those who hear it; false unless set. */
+  /** Whether the sender may be a recipient; default false. */
   toSelf?: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface ChangedMember extends MemberRef {
 export interface Receipt<R = any> {
   /** The incarnations that it was sent to. */
   recipients: string[];
-  /** How many more should have heard it, but do not read their inboxes, which are full. */
+  /** How many more recipients do not read their inboxes, which are full. */
   dropped: number;
   /** Those who acknowledged it or replied, in the order in which they did; a mere acknowledgement has no payload. */
   replies: { from: MemberRef; payload: R | undefined }[];
@@ -74,7 +74,7 @@ export interface Message<P = any> {
   readonly wantsReply: boolean;
   /**
    * Replies, to be sent soon; the first reply counts. Fails with an InvalidArgumentError if nobody waits for it, with a TooLargeError
-   * over 64 KiB. False if the member is closed, as it can be before its last messages are told.
+   * over 64 KiB. False if the member is closed, as it can be before its last messages are emitted.
    */
   reply(payload?: unknown): boolean;
 }

@@ -76,7 +76,7 @@ export interface WorkerOptions extends MemberOptions {
   slots?: number;
   /**
    * Whether the worker leaves on SIGINT and SIGTERM, if the program has no listener of its own for the signal: its jobs move at once, and then
-   * the process ends by the signal. True unless set. Signals are heard by the event loop of the main thread only.
+   * the process ends by the signal. Default true. Signals reach the event loop of the main thread only.
    */
   handleSignals?: boolean;
   /** Slots guaranteed to jobs from a priority on, such as `{ 1: 30, 2: 20 }`. What is left of `slots` belongs to priority 0. */

@@ -25,7 +25,7 @@ export interface SupervisorOptions {
   respawnWindow?: number;
   /** Whether lines go to stdout and stderr of this process, headed by `[name pid]`; true unless set. */
   forward?: boolean;
-  /** Whether lines are told by `line`; false unless set. */
+  /** Whether lines are emitted as `line`; default false. */
   lines?: boolean;
   /** Bytes of lines kept until they are taken, 64 more for each: 65,536 to 2 ** 30; 2 ** 20 unless set. */
   lineBuffer?: number;

@@ -72,7 +72,7 @@ impl Message {
 
     /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
     /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge. False if the member is closed, as it can be before its last
-    /// messages are told.
+    /// messages are delivered.
     fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self.inner()?.reply(encode(value)?) {
             Ok(()) => Ok(true),

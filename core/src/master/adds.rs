@@ -341,7 +341,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Redis has stored it; `existed` are positions in the batch. If it is `not_durable` enough, those that asked for more are told.
+    /// Redis has stored it; `existed` are positions in the batch. If it is `not_durable` enough, submissions that asked for more fail with NOT_DURABLE.
     pub(crate) fn succeed(self, adds: &Adds, existed: &[usize], not_durable: Option<&Error>) {
         let mut first = 0;
         for Part { mut submission, stored } in self.parts {

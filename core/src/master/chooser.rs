@@ -24,7 +24,7 @@ pub(crate) struct Chooser {
     shared: Arc<Shared>,
     waits: Arc<Waits>,
     state: Mutex<State>,
-    /// Redis has something to choose, or has to be told that this incarnation chooses.
+    /// Redis has something to choose, or does not know yet that this incarnation chooses.
     pub(crate) wanted: Notify,
 }
 

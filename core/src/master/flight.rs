@@ -33,7 +33,7 @@ pub(super) struct AddFlight {
 pub(super) enum Landed {
     /// Redis has stored it; when the next thing is due, if a job may have changed that.
     Stored(Option<Duration>),
-    /// It was not stored, or nobody knows, and whoever submitted it was told.
+    /// It was not stored, or that is unknown; its submissions have failed.
     Failed,
     /// It goes on.
     Again(AddFlight),
@@ -83,7 +83,7 @@ impl AddFlight {
         }
     }
 
-    /// The call failed: again, or give up and tell.
+    /// The call failed: send it again, or fail the submissions.
     fn failed(mut self, shared: &Arc<Shared>, failed: Failed) -> Landed {
         // All that can be known is known: some may be stored, but no answer is missing.
         let known = failed.half_done && !self.maybe_executed;

@@ -69,7 +69,7 @@ impl Shared {
         }
     }
 
-    /// The member has ended by a panic: it is told, and so is whoever asks for something from now on.
+    /// The member has ended by a panic: its `close` event and every later call carry the error.
     pub(crate) fn died(&self, error: &Error) {
         let _ = self.death.set(error.clone());
         self.report(Source::Calls, error);

@@ -37,7 +37,7 @@ pub(super) fn read(shared: Arc<Shared>, incarnation: &str) -> InboxTask {
                         if sender.send(read).await.is_err() {
                             return;
                         }
-                        // The member's task goes first: a job is told before the next read is sent.
+                        // The member's task goes first: a job is emitted before the next read is sent.
                         tokio::task::yield_now().await;
                     }
                 }

@@ -11,7 +11,7 @@ use crate::store::codec::msgpack::{packed_strings, write_array, write_signed, wr
 /// What the registry keeps of a member, as a msgpack array of names and values.
 pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {
     let options = &shared.options;
-    let hears: String = profile.subscriptions.iter().map(|to| to.letter()).collect();
+    let subscriptions: String = profile.subscriptions.iter().map(|to| to.letter()).collect();
     let requeue = match options.requeue {
         Requeue::Front => "front",
         Requeue::Back => "back",
@@ -33,7 +33,7 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
         ("slots", &slots),
         ("max_crashes", &crashes),
         ("requeue", requeue),
-        ("subscriptions", &hears),
+        ("subscriptions", &subscriptions),
         ("data", &profile.data),
     ];
     let mut out = Vec::new();

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     /// Jobs that a worker holds at most; 0 for no limit.
     pub(crate) slots: AtomicU32,
     pub(crate) active: AtomicU64,
-    /// Jobs whose handlers were told to stop and have not within the option `stop_grace`.
+    /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) counts: Counts,
@@ -58,8 +58,8 @@ pub(super) struct Status {
     /// Of calls and of the inbox.
     trouble: [Option<Error>; 2],
     troubled_since: Option<Instant>,
-    /// The program was told of it.
-    told: bool,
+    /// The program has an event of it.
+    reported: bool,
     /// What was wrong last, and when that ended.
     healed: Option<(ErrorKind, Instant)>,
 }
@@ -121,7 +121,7 @@ impl Shared {
         let status = self.status();
         let trouble = status.trouble.iter().flatten().next();
         let lease_left = status.right_until.saturating_sub(boottime());
-        let told = self.events.counts();
+        let taken = self.events.counts();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let connected = self.store.is_connected() && self.inbox_connected.load(Ordering::Relaxed);
         Health {
@@ -134,25 +134,25 @@ impl Shared {
             error: trouble.cloned(),
             registrations: count(&self.counts.registrations),
             added: count(&self.counts.added),
-            assigned: told.adds,
+            assigned: taken.adds,
             finished: count(&self.counts.finished),
             sent: count(&self.counts.sent),
-            received: told.messages,
-            dropped: told.dropped + count(&self.counts.missed),
+            received: taken.messages,
+            dropped: taken.dropped + count(&self.counts.missed),
             stuck: count(&self.stuck),
         }
     }
 
-    /// Tells the program of trouble, once until its kind changes or it heals.
+    /// Reports trouble to the program, once until its kind changes or it heals.
     pub(crate) fn report(&self, source: Source, error: &Error) {
         if !error.kind().is_retryable() {
             self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error.clone()))).is_some());
         }
         let known = {
             let mut status = self.status();
-            let known = status.told && status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind())
+            let known = status.reported && status.trouble.iter().flatten().any(|trouble| trouble.kind() == error.kind())
                 || status.healed.is_some_and(|(kind, at)| kind == error.kind() && at.elapsed() < FLAPPING);
-            status.told |= !known;
+            status.reported |= !known;
             status.trouble[source as usize] = Some(error.clone());
             status.troubled_since.get_or_insert_with(Instant::now);
             known
@@ -170,7 +170,7 @@ impl Shared {
         let mut status = self.status();
         let Some(error) = status.trouble[source as usize].take() else { return };
         if status.trouble.iter().all(Option::is_none) {
-            (status.troubled_since, status.told) = (None, false);
+            (status.troubled_since, status.reported) = (None, false);
             status.healed = Some((error.kind(), Instant::now()));
             tracing::info!(target: TARGET, "connected again");
         }

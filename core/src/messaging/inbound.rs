@@ -1,4 +1,4 @@
-//! What arrives: each message once, and confirmations to whoever waits for them.
+//! What arrives: each message once, and confirmations for those that wait for them.
 
 use libswarm_common::lock::Mutex;
 use std::collections::{HashMap, VecDeque};

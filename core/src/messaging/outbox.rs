@@ -169,7 +169,7 @@ impl Outbox {
         state.number += 1;
         outgoing.number = state.number;
         if outgoing.wants != Wants::Nothing {
-            // Answers may come before Redis has said who hears it.
+            // Replies may come before Redis has answered who receives it.
             self.replies.expect(outgoing.number);
             self.expects.notify_one();
         }

@@ -40,7 +40,7 @@ struct State {
 struct Awaited {
     replies: Vec<(MemberRef, Option<Payload>)>,
     answered: HashSet<String>,
-    /// Once Redis has said who hears it.
+    /// Once Redis has answered who receives it.
     sent: Option<Sent>,
 }
 

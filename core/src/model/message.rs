@@ -25,7 +25,7 @@ pub enum To {
     Process {
         /// Its number.
         pid: u32,
-        /// Its machine, as members tell theirs; empty for this one.
+        /// Its host name; empty for this one.
         host: String,
     },
     /// The member of this incarnation.

@@ -67,7 +67,7 @@ impl Failed {
     }
 }
 
-/// Characters of an error that are told, at most.
+/// Characters of an error that are reported, at most.
 const MAX_TEXT: usize = 240;
 
 /// The error's own words without those that it quotes from the command, among which may be a password, and without the line of our script.

@@ -96,7 +96,7 @@ impl Line {
     async fn connect(self: Arc<Self>, limit: Duration, mut attempting: Attempting) {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let made = link::connect_checked(&self.options, self.slot, limit).await.map(|(connection, server)| {
-            self.warnings.tell(&server.warnings);
+            self.warnings.report(&server.warnings);
             let scripts = if server.script_flags { &*super::WITH_FLAGS } else { &*super::WITHOUT_FLAGS };
             Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
         });

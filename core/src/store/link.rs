@@ -101,14 +101,14 @@ pub(crate) struct Server {
 pub(crate) struct Warnings(Mutex<Vec<String>>);
 
 impl Warnings {
-    pub(crate) fn tell(&self, warnings: &[String]) {
+    pub(crate) fn report(&self, warnings: &[String]) {
         self.unseen(warnings).iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
     /// Those that were not there the last time.
     fn unseen(&self, warnings: &[String]) -> Vec<String> {
-        let mut told = self.0.lock();
-        let before = std::mem::replace(&mut *told, warnings.to_vec());
+        let mut last = self.0.lock();
+        let before = std::mem::replace(&mut *last, warnings.to_vec());
         warnings.iter().filter(|warning| !before.contains(warning)).cloned().collect()
     }
 }
@@ -348,7 +348,7 @@ fn check(options: &Options, info: Value) -> Result<Server, Error> {
     let mut server = Server { script_flags: version_pair.0 >= 7, warnings: Vec::new() };
     if options.tls.as_ref().is_some_and(|tls| !tls.verify) {
         server.warnings.push(format!(
-            "{} is false: whoever is between this program and {address} can read and change all, the password too",
+            "{} is false: anyone between this program and {address} can read and change all, the password too",
             option("tls_verify")
         ));
     }

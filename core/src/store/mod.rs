@@ -82,7 +82,7 @@ pub(crate) struct AddCall {
 }
 
 impl Store {
-    /// Its connection lives on `runtime`, whoever calls.
+    /// Its connection lives on `runtime`, from whichever thread it is called.
     pub(crate) fn new(options: Arc<Options>, runtime: Handle) -> Self {
         let keys = keys::Keys::new(options.key_prefix());
         let line = Line::new(options.clone(), keys.slot(), runtime);
@@ -244,7 +244,7 @@ impl Store {
         message::receipts(reply).map_err(internal)
     }
 
-    /// What a member hears, or says of itself; see `lua/commands/listen.lua`.
+    /// What a member subscribes to, or its data; see `lua/commands/listen.lua`.
     pub(crate) async fn listen(&self, incarnation: &str, what: &str, data: &str) -> Result<()> {
         self.call_idempotent(|s| &s.listen, |cmd| cmd.arg(incarnation).arg(what).arg(data)).await.map(drop)
     }

@@ -227,7 +227,7 @@ async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round(
         b.add("m", 1, &[("job", false)]).await;
         assert_eq!(b.take("d", 1, 1).await.len(), 1);
         assert_eq!(b.take("w", 1, 2).await, []);
-        // The jobs of the dead do not go to members of whom nothing was heard for half their lease.
+        // Jobs of lost members do not go to members that have not renewed for half their lease.
         let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
         let _: u64 = b.ask(&["ZADD", "{t}:due", &(now + 20_000).to_string(), "L:w", &(now - 1).to_string(), "L:d"]);
         let _: u64 = b.ask(&["HSET", "{t}:member:w", "lease", "60000"]);
@@ -882,7 +882,7 @@ async fn an_inbox_has_64_mib_of_unread_messages() {
     }
     assert_eq!(reached << 20, 64 << 20);
     assert!(b.ask::<u64>(&["MEMORY", "USAGE", "{t}:inbox:deaf", "SAMPLES", "0"]) < 112 << 20, "with what the allocator adds");
-    // It reads half, and then all; what was dropped is told.
+    // It reads half, and then all; what was dropped is reported.
     let length: usize = b.ask(&["XLEN", "{t}:inbox:deaf"]);
     let _: u64 = b.ask(&["XTRIM", "{t}:inbox:deaf", "MAXLEN", &(length / 2).to_string()]);
     let receipts = send(100, 40, 1 << 20).await;

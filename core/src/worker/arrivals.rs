@@ -10,7 +10,7 @@ use crate::store::Given;
 pub(crate) struct Arrivals {
     /// Credit given to Redis for which no job has arrived yet.
     outstanding: u64,
-    /// Arrived, but to be told later.
+    /// Arrived, but to be emitted later.
     waiting: Vec<Given>,
     /// Jobs in the inbox that come before those that wait.
     unread: u64,
@@ -29,12 +29,12 @@ impl Arrivals {
         self.outstanding = 0;
     }
 
-    /// Jobs that the program may still be told of without further credit, and how many of them are here.
+    /// Jobs that may still be emitted without further credit, and how many of them are here.
     pub(crate) fn expected(&self) -> (u64, u64) {
         (self.outstanding, self.waiting.len() as u64)
     }
 
-    /// Jobs from the inbox; answers what can be told now.
+    /// Jobs from the inbox; returns what can be emitted now.
     pub(crate) fn by_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
         let count = jobs.len() as u64;
         self.outstanding = self.outstanding.saturating_sub(count);
@@ -43,7 +43,7 @@ impl Arrivals {
         if round_under_way || self.unread > 0 { Vec::new() } else { self.all() }
     }
 
-    /// Jobs of a round: `taken` were given by it, `returned` is credit taken back, `credit` what is left. Answers what can be told now.
+    /// Jobs of a round: `taken` were given by it, `returned` is credit taken back, `credit` what is left. Returns what can be emitted now.
     pub(crate) fn by_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
         self.outstanding = self.outstanding.saturating_sub(taken + returned);
         self.waiting.extend(jobs);

@@ -51,7 +51,7 @@ enum End {
 }
 
 impl End {
-    /// What a program that asks for outcomes is told.
+    /// The events for a program that subscribes to outcomes.
     fn outcome(&self) -> Option<AcceptedOutcome> {
         match self {
             End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => {
@@ -90,8 +90,8 @@ impl Batch {
         self.plain.len() + self.freeing.len() + self.detailed.len()
     }
 
-    /// Ends an active job as its program asked. A result that is too large is the program's error: told to `done` if there is one, and
-    /// else the job fails with it. `report`: whose program is told of the outcome. Returns whether the job is ended; if not, it is still active.
+    /// Ends an active job as its program asked. A result that is too large is the program's error: `done` gets it if there is one, and
+    /// else the job fails with it. `report`: whose program gets an event of the outcome. Returns whether the job is ended; if not, it is still active.
     pub(crate) fn finish(
         &mut self,
         job: &Arc<JobData>,
@@ -320,7 +320,7 @@ fn frees_only(job: &JobData) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Somebody is to hear the result: whoever awaits it, or the similar jobs that wait for it.
+/// Whether the result has a recipient: one that awaits it, or similar jobs that wait for it.
 fn wants_outcome(job: &JobData) -> bool {
     job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::model::job::Finish;
 use crate::util::completion::Done;
 
-/// A fence, how its job is to end, and whom to tell when Redis has accepted it.
+/// A fence, how its job is to end, and who is notified when Redis has accepted it.
 pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
 
 /// Finishes gather here while a round is under way.
@@ -20,7 +20,7 @@ pub(crate) struct Finishes {
     pub(crate) arrived: Notify,
     /// Wakes those that wait for the end of a job.
     pub(crate) ended: Notify,
-    /// The program is told of accepted outcomes.
+    /// The program subscribes to accepted outcomes.
     outcomes: AtomicBool,
 }
 

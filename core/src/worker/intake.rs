@@ -1,4 +1,4 @@
-//! Jobs from Redis to the program, and how it is told to stop them.
+//! Jobs from Redis to the program, and how it is asked to stop them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,12 +73,12 @@ impl Task {
     }
 
     fn push_adds(&mut self, adds: Vec<QueuedEvent>) {
-        self.told += adds.len() as u64;
+        self.emitted += adds.len() as u64;
         self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.shared.events.push(adds);
     }
 
-    /// Slots that are taken: by jobs that the program was told of and has not ended, and by handlers that run on without theirs.
+    /// Slots that are taken: by jobs that were emitted and have not ended, and by handlers that run on without theirs.
     fn running(&self) -> usize {
         self.active.len() - self.prefetched.len() + self.stuck.slots()
     }
@@ -98,7 +98,7 @@ impl Task {
             if self.shared.events.withdraw_adds(Some(fence)).is_empty() {
                 return false;
             }
-            self.told -= 1;
+            self.emitted -= 1;
         }
         true
     }
@@ -110,7 +110,7 @@ impl Task {
         Some(active)
     }
 
-    /// Tells the program to stop. A job that is not active may be in the round under way; otherwise it is over, and Redis is told so.
+    /// Asks the program to stop. A job that is not active may be in the round under way; otherwise it is over, which Redis learns with the next round.
     pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
         let mut events = Vec::new();
         for (fence, id) in deletes {
@@ -180,7 +180,7 @@ impl Task {
         let arrived = self.arrivals.all();
         self.receive(arrived);
         let untaken = self.shared.events.withdraw_adds(None);
-        self.told -= untaken.len() as u64;
+        self.emitted -= untaken.len() as u64;
         for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
             if self.forget(job.fence).is_some() {
                 self.batch.release(job.id.clone(), job.fence);

@@ -1,4 +1,4 @@
-//! Outcomes of executions, as the log and the program are told them.
+//! Outcomes of executions, as they are logged and emitted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duratio
     }
 }
 
-/// Has the program told of an outcome as soon as Redis has accepted it, and `done` after that.
+/// Emits an outcome as soon as Redis has accepted it, and calls `done` after that.
 pub(super) fn reporting(shared: &Arc<Shared>, job: &Arc<JobData>, outcome: AcceptedOutcome, done: Option<Done<()>>) -> Done<()> {
     let (shared, job) = (shared.clone(), job.clone());
     Box::new(move |result| {

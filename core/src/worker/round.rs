@@ -102,7 +102,7 @@ impl Task {
         let window = u64::from(self.shared.options.window);
         let slots = self.asks_for();
         let (outstanding, arrived) = self.arrivals.expected();
-        let untaken = self.told.saturating_sub(self.shared.events.counts().adds - self.taken_before) + arrived;
+        let untaken = self.emitted.saturating_sub(self.shared.events.counts().adds - self.taken_before) + arrived;
         let free = slots
             .saturating_sub((self.active.len() + self.stuck.slots()) as u64 + arrived)
             .min(window.saturating_sub(untaken))

@@ -38,12 +38,12 @@ pub(crate) struct Task {
     pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
     pub(super) arrivals: Arrivals,
     pub(super) quotas: Quotas,
-    /// Jobs told to the program in this incarnation.
-    pub(super) told: u64,
+    /// Jobs emitted to the program in this incarnation.
+    pub(super) emitted: u64,
     /// `EventQueue::taken` when the incarnation began.
     pub(super) taken_before: u64,
     pub(super) number: u64,
-    /// No more jobs are wanted; and whether Redis was told so.
+    /// No more jobs are wanted; and whether Redis knows.
     pub(super) draining: bool,
     pub(super) drain_told: bool,
     /// The tasks have changed, and Redis does not know.
@@ -71,7 +71,7 @@ pub(crate) struct Task {
 /// A job given and not yet ended.
 pub(crate) struct Active {
     pub(super) job: Arc<JobData>,
-    /// It is over in Redis, and the program was told to stop.
+    /// It is over in Redis, and the program was asked to stop.
     pub(super) told_to_stop: bool,
     /// The program was asked to stop, for whatever reason.
     pub(super) stopping: Option<Stopping>,
@@ -121,7 +121,7 @@ impl Task {
             batch: Batch::default(),
             early_deletes: Vec::new(),
             arrivals: Arrivals::default(),
-            told: 0,
+            emitted: 0,
             taken_before: 0,
             number: 0,
             draining: false,

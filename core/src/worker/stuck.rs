@@ -1,7 +1,7 @@
-//! Handlers that were told to stop and do not.
+//! Handlers that were asked to stop and do not.
 //!
 //! An execution whose timeout is over is given up after the option `stop_grace`, so that its job can be retried elsewhere under a larger
-//! fence. One that was told to stop for another reason is only shown: a job that is active until it is deleted must not run twice.
+//! fence. One that was asked to stop for another reason is only shown: a job that is active until it is deleted must not run twice.
 
 use std::sync::atomic::Ordering;
 
@@ -48,7 +48,7 @@ impl Task {
                 reason => {
                     tracing::warn!(
                         target: TARGET,
-                        "{job} has not stopped within {ms} ms after it was told to ({reason:?}): it keeps its slot until it does"
+                        "{job} has not stopped within {ms} ms after it was asked to ({reason:?}): it keeps its slot until it does"
                     );
                 }
             }

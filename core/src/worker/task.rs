@@ -108,7 +108,7 @@ impl Task {
                         done(Ok(()));
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
-                    // Registration may have been sent with the old ones: the first round tells the new.
+                    // Registration may have been sent with the old ones: the first round sends the new ones.
                     Some(Command::Tasks) => retask = true,
                     // The first credit goes by it.
                     #[cfg(feature = "bindings")]
@@ -118,7 +118,7 @@ impl Task {
             }
         };
         self.taken_before = self.shared.events.counts().adds;
-        (self.told, self.number) = (0, 0);
+        (self.emitted, self.number) = (0, 0);
         self.arrivals = Arrivals::default();
         // The options were checked.
         self.quotas = Quotas::new(&self.shared.options).unwrap_or_default();

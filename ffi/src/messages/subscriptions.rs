@@ -35,18 +35,18 @@ pub(crate) fn begin_all(member: &Arc<Member>) {
 /// Never waits. One that is not started yet receives it from its start on.
 pub(crate) fn begin(member: &Arc<Member>, topic: Topic) {
     let Ok(messages) = member.messages() else { return };
-    let (asked, told) = (Arc::downgrade(member), Arc::downgrade(member));
+    let (asked, failed) = (Arc::downgrade(member), Arc::downgrade(member));
     let is_registered = move || asked.upgrade().is_some_and(|member| member.is_registered());
     let failed = move |error| {
-        if let Some(member) = told.upgrade() {
-            let trouble = Trouble { member: told, error: Mutex::new(Some(error)) };
-            member.context.dispatch.tell(Arc::new(trouble));
+        if let Some(member) = failed.upgrade() {
+            let trouble = Trouble { member: failed, error: Mutex::new(Some(error)) };
+            member.context.dispatch.push(Arc::new(trouble));
         }
     };
     member.subscriptions.start(&member.context.handle, messages, topic, is_registered, failed);
 }
 
-/// An error that is told among the other callbacks.
+/// An error that is delivered among the other callbacks.
 struct Trouble {
     member: Weak<Member>,
     error: Mutex<Option<Error>>,
@@ -56,7 +56,7 @@ impl Deliver for Trouble {
     fn deliver(&self) {
         let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let (Some(member), Some(error)) = (self.member.upgrade(), error) {
-            member.listeners.now().tell(Event::Error(error));
+            member.listeners.now().call(Event::Error(error));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a supervisor tells its program.
+//! Events of a supervisor.
 
 use std::ffi::{CString, c_char, c_void};
 
@@ -8,7 +8,7 @@ use crate::bytes::swarm_bytes;
 use crate::callback::UserData;
 use crate::error::{swarm_error, text};
 
-/// What a supervisor tells.
+/// Kinds of events of a supervisor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_event_kind {
@@ -16,7 +16,7 @@ pub enum swarm_event_kind {
     SWARM_EVENT_STARTED = 0,
     /// A process is ready: `id`, `name`, `pid`.
     SWARM_EVENT_READY = 1,
-    /// A process ended, and all it had written was told before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
+    /// A process ended, and all it had written was reported before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
     /// `pause`. What is left of its group is being stopped.
     SWARM_EVENT_EXITED = 2,
     /// Processes of this id failed too often in a short time; only a reload starts one again: `id`, `name`.
@@ -28,11 +28,11 @@ pub enum swarm_event_kind {
     /// A reload was ended at the first process that failed, `id`, or by a stop, `id` being 0; those not reloaded yet run on:
     /// `id`, `error`.
     SWARM_EVENT_RELOAD_FAILED = 6,
-    /// This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is told next.
+    /// This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is reported next.
     SWARM_EVENT_SIGNAL = 7,
     /// All processes are gone. The last event.
     SWARM_EVENT_STOPPED = 8,
-    /// Events were dropped since the last of these, because nobody took them: `lines` where this is told, `events` before all
+    /// Events were dropped since the last of these, because nobody took them: `lines` at this point, `events` before all
     /// that were kept.
     SWARM_EVENT_DROPPED = 9,
 }
@@ -63,7 +63,7 @@ pub enum swarm_stream {
     SWARM_STREAM_STDERR = 2,
 }
 
-/// What a supervisor tells. Which fields it has is said by its kind; all others are 0, NULL or empty. It is borrowed for the
+/// An event of a supervisor. Its kind determines which fields it has; all others are 0, NULL or empty. It is borrowed for the
 /// call, with all it leads to.
 #[repr(C)]
 pub struct swarm_event {
@@ -137,11 +137,11 @@ impl Listener {
 }
 
 /// Calls the callback with one event.
-pub(super) fn tell(listener: &Listener, event: SupervisorEvent) {
+pub(super) fn call(listener: &Listener, event: SupervisorEvent) {
     use swarm_event_kind::*;
     let Listener { function, user_data } = listener;
     // What the pointers of the event lead to.
-    let (named, message, told_error, told_line): (CString, CString, swarm_error, Vec<u8>);
+    let (named, message, error_view, line_copy): (CString, CString, swarm_error, Vec<u8>);
     let of = |kind, id: u64, name: &CString, pid: Option<u32>| swarm_event {
         id,
         name: name.as_ptr(),
@@ -174,19 +174,19 @@ pub(super) fn tell(listener: &Listener, event: SupervisorEvent) {
             of(SWARM_EVENT_GAVE_UP, id, &named, None)
         }
         SupervisorEvent::Line { id, name, pid, stream, line } => {
-            (named, told_line) = (text(&name), line);
+            (named, line_copy) = (text(&name), line);
             let stream = match stream {
                 ProcessStream::Stdout => swarm_stream::SWARM_STREAM_STDOUT,
                 ProcessStream::Stderr => swarm_stream::SWARM_STREAM_STDERR,
             };
-            let line = told_line.as_slice().into();
+            let line = line_copy.as_slice().into();
             swarm_event { stream: stream as i32, line, ..of(SWARM_EVENT_LINE, id, &named, Some(pid)) }
         }
         SupervisorEvent::Dropped { lines, events } => swarm_event { lines, events, ..swarm_event::new(SWARM_EVENT_DROPPED) },
         SupervisorEvent::Reloaded => swarm_event::new(SWARM_EVENT_RELOADED),
         SupervisorEvent::ReloadFailed { id, error } => {
-            told_error = error.into();
-            swarm_event { id: id.unwrap_or(0), error: &told_error, ..swarm_event::new(SWARM_EVENT_RELOAD_FAILED) }
+            error_view = error.into();
+            swarm_event { id: id.unwrap_or(0), error: &error_view, ..swarm_event::new(SWARM_EVENT_RELOAD_FAILED) }
         }
         SupervisorEvent::Signal { signal } => swarm_event { code: signal, ..swarm_event::new(SWARM_EVENT_SIGNAL) },
         SupervisorEvent::Stopped => swarm_event::new(SWARM_EVENT_STOPPED),

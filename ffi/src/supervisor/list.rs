@@ -16,7 +16,7 @@ pub enum swarm_process_state {
     SWARM_PROCESS_STARTING = 0,
     /// It runs and is ready.
     SWARM_PROCESS_READY = 1,
-    /// It was told to end, or it ended and what it left is.
+    /// It was asked to end, or it ended and what it left is.
     SWARM_PROCESS_STOPPING = 2,
     /// There is none; one is started after a pause.
     SWARM_PROCESS_PAUSING = 3,

@@ -48,8 +48,8 @@ struct SupervisorMember {
     core: Supervisor,
     context: Arc<Context>,
     listener: Mutex<Option<Arc<Listener>>>,
-    /// The last event was told.
-    told_all: watch::Sender<bool>,
+    /// The last event was delivered.
+    delivered_all: watch::Sender<bool>,
 }
 
 /// Makes a supervisor without processes. The options stay the caller's; NULL is for the defaults. SWARM_ERR_INTERNAL if the system
@@ -70,8 +70,8 @@ pub unsafe extern "C" fn swarm_supervisor_new(
         let context = Context::new(owner, runtime.handle(), "swarm-superv");
         let wake = context.dispatch.clone();
         core.set_wake(move || wake.signal());
-        let told_all = watch::Sender::new(false);
-        let member = Arc::new(SupervisorMember { core, context, listener: Mutex::default(), told_all });
+        let delivered_all = watch::Sender::new(false);
+        let member = Arc::new(SupervisorMember { core, context, listener: Mutex::default(), delivered_all });
         member.context.set_source(&member);
         place.give(swarm_supervisor { member, _runtime: runtime });
         Ok(())
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn swarm_supervisor_dispatch(
 }
 
 /// Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
-/// `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is told
+/// `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is reported
 /// as SWARM_EVENT_EXITED, and tried again like any other that failed.
 ///
 /// Options out of their bounds are SWARM_ERR_INVALID_ARGUMENT, a name over 256 bytes SWARM_ERR_TOO_LARGE; after a stop it is
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn swarm_supervisor_stop(supervisor: Option<&swarm_supervi
     call(|| swarm_supervisor::member(supervisor)?.stop())
 }
 
-/// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is told by SWARM_EVENT_SIGNAL,
+/// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is reported by SWARM_EVENT_SIGNAL,
 /// and this process is not ended by them any more, not even after the stop: end it at SWARM_EVENT_STOPPED. Some thread of the
 /// program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
 #[unsafe(no_mangle)]
@@ -273,11 +273,11 @@ impl SupervisorMember {
     /// Stops it, and waits until the last event was reported.
     fn stop(&self) -> Result<Arc<swarm_call>> {
         self.context.serve()?;
-        let (core, mut told_all) = (self.core.clone(), self.told_all.subscribe());
+        let (core, mut delivered_all) = (self.core.clone(), self.delivered_all.subscribe());
         Ok(swarm_call::joined(&self.context, "stopping", async move {
             core.stop().await?;
             // If there is nobody to report to any more, there is nobody to wait for either.
-            let _ = told_all.wait_for(|told| *told).await;
+            let _ = delivered_all.wait_for(|delivered| *delivered).await;
             Ok(())
         }))
     }
@@ -291,10 +291,10 @@ impl Source for SupervisorMember {
         for event in events {
             let last = matches!(event, SupervisorEvent::Stopped);
             if let Some(listener) = &listener {
-                event::tell(listener, event);
+                event::call(listener, event);
             }
             if last {
-                self.told_all.send_replace(true);
+                self.delivered_all.send_replace(true);
             }
         }
         more

@@ -1,5 +1,5 @@
 "use strict";
-// The program of a child process: performs jobs until its parent tells it to end, or is gone.
+// The program of a child process: performs jobs until its parent asks it to end, or is gone.
 
 const { isRecorded } = require("../../lib/complain.js");
 const leaving = require("../../lib/leaving.js");
@@ -20,14 +20,14 @@ function start(options) {
   const { modulePaths, ...rest } = JSON.parse(options);
   if (rest.handleSignals === false) leaving.remove(leaver);
   try {
-    performer = new Performer(settingsOf(rest), loadTasks(modulePaths), tell, (incarnation) => tell("member", incarnation));
+    performer = new Performer(settingsOf(rest), loadTasks(modulePaths), report, (incarnation) => report("member", incarnation));
   } catch (error) {
-    tell("error", error);
+    report("error", error);
     exit(1);
   }
 }
 
-function tell(type, value) {
+function report(type, value) {
   send({ type, value: type === "error" ? { stack: String(value?.stack ?? value), code: value?.code, recorded: isRecorded(value) } : value });
 }
 
@@ -38,12 +38,12 @@ function send(message, sent = () => {}) {
     process.send({ ...message, from: "redis-dist-job-queue" }, sent);
   } catch (error) {
     // The task has made its params into what is no JSON.
-    tell("error", error);
+    report("error", error);
   }
   return undefined;
 }
 
-/** Ends the process even if a task has left connections or timers; all that was told is written first. */
+/** Ends the process even if a task has left connections or timers; all that was reported is written first. */
 async function exit(code) {
   leaving.remove(leaver);
   // Members that tasks have made.
@@ -52,13 +52,13 @@ async function exit(code) {
   process.exit(code);
 }
 
-/** Resolves when all that was told is written. */
+/** Resolves when all that was reported is written. */
 function written() {
   return new Promise((resolve) => send({ type: "end" }, resolve));
 }
 
 /**
- * A terminal, or a service manager, signals the whole group of the parent: if that tells its children to end, they finish their jobs, however
+ * A terminal, or a service manager, signals the whole group of the parent: if that asks its children to end, they finish their jobs, however
  * long it takes. Otherwise what is not over soon goes to other processes.
  */
 async function leave() {
@@ -72,7 +72,7 @@ async function end() {
   try {
     await performer?.shutdown();
   } catch (error) {
-    tell("error", error);
+    report("error", error);
   }
   exit(0);
 }

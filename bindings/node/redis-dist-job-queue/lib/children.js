@@ -1,5 +1,5 @@
 "use strict";
-// The child processes of a queue: starts them, starts them again when they end, tells them to end.
+// The child processes of a queue: starts them, starts them again when they end, asks them to end.
 
 const { fork } = require("node:child_process");
 const { existsSync } = require("node:fs");
@@ -33,12 +33,12 @@ function programIn(folder) {
 
 class Children {
   /**
-   * `options` are those of the queue as JSON; `tell(event, value)` hears what the children tell, `endLease(incarnation)` has the jobs of a worker go
+   * `options` are those of the queue as JSON; `report(event, value)` is called with what the children report, `endLease(incarnation)` has the jobs of a worker go
    * elsewhere whose process is gone.
    */
-  constructor(count, options, tell, endLease) {
+  constructor(count, options, report, endLease) {
     this.options = options;
-    this.tell = tell;
+    this.report = report;
     this.endLease = endLease;
     this.ending = false;
     this.program = programIn(__dirname);
@@ -71,7 +71,7 @@ class Child {
     this.began = performance.now();
     // Not the arguments of this process' node: its inspector's port, for one, is taken.
     this.process = fork(this.all.program, [], { execArgv: [] });
-    this.process.on("message", (message) => this.heard(message));
+    this.process.on("message", (message) => this.received(message));
     // Told by `error` alone if it could not be started, else by `exit`.
     let over = false;
     const gone = () => {
@@ -79,22 +79,22 @@ class Child {
       over = true;
     };
     this.process.once("exit", () => {
-      // What it told last may still be on the way.
+      // What it reported last may still be on the way.
       if (this.process.connected) this.process.once("disconnect", gone);
       else gone();
     });
     this.process.on("error", (error) => {
-      this.all.tell("error", error);
+      this.all.report("error", error);
       if (this.process.pid === undefined) gone();
     });
     this.send({ type: "start", value: this.all.options });
   }
 
   /** Tasks may send messages of their own. */
-  heard(message) {
+  received(message) {
     const { type, value } = message?.from === "redis-dist-job-queue" ? message : {};
-    if (type === "jobSuccess" || type === "jobFail") this.all.tell(type, value);
-    else if (type === "error") this.all.tell("error", errorOf(value));
+    if (type === "jobSuccess" || type === "jobFail") this.all.report(type, value);
+    else if (type === "error") this.all.report("error", errorOf(value));
     else if (type === "member" && typeof value === "string" && value !== "") this.incarnations.add(value);
   }
 
@@ -113,7 +113,7 @@ class Child {
 
   restart() {
     this.start();
-    this.all.tell("childRestart");
+    this.all.report("childRestart");
   }
 
   shutdown() {
@@ -126,13 +126,13 @@ class Child {
     return this.ended;
   }
 
-  /** A child that is gone hears nothing, and its end is told by `exit`. */
+  /** A child that is gone receives nothing, and its end is reported by `exit`. */
   send(message) {
     if (this.process.connected) this.process.send(message, () => {});
   }
 }
 
-/** As a child has told it. */
+/** As a child has reported it. */
 function errorOf(value) {
   const error = Object.assign(new Error(value?.stack), value?.code && { code: value.code });
   if (value?.recorded === true) markRecorded(error);

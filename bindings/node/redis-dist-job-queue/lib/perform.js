@@ -3,7 +3,7 @@
 
 const { isError } = require("../../lib/text.js");
 
-/** How the task ended: null, or its error. `late` hears of errors after that. */
+/** How the task ended: null, or its error. `late` is called for errors after that. */
 function perform(task, params, late) {
   return new Promise((resolve) => {
     let over = false;

@@ -17,7 +17,7 @@ const { byLease } = require("./tasks.js");
  */
 const MAX_CRASHES = 200;
 
-/** How long Redis may take to hear of the last jobs at a shutdown, in milliseconds, unless `redisConfig.timeout` says otherwise. */
+/** How long the last jobs may take to reach Redis at a shutdown by default, in milliseconds; `redisConfig.timeout` overrides it. */
 const LAST_WORDS = 5000;
 
 /** How long a process that ends by a signal goes on with its jobs, and at most half of their lease, in milliseconds. */
@@ -27,9 +27,9 @@ const GRACE = 5000;
 const MAX_SLOTS = 2 ** 32 - 1;
 
 class Performer {
-  /** `tell(event, value)` hears of jobs and errors, `joined(incarnation)` of each membership of a worker. */
-  constructor(queue, tasks, tell, joined = () => {}) {
-    this.tell = tell;
+  /** `report(event, value)` is called for jobs and errors, `joined(incarnation)` of each membership of a worker. */
+  constructor(queue, tasks, report, joined = () => {}) {
+    this.report = report;
     this.joined = joined;
     /** Jobs being performed, and those among them and after them whose end Redis has not accepted yet. */
     this.performing = new Set();
@@ -37,7 +37,7 @@ class Performer {
     /** How long each worker goes on with its jobs when the process is to end, in milliseconds. */
     this.graces = new Map();
     this.lastWords = Number(queue.redisConfig.timeout ?? LAST_WORDS);
-    const leases = byLease(tasks, (error) => tell("error", error));
+    const leases = byLease(tasks, (error) => report("error", error));
     /** The longest that a job is this process' without a sign of life. */
     this.lease = Math.max(0, ...leases.keys());
     const slots = Math.min(Number(queue.workerCount), MAX_SLOTS);
@@ -52,7 +52,7 @@ class Performer {
     const options = memberOptions(queue, { lease, slots, maxCrashes: MAX_CRASHES, requeue: "front" });
     const worker = createWorker(queue.cluster, options);
     this.graces.set(worker, Math.min(GRACE, lease / 2));
-    worker.on("error", (error) => this.tell("error", error));
+    worker.on("error", (error) => this.report("error", error));
     worker.on("ready", () => this.joined(worker.incarnation));
     const asker = this.places?.add(worker);
     const handlers = tasks.map((task) => [jobName(String(task.id)), (job) => this.run(task, job, asker)]);
@@ -79,7 +79,7 @@ class Performer {
   async outcome(task, job) {
     const info = jobInfo(task, job);
     const used = job.crashes > job.retriesLeft;
-    const late = (error) => this.tell("error", error);
+    const late = (error) => this.report("error", error);
     const error = used ? timedOut(task, job) : await whileIn(this.performing, perform(task, job.payload, late));
     try {
       // Told only when Redis has accepted it: the job may be another process' by now.
@@ -88,11 +88,11 @@ class Performer {
       else await job.failPermanently(error);
     } catch (refusal) {
       const lost = new Error(`${task.id}: the end of job ${job.id} was not accepted: ${refusal.message}`, { cause: refusal });
-      this.tell("error", Object.assign(lost, { code: refusal.code }));
+      this.report("error", Object.assign(lost, { code: refusal.code }));
       return;
     }
-    if (error === null) this.tell("jobSuccess", info);
-    else this.tell("jobFail", { ...info, errorStack: String(error.stack) });
+    if (error === null) this.report("jobSuccess", info);
+    else this.report("jobFail", { ...info, errorStack: String(error.stack) });
   }
 
   /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
@@ -109,7 +109,7 @@ class Performer {
 
   /**
    * The same for a process that is to end: jobs that are not over soon go to other processes, and no crash is counted. Unless `waits()`, asked
-   * then, and not before `atLeast` milliseconds: it waits for them after all. Tasks cannot be told to stop.
+   * then, and not before `atLeast` milliseconds: it waits for them after all. Tasks cannot be asked to stop.
    */
   async leave(waits = () => false, atLeast = 0) {
     await Promise.all(this.workers.map(async (worker) => {
@@ -127,7 +127,7 @@ class Performer {
     try {
       await worker.drain();
     } catch (error) {
-      if (!(error instanceof classes.ClosedError)) this.tell("error", error);
+      if (!(error instanceof classes.ClosedError)) this.report("error", error);
     }
   }
 }

@@ -14,7 +14,7 @@ class Places {
     this.taken = 0;
     /** Jobs without a place, the first that came first. */
     this.waiting = [];
-    /** Workers, each with the number of its jobs here, those of them that go back, what it was told to ask for, and whether its last job went back. */
+    /** Workers, each with the number of its jobs here, those of them that go back, its limit of slots, and whether its last job went back. */
     this.askers = [];
     this.timer = undefined;
   }

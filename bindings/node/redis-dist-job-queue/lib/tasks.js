@@ -26,7 +26,7 @@ function loadTasks(modulePaths) {
   });
 }
 
-/** Tasks by how long the process that performs them may be silent before their jobs move. `complain` hears of a timeout that is none. */
+/** Tasks by how long the process that performs them may be silent before their jobs move. `complain` is called for a timeout that is none. */
 function byLease(tasks, complain) {
   const leases = new Map();
   for (const task of tasks) {

@@ -147,7 +147,7 @@ test("a message of which parts are missing is not delivered, and its sender know
   assert.deepEqual(await replied({ attempt: 4, parts: 2 }), [true]);
   assert.deepEqual(heard.map(([, content]) => content), [4]);
   // Nor is anything kept of a sender that is gone.
-  const hearing = worker._peer._hearing;
+  const hearing = worker._peer._receiver;
   await part(5, '{"id":"5",');
   await until(() => hearing.parts.size > 0, "there is a part");
   for (let n = 0; n < 3; n++) hearing.parts.look();

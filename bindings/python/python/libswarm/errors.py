@@ -186,7 +186,7 @@ class SwarmJobFailed(SwarmError):
         #: `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), or the
         #: timeout that ended it: `assign_timeout`, `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
-        #: Of what the handler raised, for listeners of its worker; "" for whoever awaits the result, see `Master.job`.
+        #: Of what the handler raised, for listeners of its worker; "" for callers that await the result, see `Master.job`.
         self.traceback = traceback
 
 

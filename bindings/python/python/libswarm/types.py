@@ -102,7 +102,7 @@ class Health:
     received: int
     #: Messages for it that were dropped.
     dropped: int
-    #: Jobs whose handlers were told to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its
+    #: Jobs whose handlers were asked to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its
     #: handler returns.
     stuck: int
 

@@ -133,7 +133,7 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
 /// Writes those that are set, besides the resource, into an empty buffer; whether there are any.
 fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
-    // The head of a map of up to 15 entries is one byte, which tells their number in the end.
+    // The head of a map of up to 15 entries is one byte, their number, written at the end.
     out.push(0x80);
     let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
         write_string(out, name.as_bytes());

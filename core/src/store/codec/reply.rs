@@ -53,7 +53,7 @@ pub(crate) enum AddReply {
         existed: Vec<usize>,
         /// When the next thing is due, if a job may have changed that.
         next: Option<Duration>,
-        /// The jobs are stored, but not as durably as asked; found by whoever waits for that.
+        /// The jobs are stored, but not as durably as asked; those that wait for it find out.
         not_durable: Option<Error>,
     },
     /// The member is unknown to the store of this epoch.

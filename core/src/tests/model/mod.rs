@@ -194,8 +194,8 @@ impl World {
                 self.order.entry(id.clone()).or_insert(self.added);
             }
         }
-        let told = after.told.iter().map(|(_, _, fence)| *fence);
-        self.newest = told.chain(step.answer.jobs.iter().map(|job| job.1)).fold(self.newest, u64::max);
+        let notified = after.notified.iter().map(|(_, _, fence)| *fence);
+        self.newest = notified.chain(step.answer.jobs.iter().map(|job| job.1)).fold(self.newest, u64::max);
         self.before = after;
         self.history.push_back((pause, step));
         if self.history.len() > 25 {

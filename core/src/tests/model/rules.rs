@@ -22,13 +22,13 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
             if *fence <= world.newest {
                 return Err(format!("`{id}` was given with fence {fence}, {} was given before", world.newest));
             }
-            if !told(id, *fence, inc, after, step) {
-                return Err(format!("`{id}` was given to {inc}, which was not told"));
+            if !notified(id, *fence, inc, after, step) {
+                return Err(format!("`{id}` was given to {inc}, which was not notified"));
             }
         }
     }
     let actor = step.answer.jobs.iter().map(|(_, fence)| (&step.actor, *fence));
-    let all: BTreeSet<(&String, u64)> = after.told.iter().map(|(inc, _, fence)| (inc, *fence)).chain(actor).collect();
+    let all: BTreeSet<(&String, u64)> = after.notified.iter().map(|(inc, _, fence)| (inc, *fence)).chain(actor).collect();
     for (inc, _) in all.into_iter().filter(|(_, fence)| *fence > world.newest) {
         *given.entry(inc.clone()).or_default() += 1;
     }
@@ -60,9 +60,9 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
     Ok(())
 }
 
-/// Whether the step told this member that it was given the job.
-fn told(id: &str, fence: u64, inc: &str, after: &Snapshot, step: &Step) -> bool {
-    after.told.contains(&(inc.to_owned(), id.to_owned(), fence))
+/// Whether the step notified this member that it was given the job.
+fn notified(id: &str, fence: u64, inc: &str, after: &Snapshot, step: &Step) -> bool {
+    after.notified.contains(&(inc.to_owned(), id.to_owned(), fence))
         || inc == step.actor && step.answer.jobs.contains(&(id.to_owned(), fence))
 }
 
@@ -101,7 +101,9 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
             return Err("its worker has not stopped it".into());
         }
         // It may have been given and, its time over, stopped in one step.
-        (None, Some((fence, inc))) if a.place != Place::Active(*fence, inc.clone()) && !told(id, *fence, inc, after, step) => {
+        (None, Some((fence, inc)))
+            if a.place != Place::Active(*fence, inc.clone()) && !notified(id, *fence, inc, after, step) =>
+        {
             return Err("nobody ran this execution".into());
         }
         _ => {}
@@ -113,7 +115,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
             return Err("its worker has stopped it".into());
         }
         if *how != Finish::Stopped && !step.answer.deleted.contains(&position) {
-            return Err("its worker was not told that it had been deleted".into());
+            return Err("its worker was not notified that it had been deleted".into());
         }
     }
     if deleted && (b.failed || b.place != Place::Nowhere) {
@@ -127,7 +129,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         (Place::Active(fence, inc), _) if finish(*fence, inc).is_some() => {
             let (position, how) = finish(*fence, inc).unwrap();
             if step.answer.stale.contains(&position) || step.answer.deleted.contains(&position) {
-                return Err("its worker was told that it is no longer its".into());
+                return Err("its worker was notified that it is no longer its".into());
             }
             let retries = head(a).extras.is_some_and(|extras| extras.retries > head(a).failed_attempts);
             match how {
@@ -217,7 +219,7 @@ fn credit(before: &Snapshot, after: &Snapshot, step: &Step, world: &World, given
     Ok(())
 }
 
-/// A job that waits is one that nobody with credit takes, but for members that were not heard of lately.
+/// A job that waits is one that nobody with credit takes, but for members that have not renewed lately.
 fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(), String> {
     for (id, _) in after.jobs.iter().filter(|(_, job)| job.place == Place::Waiting) {
         let task = after.task(id);

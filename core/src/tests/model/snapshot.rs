@@ -56,7 +56,7 @@ pub(super) struct Snapshot {
     pub(super) loads: HashMap<String, HashMap<String, u64>>,
     pub(super) counters: Counters,
     /// Jobs given through inboxes since the last reading: incarnation, id, fence.
-    pub(super) told: BTreeSet<(String, String, u64)>,
+    pub(super) notified: BTreeSet<(String, String, u64)>,
     pub(super) results: BTreeSet<String>,
     /// Entries of the queues as they lie, and tombstones.
     pub(super) lines: Vec<(String, Vec<String>)>,
@@ -190,7 +190,7 @@ impl Snapshot {
                 if let Entry::Jobs(jobs) = inbox::parse(kind, blob).unwrap() {
                     for job in jobs {
                         let job = job.unwrap();
-                        found.told.insert((inc.clone(), job.id, job.fence));
+                        found.notified.insert((inc.clone(), job.id, job.fence));
                     }
                 }
             }

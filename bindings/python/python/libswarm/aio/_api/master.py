@@ -56,7 +56,7 @@ class MasterApi(MasterBase, MessagesApi):
         return [Added(id, existed) for id, existed in added]
 
     async def delete_job(self, id: str) -> bool:
-        """Deletes a job in any state; a worker that runs it is told to stop. Returns whether the job existed."""
+        """Deletes a job in any state; a worker that runs it is asked to stop. Returns whether the job existed."""
         existed: bool = await self._await(self._here.delete(id))
         return existed
 

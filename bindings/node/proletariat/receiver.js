@@ -1,17 +1,17 @@
 "use strict";
-// System messages as they arrive: put together if they came in parts, and told once; their senders hear whether that was possible.
+// System messages as they arrive: put together if they came in parts, and emitted once; their senders get whether that was possible.
 
 const { emit } = require("../lib/callbacks.js");
 const { Parts } = require("../lib/parts.js");
 const { isObject } = require("../lib/shapes.js");
 
-/** Senders that are remembered, so that what they send again is not told again. */
+/** Senders that are remembered, so that what they send again is not emitted again. */
 const SENDERS = 1000;
 
-class Hearing {
+class Receiver {
   constructor(peer) {
     this.peer = peer;
-    /** What each sent last, by its id; those that were heard last behind the others. */
+    /** What each sent last, by its id; the most recent last. */
     this.lasts = new Map();
     this.parts = new Parts();
   }
@@ -59,4 +59,4 @@ class Hearing {
   }
 }
 
-module.exports = Hearing;
+module.exports = Receiver;
