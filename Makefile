@@ -11,8 +11,8 @@ BIN := $(CURDIR)/.venv/bin
 WITH_REDIS := tests/support/with_redis
 PYTEST := $(BIN)/pytest -q
 TESTS := $(PYTEST) -c tests/pyproject.toml
-# Cargo has no limit for a test. It names those that take over a minute, so the log tells which one hung.
-CARGO_TEST := timeout --kill-after=10s
+# Cargo has no limit for a test. It names those that take over a minute, so the log shows which one hung.
+WITH_LIMIT := tests/support/with_limit
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
@@ -56,7 +56,7 @@ bench: setup ## Measure throughput, CPU per job, latency and memory in every lan
 test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs ## Run every test
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
-	$(CARGO_TEST) 30m cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
+	$(WITH_LIMIT) 30m cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
 	$(WITH_REDIS) target/debug/examples/sums
 	$(WITH_REDIS) target/debug/examples/long_lived
 
@@ -83,7 +83,7 @@ test-docs: build ## Every code block, link and table of the documentation
 
 # In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`; in Node its file is `*.long.js`. Pytest ends with 5 where there is none.
 test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
-	$(CARGO_TEST) 2h cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
+	$(WITH_LIMIT) 2h cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
 	$(WITH_REDIS) $(PYTEST) -m long -o timeout=3600 bindings/python/tests || [ $$? -eq 5 ]
 	$(WITH_REDIS) npm run test-long --prefix bindings/node
 	$(TESTS) -m long -o timeout=3600 tests/conformance || [ $$? -eq 5 ]

@@ -1,7 +1,9 @@
 """The servers and faults are what they say they are; otherwise the tests built on them would show nothing."""
 
 import random
+import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +12,25 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from swarm_support import Certificates, Cluster, Proxy, Redis, Sentinels, WallClock, wait_until
+
+WITH_LIMIT = str(Path(__file__).with_name("with_limit"))
+
+
+def test_a_limit_ends_a_command_with_all_it_started() -> None:
+    assert subprocess.run([WITH_LIMIT, "1m", "sh", "-c", "exit 7"], check=False).returncode == 7
+    # The pipe closes when the last process is gone that writes to it.
+    hanging = [WITH_LIMIT, "0.5s", "sh", "-c", "sleep 1000 & sleep 1000"]
+    assert subprocess.run(hanging, stdout=subprocess.PIPE, check=False, timeout=20).returncode == 124
+
+
+def test_an_interrupt_ends_a_command_with_all_it_started() -> None:
+    hanging = [WITH_LIMIT, "1m", "sh", "-c", "sleep 1000 & echo begun; sleep 1000"]
+    with subprocess.Popen(hanging, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == b""
+        assert process.returncode == 128 + signal.SIGINT
 
 
 def test_a_server_keeps_its_port_and_loses_its_data_when_told_to() -> None:
