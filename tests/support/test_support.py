@@ -24,7 +24,8 @@ def test_a_limit_ends_a_command_with_all_it_started() -> None:
 
 
 def test_an_interrupt_ends_a_command_with_all_it_started() -> None:
-    hanging = [WITH_LIMIT, "1m", "sh", "-c", "sleep 1000 & echo begun; sleep 1000"]
+    # What is started in the background ignores interrupts, and so would the tests that it runs.
+    hanging = ["env", "--default-signal=INT", WITH_LIMIT, "1m", "sh", "-c", "sleep 1000 & echo begun; sleep 1000"]
     with subprocess.Popen(hanging, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
