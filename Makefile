@@ -9,10 +9,11 @@ LIBDIR ?=
 
 BIN := $(CURDIR)/.venv/bin
 WITH_REDIS := tests/support/with_redis
+# For a whole suite. Pytest and Node have a limit for a test or file besides; cargo names the tests that take over a minute.
+LIMIT = 20m
+WITH_LIMIT = tests/support/with_limit $(LIMIT)
 PYTEST := $(BIN)/pytest -q
-TESTS := $(PYTEST) -c tests/pyproject.toml
-# Cargo has no limit for a test. It names those that take over a minute, so the log shows which one hung.
-WITH_LIMIT := tests/support/with_limit
+TESTS = $(WITH_LIMIT) $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
 
@@ -56,7 +57,7 @@ bench: setup ## Measure throughput, CPU per job, latency and memory in every lan
 test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs ## Run every test
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
-	$(WITH_LIMIT) 30m cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
+	$(WITH_LIMIT) cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
 	$(WITH_REDIS) target/debug/examples/sums
 	$(WITH_REDIS) target/debug/examples/long_lived
 
@@ -64,13 +65,13 @@ test-support: setup ## The test servers and the fault proxy are what they say th
 	$(TESTS) tests/support
 
 test-c: build-c ## C programs, plain, under ASAN and UBSAN, and under valgrind; install and examples
-	$(WITH_REDIS) tests/c/run.sh all
+	$(WITH_LIMIT) $(WITH_REDIS) tests/c/run.sh all
 
 test-python: build-python ## The Python package and its examples
-	$(WITH_REDIS) $(PYTEST) bindings/python/tests
+	$(WITH_LIMIT) $(WITH_REDIS) $(PYTEST) bindings/python/tests
 
 test-node: build-node ## The Node package, its drop-in face and its examples
-	$(WITH_REDIS) npm test --prefix bindings/node
+	$(WITH_LIMIT) $(WITH_REDIS) npm test --prefix bindings/node
 
 test-conformance: build-drivers ## The same behaviour in every language, every pair and over every transport
 	$(TESTS) tests/conformance
@@ -82,10 +83,11 @@ test-docs: build ## Every code block, link and table of the documentation
 	$(TESTS) tests/docs
 
 # In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`; in Node its file is `*.long.js`. Pytest ends with 5 where there is none.
+test-long: LIMIT = 2h
 test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
-	$(WITH_LIMIT) 2h cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
-	$(WITH_REDIS) $(PYTEST) -m long -o timeout=3600 bindings/python/tests || [ $$? -eq 5 ]
-	$(WITH_REDIS) npm run test-long --prefix bindings/node
+	$(WITH_LIMIT) cargo test --release --workspace --exclude libswarm-python --exclude libswarm-node -- --ignored
+	$(WITH_LIMIT) $(WITH_REDIS) $(PYTEST) -m long -o timeout=3600 bindings/python/tests || [ $$? -eq 5 ]
+	$(WITH_LIMIT) $(WITH_REDIS) npm run test-long --prefix bindings/node
 	$(TESTS) -m long -o timeout=3600 tests/conformance || [ $$? -eq 5 ]
 	$(TESTS) -m long -o timeout=3600 tests/faults
 
