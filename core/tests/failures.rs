@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libswarm::log::{LogRecord, set_sink};
 use libswarm::{Event, Finish, Job, JobError, JobState, MAX_TRACEBACK, Master, NewJob, Outcome, Payload, Worker};
-use support::{Redis, next_event, next_job, soon};
+use support::{Redis, next_event, next_job, soon, until};
 use tokio::runtime::Handle;
 
 fn started(redis: &Redis) -> (Master, Worker) {
@@ -28,16 +28,13 @@ async fn record(text: &str, wanted: fn(&LogRecord) -> bool) -> LogRecord {
         set_sink(4, Some(Box::new(|record: &LogRecord| records.lock().unwrap().push(record.clone())))).unwrap();
         records
     });
-    soon("a record", async {
-        loop {
-            if let Some(record) = records.lock().unwrap().iter().find(|record| record.message.contains(text) && wanted(record)) {
-                return record.clone();
-            }
-            // Not at once: the thread of the log needs the lock, too.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    let mut found = None;
+    until("a record", || {
+        found = records.lock().unwrap().iter().find(|record| record.message.contains(text) && wanted(record)).cloned();
+        found.is_some()
     })
-    .await
+    .await;
+    found.unwrap()
 }
 
 #[tokio::test]

@@ -117,12 +117,12 @@ test("what choose throws is an uncaught exception each, and the job is left for 
     }, { within: ${LONG} })).then(() => say("chooses"));
     process.stdin.on("end", () => { worker.terminate(); master.close(); });
     process.stdin.resume();`, { args: [cluster.name] });
-  await it.hears("chooses");
+  await it.prints("chooses");
   const master = cluster.master();
   let reported = 0;
   for (const payload of ["sync", "async", "odd", "stranger"]) {
     await master.add(payload);
-    if (payload !== "stranger") await it.hears("uncaught", ++reported);
+    if (payload !== "stranger") await it.prints("uncaught", ++reported);
     // Something new to choose: now it is chosen for, too.
     await master.add(`after ${payload}`);
     await until(() => it.said.some(([what, given]) => what === "add" && given === payload), `${payload} is given`);

@@ -33,7 +33,7 @@ for (const [name, [members, source]] of Object.entries(PROGRAMS)) {
   test(`${name}: in the log, and no warning`, async (t) => {
     const it = new Program(t, `${ALIVE} process.on("warning", (warning) => say("warning", warning.message)); ${source} ${LATER}`);
     await until(() => complaints(it).length >= members, "it is seen");
-    await it.hears("later");
+    await it.prints("later");
     it.child.kill("SIGKILL");
     await it.end();
     assert.equal(complaints(it).length, members, it.errors);
@@ -46,12 +46,12 @@ for (const [name, [members, source]] of Object.entries(PROGRAMS)) {
   if (name.endsWith("children")) continue;
   test(`${name}: a warning without a log, and only an event with a listener`, async (t) => {
     const off = new Program(t, `${ALIVE} assemblage.setLogger(null); process.on("warning", (warning) => say("warning", warning.code)); ${source}`);
-    assert.deepEqual(await off.hears("warning", members), ["SWARM_UNAVAILABLE"]);
+    assert.deepEqual(await off.prints("warning", members), ["SWARM_UNAVAILABLE"]);
     assert.ok(!off.errors.includes("assemblage: "), off.errors);
 
-    const heard = new Program(t, `${ALIVE} process.on("warning", (warning) => say("warning")); ${source} one.on("error", (error) => say("error", error.code));`);
-    assert.deepEqual(await heard.hears("error", members), ["SWARM_UNAVAILABLE"]);
-    assert.ok(heard.said.every(([word]) => word === "error"));
+    const listening = new Program(t, `${ALIVE} process.on("warning", (warning) => say("warning")); ${source} one.on("error", (error) => say("error", error.code));`);
+    assert.deepEqual(await listening.prints("error", members), ["SWARM_UNAVAILABLE"]);
+    assert.ok(listening.said.every(([word]) => word === "error"));
   });
 }
 
@@ -62,7 +62,7 @@ test("a logger of the program has it, whatever its level", async (t) => {
       process.on("warning", () => say("warning"));
       assemblage.setLogger(({ level, target, message }) => ["error", "warn"].includes(level) && say("record", level, target, message), { level: ${JSON.stringify(level)} });
       assemblage.createMaster("complaints", { port: 1 });`);
-    const [as, target, message] = await it.hears("record");
+    const [as, target, message] = await it.prints("record");
     assert.equal(as, level === "error" ? "error" : "warn");
     assert.match(target, level === "error" ? /^assemblage$/ : /^libswarm/);
     assert.match(message, /localhost:1/);
@@ -75,7 +75,7 @@ test("an error that the core does not log is logged", async (t) => {
     const queue = new (require(${folder("redis-dist-job-queue")}))({ redisConfig: { url } });
     process.on("warning", () => say("warning"));
     queue.shutdown(() => { queue.start(); say("told"); });`);
-  await it.hears("told");
+  await it.prints("told");
   assert.equal(await it.end(), 0);
   assert.match(it.errors, /^assemblage: error: assemblage: ClosedError: the queue is shut down and cannot be started\n$/);
   assert.deepEqual(it.said, [["told"]]);

@@ -16,7 +16,7 @@ test("callbacks, listeners and handlers have the AsyncLocalStorage of where they
   const seen = {};
   const note = (name) => () => (seen[name] = storage.getStore());
   // Whoever makes the members is another request than those who use them.
-  const [master, worker, handling] = storage.run("maker", () => [cluster.master(), cluster.worker({ tasks: "a", name: "hears" }), cluster.worker({ tasks: "b" })]);
+  const [master, worker, handling] = storage.run("maker", () => [cluster.master(), cluster.worker({ tasks: "a", name: "receives" }), cluster.worker({ tasks: "b" })]);
   storage.run("listener", () => {
     worker.on("ready", note("on"));
     worker.once("ready", note("once"));
@@ -35,7 +35,7 @@ test("callbacks, listeners and handlers have the AsyncLocalStorage of where they
   storage.run("callback", () => master.deleteJob("one", note("deleteJob")));
   storage.run("handler", () => handling.process(note("process")));
   storage.run("run", () => master.run({}, { task: "b" }, note("run")));
-  storage.run("send", () => master.send({ name: "hears" }, 1, note("send")));
+  storage.run("send", () => master.send({ name: "receives" }, 1, note("send")));
   await storage.run("awaited", async () => {
     await master.stats();
     note("promise")();
@@ -123,7 +123,7 @@ test("dropped masters leave and are collected; those of which something is to co
       }, 20);
     })();
   `, { args: [cluster.name], node: ["--expose-gc"] });
-  assert.deepEqual(await it.hears("collected"), [[]]);
+  assert.deepEqual(await it.prints("collected"), [[]]);
   const names = await until(async () => {
     const members = (await observer.members()).map(({ name }) => name).sort();
     return members.length === 5 && members;
@@ -131,9 +131,9 @@ test("dropped masters leave and are collected; those of which something is to co
   assert.deepEqual(names, ["", "data", "ephemeral", "message", "run"]);
   assert.equal((await observer.job("ephemeral")).state, "waiting");
   await observer.send({ name: "message" }, 1);
-  await it.hears("message");
+  await it.prints("message");
   cluster.worker().process((job) => job.payload);
-  assert.deepEqual(await it.hears("result"), ["run"]);
+  assert.deepEqual(await it.prints("result"), ["run"]);
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), 0);
 });

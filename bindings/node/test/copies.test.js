@@ -61,10 +61,10 @@ test("parts of two copies leave together at a signal", async (t) => {
       worker.start();
     }
     say("listeners", process.listenerCount("SIGTERM"));`);
-  assert.deepEqual(await it.hears("listeners"), [1]);
+  assert.deepEqual(await it.prints("listeners"), [1]);
   const client = parts.client();
   client.work(["a", "b"], () => {});
-  await it.hears("work", 2);
+  await it.prints("work", 2);
   client._peer._neighbours.close();
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), "SIGTERM");

@@ -86,8 +86,8 @@ test("clustr-node: masters and workers, and their errors", async (t) => {
     process.env.CLUSTR_NODE_REDIS = '{"password":"${SECRET}';
     try { Master.create(); } catch (error) { say("shown", inspect(error, { showHidden: true, depth: 20 }), error.message); say("refused", error.code); }
   `);
-  assert.deepEqual(await it.hears("refused"), ["SWARM_INVALID_ARGUMENT"]);
-  await it.hears("error", 8);
+  assert.deepEqual(await it.prints("refused"), ["SWARM_INVALID_ARGUMENT"]);
+  await it.prints("error", 8);
   const said = it.said.filter(([word]) => word === "shown").flat();
   for (const text of said) assert.ok(!text.includes(SECRET), text);
   assert.ok(said.some((text) => text.includes("group: 'web'")), "something is shown");

@@ -41,9 +41,9 @@ test("a worker keeps the process alive until it is terminated, and writes nothin
     process.stdin.once("data", () => { process.stdin.destroy(); worker.terminate((error) => say("terminated", error)); });
     worker.on("add", () => say("add"));
   `);
-  await it.hears("ready");
+  await it.prints("ready");
   await cluster.master().addJob({ n: 1 });
-  await it.hears("add");
+  await it.prints("add");
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), 0);
   assert.deepEqual(it.said, [["ready"], ["add"], ["close"], ["terminated", null]]);
@@ -105,7 +105,7 @@ test("a worker whose process ends by itself gives its jobs back at once", async 
   `);
   const master = cluster.master();
   await master.addJob({ n: 1 });
-  await it.hears("add");
+  await it.prints("add");
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 0);
   await until(async () => (await master.stats()).waiting === 1, "the job waits again");

@@ -6,7 +6,7 @@ const { test } = require("node:test");
 const { Worker: Thread } = require("node:worker_threads");
 const { Cluster, Program, until, url } = require("./support.js");
 
-/** A program with a member `bob` that hears when it says so. */
+/** A program with a member `bob` that receives once it prints so. */
 async function bob(t, cluster, type, options, more = "") {
   const it = new Program(t, `
     const bob = assemblage.create${type}(args[0], { url, name: "bob", lease: 60000 });
@@ -14,12 +14,12 @@ async function bob(t, cluster, type, options, more = "") {
     bob.exitOnKill(${options});
     bob.on("error", (error) => say("error", error.message));
     bob.ready().then(() => {
-      say("hears");
+      say("receives");
       ${more}
     });
     setInterval(() => {}, 1000);
   `, { args: [cluster.name] });
-  await it.hears("hears");
+  await it.prints("receives");
   return it;
 }
 

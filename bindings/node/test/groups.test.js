@@ -119,7 +119,7 @@ test("a group is given up with its master, unless it is to be kept", async (t) =
     master.runMany(["ephemeral"]).then(() => say("ended"));
     master.runMany(["kept"], { keep: true }).then(() => say("ended"));
     master.ready().then(() => say("ready"));`, { args: [cluster.name] });
-  await program.hears("ready");
+  await program.prints("ready");
   await until(() => jobs.length === 2, "both jobs are active");
   program.child.kill("SIGKILL");
   const ephemeral = jobs.find((job) => job.payload === "ephemeral");

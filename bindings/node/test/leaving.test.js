@@ -17,7 +17,7 @@ test("with the program of a seed a job moves at once, and the process ends by it
   for (const signal of ["SIGINT", "SIGTERM"]) {
     const it = new Program(t, HOLDER, { args: [cluster.name] });
     const id = await master.addJob({ signal });
-    await it.hears("add");
+    await it.prints("add");
     const other = cluster.worker();
     const jobs = collect(other);
     await other.ready();
@@ -40,7 +40,7 @@ test("a long-lived job survives any number of restarts", async (t) => {
   const id = await master.addJob({});
   for (let restart = 0; restart < 6; restart++) {
     const it = new Program(t, HOLDER, { args: [cluster.name] });
-    assert.deepEqual(await it.hears("add"), [id, 0]);
+    assert.deepEqual(await it.prints("add"), [id, 0]);
     it.child.kill("SIGTERM");
     assert.equal(await it.end(), "SIGTERM");
   }
@@ -61,7 +61,7 @@ test("handlers that end within the grace complete their jobs; a second signal en
     });`;
   const ends = new Program(t, source, { args: [cluster.name] });
   await master.addJob("ends");
-  await ends.hears("run");
+  await ends.prints("run");
   ends.child.kill("SIGINT");
   assert.equal(await ends.end(), "SIGINT");
   await until(async () => (await master.stats()).active === 0, "it has left");
@@ -69,9 +69,9 @@ test("handlers that end within the grace complete their jobs; a second signal en
 
   const hangs = new Program(t, source, { args: [cluster.name] });
   await master.addJob("hangs");
-  await hangs.hears("run");
+  await hangs.prints("run");
   hangs.child.kill("SIGINT");
-  await hangs.hears("told");
+  await hangs.prints("told");
   hangs.child.kill("SIGINT");
   assert.equal(await hangs.end(), "SIGINT");
 });
@@ -82,16 +82,16 @@ test("a program that sees to a signal itself is left alone, and so is one that s
   await master.addJob({});
   for (const listen of ["on", "once", "prependListener"]) {
     const own = new Program(t, `process.${listen}("SIGTERM", () => say("own")); ${HOLDER} setInterval(() => {}, 1000);`, { args: [cluster.name] });
-    await own.hears("add");
+    await own.prints("add");
     own.child.kill("SIGTERM");
-    await own.hears("own");
+    await own.prints("own");
     const { active } = await master.stats();
     assert.equal(active, 1, "it still holds its job");
     own.child.kill("SIGINT");
     assert.equal(await own.end(), "SIGINT", "of the other signal it has no handler");
   }
   const off = new Program(t, HOLDER, { args: [cluster.name, { handleSignals: false }] });
-  await off.hears("add");
+  await off.prints("add");
   off.child.kill("SIGTERM");
   assert.equal(await off.end(), "SIGTERM");
   assert.equal(off.said.length, 1);
@@ -110,8 +110,8 @@ test("after its workers have left a program ends by a signal as before, and has 
       setInterval(() => {}, 1000);
     })();
   `, { args: [cluster.name] });
-  assert.deepEqual(await it.hears("with"), [1, 1]);
-  assert.deepEqual(await it.hears("without"), [0, 0]);
+  assert.deepEqual(await it.prints("with"), [1, 1]);
+  assert.deepEqual(await it.prints("without"), [0, 0]);
   it.child.kill("SIGINT");
   assert.equal(await it.end(), "SIGINT");
 });
@@ -123,7 +123,7 @@ test("a worker that is terminated by its program when the signal comes is waited
     args: [cluster.name],
   });
   await master.addJob({});
-  await it.hears("add");
+  await it.prints("add");
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), "SIGTERM");
   await until(async () => (await master.stats()).waiting === 1, "the job waits");
@@ -147,7 +147,7 @@ test("two copies of the package leave together, and a thread does not disturb", 
     \`, { eval: true, workerData: { from, name: args[0], url } });
   `, { args: [cluster.name] });
   await master.addJobs([1, 2]);
-  await it.hears("add", 2);
+  await it.prints("add", 2);
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), "SIGTERM");
   await until(async () => (await master.stats()).waiting === 2, "both have left");
@@ -161,7 +161,7 @@ for (const name of ["signal-exit3", "signal-exit"]) {
       const exits = `const { onExit } = require(${JSON.stringify(require.resolve(name))}); (onExit ?? require(${JSON.stringify(require.resolve(name))}))((code, signal) => { say("exit", code, signal); });`;
       const it = new Program(t, first === "exits" ? exits + HOLDER : HOLDER + exits, { args: [cluster.name] });
       const id = await master.addJob({});
-      await it.hears("add");
+      await it.prints("add");
       it.child.kill("SIGTERM");
       assert.equal(await it.end(), "SIGTERM");
       assert.deepEqual(it.said.at(-1), ["exit", null, "SIGTERM"]);

@@ -58,7 +58,7 @@ test("messages reach those they are for, in order, and say whose they are", asyn
   await assert.rejects(master.send("all", 1), { code: "SWARM_CLOSED" });
 });
 
-test("a sender hears who took its message, what they replied, and who did not in time", async (t) => {
+test("a sender gets who took its message, what they replied, and who did not in time", async (t) => {
   const cluster = new Cluster(t);
   const [ann, bob, master] = [cluster.worker({ name: "ann" }), cluster.worker({ name: "bob" }), cluster.master()];
   const [anns, bobs] = await Promise.all([ann, bob].map(listen));
@@ -108,7 +108,7 @@ test("bad arguments are refused, and nothing is sent", async (t) => {
   await assert.rejects(master.setData("x".repeat(4096)), { code: "SWARM_TOO_LARGE" });
 });
 
-test("a member hears from its first listener on, however and whenever it comes, through all its incarnations", async (t) => {
+test("a member receives from its first listener on, however and whenever it comes, through all its incarnations", async (t) => {
   const server = await RedisServer.start(t);
   const cluster = new Cluster(t, { url: server.url, lease: 1000 });
   const [master, worker] = [cluster.master(), cluster.worker({ name: "w" })];
@@ -116,7 +116,7 @@ test("a member hears from its first listener on, however and whenever it comes, 
   // Before it is started: its slots can still be set.
   const first = once(worker, "message");
   worker.process((job) => job.payload, { slots: 3 });
-  const send = (payload) => until(async () => (await master.send({ name: "w" }, payload)).recipients.length === 1, "it hears");
+  const send = (payload) => until(async () => (await master.send({ name: "w" }, payload)).recipients.length === 1, "it receives");
   await send(1);
   assert.equal((await first)[0].payload, 1);
   assert.equal((await master.members()).find(({ name }) => name === "w").slots, 3);
@@ -135,28 +135,28 @@ test("a member hears from its first listener on, however and whenever it comes, 
   await send(3);
   assert.equal((await third)[0].payload, 3);
   // A master after it is ready.
-  const heardBy = cluster.master();
-  await heardBy.ready();
-  const messages = await listen(heardBy);
+  const arrivedBy = cluster.master();
+  await arrivedBy.ready();
+  const messages = await listen(arrivedBy);
   await worker.send("all", 4);
-  await until(() => messages.length === 1, "a worker is heard");
+  await until(() => messages.length === 1, "a message of a worker arrives");
 });
 
-test("a member that begins to hear amid an outage hears when it is over, and nothing waits for it", async (t) => {
+test("a member that subscribes amid an outage receives when it is over, and nothing waits for it", async (t) => {
   const server = await RedisServer.start(t);
   const worker = new Cluster(t, { url: server.url, timeout: 300 }).worker();
-  const heard = [];
+  const arrived = [];
   worker.on("error", () => {});
   await worker.ready();
   const { incarnation } = worker;
   server.process.kill("SIGSTOP");
-  worker.on("message", ({ payload }) => heard.push(payload));
+  worker.on("message", ({ payload }) => arrived.push(payload));
   await assert.rejects(worker.send("all", 1), { code: /^SWARM_(UNAVAILABLE|OUTCOME_UNKNOWN)$/ });
   server.process.kill("SIGCONT");
   await until(async () => {
     await worker.send("all", 2, { toSelf: true }).catch(() => {});
-    return heard.includes(2);
-  }, "it hears");
+    return arrived.includes(2);
+  }, "it receives");
   assert.equal(worker.incarnation, incarnation, "its lease did not end");
 });
 
@@ -190,7 +190,7 @@ test("who listens for members is told who joins, leaves and is lost; members say
   assert.deepEqual(changes.map(([how, { name, role }]) => [how, name, role]), [["left", "ann", "worker"]]);
   const dying = new Program(t, `assemblage.createMaster(args[0], { url, name: "dying", lease: 1000 }).ready().then(() => say("ready"));
     process.stdin.resume();`, { args: [cluster.name] });
-  await dying.hears("ready");
+  await dying.prints("ready");
   dying.child.kill("SIGKILL");
   await until(() => changes.length === 3, "it is lost");
   assert.deepEqual(changes.slice(1).map(([how, { name, role, pid }]) => [how, name, role, pid]),
@@ -227,11 +227,11 @@ test("what a listener throws is an uncaught exception of its own, and the other 
     worker.on("message", ({ payload }) => { say("message", payload); throw new Error(payload); });
     process.stdin.on("end", () => worker.terminate()).resume();`, { args: [cluster.name] });
   const master = cluster.master();
-  await until(async () => (await master.send({ name: "w" }, "0")).recipients.length === 1, "it hears");
+  await until(async () => (await master.send({ name: "w" }, "0")).recipients.length === 1, "it receives");
   const { replies } = await master.send("all", "1", { acknowledged: LONG });
   assert.equal(replies.length, 1);
   await Promise.all(["2", "3"].map((payload) => master.send("all", payload)));
-  await it.hears("uncaught", 4);
+  await it.prints("uncaught", 4);
   it.child.stdin.end();
   assert.equal(await it.end(), 0);
   const said = (word) => it.said.filter(([what]) => what === word).map(([, text]) => text);
@@ -255,8 +255,8 @@ test("a program that does not take its messages is told how many were dropped", 
   const [incarnation] = await until(async () => {
     const { recipients } = await master.send({ name: "w" }, "block");
     return recipients.length > 0 && recipients;
-  }, "it hears");
-  await it.hears("blocks");
+  }, "it receives");
+  await it.prints("blocks");
   const inbox = `XLEN {${cluster.name}}:inbox:${incarnation}`;
   for (let n = 0; n < 101; n++) {
     const receipts = await Promise.all(Array.from({ length: 100 }, () => master.send({ name: "w" }, n)));
@@ -264,10 +264,10 @@ test("a program that does not take its messages is told how many were dropped", 
     await until(async () => Number((await command(inbox)).slice(1)) <= 64, "they are read");
   }
   it.child.stdin.write("x");
-  const [code, message] = await it.hears("error");
+  const [code, message] = await it.prints("error");
   assert.equal(code, "SWARM_MESSAGES_DROPPED");
   await master.send({ name: "w" }, "last");
-  const [count] = await it.hears("count");
+  const [count] = await it.prints("count");
   assert.ok(count >= 10_000 && count < 10_100, `${count}`);
   assert.equal(message, `${10_100 - count} messages were dropped, because this program did not take them`);
 });
@@ -315,7 +315,7 @@ test("listeners do not keep a master's process alive, a request does; and exits 
       const assemblage = require(\${JSON.stringify(require.resolve(${JSON.stringify(require.resolve("../index.js"))}))});
       const kept = [];
       assemblage.createWorker("\${args[0]}", { url: "\${url}", name: "thread" }).on("message", (message) => kept.push(message) === 1 &&
-        require("node:worker_threads").parentPort.postMessage("hears"));\`, { eval: true });
+        require("node:worker_threads").parentPort.postMessage("receives"));\`, { eval: true });
     ${begin}
     thread.once("message", () => thread.terminate().then(() => { clearInterval(timer); master.close(); }));
     const timer = setInterval(() => { for (let n = 0; n < 10; n++) master.send({ name: "thread" }, n, { request: 1 }).catch(() => {}); }, 1);`,

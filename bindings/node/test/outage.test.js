@@ -17,38 +17,38 @@ test("a worker that stalled past its lease loses its jobs, says so in order, and
   const cluster = new Cluster(t, { lease: 1000 });
   const master = cluster.master();
   const stalled = new Program(t, holder, { args: [cluster.name] });
-  await stalled.hears("ready");
+  await stalled.prints("ready");
   const id = await master.addJob({ n: 1 });
-  const [, fence] = await stalled.hears("add");
+  const [, fence] = await stalled.prints("add");
   const jobs = collect(cluster.worker());
   stalled.child.kill("SIGSTOP");
   await until(() => jobs.length === 1, "the job starts elsewhere");
   assert.equal(jobs[0].id, id);
   assert.ok(jobs[0].fence > fence);
   stalled.child.kill("SIGCONT");
-  await stalled.hears("ready", 2);
+  await stalled.prints("ready", 2);
   const reported = stalled.said.slice(2).filter(([word]) => word !== "ready");
   assert.deepEqual(reported.slice(0, 3), [
     ["delete", id, "lease_lost"],
     ["close", false, 0],
     ["error", "SWARM_LEASE_LOST", "Expired lock, can't update"],
   ]);
-  const [[first], [second, running]] = [await stalled.hears("ready"), await stalled.hears("ready", 2)];
+  const [[first], [second, running]] = [await stalled.prints("ready"), await stalled.prints("ready", 2)];
   assert.notEqual(first, second);
   assert.equal(running, true);
   for (let n = 0; n < 2; n++) await master.addJob({ n });
-  await stalled.hears("add", 2);
+  await stalled.prints("add", 2);
 });
 
 test("without rejoin the worker is closed for good, and the process may end", async (t) => {
   const cluster = new Cluster(t, { lease: 1000 });
   const source = holder.replace("expireDelay: 1000", "expireDelay: 1000, rejoin: false");
   const stalled = new Program(t, source, { args: [cluster.name] });
-  await stalled.hears("ready");
+  await stalled.prints("ready");
   const worker = cluster.worker();
   const jobs = collect(worker);
   await cluster.master().addJobs([{ n: 1 }, { n: 2 }]);
-  await stalled.hears("add");
+  await stalled.prints("add");
   stalled.child.kill("SIGSTOP");
   await until(() => jobs.length === 2, "both jobs are with the other worker");
   stalled.child.kill("SIGCONT");
@@ -60,9 +60,9 @@ test("a killed worker's jobs start elsewhere within its lease and a second", asy
   const cluster = new Cluster(t, { lease: 1000 });
   const master = cluster.master();
   const victim = new Program(t, holder, { args: [cluster.name] });
-  await victim.hears("ready");
+  await victim.prints("ready");
   await master.addJobs(Array.from({ length: 100 }, (_, n) => ({ n })));
-  await victim.hears("add", 100);
+  await victim.prints("add", 100);
   const worker = cluster.worker();
   const jobs = collect(worker);
   await worker.ready();
@@ -88,7 +88,7 @@ test("a blocked event loop loses no lease and no job", async (t) => {
   await master.addJob({ n: 0 });
   await until(() => other.length === 1, "the other worker is busy");
   const result = master.run({ n: 1 });
-  await burner.hears("start");
+  await burner.prints("start");
   await other[0].complete();
   assert.equal(await result, "done");
   assert.equal(other.length, 1, "it was not delivered a second time");

@@ -21,8 +21,8 @@ function supervise(t, options) {
   const reported = [];
   for (const name of EVENTS) supervisor.on(name, (about) => reported.push([name, about]));
   const of = (name) => reported.filter(([which]) => which === name).map(([, about]) => about);
-  const hears = (name, nth = 1) => until(() => of(name)[nth - 1] ?? of(name).length >= nth, `${name} ${nth}: ${JSON.stringify(reported)}`);
-  return { supervisor, reported, of, hears };
+  const received = (name, nth = 1) => until(() => of(name)[nth - 1] ?? of(name).length >= nth, `${name} ${nth}: ${JSON.stringify(reported)}`);
+  return { supervisor, reported, of, received };
 }
 
 function runs(pid) {
@@ -34,9 +34,9 @@ function runs(pid) {
 }
 
 test("a process that fails is respawned until it is given up, and a reload starts it again", async (t) => {
-  const { supervisor, reported, of, hears } = supervise(t, { maxRespawns: 2, backoff: { type: "fixed", delay: 15, jitter: 0 } });
+  const { supervisor, reported, of, received } = supervise(t, { maxRespawns: 2, backoff: { type: "fixed", delay: 15, jitter: 0 } });
   assert.deepEqual(await supervisor.spawn("/bin/sh", sh("exit 7"), { name: "seven" }), [1]);
-  assert.deepEqual(await hears("gaveUp"), { id: 1, name: "seven" });
+  assert.deepEqual(await received("gaveUp"), { id: 1, name: "seven" });
   assert.deepEqual(reported.map(([name]) => name), [
     "started", "ready", "exited", "started", "ready", "exited", "started", "ready", "exited", "gaveUp",
   ]);
@@ -48,7 +48,7 @@ test("a process that fails is respawned until it is given up, and a reload start
   assert.deepEqual(info, { id: 1, name: "seven", pid: null, state: "gave_up", restarts: 2 });
   assert.ok(Math.abs(Date.now() - startedAt) < 20_000);
   await supervisor.reload();
-  await hears("reloaded");
+  await received("reloaded");
   assert.ok(of("started").length >= 4);
 });
 
@@ -72,12 +72,12 @@ test("code 0 and respawn: false end a process for good, a signal has its name, a
 });
 
 test("arguments, environment, working directory, CPUs and names reach the process; lines come back as bytes", async (t) => {
-  const { supervisor, of, hears } = supervise(t);
+  const { supervisor, of, received } = supervise(t);
   const script = 'printf "%s|" "$@" "$GREETING" "$NUMBER" "${GONE-unset}" "$PWD" "$SWARM_PROCESS_NAME" "$SWARM_SUPERVISOR_PID"; echo; printf "\\377\\000x" >&2';
   await supervisor.spawn("/bin/sh", [...sh(script), "sh", "ä b", "", 5], {
     env: { GREETING: "a=b\nc", NUMBER: 7, GONE: undefined }, cwd: "/", cpus: [0], name: "ä",
   });
-  await hears("exited");
+  await received("exited");
   const lines = of("line");
   const out = lines.filter(({ stream }) => stream === "stdout").map(({ line }) => String(line)).join("\n");
   assert.equal(out, `ä b||5|a=b\nc|7|unset|/|ä|${process.pid}|`);
@@ -86,9 +86,9 @@ test("arguments, environment, working directory, CPUs and names reach the proces
 });
 
 test("a flood of lines comes whole and in order, or what is missing is counted", async (t) => {
-  const { supervisor, of, hears } = supervise(t);
+  const { supervisor, of, received } = supervise(t);
   await supervisor.spawn("/bin/sh", sh("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done"));
-  await hears("exited");
+  await received("exited");
   const dropped = of("dropped").reduce((sum, { lines }) => sum + lines, 0);
   const numbers = of("line").map(({ line }) => Number(line));
   assert.equal(numbers.length + dropped, 20_000);
@@ -96,9 +96,9 @@ test("a flood of lines comes whole and in order, or what is missing is counted",
 });
 
 test("several of a program have ids of their own; kill ends one with its group, for good", async (t) => {
-  const { supervisor, of, hears } = supervise(t);
+  const { supervisor, of, received } = supervise(t);
   assert.deepEqual(await supervisor.spawn("/bin/sh", sh("sleep 1000 & echo $!; wait"), { count: 3 }), [1, 2, 3]);
-  await hears("line", 3);
+  await received("line", 3);
   const { pid } = supervisor.list()[1];
   const child = Number(of("line").find((line) => line.pid === pid).line);
   assert.ok(runs(child));
@@ -111,14 +111,14 @@ test("several of a program have ids of their own; kill ends one with its group, 
 });
 
 test("a program of Node says that it is ready; one that does not is stopped", async (t) => {
-  const { supervisor, of, hears } = supervise(t);
+  const { supervisor, of, received } = supervise(t);
   const say = "console.log(JSON.stringify([ready(), ready(), process.env.SWARM_READY_FD ?? null])); setInterval(() => {}, 1000)";
   await supervisor.spawn(process.execPath, node(say), { ready: "explicit" });
-  await hears("ready");
-  await hears("line");
+  await received("ready");
+  await received("line");
   assert.equal(String(of("line")[0].line), "[true,false,null]");
   await supervisor.spawn("/bin/sh", sh("sleep 1000"), { ready: "explicit", readyTimeout: 50, respawn: false });
-  const { reason } = await hears("exited");
+  const { reason } = await received("exited");
   assert.equal(reason, "not_ready");
   assert.equal(of("ready").length, 1);
 });
@@ -140,9 +140,9 @@ test("ready() without a supervisor is false; a descriptor that is none is refuse
 });
 
 test("a reload replaces processes one after another", async (t) => {
-  const { supervisor, reported, of, hears } = supervise(t);
+  const { supervisor, reported, of, received } = supervise(t);
   await supervisor.spawn("/bin/sh", sh("echo >/dev/fd/$SWARM_READY_FD; sleep 1000"), { ready: "explicit", count: 2 });
-  await hears("ready", 2);
+  await received("ready", 2);
   const old = supervisor.list().map(({ pid }) => pid);
   reported.length = 0;
   await supervisor.reload();
@@ -153,10 +153,10 @@ test("a reload replaces processes one after another", async (t) => {
 });
 
 test("a reload that fails says where and why, and what ran runs on", async (t) => {
-  const { supervisor, of, hears } = supervise(t);
+  const { supervisor, of, received } = supervise(t);
   const script = 'if [ "$SEEN" ]; then exit 3; fi; echo >/dev/fd/$SWARM_READY_FD; sleep 1000';
   await supervisor.spawn("/bin/sh", sh(script), { ready: "explicit" });
-  await hears("ready");
+  await received("ready");
   const before = supervisor.list();
   process.env.SEEN = "1";
   try {
@@ -164,17 +164,17 @@ test("a reload that fails says where and why, and what ran runs on", async (t) =
   } finally {
     delete process.env.SEEN;
   }
-  const { id, error } = await hears("reloadFailed");
+  const { id, error } = await received("reloadFailed");
   assert.deepEqual([id, error.code, error instanceof assemblage.UnavailableError], [1, "SWARM_UNAVAILABLE", true]);
   assert.deepEqual(supervisor.list(), before);
 });
 
 test("a stop ends all processes at once, after the grace by force, is answered twice, and is the last that is reported", async (t) => {
-  const { supervisor, reported, of, hears } = supervise(t);
+  const { supervisor, reported, of, received } = supervise(t);
   await supervisor.spawn("/bin/sh", sh("trap '' TERM; echo up; while :; do sleep 1; done"), { count: 2 });
   await supervisor.spawn("/bin/sh", sh("sleep 1000"));
-  await hears("line", 2);
-  await hears("started", 3);
+  await received("line", 2);
+  await received("started", 3);
   const pids = of("started").map(({ pid }) => pid);
   const stops = [supervisor.stop(), called((callback) => supervisor.stop(callback))];
   const reload = supervisor.reload();

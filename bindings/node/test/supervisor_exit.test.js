@@ -26,8 +26,8 @@ const FAMILY = `supervisor.spawn("/bin/sh", ["-c", "sleep 1000 & echo $!; wait"]
 const program = (t, source) => new Program(t, HEAD + source);
 
 async function family(it) {
-  const [pid] = await it.hears("ready");
-  const [child] = await it.hears("line");
+  const [pid] = await it.prints("ready");
+  const [child] = await it.prints("line");
   assert.ok(runs(pid) && runs(child));
   return [pid, child];
 }
@@ -41,7 +41,7 @@ test("a supervisor keeps its process alive from the first spawn until it has sto
   assert.deepEqual(refused.said, [["SWARM_INVALID_ARGUMENT"], ["exit", 0]]);
   const it = program(t, `supervisor.on("exited", () => say("exited")); process.stdin.once("data", () => { process.stdin.destroy(); supervisor.stop(); });
     supervisor.spawn("/bin/sh", ["-c", "exit 0"]);`);
-  await it.hears("exited");
+  await it.prints("exited");
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), 0);
   assert.deepEqual(it.said.slice(-2), [["stopped", null], ["exit", 0]]);
@@ -52,9 +52,9 @@ test("SIGHUP reloads, SIGTERM stops, and the program ends by itself", async (t) 
   const it = program(t, `supervisor.handleSignals().handleSignals(); ${FAMILY}`);
   const old = await family(it);
   it.child.kill("SIGHUP");
-  assert.deepEqual(await it.hears("signal"), ["SIGHUP"]);
-  await it.hears("reloaded");
-  const [pid] = await it.hears("ready", 2);
+  assert.deepEqual(await it.prints("signal"), ["SIGHUP"]);
+  await it.prints("reloaded");
+  const [pid] = await it.prints("ready", 2);
   assert.deepEqual(old.filter(runs), []);
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 0);
@@ -69,7 +69,7 @@ test("after a stop by a signal another does not end the program", async (t) => {
     process.on("SIGINT", () => { say("own"); process.exit(5); });`);
   await family(it);
   it.child.kill("SIGTERM");
-  await it.hears("stopped");
+  await it.prints("stopped");
   it.child.kill("SIGTERM");
   it.child.kill("SIGINT");
   assert.equal(await it.end(), 5);
@@ -104,7 +104,7 @@ test("the processes of a thread are stopped with it", async (t) => {
   `);
   const pids = await family(it);
   it.child.stdin.write("go\n");
-  await it.hears("terminated");
+  await it.prints("terminated");
   await until(() => !pids.some(runs), "they end while the program goes on");
   assert.equal(it.child.exitCode, null);
 });

@@ -176,8 +176,8 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
     atEnd(t, () => this.child.kill("SIGKILL"));
   }
 
-  /** Waits until the program has said something that begins with `word`, and gives the rest of it. */
-  async hears(word, nth = 1) {
+  /** Waits until the program has printed a line that begins with `word`; returns the rest of it. */
+  async prints(word, nth = 1) {
     const found = () => this.said.filter((what) => what[0] === word)[nth - 1];
     const what = await until(() => found() ?? (this.child.exitCode !== null && "ended"), `the program says ${word}: ${this.errors}`);
     assert.notEqual(what, "ended", `the program ended before it said ${word}: ${this.errors}`);

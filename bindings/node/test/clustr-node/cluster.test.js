@@ -21,7 +21,7 @@ function runs(pid) {
   }
 }
 
-/** A master in a process of its own, which says what it hears, with `list` spawned. */
+/** A master in a process of its own, which prints what it receives, with `list` spawned. */
 function master(t, list, redis = url, cluster = `test-${randomBytes(6).toString("hex")}`) {
   const it = new Program(t, `
     const { Master } = require(${JSON.stringify(path.join(root, "clustr-node"))});
@@ -42,33 +42,33 @@ function master(t, list, redis = url, cluster = `test-${randomBytes(6).toString(
 }
 
 async function registered(it, count) {
-  await it.hears("registered", count);
+  await it.prints("registered", count);
   return it.all("registered").map(([pid]) => pid);
 }
 
 test("workers register, the cluster is started, and all talk to all", async (t) => {
   const it = master(t, "[{ file }, { file, args: { private: 5, 'cluster-option': 'foo', flag: true } }]");
-  assert.deepEqual(await it.hears("started"), [2]);
+  assert.deepEqual(await it.prints("started"), [2]);
   const pids = await registered(it, 2);
   assert.deepEqual(it.all("log").map(([line]) => line).sort(), pids.map((pid) => `line of ${pid}`).sort());
   it.tell(`master.emitPrivate(${pids[0]}, { n: [1, "ä"] }); master.emitPrivate("${pids[1]}", "who")`);
   const meta = { pid: it.child.pid, group: "master" };
-  assert.deepEqual(await it.hears("heard"), [pids[0], meta, { n: [1, "ä"] }]);
-  const [, info] = await it.hears("info");
+  assert.deepEqual(await it.prints("received"), [pids[0], meta, { n: [1, "ä"] }]);
+  const [, info] = await it.prints("info");
   assert.deepEqual([info.meta, info.data.web.sort()], [meta, [...pids].sort()]);
   it.tell(`master.emitPublic(0); master.emitGroup("web", false); master.emitGroup("nobody", 1)`);
-  await it.hears("group", 2);
+  await it.prints("group", 2);
   assert.deepEqual(it.all("public").map(([, message]) => message), [{ meta, data: 0 }, { meta, data: 0 }]);
   assert.deepEqual(it.all("group").map(([, message]) => message), [{ meta, data: false }, { meta, data: false }]);
   it.tell(`master.emitConfirmation("up"); master.emitConfirmation("other"); master.emitConfirmation("up")`);
-  await it.hears("confirmed", 2);
+  await it.prints("confirmed", 2);
   it.tell(pids.map((pid) => `master.emitPrivate(${pid}, "config")`).join("; "));
-  await it.hears("config", 2);
+  await it.prints("config", 2);
   const [[config, args]] = it.all("config").filter(([each]) => each.private);
   assert.deepEqual([config.private, config.flag, config["cluster-option"], config.group], [5, true, undefined, "web"]);
   assert.deepEqual(args, ["--private=5", "--cluster-option=foo", "--flag", `--cluster-master-pid=${it.child.pid}`]);
   it.tell(`say("stats", master.stats)`);
-  const [{ emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic }] = await it.hears("stats");
+  const [{ emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic }] = await it.prints("stats");
   assert.deepEqual([emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic], [1, 4, 2, 3, 2, 1]);
 });
 
@@ -98,9 +98,9 @@ test("whatever members send, processes live, and nothing of others is changed", 
   const to = [{ pid: it.child.pid }, { pid }, { group: "web" }, { group: "master" }, "all"];
   await Promise.all(sent.map((message, n) => member.send(to[n % to.length], message)));
   it.tell(`say("clean", polluted(), master.clusterInfo)`);
-  assert.deepEqual(await it.hears("clean"), [[], { web: [pid] }], `seed ${seed}`);
+  assert.deepEqual(await it.prints("clean"), [[], { web: [pid] }], `seed ${seed}`);
   it.tell(`master.emitPrivate(${pid}, ["still", "here"])`);
-  await until(() => it.all("heard").some(([, , data]) => data?.[0] === "still"), `the worker lives; seed ${seed}`);
+  await until(() => it.all("received").some(([, , data]) => data?.[0] === "still"), `the worker lives; seed ${seed}`);
   assert.equal(it.errors, "", `seed ${seed}`);
 });
 
@@ -114,7 +114,7 @@ test("groups may have any name, and nobody registers another", async (t) => {
   await register("__proto__", process.pid);
   assert.deepEqual((await registered(it, 2))[1], process.pid);
   it.tell(`say("info", Object.entries(master.clusterInfo), Object.getPrototypeOf(master.clusterInfo) === Object.prototype, polluted())`);
-  assert.deepEqual(await it.hears("info"), [[["web", [pid]], ["__proto__", [process.pid]]], true, []]);
+  assert.deepEqual(await it.prints("info"), [[["web", [pid]], ["__proto__", [process.pid]]], true, []]);
   await named.close();
   it.tell(`setInterval(() => say("left", Object.keys(master.clusterInfo)), 20)`);
   await until(() => it.all("left").at(-1)?.[0].join() === "web", "who leaves is forgotten");
@@ -127,7 +127,7 @@ test("messages of any size arrive whole and in their order; one that is too larg
   await until(() => it.all("size").length === 5, "all have arrived");
   assert.deepEqual(it.all("size").map(([size]) => size), [10, 70_000, 1, 5_000_000, 2]);
   it.tell(`master.on("error", ({ code }) => say("error", code)); master.emitPublic("x".repeat(17 << 20)); master.emitPrivate(${pid}, "xyz")`);
-  assert.deepEqual(await it.hears("error"), ["SWARM_TOO_LARGE"]);
+  assert.deepEqual(await it.prints("error"), ["SWARM_TOO_LARGE"]);
   await until(() => it.all("size").length === 6, "the next one arrives");
 });
 
@@ -135,11 +135,11 @@ test("the defaults are in the config; a respawn is a spawn, too", async (t) => {
   const it = master(t, "[{ file }]");
   const [pid] = await registered(it, 1);
   it.tell(`say("config", master.config.group, master.config.reloadDelay)`);
-  assert.deepEqual(await it.hears("config"), ["master", 1]);
+  assert.deepEqual(await it.prints("config"), ["master", 1]);
   it.tell(`master.emitPrivate(${pid}, "crash")`);
   await registered(it, 2);
   it.tell(`say("stats", master.stats.spawnChildProcess, master.stats.respawnChildProcess)`);
-  assert.deepEqual(await it.hears("stats"), [2, 1]);
+  assert.deepEqual(await it.prints("stats"), [2, 1]);
   const plain = new Program(t, `
     const { Master, Worker } = require(${JSON.stringify(path.join(root, "clustr-node"))});
     const given = {};
@@ -147,7 +147,7 @@ test("the defaults are in the config; a respawn is a spawn, too", async (t) => {
     say("config", none.config, some.config, zero.config, given);
     process.exit(0);`);
   const defaults = { reloadDelay: 500, group: "master" };
-  assert.deepEqual(await plain.hears("config"), [defaults, defaults, { group: "w", reloadDelay: 500 }, {}]);
+  assert.deepEqual(await plain.prints("config"), [defaults, defaults, { group: "w", reloadDelay: 500 }, {}]);
 });
 
 test("spawned processes meet where their spawner does, however it was told so", async (t) => {
@@ -160,7 +160,7 @@ test("spawned processes meet where their spawner does, however it was told so", 
     const master = Master.create({ publisher: { host: "127.0.0.1", port: ${port}, selected_db: 3, options: {} }, reloadDelay: 1, grace: 500 });
     master.onClusterStarted((count) => say("started", count));
     master.spawn([{ file: ${JSON.stringify(file)} }]);`);
-  assert.deepEqual(await it.hears("started"), [1]);
+  assert.deepEqual(await it.prints("started"), [1]);
   for (const [name, config] of [["publisher", { publisher: {} }], ["subscriber", { subscriber: { options: {} } }]]) {
     assert.throws(() => Master.create(config), { code: "SWARM_INVALID_ARGUMENT", message: new RegExp(`\`${name}\``) });
   }
@@ -168,12 +168,12 @@ test("spawned processes meet where their spawner does, however it was told so", 
 
 test("a worker that crashes or is killed with a code comes back, one killed with 0 does not; the lists follow", async (t) => {
   const it = master(t, "[{ file }, { file }]");
-  await it.hears("started");
+  await it.prints("started");
   const [first, second] = await registered(it, 2);
   it.tell(`master.emitPrivate(${first}, "crash")`);
   const third = (await registered(it, 3))[2];
   it.tell(`master.emitKill(${second}, 7)`);
-  assert.deepEqual(await it.hears("asked"), [second]);
+  assert.deepEqual(await it.prints("asked"), [second]);
   const fourth = (await registered(it, 4))[3];
   it.tell(`master.emitKill(${third})`);
   await until(() => !runs(third), "it ends");
@@ -184,10 +184,10 @@ test("a worker that crashes or is killed with a code comes back, one killed with
 
 test("SIGHUP replaces workers one after another; SIGTERM ends them all with 15", async (t) => {
   const it = master(t, "[{ file }, { file }]");
-  await it.hears("started");
+  await it.prints("started");
   const old = await registered(it, 2);
   it.child.kill("SIGHUP");
-  assert.deepEqual(await it.hears("reloaded"), [2]);
+  assert.deepEqual(await it.prints("reloaded"), [2]);
   const pids = (await registered(it, 4)).slice(2);
   assert.deepEqual(old.filter(runs), []);
   const order = it.said.filter(([word]) => word === "asked" || word === "registered").slice(2).map(([word]) => word);
@@ -200,7 +200,7 @@ test("SIGHUP replaces workers one after another; SIGTERM ends them all with 15",
 
 test("a killed master or worker takes with it what it has spawned, and a worker that never agrees", async (t) => {
   const it = master(t, "[{ file, args: { stubborn: true } }, { file }]");
-  await it.hears("started");
+  await it.prints("started");
   const pids = await registered(it, 2);
   it.tell(pids.map((pid) => `master.emitPrivate(${pid}, "spawn")`).join("; "));
   const children = () => it.all("log").map(([line]) => /^child (\d+)$/.exec(line)?.[1]).filter(Boolean).map(Number);
@@ -212,13 +212,13 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   const other = master(t, "[{ file, respawn: false, args: { stubborn: true, grace: 200 } }]");
   const [stubborn] = await registered(other, 1);
   other.tell(`master.emitKill(${stubborn}, 7)`);
-  await other.hears("asked");
+  await other.prints("asked");
   await until(() => !runs(stubborn), "its time is over");
 
   const deaf = master(t, "[{ file, respawn: false, args: { grace: 1 } }]");
   const [busy] = await registered(deaf, 1);
   deaf.tell(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
-  await until(() => !runs(busy), "a worker that hears nothing");
+  await until(() => !runs(busy), "a worker that receives nothing");
 
   const hard = master(t, "[{ file }]");
   const [pid] = await registered(hard, 1);
@@ -228,26 +228,26 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
 
 test("clusters on one Redis do not hear each other", async (t) => {
   const [one, other] = [master(t, "[{ file }]"), master(t, "[{ file }]")];
-  await Promise.all([one.hears("started"), other.hears("started")]);
+  await Promise.all([one.prints("started"), other.prints("started")]);
   one.tell(`master.emitPublic("x")`);
-  await one.hears("public");
+  await one.prints("public");
   other.tell(`master.emitPublic("y")`);
-  assert.equal((await other.hears("public"))[1].data, "y");
+  assert.equal((await other.prints("public"))[1].data, "y");
   assert.deepEqual(one.all("public").length, 1);
 });
 
 test("a worker whose Redis loses everything registers again", async (t) => {
   const server = await RedisServer.start(t);
   const it = master(t, "[{ file }]", server.url);
-  await it.hears("started");
+  await it.prints("started");
   const [pid] = await registered(it, 1);
   await server.kill();
   await server.start();
   await until(() => {
     it.tell(`say("web", master.clusterInfo.web ?? null)`);
     it.tell(`master.emitPrivate(${pid}, "again")`);
-    return it.all("heard").length > 0 && it.all("web").at(-1)[0]?.join() === String(pid);
-  }, "it is there and hears");
+    return it.all("received").length > 0 && it.all("web").at(-1)[0]?.join() === String(pid);
+  }, "it is there and receives");
   assert.ok(runs(pid));
 });
 

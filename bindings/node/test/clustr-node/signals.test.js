@@ -31,7 +31,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   test(`a worker that ends by ${signal} has left at once`, async (t) => {
     const { program, pids } = cluster(t);
     const it = program(`alone(clustr.Worker.create({ ...options, group: "web" }));`);
-    await it.hears("ready");
+    await it.prints("ready");
     it.child.kill(signal);
     assert.equal(await it.end(), signal);
     await until(async () => (await pids()).length === 0, "it has left");
@@ -45,9 +45,9 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
       alone(worker);
       let asked = 0;
       process.on("${signal}", () => { say("own"); if (++asked === 2) worker.close(7); });`);
-    await it.hears("ready");
+    await it.prints("ready");
     it.child.kill(signal);
-    await it.hears("own");
+    await it.prints("own");
     assert.deepEqual(await pids(), [it.child.pid]);
     it.child.kill(signal);
     assert.equal(await it.end(), 7);
@@ -64,7 +64,7 @@ for (const [signal, end] of [["SIGINT", "SIGINT"], ["SIGTERM", 15]]) {
       console.log = () => {};
       master.onClusterStarted(() => say("started"));
       master.spawn([{ file: ${file} }, { file: ${file} }]);`);
-    await it.hears("started");
+    await it.prints("started");
     assert.equal((await pids()).length, 3);
     it.child.kill(signal);
     assert.equal(await it.end(), end);
@@ -79,9 +79,9 @@ test("a process that closes takes its other members with it: their jobs are no c
     const part = clustr.Master.create(options);
     alone(part);
     assemblage.createWorker(options.cluster, { url, tasks: ["other"] }).on("add", () => say("add"));`);
-  await it.hears("ready");
+  await it.prints("ready");
   const id = await master.addJob({}, { task: "other" });
-  await it.hears("add");
+  await it.prints("add");
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 15);
   await until(async () => (await master.job(id)).state === "waiting", `the job of ${name} waits`);
@@ -95,8 +95,8 @@ test("with handleSignals: false a signal ends the process as it is", async (t) =
     clustr.Worker.create({ ...options, group: "web", redis: { url, handleSignals: false } });
     alone(worker);
     say("listeners", process.listenerCount("SIGINT"));`);
-  assert.deepEqual(await it.hears("listeners"), [0]);
-  await it.hears("ready");
+  assert.deepEqual(await it.prints("listeners"), [0]);
+  await it.prints("ready");
   it.child.kill("SIGINT");
   assert.equal(await it.end(), "SIGINT");
 });

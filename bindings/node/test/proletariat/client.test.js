@@ -107,7 +107,7 @@ test("the works of a client that was frozen are pushed again when it thaws", asy
   program.child.kill("SIGSTOP");
   await until(() => aborted.length === 1, "the client is given up");
   program.child.kill("SIGCONT");
-  await program.hears("connect", 2);
+  await program.prints("connect", 2);
   await until(() => running.length === 2, "it runs again");
   for (const handler of running) handler(null, "done");
   assert.equal(await program.end(), 0, program.errors);
@@ -176,7 +176,7 @@ test("an idle client keeps its process until it is closed, even without Redis", 
     const client = new proletariat.Client(options);
     process.stdin.once("data", () => { process.stdin.destroy(); client.close(() => say("closed")); });
     say("waits");`);
-  await program.hears("waits");
+  await program.prints("waits");
   program.child.stdin.write("go\n");
   assert.equal(await program.end(), 0, program.errors);
   assert.deepEqual(program.said, [["waits"], ["closed"]]);

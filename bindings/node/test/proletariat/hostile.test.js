@@ -31,7 +31,7 @@ async function company(t) {
     process.stdin.setEncoding("utf8").on("data", (text) => {
       for (const name of text.trim().split("\\n")) client.work(name, (err, data) => say(name, err, data, polluted(), Object.keys(manager.workers), Object.keys(manager.clients)));
     });`);
-  const [manager, worker, client, cluster] = await program.hears("ids");
+  const [manager, worker, client, cluster] = await program.prints("ids");
   const member = (make, options) => {
     const it = make(cluster, { url: process.env.SWARM_REDIS_URL, lease: 3000, ...options });
     atEnd(t, () => (it.type === "master" ? it.close() : it.terminate({ grace: 0 })).catch(() => {}));
@@ -41,7 +41,7 @@ async function company(t) {
   /** The program does a work all the same. */
   const lives = async (name, seed) => {
     program.child.stdin.write(`${name}\n`);
-    const [err, data, polluted, workers, clients] = await program.hears(name);
+    const [err, data, polluted, workers, clients] = await program.prints(name);
     assert.deepEqual([err, data, polluted], [null, "done", []], `seed ${seed}`);
     return { workers, clients };
   };

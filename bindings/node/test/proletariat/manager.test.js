@@ -64,7 +64,7 @@ test("a manager sees the works of a dead worker given up, and then done", async 
     worker.start();`);
   await knows(manager, 1, 1);
   const result = called((cb) => client.work(["x"], cb));
-  const [id] = await program.hears("work");
+  const [id] = await program.prints("work");
   await until(() => [...manager._ledger.works.values()].some((work) => work.worker === id), "the manager knows who has it");
   program.child.kill("SIGKILL");
   await until(() => seen(manager, "giveup").length === 1, "it is given up");
@@ -81,7 +81,7 @@ test("works of a worker that another takes at once are given up first", async (t
     worker.on("work", (w) => say("work", worker.id));
     worker.start();`);
   const result = called((cb) => client.work(["x"], cb));
-  const [id] = await program.hears("work");
+  const [id] = await program.prints("work");
   await until(() => [...manager._ledger.works.values()].some((work) => work.worker === id), "the manager knows who has it");
   const other = parts.worker((_, handler) => handler(null, "done"));
   await until(() => other._slots, "the other takes works");
@@ -103,7 +103,7 @@ test("the queued works of a client that was killed are aborted, too; those that 
   const program = parts.program(`
     const client = new proletariat.Client(options);
     const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["runs", "waits"]), client.work(["stays"], { keepState: true })), 5);`);
-  await until(() => seen(manager, "receive").length === 3, "the manager has heard of them");
+  await until(() => seen(manager, "receive").length === 3, "the manager knows them");
   await until(() => [...manager._ledger.works.values()].some(({ status }) => status === "running"), "one runs");
   program.child.kill("SIGKILL");
   await until(() => seen(manager, "abort").length === 2, "both are aborted");
@@ -180,7 +180,7 @@ test("a dead worker of this machine is noticed at once, whatever the lease, and 
     worker.on("work", (w) => say("work"));
     worker.start();`);
   const result = called((cb) => client.work("active", cb));
-  await program.hears("work");
+  await program.prints("work");
   await until(() => client._peer._neighbours.processes.size >= 3, "its members are known");
   program.child.kill("SIGKILL");
   parts.worker((_, handler) => handler(null, "done"), { slots: 2 });
@@ -225,7 +225,7 @@ for (const [who, begin] of [
     const client = parts.client();
     await next(client, "connect");
     parts.manager({ HOLDSIMILARWORK: true });
-    await until(() => client._peer.settings?.hold, "the client has heard of it");
+    await until(() => client._peer.settings?.hold, "the client knows it");
     return client;
   }],
   ["the client itself", (parts) => parts.client({ HOLDSIMILARWORK: true })],
@@ -291,7 +291,7 @@ test("a manager forgets works of which nobody tells any more", async (t) => {
   const program = parts.program(`
     const client = new proletariat.Client(options);
     const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["waits"], { keepState: true })), 5);`);
-  await until(() => seen(manager, "receive").length === 1, "the manager has heard of it");
+  await until(() => seen(manager, "receive").length === 1, "the manager knows it");
   // Managers hear of a work before it is in Redis.
   const [id] = await until(async () => {
     const { jobs } = await client._peer.master.jobs("waiting");

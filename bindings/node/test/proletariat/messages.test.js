@@ -10,41 +10,41 @@ async function company(t) {
   const parts = new Parts(t);
   const manager = parts.manager();
   const [sender, other, worker] = [parts.client(), parts.client(), parts.worker()];
-  const heard = [];
-  for (const part of [sender, other, worker]) part.on("sysmsg", (...args) => heard.push([part, ...args]));
+  const arrived = [];
+  for (const part of [sender, other, worker]) part.on("sysmsg", (...args) => arrived.push([part, ...args]));
   await knows(manager, 1, 2);
-  return { parts, manager, sender, other, worker, heard };
+  return { parts, manager, sender, other, worker, arrived };
 }
 
 /** Resolves once what the client has sent so far is in the inboxes. */
 const sent = (client) => client._peer._sending.last;
 
 test("a message to nobody in particular goes to everybody else", async (t) => {
-  const { manager, sender, other, worker, heard } = await company(t);
+  const { manager, sender, other, worker, arrived } = await company(t);
   const [error, { id, ...answer }] = await called((cb) => assert.equal(sender.systemMessage({ do: "it" }, cb), undefined));
   assert.equal(error, null);
   assert.match(id, /./);
   assert.deepEqual(answer, { command: "answer", to: "sysmsg", done: true, sentTo: 2, receivedBy: 2 });
-  assert.deepEqual(new Set(heard.map(([part]) => part)), new Set([other, worker]));
-  assert.ok(heard.every(([, content, from]) => content.do === "it" && from === sender.id));
+  assert.deepEqual(new Set(arrived.map(([part]) => part)), new Set([other, worker]));
+  assert.ok(arrived.every(([, content, from]) => content.do === "it" && from === sender.id));
   assert.deepEqual(seen(manager, "sysmsg"), [[{ from: sender.id, content: { do: "it" } }]]);
 
-  heard.length = 0;
+  arrived.length = 0;
   for (const opts of [{}, null, { to: null }]) {
     assert.equal((await called((cb) => worker.systemMessage("from a worker", opts, cb)))[1].receivedBy, 2);
   }
-  assert.deepEqual(new Set(heard.map(([part]) => part)), new Set([sender, other]));
-  assert.ok(heard.every(([, , from]) => from === worker.id));
+  assert.deepEqual(new Set(arrived.map(([part]) => part)), new Set([sender, other]));
+  assert.ok(arrived.every(([, , from]) => from === worker.id));
 });
 
 test("a message goes to the manager, to one part, or to nobody", async (t) => {
-  const { manager, sender, other, worker, heard } = await company(t);
+  const { manager, sender, other, worker, arrived } = await company(t);
   assert.deepEqual((({ sentTo, receivedBy }) => [sentTo, receivedBy])((await called((cb) => worker.systemMessage("m", { to: "MANAGER" }, cb)))[1]), [0, 0]);
-  assert.deepEqual([seen(manager, "sysmsg").length, heard.length], [1, 0]);
+  assert.deepEqual([seen(manager, "sysmsg").length, arrived.length], [1, 0]);
   assert.equal((await called((cb) => sender.systemMessage("w", { to: worker.id }, cb)))[1].receivedBy, 1);
   assert.equal((await called((cb) => worker.systemMessage("c", { to: other.id }, cb)))[1].receivedBy, 1);
   assert.equal((await called((cb) => sender.systemMessage("s", { to: sender.id }, cb)))[1].receivedBy, 1);
-  assert.deepEqual(heard.map(([part, content]) => [part, content]), [[worker, "w"], [other, "c"], [sender, "s"]]);
+  assert.deepEqual(arrived.map(([part, content]) => [part, content]), [[worker, "w"], [other, "c"], [sender, "s"]]);
   for (const to of ["C1.none", "", 0, "\n", "x".repeat(1000)]) {
     const [error, { sentTo, receivedBy, done }] = await called((cb) => sender.systemMessage("n", { to }, cb));
     assert.deepEqual([error, sentTo, receivedBy, done], [null, 0, 0, true]);
@@ -67,11 +67,11 @@ test("other members of the cluster that hear messages are no recipients", async 
 });
 
 test("messages keep their order, and any JSON value travels", async (t) => {
-  const { sender, worker, heard } = await company(t);
+  const { sender, worker, arrived } = await company(t);
   const contents = [...Array(50).keys(), null, "", false, [1], undefined];
   for (const content of contents) sender.systemMessage(content, { to: worker.id });
   await called((cb) => sender.systemMessage("last", { to: worker.id }, cb));
-  assert.deepEqual(heard.map(([, content]) => content), [...contents.slice(0, -1), null, "last"]);
+  assert.deepEqual(arrived.map(([, content]) => content), [...contents.slice(0, -1), null, "last"]);
 });
 
 test("a message that cannot travel is an error", async (t) => {
@@ -89,7 +89,7 @@ test("the callback comes when a recipient dies before it has the message", async
     const worker = new proletariat.Worker(options);
     worker.start();
     const wait = setInterval(() => worker._peer.connected && (clearInterval(wait), say("id", worker.id)), 5);`);
-  const [id] = await program.hears("id");
+  const [id] = await program.prints("id");
   program.child.kill("SIGSTOP");
   const answer = called((cb) => client.systemMessage("anybody?", cb));
   await sent(client);
@@ -115,7 +115,7 @@ test("the callback comes soon when a recipient leaves before it has the message"
 });
 
 test("large messages arrive whole and in their order among small ones", async (t) => {
-  const { manager, sender, other, worker, heard } = await company(t);
+  const { manager, sender, other, worker, arrived } = await company(t);
   const large = (n) => `${n}: `.padEnd(1 << 20, "aé\u0000\"");
   const contents = ["first", large(1), "second", { large: large(2) }, [], large(3), "x".repeat(65_000), "last"];
   const answers = contents.map((content) => called((cb) => sender.systemMessage(content, cb)));
@@ -123,17 +123,17 @@ test("large messages arrive whole and in their order among small ones", async (t
   const others = [large(4), "small"].map((content) => called((cb) => other.systemMessage(content, { to: worker.id }, cb)));
   for (const [error, { sentTo, receivedBy }] of await Promise.all(answers)) assert.deepEqual([error, sentTo, receivedBy], [null, 2, 2]);
   for (const [error, { sentTo, receivedBy }] of await Promise.all(others)) assert.deepEqual([error, sentTo, receivedBy], [null, 1, 1]);
-  const heardBy = (part, id) => heard.filter(([by, , from]) => by === part && from === id).map(([, content]) => content);
-  assert.deepEqual(heardBy(other, sender.id), contents);
-  assert.deepEqual(heardBy(worker, sender.id), contents);
+  const arrivedBy = (part, id) => arrived.filter(([by, , from]) => by === part && from === id).map(([, content]) => content);
+  assert.deepEqual(arrivedBy(other, sender.id), contents);
+  assert.deepEqual(arrivedBy(worker, sender.id), contents);
   assert.deepEqual(seen(manager, "sysmsg").map(([{ content }]) => content), contents);
-  assert.deepEqual(heardBy(worker, other.id), [large(4), "small"]);
+  assert.deepEqual(arrivedBy(worker, other.id), [large(4), "small"]);
   const [, { receivedBy }] = await called((cb) => sender.systemMessage("x".repeat((16 << 20) - 300), { to: worker.id }, cb));
   assert.equal(receivedBy, 1);
 });
 
 test("a message of which parts are missing is not delivered, and its sender knows", async (t) => {
-  const { sender, worker, heard } = await company(t);
+  const { sender, worker, arrived } = await company(t);
   const asked = (last) => sender._peer.inbox.send({ name: worker.id }, Buffer.from(JSON.stringify(last)), { request: 10_000 });
   const replied = async (last) => (await asked(last)).replies.map(({ payload }) => payload);
   const part = (attempt, text) => sender._peer.inbox.send({ name: worker.id }, Buffer.from(`\0\0\0${String.fromCharCode(attempt)}${text}`));
@@ -145,7 +145,7 @@ test("a message of which parts are missing is not delivered, and its sender know
   await part(4, '{"id":"4",');
   await part(4, '"content":4}');
   assert.deepEqual(await replied({ attempt: 4, parts: 2 }), [true]);
-  assert.deepEqual(heard.map(([, content]) => content), [4]);
+  assert.deepEqual(arrived.map(([, content]) => content), [4]);
   // Nor is anything kept of a sender that is gone.
   const hearing = worker._peer._receiver;
   await part(5, '{"id":"5",');
@@ -159,12 +159,12 @@ test("messages for one who does not read are dropped when it has too many, and c
   const client = parts.client();
   const program = parts.program(`
     const worker = new proletariat.Worker(options);
-    const heard = [];
-    worker.on("error", ({ code }) => heard.push(code));
-    worker.on("sysmsg", (content) => content === "what?" ? say("heard", heard) : heard.push(content.length));
+    const arrived = [];
+    worker.on("error", ({ code }) => arrived.push(code));
+    worker.on("sysmsg", (content) => content === "what?" ? say("arrived", arrived) : arrived.push(content.length));
     worker.start();
     const wait = setInterval(() => worker._peer.connected && (clearInterval(wait), say("id", worker.id)), 5);`);
-  const [id] = await program.hears("id");
+  const [id] = await program.prints("id");
   program.child.kill("SIGSTOP");
   const some = () => Promise.all(Array.from({ length: 1000 }, () => client._peer.inbox.send({ name: id }, null)));
   await until(async () => (await some()).some(({ dropped }) => dropped > 0), "there is no room");
@@ -174,8 +174,8 @@ test("messages for one who does not read are dropped when it has too many, and c
   program.child.kill("SIGCONT");
   await until(async () => (await large())[1].receivedBy === 1, "there is room again");
   await small("what?");
-  const [heard] = await program.hears("heard");
-  assert.deepEqual([heard.at(-1), new Set(heard.slice(0, -1))], [1 << 20, new Set(["SWARM_MESSAGES_DROPPED"])]);
+  const [arrived] = await program.prints("arrived");
+  assert.deepEqual([arrived.at(-1), new Set(arrived.slice(0, -1))], [1 << 20, new Set(["SWARM_MESSAGES_DROPPED"])]);
 });
 
 test("messages keep their order and come once through an outage", async (t) => {
@@ -183,8 +183,8 @@ test("messages keep their order and come once through an outage", async (t) => {
   const parts = new Parts(t, { redis: { url: server.url, timeout: 1000 }, lease: 60_000 });
   const [client, other] = [parts.client(), parts.client()];
   for (const part of [client, other]) part.on("error", () => {});
-  const heard = [];
-  other.on("sysmsg", (content) => heard.push(content));
+  const arrived = [];
+  other.on("sysmsg", (content) => arrived.push(content));
   await connected(client);
   await connected(other);
   const contents = [];
@@ -205,7 +205,7 @@ test("messages keep their order and come once through an outage", async (t) => {
   server.process.kill("SIGCONT");
   for (let n = 0; n < 10; n++) send();
   for (const [error, { receivedBy }] of await Promise.all(answers)) assert.deepEqual([error, receivedBy], [null, 1]);
-  assert.deepEqual(heard, contents);
+  assert.deepEqual(arrived, contents);
 });
 
 test("messages from before the connection are sent, those of a closed part fail, each callback once", async (t) => {
@@ -214,8 +214,8 @@ test("messages from before the connection are sent, those of a closed part fail,
   const parts = new Parts(t, { redis: server.url });
   const [client, other] = [parts.client(), parts.client()];
   for (const part of [client, other]) part.on("error", () => {});
-  const heard = [];
-  other.on("sysmsg", (content) => heard.push(content));
+  const arrived = [];
+  other.on("sysmsg", (content) => arrived.push(content));
   const { Worker } = require("../../proletariat");
   const worker = new Worker(parts.options);
   worker.on("error", () => {});
@@ -225,7 +225,7 @@ test("messages from before the connection are sent, those of a closed part fail,
   const early = called((cb) => worker.systemMessage("early", { to: other.id }, cb));
   worker.start();
   assert.equal((await early)[1].receivedBy, 1);
-  assert.deepEqual(heard, ["early"]);
+  assert.deepEqual(arrived, ["early"]);
   await worker.stop();
 
   let calls = 0;

@@ -55,9 +55,9 @@ test("the programs of the page work together", async (t) => {
   const managers = async () => (await watcher._peer.look()).peers.filter(({ role }) => role === "manager").length;
   await until(async () => (await managers()) >= 2, "both managers are there");
   const client = startClient();
-  assert.deepEqual(await client.hears("Result: "), [[{ err: null, data: "Greetings, comrade!" }]]);
-  await client.hears("Everybody got the message");
-  assert.deepEqual(await worker.hears("System message: "), [{ do: "something" }]);
-  assert.deepEqual(await daemon.hears("System message: "), [{ do: "something" }]);
+  assert.deepEqual(await client.prints("Result: "), [[{ err: null, data: "Greetings, comrade!" }]]);
+  await client.prints("Everybody got the message");
+  assert.deepEqual(await worker.prints("System message: "), [{ do: "something" }]);
+  assert.deepEqual(await daemon.prints("System message: "), [{ do: "something" }]);
   assert.deepEqual([client.errors, worker.errors, daemon.errors], ["", "", ""]);
 });

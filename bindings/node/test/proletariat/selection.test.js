@@ -165,13 +165,13 @@ test("it has nothing to do with messages and reports, and gets works as the even
   const client = parts.client();
   const worker = await named(parts, "ann");
   await until(() => client._peer.connected && client._peer.reports.wanted, "the client knows that the manager listens");
-  const heard = next(worker, "sysmsg");
+  const arrived = next(worker, "sysmsg");
   const [error, answer] = await called((cb) => client.systemMessage("hello", cb));
-  assert.deepEqual([error, answer.receivedBy, (await heard)[0]], [null, 1, "hello"]);
+  assert.deepEqual([error, answer.receivedBy, (await arrived)[0]], [null, 1, "hello"]);
   assert.deepEqual(asked, []);
   await manager._peer.master.pause("");
   const done = results(client, ["x"], { assigntimeout: 60_000 });
-  await until(() => received.length === 1, "the manager has heard of it");
+  await until(() => received.length === 1, "the manager has it");
   await manager._peer.master.resume("");
   assert.deepEqual(await done, ["ann"]);
   assert.equal(asked.length, 1);
@@ -191,7 +191,7 @@ test("a manager that chooses stops cleanly, and is not asked any more", async (t
       else setTimeout(look, 5);
     };
     look();`);
-  await program.hears("chooses");
+  await program.prints("chooses");
   const client = parts.client();
   await Promise.all([named(parts, "ann"), connected(client)]);
   assert.deepEqual(await results(client, [1, 2, 3]), ["ann", "ann", "ann"]);

@@ -34,7 +34,7 @@ for (const signal of SIGNALS) {
     const client = parts.client();
     const program = parts.program(WORKER);
     const results = called((cb) => client.work(["a", "b", "c"], cb));
-    await program.hears("work", 2);
+    await program.prints("work", 2);
     unnoticed(client);
     program.child.kill(signal);
     assert.equal(await program.end(), signal);
@@ -79,7 +79,7 @@ for (const signal of SIGNALS) {
       manager.on("finish", () => {});
       manager.start();
       manager._peer.on("connected", () => say("there"));`);
-    await program.hears("there");
+    await program.prints("there");
     program.child.kill(signal);
     assert.equal(await program.end(), signal);
     await until(async () => (await master.members()).every(({ pid }) => pid !== program.child.pid), "it has left");
@@ -95,10 +95,10 @@ for (const signal of SIGNALS) {
         if (asked === 2) worker.stop(() => process.exit(7));
       });`);
     const result = called((cb) => client.work("a", cb));
-    await program.hears("work");
+    await program.prints("work");
     unnoticed(client);
     program.child.kill(signal);
-    await program.hears("own");
+    await program.prints("own");
     const master = masterOf(t, parts);
     assert.equal((await master.stats()).active, 1, "it still has its work");
     program.child.kill(signal);
@@ -115,7 +115,7 @@ test("a work survives any number of restarts of its workers", async (t) => {
   const result = called((cb) => client.work("a", cb));
   for (let restart = 0; restart < 6; restart++) {
     const program = parts.program(WORKER);
-    await program.hears("work");
+    await program.prints("work");
     program.child.kill(SIGNALS[restart % 2]);
     assert.equal(await program.end(), SIGNALS[restart % 2]);
   }
@@ -136,7 +136,7 @@ test("with handleSignals: false a signal ends the process as it is, and listener
     manager.start();
     const on = process.listenerCount("SIGTERM");
     Promise.all([client.close(), worker.stop(), manager.stop()]).then(() => setImmediate(() => setImmediate(() => say("listeners", off, on, process.listenerCount("SIGTERM")))));`);
-  assert.deepEqual(await program.hears("listeners"), [0, 1, 0]);
+  assert.deepEqual(await program.prints("listeners"), [0, 1, 0]);
   program.child.kill("SIGTERM");
   assert.equal(await program.end(), "SIGTERM");
 });

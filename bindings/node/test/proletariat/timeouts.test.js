@@ -72,7 +72,7 @@ test("ETO frees the slot without an abort, and a later answer is ignored", async
   assert.deepEqual(await called((cb) => client.work("after", cb)), [null, "after"]);
 });
 
-test("EATO comes without a worker, and the manager hears of it", async (t) => {
+test("EATO comes without a worker, and the manager gets it", async (t) => {
   const parts = new Parts(t);
   const manager = parts.manager();
   const client = parts.client();
@@ -80,7 +80,7 @@ test("EATO comes without a worker, and the manager hears of it", async (t) => {
   await until(() => client._peer.reports.wanted, "the client knows that the manager listens");
   const [, [result]] = await called((cb) => client.work([{ n: 1 }], { assigntimeout: 150, priority: 2 }, cb));
   assert.deepEqual([result.err.code, result.err.message, result.data], ["EATO", "Assign timeout", null]);
-  await until(() => seen(manager, "assigntimeout").length === 1, "the manager hears of it");
+  await until(() => seen(manager, "assigntimeout").length === 1, "the manager gets it");
   const [[w]] = seen(manager, "assigntimeout");
   assert.deepEqual([w.args, w.assigntimeout, w.priority, w.requester], [{ n: 1 }, 150, 2, client.id]);
 

@@ -68,7 +68,7 @@ for (const [how, start] of [
     const client = parts.client();
     const taken = [];
     const worker = await start(parts, (w, handler) => taken.push(handler));
-    await until(() => worker._slots?.sacred, "the worker has heard of it");
+    await until(() => worker._slots?.sacred, "the worker knows it");
     assert.deepEqual(await limits(parts, client, taken), [5, 8, 7]);
   });
 }
@@ -169,7 +169,7 @@ test("the works of a killed worker are done at once by another", async (t) => {
     worker.on("work", (w) => say("work", w.args));
     worker.start();`);
   const results = called((cb) => client.work(["a", "b", "c"], cb));
-  await program.hears("work", 2);
+  await program.prints("work", 2);
   const order = [];
   parts.worker((w, handler) => {
     order.push(w.args);
@@ -182,7 +182,7 @@ test("the works of a killed worker are done at once by another", async (t) => {
   assert.deepEqual(order.slice(1).sort(), ["a", "b"]);
 });
 
-test("a frozen worker loses its works, and hears so when it thaws", async (t) => {
+test("a frozen worker loses its works, and gets `abort` when it thaws", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const program = parts.program(`
@@ -192,12 +192,12 @@ test("a frozen worker loses its works, and hears so when it thaws", async (t) =>
     worker.on("error", (error) => say("error", error.code));
     worker.start();`);
   const result = called((cb) => client.work("frozen", cb));
-  await program.hears("work");
+  await program.prints("work");
   program.child.kill("SIGSTOP");
   parts.worker((w, handler) => handler(null, "done"));
   assert.deepEqual(await result, [null, "done"]);
   program.child.kill("SIGCONT");
-  assert.deepEqual(await program.hears("abort"), ["frozen"]);
+  assert.deepEqual(await program.prints("abort"), ["frozen"]);
 });
 
 test("a work that kills every worker fails in the end", async (t) => {

@@ -173,7 +173,7 @@ test("shutdown waits for the jobs of children, reports them, and for nothing tha
   assert.equal(ended, false);
   folder.make("go");
   await end;
-  // The third may have been taken by a child that had not heard of the end yet; then it is reported, too.
+  // The third may have been taken by a child that did not know of the end yet; then it is reported, too.
   const reported = queue.reported.jobSuccess.map((job) => job.params.n).sort();
   assert.deepEqual(reported.slice(0, 2), [1, 2]);
   const { waiting, active, failed, completed } = await master.stats();
@@ -216,7 +216,7 @@ test("a parent lives as long as its children, and ends after shutdown by a signa
   // As from a terminal.
   process.kill(pid, "SIGINT");
   program.child.kill("SIGINT");
-  await program.hears("told");
+  await program.prints("told");
   folder.make("go");
   assert.equal(await program.end(), 0);
   assert.deepEqual(program.said.map(([event]) => event), ["told", "jobSuccess", "shut"]);

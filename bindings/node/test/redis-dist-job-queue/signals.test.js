@@ -77,7 +77,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const own = `process.on("${signal}", () => { say("own"); queue.shutdown(() => process.exit(7)); });`;
     const { folder, it, master } = await begun(t, (queue) => new Program(t, sourceOf(queue, {}, own)));
     it.child.kill(signal);
-    await it.hears("own");
+    await it.prints("own");
     assert.equal((await master.stats()).active, 1);
     folder.make("go");
     assert.equal(await it.end(), 7);
@@ -88,12 +88,12 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const all = await begun(t, (queue) => new Program(t, sourceOf(queue, { childProcessCount: 1 })));
     const since = performance.now();
     process.kill(all.pid, signal);
-    await all.it.hears("childRestart");
+    await all.it.prints("childRestart");
     assert.ok(!lives(all.pid));
     await until(() => all.folder.lines("begun").length === 2, "its follower performs the job");
     assert.ok(performance.now() - since < BOUND);
     all.folder.make("go");
-    await all.it.hears("jobSuccess");
+    await all.it.prints("jobSuccess");
     const { crashes, failures } = await all.master.stats();
     assert.deepEqual([crashes, failures, all.it.said.filter(([event]) => event === "jobFail")], [0, 0, []]);
   });
@@ -121,7 +121,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const { folder, it, pid, master } = await begun(t, (queue) => new Program(t, sourceOf(queue, { childProcessCount: 1 }, own)));
     process.kill(pid, signal);
     it.child.kill(signal);
-    await it.hears("own");
+    await it.prints("own");
     const since = performance.now();
     // Longer than children wait that are not told so.
     await until(() => performance.now() - since > 6000, "the grace is over");
@@ -144,7 +144,7 @@ test("a job that hangs in the children of a parent that was killed is no death",
 test("with handleSignals: false a signal ends the process as it is", async (t) => {
   const queue = queueOf(t);
   const it = new Program(t, sourceOf(queue, { handleSignals: false }, `say("listeners", process.listenerCount("SIGINT"));`));
-  assert.deepEqual(await it.hears("listeners"), [0]);
+  assert.deepEqual(await it.prints("listeners"), [0]);
   it.child.kill("SIGINT");
   assert.equal(await it.end(), "SIGINT");
 

@@ -10,7 +10,7 @@ const { assemblage, atEnd, called, until, url } = require("../support.js");
 
 const fixture = (name) => path.join(__dirname, "fixtures", name);
 
-/** A queue that is shut down when the test ends, with tasks of the folder fixtures. What it tells is in `queue.reported`. */
+/** A queue that is shut down when the test ends, with tasks of the folder fixtures. Its events are in `queue.reported`. */
 function queueOf(t, { tasks = [], queueId = `q${randomBytes(6).toString("hex")}`, ...options } = {}) {
   const queue = new JobQueue({ redisConfig: redisConfig(), queueId, ...options });
   queue.reported = { error: [], jobSuccess: [], jobFail: [], childRestart: [] };

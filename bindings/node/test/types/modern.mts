@@ -44,10 +44,10 @@ worker.send({ pid: 1, host: "h" }, 1, { acknowledged: 5 }, (error, reported) => 
 master.send({ name: "n" }, 1, (error) => console.log(error));
 // @ts-expect-error nobody is meant
 await master.send({ groups: "g" }, 1);
-const heard = (message: Message<string>) => {
+const arrived = (message: Message<string>) => {
   if (message.wantsReply) message.reply(message.payload.length);
 };
-master.on("message", heard).once("member", (change, member) => console.log(change === "lost", member.role === "worker", member.incarnation));
+master.on("message", arrived).once("member", (change, member) => console.log(change === "lost", member.role === "worker", member.incarnation));
 worker.on("message", ({ from, payload }) => console.log(from.host, payload));
 // @ts-expect-error there is no such change
 worker.on("member", (change) => console.log(change === "died"));
