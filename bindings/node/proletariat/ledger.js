@@ -89,11 +89,16 @@ class Ledger {
     Object.assign(work, { status: "queued", worker: null });
   }
 
+  /** What is reported of it from now on comes late. */
+  end(id) {
+    this.entries.delete(id);
+    this.over.add(id);
+  }
+
   /** Takes a work out that was done `by` a worker. One of which nothing was reported is known by its id only. */
   ended(id, reported, requester, by) {
     const work = this.entries.get(id)?.work ?? reported ?? workOf({ id }, requester);
-    this.entries.delete(id);
-    this.over.add(id);
+    this.end(id);
     if (by !== undefined && work.status === "running" && work.worker !== by) this.givenUp(work);
     if (by !== undefined) work.worker = by;
     return work;
@@ -102,8 +107,7 @@ class Ledger {
   abortedBy(id, reported, worker) {
     if (this.over.has(id)) return;
     const work = this.entries.get(id)?.work ?? reported;
-    this.entries.delete(id);
-    this.over.add(id);
+    this.end(id);
     if (work !== undefined) emit(this.manager, "abort", Object.assign(work, { worker }), worker);
   }
 
@@ -123,7 +127,7 @@ class Ledger {
     emit(this.manager, "abort", work, null);
   }
 
-  /** The work of a job that waits: as it was reported, or as far as the job says. */
+  /** The work of a job that waits: as it was reported, or else from its job. */
   waiting({ id, payload, priority }) {
     const { client, rid, args, timeout } = envelopeOf(payload);
     return this.entries.get(id)?.work ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
