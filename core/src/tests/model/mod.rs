@@ -123,6 +123,8 @@ pub(super) struct World {
     members: BTreeMap<String, Member>,
     paused: BTreeMap<String, bool>,
     before: Snapshot,
+    /// Records of executions, by id and fence, as their members know them.
+    executions: BTreeMap<(String, u64), Vec<u8>>,
     /// The largest fence so far.
     newest: u64,
     /// When jobs that wait came, of those that have waited since they were added.
@@ -155,6 +157,7 @@ impl World {
             members: BTreeMap::new(),
             paused: BTreeMap::new(),
             before: Snapshot::default(),
+            executions: BTreeMap::new(),
             newest: 0,
             order: BTreeMap::new(),
             added: 0,
@@ -196,6 +199,12 @@ impl World {
         }
         let notified = after.notified.iter().map(|(_, _, fence)| *fence);
         self.newest = notified.chain(step.answer.jobs.iter().map(|job| job.1)).fold(self.newest, u64::max);
+        for (id, job) in &after.jobs {
+            if let Place::Active(fence, _) = job.place {
+                self.executions.entry((id.clone(), fence)).or_insert_with(|| job.record.clone());
+            }
+        }
+        self.executions.retain(|(id, fence), _| after.job(id).has_execution(*fence));
         self.before = after;
         self.history.push_back((pause, step));
         if self.history.len() > 25 {
@@ -336,7 +345,10 @@ impl World {
             .iter()
             .filter_map(|(id, job)| match (&job.place, &job.stopping) {
                 (Place::Active(fence, owner), _) if *owner == inc => Some((id.clone(), *fence, job.record.clone())),
-                (_, Some((fence, owner))) if *owner == inc => Some((id.clone(), *fence, vec![0])),
+                // One that was stopped in the step that began it is not known here, and ends with its member.
+                (_, Some((fence, owner))) if *owner == inc => {
+                    self.executions.get(&(id.clone(), *fence)).map(|record| (id.clone(), *fence, record.clone()))
+                }
                 // Not its own, or not yet: such an end comes late.
                 (Place::Active(fence, _), _) if self.random.random_bool(0.01) => Some((id.clone(), *fence, job.record.clone())),
                 _ => None,

@@ -1,7 +1,7 @@
 -- All that a cluster holds at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
 -- KEYS  meta
 -- Returns  records, owners, delayed with times, blocked, resources, failed, entries of the queues, tombstones, due entries, members, load of each
---       task, counters, inboxes
+--       task, counters, inboxes, ids with results, notes of damage
 local call = redis.call
 local prefix = string.sub(KEYS[1], 1, -5)
 local function entries(key)
@@ -47,6 +47,7 @@ return {
   call('HGETALL', prefix .. 'jobs'), call('HGETALL', prefix .. 'owner'), call('ZRANGE', prefix .. 'delayed', 0, -1, 'WITHSCORES'),
   call('SMEMBERS', prefix .. 'blocked'), call('HGETALL', prefix .. 'resources'), call('ZRANGE', prefix .. 'failed_at', 0, -1), queues,
   tombstones, call('ZRANGE', prefix .. 'due', 0, -1, 'WITHSCORES'), call('SMEMBERS', prefix .. 'members'), loads,
-  call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'crashes', 'retries', 'revived', 'now', 'grace', 'offset'), inboxes,
-  call('HKEYS', prefix .. 'results'),
+  call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'crashes', 'retries', 'revived', 'now', 'grace', 'offset',
+    'damaged'), inboxes,
+  call('HKEYS', prefix .. 'results'), call('HGETALL', prefix .. 'damaged'),
 }

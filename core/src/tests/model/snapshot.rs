@@ -33,6 +33,13 @@ pub(super) struct Job {
     pub(super) record: Vec<u8>,
 }
 
+impl Job {
+    /// Whether this execution has not ended, be it that it is to stop.
+    pub(super) fn has_execution(&self, fence: u64) -> bool {
+        matches!(self.place, Place::Active(its, _) if its == fence) || matches!(self.stopping, Some((its, _)) if its == fence)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
     pub(super) added: u64,
@@ -97,9 +104,10 @@ impl Snapshot {
             counters,
             inboxes,
             results,
+            damage,
         ] = parts.as_mut_slice()
         else {
-            panic!("a snapshot has 14 parts")
+            panic!("a snapshot has 15 parts")
         };
         let mut found = Snapshot { resources: read(resources), ..Snapshot::default() };
         let mut records: BTreeMap<String, Vec<u8>> = read(records);
@@ -175,7 +183,7 @@ impl Snapshot {
         for (task, scores) in named::<HashMap<String, u64>>(loads) {
             found.loads.insert(task, scores);
         }
-        let [added, completed, failures, deleted, _crashes, _retries, revived, now, grace, offset]: [u64; 10] =
+        let [added, completed, failures, deleted, _crashes, _retries, revived, now, grace, offset, damaged]: [u64; 11] =
             read::<Vec<Option<f64>>>(counters)
                 .into_iter()
                 .map(|count| count.unwrap_or(0.0) as u64)
@@ -196,6 +204,10 @@ impl Snapshot {
             }
         }
         found.results = read(results);
+        let notes: HashMap<String, String> = read(damage);
+        if damaged > 0 || !notes.is_empty() {
+            found.broken.push(format!("{damaged} things were damaged, of which are noted {notes:?}"));
+        }
         found
     }
 

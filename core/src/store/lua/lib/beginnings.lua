@@ -10,6 +10,7 @@ local keys = require('keys')
 local matching = require('matching')
 local positions_skipped = require('positions')
 local rare_keys = require('rare_keys')
+local resources = require('resources')
 local special = require('special')
 local workers = require('workers')
 local call = redis.call
@@ -137,6 +138,7 @@ function beginnings.add(all, queues_of, careful, skip, inc)
   for i, position in ipairs(positions) do
     all[2 * position] = records[i]
   end
+  resources.settle()
   matching.take_in(groups_of(all, queues_of, skip, waiting), #all / 2, false)
   return soonest
 end

@@ -3,6 +3,7 @@ local due_entries = require('due_entries')
 local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
+local owner = require('owner')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
 local record = require('record')
@@ -101,8 +102,9 @@ local function settle(name, outcome)
   end
 end
 
--- A job is over: its timeouts stop, its resource is free as soon as its worker has stopped (`active`), jobs that waited for it go on.
-function endings.gone(id, extra, outcome, active)
+-- A job is over: its timeouts stop, its resource is free, jobs that waited for it go on. `held`: what `owner` had of it, if anything. A worker that
+-- still runs it keeps the resource until it has stopped; if that is an earlier execution of the same id, this job never had the resource.
+function endings.gone(id, extra, outcome, held)
   if extra.assign_timeout or extra.run_timeout or extra.total_timeout then
     call('ZREM', keys.due, due_entries.ASSIGN_TIMEOUT .. id, due_entries.RUN_TIMEOUT .. id, due_entries.TOTAL_TIMEOUT .. id)
   end
@@ -112,10 +114,10 @@ function endings.gone(id, extra, outcome, active)
   if extra.suspect then
     suspects.clear(id)
   end
-  if extra.resource and active then
-    call('HSETNX', rare_keys.stopping, id, extra.resource)
-  elseif extra.resource then
+  if extra.resource and not held then
     resources.free(extra.resource, id)
+  elseif extra.resource and not owner.is_deleting(held) then
+    call('HSETNX', rare_keys.stopping, id, extra.resource)
   end
   if extra.similar and call('HGET', rare_keys.similar, extra.similar) == id then
     settle(extra.similar, outcome)

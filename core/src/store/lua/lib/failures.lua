@@ -80,8 +80,9 @@ local function keep(id, entry)
   forget_excess(id)
 end
 
--- Moves a job to the failed ones; its queue or owner is the caller's concern. `active`: a worker still runs it. `traceback`: where it failed, if known.
-function failures.fail(id, found, reason, text, active, traceback)
+-- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: what `owner` had of it, if anything. `traceback`: where it
+-- failed, if known.
+function failures.fail(id, found, reason, text, held, traceback)
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '' }))
   call('HDEL', keys.jobs, id)
   meta.count('failures', 1)
@@ -93,7 +94,7 @@ function failures.fail(id, found, reason, text, active, traceback)
     results.notify({ id }, { outcome }, { '' })
   end
   if record.has_extras(found) then
-    endings().gone(id, extras.of(found), outcome, active)
+    endings().gone(id, extras.of(found), outcome, held)
   end
 end
 

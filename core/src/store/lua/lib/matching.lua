@@ -156,9 +156,9 @@ local function plain_last(a, b)
 end
 
 -- Assigns what can be assigned of new jobs, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are
--- used up. Before, no job waited beside a member that could take it; so these need not stand in line first.
+-- used up. The caller settles resources before it reads orders. No job waited beside a member that could take it; so these need not stand in line
+-- first.
 function matching.take_in(groups, count, front)
-  resources.settle()
   for _, group in ipairs(groups) do
     script.in_hand[#script.in_hand + 1] = group.ids
     group.done = 0
@@ -183,6 +183,8 @@ end
 
 -- Queues jobs, behind all others of their kind or (front) before them, and assigns what can be assigned.
 function matching.enqueue(ids, records, front)
+  -- Before orders are read: it uses some up.
+  resources.settle()
   local groups, of_queue = {}, {}
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])

@@ -28,9 +28,11 @@ local function surely_free()
   local names = released
   released = {}
   if #freed > 0 then
+    local seen = {}
     for i, holder in ipairs(call('HMGET', rare_keys.resources, unpack(freed))) do
-      -- It may have been passed on already, or never have been this job's.
-      if holder == freed_by[i] then
+      -- It may have been passed on already, never have been this job's, or have been freed twice.
+      if holder == freed_by[i] and not seen[freed[i]] then
+        seen[freed[i]] = true
         names[#names + 1] = freed[i]
       end
     end

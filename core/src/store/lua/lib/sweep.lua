@@ -7,6 +7,7 @@ local mending = require('mending')
 local meta = require('meta')
 local places = require('places')
 local rare_keys = require('rare_keys')
+local resources = require('resources')
 local special = require('special')
 local tombstones = require('tombstones')
 local call = redis.call
@@ -88,6 +89,8 @@ end
 
 -- One page, and at times of damage more. `hasty`: this was asked for by an entry of `due`.
 function sweep.run(hasty)
+  -- The resources of jobs that ended in this call are not damaged: they are about to be passed on.
+  resources.settle()
   meta.remember('swept', clock.now)
   local at, cursor = read_position()
   for _ = 1, hasty and PAGES or 1 do
