@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use libswarm::{Done, Error, ErrorKind, Result};
+use libswarm_host::lock::{Condvar, Mutex};
 use tokio::task::AbortHandle;
 
 use crate::callback::{UserData, swarm_destroy_fn};
@@ -90,7 +91,7 @@ pub unsafe extern "C" fn swarm_call_end(call: *mut swarm_call, timeout_ms: u64, 
         let call = given(unsafe { swarm_call::take(call) }, "call")?;
         let result = call.wait(timeout_ms);
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::InCallback) {
-            let never_begun = lock(&call.state).deferred.take();
+            let never_begun = call.state.lock().deferred.take();
             drop(never_begun);
         }
         call.give_up();
@@ -220,7 +221,7 @@ impl swarm_call {
     ) -> Arc<swarm_call> {
         let call = swarm_call::new(Some(context), doing, Waits::End);
         let task = call.spawn(context, future);
-        lock(&call.state).task = Some(task);
+        call.state.lock().task = Some(task);
         call
     }
 
@@ -263,11 +264,11 @@ impl swarm_call {
         let begin = move || {
             let task = begun.spawn(&own, future);
             if only_waits {
-                lock(&begun.state).task = Some(task);
+                begun.state.lock().task = Some(task);
             }
         };
         if context.dispatch.is_current() {
-            lock(&call.state).deferred = Some(Box::new(begin));
+            call.state.lock().deferred = Some(Box::new(begin));
         } else {
             begin();
         }
@@ -282,7 +283,7 @@ impl swarm_call {
         future: impl Future<Output = Result<A>> + Send + 'static,
     ) -> Arc<swarm_call> {
         let call = swarm_call::new(Some(context), doing, Waits::End);
-        lock(&call.state).ends = Some(Box::new(ends));
+        call.state.lock().ends = Some(Box::new(ends));
         call.spawn(context, future);
         call
     }
@@ -328,7 +329,7 @@ impl swarm_call {
 
     /// Hands the answer over; any thread, quick. The first counts.
     fn finish(&self, result: Result<Box<dyn Answer>>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if self.result.set(result).is_err() {
             return;
         }
@@ -375,24 +376,21 @@ impl swarm_call {
     }
 
     fn begin_deferred(&self) {
-        let deferred = lock(&self.state).deferred.take();
+        let deferred = self.state.lock().deferred.take();
         if let Some(begin) = deferred {
             begin();
         }
     }
 
     fn wait_end(&self, until: Option<Instant>) -> bool {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         while self.result.get().is_none() {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
                 return false;
             }
             state.waiting += 1;
-            state = match left {
-                None => self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
+            state = self.ended.wait(state, left);
             state.waiting -= 1;
         }
         true
@@ -405,7 +403,7 @@ impl swarm_call {
         context.owner.check()?;
         let dispatch = context.serve()?;
         self.begin_deferred();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let key = dispatch.register(self.clone())?;
         state.callback = Some((done, user_data));
         if self.result.get().is_some() {
@@ -442,7 +440,7 @@ impl swarm_call {
     }
 
     fn abandon(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let task = state.task.take();
         let abandon = state.ends.as_mut().and_then(|ends| ends.abandon.take());
         drop(state);
@@ -455,7 +453,7 @@ impl swarm_call {
     }
 
     fn settle(&self) {
-        let ends = lock(&self.state).ends.take();
+        let ends = self.state.lock().ends.take();
         if let Some(ends) = &ends {
             (ends.settle)();
         }
@@ -464,7 +462,7 @@ impl swarm_call {
 
 impl Deliver for swarm_call {
     fn deliver(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let (callback, timer) = (state.callback.take(), state.timer.take());
         drop(state);
         if let Some(timer) = timer {
@@ -498,8 +496,4 @@ impl Drop for Completion {
             call.finish(Err(closed()));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,9 @@
 //! Functions of the program, with the data they are called with.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use libswarm_host::lock::Mutex;
 
 /// Ends the life of a `user_data`. It runs exactly once, after the last callback with that data, and also if the call that the
 /// data was passed to fails. May be NULL.
@@ -44,12 +46,12 @@ pub(crate) struct Registry<L>(Mutex<Arc<L>>);
 
 impl<L: Clone + Default> Registry<L> {
     pub(crate) fn now(&self) -> Arc<L> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// Changes the callbacks. The replaced ones are dropped, and their data destroyed, without the lock.
     pub(crate) fn change(&self, change: impl FnOnce(&mut L)) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.lock();
         let before = current.clone();
         let mut changed = L::clone(&before);
         change(&mut changed);

@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use libswarm::{Error, ErrorKind, Result};
+use libswarm_host::lock::{Condvar, Mutex, MutexGuard};
 use slab::Slab;
 
 use crate::guard::invalid;
@@ -126,7 +127,7 @@ impl Dispatch {
 
     /// Runs callbacks that wait, at most one round of them, on the calling thread.
     pub(crate) fn dispatch(&self, source: &dyn Source) {
-        let _turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _turn = self.turn.lock();
         let mut round = Round::begin(self);
         let mut state = self.lock();
         state.signalled = false;
@@ -223,7 +224,7 @@ impl Dispatch {
             // It catches its panics.
             let _ = thread.join();
         }
-        let _turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _turn = self.turn.lock();
         let _inside = Inside::enter(self);
         let mut state = self.lock();
         state.closed = true;
@@ -267,16 +268,13 @@ impl Dispatch {
 
     fn wait_changed<'a>(&self, mut state: MutexGuard<'a, State>, limit: Option<std::time::Duration>) -> MutexGuard<'a, State> {
         state.waiting += 1;
-        let mut state = match limit {
-            None => self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner()),
-            Some(limit) => self.changed.wait_timeout(state, limit).unwrap_or_else(|poisoned| poisoned.into_inner()).0,
-        };
+        let mut state = self.changed.wait(state, limit);
         state.waiting -= 1;
         state
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use libswarm::{Done, Error, ErrorKind, Finish, Result, Worker};
+use libswarm_host::lock::Mutex;
 use tokio::runtime::Handle;
 
 use crate::context::Context;
@@ -77,7 +78,7 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
         if open.peek().is_none() {
             return;
         }
-        let mut active = lock(&self.active);
+        let mut active = self.active.lock();
         for job in open {
             // Marked under the lock, so that a finish that sees the mark finds the job in the map.
             if job.mark_kept() {
@@ -88,12 +89,12 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
 
     /// The job of an earlier batch with this fence.
     pub(crate) fn active(&self, fence: u64) -> Option<Arc<J>> {
-        lock(&self.active).get(&fence).cloned()
+        self.active.lock().get(&fence).cloned()
     }
 
     /// Forgets a finished job.
     pub(crate) fn forget(&self, fence: u64) {
-        let job = lock(&self.active).remove(&fence);
+        let job = self.active.lock().remove(&fence);
         drop(job);
     }
 
@@ -104,7 +105,7 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
             core.finish(fence, finish, done);
             return Ok(());
         }
-        lock(&self.finished).push((fence, finish, done));
+        self.finished.lock().push((fence, finish, done));
         if !self.armed.swap(true, Ordering::AcqRel) {
             let jobs = self.clone();
             handle.spawn(async move {
@@ -127,20 +128,16 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
     pub(crate) fn close(&self) {
         self.flush();
         self.closed.store(true, Ordering::Release);
-        let active = std::mem::take(&mut *lock(&self.active));
+        let active = std::mem::take(&mut *self.active.lock());
         drop(active);
     }
 
     fn flush(&self) {
-        let finished = std::mem::take(&mut *lock(&self.finished));
+        let finished = std::mem::take(&mut *self.finished.lock());
         if let Some((core, _)) = self.core.get()
             && !finished.is_empty()
         {
             core.finish_many(finished);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,8 +3,9 @@
 use std::ffi::{c_char, c_void};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use libswarm_host::log::{OpenSink, Sinks};
 
 use crate::callback::{UserData, swarm_destroy_fn};
 use crate::error::{swarm_error, text};
@@ -55,9 +56,9 @@ pub(crate) fn set_default() {
     if CHOSEN.swap(true, Ordering::Relaxed) {
         return;
     }
-    let open = Open::new();
+    let open = OpenSink::new(&SINKS);
     let sink = move |record: &libswarm::log::LogRecord| {
-        let _open = &open;
+        let _owned = &open;
         let level = ["ERROR", "WARN"].get(usize::from(record.level.saturating_sub(1))).unwrap_or(&"INFO");
         // There is no place to report that stderr is closed.
         let _ = writeln!(std::io::stderr(), "{level} {}: {}", record.target, record.message);
@@ -70,55 +71,20 @@ pub(crate) fn set_default() {
 
 /// In a forked child the thread of the log is gone: the next object that is made sets the default again.
 pub(crate) fn forget_default() {
-    if OPEN.try_lock().is_ok_and(|open| open.count > 0) {
+    if SINKS.left_by_parent() {
         CHOSEN.store(false, Ordering::Relaxed);
     }
 }
 
-/// Default sinks that may still have something to write, and the process that they are in.
-static OPEN: Mutex<Count> = Mutex::new(Count { count: 0, process: 0 });
-static CLOSED: Condvar = Condvar::new();
-
-struct Count {
-    count: u32,
-    process: u32,
-}
-
-impl Count {
-    /// Those of this process.
-    fn here(&self) -> u32 {
-        if self.process == std::process::id() { self.count } else { 0 }
-    }
-}
-
-struct Open;
-
-impl Open {
-    fn new() -> Open {
-        let mut open = count();
-        *open = Count { count: open.here() + 1, process: std::process::id() };
-        Open
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut open = count();
-        open.count = open.count.saturating_sub(1);
-        CLOSED.notify_all();
-    }
-}
-
-fn count() -> MutexGuard<'static, Count> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Default sinks.
+static SINKS: Sinks = Sinks::new();
 
 /// A program that ends has its last records written: they may say why.
 extern "C" fn at_exit() {
     let _ = std::panic::catch_unwind(|| {
         // One that the program has set meanwhile stays, and a forked child has none.
-        if count().here() > 0 && libswarm::log::set_sink(0, None).is_ok() {
-            let _ = CLOSED.wait_timeout_while(count(), LAST_RECORDS, |open| open.here() > 0);
+        if SINKS.any() && libswarm::log::set_sink(0, None).is_ok() {
+            SINKS.wait(LAST_RECORDS);
         }
     });
 }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use libswarm::{Master, NewJob, Outcome, Result};
+use libswarm_host::lock::{Mutex, MutexGuard};
 
 use crate::add::read_jobs;
 use crate::bytes::swarm_bytes;
@@ -186,8 +187,8 @@ impl Drop for Each {
 }
 
 impl Parts {
-    fn lock(&self) -> std::sync::MutexGuard<'_, PartsState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PartsState> {
+        self.0.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which jobs a worker takes, and the callbacks for them.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use libswarm::{Event, Options, Result};
 
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn swarm_worker_on_retrying(
 impl WorkerMember {
     /// Sets the handler of a task, or that of all jobs without their own.
     fn set_handler(&self, task: Option<&str>, handler: Handler) -> Result<()> {
-        let named = self.named_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = self.named_tasks.lock();
         let before = self.handlers.now();
         let mut after = Handlers::clone(&before);
         match task {
@@ -216,7 +216,7 @@ impl WorkerMember {
     }
 
     fn name_tasks(&self, names: Vec<String>) -> Result<()> {
-        let mut named = self.named_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.named_tasks.lock();
         self.check_tasks(&names)?;
         let handlers = self.handlers.now();
         let (before, tasks) = (handlers.tasks_taken(&named), handlers.tasks_taken(&names));

@@ -1,9 +1,10 @@
 //! Workers: their life.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libswarm::{DEFAULT_CONCURRENCY, Options, Result, Worker};
+use libswarm_host::lock::Mutex;
 
 use crate::call::{call, swarm_call};
 use crate::callback::Registry;
@@ -81,7 +82,7 @@ pub extern "C" fn swarm_worker_member(worker: Option<&swarm_worker>) -> *const s
 pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
     guard(error, || {
         let worker = swarm_worker::open(worker)?;
-        let named = worker.named_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = worker.named_tasks.lock();
         if worker.member.is_started() {
             return Err(invalid("the worker was started before; make a new one to start again"));
         }

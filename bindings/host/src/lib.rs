@@ -2,7 +2,10 @@
 
 pub mod exit;
 pub mod fork;
+pub mod log;
 pub mod runtime;
 pub mod signals;
 pub mod subscriptions;
 pub mod wake;
+
+pub use libswarm_common::lock;

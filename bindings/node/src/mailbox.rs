@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
+use libswarm_host::lock::{Mutex, MutexGuard};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
@@ -92,6 +92,6 @@ impl Mailbox {
     }
 
     fn answers(&self) -> MutexGuard<'_, VecDeque<(u32, Answer)>> {
-        self.answers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.answers.lock()
     }
 }

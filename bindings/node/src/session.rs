@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use libswarm::Error;
+use libswarm_host::lock::Mutex;
 use napi::bindgen_prelude::Function;
 use tokio::task::AbortHandle;
 
@@ -64,17 +65,17 @@ impl<M: Clone> Session<M> {
     {
         let (future, waits) = (call(self.member.clone(), self.mailbox.clone()), self.waits.clone());
         // The lock is held while spawning, so that the task cannot take its entry out before it is in.
-        let mut entries = lock(&self.waits);
+        let mut entries = self.waits.lock();
         let task = self.threads.spawn(async move {
             future.await;
-            lock(&waits).remove(&token);
+            waits.lock().remove(&token);
         });
         entries.insert(token, task);
     }
 
     /// Gives up a wait; no answer comes, unless it is already on its way.
     pub fn cancel(&self, token: u32) {
-        if let Some(task) = lock(&self.waits).remove(&token) {
+        if let Some(task) = self.waits.lock().remove(&token) {
             task.abort();
         }
     }
@@ -123,7 +124,3 @@ macro_rules! session {
 }
 
 pub(crate) use session;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}

@@ -1,10 +1,11 @@
 //! A call under way, returned by every method that asks Redis. A thread waits for it, or an event loop is notified.
 
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libswarm::{Done, Error, ErrorKind, Result};
+use libswarm_host::lock::{Condvar, Mutex, MutexGuard};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
@@ -54,7 +55,7 @@ impl Slot {
 
 impl State {
     fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock()
     }
 }
 
@@ -183,7 +184,7 @@ impl Call {
             }
             py.detach(|| {
                 let slot = state.lock();
-                drop(state.ended.wait_timeout_while(slot, slice, |slot| slot.result.is_none()));
+                drop(state.ended.wait_while(slot, slice, |slot| slot.result.is_none()));
                 crate::exit::pass_call();
             });
             if let Err(interrupt) = py.check_signals() {

@@ -1,10 +1,11 @@
 //! Finished jobs on their way to the core: those of one batch of events, or of one tick of an event loop, go together.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libswarm::{Done, Finish};
+use libswarm_host::lock::{Mutex, MutexGuard};
 
 use crate::exit::this_thread;
 use crate::runtime::Runtime;
@@ -71,6 +72,6 @@ impl Finishes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock()
     }
 }

@@ -1,8 +1,9 @@
 //! A job of a worker.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use libswarm::{ContentType, DeleteReason, Error, ErrorKind, Finish, JobError, MAX_RESULT, Payload};
+use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::exceptions::PyBaseException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -52,7 +53,7 @@ impl Job {
     }
 
     fn deletion(&self) -> MutexGuard<'_, Deletion> {
-        self.deletion.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deletion.lock()
     }
 
     fn finish(&self, py: Python<'_>, finish: Finish) -> PyResult<Call> {
@@ -280,7 +281,7 @@ impl Job {
             visit.call(payload)?;
         }
         // What another thread has locked is in use.
-        if let Ok(deletion) = self.deletion.try_lock() {
+        if let Some(deletion) = self.deletion.try_lock() {
             for (listener, context) in &deletion.listeners {
                 visit.call(listener)?;
                 visit.call(context)?;

@@ -2,8 +2,11 @@
 //! the interpreter is finalized.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use libswarm_host::lock::Mutex;
+use libswarm_host::log::{OpenSink, Sinks};
 
 use libswarm::log::{LogRecord, LogSink, set_sink};
 use pyo3::prelude::*;
@@ -19,21 +22,13 @@ const QUEUE: usize = 4096;
 struct Queue {
     records: VecDeque<LogRecord>,
     dropped: u64,
-    /// Sinks that fill it: one, or two while one replaces the other.
-    sinks: u32,
 }
 
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// A sink was dropped, after its last record.
-    ended: Condvar,
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// Those that fill it: one, or two while one replaces the other.
+    sinks: Arc<Sinks>,
 }
 
 /// Records that wait for Python.
@@ -43,25 +38,22 @@ pub(crate) struct Log {
 }
 
 /// The receiver of the core's records. Holds no Python object, as it is dropped on a thread of the core.
-struct Sink(Arc<Shared>, Arc<Post>);
+struct Sink {
+    shared: Arc<Shared>,
+    post: Arc<Post>,
+    _open: OpenSink<Arc<Sinks>>,
+}
 
 impl Sink {
     fn push(&self, record: &LogRecord) {
-        let mut queue = self.0.queue();
+        let mut queue = self.shared.queue.lock();
         if queue.records.len() < QUEUE {
             queue.records.push_back(record.clone());
         } else {
             queue.dropped += 1;
         }
         drop(queue);
-        self.1.announce();
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.0.queue().sinks -= 1;
-        self.0.ended.notify_all();
+        self.post.announce();
     }
 }
 
@@ -77,8 +69,7 @@ impl Log {
     fn fill(&self, py: Python<'_>, level: u8) -> PyResult<()> {
         let (shared, post) = self.inner.get().map_err(raise)?;
         let sink = (level > 0).then(|| {
-            shared.queue().sinks += 1;
-            let sink = Sink(shared.clone(), post.clone());
+            let sink = Sink { shared: shared.clone(), post: post.clone(), _open: OpenSink::new(shared.sinks.clone()) };
             Box::new(move |record: &LogRecord| sink.push(record)) as LogSink
         });
         py.detach(|| set_sink(level, sink)).map_err(raise)
@@ -87,16 +78,13 @@ impl Log {
     /// Waits until no sink fills it, at most so many seconds.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         let (shared, _) = self.inner.get().map_err(raise)?;
-        py.detach(|| {
-            let queue = shared.queue();
-            drop(shared.ended.wait_timeout_while(queue, Duration::from_secs_f64(seconds), |queue| queue.sinks > 0));
-        });
+        py.detach(|| shared.sinks.wait(Duration::from_secs_f64(seconds)));
         Ok(())
     }
 
     /// All records that wait, as `(level, target, message)`.
     fn take(&self) -> PyResult<Vec<(u8, String, String)>> {
-        let mut queue = self.inner.get().map_err(raise)?.0.queue();
+        let mut queue = self.inner.get().map_err(raise)?.0.queue.lock();
         let records = std::mem::take(&mut queue.records);
         let dropped = std::mem::take(&mut queue.dropped);
         drop(queue);

@@ -1,10 +1,11 @@
 //! Notifications from the runtime to Python, without the GIL: a descriptor that a thread or an event loop waits on, written once per
 //! batch.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use libswarm_host::lock::Mutex;
 use pyo3::prelude::*;
 
 use crate::fork::Owned;
@@ -28,7 +29,7 @@ impl Post {
     }
 
     pub(crate) fn deliver(&self, token: u64) {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        self.tokens.lock().push(token);
         self.announce();
     }
 }
@@ -84,6 +85,6 @@ impl Mailbox {
         // In this order: a token that arrives from here on announces itself again.
         post.wake.clear();
         post.announced.store(false, Ordering::Release);
-        Ok(std::mem::take(&mut *post.tokens.lock().unwrap_or_else(PoisonError::into_inner)))
+        Ok(std::mem::take(&mut *post.tokens.lock()))
     }
 }

@@ -1,8 +1,9 @@
 //! The native master: each method starts a call, which a thread or an event loop waits for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use libswarm::{Added, Choosing, Done, Error, ErrorKind, JobState, NewJob, Options};
+use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -42,11 +43,11 @@ impl Master {
 
     /// None once it is closed.
     fn open(&self) -> PyResult<Option<OpenMaster>> {
-        Ok(self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Ok(self.member.get().map_err(raise)?.lock().clone())
     }
 
     fn gathered(&self) -> MutexGuard<'_, Vec<NewJob>> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock()
     }
 
     fn spawn<F>(&self, limit: Limit, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
@@ -312,7 +313,7 @@ impl Master {
 
     /// Leaves the cluster. None if that was done before.
     fn close(&self) -> PyResult<Option<Call>> {
-        let member = self.member.get().map_err(raise)?.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let member = self.member.get().map_err(raise)?.lock().take();
         Ok(member.map(|OpenMaster { master, runtime }| {
             Call::spawn(&runtime, None, None, async move { master.close().await.map(|()| Value::Nothing) })
         }))

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libswarm::{Error, ErrorKind, Finish};
+use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 
 use crate::call::Call;
@@ -54,13 +55,13 @@ impl Shared {
             let reported = done;
             done = Box::new(move |result| {
                 if result.is_err() {
-                    lock(&refused).push(fence);
+                    refused.lock().push(fence);
                 }
                 reported(result);
             });
         }
         if self.finishes.push(fence, finish, Some(done)) {
-            let schedule = lock(&self.schedule_flush).as_ref().map(|schedule| schedule.clone_ref(py));
+            let schedule = self.schedule_flush.lock().as_ref().map(|schedule| schedule.clone_ref(py));
             match schedule {
                 Some(schedule) => drop(schedule.call0(py)?),
                 None => self.finishes.flush_later(&runtime),
@@ -72,13 +73,13 @@ impl Shared {
     /// Keeps a result until its acceptance is reported.
     pub(crate) fn keep_result(&self, fence: u64, result: &Bound<'_, PyAny>) {
         if self.reports.load(Ordering::Relaxed) {
-            let before = lock(&self.results).insert(fence, result.clone().unbind());
+            let before = self.results.lock().insert(fence, result.clone().unbind());
             drop(before);
         }
     }
 
     pub(crate) fn take_result(&self, fence: u64) -> Option<Py<PyAny>> {
-        lock(&self.results).remove(&fence)
+        self.results.lock().remove(&fence)
     }
 
     pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> PyResult<()> {
@@ -109,26 +110,22 @@ impl Shared {
     }
 
     pub(crate) fn runtime(&self) -> Option<Runtime> {
-        lock(&self.runtime).clone()
+        self.runtime.lock().clone()
     }
 
     pub(crate) fn active(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
-        lock(&self.active)
+        self.active.lock()
     }
 
     /// Releases the jobs, the callbacks and the runtime, which is returned.
     pub(crate) fn release(&self) -> Option<Runtime> {
-        let runtime = lock(&self.runtime).take();
-        let schedule_flush = lock(&self.schedule_flush).take();
+        let runtime = self.runtime.lock().take();
+        let schedule_flush = self.schedule_flush.lock().take();
         let active = std::mem::take(&mut *self.active());
-        let results = std::mem::take(&mut *lock(&self.results));
+        let results = std::mem::take(&mut *self.results.lock());
         drop((schedule_flush, active, results));
         runtime
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error of a call on a closed worker.

@@ -1,8 +1,9 @@
 //! Messages between members, and who comes and goes, as Python sees them: the classes of `libswarm.types`, but for the message itself.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use libswarm::{Change, ContentType, Error, ErrorKind, Event, MemberRef, Messages, NewMessage, Payload, Receipt, Role, To};
+use libswarm_host::lock::Mutex;
 use libswarm_host::subscriptions::{Subscriptions, Topic};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -180,7 +181,7 @@ impl Subscribed {
 
     /// What announces events.
     pub(crate) fn set_post(&self, post: Arc<Post>) {
-        *self.post.lock().unwrap_or_else(PoisonError::into_inner) = Some(post);
+        *self.post.lock() = Some(post);
     }
 
     /// Subscribes to what this event is about. Never waits.
@@ -209,15 +210,15 @@ impl Subscribed {
 
     fn failed(&self, error: Error) {
         tracing::warn!(target: "libswarm::messages", kind = error.kind().name(), "{error}");
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-        if let Some(post) = &*self.post.lock().unwrap_or_else(PoisonError::into_inner) {
+        self.errors.lock().push(error);
+        if let Some(post) = &*self.post.lock() {
             post.announce();
         }
     }
 
     /// Events of what failed.
     pub(crate) fn take(&self) -> impl Iterator<Item = Event> + use<> {
-        std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().map(Event::Error)
+        std::mem::take(&mut *self.errors.lock()).into_iter().map(Event::Error)
     }
 }
 

@@ -2,11 +2,10 @@
 //! handlers are removed first, or Ctrl-C would also raise KeyboardInterrupt; the core's are reinstalled if Python has replaced them since; and in a
 //! forked child, where the core receives nothing, Python's are restored.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{c_int, sigaction};
+use libswarm_host::lock::Mutex;
 
 const SIGNALS: [c_int; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
@@ -21,7 +20,7 @@ static HANDLERS: AtomicPtr<Handlers> = AtomicPtr::new(std::ptr::null_mut());
 /// Makes the core handle the signals, by `install`.
 pub(crate) fn hand_over(install: impl FnOnce() -> libswarm::Result<()>) -> libswarm::Result<()> {
     static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = ONE.lock();
     // SAFETY: null or a leaked box.
     if let Some(handlers) = unsafe { HANDLERS.load(Ordering::Acquire).as_ref() } {
         install()?;

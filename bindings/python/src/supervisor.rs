@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use libswarm::{Error, ErrorKind};
+use libswarm_host::lock::Mutex;
 use libswarm_supervisor::{Program, SupervisorEvent, SupervisorOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -29,7 +29,7 @@ struct Running {
 
 impl Running {
     fn take_runtime(&self) -> Option<Runtime> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.runtime.lock().take()
     }
 }
 
@@ -63,7 +63,7 @@ impl Supervisor {
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,
     {
         let running = self.running()?;
-        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = running.runtime.lock();
         Ok(match &*runtime {
             Some(runtime) => Call::spawn(runtime, None, None, call(running.supervisor.clone())),
             None => Call::failed(None, stopped()),
@@ -129,7 +129,7 @@ impl Supervisor {
     /// Stops all processes, also if nothing waits for the call. None after `close`.
     fn stop(&self) -> PyResult<Option<Call>> {
         let running = self.running()?;
-        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = running.runtime.lock();
         let supervisor = running.supervisor.clone();
         Ok(runtime
             .as_ref()
@@ -138,7 +138,7 @@ impl Supervisor {
 
     fn handle_signals(&self) -> PyResult<()> {
         let running = self.running()?;
-        let runtime = running.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = running.runtime.lock();
         if runtime.is_none() {
             return Err(raise(stopped()));
         }

@@ -1,10 +1,11 @@
 //! The native worker: batches of events out, finished jobs in.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libswarm::Event;
+use libswarm_host::lock::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -16,7 +17,7 @@ use crate::fork::Owned;
 use crate::info;
 use crate::job::Job;
 use crate::mailbox::Mailbox;
-use crate::members::{Shared, closed, lock};
+use crate::members::{Shared, closed};
 use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::options::{Text, duration, options, text, texts};
@@ -57,7 +58,7 @@ impl Worker {
     /// The events as Python objects.
     fn to_objects<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, events: Vec<Event>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut taken = Vec::with_capacity(events.len());
-        let refused = std::mem::take(&mut *lock(&shared.refused));
+        let refused = std::mem::take(&mut *shared.refused.lock());
         for fence in refused {
             drop(shared.take_result(fence));
         }
@@ -105,15 +106,15 @@ impl Worker {
             visit.call(awaiter)?;
         }
         // What another thread has locked is in use.
-        if let Ok(schedule_flush) = shared.schedule_flush.try_lock()
+        if let Some(schedule_flush) = shared.schedule_flush.try_lock()
             && let Some(schedule_flush) = &*schedule_flush
         {
             visit.call(schedule_flush)?;
         }
-        if let Ok(active) = shared.active.try_lock() {
+        if let Some(active) = shared.active.try_lock() {
             active.values().try_for_each(|job| visit.call(job))?;
         }
-        if let Ok(results) = shared.results.try_lock() {
+        if let Some(results) = shared.results.try_lock() {
             results.values().try_for_each(|result| visit.call(result))?;
         }
         Ok(())

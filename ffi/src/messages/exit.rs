@@ -1,8 +1,9 @@
 //! Ending the program when it is asked to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use libswarm_host::lock::Mutex;
 use tokio::sync::oneshot;
 
 use crate::error::swarm_error;
@@ -28,7 +29,7 @@ pub unsafe extern "C" fn swarm_member_exit_on_kill(
         let sender = Mutex::new(Some(sender));
         let after = move || {
             // Nobody waits any more if the sending fails.
-            let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).take().map(|sender| sender.send(()));
+            let _ = sender.lock().take().map(|sender| sender.send(()));
         };
         member.listeners.change(|listeners| listeners.after_kill = Some(Arc::new(after)));
         // The callback comes only with its thread; there is nobody to report it to here.

@@ -1,8 +1,9 @@
 //! Has a member receive what it has callbacks for.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use libswarm::{Error, Event};
+use libswarm_host::lock::Mutex;
 pub(crate) use libswarm_host::subscriptions::Topic;
 
 use crate::dispatch::Deliver;
@@ -54,7 +55,7 @@ struct Trouble {
 
 impl Deliver for Trouble {
     fn deliver(&self) {
-        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let error = self.error.lock().take();
         if let (Some(member), Some(error)) = (self.member.upgrade(), error) {
             member.listeners.now().call(Event::Error(error));
         }

@@ -1,10 +1,11 @@
 //! Supervisors: their life, and what is asked of them. Not on Windows.
 
 use std::ffi::{c_int, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use libswarm::Result;
+use libswarm_host::lock::Mutex;
 use libswarm_supervisor::{Supervisor, SupervisorEvent};
 use tokio::sync::watch;
 
@@ -260,7 +261,7 @@ impl swarm_supervisor {
 impl SupervisorMember {
     /// Returns the one before, whose data is to be destroyed without the lock.
     fn set_listener(&self, listener: Option<Arc<Listener>>) -> Option<Arc<Listener>> {
-        std::mem::replace(&mut *self.listener.lock().unwrap_or_else(PoisonError::into_inner), listener)
+        std::mem::replace(&mut *self.listener.lock(), listener)
     }
 
     /// Waits for an answer of the supervisor's own task, which comes at once.
@@ -287,7 +288,7 @@ impl Source for SupervisorMember {
     fn run_batch(&self) -> bool {
         let events = self.core.take_events(BATCH);
         let more = events.len() == BATCH;
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let listener = self.listener.lock().clone();
         for event in events {
             let last = matches!(event, SupervisorEvent::Stopped);
             if let Some(listener) = &listener {
