@@ -1,4 +1,4 @@
-//! What is kept, told and logged of executions that fail.
+//! What is kept, reported and logged of executions that fail.
 #![allow(missing_docs)]
 
 mod support;
@@ -71,7 +71,7 @@ async fn a_traceback_of_the_last_attempt_is_kept() {
 }
 
 #[tokio::test]
-async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
+async fn accepted_outcomes_are_reported_to_a_program_that_subscribes_to_them() {
     let redis = Redis::start();
     let (master, worker) = started(&redis);
     let run = async |id: &str, finish: fn() -> Finish| {
@@ -80,7 +80,7 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
         worker.finish(job.fence, finish(), None);
         job
     };
-    let told = |job: Job, what: &'static str| {
+    let reported = |job: Job, what: &'static str| {
         let worker = worker.clone();
         async move {
             next_event(&worker, what, |event| match event {
@@ -93,7 +93,7 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
             .eq(&(job.fence, what.to_owned()))
         }
     };
-    // Not asked for: the next outcome told is of a later job.
+    // Not subscribed: the next outcome reported is of a later job.
     run("silent", || Finish::Complete(Payload::default())).await;
     soon("accepted", async {
         while worker.health().finished < 1 {
@@ -103,11 +103,11 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
     .await;
     worker.report_outcomes(true);
     let job = run("done", || Finish::Complete(Payload::default())).await;
-    assert!(told(job, "completed").await);
+    assert!(reported(job, "completed").await);
     let job = run("bad", || Finish::Fail(JobError::new("no", "here"))).await;
-    assert!(told(job, "failed no here").await);
+    assert!(reported(job, "failed no here").await);
     let job = run("again", || Finish::Retry("later".into(), Duration::from_secs(50))).await;
-    assert!(told(job, "retrying later 50000").await);
+    assert!(reported(job, "retrying later 50000").await);
     let job = run("released", || Finish::Release).await;
     let again = next_job(&worker).await;
     assert_eq!(again.id, job.id);
@@ -116,7 +116,7 @@ async fn accepted_outcomes_are_told_to_a_program_that_asks_for_them() {
     next_event(&worker, "deletion", |event| matches!(event, Event::Delete { .. }).then_some(())).await;
     worker.finish(again.fence, Finish::Complete(Payload::default()), None);
     let job = run("last", || Finish::FailPermanently("end".into())).await;
-    assert!(told(job, "failed end ").await);
+    assert!(reported(job, "failed end ").await);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn a_wait_for_a_job_that_nobody_takes_is_explained_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_healthy_life_is_told_at_level_debug() {
+async fn a_healthy_life_is_logged_at_level_debug() {
     let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
     let redis = Redis::start();
     let (master, worker) = started(&redis);

@@ -128,7 +128,7 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
     master.add(job(1, "a").result(true)).await.unwrap();
     let active = next_job(&worker).await;
 
-    // It is told while the job is active, so that who waits can know what for.
+    // It is answered while the job is active, so that who waits can see what for.
     let (told, heard) = tokio::sync::oneshot::channel();
     let running = tokio::spawn({
         let (master, job) = (master.clone(), job(2, "a"));

@@ -16,7 +16,7 @@ fn named(redis: &Redis, name: &str, group: &str) -> Options {
     options
 }
 
-/// A worker that hears messages.
+/// A worker that subscribes to messages.
 async fn listener(redis: &Redis, name: &str, group: &str) -> Worker {
     let worker = Worker::start(named(redis, name, group), &Handle::current()).unwrap();
     worker.messages().listen().await.unwrap();
@@ -65,7 +65,11 @@ async fn messages_reach_those_they_are_for_and_say_whose_they_are() {
         let messages = master.messages();
         async move { messages.send(NewMessage::json(to, text).unwrap()).await.unwrap() }
     };
-    assert_eq!(recipients(&send(To::All, "all").await), incarnations(&[&ann, &bob, &eve]), "who does not listen hears nothing");
+    assert_eq!(
+        recipients(&send(To::All, "all").await),
+        incarnations(&[&ann, &bob, &eve]),
+        "who does not subscribe receives nothing"
+    );
     assert_eq!(recipients(&send(To::Group("a".into()), "group").await), incarnations(&[&ann, &bob]));
     assert_eq!(send(To::Name("eve".into()), "name").await.recipients, incarnations(&[&eve]));
     assert_eq!(send(To::Member(bob.incarnation().unwrap()), "member").await.recipients, incarnations(&[&bob]));
@@ -112,22 +116,22 @@ async fn messages_of_one_sender_keep_their_order_and_come_once() {
     let (ann, bob) = (listener(&redis, "ann", "").await, listener(&redis, "bob", "").await);
     let master = sender(&redis).await;
     let messages = master.messages();
-    let (told, mut receipts) = tokio::sync::mpsc::unbounded_channel();
+    let (sent, mut receipts) = tokio::sync::mpsc::unbounded_channel();
     // Those of one batch, some for the same and some not.
     let everybody = [ann.incarnation().unwrap(), bob.incarnation().unwrap()];
     for n in 0..3000 {
         let (to, expected) = if n % 3 == 0 { (To::All, &everybody[..]) } else { (To::Name("ann".into()), &everybody[..1]) };
-        let (told, expected) = (told.clone(), expected.to_vec());
+        let (sent, expected) = (sent.clone(), expected.to_vec());
         let done = move |receipt: libswarm::Result<Receipt>| {
             let mut recipients = receipt.unwrap().recipients;
             recipients.sort_by_key(|inc| *inc != expected[0]);
-            told.send(recipients == expected).unwrap();
+            sent.send(recipients == expected).unwrap();
         };
         messages.submit(NewMessage::json(to, &n).unwrap(), Box::new(done));
     }
     for n in 0..3000 {
         assert_eq!(next_message(&ann).await.json::<u32>().unwrap(), n);
-        assert_eq!(receipts.recv().await, Some(true), "who heard message {n}");
+        assert_eq!(receipts.recv().await, Some(true), "who receives message {n}");
     }
     for n in (0..3000).step_by(3) {
         assert_eq!(next_message(&bob).await.json::<u32>().unwrap(), n);
@@ -141,19 +145,53 @@ async fn messages_of_one_sender_keep_their_order_and_come_once() {
 }
 
 #[tokio::test]
+async fn messages_to_many_members_all_arrive_in_their_order() {
+    let redis = Redis::start();
+    // More deliveries than one call of the script makes.
+    let (members, count) = (60, 200_u32);
+    let starting = (0..members).map(|n| {
+        let options = named(&redis, &format!("w{n}"), "");
+        tokio::spawn(async move {
+            let worker = Worker::start(options, &Handle::current()).unwrap();
+            worker.messages().listen().await.unwrap();
+            worker
+        })
+    });
+    let mut workers = Vec::new();
+    for worker in starting.collect::<Vec<_>>() {
+        workers.push(worker.await.unwrap());
+    }
+    let master = sender(&redis).await;
+    let (sent, mut receipts) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..count {
+        let sent = sent.clone();
+        let done = move |receipt: libswarm::Result<Receipt>| sent.send(receipt.unwrap().recipients.len()).unwrap();
+        master.messages().submit(NewMessage::json(To::All, &n).unwrap(), Box::new(done));
+    }
+    for n in 0..count {
+        assert_eq!(receipts.recv().await, Some(members), "who receives message {n}");
+    }
+    for worker in &workers {
+        for n in 0..count {
+            assert_eq!(next_message(worker).await.json::<u32>().unwrap(), n);
+        }
+    }
+}
+
+#[tokio::test]
 async fn acknowledgements_and_replies_are_collected_and_those_missing_named() {
     let redis = Redis::start();
     let (ann, bob) = (listener(&redis, "ann", "").await, listener(&redis, "bob", "").await);
     let master = sender(&redis).await;
     let messages = master.messages();
-    let (told, ()) =
-        tokio::join!(messages.send(NewMessage::json(To::All, "hear").unwrap().acknowledged(Duration::from_secs(20))), async {
-            assert_eq!(text(&ann).await, "hear");
-            assert_eq!(text(&bob).await, "hear");
+    let (acknowledged, ()) =
+        tokio::join!(messages.send(NewMessage::json(To::All, "one").unwrap().acknowledged(Duration::from_secs(20))), async {
+            assert_eq!(text(&ann).await, "one");
+            assert_eq!(text(&bob).await, "one");
         });
-    let told = told.unwrap();
-    assert_eq!((told.replies.len(), told.missing.len()), (2, 0));
-    assert!(told.replies.iter().all(|(_, payload)| payload.is_none()));
+    let acknowledged = acknowledged.unwrap();
+    assert_eq!((acknowledged.replies.len(), acknowledged.missing.len()), (2, 0));
+    assert!(acknowledged.replies.iter().all(|(_, payload)| payload.is_none()));
     let (asked, ()) =
         tokio::join!(messages.send(NewMessage::json(To::All, "who").unwrap().request(Duration::from_millis(300))), async {
             for (worker, replies) in [(&ann, true), (&bob, false)] {
@@ -203,7 +241,7 @@ async fn confirmations_count_distinct_members() {
 }
 
 #[tokio::test]
-async fn who_watches_is_told_of_members_that_join_leave_and_are_lost() {
+async fn members_that_join_leave_and_are_lost_are_reported_to_those_who_watch() {
     let redis = Redis::start();
     let watcher = Worker::start(named(&redis, "watcher", ""), &Handle::current()).unwrap();
     watcher.messages().watch().await.unwrap();
@@ -232,7 +270,7 @@ async fn who_watches_is_told_of_members_that_join_leave_and_are_lost() {
 }
 
 #[tokio::test]
-async fn a_member_that_registers_anew_hears_again_and_what_it_missed_is_told() {
+async fn a_member_that_registers_anew_receives_again_and_what_it_missed_is_reported() {
     let redis = Redis::start();
     let ann = listener(&redis, "ann", "").await;
     let master = sender(&redis).await;
@@ -250,7 +288,7 @@ async fn a_member_that_registers_anew_hears_again_and_what_it_missed_is_told() {
 }
 
 #[tokio::test]
-async fn an_inbox_that_is_not_read_is_bounded_and_both_sides_are_told() {
+async fn an_inbox_that_is_not_read_is_bounded_and_both_sides_are_notified() {
     let redis = Redis::start();
     let master = sender(&redis).await;
     let ann = listener(&redis, "ann", "").await;
@@ -309,13 +347,13 @@ async fn nobody_waits_for_those_who_are_gone() {
     asked.missing.sort_by_key(|member| gone.iter().position(|gone| gone == member));
     assert_eq!((asked.replies.len(), asked.missing), (1, gone.to_vec()));
     assert_eq!(late.reply(Payload::default()).unwrap_err().kind(), ErrorKind::Closed);
-    // What was said before the end counts.
-    let (told, ()) =
+    // What was acknowledged before the end counts.
+    let (acknowledged, ()) =
         tokio::join!(messages.send(NewMessage::json(To::All, "x").unwrap().acknowledged(Duration::from_secs(3600))), async {
             next_message(&ann).await;
             ann.terminate(Duration::ZERO).await.unwrap();
         });
-    assert_eq!(told.unwrap().replies.len(), 1);
+    assert_eq!(acknowledged.unwrap().replies.len(), 1);
 }
 
 #[tokio::test]

@@ -247,8 +247,10 @@ impl Sender {
     async fn send_all(mut self) {
         let messaging = self.messaging.clone();
         let outbox = &messaging.outbox;
+        // What was too much for one call.
+        let mut rest = Vec::new();
         loop {
-            let mut batch = outbox.take();
+            let mut batch = if rest.is_empty() { outbox.take() } else { std::mem::take(&mut rest) };
             if batch.is_empty() {
                 outbox.drained.notify_waiters();
                 if outbox.state.lock().closed {
@@ -259,6 +261,7 @@ impl Sender {
             }
             match self.send(&mut batch).await {
                 Ok(answers) => {
+                    rest = batch.split_off(answers.len().min(batch.len()));
                     let sent = batch.iter().filter(|outgoing| outgoing.done.is_some()).count();
                     self.messaging.shared.counts.sent.fetch_add(sent as u64, Ordering::Relaxed);
                     for (outgoing, receipt) in batch.into_iter().zip(answers) {
@@ -277,7 +280,7 @@ impl Sender {
         }
     }
 
-    /// Sends until it is answered, or the option `timeout` is over.
+    /// Sends until it is answered, or the option `timeout` is over. The answers are those of the first messages, at least of one.
     async fn send(&mut self, batch: &mut [Outgoing]) -> Result<Vec<Receipt>> {
         let deadline = Instant::now() + self.messaging.shared.options.timeout;
         let mut backoff = ReconnectDelay::new(self.messaging.shared.store.longest_backoff());

@@ -855,6 +855,40 @@ async fn failed_jobs_are_bounded_in_bytes_and_counted_exactly() {
     assert_eq!(b.ask::<i64>(&["HGET", "{t}:meta", "failed_bytes"]), 0);
 }
 
+/// A batch of messages to all, each of so many bytes.
+fn messages_to_all(count: usize, size: usize) -> Vec<u8> {
+    let mut packed = Vec::new();
+    write_array(&mut packed, 4 * count);
+    for _ in 0..count {
+        write_string(&mut packed, b"a");
+        write_string(&mut packed, b"");
+        write_integer(&mut packed, 0);
+        write_string(&mut packed, &vec![b'x'; size]);
+    }
+    packed
+}
+
+#[tokio::test]
+async fn messages_to_many_members_take_several_calls() {
+    let b = bench();
+    b.join("m", &[]).await;
+    for n in 0..60 {
+        b.join(&format!("w{n}"), &[("subscriptions", "l")]).await;
+    }
+    let entries = || b.ask::<Vec<(String, Vec<(String, String)>)>>(&["XRANGE", "{t}:inbox:w59", "-", "+"]);
+    let received = || entries().iter().flat_map(|(_, fields)| fields).filter(|(kind, _)| kind == "e").count();
+    let batch = messages_to_all(100, 10);
+    let answers = b.store.send("m", 1, &batch).await.unwrap().unwrap();
+    // The 84th is that with which 5,000 deliveries are reached.
+    assert_eq!((answers.len(), received()), (84, 84));
+    assert!(answers.iter().all(|receipt| receipt.recipients.len() == 60));
+    // The reply was lost: nothing is delivered twice, and no more is answered than was delivered.
+    assert_eq!(b.store.send("m", 1, &batch).await.unwrap().unwrap().len(), 84);
+    assert_eq!(received(), 84);
+    assert_eq!(b.store.send("m", 2, &messages_to_all(16, 10)).await.unwrap().unwrap().len(), 16);
+    assert_eq!(received(), 100);
+}
+
 #[tokio::test]
 async fn an_inbox_has_64_mib_of_unread_messages() {
     let b = bench();
@@ -862,15 +896,7 @@ async fn an_inbox_has_64_mib_of_unread_messages() {
     b.join("deaf", &[("subscriptions", "l")]).await;
     b.join("other", &[("subscriptions", "l")]).await;
     let send = async |number: u64, count: usize, size: usize| {
-        let mut packed = Vec::new();
-        write_array(&mut packed, 4 * count);
-        for _ in 0..count {
-            write_string(&mut packed, b"a");
-            write_string(&mut packed, b"");
-            write_integer(&mut packed, 0);
-            write_string(&mut packed, &vec![b'x'; size]);
-        }
-        b.store.send("m", number, &packed).await.unwrap().unwrap()
+        b.store.send("m", number, &messages_to_all(count, size)).await.unwrap().unwrap()
     };
     let mut reached = 0;
     for number in 1..=60 {

@@ -71,7 +71,7 @@ pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, Role, MemberRef)> {
     Ok((change, Role::from_name(&role), MemberRef { incarnation, name, group, host, pid: pid.parse().unwrap_or(0) }))
 }
 
-/// `None` if the member is unknown.
+/// What became of the first messages of a batch, at least of one. `None` if the member is unknown.
 pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
     let Value::Array(parts) = reply else { return Err(unexpected("send")) };
     let packed = match parts.as_slice() {
@@ -81,6 +81,9 @@ pub(crate) fn receipts(reply: Value) -> Result<Option<Vec<Receipt>>> {
     };
     let mut unpack = Unpack::new(packed);
     let count = unpack.array()?;
+    if count == 0 {
+        return Err(unexpected("send"));
+    }
     let mut receipts: Vec<Receipt> = Vec::with_capacity(count.min(1000));
     for _ in 0..count {
         if unpack.is_integer() {

@@ -2,8 +2,8 @@
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among those who
 --       receive it, blob, ...})
--- Returns  {0, msgpack {{number dropped, incarnation that it was sent to, ...} | position of an answer that is the same, ...}}
---          | {1} if the member is unknown
+-- Returns  {0, msgpack {{number dropped, incarnation that it was sent to, ...} | position of an answer that is the same, ...}}: of the first
+--          messages; those without an answer were too much for this call and belong into the next batch | {1} if the member is unknown
 local due_entries = require('due_entries')
 local keys = require('keys')
 local messages = require('messages')
@@ -11,17 +11,28 @@ local meta = require('meta')
 local reply = require('reply')
 
 local DONE, UNKNOWN = 0, 1
+-- Deliveries, each of a message to a member, after which a call begins no further message. One message goes to all of its receivers at once.
+local DELIVERIES = 5000
 
 local inc, number = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
   return reply({ UNKNOWN })
 end
+local batch, answers, deliveries = cmsgpack.unpack(ARGV[3]), {}, 0
+-- The last batch: its number, and how many messages of it were delivered.
+local last = meta.last_batch
 -- Sent again because its reply was lost: who receives it is looked up again.
-local again = meta.last_batch and number <= meta.last_batch
-local batch, answers = cmsgpack.unpack(ARGV[3]), {}
+local again = type(last) == 'table' and number <= (tonumber(last[1]) or 0)
+local delivered = again and tonumber(last[2]) or #batch / 4
 for i = 1, #batch, 4 do
+  local done = #answers
+  if again and done >= delivered or not again and deliveries >= DELIVERIES then
+    break
+  end
   local kind, name, includes_sender, blob = batch[i], batch[i + 1], batch[i + 2], batch[i + 3]
-  messages.deliver(kind, name, includes_sender == 0 and inc, again, blob, answers)
+  deliveries = deliveries + messages.deliver(kind, name, includes_sender == 0 and inc, again, blob, answers)
 end
-meta.remember(BATCH .. inc, cmsgpack.pack(number))
+if not again then
+  meta.remember(BATCH .. inc, cmsgpack.pack({ number, #answers }))
+end
 return reply({ DONE, cmsgpack.pack(answers) })

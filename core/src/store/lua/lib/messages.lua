@@ -90,7 +90,7 @@ local function address_of(kind, name, sender, again, position)
 end
 
 -- Puts a message into the inboxes of an address but for `sender`'s, unless it was put there before (`again`). Adds to the answers how many had it
--- dropped, and the incarnations that get it; or the position of an equal answer.
+-- dropped, and the incarnations that get it; or the position of an equal answer. Returns how many members were looked at.
 function messages.deliver(kind, name, sender, again, blob, answers)
   local address = address_of(kind, name, sender, again, #answers + 1)
   local answer, same = { 0 }, address.answer <= #answers and address.short
@@ -105,6 +105,7 @@ function messages.deliver(kind, name, sender, again, blob, answers)
   -- While the message fits everywhere, the first answer holds for the next.
   address.short = address.short and answer[1] == 0
   answers[#answers + 1] = same and address.answer or answer
+  return #address
 end
 
 function script.flush.messages()
