@@ -129,12 +129,12 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
     let active = next_job(&worker).await;
 
     // It is answered while the job is active, so that who waits can see what for.
-    let (told, heard) = tokio::sync::oneshot::channel();
+    let (reported, report) = tokio::sync::oneshot::channel();
     let running = tokio::spawn({
         let (master, job) = (master.clone(), job(2, "a"));
-        async move { master.run_with(job, |added| told.send(added.clone()).unwrap()).await }
+        async move { master.run_with(job, |added| reported.send(added.clone()).unwrap()).await }
     });
-    let added = soon("it is told", heard).await.unwrap();
+    let added = soon("it is reported", report).await.unwrap();
     assert_eq!((&*added.id, added.existed), ("a", true));
     let mut group = master.run_each(vec![job(3, "b"), job(4, "a")]).await.unwrap();
     assert_eq!(group.added.iter().map(|job| (&*job.id, job.existed)).collect::<Vec<_>>(), [("b", false), ("a", true)]);
@@ -145,8 +145,8 @@ async fn a_run_tells_that_a_job_of_this_id_existed() {
     let (position, outcome) = soon("the result", group.next()).await.unwrap();
     assert_eq!((position, outcome.unwrap().json::<u32>().unwrap()), (1, 10));
 
-    // Refused: nothing was added, and nothing is told.
-    let refused = master.run_with(job(5, ""), |_| panic!("told")).await;
+    // Refused: nothing was added, and nothing is reported.
+    let refused = master.run_with(job(5, ""), |_| panic!("reported")).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 

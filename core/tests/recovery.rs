@@ -65,7 +65,7 @@ async fn idle_members(redis: &Redis) -> Vec<(Worker, Master)> {
 async fn idle_members_work_5_s_after_a_flushall_whatever_their_lease() {
     let redis = Redis::start();
     let members = idle_members(&redis).await;
-    // A master that waits for a result is told that there will be none.
+    // A master that waits for a result is answered that there will be none.
     let (_, waiting) = &members[2];
     let id = waiting.add(NewJob::json("active").unwrap().result(true)).await.unwrap().id;
     let result = tokio::spawn({
@@ -391,8 +391,8 @@ async fn a_panic_in_a_workers_task_reaches_all_who_wait() {
     while let Some(event) = soon("an event", worker.next()).await {
         events.push(event);
     }
-    let told = |event: &Event| matches!(event, Event::Delete { job, .. } if job.fence == second.fence);
-    assert!(events.iter().any(told), "the program is told to stop the job: {events:?}");
+    let stops = |event: &Event| matches!(event, Event::Delete { job, .. } if job.fence == second.fence);
+    assert!(events.iter().any(stops), "the program is asked to stop the job: {events:?}");
     assert!(matches!(events.last(), Some(Event::Close(Some(error))) if error.kind() == ErrorKind::Panic), "{events:?}");
 }
 

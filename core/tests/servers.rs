@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 async fn refusal(options: Options) -> Error {
     let worker = Worker::start(options.clone(), &Handle::current()).unwrap();
     let error = soon("ready", worker.ready()).await.expect_err("the server is not usable");
-    let told = soon("error event", async {
+    let reported = soon("error event", async {
         loop {
             if let Some(Event::Error(error)) = worker.next().await {
                 return error;
@@ -20,7 +20,7 @@ async fn refusal(options: Options) -> Error {
         }
     })
     .await;
-    assert_eq!(told.kind(), error.kind());
+    assert_eq!(reported.kind(), error.kind());
     assert_eq!(worker.health().error.map(|error| error.kind()), Some(error.kind()));
     let master = Master::start(options, &Handle::current()).unwrap();
     let add = soon("add", master.add(NewJob::json(&1).unwrap())).await.unwrap_err();

@@ -140,7 +140,7 @@ async fn errors_name_options_as_the_language_of_the_program_does() {
             let written = text.contains("failed_tll");
             assert!(language != Language::Node || written || snake.is_none(), "{text}");
         }
-        // What a server that is not there is told with: times in the unit of the options.
+        // The error of a server that is not there: times in the unit of the options.
         let late = support::soon("ready", worker.ready()).await.unwrap_err();
         assert!(!late.message().contains(if language == Language::Python { " ms" } else { " s;" }), "{late}");
     }

@@ -1,4 +1,4 @@
-//! Handlers that do not stop when they are told to.
+//! Handlers that do not stop when they are asked to.
 #![allow(missing_docs)]
 
 mod support;

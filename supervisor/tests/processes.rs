@@ -90,7 +90,7 @@ async fn next_ready(supervisor: &Supervisor) -> u32 {
     next(supervisor, "a ready process", ready).await
 }
 
-/// Ends it and answers what was told until then.
+/// Ends it and returns what was reported until then.
 async fn stopped(supervisor: &Supervisor) -> Vec<SupervisorEvent> {
     soon("the stop", supervisor.stop()).await.unwrap();
     let events = supervisor.take_events(usize::MAX);
@@ -136,7 +136,7 @@ async fn a_process_that_fails_is_respawned_with_growing_pauses_and_given_up() {
     loop {
         let (pid, exit, respawn) = next_exit(&supervisor).await;
         assert_eq!(exit, ProcessExit::Code(7));
-        assert!(!exists(pid.unwrap()), "reaped before it is told");
+        assert!(!exists(pid.unwrap()), "reaped before it is reported");
         match respawn {
             Some(pause) => pauses.push(pause.as_millis()),
             None => break,
@@ -531,15 +531,15 @@ async fn supervisor_of_its_own() {
     let awaited = std::env::var_os("SWARM_READY_FD").is_some();
     assert!(supervised::ready().unwrap() == awaited && !supervised::ready().unwrap(), "said once");
     eprintln!("serves");
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     while let Some(event) = supervisor.next().await {
         match event {
-            SupervisorEvent::Signal { signal } => told.push(format!("signal {signal}")),
-            SupervisorEvent::ReloadFailed { .. } => told.push("reload failed".into()),
+            SupervisorEvent::Signal { signal } => reported.push(format!("signal {signal}")),
+            SupervisorEvent::ReloadFailed { .. } => reported.push("reload failed".into()),
             _ => {}
         }
     }
-    eprintln!("told: {}", told.join(", "));
+    eprintln!("reported: {}", reported.join(", "));
     // Whoever ran it need not read what the test harness says.
     std::process::exit(0);
 }
@@ -639,7 +639,7 @@ async fn a_supervisor_that_is_killed_leaves_nobody_nested_or_not() {
     for (role, levels) in [("inner", 1), ("nested", 2)] {
         let mut own = Own::start(role);
         let all = all_below(&mut own).await;
-        // Six are told of: two with a child and its child each, below one supervisor or two.
+        // Six are reported: two with a child and its child each, below one supervisor or two.
         if cfg!(target_os = "linux") {
             assert_eq!(all.len(), 6 + levels, "{all:?}");
         }
@@ -688,18 +688,18 @@ async fn signals_reload_and_stop_also_during_a_reload_and_lines_are_forwarded() 
     all.insert(own.child.id());
     own.line("err serves").await;
     signal(own.child.id(), libc::SIGTERM);
-    own.line("] told: signal 15").await;
-    assert_eq!(own.line("err told: ").await, "err told: signal 15");
+    own.line("] reported: signal 15").await;
+    assert_eq!(own.line("err reported: ").await, "err reported: signal 15");
     assert!(own.ended().await.success());
     assert!(all.iter().all(|pid| !runs(*pid)));
 
-    // The one it has is never ready, so its reload is under way until it is told to stop.
+    // The one it has is never ready, so its reload is under way until it is asked to stop.
     let mut own = Own::start("slow");
     own.line("up").await;
     signal(own.child.id(), libc::SIGHUP);
     own.line("up").await;
     signal(own.child.id(), libc::SIGINT);
-    assert_eq!(own.line("told: ").await, "err told: signal 1, signal 2, reload failed");
+    assert_eq!(own.line("reported: ").await, "err reported: signal 1, signal 2, reload failed");
     assert!(own.ended().await.success());
 }
 
@@ -741,7 +741,7 @@ async fn a_panic_in_a_task_stops_the_supervisor_with_an_error() {
         _ => None,
     })
     .await;
-    until("all is told", || supervisor.take_events(100).is_empty()).await;
+    until("all is reported", || supervisor.take_events(100).is_empty()).await;
     // It is called by the task of the process that starts.
     supervisor.set_wake(|| panic!("of the test"));
     drop(supervisor.spawn(sh("exec sleep 100")).await);
