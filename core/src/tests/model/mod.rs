@@ -80,7 +80,7 @@ struct Member {
 }
 
 /// What one step did.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Step {
     what: String,
     /// The member that called.
@@ -99,6 +99,30 @@ pub(super) struct Step {
     /// The call does what is due.
     ticks: bool,
     answer: Answer,
+}
+
+impl std::fmt::Debug for Step {
+    /// Without what is empty: a history of steps is read by people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Step { what, actor, adds, finishes, deletes, retries, forgets, grant, leaves: _, ticks, answer } = self;
+        let Answer { jobs, stale, deleted, existed, returned, unknown } = answer;
+        let lists: [(&str, &dyn std::fmt::Debug, bool); 9] = [
+            ("adds", adds, adds.is_empty()),
+            ("finishes", finishes, finishes.is_empty()),
+            ("deletes", deletes, deletes.is_empty()),
+            ("retries", retries, retries.is_empty()),
+            ("forgets", forgets, forgets.is_empty()),
+            ("jobs", jobs, jobs.is_empty()),
+            ("stale", stale, stale.is_empty()),
+            ("deleted", deleted, deleted.is_empty()),
+            ("existed", existed, existed.is_empty()),
+        ];
+        write!(f, "{what} of {actor}, grant {grant:?}, returned {returned}")?;
+        for (name, list, _) in lists.iter().filter(|(_, _, empty)| !empty) {
+            write!(f, ", {name} {list:?}")?;
+        }
+        write!(f, "{}{}", if *ticks { ", ticks" } else { "" }, if *unknown { ", unknown" } else { "" })
+    }
 }
 
 /// What came back.

@@ -1,6 +1,6 @@
 //! What a step may change, and what it must.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::snapshot::{Job, Place, Snapshot};
 use super::{Step, World};
@@ -35,6 +35,7 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
     credit(before, after, step, world, &given)?;
     nobody_waits_beside_free_slots(after, world)?;
     first_come_first_given(before, after, step, world)?;
+    queued_as_they_came(after, world)?;
     one_at_a_time(after)?;
     let counters = &after.counters;
     let there = after.jobs.values().filter(|job| job.place != Place::Nowhere).count() as u64;
@@ -258,8 +259,39 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
             let (a, b) = (before.job(latest), before.job(id));
             return Err(format!(
                 "`{latest}` ({a:?}) was given before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",
-                before.lines, before.tombstones
+                before.queues, before.tombstones
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Jobs of one priority that have waited since they were added are queued in the order in which they were, whatever their task.
+fn queued_as_they_came(after: &Snapshot, world: &World) -> Result<(), String> {
+    let mut orders: BTreeMap<i64, Vec<(usize, f64, &String)>> = BTreeMap::new();
+    for (queue, (ids, scores)) in &after.queues {
+        for (at, id) in ids.iter().enumerate() {
+            let extras = head(after.job(id)).extras;
+            // One with a resource may have been set aside for a worker and have come back in the same step.
+            let of_resource = extras.as_ref().is_some_and(|extras| !extras.resource.is_empty());
+            if let Some(order) = world.order.get(id)
+                && !of_resource
+                && !after.tombstones.contains_key(id)
+            {
+                // The list comes before the sorted sets.
+                let score = scores.get(at).copied().unwrap_or(f64::NEG_INFINITY);
+                orders.entry(extras.map_or(0, |extras| extras.priority)).or_default().push((*order, score, id));
+            }
+        }
+        if queue == "0" && !scores.is_empty() {
+            return Err("the queue of plain jobs is a sorted set".into());
+        }
+    }
+    for jobs in orders.values_mut() {
+        jobs.sort_by_key(|job| job.0);
+        if let Some(pair) = jobs.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            let ((_, _, first), (_, _, second)) = (pair[0], pair[1]);
+            return Err(format!("`{first}` waits behind `{second}`, which was added later; the queues are {:?}", after.queues));
         }
     }
     Ok(())

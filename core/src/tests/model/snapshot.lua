@@ -19,7 +19,14 @@ local function entries(key)
 end
 local queues, loads, inboxes = {}, {}, {}
 for _, key in ipairs(call('KEYS', prefix .. 'ready:*')) do
-  queues[#queues + 1] = { string.sub(key, #prefix + 7), entries(key) }
+  local orders = {}
+  if call('TYPE', key).ok == 'zset' then
+    local scored = call('ZRANGE', key, 0, -1, 'WITHSCORES')
+    for i = 2, #scored, 2 do
+      orders[#orders + 1] = scored[i]
+    end
+  end
+  queues[#queues + 1] = { string.sub(key, #prefix + 7), { entries(key), orders } }
 end
 for _, key in ipairs(call('KEYS', prefix .. 'load*')) do
   loads[#loads + 1] = { string.sub(key, #prefix + 6), call('ZRANGE', key, 0, -1, 'WITHSCORES') }

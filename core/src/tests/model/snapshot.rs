@@ -65,8 +65,8 @@ pub(super) struct Snapshot {
     /// Jobs given through inboxes since the last reading: incarnation, id, fence.
     pub(super) notified: BTreeSet<(String, String, u64)>,
     pub(super) results: BTreeSet<String>,
-    /// Entries of the queues as they lie, and tombstones.
-    pub(super) lines: Vec<(String, Vec<String>)>,
+    /// Entries of the queues in their order, with their scores unless the queue is a list; and tombstones.
+    pub(super) queues: Vec<(String, (Vec<String>, Vec<f64>))>,
     pub(super) tombstones: HashMap<String, i64>,
     /// What breaks a rule of any state.
     pub(super) broken: Vec<String>,
@@ -118,8 +118,8 @@ impl Snapshot {
         let blocked: BTreeSet<String> = read(blocked);
         let failed: BTreeSet<String> = read(failed);
         let mut waiting: HashMap<String, i64> = HashMap::new();
-        found.lines = named::<Vec<String>>(queues);
-        for (_, ids) in &found.lines {
+        found.queues = named(queues);
+        for (_, (ids, _)) in &found.queues {
             ids.iter().cloned().for_each(|id| *waiting.entry(id).or_default() += 1);
         }
         found.tombstones = read(tombstones);
