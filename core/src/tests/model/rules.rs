@@ -71,6 +71,10 @@ fn head(job: &Job) -> Head {
     split_record(&job.record).map(|(head, _)| head).unwrap_or_default()
 }
 
+fn of_resource(job: &Job) -> bool {
+    head(job).extras.is_some_and(|extras| !extras.resource.is_empty())
+}
+
 impl Snapshot {
     /// The cluster's time, in ms.
     fn clock(&self, world: &World) -> f64 {
@@ -240,7 +244,8 @@ fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(),
 /// A worker that asks is given the jobs of the highest priority that it takes, and of these those that were added first, whatever their task.
 fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
     let Some(member) = world.members.get(&step.actor) else { return Ok(()) };
-    let waited = |id: &str| before.job(id).place == Place::Waiting;
+    // One with a resource may have been set aside in a step that also freed the resource: it goes on at the front, and was seen waiting throughout.
+    let waited = |id: &str| before.job(id).place == Place::Waiting && !of_resource(before.job(id));
     let rank = |id: &str, snapshot: &Snapshot| {
         let priority = head(snapshot.job(id)).extras.map_or(0, |extras| extras.priority);
         world.order.get(id).map(|order| (-priority, *order))
@@ -249,13 +254,7 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
     let Some((last, latest)) = given.filter_map(|(id, _)| Some((rank(id, before)?, id))).max() else { return Ok(()) };
     for (id, _) in after.jobs.iter().filter(|(id, job)| job.place == Place::Waiting && waited(id)) {
         let task = after.task(id);
-        // One with a resource may have been set aside for it and come back in the same step.
-        let of_resource = head(after.job(id)).extras.is_some_and(|extras| !extras.resource.is_empty());
-        if !of_resource
-            && member.tasks.contains(&task)
-            && !world.is_paused(&task)
-            && rank(id, after).is_some_and(|rank| rank < last)
-        {
+        if member.tasks.contains(&task) && !world.is_paused(&task) && rank(id, after).is_some_and(|rank| rank < last) {
             let (a, b) = (before.job(latest), before.job(id));
             return Err(format!(
                 "`{latest}` ({a:?}) was given before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",
@@ -272,10 +271,8 @@ fn queued_as_they_came(after: &Snapshot, world: &World) -> Result<(), String> {
     for (queue, (ids, scores)) in &after.queues {
         for (at, id) in ids.iter().enumerate() {
             let extras = head(after.job(id)).extras;
-            // One with a resource may have been set aside for a worker and have come back in the same step.
-            let of_resource = extras.as_ref().is_some_and(|extras| !extras.resource.is_empty());
             if let Some(order) = world.order.get(id)
-                && !of_resource
+                && !of_resource(after.job(id))
                 && !after.tombstones.contains_key(id)
             {
                 // The list comes before the sorted sets.
