@@ -2,18 +2,20 @@
 
 import sys
 
+from workloads import STAGES
+
 # CPU per job of bulk adds, as a multiple of raw.
-BULK = {"rust": 1.4, "c": 1.8, "node": 2.6, "python": 3.2}
+BULK = {"rust": 1.4, "c": 1.7, "node": 2.3, "python": 2.3}
 ONE_BY_ONE = 1.5
-DISPATCH = 1.5
+DISPATCH = {"rust": 2.8, "c": 2.8, "python": 3.4, "node": 3.8}
 WAITING_BYTES = 240
 IDLE_COMMANDS = 1
 CROWD = 1.3
 # CPU per job, as a multiple of a plain one.
-OPTIONS = {"bulk_priority": 1.2, "bulk_retries": 2, "bulk_resource": 2}
+OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2}
 # Milliseconds after a delayed job is due, and results as a multiple of two hand-overs.
 LATE_MS = 20
-ROUND_TRIP = 1.5
+ROUND_TRIP = 2.6
 
 
 def progress(text):
@@ -31,7 +33,14 @@ def table(figures, languages):
     print("\ndispatch to an idle worker, us")
     for language in ["raw", *languages]:
         p50, p99 = (figures.median(language, "dispatch", f"dispatch_{share}_us") for share in ("p50", "p99"))
-        print(f"  {language:7} p50 {p50:7.1f}  p99 {p99:8.1f}  {_ratio(figures, language, 'dispatch', DISPATCH)}")
+        print(f"  {language:7} p50 {p50:7.1f}  p99 {p99:8.1f}  {_ratio(figures, language, 'dispatch', DISPATCH.get(language))}")
+    stages = {key[0] for key in figures.values if key[1] == "stages"}
+    if stages:
+        print("  p50 of its stages: add called - script runs - inbox read - event queued - taken by the program - handler started")
+    for language in languages:
+        if language in stages:
+            spans = (figures.median(language, "stages", f"stage_{stage}_p50_us") for stage in STAGES)
+            print(f"  {language:7} " + " + ".join(f"{span:6.1f}" for span in spans))
     pings = [figures.median("raw", "ping", f"round_trip_{share}_us") for share in ("p50", "p99")]
     print(f"  PING    p50 {pings[0]:7.1f}  p99 {pings[1]:8.1f}")
     print("\nwaiting and idle")

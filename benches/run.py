@@ -75,6 +75,8 @@ def measure_once(redis, figures, commands, size):
             "one_by_one": workloads.add_then_drain(redis, figures, language, command, "one_by_one", "one", size.jobs),
             "dispatch": workloads.dispatch(redis, figures, language, command, size.samples),
         }
+        if language != "c":
+            workloads.stages(redis, figures, language, command, size.samples)
         after = raw(redis, figures, size)
         for workload, value in measured.items():
             limit = (before[workload] + after[workload]) / 2

@@ -81,6 +81,33 @@ def dispatch(redis, figures, language, command, count):
     return p50
 
 
+STAGES = ("redis", "read", "queued", "taken", "started")
+"""Where the time of a dispatch goes: until the script runs, the worker has read its inbox, the event is queued, the program takes it, its handler starts."""
+
+
+def stages(redis, figures, language, command, count):
+    """As `dispatch`, taken apart. The fence of a job is the time of its assignment on the server's clock."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    worker.tell("stages", count)
+    worker.expect("started")
+    producer.tell("dispatch", count, PAUSE_US)
+    producer.expect("done")
+    numbers = worker.expect("done")
+    producer.close()
+    worker.close()
+    wall = time.time_ns() - time.monotonic_ns()
+    spans = {stage: [] for stage in STAGES}
+    for at in range(count // 20 * 6, len(numbers), 6):
+        sent, fence, *later = numbers[at : at + 6]
+        times = [sent, fence * 1000 - wall, *later]
+        for stage, begun, ended in zip(STAGES, times[:-1], times[1:], strict=True):
+            spans[stage].append(ended - begun)
+    for stage, samples in spans.items():
+        figures.add(language, "stages", f"stage_{stage}_p50_us", percentile(samples, 0.5) / 1000, "us")
+
+
 def delayed(redis, figures, language, command, count, delay_ms):
     """How late delayed jobs start at an idle worker."""
     redis.flush()

@@ -4,6 +4,7 @@ import threading
 import time
 
 import libswarm
+from libswarm import _native
 from control import SLOTS, commands, say
 
 
@@ -28,14 +29,21 @@ def run(url, cluster):
         samples.append(time.monotonic_ns() - job.payload["n"])
         complete(job)
 
-    worker.on("add", measure if name == "dispatch" else complete)
+    def trace(job):
+        samples.extend((job.payload["n"], job.fence, *_native.stages(), time.monotonic_ns()))
+        complete(job)
+
+    handlers = {"dispatch": measure, "stages": trace}
+    if name == "stages":
+        _native.measure_stages()
+    worker.on("add", handlers.get(name, complete))
     begun = time.monotonic_ns()
     with worker:
         worker.ready()
         say("started")
         # `idle` wants no job at all: that wait ends with the process.
         all_handled.wait()
-        if name == "dispatch":
+        if name in handlers:
             say("done", *samples)
         else:
             while worker.stats().active > 0:

@@ -19,17 +19,27 @@ pub(crate) fn run(runtime: &Runtime, mut options: Options) {
         say("started");
         match command.name.as_str() {
             "drain" => {
-                complete(&worker, count, |_| ()).await;
+                complete(&worker, count, |_, _| ()).await;
                 while worker.stats().await.expect("stats").active > 0 {}
                 say(&format!("done {}", monotonic() - begun));
             }
             "slice" => {
-                complete(&worker, count, |_| ()).await;
+                complete(&worker, count, |_, _| ()).await;
                 say(&format!("done {}", monotonic() - begun));
             }
             "dispatch" => {
                 let mut samples = Vec::new();
-                complete(&worker, count, |payload| samples.push(monotonic().saturating_sub(sent_at(payload)))).await;
+                complete(&worker, count, |payload, _| samples.push(monotonic().saturating_sub(sent_at(payload)))).await;
+                say_samples(&samples);
+            }
+            "stages" => {
+                libswarm::measure_stages();
+                let mut samples = Vec::new();
+                complete(&worker, count, |payload, fence| {
+                    let [read, queued, taken] = libswarm::stages();
+                    samples.extend([sent_at(payload), fence, read, queued, taken, monotonic()]);
+                })
+                .await;
                 say_samples(&samples);
             }
             "idle" => std::future::pending().await,
@@ -39,8 +49,8 @@ pub(crate) fn run(runtime: &Runtime, mut options: Options) {
     next_command();
 }
 
-/// Completes jobs until there were `count`.
-async fn complete(worker: &Worker, count: u64, mut handle: impl FnMut(&[u8])) {
+/// Completes jobs until there were `count`; `handle` gets the payload and the fence of each.
+async fn complete(worker: &Worker, count: u64, mut handle: impl FnMut(&[u8], u64)) {
     let readable = Arc::new(Notify::new());
     let wake = readable.clone();
     worker.set_wake(move || wake.notify_one());
@@ -54,7 +64,7 @@ async fn complete(worker: &Worker, count: u64, mut handle: impl FnMut(&[u8])) {
         let mut finishes = Vec::with_capacity(events.len());
         for event in events {
             if let Event::Add(job) = event {
-                handle(&job.payload.bytes);
+                handle(&job.payload.bytes, job.fence);
                 handled += 1;
                 finishes.push((job.fence, Finish::Complete(Payload::default()), None));
             }

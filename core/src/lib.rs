@@ -59,6 +59,8 @@ pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, 
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::payload::{ContentType, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
 pub use util::completion::Done;
+#[cfg(feature = "bindings")]
+pub use util::stages::{measure_stages, stages};
 
 /// The version of this crate, of every binding and package built from it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,6 +18,7 @@ mod outgoing;
 mod request;
 mod runtime;
 mod session;
+mod stages;
 #[cfg(unix)]
 mod supervisor;
 mod worker;

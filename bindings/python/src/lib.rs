@@ -23,6 +23,7 @@ mod payload;
 mod process;
 mod runtime;
 mod signals;
+mod stages;
 mod supervised;
 mod supervisor;
 mod value;
@@ -57,6 +58,8 @@ mod _native {
     use crate::package::install;
     #[pymodule_export]
     use crate::payload::decode_json;
+    #[pymodule_export]
+    use crate::stages::{measure_stages, stages};
     #[pymodule_export]
     use crate::supervised::say_ready;
     #[pymodule_export]

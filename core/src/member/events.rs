@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 
 use crate::model::event::QueuedEvent;
 use crate::model::job::JobData;
+#[cfg(feature = "bindings")]
+use crate::util::stages::{Stage, mark};
 
 /// `Ready` and `Error` events that are kept: the newest.
 const MAX_NEWS: usize = 64;
@@ -151,7 +153,12 @@ impl MemberEvents {
 
     #[cfg(any(test, feature = "bindings"))]
     pub(crate) fn take(&self, max: usize) -> Vec<QueuedEvent> {
-        self.queue.take(max)
+        let events = self.queue.take(max);
+        #[cfg(feature = "bindings")]
+        if !events.is_empty() {
+            mark(Stage::Taken);
+        }
+        events
     }
 
     /// The next event; jobs are wanted from now on. `None` when the member has ended.

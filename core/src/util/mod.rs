@@ -3,6 +3,8 @@
 pub(crate) mod clock;
 pub(crate) mod completion;
 pub(crate) mod reconnect;
+#[cfg(feature = "bindings")]
+pub(crate) mod stages;
 
 /// The output of a future if there is one; never ready if not.
 pub(crate) async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {

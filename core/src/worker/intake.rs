@@ -12,6 +12,8 @@ use crate::model::job::JobData;
 use crate::store::Given;
 use crate::util::clock::from_now;
 use crate::util::completion::Done;
+#[cfg(feature = "bindings")]
+use crate::util::stages::{Stage, mark};
 use libswarm_common::error::Error;
 
 /// How long a job is on trial that is suspected of killing its workers, as in `lua/lib/suspects.lua`.
@@ -43,7 +45,7 @@ impl Task {
                         let over = from_now(limit);
                         self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
                     }
-                    self.active.insert(data.fence, Active { job: data.clone(), told_to_stop: false, stopping: None });
+                    self.active.insert(data.fence, Active { job: data.clone(), asked_to_stop: false, stopping: None });
                     if self.running() > self.slots() {
                         self.prefetched.push_back(data);
                     } else {
@@ -73,6 +75,8 @@ impl Task {
     }
 
     fn push_adds(&mut self, adds: Vec<QueuedEvent>) {
+        #[cfg(feature = "bindings")]
+        mark(Stage::Queued);
         self.emitted += adds.len() as u64;
         self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);
         self.shared.events.push(adds);
@@ -114,7 +118,7 @@ impl Task {
     pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
         let mut events = Vec::new();
         for (fence, id) in deletes {
-            match self.active.get(&fence).map(|active| active.told_to_stop) {
+            match self.active.get(&fence).map(|active| active.asked_to_stop) {
                 Some(true) => {}
                 Some(false) if self.withdraw(fence) => {
                     self.forget(fence);
@@ -122,7 +126,7 @@ impl Task {
                 }
                 Some(false) => {
                     let Some(active) = self.active.get_mut(&fence) else { continue };
-                    active.told_to_stop = true;
+                    active.asked_to_stop = true;
                     if !active.job.has_ended() {
                         events.push(stop(&active.job, reason));
                     }
@@ -190,11 +194,11 @@ impl Task {
 
     /// Tells the program to stop every job it holds, oldest first.
     fn stop_all(&mut self, reason: DeleteReason) {
-        let mut jobs: Vec<_> = self.active.values_mut().filter(|active| !active.told_to_stop).collect();
+        let mut jobs: Vec<_> = self.active.values_mut().filter(|active| !active.asked_to_stop).collect();
         jobs.sort_by_key(|active| active.job.fence);
         let mut events = Vec::new();
         for active in jobs {
-            active.told_to_stop = true;
+            active.asked_to_stop = true;
             if !active.job.has_ended() {
                 events.push(stop(&active.job, reason));
             }

@@ -47,14 +47,14 @@ impl Task {
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
         for (fence, finish, done) in self.finishes.take(MAX_FINISHES) {
-            let Some(Active { job, told_to_stop, stopping }) = self.active.remove(&fence) else {
+            let Some(Active { job, asked_to_stop, stopping }) = self.active.remove(&fence) else {
                 self.returned(fence);
                 if let Some(done) = done {
                     done(if finish == Finish::Stopped { Ok(()) } else { Err(stale(fence)) });
                 }
                 continue;
             };
-            let stopped = told_to_stop && self.closing.is_none();
+            let stopped = asked_to_stop && self.closing.is_none();
             let done = match (done, stopped && finish != Finish::Stopped) {
                 (Some(done), true) => {
                     let error = Error::new(ErrorKind::JobDeleted, format!("job `{}` was deleted", job.id));
@@ -67,7 +67,7 @@ impl Task {
                 job.end();
                 self.quotas.ended(job.priority());
             } else {
-                self.active.insert(fence, Active { job, told_to_stop, stopping });
+                self.active.insert(fence, Active { job, asked_to_stop, stopping });
             }
         }
         if self.batch.is_empty() && self.finishes.any() {
@@ -178,7 +178,7 @@ impl Task {
             .finishes
             .take_progress()
             .into_iter()
-            .filter_map(|(fence, value)| Some((self.active.get(&fence).filter(|active| !active.told_to_stop)?, value)))
+            .filter_map(|(fence, value)| Some((self.active.get(&fence).filter(|active| !active.asked_to_stop)?, value)))
             .collect();
         if !gathered.is_empty() {
             write_array(&mut out, 3 * gathered.len());

@@ -72,7 +72,7 @@ pub(crate) struct Task {
 pub(crate) struct Active {
     pub(super) job: Arc<JobData>,
     /// It is over in Redis, and the program was asked to stop.
-    pub(super) told_to_stop: bool,
+    pub(super) asked_to_stop: bool,
     /// The program was asked to stop, for whatever reason.
     pub(super) stopping: Option<Stopping>,
 }
