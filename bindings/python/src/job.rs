@@ -239,16 +239,16 @@ impl Job {
     }
 
     /// Deletes the job from the cluster; the call returns whether it still existed. The event `delete` follows.
-    fn delete(&self, py: Python<'_>) -> PyResult<Call> {
+    fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
         let (job, shared) = self.inner()?;
         let id = job.id.clone();
         shared.spawn(py, |worker| async move { worker.delete(id).await.map(Value::Bool) })
     }
 
-    /// The same as `delete`.
+    /// The same as `delete_job`.
     #[pyo3(name = "deleteJob")]
-    fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
-        self.delete(py)
+    fn delete_job_alias(&self, py: Python<'_>) -> PyResult<Call> {
+        self.delete_job(py)
     }
 
     /// Calls `listener()` when the job is deleted or taken away, at once if it has been. The only event is "delete".

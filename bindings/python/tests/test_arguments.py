@@ -327,7 +327,7 @@ def test_arguments_of_jobs_and_messages(master: Master, cluster: str, url: str) 
         refuses_each(lambda event: job.on(event, print), (None, 7, "add"))
         refuses_each(lambda listener: job.on("delete", listener), (*NO_FUNCTION, refuses_coroutine))
         for timeout in NO_SECONDS:
-            refuses(job.delete().wait, timeout)
+            refuses(job.delete_job().wait, timeout)
             break
         assert job.id == id
     refuses_each(lambda seconds: RetryAfter(seconds), (*NO_SECONDS, None))
@@ -359,7 +359,7 @@ def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster:
         job = heard.get(timeout=SOON)
         master.send(1)
         message = heard.get(timeout=SOON)
-        for one in (master, worker, supervisor, job, message, job.delete(), aio.Worker(cluster)):
+        for one in (master, worker, supervisor, job, message, job.delete_job(), aio.Worker(cluster)):
             for copying in (copy.copy, copy.deepcopy, pickle.dumps):
                 with pytest.raises(TypeError, match="cannot be copied or pickled"):
                     copying(one)

@@ -462,9 +462,9 @@ def test_a_call_that_is_not_waited_for_is_logged_if_it_fails(cluster: str, caplo
             job.complete()
         server.stop()
         with pytest.raises(libswarm.SwarmUnavailable):
-            job.delete().wait()
+            job.delete_job().wait()
         assert "did not wait" not in caplog.text
-        job.delete()
+        job.delete_job()
         wait_until(lambda: "did not wait" in caplog.text, SOON, "the lost error is logged")
         assert caplog.text.count("did not wait") == 1
         # What Redis cannot be told is raised, and leaves nothing behind.

@@ -81,7 +81,7 @@ def test_a_released_job_comes_again_with_a_larger_fence(master: Master, cluster:
         second = next(jobs)
         assert (second.id, second.payload, second.crashes) == (first.id, "again", 0)
         assert second.fence > first.fence
-        assert second.delete().wait(SOON) is True
+        assert second.delete_job().wait(SOON) is True
         wait_until(lambda: second.cancelled, SOON, "the deletion is told")
         second.stopped()
 
