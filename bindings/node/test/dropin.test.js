@@ -142,6 +142,16 @@ test("job.deleteJob works without a master", async (t) => {
   await deleted;
 });
 
+test("queueDeleteJob of a worker is deleteJob by another name", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const worker = cluster.worker({ tasks: "none" });
+  assert.equal(worker.queueDeleteJob, worker.deleteJob);
+  const id = await master.addJob({ n: 1 });
+  assert.deepEqual(await called((done) => assert.equal(worker.queueDeleteJob(id, done), undefined)), [null, true]);
+  assert.equal(await worker.queueDeleteJob(id), false);
+});
+
 test("terminate: deletes, return, close, callback; a second call is refused at once", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();

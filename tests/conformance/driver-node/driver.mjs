@@ -385,7 +385,7 @@ class WorkerDriver extends Driver {
         await this.#active(fields).release();
         return ok();
       case "delete":
-        return ok({ existed: await worker.queueDeleteJob(fields.id) });
+        return ok({ existed: await worker.deleteJob(fields.id) });
       case "drain":
         this.#drained = worker.drain();
         // `drained` tells how it went, if it is asked.

@@ -105,6 +105,7 @@ createMaster("sums", "redis://localhost").run(1, { id: "one", onExisted: () => {
 await master.addJobs(5);
 // @ts-expect-error a result of another type
 worker.process(async () => "text");
+const gone: boolean = await worker.deleteJob(id);
 await worker.drain();
 await worker.terminate({ grace: 1000 });
 await master.close();
@@ -138,4 +139,4 @@ try {
   else if (error instanceof RunTimeoutError) console.log(error.reason);
   else if (error instanceof TimeoutError || error instanceof SwarmError) console.log(error.retryable);
 }
-void [rest, queues, chooser, members, revived, forgotten, added, many, sum, later, deleted, existed, stats, health, assemblage.version];
+void [rest, queues, chooser, members, revived, forgotten, added, many, sum, later, deleted, gone, existed, stats, health, assemblage.version];
