@@ -43,6 +43,7 @@ test("messages reach those they are for, in order, and say whose they are", asyn
   assert.deepEqual(payloads(anns), [all, "group", "pid", "own", "others"]);
   assert.deepEqual(payloads(bobs), [all, "group", null, "pid", "own"]);
   assert.deepEqual(payloads(eves), [all, Buffer.from([0, 255]), "pid"]);
+  assert.deepEqual([anns[0], anns[1], eves[1]].map((message) => message.payloadBytes), [Buffer.from(JSON.stringify(all)), Buffer.from('"group"'), Buffer.from([0, 255])]);
   const { host, ...from } = anns[0].from;
   assert.deepEqual(from, { incarnation: master.incarnation, name: "sender", group: "masters", pid: process.pid });
   assert.ok(host.length > 0);

@@ -48,7 +48,7 @@ const arrived = (message: Message<string>) => {
   if (message.wantsReply) message.reply(message.payload.length);
 };
 master.on("message", arrived).once("member", (change, member) => console.log(change === "lost", member.role === "worker", member.incarnation));
-worker.on("message", ({ from, payload }) => console.log(from.host, payload));
+worker.on("message", ({ from, payload, payloadBytes }) => console.log(from.host, payload, payloadBytes.length));
 // @ts-expect-error there is no such change
 worker.on("member", (change) => console.log(change === "died"));
 const confirmed: MemberRef[] = await master.confirmations(2, "up");
