@@ -84,7 +84,7 @@ impl Job {
 
     /// The payload's bytes as they were stored.
     #[getter]
-    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn payload_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.inner()?.0.payload.bytes))
     }
 

@@ -36,7 +36,7 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `body`.
+    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `payload_bytes`.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -48,7 +48,7 @@ impl Message {
 
     /// The payload's bytes as they were sent.
     #[getter]
-    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn payload_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.inner()?.payload().bytes))
     }
 
@@ -228,8 +228,8 @@ pub(crate) fn receipt<'py>(py: Python<'py>, receipt: &Receipt) -> PyResult<Bound
     let replies: Vec<_> = replies
         .iter()
         .map(|(from, payload)| {
-            let body = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
-            package(py)?.reply.bind(py).call1((member(py, from)?, body, payload.as_ref().map(content_type)))
+            let payload_bytes = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
+            package(py)?.reply.bind(py).call1((member(py, from)?, payload_bytes, payload.as_ref().map(content_type)))
         })
         .collect::<PyResult<_>>()?;
     package(py)?.receipt.bind(py).call1((recipients, dropped, replies, missing))

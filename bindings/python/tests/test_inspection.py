@@ -133,7 +133,13 @@ def test_a_job_is_looked_up_in_every_state(master: Master, cluster: str, url: st
     master.add_job({"n": 1}, id="a", retries=1, headers={"x": "y"})
     info = master.job("a")
     assert info is not None
-    assert (info.id, info.state, info.payload, info.body, info.content_type) == ("a", "waiting", {"n": 1}, b'{"n":1}', "json")
+    assert (info.id, info.state, info.payload, info.payload_bytes, info.content_type) == (
+        "a",
+        "waiting",
+        {"n": 1},
+        b'{"n":1}',
+        "json",
+    )
     assert (info.attempt, info.retries, info.holder, info.fence, info.headers) == (1, 1, "", 0, {"x": "y"})
     assert (info.assigned_at, info.due_at, info.failed_at, info.reason, info.error) == (None, None, None, "", "")
     with Worker(cluster, url=url, slots=1) as worker:

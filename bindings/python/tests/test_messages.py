@@ -66,7 +66,12 @@ def test_messages_reach_those_they_are_for_and_say_whose_they_are(cluster: str, 
         assert master.send("elsewhere", {"pid": os.getpid(), "host": "elsewhere"}).recipients == []
         assert master.send("nobody's", {"name": "nobody"}, request=3600.0).recipients == []
         message = bob.next()
-        assert (message.payload, message.body, message.content_type, message.wants_reply) == ({"n": 1}, b'{"n":1}', "json", False)
+        assert (message.payload, message.payload_bytes, message.content_type, message.wants_reply) == (
+            {"n": 1},
+            b'{"n":1}',
+            "json",
+            False,
+        )
         assert message.payload is message.payload
         assert message.sender == MemberRef(master.incarnation, "sender", "masters", socket.gethostname(), os.getpid())
         assert repr(message) == '<Message from "sender">'
@@ -123,7 +128,7 @@ def test_acknowledgements_and_replies_are_collected_and_those_missing_named(mast
     ann, bob = listen("ann"), listen("bob")
     told = master.send("hear", acknowledged=SOON)
     assert sorted(reply.sender.name for reply in told.replies) == ["ann", "bob"]
-    assert {(reply.payload, reply.body, reply.content_type) for reply in told.replies} == {(None, None, None)}
+    assert {(reply.payload, reply.payload_bytes, reply.content_type) for reply in told.replies} == {(None, None, None)}
     assert told.missing == []
 
     @ann.worker.on_message
@@ -133,7 +138,7 @@ def test_acknowledgements_and_replies_are_collected_and_those_missing_named(mast
 
     asked = master.send(7, request=0.5)
     (reply,) = asked.replies
-    assert (reply.sender.name, reply.payload, reply.body, reply.content_type) == ("ann", {"me": 7}, b'{"me":7}', "json")
+    assert (reply.sender.name, reply.payload, reply.payload_bytes, reply.content_type) == ("ann", {"me": 7}, b'{"me":7}', "json")
     assert asked.missing == [bob.worker.incarnation]
     unanswered = [message for message in (bob.next(), bob.next()) if message.wants_reply]
     with pytest.raises(libswarm.SwarmTooLarge):

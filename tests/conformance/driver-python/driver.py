@@ -79,7 +79,7 @@ def _payload(value: Any) -> Fields:
 
 
 def _job_payload(job: libswarm.Job) -> Fields:
-    fields = {"payload": job.body.hex(), "type": job.content_type}
+    fields = {"payload": job.payload_bytes.hex(), "type": job.content_type}
     try:
         _ = job.payload
     except libswarm.SwarmError as error:
@@ -216,7 +216,7 @@ class Messages:
 
     def _on_message(self, message: libswarm.Message) -> None:
         sender = {"from": message.sender.name, "group": message.sender.group}
-        payload = {"payload": message.body.hex(), "type": message.content_type}
+        payload = {"payload": message.payload_bytes.hex(), "type": message.content_type}
         answer = Answer().add(event="message", wants_reply=message.wants_reply, **sender, **payload)
         self._events.put((answer, message))
 
@@ -233,7 +233,7 @@ def _to(fields: Fields) -> Any:
 
 
 def _receipt(receipt: libswarm.Receipt) -> Answer:
-    replies = [f"{reply.sender.name}:{'' if reply.body is None else _text(reply.payload)}" for reply in receipt.replies]
+    replies = [f"{reply.sender.name}:{'' if reply.payload_bytes is None else _text(reply.payload)}" for reply in receipt.replies]
     counts = {"recipients": len(receipt.recipients), "missing": len(receipt.missing)}
     return Answer().add(dropped=receipt.dropped, replies=sorted(replies), **counts)
 
@@ -437,7 +437,7 @@ class WorkerDriver:
         self._messages.put(Answer().add(event="ready", incarnation=incarnation))
 
     def _on_add(self, job: libswarm.Job) -> None:
-        self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.body)
+        self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.payload_bytes)
         self._counts["added"] += 1
         match self._behave:
             case "echo":
