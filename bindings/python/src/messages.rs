@@ -94,8 +94,8 @@ impl Message {
 
 /// A message to send, of what a program says.
 pub(crate) fn new_message(
-    payload: &Bound<'_, PyAny>,
     to: &Bound<'_, PyAny>,
+    payload: &Bound<'_, PyAny>,
     acknowledged: &Bound<'_, PyAny>,
     request: &Bound<'_, PyAny>,
     to_self: &Bound<'_, PyAny>,

@@ -139,12 +139,12 @@ def calls(master: Any, worker: Any) -> list[tuple[str, Callable[[Any], Any], lis
         (f"{name}.{method}", call, bad)
         for name, member in (("master", master), ("worker", worker))
         for method, call, bad in [
-            ("send to", lambda v, m=member: m.send(1, v), to),
-            ("send payload", lambda v, m=member: m.send(v), [{1, 2}, float("nan"), object(), "x" * 70_000]),
-            ("send acknowledged", lambda v, m=member: m.send(1, acknowledged=v), [*timeouts, 0]),
-            ("send request", lambda v, m=member: m.send(1, request=v), [*timeouts, 0]),
-            ("send both", lambda v, m=member: m.send(1, acknowledged=v, request=v), [1]),
-            ("send to_self", lambda v, m=member: m.send(1, to_self=v), NO_FLAG),
+            ("send to", lambda v, m=member: m.send(v, 1), to),
+            ("send payload", lambda v, m=member: m.send("all", v), [{1, 2}, float("nan"), object(), "x" * 70_000]),
+            ("send acknowledged", lambda v, m=member: m.send("all", 1, acknowledged=v), [*timeouts, 0]),
+            ("send request", lambda v, m=member: m.send("all", 1, request=v), [*timeouts, 0]),
+            ("send both", lambda v, m=member: m.send("all", 1, acknowledged=v, request=v), [1]),
+            ("send to_self", lambda v, m=member: m.send("all", 1, to_self=v), NO_FLAG),
             ("kill to", lambda v, m=member: m.kill(v), to),
             ("kill code", lambda v, m=member: m.kill("all", v), NO_INTEGER),
             ("confirm", lambda v, m=member: m.confirm(v), [*NO_TEXT, "", "x" * 257]),
@@ -357,7 +357,7 @@ def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster:
         worker.ready()
         master.add_job()
         job = heard.get(timeout=SOON)
-        master.send(1)
+        master.send("all", 1)
         message = heard.get(timeout=SOON)
         for one in (master, worker, supervisor, job, message, job.delete_job(), aio.Worker(cluster)):
             for copying in (copy.copy, copy.deepcopy, pickle.dumps):

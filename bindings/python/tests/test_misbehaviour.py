@@ -247,11 +247,11 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
         wait_until(lambda: worker.jobs, SOON, "it is active")
         master.delete_job(id)
         wait_until(lambda: master.stats().deleting == 0, SOON, "it has stopped")
-        assert len(master.send(1, request=0.1).recipients) == 1
-        worker.send(1)
+        assert len(master.send("all", 1, request=0.1).recipients) == 1
+        worker.send("all", 1)
         assert master.run(1, timeout=SOON) is None
         master.on("message", lambda message: heard.set())
-        worker.send(2)
+        worker.send("all", 2)
         assert heard.wait(SOON)
 
 

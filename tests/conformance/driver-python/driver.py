@@ -211,7 +211,7 @@ class Messages:
 
     def _send(self, fields: Fields) -> Answer:
         limits: dict[str, Any] = {limit: int(fields[limit]) / 1000 for limit in ("acknowledged", "request") if limit in fields}
-        receipt = self._member.send(_value(fields), _to(fields), to_self=fields.get("to_self") == "true", **limits)
+        receipt = self._member.send(_to(fields), _value(fields), to_self=fields.get("to_self") == "true", **limits)
         return _receipt(receipt)
 
     def _on_message(self, message: libswarm.Message) -> None:
