@@ -292,7 +292,7 @@ def test_arguments_of_supervisors() -> None:
     with Supervisor() as supervisor:
         bad: dict[str, list[Any]] = {
             "env": ["A=B", {"A": 7}, {7: "A"}, {"A": "\0"}],
-            "dir": [7, "a\0"],
+            "cwd": [7, "a\0"],
             "cpus": [7, "x", [-1], ["a"], [5000]],
             "name": [7, "", "a\n", "x" * 257],
             "count": ["2", 0, -1, 1001, 1.5, True],

@@ -97,21 +97,22 @@ def test_a_process_that_fails_is_respawned_and_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "success", "text"),
+    ("command", "reason", "success", "message"),
     [
         (sh("exit 0"), "code", True, "exited with code 0"),
         (sh("kill -KILL $$"), "signal", False, "was ended by signal 9"),
         (("/nowhere/at-all",), "not_started", False, "could not be started: /nowhere/at-all: "),
     ],
 )
-def test_how_a_process_ended(supervisor: Supervisor, command: tuple[str, ...], kind: str, success: bool, text: str) -> None:
+def test_how_a_process_ended(supervisor: Supervisor, command: tuple[str, ...], reason: str, success: bool, message: str) -> None:
     supervisor.spawn(*command)
     event = following(supervisor, Exited)
-    assert (event.exit.kind, event.exit.success) == (kind, success)
-    assert str(event.exit).startswith(text)
-    assert event.exit.signal == (9 if kind == "signal" else None)
+    assert (event.exit.reason, event.exit.success) == (reason, success)
+    assert str(event.exit) == event.exit.message
+    assert event.exit.message.startswith(message)
+    assert event.exit.signal == (9 if reason == "signal" else None)
     assert (event.respawn is None) == success
-    assert (event.pid is None) == (kind == "not_started")
+    assert (event.pid is None) == (reason == "not_started")
 
 
 def test_a_process_has_its_arguments_and_environment(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_process_has_its_arguments_and_environment(supervisor: Supervisor, tmp
     script = "echo $A $SWARM_PROCESS_NAME $SWARM_SUPERVISOR_PID ${SWARM_READY_FD-none}; pwd; "
     script += r"grep Cpus_allowed_list /proc/self/status; printf '%s\n' $1 >&2"
     ids = supervisor.spawn(
-        Path("/bin/sh"), b"-c", script, "sh", b"\xff", env={"A": "b c"}, dir=tmp_path, cpus={cpu}, name="shown", count=1
+        Path("/bin/sh"), b"-c", script, "sh", b"\xff", env={"A": "b c"}, cwd=tmp_path, cpus={cpu}, name="shown", count=1
     )
     lines = []
     for event in supervisor:
@@ -223,7 +224,7 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
         (["a"], {"env": ["A=b"]}),
         (["a"], {"env": {"A=": "b"}}),
         (["a"], {"env": {"A": 1}}),
-        (["a"], {"dir": 1}),
+        (["a"], {"cwd": 1}),
         (["a"], {"cpus": 1}),
         (["a"], {"cpus": [1024]}),
         (["a"], {"cpus": [-1]}),
@@ -234,7 +235,8 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
         (["a"], {"respawn": 1}),
         (["a"], {"ready": "never"}),
         (["a"], {"ready_timeout": 0}),
-        (["a"], {"cwd": "/"}),
+        (["a"], {"dir": "/"}),
+        (["a"], {"arg": "b"}),
     ],
     ids=str,
 )

@@ -180,7 +180,7 @@ class Supervisor:
         command: bytes,
         args: list[bytes],
         env: list[tuple[bytes, bytes]],
-        dir: bytes | None,
+        cwd: bytes | None,
         settings: list[tuple[str, str]],
     ) -> Call: ...
     def kill(self, id: int) -> Call: ...
