@@ -73,8 +73,8 @@ impl Message {
     /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
     /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge. False if the member is closed, as it can be before its last
     /// messages are delivered.
-    fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        match self.inner()?.reply(encode(value)?) {
+    fn reply(&self, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.inner()?.reply(encode(payload)?) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Closed => Ok(false),
             Err(error) => Err(raise(error)),

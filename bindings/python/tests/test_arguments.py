@@ -330,7 +330,7 @@ def test_arguments_of_jobs_and_messages(master: Master, cluster: str, url: str) 
             refuses(job.delete_job().wait, timeout)
             break
         assert job.id == id
-    refuses_each(lambda seconds: RetryAfter(seconds), (*NO_SECONDS, None))
+    refuses_each(lambda after: RetryAfter(after), (*NO_SECONDS, None))
     refuses_each(lambda level: libswarm.enable_logging(level), (None, "INFO", 1.5, True))
 
 

@@ -93,7 +93,7 @@ def test_a_pause_that_is_none_is_refused(seconds: float) -> None:
 
 def test_what_is_raised_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(RetryAfter(3, "busy")))
-    assert (type(error), error.seconds, str(error)) == (RetryAfter, 3.0, "busy")
+    assert (type(error), error.after, str(error)) == (RetryAfter, 3.0, "busy")
 
 
 def test_each_timeout_has_its_error_and_emits_delete(master: Master, cluster: str, url: str) -> None:
