@@ -1,5 +1,5 @@
 "use strict";
-// Programs written for assemblage 0.1: what they call, what they are told, and in which order.
+// Programs written for assemblage 0.1: what they call, what is reported to them, and in which order.
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
