@@ -161,7 +161,7 @@ test("a member that subscribes amid an outage receives when it is over, and noth
   assert.equal(worker.incarnation, incarnation, "its lease did not end");
 });
 
-test("who listens for members is notified who joins, leaves and is lost; members say something of themselves", async (t) => {
+test("who listens for members is notified of who joins, leaves and is lost; members say something of themselves", async (t) => {
   const cluster = new Cluster(t);
   const changes = [];
   const watcher = cluster.master({ name: "watcher" }).on("member", (...args) => changes.push(args));

@@ -27,7 +27,7 @@ NO_INTEGER: list[Any] = ["5", 1.5, None, [], object(), True, 10**40, -(10**40)]
 NO_FLAG: list[Any] = ["true", 1, None, object()]
 NO_FUNCTION: list[Any] = [None, 7, "print", object()]
 
-#: What one job can be told, and what it cannot.
+#: What the options of a job cannot be.
 JOB_OPTIONS: dict[str, list[Any]] = {
     "id": [7, b"a", "", "a\n", "x" * 257, "half \ud83d", object()],
     "result": NO_FLAG[:2] + NO_FLAG[3:],
@@ -350,15 +350,15 @@ def test_numbers_of_other_libraries_are_numbers(master: Master) -> None:
 
 def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
-    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    worker.on("add", heard.put)
-    worker.on("message", heard.put)
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    worker.on("add", received.put)
+    worker.on("message", received.put)
     with worker, Supervisor() as supervisor:
         worker.ready()
         master.add_job()
-        job = heard.get(timeout=SOON)
+        job = received.get(timeout=SOON)
         master.send("all", 1)
-        message = heard.get(timeout=SOON)
+        message = received.get(timeout=SOON)
         for one in (master, worker, supervisor, job, message, job.delete_job(), aio.Worker(cluster)):
             for copying in (copy.copy, copy.deepcopy, pickle.dumps):
                 with pytest.raises(TypeError, match="cannot be copied or pickled"):

@@ -128,10 +128,10 @@ def test_what_cannot_be_sent_is_refused(master: Master) -> None:
 
 def test_acknowledgements_and_replies_are_collected_and_those_missing_named(master: Master, listen: Listen) -> None:
     ann, bob = listen("ann"), listen("bob")
-    told = master.send("all", "hear", acknowledged=SOON)
-    assert sorted(reply.sender.name for reply in told.replies) == ["ann", "bob"]
-    assert {(reply.payload, reply.payload_bytes, reply.content_type) for reply in told.replies} == {(None, None, None)}
-    assert told.missing == []
+    receipt = master.send("all", "read", acknowledged=SOON)
+    assert sorted(reply.sender.name for reply in receipt.replies) == ["ann", "bob"]
+    assert {(reply.payload, reply.payload_bytes, reply.content_type) for reply in receipt.replies} == {(None, None, None)}
+    assert receipt.missing == []
 
     @ann.worker.on_message
     def answer(message: Message) -> None:
@@ -174,17 +174,17 @@ def test_messages_of_many_calls_keep_their_order_and_are_sent_before_a_member_le
 
 
 def test_listeners_may_come_before_or_after_a_member_registers(master: Master, cluster: str, url: str) -> None:
-    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with Master(cluster, url=url) as early, Worker(cluster, url=url) as late:
-        early.on_message(lambda message: heard.put(("early", message.payload)))
+        early.on_message(lambda message: received.put(("early", message.payload)))
         early.ready()
         late.ready()
         assert master.send("all", 1, acknowledged=SOON).recipients == [early.incarnation]
-        late.on("message", lambda message: heard.put(("late", message.payload)))
+        late.on("message", lambda message: received.put(("late", message.payload)))
         late.ready()
         assert sorted(master.send("all", 2, acknowledged=SOON).recipients) == sorted([early.incarnation, late.incarnation])
-        told = [heard.get(timeout=SOON) for _ in range(3)]
-        assert (told[0], sorted(told[1:])) == (("early", 1), [("early", 2), ("late", 2)])
+        messages = [received.get(timeout=SOON) for _ in range(3)]
+        assert (messages[0], sorted(messages[1:])) == (("early", 1), [("early", 2), ("late", 2)])
 
 
 def test_a_member_that_registers_again_receives_again(cluster: str) -> None:
@@ -195,7 +195,7 @@ def test_a_member_that_registers_again_receives_again(cluster: str) -> None:
         with Master(cluster, url=server.url) as master:
             server.command("FLUSHALL")
             wait_until(lambda: ann.worker.incarnation != before and master.members(), SOON, "they are back")
-            wait_until(lambda: master.send({"name": "ann"}, "again").recipients, SOON, "it hears")
+            wait_until(lambda: master.send({"name": "ann"}, "again").recipients, SOON, "it receives")
             assert ann.next().payload == "again"
             assert [member.data for member in master.members() if member.name == "ann"] == [{"shard": 7}]
         ann.worker.terminate(grace=0.0)
@@ -254,24 +254,24 @@ def test_a_listener_that_raises_stops_no_other(master: Master, listen: Listen, c
 
 
 def test_no_message_is_emitted_after_a_member_was_closed(cluster: str, url: str, master: Master) -> None:
-    told: list[Any] = []
+    received: list[Any] = []
     go, begun = threading.Event(), threading.Event()
 
-    def hear(message: Message) -> None:
-        told.append(message.payload)
+    def receive(message: Message) -> None:
+        received.append(message.payload)
         begun.set()
         go.wait(SOON)
 
     listener = Master(cluster, url=url)
-    listener.on_message(hear)
+    listener.on_message(receive)
     listener.ready()
     worker = Worker(cluster, url=url)
-    worker.on_message(hear)
+    worker.on_message(receive)
     worker.start().ready()
     for n in range(5):
         assert len(master.send("all", n).recipients) == 2
     assert begun.wait(SOON)
-    wait_until(lambda: len(told) == 2, SOON, "both are at the first")
+    wait_until(lambda: len(received) == 2, SOON, "both are at the first")
     listener.close()
     worker.terminate(grace=0.0)
     go.set()
@@ -280,7 +280,7 @@ def test_no_message_is_emitted_after_a_member_was_closed(cluster: str, url: str,
             if thread.name == name:
                 thread.join(SOON)
                 assert not thread.is_alive()
-    assert told == [0, 0]
+    assert received == [0, 0]
 
 
 def test_confirmations_count_distinct_members(master: Master, cluster: str, url: str, listen: Listen) -> None:
@@ -327,15 +327,15 @@ def test_messages_that_are_not_taken_are_dropped_and_reported(master: Master, cl
     worker = Worker(cluster, url=url, name="slow")
     go, begun = threading.Event(), threading.Event()
     errors: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    heard = 0
+    received = 0
 
-    def hear(message: Message) -> None:
-        nonlocal heard
+    def receive(message: Message) -> None:
+        nonlocal received
         begun.set()
         go.wait(3 * SOON)
-        heard += 1
+        received += 1
 
-    worker.on_message(hear)
+    worker.on_message(receive)
     worker.on_error(errors.put)
     with worker:
         worker.ready()
@@ -352,19 +352,19 @@ def test_messages_that_are_not_taken_are_dropped_and_reported(master: Master, cl
         asyncio.run(flood())
         go.set()
         assert isinstance(errors.get(timeout=SOON), libswarm.SwarmMessagesDropped)
-        wait_until(lambda: heard > 10_000, SOON, "what was kept is told")
+        wait_until(lambda: received > 10_000, SOON, "what was kept is received")
 
 
 @in_loop
 async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cluster: str, url: str) -> None:
-    heard: list[tuple[str, object]] = []
+    received: list[tuple[str, object]] = []
     changes: list[str] = []
     async with aio.Master(cluster, url=url, name="ann") as ann:
 
         @ann.on_message
-        async def hear(message: Message) -> None:
+        async def receive(message: Message) -> None:
             await asyncio.sleep(0)
-            heard.append((message.sender.name, message.payload))
+            received.append((message.sender.name, message.payload))
             if message.wants_reply:
                 message.reply([message.payload])
 
@@ -374,14 +374,14 @@ async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cl
             await bob.ready()
             receipts = await asyncio.gather(*(bob.send("all", n) for n in range(500)))
             assert {tuple(receipt.recipients) for receipt in receipts} == {(ann.incarnation,)}
-            await until(lambda: len(heard) == 500, "all are heard")
-            assert heard == [("bob", n) for n in range(500)]
+            await until(lambda: len(received) == 500, "all are received")
+            assert received == [("bob", n) for n in range(500)]
             (reply,) = (await bob.send({"name": "ann"}, "who", request=SOON)).replies
             assert (reply.sender.name, reply.payload) == ("ann", ["who"])
-            bob.on_message(lambda message: heard.append(("to bob", message.payload)))
+            bob.on_message(lambda message: received.append(("to bob", message.payload)))
             await bob.ready()
             assert not (await ann.send("all", b"x", acknowledged=SOON)).missing
-            assert heard[-1] == ("to bob", b"x")
+            assert received[-1] == ("to bob", b"x")
             waiting = asyncio.ensure_future(bob.confirmations(1, "up"))
             await asyncio.sleep(0)
             await ann.confirm("up")
@@ -396,23 +396,23 @@ async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cl
             await asyncio.sleep(0)
         with pytest.raises(libswarm.SwarmClosed):
             await forever
-        await until(lambda: changes == ["joined bob", "left bob"], "it is told of both")
+        await until(lambda: changes == ["joined bob", "left bob"], "both are reported")
         with pytest.raises(libswarm.SwarmClosed):
             await bob.send("all", 1)
 
 
 @in_loop
 async def test_many_messages_for_a_master_in_a_loop_are_all_emitted(cluster: str, url: str) -> None:
-    heard: list[object] = []
+    received: list[object] = []
     async with aio.Master(cluster, url=url) as ann, aio.Master(cluster, url=url) as bob:
-        ann.on_message(lambda message: heard.append(message.payload))
+        ann.on_message(lambda message: received.append(message.payload))
         await ann.ready()
         await bob.ready()
         sent = [bob.send("all", n) for n in range(1000)]
         # They gather while the loop is at something else.
         threading.Event().wait(0.05)
         await asyncio.gather(*sent)
-        await until(lambda: heard == list(range(1000)), "all are told")
+        await until(lambda: received == list(range(1000)), "all are received")
 
 
 def test_a_program_that_is_at_messages_ends_by_itself(script: Script) -> None:
@@ -424,7 +424,7 @@ master, worker = Master(cluster, url=url), Worker(cluster, url=url)
 asked = threading.Event()
 
 @worker.on_message
-def hear(message):
+def receive(message):
     asked.set()
 
 worker.on_member(lambda change: None)

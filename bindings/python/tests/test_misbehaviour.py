@@ -237,7 +237,7 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
     for event in ("ready", "delete", "error", "message", "member"):
         worker.on(event, leave)
     worker.on("add", lambda job: job.complete() if job.payload else job.on("delete", leave))
-    heard = threading.Event()
+    received = threading.Event()
     with worker:
         worker.ready()
         master.on("message", leave)
@@ -250,9 +250,9 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
         assert len(master.send("all", 1, request=0.1).recipients) == 1
         worker.send("all", 1)
         assert master.run(1, timeout=SOON) is None
-        master.on("message", lambda message: heard.set())
+        master.on("message", lambda message: received.set())
         worker.send("all", 2)
-        assert heard.wait(SOON)
+        assert received.wait(SOON)
 
 
 def test_a_log_that_raises_harms_no_job(script: Script) -> None:

@@ -369,7 +369,7 @@ class WorkerDriver:
         self._worker.on("close", self._on_close)
         self._worker.on("error", lambda error: self._messages.put(_background(error)))
         self._completions: queue.SimpleQueue[tuple[libswarm.Job, libswarm.Call]] = queue.SimpleQueue()
-        threading.Thread(target=self._hear_completions, daemon=True).start()
+        threading.Thread(target=self._note_completions, daemon=True).start()
         self._worker.start()
 
     def reset(self) -> None:
@@ -470,7 +470,7 @@ class WorkerDriver:
     def _complete(self, job: libswarm.Job) -> None:
         self._completions.put((job, job.complete(job.payload)))
 
-    def _hear_completions(self) -> None:
+    def _note_completions(self) -> None:
         """Writes down which completions were accepted, in the order in which they were made."""
         while True:
             job, call = self._completions.get()
