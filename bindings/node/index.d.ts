@@ -303,9 +303,11 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
   setTasks(tasks: string | readonly string[]): this;
 
-  /** Queues the deletion of any job of the cluster. Gives whether it existed. */
-  queueDeleteJob(jobId: string | number | bigint): Promise<boolean>;
-  queueDeleteJob(jobId: string | number | bigint, callback: Callback<boolean>): void;
+  /** Deletes any job of the cluster. Gives whether it existed. */
+  deleteJob(jobId: string | number | bigint): Promise<boolean>;
+  deleteJob(jobId: string | number | bigint, callback: Callback<boolean>): void;
+  /** The name of `deleteJob` in assemblage 0.1: the same function. */
+  queueDeleteJob: Worker["deleteJob"];
 
   /** Takes no new jobs and waits until the active ones are finished. */
   drain(): Promise<void>;
@@ -375,7 +377,7 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   stopped(callback: Callback): void;
   /** What there is to see of it: its properties without the worker. Also what a console shows. */
   toJSON(): object;
-  /** Queues the job for deletion; its `delete` event follows. Gives whether the job existed. */
+  /** Deletes the job from the cluster; its `delete` event follows. Gives whether the job existed. */
   deleteJob(): Promise<boolean>;
   deleteJob(callback: Callback<boolean>): void;
 }

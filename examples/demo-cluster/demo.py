@@ -124,7 +124,7 @@ def main(worker_c: str) -> None:
         threading.Thread(target=lambda: confirmed.put(master.confirmations(3, "greeted")), daemon=True).start()
         while not hears(master):
             time.sleep(0.01)
-        receipt = master.send("greet", {"group": "workers"}, acknowledged=SOON)
+        receipt = master.send({"group": "workers"}, "greet", acknowledged=SOON)
         check(len(receipt.recipients) == 3 and not receipt.missing, "three workers heard that they are to greet")
         members = confirmed.get(timeout=SOON)
         check(sorted(member.name for member in members) == ["c", "node", "python"], "all three heard the others in all three ways")
@@ -156,7 +156,7 @@ def main(worker_c: str) -> None:
 
 def hears(master: Master) -> bool:
     """Whether the demo itself hears messages, which it shows by one to itself."""
-    return bool(master.send("probe", {"name": "demo"}, to_self=True).recipients)
+    return bool(master.send({"name": "demo"}, "probe", to_self=True).recipients)
 
 
 if __name__ == "__main__":

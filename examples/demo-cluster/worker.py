@@ -25,9 +25,9 @@ def hear(message: Message) -> None:
     if message.payload == "greet":
         for other in NAMES:
             if other != NAME:
-                worker.send("private", {"name": other})
-        worker.send("group", {"group": "workers"})
-        worker.send("public", "all")
+                worker.send({"name": other}, "private")
+        worker.send({"group": "workers"}, "group")
+        worker.send("all", "public")
     elif message.sender.name in NAMES:
         heard.add((message.payload, message.sender.name))
         # Three ways from each of the others.

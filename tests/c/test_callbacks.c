@@ -4,7 +4,7 @@
 static swarm_options *options;
 static swarm_worker *worker;
 static swarm_master *master;
-static counter told;
+static counter ended;
 
 static void refuse_in_worker(void *user_data, swarm_job *job) {
   (void)user_data;
@@ -14,9 +14,9 @@ static void refuse_in_worker(void *user_data, swarm_job *job) {
   CHECK(swarm_worker_free(worker) == SWARM_ERR_IN_CALLBACK);
   /* Waiting calls of another object are fine, and the worker goes on as if nothing had been tried. */
   CHECK_OK(swarm_call_end(swarm_master_add(master, swarm_bytes_of("\"from a callback\""), NULL), DEADLINE_MS, &error));
-  swarm_worker_on_add(worker, echo, &told, count_destroy);
+  swarm_worker_on_add(worker, echo, &ended, count_destroy);
   CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_job_payload(job), SWARM_CONTENT_JSON), NULL, &error));
-  counter_add(&told);
+  counter_add(&ended);
 }
 
 static void a_worker_is_not_ended_in_its_own_callback(void) {
@@ -24,13 +24,13 @@ static void a_worker_is_not_ended_in_its_own_callback(void) {
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
   CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
   swarm_call_free(outcome);
-  CHECK(counter_reaches(&told, 1));
+  CHECK(counter_reaches(&ended, 1));
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("2"), NULL), DEADLINE_MS, &outcome, &error));
   swarm_call_free(outcome);
 }
 
-static void refuse_in_master(void *user_data, const swarm_error *error_told, const swarm_call *added) {
-  CHECK(error_told == NULL && swarm_call_count(added) == 1);
+static void refuse_in_master(void *user_data, const swarm_error *failure, const swarm_call *added) {
+  CHECK(failure == NULL && swarm_call_count(added) == 1);
   CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
   CHECK_STATUS(SWARM_ERR_IN_CALLBACK, swarm_member_dispatch(swarm_master_member(master), &error));
   CHECK(swarm_master_free(master) == SWARM_ERR_IN_CALLBACK);
@@ -176,7 +176,7 @@ static void a_finished_job_does_not_wait_for_a_blocked_one(void) {
 
 int main(void) {
   static const counter fresh = COUNTER_INIT;
-  told = fresh;
+  ended = fresh;
   options = test_options("callbacks");
   worker = new_worker(options);
   swarm_worker_on_add(worker, refuse_in_worker, NULL, NULL);
@@ -189,7 +189,7 @@ int main(void) {
   RUN(a_blocked_callback_loses_no_lease);
   RUN(a_finished_job_does_not_wait_for_a_blocked_one);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
-  CHECK(counter_get(&told) == 2);
+  CHECK(counter_get(&ended) == 2);
   end_master(master);
   swarm_options_free(options);
   return 0;

@@ -220,7 +220,7 @@ static void a_later_callback_replaces_the_first(void) {
   end_master(master);
 }
 
-static void wrong_answers_are_told_and_leave_the_job(void) {
+static void wrong_answers_are_reported_and_leave_the_job(void) {
   chooser chooser = CHOOSER_INIT("ann");
   keeper ann;
   keeper_named(&ann, "choice-wrong", "ann", 3);
@@ -263,7 +263,7 @@ static void bad_arguments_change_nothing(void) {
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
                swarm_call_on_done(swarm_master_choose(master, 1000, NULL, 0, NULL, &refused, destroy), SWARM_NO_TIMEOUT, on_done, &refused, NULL, &error));
   CHECK(counter_get(&refused.destroyed) == 7 && counter_get(&refused.troubles) == 0);
-  /* What the cluster's rules refuse is told to `done`. */
+  /* What the cluster's rules refuse is reported to `done`. */
   CHECK_OK(swarm_call_on_done(swarm_master_choose(master, 9, NULL, 0, choose, &refused, destroy), SWARM_NO_TIMEOUT, on_done, &refused, NULL, &error));
   CHECK(counter_reaches(&refused.destroyed, 8) && counter_reaches(&refused.troubles, 1));
   CHECK(counter_get(&chooser.destroyed) == 0);
@@ -418,7 +418,7 @@ int main(void) {
   RUN(each_job_goes_to_the_worker_chosen);
   RUN(tasks_and_time_are_limited);
   RUN(a_later_callback_replaces_the_first);
-  RUN(wrong_answers_are_told_and_leave_the_job);
+  RUN(wrong_answers_are_reported_and_leave_the_job);
   RUN(bad_arguments_change_nothing);
   RUN(choosing_may_end_inside_the_callback);
   RUN(stopping_waits_for_the_callback);

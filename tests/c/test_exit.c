@@ -13,7 +13,7 @@ static void hold(void *user_data, swarm_job *job) {
   counter_add(&added);
 }
 
-static void hear(void *user_data, const swarm_message *message) {
+static void receive(void *user_data, const swarm_message *message) {
   (void)user_data;
   CHECK(swarm_message_wants_reply(message));
 }
@@ -54,7 +54,7 @@ static int leave(const char *how) {
   swarm_options *options = test_options("exit");
   worker = new_worker(options);
   swarm_worker_on_add(worker, hold, NULL, NULL);
-  swarm_member_on_message(swarm_worker_member(worker), hear, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), receive, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
   swarm_options_free(options);
@@ -65,7 +65,7 @@ static int leave(const char *how) {
   request.payload = swarm_bytes_of("1");
   request.request_ms = DEADLINE_MS;
   for (int i = 0; i < 100; i++) CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &request), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
-  swarm_member_on_message(swarm_worker_member(worker), hear, NULL, NULL);
+  swarm_member_on_message(swarm_worker_member(worker), receive, NULL, NULL);
   CHECK(counter_reaches(&added, 1));
   CHECK_OK(swarm_call_end(swarm_master_choose(master, 10, NULL, 0, choose_none, NULL, NULL), DEADLINE_MS, &error));
   if (strcmp(how, "exit") == 0) exit(7);

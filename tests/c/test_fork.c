@@ -8,7 +8,7 @@ static swarm_master *master;
 static swarm_worker *worker;
 static swarm_job *job;
 static swarm_message *message;
-static counter added = COUNTER_INIT, heard = COUNTER_INIT;
+static counter added = COUNTER_INIT, received = COUNTER_INIT;
 
 static void hold(void *user_data, swarm_job *given) {
   (void)user_data;
@@ -19,7 +19,7 @@ static void hold(void *user_data, swarm_job *given) {
 static void keep_message(void *user_data, const swarm_message *lent) {
   (void)user_data;
   message = swarm_message_keep(lent);
-  counter_add(&heard);
+  counter_add(&received);
 }
 
 /* Runs `child` in a forked process, within the deadline, and checks that it ended well. */
@@ -133,7 +133,7 @@ int main(void) {
   request.payload = swarm_bytes_of("1");
   request.request_ms = 10 * DEADLINE_MS;
   CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &request), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
-  CHECK(counter_reaches(&heard, 1));
+  CHECK(counter_reaches(&received, 1));
   RUN(the_parents_objects_are_refused_in_the_child);
   RUN(the_child_makes_its_own);
   RUN(the_childs_child_does_too);

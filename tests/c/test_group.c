@@ -63,7 +63,7 @@ static void all_outcomes_come_in_the_order_of_the_jobs(void) {
 
 /* What the callbacks of a group saw. */
 typedef struct {
-  counter told, done, destroyed;
+  counter reported, done, destroyed;
   bool seen[JOBS];
   swarm_status last, status;
 } group;
@@ -76,7 +76,7 @@ static void on_each(void *user_data, size_t index, const swarm_error *error, con
   group->seen[index] = true;
   group->last = swarm_error_status(error);
   if (outcome != NULL) check_outcome(index, outcome);
-  counter_add(&group->told);
+  counter_add(&group->reported);
 }
 
 static void on_done(void *user_data, const swarm_error *error, const swarm_call *call) {
@@ -96,24 +96,24 @@ static void on_outcomes(void *user_data, const swarm_error *error, const swarm_c
 
 static void group_destroy(void *user_data) { counter_add(&((group *)user_data)->destroyed); }
 
-static void each_outcome_is_told_as_its_job_ends(void) {
-  group told = GROUP_INIT;
-  CHECK_OK(swarm_call_end(swarm_master_run_many(master, numbered(), JOBS, false, on_each, &told, NULL), DEADLINE_MS, &error));
-  CHECK(counter_get(&told.told) == JOBS);
-  CHECK_OK(swarm_call_end(swarm_master_run_many(master, NULL, 0, false, on_each, &told, NULL), DEADLINE_MS, &error));
-  CHECK(counter_get(&told.told) == JOBS);
+static void each_outcome_is_reported_as_its_job_ends(void) {
+  group each = GROUP_INIT;
+  CHECK_OK(swarm_call_end(swarm_master_run_many(master, numbered(), JOBS, false, on_each, &each, NULL), DEADLINE_MS, &error));
+  CHECK(counter_get(&each.reported) == JOBS);
+  CHECK_OK(swarm_call_end(swarm_master_run_many(master, NULL, 0, false, on_each, &each, NULL), DEADLINE_MS, &error));
+  CHECK(counter_get(&each.reported) == JOBS);
 }
 
 static void groups_without_waiting(void) {
-  group many = GROUP_INIT, each = GROUP_INIT, unheard = GROUP_INIT;
+  group many = GROUP_INIT, each = GROUP_INIT, alone = GROUP_INIT;
   swarm_new_job *jobs = numbered();
   CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, false, NULL, NULL, NULL), DEADLINE_MS, on_outcomes, &many, group_destroy, &error));
   CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, true, on_each, &each, NULL), DEADLINE_MS, on_done, &each, group_destroy, &error));
-  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, false, on_each, &unheard, NULL), DEADLINE_MS, NULL, &unheard, group_destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, JOBS, false, on_each, &alone, NULL), DEADLINE_MS, NULL, &alone, group_destroy, &error));
   CHECK(counter_reaches(&many.destroyed, 1) && many.status == SWARM_OK && counter_get(&many.done) == 1);
   CHECK(counter_reaches(&each.destroyed, 1) && each.status == SWARM_OK && counter_get(&each.done) == 1);
-  CHECK(counter_get(&each.told) == JOBS);
-  CHECK(counter_reaches(&unheard.destroyed, 1) && counter_get(&unheard.told) == JOBS);
+  CHECK(counter_get(&each.reported) == JOBS);
+  CHECK(counter_reaches(&alone.destroyed, 1) && counter_get(&alone.reported) == JOBS);
 }
 
 static void groups_on_the_polling_thread(void) {
@@ -129,7 +129,7 @@ static void groups_on_the_polling_thread(void) {
     CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
     CHECK_OK(swarm_member_dispatch(swarm_master_member(polled), &error));
   }
-  CHECK(counter_get(&each.told) == JOBS && counter_get(&each.destroyed) == 1 && each.status == SWARM_OK);
+  CHECK(counter_get(&each.reported) == JOBS && counter_get(&each.destroyed) == 1 && each.status == SWARM_OK);
   CHECK(swarm_master_free(polled) == SWARM_OK);
 }
 
@@ -154,19 +154,19 @@ static void a_bad_job_keeps_all_from_being_added(void) {
   CHECK_OK(swarm_call_on_done(swarm_master_run_many(master, jobs, 2, false, on_each, &refused, NULL), DEADLINE_MS, on_done, &refused, group_destroy, &error));
   CHECK(counter_reaches(&refused.destroyed, 3) && refused.status == SWARM_ERR_INVALID_ARGUMENT);
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_on_done(swarm_master_run_many(master, NULL, 2, false, on_each, &refused, NULL), DEADLINE_MS, on_done, &refused, group_destroy, &error));
-  CHECK(counter_get(&refused.destroyed) == 4 && counter_get(&refused.told) == 0 && counter_get(&refused.done) == 1);
+  CHECK(counter_get(&refused.destroyed) == 4 && counter_get(&refused.reported) == 0 && counter_get(&refused.done) == 1);
 }
 
 static void a_group_is_given_up_with_its_master_unless_kept(void) {
   swarm_options *other = test_options("ephemeral");
   for (int keep = 0; keep <= 1; keep++) {
     swarm_master *leaving = start_master(other), *staying = start_master(other);
-    group told = GROUP_INIT;
-    CHECK_OK(swarm_call_on_done(swarm_master_run_many(leaving, numbered(), 2, keep != 0, on_each, &told, NULL), SWARM_NO_TIMEOUT, on_done, &told, group_destroy, &error));
+    group each = GROUP_INIT;
+    CHECK_OK(swarm_call_on_done(swarm_master_run_many(leaving, numbered(), 2, keep != 0, on_each, &each, NULL), SWARM_NO_TIMEOUT, on_done, &each, group_destroy, &error));
     UNTIL_STATS(staying, stats.waiting == 2);
     CHECK_OK(swarm_call_end(swarm_master_close(leaving), DEADLINE_MS, &error));
     /* The waits end with the master. */
-    CHECK(counter_reaches(&told.done, 1) && counter_get(&told.told) == 2 && told.last == SWARM_ERR_CLOSED);
+    CHECK(counter_reaches(&each.done, 1) && counter_get(&each.reported) == 2 && each.last == SWARM_ERR_CLOSED);
     CHECK(swarm_master_free(leaving) == SWARM_OK);
     keeper kept;
     keeper_start(&kept, other);
@@ -186,12 +186,12 @@ static void a_group_without_workers_ends_with_its_time(void) {
   swarm_options *other = test_options("late");
   swarm_master *lonely = start_master(other);
   swarm_call *outcomes = NULL;
-  group told = GROUP_INIT, freed = GROUP_INIT;
+  group each = GROUP_INIT, freed = GROUP_INIT;
   swarm_new_job *jobs = numbered();
   CHECK_STATUS(SWARM_ERR_TIMEOUT, answered(swarm_master_run_many(lonely, jobs, 2, false, NULL, NULL, NULL), 50, &outcomes, &error));
-  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_run_many(lonely, jobs, 2, false, on_each, &told, NULL), 50, &error));
-  CHECK_OK(swarm_call_on_done(swarm_master_run_many(lonely, jobs, 2, false, on_each, &told, NULL), 50, on_done, &told, group_destroy, &error));
-  CHECK(counter_reaches(&told.destroyed, 1) && told.status == SWARM_ERR_TIMEOUT && counter_get(&told.told) == 0);
+  CHECK_STATUS(SWARM_ERR_TIMEOUT, swarm_call_end(swarm_master_run_many(lonely, jobs, 2, false, on_each, &each, NULL), 50, &error));
+  CHECK_OK(swarm_call_on_done(swarm_master_run_many(lonely, jobs, 2, false, on_each, &each, NULL), 50, on_done, &each, group_destroy, &error));
+  CHECK(counter_reaches(&each.destroyed, 1) && each.status == SWARM_ERR_TIMEOUT && counter_get(&each.reported) == 0);
   /* Freeing the master ends what is open. */
   CHECK_OK(swarm_call_on_done(swarm_master_run_many(lonely, jobs, 2, false, on_each, &freed, NULL), SWARM_NO_TIMEOUT, on_done, &freed, group_destroy, &error));
   CHECK_OK(swarm_call_end(swarm_master_obliterate(lonely), DEADLINE_MS, &error));
@@ -227,9 +227,9 @@ static void outcomes_that_cannot_be_learnt_have_errors(void) {
   swarm_options_free(other);
 }
 
-/* Whether it existed, and its result, of the outcome of the job `same`: -1 until it is told. */
+/* Whether it existed, and its result, of the outcome of the job `same`: -1 until it is reported. */
 typedef struct {
-  counter told;
+  counter reported;
   int existed;
   char result[8];
 } same;
@@ -239,7 +239,7 @@ static void note_same(same *seen, const swarm_error *failure, const swarm_outcom
   CHECK(failure == NULL && result.len < sizeof seen->result);
   memcpy(seen->result, result.data, result.len);
   seen->existed = swarm_outcome_existed(outcome);
-  counter_add(&seen->told);
+  counter_add(&seen->reported);
 }
 
 static void on_same(void *user_data, const swarm_error *failure, const swarm_call *call) {
@@ -251,7 +251,7 @@ static void on_each_same(void *user_data, size_t index, const swarm_error *failu
   else CHECK(!swarm_outcome_existed(outcome));
 }
 
-static void outcomes_tell_that_a_job_of_this_id_existed(void) {
+static void outcomes_say_that_a_job_of_this_id_existed(void) {
   swarm_options *other = test_options("existed");
   swarm_master *master = start_master(other);
   char id[257];
@@ -270,7 +270,7 @@ static void outcomes_tell_that_a_job_of_this_id_existed(void) {
   swarm_worker *worker = new_worker(other);
   CHECK_OK(swarm_worker_process(worker, NULL, answer, NULL, NULL, &error));
   start_worker(worker);
-  CHECK(counter_reaches(&alone.told, 1) && counter_reaches(&grouped.told, 1));
+  CHECK(counter_reaches(&alone.reported, 1) && counter_reaches(&grouped.reported, 1));
   CHECK(alone.existed == 1 && grouped.existed == 1);
   CHECK_TEXT("1", alone.result);
   CHECK_TEXT("1", grouped.result);
@@ -294,14 +294,14 @@ int main(void) {
   start_worker(worker);
   master = start_master(options);
   RUN(all_outcomes_come_in_the_order_of_the_jobs);
-  RUN(each_outcome_is_told_as_its_job_ends);
+  RUN(each_outcome_is_reported_as_its_job_ends);
   RUN(groups_without_waiting);
   RUN(groups_on_the_polling_thread);
   RUN(a_bad_job_keeps_all_from_being_added);
   RUN(a_group_is_given_up_with_its_master_unless_kept);
   RUN(a_group_without_workers_ends_with_its_time);
   RUN(outcomes_that_cannot_be_learnt_have_errors);
-  RUN(outcomes_tell_that_a_job_of_this_id_existed);
+  RUN(outcomes_say_that_a_job_of_this_id_existed);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

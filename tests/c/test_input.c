@@ -1,9 +1,9 @@
-/* What a careless program passes in: truth values that are none, text that is not UTF-8, JSON that is not JSON. And what it is told. */
+/* What a careless program passes in: truth values that are none, text that is not UTF-8, JSON that is not JSON. And what is reported to it. */
 #include "support.h"
 
 #include <sys/wait.h>
 
-/* One worker that keeps its jobs, and the outcomes that it is told. */
+/* One worker that keeps its jobs, and the outcomes that are reported to it. */
 typedef struct {
   counter added, completed, failed, retrying;
   swarm_job *job;
@@ -157,9 +157,9 @@ static void an_error_text_that_is_cut_in_a_character_fails_the_job(void) {
   bench_end(&bench);
 }
 
-static void outcomes_are_told_with_their_tracebacks(void) {
+static void outcomes_are_reported_with_their_tracebacks(void) {
   bench bench;
-  bench_start(&bench, "told");
+  bench_start(&bench, "outcomes");
   swarm_worker_on_completed(bench.worker, on_completed, &bench, NULL);
   swarm_worker_on_failed(bench.worker, on_failed, &bench, NULL);
   swarm_worker_on_retrying(bench.worker, on_retrying, &bench, NULL);
@@ -226,6 +226,6 @@ int main(void) {
   RUN(what_is_not_json_is_refused_where_it_is_given);
   RUN(a_result_that_is_not_json_travels_as_bytes);
   RUN(an_error_text_that_is_cut_in_a_character_fails_the_job);
-  RUN(outcomes_are_told_with_their_tracebacks);
+  RUN(outcomes_are_reported_with_their_tracebacks);
   return 0;
 }

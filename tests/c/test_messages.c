@@ -3,9 +3,9 @@
 
 #include "support.h"
 
-/* What a member was told. */
+/* What a member received. */
 typedef struct {
-  counter told, destroyed, troubles;
+  counter received, destroyed, troubles;
   char log[64][64];
   swarm_message *kept[64];
   pthread_t thread;
@@ -14,12 +14,12 @@ typedef struct {
 #define LISTENER_INIT {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, {{0}}, {NULL}, 0}
 
 static void note(listener *listener, const char *text, swarm_message *kept) {
-  long index = counter_get(&listener->told);
+  long index = counter_get(&listener->received);
   CHECK(index < 64 && counter_get(&listener->destroyed) == 0);
   snprintf(listener->log[index], sizeof listener->log[index], "%s", text);
   listener->kept[index] = kept;
   listener->thread = pthread_self();
-  counter_add(&listener->told);
+  counter_add(&listener->received);
 }
 
 /* Notes `sender:payload`, and keeps the message. */
@@ -46,8 +46,8 @@ static void on_trouble(void *user_data, const swarm_error *error) {
 
 static void destroy(void *user_data) { counter_add(&((listener *)user_data)->destroyed); }
 
-static const char *told(listener *listener, long index) {
-  CHECK(counter_reaches(&listener->told, index + 1));
+static const char *received(listener *listener, long index) {
+  CHECK(counter_reaches(&listener->received, index + 1));
   return listener->log[index];
 }
 
@@ -77,8 +77,8 @@ static swarm_worker *worker_named(const char *cluster, const char *name, const c
   return worker;
 }
 
-/* A worker that hears messages from its start on. */
-static swarm_worker *hearing_worker(const char *cluster, const char *name, const char *group, listener *listener) {
+/* A worker that receives messages from its start on. */
+static swarm_worker *listening_worker(const char *cluster, const char *name, const char *group, listener *listener) {
   swarm_worker *worker = worker_named(cluster, name, group);
   swarm_member_on_message(swarm_worker_member(worker), on_message, listener, destroy);
   swarm_member_on_error(swarm_worker_member(worker), on_trouble, listener, NULL);
@@ -94,7 +94,7 @@ static swarm_new_message message_to(swarm_to to, const char *name, const char *p
   return message;
 }
 
-/* Sends, and answers how many heard it. */
+/* Sends, and returns how many received it. */
 static size_t sent(swarm_master *master, swarm_new_message message) {
   swarm_call *receipt = NULL;
   CHECK_OK(answered(swarm_member_send(swarm_master_member(master), &message), DEADLINE_MS, &receipt, &error));
@@ -109,7 +109,7 @@ static void messages_reach_those_they_are_for(void) {
   listener ann = LISTENER_INIT, bob = LISTENER_INIT;
   swarm_master *master = master_named("msg", "mum", "m");
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
-  swarm_worker *first = hearing_worker("msg", "ann", "g", &ann), *second = hearing_worker("msg", "bob", "", &bob);
+  swarm_worker *first = listening_worker("msg", "ann", "g", &ann), *second = listening_worker("msg", "bob", "", &bob);
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_member_health(swarm_worker_member(first), &health, &error));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 2);
@@ -134,8 +134,8 @@ static void messages_reach_those_they_are_for(void) {
   static const char *const of_ann[] = {"mum:1", "mum:2", "mum:4", "mum:5", "ann:\xff"};
   static const char *const of_bob[] = {"mum:1", "mum:3", "mum:5", "ann:\xff", "ann:\xff"};
   for (long i = 0; i < 5; i++) {
-    CHECK_TEXT(of_ann[i], told(&ann, i));
-    CHECK_TEXT(of_bob[i], told(&bob, i));
+    CHECK_TEXT(of_ann[i], received(&ann, i));
+    CHECK_TEXT(of_bob[i], received(&bob, i));
   }
   CHECK(swarm_message_content_type(ann.kept[0]) == SWARM_CONTENT_JSON && !swarm_message_wants_reply(ann.kept[0]));
   CHECK(swarm_message_content_type(ann.kept[4]) == SWARM_CONTENT_BYTES);
@@ -145,7 +145,7 @@ static void messages_reach_those_they_are_for(void) {
   CHECK_TEXT("", swarm_message_from(bob.kept[0])->name + strlen("mum"));
   CHECK_TEXT(health.incarnation, swarm_message_from(ann.kept[4])->incarnation);
   CHECK(swarm_worker_free(first) == SWARM_OK && swarm_worker_free(second) == SWARM_OK);
-  CHECK(counter_get(&ann.destroyed) == 1 && counter_get(&bob.told) == 5);
+  CHECK(counter_get(&ann.destroyed) == 1 && counter_get(&bob.received) == 5);
   CHECK(counter_get(&ann.troubles) == 0 && counter_get(&bob.troubles) == 0);
   /* What was kept outlives its member. */
   CHECK_TEXT("g", swarm_message_from(bob.kept[3])->group);
@@ -154,7 +154,7 @@ static void messages_reach_those_they_are_for(void) {
   end_master(master);
 }
 
-/* What `done` of a message was told. */
+/* What `done` of a message received. */
 typedef struct {
   counter done, destroyed;
   swarm_status status;
@@ -181,10 +181,10 @@ static void on_receipt(void *user_data, const swarm_error *error, const swarm_ca
 
 static void reception_destroy(void *user_data) { counter_add(&((reception *)user_data)->destroyed); }
 
-static void senders_hear_who_took_it_and_who_replied(void) {
+static void senders_learn_who_took_it_and_who_replied(void) {
   listener ann = LISTENER_INIT, bob = LISTENER_INIT;
   swarm_master *master = master_named("msg-reply", "mum", "");
-  swarm_worker *first = hearing_worker("msg-reply", "ann", "g", &ann), *second = hearing_worker("msg-reply", "bob", "", &bob);
+  swarm_worker *first = listening_worker("msg-reply", "ann", "g", &ann), *second = listening_worker("msg-reply", "bob", "", &bob);
   swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
   swarm_call *receipt = NULL;
   message.acknowledged_ms = DEADLINE_MS;
@@ -198,7 +198,7 @@ static void senders_hear_who_took_it_and_who_replied(void) {
   message = message_to(SWARM_TO_GROUP, "g", "2");
   message.request_ms = DEADLINE_MS;
   CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, on_receipt, &asked, reception_destroy, &error));
-  CHECK_TEXT("mum:2", told(&ann, 1));
+  CHECK_TEXT("mum:2", received(&ann, 1));
   CHECK(swarm_message_wants_reply(ann.kept[1]));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[0], swarm_bytes_of("0"), SWARM_CONTENT_JSON, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[1], swarm_bytes_of("0"), 7, &error));
@@ -224,7 +224,7 @@ static void senders_hear_who_took_it_and_who_replied(void) {
   /* What is still open ends with its member. */
   reception open = RECEPTION_INIT;
   CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_worker_member(second), &message), SWARM_NO_TIMEOUT, on_receipt, &open, reception_destroy, &error));
-  CHECK_TEXT("bob:2", told(&ann, 4));
+  CHECK_TEXT("bob:2", received(&ann, 4));
   CHECK(swarm_worker_free(second) == SWARM_OK);
   CHECK(counter_get(&open.destroyed) == 1 && counter_get(&open.done) == 1 && open.status == SWARM_ERR_CLOSED);
   CHECK(swarm_worker_free(first) == SWARM_OK);
@@ -238,7 +238,7 @@ static void messages_arrive_in_the_order_of_the_calls(void) {
   listener ann = LISTENER_INIT;
   reception last = RECEPTION_INIT;
   swarm_master *master = master_named("msg-order", "mum", "");
-  swarm_worker *worker = hearing_worker("msg-order", "ann", "", &ann);
+  swarm_worker *worker = listening_worker("msg-order", "ann", "", &ann);
   char text[16], expected[16];
   for (int i = 0; i < COUNT; i++) {
     snprintf(text, sizeof text, "%d", i);
@@ -247,7 +247,7 @@ static void messages_arrive_in_the_order_of_the_calls(void) {
   }
   for (int i = 0; i < COUNT; i++) {
     snprintf(expected, sizeof expected, "mum:%d", i);
-    CHECK_TEXT(expected, told(&ann, i));
+    CHECK_TEXT(expected, received(&ann, i));
   }
   CHECK(counter_reaches(&last.destroyed, COUNT) && counter_get(&last.done) == COUNT);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
@@ -266,14 +266,14 @@ static void callbacks_are_set_and_removed_at_any_time(void) {
   swarm_member_on_message(swarm_worker_member(worker), on_message, &ann, destroy);
   CHECK_OK(swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "1")) == 1);
-  CHECK_TEXT("mum:1", told(&ann, 0));
+  CHECK_TEXT("mum:1", received(&ann, 0));
   swarm_member_on_message(swarm_worker_member(worker), on_message, &later, destroy);
   CHECK(counter_reaches(&ann.destroyed, 1));
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "2")) == 1);
-  CHECK_TEXT("mum:2", told(&later, 0));
+  CHECK_TEXT("mum:2", received(&later, 0));
   swarm_member_on_message(swarm_worker_member(worker), NULL, NULL, NULL);
   CHECK(counter_reaches(&later.destroyed, 1));
-  /* A master hears as well, here on the polling thread. */
+  /* A master receives as well, here on the polling thread. */
   int fd = -1;
   here = pthread_self();
   CHECK_OK(swarm_member_fd(swarm_master_member(master), &fd, &error));
@@ -284,17 +284,17 @@ static void callbacks_are_set_and_removed_at_any_time(void) {
   CHECK_OK(answered(swarm_member_send(swarm_worker_member(worker), &message), DEADLINE_MS, &receipt, &error));
   CHECK(swarm_call_receipt(receipt)->recipient_count == 1);
   swarm_call_free(receipt);
-  while (counter_get(&mum.told) == 0) {
+  while (counter_get(&mum.received) == 0) {
     struct pollfd poller = {fd, POLLIN, 0};
     CHECK(poll(&poller, 1, DEADLINE_MS) > 0);
     CHECK_OK(swarm_member_dispatch(swarm_master_member(master), &error));
   }
-  CHECK_TEXT("ann:3", told(&mum, 0));
+  CHECK_TEXT("ann:3", received(&mum, 0));
   CHECK(pthread_equal(mum.thread, here));
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   CHECK_OK(swarm_call_end(swarm_master_obliterate(master), DEADLINE_MS, &error));
   CHECK(swarm_master_free(master) == SWARM_OK);
-  CHECK(counter_get(&mum.destroyed) == 1 && counter_get(&later.told) == 1);
+  CHECK(counter_get(&mum.destroyed) == 1 && counter_get(&later.received) == 1);
   forget(&ann);
   forget(&later);
   forget(&mum);
@@ -308,7 +308,7 @@ static void on_confirmed(void *user_data, const swarm_error *error, const swarm_
 }
 
 static void confirmations_count_distinct_members(void) {
-  listener told_mum = LISTENER_INIT;
+  listener confirmed = LISTENER_INIT;
   swarm_master *master = master_named("msg-confirm", "mum", "");
   swarm_worker *ann = worker_named("msg-confirm", "ann", ""), *bob = worker_named("msg-confirm", "bob", "");
   start_worker(ann);
@@ -317,16 +317,16 @@ static void confirmations_count_distinct_members(void) {
   CHECK_OK(answered(swarm_member_confirmations(swarm_master_member(master), 0, "up"), DEADLINE_MS, &json, &error));
   CHECK_TEXT("[]", swarm_call_json(json));
   swarm_call_free(json);
-  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 1, "x"), 1, on_confirmed, &told_mum, NULL, &error));
-  CHECK_TEXT("TIMEOUT", told(&told_mum, 0));
-  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 2, "up"), SWARM_NO_TIMEOUT, on_confirmed, &told_mum, destroy, &error));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 1, "x"), 1, on_confirmed, &confirmed, NULL, &error));
+  CHECK_TEXT("TIMEOUT", received(&confirmed, 0));
+  CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_master_member(master), 2, "up"), SWARM_NO_TIMEOUT, on_confirmed, &confirmed, destroy, &error));
   CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(bob), "up"), DEADLINE_MS, &error));
   CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(bob), "up"), DEADLINE_MS, &error));
   CHECK_OK(swarm_call_end(swarm_member_confirm(swarm_worker_member(ann), "down"), DEADLINE_MS, &error));
-  CHECK(counter_get(&told_mum.told) == 1);
+  CHECK(counter_get(&confirmed.received) == 1);
   CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_worker_member(ann), "up"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
-  CHECK(strncmp(told(&told_mum, 1), "\"name\":\"bob\"", 12) == 0);
-  CHECK(counter_reaches(&told_mum.destroyed, 1));
+  CHECK(strncmp(received(&confirmed, 1), "\"name\":\"bob\"", 12) == 0);
+  CHECK(counter_reaches(&confirmed.destroyed, 1));
   /* One's own counts; nobody else's does for another name. */
   CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_worker_member(ann), 1, "own"), DEADLINE_MS, NULL, NULL, NULL, &error));
   CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_master_member(master), "own"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
@@ -342,15 +342,15 @@ static void confirmations_count_distinct_members(void) {
 static void confirmations_come_in_the_order_of_the_calls(void) {
   listener ann = LISTENER_INIT;
   swarm_master *master = master_named("msg-turns", "mum", "");
-  swarm_worker *worker = hearing_worker("msg-turns", "ann", "", &ann);
+  swarm_worker *worker = listening_worker("msg-turns", "ann", "", &ann);
   for (long round = 0; round < 20; round++) {
     listener confirmed = LISTENER_INIT;
     swarm_new_message message = message_to(SWARM_TO_ALL, NULL, "1");
     CHECK_OK(swarm_call_on_done(swarm_member_confirmations(swarm_worker_member(worker), 1, "turn"), DEADLINE_MS, on_confirmed, &confirmed, destroy, &error));
     CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
     CHECK_OK(swarm_call_on_done(swarm_member_confirm(swarm_master_member(master), "turn"), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
-    CHECK(counter_reaches(&confirmed.told, 1));
-    CHECK(counter_get(&ann.told) == round + 1);
+    CHECK(counter_reaches(&confirmed.received, 1));
+    CHECK(counter_get(&ann.received) == round + 1);
     CHECK(counter_reaches(&confirmed.destroyed, 1));
   }
   CHECK(swarm_worker_free(worker) == SWARM_OK);
@@ -358,7 +358,7 @@ static void confirmations_come_in_the_order_of_the_calls(void) {
   end_master(master);
 }
 
-static void who_is_there_is_told(void) {
+static void who_is_there_is_reported(void) {
   listener seen = LISTENER_INIT, by_worker = LISTENER_INIT;
   swarm_master *master = master_named("msg-who", "mum", "");
   swarm_member_on_peer(swarm_master_member(master), on_member, &seen, destroy);
@@ -366,13 +366,13 @@ static void who_is_there_is_told(void) {
   swarm_worker *ann = worker_named("msg-who", "ann", "g");
   swarm_member_on_peer(swarm_worker_member(ann), on_member, &by_worker, destroy);
   start_worker(ann);
-  CHECK_TEXT("joined worker ann g", told(&seen, 0));
+  CHECK_TEXT("joined worker ann g", received(&seen, 0));
   swarm_master *other = master_named("msg-who", "dad", "");
-  CHECK_TEXT("joined master dad ", told(&seen, 1));
-  CHECK_TEXT("joined master dad ", told(&by_worker, 0));
+  CHECK_TEXT("joined master dad ", received(&seen, 1));
+  CHECK_TEXT("joined master dad ", received(&by_worker, 0));
   CHECK(swarm_master_free(other) == SWARM_OK);
-  CHECK_TEXT("left master dad ", told(&seen, 2));
-  CHECK_TEXT("left master dad ", told(&by_worker, 1));
+  CHECK_TEXT("left master dad ", received(&seen, 2));
+  CHECK_TEXT("left master dad ", received(&by_worker, 1));
   /* What members say of themselves. */
   swarm_call *json = NULL;
   CHECK_OK(swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of("{\"shard\":7}")), DEADLINE_MS, &error));
@@ -388,7 +388,7 @@ static void who_is_there_is_told(void) {
   memset(large, '1', sizeof large - 1);
   CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of(large)), DEADLINE_MS, &error));
   CHECK(swarm_worker_free(ann) == SWARM_OK);
-  CHECK_TEXT("left worker ann g", told(&seen, 3));
+  CHECK_TEXT("left worker ann g", received(&seen, 3));
   swarm_member_on_peer(swarm_master_member(master), NULL, NULL, NULL);
   CHECK(counter_reaches(&seen.destroyed, 1) && counter_get(&by_worker.destroyed) == 1);
   end_master(master);
@@ -435,7 +435,7 @@ static void bad_messages_are_refused(void) {
   CHECK(swarm_worker_free(idle) == SWARM_OK);
 }
 
-/* Without a server, hearing is awaited by nobody and told by nothing but the trouble of the connection. */
+/* Without a server, nobody waits for a subscription, and only the trouble of the connection is reported. */
 static void listening_waits_for_no_connection(void) {
   listener ann = LISTENER_INIT;
   swarm_options *options = swarm_options_new("nowhere");
@@ -457,12 +457,12 @@ static void listening_waits_for_no_connection(void) {
 
 int main(void) {
   RUN(messages_reach_those_they_are_for);
-  RUN(senders_hear_who_took_it_and_who_replied);
+  RUN(senders_learn_who_took_it_and_who_replied);
   RUN(messages_arrive_in_the_order_of_the_calls);
   RUN(callbacks_are_set_and_removed_at_any_time);
   RUN(confirmations_count_distinct_members);
   RUN(confirmations_come_in_the_order_of_the_calls);
-  RUN(who_is_there_is_told);
+  RUN(who_is_there_is_reported);
   RUN(bad_messages_are_refused);
   RUN(listening_waits_for_no_connection);
   return 0;

@@ -185,7 +185,7 @@ static void what_is_returned_ends_the_job(void) {
   check_obeyed("r", SWARM_ERR_JOB_FAILED, "twice");
   CHECK(now_ms() - before >= 120);
   UNTIL_STATS(master, stats.retries == 2);
-  /* What is wrong with a result is told to whoever sees the job fail. */
+  /* What is wrong with a result is reported to whoever sees the job fail. */
   check_obeyed("n", SWARM_ERR_JOB_FAILED, "no result");
   check_obeyed("w", SWARM_ERR_JOB_FAILED, "`result`");
   check_obeyed("W", SWARM_ERR_JOB_FAILED, "`message`");

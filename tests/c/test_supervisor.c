@@ -1,4 +1,4 @@
-/* Supervisors of real processes: what their program is told, and that none of the processes is left. */
+/* Supervisors of real processes: what is reported to their program, and that none of the processes is left. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,12 +10,12 @@ typedef struct {
   swarm_event event;
   char name[64], message[256], line[256];
   swarm_status status;
-} told;
+} emitted;
 
-/* All that a supervisor told, and how far the test has looked. */
+/* All that a supervisor reported, and how far the test has looked. */
 typedef struct {
   counter count, destroyed;
-  told all[4096];
+  emitted all[4096];
   long seen;
   pthread_t thread;
 } record;
@@ -26,14 +26,14 @@ static void copy(char *place, size_t size, const char *text) { snprintf(place, s
 
 static void keep(void *user_data, const swarm_event *event) {
   record *record = user_data;
-  told *told = &record->all[counter_get(&record->count)];
-  CHECK(told < record->all + 4096);
+  emitted *emitted = &record->all[counter_get(&record->count)];
+  CHECK(emitted < record->all + 4096);
   CHECK(event->struct_size == sizeof *event);
-  told->event = *event;
-  copy(told->name, sizeof told->name, event->name);
-  copy(told->message, sizeof told->message, event->message);
-  if (event->line.len > 0) memcpy(told->line, event->line.data, event->line.len < 255 ? event->line.len : 255);
-  told->status = swarm_error_status(event->error);
+  emitted->event = *event;
+  copy(emitted->name, sizeof emitted->name, event->name);
+  copy(emitted->message, sizeof emitted->message, event->message);
+  if (event->line.len > 0) memcpy(emitted->line, event->line.data, event->line.len < 255 ? event->line.len : 255);
+  emitted->status = swarm_error_status(event->error);
   record->thread = pthread_self();
   counter_add(&record->count);
 }
@@ -41,13 +41,13 @@ static void keep(void *user_data, const swarm_event *event) {
 static void forget(void *user_data) { counter_add(&((record *)user_data)->destroyed); }
 
 /* The next event of a kind. */
-static told *next(swarm_event_kind kind) {
+static emitted *next(swarm_event_kind kind) {
   for (;;) {
     if (!counter_reaches(&events.count, events.seen + 1)) fprintf(stderr, "no event of kind %d\n", kind);
     CHECK(counter_get(&events.count) > events.seen);
-    told *told = &events.all[events.seen++];
-    if (told->event.kind == (int)kind) return told;
-    CHECK(told->event.kind != SWARM_EVENT_STOPPED);
+    emitted *emitted = &events.all[events.seen++];
+    if (emitted->event.kind == (int)kind) return emitted;
+    CHECK(emitted->event.kind != SWARM_EVENT_STOPPED);
   }
 }
 
@@ -134,7 +134,7 @@ static void processes_are_started_listed_killed_and_stopped(void) {
   CHECK_OK(swarm_supervisor_spawn(supervisor, program, ids, 2, &error));
   CHECK(ids[0] == 1 && ids[1] == 2 && ids[2] == 7);
   for (int i = 0; i < 3; i++) {
-    told *ready = next(SWARM_EVENT_READY);
+    emitted *ready = next(SWARM_EVENT_READY);
     CHECK_TEXT("sleepers", ready->name);
     CHECK(ready->event.id >= 1 && ready->event.id <= 3 && ready->event.pid > 1 && ready->event.error == NULL);
   }
@@ -152,7 +152,7 @@ static void processes_are_started_listed_killed_and_stopped(void) {
 
   CHECK_OK(swarm_call_end(swarm_supervisor_kill(supervisor, 2), DEADLINE_MS, &error));
   CHECK(!runs(second));
-  told *exited = next(SWARM_EVENT_EXITED);
+  emitted *exited = next(SWARM_EVENT_EXITED);
   CHECK(exited->event.id == 2 && exited->event.pid == second && !exited->event.respawns);
   CHECK(exited->event.exit == SWARM_EXIT_SIGNAL && exited->event.code == SIGTERM);
   CHECK_TEXT("was ended by signal 15", exited->message);
@@ -174,7 +174,7 @@ static void processes_are_started_listed_killed_and_stopped(void) {
   CHECK(counter_get(&events.count) == count);
 }
 
-static void what_a_process_ends_with_is_told(void) {
+static void what_a_process_ends_with_is_reported(void) {
   swarm_supervisor_options *options = quick();
   swarm_supervisor_options_set(options, "max_respawns", "2");
   swarm_supervisor *supervisor = begin(options);
@@ -185,7 +185,7 @@ static void what_a_process_ends_with_is_told(void) {
     CHECK(event.id == id && event.exit == SWARM_EXIT_CODE && event.code == 7);
     CHECK(event.respawns == (i < 2) && event.pause == pauses[i]);
   }
-  told *gave_up = next(SWARM_EVENT_GAVE_UP);
+  emitted *gave_up = next(SWARM_EVENT_GAVE_UP);
   CHECK(gave_up->event.id == id);
   CHECK_TEXT("sh", gave_up->name);
   /* It is listed so once what it left has been seen to. */
@@ -208,7 +208,7 @@ static void what_a_process_ends_with_is_told(void) {
   CHECK(killed.exit == SWARM_EXIT_SIGNAL && killed.code == SIGKILL && !killed.respawns);
 
   id = spawn(supervisor, swarm_program_new("/nowhere/at-all"));
-  told *not_started = next(SWARM_EVENT_EXITED);
+  emitted *not_started = next(SWARM_EVENT_EXITED);
   CHECK(not_started->event.exit == SWARM_EXIT_NOT_STARTED && not_started->event.pid == 0 && not_started->event.respawns);
   CHECK(strstr(not_started->message, "/nowhere/at-all") != NULL);
   CHECK_OK(swarm_call_end(swarm_supervisor_kill(supervisor, id), DEADLINE_MS, &error));
@@ -222,7 +222,7 @@ static void what_a_process_ends_with_is_told(void) {
   end(supervisor);
 }
 
-static void lines_are_told_and_those_that_nobody_took_are_counted(void) {
+static void lines_are_reported_and_those_that_nobody_took_are_counted(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = shell("echo $A; printf 'gr\\303\\274n\\n'; printf 'the last'; echo bad >&2; pwd");
   swarm_program_set(program, "env", "A=b c=d");
@@ -231,7 +231,7 @@ static void lines_are_told_and_those_that_nobody_took_are_counted(void) {
   const char *const expected[] = {"b c=d", "gr\303\274n", "the last/usr"};
   int out = 0, err = 0;
   while (out < 3 || err < 1) {
-    told *line = next(SWARM_EVENT_LINE);
+    emitted *line = next(SWARM_EVENT_LINE);
     CHECK_TEXT("sh", line->name);
     if (line->event.stream == SWARM_STREAM_STDERR) {
       CHECK_TEXT("bad", line->line);
@@ -259,7 +259,7 @@ static void lines_are_told_and_those_that_nobody_took_are_counted(void) {
     swarm_processes_free(list);
   } while (left > 0);
   swarm_supervisor_on_event(supervisor, keep, &events, forget);
-  told *dropped = next(SWARM_EVENT_DROPPED);
+  emitted *dropped = next(SWARM_EVENT_DROPPED);
   uint64_t kept = 0;
   for (long i = 0; i < events.seen; i++) kept += events.all[i].event.kind == SWARM_EVENT_LINE;
   CHECK(kept > 0 && kept + dropped->event.lines == 10000 && dropped->event.events == 0);
@@ -310,7 +310,7 @@ static void reloads_replace_all_or_say_what_failed(void) {
   set_version("exits");
   CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_call_end(swarm_supervisor_reload(supervisor), DEADLINE_MS, &error));
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 9);
-  told *failed = next(SWARM_EVENT_RELOAD_FAILED);
+  emitted *failed = next(SWARM_EVENT_RELOAD_FAILED);
   CHECK(failed->event.id == id && failed->status == SWARM_ERR_UNAVAILABLE);
   set_version("never");
   CHECK_OK(swarm_call_on_done(swarm_supervisor_reload(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
@@ -340,7 +340,7 @@ static void operations_without_waiting_end_once(void) {
   CHECK_OK(swarm_call_on_done(swarm_supervisor_reload(supervisor), SWARM_NO_TIMEOUT, NULL, &destroyed, count_destroy, &error));
   CHECK(counter_reaches(&destroyed, 1));
 
-  /* Far more lines than are told at once, and then the end. */
+  /* Far more lines than are reported at once, and then the end. */
   spawn(supervisor, shell("seq 1 3000; trap 'exit 0' TERM; while :; do sleep 0.02; done"));
   for (int i = 0; i < 3000; i++) next(SWARM_EVENT_LINE);
   CHECK_OK(swarm_call_on_done(swarm_supervisor_stop(supervisor), SWARM_NO_TIMEOUT, note_end, NULL, NULL, &error));
@@ -376,13 +376,13 @@ static void freeing_gives_the_processes_their_grace(void) {
   next(SWARM_EVENT_LINE);
   end(supervisor);
   /* The shell says on stderr what became of its sleep. */
-  told *line;
+  emitted *line;
   do line = next(SWARM_EVENT_LINE);
   while (line->event.stream != SWARM_STREAM_STDOUT);
   CHECK_TEXT("well", line->line);
   CHECK(next(SWARM_EVENT_EXITED)->event.exit == SWARM_EXIT_CODE);
 
-  /* Nobody listens, and nobody was ever told. */
+  /* Nobody listens, and nothing was ever reported. */
   supervisor = make(quick());
   spawn(supervisor, shell("exec sleep 100"));
   CHECK(swarm_supervisor_free(supervisor) == SWARM_OK);
@@ -584,14 +584,14 @@ static void a_process_says_that_it_is_ready(void) {
   swarm_program_set(program, "name", "me");
   spawn(supervisor, program);
   uint32_t pid = next(SWARM_EVENT_READY)->event.pid;
-  told *line = next(SWARM_EVENT_LINE);
+  emitted *line = next(SWARM_EVENT_LINE);
   CHECK(line->event.pid == pid);
   CHECK_TEXT("said once 1 me", line->line);
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 0);
   end(supervisor);
 }
 
-/* A supervisor of its own that reloads and stops by signals, and tells what it was told. */
+/* A supervisor of its own that reloads and stops by signals, and prints the events that it received. */
 static int role_signals(void) {
   swarm_supervisor_options *options = quick();
   swarm_supervisor_options_set(options, "forward", "true");
@@ -621,7 +621,7 @@ static void signals_reload_and_stop(void) {
   uint64_t id = spawn(supervisor, itself("signals"));
   pid_t pid = (pid_t)next(SWARM_EVENT_READY)->event.pid;
   CHECK(kill(pid, SIGHUP) == 0);
-  told *line;
+  emitted *line;
   do line = next(SWARM_EVENT_LINE);
   while (strcmp(line->line, "reloaded") != 0);
   CHECK_OK(swarm_call_on_done(swarm_supervisor_kill(supervisor, id), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
@@ -690,8 +690,8 @@ int main(int argc, char **argv) {
     return role_leave(argv[1]);
   }
   RUN(processes_are_started_listed_killed_and_stopped);
-  RUN(what_a_process_ends_with_is_told);
-  RUN(lines_are_told_and_those_that_nobody_took_are_counted);
+  RUN(what_a_process_ends_with_is_reported);
+  RUN(lines_are_reported_and_those_that_nobody_took_are_counted);
   RUN(reloads_replace_all_or_say_what_failed);
   RUN(operations_without_waiting_end_once);
   RUN(freeing_gives_the_processes_their_grace);

@@ -7,7 +7,7 @@
 #include "support.h"
 
 typedef struct {
-  counter told;
+  counter reported;
   swarm_status status;
 } trouble;
 
@@ -15,7 +15,7 @@ static void on_error(void *user_data, const swarm_error *error) {
   trouble *trouble = user_data;
   CHECK(swarm_error_message(error)[0] != 0);
   trouble->status = swarm_error_status(error);
-  counter_add(&trouble->told);
+  counter_add(&trouble->reported);
 }
 
 /* Options for a port where nobody listens. */
@@ -26,7 +26,7 @@ static swarm_options *nowhere(void) {
   return options;
 }
 
-static void a_wrong_address_is_told_and_not_waited_for(void) {
+static void a_wrong_address_is_reported_and_not_waited_for(void) {
   trouble of_worker = {COUNTER_INIT, SWARM_OK}, of_master = {COUNTER_INIT, SWARM_OK};
   swarm_options *options = nowhere();
   swarm_worker *worker = new_worker(options);
@@ -34,11 +34,11 @@ static void a_wrong_address_is_told_and_not_waited_for(void) {
   swarm_member_on_error(swarm_worker_member(worker), on_error, &of_worker, NULL);
   CHECK_OK(swarm_worker_start(worker, &error));
   CHECK_STATUS(SWARM_ERR_UNAVAILABLE, swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), DEADLINE_MS, &error));
-  CHECK(counter_reaches(&of_worker.told, 1) && of_worker.status == SWARM_ERR_UNAVAILABLE);
+  CHECK(counter_reaches(&of_worker.reported, 1) && of_worker.status == SWARM_ERR_UNAVAILABLE);
   swarm_master *master = NULL;
   CHECK_OK(swarm_master_new(options, &master, &error));
   swarm_member_on_error(swarm_master_member(master), on_error, &of_master, NULL);
-  CHECK(counter_reaches(&of_master.told, 1) && of_master.status == SWARM_ERR_UNAVAILABLE);
+  CHECK(counter_reaches(&of_master.reported, 1) && of_master.status == SWARM_ERR_UNAVAILABLE);
   swarm_error *error = NULL;
   CHECK(swarm_call_end(swarm_master_add(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &error) == SWARM_ERR_UNAVAILABLE);
   CHECK(swarm_error_is_retryable(error) && strstr(swarm_error_message(error), "127.0.0.1:1") != NULL);
@@ -47,8 +47,8 @@ static void a_wrong_address_is_told_and_not_waited_for(void) {
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_member_health(swarm_master_member(master), &health, &error));
   CHECK(!health.healthy && !health.connected && health.trouble == SWARM_ERR_UNAVAILABLE && health.trouble_message[0] != 0);
-  /* Told once, not once for each attempt. */
-  CHECK(counter_get(&of_worker.told) == 1 && counter_get(&of_master.told) == 1);
+  /* Reported once, not once for each attempt. */
+  CHECK(counter_get(&of_worker.reported) == 1 && counter_get(&of_master.reported) == 1);
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   swarm_options_free(options);
@@ -74,7 +74,7 @@ static void freeing_does_not_wait_for_redis(void) {
 
 static int cutting;
 
-/* Cuts all connections to Redis but its own, over and over, until told to end. */
+/* Cuts all connections to Redis but its own, over and over, until it is to end. */
 static void *cut_connections(void *cuts) {
   static const char command[] = "CLIENT KILL TYPE normal SKIPME yes\r\n";
   const char *url = getenv("SWARM_REDIS_URL");
@@ -161,7 +161,7 @@ static void log_records_come_if_wanted(void) {
 }
 
 int main(void) {
-  RUN(a_wrong_address_is_told_and_not_waited_for);
+  RUN(a_wrong_address_is_reported_and_not_waited_for);
   RUN(freeing_does_not_wait_for_redis);
   RUN(cut_connections_heal);
   RUN(log_records_come_if_wanted);

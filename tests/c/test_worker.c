@@ -158,7 +158,7 @@ static void count_done(void *user_data, const swarm_error *error, const swarm_ca
   counter_add(user_data);
 }
 
-static void finishing_without_waiting_tells_the_outcome(void) {
+static void finishing_without_waiting_reports_the_outcome(void) {
   holder holder;
   holder_start(&holder, "async");
   char id[257];
@@ -185,7 +185,7 @@ static void finishing_without_waiting_tells_the_outcome(void) {
   holder_end(&holder);
 }
 
-static void a_deleted_job_is_told_and_keeps_its_slot_until_stopped(void) {
+static void a_deleted_job_is_reported_and_keeps_its_slot_until_stopped(void) {
   holder holder;
   holder_start(&holder, "delete");
   char id[257];
@@ -201,7 +201,7 @@ static void a_deleted_job_is_told_and_keeps_its_slot_until_stopped(void) {
   holder_end(&holder);
 }
 
-static void a_job_deleted_by_its_worker_is_told_too(void) {
+static void a_job_deleted_by_its_worker_is_reported_too(void) {
   holder holder;
   holder_start(&holder, "self-delete");
   holder.stop = true;
@@ -235,7 +235,7 @@ static void a_late_completion_is_refused(void) {
   holder_end(&holder);
 }
 
-static void a_freed_job_is_still_active_and_told(void) {
+static void a_freed_job_is_still_active_and_reported(void) {
   holder holder;
   holder_start(&holder, "freed");
   char id[257];
@@ -245,7 +245,7 @@ static void a_freed_job_is_still_active_and_told(void) {
   CHECK(stats.active == 1);
   CHECK_OK(delete_jobs(swarm_master_member(holder.master), (const char *const[]){id}, 1, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&holder.deleted, 1));
-  /* Nobody owned it any more, so it counts as stopped once it was told. */
+  /* Nobody owned it any more, so it counts as stopped once it was reported. */
   CHECK_OK(swarm_call_end(swarm_worker_drain(holder.worker), DEADLINE_MS, &error));
   holder_end(&holder);
 }
@@ -321,11 +321,11 @@ int main(void) {
   RUN(jobs_say_what_they_are);
   RUN(every_finish_arrives);
   RUN(a_refused_finish_leaves_the_job_with_its_owner);
-  RUN(finishing_without_waiting_tells_the_outcome);
-  RUN(a_deleted_job_is_told_and_keeps_its_slot_until_stopped);
-  RUN(a_job_deleted_by_its_worker_is_told_too);
+  RUN(finishing_without_waiting_reports_the_outcome);
+  RUN(a_deleted_job_is_reported_and_keeps_its_slot_until_stopped);
+  RUN(a_job_deleted_by_its_worker_is_reported_too);
   RUN(a_late_completion_is_refused);
-  RUN(a_freed_job_is_still_active_and_told);
+  RUN(a_freed_job_is_still_active_and_reported);
   RUN(freeing_a_deleted_job_says_that_it_stopped);
   RUN(draining_waits_for_the_active_jobs);
   RUN(terminating_moves_the_jobs);

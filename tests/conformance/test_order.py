@@ -1,4 +1,4 @@
-"""A worker is told of its jobs in the order in which they were given to it, also while it joins."""
+"""A worker receives its jobs in the order in which they were given to it, also while it joins."""
 
 import pytest
 from scenario import Drivers
@@ -19,13 +19,13 @@ def test_jobs_come_in_the_order_of_their_fences(language: Language, drivers: Dri
             # Some jobs wait already when it is registered, others come while it is given those.
             worker.call("worker", **address)
             ids = [master.call("add", payload=b"1", id=f"{index:03}")["id"] for index in range(JOBS)]
-            told: list[tuple[int, str]] = []
-            while len(told) < JOBS:
+            received: list[tuple[int, str]] = []
+            while len(received) < JOBS:
                 event = worker.event()
-                assert event is not None, f"only {len(told)} jobs came"
+                assert event is not None, f"only {len(received)} jobs came"
                 if event["event"] == "add":
-                    told.append((int(event["fence"]), event["id"]))
-            assert told == sorted(told)
-            assert [job for _, job in told] == ids
+                    received.append((int(event["fence"]), event["id"]))
+            assert received == sorted(received)
+            assert [job for _, job in received] == ids
             drivers.give_back(master)
             drivers.give_back(worker)

@@ -70,7 +70,7 @@ def test_cluster(scenario: Scenario, pair: Pair, drivers: Drivers, three_masters
 
 
 class TestErrors:
-    """Servers that cannot be used are told from each other by their typed error, alike in every language."""
+    """Servers that cannot be used differ by their typed error, alike in every language."""
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_unknown_authority(self, language: Language, drivers: Drivers, tls_server: Redis, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ OPERATIONS = parsed(ROOT / "docs" / "guides" / "operations.md")
 NODE = {"client", "handleSignals"}
 #: Options that are arguments of `spawn` in Python.
 ARGUMENTS = {"command", "arg"}
+#: Options that have another name in Python and Node than in Rust and C.
+RENAMED = {"dir"}
 
 #: In the units of Python: seconds and bytes.
 UNITS = {"": 1, "ms": 0.001, "s": 1, "h": 3600, "day": 86_400, "days": 86_400, "years": 365 * 86_400}
@@ -40,7 +42,7 @@ def test_every_option_is_listed() -> None:
     assert options("Workers") == set(WorkerOptions.__annotations__) - connection | {"handleSignals"}
     assert options("Jobs") == set(JobOptions.__annotations__)
     assert options("Supervisors") == set(SupervisorOptions.__annotations__)
-    assert options("Supervised programs") == set(ProgramOptions.__annotations__) | ARGUMENTS
+    assert options("Supervised programs") == set(ProgramOptions.__annotations__) | ARGUMENTS | RENAMED
 
 
 def test_every_option_of_node_is_listed() -> None:

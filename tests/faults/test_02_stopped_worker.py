@@ -1,4 +1,4 @@
-"""Fault 2: SIGSTOP a worker for 2 L, then SIGCONT. Within 1 s its jobs are told `delete` and it is told `close`; all its late
+"""Fault 2: SIGSTOP a worker for 2 L, then SIGCONT. Within 1 s its jobs emit `delete` and it emits `close`; all its late
 completions are refused."""
 
 import time

@@ -32,7 +32,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language,
 
         wait_until(finished, four_leases + 3, "the job is completed")
         evidence.measured("renewals in 4 L", len(lease_ends), at_least=8, detail=language)
-        wait_until(lambda: team.count(busy, "completed") == 1, 2, "the worker heard of it")
+        wait_until(lambda: team.count(busy, "completed") == 1, 2, "the worker noted it")
         assert (team.count(busy, "refused"), team.count(busy, "closed")) == (0, 0)
         evidence.measured("redeliveries", team.count(idle, "added"), at_most=0)
         team.check(master, evidence)

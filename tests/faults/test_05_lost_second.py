@@ -28,7 +28,7 @@ def test_only_the_last_two_seconds_are_lost(tmp_path: Path, evidence: Evidence) 
         workers = [team.worker(language, behave="echo") for language in LANGUAGES]
         with Flow(team, master, RATE) as flow:
             wait_until(lambda: all(len(team.notes(worker, "completed")) > 100 for worker in workers), 20, "all complete jobs")
-            # For two seconds, so that what is older than them can be told from what is not.
+            # For two seconds, so that what is older than them differs from what is not.
             began = time.monotonic()
             wait_until(lambda: time.monotonic() > began + 2, 3, "two seconds of work")
 

@@ -41,7 +41,7 @@ def play_busy(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lea
             evidence.measured(
                 f"holders registered anew after the {loss}", again.t - lost, "s", at_most=within, detail=worker.language
             )
-            # What it ran exists no more: it was told so before it registered again.
+            # What it ran exists no more: it was notified before it registered again.
             deleted, closed = team.notes(worker, "delete"), team.notes(worker, "close")
             assert len(deleted) == PER_WORKER
             assert len(closed) == 1

@@ -38,7 +38,7 @@ def test_flushed_scripts_are_loaded_again_unseen(server: Redis, tmp_path: Path, 
                     team.ledger.add(answer.list("ids"), b'{"n":1}')
                 total += JOBS_PER_LANGUAGE * len(masters)
             wait_until(lambda: int(team.stats(masters[0])["completed"]) == total, 60, "all jobs are completed")
-            wait_until(lambda: sum(team.count(worker, "completed") for worker in workers) == total, 5, "all workers heard so")
+            wait_until(lambda: sum(team.count(worker, "completed") for worker in workers) == total, 5, "all workers noted so")
         finally:
             done.set()
             flusher.join()

@@ -41,12 +41,12 @@ def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path, evidence: Eviden
         delete(add("blocked", resource="r"))
         assert team.stats(master)["deleted"] == "6"
 
-        # Running: the worker is told at once.
+        # Running: the worker is notified at once.
         before = time.monotonic()
         delete("a")
-        (told,) = team.wait_for_notes(worker, "delete", 1, 5)
+        (note,) = team.wait_for_notes(worker, "delete", 1, 5)
         # It takes a millisecond or two; 100 ms are promised, and a busy machine may be slow.
-        evidence.measured("a running job is told", told.t - before, "s", at_most=1)
+        evidence.measured("a running job is notified", note.t - before, "s", at_most=1)
 
         # Starting and finishing: added and deleted at once, many times, at a worker that completes at once.
         echo = team.worker(behave="echo", tasks=["", "t"])

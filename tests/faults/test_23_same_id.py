@@ -1,4 +1,4 @@
-"""Fault 23: the same job id from 32 producers whose replies get lost. There is one job, and every caller is told its id and
+"""Fault 23: the same job id from 32 producers whose replies get lost. There is one job, and every caller gets its id and
 whether it existed."""
 
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def test_one_job_whoever_adds_it(server: Redis, tmp_path: Path, evidence: Eviden
                 name = f"job{number}"
                 team.ledger.add([name], b"1")
                 existed = list(pool.map(lambda producer, name=name: add(producer, name), producers))
-                assert existed.count(False) == 1, f"{existed.count(False)} callers were told that the job is theirs"
+                assert existed.count(False) == 1, f"{existed.count(False)} callers learnt that the job is theirs"
         evidence.measured("replies lost", proxy.dropped, at_least=PRODUCERS)
         evidence.measured("jobs made by 320 adds of 10 ids", int(team.stats(observer)["added"]), at_most=ROUNDS)
         stats = team.stats(observer)

@@ -1,5 +1,5 @@
 """Fault 24: a message to a group of 100 members, of which 10 were killed and 10 are cut off, to be acknowledged by all. The
-sender hears from 80, none counted twice, and how many did not answer."""
+sender gets answers of 80, none counted twice, and how many did not answer."""
 
 from pathlib import Path
 from typing import Any

@@ -33,7 +33,7 @@ sh -c 'echo $$ >>{0}; exec sleep 1000' &
 while [ ! -s {0} ]; do sleep 0.01; done
 exit 1
 """
-Told = dict[str, Any]
+Event = dict[str, Any]
 
 
 class Supervising:
@@ -43,7 +43,7 @@ class Supervising:
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), json.dumps(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.events: list[Told] = []
+        self.events: list[Event] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -56,10 +56,10 @@ class Supervising:
         self.do("spawn", command=["/bin/sh", "-c", script, *args], options=options)
         self.wait_for("spawned")
 
-    def of(self, *kinds: str) -> list[Told]:
+    def of(self, *kinds: str) -> list[Event]:
         return [event for event in list(self.events) if event["event"] in kinds]
 
-    def wait_for(self, kind: str, count: int = 1, within: float = 10) -> list[Told]:
+    def wait_for(self, kind: str, count: int = 1, within: float = 10) -> list[Event]:
         return wait_until(lambda: found if len(found := self.of(kind)) >= count else None, within, f"{count} times `{kind}`")
 
     def kill(self) -> None:
@@ -127,13 +127,13 @@ def test_one_that_ignores_term_is_killed_with_its_children(
     supervisor.spawn(STUBBORN.format(tmp_path / "pids"))
     pids = numbers(tmp_path / "pids", 2)
 
-    told = time.monotonic()
+    asked = time.monotonic()
     supervisor.do("stop")
     (exited,) = supervisor.wait_for("exited")
     supervisor.wait_for("gone")
 
-    evidence.measured("KILL after a grace of 1 s", exited["t"] - told, "s", at_least=1)
-    assert exited["t"] - told < 2
+    evidence.measured("KILL after a grace of 1 s", exited["t"] - asked, "s", at_least=1)
+    assert exited["t"] - asked < 2
     evidence.measured("orphans", sum(map(runs, pids)), at_most=0)
     assert exited["exit"]["signal"] == signal.SIGKILL
 

@@ -43,7 +43,7 @@ def test_each_job_exists_and_runs_once(
         assert len(set(ids)) == JOBS
         observer = team.master()
         wait_until(lambda: int(team.stats(observer)["completed"]) == JOBS, 60, "all jobs are completed")
-        wait_until(lambda: team.count(worker, "completed") == JOBS, 10, "the worker heard of all")
+        wait_until(lambda: team.count(worker, "completed") == JOBS, 10, "the worker noted all")
 
         evidence.measured("replies lost by the master", before_master.dropped, at_least=3)
         evidence.measured("replies lost by the worker", before_worker.dropped, at_least=3)

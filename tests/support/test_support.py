@@ -34,7 +34,7 @@ def test_an_interrupt_ends_a_command_with_all_it_started() -> None:
         assert process.returncode == 128 + signal.SIGINT
 
 
-def test_a_server_keeps_its_port_and_loses_its_data_when_told_to() -> None:
+def test_a_server_keeps_its_port_and_loses_its_data_when_asked_to() -> None:
     with Redis({"appendonly": "yes", "appendfsync": "always"}) as server:
         port = server.port
         server.command("SET", "key", "value")

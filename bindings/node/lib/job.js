@@ -125,9 +125,9 @@ class Job {
     return depth < 0 ? `Job ${this.id}` : `Job ${show(this.toJSON(), options)}`;
   }
 
-  /** Queues the job for deletion; its `delete` event follows. */
+  /** Deletes the job from the cluster; its `delete` event follows. `callback(error, existed)` */
   deleteJob(callback) {
-    return this.worker.queueDeleteJob(this.id, callback);
+    return this.worker.deleteJob(this.id, callback);
   }
 
   /** Tells that the work must stop; once. */

@@ -19,15 +19,23 @@ const Wants = Object.freeze({ NOTHING: 0, ACKNOWLEDGED: 1, REQUEST: 2 });
 
 /** A message that has arrived. */
 class Message {
+  /** JSON text, or a Buffer. */
+  #content;
   /** Native; it ends with this object. */
   #request;
 
-  constructor(payload, from, request) {
+  constructor(content, from, request) {
+    this.#content = content;
     /** A value read from JSON, or a Buffer if the sender gave bytes. */
-    this.payload = payload;
+    this.payload = typeof content === "string" ? parsed(content) : content;
     /** Who sent it: `{ incarnation, name, group, host, pid }`. */
     this.from = from;
     this.#request = request;
+  }
+
+  /** The payload's bytes as they were sent, JSON or not. */
+  get payloadBytes() {
+    return Buffer.from(this.#content);
   }
 
   /** Whether the sender waits for a reply. */
@@ -82,8 +90,8 @@ function countOf(count) {
 
 /** A message that comes out. */
 function readMessage(code, wantsReply, length, more, incoming) {
-  const payload = code === Code.MESSAGE_JSON ? parsed(incoming.text(length)) : incoming.bytes(length);
-  return new Message(payload, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined);
+  const content = code === Code.MESSAGE_JSON ? incoming.text(length) : incoming.bytes(length);
+  return new Message(content, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined);
 }
 
 /** A receipt that comes out. */

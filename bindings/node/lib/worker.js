@@ -177,8 +177,8 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** Queues the deletion of any job of the cluster. `callback(error, existed)` */
-  queueDeleteJob(jobId, callback) {
+  /** Deletes any job of the cluster. `callback(error, existed)` */
+  deleteJob(jobId, callback) {
     return settled(callback, (settle) => {
       this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), nameOf(jobId, "id"));
     });
@@ -421,6 +421,9 @@ class Worker extends Member {
     emit(this, "close");
   }
 }
+
+// Its name in assemblage 0.1.
+Worker.prototype.queueDeleteJob = Worker.prototype.deleteJob;
 
 if (Symbol.asyncDispose) {
   Worker.prototype[Symbol.asyncDispose] = async function dispose() {

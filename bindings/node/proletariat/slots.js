@@ -20,7 +20,7 @@ class Slots {
     this.peer = peer;
     this.sacred = sacred;
     /** Works that came when nobody listened. */
-    this.unheard = [];
+    this.unclaimed = [];
     /** What is reported to managers of the works that run, by their jobs. */
     this.running = new Map();
     this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, strictSlots: sacred });
@@ -33,12 +33,12 @@ class Slots {
 
   /** There are listeners again. */
   resume() {
-    for (const job of this.unheard.splice(0)) if (!job.cancelled) this.run(job);
+    for (const job of this.unclaimed.splice(0)) if (!job.cancelled) this.run(job);
   }
 
   run(job) {
     const { worker, peer } = this;
-    if (worker.listenerCount("work") === 0) return void this.unheard.push(job);
+    if (worker.listenerCount("work") === 0) return void this.unclaimed.push(job);
     const { client, rid, args, isFunction, timeout, knownTo } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
     if (timeout !== undefined) w.timeout = timeout;

@@ -89,7 +89,7 @@ test("workers", async (t) => {
     ["process", (value) => worker.process(value), [undefined, null, ...NO_FUNCTIONS, { a: "no function" }, [() => {}]]],
     ["process", (value) => others.worker().process(() => {}, value), [...NO_OPTIONS, { slots: 0 }, { slots: -1 }, { slots: 1.5 }, { slots: NaN }, { slots: "many" }, { slots: {} }]],
     ["setTasks", (value) => worker.setTasks(value), [5, true, {}, Symbol("s"), [{}], [null], [true]]],
-    ["queueDeleteJob", (value) => worker.queueDeleteJob(value), NO_NAMES],
+    ["deleteJob", (value) => worker.deleteJob(value), NO_NAMES],
     ["terminate", (value) => worker.terminate(value), [...NO_OPTIONS, ...NO_TIMES.map((grace) => ({ grace }))]],
   ]);
   assert.equal(worker.running, true, "it goes on");
@@ -182,7 +182,7 @@ test("ids are taken as they are; only the callback face of assemblage 0.1 leaves
   assert.equal((await master.job("a")).id, "a");
   assert.deepEqual(await master.deleteJobs(["a "]), [true]);
   const worker = cluster.worker({ tasks: "none" });
-  assert.equal(await worker.queueDeleteJob(" a"), false);
+  assert.equal(await worker.deleteJob(" a"), false);
   assert.equal((await master.job("a")).id, "a");
   assert.deepEqual(await called((done) => master.deleteJob(" a ", done)), [null, "a", true]);
   assert.equal(await master.job("a"), null);
@@ -191,7 +191,7 @@ test("ids are taken as they are; only the callback face of assemblage 0.1 leaves
 test("a failure of a call that nobody awaits is not lost", async (t) => {
   const cluster = new Cluster(t);
   for (const call of ["master.addJob({}, { priority: 'high' })", "master.add({}, { priority: 'high' })", "master.deleteJob('x'.repeat(300))",
-    "worker.queueDeleteJob('x'.repeat(300))", "master.run(1n)", "worker.terminate({ grace: NaN })"]) {
+    "worker.deleteJob('x'.repeat(300))", "master.run(1n)", "worker.terminate({ grace: NaN })"]) {
     const it = new Program(t, `
       const master = assemblage.createMaster(args[0], { url });
       const worker = assemblage.createWorker(args[0], { url });

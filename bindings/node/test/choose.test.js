@@ -188,7 +188,7 @@ test("bad arguments are refused and change nothing; a closed master chooses noth
   await assert.rejects(master.stopChoosing(), { code: "SWARM_CLOSED" });
 });
 
-test("a master goes on choosing after Redis was lost, and nobody chooses if Redis cannot be told", async (t) => {
+test("a master goes on choosing after Redis was lost, and nobody chooses if Redis cannot be reached", async (t) => {
   const server = await RedisServer.start(t);
   const cluster = new Cluster(t, { url: server.url, lease: 1000, timeout: 500 });
   const master = cluster.master();

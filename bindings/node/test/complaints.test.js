@@ -74,9 +74,9 @@ test("an error that the core does not log is logged", async (t) => {
   const it = new Program(t, `
     const queue = new (require(${folder("redis-dist-job-queue")}))({ redisConfig: { url } });
     process.on("warning", () => say("warning"));
-    queue.shutdown(() => { queue.start(); say("told"); });`);
-  await it.prints("told");
+    queue.shutdown(() => { queue.start(); say("shut"); });`);
+  await it.prints("shut");
   assert.equal(await it.end(), 0);
   assert.match(it.errors, /^assemblage: error: assemblage: ClosedError: the queue is shut down and cannot be started\n$/);
-  assert.deepEqual(it.said, [["told"]]);
+  assert.deepEqual(it.said, [["shut"]]);
 });

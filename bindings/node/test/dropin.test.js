@@ -1,5 +1,5 @@
 "use strict";
-// Programs written for assemblage 0.1: what they call, what they are told, and in which order.
+// Programs written for assemblage 0.1: what they call, what is reported to them, and in which order.
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
@@ -140,6 +140,16 @@ test("job.deleteJob works without a master", async (t) => {
   const [error] = await called((done) => assert.equal(jobs[0].deleteJob(done), undefined));
   assert.equal(error, null);
   await deleted;
+});
+
+test("queueDeleteJob of a worker is deleteJob by another name", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const worker = cluster.worker({ tasks: "none" });
+  assert.equal(worker.queueDeleteJob, worker.deleteJob);
+  const id = await master.addJob({ n: 1 });
+  assert.deepEqual(await called((done) => assert.equal(worker.queueDeleteJob(id, done), undefined)), [null, true]);
+  assert.equal(await worker.queueDeleteJob(id), false);
 });
 
 test("terminate: deletes, return, close, callback; a second call is refused at once", async (t) => {

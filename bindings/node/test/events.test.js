@@ -1,5 +1,5 @@
 "use strict";
-// What workers tell of their jobs' ends, when they take jobs at all, and what is logged.
+// What workers report of their jobs' ends, when they take jobs at all, and what is logged.
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
@@ -163,7 +163,7 @@ test("ten handlers run at once by default, and as many as `slots` allows, and no
   await until(() => jobs.length === 25, "without a handler there is no limit");
 });
 
-test("run tells that a job of this id existed", async (t) => {
+test("run reports that a job of this id existed", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());

@@ -78,7 +78,7 @@ test("an error thrown by a listener ends the process as any uncaught error does"
   assert.match(it.errors, /Error: of the program/);
 });
 
-test("a process without Redis stays alive for its worker, and ends when told to", async (t) => {
+test("a process without Redis stays alive for its worker, and ends when asked to", async (t) => {
   const { it } = program(t, `
     const worker = assemblage.createWorker(args[0], { url: "redis://127.0.0.1:1", timeout: 200 });
     worker.once("error", (error) => { say(error.code); worker.terminate({ grace: 0 }, () => say("terminated")); });

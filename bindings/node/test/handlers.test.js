@@ -79,7 +79,7 @@ test("jobs that came before their tasks were registered are not lost", async (t)
   await until(() => jobs.length === 3, "another worker is given them");
 });
 
-test("failed attempts are repeated, and the handler is told which it is", async (t) => {
+test("failed attempts are repeated, and the handler gets its number", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const seen = [];
@@ -153,7 +153,7 @@ test("progress is stored for those who look the job up", async (t) => {
   assert.equal(await master.job("one"), null);
 });
 
-test("each timeout has its error, and the handler is told", async (t) => {
+test("each timeout has its error, and the handler is notified", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const fails = (options, code, reason) => assert.rejects(master.run({}, options), (error) => {

@@ -56,7 +56,7 @@ test("handlers that end within the grace complete their jobs; a second signal en
     worker.process(async (job, { signal }) => {
       say("run");
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      say("told");
+      say("aborted");
       await new Promise((resolve) => job.payload === "ends" ? setImmediate(resolve) : 0);
     });`;
   const ends = new Program(t, source, { args: [cluster.name] });
@@ -71,7 +71,7 @@ test("handlers that end within the grace complete their jobs; a second signal en
   await master.addJob("hangs");
   await hangs.prints("run");
   hangs.child.kill("SIGINT");
-  await hangs.prints("told");
+  await hangs.prints("aborted");
   hangs.child.kill("SIGINT");
   assert.equal(await hangs.end(), "SIGINT");
 });

@@ -9,7 +9,7 @@ const { Cluster, Program, RedisServer, called, command, next, until } = require(
 /** Longer than any test. */
 const LONG = 3_600_000;
 
-/** Has a member hear messages, and collects them. */
+/** Has a member receive messages, and collects them. */
 async function listen(member) {
   const messages = [];
   member.on("message", (message) => messages.push(message));
@@ -43,6 +43,7 @@ test("messages reach those they are for, in order, and say whose they are", asyn
   assert.deepEqual(payloads(anns), [all, "group", "pid", "own", "others"]);
   assert.deepEqual(payloads(bobs), [all, "group", null, "pid", "own"]);
   assert.deepEqual(payloads(eves), [all, Buffer.from([0, 255]), "pid"]);
+  assert.deepEqual([anns[0], anns[1], eves[1]].map((message) => message.payloadBytes), [Buffer.from(JSON.stringify(all)), Buffer.from('"group"'), Buffer.from([0, 255])]);
   const { host, ...from } = anns[0].from;
   assert.deepEqual(from, { incarnation: master.incarnation, name: "sender", group: "masters", pid: process.pid });
   assert.ok(host.length > 0);
@@ -160,13 +161,13 @@ test("a member that subscribes amid an outage receives when it is over, and noth
   assert.equal(worker.incarnation, incarnation, "its lease did not end");
 });
 
-test("who listens for members is told who joins, leaves and is lost; members say something of themselves", async (t) => {
+test("who listens for members is notified of who joins, leaves and is lost; members say something of themselves", async (t) => {
   const cluster = new Cluster(t);
   const changes = [];
   const watcher = cluster.master({ name: "watcher" }).on("member", (...args) => changes.push(args));
   const reported = (name) => until(() => changes.find(([, member]) => member.name === name), `${name} is reported`);
   await watcher.ready();
-  // Whoever comes before it watches is not told.
+  // Whoever comes before it watches is not reported.
   await until(async () => {
     await cluster.master({ name: "early" }).ready();
     return changes.length > 0;
@@ -238,7 +239,7 @@ test("what a listener throws is an uncaught exception of its own, and the other 
   assert.deepEqual([said("message"), said("uncaught")], [["0", "1", "2", "3"], ["0", "1", "2", "3"]]);
 });
 
-test("a program that does not take its messages is told how many were dropped", async (t) => {
+test("a program that does not take its messages gets an error that says how many were dropped", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const { readSync } = require("node:fs");

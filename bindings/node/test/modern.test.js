@@ -6,7 +6,7 @@ const { once } = require("node:events");
 const { test } = require("node:test");
 const { Cluster, assemblage, atEnd, called, collect, until } = require("./support.js");
 
-test("add keeps every payload as it is, and tells a job that existed", async (t) => {
+test("add keeps every payload as it is, and reports a job that existed", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());
@@ -237,7 +237,7 @@ test("a deletion aborts the handler's signal; its slot is free when the handler 
   const id = await master.addJob({}, { result: true });
   await until(() => order.length === 1, "the handler runs");
   await master.deleteJob(id);
-  await until(() => order.length === 3, "the handler is told");
+  await until(() => order.length === 3, "the handler is notified");
   assert.deepEqual(order, ["run false", "delete", "SWARM_JOB_DELETED deleted true"]);
   assert.equal(worker.health().active, 1);
   end();

@@ -172,7 +172,7 @@ test("a lone surrogate in content travels, in text it is replaced, and as a name
     master.retryFailed([LONE]),
     master.send({ name: LONE }, "x"),
     master.confirm(LONE),
-    worker.queueDeleteJob(LONE),
+    worker.deleteJob(LONE),
     master.run("innocent", { id: "innocent" }),
     master.deleteJobs(["unknown"]),
   ];

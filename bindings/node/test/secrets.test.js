@@ -18,7 +18,7 @@ const OPTIONS = [
 ];
 
 for (const create of [createMaster, createWorker]) {
-  test(`${create.name}: what is logged of a member tells no password`, async () => {
+  test(`${create.name}: what is logged of a member shows no password`, async () => {
     for (const options of OPTIONS) {
       const member = create("secrets", options);
       try {

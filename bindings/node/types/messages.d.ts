@@ -68,6 +68,8 @@ export interface Receipt<R = any> {
 export interface Message<P = any> {
   /** A value read from JSON, or a Buffer if the sender gave bytes. */
   payload: P;
+  /** The payload's bytes as they were sent, JSON or not. */
+  readonly payloadBytes: Buffer;
   /** Who sent it. */
   readonly from: MemberRef;
   /** Whether the sender waits for a reply. */

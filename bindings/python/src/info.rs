@@ -37,7 +37,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
     let fields = fields!(py;
         id,
         state = state.name(),
-        body = PyBytes::new(py, &payload.bytes),
+        payload_bytes = PyBytes::new(py, &payload.bytes),
         content_type = content_type(payload),
         priority,
         task,

@@ -85,7 +85,7 @@ impl Job {
 
     /// The payload's bytes as they were stored.
     #[getter]
-    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn payload_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.inner()?.0.payload.bytes))
     }
 
@@ -187,35 +187,30 @@ impl Job {
         self.finish(py, Finish::Complete(encoded))
     }
 
-    /// Fails this attempt, with an error text and a traceback (default that of an exception). Both are logged and kept with a failed job; of
-    /// a traceback the last 16 KiB. The job is retried after its backoff, or is failed if no retry is left.
-    #[pyo3(signature = (message, traceback=None))]
-    fn fail(&self, py: Python<'_>, message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
-        self.finish(py, Finish::Fail(error(message, traceback)))
+    /// Fails this attempt, with an exception or a text, and a traceback (default that of the exception). Both are logged and kept with a failed
+    /// job; of a traceback the last 16 KiB. The job is retried after its backoff, or is failed if no retry is left.
+    #[pyo3(signature = (error, traceback=None))]
+    fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        self.finish(py, Finish::Fail(job_error(error, traceback)))
     }
 
     /// As `fail`, but the job is retried after this many seconds.
-    #[pyo3(signature = (message, after, traceback=None))]
+    #[pyo3(signature = (error, after, traceback=None))]
     fn retry(
         &self,
         py: Python<'_>,
-        message: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
         after: &Bound<'_, PyAny>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let after = duration("after", after)?;
-        self.finish(py, Finish::Retry(error(message, traceback), after))
+        self.finish(py, Finish::Retry(job_error(error, traceback), after))
     }
 
     /// As `fail`, but the job fails permanently, whatever its retries.
-    #[pyo3(signature = (message, traceback=None))]
-    fn fail_permanently(
-        &self,
-        py: Python<'_>,
-        message: &Bound<'_, PyAny>,
-        traceback: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Call> {
-        self.finish(py, Finish::FailPermanently(error(message, traceback)))
+    #[pyo3(signature = (error, traceback=None))]
+    fn fail_permanently(&self, py: Python<'_>, error: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        self.finish(py, Finish::FailPermanently(job_error(error, traceback)))
     }
 
     /// Stores the progress of the job for inspection: what JSON can write, at most 4 KiB. Never blocks; the latest value counts, and a
@@ -240,16 +235,16 @@ impl Job {
     }
 
     /// Deletes the job from the cluster; the call returns whether it still existed. The event `delete` follows.
-    fn delete(&self, py: Python<'_>) -> PyResult<Call> {
+    fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
         let (job, shared) = self.inner()?;
         let id = job.id.clone();
         shared.spawn(py, |worker| async move { worker.delete(id).await.map(Value::Bool) })
     }
 
-    /// The same as `delete`.
+    /// The same as `delete_job`.
     #[pyo3(name = "deleteJob")]
-    fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
-        self.delete(py)
+    fn delete_job_alias(&self, py: Python<'_>) -> PyResult<Call> {
+        self.delete_job(py)
     }
 
     /// Calls `listener()` when the job is deleted or taken away, at once if it has been. The only event is "delete".
@@ -302,16 +297,16 @@ impl Job {
 }
 
 /// The error of a job; the default traceback is that of the exception.
-fn error(message: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> JobError {
+fn job_error(error: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> JobError {
     let traceback = match traceback {
         Some(traceback) => error_text(traceback),
-        None if message.is_instance_of::<PyBaseException>() => {
-            let own = package(message.py()).and_then(|package| package.traceback_of.bind(message.py()).call1((message,)));
+        None if error.is_instance_of::<PyBaseException>() => {
+            let own = package(error.py()).and_then(|package| package.traceback_of.bind(error.py()).call1((error,)));
             own.map_or_else(|_| String::new(), |own| error_text(&own))
         }
         None => String::new(),
     };
-    JobError::new(error_text(message), traceback)
+    JobError::new(error_text(error), traceback)
 }
 
 /// The text of an error, which may be any object; never fails.

@@ -37,7 +37,7 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `body`.
+    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `payload_bytes`.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -49,7 +49,7 @@ impl Message {
 
     /// The payload's bytes as they were sent.
     #[getter]
-    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn payload_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.inner()?.payload().bytes))
     }
 
@@ -74,8 +74,8 @@ impl Message {
     /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
     /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge. False if the member is closed, as it can be before its last
     /// messages are delivered.
-    fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        match self.inner()?.reply(encode(value)?) {
+    fn reply(&self, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.inner()?.reply(encode(payload)?) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Closed => Ok(false),
             Err(error) => Err(raise(error)),
@@ -95,8 +95,8 @@ impl Message {
 
 /// A message to send, of what a program says.
 pub(crate) fn new_message(
-    payload: &Bound<'_, PyAny>,
     to: &Bound<'_, PyAny>,
+    payload: &Bound<'_, PyAny>,
     acknowledged: &Bound<'_, PyAny>,
     request: &Bound<'_, PyAny>,
     to_self: &Bound<'_, PyAny>,
@@ -229,8 +229,8 @@ pub(crate) fn receipt<'py>(py: Python<'py>, receipt: &Receipt) -> PyResult<Bound
     let replies: Vec<_> = replies
         .iter()
         .map(|(from, payload)| {
-            let body = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
-            package(py)?.reply.bind(py).call1((member(py, from)?, body, payload.as_ref().map(content_type)))
+            let payload_bytes = payload.as_ref().map(|payload| PyBytes::new(py, &payload.bytes));
+            package(py)?.reply.bind(py).call1((member(py, from)?, payload_bytes, payload.as_ref().map(content_type)))
         })
         .collect::<PyResult<_>>()?;
     package(py)?.receipt.bind(py).call1((recipients, dropped, replies, missing))

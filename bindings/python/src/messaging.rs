@@ -47,13 +47,13 @@ impl Messages {
     fn send(
         &self,
         py: Python<'_>,
-        payload: &Bound<'_, PyAny>,
         to: &Bound<'_, PyAny>,
+        payload: &Bound<'_, PyAny>,
         acknowledged: &Bound<'_, PyAny>,
         request: &Bound<'_, PyAny>,
         to_self: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
-        let message = new_message(payload, to, acknowledged, request, to_self)?;
+        let message = new_message(to, payload, acknowledged, request, to_self)?;
         match self.sender.get().map_err(raise)? {
             Sender::Master(member) => {
                 let (call, done) = Call::done(None, Value::Receipt);

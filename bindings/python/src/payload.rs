@@ -48,13 +48,14 @@ pub(crate) fn decode<'py>(py: Python<'py>, payload: &Payload) -> PyResult<Bound<
 
 /// The value of a JSON text as it was stored.
 #[pyfunction]
-pub(crate) fn decode_json<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| invalid("the payload is not UTF-8; read `body`"))?;
+pub(crate) fn decode_json<'py>(py: Python<'py>, payload_bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let text =
+        std::str::from_utf8(payload_bytes.trim_ascii()).map_err(|_| invalid("the payload is not UTF-8; read `payload_bytes`"))?;
     let text = PyString::new(py, text);
     let read = Json::get(py)?.decode.bind(py).call1((&text,)).map_err(|error| {
         let is_expected = error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyRecursionError>(py);
         explained(py, error, is_expected, |why| {
-            format!("the bytes are not JSON that Python can read ({why}); they are in `body`")
+            format!("the bytes are not JSON that Python can read ({why}); they are in `payload_bytes`")
         })
     })?;
     let (value, end): (Bound<'_, PyAny>, usize) = read.extract()?;

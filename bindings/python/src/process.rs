@@ -36,16 +36,16 @@ pub(crate) fn event_tuple<'py>(py: Python<'py>, event: SupervisorEvent) -> PyRes
     }
 }
 
-/// `(kind, code, signal, text)`
+/// `(reason, code, signal, message)`
 fn exit_fields(exit: &ProcessExit) -> (&'static str, Option<i32>, Option<i32>, String) {
-    let (kind, code, signal) = match exit {
+    let (reason, code, signal) = match exit {
         ProcessExit::Code(code) => ("code", Some(*code), None),
         ProcessExit::Signal(signal) => ("signal", None, Some(*signal)),
         ProcessExit::NotReady => ("not_ready", None, None),
         ProcessExit::NotStarted(_) => ("not_started", None, None),
         ProcessExit::Unknown => ("unknown", None, None),
     };
-    (kind, code, signal, exit.to_string())
+    (reason, code, signal, exit.to_string())
 }
 
 pub(crate) fn info<'py>(py: Python<'py>, info: &ProcessInfo) -> PyResult<Bound<'py, PyAny>> {

@@ -103,12 +103,12 @@ impl Supervisor {
         command: Vec<u8>,
         args: Vec<Vec<u8>>,
         env: Vec<(Vec<u8>, Vec<u8>)>,
-        dir: Option<Vec<u8>>,
+        cwd: Option<Vec<u8>>,
         settings: Vec<(Text, Text)>,
     ) -> PyResult<Call> {
         let mut program = Program::new(OsString::from_vec(command)).args(args.into_iter().map(OsString::from_vec));
         program.env = env.into_iter().map(|(name, value)| (OsString::from_vec(name), OsString::from_vec(value))).collect();
-        program.dir = dir.map(|dir| PathBuf::from(OsString::from_vec(dir)));
+        program.dir = cwd.map(|cwd| PathBuf::from(OsString::from_vec(cwd)));
         for (Text(name), Text(value)) in settings {
             program.set(&name, &value).map_err(raise)?;
         }

@@ -188,7 +188,7 @@ async def test_several_tasks_share_one_loop(cluster: str, url: str) -> None:
 
 @in_loop
 async def test_listeners_may_be_coroutine_functions(cluster: str, url: str) -> None:
-    heard: list[object] = []
+    events: list[object] = []
     worker = Worker(cluster, url=url)
 
     @worker.on_add
@@ -200,13 +200,13 @@ async def test_listeners_may_be_coroutine_functions(cluster: str, url: str) -> N
 
     @worker.on_ready
     async def ready(incarnation: str) -> None:
-        heard.append(incarnation)
+        events.append(incarnation)
 
     async with Master(cluster, url=url) as master, worker:
         assert await master.run("good", timeout=SOON) == "good"
         with pytest.raises(libswarm.SwarmJobFailed, match="ValueError: bad"):
             await master.run("bad", timeout=SOON)
-        assert heard == [worker.incarnation]
+        assert events == [worker.incarnation]
 
 
 @in_loop
@@ -232,16 +232,16 @@ async def test_drain_waits_for_handlers(cluster: str, url: str) -> None:
 
 @in_loop
 async def test_events_of_a_master(cluster: str, url: str) -> None:
-    heard: list[object] = []
+    events: list[object] = []
     master = Master(cluster, url=url)
-    master.on("ready", heard.append)
-    master.on("close", heard.append)
+    master.on("ready", events.append)
+    master.on("close", events.append)
     await master.ready()
-    await until(lambda: heard, "ready is told")
+    await until(lambda: events, "ready is emitted")
     incarnation = master.incarnation
     await master.close()
     await master.close()
-    assert heard == [incarnation, None]
+    assert events == [incarnation, None]
     with pytest.raises(libswarm.SwarmClosed):
         await master.add_job()
 
@@ -256,19 +256,19 @@ def test_another_loop_is_refused(cluster: str, url: str) -> None:
 
 @in_loop
 async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -> None:
-    heard: list[str] = []
+    events: list[str] = []
     async with Master(cluster, url=url) as master:
         worker = Worker(cluster, url=url, lease=1)
-        worker.on("close", lambda error: heard.append(f"close {getattr(error, 'kind', None)}"))
-        worker.on("ready", lambda incarnation: heard.append("ready"))
-        worker.on("delete", lambda job: heard.append(f"delete {job.delete_reason}"))
+        worker.on("close", lambda error: events.append(f"close {getattr(error, 'kind', None)}"))
+        worker.on("ready", lambda incarnation: events.append("ready"))
+        worker.on("delete", lambda job: events.append(f"delete {job.delete_reason}"))
         worker.on("add", lambda job: None)
         async with worker:
             await master.add_job("active")
             await until(lambda: worker.jobs, "it is active")
             await master.obliterate()
-            await until(lambda: heard.count("ready") == 2, "it is registered anew")
-        assert heard == ["ready", "delete lease_lost", "close LEASE_LOST", "ready", "close None"]
+            await until(lambda: events.count("ready") == 2, "it is registered anew")
+        assert events == ["ready", "delete lease_lost", "close LEASE_LOST", "ready", "close None"]
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_spawn_kill_reload_and_stop() -> None:
         with pytest.raises(libswarm.SwarmClosed):
             supervisor.handle_signals()
         await supervisor.stop()
-        told = [event async for event in supervisor]
-        assert isinstance(told[-1], Stopped)
+        events = [event async for event in supervisor]
+        assert isinstance(events[-1], Stopped)
         assert not [event async for event in supervisor]
 
     run(main())
@@ -65,7 +65,7 @@ def test_spawn_kill_reload_and_stop() -> None:
 
 def test_all_events_are_emitted_when_a_stop_returns(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        told: list[SupervisorEvent] = []
+        events: list[SupervisorEvent] = []
         up = asyncio.Event()
 
         async def line(event: Line) -> None:
@@ -75,14 +75,14 @@ def test_all_events_are_emitted_when_a_stop_returns(caplog: pytest.LogCaptureFix
 
         async with Supervisor(**QUICK) as supervisor:
             for name in ("started", "exited", "stopped"):
-                supervisor.on(name, told.append)
+                supervisor.on(name, events.append)
             supervisor.on("line", line)
             with pytest.raises(libswarm.SwarmInvalidArgument):
                 supervisor.__aiter__()
             await supervisor.spawn(*sh(STUBBORN), count=2)
             await up.wait()
-        assert [type(event) for event in told] == [Started, Started, Exited, Exited, Stopped]
-        assert not [event for event in told if isinstance(event, Started) and runs(event.pid)]
+        assert [type(event) for event in events] == [Started, Started, Exited, Exited, Stopped]
+        assert not [event for event in events if isinstance(event, Started) and runs(event.pid)]
 
     with caplog.at_level(logging.ERROR, "libswarm"):
         run(main())
@@ -138,8 +138,8 @@ def test_several_loops_share_the_events() -> None:
                 await asyncio.sleep(0.01)
             await supervisor.kill(id)
             await supervisor.stop()
-            told = [line for lines in await asyncio.gather(*loops) for line in lines]
-            assert sorted(told, key=int) == [str(number) for number in range(1, len(told) + 1)]
+            seen = [line for lines in await asyncio.gather(*loops) for line in lines]
+            assert sorted(seen, key=int) == [str(number) for number in range(1, len(seen) + 1)]
 
     run(main())
 

@@ -67,10 +67,10 @@ async def test_a_handler_is_cancelled_when_its_time_is_over(cluster: str, url: s
         with pytest.raises(libswarm.SwarmRunTimeout) as caught:
             await master.run(timeouts={"run": 0.05}, retries=1, backoff=0, timeout=SOON)
         assert caught.value.reason == "run_timeout"
-        await until(lambda: reasons == ["timed_out", "timed_out"], "both attempts were told")
+        await until(lambda: reasons == ["timed_out", "timed_out"], "both attempts were notified")
         with pytest.raises(libswarm.SwarmTotalTimeout):
             await master.run(timeouts={"total": 0.05}, timeout=SOON)
-        await until(lambda: len(reasons) == 3, "the last was told")
+        await until(lambda: len(reasons) == 3, "the last was notified")
 
 
 @in_loop
@@ -196,18 +196,18 @@ def test_threads_and_asyncio_export_the_same() -> None:
 async def test_a_run_reports_that_a_job_with_this_id_existed(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master, Worker(cluster, url=url) as worker:
         worker.on_add(lambda job: None if job.id == "active" else job.complete(job.payload))
-        told: list[str] = []
+        existed: list[str] = []
 
         def refuse(id: str) -> None:
             raise KeyError(id)
 
         def end(id: str) -> None:
-            told.append(id)
+            existed.append(id)
             (active,) = worker.jobs.values()
             active.complete("of the first")
 
-        assert await master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
-        assert told == []
+        assert await master.run("new", id="new", on_existed=existed.append, timeout=SOON) == "new"
+        assert existed == []
 
         async def run() -> Any:
             return await master.run("again", id="active", on_existed=end, timeout=SOON)
@@ -222,15 +222,15 @@ async def test_a_run_reports_that_a_job_with_this_id_existed(cluster: str, url: 
             await master.add_job("first", id="active", result=True)
             await until(lambda: worker.jobs, "it is active")
             assert await again() == "of the first"
-        assert told == ["active"] * 3
+        assert existed == ["active"] * 3
 
         await master.add_job("first", id="active", result=True)
         await until(lambda: worker.jobs, "it is active")
         with pytest.raises(KeyError):
             await master.run("again", id="active", on_existed=refuse, timeout=SOON)
         with pytest.raises(libswarm.SwarmTimeout):
-            await master.run("again", id="active", on_existed=told.append, timeout=0.2)
-        assert told == ["active"] * 4
+            await master.run("again", id="active", on_existed=existed.append, timeout=0.2)
+        assert existed == ["active"] * 4
         waiting = asyncio.create_task(run())
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -27,7 +27,7 @@ NO_INTEGER: list[Any] = ["5", 1.5, None, [], object(), True, 10**40, -(10**40)]
 NO_FLAG: list[Any] = ["true", 1, None, object()]
 NO_FUNCTION: list[Any] = [None, 7, "print", object()]
 
-#: What one job can be told, and what it cannot.
+#: What the options of a job cannot be.
 JOB_OPTIONS: dict[str, list[Any]] = {
     "id": [7, b"a", "", "a\n", "x" * 257, "half \ud83d", object()],
     "result": NO_FLAG[:2] + NO_FLAG[3:],
@@ -139,12 +139,12 @@ def calls(master: Any, worker: Any) -> list[tuple[str, Callable[[Any], Any], lis
         (f"{name}.{method}", call, bad)
         for name, member in (("master", master), ("worker", worker))
         for method, call, bad in [
-            ("send to", lambda v, m=member: m.send(1, v), to),
-            ("send payload", lambda v, m=member: m.send(v), [{1, 2}, float("nan"), object(), "x" * 70_000]),
-            ("send acknowledged", lambda v, m=member: m.send(1, acknowledged=v), [*timeouts, 0]),
-            ("send request", lambda v, m=member: m.send(1, request=v), [*timeouts, 0]),
-            ("send both", lambda v, m=member: m.send(1, acknowledged=v, request=v), [1]),
-            ("send to_self", lambda v, m=member: m.send(1, to_self=v), NO_FLAG),
+            ("send to", lambda v, m=member: m.send(v, 1), to),
+            ("send payload", lambda v, m=member: m.send("all", v), [{1, 2}, float("nan"), object(), "x" * 70_000]),
+            ("send acknowledged", lambda v, m=member: m.send("all", 1, acknowledged=v), [*timeouts, 0]),
+            ("send request", lambda v, m=member: m.send("all", 1, request=v), [*timeouts, 0]),
+            ("send both", lambda v, m=member: m.send("all", 1, acknowledged=v, request=v), [1]),
+            ("send to_self", lambda v, m=member: m.send("all", 1, to_self=v), NO_FLAG),
             ("kill to", lambda v, m=member: m.kill(v), to),
             ("kill code", lambda v, m=member: m.kill("all", v), NO_INTEGER),
             ("confirm", lambda v, m=member: m.confirm(v), [*NO_TEXT, "", "x" * 257]),
@@ -292,7 +292,7 @@ def test_arguments_of_supervisors() -> None:
     with Supervisor() as supervisor:
         bad: dict[str, list[Any]] = {
             "env": ["A=B", {"A": 7}, {7: "A"}, {"A": "\0"}],
-            "dir": [7, "a\0"],
+            "cwd": [7, "a\0"],
             "cpus": [7, "x", [-1], ["a"], [5000]],
             "name": [7, "", "a\n", "x" * 257],
             "count": ["2", 0, -1, 1001, 1.5, True],
@@ -327,10 +327,10 @@ def test_arguments_of_jobs_and_messages(master: Master, cluster: str, url: str) 
         refuses_each(lambda event: job.on(event, print), (None, 7, "add"))
         refuses_each(lambda listener: job.on("delete", listener), (*NO_FUNCTION, refuses_coroutine))
         for timeout in NO_SECONDS:
-            refuses(job.delete().wait, timeout)
+            refuses(job.delete_job().wait, timeout)
             break
         assert job.id == id
-    refuses_each(lambda seconds: RetryAfter(seconds), (*NO_SECONDS, None))
+    refuses_each(lambda after: RetryAfter(after), (*NO_SECONDS, None))
     refuses_each(lambda level: libswarm.enable_logging(level), (None, "INFO", 1.5, True))
 
 
@@ -350,16 +350,16 @@ def test_numbers_of_other_libraries_are_numbers(master: Master) -> None:
 
 def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
-    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    worker.on("add", heard.put)
-    worker.on("message", heard.put)
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    worker.on("add", received.put)
+    worker.on("message", received.put)
     with worker, Supervisor() as supervisor:
         worker.ready()
         master.add_job()
-        job = heard.get(timeout=SOON)
-        master.send(1)
-        message = heard.get(timeout=SOON)
-        for one in (master, worker, supervisor, job, message, job.delete(), aio.Worker(cluster)):
+        job = received.get(timeout=SOON)
+        master.send("all", 1)
+        message = received.get(timeout=SOON)
+        for one in (master, worker, supervisor, job, message, job.delete_job(), aio.Worker(cluster)):
             for copying in (copy.copy, copy.deepcopy, pickle.dumps):
                 with pytest.raises(TypeError, match="cannot be copied or pickled"):
                     copying(one)

@@ -71,15 +71,15 @@ def test_a_listener_may_raise_the_same_and_a_job_has_methods_for_it(master: Mast
                 raise RetryAfter(0.01)
             case "raises", 2:
                 raise PermanentFailure("enough")
-            case "is told", 1:
+            case "calls", 1:
                 job.retry("again", 0.01)
-            case "is told", 2:
+            case "calls", 2:
                 with pytest.raises(libswarm.SwarmInvalidArgument):
                     job.retry("again", -1)
                 job.fail_permanently("enough")
 
     with worker:
-        for payload in ("raises", "is told"):
+        for payload in ("raises", "calls"):
             with pytest.raises(libswarm.SwarmJobFailed, match=r"^enough$"):
                 master.run(payload, retries=5, backoff=3600, timeout=SOON)
         assert master.stats().retries == 2
@@ -93,7 +93,7 @@ def test_a_pause_that_is_none_is_refused(seconds: float) -> None:
 
 def test_what_is_raised_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(RetryAfter(3, "busy")))
-    assert (type(error), error.seconds, str(error)) == (RetryAfter, 3.0, "busy")
+    assert (type(error), error.after, str(error)) == (RetryAfter, 3.0, "busy")
 
 
 def test_each_timeout_has_its_error_and_emits_delete(master: Master, cluster: str, url: str) -> None:
@@ -118,7 +118,7 @@ def test_each_timeout_has_its_error_and_emits_delete(master: Master, cluster: st
     with worker:
         with pytest.raises(libswarm.SwarmRunTimeout):
             master.run(timeouts={"run": 0.05}, retries=1, backoff=0, timeout=SOON)
-        wait_until(lambda: reasons == ["timed_out", "timed_out"], SOON, "both attempts were told")
+        wait_until(lambda: reasons == ["timed_out", "timed_out"], SOON, "both attempts were notified")
 
 
 def test_handlers_of_tasks(master: Master, cluster: str, url: str) -> None:

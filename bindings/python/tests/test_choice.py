@@ -148,7 +148,7 @@ def test_what_the_callback_raises_is_logged_and_the_job_left(
         master.choose(choose, within=NEVER)
         master.add_jobs([NewJob(id=id) for id in ("raises", "exits", "number", "stranger", "set", "good")])
         assert ann.ids(1) == ["good"]
-        wait_until(lambda: len({record.args for record in caplog.records}) == 5, SOON, "all were told")
+        wait_until(lambda: len({record.args for record in caplog.records}) == 5, SOON, "all were logged")
     raised = {str(record.args): record.exc_info[0] for record in caplog.records if record.exc_info}
     invalid = libswarm.SwarmInvalidArgument
     expected = {"raises": KeyError, "exits": SystemExit, "number": invalid, "stranger": invalid, "set": invalid}
@@ -284,14 +284,14 @@ def test_a_permission_lost_later_is_an_error_event(cluster: str) -> None:
         ann = Listening(cluster, server.url, lease=3.0)
         add_acl_user(server, "chooser", "secret", cluster)
         with Master(cluster, url=server.url, username="chooser", password="secret") as master:
-            told: queue.SimpleQueue[libswarm.SwarmError] = queue.SimpleQueue()
-            master.on("error", told.put)
+            errors: queue.SimpleQueue[libswarm.SwarmError] = queue.SimpleQueue()
+            master.on("error", errors.put)
             master.choose(lambda job, workers: None, within=0.5)
             server.command("ACL", "SETUSER", "chooser", "-evalsha", "-eval")
             # Nobody chooses, so it is given by default.
             adder.add_job(id="a")
             assert ann.ids(1) == ["a"]
-            assert type(told.get(timeout=SOON)) is libswarm.SwarmPermissionDenied
+            assert type(errors.get(timeout=SOON)) is libswarm.SwarmPermissionDenied
             wait_until(lambda: not choosers(), SOON, "its thread has ended")
             server.command("ACL", "SETUSER", "chooser", "+evalsha", "+eval")
             master.choose(first, within=NEVER)
@@ -401,7 +401,7 @@ async def test_what_a_coroutine_raises_is_logged(cluster: str, url: str, caplog:
             await master.choose(choose, within=NEVER)
             await master.add_jobs([NewJob(id=id) for id in ("cancelled", "raises", "odd", "good")])
             await until(lambda: set(worker.jobs) == {"good"}, "the good one is given")
-            await until(lambda: len({record.args for record in caplog.records}) == 3, "the others are told")
+            await until(lambda: len({record.args for record in caplog.records}) == 3, "the others are logged")
 
 
 @in_loop

@@ -60,7 +60,7 @@ def test_each_outcome_comes_as_its_job_ends(master: Master) -> None:
 
 def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
-    told: list[str] = []
+    existed: list[str] = []
 
     @worker.on_add
     def add(job: Job) -> None:
@@ -72,14 +72,14 @@ def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: 
         raise KeyError(id)
 
     def end(id: str) -> None:
-        """It is told while the job is active."""
-        told.append(id)
+        """It is called while the job is active."""
+        existed.append(id)
         (active,) = worker.jobs.values()
         active.complete("of the first")
 
     with worker:
-        assert master.run("new", id="new", on_existed=told.append, timeout=SOON) == "new"
-        assert told == []
+        assert master.run("new", id="new", on_existed=existed.append, timeout=SOON) == "new"
+        assert existed == []
         runs: list[Callable[[], Any]] = [
             lambda: master.run("again", id="active", on_existed=end, timeout=SOON),
             lambda: master.run_many(["again"], ids=["active"], on_existed=end, timeout=SOON)[0],
@@ -89,9 +89,9 @@ def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: 
             master.add_job("first", id="active", result=True)
             wait_until(lambda: bool(worker.jobs), SOON, "it is active")
             assert run() == "of the first"
-        assert told == ["active"] * 3
-        assert master.run_many(["1", "2"], ids=["x", "y"], on_existed=told.append, timeout=SOON) == ["1", "2"]
-        assert told == ["active"] * 3
+        assert existed == ["active"] * 3
+        assert master.run_many(["1", "2"], ids=["x", "y"], on_existed=existed.append, timeout=SOON) == ["1", "2"]
+        assert existed == ["active"] * 3
 
         # What it raises ends the wait; what refuses the job, or the time limit, is raised as without it.
         master.add_job("first", id="active", result=True)
@@ -99,10 +99,10 @@ def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: 
         with pytest.raises(KeyError):
             master.run("again", id="active", on_existed=refuse, timeout=SOON)
         with pytest.raises(SwarmTimeout, match="the job has not ended"):
-            master.run("again", id="active", on_existed=told.append, timeout=0.2)
-        assert told == ["active"] * 4
+            master.run("again", id="active", on_existed=existed.append, timeout=0.2)
+        assert existed == ["active"] * 4
         with pytest.raises(SwarmInvalidArgument, match="id"):
-            master.run("again", id="", on_existed=told.append, timeout=SOON)
+            master.run("again", id="", on_existed=existed.append, timeout=SOON)
         for bad in (1, "f", asyncio.sleep):
             with pytest.raises(SwarmInvalidArgument, match="on_existed"):
                 master.run(1, on_existed=bad)  # type: ignore[arg-type]
@@ -133,7 +133,13 @@ def test_a_job_is_looked_up_in_every_state(master: Master, cluster: str, url: st
     master.add_job({"n": 1}, id="a", retries=1, headers={"x": "y"})
     info = master.job("a")
     assert info is not None
-    assert (info.id, info.state, info.payload, info.body, info.content_type) == ("a", "waiting", {"n": 1}, b'{"n":1}', "json")
+    assert (info.id, info.state, info.payload, info.payload_bytes, info.content_type) == (
+        "a",
+        "waiting",
+        {"n": 1},
+        b'{"n":1}',
+        "json",
+    )
     assert (info.attempt, info.retries, info.holder, info.fence, info.headers) == (1, 1, "", 0, {"x": "y"})
     assert (info.assigned_at, info.due_at, info.failed_at, info.reason, info.error) == (None, None, None, "", "")
     with Worker(cluster, url=url, slots=1) as worker:

@@ -160,14 +160,14 @@ def test_obliterate_leaves_nothing(master: Master) -> None:
 
 
 def test_listeners_receive_the_registration_and_the_end(cluster: str, url: str) -> None:
-    heard: list[object] = []
+    events: list[object] = []
     master = Master(cluster, url=url)
-    master.on("ready", lambda incarnation: heard.append(("ready", incarnation)))
-    master.on_close(lambda error: heard.append(("close", error)))
-    wait_until(lambda: heard, SOON, "ready is heard")
+    master.on("ready", lambda incarnation: events.append(("ready", incarnation)))
+    master.on_close(lambda error: events.append(("close", error)))
+    wait_until(lambda: events, SOON, "ready is emitted")
     incarnation = master.incarnation
     master.close()
-    assert heard == [("ready", incarnation), ("close", None)]
+    assert events == [("ready", incarnation), ("close", None)]
     with pytest.raises(libswarm.SwarmInvalidArgument, match="no event `add`"):
         master.on("add", print)
 
@@ -182,7 +182,7 @@ def test_no_server_is_an_error_of_the_call_and_an_event(cluster: str) -> None:
         with pytest.raises(ConnectionError) as caught:
             master.add_job()
         assert isinstance(caught.value, libswarm.SwarmUnavailable)
-        wait_until(lambda: errors, SOON, "the error is heard")
+        wait_until(lambda: errors, SOON, "the error is emitted")
         assert isinstance(errors[0], libswarm.SwarmUnavailable)
         assert not master.health().healthy
         master.close()
@@ -200,11 +200,11 @@ def test_the_core_logs_into_logging(cluster: str, url: str, caplog: pytest.LogCa
 def test_an_error_before_its_listener_is_emitted_to_it(cluster: str) -> None:
     errors: list[libswarm.SwarmError] = []
     master = Master(cluster, url="redis://127.0.0.1:1", timeout=0.3)
-    # The first listener starts the telling, and that of errors may come too late.
+    # The first listener starts the events, and that of errors may come too late.
     master.on_ready(lambda incarnation: None)
     with pytest.raises(libswarm.SwarmUnavailable):
         master.ready()
     master.on_error(errors.append)
-    wait_until(lambda: errors, SOON, "the error is heard")
+    wait_until(lambda: errors, SOON, "the error is emitted")
     assert isinstance(errors[0], libswarm.SwarmUnavailable)
     master.close()

@@ -56,17 +56,22 @@ def test_messages_reach_those_they_are_for_and_say_whose_they_are(cluster: str, 
     ann, bob, eve = listen("ann", group="a"), listen("bob", group="a"), listen("eve")
     everyone = [member.worker.incarnation for member in (ann, bob, eve)]
     with Master(cluster, url=url, name="sender", group="masters") as master:
-        receipt = master.send({"n": 1})
+        receipt = master.send("all", {"n": 1})
         assert (sorted(receipt.recipients), receipt.dropped, receipt.replies, receipt.missing) == (sorted(everyone), 0, [], [])
-        assert sorted(master.send("a's", {"group": "a"}).recipients) == sorted(everyone[:2])
-        assert master.send(b"\xff", {"name": "eve"}).recipients == everyone[2:]
-        assert master.send("bob's", {"member": everyone[1]}).recipients == everyone[1:2]
-        assert len(master.send("here", {"pid": os.getpid()}).recipients) == 3
-        assert len(master.send("here", {"pid": os.getpid(), "host": socket.gethostname()}).recipients) == 3
-        assert master.send("elsewhere", {"pid": os.getpid(), "host": "elsewhere"}).recipients == []
-        assert master.send("nobody's", {"name": "nobody"}, request=3600.0).recipients == []
+        assert sorted(master.send({"group": "a"}, "a's").recipients) == sorted(everyone[:2])
+        assert master.send({"name": "eve"}, b"\xff").recipients == everyone[2:]
+        assert master.send({"member": everyone[1]}, "bob's").recipients == everyone[1:2]
+        assert len(master.send({"pid": os.getpid()}, "here").recipients) == 3
+        assert len(master.send({"pid": os.getpid(), "host": socket.gethostname()}, "here").recipients) == 3
+        assert master.send({"pid": os.getpid(), "host": "elsewhere"}, "elsewhere").recipients == []
+        assert master.send({"name": "nobody"}, "nobody's", request=3600.0).recipients == []
         message = bob.next()
-        assert (message.payload, message.body, message.content_type, message.wants_reply) == ({"n": 1}, b'{"n":1}', "json", False)
+        assert (message.payload, message.payload_bytes, message.content_type, message.wants_reply) == (
+            {"n": 1},
+            b'{"n":1}',
+            "json",
+            False,
+        )
         assert message.payload is message.payload
         assert message.sender == MemberRef(master.incarnation, "sender", "masters", socket.gethostname(), os.getpid())
         assert repr(message) == '<Message from "sender">'
@@ -75,8 +80,10 @@ def test_messages_reach_those_they_are_for_and_say_whose_they_are(cluster: str, 
         assert [bob.next().payload for _ in range(4)] == ["a's", "bob's", "here", "here"]
         message = [eve.next() for _ in range(2)][1]
         assert (message.payload, message.content_type) == (b"\xff", "bytes")
-        assert ann.worker.send("mine", {"name": "ann"}).recipients == []
-        assert ann.worker.send("mine", {"name": "ann"}, to_self=True).recipients == everyone[:1]
+        assert ann.worker.send({"name": "ann"}, "mine").recipients == []
+        assert ann.worker.send({"name": "ann"}, "mine", to_self=True).recipients == everyone[:1]
+        assert ann.worker.send({"name": "eve"}).recipients == everyone[2:]
+        assert [eve.next().payload for _ in range(3)] == ["here", "here", None]
 
 
 def test_what_cannot_be_sent_is_refused(master: Master) -> None:
@@ -84,16 +91,16 @@ def test_what_cannot_be_sent_is_refused(master: Master) -> None:
     refused += [{"group": "g", "name": "n"}, {"group": "g", "host": "here"}, {"pid": "7"}, {7: "n"}]
     for to in refused:
         with pytest.raises(libswarm.SwarmInvalidArgument):
-            master.send(1, to)
+            master.send(to, 1)
     limits: list[dict[str, Any]] = [{"acknowledged": 0}, {"request": -1}, {"request": 4e7}, {"acknowledged": 1, "request": 1}]
     for limit in limits:
         with pytest.raises(libswarm.SwarmInvalidArgument):
-            master.send(1, **limit)
+            master.send("all", 1, **limit)
     for payload in (float("nan"), object()):
         with pytest.raises(libswarm.SwarmInvalidArgument):
-            master.send(payload)
+            master.send("all", payload)
     with pytest.raises(libswarm.SwarmTooLarge):
-        master.send(bytes(64 * 1024 + 1))
+        master.send("all", bytes(64 * 1024 + 1))
     for data in (b"{}", float("nan")):
         with pytest.raises(libswarm.SwarmInvalidArgument):
             master.set_data(data)
@@ -106,7 +113,7 @@ def test_what_cannot_be_sent_is_refused(master: Master) -> None:
     assert master.confirmations(0, "n") == []
     master.close()
     calls: list[Callable[[], object]] = [
-        lambda: master.send(1),
+        lambda: master.send("all", 1),
         lambda: master.confirm("n"),
         lambda: master.confirmations(1, "n"),
         lambda: master.set_data(1),
@@ -116,24 +123,24 @@ def test_what_cannot_be_sent_is_refused(master: Master) -> None:
         with pytest.raises(libswarm.SwarmClosed):
             call()
     with pytest.raises(libswarm.SwarmClosed, match="not started"):
-        Worker("never").send(1)
+        Worker("never").send("all", 1)
 
 
 def test_acknowledgements_and_replies_are_collected_and_those_missing_named(master: Master, listen: Listen) -> None:
     ann, bob = listen("ann"), listen("bob")
-    told = master.send("hear", acknowledged=SOON)
-    assert sorted(reply.sender.name for reply in told.replies) == ["ann", "bob"]
-    assert {(reply.payload, reply.body, reply.content_type) for reply in told.replies} == {(None, None, None)}
-    assert told.missing == []
+    receipt = master.send("all", "read", acknowledged=SOON)
+    assert sorted(reply.sender.name for reply in receipt.replies) == ["ann", "bob"]
+    assert {(reply.payload, reply.payload_bytes, reply.content_type) for reply in receipt.replies} == {(None, None, None)}
+    assert receipt.missing == []
 
     @ann.worker.on_message
     def answer(message: Message) -> None:
         message.reply({"me": message.payload})
         message.reply("again")
 
-    asked = master.send(7, request=0.5)
+    asked = master.send("all", 7, request=0.5)
     (reply,) = asked.replies
-    assert (reply.sender.name, reply.payload, reply.body, reply.content_type) == ("ann", {"me": 7}, b'{"me":7}', "json")
+    assert (reply.sender.name, reply.payload, reply.payload_bytes, reply.content_type) == ("ann", {"me": 7}, b'{"me":7}', "json")
     assert asked.missing == [bob.worker.incarnation]
     unanswered = [message for message in (bob.next(), bob.next()) if message.wants_reply]
     with pytest.raises(libswarm.SwarmTooLarge):
@@ -144,7 +151,7 @@ def test_no_wait_includes_a_member_that_left_and_its_replies_are_not_sent(master
     ann = Listening(cluster, url)
     incarnation = ann.worker.incarnation
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(master.send, "who", request=3600.0)
+        asked = threads.submit(master.send, "all", "who", request=3600.0)
         message = ann.next()
         ann.worker.terminate(grace=0.0)
         assert message.reply("late") is False
@@ -160,24 +167,24 @@ def test_messages_of_many_calls_keep_their_order_and_are_sent_before_a_member_le
         async with aio.Master(cluster, url=url) as master:
             for n in range(2000):
                 # Not awaited, and yet in order.
-                master.send(n, {"name": "ann"})
+                master.send({"name": "ann"}, n)
 
     asyncio.run(send())
     assert [ann.next().payload for _ in range(2000)] == list(range(2000))
 
 
 def test_listeners_may_come_before_or_after_a_member_registers(master: Master, cluster: str, url: str) -> None:
-    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with Master(cluster, url=url) as early, Worker(cluster, url=url) as late:
-        early.on_message(lambda message: heard.put(("early", message.payload)))
+        early.on_message(lambda message: received.put(("early", message.payload)))
         early.ready()
         late.ready()
-        assert master.send(1, acknowledged=SOON).recipients == [early.incarnation]
-        late.on("message", lambda message: heard.put(("late", message.payload)))
+        assert master.send("all", 1, acknowledged=SOON).recipients == [early.incarnation]
+        late.on("message", lambda message: received.put(("late", message.payload)))
         late.ready()
-        assert sorted(master.send(2, acknowledged=SOON).recipients) == sorted([early.incarnation, late.incarnation])
-        told = [heard.get(timeout=SOON) for _ in range(3)]
-        assert (told[0], sorted(told[1:])) == (("early", 1), [("early", 2), ("late", 2)])
+        assert sorted(master.send("all", 2, acknowledged=SOON).recipients) == sorted([early.incarnation, late.incarnation])
+        messages = [received.get(timeout=SOON) for _ in range(3)]
+        assert (messages[0], sorted(messages[1:])) == (("early", 1), [("early", 2), ("late", 2)])
 
 
 def test_a_member_that_registers_again_receives_again(cluster: str) -> None:
@@ -188,7 +195,7 @@ def test_a_member_that_registers_again_receives_again(cluster: str) -> None:
         with Master(cluster, url=server.url) as master:
             server.command("FLUSHALL")
             wait_until(lambda: ann.worker.incarnation != before and master.members(), SOON, "they are back")
-            wait_until(lambda: master.send("again", {"name": "ann"}).recipients, SOON, "it hears")
+            wait_until(lambda: master.send({"name": "ann"}, "again").recipients, SOON, "it receives")
             assert ann.next().payload == "again"
             assert [member.data for member in master.members() if member.name == "ann"] == [{"shard": 7}]
         ann.worker.terminate(grace=0.0)
@@ -232,7 +239,7 @@ def test_messages_come_beside_the_jobs(form: str, master: Master, cluster: str, 
         worker.ready()
         master.add_job("long")
         assert begun.wait(SOON)
-        assert [reply.payload for reply in master.send([7], request=SOON).replies] == [[7]]
+        assert [reply.payload for reply in master.send("all", [7], request=SOON).replies] == [[7]]
         go.set()
 
 
@@ -240,31 +247,31 @@ def test_a_listener_that_raises_stops_no_other(master: Master, listen: Listen, c
     ann = listen("ann")
     ann.worker.on_message(lambda: None)
     ann.worker.on_message(ann.messages.put)
-    master.send(1)
-    master.send(2)
+    master.send("all", 1)
+    master.send("all", 2)
     assert [ann.next().payload for _ in range(4)] == [1, 1, 2, 2]
     wait_until(lambda: caplog.text.count("TypeError") >= 2, SOON, "it is logged")
 
 
 def test_no_message_is_emitted_after_a_member_was_closed(cluster: str, url: str, master: Master) -> None:
-    told: list[Any] = []
+    received: list[Any] = []
     go, begun = threading.Event(), threading.Event()
 
-    def hear(message: Message) -> None:
-        told.append(message.payload)
+    def receive(message: Message) -> None:
+        received.append(message.payload)
         begun.set()
         go.wait(SOON)
 
     listener = Master(cluster, url=url)
-    listener.on_message(hear)
+    listener.on_message(receive)
     listener.ready()
     worker = Worker(cluster, url=url)
-    worker.on_message(hear)
+    worker.on_message(receive)
     worker.start().ready()
     for n in range(5):
-        assert len(master.send(n).recipients) == 2
+        assert len(master.send("all", n).recipients) == 2
     assert begun.wait(SOON)
-    wait_until(lambda: len(told) == 2, SOON, "both are at the first")
+    wait_until(lambda: len(received) == 2, SOON, "both are at the first")
     listener.close()
     worker.terminate(grace=0.0)
     go.set()
@@ -273,7 +280,7 @@ def test_no_message_is_emitted_after_a_member_was_closed(cluster: str, url: str,
             if thread.name == name:
                 thread.join(SOON)
                 assert not thread.is_alive()
-    assert told == [0, 0]
+    assert received == [0, 0]
 
 
 def test_confirmations_count_distinct_members(master: Master, cluster: str, url: str, listen: Listen) -> None:
@@ -281,12 +288,12 @@ def test_confirmations_count_distinct_members(master: Master, cluster: str, url:
     confirmed: queue.SimpleQueue[list[MemberRef]] = queue.SimpleQueue()
     threading.Thread(target=lambda: confirmed.put(master.confirmations(2, "up")), daemon=True).start()
     # It listens from then on, whether anybody wants its messages or not.
-    wait_until(lambda: master.incarnation in ann.worker.send(0).recipients, SOON, "it waits")
-    assert not ann.worker.send(0, {"member": master.incarnation}, acknowledged=SOON).missing
+    wait_until(lambda: master.incarnation in ann.worker.send("all", 0).recipients, SOON, "it waits")
+    assert not ann.worker.send({"member": master.incarnation}, 0, acknowledged=SOON).missing
     for member, name in ((ann, "up"), (ann, "up"), (bob, "other")):
         member.worker.confirm(name)
     # Later than what was confirmed before.
-    assert not bob.worker.send(0, {"member": master.incarnation}, acknowledged=SOON).missing
+    assert not bob.worker.send({"member": master.incarnation}, 0, acknowledged=SOON).missing
     assert confirmed.empty()
     bob.worker.confirm("up")
     assert [member.name for member in confirmed.get(timeout=SOON)] == ["ann", "bob"]
@@ -320,44 +327,44 @@ def test_messages_that_are_not_taken_are_dropped_and_reported(master: Master, cl
     worker = Worker(cluster, url=url, name="slow")
     go, begun = threading.Event(), threading.Event()
     errors: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    heard = 0
+    received = 0
 
-    def hear(message: Message) -> None:
-        nonlocal heard
+    def receive(message: Message) -> None:
+        nonlocal received
         begun.set()
         go.wait(3 * SOON)
-        heard += 1
+        received += 1
 
-    worker.on_message(hear)
+    worker.on_message(receive)
     worker.on_error(errors.put)
     with worker:
         worker.ready()
-        master.send("first")
+        master.send("all", "first")
         assert begun.wait(SOON)
 
         async def flood() -> None:
             async with aio.Master(cluster, url=url) as master:
                 for _ in range(22):
-                    await asyncio.gather(*(master.send(n) for n in range(500)))
+                    await asyncio.gather(*(master.send("all", n) for n in range(500)))
                 # Behind all those.
-                await master.send("last", acknowledged=0.1)
+                await master.send("all", "last", acknowledged=0.1)
 
         asyncio.run(flood())
         go.set()
         assert isinstance(errors.get(timeout=SOON), libswarm.SwarmMessagesDropped)
-        wait_until(lambda: heard > 10_000, SOON, "what was kept is told")
+        wait_until(lambda: received > 10_000, SOON, "what was kept is received")
 
 
 @in_loop
 async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cluster: str, url: str) -> None:
-    heard: list[tuple[str, object]] = []
+    received: list[tuple[str, object]] = []
     changes: list[str] = []
     async with aio.Master(cluster, url=url, name="ann") as ann:
 
         @ann.on_message
-        async def hear(message: Message) -> None:
+        async def receive(message: Message) -> None:
             await asyncio.sleep(0)
-            heard.append((message.sender.name, message.payload))
+            received.append((message.sender.name, message.payload))
             if message.wants_reply:
                 message.reply([message.payload])
 
@@ -365,16 +372,16 @@ async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cl
         await ann.ready()
         async with aio.Worker(cluster, url=url, name="bob", slots=1) as bob:
             await bob.ready()
-            receipts = await asyncio.gather(*(bob.send(n) for n in range(500)))
+            receipts = await asyncio.gather(*(bob.send("all", n) for n in range(500)))
             assert {tuple(receipt.recipients) for receipt in receipts} == {(ann.incarnation,)}
-            await until(lambda: len(heard) == 500, "all are heard")
-            assert heard == [("bob", n) for n in range(500)]
-            (reply,) = (await bob.send("who", {"name": "ann"}, request=SOON)).replies
+            await until(lambda: len(received) == 500, "all are received")
+            assert received == [("bob", n) for n in range(500)]
+            (reply,) = (await bob.send({"name": "ann"}, "who", request=SOON)).replies
             assert (reply.sender.name, reply.payload) == ("ann", ["who"])
-            bob.on_message(lambda message: heard.append(("to bob", message.payload)))
+            bob.on_message(lambda message: received.append(("to bob", message.payload)))
             await bob.ready()
-            assert not (await ann.send(b"x", acknowledged=SOON)).missing
-            assert heard[-1] == ("to bob", b"x")
+            assert not (await ann.send("all", b"x", acknowledged=SOON)).missing
+            assert received[-1] == ("to bob", b"x")
             waiting = asyncio.ensure_future(bob.confirmations(1, "up"))
             await asyncio.sleep(0)
             await ann.confirm("up")
@@ -382,30 +389,30 @@ async def test_in_a_loop_listeners_may_be_coroutines_and_messages_go_in_order(cl
             await bob.set_data([1])
             assert [member.data for member in await ann.members()] == [None, [1]]
             with pytest.raises(libswarm.SwarmTooLarge):
-                await bob.send(bytes(64 * 1024 + 1))
-            asking = bob.send(1, {"name": "ann"}, request=SOON)
+                await bob.send("all", bytes(64 * 1024 + 1))
+            asking = bob.send({"name": "ann"}, 1, request=SOON)
             asking.cancel()
             forever = asyncio.ensure_future(bob.confirmations(1, "never"))
             await asyncio.sleep(0)
         with pytest.raises(libswarm.SwarmClosed):
             await forever
-        await until(lambda: changes == ["joined bob", "left bob"], "it is told of both")
+        await until(lambda: changes == ["joined bob", "left bob"], "both are reported")
         with pytest.raises(libswarm.SwarmClosed):
-            await bob.send(1)
+            await bob.send("all", 1)
 
 
 @in_loop
 async def test_many_messages_for_a_master_in_a_loop_are_all_emitted(cluster: str, url: str) -> None:
-    heard: list[object] = []
+    received: list[object] = []
     async with aio.Master(cluster, url=url) as ann, aio.Master(cluster, url=url) as bob:
-        ann.on_message(lambda message: heard.append(message.payload))
+        ann.on_message(lambda message: received.append(message.payload))
         await ann.ready()
         await bob.ready()
-        sent = [bob.send(n) for n in range(1000)]
+        sent = [bob.send("all", n) for n in range(1000)]
         # They gather while the loop is at something else.
         threading.Event().wait(0.05)
         await asyncio.gather(*sent)
-        await until(lambda: heard == list(range(1000)), "all are told")
+        await until(lambda: received == list(range(1000)), "all are received")
 
 
 def test_a_program_that_is_at_messages_ends_by_itself(script: Script) -> None:
@@ -417,15 +424,15 @@ master, worker = Master(cluster, url=url), Worker(cluster, url=url)
 asked = threading.Event()
 
 @worker.on_message
-def hear(message):
+def receive(message):
     asked.set()
 
 worker.on_member(lambda change: None)
 worker.start().ready()
-threading.Thread(target=lambda: master.send(1, request=60), daemon=True).start()
+threading.Thread(target=lambda: master.send("all", 1, request=60), daemon=True).start()
 threading.Thread(target=lambda: master.confirmations(1, "never"), daemon=True).start()
 assert asked.wait(10)
-while master.incarnation not in worker.send(0).recipients:
+while master.incarnation not in worker.send("all", 0).recipients:
     pass
 """
     )

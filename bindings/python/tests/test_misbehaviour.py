@@ -237,7 +237,7 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
     for event in ("ready", "delete", "error", "message", "member"):
         worker.on(event, leave)
     worker.on("add", lambda job: job.complete() if job.payload else job.on("delete", leave))
-    heard = threading.Event()
+    received = threading.Event()
     with worker:
         worker.ready()
         master.on("message", leave)
@@ -247,12 +247,12 @@ def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster
         wait_until(lambda: worker.jobs, SOON, "it is active")
         master.delete_job(id)
         wait_until(lambda: master.stats().deleting == 0, SOON, "it has stopped")
-        assert len(master.send(1, request=0.1).recipients) == 1
-        worker.send(1)
+        assert len(master.send("all", 1, request=0.1).recipients) == 1
+        worker.send("all", 1)
         assert master.run(1, timeout=SOON) is None
-        master.on("message", lambda message: heard.set())
-        worker.send(2)
-        assert heard.wait(SOON)
+        master.on("message", lambda message: received.set())
+        worker.send("all", 2)
+        assert received.wait(SOON)
 
 
 def test_a_log_that_raises_harms_no_job(script: Script) -> None:

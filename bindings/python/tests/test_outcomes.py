@@ -17,7 +17,7 @@ from conftest import SOON, Script
 from libswarm import Job, Master, PermanentFailure, SwarmJobFailed, Worker, aio
 from test_aio import in_loop, until
 
-Told = tuple[Any, ...]
+Outcome = tuple[Any, ...]
 
 
 def run(job: Job) -> Any:
@@ -31,16 +31,16 @@ def run(job: Job) -> Any:
             return payload
 
 
-def listen(worker: Any, told: list[Told]) -> None:
+def listen(worker: Any, outcomes: list[Outcome]) -> None:
     """Collects outcomes in a list."""
-    worker.on_completed(lambda job, result: told.append(("completed", job.id, result)))
-    worker.on_failed(lambda job, error: told.append(("failed", job.id, error)))
-    worker.on_retrying(lambda job, error, delay: told.append(("retrying", job.id, error, delay)))
+    worker.on_completed(lambda job, result: outcomes.append(("completed", job.id, result)))
+    worker.on_failed(lambda job, error: outcomes.append(("failed", job.id, error)))
+    worker.on_retrying(lambda job, error, delay: outcomes.append(("retrying", job.id, error, delay)))
 
 
-def check(told: list[Told]) -> None:
+def check(outcomes: list[Outcome]) -> None:
     """As the jobs good, bad (with a retry) and hopeless say."""
-    by_kind = {kind: [one for one in told if one[0] == kind] for kind in ("completed", "retrying", "failed")}
+    by_kind = {kind: [one for one in outcomes if one[0] == kind] for kind in ("completed", "retrying", "failed")}
     assert by_kind["completed"] == [("completed", "good", {"n": 1})]
     ((_, id, error, delay),) = by_kind["retrying"]
     assert (id, str(error), delay) == ("bad", "ValueError: no luck", 0.05)
@@ -60,16 +60,16 @@ def handler_depth(trace: str) -> int:
 
 
 def test_threads_receive_what_redis_has_accepted(master: Master, cluster: str, url: str) -> None:
-    told: list[Told] = []
+    outcomes: list[Outcome] = []
     worker = Worker(cluster, url=url)
     worker.process(run)
-    listen(worker, told)
+    listen(worker, outcomes)
     with worker:
         master.add_job({"n": 1}, id="good")
         master.add_job("bad", id="bad", retries=1, backoff=0.05)
         master.add_job("hopeless", id="hopeless", retries=1)
-        wait_until(lambda: len(told) >= 4, SOON, "all outcomes are told")
-    check(told)
+        wait_until(lambda: len(outcomes) >= 4, SOON, "all outcomes are reported")
+    check(outcomes)
     for id in ("bad", "hopeless"):
         job = master.job(id)
         assert job is not None
@@ -79,37 +79,37 @@ def test_threads_receive_what_redis_has_accepted(master: Master, cluster: str, u
 
 @in_loop
 async def test_loops_receive_what_redis_has_accepted(cluster: str, url: str) -> None:
-    told: list[Told] = []
+    outcomes: list[Outcome] = []
     worker = aio.Worker(cluster, url=url)
 
     @worker.process
     async def handle(job: Job) -> Any:
         return run(job)
 
-    listen(worker, told)
+    listen(worker, outcomes)
 
     @worker.on_completed
     async def also(job: Job, result: Any) -> None:
         await asyncio.sleep(0)
-        told.append(("also", job.id, result))
+        outcomes.append(("also", job.id, result))
 
     async with aio.Master(cluster, url=url) as master, worker:
         await master.add_job({"n": 1}, id="good")
         await master.add_job("bad", id="bad", retries=1, backoff=0.05)
         await master.add_job("hopeless", id="hopeless", retries=1)
-        await until(lambda: len(told) >= 5, "all outcomes are told")
-    assert ("also", "good", {"n": 1}) in told
-    check([one for one in told if one[0] != "also"])
+        await until(lambda: len(outcomes) >= 5, "all outcomes are reported")
+    assert ("also", "good", {"n": 1}) in outcomes
+    check([one for one in outcomes if one[0] != "also"])
 
 
 def test_an_end_that_redis_refuses_is_no_outcome(master: Master, cluster: str, url: str) -> None:
-    told: list[Told] = []
+    outcomes: list[Outcome] = []
     given: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
     worker.on("add", given.put)
     with worker:
         # Given while the worker runs.
-        listen(worker, told)
+        listen(worker, outcomes)
         master.add_job(id="gone")
         job = given.get(timeout=SOON)
         master.delete_job("gone")
@@ -119,8 +119,8 @@ def test_an_end_that_redis_refuses_is_no_outcome(master: Master, cluster: str, u
         master.add_job(id="kept")
         job = given.get(timeout=SOON)
         job.complete("in time").wait(SOON)
-        wait_until(lambda: told, SOON, "the outcome is told")
-    assert told == [("completed", "kept", "in time")]
+        wait_until(lambda: outcomes, SOON, "the outcome is reported")
+    assert outcomes == [("completed", "kept", "in time")]
 
 
 def test_a_job_failed_with_an_exception_keeps_its_traceback(master: Master, cluster: str, url: str) -> None:
@@ -289,11 +289,11 @@ def test_listeners_and_handlers_run_in_the_context_in_which_they_were_added(mast
     with worker:
         master.run(timeout=SOON)
         master.run(timeout=SOON)
-        wait_until(lambda: len(seen) == 4, SOON, "all are told")
+        wait_until(lambda: len(seen) == 4, SOON, "all are reported")
         master.add_job(True, id="deleted")
         assert begun.wait(SOON)
         master.delete_job("deleted")
-        wait_until(lambda: len(seen) == 6, SOON, "the deletion is told")
+        wait_until(lambda: len(seen) == 6, SOON, "the deletion is reported")
     assert sorted(seen) == sorted([("handler", "handler")] * 3 + [("completed", "listener")] * 2 + [("job", "of deleted")])
 
 
@@ -322,26 +322,26 @@ async def test_loops_keep_contexts_apart_too(cluster: str, url: str) -> None:
         async with worker:
             await master.run(timeout=SOON)
             await master.run(timeout=SOON)
-            await until(lambda: len(seen) == 4, "all are told")
+            await until(lambda: len(seen) == 4, "all are reported")
     assert sorted(seen) == [("completed", "listener")] * 2 + [("handler", "handler")] * 2
 
 
 def test_what_ends_within_the_grace_counts(master: Master, cluster: str, url: str) -> None:
-    begun = threading.Event()
+    begun = threading.Barrier(3)
     worker = Worker(cluster, url=url)
 
     @worker.process
     def handle(job: Job) -> str:
-        begun.set()
-        wait_until(lambda: job.cancelled, SOON, "it is told to stop")
+        begun.wait(SOON)
+        wait_until(lambda: job.cancelled, SOON, "it is asked to stop")
         if job.payload == "fails":
             raise ValueError("late, but in time")
         return "late, but in time"
 
     worker.start()
     ids = master.add_jobs(["completes", "fails"], result=True)
-    assert begun.wait(SOON)
-    wait_until(lambda: len(worker.jobs) == 2, SOON, "both are active")
+    # A job that a thread has not begun yet is requeued.
+    begun.wait(SOON)
     worker.terminate(grace=SOON)
     assert master.result(ids[0], timeout=SOON) == "late, but in time"
     with pytest.raises(SwarmJobFailed, match="late, but in time"):
@@ -358,10 +358,10 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
 
     @worker.process
     async def handle(job: Job) -> str:
-        told = asyncio.Event()
-        job.on("delete", told.set)
+        deleted = asyncio.Event()
+        job.on("delete", deleted.set)
         begun.set()
-        await told.wait()
+        await deleted.wait()
         if job.payload == "hangs":
             try:
                 await asyncio.Event().wait()
@@ -462,12 +462,12 @@ def test_a_call_that_is_not_waited_for_is_logged_if_it_fails(cluster: str, caplo
             job.complete()
         server.stop()
         with pytest.raises(libswarm.SwarmUnavailable):
-            job.delete().wait()
+            job.delete_job().wait()
         assert "did not wait" not in caplog.text
-        job.delete()
+        job.delete_job()
         wait_until(lambda: "did not wait" in caplog.text, SOON, "the lost error is logged")
         assert caplog.text.count("did not wait") == 1
-        # What Redis cannot be told is raised, and leaves nothing behind.
+        # What cannot be sent to Redis is raised, and leaves nothing behind.
         with pytest.raises(libswarm.SwarmUnavailable):
             worker.terminate()
         assert not [thread.name for thread in threading.enumerate() if cluster in thread.name]

@@ -161,7 +161,7 @@ def test_json_that_python_cannot_read_is_still_there_as_bytes(master: Master, cl
     with Worker(cluster, url=url) as worker:
         for job in worker:
             assert job.payload == text
-            assert (job.content_type, job.body) == ("json", b'"' + text.encode() + b'"')
+            assert (job.content_type, job.payload_bytes) == ("json", b'"' + text.encode() + b'"')
             job.complete()
             break
 
@@ -178,7 +178,7 @@ def test_payloads_are_made_once(master: Master, cluster: str, url: str) -> None:
                 break
     seen[0].payload["mutable"].append(1)
     assert seen[0].payload == {"mutable": [1]}
-    assert seen[0].body == b'{"mutable":[]}'
+    assert seen[0].payload_bytes == b'{"mutable":[]}'
     assert (seen[1].payload, seen[1].content_type) == (b"bytes", "bytes")
 
 

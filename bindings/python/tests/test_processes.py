@@ -26,7 +26,7 @@ Event = TypeVar("Event")
 Programs = Callable[..., "subprocess.Popen[str]"]
 
 QUICK: dict[str, Any] = {"grace": 0.3, "backoff_delay": 0.01, "backoff_max": 0.04, "forward": False, "lines": True}
-#: A process that says when it is ready, if it is told to.
+#: A process that says when it is ready, if it is asked to.
 PYTHON_READY = "import libswarm, time; assert libswarm.ready(); time.sleep(100)"
 #: Ends with its file written, if it has its grace.
 GRACEFUL = "trap 'echo ended >{}; exit 0' TERM; echo up; while :; do sleep 0.02; done"
@@ -35,7 +35,7 @@ STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.1; done"
 
 @pytest.fixture
 def supervisor() -> Iterator[Supervisor]:
-    """One that tells lines and is quick to give up."""
+    """One that reports lines and is quick to give up."""
     with Supervisor(**QUICK) as supervisor:
         yield supervisor
 
@@ -77,19 +77,19 @@ def runs(pid: int) -> bool:
 def test_a_process_that_fails_is_respawned_and_given_up() -> None:
     with Supervisor(**QUICK, max_respawns=2, backoff_jitter=0) as supervisor:
         assert supervisor.spawn(*sh("exit 7"), name="fails") == [1]
-        told = []
+        events = []
         for event in supervisor:
-            told.append(event)
+            events.append(event)
             if isinstance(event, GaveUp):
                 break
-        exits = [event for event in told if isinstance(event, Exited)]
+        exits = [event for event in events if isinstance(event, Exited)]
         assert [event.respawn for event in exits] == [0.01, 0.02, None]
         assert {event.exit for event in exits} == {ProcessExit("code", 7, None, "exited with code 7")}
         pid = exits[0].pid
         assert pid is not None
         assert not runs(pid)
-        assert told[:2] == [Started(1, "fails", pid), Ready(1, "fails", pid)]
-        assert told[-1] == GaveUp(1, "fails")
+        assert events[:2] == [Started(1, "fails", pid), Ready(1, "fails", pid)]
+        assert events[-1] == GaveUp(1, "fails")
         wait_until(lambda: supervisor.list()[0].state == "gave_up", SOON, "it is listed as given up")
         (info,) = supervisor.list()
         assert (info.id, info.name, info.pid, info.restarts) == (1, "fails", None, 2)
@@ -97,21 +97,22 @@ def test_a_process_that_fails_is_respawned_and_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "success", "text"),
+    ("command", "reason", "success", "message"),
     [
         (sh("exit 0"), "code", True, "exited with code 0"),
         (sh("kill -KILL $$"), "signal", False, "was ended by signal 9"),
         (("/nowhere/at-all",), "not_started", False, "could not be started: /nowhere/at-all: "),
     ],
 )
-def test_how_a_process_ended(supervisor: Supervisor, command: tuple[str, ...], kind: str, success: bool, text: str) -> None:
+def test_how_a_process_ended(supervisor: Supervisor, command: tuple[str, ...], reason: str, success: bool, message: str) -> None:
     supervisor.spawn(*command)
     event = following(supervisor, Exited)
-    assert (event.exit.kind, event.exit.success) == (kind, success)
-    assert str(event.exit).startswith(text)
-    assert event.exit.signal == (9 if kind == "signal" else None)
+    assert (event.exit.reason, event.exit.success) == (reason, success)
+    assert str(event.exit) == event.exit.message
+    assert event.exit.message.startswith(message)
+    assert event.exit.signal == (9 if reason == "signal" else None)
     assert (event.respawn is None) == success
-    assert (event.pid is None) == (kind == "not_started")
+    assert (event.pid is None) == (reason == "not_started")
 
 
 def test_a_process_has_its_arguments_and_environment(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_process_has_its_arguments_and_environment(supervisor: Supervisor, tmp
     script = "echo $A $SWARM_PROCESS_NAME $SWARM_SUPERVISOR_PID ${SWARM_READY_FD-none}; pwd; "
     script += r"grep Cpus_allowed_list /proc/self/status; printf '%s\n' $1 >&2"
     ids = supervisor.spawn(
-        Path("/bin/sh"), b"-c", script, "sh", b"\xff", env={"A": "b c"}, dir=tmp_path, cpus={cpu}, name="shown", count=1
+        Path("/bin/sh"), b"-c", script, "sh", b"\xff", env={"A": "b c"}, cwd=tmp_path, cpus={cpu}, name="shown", count=1
     )
     lines = []
     for event in supervisor:
@@ -223,7 +224,7 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
         (["a"], {"env": ["A=b"]}),
         (["a"], {"env": {"A=": "b"}}),
         (["a"], {"env": {"A": 1}}),
-        (["a"], {"dir": 1}),
+        (["a"], {"cwd": 1}),
         (["a"], {"cpus": 1}),
         (["a"], {"cpus": [1024]}),
         (["a"], {"cpus": [-1]}),
@@ -234,7 +235,8 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
         (["a"], {"respawn": 1}),
         (["a"], {"ready": "never"}),
         (["a"], {"ready_timeout": 0}),
-        (["a"], {"cwd": "/"}),
+        (["a"], {"dir": "/"}),
+        (["a"], {"arg": "b"}),
     ],
     ids=str,
 )
@@ -245,25 +247,25 @@ def test_bad_programs_are_refused(supervisor: Supervisor, command: list[Any], op
 
 
 def test_a_stop_has_emitted_all_events_when_it_returns_and_none_after(supervisor: Supervisor) -> None:
-    told: list[processes.SupervisorEvent] = []
+    events: list[processes.SupervisorEvent] = []
     up = threading.Event()
     for name in ("started", "exited", "stopped"):
-        supervisor.on(name, told.append)
+        supervisor.on(name, events.append)
     supervisor.on("line", lambda event: up.set())
     supervisor.spawn(*sh(STUBBORN), count=2)
     assert up.wait(SOON)
     began = time.monotonic()
     supervisor.stop()
     assert time.monotonic() - began >= 0.3
-    assert [type(event) for event in told[-3:]] == [Exited, Exited, Stopped]
-    assert not [event for event in told if isinstance(event, Started) and runs(event.pid)]
+    assert [type(event) for event in events[-3:]] == [Exited, Exited, Stopped]
+    assert not [event for event in events if isinstance(event, Started) and runs(event.pid)]
     assert supervisor.list() == []
     assert not [thread for thread in threading.enumerate() if thread.name == "libswarm-supervisor"]
     for call in (lambda: supervisor.spawn("a"), lambda: supervisor.kill(1), supervisor.reload, supervisor.handle_signals):
         with pytest.raises(libswarm.SwarmClosed):
             call()
     supervisor.stop()
-    assert len(told) == 5
+    assert len(events) == 5
 
 
 def test_a_loop_receives_all_events_after_a_stop(supervisor: Supervisor) -> None:
@@ -296,10 +298,10 @@ def test_a_listener_may_begin_a_stop_but_not_wait_for_it(supervisor: Supervisor)
 def test_events_go_to_listeners_or_to_a_loop(supervisor: Supervisor) -> None:
     with pytest.raises(libswarm.SwarmInvalidArgument, match="gave_up"):
         supervisor.on("given_up", print)
-    heard = supervisor.on("started", lambda event: None)
+    listener = supervisor.on("started", lambda event: None)
     with pytest.raises(libswarm.SwarmInvalidArgument):
         iter(supervisor)
-    supervisor.off("started", heard)
+    supervisor.off("started", listener)
     with Supervisor(**QUICK) as other:
         iter(other)
         with pytest.raises(libswarm.SwarmInvalidArgument):

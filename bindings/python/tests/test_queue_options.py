@@ -138,7 +138,7 @@ def test_a_worker_takes_the_tasks_of_its_options(master: Master, cluster: str, u
         assert sorted(taken(worker, 2)) == ["a", "none"]
         worker.set_tasks(["c"])
         assert taken(worker, 1) == ["c"]
-        wait_until(lambda: any(member.tasks == ["c"] for member in master.members()), SOON, "the others are told")
+        wait_until(lambda: any(member.tasks == ["c"] for member in master.members()), SOON, "the others know")
         with pytest.raises(libswarm.SwarmInvalidArgument):
             worker.set_tasks("b")
         with pytest.raises(libswarm.SwarmInvalidArgument):

@@ -217,16 +217,16 @@ def test_jobs_assigned_before_a_listener_are_emitted_to_it(master: Master, clust
         worker.off("add", print)
         ids = master.add_jobs(range(3))
         wait_until(lambda: len(worker.jobs) == 3, SOON, "all are active")
-        told: list[str] = []
+        started: list[str] = []
         first = threading.Event()
 
         @worker.on_add
         def listen(job: Job) -> None:
-            told.append(job.id)
+            started.append(job.id)
             job.complete()
             first.set()
 
-        wait_until(lambda: told == ids, SOON, "all are told, in order")
+        wait_until(lambda: started == ids, SOON, "all are emitted, in order")
         wait_until(lambda: master.stats().completed == 3, SOON, "all are completed")
 
 

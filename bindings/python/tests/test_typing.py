@@ -103,7 +103,7 @@ except libswarm.SwarmError as error:
     assert_type(error.code, int)
 
 Supervisor(grace="1")  # type: ignore[arg-type]
-Supervisor().spawn("a", cwd="/")  # type: ignore[call-arg]
+Supervisor().spawn("a", dir="/")  # type: ignore[call-arg]
 Worker("typed", requeue="sideways")  # type: ignore[arg-type]
 master.choose(choose_slowly)  # type: ignore[arg-type]
 Master("typed", slots=1)  # type: ignore[call-arg]

@@ -15,26 +15,26 @@ from libswarm import Job, Master, Worker
 
 
 def test_add_and_delete_have_the_same_job(master: Master, cluster: str, url: str) -> None:
-    heard: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+    events: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
 
     @worker.on_add
     def start(job: Job) -> None:
-        job.on("delete", lambda: heard.put(("job", job.delete_reason)))
-        heard.put(("add", job))
+        job.on("delete", lambda: events.put(("job", job.delete_reason)))
+        events.put(("add", job))
 
-    worker.on_delete(lambda job: heard.put(("delete", job)))
+    worker.on_delete(lambda job: events.put(("delete", job)))
     with worker:
         id = master.add_job({"active": True})
-        kind, job = heard.get(timeout=SOON)
+        kind, job = events.get(timeout=SOON)
         assert kind == "add"
         assert isinstance(job, Job)
         assert (job.id, job.payload, job.crashes, job.cancelled) == (id, {"active": True}, 0, False)
         assert worker.jobs == {id: job}
         assert worker.health().active == 1
         master.delete_job(id)
-        assert heard.get(timeout=SOON) == ("job", "deleted")
-        assert heard.get(timeout=SOON) == ("delete", job)
+        assert events.get(timeout=SOON) == ("job", "deleted")
+        assert events.get(timeout=SOON) == ("delete", job)
         assert job.cancelled
         wait_until(lambda: not worker.jobs and master.stats().deleting == 0, SOON, "the slot is free")
         late: list[str] = []
@@ -81,8 +81,8 @@ def test_a_released_job_comes_again_with_a_larger_fence(master: Master, cluster:
         second = next(jobs)
         assert (second.id, second.payload, second.crashes) == (first.id, "again", 0)
         assert second.fence > first.fence
-        assert second.delete().wait(SOON) is True
-        wait_until(lambda: second.cancelled, SOON, "the deletion is told")
+        assert second.delete_job().wait(SOON) is True
+        wait_until(lambda: second.cancelled, SOON, "the deletion is reported")
         second.stopped()
 
 
@@ -223,13 +223,13 @@ def test_jobs_come_once_there_is_something_that_takes_them_up(master: Master, cl
         worker.ready()
         seen = []
         worker.on("add", lambda job: seen.append(job.payload))
-        wait_until(lambda: seen == ["early", "late"], SOON, "both are told")
+        wait_until(lambda: seen == ["early", "late"], SOON, "both are emitted")
 
 
 def test_a_full_backlog_hides_no_deletion_and_no_end(master: Master, cluster: str, url: str) -> None:
-    told: list[str] = []
+    deleted: list[str] = []
     worker = Worker(cluster, url=url)
-    worker.on_delete(lambda job: told.append(job.id))
+    worker.on_delete(lambda job: deleted.append(job.id))
     with worker:
         # Asked for, and kept for the loop.
         worker.on("add", print)
@@ -239,10 +239,10 @@ def test_a_full_backlog_hides_no_deletion_and_no_end(master: Master, cluster: st
         jobs = iter(worker)
         assert next(jobs).id == ids[0]
         master.delete_job(ids[0])
-        wait_until(lambda: ids[0] in told, SOON, "the deletion is told")
+        wait_until(lambda: ids[0] in deleted, SOON, "the deletion is reported")
         active = len(worker.jobs)
         threading.Thread(target=worker.terminate).start()
-        wait_until(lambda: len(told) >= active, SOON, "the end is told")
+        wait_until(lambda: len(deleted) >= active, SOON, "the end is reported")
 
 
 def test_two_threads_share_a_loop(master: Master, cluster: str, url: str) -> None:
@@ -267,17 +267,17 @@ def test_two_threads_share_a_loop(master: Master, cluster: str, url: str) -> Non
 
 
 def test_terminate_emits_delete_and_requeues_the_jobs(master: Master, cluster: str, url: str) -> None:
-    told: list[tuple[object, object]] = []
+    events: list[tuple[object, object]] = []
     worker = Worker(cluster, url=url)
-    worker.on_delete(lambda job: told.append((job.payload, job.delete_reason)))
-    worker.on_close(lambda error: told.append(("close", error)))
+    worker.on_delete(lambda job: events.append((job.payload, job.delete_reason)))
+    worker.on_close(lambda error: events.append(("close", error)))
     worker.on_add(lambda job: None)
     worker.start()
     master.add_jobs([1, 2])
     wait_until(lambda: len(worker.jobs) == 2, SOON, "both are active")
     worker.terminate()
-    assert sorted(told[:2]) == [(1, "terminated"), (2, "terminated")]
-    assert told[2:] == [("close", None)]
+    assert sorted(events[:2]) == [(1, "terminated"), (2, "terminated")]
+    assert events[2:] == [("close", None)]
     assert master.stats().waiting == 2
     with pytest.raises(libswarm.SwarmClosed):
         worker.terminate()
@@ -384,7 +384,7 @@ def test_background_errors_are_emitted_or_logged(cluster: str, url: str, caplog:
     worker = Worker(cluster, url=url, password="wrong", username="nobody")
     worker.on_error(errors.append)
     with worker:
-        wait_until(lambda: errors, SOON, "the error is told")
+        wait_until(lambda: errors, SOON, "the error is emitted")
     assert isinstance(errors[0], libswarm.SwarmAuthFailed)
     with Worker(cluster, url=url, password="wrong", username="nobody"):
         wait_until(lambda: "AUTH_FAILED" in caplog.text, SOON, "the error is logged")

@@ -1,5 +1,5 @@
 "use strict";
-// Workers of two groups hear what is for them, and the cluster ends when all have: node master.js.
+// Workers of two groups receive what is for them, and the cluster ends when all have: node master.js.
 
 const { Master } = require("assemblage/clustr-node");
 
@@ -8,7 +8,7 @@ const master = Master.create({ cluster: process.env.CLUSTER });
 master.onPrivate(({ meta, data }) => console.log(`${meta.group} says: ${data}`));
 
 master.onConfirmation(2, "done", () => {
-  console.log("all have heard all");
+  console.log("all have received all");
   master.close(0);
 });
 

@@ -1,21 +1,21 @@
 "use strict";
-// Tells the master what it hears: worker.js --group=<its group> --expect=<how many messages>.
+// Reports to the master what it receives: worker.js --group=<its group> --expect=<how many messages>.
 
 const { Worker } = require("assemblage/clustr-node");
 
 const option = (name) => process.argv.find((text) => text.startsWith(`--${name}=`)).split("=")[1];
 const worker = Worker.create({ group: option("group"), cluster: process.env.CLUSTER });
-let heard = 0;
+let received = 0;
 
-function hear(way) {
+function receive(way) {
   return ({ data }) => {
-    worker.emitPrivate(worker.masterPid, `heard ${way} ${data}`);
-    heard += 1;
-    if (heard === Number(option("expect"))) worker.emitConfirmation("done");
+    worker.emitPrivate(worker.masterPid, `received ${way} ${data}`);
+    received += 1;
+    if (received === Number(option("expect"))) worker.emitConfirmation("done");
   };
 }
 
-worker.onPublic(hear("publicly"));
-worker.onGroup(hear("as a group"));
-worker.onPrivate(hear("privately"));
+worker.onPublic(receive("publicly"));
+worker.onGroup(receive("as a group"));
+worker.onPrivate(receive("privately"));
 worker.emitReady();

@@ -7,7 +7,7 @@ import assemblage from "../../../bindings/node/index.js";
 
 const { createMaster, createWorker, NewJob, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
-/** What the driver tells itself, and who it makes up, to see whether something is heard. */
+/** What the driver sends to itself, and who it makes up, to see whether something is received. */
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const decoded = (text) => decodeURIComponent(text);
@@ -207,7 +207,7 @@ class Driver {
     }
   }
 
-  /** Answers when the member hears messages. */
+  /** Answers when the member receives messages. */
   async #listen() {
     this.member.on("message", (message) => this.onMessage(message));
     this.member.on("kill", (code, from) => this.events.push({ event: "kill", code, from: from.name }));
@@ -220,7 +220,7 @@ class Driver {
     this.events.push({ event: "message", message, from: from.name, group: from.group, wants_reply: wantsReply, ...shown(payload) });
   }
 
-  /** Answers when the member is told who comes and goes. */
+  /** Answers when the member is notified of who comes and goes. */
   async #watch() {
     this.member.on("member", (change, { role, name }) => this.events.push({ event: "member", change, role, name }));
     await this.member.ready();
@@ -273,7 +273,7 @@ class MasterDriver extends Driver {
       case "run": {
         let existed = false;
         const onExisted = (id) => {
-          if (id !== fields.id) throw new Error(`onExisted is told ${id}`);
+          if (id !== fields.id) throw new Error(`onExisted gets ${id}`);
           existed = true;
         };
         const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), onExisted };
@@ -385,10 +385,10 @@ class WorkerDriver extends Driver {
         await this.#active(fields).release();
         return ok();
       case "delete":
-        return ok({ existed: await worker.queueDeleteJob(fields.id) });
+        return ok({ existed: await worker.deleteJob(fields.id) });
       case "drain":
         this.#drained = worker.drain();
-        // `drained` tells how it went, if it is asked.
+        // `drained` answers how it went, if it is asked.
         this.#drained.catch(() => {});
         return ok();
       case "drained":

@@ -79,7 +79,7 @@ def _payload(value: Any) -> Fields:
 
 
 def _job_payload(job: libswarm.Job) -> Fields:
-    fields = {"payload": job.body.hex(), "type": job.content_type}
+    fields = {"payload": job.payload_bytes.hex(), "type": job.content_type}
     try:
         _ = job.payload
     except libswarm.SwarmError as error:
@@ -211,12 +211,12 @@ class Messages:
 
     def _send(self, fields: Fields) -> Answer:
         limits: dict[str, Any] = {limit: int(fields[limit]) / 1000 for limit in ("acknowledged", "request") if limit in fields}
-        receipt = self._member.send(_value(fields), _to(fields), to_self=fields.get("to_self") == "true", **limits)
+        receipt = self._member.send(_to(fields), _value(fields), to_self=fields.get("to_self") == "true", **limits)
         return _receipt(receipt)
 
     def _on_message(self, message: libswarm.Message) -> None:
         sender = {"from": message.sender.name, "group": message.sender.group}
-        payload = {"payload": message.body.hex(), "type": message.content_type}
+        payload = {"payload": message.payload_bytes.hex(), "type": message.content_type}
         answer = Answer().add(event="message", wants_reply=message.wants_reply, **sender, **payload)
         self._events.put((answer, message))
 
@@ -233,7 +233,7 @@ def _to(fields: Fields) -> Any:
 
 
 def _receipt(receipt: libswarm.Receipt) -> Answer:
-    replies = [f"{reply.sender.name}:{'' if reply.body is None else _text(reply.payload)}" for reply in receipt.replies]
+    replies = [f"{reply.sender.name}:{'' if reply.payload_bytes is None else _text(reply.payload)}" for reply in receipt.replies]
     counts = {"recipients": len(receipt.recipients), "missing": len(receipt.missing)}
     return Answer().add(dropped=receipt.dropped, replies=sorted(replies), **counts)
 
@@ -369,7 +369,7 @@ class WorkerDriver:
         self._worker.on("close", self._on_close)
         self._worker.on("error", lambda error: self._messages.put(_background(error)))
         self._completions: queue.SimpleQueue[tuple[libswarm.Job, libswarm.Call]] = queue.SimpleQueue()
-        threading.Thread(target=self._hear_completions, daemon=True).start()
+        threading.Thread(target=self._note_completions, daemon=True).start()
         self._worker.start()
 
     def reset(self) -> None:
@@ -437,7 +437,7 @@ class WorkerDriver:
         self._messages.put(Answer().add(event="ready", incarnation=incarnation))
 
     def _on_add(self, job: libswarm.Job) -> None:
-        self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.body)
+        self._note("add", job=job.id, fence=job.fence, incarnation=self._worker.incarnation, payload=job.payload_bytes)
         self._counts["added"] += 1
         match self._behave:
             case "echo":
@@ -470,7 +470,7 @@ class WorkerDriver:
     def _complete(self, job: libswarm.Job) -> None:
         self._completions.put((job, job.complete(job.payload)))
 
-    def _hear_completions(self) -> None:
+    def _note_completions(self) -> None:
         """Writes down which completions were accepted, in the order in which they were made."""
         while True:
             job, call = self._completions.get()

@@ -1,4 +1,4 @@
-"""A supervisor that is told what to do by lines of JSON, and writes its events as such: name, monotonic seconds, fields."""
+"""A supervisor that obeys lines of JSON, and writes its events as such: name, monotonic seconds, fields."""
 
 import dataclasses
 import json

@@ -154,7 +154,7 @@ def broken_invariants(admin: redis.Redis, cluster: str, ledger: Ledger, journals
         *(f"I7: key {key} is outside the prefix" for key in store.keys if not key.startswith(f"{{{cluster}}}:")),
     ]
     if len(completed) > store.meta["completed"]:
-        broken.append(f"I3: {len(completed)} jobs were told to be completed, Redis accepted {store.meta['completed']}")
+        broken.append(f"I3: {len(completed)} jobs were reported as completed, Redis accepted {store.meta['completed']}")
     return broken
 
 

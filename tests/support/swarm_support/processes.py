@@ -1,4 +1,4 @@
-"""Driver processes: a member of a cluster in each language, told what to do line by line (tests/conformance/README.md)."""
+"""Driver processes: a member of a cluster in each language, which obeys commands line by line (tests/conformance/README.md)."""
 
 import json
 import os

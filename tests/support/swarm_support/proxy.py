@@ -78,7 +78,7 @@ class Proxy:
 
     def silence(self, command: bytes) -> None:
         """The open connections on which `command` was ever sent fall silent for ever, as half-open ones do: no byte passes, and
-        neither side is told."""
+        neither side is notified."""
         self._loop.call_soon_threadsafe(self._silence, command.upper())
 
     def half_close(self) -> None:
@@ -195,7 +195,7 @@ class _Connection:
                 if not way.discard and not self.silent:
                     queue.put_nowait((loop.time() + way.delay, data))
             if self.silent:
-                # The other side is not told of the end, either: its pump goes on until the proxy is closed.
+                # The other side does not learn of the end, either: its pump goes on until the proxy is closed.
                 return
             queue.put_nowait((loop.time() + way.delay, b""))
             await sender

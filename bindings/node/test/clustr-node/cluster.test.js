@@ -36,7 +36,7 @@ function master(t, list, redis = url, cluster = `test-${randomBytes(6).toString(
     process.stdin.setEncoding("utf8").on("data", (text) => { for (const line of text.trim().split("\\n")) eval(line); });
     master.spawn(${list});`);
   it.cluster = cluster;
-  it.tell = (line) => it.child.stdin.write(`${line}\n`);
+  it.send = (line) => it.child.stdin.write(`${line}\n`);
   it.all = (word) => it.said.filter(([first]) => first === word).map(([, ...rest]) => rest);
   return it;
 }
@@ -51,23 +51,23 @@ test("workers register, the cluster is started, and all talk to all", async (t) 
   assert.deepEqual(await it.prints("started"), [2]);
   const pids = await registered(it, 2);
   assert.deepEqual(it.all("log").map(([line]) => line).sort(), pids.map((pid) => `line of ${pid}`).sort());
-  it.tell(`master.emitPrivate(${pids[0]}, { n: [1, "ä"] }); master.emitPrivate("${pids[1]}", "who")`);
+  it.send(`master.emitPrivate(${pids[0]}, { n: [1, "ä"] }); master.emitPrivate("${pids[1]}", "who")`);
   const meta = { pid: it.child.pid, group: "master" };
   assert.deepEqual(await it.prints("received"), [pids[0], meta, { n: [1, "ä"] }]);
   const [, info] = await it.prints("info");
   assert.deepEqual([info.meta, info.data.web.sort()], [meta, [...pids].sort()]);
-  it.tell(`master.emitPublic(0); master.emitGroup("web", false); master.emitGroup("nobody", 1)`);
+  it.send(`master.emitPublic(0); master.emitGroup("web", false); master.emitGroup("nobody", 1)`);
   await it.prints("group", 2);
   assert.deepEqual(it.all("public").map(([, message]) => message), [{ meta, data: 0 }, { meta, data: 0 }]);
   assert.deepEqual(it.all("group").map(([, message]) => message), [{ meta, data: false }, { meta, data: false }]);
-  it.tell(`master.emitConfirmation("up"); master.emitConfirmation("other"); master.emitConfirmation("up")`);
+  it.send(`master.emitConfirmation("up"); master.emitConfirmation("other"); master.emitConfirmation("up")`);
   await it.prints("confirmed", 2);
-  it.tell(pids.map((pid) => `master.emitPrivate(${pid}, "config")`).join("; "));
+  it.send(pids.map((pid) => `master.emitPrivate(${pid}, "config")`).join("; "));
   await it.prints("config", 2);
   const [[config, args]] = it.all("config").filter(([each]) => each.private);
   assert.deepEqual([config.private, config.flag, config["cluster-option"], config.group], [5, true, undefined, "web"]);
   assert.deepEqual(args, ["--private=5", "--cluster-option=foo", "--flag", `--cluster-master-pid=${it.child.pid}`]);
-  it.tell(`say("stats", master.stats)`);
+  it.send(`say("stats", master.stats)`);
   const [{ emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic }] = await it.prints("stats");
   assert.deepEqual([emitPublic, emitPrivate, emitGroup, emitConfirmation, spawnChildProcess, onPublic], [1, 4, 2, 3, 2, 1]);
 });
@@ -97,9 +97,9 @@ test("whatever members send, processes live, and nothing of others is changed", 
   for (let n = 0; n < 100; n++) sent.push(Buffer.from(shapes.one(["", "\0\0\0\x01", "\0\0\0\x01null", JSON.stringify(shapes.value())])), { channel: "parts", attempt: shapes.below(3), parts: shapes.below(3) });
   const to = [{ pid: it.child.pid }, { pid }, { group: "web" }, { group: "master" }, "all"];
   await Promise.all(sent.map((message, n) => member.send(to[n % to.length], message)));
-  it.tell(`say("clean", polluted(), master.clusterInfo)`);
+  it.send(`say("clean", polluted(), master.clusterInfo)`);
   assert.deepEqual(await it.prints("clean"), [[], { web: [pid] }], `seed ${seed}`);
-  it.tell(`master.emitPrivate(${pid}, ["still", "here"])`);
+  it.send(`master.emitPrivate(${pid}, ["still", "here"])`);
   await until(() => it.all("received").some(([, , data]) => data?.[0] === "still"), `the worker lives; seed ${seed}`);
   assert.equal(it.errors, "", `seed ${seed}`);
 });
@@ -113,20 +113,20 @@ test("groups may have any name, and nobody registers another", async (t) => {
   await register("__proto__", 4711);
   await register("__proto__", process.pid);
   assert.deepEqual((await registered(it, 2))[1], process.pid);
-  it.tell(`say("info", Object.entries(master.clusterInfo), Object.getPrototypeOf(master.clusterInfo) === Object.prototype, polluted())`);
+  it.send(`say("info", Object.entries(master.clusterInfo), Object.getPrototypeOf(master.clusterInfo) === Object.prototype, polluted())`);
   assert.deepEqual(await it.prints("info"), [[["web", [pid]], ["__proto__", [process.pid]]], true, []]);
   await named.close();
-  it.tell(`setInterval(() => say("left", Object.keys(master.clusterInfo)), 20)`);
+  it.send(`setInterval(() => say("left", Object.keys(master.clusterInfo)), 20)`);
   await until(() => it.all("left").at(-1)?.[0].join() === "web", "who leaves is forgotten");
 });
 
 test("messages of any size arrive whole and in their order; one that is too large is an error", async (t) => {
   const it = master(t, "[{ file }]");
   const [pid] = await registered(it, 1);
-  it.tell(`for (const n of [10, 70_000, 1, 5_000_000, 2]) master.emitPrivate(${pid}, "é".repeat(n))`);
+  it.send(`for (const n of [10, 70_000, 1, 5_000_000, 2]) master.emitPrivate(${pid}, "é".repeat(n))`);
   await until(() => it.all("size").length === 5, "all have arrived");
   assert.deepEqual(it.all("size").map(([size]) => size), [10, 70_000, 1, 5_000_000, 2]);
-  it.tell(`master.on("error", ({ code }) => say("error", code)); master.emitPublic("x".repeat(17 << 20)); master.emitPrivate(${pid}, "xyz")`);
+  it.send(`master.on("error", ({ code }) => say("error", code)); master.emitPublic("x".repeat(17 << 20)); master.emitPrivate(${pid}, "xyz")`);
   assert.deepEqual(await it.prints("error"), ["SWARM_TOO_LARGE"]);
   await until(() => it.all("size").length === 6, "the next one arrives");
 });
@@ -134,11 +134,11 @@ test("messages of any size arrive whole and in their order; one that is too larg
 test("the defaults are in the config; a respawn is a spawn, too", async (t) => {
   const it = master(t, "[{ file }]");
   const [pid] = await registered(it, 1);
-  it.tell(`say("config", master.config.group, master.config.reloadDelay)`);
+  it.send(`say("config", master.config.group, master.config.reloadDelay)`);
   assert.deepEqual(await it.prints("config"), ["master", 1]);
-  it.tell(`master.emitPrivate(${pid}, "crash")`);
+  it.send(`master.emitPrivate(${pid}, "crash")`);
   await registered(it, 2);
-  it.tell(`say("stats", master.stats.spawnChildProcess, master.stats.respawnChildProcess)`);
+  it.send(`say("stats", master.stats.spawnChildProcess, master.stats.respawnChildProcess)`);
   assert.deepEqual(await it.prints("stats"), [2, 1]);
   const plain = new Program(t, `
     const { Master, Worker } = require(${JSON.stringify(path.join(root, "clustr-node"))});
@@ -150,7 +150,7 @@ test("the defaults are in the config; a respawn is a spawn, too", async (t) => {
   assert.deepEqual(await plain.prints("config"), [defaults, defaults, { group: "w", reloadDelay: 500 }, {}]);
 });
 
-test("spawned processes meet where their spawner does, however it was told so", async (t) => {
+test("spawned processes meet where their spawner does, however it was set", async (t) => {
   const server = await RedisServer.start(t);
   const { port } = server;
   const it = new Program(t, `
@@ -170,14 +170,14 @@ test("a worker that crashes or is killed with a code comes back, one killed with
   const it = master(t, "[{ file }, { file }]");
   await it.prints("started");
   const [first, second] = await registered(it, 2);
-  it.tell(`master.emitPrivate(${first}, "crash")`);
+  it.send(`master.emitPrivate(${first}, "crash")`);
   const third = (await registered(it, 3))[2];
-  it.tell(`master.emitKill(${second}, 7)`);
+  it.send(`master.emitKill(${second}, 7)`);
   assert.deepEqual(await it.prints("asked"), [second]);
   const fourth = (await registered(it, 4))[3];
-  it.tell(`master.emitKill(${third})`);
+  it.send(`master.emitKill(${third})`);
   await until(() => !runs(third), "it ends");
-  it.tell(`setInterval(() => say("web", master.clusterInfo.web), 20)`);
+  it.send(`setInterval(() => say("web", master.clusterInfo.web), 20)`);
   await until(() => it.all("web").at(-1)?.[0].join() === String(fourth), "the list follows");
   assert.deepEqual([it.all("registered").length, it.all("started").length, it.all("reloaded").length], [4, 1, 0]);
 });
@@ -202,22 +202,22 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   const it = master(t, "[{ file, args: { stubborn: true } }, { file }]");
   await it.prints("started");
   const pids = await registered(it, 2);
-  it.tell(pids.map((pid) => `master.emitPrivate(${pid}, "spawn")`).join("; "));
+  it.send(pids.map((pid) => `master.emitPrivate(${pid}, "spawn")`).join("; "));
   const children = () => it.all("log").map(([line]) => /^child (\d+)$/.exec(line)?.[1]).filter(Boolean).map(Number);
   await until(() => children().length === 2, "both have spawned");
-  it.tell(`master.emitKill(master.pid, 4)`);
+  it.send(`master.emitKill(master.pid, 4)`);
   assert.equal(await it.end(), 4);
   await until(() => ![...pids, ...children()].some(runs), "nobody is left");
 
   const other = master(t, "[{ file, respawn: false, args: { stubborn: true, grace: 200 } }]");
   const [stubborn] = await registered(other, 1);
-  other.tell(`master.emitKill(${stubborn}, 7)`);
+  other.send(`master.emitKill(${stubborn}, 7)`);
   await other.prints("asked");
   await until(() => !runs(stubborn), "its time is over");
 
   const deaf = master(t, "[{ file, respawn: false, args: { grace: 1 } }]");
   const [busy] = await registered(deaf, 1);
-  deaf.tell(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
+  deaf.send(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
   await until(() => !runs(busy), "a worker that receives nothing");
 
   const hard = master(t, "[{ file }]");
@@ -226,12 +226,12 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   await until(() => !runs(pid), "the worker of a master that was killed");
 });
 
-test("clusters on one Redis do not hear each other", async (t) => {
+test("clusters on one Redis do not receive messages of each other", async (t) => {
   const [one, other] = [master(t, "[{ file }]"), master(t, "[{ file }]")];
   await Promise.all([one.prints("started"), other.prints("started")]);
-  one.tell(`master.emitPublic("x")`);
+  one.send(`master.emitPublic("x")`);
   await one.prints("public");
-  other.tell(`master.emitPublic("y")`);
+  other.send(`master.emitPublic("y")`);
   assert.equal((await other.prints("public"))[1].data, "y");
   assert.deepEqual(one.all("public").length, 1);
 });
@@ -244,8 +244,8 @@ test("a worker whose Redis loses everything registers again", async (t) => {
   await server.kill();
   await server.start();
   await until(() => {
-    it.tell(`say("web", master.clusterInfo.web ?? null)`);
-    it.tell(`master.emitPrivate(${pid}, "again")`);
+    it.send(`say("web", master.clusterInfo.web ?? null)`);
+    it.send(`master.emitPrivate(${pid}, "again")`);
     return it.all("received").length > 0 && it.all("web").at(-1)[0]?.join() === String(pid);
   }, "it is there and receives");
   assert.ok(runs(pid));

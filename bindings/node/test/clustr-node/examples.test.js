@@ -43,10 +43,10 @@ test("messaging", async (t) => {
   await until(() => it.code !== undefined, "it has ended");
   assert.equal(it.code, 0, it.text);
   assert.deepEqual(it.text.trim().split("\n").sort(), [
-    "all have heard all",
-    "cache says: heard as a group to caches",
-    "cache says: heard publicly to everybody",
-    "web says: heard privately to you",
-    "web says: heard publicly to everybody",
+    "all have received all",
+    "cache says: received as a group to caches",
+    "cache says: received publicly to everybody",
+    "web says: received privately to you",
+    "web says: received publicly to everybody",
   ]);
 });

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Parts, RedisServer, called, next, proletariat, until, url } = require("./support.js");
 
-test("a client gives its host as text, finds Redis by the environment, and tells of its connection", async (t) => {
+test("a client gives its host as text, finds Redis by the environment, and reports its connection", async (t) => {
   const client = new proletariat.Client("an.old.manager");
   assert.deepEqual(await next(client, "connect"), [null]);
   await client.close();

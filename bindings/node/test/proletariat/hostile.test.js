@@ -53,8 +53,8 @@ test("jobs and messages of any shape", async (t) => {
   const seed = Date.now() >>> 0;
   const shapes = new Shapes(seed);
   const master = member(assemblage.createMaster);
-  const teller = member(assemblage.createWorker, { group: "proletariat", name: client, tasks: ["none"] });
-  await Promise.all([master.ready(), teller.ready()]);
+  const sender = member(assemblage.createWorker, { group: "proletariat", name: client, tasks: ["none"] });
+  await Promise.all([master.ready(), sender.ready()]);
   const w = { id: "W0R1", rid: "R1", key: "k", args: { a: 1 }, timeout: 1, assigntimeout: 1, priority: 0, requester: client };
   const events = ["receive", "assign", "finish", "assigntimeout", "abort", "drop"].map((e) => ({ e, id: "W0R1", w, fence: 1, by: worker, result: { err: null, data: 1 } }));
   const reported = [
@@ -83,7 +83,7 @@ test("jobs and messages of any shape", async (t) => {
   const messages = [Buffer.from("null"), Buffer.from("\0\0\0\x01null"), Buffer.from('{"attempt":1,"parts":1}'), null, { parts: 1 }];
   for (let n = 0; n < 100; n++) messages.push(bytes(shapes.mutated({ id: "x", content: { a: 1 }, attempt: 1, parts: 1 })));
   const to = [{ name: "MANAGER" }, { name: worker }, { name: client }, { group: "proletariat" }, "all"];
-  await Promise.all(messages.map((message, n) => teller.send(to[n % to.length], message, n % 2 === 0 ? { request: 5000 } : undefined)));
+  await Promise.all(messages.map((message, n) => sender.send(to[n % to.length], message, n % 2 === 0 ? { request: 5000 } : undefined)));
   await until(async () => (await master.stats()).waiting === jobs.filter(({ options }) => options?.task?.startsWith("events:") && !options.task.includes(manager)).length, `all are taken; seed ${seed}`);
   await lives("after", seed);
   assert.ok(program.child.exitCode === null, `seed ${seed}: ${program.errors}`);

@@ -115,7 +115,7 @@ test("the queued works of a client that came and went between two looks are abor
   const { parts, manager } = await watched(t);
   parts.worker(() => {}, { slots: 1 });
   await knows(manager, 1, 1);
-  // From now on it looks when it is told to.
+  // From now on it looks when the test makes it.
   clearInterval(manager._looker);
   await manager._looks;
   const program = parts.program(`
@@ -143,7 +143,7 @@ test("works that were pushed before the manager listened have all their properti
   const late = called((cb) => client.work([{ n: 3 }], { ...opts, timeout: 6500 }, cb));
   const unassigned = called((cb) => client.work([{ n: 4 }], { ...opts, assigntimeout: 6000 }, cb));
   const manager = parts.manager();
-  await until(() => manager._ledger.works.size === 2, "the manager is told of those that run");
+  await until(() => manager._ledger.works.size === 2, "those that run are reported to the manager");
   assert.ok([...manager._ledger.works.values()].every(({ status, worker }) => status === "running" && worker === first.id));
   await until(() => seen(manager, "abort").length === 1 && seen(manager, "assigntimeout").length === 1, "those that wait end");
   handlers[0](null, "done");
@@ -189,7 +189,7 @@ test("a dead worker of this machine is noticed at once, whatever the lease, and 
   assert.ok(results[1].every(({ data }) => data === "done"));
 });
 
-test("a listener added later is told from then on; without one nobody reports", async (t) => {
+test("a listener added later gets events from then on; without one nobody reports", async (t) => {
   const parts = new Parts(t);
   const manager = new proletariat.Manager(parts.options);
   atEnd(t, () => manager.stop());
@@ -286,13 +286,13 @@ test("a manager stops and starts again, and works go on without it", async (t) =
   await new proletariat.Manager().stop();
 });
 
-test("a manager forgets works of which nobody tells any more", async (t) => {
+test("a manager forgets works that nobody reports any more", async (t) => {
   const { parts, manager, client } = await watched(t);
   const program = parts.program(`
     const client = new proletariat.Client(options);
     const wait = setInterval(() => client._peer.reports.wanted && (clearInterval(wait), client.work(["waits"], { keepState: true })), 5);`);
   await until(() => seen(manager, "receive").length === 1, "the manager knows it");
-  // Managers hear of a work before it is in Redis.
+  // A work is reported to managers before it is in Redis.
   const [id] = await until(async () => {
     const { jobs } = await client._peer.master.jobs("waiting");
     return jobs.length === 1 && jobs.map((job) => job.id);

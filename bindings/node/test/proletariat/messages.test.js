@@ -53,7 +53,7 @@ test("a message goes to the manager, to one part, or to nobody", async (t) => {
   assert.equal((await called((cb) => alone.systemMessage("hello?", cb)))[1].sentTo, 0);
 });
 
-test("other members of the cluster that hear messages are no recipients", async (t) => {
+test("other members of the cluster that receive messages are no recipients", async (t) => {
   const { sender } = await company(t);
   const { cluster, options } = sender._peer;
   const member = assemblage.createMaster(cluster, options);
@@ -147,11 +147,11 @@ test("a message of which parts are missing is not delivered, and its sender know
   assert.deepEqual(await replied({ attempt: 4, parts: 2 }), [true]);
   assert.deepEqual(arrived.map(([, content]) => content), [4]);
   // Nor is anything kept of a sender that is gone.
-  const hearing = worker._peer._receiver;
+  const receiver = worker._peer._receiver;
   await part(5, '{"id":"5",');
-  await until(() => hearing.parts.size > 0, "there is a part");
-  for (let n = 0; n < 3; n++) hearing.parts.look();
-  assert.deepEqual([hearing.parts.size, hearing.parts.senders.size, hearing.parts.timer], [0, 0, undefined]);
+  await until(() => receiver.parts.size > 0, "there is a part");
+  for (let n = 0; n < 3; n++) receiver.parts.look();
+  assert.deepEqual([receiver.parts.size, receiver.parts.senders.size, receiver.parts.timer], [0, 0, undefined]);
 });
 
 test("messages for one who does not read are dropped when it has too many, and count as sent", async (t) => {

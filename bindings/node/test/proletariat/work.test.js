@@ -46,7 +46,7 @@ test("callbacks may be left out, and options are left alone", async (t) => {
   await until(() => done.length === 5, "all works are done");
 });
 
-test("workIndividual tells of each work as it ends, then of all", async (t) => {
+test("workIndividual reports each work as it ends, then of all", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const handlers = [];

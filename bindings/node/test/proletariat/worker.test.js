@@ -122,7 +122,7 @@ test("works that nobody listens to wait for the next listener", async (t) => {
   const worker = parts.worker();
   worker.once("work", (w, handler) => handler(null, "first"));
   const results = called((cb) => client.work([1, 2], cb));
-  await until(() => worker._slots?.unheard.length === 1, "the second is unheard");
+  await until(() => worker._slots?.unclaimed.length === 1, "the second waits for a listener");
   worker.once("work", (w, handler) => handler(null, "second"));
   assert.deepEqual((await results)[1].map(({ data }) => data), ["first", "second"]);
 });

@@ -1,5 +1,5 @@
 "use strict";
-// Child processes: what they perform and tell, how they are replaced, and how they end.
+// Child processes: what they perform and report, how they are replaced, and how they end.
 
 const assert = require("node:assert/strict");
 const { execFileSync } = require("node:child_process");
@@ -125,7 +125,7 @@ test("messages of tasks, of any shape, are not the queue's", async (t) => {
   assert.deepEqual(Object.keys(Object.prototype), []);
 });
 
-test("a child told to end by a signal finishes its job first, and is replaced", async (t) => {
+test("a child that a signal asks to end finishes its job first, and is replaced", async (t) => {
   const queue = queueOf(t, { tasks: ["hold30", "echo"], childProcessCount: 1, workerCount: 2 });
   const folder = folderOf(t);
   const master = masterOf(t, queue);
@@ -210,16 +210,16 @@ test("a child whose job hangs does not outlive its parent for longer than the le
 test("a parent lives as long as its children, and ends after shutdown by a signal to all", async (t) => {
   const queue = queueOf(t);
   const folder = folderOf(t);
-  const program = parent(t, queue, `process.on("SIGINT", () => { say("told"); queue.shutdown(() => say("shut")); });`);
+  const program = parent(t, queue, `process.on("SIGINT", () => { say("interrupted"); queue.shutdown(() => say("shut")); });`);
   await submit(queue, "hold", { params: params(folder, 1) });
   const [[, pid]] = await until(() => folder.lines("begun").length && folder.lines("begun"), "begun");
   // As from a terminal.
   process.kill(pid, "SIGINT");
   program.child.kill("SIGINT");
-  await program.prints("told");
+  await program.prints("interrupted");
   folder.make("go");
   assert.equal(await program.end(), 0);
-  assert.deepEqual(program.said.map(([event]) => event), ["told", "jobSuccess", "shut"]);
+  assert.deepEqual(program.said.map(([event]) => event), ["interrupted", "jobSuccess", "shut"]);
   assert.ok(!lives(pid));
   assert.equal(program.errors, "");
 });

@@ -30,7 +30,7 @@ function endsAll(t, queue, folder) {
 
 const params = (folder, n) => ({ n, file: folder.path("begun"), until: folder.path("go") });
 
-test("a job whose process dies is failed by another one, which tells it, and can be retried", async (t) => {
+test("a job whose process dies is failed by another one, which reports it, and can be retried", async (t) => {
   const queue = queueOf(t, { tasks: ["hold"], workerCount: 2 });
   const folder = folderOf(t);
   const dying = performer(t, queue, "hold");
@@ -53,7 +53,7 @@ test("a job whose process dies is failed by another one, which tells it, and can
   assert.deepEqual([queue.reported.jobFail.length, queue.reported.error.length], [1, 0]);
 });
 
-test("each death uses up a retry, and tells nothing until none is left", async (t) => {
+test("each death uses up a retry, and reports nothing until none is left", async (t) => {
   const queue = queueOf(t, { tasks: ["crash", "fail"] });
   const folder = folderOf(t);
   await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") }, retries: 1 });
@@ -91,7 +91,7 @@ test("crashes and failures use up the same retries", async (t) => {
   assert.deepEqual(other.reported.jobFail.map((job) => job.retries), [1, 0]);
 });
 
-test("a process that was stopped for longer than the lease does not tell a success, and its job is another's", async (t) => {
+test("a process that was stopped for longer than the lease does not report a success, and its job is another's", async (t) => {
   const queue = queueOf(t, { tasks: ["hold"] });
   const folder = folderOf(t);
   const stopped = performer(t, queue, "hold");
@@ -102,7 +102,7 @@ test("a process that was stopped for longer than the lease does not tell a succe
   await until(() => queue.reported.jobFail.length === 1, "the job is failed");
   folder.make("go");
   stopped.child.kill("SIGCONT");
-  await until(() => stopped.said.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "it is told that its job was another's");
+  await until(() => stopped.said.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "an error says that its job was another's");
   assert.ok(stopped.said.some(([event, text]) => event === "error" && /Expired lock/.test(text)));
   assert.deepEqual(stopped.said.filter(([event]) => event.startsWith("job")), []);
   // It performs jobs again.

@@ -123,7 +123,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     it.child.kill(signal);
     await it.prints("own");
     const since = performance.now();
-    // Longer than children wait that are not told so.
+    // Longer than children wait whose parent does not shut the queue down.
     await until(() => performance.now() - since > 6000, "the grace is over");
     assert.equal((await master.stats()).active, 1);
     folder.make("go");

@@ -19,6 +19,7 @@ worker.on("add", function (job) {
 });
 worker.on("close", () => {});
 worker.on("error", (error) => console.log(error.code));
+worker.queueDeleteJob("12345", (error, existed) => console.log(error, existed satisfies boolean | undefined));
 worker.terminate((error) => console.log(error));
 assemblage.createMaster();
 assemblage.createWorker(7, null);

@@ -48,7 +48,7 @@ const arrived = (message: Message<string>) => {
   if (message.wantsReply) message.reply(message.payload.length);
 };
 master.on("message", arrived).once("member", (change, member) => console.log(change === "lost", member.role === "worker", member.incarnation));
-worker.on("message", ({ from, payload }) => console.log(from.host, payload));
+worker.on("message", ({ from, payload, payloadBytes }) => console.log(from.host, payload, payloadBytes.length));
 // @ts-expect-error there is no such change
 worker.on("member", (change) => console.log(change === "died"));
 const confirmed: MemberRef[] = await master.confirmations(2, "up");
@@ -105,6 +105,7 @@ createMaster("sums", "redis://localhost").run(1, { id: "one", onExisted: () => {
 await master.addJobs(5);
 // @ts-expect-error a result of another type
 worker.process(async () => "text");
+const gone: boolean = await worker.deleteJob(id);
 await worker.drain();
 await worker.terminate({ grace: 1000 });
 await master.close();
@@ -138,4 +139,4 @@ try {
   else if (error instanceof RunTimeoutError) console.log(error.reason);
   else if (error instanceof TimeoutError || error instanceof SwarmError) console.log(error.retryable);
 }
-void [rest, queues, chooser, members, revived, forgotten, added, many, sum, later, deleted, existed, stats, health, assemblage.version];
+void [rest, queues, chooser, members, revived, forgotten, added, many, sum, later, deleted, gone, existed, stats, health, assemblage.version];

@@ -136,7 +136,7 @@ class ProgramOptions(TypedDict, total=False):
     #: Added to the environment of this process.
     env: Mapping[str, str | os.PathLike[str]] | Mapping[bytes, bytes]
     #: Working directory; default that of this process.
-    dir: str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    cwd: str | bytes | os.PathLike[str] | os.PathLike[bytes]
     #: CPUs it may run on, 0 to 1023, or a text such as "0,2-3"; default all. Linux only.
     cpus: Iterable[int] | str
     #: The name in events, lists and prefixes, 1 to 256 bytes; default the file name of the command.

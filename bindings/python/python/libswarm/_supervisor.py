@@ -81,8 +81,12 @@ class SupervisorBase(Listeners):
         raise NotImplementedError
 
     def _spawn(self, command: Text, args: Iterable[Text], options: ProgramOptions) -> _native.Call:
+        known = ProgramOptions.__annotations__
+        for name in options:
+            if name not in known:
+                raise SwarmInvalidArgument(f"unknown option `{name}` of a program; it takes {', '.join(known)}")
         rest: dict[str, object] = dict(options)
-        env, dir, cpus = rest.pop("env", None), rest.pop("dir", None), rest.pop("cpus", None)
+        env, cwd, cpus = rest.pop("env", None), rest.pop("cwd", None), rest.pop("cpus", None)
         if env is not None and not isinstance(env, Mapping):
             raise SwarmInvalidArgument(f"env is of type {type(env).__name__}, it must map names to values")
         if cpus is not None:
@@ -91,7 +95,7 @@ class SupervisorBase(Listeners):
             _bytes("command", command),
             [_bytes("an argument", arg) for arg in args],
             [(_bytes("a name in env", name), _bytes("a value in env", value)) for name, value in (env or {}).items()],
-            None if dir is None else _bytes("dir", dir),
+            None if cwd is None else _bytes("cwd", cwd),
             texts(rest),
         )
 

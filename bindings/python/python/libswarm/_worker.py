@@ -40,11 +40,11 @@ def fail(job: Job, error: BaseException) -> None:
         if isinstance(error, PermanentFailure):
             job.fail_permanently(text_of(error) or class_name(error), trace)
         elif isinstance(error, RetryAfter):
-            job.retry(text_of(error) or class_name(error), error.seconds, trace)
+            job.retry(text_of(error) or class_name(error), error.after, trace)
         else:
             job.fail(message_of(error), trace)
     except BaseException as refused:
-        # A subclass of RetryAfter may have any `seconds`. Or the worker belongs to another process.
+        # A subclass of RetryAfter may have any `after`. Or the worker belongs to another process.
         try:
             job.fail(message_of(error), trace)
         except SwarmError:

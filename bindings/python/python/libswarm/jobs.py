@@ -92,17 +92,17 @@ class PermanentFailure(Exception):
 
 
 class RetryAfter(Exception):
-    """Raised by a handler: this attempt failed, and the next one, if a retry is left, starts `seconds` from now."""
+    """Raised by a handler: this attempt failed, and the next one, if a retry is left, starts `after` seconds later."""
 
-    def __init__(self, seconds: float, message: str = "") -> None:
+    def __init__(self, after: float, message: str = "") -> None:
         """`message` is the error that is kept if no retry is left."""
         super().__init__(message)
-        self._seconds = check_seconds("seconds", seconds)
+        self._after = check_seconds("after", after)
 
     @property
-    def seconds(self) -> float:
-        """Time until the next attempt."""
-        return self._seconds
+    def after(self) -> float:
+        """Seconds until the next attempt."""
+        return self._after
 
     def __reduce__(self) -> tuple[type[RetryAfter], tuple[float, str]]:
-        return type(self), (self._seconds, str(self))
+        return type(self), (self._after, str(self))

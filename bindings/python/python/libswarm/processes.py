@@ -50,13 +50,13 @@ class ProcessExit:
     """How a process exited. `str` describes it."""
 
     #: With an exit code; by a signal; stopped because it was not ready in time; it could not be started; unknown.
-    kind: Literal["code", "signal", "not_ready", "not_started", "unknown"]
+    reason: Literal["code", "signal", "not_ready", "not_started", "unknown"]
     #: Every code but 0 is a failure.
     code: int | None
     #: Its number.
     signal: int | None
     #: Such as `exited with code 1`, or why it could not be started.
-    text: str
+    message: str
 
     @property
     def success(self) -> bool:
@@ -64,7 +64,7 @@ class ProcessExit:
         return self.code == 0
 
     def __str__(self) -> str:
-        return self.text
+        return self.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class JobInfo:
     id: str
     state: JobState
     #: The payload's bytes as they were stored.
-    body: bytes
+    payload_bytes: bytes
     content_type: Literal["json", "bytes"]
     priority: int
     #: Or "".
@@ -150,7 +150,7 @@ class JobInfo:
     @property
     def payload(self) -> Any:
         """What was added: the value of the JSON text, or bytes."""
-        return self.body if self.content_type == "bytes" else _native.decode_json(self.body)
+        return self.payload_bytes if self.content_type == "bytes" else _native.decode_json(self.payload_bytes)
 
 
 class JobPage(NamedTuple):
@@ -313,13 +313,15 @@ class Reply:
 
     sender: MemberRef
     #: The reply's bytes; None if it only acknowledged.
-    body: bytes | None
+    payload_bytes: bytes | None
     content_type: Literal["json", "bytes"] | None
 
     @property
     def payload(self) -> Any:
         """What it replied with: the value of the JSON text, or bytes; None if it only acknowledged."""
-        return _native.decode_json(self.body) if self.body is not None and self.content_type == "json" else self.body
+        if self.payload_bytes is None or self.content_type == "bytes":
+            return self.payload_bytes
+        return _native.decode_json(self.payload_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ use libswarm::{Error, Event, Leave, MemberRef, Message, Messages, NewMessage, Re
 
 use crate::line::{Answer, Command, misuse};
 
-/// The message told last, which `reply` answers.
+/// The message received last, which `reply` answers.
 #[derive(Default)]
 pub struct Last(Mutex<Option<Message>>);
 

@@ -131,7 +131,7 @@ impl WorkerDriver {
         // The receiver waits below.
         let report = move |result: Result<(), Error>| drop(done.send(result));
         self.shared.worker.finish(command.number("fence")?, finish, Some(Box::new(report)));
-        outcome.await.map_err(|_| misuse("the outcome of a finish was never told"))??;
+        outcome.await.map_err(|_| misuse("the outcome of a finish was never reported"))??;
         Ok(Answer::ok())
     }
 }

@@ -16,8 +16,8 @@ class MessagesApi(Subscriptions):
 
     def send(
         self,
-        payload: object,
-        to: To = "all",
+        to: To,
+        payload: object = None,
         *,
         acknowledged: float | None = None,
         request: float | None = None,
@@ -25,7 +25,7 @@ class MessagesApi(Subscriptions):
     ) -> SentMessage:
         """Sends a message to the members that subscribe to messages, and waits until Redis has put it into their inboxes.
 
-        `to` is "all", or `{"group": …}`, `{"name": …}`, `{"pid": …}` and a `host` unless it is this one, or `{"member": …}`, an
+        `to` is "all", `{"group": …}`, `{"name": …}`, `{"pid": …}` with a `host` unless it is this one, or `{"member": …}`, an
         incarnation. With `to_self` the sender may be among them. The payload is what `json` can write, or bytes; 64 KiB at most.
 
         With `acknowledged` it waits, at most so many seconds, until each recipient is about to process the message; with
@@ -36,7 +36,7 @@ class MessagesApi(Subscriptions):
         Raises SwarmInvalidArgument, SwarmTooLarge, SwarmUnavailable or another retryable error if it was not sent within the
         option `timeout`, and SwarmOutcomeUnknown if it may have been.
         """
-        receipt: SentMessage = self._await(self._here.messages().send(payload, to, acknowledged, request, to_self))
+        receipt: SentMessage = self._await(self._here.messages().send(to, payload, acknowledged, request, to_self))
         return receipt
 
     def kill(self, to: To, code: int = 0) -> Receipt:
