@@ -1,8 +1,8 @@
 -- Sends a batch of messages.
 -- KEYS  the fixed keys
--- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among those who
---       receive it, blob, ...})
--- Returns  {0, msgpack {{number dropped, incarnation that it was sent to, ...} | position of an answer that is the same, ...}}
+-- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among the
+--       recipients, content, ...})
+-- Returns  {0, msgpack {{number dropped, incarnation of a recipient, ...} | position of an equal answer, ...}}
 --          | {1} if the member is unknown
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -16,7 +16,7 @@ local inc, number = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
   return reply({ UNKNOWN })
 end
--- Sent again because its reply was lost: who receives it is looked up again.
+-- The batch is repeated because its reply was lost: only its recipients are determined again.
 local again = meta.last_batch and number <= meta.last_batch
 local batch, answers = cmsgpack.unpack(ARGV[3]), {}
 for i = 1, #batch, 4 do
