@@ -1,5 +1,5 @@
-//! The core's log records for Python. A Python thread takes them: a thread of the core must not run Python code, which may block it until
-//! the interpreter is finalized.
+//! The core's log records for Python. A Python thread takes them: a thread of the core must not run Python code, which may block until the
+//! interpreter is finalized.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,14 +19,14 @@ const QUEUE: usize = 4096;
 struct Queue {
     records: VecDeque<LogRecord>,
     dropped: u64,
-    /// Sinks that fill it: one, or two while one replaces the other.
+    /// The number of sinks that fill the queue: one, or two while one replaces the other.
     sinks: u32,
 }
 
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// A sink was dropped, after its last record.
+    /// Notified when a sink was dropped, after its last record.
     ended: Condvar,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Log {
     inner: Owned<(Arc<Shared>, Arc<Post>)>,
 }
 
-/// The receiver of the core's records. Holds no Python object, as it is dropped on a thread of the core.
+/// The receiver of the core's records. Contains no Python object, because it is dropped on a thread of the core.
 struct Sink(Arc<Shared>, Arc<Post>);
 
 impl Sink {
@@ -84,7 +84,7 @@ impl Log {
         py.detach(|| set_sink(level, sink)).map_err(raise)
     }
 
-    /// Waits until no sink fills it, at most so many seconds.
+    /// Waits until no sink fills the queue, at most this many seconds.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         let (shared, _) = self.inner.get().map_err(raise)?;
         py.detach(|| {
@@ -94,7 +94,7 @@ impl Log {
         Ok(())
     }
 
-    /// All records that wait, as `(level, target, message)`.
+    /// Takes all waiting records, as `(level, target, message)`.
     fn take(&self) -> PyResult<Vec<(u8, String, String)>> {
         let mut queue = self.inner.get().map_err(raise)?.0.queue();
         let records = std::mem::take(&mut queue.records);

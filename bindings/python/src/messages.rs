@@ -1,4 +1,4 @@
-//! Messages between members, and who comes and goes, as Python sees them: the classes of `libswarm.types`, but for the message itself.
+//! Messages between members, and changes of members, as classes of `libswarm.types`, except for the message itself.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,11 +16,11 @@ use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::runtime::Runtime;
 
-/// A message as it arrived.
+/// A received message.
 #[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Message {
     inner: Owned<libswarm::Message>,
-    /// The payload as Python sees it, made when first asked for.
+    /// The payload as a Python object, created at the first access.
     payload: OnceLock<Py<PyAny>>,
 }
 
@@ -36,7 +36,7 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `body`.
+    /// The payload: a value parsed from JSON, or bytes. Raises SwarmInvalidArgument if the sender's JSON is invalid; see `body`.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -70,9 +70,9 @@ impl Message {
         Ok(self.inner()?.wants_reply())
     }
 
-    /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
-    /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge. False if the member is closed, as it can be before its last
-    /// messages are delivered.
+    /// Queues a reply: a value that JSON can write, or bytes, at most 64 KiB; only the first reply counts. Never blocks; can be called from any
+    /// thread, at any time. Raises SwarmInvalidArgument if the sender does not wait for a reply, and SwarmTooLarge. Returns False if the member is
+    /// closed, which may happen before its last messages are delivered.
     fn reply(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self.inner()?.reply(encode(value)?) {
             Ok(()) => Ok(true),
@@ -81,7 +81,7 @@ impl Message {
         }
     }
 
-    /// A message is this member's own.
+    /// Raises: a message belongs to its member.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Message", "its payload"))
     }
@@ -92,7 +92,7 @@ impl Message {
     }
 }
 
-/// A message to send, of what a program says.
+/// Builds a message to send from the program's arguments.
 pub(crate) fn new_message(
     payload: &Bound<'_, PyAny>,
     to: &Bound<'_, PyAny>,
@@ -109,7 +109,7 @@ pub(crate) fn new_message(
     })
 }
 
-/// "all", or a dict that says who.
+/// The recipients: "all", or a dict.
 pub(crate) fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
     let unknown = || invalid(r#"to must be "all", {"group": …}, {"name": …}, {"pid": …, "host": …} or {"member": …}"#);
     if let Ok(text) = to.cast::<PyString>() {
@@ -152,13 +152,13 @@ pub(crate) fn how_many(count: &Bound<'_, PyAny>) -> PyResult<usize> {
     number.try_into().map_err(|_| invalid(format!("count is {number}, not a number of members")))
 }
 
-/// The code that a program is to end with.
+/// The code with which a program must exit.
 pub(crate) fn exit_code(code: &Bound<'_, PyAny>) -> PyResult<i32> {
     let number = integer("code", code)?;
     number.try_into().map_err(|_| invalid(format!("code is {number}, not the exit code of a process")))
 }
 
-/// What a member says of itself, as JSON text.
+/// The data of a member, as JSON text.
 pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Payload { bytes, content_type: ContentType::Json } = encode(value)? else {
         return Err(invalid("bytes cannot be the data of a member, which is JSON"));
@@ -166,7 +166,7 @@ pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
     String::from_utf8(bytes).map_err(|_| invalid("the data of a member is not UTF-8"))
 }
 
-/// Subscriptions of a member; their errors are events of it.
+/// Subscriptions of a member; their errors are events.
 pub(crate) struct Subscribed {
     post: Mutex<Option<Arc<Post>>>,
     errors: Mutex<Vec<Error>>,
@@ -178,12 +178,12 @@ impl Subscribed {
         Arc::new(Subscribed { post: Mutex::new(post), errors: Mutex::default(), subscriptions: Subscriptions::default() })
     }
 
-    /// What announces events.
+    /// Sets the mailbox that announces events.
     pub(crate) fn set_post(&self, post: Arc<Post>) {
         *self.post.lock().unwrap_or_else(PoisonError::into_inner) = Some(post);
     }
 
-    /// Subscribes to what this event is about. Never waits.
+    /// Subscribes to the messages or changes of this event. Never waits.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
         runtime: &Runtime,
@@ -202,7 +202,7 @@ impl Subscribed {
         Ok(())
     }
 
-    /// Waits until Redis has confirmed all subscriptions, or the member reports why not.
+    /// Waits until Redis has confirmed all subscriptions, or the member has reported an error.
     pub(crate) async fn settled(&self) {
         self.subscriptions.settled().await;
     }
@@ -215,7 +215,7 @@ impl Subscribed {
         }
     }
 
-    /// Events of what failed.
+    /// Events of failed subscriptions.
     pub(crate) fn take(&self) -> impl Iterator<Item = Event> + use<> {
         std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().map(Event::Error)
     }
