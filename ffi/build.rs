@@ -1,4 +1,4 @@
-//! Gives the shared library its soname: `libswarm.so.0.1` for 0.1.x, `libswarm.so.1` from 1.0, as cargo-c does.
+//! Sets the soname of the shared library: `libswarm.so.0.1` for 0.1.x, `libswarm.so.1` from 1.0, as cargo-c does.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

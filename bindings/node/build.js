@@ -1,5 +1,5 @@
 "use strict";
-// Builds the addon for this platform and puts it beside index.js. It shares target/ with the other crates; further arguments go to cargo.
+// Builds the addon for this platform and puts it beside index.js. It shares target/ with the other crates; further arguments are passed to cargo.
 
 const { spawnSync } = require("node:child_process");
 const fs = require("node:fs");
@@ -23,6 +23,6 @@ if (status !== 0) process.exit(status ?? 1);
 
 const target = path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), debug ? "debug" : "release", built);
 const addon = path.join(__dirname, `assemblage.${platform()}.node`);
-// Replaced, not overwritten: a process that has the old one loaded keeps it.
+// Replaced, not overwritten: a process that has loaded the old addon keeps using it.
 fs.copyFileSync(target, `${addon}.new`);
 fs.renameSync(`${addon}.new`, addon);

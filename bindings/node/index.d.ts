@@ -11,40 +11,40 @@ export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
 
-/** Called once: with an error, or with `null` and the outcome. */
+/** Called once: with an error, or with `null` and the value. */
 export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError | null, value?: T, ...more: More) => void;
 
-/** Bytes travel as they are; anything else travels as JSON. */
+/** These are sent as bytes; any other value is sent as JSON. */
 export type Bytes = Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView;
 
 export interface Added {
   id: string;
-  /** A job with this id was there already and was left as it was. */
+  /** Whether a job with this id existed; it was left unchanged. */
   existed: boolean;
 }
 
-/** A job with options of its own, wherever payloads are taken; they go before the options of the call. */
+/** A job with its own options, accepted wherever payloads are. Its options override those of the call. */
 export class NewJob {
   constructor(payload?: unknown, options?: JobOptions | null);
   payload: unknown;
   options: JobOptions | null | undefined;
 }
 
-/** How a job of a group ended: `value` is its result, `reason` why there is none. */
+/** The outcome of a job of a group: `value` is its result, or `reason` is why there is none. */
 export type JobOutcome<R = unknown> = {
-  /** Its place among the jobs given. */
+  /** The position of the job in the call, from 0. */
   position: number;
   id: string;
-  /** A job of this id existed: the outcome is that one's. */
+  /** Whether a job with this id existed: the outcome is then that of the existing job. */
   existed: boolean;
 } & ({ status: "fulfilled"; value: R } | { status: "rejected"; reason: SwarmError });
 
-/** What it returns completes the job, what it throws fails this attempt. */
+/** The returned value completes the job; a thrown error fails this attempt. */
 export type JobHandler<P = any, R = any> = (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>;
 
 /**
- * Answers who is to have the job: one of the workers, or its incarnation; or nothing, to leave the job until there is something new to
- * choose. For a worker that is not among them now, too, the job is left.
+ * Returns the worker for the job: one of `workers`, or its incarnation; or nothing, to leave the job until jobs or workers change. The job is also
+ * left if the returned worker cannot accept it any more.
  */
 export type Choose<P = any> = (job: JobInfo<P>, workers: Candidate[]) => Choice | PromiseLike<Choice>;
 export type Choice = Pick<Candidate, "incarnation"> | string | null | undefined | void;
@@ -53,23 +53,23 @@ interface MemberEvents {
   ready: [];
   close: [];
   error: [error: SwarmError];
-  /** Heard from soon after the first listener is added, be that before or after the member is registered, until the member is closed. */
+  /** Received soon after the first listener is added, before or after the registration of the member, until the member is closed. */
   message: [message: Message];
-  /** Somebody asks this program to end with an exit code. What it does is its own, unless `exitOnKill` was called. */
+  /** A member requests that this program exits with a code. The listener decides what to do, unless `exitOnKill` was called. */
   kill: [code: number, from: MemberRef];
-  /** Heard in the same way. */
+  /** Received as `message` is. */
   member: [change: Change, member: ChangedMember];
 }
 
 interface WorkerEvents<P, R> extends MemberEvents {
-  /** Jobs are taken once there is a listener, or a handler; one that comes late is told of those that came when there was none. */
+  /** Jobs are accepted once there is a listener or a handler. Jobs that were assigned without one are emitted to the next listener. */
   add: [job: Job<P, R>];
   delete: [jobId: string];
   /** Redis has accepted the job's result. */
   completed: [job: Job<P, R>, result: R];
-  /** Redis has accepted that the job failed, and no retry is left. What was thrown, or a JobFailedError with its text if it was no error. */
+  /** Redis has accepted that the job failed permanently. `error` is what was thrown, or a JobFailedError with its text if it was no error. */
   failed: [job: Job<P, R>, error: Error];
-  /** Redis has accepted that this attempt failed; the next one begins `delay` milliseconds later. */
+  /** Redis has accepted that this attempt failed; the next one starts `delay` milliseconds later. */
   retrying: [job: Job<P, R>, error: Error, delay: number];
 }
 
@@ -92,75 +92,76 @@ declare class Emitter<Events> extends EventEmitter {
 }
 
 declare class Member<Events> extends Emitter<Events> {
-  /** As it was given. */
+  /** The `config` argument of the constructor. */
   readonly config: object | string;
-  /** The client given as option `client`, if one was. */
+  /** The option `client`, if it was set. */
   readonly redisClient: object | undefined;
-  /** The prefix as assemblage 0.1 showed it, with a dot at its end unless it is empty. */
+  /** The prefix as in assemblage 0.1, with a dot at its end unless it is empty. */
   readonly prefix: string;
   readonly db: number;
   readonly expireDelay: number;
-  /** The identity in Redis, empty before the first registration. */
+  /** The current incarnation; empty before the first registration. */
   readonly incarnation: string;
 
-  /** Waits until the member is registered, and hears what it had listeners for when this was called. */
+  /** Waits until the member is registered and subscribed to the events that had listeners at this call. */
   ready(): Promise<void>;
   ready(callback: Callback): void;
   /** Counts of the cluster, from Redis. */
   stats(): Promise<Stats>;
   stats(callback: Callback<Stats>): void;
-  /** The member's own view; asks nobody. */
+  /** The state of the member as it is known locally; sends nothing to Redis. */
   health(): Health;
 
   /**
-   * Sends a message of JSON or bytes, at most 64 KiB; `undefined` is sent as `null`. Messages of a member keep the order of these calls. Gives
-   * to whom it was sent, when it was, or when what `options` say has come or is over; a message for nobody is answered at once.
+   * Sends a message of JSON or bytes, at most 64 KiB; `undefined` is sent as `null`. The messages of a member are sent in the order of these calls.
+   * Resolves with the recipients: once the message was sent, or once the answers that `options` requests have arrived or their time is over. A
+   * message without recipients resolves at once.
    *
-   * Fails with an InvalidArgumentError, a TooLargeError, an UnavailableError (also if 10,000 messages wait already), an OutcomeUnknownError
-   * if the answer was lost, or a ClosedError.
+   * Fails with an InvalidArgumentError, a TooLargeError, an UnavailableError (also if 10,000 messages wait already), an OutcomeUnknownError if the
+   * reply of Redis was lost, or a ClosedError.
    */
   send<R = any>(to: To, payload?: unknown, options?: SendOptions | null): Promise<Receipt<R>>;
   send<R = any>(to: To, payload: unknown, callback: Callback<Receipt<R>>): void;
   send<R = any>(to: To, payload: unknown, options: SendOptions | null | undefined, callback: Callback<Receipt<R>>): void;
-  /** Asks the programs of those who listen to end with this exit code, 0 unless given: event `kill` of their members. */
+  /** Requests that the programs of subscribed members exit with this code, default 0: they receive the event `kill`. */
   kill(to: To, code?: number): Promise<Receipt>;
   kill(to: To, callback: Callback<Receipt>): void;
   kill(to: To, code: number, callback: Callback<Receipt>): void;
   /**
-   * From now on this process ends when a member asks it to, by `kill`: `onKill` is called, and once it has returned, or its promise is
-   * settled, the member leaves and the process exits with the code. `grace` milliseconds (5,000 unless given, at most an hour) after the
-   * request it exits in any case, even if its event loop is busy. The first request counts; a later call replaces the options. In the main
-   * thread only: otherwise, and for bad options, it throws an InvalidArgumentError.
+   * Exits this process when a member requests it with `kill`: `onKill` is called, and once it has returned, or its promise is settled, the member
+   * leaves and the process exits with the code. `grace` milliseconds (default 5,000, at most an hour) after the request the process exits at any
+   * rate, even if its event loop is busy. Only the first request has an effect; a later call replaces the options. Throws an InvalidArgumentError
+   * outside of the main thread, and for invalid options.
    */
   exitOnKill(options?: ExitOptions): this;
-  /** Says under a name that this member is so far, to all that wait for it with `confirmations`. */
+  /** Confirms a name to all members that wait for it with `confirmations`. */
   confirm(name: string): Promise<void>;
   confirm(name: string, callback: Callback): void;
-  /** Waits until so many distinct members have confirmed a name, from now on; gives them in the order in which they did. */
+  /** Waits until `count` distinct members have confirmed a name since this call. Resolves with them, in the order of their confirmations. */
   confirmations(count: number, name: string): Promise<MemberRef[]>;
   confirmations(count: number, name: string, callback: Callback<MemberRef[]>): void;
-  /** What this member says of itself to all that ask who is there (`data` of `members`): JSON of at most 4 KiB. */
+  /** Sets the `data` of this member in `members`: JSON of at most 4 KiB. */
   setData(value: unknown): Promise<void>;
-  /** `{ type, cluster, incarnation }`: nothing of the options, which may have passwords. */
+  /** `{ type, cluster, incarnation }`, without the options, which may contain passwords. */
   toJSON(): object;
   setData(value: unknown, callback: Callback): void;
 }
 
-/** Adds and deletes jobs, awaits results. Keeps the process alive only while a call is pending, not for its listeners. */
+/** Adds and deletes jobs, and awaits results. Keeps the process alive only while a call is pending, not for its listeners. */
 export class Master extends Member<MemberEvents> {
-  /** `config` may be a URL, which says where Redis is. */
+  /** `config` may be a URL: the address of Redis. */
   constructor(clusterId?: string | number | null, config?: MasterOptions | string | URL | null);
   readonly type: "master";
   /** The cluster's id, trimmed. */
   readonly id: string;
 
-  /** Adds a job as assemblage 0.1 did: a falsy payload becomes `{}`. Gives the job's id. */
+  /** Adds a job as assemblage 0.1 did: a falsy payload becomes `{}`. Resolves with the job's id. */
   addJob(callback: Callback<string, [existed: boolean]>): void;
   addJob(payload?: unknown, options?: JobOptions | null): Promise<string>;
   addJob(payload: unknown, callback: Callback<string, [existed: boolean]>): void;
   addJob(payload: unknown, options: JobOptions | null | undefined, callback: Callback<string, [existed: boolean]>): void;
 
-  /** Adds many jobs as `addJob` does; a `NewJob` among them has options of its own. Gives their ids in order. */
+  /** Adds many jobs as `addJob` does; a `NewJob` among them has its own options. Resolves with their ids in order. */
   addJobs(payloads: Iterable<unknown>, options?: Omit<JobOptions, "id"> | null): Promise<string[]>;
   addJobs(payloads: Iterable<unknown>, callback: Callback<string[], [existed: boolean[]]>): void;
   addJobs(
@@ -169,12 +170,12 @@ export class Master extends Member<MemberEvents> {
     callback: Callback<string[], [existed: boolean[]]>,
   ): void;
 
-  /** Adds a job. Its payload stays what it is, `0`, `""`, `false` and `null` too; only `undefined` becomes `{}`. */
+  /** Adds a job. Its payload is stored unchanged, even `0`, `""`, `false` and `null`; only `undefined` becomes `{}`. */
   add(payload?: unknown, options?: JobOptions | null): Promise<Added>;
   add(payload: unknown, callback: Callback<Added>): void;
   add(payload: unknown, options: JobOptions | null | undefined, callback: Callback<Added>): void;
 
-  /** Adds many jobs as `add` does, each with options of its own, which go before those of all. */
+  /** Adds many jobs as `add` does, each with its own options, which override those of the call. */
   addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, options?: Omit<JobOptions, "id"> | null): Promise<Added[]>;
   addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, callback: Callback<Added[]>): void;
   addMany(
@@ -184,18 +185,18 @@ export class Master extends Member<MemberEvents> {
   ): void;
 
   /**
-   * Deletes a job whatever its state. Gives the id, also if there was no such job; `false` for an empty id. With a callback spaces around
-   * the id are left away, as by assemblage 0.1; without one the id is taken as it is.
+   * Deletes a job in any state. Resolves with the id, even if there was no such job; `false` for an empty id. With a callback, spaces around the id
+   * are trimmed, as in assemblage 0.1; without one the id is used unchanged.
    */
   deleteJob(callback: Callback<string | false, [existed: boolean]>): void;
   deleteJob(jobId?: string | number | bigint | null): Promise<string | false>;
   deleteJob(jobId: string | number | bigint | null | undefined, callback: Callback<string | false, [existed: boolean]>): void;
 
-  /** Deletes many jobs. Gives whether each existed. */
+  /** Deletes many jobs. Resolves with whether each existed. */
   deleteJobs(jobIds: Iterable<string | number | bigint>): Promise<boolean[]>;
   deleteJobs(jobIds: Iterable<string | number | bigint>, callback: Callback<boolean[]>): void;
 
-  /** Awaits the result of a job that was added with `result: true`. Fails with JobFailedError, or the error of a timeout, if the job failed. */
+  /** Awaits the result of a job that was added with `result: true`. Fails with a JobFailedError, or the error of a timeout, if the job failed. */
   result<R = unknown>(jobId: string, options?: WaitOptions): Promise<R>;
   result<R = unknown>(jobId: string, callback: Callback<R>): void;
   result<R = unknown>(jobId: string, options: WaitOptions | undefined, callback: Callback<R>): void;
@@ -206,8 +207,8 @@ export class Master extends Member<MemberEvents> {
   run<R = unknown>(payload: unknown, options: RunOptions | undefined, callback: Callback<R, [existed: boolean]>): void;
 
   /**
-   * Adds jobs, each a payload or a `NewJob`, and awaits how they end, in the order of the jobs. They are given up when this
-   * master leaves or is lost, unless `keep` is true.
+   * Adds jobs, each a payload or a `NewJob`, and awaits their outcomes, in the order of the jobs. The jobs are deleted when this master leaves or is
+   * lost, unless `keep` is true.
    */
   runMany<R = unknown>(jobs: Iterable<unknown>, options?: GroupOptions | null): Promise<JobOutcome<R>[]>;
   runMany<R = unknown>(jobs: Iterable<unknown>, callback: Callback<JobOutcome<R>[]>): void;
@@ -216,28 +217,28 @@ export class Master extends Member<MemberEvents> {
     options: GroupOptions | null | undefined,
     callback: Callback<JobOutcome<R>[]>,
   ): void;
-  /** As `runMany`, but gives each outcome as its job ends. To leave the loop stops the wait; the jobs go on. */
+  /** As `runMany`, but yields each outcome as its job finishes. Leaving the loop stops the waits; the jobs continue. */
   runEach<R = unknown>(jobs: Iterable<unknown>, options?: GroupOptions | null): AsyncIterableIterator<JobOutcome<R>>;
 
-  /** A job by its id; `null` if there is none: it never was, or is completed, deleted or forgotten. */
+  /** Looks up a job by its id; `null` if there is none: it was never added, or is completed or deleted, or its record has expired. */
   job<P = any>(jobId: string): Promise<JobInfo<P> | null>;
   job<P = any>(jobId: string, callback: Callback<JobInfo<P> | null>): void;
   /**
-   * Jobs in a state, up to `limit` (1 to 1,000; 100 unless set), from where the page before ended (its `next`). Waiting ones
-   * come as they will be given, delayed ones as they become due, failed ones newest first; active ones in no order, with those
-   * that are being deleted.
+   * Returns jobs in a state, up to `limit` (1 to 1,000; default 100). `after` is the `next` of the page before. Waiting jobs come in the order in
+   * which they will be assigned, delayed ones as they become due, failed ones newest first. Active ones come in no order and include those being
+   * deleted.
    */
   jobs(state: JobState, options?: { after?: string | null; limit?: number }): Promise<JobPage>;
   jobs(state: JobState, callback: Callback<JobPage>): void;
   jobs(state: JobState, options: { after?: string | null; limit?: number } | undefined, callback: Callback<JobPage>): void;
-  /** How many jobs wait by priority and task, and what is paused. */
+  /** Counts the waiting jobs by priority and task; also returns the paused tasks. */
   queues(): Promise<Queues>;
   queues(callback: Callback<Queues>): void;
-  /** All members alive. */
+  /** Lists all live members. */
   members(): Promise<MemberInfo[]>;
   members(callback: Callback<MemberInfo[]>): void;
 
-  /** Workers are given no more jobs of a task (`""`: of none), or no more at all, until `resume`. Active jobs go on. */
+  /** Pauses the assignment of the jobs of a task (`""`: those without one), or of all jobs, until `resume`. Active jobs continue. */
   pause(task?: string | null): Promise<void>;
   pause(callback: Callback): void;
   pause(task: string | null | undefined, callback: Callback): void;
@@ -245,77 +246,76 @@ export class Master extends Member<MemberEvents> {
   resume(task?: string | null): Promise<void>;
   resume(callback: Callback): void;
   resume(task: string | null | undefined, callback: Callback): void;
-  /** Runs failed jobs again, those with the ids or all, with all their retries. Gives how many there were. */
+  /** Requeues failed jobs with all their retries: those with the ids, or all. Resolves with their number. */
   retryFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
   retryFailed(callback: Callback<number>): void;
   retryFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
-  /** Forgets failed jobs, those with the ids or all. Gives how many there were. */
+  /** Deletes the records of failed jobs: those with the ids, or all. Resolves with their number. */
   deleteFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
   deleteFailed(callback: Callback<number>): void;
   deleteFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
 
   /**
-   * Has jobs given to the workers that `choose` answers, until `stopChoosing` or `close`: it is asked for each job that waits beside workers
-   * that can take it, one after the other, in the order in which they would be given. What it throws is an uncaught exception, and the job
-   * is left for later. Called again, it takes another `choose` instead. Does not keep the process alive.
+   * Sets the callback `choose`, which selects the worker of each waiting job, until `stopChoosing` or `close`. It is called for one job after
+   * another, in the order in which they would be assigned, with the workers that can accept the job. If it throws, that is an uncaught exception,
+   * and the job waits. A later call replaces the callback. A chooser does not keep the process alive.
    *
-   * Fails with an InvalidArgumentError or TooLargeError, and all is as before, if `within` or `tasks` is out of bounds; with other
-   * errors if Redis cannot be told, and then this master does not choose.
+   * If `within` or `tasks` is out of bounds, it fails with an InvalidArgumentError or TooLargeError and changes nothing. If Redis cannot be reached,
+   * it fails with another error, and this master does not choose.
    */
   choose<P = any>(choose: Choose<P>, options?: ChooseOptions | null): Promise<void>;
   choose<P = any>(choose: Choose<P>, callback: Callback): void;
   choose<P = any>(choose: Choose<P>, options: ChooseOptions | null | undefined, callback: Callback): void;
-  /** Jobs go to the workers that hold the fewest again; from the call on nobody is asked. */
+  /** Stops choosing: jobs are assigned to the least loaded workers again. `choose` is not called any more. */
   stopChoosing(): Promise<void>;
   stopChoosing(callback: Callback): void;
 
-  /** Removes every key of the cluster, whoever uses it. */
+  /** Removes every key of the cluster, even while members use it. */
   obliterate(): Promise<void>;
   obliterate(callback: Callback): void;
 
-  /** Waits for what was added, leaves the cluster and closes the connections. */
+  /** Sends pending adds, leaves the cluster and closes the connections. */
   close(): Promise<void>;
   close(callback: Callback): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Is given jobs. Keeps the process alive until it is terminated. */
+/** Accepts jobs and runs them. Keeps the process alive until it is terminated. */
 export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
-  /** `config` may be a URL, which says where Redis is. */
+  /** `config` may be a URL: the address of Redis. */
   constructor(clusterId?: string | number | null, config?: WorkerOptions | string | URL | null);
   readonly type: "worker";
-  /** The identity in Redis; a random one until the worker is registered. */
+  /** The current incarnation; a random id until the worker is registered. */
   readonly id: string;
   /** The cluster's id, trimmed. */
   readonly assemblageId: string;
   readonly running: boolean;
-  /** The active jobs now, by id. */
+  /** The active jobs by id. */
   readonly jobs: { readonly [jobId: string]: Job<P, R> };
 
   /**
-   * Runs the handler for each job: what it returns completes the job, what it throws fails this attempt (`PermanentFailure`:
-   * the job; `RetryAfter`: the next attempt begins so much later). An object has a handler for each task (`""`: for jobs
-   * without one): the worker then takes only these, and what a plain handler is for. May be called more than once. Unless `slots` is
-   * given here or as an option, the worker holds 10 jobs at once; `Infinity` is for no limit.
+   * Runs the handler for each job: the returned value completes the job, a thrown error fails this attempt (`PermanentFailure`: the job;
+   * `RetryAfter`: the next attempt starts after the given pause). An object has a handler for each task (`""`: for jobs without one). The worker
+   * then accepts only these tasks, and those of a plain handler. May be called more than once. If `slots` is not set here or as an option, the
+   * worker has at most 10 active jobs; `Infinity` sets no limit.
    */
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
 
-  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  /** Replaces the option `tasks`. Tasks that have a handler are accepted in addition. */
   setTasks(tasks: string | readonly string[]): this;
 
-  /** Deletes any job of the cluster. Gives whether it existed. */
+  /** Deletes any job of the cluster. Resolves with whether it existed. */
   deleteJob(jobId: string | number | bigint): Promise<boolean>;
   deleteJob(jobId: string | number | bigint, callback: Callback<boolean>): void;
   /** The name of `deleteJob` in assemblage 0.1: the same function. */
   queueDeleteJob: Worker["deleteJob"];
 
-  /** Takes no new jobs and waits until the active ones are finished. */
+  /** Accepts no new jobs, and waits until the active ones are finished. */
   drain(): Promise<void>;
   drain(callback: Callback): void;
 
   /**
-   * Emits `delete` on all jobs and gives them back to the cluster, then emits `close`. `grace` is how long handlers have
-   * to stop, 0 to 86,400,000 ms, 5,000 unless set.
+   * Emits `delete` on all jobs, requeues them, and emits `close`. `grace` is how long handlers may take to stop, 0 to 86,400,000 ms, default 5,000.
    */
   terminate(options?: { grace?: number }): Promise<void>;
   terminate(callback: Callback): void;
@@ -323,20 +323,20 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A job in the hands of its worker, which holds it until it is completed, failed, released, deleted or taken back. */
+/** A job that is assigned to a worker. It is active until it is completed, failed, released, deleted or reclaimed. */
 export class Job<P = any, R = any> extends Emitter<JobEvents> {
   private constructor();
   readonly worker: Worker<P, R>;
   readonly id: string;
-  /** What the adder gave: a value read from JSON, or a Buffer if it gave bytes. */
+  /** The payload: a value parsed from JSON, or a Buffer if it was added as bytes. */
   payload: P;
   /** The payload's bytes as they were added, JSON or not. */
   readonly payloadBytes: Buffer;
-  /** Grows with every assignment in the cluster; fit for `WHERE fence <= ?` in a store of your own. */
+  /** The fencing token. It grows with every assignment in the cluster, so that `WHERE fence <= ?` in your own database rejects stale executions. */
   readonly fence: number;
-  /** How many workers died while they ran this job. */
+  /** How many workers crashed in a row while they ran this job. */
   readonly crashes: number;
-  /** Which attempt this is, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number;
   /** How many more attempts there are if this one fails. */
   readonly retriesLeft: number;
@@ -345,39 +345,39 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly task: string;
   /** Its resource, or `""`. */
   readonly resource: string;
-  /** What the adder sent along. */
+  /** The headers that were added with the job. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether the job was deleted or taken back. */
+  /** Whether the job was deleted or reclaimed. */
   readonly cancelled: boolean;
-  /** Why it was. */
+  /** The reason for which it was deleted or reclaimed. */
   readonly deleteReason: "deleted" | "terminated" | "lease_lost" | "timed_out" | "moved" | undefined;
-  /** Aborts when the job is deleted or taken back. */
+  /** Aborts when the job is deleted or reclaimed. */
   readonly signal: AbortSignal;
 
   /** Completes the job; the result is kept if the job was added with `result`. */
   complete(callback: Callback): void;
   complete(result?: R): Promise<void>;
   complete(result: R, callback: Callback): void;
-  /** Stores how far the work is, as JSON of at most 4 KiB, for those who look the job up. A job that is over ignores it. */
+  /** Stores the progress of the job, which inspections show, as JSON of at most 4 KiB. Ignored if the job is over. */
   progress(value: unknown): void;
-  /** This attempt failed, with an error or its text, as if a handler had thrown it: the job is retried if a retry is left. */
+  /** Fails this attempt with an error or its text, as if a handler had thrown it: the job is retried if a retry is left. */
   fail(error?: unknown): Promise<void>;
   fail(error: unknown, callback: Callback): void;
-  /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
+  /** Fails this attempt; the next one, if any is left, starts `after` milliseconds later. */
   retry(error: unknown, after: number): Promise<void>;
   retry(error: unknown, after: number, callback: Callback): void;
-  /** The job failed, whatever its retries. */
+  /** Fails the job permanently, even if retries are left. */
   failPermanently(error?: unknown): Promise<void>;
   failPermanently(error: unknown, callback: Callback): void;
-  /** Gives the job back to the cluster. */
+  /** Releases the job: it is requeued, and no crash or attempt is counted. */
   release(): Promise<void>;
   release(callback: Callback): void;
-  /** Says that the work has stopped. Only for a handler that is told to stop and ends later than its listeners. */
+  /** Reports that the work has stopped. Only for a handler that ends later than the listeners of `delete`. */
   stopped(): Promise<void>;
   stopped(callback: Callback): void;
-  /** What there is to see of it: its properties without the worker. Also what a console shows. */
+  /** The properties of the job without the worker. A console shows the same. */
   toJSON(): object;
-  /** Deletes the job from the cluster; its `delete` event follows. Gives whether the job existed. */
+  /** Queues the job's deletion; its `delete` event follows. Resolves with whether the job existed. */
   deleteJob(): Promise<boolean>;
   deleteJob(callback: Callback<boolean>): void;
 }
@@ -385,35 +385,36 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
 interface SupervisorEvents {
   started: [process: RunningProcess];
   ready: [process: RunningProcess];
-  /** It has been reaped, and all its lines were told before. What is left of its group is being stopped. */
+  /** The process has been reaped, and all its lines were emitted before. The rest of its group is being stopped. */
   exited: [exit: ProcessExit];
-  /** Processes of this id failed too often in a short time; only a reload starts one again. */
+  /** Processes of this id failed too often in a short time. Only a reload starts another. */
   gaveUp: [process: ProcessId];
   /** Only with the option `lines`. */
   line: [line: ProcessLine];
-  /** So many lines or other events were dropped, because this process was too busy to take them. */
+  /** Lines or other events were dropped, because this process was too busy to take them. */
   dropped: [dropped: { lines: number; events: number }];
   /** A reload is complete. */
   reloaded: [];
-  /** A reload ended at the process of this id, or because the supervisor was stopped (`null`). */
+  /** A reload ended early at the process of this id, or because the supervisor was stopped (`null`). */
   reloadFailed: [failure: { id: number | null; error: SwarmError }];
-  /** Of `handleSignals`; what follows from it is told next. */
+  /** A signal of `handleSignals`. Its effects are emitted next. */
   signal: [name: "SIGHUP" | "SIGTERM" | "SIGINT"];
   /** All processes are gone. The last event. */
   stopped: [];
 }
 
 /**
- * Keeps processes running on this machine, and leaves none behind; needs no Redis. Keeps this process alive from its first `spawn` until it has
- * stopped. Fails with a ClosedError after a stop.
+ * Keeps processes running on this machine, and leaves no orphan processes; needs no Redis. Keeps this process alive from its first `spawn` until it
+ * has stopped. Methods fail with a ClosedError after a stop.
  */
 export class Supervisor extends Emitter<SupervisorEvents> {
   constructor(options?: SupervisorOptions | null);
   readonly type: "supervisor";
 
   /**
-   * Runs a program, and gives the ids of its processes, as many as its `count`. A command that cannot be started is told by `exited`, and tried
-   * again like any other that failed. Fails with an InvalidArgumentError for options out of their bounds, a TooLargeError for a name over 256 bytes.
+   * Starts the processes of a program, and resolves with their ids, as many as its `count`. A command that cannot be started is reported by
+   * `exited`, and retried like any other failure. Fails with an InvalidArgumentError for options out of their bounds, and a TooLargeError for a name
+   * over 256 bytes.
    */
   spawn(command: string, args?: readonly unknown[] | null, options?: ProgramOptions | null): Promise<number[]>;
   spawn(command: string, options: ProgramOptions): Promise<number[]>;
@@ -427,30 +428,33 @@ export class Supervisor extends Emitter<SupervisorEvents> {
   ): void;
 
   /**
-   * Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. Fails with a NotFoundError if
-   * there is none, as after it ended with code 0.
+   * Stops the process of an id permanently: TERM to its group, KILL after `grace`. Resolves when no process of the group is left. Fails with a
+   * NotFoundError if there is no process with this id, such as after it exited with code 0.
    */
   kill(id: number): Promise<void>;
   kill(id: number, callback: Callback): void;
 
   /**
-   * Replaces all processes, one after another: starts another, waits until it is ready, and stops the old one. Ends at the first that fails, with an
-   * UnavailableError or TimeoutError; the old one and all behind it stay. A call during a reload waits for another, which several calls share.
+   * Replaces all processes, one after another: starts a new process, waits until it is ready, and stops the old one. Ends at the first failure, with
+   * an UnavailableError or TimeoutError; the old process and all that follow stay. A call during a reload starts another reload after the current
+   * one; several such calls share it.
    */
   reload(): Promise<void>;
   reload(callback: Callback): void;
 
-  /** Stops all processes at the same time. Answered when nothing of them is left, also to a further call. */
+  /** Stops all processes at the same time. Resolves when none is left; so does a further call. */
   stop(): Promise<void>;
   stop(callback: Callback): void;
 
   /**
-   * From now on SIGHUP reloads, SIGTERM and SIGINT stop, and none of them ends this process, not even after the stop. Heard by the event loop, on the
-   * main thread only: a busy program reacts late, a thread is refused with an InvalidArgumentError.
+   * Makes SIGHUP reload, and SIGTERM and SIGINT stop. None of them ends this process any more, not even after the stop. The event loop of the main
+   * thread handles them: a busy program reacts late. Throws an InvalidArgumentError in other threads.
    */
   handleSignals(): this;
 
-  /** All processes, and the ids that have none at the moment, in the order of their ids. During a reload an id may have two. Empty after the stop. */
+  /**
+   * All processes, and the ids that have none at the moment, in the order of their ids. During a reload an id may have two. Empty after the stop.
+   */
   list(): ProcessInfo[];
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -459,8 +463,9 @@ export class Supervisor extends Emitter<SupervisorEvents> {
 export function createSupervisor(options?: SupervisorOptions | null): Supervisor;
 
 /**
- * Says that this process is ready to the supervisor that started it with `ready: "explicit"`. False if nobody waits for it: it has no supervisor, or has
- * said so before. Throws an InvalidArgumentError if `SWARM_READY_FD` is no open descriptor, and in threads other than the main one.
+ * Reports to the supervisor that started this process with `ready: "explicit"` that it is ready. Returns false if no supervisor waits for it: there
+ * is none, or the process has reported before. Throws an InvalidArgumentError if `SWARM_READY_FD` is not an open descriptor, and in threads other
+ * than the main one.
  */
 export function ready(): boolean;
 
@@ -476,8 +481,8 @@ export interface LogRecord {
   message: string;
 }
 /**
- * Has log records up to `level` ("info" unless set) given to `logger`, or to nobody if it is `null`. Unless this is called, warnings and errors,
- * such as failures of jobs, are written to stderr.
+ * Passes log records up to `level` (default "info") to `logger`, or to no one if it is `null`. Until it is called, warnings and errors, such as
+ * failures of jobs, are written to stderr.
  */
 export function setLogger(logger: ((record: LogRecord) => void) | null, options?: { level?: LogLevel }): void;
 

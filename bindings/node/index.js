@@ -11,17 +11,17 @@ const ready = require("./lib/ready.js");
 const Supervisor = require("./lib/supervisor.js");
 const Worker = require("./lib/worker.js");
 
-/** A master of the cluster: adds and deletes jobs, awaits their results. */
+/** Creates a master of the cluster: adds and deletes jobs, awaits their results. */
 function createMaster(clusterId, config) {
   return new Master(clusterId, config);
 }
 
-/** A worker of the cluster: is given jobs. */
+/** Creates a worker of the cluster: accepts and runs jobs. */
 function createWorker(clusterId, config) {
   return new Worker(clusterId, config);
 }
 
-/** A supervisor of processes, without any yet. Needs no Redis. */
+/** Creates a supervisor of processes, without any yet. Needs no Redis. */
 function createSupervisor(options) {
   return new Supervisor(options);
 }

@@ -1,8 +1,8 @@
 //! A distributed job queue on Redis.
 //!
-//! A [`Master`] adds jobs to a named cluster, a [`Worker`] is given them and holds each until it completes, fails, releases or deletes it. If
-//! a worker dies or stalls, its jobs start elsewhere within its lease and a second, each with a larger fence. Everything runs on the
-//! caller's tokio runtime.
+//! A [`Master`] adds jobs to a named cluster. Jobs are assigned to [`Worker`]s, which complete, fail, release or delete them. If a worker dies or
+//! stalls, its jobs start elsewhere within its lease plus a second, each with a larger fencing token. Everything runs on the caller's tokio
+//! runtime.
 //!
 //! ```no_run
 //! # async fn example() -> libswarm::Result<()> {
@@ -19,7 +19,7 @@
 //! # }
 //! ```
 
-// In the order of their layers: each imports only from those below it (`scripts/check_layers.py`).
+// In the order of their layers: each module imports only from those below it (`scripts/check_layers.py`).
 mod api;
 mod config;
 #[cfg(feature = "bindings")]

@@ -1,6 +1,6 @@
-//! Log records from the core to a sink of the front's, through a bounded queue. Off unless a sink is set.
+//! Log records from the core to the sink of a binding, through a bounded queue. Off while no sink is set.
 //!
-//! A Rust program with a `tracing` subscriber of its own needs none of this: the records reach that subscriber.
+//! A Rust program with its own `tracing` subscriber does not need this module: the subscriber receives the records.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -13,10 +13,10 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// Records that wait for the sink, at most; more are dropped and counted.
+/// The limit of records that wait for the sink; more are dropped and counted.
 const QUEUE: usize = 1024;
 
-/// A log record; texts only, so that every language can carry it.
+/// A log record. It has only texts and a number, so that every language can represent it.
 #[derive(Clone, Debug)]
 pub struct LogRecord {
     /// 1 error, 2 warn, 3 info, 4 debug, 5 trace.
@@ -27,21 +27,22 @@ pub struct LogRecord {
     pub message: String,
 }
 
-/// What records are handed to.
+/// The function that receives records.
 pub type LogSink = Box<dyn Fn(&LogRecord) + Send>;
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-/// The way to the log thread, and the process it runs in: a forked child has the memory but not the thread. Threads that log only read it, so that
-/// none loses a record to another.
+/// The queue to the log thread, and the process that the thread runs in: a forked child has the memory but not the thread. Threads that log lock it
+/// only for reading, so that they do not block each other and lose records.
 static QUEUE_IN: RwLock<Option<WayIn>> = RwLock::new(None);
 
 type WayIn = (u32, SyncSender<LogRecord>);
 
-/// Sends records up to `level` (0 none, 1 error … 5 trace) to `sink`, on a thread of its own, never on a runtime thread. One sink per
-/// process: a later call replaces it, and `None` ends it once it has had what waits. After a fork the child has none until it sets one.
+/// Sends records up to `level` (0 none, 1 error … 5 trace) to `sink`. The sink runs on its own thread, never on a runtime thread. There is one sink
+/// per process: a later call replaces it, and `None` removes it after it has received all queued records. A forked child has no sink until it sets
+/// one.
 ///
-/// Fails with [`ErrorKind::InvalidArgument`] if the program has a `tracing` subscriber, which then gets the records.
+/// Fails with [`ErrorKind::InvalidArgument`] if the program has a `tracing` subscriber; that subscriber receives the records.
 pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
     static INSTALL: Once = Once::new();
     static OURS: AtomicU8 = AtomicU8::new(0);
@@ -53,7 +54,7 @@ pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
     if OURS.load(Ordering::Relaxed) == 0 {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
-            "the program has a tracing subscriber of its own, which gets the records",
+            "the program has its own tracing subscriber, which receives the records",
         ));
     }
     let sender = match sink {
@@ -65,7 +66,7 @@ pub fn set_sink(level: u8, sink: Option<LogSink>) -> Result<()> {
     let mut queue = loop {
         match unless_locked(QUEUE_IN.try_write()) {
             Some(queue) => break queue,
-            // The lock is held only while one record is queued; in a child that was forked in that moment, for ever.
+            // The lock is held only while one record is queued. A child that was forked at that moment inherits it locked forever.
             None if Instant::now() < deadline => std::thread::yield_now(),
             None => {
                 return Err(Error::new(ErrorKind::Forked, "the log of the parent process was in use when this one was forked"));
@@ -135,7 +136,7 @@ impl Subscriber for Queue {
         event.record(&mut text);
         let metadata = event.metadata();
         let record = LogRecord { level: number(*metadata.level()), target: metadata.target().to_owned(), message: text.0 };
-        // Never waits: not for the sink, and not for a thread that replaces it.
+        // Never waits, neither for the sink nor for a thread that replaces it.
         let sent = unless_locked(QUEUE_IN.try_read()).is_some_and(|queue| match &*queue {
             Some((pid, sender)) if *pid == std::process::id() => sender.try_send(record).is_ok(),
             _ => true,

@@ -14,11 +14,13 @@ use crate::master::swarm_master;
 
 const DOING: &str = "adding jobs";
 
-/// Begins to add one job, and ends when Redis has stored it; swarm_call_id and swarm_call_existed read the answer. After
-/// SWARM_ERR_TIMEOUT it may still be added; with an id of your own it is safe to add it again. Jobs added while a batch is on its way go
-/// together as the next one, so adding one by one without waiting is nearly as quick as swarm_master_add_many.
+/// Starts to add one job. The call ends when Redis has stored it; swarm_call_id and swarm_call_existed read the answer. After
+/// SWARM_ERR_TIMEOUT the job may still be added; with an id of your own it is safe to add it again. Jobs that are added while a
+/// batch is under way are sent together in the next one, so adding one by one without waiting is nearly as fast as
+/// swarm_master_add_many.
 ///
-/// `options` is NULL for the defaults. SWARM_ERR_INVALID_ARGUMENT, SWARM_ERR_TOO_LARGE; SWARM_ERR_BUFFER_FULL if too much waits for Redis.
+/// `options` is NULL for the defaults. Fails with SWARM_ERR_INVALID_ARGUMENT, SWARM_ERR_TOO_LARGE, or SWARM_ERR_BUFFER_FULL if
+/// too many bytes wait for Redis.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_add(
@@ -35,8 +37,8 @@ pub unsafe extern "C" fn swarm_master_add(
     })
 }
 
-/// Begins to add many jobs in few steps, and ends when Redis has stored all of them. All are checked before any is sent. The answers are in
-/// the order of the jobs.
+/// Starts to add many jobs in few batches. The call ends when Redis has stored all of them. All are checked before any is sent.
+/// The answers are in the order of the jobs.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_add_many(
@@ -56,7 +58,7 @@ pub unsafe extern "C" fn swarm_master_add_many(
 /// The jobs that a call has added, in the order of the jobs.
 struct AddedJobs {
     jobs: Vec<Added>,
-    /// Made when first asked for.
+    /// Created at the first access.
     ids: OnceLock<Vec<CString>>,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes that cross the boundary, and how they are to be read.
+//! Bytes that cross the boundary, and their content types.
 
 use std::ffi::{CStr, c_char};
 
@@ -6,7 +6,7 @@ use libswarm::{ContentType, Payload, Result};
 
 use crate::guard::{guard_value, invalid};
 
-/// A slice of bytes, not owned by the struct. `{NULL, 0}` is the empty slice.
+/// A slice of bytes that the struct does not own. `{NULL, 0}` is the empty slice.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct swarm_bytes {
@@ -16,18 +16,18 @@ pub struct swarm_bytes {
     pub len: usize,
 }
 
-/// How the bytes of a payload or result are to be read.
+/// How to interpret the bytes of a payload or result.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_content_type {
-    /// UTF-8 JSON text; the default. The empty slice stands for `null`. A payload of a job or message that is no JSON is
-    /// refused, because Python and Node could not read it; such a result or reply travels as bytes.
+    /// UTF-8 JSON text; the default. The empty slice stands for `null`. A payload of a job or message that is not JSON is
+    /// refused, because Python and Node could not read it. A result or reply that is not JSON is sent as bytes.
     SWARM_CONTENT_JSON = 0,
-    /// Bytes of the caller's own meaning.
+    /// Bytes whose format is defined by the program.
     SWARM_CONTENT_BYTES = 1,
 }
 
-/// The bytes of a NUL-terminated text, without the NUL; the empty slice for NULL. Not a copy.
+/// The bytes of a NUL-terminated text, without the NUL; the empty slice for NULL. Does not copy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_bytes_of(text: *const c_char) -> swarm_bytes {
     guard_value(swarm_bytes::EMPTY, || {
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn swarm_bytes_of(text: *const c_char) -> swarm_bytes {
 impl swarm_bytes {
     pub(crate) const EMPTY: swarm_bytes = swarm_bytes { data: std::ptr::null(), len: 0 };
 
-    /// A copy of the bytes, for the argument called `name`.
+    /// A copy of the bytes. `name` is the argument's name in errors.
     pub(crate) unsafe fn to_vec(self, name: &str) -> Result<Vec<u8>> {
         if self.len == 0 {
             return Ok(Vec::new());
@@ -70,7 +70,7 @@ impl From<ContentType> for swarm_content_type {
     }
 }
 
-/// JSON text, checked: its receiver may be of a language that has to parse it.
+/// JSON text, checked because its receiver may have to parse it.
 ///
 /// # Safety
 /// The caller's slice is readable for its length.
@@ -82,23 +82,23 @@ pub(crate) unsafe fn json(bytes: swarm_bytes, name: &str) -> Result<Vec<u8>> {
     }
     match check_json(&bytes) {
         Ok(()) => Ok(bytes),
-        Err(why) => Err(invalid(format!("`{name}` is not JSON ({why}); give bytes of another kind as SWARM_CONTENT_BYTES"))),
+        Err(why) => Err(invalid(format!("`{name}` is not JSON ({why}); pass other bytes as SWARM_CONTENT_BYTES"))),
     }
 }
 
-/// A payload of these bytes. Content types arrive as integers: C may pass a number that is none of the enum.
+/// A payload of these bytes. Content types are integers here, because C may pass a number that is not in the enum.
 pub(crate) unsafe fn payload(bytes: swarm_bytes, content_type: i32, name: &str) -> Result<Payload> {
     Ok(match content_type {
         // SAFETY: the caller's slice is readable for its length.
         0 => Payload { bytes: unsafe { json(bytes, name) }?, content_type: ContentType::Json },
         // SAFETY: as above.
         1 => Payload { bytes: unsafe { bytes.to_vec(name) }?, content_type: ContentType::Bytes },
-        other => return Err(invalid(format!("{other} is no swarm_content_type"))),
+        other => return Err(invalid(format!("{other} is not a swarm_content_type"))),
     })
 }
 
-/// A result or reply of these bytes. One that is not the JSON that it is said to be travels as bytes: were it refused, a program that does not look at
-/// the status would leave somebody waiting for ever.
+/// A result or reply of these bytes. Bytes that should be JSON but are not are sent as bytes: if they were refused, a program
+/// that ignores the status would let the receiver wait forever.
 ///
 /// # Safety
 /// As for [`payload`].
@@ -109,11 +109,11 @@ pub(crate) unsafe fn answer(bytes: swarm_bytes, content_type: i32, name: &str) -
         0 if bytes.bytes.is_empty() => Ok(Payload::raw_json("null")),
         0 if check_json(&bytes.bytes).is_ok() => Ok(Payload::raw_json(bytes.bytes)),
         0 | 1 => Ok(bytes),
-        other => Err(invalid(format!("{other} is no swarm_content_type"))),
+        other => Err(invalid(format!("{other} is not a swarm_content_type"))),
     }
 }
 
-/// Nothing is built of it: this costs a walk over the text.
+/// Parses the text without building a value.
 fn check_json(bytes: &[u8]) -> std::result::Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|e| e.to_string())

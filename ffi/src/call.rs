@@ -1,4 +1,4 @@
-//! Calls that take time: waiting for them, or being called back when they end.
+//! Calls that take time: waiting for them, or a callback when they end.
 
 use std::any::Any;
 use std::ffi::{c_char, c_void};
@@ -17,12 +17,12 @@ use crate::guard::{given, guard, guard_value, panicked};
 use crate::runtime::{SWARM_NO_TIMEOUT, deadline, timed_out};
 use crate::status::swarm_status;
 
-/// A call that takes time, from its beginning on, and its answer once it has ended. It is ended by the program exactly once, by
-/// swarm_call_end, swarm_call_on_done or swarm_call_free. Waiting for it and reading its answer are for one thread at a time.
+/// A call that takes time, with its answer once it has ended. The program frees it exactly once, by swarm_call_end,
+/// swarm_call_on_done or swarm_call_free. Only one thread at a time may wait for it and read its answer.
 pub struct swarm_call {
-    /// None if it was refused at its beginning.
+    /// None if the call was refused at its start.
     context: Option<Arc<Context>>,
-    /// What is being done, for error messages.
+    /// What the call does, for error messages.
     doing: &'static str,
     waits: Waits,
     result: OnceLock<Result<Box<dyn Answer>>>,
@@ -30,50 +30,51 @@ pub struct swarm_call {
     ended: Condvar,
 }
 
-/// What a wait for a call lasts for, and so where it is refused.
+/// What a wait for a call includes, and therefore where it is refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Waits {
     /// The end of the call.
     End,
-    /// The end of the call, which cannot come inside a callback of the same object.
+    /// The end of the call, which cannot happen inside a callback of the same object.
     Outside,
-    /// Also until the callbacks that it leads to have run.
+    /// The end of the call and of the callbacks that it causes.
     Callbacks,
 }
 
 #[derive(Default)]
 struct State {
     callback: Option<(swarm_done_fn, UserData)>,
-    /// The place among the callbacks to come.
+    /// The key of the registered callback.
     key: Option<usize>,
-    /// Threads that wait; without any, notifying them costs a system call for nothing.
+    /// The number of waiting threads; if there are none, the system call to notify them is saved.
     waiting: usize,
-    /// What only waits: aborted when nobody waits for it any more.
+    /// The task of a call that only waits; aborted when the program does not wait for it any more.
     task: Option<AbortHandle>,
     timer: Option<AbortHandle>,
     ends: Option<Box<Ends>>,
-    /// Begins the call. Set while it was made inside a callback that it waits for: there, a wait is refused and changes nothing.
+    /// Starts the call. Set if the call was created inside a callback for which it waits: a wait in that callback is refused and
+    /// changes nothing.
     deferred: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// What is done at the end of some calls.
+/// Functions that run at the end of some calls.
 pub(crate) struct Ends {
-    /// If the call is given up before its end.
+    /// Called if the program frees the call before its end.
     pub(crate) abandon: Option<Box<dyn FnOnce() + Send>>,
-    /// After the end or when it is given up, on a thread of the program's or of its callbacks.
+    /// Called after the end or when the program frees the call, on a thread of the program or of its callbacks.
     pub(crate) settle: Box<dyn Fn() + Send>,
 }
 
 /// Called once when a call has ended. `error` is NULL if it succeeded; `call` is for reading the answer. Both are borrowed.
 pub type swarm_done_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error, call: *const swarm_call)>;
 
-/// Waits until the call has ended, at most `timeout_ms`, and returns how. SWARM_ERR_TIMEOUT if it has not ended by then: it goes on,
-/// and may be waited for again. 0 does not wait.
+/// Waits until the call has ended, at most `timeout_ms`, and returns its status. SWARM_ERR_TIMEOUT if it has not ended by then:
+/// it continues, and can be waited for again. 0 does not wait.
 ///
 /// Some calls wait for callbacks: swarm_master_close, swarm_worker_drain, swarm_worker_terminate, swarm_supervisor_stop, and
-/// swarm_master_run_many with `each`. A wait for them runs the callbacks of an object whose descriptor was asked for. Inside a
-/// callback of the same object it is SWARM_ERR_IN_CALLBACK and changes nothing: one that was made there begins with
-/// swarm_call_on_done or swarm_call_free, and never by swarm_call_end.
+/// swarm_master_run_many with `each`. If the program has called swarm_<type>_fd of the object, waiting for such a call runs the
+/// callbacks. Inside a callback of the same object the wait returns SWARM_ERR_IN_CALLBACK and changes nothing: a call that was
+/// created there starts with swarm_call_on_done or swarm_call_free, and never with swarm_call_end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_call_wait(
     call: Option<&swarm_call>,
@@ -83,11 +84,11 @@ pub unsafe extern "C" fn swarm_call_wait(
     guard(error, || given(call, "call")?.wait(timeout_ms))
 }
 
-/// Waits as swarm_call_wait does, then frees the call, whatever the status; for calls whose answer is of no interest.
+/// Waits as swarm_call_wait does, then frees the call, whatever the status; for calls whose answer is not needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_call_end(call: *mut swarm_call, timeout_ms: u64, error: *mut *mut swarm_error) -> swarm_status {
     guard(error, || {
-        // SAFETY: the caller owns the call and gives it up.
+        // SAFETY: the caller owns the call and passes its ownership.
         let call = given(unsafe { swarm_call::take(call) }, "call")?;
         let result = call.wait(timeout_ms);
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::InCallback) {
@@ -99,11 +100,12 @@ pub unsafe extern "C" fn swarm_call_end(call: *mut swarm_call, timeout_ms: u64, 
     })
 }
 
-/// Has `done` called when the call has ended, or with SWARM_ERR_TIMEOUT after `timeout_ms`. It comes with the other
-/// callbacks of the object that the call was made on. The call becomes the library's, also if this fails. `done` may be NULL:
-/// the call goes on to its end, and `destroy` runs then.
+/// Calls `done` when the call has ended, or with SWARM_ERR_TIMEOUT after `timeout_ms`. It runs with the other callbacks of the
+/// object of the call. The library takes ownership of the call, even if this function fails. `done` may be NULL: the call then
+/// continues to its end, when `destroy` runs.
 ///
-/// A call that was refused at its beginning, such as for a wrong argument, returns its status here, and `done` is not called.
+/// If the call was refused at its start, such as for a wrong argument, this function returns its status, and `done` is not
+/// called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_call_on_done(
     call: *mut swarm_call,
@@ -115,46 +117,47 @@ pub unsafe extern "C" fn swarm_call_on_done(
 ) -> swarm_status {
     let user_data = UserData::new(user_data, destroy);
     guard(error, || {
-        // SAFETY: the caller owns the call and gives it up.
+        // SAFETY: the caller owns the call and passes its ownership.
         let call = given(unsafe { swarm_call::take(call) }, "call")?;
         call.call_back(timeout_ms, done, user_data)
     })
 }
 
-/// Frees the call with its answer. One that has not ended goes on, except for those that only wait (swarm_member_ready,
+/// Frees the call with its answer. If it has not ended, it continues, except for calls that only wait (swarm_member_ready,
 /// swarm_member_confirmations, swarm_master_result, and the wait of swarm_master_run and swarm_master_run_many), which end, and
-/// swarm_master_choose, which is undone. NULL is allowed.
+/// swarm_master_choose, which is undone. Accepts NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_call_free(call: *mut swarm_call) {
     guard_value((), || {
-        // SAFETY: the caller owns the call and gives it up.
+        // SAFETY: the caller owns the call and passes its ownership.
         if let Some(call) = unsafe { swarm_call::take(call) } {
             call.give_up();
         }
     });
 }
 
-/// How many entries the answer has: jobs added, outcomes, or ids deleted; of swarm_master_retry_failed and
-/// swarm_master_delete_failed, how many failed jobs there were. 0 before the call has ended, and for all other answers.
+/// The number of entries of the answer: jobs added, outcomes, or ids deleted. For swarm_master_retry_failed and
+/// swarm_master_delete_failed, the number of failed jobs that were changed. 0 before the call has ended, and for all other
+/// answers.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_count(call: Option<&swarm_call>) -> usize {
     answer(call).map_or(0, |answer| answer.count())
 }
 
-/// The id of the job at `index` of those added; NULL if there is none. Lives as long as the call.
+/// The id of the added job at `index`; NULL if there is none. Valid as long as the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_id(call: Option<&swarm_call>, index: usize) -> *const c_char {
     guard_value(std::ptr::null(), || answer(call).map_or(std::ptr::null(), |answer| answer.id(index)))
 }
 
-/// Whether there was a job of the id at `index` before: one that was to be added was left as it was, one that was to be deleted
-/// existed.
+/// Whether a job with the id at `index` existed before: an existing job that was to be added was left unchanged, and a job that
+/// was to be deleted existed.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_existed(call: Option<&swarm_call>, index: usize) -> bool {
     answer(call).is_some_and(|answer| answer.existed(index))
 }
 
-/// What a call answers. Parts that only one kind of call has are read from the type itself, see [`swarm_call::read`].
+/// The answer of a call. Parts that only one kind of call has are read from the type itself, see [`swarm_call::read`].
 pub(crate) trait Answer: Any + Send + Sync {
     fn count(&self) -> usize {
         0
@@ -171,7 +174,7 @@ pub(crate) trait Answer: Any + Send + Sync {
 
 impl Answer for () {}
 
-/// How many things were changed.
+/// The number of changed entries.
 pub(crate) struct Changed(pub(crate) u64);
 
 impl Answer for Changed {
@@ -184,7 +187,7 @@ fn answer(call: Option<&swarm_call>) -> Option<&dyn Answer> {
     call?.result.get()?.as_deref().ok()
 }
 
-/// Begins a call; one that is refused is a call that has ended.
+/// Starts a call; a refused call has ended at once.
 pub(crate) fn call(body: impl FnOnce() -> Result<Arc<swarm_call>>) -> *mut swarm_call {
     let begun = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
     begun.unwrap_or_else(swarm_call::refused).into_raw()
@@ -202,7 +205,7 @@ impl swarm_call {
         call
     }
 
-    /// A call that `future` answers. It goes on if nobody waits for it any more.
+    /// A call whose answer `future` returns. It continues if the program does not wait for it any more.
     pub(crate) fn spawned<A: Answer>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -213,7 +216,7 @@ impl swarm_call {
         call
     }
 
-    /// A call that only waits: `future` is dropped if nobody waits for it any more.
+    /// A call that only waits: `future` is dropped if the program does not wait for it any more.
     pub(crate) fn awaited<A: Answer>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -225,7 +228,7 @@ impl swarm_call {
         call
     }
 
-    /// As `spawned`; a wait also lasts until the callbacks that it leads to have run.
+    /// As `spawned`; a wait also includes the callbacks that the call causes.
     pub(crate) fn joined<A: Answer>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -243,7 +246,7 @@ impl swarm_call {
         swarm_call::joining(context, doing, Waits::Outside, false, future)
     }
 
-    /// As `joined`; `future` is dropped if nobody waits for it any more.
+    /// As `joined`; `future` is dropped if the program does not wait for it any more.
     pub(crate) fn joined_awaited<A: Answer>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -275,7 +278,7 @@ impl swarm_call {
         call
     }
 
-    /// As `spawned`, with something to do at its end.
+    /// As `spawned`, with functions that run at its end.
     pub(crate) fn settled<A: Answer>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -288,7 +291,7 @@ impl swarm_call {
         call
     }
 
-    /// A call that is ended by a completion handed to the core.
+    /// A call that the core ends by a callback.
     pub(crate) fn submitted<T: 'static, A: Answer + From<T>>(
         context: &Arc<Context>,
         doing: &'static str,
@@ -315,7 +318,7 @@ impl swarm_call {
         answer.downcast_ref()
     }
 
-    /// For the program, which owns it.
+    /// Returns the pointer for the program, which owns it.
     pub(crate) fn into_raw(self: Arc<Self>) -> *mut swarm_call {
         Arc::into_raw(self).cast_mut()
     }
@@ -327,7 +330,7 @@ impl swarm_call {
         (!call.is_null()).then(|| unsafe { Arc::from_raw(call.cast_const()) })
     }
 
-    /// Hands the answer over; any thread, quick. The first counts.
+    /// Sets the answer. Can be called from any thread and is quick. Only the first answer counts.
     fn finish(&self, result: Result<Box<dyn Answer>>) {
         let mut state = self.state.lock();
         if self.result.set(result).is_err() {
@@ -428,7 +431,7 @@ impl swarm_call {
         self.finish(Err(timed_out(timeout_ms, self.doing)));
     }
 
-    /// Nobody waits for it any more. What it leads to on the program's side ends here.
+    /// The program does not wait for the call any more. Ends its effects on the program's side.
     fn give_up(&self) {
         if self.context.as_ref().is_some_and(|context| context.owner.is_here()) {
             self.begin_deferred();
@@ -471,7 +474,7 @@ impl Deliver for swarm_call {
         let result = self.result.get_or_init(|| Err(closed()));
         if let Some((Some(done), user_data)) = &callback {
             let error = result.as_ref().err().cloned().map(swarm_error::from);
-            // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+            // SAFETY: the callback and its data belong together; its arguments live until it returns.
             unsafe { done(user_data.pointer(), shown(&error), self) }
         }
         drop(callback);
@@ -479,7 +482,7 @@ impl Deliver for swarm_call {
     }
 }
 
-/// The side of a call that ends it. Dropped without a result, the call ends as closed.
+/// Ends a call. If it is dropped without a result, the call ends as closed.
 struct Completion(Option<Arc<swarm_call>>);
 
 impl Completion {

@@ -1,12 +1,12 @@
-//! Functions of the program, with the data they are called with.
+//! Functions of the program, with their data.
 
 use std::ffi::c_void;
 use std::sync::Arc;
 
 use libswarm_host::lock::Mutex;
 
-/// Ends the life of a `user_data`. It runs exactly once, after the last callback with that data, and also if the call that the
-/// data was passed to fails. May be NULL.
+/// Frees a `user_data`. It runs exactly once, after the last callback with that data, even if the call to which the data was
+/// passed fails. May be NULL.
 pub type swarm_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// The program's data; `destroy` runs when this is dropped.
@@ -15,13 +15,13 @@ pub(crate) struct UserData {
     destroy: swarm_destroy_fn,
 }
 
-// SAFETY: the header says that callbacks, and so their data, are used on other threads, one at a time for each object.
+// SAFETY: the header documents that callbacks, and so their data, are used on other threads, one at a time for each object.
 unsafe impl Send for UserData {}
 // SAFETY: only the pointer itself is read through a shared reference.
 unsafe impl Sync for UserData {}
 
 impl UserData {
-    /// Takes ownership; made first thing in a call, so that `destroy` runs whatever fails after it.
+    /// Takes ownership. Called first in a function, so that `destroy` runs whatever fails later.
     pub(crate) fn new(data: *mut c_void, destroy: swarm_destroy_fn) -> UserData {
         UserData { data, destroy }
     }
@@ -34,13 +34,13 @@ impl UserData {
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: `destroy` was given for this data and runs once, here.
+            // SAFETY: `destroy` belongs to this data and runs once, here.
             unsafe { destroy(self.data) }
         }
     }
 }
 
-/// The callbacks of an object as they are now; a batch of events goes to those that were there when it began.
+/// The current callbacks of an object. A batch of events uses the callbacks that were set when it began.
 #[derive(Default)]
 pub(crate) struct Registry<L>(Mutex<Arc<L>>);
 

@@ -12,14 +12,14 @@ use crate::guard::{given, texts};
 use crate::job_options::SWARM_DEFAULT;
 use crate::master::swarm_master;
 
-/// Has `callback` choose the workers of waiting jobs, in place of one set before, until swarm_master_stop_choosing or the end of
-/// the master. `tasks` limits it to the jobs of some tasks, "" being jobs without one; a count of 0: all. Jobs for which it has
-/// not answered after `within_ms`, 10 ms to 1 h, SWARM_DEFAULT for 1 s, go to the workers that have the fewest, as without it. Of
-/// several choosers of a cluster the newest counts.
+/// Sets the callback that chooses the workers of waiting jobs; it replaces an earlier one, until swarm_master_stop_choosing or
+/// the end of the master. `tasks` limits it to the jobs of some tasks, "" for jobs without one; a count of 0 selects all. Jobs
+/// for which it has not chosen within `within_ms` (10 ms to 1 h, SWARM_DEFAULT for 1 s) are assigned by default, to the least
+/// loaded workers. If a cluster has several choosers, only the newest is used.
 ///
-/// After SWARM_ERR_INVALID_ARGUMENT all is as before; after any other error, also SWARM_ERR_TIMEOUT and swarm_call_free before the end,
-/// this master does not choose. Once it does, lost connections are waited out; an error that does not heal by itself ends the
-/// choosing and is reported to the callback of swarm_member_on_error.
+/// After SWARM_ERR_INVALID_ARGUMENT nothing has changed. After any other error, including SWARM_ERR_TIMEOUT, and after
+/// swarm_call_free before the end, this master does not choose. Once it chooses, it reconnects after lost connections. A
+/// permanent error ends the choosing and is reported to the callback of swarm_member_on_error.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_choose(
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn swarm_master_choose(
         let chooser = Chooser::begin(&choosers, listener);
         let (undone, settled, begun) = (choosers.clone(), choosers.clone(), chooser.clone());
         let ends = Ends {
-            // It may still start, which is undone.
+            // The choosing may still start; it is then stopped.
             abandon: Some(Box::new(move || undone.undo(&begun))),
             settle: Box::new(move || settled.clear()),
         };
@@ -50,8 +50,8 @@ pub unsafe extern "C" fn swarm_master_choose(
     })
 }
 
-/// Ends the choosing: jobs go to the workers that have the fewest. The call ends after the last callback of swarm_master_choose,
-/// unless it is begun inside one. Without a chooser nothing happens.
+/// Stops choosing: jobs are assigned by default, to the least loaded workers. The call ends after the last callback of
+/// swarm_master_choose, unless it starts inside one. Without a chooser it does nothing.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_stop_choosing(master: Option<&swarm_master>) -> *mut swarm_call {

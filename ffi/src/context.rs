@@ -1,4 +1,4 @@
-//! What every object has whose calls take time: its process, the runtime, and who runs its callbacks.
+//! The part of every object with calls: its process, the runtime, and the thread for its callbacks.
 
 use std::ffi::c_int;
 use std::sync::{Arc, OnceLock, Weak};
@@ -15,7 +15,7 @@ pub(crate) struct Context {
     pub(crate) dispatch: Arc<Dispatch>,
     /// The name of the thread for its callbacks.
     thread: &'static str,
-    /// Where its events come from.
+    /// The source of its events.
     source: OnceLock<Weak<dyn Source>>,
 }
 
@@ -25,7 +25,7 @@ impl Context {
         Arc::new(Context { owner, handle, dispatch, thread, source: OnceLock::new() })
     }
 
-    /// Set once, before the object is given to the program.
+    /// Set once, before the program gets the object.
     pub(crate) fn set_source(&self, source: &Arc<impl Source>) {
         let source: Arc<dyn Source> = source.clone();
         let _ = self.source.set(Arc::downgrade(&source));
@@ -36,7 +36,7 @@ impl Context {
         self.source.get().and_then(Weak::upgrade)
     }
 
-    /// The callbacks, with somebody to run them.
+    /// The callbacks, with a thread to run them.
     pub(crate) fn serve(&self) -> Result<&Arc<Dispatch>> {
         if let Some(source) = self.source() {
             self.dispatch.start(self.thread, source)?;
@@ -44,12 +44,12 @@ impl Context {
         Ok(&self.dispatch)
     }
 
-    /// The descriptor for callbacks on the program's own thread.
+    /// The descriptor for callbacks on a thread of the program.
     pub(crate) fn fd(&self) -> Result<c_int> {
         self.dispatch.fd()
     }
 
-    /// Runs callbacks that wait, on the calling thread.
+    /// Runs waiting callbacks on the calling thread.
     pub(crate) fn run_callbacks(&self) -> Result<()> {
         self.dispatch.check_outside("dispatching")?;
         if let Some(source) = self.source() {

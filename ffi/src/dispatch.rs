@@ -1,6 +1,6 @@
-//! Runs callbacks: on a thread of the library's, or on the caller's own thread when it asked for the descriptor.
+//! Runs callbacks: on a thread of the library, or on a thread of the program if it has requested the descriptor.
 //!
-//! Each handle has one. It is signalled once per batch, whether the batch is of events or of ended operations.
+//! Each object has its own. It is signalled once per batch of events or ended operations.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,30 +18,30 @@ use slab::Slab;
 use crate::guard::invalid;
 use libswarm_host::wake::WakeFd;
 
-/// Ended operations delivered in one round, so that a caller's event loop gets its turn.
+/// The limit of ended operations in one round, so that the event loop of the program is not blocked for long.
 const ROUND: usize = 256;
 
-/// Something that has a callback to run.
+/// An object with a callback to run.
 pub(crate) trait Deliver: Send + Sync {
-    /// Runs the callback that is next. An operation that has not ended by then never will: its object is freed.
+    /// Runs its next callback. If the operation has not ended by then, it never will: its object is being freed.
     fn deliver(&self);
 }
 
-/// Where a handle's events come from.
+/// The source of an object's events.
 pub(crate) trait Source: Send + Sync + 'static {
-    /// Runs the callbacks of one batch of events; whether more may wait.
+    /// Runs the callbacks of one batch of events. Returns whether more may wait.
     fn run_batch(&self) -> bool;
 }
 
-/// The callbacks of one handle: those that can be run, and the operations whose callbacks are still to come.
+/// The callbacks of one object: those that are ready, and those of open operations.
 #[derive(Default)]
 pub(crate) struct Dispatch {
     state: Mutex<State>,
     changed: Condvar,
-    /// Active while callbacks run: those of one handle never run at the same time.
+    /// Locked while callbacks run: those of one object never run at the same time.
     turn: Mutex<()>,
     fd: OnceLock<WakeFd>,
-    /// Somebody runs the callbacks: the thread, or the caller with the descriptor.
+    /// Whether the thread of the library, or the program with the descriptor, runs the callbacks.
     served: AtomicBool,
 }
 
@@ -51,26 +51,26 @@ pub(crate) struct State {
     running: bool,
     stopping: bool,
     closed: bool,
-    /// Threads in `changed.wait`; without any, telling them costs a system call for nothing.
+    /// Threads in `changed.wait`; if there are none, the system call to notify them is saved.
     waiting: usize,
     thread: Option<JoinHandle<()>>,
     pending: Slab<Arc<dyn Deliver>>,
-    /// What waits to be delivered, in order.
+    /// Callbacks to run, in order.
     ended: VecDeque<Arc<dyn Deliver>>,
 }
 
 thread_local! {
-    /// The handles whose callbacks are running on this thread, innermost last.
+    /// The objects whose callbacks are running on this thread, innermost last.
     static CURRENT: RefCell<Vec<*const Dispatch>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Dispatch {
-    /// Whether the calling thread is inside a callback of this handle.
+    /// Whether the calling thread is inside a callback of this object.
     pub(crate) fn is_current(&self) -> bool {
         CURRENT.with_borrow(|current| current.contains(&std::ptr::from_ref(self)))
     }
 
-    /// Refuses a call that would wait for the callback that it is made in.
+    /// Refuses a call that would wait for the callback in which it is made.
     pub(crate) fn check_outside(&self, doing: &str) -> Result<()> {
         if self.is_current() {
             let message = format!(
@@ -81,7 +81,7 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Chooses the caller's own thread; the descriptor is readable while callbacks wait.
+    /// Selects a thread of the program; the descriptor is readable while callbacks wait.
     pub(crate) fn fd(&self) -> Result<c_int> {
         let state = self.lock();
         if let Some(fd) = self.fd.get() {
@@ -89,7 +89,7 @@ impl Dispatch {
         }
         if state.thread.is_some() {
             return Err(invalid(
-                "the descriptor must be asked for before callbacks are set up on the library's thread: before start, on_* of a master, or its first swarm_call_on_done",
+                "request the descriptor before callbacks run on the library's thread: before start, or on_* or first swarm_call_on_done of a master",
             ));
         }
         let fd = WakeFd::new()
@@ -99,12 +99,12 @@ impl Dispatch {
         }
         let number = fd.number();
         self.served.store(true, Ordering::Relaxed);
-        // The lock is held, so nobody else can have set it.
+        // The lock is held, so no other thread can have set it.
         let _ = self.fd.set(fd);
         Ok(number)
     }
 
-    /// Starts the callback thread, unless it runs or the caller asked for the descriptor.
+    /// Starts the callback thread, unless it runs or the program has requested the descriptor.
     pub(crate) fn start(self: &Arc<Self>, name: &str, source: Arc<dyn Source>) -> Result<()> {
         if self.served.load(Ordering::Relaxed) {
             return Ok(());
@@ -120,12 +120,12 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Events wait. Any thread, quick.
+    /// Signals that events wait. Can be called from any thread and is quick.
     pub(crate) fn signal(&self) {
         self.signal_locked(&mut self.lock());
     }
 
-    /// Runs callbacks that wait, at most one round of them, on the calling thread.
+    /// Runs waiting callbacks, at most one round, on the calling thread.
     pub(crate) fn dispatch(&self, source: &dyn Source) {
         let _turn = self.turn.lock();
         let mut round = Round::begin(self);
@@ -138,15 +138,15 @@ impl Dispatch {
         let ended: Vec<_> = state.ended.drain(..count).collect();
         round.more = !state.ended.is_empty();
         drop(state);
-        // Events first: what was pushed before an operation ended is delivered before it.
+        // Events first: events that came before an operation ended are delivered before it.
         round.more |= source.run_batch();
         for operation in ended {
             operation.deliver();
         }
     }
 
-    /// Waits until `finished` and all that was due by then has been delivered; false if the deadline came first.
-    /// Where the callbacks run on the caller's own thread, this runs them.
+    /// Waits until `finished` is true and all callbacks that were ready by then have run; false if the deadline passes first. If
+    /// the program runs the callbacks on its own thread, this function runs them.
     pub(crate) fn wait(&self, source: &dyn Source, deadline: Option<Instant>, finished: impl Fn() -> bool) -> bool {
         self.wait_state(source, deadline, |_| finished())
     }
@@ -173,17 +173,17 @@ impl Dispatch {
         }
     }
 
-    /// Waits until no operation is open any more, at most until the deadline.
+    /// Waits until no operation is open, at most until the deadline.
     pub(crate) fn wait_settled(&self, source: &dyn Source, deadline: Instant) {
         self.wait_state(source, Some(deadline), |state| state.pending.is_empty());
     }
 
-    /// Tells those in `wait` that what they wait for may have come.
+    /// Wakes threads in `wait` to check their condition again.
     pub(crate) fn nudge(&self) {
         self.notify(&self.lock());
     }
 
-    /// Registers an operation that is still to be delivered.
+    /// Registers an open operation.
     pub(crate) fn register(&self, operation: Arc<dyn Deliver>) -> Result<usize> {
         let mut state = self.lock();
         if state.closed {
@@ -192,7 +192,7 @@ impl Dispatch {
         Ok(state.pending.insert(operation))
     }
 
-    /// A registered operation has something to deliver before it ends.
+    /// A registered operation has a callback to run before it ends.
     pub(crate) fn push(&self, operation: Arc<dyn Deliver>) {
         let mut state = self.lock();
         if !state.closed {
@@ -213,7 +213,7 @@ impl Dispatch {
         }
     }
 
-    /// Ends the callback thread and fails every operation still open with CLOSED. No callback comes after it.
+    /// Ends the callback thread and fails every open operation with CLOSED. No callback runs after it.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.stopping = true;
@@ -221,7 +221,7 @@ impl Dispatch {
         let thread = state.thread.take();
         drop(state);
         if let Some(thread) = thread {
-            // It catches its panics.
+            // The thread catches its panics.
             let _ = thread.join();
         }
         let _turn = self.turn.lock();
@@ -245,7 +245,7 @@ impl Dispatch {
                 return;
             }
             drop(state);
-            // A panic in here is a bug, but no reason to deliver nothing more to the program.
+            // A panic in here is a bug; later callbacks still run.
             let _ = catch_unwind(AssertUnwindSafe(|| self.dispatch(source)));
         }
     }
@@ -278,7 +278,7 @@ impl Dispatch {
     }
 }
 
-/// Marks the calling thread as inside a callback while it lives.
+/// While it exists, the calling thread counts as inside a callback.
 struct Inside;
 
 impl Inside {
@@ -294,10 +294,10 @@ impl Drop for Inside {
     }
 }
 
-/// A round of callbacks; its end is marked also if it panics.
+/// A round of callbacks. Its end is recorded even if it panics.
 struct Round<'a> {
     dispatch: &'a Dispatch,
-    /// More waits than this round runs.
+    /// More callbacks wait than this round runs.
     more: bool,
     _inside: Inside,
 }
@@ -322,5 +322,5 @@ impl Drop for Round<'_> {
 }
 
 pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "closed before the operation ended; what was asked for may still happen")
+    Error::new(ErrorKind::Closed, "closed before the operation ended; the operation may still take effect")
 }

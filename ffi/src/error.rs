@@ -1,4 +1,4 @@
-//! The error object that fallible calls hand out.
+//! The error object of functions that can fail.
 
 use std::ffi::{CString, c_char};
 
@@ -6,7 +6,7 @@ use libswarm::Error;
 
 use crate::status::swarm_status;
 
-/// Why a call failed: a status, and a message that names what was being done and what to do about it.
+/// Why a call failed: a status, and a message that states what was being done and what to do about the error.
 pub struct swarm_error {
     status: swarm_status,
     retryable: bool,
@@ -19,7 +19,7 @@ pub extern "C" fn swarm_error_status(error: Option<&swarm_error>) -> swarm_statu
     error.map_or(swarm_status::SWARM_OK, |error| error.status)
 }
 
-/// The message, UTF-8; "" for NULL. Lives as long as the error.
+/// The message, UTF-8; "" for NULL. Valid as long as the error.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_error_message(error: Option<&swarm_error>) -> *const c_char {
     error.map_or(c"".as_ptr(), |error| error.message.as_ptr())
@@ -31,10 +31,10 @@ pub extern "C" fn swarm_error_is_retryable(error: Option<&swarm_error>) -> bool 
     error.is_some_and(|error| error.retryable)
 }
 
-/// Frees an error that a call handed out. Errors passed to callbacks are borrowed and must not be freed.
+/// Frees an error that a function returned. Errors passed to callbacks are borrowed and must not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_error_free(error: Option<Box<swarm_error>>) {
-    // Without a guard: there is nothing in it that can panic.
+    // Without a guard: nothing in it can panic.
     drop(error);
 }
 
@@ -44,12 +44,12 @@ impl From<Error> for swarm_error {
     }
 }
 
-/// The error as a callback is given it, NULL if there is none.
+/// The error for a callback; NULL if there is none.
 pub(crate) fn shown(error: &Option<swarm_error>) -> *const swarm_error {
     error.as_ref().map_or(std::ptr::null(), |error| error)
 }
 
-/// `text` for C, its NUL bytes shown as U+FFFD.
+/// `text` for C; NUL bytes are replaced by U+FFFD.
 pub(crate) fn text(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
-//! Truth values that C passes in.
+//! Boolean arguments from C.
 
-/// A `bool` of C's, read as a number: memory that was never set to one may hold any, and a Rust `bool` of it would be undefined behaviour.
-/// Whatever is not 0 is true.
+/// A `bool` of C, read as a number: uninitialized memory may have any value, and a Rust `bool` of it would be undefined
+/// behaviour. Any value except 0 is true.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct swarm_flag(u8);

@@ -1,4 +1,4 @@
-//! What stands between a C caller and every body: no panic gets out, no bad pointer or text gets in unnoticed.
+//! The boundary between C and every function body: catches panics, and checks pointers and texts.
 
 use std::any::Any;
 use std::ffi::{CStr, c_char};
@@ -9,7 +9,7 @@ use libswarm::{Error, ErrorKind, Result};
 use crate::error::swarm_error;
 use crate::status::swarm_status;
 
-/// Runs the body of a fallible call. On failure the error object is written to `error` unless that is NULL.
+/// Runs the body of a function that can fail. On failure the error object is written to `error` unless that is NULL.
 pub(crate) fn guard(error: *mut *mut swarm_error, body: impl FnOnce() -> Result<()>) -> swarm_status {
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
     match result {
@@ -25,7 +25,7 @@ pub(crate) fn guard(error: *mut *mut swarm_error, body: impl FnOnce() -> Result<
     }
 }
 
-/// Runs the body of a call that cannot fail; `fallback` is for a panic.
+/// Runs the body of a function that cannot fail; returns `fallback` after a panic.
 pub(crate) fn guard_value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
 }
@@ -40,22 +40,22 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
-/// The argument called `name`, which must not be NULL.
+/// Returns the argument. `name` is its name in the error if it is NULL.
 pub(crate) fn given<T>(argument: Option<T>, name: &str) -> Result<T> {
     argument.ok_or_else(|| invalid(format!("the argument `{name}` is NULL")))
 }
 
-/// The place for an output called `name`, which must not be NULL.
+/// Returns the place for an output. `name` is its name in the error if it is NULL.
 pub(crate) fn place<T>(output: *mut T, name: &str) -> Result<Output<T>> {
     if output.is_null() { Err(invalid(format!("the output `{name}` is NULL"))) } else { Ok(Output(output)) }
 }
 
-/// A place for an output that the caller may leave out.
+/// The place for an output that may be NULL.
 pub(crate) fn optional<T>(output: *mut T) -> Output<T> {
     Output(output)
 }
 
-/// The array of an argument called `name`.
+/// The array of an argument. `name` is its name in errors.
 ///
 /// # Safety
 /// A non-NULL `pointer` leads to `count` values that stay for the call.
@@ -70,7 +70,7 @@ pub(crate) unsafe fn array<'a, T>(pointer: *const T, count: usize, name: &str) -
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
-/// The texts of an array called `name`.
+/// The texts of an array. `name` is its name in errors.
 ///
 /// # Safety
 /// As for [`array`], and its texts end with a NUL.
@@ -81,7 +81,7 @@ pub(crate) unsafe fn texts(pointer: *const *const c_char, count: usize, name: &s
     array.iter().map(|pointer| unsafe { text(*pointer, name) }.map(str::to_owned)).collect()
 }
 
-/// Where an output goes. Its old content is neither read nor dropped.
+/// The place of an output. Its old content is neither read nor dropped.
 pub(crate) struct Output<T>(*mut T);
 
 impl<T> Output<T> {
@@ -94,7 +94,7 @@ impl<T> Output<T> {
 }
 
 impl<T> Output<*mut T> {
-    /// Hands ownership of `value` to the caller; drops it if the caller left the output out.
+    /// Passes ownership of `value` to the caller; drops it if the output is NULL.
     pub(crate) fn give(self, value: T) {
         if !self.0.is_null() {
             self.set(Box::into_raw(Box::new(value)));
@@ -118,13 +118,14 @@ pub(crate) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Re
     text.to_str().map(Some).map_err(|_| invalid(format!("the argument `{name}` is not UTF-8")))
 }
 
-/// A text for people, such as that of an error: what is not UTF-8 is replaced, as a text cut by snprintf may end within a character.
+/// A text for people, such as that of an error. Invalid UTF-8 is replaced, because a text cut by snprintf may end within a
+/// character.
 pub(crate) unsafe fn lossy_text(pointer: *const c_char, name: &str) -> Result<String> {
     // SAFETY: the caller's contract is that of `optional_text`.
     given(unsafe { optional_lossy_text(pointer) }, name)
 }
 
-/// The same for a text that may be NULL.
+/// As `lossy_text`, for a text that may be NULL.
 pub(crate) unsafe fn optional_lossy_text(pointer: *const c_char) -> Option<String> {
     // SAFETY: the caller's contract is that of `optional_text`.
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())

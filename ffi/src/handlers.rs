@@ -7,25 +7,25 @@ use libswarm::{DeleteReason, Event, Finish};
 
 use crate::job::swarm_job;
 
-/// What is done with a job that is assigned.
+/// How assigned jobs are processed.
 #[derive(Clone)]
 pub(crate) enum Handler {
-    /// It becomes the program's.
+    /// The program gets ownership of the job.
     Add(Arc<dyn Fn(*mut swarm_job) + Send + Sync>),
-    /// The program runs it to its end.
+    /// The callback returns how the job finishes.
     Process(Arc<dyn Fn(*const swarm_job) -> Finish + Send + Sync>),
 }
 
 type OnDelete = Arc<dyn Fn(*mut swarm_job, DeleteReason) + Send + Sync>;
 
-/// Called with the job that ended and its event.
+/// Called with the finished job and its event.
 pub(crate) type OnOutcome = Arc<dyn Fn(&swarm_job, &Event) + Send + Sync>;
 
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
-    /// For jobs whose task has no handler of its own.
+    /// For jobs whose task has no handler.
     pub(crate) plain: Option<Handler>,
-    /// For the jobs of a task, "" being those without one.
+    /// For the jobs of a task, "" for those without one.
     pub(crate) tasks: BTreeMap<String, Handler>,
     pub(crate) delete: Option<OnDelete>,
     pub(crate) completed: Option<OnOutcome>,
@@ -39,17 +39,17 @@ impl Handlers {
         self.tasks.get(task).or(self.plain.as_ref())
     }
 
-    /// Whether every job is run to its end by its callback.
+    /// Whether all callbacks are process callbacks.
     pub(crate) fn only_process(&self) -> bool {
         self.plain.iter().chain(self.tasks.values()).all(|handler| matches!(handler, Handler::Process(_)))
     }
 
-    /// Whether the core is to report outcomes of jobs.
+    /// Whether the core must report outcomes of jobs.
     pub(crate) fn want_outcomes(&self) -> bool {
         self.completed.is_some() || self.failed.is_some() || self.retrying.is_some()
     }
 
-    /// The tasks that have a handler, so that no job comes without one; none for the core's default, jobs without a task.
+    /// The tasks with a handler, so that no job without one is assigned; empty for the core's default, jobs without a task.
     pub(crate) fn tasks_taken(&self, named: &[String]) -> Vec<String> {
         let mut tasks: Vec<String> = self.tasks.keys().cloned().collect();
         if self.plain.is_some() {

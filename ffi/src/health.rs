@@ -1,4 +1,4 @@
-//! The health of a member, and the counts of its cluster.
+//! The state of a member, and the counts of its cluster.
 
 use std::ffi::c_char;
 
@@ -11,47 +11,47 @@ use crate::member::swarm_member;
 use crate::sized;
 use crate::status::swarm_status;
 
-/// A member's own view. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
+/// The state of a member as it is known locally. Start with `swarm_health health = SWARM_HEALTH_INIT;`.
 #[repr(C)]
 pub struct swarm_health {
     /// The size of the struct; set by SWARM_HEALTH_INIT.
     pub struct_size: usize,
-    /// Connected, registered, and the last renewal was answered in time.
+    /// Connected and registered, and the last renewal was answered in time.
     pub healthy: bool,
-    /// All connections that are needed are up.
+    /// All connections that the member needs are up.
     pub connected: bool,
-    /// The status of the last trouble in the background; SWARM_OK if it has healed.
+    /// The status of the last background error; SWARM_OK if it has gone away.
     pub trouble: i32,
-    /// Milliseconds left in which the member may still act as the holder of its jobs.
+    /// The milliseconds for which the member may process its active jobs without another renewal.
     pub lease_left: u64,
-    /// Active jobs (a worker).
+    /// Active jobs (worker).
     pub active: u64,
-    /// Jobs or finishes gathered but not yet acknowledged by Redis.
+    /// Jobs or finishes that were submitted but not yet acknowledged by Redis.
     pub pending: u64,
-    /// The identity in Redis, NUL-terminated; empty before the first registration.
+    /// The current incarnation, NUL-terminated; empty before the first registration.
     pub incarnation: [c_char; 64],
-    /// The message of the trouble, NUL-terminated, cut to fit; empty if it has healed.
+    /// The message of the background error, NUL-terminated, cut to fit; empty if it has gone away.
     pub trouble_message: [c_char; 256],
-    /// Registrations since the start: one, and one more for each lease that was lost.
+    /// The number of registrations: one at the start, and one after each lost lease.
     pub registrations: u64,
-    /// Jobs that Redis has stored for it (a master).
+    /// Jobs of this master that Redis has stored (master).
     pub added: u64,
-    /// Jobs that its program has taken (a worker).
+    /// Jobs that the program has taken (worker).
     pub assigned: u64,
-    /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    /// Finishes that Redis has accepted: jobs completed, failed, retried, released or stopped (worker).
     pub finished: u64,
     /// Messages that Redis has put into inboxes.
     pub sent: u64,
-    /// Messages that its program has taken.
+    /// Messages that the program has taken.
     pub received: u64,
-    /// Messages for it that were dropped, as it has learnt.
+    /// Messages for this member that were dropped, as far as the member was notified.
     pub dropped: u64,
     /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler
-    /// returns (a worker).
+    /// returns (worker).
     pub stuck: u64,
 }
 
-/// Counts of a whole cluster at one moment. Lives as long as the call that it was read from.
+/// Counts of a whole cluster at one moment. Valid as long as the call from which it was read.
 #[repr(C)]
 pub struct swarm_stats {
     /// The size of the struct in this library; a later one may be larger.
@@ -60,37 +60,37 @@ pub struct swarm_stats {
     pub waiting: u64,
     /// Active jobs.
     pub active: u64,
-    /// Jobs deleted whose worker has not yet said that it stopped.
+    /// Deleted jobs whose worker has not yet confirmed that it stopped them.
     pub deleting: u64,
-    /// Failed jobs kept.
+    /// Failed jobs that are kept.
     pub failed: u64,
-    /// Results kept.
+    /// Results that are kept.
     pub results: u64,
-    /// Members alive.
+    /// Live members.
     pub members: u64,
-    /// Jobs added since the cluster began.
+    /// Jobs added since the cluster was created.
     pub added: u64,
     /// Jobs completed.
     pub completed: u64,
-    /// Jobs that ended as failed.
+    /// Jobs that failed permanently.
     pub failures: u64,
     /// Jobs deleted.
     pub deleted: u64,
-    /// Crashes of workers counted on jobs.
+    /// Crashes of workers that were counted for jobs.
     pub crashes: u64,
-    /// Jobs whose time has not come.
+    /// Delayed jobs that are not due yet.
     pub delayed: u64,
     /// Jobs that wait for their resource or for a similar job.
     pub blocked: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,
-    /// Failed jobs that were run again by swarm_master_retry_failed.
+    /// Failed jobs that were requeued by swarm_master_retry_failed.
     pub revived: u64,
-    /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
+    /// Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
     pub damaged: u64,
 }
 
-/// Writes the member's own view to `health`, whose struct_size must be set. Asks nobody; never blocks.
+/// Writes the local state of the member to `health`, whose struct_size must be set. Sends nothing to Redis and never blocks.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_health(
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn swarm_member_health(
     })
 }
 
-/// Asks Redis for the counts of the cluster, read by swarm_call_stats.
+/// Starts to read the counts of the cluster from Redis; swarm_call_stats reads the answer.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_stats(member: Option<&swarm_member>) -> *mut swarm_call {
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn swarm_member_stats(member: Option<&swarm_member>) -> *m
     })
 }
 
-/// The counts that a call of swarm_member_stats was answered; NULL if it was not. Lives as long as the call.
+/// The counts of a swarm_member_stats call; NULL before its end or if it failed. Valid as long as the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_stats(call: Option<&swarm_call>) -> *const swarm_stats {
     swarm_call::read::<swarm_stats>(call).map_or(std::ptr::null(), |stats| stats)
@@ -129,7 +129,7 @@ pub extern "C" fn swarm_call_stats(call: Option<&swarm_call>) -> *const swarm_st
 impl Answer for swarm_stats {}
 
 impl From<Health> for swarm_health {
-    // Taken apart field by field, so that a field added to the core does not compile until it is shown here.
+    // Destructured field by field, so that a new field of the core does not compile until it is added here.
     fn from(health: Health) -> Self {
         let Health {
             healthy,

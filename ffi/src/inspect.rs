@@ -9,7 +9,8 @@ use crate::guard::{invalid, optional_text, text};
 use crate::json::Json;
 use crate::master::swarm_master;
 
-/// Asks what is known of a job; swarm_call_json is NULL if there is none: it never was, or is completed, deleted or forgotten.
+/// Starts to look up a job; swarm_call_json is NULL if there is none: it was never added, or is completed or deleted, or its
+/// record has expired.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_job(master: Option<&swarm_master>, id: *const c_char) -> *mut swarm_call {
@@ -26,9 +27,9 @@ pub unsafe extern "C" fn swarm_master_job(master: Option<&swarm_master>, id: *co
     })
 }
 
-/// Asks for a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
+/// Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
 /// become due), "blocked" (on a resource or a similar job), "active" and "deleting" (both together, in no order) or "failed"
-/// (newest first). At most `limit`, 1 to 1,000, from where the page before ended: `after` is its `next`, NULL for the first page.
+/// (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_jobs(
@@ -43,14 +44,16 @@ pub unsafe extern "C" fn swarm_master_jobs(
         // SAFETY: non-NULL texts are NUL-terminated.
         let (state, after) = unsafe { (text(state, "state")?, optional_text(after, "after")?.map(str::to_owned)) };
         let known = || JobState::ALL.map(|(name, _)| name).join(", ");
-        let state = JobState::from_name(state).ok_or_else(|| invalid(format!("`{state}` is none of the states {}", known())))?;
+        let state =
+            JobState::from_name(state).ok_or_else(|| invalid(format!("`{state}` is not one of the states {}", known())))?;
         Ok(swarm_call::spawned(&master.context, "looking up jobs", async move {
             Json::of(&core.jobs(state, after.as_deref(), limit).await?)
         }))
     })
 }
 
-/// Asks how many jobs wait, by priority and task, what is paused, and which master chooses workers.
+/// Starts to count the waiting jobs by priority and task. The answer also has the paused tasks and the master that chooses
+/// workers.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_queues(master: Option<&swarm_master>) -> *mut swarm_call {
@@ -61,7 +64,7 @@ pub unsafe extern "C" fn swarm_master_queues(master: Option<&swarm_master>) -> *
     })
 }
 
-/// Asks what is known of all members alive.
+/// Starts to list all live members.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_members(master: Option<&swarm_master>) -> *mut swarm_call {

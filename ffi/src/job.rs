@@ -1,4 +1,4 @@
-//! Jobs in the hands of a worker's program: what they are, and whose. Finishing them is in `finish`.
+//! Jobs that a program owns or borrows, and their data. Finishing them is in `finish`.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
@@ -13,30 +13,30 @@ use crate::job_options::swarm_header;
 use crate::jobs::{Jobs, Kept};
 use crate::status::swarm_status;
 
-/// A job assigned to a worker. Whoever got it from the add callback owns it, and gives it up exactly once: by a swarm_job_finish that
-/// returns SWARM_OK, or by swarm_job_free. Its owner may use it on any thread, one at a time.
+/// A job assigned to a worker. The callee of the add callback owns it, and ends its ownership exactly once: by a swarm_job_finish
+/// that returns SWARM_OK, or by swarm_job_free. The owner may use it on any thread, one at a time.
 pub struct swarm_job {
     job: Job,
     pub(crate) jobs: Arc<Jobs<swarm_job>>,
     /// `OWNED`, `FINISHED`, `KEPT`, `STOP`.
     state: AtomicU8,
-    /// The id with its NUL, made when first asked for; so are the details.
+    /// The id with its NUL, created at the first access; so are the details.
     id: OnceLock<CString>,
     details: OnceLock<Box<Details>>,
     user_data: AtomicPtr<c_void>,
 }
 
-/// What is known of a job besides its id, payload and fence. Lent by the library, never made by a program.
+/// The data of a job besides its id, payload and fencing token. Only the library creates it.
 #[repr(C)]
 pub struct swarm_job_info {
     /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
-    /// A swarm_content_type: how the payload is to be read.
+    /// A swarm_content_type: how to interpret the payload.
     pub content_type: i32,
-    /// How many of its workers crashed while they ran the job.
+    /// How many workers crashed in a row while they ran the job.
     pub crashes: u32,
-    /// Which attempt this is, from 1: how often the job failed before, and 1. Crashes of workers and releases do not count. 0 for
-    /// no job.
+    /// The number of this attempt, from 1: one more than the attempts that failed before. Crashes of workers and releases do not
+    /// count. 0 for NULL as the job.
     pub attempt: u32,
     /// How many more attempts there are if this one fails.
     pub retries_left: u32,
@@ -46,16 +46,16 @@ pub struct swarm_job_info {
     pub task: *const c_char,
     /// The job's resource; "" if it has none.
     pub resource: *const c_char,
-    /// The job's headers, in the order of their names; fit to be passed on in swarm_job_options. NULL if there are none.
+    /// The job's headers, in the order of their names; they can be passed on in swarm_job_options. NULL if there are none.
     pub headers: *const swarm_header,
     /// The number of headers.
     pub header_count: usize,
 }
 
-/// The details of a job, as C reads them.
+/// The details of a job in the layout of C.
 struct Details {
     shown: swarm_job_info,
-    /// What the pointers of `shown` lead to.
+    /// The data to which the pointers of `shown` point.
     _task: CString,
     _resource: CString,
     headers: Vec<(CString, CString)>,
@@ -67,7 +67,7 @@ unsafe impl Send for Details {}
 // SAFETY: as above.
 unsafe impl Sync for Details {}
 
-/// The details of no job.
+/// The details for NULL as the job.
 struct Empty(swarm_job_info);
 
 // SAFETY: its pointers lead to static texts or are NULL.
@@ -86,9 +86,9 @@ static EMPTY: Empty = Empty(swarm_job_info {
     header_count: 0,
 });
 
-/// The program has not let go of the job.
+/// The program owns the job.
 const OWNED: u8 = 1;
-/// A finish was handed over.
+/// The job was finished.
 const FINISHED: u8 = 2;
 /// The job is in the worker's map of active jobs.
 const KEPT: u8 = 4;
@@ -107,11 +107,11 @@ pub enum swarm_delete_reason {
     SWARM_DELETE_LEASE_LOST = 2,
     /// The job's `run_timeout` or `total_timeout` is over.
     SWARM_DELETE_TIMED_OUT = 3,
-    /// The job is to go to a worker that joined.
+    /// The job moves to a worker that joined.
     SWARM_DELETE_MOVED = 4,
 }
 
-/// The job's id. Lives as long as the job; so do all that the functions for reading a job return.
+/// The job's id. Valid as long as the job, as is everything that the functions for reading a job return.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_id(job: Option<&swarm_job>) -> *const c_char {
     guard_value(c"".as_ptr(), || job.map_or(c"".as_ptr(), |job| job.id.get_or_init(|| c_text(&job.job.id)).as_ptr()))
@@ -123,21 +123,21 @@ pub extern "C" fn swarm_job_payload(job: Option<&swarm_job>) -> swarm_bytes {
     job.map_or(swarm_bytes::EMPTY, |job| job.job.payload.bytes.as_slice().into())
 }
 
-/// The fencing token of this execution: larger than that of every execution before it. Fit for `WHERE fence <= :fence` in a store of
-/// the program's own. 0 for NULL.
+/// The fencing token of this execution. It is larger than that of every execution before, so that `WHERE fence <= :fence` in the
+/// program's own database rejects stale executions. 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_fence(job: Option<&swarm_job>) -> u64 {
     job.map_or(0, Kept::fence)
 }
 
-/// What else is known of the job. It lives as long as the job. Never NULL: empty for NULL.
+/// The other data of the job. Valid as long as the job. Never NULL; empty for NULL as the job.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_details(job: Option<&swarm_job>) -> *const swarm_job_info {
     let empty = || &raw const EMPTY.0;
     guard_value(empty(), || job.map_or_else(empty, |job| &raw const job.details().shown))
 }
 
-/// The value of the header of this name; NULL if the job has none.
+/// The value of the header with this name; NULL if the job has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_header(job: Option<&swarm_job>, name: *const c_char) -> *const c_char {
     guard_value(std::ptr::null(), || {
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn swarm_job_header(job: Option<&swarm_job>, name: *const 
     })
 }
 
-/// Stores how far the work is, as JSON text of at most 4 KiB, for those who look the job up; never blocks. The latest wins; a
-/// job that is over ignores it. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
+/// Stores the progress of the job, which inspections of the job show, as JSON text of at most 4 KiB; never blocks. The latest
+/// value wins. Ignored if the job is over. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_progress(
     job: *const swarm_job,
@@ -165,13 +165,13 @@ pub unsafe extern "C" fn swarm_job_progress(
     })
 }
 
-/// Whether the job was deleted or reclaimed, so that its result will be rejected. Cheap: may be asked often. True for NULL.
+/// Whether the job was deleted or reclaimed, so that its result will be rejected. Cheap enough to be called often. True for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_cancelled(job: Option<&swarm_job>) -> bool {
     guard_value(true, || job.is_none_or(|job| job.job.is_cancelled()))
 }
 
-/// Attaches a pointer of the program's own to the job, for the delete callback to find. libswarm never touches it.
+/// Attaches a pointer of the program to the job, for use in the delete callback. libswarm does not use it.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_set_user_data(job: Option<&swarm_job>, user_data: *mut c_void) {
     if let Some(job) = job {
@@ -179,14 +179,14 @@ pub extern "C" fn swarm_job_set_user_data(job: Option<&swarm_job>, user_data: *m
     }
 }
 
-/// The pointer attached to the job, NULL if none was.
+/// The pointer attached to the job; NULL if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_job_user_data(job: Option<&swarm_job>) -> *mut c_void {
     job.map_or(std::ptr::null_mut(), |job| job.user_data.load(Ordering::Acquire))
 }
 
-/// Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The job
-/// stays the caller's.
+/// Queues the deletion of the job, without waiting. The delete callback follows, as for a deletion by a master. The caller still
+/// owns the job.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_delete(job: *mut swarm_job, error: *mut *mut swarm_error) -> swarm_status {
     guard(error, || {
@@ -199,13 +199,13 @@ pub unsafe extern "C" fn swarm_job_delete(job: *mut swarm_job, error: *mut *mut 
     })
 }
 
-/// Gives the job up without finishing it: it stays active until it is deleted or reclaimed. After its delete callback this
-/// means that the work has stopped. NULL is allowed.
+/// Ends the ownership of the job without finishing it: the job stays active until it is deleted or reclaimed. After the delete
+/// callback this reports that the work has stopped. Accepts NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_free(job: *mut swarm_job) {
     guard_value((), || {
         if !job.is_null() {
-            // SAFETY: the caller owns the job and gives it up with this call.
+            // SAFETY: the caller owns the job and ends its ownership with this call.
             unsafe { swarm_job::let_go(job) };
         }
     });
@@ -232,12 +232,12 @@ impl swarm_job {
         swarm_job { job, jobs, state: AtomicU8::new(OWNED), id, details, user_data: AtomicPtr::default() }
     }
 
-    /// A job for a callback that runs it to its end.
+    /// A job for a process callback, which borrows it.
     pub(crate) fn lent(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
         swarm_job { state: AtomicU8::new(0), ..swarm_job::owned(job, jobs) }
     }
 
-    /// A job whose execution is over, for a callback that gets its outcome.
+    /// A job whose execution is over, for a callback that reports its outcome.
     pub(crate) fn ended(job: Job, jobs: Arc<Jobs<swarm_job>>) -> swarm_job {
         swarm_job { state: AtomicU8::new(FINISHED), ..swarm_job::owned(job, jobs) }
     }
@@ -280,7 +280,7 @@ impl swarm_job {
         }
     }
 
-    /// The delete callback has run. If the program had let go of the job before, nobody else will say that it stopped.
+    /// The delete callback has run. If the program no longer owns the job, reports it as stopped.
     pub(crate) fn told_to_stop(&self) {
         if self.state.fetch_or(STOP, Ordering::AcqRel) & (OWNED | FINISHED) == 0 {
             self.end(Finish::Stopped);
@@ -290,7 +290,7 @@ impl swarm_job {
     /// The job of a call, if it may be used in this process.
     ///
     /// # Safety
-    /// `job` is NULL or a pointer that the add callback was given and that is still valid.
+    /// `job` is NULL or a pointer that the add callback received and that is still valid.
     pub(crate) unsafe fn open<'a>(job: *const swarm_job) -> Result<&'a swarm_job> {
         // SAFETY: promised by the caller.
         let job = given(unsafe { job.as_ref() }, "job")?;
@@ -305,26 +305,26 @@ impl swarm_job {
         Ok(())
     }
 
-    /// A finish was handed over: the worker does not need the job any more.
+    /// The job was finished: the worker does not need it any more.
     pub(crate) fn mark_finished(&self) {
         if self.state.fetch_or(FINISHED, Ordering::AcqRel) & KEPT != 0 {
             self.jobs.forget(self.fence());
         }
     }
 
-    /// Finishes a job that nobody owns, unless it is finished.
+    /// Finishes a job that the program does not own, unless it is finished.
     pub(crate) fn end(&self, finish: Finish) {
         if !self.is_finished() {
-            // A worker freed meanwhile has given all its jobs back.
+            // A worker that was freed meanwhile has released all its jobs.
             let _ = self.jobs.finish(self.fence(), finish, None);
             self.mark_finished();
         }
     }
 
-    /// Ends the program's ownership, if it has it: inside a delete callback it may have ended before.
+    /// Ends the program's ownership. It may have ended before, inside a delete callback.
     ///
     /// # Safety
-    /// `job` is a pointer that the add callback was given and that is still valid; it is not used after this.
+    /// `job` is a pointer that the add callback received and that is still valid; it is not used after this.
     pub(crate) unsafe fn let_go(job: *mut swarm_job) {
         // SAFETY: promised by the caller.
         let open = unsafe { &*job };
@@ -335,7 +335,7 @@ impl swarm_job {
         if before & (STOP | FINISHED) == STOP && open.jobs.context.owner.is_here() {
             open.end(Finish::Stopped);
         }
-        // SAFETY: the add callback was given this share in the job, and its owner gives it up.
+        // SAFETY: the add callback received this share in the job, and its owner ends its ownership.
         drop(unsafe { Arc::from_raw(job) });
     }
 }

@@ -1,4 +1,4 @@
-//! Calls a worker's callbacks for its jobs, a batch at a time.
+//! Calls the callbacks of a worker for its jobs, a batch at a time.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::job::swarm_job;
 use crate::jobs::{Jobs, Kept};
 use crate::worker::WorkerMember;
 
-/// Events taken from the core at once. Large enough that the cost of a batch does not show, small enough that few jobs
-/// are taken up before a slow callback gets to them.
+/// The limit of events taken from the core at once. Large enough to make the cost of a batch negligible, small enough that few
+/// jobs wait behind a slow callback.
 const BATCH: usize = 64;
 
 impl Source for WorkerMember {
@@ -32,7 +32,7 @@ impl Source for WorkerMember {
                 Event::Add(job) => delivered.push(call_add(&handlers, job, &self.jobs)),
                 Event::Delete { job, reason } => {
                     let in_batch = delivered.iter().find(|delivered| delivered.fence() == job.fence).cloned();
-                    // Unknown if the program has finished it meanwhile: then it has stopped already.
+                    // The job is unknown if the program has finished it meanwhile: it has stopped then.
                     if let Some(job) = in_batch.or_else(|| self.jobs.active(job.fence)) {
                         call_delete(&handlers, &job, reason);
                     }
@@ -48,23 +48,23 @@ impl Source for WorkerMember {
     }
 }
 
-/// Hands the job to the program, or has it run to its end.
+/// Passes the job to the add callback, or runs its process callback.
 fn call_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<swarm_job> {
     match handlers.handler(job.task()) {
         Some(Handler::Add(add)) => {
             let job = Arc::new(swarm_job::owned(job, jobs.clone()));
-            // This share in the job is the program's from here on.
+            // From here on the program owns this share in the job.
             add(Arc::into_raw(job.clone()).cast_mut());
             job
         }
         Some(Handler::Process(process)) => {
             let job = Arc::new(swarm_job::lent(job, jobs.clone()));
-            // Not run if its result would be rejected.
+            // Does not run a job whose result would be rejected.
             job.end(if job.is_cancelled() { Finish::Stopped } else { process(Arc::as_ptr(&job)) });
             job
         }
         None => {
-            // The worker takes no jobs without a handler; should one come, another worker may have one.
+            // Jobs without a handler are not accepted; if one arrives nevertheless, it is released for another worker.
             let job = Arc::new(swarm_job::lent(job, jobs.clone()));
             job.end(Finish::Release);
             job

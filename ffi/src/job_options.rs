@@ -1,4 +1,4 @@
-//! Options of one job that is added.
+//! Options of a job to add.
 
 use std::ffi::c_char;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use crate::flag::swarm_flag;
 use crate::guard::{array, invalid, optional_text, text};
 use crate::sized;
 
-/// For a number of milliseconds: the default that its documentation names. The _INIT of a struct sets it.
+/// As a number of milliseconds: the documented default. The _INIT of a struct sets it.
 pub const SWARM_DEFAULT: u64 = u64::MAX;
 
-/// Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and change what is wanted.
+/// Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and set the fields that you need.
 #[repr(C)]
 pub struct swarm_job_options {
     /// The size of the struct; set by SWARM_JOB_OPTIONS_INIT.
     pub struct_size: usize,
-    /// The caller's own id, 1 to 256 bytes of UTF-8 without control characters; NULL lets libswarm make one. While a job
-    /// with this id exists, adding it again changes nothing and answers that it existed.
+    /// The job's id, 1 to 256 bytes of UTF-8 without control characters; for NULL, libswarm generates one. While a job with this
+    /// id exists, adding it again changes nothing, and swarm_call_existed returns true.
     pub id: *const c_char,
-    /// Keep the result so that it can be awaited.
+    /// Whether the result is kept so that it can be awaited.
     pub result: swarm_flag,
-    /// A swarm_content_type: how the payload is to be read.
+    /// A swarm_content_type: how to interpret the payload.
     pub content_type: i32,
-    /// How long the result is kept after the job ended, in milliseconds, 1,000 to 365 days; SWARM_DEFAULT for 5 minutes.
+    /// How long the result is kept after the job has finished, in milliseconds, 1,000 to 365 days; SWARM_DEFAULT for 5 minutes.
     pub result_ttl: u64,
-    /// Higher ones are given first, first in first out inside one; -2^53 to 2^53.
+    /// Jobs of a higher priority are assigned first, those of one priority first in first out; -2^53 to 2^53.
     pub priority: i64,
-    /// Not to be started before this time has passed, in milliseconds, up to 10 years; 0 for at once.
+    /// Delays the job by this time, in milliseconds, up to 10 years; 0 for no delay.
     pub delay: u64,
-    /// Not to be started before this time of day, in milliseconds since 1970 on Redis' clock; 0 for at once. Excludes `delay`.
+    /// Delays the job until this time, in milliseconds since 1970 on Redis' clock; 0 for no delay. Excludes `delay`.
     pub run_at: u64,
-    /// How often the job is run again after an attempt failed, 0 to 200.
+    /// How often the job is retried after an attempt failed, 0 to 200.
     pub retries: u32,
     /// A swarm_backoff: how the pauses before retries grow.
     pub backoff: i32,
@@ -43,28 +43,32 @@ pub struct swarm_job_options {
     pub backoff_max: u64,
     /// The share of each pause that is random, 0 to 1. With 0.2, a pause is 80 to 100 % of its length.
     pub backoff_jitter: f64,
-    /// The name of the work, for routing: only workers that take this task are given the job. NULL for none; at most 256 bytes.
+    /// The kind of work, used to route jobs: only workers that accept this task are assigned the job. NULL for none; at most 256
+    /// bytes.
     pub task: *const c_char,
-    /// Jobs with the same resource run one at a time, in the order in which their turn came. NULL for none; at most 256 bytes.
+    /// Jobs with the same resource run one at a time, in the order in which they would have been assigned. NULL for none; at most
+    /// 256 bytes.
     pub resource: *const c_char,
-    /// While a job with the same key exists, this one waits and ends as that one ends. NULL for none; at most 256 bytes.
+    /// While a job with the same key exists, this one waits, and then finishes with the same outcome. NULL for none; at most 256
+    /// bytes.
     pub similar: *const c_char,
-    /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if no worker was given it this many milliseconds after it was added, or
-    /// due; 1 to 365 days, SWARM_DEFAULT for no limit.
+    /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if it is not assigned within this many milliseconds after it was added or
+    /// became due; 1 to 365 days, SWARM_DEFAULT for no limit.
     pub assign_timeout: u64,
-    /// An execution longer than this many milliseconds is stopped and counts as failed, with SWARM_ERR_RUN_TIMEOUT if no
-    /// retry is left; 1 to 365 days, SWARM_DEFAULT for no limit.
-    pub run_timeout: u64,
-    /// The job fails with SWARM_ERR_TOTAL_TIMEOUT, whatever its state, this many milliseconds after it was added; at most
+    /// Stops an execution after this many milliseconds. It counts as failed, with SWARM_ERR_RUN_TIMEOUT if no retry is left; 1 to
     /// 365 days, SWARM_DEFAULT for no limit.
+    pub run_timeout: u64,
+    /// The job fails with SWARM_ERR_TOTAL_TIMEOUT in any state, this many milliseconds after it was added; at most 365 days,
+    /// SWARM_DEFAULT for no limit.
     pub total_timeout: u64,
-    /// Names and values that travel with the job, such as a trace's context; at most 30 KiB in all. NULL for none.
+    /// Headers: names and values that the handler receives with the job, such as a trace context; at most 30 KiB in all. NULL for
+    /// none.
     pub headers: *const swarm_header,
     /// The number of headers.
     pub header_count: usize,
-    /// The job is deleted when the master that added it leaves or is lost.
+    /// Deletes the job when the master that added it leaves or is lost.
     pub ephemeral: swarm_flag,
-    /// A swarm_durability: how surely the job is stored before the call answers.
+    /// A swarm_durability: the durability that the job has when the call ends.
     pub durability: i32,
 }
 
@@ -88,19 +92,19 @@ pub enum swarm_backoff {
     SWARM_BACKOFF_EXPONENTIAL = 1,
 }
 
-/// How surely a job is stored before adding it answers.
+/// The durability of a job when the call that adds it ends.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_durability {
-    /// When Redis has it in memory.
+    /// Redis has it in memory.
     SWARM_DURABILITY_MEMORY = 0,
-    /// When it is on the disk of the Redis master. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+    /// It is on the disk of the Redis master. Otherwise the call fails with SWARM_ERR_NOT_DURABLE; the job stays queued.
     SWARM_DURABILITY_FSYNC = 1,
-    /// When at least one replica has it too. Less than that is SWARM_ERR_NOT_DURABLE; the job is added all the same.
+    /// At least one replica has it too. Otherwise the call fails with SWARM_ERR_NOT_DURABLE; the job stays queued.
     SWARM_DURABILITY_REPLICA = 2,
 }
 
-/// One job of many to add.
+/// One of many jobs to add.
 #[repr(C)]
 pub struct swarm_new_job {
     /// The payload; copied.
@@ -110,7 +114,7 @@ pub struct swarm_new_job {
 }
 
 impl swarm_new_job {
-    /// The job for the core.
+    /// Converts the job for the core.
     ///
     /// # Safety
     /// The payload is readable for its length; the options are NULL or start with their size and name texts that end.
@@ -132,7 +136,7 @@ type SetName = fn(NewJob, String) -> NewJob;
 type SetTime = fn(NewJob, Duration) -> NewJob;
 
 impl swarm_job_options {
-    /// As SWARM_JOB_OPTIONS_INIT.
+    /// The values of SWARM_JOB_OPTIONS_INIT.
     const DEFAULTS: swarm_job_options = swarm_job_options {
         struct_size: size_of::<swarm_job_options>(),
         id: std::ptr::null(),
@@ -159,7 +163,7 @@ impl swarm_job_options {
         durability: 0,
     };
 
-    /// Sets what was changed and nothing else: what is not set costs the job nothing on its way.
+    /// Sets only the changed options, so that options with their default cost nothing.
     ///
     /// # Safety
     /// Its texts end with a NUL, and its headers are readable for their count.
@@ -192,9 +196,9 @@ impl swarm_job_options {
         }
         if self.run_at != 0 {
             if self.delay != 0 {
-                return Err(invalid("`delay` and `run_at` both say when the job may start; set one of them"));
+                return Err(invalid("`delay` and `run_at` exclude each other; set one of them"));
             }
-            // By name, so that the bound is the core's.
+            // By name, so that the core checks the bound.
             job.set("run_at", &self.run_at.to_string())?;
         }
         if self.priority != 0 {
@@ -216,7 +220,7 @@ impl swarm_job_options {
             0 => Durability::Memory,
             1 => Durability::Fsync,
             2 => Durability::Replica,
-            other => return Err(invalid(format!("{other} is no swarm_durability"))),
+            other => return Err(invalid(format!("{other} is not a swarm_durability"))),
         }))
     }
 
@@ -224,7 +228,7 @@ impl swarm_job_options {
         let growth = match self.backoff {
             0 => Growth::Fixed,
             1 => Growth::Exponential,
-            other => return Err(invalid(format!("{other} is no swarm_backoff"))),
+            other => return Err(invalid(format!("{other} is not a swarm_backoff"))),
         };
         let or_default = |ms: u64, default: Duration| if ms == SWARM_DEFAULT { default } else { Duration::from_millis(ms) };
         let default = Backoff::default();
@@ -283,7 +287,7 @@ mod tests {
             (options.backoff_delay, options.backoff_max, options.backoff_jitter) = (numbers[6], numbers[7], jitter);
             (options.headers, options.header_count) = if numbers[8] % 2 == 0 { (&raw const header, 1) } else { (null(), numbers[9] as usize) };
             let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
-            // SAFETY: texts end with a NUL, the payload and the headers are as long as they say or NULL.
+            // SAFETY: texts end with a NUL, the payload and the headers have their stated lengths or are NULL.
             if let Ok(job) = unsafe { job.read() } {
                 // As adding does.
                 let _ = job.check(512 * 1024);

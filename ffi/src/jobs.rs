@@ -1,4 +1,4 @@
-//! The jobs of one worker between their add callback and the core: who still has one, and which finishes are on their way.
+//! The jobs of one worker between their add callback and the core: the active ones, and finishes on their way.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,32 +11,32 @@ use tokio::runtime::Handle;
 
 use crate::context::Context;
 
-/// How long a finished job waits at most for its batch of callbacks to end, in case a later one blocks.
+/// The longest time that a finished job waits for its batch of callbacks to end, in case a later callback blocks.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
 type Finished = (u64, Finish, Option<Done<()>>);
 
-/// A job that the program has or had.
+/// A job that the program owns or owned.
 pub(crate) trait Kept {
     fn fence(&self) -> u64;
 
     fn is_finished(&self) -> bool;
 
-    /// Marks the job as kept among the active jobs; false if it was finished first and does not belong there.
+    /// Records that the job is kept among the active jobs; false if it is finished already.
     fn mark_kept(&self) -> bool;
 }
 
-/// What the jobs of a worker share.
+/// The state that the jobs of a worker share.
 pub(crate) struct Jobs<J> {
     pub(crate) context: Arc<Context>,
     /// Set by start.
     core: OnceLock<(Worker, Handle)>,
-    /// Jobs delivered and not finished, by fence, so that a delete callback gets the pointer of the add callback.
+    /// Delivered and unfinished jobs, by fence, so that a delete callback gets the pointer of the add callback.
     active: Mutex<HashMap<u64, Arc<J>>>,
-    /// Finished inside the batch of callbacks that runs now; they cross together.
+    /// Finishes of the current batch of callbacks; they are passed to the core together.
     finished: Mutex<Vec<Finished>>,
     gathering: AtomicBool,
-    /// The flush after `MAX_WAIT` is on its way.
+    /// The flush after `MAX_WAIT` is scheduled.
     armed: AtomicBool,
     closed: AtomicBool,
 }
@@ -55,22 +55,22 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
     }
 
     pub(crate) fn start(&self, core: Worker, handle: Handle) {
-        // Start lets only one caller get here.
+        // Only one caller of start gets here.
         let _ = self.core.set((core, handle));
     }
 
     /// The started worker, unless it was freed.
     pub(crate) fn open(&self) -> Result<&(Worker, Handle)> {
         let core = self.core.get().filter(|_| !self.closed.load(Ordering::Acquire));
-        core.ok_or_else(|| Error::new(ErrorKind::Closed, "the worker of this job was freed; the job has gone to another"))
+        core.ok_or_else(|| Error::new(ErrorKind::Closed, "the worker of this job was freed; the job was requeued"))
     }
 
-    /// A batch of callbacks for several jobs begins: what they finish gathers.
+    /// A batch of callbacks for several jobs begins: their finishes are gathered.
     pub(crate) fn begin_batch(&self) {
         self.gathering.store(true, Ordering::Relaxed);
     }
 
-    /// The batch ended. Keeps those of its jobs that are not finished; most never come that far.
+    /// The batch ended. Stores its unfinished jobs; most are finished by then.
     pub(crate) fn end_batch(&self, delivered: Vec<Arc<J>>) {
         self.gathering.store(false, Ordering::Relaxed);
         self.flush();
@@ -80,7 +80,7 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
         }
         let mut active = self.active.lock();
         for job in open {
-            // Marked under the lock, so that a finish that sees the mark finds the job in the map.
+            // Marked under the lock, so that a finish that reads the mark finds the job in the map.
             if job.mark_kept() {
                 active.insert(job.fence(), job);
             }
@@ -92,13 +92,13 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
         self.active.lock().get(&fence).cloned()
     }
 
-    /// Forgets a finished job.
+    /// Removes a finished job.
     pub(crate) fn forget(&self, fence: u64) {
         let job = self.active.lock().remove(&fence);
         drop(job);
     }
 
-    /// Hands a finish to the core: with the rest of the batch if the caller is in one of its callbacks, else at once.
+    /// Passes a finish to the core: with the rest of the batch if the caller is in one of its callbacks, else at once.
     pub(crate) fn finish(self: &Arc<Self>, fence: u64, finish: Finish, done: Option<Done<()>>) -> Result<()> {
         let (core, handle) = self.open()?;
         if !self.gathering.load(Ordering::Relaxed) || !self.context.dispatch.is_current() {
@@ -117,14 +117,14 @@ impl<J: Kept + Send + Sync + 'static> Jobs<J> {
         Ok(())
     }
 
-    /// Fails a job whose owner gave it up with a finish that was refused.
+    /// Fails a job whose owner ended its ownership with a finish that was refused.
     pub(crate) fn fail_unheard(&self, fence: u64, error: &Error) {
         if let Ok((core, _)) = self.open() {
             core.finish(fence, Finish::FailPermanently(error.message().into()), None);
         }
     }
 
-    /// The worker is freed: nothing can be finished any more. The jobs refer to this, so they must be let go.
+    /// The worker is freed: nothing can be finished any more. Drops the jobs, which refer to this object.
     pub(crate) fn close(&self) {
         self.flush();
         self.closed.store(true, Ordering::Release);

@@ -1,4 +1,4 @@
-//! Answers of calls that are JSON text.
+//! Answers of calls as JSON text.
 
 use std::ffi::{CString, c_char};
 
@@ -7,8 +7,8 @@ use libswarm::{Error, ErrorKind, Result};
 use crate::call::{Answer, swarm_call};
 use crate::error::text as c_text;
 
-/// The answer of a call as JSON text, UTF-8 with a final NUL; NULL if it has none, as that of swarm_master_job for a job that
-/// does not exist, or before the call has ended. Lives as long as the call. The reference of the C API lists the fields.
+/// The answer of a call as JSON text, UTF-8 with a final NUL. NULL if there is none, such as for swarm_master_job with the id of
+/// no job, or before the call has ended. Valid as long as the call. The reference of the C API lists the fields.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_json(call: Option<&swarm_call>) -> *const c_char {
     swarm_call::read::<Json>(call).and_then(|json| json.0.as_ref()).map_or(std::ptr::null(), |text| text.as_ptr())
@@ -26,7 +26,7 @@ impl Json {
 }
 
 pub(crate) fn json_text(json: serde_json::Result<String>) -> Result<CString> {
-    let json = json.map_err(|e| Error::new(ErrorKind::Internal, format!("writing what was found as JSON: {e}")))?;
+    let json = json.map_err(|e| Error::new(ErrorKind::Internal, format!("writing the answer as JSON: {e}")))?;
     // JSON text has no NUL.
     Ok(c_text(&json))
 }

@@ -1,4 +1,4 @@
-//! The C ABI of libswarm: what `include/swarm.h` declares. The header is generated from this crate.
+//! The C ABI of libswarm, which `include/swarm.h` declares. The header is generated from this crate.
 //!
 //! One file per concept; the exported functions come first in each. Every body runs in [`guard`], so that no panic
 //! crosses into C. User code runs on callback threads or on the caller's own thread, never on the runtime's.
@@ -9,7 +9,7 @@
 #[cfg(panic = "abort")]
 compile_error!("the C ABI turns panics into SWARM_ERR_PANIC, which needs panic = \"unwind\"");
 
-// In the order in which a reader of the header meets them, which is also that of the layers: a module uses those above it.
+// In the order of the header, which is also that of the layers: a module uses those above it.
 pub mod status;
 
 pub mod error;

@@ -1,4 +1,4 @@
-//! Log records of libswarm, for a function of the program's.
+//! Log records of libswarm, for a callback of the program.
 
 use std::ffi::{c_char, c_void};
 use std::io::Write;
@@ -16,9 +16,9 @@ use crate::status::swarm_status;
 pub type swarm_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
-/// Sends log records up to `level` to `callback`, one at a time, on a thread of their own. Levels: 0 none, 1 error, 2 warn,
-/// 3 info, 4 debug, 5 trace. One callback for the process: a later call replaces it, NULL or level 0 removes it. Until the
-/// first call, warnings and errors go to stderr. A slow callback loses records, never holds up the work.
+/// Sends log records up to `level` to `callback`, one at a time, on a separate thread. Levels: 0 none, 1 error, 2 warn, 3 info, 4
+/// debug, 5 trace. There is one callback per process: a later call replaces it, NULL or level 0 removes it. Until the first call,
+/// warnings and errors are written to stderr. If the callback is slow, records are dropped; it never delays jobs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_set_log_callback(
     level: i32,
@@ -44,14 +44,14 @@ pub unsafe extern "C" fn swarm_set_log_callback(
     })
 }
 
-/// The program has said where records go, or the default is set.
+/// Whether the program has set a callback, or the default is set.
 static CHOSEN: AtomicBool = AtomicBool::new(false);
-/// Warnings and errors: what a program that knows nothing of the log has to see.
+/// Warnings and errors: a program that sets no callback must show them.
 const DEFAULT_LEVEL: u8 = 2;
-/// How long the end of the program waits for records.
+/// How long the exit of the program waits for records.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
 
-/// Writes records to stderr, unless the program has said where they go. A program in Rust with a subscriber of its own keeps that.
+/// Writes records to stderr, unless the program has set a callback. A Rust program with its own subscriber keeps that.
 pub(crate) fn set_default() {
     if CHOSEN.swap(true, Ordering::Relaxed) {
         return;
@@ -60,16 +60,16 @@ pub(crate) fn set_default() {
     let sink = move |record: &libswarm::log::LogRecord| {
         let _owned = &open;
         let level = ["ERROR", "WARN"].get(usize::from(record.level.saturating_sub(1))).unwrap_or(&"INFO");
-        // There is no place to report that stderr is closed.
+        // There is nowhere to report that stderr is closed.
         let _ = writeln!(std::io::stderr(), "{level} {}: {}", record.target, record.message);
     };
     if libswarm::log::set_sink(DEFAULT_LEVEL, Some(Box::new(sink))).is_ok() {
-        // SAFETY: the function neither unwinds nor needs anything that is gone by then.
+        // SAFETY: the function neither unwinds nor uses anything that is destroyed by then.
         unsafe { libc::atexit(at_exit) };
     }
 }
 
-/// In a forked child the thread of the log is gone: the next object that is made sets the default again.
+/// In a forked child the log thread does not exist: the next object that is created sets the default again.
 pub(crate) fn forget_default() {
     if SINKS.left_by_parent() {
         CHOSEN.store(false, Ordering::Relaxed);
@@ -79,10 +79,10 @@ pub(crate) fn forget_default() {
 /// Default sinks.
 static SINKS: Sinks = Sinks::new();
 
-/// A program that ends has its last records written: they may say why.
+/// Lets the last records be written when the program exits: they may contain the reason.
 extern "C" fn at_exit() {
     let _ = std::panic::catch_unwind(|| {
-        // One that the program has set meanwhile stays, and a forked child has none.
+        // A sink that the program has set meanwhile stays, and a forked child has none.
         if SINKS.any() && libswarm::log::set_sink(0, None).is_ok() {
             SINKS.wait(LAST_RECORDS);
         }

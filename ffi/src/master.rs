@@ -1,4 +1,4 @@
-//! Masters: their life.
+//! Masters: creating, closing and freeing them.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::runtime::{FAREWELL, Runtime, share};
 use crate::status::swarm_status;
 use libswarm_host::fork::Origin;
 
-/// Events taken from the core at once.
+/// The limit of events taken from the core at once.
 const BATCH: usize = 64;
 
-/// Adds and deletes jobs, awaits results. All calls but swarm_master_free may be made from many threads at once.
+/// Adds and deletes jobs, and awaits results. All functions except swarm_master_free may be called from many threads at once.
 pub struct swarm_master {
     shared: swarm_member,
     master: Arc<MasterMember>,
-    /// Dropped after the member, whose end still needs it.
+    /// Dropped after the member, which needs it until its end.
     _runtime: Runtime,
 }
 
@@ -34,8 +34,8 @@ pub(crate) struct MasterMember {
     pub(crate) choosers: Arc<Choosers>,
 }
 
-/// Makes a master and starts to connect in the background; see swarm_member_ready. Only bad options fail here, with the error of
-/// the first that was refused. The options stay the caller's.
+/// Creates a master and starts to connect in the background; see swarm_member_ready. Fails only if options are invalid, with the
+/// error of the first invalid one. The caller keeps the options.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_new(
@@ -63,13 +63,13 @@ pub unsafe extern "C" fn swarm_master_new(
     })
 }
 
-/// What the master shares with workers: events, messages, health. It lives as long as the master; NULL for NULL.
+/// The interface that masters and workers share: events, messages, health. Valid as long as the master; NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_master_member(master: Option<&swarm_master>) -> *const swarm_member {
     master.map_or(std::ptr::null(), |master| &master.shared)
 }
 
-/// Begins to close the master: waits for adds on their way, leaves the cluster and closes the connections. Later calls end with
+/// Starts to close the master: it sends pending adds, leaves the cluster and closes the connections. Later calls end with
 /// SWARM_ERR_CLOSED.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn swarm_master_close(master: Option<&swarm_master>) -> *m
     })
 }
 
-/// Begins to remove every key of the cluster, also while other members use it: for tests, and to retire a cluster.
+/// Starts to remove every key of the cluster, even while other members use it: for tests, and to retire a cluster.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_obliterate(master: Option<&swarm_master>) -> *mut swarm_call {
@@ -96,10 +96,10 @@ pub unsafe extern "C" fn swarm_master_obliterate(master: Option<&swarm_master>) 
     })
 }
 
-/// Closes the master if it is open, waiting at most a second for Redis, and frees it. Callbacks of calls still open come with
-/// SWARM_ERR_CLOSED on the calling thread before this returns; none come after it. Inside a callback of this master it changes
-/// nothing and returns SWARM_ERR_IN_CALLBACK. In a forked child it leaks what the parent's threads used and returns SWARM_OK.
-/// NULL is allowed.
+/// Closes the master if it is open, waiting at most a second for Redis, and frees it. Callbacks of open calls run with
+/// SWARM_ERR_CLOSED on the calling thread before this function returns; none run after it. Inside a callback of this master it
+/// changes nothing and returns SWARM_ERR_IN_CALLBACK. In a forked child it leaks what the parent's threads used and returns
+/// SWARM_OK. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_master_free(master: Option<Box<swarm_master>>) -> swarm_status {
     let Some(master) = master.map(Box::into_raw) else { return swarm_status::SWARM_OK };
@@ -112,20 +112,20 @@ pub extern "C" fn swarm_master_free(master: Option<Box<swarm_master>>) -> swarm_
         open.context.dispatch.check_outside("freeing")?;
         let core = open.core.clone();
         let farewell = swarm_call::spawned(&open.context, "closing", async move { core.close().await });
-        // Closed before, or out of reach: there is nothing more to be done about either.
+        // It was closed before, or Redis is not available: both need no further action.
         let _ = farewell.wait(FAREWELL.as_millis() as u64);
         open.choosers.end();
         open.context.dispatch.stop();
         open.choosers.clear();
         open.member.listeners.clear();
-        // SAFETY: no callback runs any more, and the caller gave the handle up.
+        // SAFETY: no callback runs any more, and the caller passed the handle's ownership.
         drop(unsafe { Box::from_raw(master) });
         Ok(())
     })
 }
 
 impl swarm_master {
-    /// The master behind a handle, if it may be used in this process.
+    /// The member of a handle, if it may be used in this process.
     pub(crate) fn open(master: Option<&swarm_master>) -> Result<&Arc<MasterMember>> {
         let master = &given(master, "master")?.master;
         master.context.owner.check()?;

@@ -1,4 +1,4 @@
-//! What masters and workers share: their registration, their events, and who runs their callbacks.
+//! What masters and workers share: their registration, their events, and the thread for their callbacks.
 
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int, c_void};
@@ -16,8 +16,8 @@ use crate::guard::{given, guard, guard_value, invalid, place, texts};
 use crate::status::swarm_status;
 use libswarm_host::subscriptions::Subscriptions;
 
-/// The side of a master or worker that both have. It belongs to its master or worker and is never freed by the program. All calls
-/// may be made from many threads at once.
+/// The common interface of masters and workers. It belongs to its master or worker; the program never frees it. All functions may
+/// be called from many threads at once.
 pub struct swarm_member {
     member: Arc<Member>,
 }
@@ -25,15 +25,15 @@ pub struct swarm_member {
 /// Called when a member is registered; `incarnation` is its new identity in Redis, borrowed for the call.
 pub type swarm_ready_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, incarnation: *const c_char)>;
 
-/// Called when a member was closed; `error` is NULL if by the program itself, else the reason that forced it.
+/// Called when a member was closed; `error` is NULL if the program closed it, else the reason.
 pub type swarm_close_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
 
 /// Called for a problem in the background, such as a lost connection, once until it changes. `error` is borrowed.
 pub type swarm_error_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const swarm_error)>;
 
-/// Begins to wait until the member is registered, and receives what it had callbacks for when this was called. Ends at once
-/// with an error that needs the user (wrong password, ...), and after the option `timeout` with the last connection error; the
-/// member goes on trying.
+/// Starts to wait until the member is registered and subscribed to the events for which callbacks were set before. The call ends
+/// at once with a permanent error (wrong password, ...), and after the option `timeout` with the last connection error; the
+/// member continues to connect.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_ready(member: Option<&swarm_member>) -> *mut swarm_call {
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn swarm_member_ready(member: Option<&swarm_member>) -> *m
     })
 }
 
-/// Sets the callback for registrations; it comes again after each new registration. NULL removes it. To be set before the other
+/// Sets the callback for registrations; it is called after each new registration. NULL removes it. Set it before the other
 /// callbacks of a master: a registration before the first on_* or swarm_call_on_done is still reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_on_ready(
@@ -70,9 +70,9 @@ pub unsafe extern "C" fn swarm_member_on_ready(
     listen(member, Kind::Ready, listener);
 }
 
-/// Sets the callback for the end of the member: closed or terminated by the program (`error` is NULL), or a lost lease, after
-/// which it registers anew unless the option `rejoin` is false. All jobs of a worker had their delete callback before. NULL
-/// removes it.
+/// Sets the callback for the end of the member: closed or terminated by the program (`error` is NULL), or a lost lease. After a
+/// lost lease the member registers anew, unless the option `rejoin` is false. For all jobs of a worker the delete callback ran
+/// before. NULL removes the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_on_close(
     member: Option<&swarm_member>,
@@ -114,9 +114,9 @@ pub unsafe extern "C" fn swarm_member_on_error(
     listen(member, Kind::Error, listener);
 }
 
-/// Makes the member's callbacks run on the caller's own thread, in swarm_member_dispatch, and writes a descriptor that is
-/// readable while some wait. To be called before swarm_worker_start of a worker, before the first on_* or swarm_call_on_done of a
-/// master. The descriptor stays the member's: poll it, but neither read nor close it. Not on Windows.
+/// Makes the member's callbacks run on a thread of the program, in swarm_member_dispatch, and writes a descriptor that is
+/// readable while callbacks wait. Call it before swarm_worker_start of a worker, or before the first on_* or swarm_call_on_done
+/// of a master. The member owns the descriptor: poll it, but neither read nor close it. Not available on Windows.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_fd(
@@ -132,15 +132,15 @@ pub unsafe extern "C" fn swarm_member_fd(
     })
 }
 
-/// Runs callbacks that wait, on the calling thread; never blocks for want of them. At most a few hundred at a time: the
+/// Runs waiting callbacks on the calling thread; returns at once if there are none. It runs at most a few hundred at a time: the
 /// descriptor stays readable while more wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_dispatch(member: Option<&swarm_member>, error: *mut *mut swarm_error) -> swarm_status {
     guard(error, || swarm_member::open(member)?.context.run_callbacks())
 }
 
-/// Begins to delete jobs of the cluster, whatever their state: those with the ids, at most as many as fit into memory. Their
-/// workers are notified to stop. swarm_call_existed says for each id whether there was such a job.
+/// Starts to delete jobs of the cluster in any state. Their workers are notified to stop. For each id, swarm_call_existed returns
+/// whether the job existed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_delete(
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn swarm_member_delete(
     })
 }
 
-/// Which ids had a job.
+/// Whether the job of each id existed.
 pub(crate) struct Deleted(Vec<bool>);
 
 impl Answer for Deleted {
@@ -170,7 +170,7 @@ impl Answer for Deleted {
     }
 }
 
-/// What the library's core has of a member.
+/// The core's handle of a member.
 #[derive(Clone)]
 pub(crate) enum Core {
     Master(Master),
@@ -206,7 +206,7 @@ impl Core {
         }
     }
 
-    /// `ready` is ready when the program's callback has returned, or is not called any more.
+    /// `ready` resolves when the program's callback has returned, or will not be called any more.
     pub(crate) fn exit_on_kill(&self, grace: Duration, ready: oneshot::Receiver<()>) -> Result<()> {
         let hook = libswarm_host::exit::on_request(grace, |_, _| async { drop(ready.await) })?;
         match self {
@@ -248,7 +248,7 @@ impl swarm_member {
         &self.member
     }
 
-    /// The member behind a handle, if it may be used in this process.
+    /// The member of a handle, if it may be used in this process.
     pub(crate) fn open(member: Option<&swarm_member>) -> Result<&Arc<Member>> {
         let member = &given(member, "member")?.member;
         member.context.owner.check()?;
@@ -257,7 +257,7 @@ impl swarm_member {
 }
 
 impl Member {
-    /// Set once, when the member starts.
+    /// Called once, when the member starts.
     pub(crate) fn start(&self, core: Core) {
         let _ = self.core.set(core);
     }
@@ -291,15 +291,15 @@ impl Member {
             Some(listener) => drop(listeners.called.insert(kind, listener)),
             None => drop(listeners.called.remove(&kind)),
         });
-        // A worker's thread starts with it: its descriptor may be asked for until then. Without its thread the callback would never
-        // come; there is nobody to report it to here, the next call does.
+        // The callback thread of a worker starts with the worker: its descriptor may be requested until then. A failure to start
+        // the thread cannot be reported here; the next call reports it.
         if self.is_started() {
             let _ = self.context.serve();
         }
     }
 }
 
-/// Which callback an event is for.
+/// The kind of callback for an event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Ready,
@@ -316,11 +316,11 @@ pub(crate) fn listener(function: impl Fn(Event) + Send + Sync + 'static) -> List
     Arc::new(function)
 }
 
-/// The callbacks of a member, but for those of jobs.
+/// The callbacks of a member, except those for jobs.
 #[derive(Clone, Default)]
 pub(crate) struct Listeners {
     called: BTreeMap<Kind, Listener>,
-    /// Called after the callback for a request to end the program.
+    /// Called after the callback for a request to exit.
     pub(crate) after_kill: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -329,7 +329,7 @@ impl Listeners {
         self.called.contains_key(&kind)
     }
 
-    /// Calls the callback for an event that is not of a job.
+    /// Calls the callback for an event that does not concern a job.
     pub(crate) fn call(&self, event: Event) {
         let kind = match &event {
             Event::Ready { .. } => Kind::Ready,

@@ -1,4 +1,4 @@
-//! Options of a member, by the names they have in every language.
+//! Options of a member, by names that are the same in every language.
 
 use std::ffi::c_char;
 
@@ -6,15 +6,15 @@ use libswarm::{Error, Language, Options, Result};
 
 use crate::guard::{guard_value, text};
 
-/// Options to make masters and workers from. Not for use by two threads at once.
+/// Options of masters and workers. Only one thread at a time may use them.
 pub struct swarm_options {
     options: Options,
-    /// Why the first option was refused; swarm_master_new and swarm_worker_new fail with it.
+    /// The error of the first invalid option; swarm_master_new and swarm_worker_new fail with it.
     problem: Option<Error>,
 }
 
-/// The defaults, for the cluster of this name. Never NULL unless memory ran out; a bad name is refused by
-/// swarm_master_new and swarm_worker_new.
+/// Creates options with the defaults, for the cluster with this name. NULL only if memory ran out. If the name is invalid,
+/// swarm_master_new and swarm_worker_new fail.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box<swarm_options>> {
     guard_value(None, || {
@@ -30,14 +30,14 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
     })
 }
 
-/// Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". An unknown
-/// name or a value out of its bounds is reported when the options are used: swarm_master_new and swarm_worker_new fail with the
-/// error of the first option that was refused. NULL as `options` is ignored.
+/// Sets one option by name. Durations are in milliseconds, lists are comma-separated, booleans are "true" or "false". Unknown
+/// names and invalid values are reported when the options are used: swarm_master_new and swarm_worker_new fail with the error of
+/// the first. NULL as `options` is ignored.
 ///
 /// `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
 /// sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
 /// 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
-/// failed_ttl; of workers also slots (10 where all callbacks are of swarm_worker_process, else unlimited), priority_slots (1:30,2:20),
+/// failed_ttl; of workers also slots (10 if all callbacks are set by swarm_worker_process, else unlimited), priority_slots (1:30,2:20),
 /// strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
 /// are listed with their bounds and defaults in the reference.
 #[unsafe(no_mangle)]
@@ -52,14 +52,14 @@ pub unsafe extern "C" fn swarm_options_set(options: Option<&mut swarm_options>, 
     });
 }
 
-/// Frees options. The members made from them keep their own copy. NULL is allowed.
+/// Frees options. Members that were created from them keep a copy. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_options_free(options: Option<Box<swarm_options>>) {
     guard_value((), || drop(options));
 }
 
 impl swarm_options {
-    /// The options, checked.
+    /// The options, after checking them.
     pub(crate) fn checked(&self) -> Result<Options> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());

@@ -1,4 +1,4 @@
-//! How a job ended.
+//! The outcome of a job.
 
 use std::ffi::{CString, c_char};
 
@@ -8,8 +8,8 @@ use crate::bytes::{swarm_bytes, swarm_content_type};
 use crate::error::text as c_text;
 use crate::status::swarm_status;
 
-/// How a job ended: completed with a result, or failed. A failed job is data, not an error of the call. Lives as long as the
-/// call that it was read from.
+/// The outcome of a job: completed with a result, or failed. A failed job is data, not an error of the call. Valid as long as the
+/// call from which it was read.
 pub struct swarm_outcome {
     payload: Payload,
     failure: Option<Failed>,
@@ -28,7 +28,7 @@ pub extern "C" fn swarm_outcome_completed(outcome: Option<&swarm_outcome>) -> bo
     outcome.is_some_and(|outcome| outcome.failure.is_none())
 }
 
-/// SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, or the timeout that ended it: SWARM_ERR_ASSIGN_TIMEOUT,
+/// SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, or the timeout that failed it: SWARM_ERR_ASSIGN_TIMEOUT,
 /// SWARM_ERR_RUN_TIMEOUT or SWARM_ERR_TOTAL_TIMEOUT. SWARM_ERR_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_status(outcome: Option<&swarm_outcome>) -> swarm_status {
@@ -43,7 +43,7 @@ pub extern "C" fn swarm_outcome_result(outcome: Option<&swarm_outcome>) -> swarm
     outcome.map_or(swarm_bytes::EMPTY, |outcome| outcome.payload.bytes.as_slice().into())
 }
 
-/// How the result is to be read.
+/// How to interpret the result.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_content_type(outcome: Option<&swarm_outcome>) -> swarm_content_type {
     outcome.map(|outcome| outcome.payload.content_type).unwrap_or_default().into()
@@ -62,9 +62,9 @@ pub extern "C" fn swarm_outcome_message(outcome: Option<&swarm_outcome>) -> *con
     outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |failed| failed.message.as_ptr())
 }
 
-/// Whether a job of that id existed when this one was run, alone or with others: it was left as it was, and the outcome is that of
-/// the existing job. False for swarm_master_result. To know it before the end, or also where there is no outcome, add the job
-/// with swarm_master_add and then await swarm_master_result.
+/// Whether a job with this id existed when the job was run, by itself or in a group. If so, it was left unchanged, and the
+/// outcome is that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
+/// job with swarm_master_add and then await swarm_master_result.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_existed(outcome: Option<&swarm_outcome>) -> bool {
     outcome.is_some_and(|outcome| outcome.existed)

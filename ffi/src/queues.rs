@@ -1,4 +1,4 @@
-//! Pauses, and what is done with jobs that failed.
+//! Pauses, and requeueing or deleting failed jobs.
 
 use std::ffi::c_char;
 
@@ -8,11 +8,11 @@ use crate::call::{Changed, call, swarm_call};
 use crate::guard::{optional_text, texts};
 use crate::master::swarm_master;
 
-/// All of them, whatever the ids. Declared in cbindgen.toml, which cannot say SIZE_MAX of this.
+/// All jobs, whatever the ids. Declared in cbindgen.toml, which cannot express SIZE_MAX for this constant.
 const SWARM_ALL: usize = usize::MAX;
 
-/// Stops the assignment of jobs to workers until swarm_master_resume: those of a task ("" for jobs without one), or all for NULL.
-/// Active jobs go on. Each pause has its own end: that of all does not end that of a task.
+/// Pauses the assignment of jobs to workers until swarm_master_resume: of the jobs of a task ("" for jobs without one), or of all
+/// for NULL. Active jobs continue. Pauses are independent: resuming all does not resume a task that was paused by itself.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_pause(master: Option<&swarm_master>, task: *const c_char) -> *mut swarm_call {
@@ -36,8 +36,8 @@ pub unsafe extern "C" fn swarm_master_resume(master: Option<&swarm_master>, task
     })
 }
 
-/// Runs failed jobs again, with all their retries: those with the ids, or all if `count` is SWARM_ALL. Ids of no failed job are
-/// passed over. swarm_call_count says how many there were.
+/// Requeues failed jobs with all their retries: those with the ids, or all if `count` is SWARM_ALL. Ids without a failed job are
+/// ignored. swarm_call_count returns how many there were.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_retry_failed(
@@ -55,7 +55,8 @@ pub unsafe extern "C" fn swarm_master_retry_failed(
     })
 }
 
-/// Deletes failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as swarm_master_retry_failed.
+/// Deletes the records of failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as
+/// swarm_master_retry_failed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_delete_failed(

@@ -1,4 +1,4 @@
-//! How a job ends: made by the program, for swarm_job_finish or as what a process callback returns.
+//! How a job finishes: created by the program for swarm_job_finish, or returned by a process callback.
 
 use std::ffi::{CStr, c_char};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::job::swarm_job;
 use crate::jobs::Kept;
 use crate::status::swarm_status;
 
-/// How a job ends. Made by one of the functions below; it becomes the library's by swarm_job_finish, or by being returned from a
-/// swarm_process_fn.
+/// How a job finishes. Created by one of the functions below. The library takes ownership of it by swarm_job_finish, or when a
+/// swarm_process_fn returns it.
 pub struct swarm_result {
     finish: Result<Finish>,
 }
 
-/// The job is completed, with these bytes as its result; copied. It is kept if the job was added with `result`, and ignored
-/// otherwise; then at most 128 KiB. `content_type` is a swarm_content_type.
+/// Completes the job with these bytes as its result, which are copied. If the job was added with `result`, the result is kept,
+/// and may have at most 128 KiB; otherwise it is ignored. `content_type` is a swarm_content_type.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_result_complete(data: swarm_bytes, content_type: i32) -> Option<Box<swarm_result>> {
@@ -28,8 +28,8 @@ pub unsafe extern "C" fn swarm_result_complete(data: swarm_bytes, content_type: 
     made(|| Ok(Finish::Complete(unsafe { answer(data, content_type, "result") }?)))
 }
 
-/// This attempt failed, with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or is failed
-/// if no retry is left. Bytes that are not UTF-8 are kept as U+FFFD.
+/// Fails this attempt, with an error text, of which at most 16 KiB are kept: the job is retried after its backoff, or fails
+/// permanently if no retry is left. Invalid UTF-8 is replaced by U+FFFD.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_result_fail(message: *const c_char) -> Option<Box<swarm_result>> {
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn swarm_result_fail(message: *const c_char) -> Option<Box
     made(|| Ok(Finish::Fail(unsafe { lossy_text(message, "message") }?.into())))
 }
 
-/// As swarm_result_fail, but a retry comes after `after_ms`.
+/// As swarm_result_fail, but the job is retried after `after_ms`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u64) -> Option<Box<swarm_result>> {
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u6
     made(|| Ok(Finish::Retry(unsafe { lossy_text(message, "message") }?.into(), Duration::from_millis(after_ms))))
 }
 
-/// The job failed permanently, whatever its retries, with an error text as of swarm_result_fail.
+/// Fails the job permanently, even if retries are left, with an error text as in swarm_result_fail.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_result_fail_permanently(message: *const c_char) -> Option<Box<swarm_result>> {
@@ -53,23 +53,23 @@ pub unsafe extern "C" fn swarm_result_fail_permanently(message: *const c_char) -
     made(|| Ok(Finish::FailPermanently(unsafe { lossy_text(message, "message") }?.into())))
 }
 
-/// The job goes back to the cluster, for another worker or a later time; not counted as a crash.
+/// Releases the job: it is requeued, and no crash or attempt is counted.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn swarm_result_release() -> Option<Box<swarm_result>> {
     made(|| Ok(Finish::Release))
 }
 
-/// The work of a deleted job has stopped, which frees its slot.
+/// Reports that the work of a deleted job has stopped, which frees its slot.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn swarm_result_stopped() -> Option<Box<swarm_result>> {
     made(|| Ok(Finish::Stopped))
 }
 
-/// The same result with a traceback: where the job failed, for people. It is logged and kept with a failed job, of more than
-/// 16 KiB the end; a caller that awaits the job does not get it. Takes the result over and returns it. NULL as `traceback`, or a result that
-/// is no failure, stays as it is; NULL for NULL.
+/// Adds a traceback to a result: where the job failed, for people. It is logged and kept with a failed job; beyond 16 KiB only
+/// its end is kept. A caller that awaits the job does not receive it. Takes ownership of the result and returns it. Does nothing
+/// if `traceback` is NULL or if the result is no failure; returns NULL for NULL.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_result_with_traceback(
@@ -87,20 +87,20 @@ pub unsafe extern "C" fn swarm_result_with_traceback(
     Some(result)
 }
 
-/// Frees a result that was not used after all. NULL is allowed.
+/// Frees a result that was not used. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_result_free(result: Option<Box<swarm_result>>) {
     guard_value((), || drop(result));
 }
 
-/// Finishes the job as `result` says. SWARM_OK: the job is no longer the caller's. After any failure it still is:
-/// SWARM_ERR_INVALID_ARGUMENT if the result was made of wrong arguments or is NULL, SWARM_ERR_STALE_FENCE if the job was finished before,
-/// SWARM_ERR_CLOSED if its worker was freed. The result becomes the library's in any case.
+/// Finishes the job with `result`. SWARM_OK ends the caller's ownership of the job. After a failure the caller still owns it:
+/// SWARM_ERR_INVALID_ARGUMENT if the result has invalid arguments or is NULL, SWARM_ERR_STALE_FENCE if the job was finished
+/// before, SWARM_ERR_CLOSED if its worker was freed. The library takes ownership of the result in any case.
 ///
-/// `accepted` may be NULL: then nothing is waited for, finishes of one batch of callbacks go to Redis together, and a result that is too large
-/// fails the job. Otherwise a call is written to it that ends when Redis has accepted the finish; it ends with SWARM_ERR_STALE_FENCE or
-/// SWARM_ERR_JOB_DELETED if the job was no longer this execution's. A result that is too large is refused with SWARM_ERR_TOO_LARGE, and the
-/// job can be finished in another way.
+/// If `accepted` is NULL, the function does not report the acceptance, finishes of one batch of callbacks are sent to Redis
+/// together, and a result that is too large fails the job. Otherwise it writes a call to `accepted` that ends when Redis has
+/// accepted the finish, or with SWARM_ERR_STALE_FENCE or SWARM_ERR_JOB_DELETED if the job was no longer assigned to this
+/// execution. A result that is too large is then refused with SWARM_ERR_TOO_LARGE, and the job can be finished in another way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_job_finish(
     job: *mut swarm_job,
@@ -137,14 +137,14 @@ pub unsafe extern "C" fn swarm_job_finish(
             unsafe { accepted.write(call.into_raw()) };
         }
         open.mark_finished();
-        // SAFETY: the caller owns the job and gave it up with this call.
+        // SAFETY: the caller owns the job and ends its ownership with this call.
         unsafe { swarm_job::let_go(job) };
         Ok(())
     })
 }
 
 impl swarm_result {
-    /// What a process callback returned. A wrong argument is the error of the job.
+    /// The result of a process callback. If it has invalid arguments, the job fails with that error.
     ///
     /// # Safety
     /// `result` is NULL or was made above, and is not used after this.

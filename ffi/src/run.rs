@@ -1,4 +1,4 @@
-//! Running jobs to their end, one or many, and awaiting results.
+//! Running one or many jobs and awaiting their results.
 
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_void};
@@ -19,13 +19,14 @@ use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
 use crate::outcome::swarm_outcome;
 
-/// Called as one job of several ends; `index` is its position among them. `outcome` is NULL if its outcome could not be learnt,
-/// and `error` is NULL otherwise. Both are borrowed for the call.
+/// Called as one job of several finishes; `index` is its position among them. If the outcome could not be determined, `outcome`
+/// is NULL; otherwise `error` is NULL. Both are borrowed for the call.
 pub type swarm_each_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, index: usize, error: *const swarm_error, outcome: *const swarm_outcome)>;
 
-/// Begins to wait for the outcome of a job that was added with `result`, by anyone, at any time within its result_ttl. Ends with
-/// SWARM_ERR_NOT_FOUND if there is no such job or its result has expired, SWARM_ERR_JOB_DELETED if it was deleted.
+/// Starts to wait for the outcome of a job that any member added with `result`. It is available until `result_ttl` after the job
+/// has finished. Ends with SWARM_ERR_NOT_FOUND if there is no such job or its result has expired, SWARM_ERR_JOB_DELETED if it was
+/// deleted.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_result(master: Option<&swarm_master>, id: *const c_char) -> *mut swarm_call {
@@ -41,8 +42,8 @@ pub unsafe extern "C" fn swarm_master_result(master: Option<&swarm_master>, id: 
     })
 }
 
-/// Adds a job with `result` set and waits for its outcome, swarm_call_outcome at index 0. Giving up the wait does not end the job. If a
-/// job of its id exists, the outcome is that one's, see swarm_outcome_existed.
+/// Adds a job with `result` set and waits for its outcome, swarm_call_outcome at index 0. Freeing the call ends the wait, not the
+/// job. If a job with this id exists, the outcome is that of the existing job, see swarm_outcome_existed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run(
@@ -62,11 +63,12 @@ pub unsafe extern "C" fn swarm_master_run(
     })
 }
 
-/// Adds jobs with `result` set and waits for all of their outcomes, which are in the order of the jobs. Giving up the wait does not end the
-/// jobs. They are deleted if this master leaves or is lost, as by the option `ephemeral`, unless `keep` is true.
+/// Adds jobs with `result` set and waits for all of their outcomes, which are in the order of the jobs. Freeing the call ends the
+/// wait, not the jobs. Unless `keep` is true, the jobs are deleted if this master leaves or is lost, as with the option
+/// `ephemeral`.
 ///
-/// `each`, unless NULL, is called as each job ends, with the other callbacks of the master; a wait for the call lasts until all
-/// of them have run.
+/// `each`, unless NULL, is called as each job finishes, with the other callbacks of the master; a wait for the call includes all
+/// of these callbacks.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run_many(
@@ -91,22 +93,22 @@ pub unsafe extern "C" fn swarm_master_run_many(
     })
 }
 
-/// The outcome of the job at `index`, of a call of swarm_master_result, swarm_master_run (0) or swarm_master_run_many; NULL if it could
-/// not be learnt, see swarm_call_outcome_error. Lives as long as the call.
+/// The outcome of the job at `index`, of a call of swarm_master_result, swarm_master_run (0) or swarm_master_run_many. NULL if it
+/// could not be determined, see swarm_call_outcome_error. Valid as long as the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_outcome(call: Option<&swarm_call>, index: usize) -> *const swarm_outcome {
     let ended = swarm_call::read::<Outcomes>(call).and_then(|outcomes| outcomes.all.get(index));
     ended.and_then(|ended| ended.as_ref().ok()).map_or(std::ptr::null(), |outcome| outcome)
 }
 
-/// Why there is no outcome of the job at `index`, such as SWARM_ERR_JOB_DELETED; NULL if there is one. Lives as long as the call.
+/// Why there is no outcome of the job at `index`, such as SWARM_ERR_JOB_DELETED; NULL if there is one. Valid as long as the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_outcome_error(call: Option<&swarm_call>, index: usize) -> *const swarm_error {
     let ended = swarm_call::read::<Outcomes>(call).and_then(|outcomes| outcomes.all.get(index));
     ended.and_then(|ended| ended.as_ref().err()).map_or(std::ptr::null(), |error| error)
 }
 
-/// How jobs ended, in the order of the jobs.
+/// The outcomes of jobs, in the order of the jobs.
 struct Outcomes {
     all: Vec<Ended>,
 }
@@ -161,7 +163,7 @@ struct Parts(Mutex<PartsState>);
 
 struct PartsState {
     callback: Option<(swarm_each_fn, UserData)>,
-    /// The operation waits once for each of them, and once for its end.
+    /// The operation is queued once for each of them, and once for its end.
     outcomes: VecDeque<(usize, Ended)>,
 }
 
@@ -173,7 +175,7 @@ impl Each {
         Ok(Each { dispatch: dispatch.clone(), key, parts })
     }
 
-    /// Hands one outcome over; any thread, quick.
+    /// Delivers one outcome. Can be called from any thread and is quick.
     fn part(&self, index: usize, outcome: Ended) {
         self.parts.lock().outcomes.push_back((index, outcome));
         self.dispatch.push(self.parts.clone());
@@ -195,7 +197,7 @@ impl Parts {
 impl Deliver for Parts {
     fn deliver(&self) {
         let mut state = self.lock();
-        // Out of the state for the call, in which the lock must not be held. Callbacks of one member never overlap.
+        // Taken out of the state for the call, because the lock must not be held then. Callbacks of one member never overlap.
         let Some((each, user_data)) = state.callback.take() else { return };
         let part = state.outcomes.pop_front();
         drop(state);
@@ -205,7 +207,7 @@ impl Deliver for Parts {
             Err(error) => (None, Some(error)),
         };
         let outcome = outcome.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+        // SAFETY: the callback and its data belong together; its arguments live until it returns.
         unsafe { function(user_data.pointer(), index, shown(&error), outcome) }
         self.lock().callback = Some((each, user_data));
     }

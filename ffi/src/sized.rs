@@ -1,4 +1,4 @@
-//! Structs that start with their size, so that fields can be added without breaking programs compiled before.
+//! Structs that start with their size, so that fields can be added without breaking programs that were compiled before.
 
 use std::mem::MaybeUninit;
 
@@ -6,10 +6,10 @@ use libswarm::Result;
 
 use crate::guard::invalid;
 
-/// No struct of this interface comes near it; a larger size is one that was never set.
+/// No struct of this interface is nearly as large; a larger size was never initialized.
 const LARGEST: usize = 4096;
 
-/// Reads a caller's struct as far as the caller's header knew it; the fields it did not know have their defaults.
+/// Reads a caller's struct up to the size in the caller's header; fields beyond have their defaults.
 ///
 /// # Safety
 /// `given` points to a struct whose first field is its size in bytes. Any bits are a value of `T`: it has no `bool`, no enum and no
@@ -18,13 +18,13 @@ pub(crate) unsafe fn read<T>(given: *const T, defaults: T, name: &str) -> Result
     // SAFETY: passed on from the caller.
     let size = unsafe { size_of_given(given, name) }?;
     let mut known = MaybeUninit::new(defaults);
-    // SAFETY: both sides hold at least this many bytes.
+    // SAFETY: both sides have at least this many bytes.
     unsafe { std::ptr::copy_nonoverlapping(given.cast::<u8>(), known.as_mut_ptr().cast::<u8>(), size.min(size_of::<T>())) };
     // SAFETY: all of it is a default or was set by the caller.
     Ok(unsafe { known.assume_init() })
 }
 
-/// Writes `value` to a caller's struct, as far as the caller's header knows it. The size there stays as it is.
+/// Writes `value` to a caller's struct up to the size in the caller's header. The size there stays unchanged.
 ///
 /// # Safety
 /// `place` is NULL or points to a struct whose first field is its size in bytes.
@@ -32,7 +32,7 @@ pub(crate) unsafe fn write<T>(place: *mut T, value: &T, name: &str) -> Result<()
     // SAFETY: passed on from the caller.
     let size = unsafe { size_of_given(place, name) }?;
     let (head, known) = (size_of::<usize>(), size.min(size_of::<T>()));
-    // SAFETY: both sides hold at least this many bytes.
+    // SAFETY: both sides have at least this many bytes.
     unsafe {
         let from = std::ptr::from_ref(value).cast::<u8>().add(head);
         std::ptr::copy_nonoverlapping(from, place.cast::<u8>().add(head), known - head);

@@ -1,11 +1,11 @@
-//! The numbers that fallible calls return.
+//! The status codes of functions that can fail.
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
 
 use libswarm::ErrorKind;
 
-/// What a call returns: `SWARM_OK`, or what went wrong. Numbers are never reused.
+/// The result of a function: `SWARM_OK`, or the kind of error. Numbers are never reused.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_status {
@@ -31,27 +31,27 @@ pub enum swarm_status {
     SWARM_ERR_EVICTION_POLICY = 9,
     /// Redis reached `maxmemory`; nothing was added.
     SWARM_ERR_STORE_FULL = 10,
-    /// A key or record under the prefix is not what this protocol writes.
+    /// A key or record under the prefix does not have the format of this protocol.
     SWARM_ERR_STORE_CORRUPT = 11,
-    /// The cluster is used by members of a newer protocol.
+    /// Members with a newer protocol version use the cluster.
     SWARM_ERR_PROTOCOL_VERSION = 12,
-    /// The time limit passed. What was asked for may still happen.
+    /// The time limit passed. The operation may still take effect.
     SWARM_ERR_TIMEOUT = 13,
-    /// The reply was lost and the outcome can no longer be learnt: the jobs may or may not have been added.
+    /// The reply was lost and the outcome cannot be determined any more: the jobs may or may not have been added.
     SWARM_ERR_OUTCOME_UNKNOWN = 14,
     /// The caller cancelled the wait.
     SWARM_ERR_CANCELLED = 15,
-    /// The object was closed, terminated or freed before.
+    /// The object was closed, terminated or freed earlier.
     SWARM_ERR_CLOSED = 16,
-    /// The job is no longer this execution's: it was finished or taken back before. Nothing was changed.
+    /// The job is no longer assigned to this execution: it was finished or reclaimed before. Nothing was changed.
     SWARM_ERR_STALE_FENCE = 17,
     /// No such job, or its result has expired.
     SWARM_ERR_NOT_FOUND = 18,
     /// The job was deleted.
     SWARM_ERR_JOB_DELETED = 19,
-    /// The job ended as failed. Told by swarm_outcome_status: a failed job is data, not an error of the call.
+    /// The job failed permanently. Returned by swarm_outcome_status: a failed job is data, not an error of the call.
     SWARM_ERR_JOB_FAILED = 20,
-    /// The worker could not renew its lease in time and gave up its jobs.
+    /// The worker could not renew its lease in time and lost its jobs.
     SWARM_ERR_LEASE_LOST = 21,
     /// The TLS handshake failed, or a certificate or key could not be used.
     SWARM_ERR_TLS = 22,
@@ -61,19 +61,19 @@ pub enum swarm_status {
     SWARM_ERR_IN_CALLBACK = 24,
     /// A panic was caught at the language boundary. A bug in libswarm.
     SWARM_ERR_PANIC = 25,
-    /// A reply or state that should not exist. A bug in libswarm or an altered store.
+    /// An unexpected reply or state: a bug in libswarm, or data in Redis that was altered.
     SWARM_ERR_INTERNAL = 26,
-    /// No worker was given the job within its `assign_timeout`. Told by swarm_outcome_status.
+    /// The job was not assigned to a worker within its `assign_timeout`. Returned by swarm_outcome_status.
     SWARM_ERR_ASSIGN_TIMEOUT = 27,
-    /// An execution of the job took longer than its `run_timeout`, and no retry was left. Told by swarm_outcome_status.
+    /// An execution of the job took longer than its `run_timeout`, and no retry was left. Returned by swarm_outcome_status.
     SWARM_ERR_RUN_TIMEOUT = 28,
-    /// The job had not ended within its `total_timeout`. Told by swarm_outcome_status.
+    /// The job had not finished within its `total_timeout`. Returned by swarm_outcome_status.
     SWARM_ERR_TOTAL_TIMEOUT = 29,
-    /// The jobs were added, but less durably than asked for.
+    /// The jobs were added, but less durably than requested.
     SWARM_ERR_NOT_DURABLE = 30,
     /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
     SWARM_ERR_MESSAGES_DROPPED = 31,
-    /// Redis, or a proxy before it, has as many clients as it allows.
+    /// Redis, or a proxy in front of it, has reached its limit of clients.
     SWARM_ERR_TOO_MANY_CLIENTS = 32,
     /// Redis is in protected mode: it accepts clients of its own machine only.
     SWARM_ERR_PROTECTED_MODE = 33,
@@ -81,14 +81,13 @@ pub enum swarm_status {
     SWARM_ERR_PERSISTENCE_FAILED = 34,
     /// Redis refuses writes because too few replicas are in reach.
     SWARM_ERR_NOT_ENOUGH_REPLICAS = 35,
-    /// A proxy before Redis answered with an error of its own.
+    /// A proxy in front of Redis answered with an error of its own.
     SWARM_ERR_PROXY_FAILED = 36,
-    /// This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added.
+    /// Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added.
     SWARM_ERR_BUFFER_FULL = 37,
 }
 
-/// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for a number of no status.
-/// The text is static.
+/// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for any other number. The text is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_status_name(status: i32) -> *const c_char {
     static NAMES: OnceLock<Vec<CString>> = OnceLock::new();
@@ -101,7 +100,7 @@ pub extern "C" fn swarm_status_name(status: i32) -> *const c_char {
 }
 
 impl From<ErrorKind> for swarm_status {
-    // No `_` arm: a kind added to the core does not compile until it has its number here.
+    // No `_` arm: a new kind of the core does not compile until it has its number here.
     fn from(kind: ErrorKind) -> Self {
         use swarm_status::*;
         match kind {

@@ -1,8 +1,8 @@
-//! Which library is loaded.
+//! The version of the loaded library.
 
 use std::ffi::c_char;
 
-/// The version of the binary interface: grows whenever a program has to be compiled anew.
+/// The version of the binary interface: grows whenever programs must be compiled again.
 pub const SWARM_ABI_VERSION: u32 = 1;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");

@@ -1,4 +1,4 @@
-//! Which jobs a worker takes, and the callbacks for them.
+//! The tasks that a worker accepts, and the callbacks for its jobs.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -17,24 +17,25 @@ use crate::worker::{WorkerMember, swarm_worker};
 /// Called with a job assigned to the worker. The callee owns `job`: see swarm_job_finish and swarm_job_free.
 pub type swarm_add_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job)>;
 
-/// Runs a job to its end. `job` is borrowed for the call. The result that is returned becomes the library's; it is made by
-/// swarm_result_complete and its kin. NULL fails this attempt, and so does a result made of wrong arguments.
+/// Runs a job and returns how it finishes. `job` is borrowed for the call. The library takes ownership of the returned result,
+/// which is created by swarm_result_complete or a similar function. NULL fails this attempt, as does a result with invalid
+/// arguments.
 pub type swarm_process_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job) -> *mut swarm_result>;
 
-/// Called when the work of a job must stop. `job` is the pointer that the add callback was given; it is valid for the
-/// call, and after it only if the callee still owns it.
+/// Called when the work of a job must stop. `job` is the pointer that the add callback received. It is valid for the call, and
+/// after it only if the callee still owns it.
 pub type swarm_delete_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *mut swarm_job, reason: swarm_delete_reason)>;
 
 /// Called when Redis has accepted the completion of a job. `job` is borrowed for the call and is over.
 pub type swarm_completed_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job)>;
 
-/// Called when Redis has accepted that a job failed: no retry is left. `traceback` is "" if there is none. All are borrowed for the
-/// call, and the job is over.
+/// Called when Redis has accepted that a job failed permanently: no retry is left. `traceback` is "" if there is none. All are
+/// borrowed for the call, and the job is over.
 pub type swarm_failed_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, job: *const swarm_job, message: *const c_char, traceback: *const c_char)>;
 
-/// Called when Redis has accepted that an attempt failed, and that the next one comes after `delay_ms`. `traceback` is "" if there
-/// is none. All are borrowed for the call, and this execution of the job is over.
+/// Called when Redis has accepted that an attempt failed. The next one follows after `delay_ms`. `traceback` is "" if there is
+/// none. All are borrowed for the call, and this execution of the job is over.
 pub type swarm_retrying_fn = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -45,9 +46,9 @@ pub type swarm_retrying_fn = Option<
     ),
 >;
 
-/// Sets the callback for jobs assigned to the worker, but for those of tasks with a callback of their own: see
-/// swarm_worker_process. swarm_worker_start needs one or the other. It may be replaced at any time, also by
-/// swarm_worker_process, but not removed: NULL leaves it as it is.
+/// Sets the callback for jobs assigned to the worker, except those of tasks with their own callback: see swarm_worker_process.
+/// swarm_worker_start requires one of the two. It can be replaced at any time, also by swarm_worker_process, but not removed:
+/// NULL leaves it unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_add(
     worker: Option<&swarm_worker>,
@@ -60,20 +61,20 @@ pub unsafe extern "C" fn swarm_worker_on_add(
         guard_value((), || {
             // SAFETY: the callback and its data belong together; the pointer's share in the job goes to the callee.
             let handler = Handler::Add(Arc::new(move |job| unsafe { function(user_data.pointer(), job) }));
-            // One that was closed takes no more jobs, whatever its callback.
+            // A closed worker accepts no more jobs, whatever its callback.
             let _ = swarm_worker::open(worker).and_then(|worker| worker.set_handler(None, handler));
         });
     }
 }
 
-/// Runs `callback` for each job of a task, "" being the jobs without one, and ends the job as it returns. The worker takes the
-/// tasks that have a callback of their own, and no others unless there is a callback for the rest too: `task` NULL sets
-/// that one, in place of swarm_worker_on_add, for jobs without a task or those of the option `task`. May be called at any
-/// time; a later call for the same task replaces its callback.
+/// Runs `callback` for each job of a task, "" for jobs without one, and finishes the job with the returned result. The worker
+/// accepts the tasks that have their own callback. It accepts others only if there is a callback for the rest, too: with `task`
+/// NULL this function sets it, in place of swarm_worker_on_add, for jobs without a task or those of the option `task`. May be
+/// called at any time; a later call for the same task replaces its callback.
 ///
-/// Callbacks of one worker run one at a time. A worker that has no other callbacks for jobs when it starts, nor the option
-/// `slots`, has at most 10 jobs at once; with long callbacks, set `slots` to as many as may wait for their turn here. A job that is deleted
-/// or reclaimed before its turn is not run; one that runs may ask swarm_job_cancelled.
+/// Callbacks of one worker run one at a time. A worker without other callbacks for jobs at its start and without the option
+/// `slots` has at most 10 active jobs. With long callbacks, set `slots` to the number of jobs that may wait here. A job that is
+/// deleted or reclaimed before its callback starts is not run; a running callback can check swarm_job_cancelled.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_process(
@@ -96,10 +97,10 @@ pub unsafe extern "C" fn swarm_worker_process(
     })
 }
 
-/// Names the tasks that the worker takes besides those with a callback of their own, "" being jobs without a task; in place
-/// of the option `task`. They go to the callback of swarm_worker_on_add, or that of swarm_worker_process for NULL, and are
-/// taken while there is one. None named: only jobs without a task. At most 100; may be called at any time. Jobs that the
-/// worker was assigned already stay.
+/// Sets the tasks that the worker accepts besides those with their own callback, "" for jobs without a task; replaces the option
+/// `task`. Their jobs are passed to the callback of swarm_worker_on_add, or that of swarm_worker_process for NULL; the tasks are
+/// accepted while there is one. A count of 0 selects only jobs without a task. At most 100; may be called at any time. Jobs that
+/// are assigned to the worker already stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_set_tasks(
     worker: Option<&swarm_worker>,
@@ -114,8 +115,8 @@ pub unsafe extern "C" fn swarm_worker_set_tasks(
     })
 }
 
-/// Sets the callback for jobs whose work must stop; NULL removes it. A deleted job keeps its slot until its owner gives it up:
-/// by any swarm_job_finish, such as with swarm_result_stopped, or by swarm_job_free.
+/// Sets the callback for jobs whose work must stop; NULL removes it. A deleted job keeps its slot until its owner ends its
+/// ownership: by any swarm_job_finish, such as with swarm_result_stopped, or by swarm_job_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_delete(
     worker: Option<&swarm_worker>,
@@ -138,7 +139,7 @@ pub unsafe extern "C" fn swarm_worker_on_delete(
     });
 }
 
-/// Sets the callback for completed jobs, which comes when Redis has accepted the completion; NULL removes it.
+/// Sets the callback for completed jobs; it is called when Redis has accepted the completion. NULL removes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_completed(
     worker: Option<&swarm_worker>,
@@ -154,7 +155,7 @@ pub unsafe extern "C" fn swarm_worker_on_completed(
     listen_to_outcomes(worker, |handlers| handlers.completed = completed);
 }
 
-/// Sets the callback for failed jobs, which comes when Redis has accepted that no retry is left; NULL removes it.
+/// Sets the callback for failed jobs; it is called when Redis has accepted that no retry is left. NULL removes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_failed(
     worker: Option<&swarm_worker>,
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn swarm_worker_on_failed(
         outcome(move |job, event| {
             if let Event::Failed { error, .. } = event {
                 let (message, traceback) = (text(&error.message), text(&error.traceback));
-                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                // SAFETY: the callback and its data belong together; its arguments live until it returns.
                 unsafe { function(user_data.pointer(), job, message.as_ptr(), traceback.as_ptr()) }
             }
         })
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn swarm_worker_on_failed(
     listen_to_outcomes(worker, |handlers| handlers.failed = failed);
 }
 
-/// Sets the callback for failed attempts that are followed by another, which comes when Redis has accepted that; NULL removes
+/// Sets the callback for failed attempts that are followed by another; it is called when Redis has accepted that. NULL removes
 /// it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_retrying(
@@ -190,7 +191,7 @@ pub unsafe extern "C" fn swarm_worker_on_retrying(
             if let Event::Retrying { error, delay, .. } = event {
                 let (message, traceback) = (text(&error.message), text(&error.traceback));
                 let delay = delay.as_millis() as u64;
-                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                // SAFETY: the callback and its data belong together; its arguments live until it returns.
                 unsafe { function(user_data.pointer(), job, message.as_ptr(), traceback.as_ptr(), delay) }
             }
         })
@@ -229,7 +230,7 @@ impl WorkerMember {
         Options { tasks: tasks.to_vec(), ..self.options.clone() }.check()
     }
 
-    /// Has a worker that is started take these tasks.
+    /// Makes a worker that has started accept these tasks.
     fn take(&self, before: Vec<String>, tasks: Vec<String>) -> Result<()> {
         match self.member.worker() {
             Ok(core) if tasks != before => core.set_tasks(tasks),
@@ -242,7 +243,7 @@ fn outcome(function: impl Fn(&swarm_job, &Event) + Send + Sync + 'static) -> OnO
     Arc::new(function)
 }
 
-/// Changes a callback for outcomes, which the core reports only if somebody wants them.
+/// Changes a callback for outcomes. The core reports outcomes only if there is a callback.
 fn listen_to_outcomes(worker: Option<&swarm_worker>, change: impl FnOnce(&mut Handlers)) {
     guard_value((), || {
         if let Ok(worker) = swarm_worker::open(worker) {

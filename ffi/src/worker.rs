@@ -1,4 +1,4 @@
-//! Workers: their life.
+//! Workers: creating, terminating and freeing them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,11 +21,11 @@ use crate::runtime::{FAREWELL, Runtime, share};
 use crate::status::swarm_status;
 use libswarm_host::fork::Origin;
 
-/// Takes jobs and runs them. All calls but swarm_worker_free may be made from many threads at once.
+/// Accepts jobs and runs them. All functions except swarm_worker_free may be called from many threads at once.
 pub struct swarm_worker {
     shared: swarm_member,
     worker: Arc<WorkerMember>,
-    /// Dropped after the member, whose end still needs it.
+    /// Dropped after the member, which needs it until its end.
     _runtime: Runtime,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct WorkerMember {
     pub(crate) handlers: Registry<Handlers>,
     pub(crate) jobs: Arc<Jobs<swarm_job>>,
     pub(crate) options: Options,
-    /// The tasks that the program named. Locked while what the worker takes changes, and while it starts.
+    /// The tasks that the program has set. Locked while the accepted tasks change, and while the worker starts.
     pub(crate) named_tasks: Mutex<Vec<String>>,
 }
 
-/// Makes a worker. It neither connects nor takes jobs before swarm_worker_start. Only bad options fail here, with the error of the
-/// first that was refused. The options stay the caller's.
+/// Creates a worker. It neither connects nor accepts jobs before swarm_worker_start. Fails only if options are invalid, with the
+/// error of the first invalid one. The caller keeps the options.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_new(
@@ -69,14 +69,14 @@ pub unsafe extern "C" fn swarm_worker_new(
     })
 }
 
-/// What the worker shares with masters: events, messages, health. It lives as long as the worker; NULL for NULL.
+/// The interface that masters and workers share: events, messages, health. Valid as long as the worker; NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_worker_member(worker: Option<&swarm_worker>) -> *const swarm_member {
     worker.map_or(std::ptr::null(), |worker| &worker.shared)
 }
 
-/// Starts to connect and to take jobs, in the background; see swarm_member_ready. Once for each worker. Needs a callback for jobs:
-/// swarm_worker_on_add or swarm_worker_process.
+/// Starts to connect and to accept jobs, in the background; see swarm_member_ready. Call it once for each worker. Requires a
+/// callback for jobs: swarm_worker_on_add or swarm_worker_process.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
         let worker = swarm_worker::open(worker)?;
         let named = worker.named_tasks.lock();
         if worker.member.is_started() {
-            return Err(invalid("the worker was started before; make a new one to start again"));
+            return Err(invalid("the worker was started before; create a new one to start again"));
         }
         let handlers = worker.handlers.now();
         if handlers.plain.is_none() && handlers.tasks.is_empty() {
@@ -92,14 +92,14 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
                 "the worker has no callback for jobs; set one with swarm_worker_on_add or swarm_worker_process first",
             ));
         }
-        // Callbacks that run jobs to their end run one at a time: more jobs than this would only wait here.
+        // Process callbacks run one at a time: more jobs than this would only wait here.
         let slots = worker.options.slots.or(handlers.only_process().then_some(DEFAULT_CONCURRENCY));
         let options = Options { tasks: handlers.tasks_taken(&named), slots, ..worker.options.clone() };
         worker.context.serve()?;
         let core = Worker::start(options, &worker.context.handle)?;
         worker.jobs.start(core.clone(), worker.context.handle.clone());
         let (wake, events) = (worker.context.dispatch.clone(), core.clone());
-        // The lock held above makes this the only one to set it.
+        // The lock held above makes this the only call that sets it.
         worker.member.start(Core::Worker(core));
         // Callbacks may have been set meanwhile.
         events.report_outcomes(worker.handlers.now().want_outcomes());
@@ -109,8 +109,9 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
     })
 }
 
-/// Begins to drain: the worker takes no new jobs, requeues those whose add callback has not run, and the call ends when those it
-/// has are finished. After SWARM_ERR_TIMEOUT it still takes none. Callbacks go on meanwhile, and a wait lasts until they have run.
+/// Starts to drain: the worker accepts no new jobs and requeues those whose add callback has not run. The call ends when its
+/// active jobs are finished. After SWARM_ERR_TIMEOUT the worker still accepts none. Callbacks continue meanwhile, and a wait
+/// includes them.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_drain(worker: Option<&swarm_worker>) -> *mut swarm_call {
@@ -121,9 +122,9 @@ pub unsafe extern "C" fn swarm_worker_drain(worker: Option<&swarm_worker>) -> *m
     })
 }
 
-/// Begins to end the worker: a delete callback for each job it has, up to `grace_ms` (at most a day) for their owners to give them up,
-/// then all that is left goes to other workers, then the close callback. Callbacks run meanwhile as in swarm_worker_drain; when
-/// a wait returns, all of them have run. A second call ends with SWARM_ERR_CLOSED.
+/// Starts to terminate the worker: it runs a delete callback for each active job, waits up to `grace_ms` (at most a day) until
+/// their owners end their ownership, requeues the rest, and runs the close callback. Callbacks run meanwhile as in
+/// swarm_worker_drain; when a wait returns, all of them have run. A second call ends with SWARM_ERR_CLOSED.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_terminate(worker: Option<&swarm_worker>, grace_ms: u64) -> *mut swarm_call {
@@ -134,10 +135,10 @@ pub unsafe extern "C" fn swarm_worker_terminate(worker: Option<&swarm_worker>, g
     })
 }
 
-/// Terminates the worker if it runs, with no grace and waiting at most a second for Redis, and frees it. No callback comes
-/// after it. Jobs still owned stay readable until they are freed; finishing them returns SWARM_ERR_CLOSED. Inside a
-/// callback of this worker it changes nothing and returns SWARM_ERR_IN_CALLBACK. In a forked child it leaks what the
-/// parent's threads used and returns SWARM_OK. NULL is allowed.
+/// Terminates the worker if it runs, without grace and waiting at most a second for Redis, and frees it. No callback runs after
+/// it. Jobs that the program still owns can be read until they are freed; finishing them returns SWARM_ERR_CLOSED. Inside a
+/// callback of this worker it changes nothing and returns SWARM_ERR_IN_CALLBACK. In a forked child it leaks what the parent's
+/// threads used and returns SWARM_OK. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_worker_free(worker: Option<Box<swarm_worker>>) -> swarm_status {
     let Some(worker) = worker.map(Box::into_raw) else { return swarm_status::SWARM_OK };
@@ -151,23 +152,23 @@ pub extern "C" fn swarm_worker_free(worker: Option<Box<swarm_worker>>) -> swarm_
         if let Ok(core) = open.member.worker() {
             let core = core.clone();
             let farewell = swarm_call::joined(&open.context, "terminating", async move { core.terminate(Duration::ZERO).await });
-            // Terminated before, or out of reach: there is nothing more to be done about either.
+            // It was terminated before, or Redis is not available: both need no further action.
             let _ = farewell.wait(FAREWELL.as_millis() as u64);
-            // A termination that nobody waited for may still be on its way.
+            // A termination for which the program did not wait may still be under way.
             open.context.dispatch.wait_settled(&**open, Instant::now() + FAREWELL);
         }
         open.context.dispatch.stop();
         open.jobs.close();
         open.handlers.clear();
         open.member.listeners.clear();
-        // SAFETY: no callback runs any more, and the caller gave the handle up.
+        // SAFETY: no callback runs any more, and the caller passed the handle's ownership.
         drop(unsafe { Box::from_raw(worker) });
         Ok(())
     })
 }
 
 impl swarm_worker {
-    /// The worker behind a handle, if it may be used in this process.
+    /// The worker of a handle, if it may be used in this process.
     pub(crate) fn open(worker: Option<&swarm_worker>) -> Result<&Arc<WorkerMember>> {
         let worker = &given(worker, "worker")?.worker;
         worker.context.owner.check()?;

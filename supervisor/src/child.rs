@@ -1,4 +1,4 @@
-//! One process with its group, from its start until nothing of it is left.
+//! One process with its group, from its start until no process of the group is left.
 
 use std::io::PipeReader;
 use std::os::fd::AsRawFd;
@@ -27,7 +27,7 @@ use super::system::{Cpus, before_exec, group_is_alive, group_is_left, reap_orpha
 /// How long a group may take to vanish after KILL.
 const AFTER_KILL: Duration = Duration::from_secs(1);
 
-/// What all processes of a supervisor share.
+/// State that all processes of a supervisor share.
 pub(super) struct Context {
     pub(super) options: SupervisorOptions,
     pub(super) events: Arc<EventQueue>,
@@ -37,22 +37,22 @@ pub(super) struct Context {
     pub(super) forward: Option<Forward>,
 }
 
-/// Dropped before [`Child::finish`], it is killed with its group.
+/// A process that is dropped before [`Child::finish`] is killed with its group.
 pub(super) struct Child {
     process: Process,
     said_ready: Option<Receiver>,
-    /// When it must have said that it is ready.
+    /// The time until which it must report that it is ready.
     pub(super) ready_by: Instant,
     ready_at: Option<Instant>,
     output: Output,
     guard: Arc<Guard>,
-    /// None once it is reaped and another row takes its place.
+    /// None once the process is reaped and another row of the list replaces this one.
     entry: Option<Entry>,
     finished: bool,
 }
 
 impl Child {
-    /// Starts a process; the error says why it cannot be.
+    /// Starts a process; the error contains the reason if that fails.
     pub(super) async fn start(
         context: &Context,
         program: &Arc<Program>,
@@ -85,7 +85,7 @@ impl Child {
         let said_ready = said_ready.map(|fd| Receiver::from_owned_fd(fd.into())).transpose();
         Ok(Child {
             process: started.watch(),
-            // If it cannot be read, it will not be ready in time.
+            // If the pipe cannot be read, the process will not be ready in time.
             said_ready: said_ready.unwrap_or_default(),
             ready_by: Instant::now() + program.ready_timeout,
             ready_at: None,
@@ -100,18 +100,18 @@ impl Child {
         self.process.pid as u32
     }
 
-    /// Resolves when it has ended; it stays to be reaped.
+    /// Resolves when the process has exited; it is not reaped yet.
     pub(super) async fn exited(&self) {
         self.process.exited().await;
     }
 
-    /// Resolves when it has said that it is ready.
+    /// Resolves when the process has reported that it is ready.
     pub(super) async fn said_ready(&self) {
         if let Some(pipe) = &self.said_ready {
             while pipe.readable().await.is_ok() {
                 match pipe.try_read(&mut [0; 16]) {
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    // Closed without a word: it never will.
+                    // Closed without a report: the process will never be ready.
                     Ok(0) | Err(_) => break,
                     Ok(_) => return,
                 }
@@ -136,17 +136,17 @@ impl Child {
         }
     }
 
-    /// It has been reaped: its number means nothing any more.
+    /// The process was reaped: its process id may be reused.
     pub(super) fn unlist(&mut self) {
         self.entry = None;
     }
 
-    /// For how long it has been ready.
+    /// How long the process has been ready.
     pub(super) fn ready_for(&self) -> Option<Duration> {
         self.ready_at.map(|at| at.elapsed())
     }
 
-    /// TERM to the group, and KILL if it has not ended after `grace`. What it left is for [`Child::finish`].
+    /// Sends TERM to the group, and KILL if the process has not exited after `grace`. [`Child::finish`] handles the rest of the group.
     pub(super) async fn stop(&mut self, grace: Duration) -> ProcessExit {
         self.show(ProcessState::Stopping);
         signal_group(self.process.pid, Signal::TERM);
@@ -157,17 +157,17 @@ impl Child {
         self.reap().await
     }
 
-    /// After it has ended: how, once all it wrote is emitted. What it left is asked to end.
+    /// After the process has exited: returns how, once all its output is emitted. Sends TERM to the rest of its group.
     pub(super) async fn reap(&mut self) -> ProcessExit {
         self.show(ProcessState::Stopping);
-        // Not reaped yet, it keeps the group's number from being given to others.
+        // While the process is not reaped, the system does not reuse the group's number.
         signal_group(self.process.pid, Signal::TERM);
         self.output.settle().await;
         self.process.reap()
     }
 
-    /// After `reap`: waits until nothing of the group is left, and kills that at `deadline`. The system has no call that waits for a group, so
-    /// it looks, at growing intervals, and only if the process left others.
+    /// After `reap`: waits until no process of the group is left, and kills the rest at `deadline`. The system has no call that waits for a group,
+    /// so it checks at growing intervals, and only if there is a rest.
     pub(super) async fn finish(mut self, deadline: Instant) {
         let group = self.process.pid;
         let mut pause = Duration::from_millis(5);
@@ -181,7 +181,7 @@ impl Child {
             let now = Instant::now();
             if now >= until {
                 if killed {
-                    // The dead that nobody has reaped yet do no harm.
+                    // Dead processes that nobody has reaped yet do no harm.
                     if group_is_alive(group) {
                         tracing::warn!(group, "processes of the group are left after KILL");
                     }
@@ -203,14 +203,14 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // One that is not reaped kills its group itself.
+        // A process that is not reaped kills its group itself.
         if !self.finished && self.process.is_reaped() && group_is_left(self.process.pid) {
             signal_group(self.process.pid, Signal::KILL);
         }
     }
 }
 
-/// What makes the command, on the thread that forks, and the end of the pipe on which it says that it is ready.
+/// Builds the command, on the thread that forks. Returns the end of the pipe on which the process reports that it is ready, too.
 fn prepare(
     context: &Context,
     program: &Arc<Program>,
@@ -227,12 +227,12 @@ fn prepare(
         let output = || if is_read { Stdio::piped() } else { Stdio::null() };
         let parent = std::process::id();
         let mut command = Command::new(&program.command);
-        // No input: a process in the background of a terminal is stopped when it reads from it.
+        // No input: a background process of a terminal is stopped when it reads from the terminal.
         command.args(&program.args).stdin(Stdio::null()).stdout(output()).stderr(output()).process_group(0);
         if let Some(dir) = &program.dir {
             command.current_dir(dir);
         }
-        // If this process is supervised itself, what its supervisor passed to it is not for its children.
+        // If this process is supervised itself, the descriptor of its supervisor must not reach its children.
         command.env_remove(READY_FD);
         command.env(SUPERVISOR_PID, parent.to_string()).env(PROCESS_NAME, &*name);
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
@@ -241,8 +241,8 @@ fn prepare(
         }
         guard.before_fork();
         let guard = guard.fd();
-        // SAFETY: calls that are safe after a fork only, and nothing is allocated. The descriptors are open: the guard's is not closed while there
-        // are processes, the other is owned by the closure.
+        // SAFETY: only calls that are safe after a fork, and no allocation. The descriptors are open: that of the guard is not closed while there
+        // are processes, the closure owns the other one.
         unsafe {
             command.pre_exec(move || {
                 add_self(guard);

@@ -5,24 +5,24 @@ use std::time::{Duration, SystemTime};
 
 use libswarm_common::error::Error;
 
-/// How a process ended.
+/// How a process exited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessExit {
-    /// By itself, with this code. All but 0 is a failure.
+    /// By itself, with this code. Any code except 0 is a failure.
     Code(i32),
     /// By this signal.
     Signal(i32),
     /// It did not report in time that it is ready, and was stopped.
     NotReady,
-    /// The command could not be started; why.
+    /// The command could not be started, with the reason.
     NotStarted(String),
     /// Unknown: other code of this process has waited for it.
     Unknown,
 }
 
 impl ProcessExit {
-    /// Whether it ended by itself with code 0, and so is not started again.
+    /// Whether it exited by itself with code 0, so that it is not restarted.
     pub fn is_success(&self) -> bool {
         *self == ProcessExit::Code(0)
     }
@@ -35,12 +35,12 @@ impl std::fmt::Display for ProcessExit {
             ProcessExit::Signal(signal) => write!(formatter, "was ended by signal {signal}"),
             ProcessExit::NotReady => write!(formatter, "was not ready in time"),
             ProcessExit::NotStarted(why) => write!(formatter, "could not be started: {why}"),
-            ProcessExit::Unknown => write!(formatter, "ended, nobody knows how"),
+            ProcessExit::Unknown => write!(formatter, "exited with an unknown status"),
         }
     }
 }
 
-/// Where a process wrote a line to.
+/// The stream to which a process wrote a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessStream {
@@ -50,7 +50,7 @@ pub enum ProcessStream {
     Stderr,
 }
 
-/// What a process is doing.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum ProcessState {
@@ -58,11 +58,11 @@ pub enum ProcessState {
     Starting,
     /// It runs and is ready.
     Ready,
-    /// It was asked to end, or it ended and the rest of its group is being stopped.
+    /// It was asked to exit, or it exited and the rest of its group is being stopped.
     Stopping,
-    /// There is none; one is started after a pause.
+    /// There is no process; one is started after a pause.
     Pausing,
-    /// There is none; it failed too often and is started by a reload only.
+    /// There is no process; it failed too often, and only a reload starts another.
     GaveUp,
 }
 
@@ -70,94 +70,95 @@ pub enum ProcessState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct ProcessInfo {
-    /// Which it is. A process that is started in place of another has the same id, so during a reload there may be two.
+    /// The id in the supervisor. A process that replaces another has the same id, so during a reload there may be two.
     pub id: u64,
     /// The name of its program.
     pub name: Arc<str>,
-    /// Its number in the system; `None` if there is no process.
+    /// The process id; `None` if there is no process.
     pub pid: Option<u32>,
-    /// What it is doing.
+    /// The state of the process.
     pub state: ProcessState,
-    /// When it was started, or when it came to be without a process.
+    /// When it was started, or since when there is no process.
     pub started_at: SystemTime,
     /// How often a process of this id was started because the one before had failed.
     pub restarts: u64,
 }
 
-/// An event of a supervisor, in order.
+/// An event of a supervisor. Events arrive in order.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum SupervisorEvent {
     /// A process was started.
     Started {
-        /// Which.
+        /// The id in the supervisor.
         id: u64,
         /// The name of its program.
         name: Arc<str>,
-        /// Its number in the system, which is that of its group too.
+        /// The process id, which is also that of its group.
         pid: u32,
     },
     /// A process is ready.
     Ready {
-        /// Which.
+        /// The id in the supervisor.
         id: u64,
         /// The name of its program.
         name: Arc<str>,
-        /// Its number in the system.
+        /// The process id.
         pid: u32,
     },
-    /// A process ended; all its lines were reported before. The rest of its group is being stopped.
+    /// A process exited; all its lines were reported before. The rest of its group is being stopped.
     Exited {
-        /// Which.
+        /// The id in the supervisor.
         id: u64,
         /// The name of its program.
         name: Arc<str>,
-        /// Its number in the system; `None` if it could not be started.
+        /// The process id; `None` if it could not be started.
         pid: Option<u32>,
-        /// How.
+        /// How it exited.
         exit: ProcessExit,
-        /// The pause after which another is started; `None` if none is for this reason.
+        /// The pause after which another process is started for this reason; `None` if none is.
         respawn: Option<Duration>,
     },
-    /// Processes of this id failed too often in a short time; only a reload starts one again.
+    /// Processes of this id failed too often in a short time. Only a reload starts another.
     GaveUp {
-        /// Which.
+        /// The id in the supervisor.
         id: u64,
         /// The name of its program.
         name: Arc<str>,
     },
     /// A process wrote a line; only with the option `lines`.
     Line {
-        /// Which.
+        /// The id in the supervisor.
         id: u64,
         /// The name of its program.
         name: Arc<str>,
-        /// Its number in the system.
+        /// The process id.
         pid: u32,
-        /// Where to.
+        /// The stream of the line.
         stream: ProcessStream,
-        /// The bytes without the newline, at most 64 KiB: a longer line comes in pieces, cut between characters if it is UTF-8.
+        /// The bytes without the newline, at most 64 KiB. Longer lines are split, between characters if they are UTF-8.
         line: Vec<u8>,
     },
-    /// Lines or events were dropped since the last such event, because the program did not take them: lines at this place, events before all that were kept.
+    /// Lines or events were dropped since the last such event, because the program did not take them: lines at this position, events before all that
+    /// were kept.
     Dropped {
-        /// Lines.
+        /// The number of dropped lines.
         lines: u64,
-        /// Other events.
+        /// The number of other dropped events.
         events: u64,
     },
     /// A reload is complete: every process was started since it began.
     Reloaded,
-    /// A reload was ended at the first process that failed; those not reloaded yet run on.
+    /// A reload ended early, at the first process that failed. Processes that were not reloaded yet continue.
     ReloadFailed {
-        /// Which failed; `None` if the supervisor was stopped meanwhile.
+        /// The id that failed; `None` if the supervisor was stopped meanwhile.
         id: Option<u64>,
-        /// Why, as the call returns it.
+        /// The error that the call returns.
         error: Error,
     },
-    /// This process was sent a signal that [`Supervisor::handle_signals`](super::Supervisor::handle_signals) is for; what follows from it is reported next.
+    /// This process received a signal of [`Supervisor::handle_signals`](super::Supervisor::handle_signals). Its effects are reported next.
     Signal {
-        /// Its number, such as 15.
+        /// The number of the signal, such as 15.
         signal: i32,
     },
     /// All processes are gone. The last event.

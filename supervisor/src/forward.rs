@@ -1,4 +1,4 @@
-//! The writer to this process' own output, which may block for as long as nobody reads it.
+//! Writes lines to the output of this process. That blocks while the output is not read.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::event::ProcessStream;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// Lines that wait to be written; then the processes wait, as if they wrote by themselves.
+/// The limit of lines that wait to be written. When it is reached, processes block as if they wrote directly.
 const WAITING: usize = 64;
 
-/// The way to a thread of its own: one that is stuck in a write must not hold up the end of the runtime, as its blocking threads do.
+/// The queue to a separate thread: a thread that is blocked in a write must not delay the end of the runtime, as its own blocking threads would.
 #[derive(Clone)]
 pub(super) struct Forward(mpsc::Sender<(ProcessStream, Vec<u8>)>);
 
-/// Resolves when all is written, once there is no `Forward` left.
+/// Resolves when everything is written, once all `Forward` are dropped.
 pub(super) struct Written(oneshot::Receiver<()>);
 
 impl Forward {
@@ -32,7 +32,7 @@ impl Forward {
                     ProcessStream::Stdout => rustix::stdio::stdout(),
                     ProcessStream::Stderr => rustix::stdio::stderr(),
                 };
-                // Nobody reads it any more; the processes go on.
+                // The output is closed; the processes continue.
                 drop(write_all(fd, &line));
             }
             let _ = done.send(());
@@ -44,7 +44,7 @@ impl Forward {
         Ok((Forward(sender), Written(written)))
     }
 
-    /// Waits for room only. The line has its newline.
+    /// Waits only for space in the queue. The line has its newline.
     pub(super) async fn write(&self, stream: ProcessStream, line: Vec<u8>) {
         drop(self.0.send((stream, line)).await);
     }
@@ -56,7 +56,7 @@ impl Written {
     }
 }
 
-/// A host may have left SIGPIPE deadly; a closed output of its own must not kill it by our hand.
+/// SIGPIPE may end this process by default; a write to a closed output by this crate must not do that.
 fn block_sigpipe() {
     // SAFETY: the set is valid once emptied; only this thread's mask is changed.
     unsafe {
@@ -67,13 +67,13 @@ fn block_sigpipe() {
     }
 }
 
-/// In one write, unless the system takes only a part of it. Past the buffers of the host's language, which are not ours to lock.
+/// Writes the bytes in one write if the system accepts them all. Bypasses the buffers of the host's language, whose locks are not accessible here.
 fn write_all(fd: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
-            // Node makes its own output non-blocking.
+            // Node makes its output non-blocking.
             Err(Errno::AGAIN) => {
                 let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None);
             }

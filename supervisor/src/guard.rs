@@ -1,4 +1,4 @@
-//! What outlives a supervisor that was killed, and kills what it left.
+//! The guard process: it survives a supervisor that was killed, and kills its processes.
 
 use libswarm_common::lock::Mutex;
 use std::collections::BTreeSet;
@@ -15,8 +15,8 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{getpid, setsid};
 
-/// Reads lines until all writers are gone, then kills the groups that are left. `*group` and `-group` add and remove one. `+group` comes from a child
-/// itself, after a `=` of its parent; `!` takes that back if the child could not become the program: the parent never learnt its number.
+/// Reads lines until all writers are gone, then kills the remaining groups. `*group` and `-group` add and remove one. `+group` comes from a child
+/// itself, after a `=` of its parent; `!` revokes it if the child could not execute the program, because the parent then does not get its number.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 cd /
@@ -36,9 +36,9 @@ done
 for group in $groups; do kill -s KILL -- "-$group"; done
 "#;
 
-/// The pipe to the guard. All its ends are closed in programs that are started, so the guard reads its end when this process is gone.
+/// The pipe to the guard. All its ends are closed in programs that are executed, so the guard reads the end of the pipe when this process is gone.
 pub(super) struct Guard {
-    /// Kept, so that a write never fails for want of a reader: the next guard reads on where one that was killed ended.
+    /// Kept open, so that a write never fails for lack of a reader: after a guard was killed, the next guard continues to read.
     reader: PipeReader,
     state: Mutex<State>,
 }
@@ -51,13 +51,13 @@ struct State {
 impl Guard {
     pub(super) fn new() -> Result<Guard> {
         let (reader, writer) = pipe().map_err(|e| Error::new(ErrorKind::Internal, format!("making the guard's pipe: {e}")))?;
-        // A guard that does not read must not block anybody.
+        // A guard that does not read must not block writers.
         fcntl_setfl(&writer, OFlags::NONBLOCK)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("setting the guard's pipe: {e}")))?;
         Ok(Guard { reader, state: Mutex::new(State { writer: Some(writer), groups: BTreeSet::new() }) })
     }
 
-    /// Runs the guard until [`Guard::close`], anew if it is killed.
+    /// Runs the guard until [`Guard::close`]; restarts it if it is killed.
     pub(super) async fn run(self: Arc<Self>, spawner: Spawner) {
         loop {
             match self.start(&spawner).await {
@@ -81,17 +81,17 @@ impl Guard {
             let mut command = Command::new("/bin/sh");
             command.args(["-c", SCRIPT, "swarm-guard"]).env_clear();
             command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null());
-            // SAFETY: calls that are safe after a fork only.
+            // SAFETY: only calls that are safe after a fork.
             unsafe {
                 command.pre_exec(|| {
                     close_others();
-                    // Not reached by what is sent to this process' group or session.
+                    // Does not receive signals for this process' group or session.
                     Ok(setsid().map(drop)?)
                 })
             };
             command
         };
-        // It finds them in the pipe as soon as it is there. More than its 64 KiB are sent when it reads.
+        // The guard finds the groups in the pipe when it starts. If they exceed the 64 KiB of the pipe, the rest is sent when it reads.
         self.tell_all();
         let process = spawner.spawn(prepare, |_| ()).await?.watch();
         self.tell_all();
@@ -104,7 +104,7 @@ impl Guard {
         groups.into_iter().for_each(|group| state.send(format_args!("*{group}\n")));
     }
 
-    /// The descriptor for [`add_self`], valid while the guard is not closed.
+    /// The descriptor for [`add_self`]; valid until the guard is closed.
     pub(super) fn fd(&self) -> RawFd {
         self.state.lock().writer.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
@@ -113,20 +113,20 @@ impl Guard {
         self.state.lock().send(format_args!("=\n"));
     }
 
-    /// After a fork: the group of the child, or that it could not be started.
+    /// After a fork: adds the group of the child, or records that the child could not be started.
     pub(super) fn after_fork(&self, group: Option<i32>) {
         let mut state = self.state.lock();
         match group {
             Some(group) => {
                 state.groups.insert(group);
-                // Again, for a guard that was started between the child's own line and this one.
+                // A second time, for a guard that was started between the child's own line and this one.
                 state.send(format_args!("*{group}\n"));
             }
             None => state.send(format_args!("!\n")),
         }
     }
 
-    /// Nothing of the group is left.
+    /// Removes a group without processes.
     pub(super) fn remove(&self, group: i32) {
         let mut state = self.state.lock();
         if state.groups.remove(&group) {
@@ -134,14 +134,15 @@ impl Guard {
         }
     }
 
-    /// Lets the guard end, which kills the groups that are left.
+    /// Lets the guard exit, which kills the remaining groups.
     pub(super) fn close(&self) {
         self.state.lock().writer = None;
     }
 }
 
 impl State {
-    /// One write for a line, which a pipe takes as a whole. If it is full because there is no guard, the next one gets all.
+    /// Writes a line in one write, which a pipe accepts as a whole. If the pipe is full because there is no guard, the next guard receives all
+    /// groups.
     fn send(&mut self, line: std::fmt::Arguments<'_>) {
         if let Some(writer) = &mut self.writer {
             drop(writer.write(line.to_string().as_bytes()));
@@ -149,7 +150,7 @@ impl State {
     }
 }
 
-/// In the child, as soon as it leads its group: by itself, for its parent may die before it could. Safe after a fork.
+/// In the child, as soon as it leads its group. The child does it itself, because its parent may die before it could. Safe after a fork.
 pub(super) fn add_self(guard: RawFd) {
     let pid = getpid().as_raw_nonzero().get();
     let mut digits = itoa::Buffer::new();
@@ -157,13 +158,13 @@ pub(super) fn add_self(guard: RawFd) {
     let mut line = [b'+'; 16];
     line[1..=digits.len()].copy_from_slice(digits);
     line[digits.len() + 1] = b'\n';
-    // SAFETY: the pipe is open while the guard is not closed, and closed in programs only.
+    // SAFETY: the pipe is open until the guard is closed, and is closed only in executed programs.
     let guard = unsafe { BorrowedFd::borrow_raw(guard) };
-    // That it cannot be written is no reason not to start: see `send`.
+    // A failed write must not prevent the start: see `send`.
     let _ = rustix::io::write(guard, &line[..digits.len() + 2]);
 }
 
-/// A pipe whose ends are closed in programs that are started, and are none of the first three descriptors, which a child replaces.
+/// A pipe whose ends are closed in programs that are executed, and are none of the first three descriptors, which a child replaces.
 pub(super) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = io::pipe()?;
     Ok((above_two(reader.into())?.into(), above_two(writer.into())?.into()))

@@ -39,8 +39,9 @@ use queue::EventQueue;
 use spawner::Spawner;
 use task::{Command, Task, stopped};
 
-/// Keeps processes running: starts them again when they fail, reloads them one after another, and leaves none behind. Clones are the same supervisor.
-/// When the last one is dropped, it stops as by [`Supervisor::stop`]; if its runtime ends before that, or its process dies, everything is killed.
+/// Keeps processes running: restarts them when they fail, reloads them one after another, and leaves no orphan processes. Clones are handles of the
+/// same supervisor. When the last one is dropped, it stops as by [`Supervisor::stop`]. If its runtime ends before that, or its process dies, all
+/// processes are killed.
 ///
 /// ```no_run
 /// # async fn example() -> libswarm_supervisor::Result<()> {
@@ -67,16 +68,17 @@ struct Front {
     events: Arc<EventQueue>,
     list: Arc<List>,
     commands: mpsc::UnboundedSender<Command>,
-    /// How it ended, once it has.
+    /// The result, once the supervisor has ended.
     ended: watch::Receiver<Option<Result<()>>>,
     runtime: Handle,
 }
 
 impl Supervisor {
-    /// Starts a supervisor without processes on `runtime`, which needs its timers and its I/O. It has two threads, for what blocks: one forks, and one
-    /// writes lines, if they are forwarded.
+    /// Starts a supervisor without processes on `runtime`, whose timers and I/O must be enabled. It has two threads, for blocking calls: one forks,
+    /// and one writes lines, if they are forwarded.
     ///
-    /// Options out of their bounds are [`ErrorKind::InvalidArgument`]; a system without a free thread or descriptor is [`ErrorKind::Internal`].
+    /// Fails with [`ErrorKind::InvalidArgument`] if an option is out of its bounds, and with [`ErrorKind::Internal`] if the system has no thread or
+    /// descriptor left.
     pub fn start(options: SupervisorOptions, runtime: &Handle) -> Result<Supervisor> {
         options.check()?;
         let guard = Arc::new(Guard::new()?);
@@ -91,11 +93,11 @@ impl Supervisor {
         Ok(Supervisor { front: Arc::new(Front { events, list, commands, ended, runtime: runtime.clone() }) })
     }
 
-    /// Runs a program, and returns the ids of its processes, as many as its `count`. It does not wait for them to be started: a command that cannot
-    /// be started is reported as [`SupervisorEvent::Exited`] and retried like any other failure.
+    /// Starts the processes of a program, and returns their ids, as many as its `count`. It does not wait until they are started: a command that
+    /// cannot be started is reported as [`SupervisorEvent::Exited`] and retried like any other failure.
     ///
-    /// Options out of their bounds are [`ErrorKind::InvalidArgument`], a name over 256 bytes [`ErrorKind::TooLarge`]; after a stop it is
-    /// [`ErrorKind::Closed`].
+    /// Fails with [`ErrorKind::InvalidArgument`] if an option is out of its bounds, with [`ErrorKind::TooLarge`] if the name exceeds 256 bytes, and
+    /// with [`ErrorKind::Closed`] after a stop.
     pub async fn spawn(&self, program: Program) -> Result<Vec<u64>> {
         program.check()?;
         self.ask(|answer| Command::Spawn(program, answer)).await
@@ -103,29 +105,31 @@ impl Supervisor {
 
     /// Stops the process of an id permanently: TERM to its group, KILL after the option `grace`. Returns when no process of the group is left.
     ///
-    /// [`ErrorKind::NotFound`] if there is none, as after it ended with code 0; [`ErrorKind::Closed`] after a stop.
+    /// Fails with [`ErrorKind::NotFound`] if there is no process with this id, such as after it exited with code 0, and with [`ErrorKind::Closed`]
+    /// after a stop.
     pub async fn kill(&self, id: u64) -> Result<()> {
         let gone = self.ask(|answer| Command::Kill(id, answer)).await?;
-        // Never sent, but dropped at the end.
+        // The sender is never used, only dropped at the end.
         drop(gone.await);
         Ok(())
     }
 
-    /// Replaces all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the old one. An id
-    /// that has no process because of failures is started, too; one that ended with code 0 is not.
+    /// Replaces all processes, one after another in the order of their ids: starts a new process, waits until it is ready, and stops the old one.
+    /// For an id that has no process because of failures, one is started, too; for one that exited with code 0, none is.
     ///
-    /// Ends at the first that fails: with [`ErrorKind::Unavailable`] if the new process cannot be started or exits before it is ready, with
-    /// [`ErrorKind::Timeout`] if it is not ready within its `ready_timeout`; that one is stopped, and the old one and all later ones stay.
-    /// [`ErrorKind::Closed`] if the supervisor is stopped before it is complete.
+    /// Ends at the first failure: with [`ErrorKind::Unavailable`] if the new process cannot be started or exits before it is ready, with
+    /// [`ErrorKind::Timeout`] if it is not ready within its `ready_timeout`. The new process is then stopped, and the old one and all that follow
+    /// stay. Fails with [`ErrorKind::Closed`] if the supervisor is stopped before the reload is complete.
     ///
-    /// A call during a reload waits for another, which begins when this one has ended; several calls share it. So all that runs after any call
-    /// that succeeded was started after that call.
+    /// A call during a reload starts another reload after the current one; several such calls share it. So after a successful call, all processes
+    /// were started after that call.
     pub async fn reload(&self) -> Result<()> {
         self.ask(Command::Reload).await
     }
 
-    /// Stops all processes at the same time: TERM to their groups, KILL after the option `grace`. Returns when none is left; so does a
-    /// further call. [`ErrorKind::Closed`] if the runtime ended before; [`ErrorKind::Panic`] if a task of the supervisor panicked, which stops everything.
+    /// Stops all processes at the same time: TERM to their groups, KILL after the option `grace`. Returns when none is left; so does a further call.
+    /// Fails with [`ErrorKind::Closed`] if the runtime ended before, and with [`ErrorKind::Panic`] if a task of the supervisor panicked, which stops
+    /// everything.
     pub async fn stop(&self) -> Result<()> {
         // If the task has ended, the processes are stopped.
         drop(self.front.commands.send(Command::Stop));
@@ -134,10 +138,10 @@ impl Supervisor {
         how.clone().unwrap_or(Ok(()))
     }
 
-    /// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is reported by [`SupervisorEvent::Signal`]. They
-    /// no longer end this process, not even after the stop: end it at [`SupervisorEvent::Stopped`].
+    /// Makes SIGHUP reload, and SIGTERM and SIGINT stop all processes, even during a reload. Each signal is reported by [`SupervisorEvent::Signal`].
+    /// These signals do not end this process any more, not even after the stop: exit at [`SupervisorEvent::Stopped`].
     ///
-    /// [`ErrorKind::Internal`] if the system refuses, [`ErrorKind::Closed`] after a stop.
+    /// Fails with [`ErrorKind::Internal`] if the system refuses, and with [`ErrorKind::Closed`] after a stop.
     pub fn handle_signals(&self) -> Result<()> {
         let _runtime = self.front.runtime.enter();
         let handle = |kind: SignalKind| {
@@ -148,24 +152,25 @@ impl Supervisor {
         self.front.commands.send(Command::Signals(handle(SignalKind::hangup())?, stops)).map_err(|_| stopped())
     }
 
-    /// All processes, and the ids that have none at the moment, in the order of their ids. Any thread, never blocks.
+    /// Lists all processes, and the ids that have none at the moment, in the order of their ids. Can be called from any thread and never blocks.
     pub fn list(&self) -> Vec<ProcessInfo> {
         self.front.list.all()
     }
 
-    /// `wake` is called when there are events and none were announced since `take_events` last emptied the queue; from a runtime thread,
-    /// or from here. It must be quick and must not block.
+    /// Sets the function that is called when there are events and none were announced since `take_events` last emptied the queue. It is called from
+    /// a runtime thread, or from this call. It must be quick and must not block.
     pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.front.events.set_wake(Arc::new(wake));
     }
 
-    /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list. Of what is not taken, the newest
-    /// 1,000 events and the oldest lines up to the option `line_buffer` are kept; [`SupervisorEvent::Dropped`] has the numbers of the others.
+    /// Takes up to `max` events. Can be called from any thread and never blocks. After a wake-up, call it until it returns an empty list. Of the
+    /// events that the program does not take, the newest 1,000 and the oldest lines up to the option `line_buffer` are kept;
+    /// [`SupervisorEvent::Dropped`] has the numbers of the others.
     pub fn take_events(&self, max: usize) -> Vec<SupervisorEvent> {
         self.front.events.take(max)
     }
 
-    /// The next event; `None` after [`SupervisorEvent::Stopped`].
+    /// Returns the next event; `None` after [`SupervisorEvent::Stopped`].
     pub async fn next(&self) -> Option<SupervisorEvent> {
         self.front.events.next().await
     }

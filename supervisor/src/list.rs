@@ -7,13 +7,13 @@ use std::time::SystemTime;
 
 use super::event::{ProcessInfo, ProcessState};
 
-/// What [`Supervisor::list`](super::Supervisor::list) answers.
+/// The result of [`Supervisor::list`](super::Supervisor::list).
 #[derive(Default)]
 pub(super) struct List(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// By id, and then in the order in which they came.
+    /// By id, and then in the order in which they were added.
     rows: BTreeMap<(u64, u64), ProcessInfo>,
     next: u64,
 }
@@ -23,7 +23,7 @@ impl List {
         self.0.lock().rows.values().cloned().collect()
     }
 
-    /// Adds a process, or the want of one.
+    /// Adds a process, or an id without a process.
     pub(super) fn add(self: &Arc<Self>, id: u64, name: &Arc<str>, pid: Option<u32>, state: ProcessState, restarts: u64) -> Entry {
         let info = ProcessInfo { id, name: name.clone(), pid, state, started_at: SystemTime::now(), restarts };
         let mut entries = self.0.lock();
@@ -34,7 +34,7 @@ impl List {
     }
 }
 
-/// A row of the list, until it is dropped.
+/// A row of the list; removed when dropped.
 pub(super) struct Entry {
     list: Arc<List>,
     key: (u64, u64),

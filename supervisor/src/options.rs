@@ -11,26 +11,28 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MS: Duration = Duration::from_millis(1);
 
-/// Options of a [`Supervisor`](super::Supervisor), for all its processes. Changed by name with [`SupervisorOptions::set`] or field by field, and
-/// checked once at the start.
+/// Options of a [`Supervisor`](super::Supervisor), for all its processes. Change them by name with [`SupervisorOptions::set`] or field by field.
+/// They are checked once at the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SupervisorOptions {
-    /// Time between TERM and KILL; 5 s, 0 to 1 hour.
+    /// The time between TERM and KILL; default 5 s, 0 to 1 hour.
     pub grace: Duration,
-    /// The pause before a process that failed is started again: 0.1 s doubling to 30 s, of each the last 20 % at random. `delay` 1 ms to 1 hour, `max`
-    /// from `delay` to 1 day, `jitter` 0 to 1.
+    /// The pause before a process that failed is restarted; default 0.1 s doubling to 30 s, of which the last 20 % are random. `delay` 1 ms to 1
+    /// hour, `max` from `delay` to 1 day, `jitter` 0 to 1.
     pub backoff: Backoff,
-    /// A process that was ready for so long is respawned after the first pause again; 60 s, 0 to 1 day.
+    /// The pauses restart from the first after a process was ready for this time; default 60 s, 0 to 1 day.
     pub healthy: Duration,
-    /// After so many respawns within [`respawn_window`](Self::respawn_window) a process that fails again is not restarted any more; 10, at most 10,000, 0 for never.
+    /// After this many respawns within [`respawn_window`](Self::respawn_window), a process that fails again is not restarted any more; default 10,
+    /// at most 10,000, 0 for no limit.
     pub max_respawns: u32,
-    /// The time in which [`max_respawns`](Self::max_respawns) are counted; 60 s, 1 ms to 1 day.
+    /// The time window of [`max_respawns`](Self::max_respawns); default 60 s, 1 ms to 1 day.
     pub respawn_window: Duration,
-    /// Whether output of processes goes to stdout and stderr of this process, each line headed by `[name pid] `; default true.
+    /// Whether output of processes is written to stdout and stderr of this process, each line with the prefix `[name pid] `; default true.
     pub forward: bool,
     /// Whether output of processes is reported by [`SupervisorEvent::Line`](super::SupervisorEvent::Line); default false.
     pub lines: bool,
-    /// Lines kept for a program that does not take them, in bytes, 64 more for each line; 1 MiB, 64 KiB to 1 GiB. Further ones are dropped and counted.
+    /// The limit of bytes of lines that the program has not taken, 64 more for each line; default 1 MiB, 64 KiB to 1 GiB. Further lines are dropped
+    /// and counted.
     pub line_buffer: usize,
 }
 
@@ -55,10 +57,10 @@ impl Default for SupervisorOptions {
 }
 
 impl SupervisorOptions {
-    /// Sets one option by the name it has in every language: the names of the fields, and `backoff` (`fixed` or `exponential`), `backoff_delay`,
-    /// `backoff_max`, `backoff_jitter`. Durations are in milliseconds, booleans are `true` or `false`.
+    /// Sets one option by its name, which is the same in every language: the names of the fields, and `backoff` (`fixed` or `exponential`),
+    /// `backoff_delay`, `backoff_max`, `backoff_jitter`. Durations are in milliseconds, booleans are `true` or `false`.
     ///
-    /// An unknown name or an unreadable value is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is unknown or the value cannot be parsed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "grace" => self.grace = parse_ms(name, value)?,
@@ -98,7 +100,7 @@ impl SupervisorOptions {
         Ok(())
     }
 
-    /// Checks the bounds; what is out of them is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    /// Checks the bounds. Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
     pub fn check(&self) -> Result<()> {
         within("grace", self.grace, Duration::ZERO, HOUR)?;
         self.backoff.check(["backoff_delay", "backoff_max", "backoff_jitter"])?;

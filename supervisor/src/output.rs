@@ -1,4 +1,4 @@
-//! What processes write, by whole lines.
+//! The output of processes, by whole lines.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,14 +13,14 @@ use super::event::{ProcessStream, SupervisorEvent};
 use super::forward::Forward;
 use super::queue::EventQueue;
 
-/// A longer line is cut.
+/// The limit of bytes of a line; longer lines are split.
 const MAX_LINE: usize = 64 * 1024;
-/// Largest pipe of Linux unless root says otherwise: all that a process that ended can have left in it.
+/// The largest pipe that Linux allows by default: the limit of bytes that a process can leave in a pipe when it exits.
 const MAX_LEFT: usize = 1024 * 1024;
-/// How long the end of a process waits for what it wrote, if the reader of our own output is slow.
+/// How long the exit of a process waits for its output if the output of this process is read slowly.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where lines of one process go.
+/// The destination of the lines of one process.
 #[derive(Clone)]
 pub(super) struct Sink {
     pub(super) id: u64,
@@ -53,14 +53,14 @@ struct Reader {
     task: JoinHandle<()>,
 }
 
-/// To read all that is there now, and then to answer or to end with what there is of a line.
+/// Reads everything that is available now, and then confirms it, or stops after an unfinished line.
 enum Request {
     Settle(oneshot::Sender<()>),
     Finish(oneshot::Sender<()>),
 }
 
 impl Output {
-    /// Reads on the runtime it is called on.
+    /// Starts to read on the current runtime.
     pub(super) fn read(&mut self, stream: ProcessStream, pipe: OwnedFd, sink: Sink) {
         match Receiver::from_owned_fd(pipe) {
             Ok(pipe) => {
@@ -72,12 +72,12 @@ impl Output {
         }
     }
 
-    /// Returns when all that was written until now is emitted.
+    /// Returns when everything that was written until now is emitted.
     pub(super) async fn settle(&self) {
         self.ask(Request::Settle).await;
     }
 
-    /// The same, and then reads no more, whatever processes still could write.
+    /// As `settle`, and then stops reading, even if processes could still write.
     pub(super) async fn finish(self) {
         self.ask(Request::Finish).await;
     }
@@ -89,7 +89,7 @@ impl Output {
         });
         let all = futures_util::future::join_all(asked);
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            tracing::warn!("what a process wrote is not read in time");
+            tracing::warn!("the output of a process was not read in time");
         }
     }
 }
@@ -143,7 +143,7 @@ impl Source {
         }
     }
 
-    /// Tells the lines of what was read; false at the end of the pipe.
+    /// Emits the lines of the bytes that were read; false at the end of the pipe.
     async fn took(&mut self, count: io::Result<usize>, buffer: &[u8]) -> bool {
         match count {
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => true,
@@ -167,19 +167,19 @@ impl Source {
     }
 }
 
-/// Reads past the runtime, which may not know yet that there is something to read.
+/// Reads without the runtime, which may not yet have detected that the pipe is readable.
 fn read_now(pipe: &Receiver, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::io::read(pipe, buffer)?)
 }
 
-/// Puts lines together. It looks at bytes, of which a newline is never part of a longer character.
+/// Assembles lines. It splits at bytes: a newline is never part of a longer character.
 #[derive(Default)]
 struct Lines {
     partial: Vec<u8>,
 }
 
 impl Lines {
-    /// The lines that are complete with these bytes.
+    /// Returns the lines that are complete with these bytes.
     fn add(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut complete = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -197,7 +197,7 @@ impl Lines {
     }
 }
 
-/// Where to cut: at most at `MAX_LINE`, and not within a character of UTF-8.
+/// Where to split a line: at most at `MAX_LINE`, and not within a character of UTF-8.
 fn boundary(line: &[u8]) -> usize {
     let is_start = |at: &usize| line[*at] & 0b1100_0000 != 0b1000_0000;
     (MAX_LINE - 3..=MAX_LINE).rev().find(is_start).unwrap_or(MAX_LINE)

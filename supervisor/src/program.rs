@@ -1,4 +1,4 @@
-//! What is to be run.
+//! The programs that a supervisor runs.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -11,39 +11,40 @@ use libswarm_common::id::check_name;
 use libswarm_common::language::{Language, Listed};
 use libswarm_common::value::{bounded, choice, parse_bool, parse_ms, unknown, whole, within};
 
-/// How it is known that a process is ready.
+/// When a process counts as ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadyBy {
-    /// It is ready once it has been started.
+    /// When it has been started.
     #[default]
     Start,
-    /// It reports it, by [`supervised::ready`](crate::supervised::ready) or by a byte written to the descriptor whose number is in `SWARM_READY_FD`.
+    /// When it reports it, by [`supervised::ready`](crate::supervised::ready) or by a byte written to the descriptor whose number is in
+    /// `SWARM_READY_FD`.
     Explicit,
 }
 
-/// A program and how it is to be run. Changed by name with [`Program::set`] or field by field, and checked once by
+/// A program, and how to run it. Change it by name with [`Program::set`] or field by field. It is checked once by
 /// [`Supervisor::spawn`](super::Supervisor::spawn).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Path of the executable, or its name to be looked for in `PATH`. No shell reads it.
+    /// The path of the executable, or its name to be searched in `PATH`. No shell is involved.
     pub command: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Environment variables added to those of this process, the later ones of the same name win.
+    /// Environment variables added to those of this process. If a name occurs more than once, the last value is used.
     pub env: Vec<(OsString, OsString)>,
     /// Working directory; default that of this process.
     pub dir: Option<PathBuf>,
-    /// Numbers of the CPUs it may run on, 0 to 1023; all that this process may use if empty. Linux only, elsewhere it is refused.
+    /// Numbers of the CPUs it may run on, 0 to 1023; if empty, all CPUs of this process. Only on Linux; refused on other systems.
     pub cpus: Vec<usize>,
     /// Its name in events, lists and prefixes and in `SWARM_PROCESS_NAME`; 1 to 256 bytes, default the file name of the command.
     pub name: Option<String>,
-    /// How many of it run; 1, at most 1,000.
+    /// The number of its processes; default 1, at most 1,000.
     pub count: u32,
-    /// Whether a process that failed is started again; true.
+    /// Whether a process that failed is restarted; default true.
     pub respawn: bool,
-    /// How it is known that a process is ready; default by its start.
+    /// When a process counts as ready; default when it has been started.
     pub ready: ReadyBy,
-    /// Time to report that it is ready, after which it is stopped and counts as failed; 30 s, 1 ms to 1 day.
+    /// The time in which it must report that it is ready. After it, the process is stopped and counts as failed. Default 30 s, 1 ms to 1 day.
     pub ready_timeout: Duration,
 }
 
@@ -78,10 +79,10 @@ impl Program {
         self
     }
 
-    /// Sets one option by the name it has in every language: `arg` adds one argument, `env` one `NAME=value`, `cpus` is a list such as `0,2-3`,
-    /// `ready` is `start` or `explicit`, and `dir`, `name`, `count`, `respawn`, `ready_timeout` (milliseconds) are the fields.
+    /// Sets one option by its name, which is the same in every language: `arg` adds one argument, `env` one `NAME=value`, `cpus` is a list such as
+    /// `0,2-3`, `ready` is `start` or `explicit`, and `dir`, `name`, `count`, `respawn`, `ready_timeout` (milliseconds) are the fields.
     ///
-    /// An unknown name or an unreadable value is [`ErrorKind::InvalidArgument`].
+    /// Fails with [`ErrorKind::InvalidArgument`] if the name is unknown or the value cannot be parsed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "arg" => self.args.push(value.into()),
@@ -108,8 +109,8 @@ impl Program {
         Ok(())
     }
 
-    /// Checks all that can be checked without starting it; what is wrong is [`ErrorKind::InvalidArgument`], a name that is too long
-    /// [`ErrorKind::TooLarge`]. Whether there is such a command is seen only when it is started.
+    /// Checks the program as far as possible without starting it. Fails with [`ErrorKind::InvalidArgument`], or with [`ErrorKind::TooLarge`] if a
+    /// name is too long. Whether the command exists is only detected when it is started.
     pub fn check(&self) -> Result<()> {
         check_name("name of the program", &self.shown_name())?;
         if self.command.is_empty() {
@@ -118,10 +119,10 @@ impl Program {
         let dir = self.dir.as_deref().unwrap_or(Path::new("")).as_os_str();
         let texts = [&*self.command, dir].into_iter().chain(self.args.iter().map(|arg| &**arg));
         let variables = self.env.iter().flat_map(|(name, value)| [&**name, &**value]);
-        // Which one is not reported: it may be a secret.
+        // The invalid text is not shown: it may be a secret.
         if texts.chain(variables).any(|text| text.as_bytes().contains(&0)) {
             return Err(invalid(
-                "the command, an argument, the directory or a variable has a byte 0, which no process can be given",
+                "the command, an argument, the directory or a variable has a byte 0, which the system does not allow",
             ));
         }
         if let Some((name, _)) = self.env.iter().find(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'=')) {
@@ -132,14 +133,14 @@ impl Program {
         Cpus::new(&self.cpus).map(drop)
     }
 
-    /// The name, or what stands for it.
+    /// The name, or its default.
     pub(super) fn shown_name(&self) -> String {
         let file = || Path::new(&self.command).file_name().unwrap_or(&self.command).to_string_lossy().into_owned();
         self.name.clone().unwrap_or_else(file)
     }
 }
 
-/// Reads `0,2-3`.
+/// Parses `0,2-3`.
 fn cpus(value: &str) -> Result<Vec<usize>> {
     let mut cpus = Vec::new();
     for part in value.split(',').filter(|part| !part.trim().is_empty()) {

@@ -1,4 +1,4 @@
-//! What a supervisor keeps of its events while the program does not take them.
+//! Bounds the events of a supervisor that the program has not taken.
 
 use std::collections::VecDeque;
 
@@ -6,19 +6,19 @@ use libswarm_common::event_queue::Bounds;
 
 use super::event::SupervisorEvent;
 
-/// Events other than lines that are kept: the newest.
+/// The limit of events other than lines; the newest are kept.
 const MAX_NEWS: usize = 1000;
-/// What a line takes besides its bytes, about.
+/// The approximate memory of a line besides its bytes.
 const LINE_OVERHEAD: usize = 64;
 
 pub(super) type EventQueue = libswarm_common::event_queue::EventQueue<Kept>;
 
-/// Lines are bounded by their bytes: the newest are dropped. Other events are bounded by their number: the oldest are dropped.
+/// Lines are limited by bytes: the newest are dropped. Other events are limited by number: the oldest are dropped.
 pub(super) struct Kept {
     max_line_bytes: usize,
     line_bytes: usize,
     news: usize,
-    /// Lines and events dropped at the head and not reported yet.
+    /// Lines and events that were dropped at the head and not reported yet.
     lost: (u64, u64),
 }
 

@@ -1,4 +1,4 @@
-//! When a process that failed is started again.
+//! When a process that failed is restarted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use super::options::SupervisorOptions;
 
-/// What one place remembers of its failures.
+/// The failures of the processes of one id.
 #[derive(Default)]
 pub(super) struct Failures {
-    /// In a row, since it was last healthy.
+    /// Consecutive failures since the last healthy process.
     in_a_row: u32,
-    /// When it was respawned, within the window; at most `max_respawns` of them.
+    /// The times of the respawns within the window, at most `max_respawns`.
     respawns: VecDeque<Instant>,
 }
 
 impl Failures {
-    /// The pause before the next start, after a process that was ready for `ready_for`; `None` to give up.
+    /// The pause before the next start, after a process that was ready for `ready_for`; `None` if it failed too often.
     pub(super) fn add(&mut self, options: &SupervisorOptions, ready_for: Option<Duration>, now: Instant) -> Option<Duration> {
         if ready_for.is_some_and(|ready_for| ready_for >= options.healthy) {
             self.in_a_row = 0;

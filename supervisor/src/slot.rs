@@ -1,4 +1,4 @@
-//! One id: keeps a process running, and replaces it in a reload. Each is a task of its own.
+//! A slot keeps the process of one id running, and replaces it in a reload. Each slot has its own task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::program::{Program, ReadyBy};
 use super::respawn::Failures;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// What a slot is asked to do.
+/// A command to a slot.
 pub(super) enum Control {
-    /// To start another process and then to stop the one there is. Not answered if the slot ends before.
+    /// Starts another process and then stops the current one. The sender is dropped without an answer if the slot ends before.
     Reload(oneshot::Sender<Result<()>>),
-    /// To stop its process and to end; what is sent along is dropped when nothing is left.
+    /// Stops the process and ends the slot; the sender is dropped when no process is left.
     Stop(Option<oneshot::Sender<()>>),
 }
 
@@ -27,13 +27,13 @@ pub(super) struct Slot {
     control: mpsc::UnboundedReceiver<Control>,
     failures: Failures,
     restarts: u64,
-    /// Its row in the list until it is started first.
+    /// The slot's row in the list until its first start.
     entry: Option<Entry>,
-    /// Who waits for its end.
+    /// The caller that waits for its end.
     waits: Option<oneshot::Sender<()>>,
 }
 
-/// Its identity, and where it reports what happens.
+/// The identity of the slot, and where it reports events.
 #[derive(Clone)]
 struct Reporter {
     id: u64,
@@ -43,12 +43,12 @@ struct Reporter {
 
 enum State {
     Running(Child),
-    /// Until another is started; for ever if it was given up.
+    /// Waits until another process is started; forever if it failed too often.
     Idle(Option<Instant>, Entry),
     Ended,
 }
 
-/// What comes first.
+/// What happens first.
 enum Step {
     Ready,
     Exited,
@@ -114,7 +114,7 @@ impl Slot {
             _ => {
                 self.failures.respawned(&self.reporter.context.options, Instant::now());
                 self.restarts += 1;
-                // Not in the list beside the one that is started, nor missing in it before.
+                // The row stays in the list until the new process is in it, and is not listed beside it.
                 let next = self.start_or_pause().await;
                 drop(entry);
                 next
@@ -139,7 +139,7 @@ impl Slot {
         }
     }
 
-    /// The process has ended by itself.
+    /// The process has exited by itself.
     async fn ended(&mut self, mut child: Child) -> State {
         let deadline = self.deadline();
         let exit = child.reap().await;
@@ -153,7 +153,7 @@ impl Slot {
         next
     }
 
-    /// Reports the end of a process, and decides what follows.
+    /// Reports the exit of a process, and decides how to continue.
     fn after(&mut self, pid: Option<u32>, exit: ProcessExit, ready_for: Option<Duration>) -> State {
         let now = Instant::now();
         if exit.is_success() || !self.program.respawn {
@@ -172,7 +172,7 @@ impl Slot {
         State::Idle(pause.map(|pause| now + pause), row)
     }
 
-    /// Starts another process beside what there is, and ends that once the other is ready.
+    /// Starts another process beside the current one, and stops the current one once the other is ready.
     async fn replace(&mut self, mut old: State, answer: oneshot::Sender<Result<()>>) -> State {
         let mut new = match self.start().await {
             Ok(new) => new,
@@ -199,7 +199,7 @@ impl Slot {
                 }
                 Step::OldExited => {
                     if let State::Running(child) = old {
-                        // If the new one fails, what follows now counts.
+                        // If the new process fails, this state applies.
                         old = self.ended(child).await;
                     }
                     continue;
@@ -209,7 +209,7 @@ impl Slot {
                 Step::Exited => None,
                 Step::Late => Some(ProcessExit::NotReady),
             };
-            // One that has exited, too: it may have left others.
+            // Also for a process that has exited: other processes of its group may be left.
             let reporter = self.reporter.clone();
             let ending = async move {
                 let exit = reporter.end(new, exit).await;
@@ -229,7 +229,7 @@ impl Slot {
         self.while_watching(ending, State::Running(new)).await
     }
 
-    /// Waits until one is gone; if the slot is to be stopped meanwhile, the other ends at the same time.
+    /// Waits until one process is gone. If the slot is to be stopped meanwhile, the other process is stopped at the same time.
     async fn while_watching(&mut self, ending: impl Future<Output = ()>, other: State) -> State {
         tokio::pin!(ending);
         loop {
@@ -276,7 +276,8 @@ impl Reporter {
         self.context.events.push([SupervisorEvent::Exited { id: self.id, name: self.name.clone(), pid, exit, respawn }]);
     }
 
-    /// Stops a process that no other follows; `exit` is how that is reported, by default as it ended. Without grace beyond that of the process for what it leaves.
+    /// Stops a process without a successor. `exit` is reported as how it exited, by default its actual exit. The rest of its group has no further
+    /// grace.
     async fn end(&self, mut child: Child, exit: Option<ProcessExit>) -> ProcessExit {
         let grace = self.context.options.grace;
         let deadline = Instant::now() + grace;

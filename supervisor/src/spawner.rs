@@ -1,4 +1,4 @@
-//! The one thread that forks, and the processes it made.
+//! The single thread that forks, and the processes that it started.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -15,8 +15,8 @@ use rustix::process::Signal;
 
 type Order = Box<dyn FnOnce() + Send>;
 
-/// The way to a thread that lives as long as a supervisor or any of its processes: the kernel kills the children of a thread that ends, and both
-/// a fork and the wait for a process that was killed may block, which no thread of the runtime may.
+/// The queue to a thread that lives as long as a supervisor or any of its processes. A thread is needed because the kernel kills the children of a
+/// thread that ends, and because a fork and the wait for a killed process may block, which no thread of the runtime may do.
 #[derive(Clone)]
 pub(super) struct Spawner(Sender<Order>);
 
@@ -25,13 +25,13 @@ impl Spawner {
         let (sender, orders) = channel::<Order>();
         std::thread::Builder::new()
             .name("swarm-spawn".into())
-            // Its end would be that of all processes, so a panic ends one order only.
+            // The end of this thread would end all processes, so a panic only ends one order.
             .spawn(move || orders.into_iter().for_each(|order| drop(catch_unwind(AssertUnwindSafe(order)))))
             .map_err(|e| Error::new(ErrorKind::Internal, format!("the thread that starts processes cannot be started: {e}")))?;
         Ok(Spawner(sender))
     }
 
-    /// Starts a process. `prepare` and `after`, which gets whether it went well, run on the thread around the fork.
+    /// Starts a process. `prepare` and `after`, which receives whether it was started, run on the thread around the fork.
     pub(super) async fn spawn(
         &self,
         prepare: impl FnOnce() -> Command + Send + 'static,
@@ -42,7 +42,7 @@ impl Spawner {
         let order: Order = Box::new(move || {
             let result = prepare().spawn().map(|child| Started { child: Some(child), spawner });
             after(&result);
-            // If nobody waits any more, it is killed here, by its drop.
+            // If the caller does not wait any more, the process is killed here, by its drop.
             drop(sender.send(result));
         });
         let gone = || io::Error::other("the thread that starts processes has ended");
@@ -51,7 +51,7 @@ impl Spawner {
     }
 }
 
-/// A process that was started and that nobody watches yet. Dropped, it is killed with its group, and reaped.
+/// A process that was started and is not watched yet. If dropped, it is killed with its group, and reaped.
 pub(super) struct Started {
     child: Option<Child>,
     spawner: Spawner,
@@ -62,12 +62,12 @@ impl Started {
         self.child.as_mut()
     }
 
-    /// Its number, which is that of its group too.
+    /// The process id, which is also that of its group.
     pub(super) fn pid(&self) -> i32 {
         self.child.as_ref().map_or(0, |child| child.id() as i32)
     }
 
-    /// On a runtime.
+    /// Must be called on a runtime.
     pub(super) fn watch(self) -> Process {
         Process { pid: self.pid(), exit: ExitWatch::new(self.pid()), started: self }
     }
@@ -77,13 +77,13 @@ impl Drop for Started {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             signal_group(child.id() as i32, Signal::KILL);
-            // The thread may be gone with the process; then there is nobody to reap it for.
+            // The thread may be gone with the process; then the child need not be reaped.
             drop(self.spawner.0.send(Box::new(move || drop(child.wait()))));
         }
     }
 }
 
-/// A child whose end is watched. Until it is reaped, its number is nobody else's.
+/// A child whose exit is watched. Until it is reaped, the system does not reuse its process id.
 pub(super) struct Process {
     pub(super) pid: i32,
     exit: ExitWatch,
@@ -91,7 +91,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Resolves when it has ended; it stays to be reaped.
+    /// Resolves when the process has exited; it is not reaped yet.
     pub(super) async fn exited(&self) {
         self.exit.exited().await;
     }
@@ -100,7 +100,7 @@ impl Process {
         self.started.child.is_none()
     }
 
-    /// Reaps it after `exited`, and says how it ended.
+    /// Reaps the process after `exited`, and returns how it exited.
     pub(super) fn reap(&mut self) -> ProcessExit {
         match self.started.child.take().map(|mut child| child.try_wait()) {
             Some(Ok(Some(status))) => match (status.code(), status.signal()) {

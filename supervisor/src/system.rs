@@ -1,7 +1,7 @@
-//! What of the system is needed, and all that only Linux has.
+//! System calls, and everything that only Linux has.
 //!
-//! Elsewhere: CPUs cannot be chosen (an error says so); the processes of a supervisor that was killed are killed by its guard alone, and not by the
-//! kernel as well; the end of a process is seen by SIGCHLD instead of a descriptor of its own.
+//! On other systems: CPUs cannot be selected (an error reports it); if a supervisor is killed, only its guard kills its processes, and not the
+//! kernel as well; the exit of a process is detected by SIGCHLD instead of a descriptor for the process.
 
 use std::io;
 
@@ -10,30 +10,30 @@ use tokio::signal::unix::{SignalKind, signal};
 use libswarm_common::error::{Result, invalid};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
-/// The number of a process or group; 0 and 1 are none that is signalled here.
+/// The id of a process or group; 0 and 1 are refused, because they must not be signalled here.
 fn pid(number: i32) -> Option<Pid> {
     Pid::from_raw(number).filter(|_| number > 1)
 }
 
-/// Sends `signal` to all of a process group. It is no error if the group is gone.
+/// Sends `signal` to all processes of a group. Succeeds if the group is gone.
 pub(super) fn signal_group(group: i32, signal: Signal) {
     if let Some(group) = pid(group) {
         let _ = rustix::process::kill_process_group(group, signal);
     }
 }
 
-/// Whether a group whose leader has been reaped has processes left. If there is a process with the group's number, then the number has been given
-/// anew, which happens only when the group is empty.
+/// Whether a group whose leader has been reaped has processes left. If a process has the group's number, the system has reused the number, which
+/// only happens when the group is empty.
 pub(super) fn group_is_left(group: i32) -> bool {
     let Some(group) = pid(group) else { return false };
     rustix::process::test_kill_process_group(group).is_ok() && rustix::process::test_kill_process(group).is_err()
 }
 
-/// Whether a group has processes besides those that have ended and wait for somebody to reap them. Reads all of /proc.
+/// Whether a group has processes besides those that have exited and are not reaped. Reads all of /proc.
 #[cfg(target_os = "linux")]
 pub(super) fn group_is_alive(group: i32) -> bool {
     let alive = |stat: &str| {
-        // `pid (name) state parent group …`; the name may hold anything.
+        // `pid (name) state parent group …`; the name may contain any characters.
         let mut fields = stat.rsplit_once(") ")?.1.split(' ');
         let state = fields.next()?;
         let of_group = fields.nth(1)?.parse() == Ok(group);
@@ -51,13 +51,13 @@ pub(super) fn group_is_alive(group: i32) -> bool {
     group_is_left(group)
 }
 
-/// Reaps processes of the group that became children of this one, as happens to orphans if it is the first of a container.
+/// Reaps processes of the group that became children of this process, as orphans do if it is the init process of a container.
 pub(super) fn reap_orphans(group: i32) {
     let Some(group) = pid(group) else { return };
     while let Ok(Some(_)) = rustix::process::waitpgid(group, WaitOptions::NOHANG) {}
 }
 
-/// In the child: what the host keeps from its own threads must reach the program, above all TERM. Safe after a fork.
+/// In the child: signals that the host blocks on its threads must reach the program, above all TERM. Safe after a fork.
 pub(super) fn unblock_signals() {
     // SAFETY: the set is valid once emptied; only the mask of the calling thread, the only one of the child, is changed.
     unsafe {
@@ -67,17 +67,17 @@ pub(super) fn unblock_signals() {
     }
 }
 
-/// Whether this child has ended. It stays to be reaped, so its number stays its own.
+/// Whether this child has exited. It is not reaped, so the system does not reuse its process id.
 fn has_exited(number: i32) -> bool {
     let Some(pid) = pid(number) else { return true };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
-/// Resolves when a child has ended, by SIGCHLD.
+/// Resolves when a child has exited, by SIGCHLD.
 async fn exited_by_signal(pid: i32) {
     let Ok(mut children) = signal(SignalKind::child()) else {
-        // Not possible for this signal; then its end is seen when it is stopped.
+        // Not possible for this signal; the exit would then be detected when the process is stopped.
         return std::future::pending().await;
     };
     while !has_exited(pid) {
@@ -94,7 +94,7 @@ mod own {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// CPUs to run on, in the kernel's form; `None` for no choice.
+    /// CPUs to run on, in the kernel's form; `None` if none are selected.
     #[derive(Clone, Copy)]
     pub(crate) struct Cpus(Option<CpuSet>);
 
@@ -117,44 +117,44 @@ mod own {
         }
     }
 
-    /// In the child, before it becomes another program: calls that are safe after a fork only. `parent` is the process that forks.
+    /// In the child, before it executes the program: only calls that are safe after a fork. `parent` is the process that forks.
     pub(crate) fn before_exec(parent: u32, cpus: &Cpus) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if getppid().map_or(0, |pid| pid.as_raw_nonzero().get()) as u32 != parent {
-            // It died before the line above, which then waits for the death of the process that adopted this child.
+            // The parent died before the line above, which then refers to the death of the process that adopted this child.
             // SAFETY: takes numbers only.
             unsafe { libc::_exit(1) };
         }
         if let Some(set) = &cpus.0 {
-            // Of the calling thread, the only one of the child.
+            // For the calling thread, the only one of the child.
             sched_setaffinity(None, set)?;
         }
         Ok(())
     }
 
-    /// In the child: what the host forgot to mark is not kept open by it either. Without effect before Linux 5.11.
+    /// In the child: descriptors that the host forgot to mark are closed, too. Has no effect before Linux 5.11.
     pub(crate) fn close_others() {
         // SAFETY: takes numbers only, and closes nothing before the child becomes another program.
         unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     }
 
-    /// Sees the end of a child: by a pidfd, or by SIGCHLD before Linux 5.3 and when there are no descriptors left.
+    /// Detects the exit of a child: by a pidfd, or by SIGCHLD before Linux 5.3 and when no descriptors are left.
     pub(crate) struct ExitWatch {
         pid: i32,
         pidfd: Option<AsyncFd<OwnedFd>>,
     }
 
     impl ExitWatch {
-        /// On a runtime, while the child has not been reaped.
+        /// Must be called on a runtime, while the child has not been reaped.
         pub(crate) fn new(pid: i32) -> Self {
             let fd = super::pid(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok());
-            // What replaces it is newer than the oldest tokio that is allowed; the descriptor is this one's until it is dropped.
+            // The replacement is newer than the oldest tokio that is allowed. This object owns the descriptor until it is dropped.
             #[allow(deprecated)]
             let register = |fd| AsyncFd::with_interest(fd, Interest::READABLE).ok();
             ExitWatch { pid, pidfd: fd.and_then(register) }
         }
 
-        /// Resolves when the child has ended; it stays to be reaped.
+        /// Resolves when the child has exited; it is not reaped yet.
         pub(crate) async fn exited(&self) {
             if let Some(pidfd) = &self.pidfd
                 && pidfd.readable().await.is_ok()
@@ -177,7 +177,7 @@ mod own {
         pub(crate) const MAX_CPUS: usize = 1024;
 
         pub(crate) fn new(cpus: &[usize]) -> Result<Cpus> {
-            if cpus.is_empty() { Ok(Cpus) } else { Err(invalid("cpus can be chosen on Linux only; leave it empty")) }
+            if cpus.is_empty() { Ok(Cpus) } else { Err(invalid("cpus can only be selected on Linux; leave it empty")) }
         }
     }
 

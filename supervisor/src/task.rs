@@ -26,7 +26,7 @@ pub(super) enum Command {
     Kill(u64, Answer<oneshot::Receiver<()>>),
     Reload(Answer<()>),
     Stop,
-    /// Signals to be handled from now on: that of a reload, and the number and signal of those that stop.
+    /// Handles signals from now on: that of a reload, and the numbers and signals of those that stop.
     Signals(Signal, [(i32, Signal); 2]),
 }
 
@@ -37,18 +37,18 @@ pub(super) struct Task {
     tasks: JoinSet<()>,
     next_id: u64,
     reload: Option<Reload>,
-    /// Wait for the reload after this one, which begins when this one ends: some processes of this one may be older than the call.
+    /// Callers that wait for the next reload, which starts after the current one: some processes of the current one may be older than their calls.
     next_reload: Vec<Answer<()>>,
     wants_reload: bool,
     signals: Option<(Signal, [(i32, Signal); 2])>,
     stopping: bool,
-    /// All handles were dropped.
+    /// Whether all handles were dropped.
     deaf: bool,
-    /// A task of the supervisor has panicked.
+    /// The error of a panic in a task of the supervisor.
     died: Option<Error>,
 }
 
-/// Or the id that failed, and why.
+/// The error has the id that failed.
 type Reloaded = Result<(), (u64, Error)>;
 
 struct Reload {
@@ -74,13 +74,13 @@ impl Task {
         }
     }
 
-    /// Runs until the supervisor has ended, if need be by a panic; `ended` gets how.
+    /// Runs until the supervisor has ended, possibly by a panic; `ended` receives the result.
     pub(super) async fn run_guarded(self, written: Option<Written>, ended: watch::Sender<Option<Result<()>>>) {
         let events = self.context.events.clone();
         let how = match AssertUnwindSafe(self.run(written)).catch_unwind().await {
             Ok(how) => how,
             Err(panic) => {
-                // What ran is killed with the tasks that watched it.
+                // The processes are killed with the tasks that watched them.
                 let error = panicked(&*panic);
                 events.push([SupervisorEvent::Stopped]);
                 events.end();
@@ -92,7 +92,7 @@ impl Task {
 
     async fn run(mut self, written: Option<Written>) -> Result<()> {
         let guard = tokio::spawn(self.context.guard.clone().run(self.context.spawner.clone()));
-        // Its drop ends the guard, also if the runtime ends before this task does.
+        // Dropping it ends the guard, even if the runtime ends before this task does.
         let mut guard = AbortOnDrop(guard);
         let mut guarded = true;
         while !(self.stopping && self.tasks.is_empty() && self.reload.is_none()) {
@@ -118,7 +118,7 @@ impl Task {
         }
         let how = self.died.take().map_or(Ok(()), Err);
         let events = self.context.events.clone();
-        // The last ways to the threads go with it.
+        // Drops the last queues to the threads.
         drop(self);
         if let Some(written) = written {
             written.wait().await;
@@ -128,7 +128,7 @@ impl Task {
         how
     }
 
-    /// A task has ended. After a panic nothing is sure any more: everything is stopped.
+    /// A task has ended. After a panic no state is reliable any more: everything is stopped.
     fn joined(&mut self, joined: std::result::Result<(), JoinError>) {
         if let Err(error) = joined
             && let Ok(panic) = error.try_into_panic()
@@ -145,7 +145,7 @@ impl Task {
                 self.deaf = true;
                 self.stop();
             }
-            // What is not answered fails, because this is stopped.
+            // Unanswered calls fail, because the supervisor is being stopped.
             Some(_) if self.stopping => {}
             Some(Command::Spawn(program, answer)) => drop(answer.send(Ok(self.spawn(program)))),
             Some(Command::Kill(id, answer)) => drop(answer.send(self.kill(id))),
@@ -183,7 +183,7 @@ impl Task {
         let work = Box::pin(async move {
             for (id, control) in slots {
                 let (sender, answer) = oneshot::channel();
-                // One that ended meanwhile has nothing to be reloaded, and does not answer.
+                // A slot that ended meanwhile has nothing to reload, and does not answer.
                 if control.send(Control::Reload(sender)).is_ok()
                     && let Ok(result) = answer.await
                 {
@@ -247,7 +247,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     error
 }
 
-/// What is asked of a supervisor that is stopped or being stopped.
+/// The error of calls after a stop, or during one.
 pub(super) fn stopped() -> Error {
     Error::new(ErrorKind::Closed, "the supervisor is stopped")
 }

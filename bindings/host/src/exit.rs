@@ -1,15 +1,16 @@
-//! Ends the program when another member asks for it.
+//! Exits the program when another member requests it.
 
 use std::time::Duration;
 
 use libswarm::{Leave, MemberRef, Result};
 use libswarm_common::value::within;
 
-/// The longest grace.
+/// The upper bound of the grace.
 const MAX_GRACE: Duration = Duration::from_secs(3600);
 
-/// For `on_kill` of a master or worker: `prepare` is called with the exit code and who asks; once its future is ready, the member leaves and the process
-/// exits with that code. `grace` after the request it exits with it in any case, without its exit handlers.
+/// Exits on request, by `on_kill` of a master or worker. `prepare` is called with the exit code and the requesting member; once
+/// its future is ready, the member leaves and the process exits with that code. When `grace` has passed since the request, the
+/// process exits at any rate, without exit handlers.
 ///
 /// Fails with [`ErrorKind::InvalidArgument`](libswarm::ErrorKind::InvalidArgument) if the grace is longer than 1 h.
 pub fn on_request<F>(
@@ -21,18 +22,18 @@ where
 {
     within("call.grace", grace, Duration::ZERO, MAX_GRACE)?;
     Ok(move |code: i32, from: MemberRef, leave: Leave| {
-        // A thread of its own, which a busy runtime does not delay. It runs no exit handlers, which nothing bounds.
+        // A separate thread, which a busy runtime does not delay. It runs no exit handlers, because they may block.
         let bound = move || {
             std::thread::sleep(grace);
             exit_now(code);
         };
         if let Err(error) = std::thread::Builder::new().name("swarm-exit".into()).spawn(bound) {
-            tracing::error!(%error, "the end of the program is not bounded by its grace");
+            tracing::error!(%error, "the exit of the program is not bounded by its grace");
         }
         tokio::spawn(async move {
-            // A task, so that a panic in it does not keep the program.
+            // In its own task, so that a panic in it does not prevent the exit.
             if let Err(panic) = tokio::spawn(prepare(code, from)).await {
-                tracing::error!(%panic, "what was to run before the end of the program has failed");
+                tracing::error!(%panic, "the callback before the exit of the program panicked");
             }
             leave.await;
             // Exit handlers may wait for this runtime.

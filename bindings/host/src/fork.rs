@@ -1,17 +1,17 @@
-//! Fork safety. After a fork only the forking thread lives in the child, which has the parent's memory but none of its threads. So the child must
-//! neither use nor drop what the parent made; it gets a typed error instead of a hang.
+//! Fork safety. A forked child has the parent's memory, but of its threads only the one that forked. So the child must neither
+//! use nor drop what the parent created; it gets a typed error instead of a hang.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use libswarm::{Error, ErrorKind, Result};
 
-/// Called in a forked child. It may only store to atomics and call what is safe between fork and exec.
+/// Called in a forked child. It may only store to atomics and call functions that are safe between fork and exec.
 pub type ChildHandler = extern "C" fn();
 
-/// How many forks lie between the first process and this one.
+/// The number of forks between the first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// Kept while forks are noticed, because asking the kernel costs more than the rest of a call; else 0.
+/// The process id if forks are detected by the handler, because querying the kernel costs more than the rest of a call; else 0.
 static PID: AtomicU32 = AtomicU32::new(0);
 static IN_CHILD: OnceLock<ChildHandler> = OnceLock::new();
 
@@ -22,9 +22,9 @@ fn current_pid() -> u32 {
     }
 }
 
-/// Notices every fork from now on, also one that the language does not know of. Later calls do nothing.
+/// Detects every fork from now on, even if the language does not. Later calls do nothing.
 ///
-/// Fails with [`ErrorKind::Internal`] if the system has no memory for it.
+/// Fails with [`ErrorKind::Internal`] if the system has no memory left.
 pub fn watch() -> Result<()> {
     #[cfg(unix)]
     {
@@ -46,18 +46,18 @@ pub fn watch() -> Result<()> {
         });
         if status != 0 {
             let cause = std::io::Error::from_raw_os_error(status);
-            return Err(Error::new(ErrorKind::Internal, format!("forks cannot be noticed: {cause}")));
+            return Err(Error::new(ErrorKind::Internal, format!("forks cannot be detected: {cause}")));
         }
     }
     Ok(())
 }
 
-/// Sets what is called in every forked child. A binding has one such handler: a second call changes nothing.
+/// Sets the function that is called in every forked child. A binding has one: a second call changes nothing.
 pub fn in_child_call(handler: ChildHandler) {
     let _ = IN_CHILD.set(handler);
 }
 
-/// The process that made an object.
+/// The process that created an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     generation: u64,
@@ -67,17 +67,17 @@ pub struct Origin {
 impl Origin {
     /// This process.
     pub fn current() -> Origin {
-        // Without memory for the handler, a fork shows in the pid, which is not kept then.
+        // Without memory for the handler, a fork is detected by the process id, which is then not cached.
         let _ = watch();
         Origin { generation: GENERATION.load(Ordering::Relaxed), pid: current_pid() }
     }
 
-    /// Whether this is the process that made the object.
+    /// Whether this process created the object.
     pub fn is_here(self) -> bool {
         self.generation == GENERATION.load(Ordering::Relaxed) && self.pid == current_pid()
     }
 
-    /// [`ErrorKind::Forked`] in any other process than the one that made the object.
+    /// Returns [`ErrorKind::Forked`] in any process except the one that created the object.
     pub fn check(self) -> Result<()> {
         if self.is_here() {
             return Ok(());
@@ -87,7 +87,7 @@ impl Origin {
     }
 }
 
-/// A value of the process that made it. In a forked child it is leaked rather than dropped.
+/// A value of the process that created it. In a forked child it is leaked and not dropped.
 pub struct Owned<T> {
     origin: Origin,
     value: Option<T>,

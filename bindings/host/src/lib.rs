@@ -1,4 +1,4 @@
-//! What every language binding of libswarm needs. The bindings keep what is particular to their language.
+//! Shared code of the language bindings of libswarm. Code for one language only is in its binding.
 
 pub mod exit;
 pub mod fork;

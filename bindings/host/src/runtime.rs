@@ -1,4 +1,4 @@
-//! The one runtime of a process: made for the first member, ended with the last.
+//! The single runtime of a process: created for the first member, ended with the last.
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -18,22 +18,22 @@ use crate::signals::block_signals;
 pub struct Settings {
     /// The name of its thread.
     pub thread_name: &'static str,
-    /// How long the drop of the last share waits for the thread; `None`: it does not wait, because a task may drop the last share.
+    /// How long the drop of the last share waits for the thread. `None` does not wait, because a task may drop the last share.
     pub wait_at_end: Option<Duration>,
-    /// The threads of the program handle its signals, so this one gets none.
+    /// The threads of the program handle its signals, so the runtime's thread blocks them.
     pub blocks_signals: bool,
 }
 
 type Slot = Mutex<Weak<Shared>>;
 
-/// Where a binding keeps its runtime, in a `static`.
+/// Stores the runtime of a binding, in a `static`.
 pub struct RuntimeSlot {
     settings: Settings,
-    /// A pointer, so that a forked child starts with a fresh slot even if this one was locked at the fork.
+    /// A pointer, so that a forked child can start with a new slot even if this one was locked at the fork.
     slot: AtomicPtr<Slot>,
 }
 
-/// A share in the runtime, which ends with the last share.
+/// A share in the runtime. The runtime ends with the last share.
 #[derive(Clone)]
 pub struct Runtime(Arc<Shared>);
 
@@ -49,7 +49,7 @@ impl RuntimeSlot {
         RuntimeSlot { settings, slot: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
-    /// A share in the runtime, which is made if there is none. `before` is called before that.
+    /// Returns a share in the runtime, which is created if there is none. `before` is called before that.
     ///
     /// One thread: the work per job is far below what one core and one Redis can do, and a second thread would only add wake-ups between the two.
     pub fn share(&self, before: impl FnOnce()) -> Result<Runtime> {
@@ -67,7 +67,7 @@ impl RuntimeSlot {
             builder.worker_threads(1).thread_name(thread_name).enable_all().build()
         };
         let failed = |why: String| Error::new(ErrorKind::Internal, format!("the library's thread cannot be started: {why}"));
-        // A thread that cannot be started is a panic of tokio's, which must not be the program's.
+        // tokio panics if a thread cannot be started; that must not be a panic of the program.
         let tokio = match std::panic::catch_unwind(build) {
             Ok(built) => built.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(failed("the system allows no more threads, or has no memory for one".into())),
@@ -77,7 +77,7 @@ impl RuntimeSlot {
         Ok(Runtime(shared))
     }
 
-    /// Gives a forked child a fresh slot. The parent's is left as it is: another thread may hold its lock.
+    /// Installs a new slot in a forked child. The parent's slot is left unchanged: another thread may have locked it.
     pub fn forget_after_fork(&self) {
         self.slot.store(std::ptr::null_mut(), Ordering::Release);
     }
@@ -89,7 +89,7 @@ impl RuntimeSlot {
             current = match self.slot.compare_exchange(std::ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => fresh,
                 Err(other) => {
-                    // SAFETY: made just above and seen by nobody else.
+                    // SAFETY: created just above and not shared.
                     drop(unsafe { Box::from_raw(fresh) });
                     other
                 }
@@ -101,7 +101,7 @@ impl RuntimeSlot {
 }
 
 impl Runtime {
-    /// Where the core runs.
+    /// The handle of the core's runtime.
     pub fn handle(&self) -> &Handle {
         self.0.tokio.handle()
     }
@@ -122,7 +122,7 @@ impl Drop for Shared {
         // SAFETY: taken once, here.
         let tokio = unsafe { ManuallyDrop::take(&mut self.tokio) };
         match self.wait_at_end {
-            // Its threads do not exist in a forked child; joining them would wait for ever.
+            // Its threads do not exist in a forked child; joining them would wait forever.
             _ if !self.origin.is_here() => std::mem::forget(tokio),
             Some(longest) => tokio.shutdown_timeout(longest),
             None => tokio.shutdown_background(),

@@ -1,7 +1,8 @@
-//! The signals of the program stay with its own threads.
+//! Signals are handled by the program's own threads.
 
-/// Keeps the program's signals off the calling thread, which runs none of its code: its handlers run, and its system calls are interrupted, on threads
-/// of its own. It also keeps a cut connection from ending the program by SIGPIPE. Faults are left as they are, for crash reporters.
+/// Blocks signals on the calling thread, which runs no code of the program: the program's threads run its signal handlers and
+/// have their system calls interrupted. This also prevents a lost connection from ending the program by SIGPIPE. Faults are not
+/// blocked, for crash reporters.
 #[cfg(unix)]
 pub fn block_signals() {
     // SAFETY: the set is initialised before it is used, and the calls only change the calling thread's mask.
@@ -15,11 +16,11 @@ pub fn block_signals() {
     }
 }
 
-/// Elsewhere there are no such signals.
+/// Other systems have no such signals.
 #[cfg(not(unix))]
 pub fn block_signals() {}
 
-/// Runs `body` with the program's signals kept off the calling thread, and so off the threads that are made meanwhile.
+/// Runs `body` with signals blocked on the calling thread, and so on the threads that `body` starts.
 #[cfg(unix)]
 pub fn with_blocked_signals<T>(body: impl FnOnce() -> T) -> T {
     let mut before = std::mem::MaybeUninit::uninit();

@@ -1,4 +1,4 @@
-//! Subscriptions of a member that are on their way to Redis.
+//! Subscriptions of a member that are not yet registered in Redis.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use tokio::sync::watch;
 /// What a member can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// Messages, and requests to end the program.
+    /// Messages, and requests to exit.
     Messages,
     /// Members that join, leave or are lost.
     Members,
 }
 
-/// Counts the subscriptions of a member that Redis has not confirmed. Clones count the same ones.
+/// Counts the subscriptions of a member that Redis has not confirmed. Clones share the count.
 #[derive(Clone, Default)]
 pub struct Subscriptions(Arc<watch::Sender<usize>>);
 
-/// One subscription, until it is dropped.
+/// One pending subscription, until it is dropped.
 struct Pending(Arc<watch::Sender<usize>>);
 
 impl Topic {
-    /// The topic of an event's name: `message` and `kill`, or `member`.
+    /// The topic for the name of an event: `message` and `kill`, or `member`.
     pub fn of_event(name: &str) -> Option<Topic> {
         match name {
             "message" | "kill" => Some(Topic::Messages),
@@ -34,8 +34,9 @@ impl Topic {
 }
 
 impl Subscriptions {
-    /// Subscribes; never waits. `failed` is called with the error if it fails, unless the member has ended, or is not registered: then it subscribes
-    /// when it registers, and reports itself why it cannot. `failed` is kept until then, and with it what it owns, such as a share in the runtime.
+    /// Subscribes; never waits. If it fails, `failed` is called with the error, unless the member has ended or is not registered.
+    /// In the latter case the member subscribes when it registers, and reports errors itself. `failed` is kept until then, with
+    /// everything it owns, such as a share in the runtime.
     pub fn start(
         &self,
         runtime: &Handle,
@@ -63,9 +64,9 @@ impl Subscriptions {
         Pending(self.0.clone())
     }
 
-    /// Waits until all that were begun have succeeded or failed.
+    /// Waits until all pending subscriptions have succeeded or failed.
     pub async fn settled(&self) {
-        // It fails only without a sender, and this is one.
+        // Fails only without a sender, and this object is a sender.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }

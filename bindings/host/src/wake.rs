@@ -1,4 +1,5 @@
-//! A descriptor that is readable while there is something to do: an eventfd on Linux, a pipe on other Unix systems. Others have none.
+//! A descriptor that is readable while there is work to do: an eventfd on Linux, a pipe on other Unix systems. Other systems have
+//! none.
 
 #[cfg(not(unix))]
 pub use nowhere::WakeFd;
@@ -13,10 +14,10 @@ mod unix {
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    /// The descriptor, closed when dropped. It never blocks, and is closed in programs that are started.
+    /// The descriptor; closed when dropped. It never blocks, and is closed in programs that are executed.
     pub struct WakeFd {
         read: OwnedFd,
-        /// The other end of a pipe; an eventfd is both ends.
+        /// The write end of a pipe; an eventfd needs no second descriptor.
         write: Option<OwnedFd>,
     }
 
@@ -39,12 +40,12 @@ mod unix {
             Ok(WakeFd { read, write: Some(write) })
         }
 
-        /// Its number, for a program's own event loop.
+        /// The number of the descriptor, for an event loop of the program.
         pub fn number(&self) -> RawFd {
             self.read.as_raw_fd()
         }
 
-        /// Makes it readable. From any thread.
+        /// Makes it readable. Can be called from any thread.
         pub fn raise(&self) {
             // A full pipe or counter is readable already.
             let _ = rustix::io::write(self.write.as_ref().unwrap_or(&self.read), &1u64.to_ne_bytes());
@@ -56,7 +57,7 @@ mod unix {
             while matches!(rustix::io::read(&self.read, &mut buffer), Ok(count) if count == buffer.len()) {}
         }
 
-        /// Waits until it is readable, a signal came, or the time is over; true if it is readable. `None`: for ever.
+        /// Waits until it is readable, a signal arrives, or the time is over; true if it is readable. `None` waits forever.
         pub fn wait(&self, limit: Option<Duration>) -> bool {
             let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
             matches!(poll(&mut [PollFd::from_borrowed_fd(self.read.as_fd(), PollFlags::IN)], limit.as_ref()), Ok(ready) if ready > 0)
@@ -68,16 +69,16 @@ mod unix {
 mod nowhere {
     use std::io;
 
-    /// Cannot be made.
+    /// Not available on this system.
     pub struct WakeFd(());
 
     impl WakeFd {
-        /// Always an error.
+        /// Always fails.
         pub fn new() -> io::Result<WakeFd> {
             Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no descriptor to wait on"))
         }
 
-        /// No number.
+        /// Never called.
         pub fn number(&self) -> i32 {
             -1
         }

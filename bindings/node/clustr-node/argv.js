@@ -1,11 +1,13 @@
 "use strict";
-// Command lines: read as by optimist, and made for spawned processes.
+// Parses command lines as optimist does, and builds those of spawned processes.
 
 const path = require("node:path");
 
 const NUMBER = /^(0x[0-9a-f]+|[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?)$/i;
 
-/** Options by name: `--x=5`, `--x 5`, `--flag`, `--no-flag`, `-f`. What looks like a number is one; a name given twice has an array. */
+/**
+ * Options by name: `--x=5`, `--x 5`, `--flag`, `--no-flag`, `-f`. Values that look like numbers are numbers; a name that occurs twice has an array.
+ */
 function parse(argv) {
   const options = new Map();
   const set = (name, text) => {
@@ -24,12 +26,12 @@ function parse(argv) {
   return Object.fromEntries(options);
 }
 
-/** Those that go on to spawned processes, and to theirs. */
+/** Options that are passed to spawned processes, and to theirs. */
 function bubbling(options) {
   return Object.fromEntries(Object.entries(options).filter(([name, value]) => name.startsWith("cluster-") && value !== false));
 }
 
-/** The command of an entry of `spawn`, and its arguments; `args` of the entry go before the options that bubble. */
+/** The command of an entry of `spawn`, and its arguments; `args` of the entry precede the inherited options. */
 function commandOf({ command = process.argv[0], file, args }, bubble) {
   const folder = path.dirname(process.argv[1] ?? "");
   const script = path.resolve(folder, file);

@@ -1,25 +1,28 @@
 import { EventEmitter } from "node:events";
 import type { MemberOptions } from "../types/options.js";
 
-/** How processes find each other, and what they write. Times are in milliseconds. */
+/** How processes find each other, and their logger. Times are in milliseconds. */
 export interface Options {
-  /** Called by `log`; console.log unless set. */
+  /** Called by `log`; default console.log. */
   logger?: (message: any) => void;
-  /** A client of node_redis, redis or ioredis: its address is read, the client is left alone. */
+  /** A client of node_redis, redis or ioredis: its address is read; the client is not used. */
   publisher?: object;
-  /** Read if there is no `publisher`. */
+  /** Used if there is no `publisher`. */
   subscriber?: object;
-  /** Before a registration, and between two workers of a reload; 500 unless set. */
+  /** The pause before a registration, and between two workers of a reload; default 500. */
   reloadDelay?: number;
-  /** Any other address of Redis: a url, or options of a member. Goes before all else; then the clients, then SWARM_REDIS_URL. */
+  /** Any other address of Redis: a url, or options of a member. Takes precedence over the clients, which take precedence over SWARM_REDIS_URL. */
   redis?: string | MemberOptions;
-  /** Keeps clusters on one Redis apart; spawned processes have that of their spawner. */
+  /** Separates clusters on one Redis; spawned processes use that of their spawner. */
   cluster?: string;
-  /** How long a silent process counts as there, 1,000 to 86,400,000; 15,000 unless set. */
+  /** How long a process may be silent until it counts as gone, 1,000 to 86,400,000; default 15,000. */
   lease?: number;
-  /** How long an `onKill` handler may take, and spawned processes have to end before they are killed; 5,000 unless set. */
+  /** How long an `onKill` handler may take, and how long spawned processes have to exit before they are killed; default 5,000. */
   grace?: number;
-  /** Whether it leaves, and ends what it has spawned, before SIGINT or SIGTERM ends the process, unless that listens to the signal itself; true unless set. */
+  /**
+   * Whether it leaves, and stops its spawned processes, before SIGINT or SIGTERM ends the process, unless the program has its own listener for the
+   * signal; default true.
+   */
   handleSignals?: boolean;
 }
 
@@ -34,15 +37,15 @@ export interface Message<T = any> {
 }
 
 export interface WorkerFile {
-  /** Resolved against the folder of the main script. */
+  /** Resolved against the directory of the main script. */
   file: string;
-  /** What executes it, this program's own unless set. */
+  /** The program that runs the file; default that of this process. */
   command?: string;
   /** CPUs it may run on, such as 1 or "0,2-3"; Linux only. */
   cpu?: number | string | null;
-  /** Whether it is started again when it fails; true unless set. */
+  /** Whether it is restarted when it fails; default true. */
   respawn?: boolean;
-  /** Options of its command line; those that begin with `cluster-` go on to what it spawns. */
+  /** Options of its command line; those that begin with `cluster-` are also passed to the processes that it spawns. */
   args?: Readonly<Record<string, unknown>>;
 }
 
@@ -60,9 +63,9 @@ declare class Part extends EventEmitter {
   onPublic(callback: (message: Message) => void): void;
   onPrivate(callback: (message: Message) => void): void;
   onGroup(callback: (message: Message) => void): void;
-  /** The process ends when `done` is called. The last handler counts. */
+  /** The process exits when `done` is called. Only the last handler is used. */
   onKill(callback: (done: () => void) => void): void;
-  /** Called with the messages whenever so many have confirmed it. */
+  /** Called with the messages each time `count` members have confirmed the identifier. */
   onConfirmation(count: number, identifier: string, callback: (messages: Message<string>[]) => void): void;
   emitPublic(data?: unknown): void;
   emitPrivate(pid: number | string, data?: unknown): void;
@@ -70,7 +73,7 @@ declare class Part extends EventEmitter {
   emitKill(pid: number | string, code?: number): void;
   emitConfirmation(identifier: string): void;
   spawn(list: readonly WorkerFile[]): void;
-  /** Ends what was spawned here, then this process, with code 1 unless set. */
+  /** Stops the processes that were spawned here, then exits this process; default code 1. */
   close(code?: number): void;
   log(message: any): void;
   setLogger(logger: (message: any) => void): void;

@@ -1,5 +1,5 @@
 "use strict";
-// What programs written for clustr-node call, over the supervisor and the messages of this package.
+// The API of clustr-node, implemented with the supervisor and the messages of this package.
 
 const Master = require("./master.js");
 const Worker = require("./worker.js");

@@ -1,5 +1,5 @@
 "use strict";
-// The first process of the cluster: knows who is there, and reloads those that it has spawned.
+// The first process of the cluster: tracks the registered processes, and reloads those that it has spawned.
 
 const os = require("node:os");
 const { call } = require("../lib/callbacks.js");
@@ -7,20 +7,20 @@ const Part = require("./part.js");
 
 const GROUP = "master";
 
-/** How long a reload waits for one worker to end and its follower to register, in milliseconds. */
+/** How long a reload waits for one worker to exit and its successor to register, in milliseconds. */
 const RELOAD_LIMIT = 30_000;
 
 /** Exit code after SIGTERM, and of workers that are reloaded. */
 const TERMINATED = 15;
 const RELOADED = 1;
 
-/** This machine, as members name it: processes are named by pid on one machine. */
+/** The host name of this machine, as members report it: a process is identified by its pid on a machine. */
 const HOST = os.hostname();
 
 class Master extends Part {
   constructor(config) {
     super("master", config, GROUP);
-    /** Pids by group, as members are registered; `clusterInfo` shows them. */
+    /** Pids of registered members by group; `clusterInfo` shows them. */
     this._groups = new Map();
     this.clusterInfo = {};
     this.workerConfigs = [];
@@ -28,10 +28,10 @@ class Master extends Part {
     this.onClusterReloaded = (callback) => void (this._onReloaded = callback);
     this._onStarted = this._onReloaded = () => {};
     this._started = false;
-    /** Spawned, and registered since. */
+    /** Ids of spawned processes that have registered. */
     this._ids = new Set();
     this._seen = new Set();
-    /** Who waits for an id in a reload. */
+    /** Waits of a reload, by id. */
     this._waits = new Map();
     this._reloading = null;
     this._reloadAgain = false;
@@ -65,7 +65,7 @@ class Master extends Part {
     else if (channel === "clusterInfo") this._reply(message, { meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
   }
 
-  /** Nobody registers another, who would stay for ever. */
+  /** A process can only register itself: a wrong registration would never be removed. */
   _register({ pid, group }, from) {
     if (pid !== from.pid || group !== from.group || from.host !== HOST) {
       this.log(`info - masterModule - ignored a registration of ${pid} by ${from.pid} of ${from.group} on ${from.host}`);
@@ -84,7 +84,7 @@ class Master extends Part {
     this._waits.get(id)?.();
   }
 
-  /** Started: every process that was spawned here has registered. */
+  /** Emits the start once every process that was spawned here has registered. */
   _check() {
     if (this._started || this._ids.size === 0 || ![...this._ids].every((id) => this._seen.has(id))) return;
     this._started = true;
@@ -112,7 +112,7 @@ class Master extends Part {
     this._waits.get(id)?.();
   }
 
-  /** Replaces those that are registered, the last first. One that was asked for meanwhile follows. */
+  /** Replaces the registered processes, the last first. A reload that is requested meanwhile follows. */
   async _reload() {
     if (this._reloading !== null) {
       this._reloadAgain = true;
@@ -139,7 +139,7 @@ class Master extends Part {
     if (this._ending === null && processes.length > 0) call(this._onReloaded, this._ids.size);
   }
 
-  /** Resolves when another process of this id has registered, or will not. */
+  /** Resolves when another process of this id has registered, or cannot register any more. */
   _follower(id) {
     return new Promise((resolve) => {
       const timer = setTimeout(end, RELOAD_LIMIT);

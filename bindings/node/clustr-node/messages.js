@@ -1,5 +1,5 @@
 "use strict";
-// What processes send to each other. Large ones go in parts.
+// Messages between processes. Large ones are sent in parts.
 
 const { classes } = require("../lib/errors.js");
 const { MAX_PART, MAX_WHOLE, Parts, split } = require("../lib/parts.js");
@@ -9,11 +9,11 @@ class Messages {
   constructor(member) {
     this.member = member;
     this.parts = new Parts();
-    /** In 32 bits. */
+    /** A counter of 32 bits. */
     this.attempts = 0;
   }
 
-  /** Sends one; gives the receipt of the core. What follows keeps its place behind it, however large it is. */
+  /** Sends a message; returns the receipt of the core. Later messages keep their order behind it, whatever its size. */
   async send(to, message, options) {
     const bytes = Buffer.from(JSON.stringify(message));
     if (bytes.length <= MAX_PART) return this.member.send(to, message, options);
@@ -28,7 +28,7 @@ class Messages {
     return (await Promise.all(sends)).at(-1);
   }
 
-  /** Reads what has arrived, as `{ channel, meta, data }`; undefined for a part, and for what no process of the cluster sends. */
+  /** Parses a received message, as `{ channel, meta, data }`; undefined for a part, and for messages of other programs. */
   read({ payload, from }) {
     const { incarnation } = from;
     if (Buffer.isBuffer(payload)) {
@@ -41,7 +41,7 @@ class Messages {
       const whole = this.parts.take(incarnation, payload);
       return whole && checked(JSON.parse(whole));
     } catch {
-      // Bytes of some other meaning.
+      // Bytes of another program.
       return undefined;
     }
   }
@@ -55,7 +55,7 @@ function checked(message) {
   return { channel, meta: { pid, group: meta.group }, data };
 }
 
-/** The answer of a master that was asked who is there; undefined if it is none. */
+/** The reply of a master with the registered processes; undefined if it is not valid. */
 function infoOf(answer) {
   const message = checked({ ...(isObject(answer) ? answer : {}), channel: "" });
   if (message === undefined || !isObject(message.data)) return undefined;

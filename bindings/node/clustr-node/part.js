@@ -12,16 +12,16 @@ const addressOf = require("./address.js");
 const { bubbling, commandOf, parse } = require("./argv.js");
 const { Messages } = require("./messages.js");
 
-/** Time between two workers of a reload, and before a registration, in milliseconds. */
+/** The time between two workers of a reload, and before a registration, in milliseconds. */
 const RELOAD_DELAY = 500;
 
-/** How long a program may take to agree to its end, and what it has spawned to end, unless the option `grace` says so, in milliseconds. */
+/** The default of the option `grace`: how long `onKill` may take, and how long spawned processes have to exit, in milliseconds. */
 const GRACE = 5000;
 
-/** No grace of a member is longer, in milliseconds. */
+/** The longest grace of a member, in milliseconds. */
 const MAX_MS = 3_600_000;
 
-/** Time for the last messages before the process exits, in milliseconds. */
+/** The time for the last messages before the process exits, in milliseconds. */
 const FAREWELL = 5000;
 
 const COUNTERS = [
@@ -29,16 +29,16 @@ const COUNTERS = [
   "spawnChildProcess", "respawnChildProcess", "receivedConfirmations", "successfulConfirmations",
 ];
 
-/** What is sent to others is received by the sender, too, as in Redis. */
+/** The sender receives messages to others, too, as in Redis. */
 const EVERYBODY = { toSelf: true };
 
 class Part extends EventEmitter {
   constructor(type, config, group) {
     super();
     const options = parse(process.argv.slice(2));
-    // What may hold a password, or a client that does, is not shown.
+    // Values that may contain a password, or a client with one, are not shown.
     hide(this, { config: { reloadDelay: RELOAD_DELAY, ...config, group }, publisher: undefined, subscriber: undefined, _env: undefined, _options: options });
-    // Whatever is no time to wait, 0 too, is the default.
+    // Any value that is not a valid time, including 0, selects the default.
     this.config.reloadDelay ||= RELOAD_DELAY;
     this.stats = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
     this.pid = process.pid;
@@ -57,7 +57,7 @@ class Part extends EventEmitter {
 
     const { cluster, options: address, env, handleSignals } = addressOf(this.config);
     this._env = env;
-    // A worker without a handler: it is given nothing, and keeps the process alive.
+    // A worker without a handler: no jobs are assigned to it, and it keeps the process alive.
     this._member = createWorker(cluster, { ...address, group, name: type });
     this._messages = new Messages(this._member);
     this._member.on("error", (error) => this._complain(error));
@@ -78,12 +78,12 @@ class Part extends EventEmitter {
     this._listeners.group.push(callback);
   }
 
-  /** `callback(done)` is called when this process is asked to end; it ends when `done` is called. The last one counts. */
+  /** `callback(done)` is called when this process is requested to exit; it exits when `done` is called. Only the last callback is used. */
   onKill(callback) {
     this._kill = callback;
   }
 
-  /** Whenever so many have confirmed it, `callback` is given their messages. */
+  /** Each time `count` members have confirmed the identifier, `callback` is called with their messages. */
   onConfirmation(count, identifier, callback) {
     this._confirmations.push({ count, identifier, callback, messages: [] });
   }
@@ -109,7 +109,7 @@ class Part extends EventEmitter {
     this._emit("emitConfirmation", "all", "confirmation", identifier);
   }
 
-  /** Runs programs and keeps them running, until this process ends. */
+  /** Runs programs and keeps them running until this process exits. */
   spawn(list) {
     for (const { file } of list) if (!file) throw new Error("worker file is missing");
     const ids = list.map((entry) => {
@@ -122,15 +122,15 @@ class Part extends EventEmitter {
     this._spawned(list, ids);
   }
 
-  /** Their ids will come; undefined for one that cannot be run. */
+  /** Called with the promised ids; undefined for a program that cannot be run. */
   _spawned() {}
 
-  /** Ends what this process has spawned, leaves the cluster, and exits. */
+  /** Stops the processes that this process has spawned, leaves the cluster, and exits. */
   close(code = 1) {
     this._ending ??= this._end(code);
   }
 
-  /** Calls the logger, if the command line says so. */
+  /** Calls the logger, if the command line enables it. */
   log(message) {
     if (this.logOptions.verbose === true || this.logOptions["cluster-verbose"] === true) this.logger(message);
   }
@@ -143,13 +143,13 @@ class Part extends EventEmitter {
     leaving.remove(this);
     const late = new Promise((resolve) => setTimeout(resolve, FAREWELL));
     await this._supervisor?.stop().catch(() => {});
-    // With all other members of this process.
+    // Together with all other members of this process.
     await Promise.race([Promise.all([leaving.leaveOne(this._member, { grace: 0 }), leaving.leaveAll({ grace: 0 })]), late]);
     this.removeAllListeners();
     process.exit(code);
   }
 
-  /** For a process that ends by a signal: what it has spawned ends, too. */
+  /** Called before the process ends by a signal: its spawned processes are stopped, too. */
   _leave() {
     return (this._ending ??= Promise.allSettled([this._supervisor?.stop(), leaving.leaveOne(this._member, { grace: 0 })]));
   }
@@ -158,31 +158,34 @@ class Part extends EventEmitter {
     return this.config.grace ?? GRACE;
   }
 
-  /** To be called once all options are known. However busy it is: it may take its grace to agree, and what it has spawned as long to end. */
+  /**
+   * Called once all options are known. Enforces the exit even if the process is busy: `onKill` may take its grace, and spawned processes as long to
+   * exit.
+   */
   _exitOnKill() {
     this._member.exitOnKill({ grace: Math.min(2 * this._grace + FAREWELL, MAX_MS), onKill: (code) => this._killed(code) });
   }
 
-  /** Asks the program to agree, and ends; without its agreement when its time is over. What it returns never settles. */
+  /** Calls `onKill`, and exits; without its agreement when its time is over. The returned promise never settles. */
   _killed(code) {
     setTimeout(() => this.close(code), this._grace);
     call(this._kill, () => this.close(code));
     return new Promise(() => {});
   }
 
-  /** Options of the command line that spawned processes get, too. */
+  /** Options of the command line that spawned processes receive, too. */
   _bubbling() {
     return bubbling(this._options);
   }
 
   _supervise() {
     if (this._supervisor !== null) return this._supervisor;
-    // Tried for ever, as they were, but not without a pause.
+    // Restarted without a limit, as in clustr-node, but with pauses.
     const supervisor = createSupervisor({ grace: this._grace, forward: false, lines: true, maxRespawns: 0, healthy: 5000, backoff: { max: 10_000 } });
     supervisor.on("line", ({ line, stream }) => console[stream === "stdout" ? "log" : "error"](String(line)));
     supervisor.on("exited", (exit) => {
       if (exit.respawn !== null) {
-        // A respawn is a spawn, too.
+        // A respawn counts as a spawn, too.
         this.stats.spawnChildProcess++;
         this.stats.respawnChildProcess++;
       }
@@ -193,7 +196,7 @@ class Part extends EventEmitter {
     return supervisor;
   }
 
-  /** A process that was spawned here has ended. */
+  /** Called when a process that was spawned here has exited. */
   _exited() {}
 
   _emit(counter, to, channel, data) {
@@ -234,7 +237,7 @@ class Part extends EventEmitter {
     }
   }
 
-  /** What only masters receive. */
+  /** Messages that only masters receive. */
   _hears() {}
 
   _confirmed(message) {
@@ -247,7 +250,7 @@ class Part extends EventEmitter {
     }
   }
 
-  /** Trouble of the background. */
+  /** Handles a background error. */
   _complain(error) {
     if (this._ending === null) complain(this, error);
   }

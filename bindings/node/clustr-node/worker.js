@@ -5,13 +5,13 @@ const { call } = require("../lib/callbacks.js");
 const { infoOf } = require("./messages.js");
 const Part = require("./part.js");
 
-/** How long the master has to say who is there, in milliseconds. */
+/** How long to wait for the reply of the master with the registered processes, in milliseconds. */
 const INFO_LIMIT = 10_000;
 
-/** Pause before a registration that nobody has received is sent again, in milliseconds. */
+/** The pause before a registration without recipients is repeated, in milliseconds. */
 const RETRY = 100;
 
-/** Exit code of what ends by SIGTERM. */
+/** The exit code after SIGTERM. */
 const TERMINATED = 15;
 
 class Worker extends Part {
@@ -22,7 +22,7 @@ class Worker extends Part {
     const own = Object.entries(this._options).filter(([name]) => !name.startsWith("cluster-"));
     this.config = { ...this.config, ...Object.fromEntries(own) };
     this._exitOnKill();
-    // Its supervisor's way to end it; alone it ends at once, as any program.
+    // Its supervisor stops it by SIGTERM, for which `onKill` is called; without a supervisor it exits at once, as any program.
     if (process.env.SWARM_SUPERVISOR_PID === String(process.ppid)) process.on("SIGTERM", () => this._killed(TERMINATED));
   }
 
@@ -33,13 +33,13 @@ class Worker extends Part {
   /** Registers with the master, after the option `reloadDelay`. */
   emitReady() {
     setTimeout(() => {
-      // Again when the lease was lost, as the master has forgotten this worker then.
+      // Repeated after a lost lease, because the master has removed this worker then.
       this._member.on("ready", () => this._register());
       if (this._member.incarnation !== "") this._register();
     }, this._reloadDelay);
   }
 
-  /** Once this worker receives, so that nothing is lost that the master's listeners send it; until the master knows it. */
+  /** Registers once this worker is subscribed, so that no message of the master's listeners is lost; repeats it until the master has received it. */
   async _register() {
     if (this.masterPid === undefined) return;
     for (;;) {
@@ -55,12 +55,12 @@ class Worker extends Part {
     }
   }
 
-  /** Asks the master who is registered: `callback({ meta, data })`, data being lists of pids by group. */
+  /** Requests the registered processes from the master: `callback({ meta, data })`, where data has lists of pids by group. */
   emitClusterInfo(callback) {
     this._toMaster("clusterInfo", null, { request: INFO_LIMIT })
       .then(({ replies }) => {
         const info = replies.map(({ payload }) => infoOf(payload)).find((each) => each !== undefined);
-        if (info === undefined) throw new Error("the master does not say who is there");
+        if (info === undefined) throw new Error("the master did not return the registered processes");
         call(callback, info);
       })
       .catch((error) => this._complain(error));

@@ -1,10 +1,10 @@
 "use strict";
-// Every method takes a callback or returns a promise; and user code that throws must not stop the rest of a batch.
+// Every method takes a callback or returns a promise. User code that throws must not stop the rest of a batch.
 
 const { AsyncResource } = require("node:async_hooks");
 const { invalid, shown } = require("./check.js");
 
-/** Calls `callback` so that what it throws becomes an uncaught exception of its own, as from any event. */
+/** Calls `callback` so that what it throws becomes a separate uncaught exception, as from any event. */
 function call(callback, ...args) {
   try {
     callback(...args);
@@ -13,7 +13,7 @@ function call(callback, ...args) {
   }
 }
 
-/** As `emitter.emit`, in the same way. */
+/** As `emitter.emit`; errors of listeners become uncaught exceptions, as in `call`. */
 function emit(emitter, ...args) {
   try {
     emitter.emit(...args);
@@ -22,7 +22,7 @@ function emit(emitter, ...args) {
   }
 }
 
-/** Makes an error of user code an uncaught exception of its own. */
+/** Makes an error of user code a separate uncaught exception. */
 function rethrow(error) {
   process.nextTick(() => {
     throw error;
@@ -30,8 +30,8 @@ function rethrow(error) {
 }
 
 /**
- * Runs `start(settle)`, where `settle(error, value, more)` is called once, later: gives the outcome to `callback`, or
- * returns a promise of the first value. What `start` throws is an outcome too.
+ * Runs `start(settle)`, where `settle(error, value, more)` is called once, later. Passes the outcome to `callback`, or returns a promise of the
+ * first value. What `start` throws is an outcome, too.
  */
 function settled(callback, start) {
   if (typeof callback === "function") {
@@ -44,7 +44,7 @@ function settled(callback, start) {
   });
 }
 
-/** What calls a callback in the async context of now. There is one per call, so it is one object and one function, without lists of arguments. */
+/** Calls a callback in the current async context. There is one per call, so it is one object and one function, without lists of arguments. */
 function settling(callback) {
   const scope = new AsyncResource("assemblage.callback");
   return function settle(error, value, more) {

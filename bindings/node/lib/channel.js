@@ -1,6 +1,5 @@
 "use strict";
-// What masters, workers and supervisors have in common: the native half, the calls that wait for an answer, and the turn in
-// which events and answers are handed out.
+// What masters, workers and supervisors have in common: the native half, pending calls, and the delivery of events and answers.
 
 const { rethrow, settled } = require("./callbacks.js");
 const Emitter = require("./emitter.js");
@@ -9,10 +8,10 @@ const { logByDefault } = require("./log.js");
 const { readReceipt } = require("./messages.js");
 const { Code, COLUMNS, Incoming, parsed } = require("./wire.js");
 
-/** Rows that a batch is taken into. One for all: batches are handed out one after another. */
+/** The rows of a batch. One array for all: batches are delivered one after another. */
 const rows = new Float64Array(1024 * COLUMNS);
 
-/** Those that must not be collected, although the program may have dropped them: something is still to come of them. */
+/** Objects that must not be collected even if the program has dropped them, because events or answers are still to come. */
 const kept = new Set();
 
 class Channel extends Emitter {
@@ -27,7 +26,7 @@ class Channel extends Emitter {
   /** Opens the native half by `openNative(wake)`. */
   _open(openNative) {
     logByDefault();
-    // The native half knows it weakly: it ends when nobody has this one any more.
+    // The native half has a weak reference: it ends when nothing else refers to this object.
     const self = new WeakRef(this);
     const opened = openNative(() => self.deref()?._take());
     if ("number" in opened) throw errorOf(opened.number, opened.message);
@@ -35,7 +34,7 @@ class Channel extends Emitter {
     this._keep(true);
   }
 
-  /** Whether it is kept from being collected. */
+  /** Sets whether the object is kept from being collected. */
   _keep(keep) {
     if (keep === this._kept) return;
     this._kept = keep;
@@ -43,7 +42,7 @@ class Channel extends Emitter {
     else kept.delete(this);
   }
 
-  /** Ends the native half; what still waits for an answer fails with CLOSED. */
+  /** Ends the native half; pending calls fail with CLOSED. */
   _release() {
     if (this._native === null) return;
     this._native.keepAlive(false);
@@ -59,7 +58,7 @@ class Channel extends Emitter {
     return new classes.ClosedError(`the ${this.type} is closed`);
   }
 
-  /** Registers the callback of a native call; returns the token to call with. */
+  /** Registers the callback of a native call; returns its token. */
   _expect(settle) {
     if (this._native === null) throw this._closedError();
     const token = (this._lastToken = (this._lastToken % 0xffffffff) + 1);
@@ -67,12 +66,12 @@ class Channel extends Emitter {
     return token;
   }
 
-  /** A native call that is answered by its token. */
+  /** Makes a native call that is answered by its token. */
   _ask(callback, method, ...args) {
     return settled(this._callback(callback), (settle) => this._native_(method, settle, ...args));
   }
 
-  /** A callback that is none is refused, except by one that is closed, which has the better reason. */
+  /** Refuses a callback that is no function, unless this object is closed: then CLOSED is the better error. */
   _callback(callback) {
     return this._native === null && this._closing && typeof callback !== "function" ? undefined : callback;
   }
@@ -81,7 +80,7 @@ class Channel extends Emitter {
     return this._call(settle, (token) => this._native[method](token, ...args));
   }
 
-  /** The same for a call that `begin(token)` makes; nothing is left of one that cannot be made. */
+  /** As `_ask`, for a call that `begin(token)` makes. If `begin` throws, the token is removed. */
   _call(settle, begin) {
     const token = this._expect(settle);
     try {
@@ -93,12 +92,12 @@ class Channel extends Emitter {
     return token;
   }
 
-  /** No answer is awaited any more. Whether one was. */
+  /** Removes a token. Returns whether its answer was pending. */
   _forget(token) {
     return this._calls.delete(token);
   }
 
-  /** Hands out what has come. Called by the native half, once per batch. */
+  /** Delivers events and answers. Called by the native half, once per batch. */
   _take() {
     const batch = this._native?.take(rows);
     if (!batch) return;
@@ -110,25 +109,25 @@ class Channel extends Emitter {
         if (code < Code.CLOSE) this._event(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
         else this._dispatch(code, rows[at + 1], rows[at + 2], rows[at + 3], incoming);
       } catch (error) {
-        // One row never harms another.
+        // An error in one row must not affect others.
         rethrow(error);
       }
     }
-    // Not at once: other events of the loop have their turn between two batches.
+    // Not at once: other events of the loop run between two batches.
     if (batch.more) setImmediate(() => this._take());
     this._answered();
   }
 
-  /** Events of jobs and of the registration; workers have them all. */
+  /** Handles events of jobs and of the registration, which only workers have. */
   _event() {}
 
-  /** After a batch. */
+  /** Called after a batch. */
   _answered() {}
 
-  /** What is not about a job. */
+  /** Handles rows that do not concern a job. */
   _dispatch(code, key, a, b, incoming) {
     const settle = this._calls.get(key);
-    // Its answer is still to come.
+    // The outcome follows in a later answer.
     if (code === Code.EXISTED) return settle?.existed?.();
     this._calls.delete(key);
     answer(settle ?? ignore, code, a, b, incoming);
@@ -137,7 +136,7 @@ class Channel extends Emitter {
 
 function ignore() {}
 
-/** Reads an answer to its end, whether or not somebody still waits for it, and gives it. */
+/** Reads an answer completely, even if no call waits for it, and passes it on. */
 function answer(settle, code, a, b, incoming) {
   switch (code) {
     case Code.DONE:
@@ -168,7 +167,7 @@ function answer(settle, code, a, b, incoming) {
   }
 }
 
-/** The first line of a text, and all after it. */
+/** The first line of a text, and the rest. */
 function split(text) {
   const end = text.indexOf("\n");
   return [text.slice(0, end), text.slice(end + 1)];

@@ -1,6 +1,5 @@
 "use strict";
-// Arguments of programs, checked where they are given. What their bounds are is the core's to say; here it is only made sure that
-// what a program gave is what it will be taken for.
+// Checks of arguments where programs pass them. The core checks the bounds; these functions only make sure that a value has the expected type.
 
 const { classes } = require("./errors.js");
 const { textOf } = require("./text.js");
@@ -9,13 +8,13 @@ function invalid(message, cause) {
   return new classes.InvalidArgumentError(message, cause === undefined ? undefined : { cause });
 }
 
-/** A value as messages show it. */
+/** A value in error messages. */
 function shown(value) {
   if (typeof value === "string") return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
   return textOf(value).slice(0, 64);
 }
 
-/** The options of a call: an object, or nothing. `known` has the names that it may have. */
+/** The options of a call: an object, or nothing. `known` has the allowed names. */
 function optionsOf(options, known, what) {
   if (options === undefined || options === null) return {};
   if (typeof options !== "object" || Array.isArray(options)) {
@@ -27,7 +26,7 @@ function optionsOf(options, known, what) {
   return options;
 }
 
-/** A text that names something: one with a lone surrogate would become another name on its way. */
+/** A text that names something. A lone surrogate is refused, because it would be converted into another name. */
 function nameOf(value, what) {
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   if (typeof value !== "string") throw invalid(`the ${what} is ${shown(value)}, it must be a string`);
@@ -35,12 +34,12 @@ function nameOf(value, what) {
   return value;
 }
 
-/** The same for what may be left out, which stays undefined. */
+/** As `nameOf`; undefined if there is no value. */
 function optionalName(value, what) {
   return value === undefined || value === null ? undefined : nameOf(value, what);
 }
 
-/** An array of what `values` has. A text or bytes can be iterated too, but are surely not meant as many. */
+/** An array of the elements of `values`. A text or bytes can be iterated, too, but are refused as a likely mistake. */
 function listOf(values, what) {
   if (typeof values !== "object" || values === null || ArrayBuffer.isView(values) || typeof values[Symbol.iterator] !== "function") {
     throw invalid(`the ${what} are ${shown(values)}, they must be an array or another iterable`);
@@ -48,7 +47,7 @@ function listOf(values, what) {
   return Array.from(values);
 }
 
-/** Names, given as an array or as a single one. */
+/** Names: an array, or a single one. */
 function namesOf(values, what, whats) {
   return (typeof values === "string" ? [values] : listOf(values, whats)).map((value) => nameOf(value, what));
 }

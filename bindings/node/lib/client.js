@@ -1,29 +1,26 @@
 "use strict";
-// Reads where a node_redis, redis or ioredis client is connected to. The client itself is never used, changed or closed.
+// Reads to which server a node_redis, redis or ioredis client is connected. The client itself is never used, changed or closed.
 
 const { classes } = require("./errors.js");
 
-/**
- * The options of the core that lead to the same server, as the same user, with the same database. `option` is the name under which the
- * user gave the client.
- */
+/** The options of the core for the same server, user and database. `option` is the name of the option that has the client, for errors. */
 function readClient(client, option = "client") {
   const found = reader(client)?.(client);
   if (found) return found;
   throw new classes.InvalidArgumentError(
-    `the address of the client given as \`${option}\` cannot be found: clients of node_redis, redis (not its clusters, pools and Sentinels) and ioredis are read; `
-    + "otherwise give url, or host and port, instead",
+    `the address of the client passed as \`${option}\` cannot be found: clients of node_redis, redis (not its clusters, pools and Sentinels) and ioredis are read; `
+    + "otherwise set url, or host and port, instead",
   );
 }
 
-/** What reads a client of this kind. No address is guessed: a client that is misread would lead to another server. */
+/** Returns the function that reads a client of this kind. No address is guessed: a wrong one would lead to another server. */
 function reader(client) {
   if (client === null || (typeof client !== "object" && typeof client !== "function")) return undefined;
   const { options } = client;
   if (Array.isArray(client.startupNodes)) return ioredisCluster;
   if (isObject(options) && ("lazyConnect" in options || "sentinels" in options)) return options.sentinels?.length ? ioredisSentinel : ioredis;
   if ("selected_db" in client || client.connection_options || client.connectionOption) return nodeRedis;
-  // Created without options, it has none, and is for the default server.
+  // A client that was created without options has none, and uses the default server.
   if ("isOpen" in client && "isReady" in client && (options === undefined || isObject(options)) && !isSentinel(client)) return redis;
   return undefined;
 }
@@ -32,7 +29,7 @@ function isObject(value) {
   return typeof value === "object" && value !== null;
 }
 
-/** A client of redis 5 that asks Sentinels keeps its options to itself. */
+/** A client of redis 5 with Sentinels does not expose its options. */
 function isSentinel(client) {
   return typeof client.getMasterNode === "function" || typeof client.getSentinelNode === "function";
 }
@@ -47,7 +44,7 @@ function ioredis({ options }) {
   };
 }
 
-/** ioredis that asks Sentinels. */
+/** ioredis with Sentinels. */
 function ioredisSentinel({ options }) {
   return {
     sentinels: options.sentinels.map(({ host = "localhost", port = 26379 }) => `${host}:${port}`),
@@ -66,7 +63,7 @@ function ioredisCluster({ startupNodes, options }) {
   return { nodes: startupNodes.map(nodeOf), ...credentials(username, password ?? options?.password), ...tls(secure) };
 }
 
-/** A node as ioredis takes it: an object, a port, `host:port` or a url. */
+/** A node in the formats of ioredis: an object, a port, `host:port` or a url. */
 function nodeOf(node) {
   if (isObject(node)) return `${node.host ?? "127.0.0.1"}:${node.port ?? 6379}`;
   if (typeof node === "number" || /^\d+$/.test(node)) return `127.0.0.1:${node}`;
@@ -76,7 +73,7 @@ function nodeOf(node) {
   return `${hostname || "127.0.0.1"}:${port || 6379}`;
 }
 
-/** node_redis up to version 3. Nothing, if it was made of a stream whose end is not known. */
+/** node_redis up to version 3. Returns nothing for a client of a stream whose peer is not known. */
 function nodeRedis(client) {
   const used = client.connection_options ?? client.connectionOption ?? {};
   const options = client.options ?? {};
@@ -106,7 +103,7 @@ function redis(client) {
   const options = client.options ?? {};
   const { host, port, path, tls: secure } = options.socket ?? {};
   return {
-    // Already parsed into the rest by most versions, which then have the last word.
+    // Most versions have parsed it into the other options, which then take precedence.
     url: /^(rediss?|unix):\/\//.test(options.url ?? "") ? options.url : undefined,
     ...(path ? { socket: path } : { host, port }),
     db: typeof client.selectedDatabase === "number" ? client.selectedDatabase : options.database,
@@ -119,7 +116,7 @@ function credentials(username, password) {
   return { username: username ?? undefined, password: password ?? undefined };
 }
 
-/** TLS objects of clients hold the contents of certificates; libswarm takes their files, so these stay with the user. */
+/** TLS objects of clients contain certificates; libswarm needs their files, so that the user must set these options. */
 function tls(secure) {
   return secure ? { tls: true } : {};
 }

@@ -4,7 +4,7 @@
 const { EventEmitter } = require("node:events");
 const bound = require("./scope.js");
 
-/** Marks listeners that need nothing more. */
+/** Marks listeners that are wrapped already. */
 const SCOPED = Symbol("scoped");
 
 class Emitter extends EventEmitter {
@@ -29,7 +29,7 @@ class Emitter extends EventEmitter {
   }
 }
 
-/** What is no function is refused by EventEmitter. */
+/** EventEmitter refuses values that are no functions. */
 function scoped(listener) {
   if (typeof listener !== "function" || listener[SCOPED]) return listener;
   return marked(bound(listener, "listener"), listener);
@@ -48,7 +48,7 @@ function scopedOnce(emitter, event, listener) {
   return marked(once, listener);
 }
 
-/** `listener` is by what EventEmitter finds it, as it does for those of `once`. */
+/** EventEmitter finds a wrapped listener by its property `listener`, as it does for those of `once`. */
 function marked(run, listener) {
   run.listener = listener.listener ?? listener;
   run[SCOPED] = true;

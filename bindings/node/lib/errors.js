@@ -3,10 +3,10 @@
 
 const native = require("./native.js");
 
-/** Has the code of an error, in every copy of this package. */
+/** The property with the code of an error, in every copy of this package. */
 const CODE = Symbol.for("libswarm.SwarmError");
 
-/** An error of any call: `code` says what kind, `retryable` whether the same call may succeed later. */
+/** The base of all errors: `code` is the kind, `retryable` whether the same call may succeed later. */
 class SwarmError extends Error {
   constructor(message, options) {
     super(message, options);
@@ -19,7 +19,7 @@ class SwarmError extends Error {
     return this.constructor.code;
   }
 
-  /** Errors that another copy of this package made are of the same class; classes that a program derives are its own. */
+  /** Errors of another copy of this package are instances of the same class; classes that a program derives are compared normally. */
   static [Symbol.hasInstance](value) {
     if (!Object.hasOwn(this, "code")) return Function.prototype[Symbol.hasInstance].call(this, value);
     const code = typeof value === "object" && value !== null ? value[CODE] : undefined;
@@ -43,12 +43,12 @@ for (const { number, name, retryable } of native.kinds()) {
   classes[className] = kind;
 }
 
-/** The error of this kind, as the native side reports it. */
+/** The error of a kind, from the number and message of the native side. */
 function errorOf(number, message) {
   return new (byNumber.get(number) ?? SwarmError)(message);
 }
 
-/** Whether the core refuses arguments, which it does before it sends anything. */
+/** Whether the core has refused an argument, which it does before it sends anything. */
 function isRefusal(error) {
   return error instanceof classes.InvalidArgumentError || error instanceof classes.TooLargeError;
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Ending the program when a member asks it to.
+// Exits the program when a member requests it.
 
 const { isMainThread } = require("node:worker_threads");
 const { functionOf, invalid, millisecondsOf, optionsOf } = require("./check.js");
@@ -7,7 +7,7 @@ const { leaveAll } = require("./leaving.js");
 const bound = require("./scope.js");
 const { textOf, tracebackOf } = require("./text.js");
 
-/** How long `onKill` and the leaving may take, unless the option says so, in milliseconds. */
+/** The default time for `onKill` and leaving, in milliseconds. */
 const GRACE = 5000;
 const MAX_GRACE = 3_600_000;
 
@@ -20,11 +20,11 @@ class Exit {
     this.begun = false;
   }
 
-  /** Exits once `onKill` agrees and `leave` is done. That they take no longer than the grace is seen to by the core. */
+  /** Exits once the promise of `onKill` and `leave` are done. The core enforces the grace. */
   async end(code, from, leave) {
     if (this.begun) return;
     this.begun = true;
-    // Should there be nothing that keeps the process until then.
+    // For the case that nothing keeps the process alive until then.
     process.exitCode = code;
     try {
       await this.onKill?.(code, from);
@@ -34,9 +34,9 @@ class Exit {
     try {
       await leave();
     } catch {
-      // It has left already, or cannot be reached.
+      // It has left already, or Redis is not available.
     }
-    // The jobs of other members of the process are no crash either.
+    // Other members of the process leave, too, so that no crash is counted for their jobs.
     await leaveAll({ grace: 0 });
     process.exit(code);
   }

@@ -1,16 +1,16 @@
 "use strict";
-// Gathers the jobs finished in one turn of the event loop, so that they cross to the native side together.
+// Gathers the jobs finished in one turn of the event loop, so that they are passed to the native side together.
 
 const { Finish, FINISH_COLUMNS, Outgoing, WITH_LINE } = require("./wire.js");
 
-/** Sent at once when so many are gathered. */
+/** The number of gathered finishes at which they are sent at once. */
 const MAX_ROWS = 1024;
 
-/** The same for the size of their contents, in characters and bytes. */
+/** As `MAX_ROWS`, for the size of their contents, in characters and bytes. */
 const MAX_SIZE = 1 << 20;
 
 class Finishes {
-  /** `send(rows, text, bytes)` takes what was gathered; `refused(job, kind, token, error)` is called for a finish that it cannot take. */
+  /** `send(rows, text, bytes)` receives what was gathered; `refused(job, kind, token, error)` is called for a finish that it refuses. */
   constructor(send, refused) {
     this.send = send;
     this.refused = refused;
@@ -23,7 +23,7 @@ class Finishes {
     this.flush = this.flush.bind(this);
   }
 
-  /** `content` is a line of JSON, bytes, or undefined for a finish that has none; `job` is passed to `refused`. */
+  /** `content` is a line of JSON, bytes, or undefined; `job` is passed to `refused`. */
   push(fence, kind, content, token, job) {
     const at = this.used * FINISH_COLUMNS;
     this.rows[at] = fence;
@@ -56,14 +56,14 @@ class Finishes {
       jobs.length = 0;
       contents.clear();
     } catch {
-      // What follows may push again.
+      // The calls below may push again.
       this.jobs = [];
       this.contents = new Outgoing();
       this.sendEach(rows.slice(), jobs, contents);
     }
   }
 
-  /** Sends each finish alone, so that only those are refused that are the reason. */
+  /** Sends each finish by itself, so that only the invalid ones are refused. */
   sendEach(rows, jobs, { lines, bytes }) {
     let [line, blob] = [0, 0];
     for (const [at, job] of jobs.entries()) {

@@ -1,17 +1,17 @@
 "use strict";
-// Gathers the calls made in one turn of the event loop, so that they cross to the native side together.
+// Gathers the calls made in one turn of the event loop, so that they are passed to the native side together.
 
 const { isRefusal } = require("./errors.js");
 
-/** Sent at once when a batch has this many items, the core's own measure, so that Redis works while more are gathered. */
+/** The number of items at which a batch is sent at once, the same as in the core, so that Redis works while more are gathered. */
 const MAX_ITEMS = 1000;
 
-/** The same for the size of their contents, in characters and bytes. */
+/** As `MAX_ITEMS`, for the size of their contents, in characters and bytes. */
 const MAX_SIZE = 1 << 20;
 
 /**
- * Calls of one kind on their way. `send(items, settle)` sends the items of one or many calls; each call is answered
- * by `settle(error, results, flags, from)`, where its own results begin at `from`. With `most` 1, each call goes alone.
+ * Calls of one kind. `send(items, settle)` sends the items of one or many calls; each call is answered by `settle(error, results, flags, from)`,
+ * where its own results begin at `from`. With `most` 1, each call is sent by itself.
  */
 class Gather {
   constructor(send, most = MAX_ITEMS) {
@@ -43,7 +43,7 @@ class Gather {
       this.flush();
     } else if (!this.scheduled) {
       this.scheduled = true;
-      // Runs after the microtasks of this turn, so adds that follow each other by `await` gather too.
+      // Runs after the microtasks of this turn, so that adds that follow each other by `await` are gathered, too.
       process.nextTick(this.flush);
     }
   }
@@ -63,7 +63,7 @@ class Gather {
       const alone = error && calls.length > 1 && (unsent || isRefusal(error));
       let from = 0;
       for (const call of calls) {
-        // Nothing was sent, because of one of them: let each call have its own answer.
+        // Nothing was sent because one item is invalid: sends each call by itself, so that each has its own answer.
         if (alone) this.sendCalls(items.slice(from, from + call.count), [call]);
         else if (error) call.settle(error);
         else call.settle(null, results, flags, from);

@@ -1,17 +1,17 @@
 "use strict";
-// Groups of work: jobs added together, and each reported as it ends.
+// Groups of jobs: added together, and each reported as it finishes.
 
 const { batchOf } = require("./new_job.js");
 const Wait = require("./wait.js");
 
-/** The wait for a group. It ends when all jobs have ended; by its signal or time limit; or because it could not begin. */
+/** The wait for a group. It ends when all jobs have finished; by its signal or time limit; or because the jobs could not be added. */
 class Group extends Wait {
-  /** `report(outcome)` is called for each job as it ends, `settle(error)` after the last. */
+  /** `report(outcome)` is called for each job as it finishes, `settle(error)` after the last. */
   constructor(master, jobs, { signal, timeout }, report, settle) {
     super(master, settle, signal, timeout, "the results");
     this.report = report;
     this.ids = [];
-    /** Whether a job of each id existed; null if none did. */
+    /** Whether a job with each id existed; null if none did. */
     this.existed = null;
     this.left = jobs.length;
     this.tokens = new Uint32Array(jobs.length + 1);
@@ -46,7 +46,7 @@ class Group extends Wait {
     const { master, tokens } = this;
     for (const token of tokens) master._calls.delete(token);
     if (this.left > 0) {
-      // Ephemeral jobs of it that go on.
+      // Some of its ephemeral jobs continue.
       master._lasts = true;
       master._native?.cancel(tokens[0]);
     }
@@ -54,7 +54,7 @@ class Group extends Wait {
   }
 }
 
-/** Outcomes as an async iterator, in the order in which the jobs ended. */
+/** Outcomes as an async iterator, in the order in which the jobs finished. */
 class Outcomes {
   /** `begin(report, settle)` returns the group. */
   constructor(begin) {
@@ -86,7 +86,7 @@ class Outcomes {
     return error ? Promise.reject(error) : Promise.resolve(END);
   }
 
-  /** Stops the waits; the jobs go on. */
+  /** Stops the waits; the jobs continue. */
   return(value) {
     this.ready = [];
     this.taken = 0;
@@ -97,7 +97,7 @@ class Outcomes {
   finish(error) {
     this.over = true;
     this.error = error;
-    // The first pending call gets the error, all others the end.
+    // The first pending call receives the error, all others the end.
     for (const { resolve, reject } of this.asked.splice(0)) {
       if (this.error === null) resolve(END);
       else reject(this.error);

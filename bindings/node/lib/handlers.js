@@ -1,5 +1,5 @@
 "use strict";
-// Runs the handler of each job and finishes the job with what comes of it.
+// Runs the handler of each job and finishes the job with its outcome.
 
 const { invalid, nameOf } = require("./check.js");
 const { classes } = require("./errors.js");
@@ -7,13 +7,13 @@ const { failureOf } = require("./failures.js");
 const bound = require("./scope.js");
 const { Finish, contentOf } = require("./wire.js");
 
-/** Results longer than this are sent with a question for the answer, because they may be refused as too large. */
+/** For results longer than this the acceptance is awaited, because they may be refused as too large. */
 const SURELY_ACCEPTED = 1024;
 
 class Handlers {
   constructor(worker) {
     this.worker = worker;
-    /** Handles what has no handler of its own. */
+    /** Handles the jobs of tasks without their own handler. */
     this.plain = null;
     this.byTask = new Map();
   }
@@ -22,7 +22,7 @@ class Handlers {
     return this.plain === null && this.byTask.size === 0;
   }
 
-  /** Handlers as `process` takes them, by task; `undefined` stands for the plain one. */
+  /** Checks the handlers that were passed to `process`, by task; `undefined` stands for the plain one. */
   check(handlers) {
     const isMap = typeof handlers === "object" && handlers !== null && !Array.isArray(handlers);
     const entries = typeof handlers === "function" ? [[undefined, handlers]] : isMap ? Object.entries(handlers) : [];
@@ -47,7 +47,7 @@ class Handlers {
     }
   }
 
-  /** The tasks that a worker takes with these handlers and those to be added; `wanted` is its option `tasks`. */
+  /** The tasks that a worker accepts with these handlers and those to be added; `wanted` is its option `tasks`. */
   tasks(entries, wanted) {
     const named = [...this.byTask.keys(), ...entries.map(([task]) => task)].filter((task) => task !== undefined);
     if (named.length === 0) return wanted;
@@ -56,7 +56,7 @@ class Handlers {
     return [...new Set([...others, ...named])];
   }
 
-  /** Runs the job's handler. Whether it has one. */
+  /** Runs the job's handler. Returns whether there is one. */
   run(job) {
     const handle = this.byTask.size === 0 ? this.plain : this.byTask.get(job.task) ?? this.plain;
     if (handle === null) return false;
@@ -70,7 +70,7 @@ class Handlers {
     try {
       outcome = handle.call(undefined, job, new Context(job));
       if (typeof outcome?.then === "function") {
-        // One of another kind may answer twice, or with another promise.
+        // A thenable of another kind may resolve twice, or with another promise.
         const promise = outcome instanceof Promise ? outcome : Promise.resolve(outcome);
         promise.then((result) => this.completed(job, result), (error) => this.failed(job, error));
         return;
@@ -110,7 +110,7 @@ class Handlers {
     this.worker._end(job, kind, content, undefined, error);
   }
 
-  /** Whether the job is still to be finished with its outcome: the handler may have done so, or was asked to stop. */
+  /** Whether the job is still to be finished with the handler's outcome: the handler may have finished it, or was asked to stop. */
   ends(job) {
     job._running = false;
     if (!this.worker._active.has(job.fence)) return false;
@@ -120,7 +120,7 @@ class Handlers {
   }
 }
 
-/** The second argument of a handler. Its signal is made when it is asked for: most handlers never do. */
+/** The second argument of a handler. Its signal is created at the first access: most handlers do not use it. */
 class Context {
   constructor(job) {
     this.job = job;

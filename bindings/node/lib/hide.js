@@ -1,19 +1,19 @@
 "use strict";
-// What may hold a password is not shown where an object is logged or written as JSON.
+// Hides values that may contain a password where an object is logged or written as JSON.
 
 const { inspect } = require("node:util");
 
-/** Names of options that are, or may hold, passwords. */
+/** Names of options that are passwords, or may contain one. */
 const SECRETS = ["url", "password", "auth_pass", "sentinelPassword", "client"];
 
-/** Gives `object` these properties as if by assignment, but so that they are not listed. */
+/** Assigns properties to `object` that are not enumerable. */
 function hide(object, values) {
   for (const [name, value] of Object.entries(values)) {
     Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
   }
 }
 
-/** What `console.log` shows of objects of a class is what is in their JSON; `shown` gives that. */
+/** Makes `console.log` show objects of a class by what `shown` returns, which is also their JSON. */
 function showOnly(type, shown) {
   type.prototype.toJSON = function toJSON() {
     return shown(this);
@@ -24,7 +24,7 @@ function showOnly(type, shown) {
   for (const name of ["toJSON", inspect.custom]) Object.defineProperty(type.prototype, name, { enumerable: false });
 }
 
-/** Options of which `console.log` shows no passwords; all else, JSON too, is as it was. */
+/** Options whose passwords `console.log` does not show; everything else, including JSON, is unchanged. */
 function discreet(config) {
   const show = (_depth, options) => inspect(Object.fromEntries(Object.entries(config).map(([name, value]) => [name, SECRETS.includes(name) && value ? "***" : value])), options);
   Object.defineProperty(config, inspect.custom, { value: show, writable: true, configurable: true, enumerable: false });

@@ -1,7 +1,7 @@
 "use strict";
-// What the cluster says of its jobs and members, with names as in JavaScript.
+// Converts inspections of jobs and members to JavaScript names.
 
-/** The names of an object's own fields in camel case, some under other names; what is inside of them is left alone. */
+/** Converts the names of an object's own fields to camel case, some to other names; nested values are unchanged. */
 function camel(object, names = {}) {
   const entries = Object.entries(object);
   return Object.fromEntries(entries.map(([name, value]) => [names[name] ?? name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]));

@@ -1,5 +1,5 @@
 "use strict";
-// A job in the hands of its worker.
+// A job that is assigned to a worker.
 
 const { inspect } = require("node:util");
 const { emit } = require("./callbacks.js");
@@ -8,7 +8,7 @@ const { classes } = require("./errors.js");
 const { NOTHING, failureOf, permanentOf, retryOf } = require("./failures.js");
 const { Finish, jsonOf } = require("./wire.js");
 
-/** Why a job is to be stopped, by the number that the native side gives. */
+/** The reasons for which a job must stop, by their number on the native side. */
 const reasons = [
   { name: "deleted", error: (id) => new classes.JobDeletedError(`job ${id} was deleted`) },
   { name: "terminated", error: (id) => new classes.ClosedError(`the worker is terminated, job ${id} goes to another one`) },
@@ -21,13 +21,12 @@ const reasons = [
 const TERMINATED = 1;
 
 /**
- * Its event `delete` says that the work must stop. The worker holds the job until it is completed, failed, released,
- * deleted or taken back.
+ * An active job. Its event `delete` requests that the work stops. The job is active until it is completed, failed, released, deleted or reclaimed.
  *
- * The emitter is inherited without its constructor, whose state is then made by the first listener: most jobs have none.
+ * The emitter is inherited without calling its constructor; the first listener creates its state, because most jobs have none.
  */
 class Job {
-  /** `more`, if given, has what plain jobs do not have. */
+  /** `more`, if set, has the properties that plain jobs do not have. */
   constructor(worker, id, fence, crashes, content, more) {
     this.worker = worker;
     this.id = id;
@@ -42,7 +41,7 @@ class Job {
     if (more !== undefined) Object.assign(this, more);
   }
 
-  /** What the adder gave: a value read from JSON (`{}` if it cannot be read), or a Buffer if it gave bytes. */
+  /** The payload: a value parsed from JSON (`{}` if it cannot be parsed), or a Buffer if it was added as bytes. */
   get payload() {
     if (!this._read) this.payload = typeof this._content === "string" ? parsed(this._content) : this._content;
     return this._payload;
@@ -58,17 +57,17 @@ class Job {
     return Buffer.from(this._content);
   }
 
-  /** Whether the job was deleted or taken back. */
+  /** Whether the job was deleted or reclaimed. */
   get cancelled() {
     return this._stopReason >= 0;
   }
 
-  /** Why it was: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; undefined if it was not. */
+  /** The reason: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; undefined if it was not. */
   get deleteReason() {
     return reasons[this._stopReason]?.name;
   }
 
-  /** Aborts when the job is deleted or taken back. */
+  /** Aborts when the job is deleted or reclaimed. */
   get signal() {
     if (this._controller === undefined) {
       this._controller = new AbortController();
@@ -83,39 +82,39 @@ class Job {
     return this.worker._complete(this, result, callback);
   }
 
-  /** Stores how far the work is, as JSON, for those who look the job up. A job that is over ignores it. */
+  /** Stores the progress of the job, as JSON, which inspections show. Ignored if the job is over. */
   progress(value) {
     this.worker._progress(this, jsonOf(value, "progress"));
   }
 
-  /** This attempt failed, with an error or its text: as if a handler had thrown it. */
+  /** Fails this attempt with an error or its text, as if a handler had thrown it. */
   fail(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
     return this.worker._finish(this, () => failureOf(given(error)), callback, error);
   }
 
-  /** This attempt failed; the next one, if any is left, begins `after` milliseconds later. */
+  /** Fails this attempt; the next one, if any is left, starts `after` milliseconds later. */
   retry(error, after, callback) {
     return this.worker._finish(this, () => retryOf(given(error), after), callback, error);
   }
 
-  /** The job failed, whatever its retries. */
+  /** Fails the job permanently, even if retries are left. */
   failPermanently(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
     return this.worker._finish(this, () => permanentOf(given(error)), callback, error);
   }
 
-  /** Gives the job back to the cluster. */
+  /** Releases the job: it is requeued. */
   release(callback) {
     return this.worker._finish(this, () => ({ kind: Finish.RELEASE }), callback);
   }
 
-  /** Says that the work has stopped, for a job that was deleted while its handler runs. */
+  /** Reports that the work has stopped, for a job that was deleted while its handler runs. */
   stopped(callback) {
     return this.worker._finish(this, () => ({ kind: Finish.STOPPED }), callback);
   }
 
-  /** What there is to see of it, as JSON and on a console. */
+  /** Its properties, as JSON and on a console. */
   toJSON() {
     const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason } = this;
     return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason };
@@ -130,7 +129,7 @@ class Job {
     return this.worker.deleteJob(this.id, callback);
   }
 
-  /** Tells that the work must stop; once. */
+  /** Requests that the work stops; once. */
   _stop(reason) {
     if (this._stopReason >= 0) return;
     this._stopReason = reason;
@@ -146,7 +145,7 @@ class Job {
 Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
-/** What these are for a plain job. */
+/** The values of these properties for a plain job. */
 Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}) });
 
 function given(error) {

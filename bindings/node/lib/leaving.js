@@ -1,6 +1,6 @@
 "use strict";
-// SIGINT and SIGTERM, for programs that have no handlers of their own: members leave, so that their jobs move at once, and then the
-// process ends as it would have.
+// SIGINT and SIGTERM, for programs without their own handlers: members leave, so that their jobs are requeued at once, and then the process ends as
+// it would have.
 
 const os = require("node:os");
 const { isMainThread } = require("node:worker_threads");
@@ -9,30 +9,32 @@ const { textOf } = require("./text.js");
 
 const SIGNALS = ["SIGINT", "SIGTERM"];
 
-/** One for the process: copies of this package share it. */
+/** The state is one per process, shared by all copies of this package. */
 const KEY = Symbol.for("libswarm.leaving");
 
-/** After the signal was raised again, until the process is ended in another way, in milliseconds: the first process of a container has no
- * default action. */
+/**
+ * The time between raising the signal again and ending the process in another way, in milliseconds: for the init process of a container, signals
+ * have no default action.
+ */
 const LAST = 100;
 
-/** Only the main thread gets signals. */
+/** Only the main thread receives signals. */
 const state = isMainThread ? (process[KEY] ??= { leavers: new Set(), listener: undefined, leaves: false }) : undefined;
 
-/** From now on `leaver._leave(options)` is called before a signal ends the process, which waits for its promise. `options` are those of `terminate`. */
+/** Calls `leaver._leave(options)` before a signal ends the process, which waits for its promise. `options` are those of `terminate`. */
 function add(leaver) {
   if (state === undefined) return;
   state.leavers.add(leaver);
   if (state.listener !== undefined) return;
   state.listener = (signal) => leave(signal);
-  // First of all, because a listener that is called once is not seen any more after it was called.
+  // Prepended, because a `once` listener of the program would be removed before this one runs.
   for (const signal of SIGNALS) process.prependListener(signal, state.listener);
 }
 
-/** It has left. */
+/** Removes a leaver that has left. */
 function remove(leaver) {
   if (state === undefined || !state.leavers.delete(leaver) || state.leavers.size > 0) return;
-  // A signal that has come already is still handled: it would be lost with the last listener.
+  // Later, so that a signal that has already arrived is still handled: it would be lost with the last listener.
   setImmediate(() => {
     if (state.leavers.size === 0 && !state.leaves && state.listener !== undefined) stopListening();
   });
@@ -49,13 +51,13 @@ async function leave(signal) {
     state.leaves = true;
     await leaveAll();
   }
-  // Or asked for a second time.
+  // Also when a second signal arrived.
   end(signal);
 }
 
 /**
- * Whether the program sees to a signal itself. Listeners of the package signal-exit (3 and 4) do not: they end the process once they are the only ones,
- * which they would never be if this module waited for them.
+ * Whether the program handles a signal itself. Listeners of the package signal-exit (3 and 4) do not count: they end the process once they are the
+ * only ones, which would never happen if this module waited for them.
  */
 function isHandled(signal) {
   const exits = [process.__signal_exit_emitter__, globalThis[Symbol.for("signal-exit emitter")]];
@@ -63,12 +65,12 @@ function isHandled(signal) {
   return process.listenerCount(signal) - 1 > passive;
 }
 
-/** Has all leave, for who is about to end the process in another way. Never fails. */
+/** Lets all members leave before the process ends in another way. Never fails. */
 async function leaveAll(options) {
   await Promise.all(Array.from(state?.leavers ?? [], (leaver) => leaveOne(leaver, options)));
 }
 
-/** Has one leave. Never fails: what stands in the way is logged, because the process ends all the same. */
+/** Lets one member leave. Never fails: errors are logged, because the process ends at any rate. */
 async function leaveOne(leaver, options) {
   try {
     await leaver._leave(options);

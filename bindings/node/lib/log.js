@@ -1,5 +1,5 @@
 "use strict";
-// Log records of the core, and of this package. One logger per process; unless it is set, warnings and errors go to stderr.
+// Log records of the core, and of this package. One logger per process; by default, warnings and errors are written to stderr.
 
 const { rethrow } = require("./callbacks.js");
 const { functionOf, invalid, optionsOf, shown } = require("./check.js");
@@ -10,13 +10,13 @@ const { textOf } = require("./text.js");
 
 const levels = ["error", "warn", "info", "debug", "trace"];
 
-/** What is written to stderr while no logger is set. */
+/** The level that is written to stderr while no logger is set. */
 const DEFAULT_LEVEL = levels.indexOf("warn") + 1;
 
-/** Where records of this thread go; undefined until a logger is set here. */
+/** The logger of this thread; undefined until one is set here. */
 let current;
 
-/** Calls `logger({ level, target, message })` for records up to `level`, or nobody if `logger` is null. */
+/** Calls `logger({ level, target, message })` for records up to `level`. No logger is called if it is null. */
 function setLogger(logger, options) {
   const { level = "info" } = optionsOf(options, ["level"], "setLogger");
   const number = levels.indexOf(level) + 1;
@@ -31,7 +31,7 @@ function install(logger, number) {
   current = { logger, number };
 }
 
-/** Warnings are seen, also by programs that have not asked for them: called when the core begins to work. */
+/** Shows warnings even to programs that have not set a logger: called when the core starts. */
 function logByDefault() {
   if (current === undefined && !native.hasLogger()) install(toStderr, DEFAULT_LEVEL);
 }
@@ -48,16 +48,16 @@ function give(logger, level, target, message) {
   }
 }
 
-/** A record of this package. */
+/** Logs a record of this package. */
 function record(level, message) {
   const { logger, number } = current ?? { logger: toStderr, number: DEFAULT_LEVEL };
   const at = levels.indexOf(level) + 1;
   if (logger && at <= number) give(logger, at, "assemblage", message);
 }
 
-/** An error to which nobody listens; `known` if the core has logged it as a warning. False if there is no log. */
+/** Logs an error that has no listener; `known` if the core has logged it as a warning. Returns false if there is no log. */
 function recordError(error, known) {
-  // The log of another thread, or none.
+  // The log belongs to another thread, or there is none.
   if (!current?.logger) return false;
   if (!known || current.number < levels.indexOf("warn") + 1) record("error", textOf(error));
   return true;

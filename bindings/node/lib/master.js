@@ -14,14 +14,14 @@ const { tasksOf } = require("./options.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
 
-/** Jobs of one page by default. */
+/** The default of the number of jobs of a page. */
 const PAGE = 100;
 
-/** How long jobs wait for a choice by default, and at most, in milliseconds. */
+/** The default time that jobs wait for a choice, and its maximum, in milliseconds. */
 const WITHIN = 1000;
 const MAX_WITHIN = 3_600_000;
 
-/** Jobs of a page at most, as the core has it. */
+/** The maximum number of jobs of a page, as in the core. */
 const MAX_PAGE = 1000;
 
 class Master extends Member {
@@ -36,14 +36,14 @@ class Master extends Member {
       this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
     };
     this._adds = new Gather(add);
-    // What is to be durable may fail after it was added, so it is not mixed with the jobs of other calls.
+    // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
     this._durableAdds = new Gather(add, 1);
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
     this._gathers = [this._adds, this._durableAdds, this._deletes, this._runs];
     this._chooser = new Chooser(this);
     this._open(native.openMaster);
-    // A master that waits for nothing does not keep the process alive.
+    // A master without pending calls does not keep the process alive.
     this._native.keepAlive(false);
     this._keptAlive = false;
     this._keepAlive();
@@ -81,7 +81,7 @@ class Master extends Member {
   }
 
   _keepAlive() {
-    // Dropped by the program, it leaves, unless something is still to come of it.
+    // If the program drops it, it leaves, unless events or answers are still to come.
     this._keep(this._native !== null && (this._calls.size > 0 || this._lasts || this._subscriptions.size > 0));
     const alive = this._calls.size > (this._chooser.waits ? 1 : 0);
     if (alive === this._keptAlive || this._native === null) return;
@@ -90,8 +90,8 @@ class Master extends Member {
   }
 
   /**
-   * As in assemblage 0.1: a payload that is falsy becomes `{}`; `callback(error, jobId, existed)` is called when Redis
-   * has stored the job. `options` are those of `add`.
+   * As in assemblage 0.1: a falsy payload becomes `{}`; `callback(error, jobId, existed)` is called when Redis has stored the job. `options` are
+   * those of `add`.
    */
   addJob(payload, options, callback) {
     if (typeof payload === "function" && callback === undefined && options === undefined) {
@@ -102,7 +102,7 @@ class Master extends Member {
     return settled(callback, (settle) => this._add(payload || {}, options, first(settle)));
   }
 
-  /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own besides; the ids come in order. */
+  /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own in addition. Resolves with the ids in order. */
   addJobs(payloads, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
@@ -117,7 +117,7 @@ class Master extends Member {
     });
   }
 
-  /** Adds a job; its payload stays what it is, only `undefined` becomes `{}`. Gives `{ id, existed }`. */
+  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed }`. */
   add(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
@@ -128,7 +128,7 @@ class Master extends Member {
     });
   }
 
-  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`; gives their `{ id, existed }` in order. */
+  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed }` in order. */
   addMany(jobs, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
@@ -153,7 +153,7 @@ class Master extends Member {
     else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
   }
 
-  /** What is about to be called; calls of the other kinds go first, as they came. */
+  /** Called before a call: sends the gathered calls of the other kinds, to keep the order. */
   _before(next) {
     if (this._native === null || this._closing) throw this._closedError();
     for (const gather of this._gathers) if (gather !== next) gather.flush();
@@ -161,8 +161,8 @@ class Master extends Member {
   }
 
   /**
-   * As in assemblage 0.1: deletes a job whatever its state. `callback(error, jobId, existed)`; an empty id gives `false`. Only with
-   * a callback, as it was there, spaces around the id are left away.
+   * As in assemblage 0.1: deletes a job in any state. `callback(error, jobId, existed)`; an empty id gives `false`. Spaces around the id are trimmed
+   * only with a callback, as in assemblage 0.1.
    */
   deleteJob(jobId, callback) {
     if (typeof jobId === "function" && callback === undefined) [jobId, callback] = [undefined, jobId];
@@ -174,7 +174,7 @@ class Master extends Member {
     });
   }
 
-  /** Deletes many jobs; gives whether each existed. */
+  /** Deletes many jobs. Resolves with whether each existed. */
   deleteJobs(jobIds, callback) {
     return settled(callback, (settle) => {
       const ids = listOf(jobIds, "ids").map((id) => nameOf(id, "id"));
@@ -191,8 +191,8 @@ class Master extends Member {
   }
 
   /**
-   * Awaits the result of a job that was added with `result: true`, by anyone. `signal` stops the wait, `timeout` limits
-   * it, in milliseconds; the job goes on.
+   * Awaits the result of a job that any member added with `result: true`. `signal` stops the wait, `timeout` limits it, in milliseconds; the job
+   * continues.
    */
   result(jobId, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -204,8 +204,8 @@ class Master extends Member {
   }
 
   /**
-   * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout`
-   * (milliseconds), which end the wait; the job goes on. `onExisted(id)` is called if a job of this `id` was there: the result is that one's.
+   * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout` (milliseconds),
+   * which end the wait; the job continues. `onExisted(id)` is called if a job with this `id` existed: the result is that of the existing job.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -227,7 +227,7 @@ class Master extends Member {
     });
   }
 
-  /** Sends runs; each has a token of its own, by which it can be given up and is answered. */
+  /** Sends runs; each has its own token, by which it is answered and can be cancelled. */
   _sendRuns(runs) {
     const waiting = runs.filter(({ wait }) => !wait.over);
     if (waiting.length === 0) return;
@@ -242,9 +242,8 @@ class Master extends Member {
   }
 
   /**
-   * Adds jobs and awaits how they end, in the order in which they were given. `jobs` and `options` are as for `addJobs`,
-   * but payloads stay what they are; `signal` and `timeout` end the wait. Unless `keep` is true, the jobs are given up when
-   * this master leaves or is lost.
+   * Adds jobs and awaits their outcomes, in the order of the jobs. `jobs` and `options` are as for `addJobs`, but payloads are stored unchanged;
+   * `signal` and `timeout` end the wait. Unless `keep` is true, the jobs are deleted when this master leaves or is lost.
    */
   runMany(jobs, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -257,7 +256,7 @@ class Master extends Member {
     });
   }
 
-  /** As `runMany`, but gives an async iterator of the outcomes, each as its job ends. */
+  /** As `runMany`, but returns an async iterator of the outcomes, each as its job finishes. */
   runEach(jobs, options) {
     return new Outcomes(this._group(jobs, options));
   }
@@ -275,7 +274,7 @@ class Master extends Member {
     return this._look(callback, (job) => job && jobOf(job), "job", () => [nameOf(jobId, "id")]);
   }
 
-  /** A page of the jobs in a state: up to `limit`, from where the page before ended. */
+  /** A page of the jobs in a state: up to `limit`, starting where the page before ended. */
   jobs(state, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return this._look(callback, pageOf, "jobs", () => {
@@ -284,17 +283,17 @@ class Master extends Member {
     });
   }
 
-  /** How many jobs wait by priority and task, and which tasks are paused. */
+  /** Counts the waiting jobs by priority and task; also returns the paused tasks. */
   queues(callback) {
     return this._ask(callback, "queues");
   }
 
-  /** All members alive. */
+  /** All live members. */
   members(callback) {
     return this._look(callback, (members) => members.map(memberOf), "members");
   }
 
-  /** Workers are given no more jobs until `resume`: none of a task, or none at all. Jobs that they hold go on. */
+  /** Pauses the assignment of the jobs of a task, or of all jobs, until `resume`. Active jobs continue. */
   pause(task, callback) {
     if (typeof task === "function") [task, callback] = [undefined, task];
     return this._do(callback, "pause", () => [optionalName(task, "task")]);
@@ -306,22 +305,22 @@ class Master extends Member {
     return this._do(callback, "resume", () => [optionalName(task, "task")]);
   }
 
-  /** Runs failed jobs again, those with the ids or all, with all their retries; gives how many there were. */
+  /** Requeues failed jobs with all their retries: those with the ids, or all. Resolves with their number. */
   retryFailed(jobIds, callback) {
     if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
     return this._do(callback, "retryFailed", () => [idsOf(jobIds)]);
   }
 
-  /** Forgets failed jobs, those with the ids or all; gives how many there were. */
+  /** Deletes the records of failed jobs: those with the ids, or all. Resolves with their number. */
   deleteFailed(jobIds, callback) {
     if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
     return this._do(callback, "deleteFailed", () => [idsOf(jobIds)]);
   }
 
   /**
-   * Chooses from now on: `choose(job, workers)` is called for each job that waits beside workers that can take it, and answers one
-   * of them, or its incarnation, or null to leave the job for later; it may be async. `within` (milliseconds) is how long
-   * it may take, until jobs are given without it; `tasks` limits it to the jobs of these.
+   * Sets the chooser: `choose(job, workers)` is called for each waiting job with the workers that can accept it. It returns one of them, or its
+   * incarnation, or null to leave the job for later; it may be async. `within` (milliseconds) is how long jobs wait for a choice before they are
+   * assigned by default; `tasks` limits the choice to jobs of these tasks.
    */
   choose(choose, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -332,7 +331,7 @@ class Master extends Member {
     });
   }
 
-  /** Chooses no more. */
+  /** Stops choosing. */
   stopChoosing(callback) {
     return this._choosing(callback, () => this._chooser.stop());
   }
@@ -344,29 +343,29 @@ class Master extends Member {
     });
   }
 
-  /** As `_ask`, with arguments that are read when its outcome has somebody to go to. */
+  /** As `_ask`, with arguments that are evaluated once the callback has been checked. */
   _do(callback, method, args) {
     return settled(callback, (settle) => this._native_(method, settle, ...args()));
   }
 
-  /** The same, with the answer read. */
+  /** As `_do`, and converts the answer with `read`. */
   _look(callback, read, method, args = () => []) {
     return settled(callback, (settle) => {
       this._native_(method, (error, value) => (error ? settle(error) : settle(null, read(value))), ...args());
     });
   }
 
-  /** For those who know that the process of a member is dead: its jobs go elsewhere at once, as when its lease ends. */
+  /** Ends the lease of a member at once, for a caller that is certain that its process is dead: its jobs are requeued, as when the lease ends. */
   _endLease(incarnation, callback) {
     return this._ask(callback, "endLease", String(incarnation));
   }
 
-  /** Removes every key of the cluster, also while other members use it: for tests, and to retire a cluster. */
+  /** Removes every key of the cluster, even while other members use it: for tests, and to retire a cluster. */
   obliterate(callback) {
     return this._ask(callback, "obliterate");
   }
 
-  /** Waits for what was added, leaves the cluster and closes the connections. */
+  /** Sends pending adds, leaves the cluster and closes the connections. */
   close(callback) {
     return settled(this._callback(callback), (settle) => {
       if (this._native === null || this._closing) throw this._closedError();
@@ -400,7 +399,7 @@ function newJob(job) {
   return new NewJob(payload, options);
 }
 
-/** Options of a job and of the wait for it; which are known is checked with the job. */
+/** Options of a job and of the wait for it. Unknown names are detected with those of the job. */
 function jobOptionsOf(options) {
   if (options === undefined || options === null) return {};
   if (typeof options === "object" && !Array.isArray(options)) return options;
@@ -412,7 +411,7 @@ function idsOf(jobIds) {
   return jobIds === undefined || jobIds === null ? undefined : namesOf(jobIds, "id", "ids");
 }
 
-/** Reads the only id of a call out of those of its batch. */
+/** Converts the answer of a batch to that of a call with a single id. */
 function first(settle) {
   return (error, ids, flags, from) => (error ? settle(error) : settle(null, ids[from], flags?.[from] ?? false));
 }

@@ -18,7 +18,7 @@ class Member extends Channel {
     super();
     const options = memberOptions(clusterId, config);
     this.type = type;
-    // What may hold a password, directly or in a client, is not shown where the member is logged. `config` is as it was given.
+    // Values that may contain a password, directly or in a client, are not shown where the member is logged. `config` is the unchanged argument.
     hide(this, { config: config ?? {}, _config: options.config, redisClient: options.config.client, _settings: options.settings });
     this.prefix = options.prefix;
     this.db = options.db;
@@ -32,13 +32,13 @@ class Member extends Channel {
     this._check([]);
   }
 
-  /** Throws if the options, and these besides, are not usable. */
+  /** Throws if the options, together with `more`, are invalid. */
   _check(more, tasks = this._wantedTasks) {
     const failure = native.checkOptions(this._cluster, [...this._settings, ...more, ...taskSettings(tasks)]);
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** Opens the native half; fails only for want of threads. */
+  /** Opens the native half; fails only if no thread can be started. */
   _open(openNative, tasks = []) {
     super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
     for (const event of this._subscriptions) this._native.subscribe(event);
@@ -46,8 +46,8 @@ class Member extends Channel {
   }
 
   /**
-   * Waits until the member is registered with Redis, and receives what it has listeners for.
-   * Fails with the first error that needs the user, such as a wrong password, or with the last connection error.
+   * Waits until the member is registered with Redis and subscribed to the events that have listeners. Fails with the first permanent error, such as
+   * a wrong password, or with the last connection error.
    */
   ready(callback) {
     return this._ask(callback, "ready");
@@ -58,7 +58,7 @@ class Member extends Channel {
     return this._ask(callback, "stats");
   }
 
-  /** The member's own view of its connection, lease and jobs. Asks nobody. */
+  /** The state of the member's connection, lease and jobs, as known locally; sends nothing to Redis. */
   health() {
     const text = this._native?.health();
     if (!text) {
@@ -72,22 +72,22 @@ class Member extends Channel {
   /**
    * Sends a message to `"all"` members, or to those of a `{ group }`, a `{ name }` or a process `{ pid, host }`, or to one `{ member }`, by its
    * incarnation; only members with a listener of `message` receive it. Resolves with the recipients. With `acknowledged` or `request`, limits in
-   * milliseconds, it waits until they have taken it, or replied. `toSelf`: the sender may be a recipient, too.
+   * milliseconds, it waits until each has taken it, or replied. `toSelf`: the sender may be a recipient, too.
    */
   send(to, payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => this._native_("send", settle, ...sending(to, payload, options)));
   }
 
-  /** Asks programs to end with this exit code: event `kill` of their members. Gives to whom that was sent. */
+  /** Requests that programs exit with this code: their members emit the event `kill`. Resolves with the recipients. */
   kill(to, code, callback) {
     if (typeof code === "function") [code, callback] = [undefined, code];
     return settled(callback, (settle) => this._native_("kill", settle, recipientsOf(to), exitCodeOf(code ?? 0)));
   }
 
   /**
-   * From now on this process ends when a member asks it to, by `kill`: once `onKill(code, from)` has returned, or its promise is settled, the
-   * member leaves and the process exits with that code; after `grace` milliseconds (5,000) in any case, even if the event loop is busy.
+   * Exits this process when a member requests it with `kill`: once `onKill(code, from)` has returned, or its promise is settled, the member leaves
+   * and the process exits with that code. After `grace` milliseconds (5,000) the process exits at any rate, even if the event loop is busy.
    */
   exitOnKill(options) {
     if (this._exit?.begun) return this;
@@ -97,17 +97,17 @@ class Member extends Channel {
     return first ? this.on("kill", (code, from) => this._exit.end(code, from, () => this._leave({ grace: 0 }))) : this;
   }
 
-  /** Says under a name that this member is so far, to all that wait for it. */
+  /** Confirms a name to all members that wait for it. */
   confirm(name, callback) {
     return settled(callback, (settle) => this._native_("confirm", settle, nameOf(name, "name")));
   }
 
-  /** Waits until so many distinct members have confirmed a name, from now on; gives them in the order in which they did. */
+  /** Waits until `count` distinct members have confirmed a name since this call. Resolves with them, in the order of their confirmations. */
   confirmations(count, name, callback) {
     return settled(callback, (settle) => this._native_("confirmations", settle, countOf(count), nameOf(name, "name")));
   }
 
-  /** Data of this member, which `members()` shows: JSON of at most 4 KiB. */
+  /** Sets the data of this member, which `members()` shows: JSON of at most 4 KiB. */
   setData(value, callback) {
     return settled(callback, (settle) => this._native_("setData", settle, jsonOf(value, "data of a member")));
   }
@@ -122,7 +122,7 @@ class Member extends Channel {
     return this._subscribe(event);
   }
 
-  /** Messages and changes of membership are received from the first listener on; without one they cost nothing. */
+  /** Subscribes to messages or changes of members when the first listener is added; without listeners they cost nothing. */
   _subscribe(event) {
     if (SUBSCRIBABLE.includes(event) && !this._subscriptions.has(event)) {
       this._subscriptions.add(event);
@@ -131,7 +131,7 @@ class Member extends Channel {
     return this;
   }
 
-  /** Events of jobs and of the registration; workers have them all. */
+  /** Handles events of jobs and of the registration, which only workers have. */
   _event(code, key, a, b, incoming) {
     if (code === Code.READY) this._registered(incoming.id());
   }
@@ -141,7 +141,7 @@ class Member extends Channel {
     emit(this, "ready");
   }
 
-  /** What is not about a job. */
+  /** Handles rows that do not concern a job. */
   _dispatch(code, key, a, b, incoming) {
     switch (code) {
       case Code.CLOSE:
@@ -160,13 +160,13 @@ class Member extends Channel {
     }
   }
 
-  /** Leaves the cluster at once, for a process that ends. */
+  /** Leaves the cluster at once, because the process ends. */
   async _leave() {}
 
-  /** The core has closed the member, by itself if there is an error. */
+  /** Called when the core has closed the member; there is an error unless the program closed it. */
   _closed() {}
 
-  /** An error of the background. */
+  /** Handles a background error. */
   _complain(error) {
     complain(this, error);
   }
@@ -174,7 +174,7 @@ class Member extends Channel {
 
 Member.prototype.incarnation = "";
 
-// Who it is, and never the options.
+// Its identity, and never the options.
 showOnly(Member, ({ type, _cluster: cluster, incarnation }) => ({ type, cluster, incarnation }));
 
 function taskSettings(tasks) {

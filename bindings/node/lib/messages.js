@@ -1,14 +1,14 @@
 "use strict";
-// Messages between members: their options and what arrives.
+// Messages between members: their options, and received messages.
 
 const { invalid, millisecondsOf, nameOf, optionsOf, wholeOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { Code, contentOf, parsed } = require("./wire.js");
 
-/** The events that a member asks for when it has its first listener of them. */
+/** The events to which a member subscribes when it has the first listener of them. */
 const SUBSCRIBABLE = Object.freeze(["message", "kill", "member"]);
 
-/** Numbers of processes, and counts of members, go up to this. */
+/** The limit of process ids, and of counts of members. */
 const MAX_NUMBER = 2 ** 32 - 1;
 
 /** The longest wait, in milliseconds. */
@@ -17,18 +17,18 @@ const MAX_LIMIT = 365 * 86_400_000;
 /** What a sender waits for. */
 const Wants = Object.freeze({ NOTHING: 0, ACKNOWLEDGED: 1, REQUEST: 2 });
 
-/** A message that has arrived. */
+/** A received message. */
 class Message {
-  /** JSON text, or a Buffer. */
+  /** The payload as it was sent: JSON text, or a Buffer. */
   #content;
-  /** Native; it ends with this object. */
+  /** The native half; collected with this object. */
   #request;
 
   constructor(content, from, request) {
     this.#content = content;
-    /** A value read from JSON, or a Buffer if the sender gave bytes. */
+    /** The payload: a value parsed from JSON, or a Buffer if it was sent as bytes. */
     this.payload = typeof content === "string" ? parsed(content) : content;
-    /** Who sent it: `{ incarnation, name, group, host, pid }`. */
+    /** The sender: `{ incarnation, name, group, host, pid }`. */
     this.from = from;
     this.#request = request;
   }
@@ -43,9 +43,9 @@ class Message {
     return this.#request !== undefined;
   }
 
-  /** Replies, to be sent soon; the first reply counts. False if the member is closed, as it can be before its last messages are emitted. */
+  /** Queues a reply; only the first reply counts. Returns false if the member is closed, which may happen before its last messages are emitted. */
   reply(payload) {
-    if (this.#request === undefined) throw invalid("nobody waits for a reply to this message");
+    if (this.#request === undefined) throw invalid("the sender of this message does not wait for a reply");
     const failure = this.#request.reply(messageOf(payload, "reply"));
     if (!failure) return true;
     const error = errorOf(failure.number, failure.message);
@@ -54,7 +54,7 @@ class Message {
   }
 }
 
-/** A message to send, as the native side takes it. */
+/** A message to send, in the format of the native side. */
 function sending(to, payload, options) {
   const { acknowledged, request, toSelf = false } = optionsOf(options, ["acknowledged", "request", "toSelf"], "send");
   const limits = { acknowledged: limitOf("acknowledged", acknowledged), request: limitOf("request", request) };
@@ -62,7 +62,7 @@ function sending(to, payload, options) {
   return [recipientsOf(to), messageOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
 }
 
-/** Who is meant: a kind and its names. */
+/** The recipients: a kind and its names. */
 function recipientsOf(to) {
   if (to === "all") return ["all"];
   const object = typeof to === "object" && to !== null;
@@ -78,23 +78,23 @@ function limitOf(name, limit) {
   return limit === undefined || limit === null ? undefined : millisecondsOf(limit, name, 1, MAX_LIMIT);
 }
 
-/** Nothing is sent as `null`. */
+/** `undefined` is sent as `null`. */
 function messageOf(payload, what) {
   return contentOf(payload === undefined ? null : payload, what);
 }
 
-/** How many members are waited for. */
+/** The number of members to wait for. */
 function countOf(count) {
   return wholeOf(count, "count", 0, MAX_NUMBER);
 }
 
-/** A message that comes out. */
+/** Reads a received message from a batch. */
 function readMessage(code, wantsReply, length, more, incoming) {
   const content = code === Code.MESSAGE_JSON ? incoming.text(length) : incoming.bytes(length);
   return new Message(content, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined);
 }
 
-/** A receipt that comes out. */
+/** Reads a receipt from a batch. */
 function readReceipt(length, incoming) {
   const { recipients, dropped, replies, missing } = JSON.parse(incoming.text(length));
   const replyOf = ([from, shape]) => {

@@ -1,6 +1,6 @@
 "use strict";
-// Loads the native addon: the file of this platform beside this package, or the package made for this platform. Every name is written out
-// in a `require` of its own, and each of these in a `try`: so bundlers find what is there, and do without what is not.
+// Loads the native addon: the file of this platform beside this package, or the package for this platform. Every name is written out in its own
+// `require`, each in its own `try`: so bundlers find those that exist, and ignore the others.
 
 const tried = [];
 

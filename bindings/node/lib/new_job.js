@@ -1,5 +1,5 @@
 "use strict";
-// Jobs to add: their payloads and options, and how they travel to the core.
+// Jobs to add: their payloads and options, and their format for the core.
 
 const { types } = require("node:util");
 const { invalid, nameOf, shown } = require("./check.js");
@@ -10,7 +10,7 @@ const { Outgoing, contentOf } = require("./wire.js");
 /** Marks the class below in every copy of this package. */
 const NEW_JOB = Symbol.for("libswarm.NewJob");
 
-/** A job with options of its own, wherever payloads are taken. */
+/** A job with its own options, accepted wherever payloads are. */
 class NewJob {
   constructor(payload, options) {
     this.payload = payload;
@@ -22,15 +22,15 @@ class NewJob {
   }
 }
 
-/** Whether a payload is a job with options; a payload may throw when it is asked. */
+/** Whether a payload is a job with options. Reading a payload may throw. */
 function isNewJob(payload) {
   return typeof payload === "object" && payload !== null && attempt(() => payload[NEW_JOB] === true) === true;
 }
 
-/** Options that the core reads as they are. */
+/** Options that are passed to the core unchanged. */
 const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "ephemeral", "durability"];
 
-/** Options that have parts, and the names that the core has for these. */
+/** Options with parts, and the names of these parts in the core. */
 const parts = {
   timeouts: { assign: "assign_timeout", run: "run_timeout", total: "total_timeout" },
   backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
@@ -38,7 +38,7 @@ const parts = {
 
 const known = new Set([...passed, ...Object.keys(parts), "headers"]);
 
-/** The options of a job as the flat list of names and values that the core takes; bounds and meanings are the core's. */
+/** The options of a job as the flat list of names and values for the core, which checks the bounds. */
 function settingsOf(options) {
   checkObject(options);
   for (const name of Object.keys(options)) {
@@ -47,7 +47,7 @@ function settingsOf(options) {
   const settings = [];
   const { delay, runAt, backoff, timeouts, headers } = options;
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
-    throw invalid("`delay` and `runAt` both say when the job may start; give one of them");
+    throw invalid("`delay` and `runAt` exclude each other; set one of them");
   }
   append(settings, types.isDate(runAt) ? { ...options, runAt: runAt.getTime() } : options, passed);
   if (timeouts !== undefined && timeouts !== null) appendParts(settings, "timeouts", timeouts);
@@ -73,15 +73,15 @@ function appendParts(settings, option, values) {
   }
 }
 
-/** The line of the batch that sets options, or undefined if none is set. */
+/** The line of the batch that sets options; undefined if none is set. */
 function optionsLine(options) {
   const settings = options === undefined || options === null ? undefined : settingsOf(options);
   return settings?.length ? `#${JSON.stringify(settings)}` : undefined;
 }
 
 /**
- * A job on its way: its payload as JSON text, or `{ content, options, durable }` where the payload is bytes or options are
- * set. A payload that is undefined becomes `{}`. `line` is that of the options.
+ * A packed job: its payload as JSON text, or `{ content, options, durable }` if the payload is bytes or options are set. An undefined payload
+ * becomes `{}`. `line` is that of the options.
  */
 function packed(payload, options, line = optionsLine(options)) {
   if (isNewJob(payload)) {
@@ -110,7 +110,7 @@ function sizeOf(job) {
   return typeof job === "string" ? job.length : job.content.length;
 }
 
-/** Packed jobs as the native side reads them. */
+/** Packed jobs in the format of the native side. */
 function batchOf(jobs) {
   const batch = new Outgoing();
   for (const job of jobs) {

@@ -1,11 +1,10 @@
 "use strict";
-// Options as users give them, as the list of names and values that the core takes. Names and units are converted here;
-// bounds and meanings are the core's.
+// Converts options of users to the list of names and values for the core. Names and units are converted here; the core checks the bounds.
 
 const { invalid, nameOf, namesOf, shown } = require("./check.js");
 const readClient = require("./client.js");
 
-/** Every option that is passed on, by its name in JavaScript. */
+/** Options that are passed to the core, by their names in JavaScript. */
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
@@ -13,29 +12,29 @@ const passed = [
   "failedMaxBytes", "failedTtl",
 ];
 
-/** Options that are read here. */
+/** Options that are converted here. */
 const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals"]);
 
 /** Options that may be arrays. */
 const lists = new Set(["sentinels", "nodes", "cpus"]);
 
-/** Options that are true or false. Elsewhere that is surely a mistake. */
+/** Options that are true or false. For other options, a boolean is refused as a likely mistake. */
 const booleans = new Set(["tls", "tlsVerify", "strictSlots", "rebalance", "rejoin", "result", "ephemeral", "forward", "lines", "respawn"]);
 
 const secrets = new Set(["url", "password", "sentinelPassword"]);
 
-/** The lease of assemblage 0.1, kept for programs that set none. */
+/** The default lease of assemblage 0.1. */
 const DEFAULT_EXPIRE_DELAY = 60000;
 
-/** The core's shortest lease. assemblage 0.1 took any `expireDelay`, so shorter ones are raised instead of refused. */
+/** The core's shortest lease. assemblage 0.1 accepted any `expireDelay`, so shorter ones are raised and not refused. */
 const MIN_EXPIRE_DELAY = 1000;
 
-/** The key prefix of an empty cluster id, where assemblage 0.1 had none; the core wants a name. */
+/** The key prefix for an empty cluster id, for which assemblage 0.1 had none; the core requires a name. */
 const EMPTY_PREFIX = "assemblage";
 
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** `value` as the core reads it, or undefined if the option was left out. */
+/** `value` in the format of the core; undefined if the option is not set. */
 function textOf(name, value) {
   if (value === undefined || value === null) return undefined;
   if (name === "slots" && value === Infinity) return undefined;
@@ -45,13 +44,13 @@ function textOf(name, value) {
   return secrets.has(name) ? secretOf(name, value) : nameOf(value, `option ${name}`);
 }
 
-/** Never shown. */
+/** The value of a secret option. It is never shown in errors. */
 function secretOf(name, value) {
   if (typeof value !== "string" || !value.isWellFormed()) throw invalid(`the option ${name} must be a string without halves of surrogate pairs`);
   return value;
 }
 
-/** Appends the options of `object` to `settings`, their names converted. */
+/** Appends the options of `object` to `settings`, with converted names. */
 function append(settings, object, names) {
   for (const name of names) {
     const text = textOf(name, object[name]);
@@ -59,7 +58,7 @@ function append(settings, object, names) {
   }
 }
 
-/** What `createMaster(clusterId, config)` and `createWorker(clusterId, config)` mean. */
+/** Converts the arguments of `createMaster(clusterId, config)` and `createWorker(clusterId, config)`. */
 function memberOptions(clusterId, given) {
   const config = configOf(given);
   const { handleSignals } = config;
@@ -81,7 +80,7 @@ function memberOptions(clusterId, given) {
   return { cluster, config, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks) };
 }
 
-/** Options as an object; a text or a URL says where Redis is. */
+/** Options as an object; a text or a URL is the address of Redis. */
 function configOf(config) {
   if (config === undefined || config === null) return {};
   if (typeof config === "string" || config instanceof URL) return { url: config };
@@ -92,21 +91,21 @@ function configOf(config) {
   return config;
 }
 
-/** The option that may have been meant. */
+/** The most similar known option, for an error. */
 function like(name) {
   const plain = (text) => text.replace(/[-_]/g, "").toLowerCase();
   const meant = [...own, ...passed].find((known) => plain(known) === plain(name));
   return meant === undefined ? "" : `, did you mean \`${meant}\``;
 }
 
-/** Guaranteed slots by priority, as an object or a Map, in the core's form. */
+/** Guaranteed slots by priority, an object or a Map, in the format of the core. */
 function slotsOf(slots) {
   if (typeof slots !== "object" || Array.isArray(slots)) throw invalid(`prioritySlots is ${shown(slots)}, it must be an object or a Map`);
   const pairs = slots instanceof Map ? [...slots] : Object.entries(slots);
   return pairs.map(([priority, count]) => `${nameOf(priority, "priority")}:${nameOf(count, "number of slots")}`).join(",");
 }
 
-/** The option `tasks`: names in an array, or a single one. */
+/** The option `tasks`: an array of names, or a single one. */
 function tasksOf(tasks) {
   return tasks === undefined || tasks === null ? [] : namesOf(tasks, "task", "tasks");
 }

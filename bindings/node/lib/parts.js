@@ -1,25 +1,25 @@
 "use strict";
-// What is too large for one message of the core: it goes as parts, and then what says how many they were.
+// Splits data that is too large for one message of the core into parts, followed by a message with their number.
 
-/** Largest message of the core, in bytes. */
+/** The largest message of the core, in bytes. */
 const MAX_PART = 64 * 1024;
 
-/** Begins each part: the number of the attempt to send them, so that those of two attempts do not mix. In bytes. */
+/** The bytes at the start of each part: the number of the attempt to send them, so that the parts of two attempts are not mixed. */
 const HEAD = 4;
 
-/** Largest message that is put together, in bytes. */
+/** The largest data that is reassembled, in bytes. */
 const MAX_WHOLE = 16 * 1024 * 1024;
 
-/** Parts kept of all senders together, in bytes: more than any honest senders have under way. */
+/** The limit of bytes of parts kept of all senders together: more than correct senders have under way. */
 const MAX_KEPT = 4 * MAX_WHOLE;
 
-/** Senders that are remembered. */
+/** The limit of senders that are remembered. */
 const MAX_SENDERS = 1000;
 
-/** Parts are dropped when no more came between two looks, so far apart, in milliseconds: their sender is gone. */
+/** The interval in milliseconds after which parts are dropped if no more have arrived: their sender is gone. */
 const LOOK = 30_000;
 
-/** Bytes as parts; what says how many they are is to follow them: `{ attempt, parts }`. */
+/** Splits bytes into parts. The message that follows them is `{ attempt, parts }`. */
 function split(bytes, attempt) {
   const head = Buffer.alloc(HEAD);
   head.writeUInt32BE(attempt);
@@ -30,16 +30,16 @@ function split(bytes, attempt) {
   return parts;
 }
 
-/** Parts that have come, by sender. */
+/** Parts that have arrived, by sender. */
 class Parts {
   constructor() {
-    /** What has come of the last attempt of each, in order and once; the most recent last. */
+    /** The parts of the last attempt of each sender, in order and without duplicates; the most recent sender is last. */
     this.senders = new Map();
     this.size = 0;
     this.timer = undefined;
   }
 
-  /** Keeps a part. What is none is ignored. */
+  /** Keeps a part. Other messages are ignored. */
   add(sender, message) {
     if (!Buffer.isBuffer(message) || message.length < HEAD) return;
     const attempt = message.readUInt32BE(0);
@@ -52,7 +52,7 @@ class Parts {
     this.senders.set(sender, kept);
     kept.looks = 0;
     const part = message.subarray(HEAD);
-    // Without it they are not all there.
+    // If it is dropped, the data is incomplete and is not delivered.
     if (kept.size + part.length <= MAX_WHOLE) {
       kept.list.push(part);
       kept.size += part.length;
@@ -62,7 +62,7 @@ class Parts {
     this.timer ??= setInterval(() => this.look(), LOOK).unref();
   }
 
-  /** Takes out the bytes of a sender's parts; undefined if some are missing. */
+  /** Removes and returns the bytes of a sender's parts; undefined if some are missing. */
   take(sender, { attempt, parts }) {
     const kept = this.senders.get(sender);
     this.drop(sender);
@@ -74,7 +74,7 @@ class Parts {
     this.senders.delete(sender);
   }
 
-  /** Keeps nothing of senders that are gone. */
+  /** Drops the parts of senders that are gone. */
   look() {
     for (const [sender, kept] of [...this.senders]) if (++kept.looks > 1) this.drop(sender);
     if (this.senders.size === 0) this.close();

@@ -1,16 +1,16 @@
 "use strict";
-// Whether a process of this machine is gone. Containers may share a host name and have processes with the same numbers: a process is known by
-// the boot of its machine, its pid namespace, its number and when it began.
+// Detects whether a process of this machine has ended. Containers may share a host name and have processes with the same ids. So a process is
+// identified by the boot of its machine, its pid namespace, its id and its start time.
 
 const { readFileSync, readlinkSync } = require("node:fs");
 
-/** Fields of /proc/<pid>/stat behind the name of the program, which may contain anything but ends with the last parenthesis. */
+/** Fields of /proc/<pid>/stat after the name of the program, which may contain any characters but ends with the last parenthesis. */
 const STATE = 0;
 const BEGAN = 19;
 
 let own;
 
-/** This process, as text; undefined where it cannot be distinguished from others. */
+/** The identity of this process, as text; undefined where it cannot be distinguished from others. */
 function thisProcess() {
   own ??= { text: identity() };
   return own.text;
@@ -25,7 +25,7 @@ function identity() {
   }
 }
 
-/** Whether a process, as it said of itself by `thisProcess`, has certainly ended. One of another machine never has. */
+/** Whether the process with this text of `thisProcess` has certainly ended. Always false for another machine. */
 function hasEnded(text) {
   const mine = thisProcess()?.split("/");
   const [boot, namespace, number, began] = typeof text === "string" ? text.split("/") : [];
@@ -38,10 +38,10 @@ function hasEnded(text) {
   }
   try {
     const stat = statOf(pid);
-    // Dead, and not yet waited for by its parent; or the number is another's by now.
+    // Dead and not yet reaped by its parent; or the id was reused.
     return stat[STATE] === "Z" || stat[STATE] === "X" || stat[BEGAN] !== began;
   } catch {
-    // It is there, or was a moment ago; not everybody may see more.
+    // It exists or existed a moment ago; some systems do not allow to read more.
     return false;
   }
 }

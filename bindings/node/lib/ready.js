@@ -1,5 +1,5 @@
 "use strict";
-// What a process says to the supervisor that started it.
+// The function with which a process reports to its supervisor that it is ready.
 
 const { closeSync, fstatSync, writeSync } = require("node:fs");
 const { isMainThread } = require("node:worker_threads");
@@ -8,13 +8,13 @@ const { classes } = require("./errors.js");
 const NAME = "SWARM_READY_FD";
 
 /**
- * Says that this process is ready. False if nobody waits for it: it has no supervisor, or one that takes it as ready by its
- * start, or has said so before. Never blocks.
+ * Reports that this process is ready. Returns false if no supervisor waits for it: there is none, or it treats the process as ready at its start, or
+ * the process has reported before. Never blocks.
  */
 function ready() {
   const value = process.env[NAME];
   if (value === undefined) return false;
-  // The environment of a thread is a copy: the main thread could write to a descriptor that was closed here.
+  // The environment of a thread is a copy: the main thread could later write to a descriptor that was closed here.
   if (!isMainThread) throw new classes.InvalidArgumentError("ready() is for the main thread, in which the process has its environment");
   delete process.env[NAME];
   const fd = /^[0-9]{1,9}$/.test(value) ? Number(value) : 0;
@@ -28,7 +28,7 @@ function ready() {
     writeSync(fd, "1");
     return true;
   } catch {
-    // The supervisor is gone, so nobody waits.
+    // The supervisor is gone.
     return false;
   } finally {
     closeSync(fd);

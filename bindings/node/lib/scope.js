@@ -1,10 +1,10 @@
 "use strict";
-// The async context in which a program gave a function: it is called there, whatever the native side is just doing, so that a program
-// that keeps the request it works for in an AsyncLocalStorage finds it.
+// The async context in which a program passed a function: the function is called there, whatever the native side does meanwhile, so that an
+// AsyncLocalStorage of the program has the expected value.
 
 const { AsyncResource } = require("node:async_hooks");
 
-/** `run`, to be called in the context of now. */
+/** Binds `run` to the current context. */
 function bound(run, what) {
   const resource = new AsyncResource(`assemblage.${what}`);
   return function scoped(...args) {

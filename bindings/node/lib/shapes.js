@@ -1,7 +1,7 @@
 "use strict";
-// Checks of what other programs sent: any client of Redis can send anything.
+// Checks of data from other programs: any client of Redis can send any data.
 
-/** An object as JSON has them, and no array. */
+/** An object of JSON that is not an array. */
 function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -11,7 +11,7 @@ function textOf(value) {
   return typeof value === "string" ? value : undefined;
 }
 
-/** The number of a process, given as a number or in digits, or undefined. */
+/** A process id, a number or digits; else undefined. */
 function pidOf(value) {
   const pid = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
   return Number.isInteger(pid) && pid > 0 && pid < 2 ** 32 ? pid : undefined;

@@ -1,19 +1,19 @@
 "use strict";
-// Signals for supervisors, handled by the event loop: Node has handlers of its own, which the core must not replace.
+// Signals for supervisors, handled by the event loop: Node has its own handlers, which the core must not replace.
 
 const { isMainThread } = require("node:worker_threads");
 const { emit } = require("./callbacks.js");
 const { invalid } = require("./check.js");
 
-/** What each is for. */
+/** The action of each signal. */
 const actions = { SIGHUP: (supervisor) => supervisor.reload(ignore), SIGTERM: stop, SIGINT: stop };
 
-/** The supervisors that handle them. */
+/** The supervisors that handle signals. */
 const supervisors = new Set();
 
 let listens = false;
 
-/** Has `supervisor` handle them, until it is removed. From then on they end this process no more. */
+/** Lets `supervisor` handle signals until it is removed. From then on they do not end this process. */
 function add(supervisor) {
   if (!isMainThread) throw invalid("handleSignals() is for the main thread, the only one that gets signals");
   supervisors.add(supervisor);
@@ -37,7 +37,7 @@ function stop(supervisor) {
   supervisor.stop(ignore);
 }
 
-/** Its outcome is an event. */
+/** The outcome is reported by an event. */
 function ignore() {}
 
 module.exports = { add, remove };

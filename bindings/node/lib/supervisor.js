@@ -1,5 +1,5 @@
 "use strict";
-// Supervisors: keep processes running, and leave none behind.
+// Supervisors: keep processes running, and leave no orphan processes.
 
 const os = require("node:os");
 const Channel = require("./channel.js");
@@ -12,11 +12,11 @@ const { appendParts } = require("./new_job.js");
 const signals = require("./signals.js");
 const { Code } = require("./wire.js");
 
-/** Options that the core reads as they are. */
+/** Options that are passed to the core unchanged. */
 const passed = ["grace", "healthy", "maxRespawns", "respawnWindow", "forward", "lines", "lineBuffer"];
 const passedOfPrograms = ["name", "count", "respawn", "ready", "readyTimeout", "cpus"];
 
-/** Ids of processes go up to this. */
+/** The limit of ids of processes. */
 const MAX_ID = 2 ** 32 - 1;
 
 const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
@@ -35,8 +35,8 @@ class Supervisor extends Channel {
   }
 
   /**
-   * Runs a program, and gives the ids of its processes. `options`: `env` (added to the environment), `cwd`, `cpus`, `name`,
-   * `count`, `respawn`, `ready` (`"start"` or `"explicit"`) and `readyTimeout` in milliseconds.
+   * Starts the processes of a program, and resolves with their ids. `options`: `env` (added to the environment), `cwd`, `cpus`, `name`, `count`,
+   * `respawn`, `ready` (`"start"` or `"explicit"`) and `readyTimeout` in milliseconds.
    */
   spawn(command, args, options, callback) {
     if (typeof args === "function") [args, callback] = [undefined, args];
@@ -54,7 +54,7 @@ class Supervisor extends Channel {
     });
   }
 
-  /** Stops the process of an id for good: TERM to its group, after `grace` KILL. Answered when nothing of it is left. */
+  /** Stops the process of an id permanently: TERM to its group, KILL after `grace`. Resolves when no process of the group is left. */
   kill(id, callback) {
     return settled(callback, (settle) => {
       if (typeof id !== "number") throw invalid(`the id of a process is ${shown(id)}, it must be a number`);
@@ -68,7 +68,7 @@ class Supervisor extends Channel {
     return this._ask(callback, "reload");
   }
 
-  /** Stops all processes at the same time. Answered when nothing of them is left, also to a further call. */
+  /** Stops all processes at the same time. Resolves when none is left; so does a further call. */
   stop(callback) {
     return settled(callback, (settle) => {
       if (this._native === null) process.nextTick(settle, null);
@@ -76,7 +76,7 @@ class Supervisor extends Channel {
     });
   }
 
-  /** From now on SIGHUP reloads, SIGTERM and SIGINT stop, and none of them ends this process, not even after the stop. */
+  /** Makes SIGHUP reload, and SIGTERM and SIGINT stop. None of them ends this process any more, not even after the stop. */
   handleSignals() {
     if (this._native === null) throw this._closedError();
     signals.add(this);
@@ -128,7 +128,7 @@ class Supervisor extends Channel {
     else this._keepAlive();
   }
 
-  /** With processes it keeps this one alive, without only for calls. */
+  /** Keeps this process alive while there are processes; otherwise only during calls. */
   _keepAlive() {
     const alive = this._calls.size > 0 || (this._spawned && !this._stopped);
     if (alive === this._keptAlive || this._native === null) return;
@@ -159,7 +159,7 @@ function programOf(args, { cwd, env, ...options }) {
   return settings;
 }
 
-/** Names and values in turn; what is undefined is left out, as in child_process. */
+/** Names and values in turn; undefined values are ignored, as in child_process. */
 function envOf(env) {
   if (env === undefined || env === null) return [];
   if (typeof env !== "object" || Array.isArray(env)) throw invalid(`env is ${shown(env)}, it must be an object`);

@@ -1,15 +1,15 @@
 "use strict";
-// Texts of values that come from a program. Their getters, proxies and conversions run code of the program, and may throw.
+// Texts of values of a program. Their getters, proxies and conversions run code of the program, and may throw.
 
 const { inspect, types } = require("node:util");
 
-/** What the core keeps of an error's text and of its traceback is not longer than this in bytes, and so not in characters. */
+/** The core keeps no longer texts and tracebacks of errors, in bytes, and so in characters. */
 const MAX_TEXT = 16 * 1024;
 
-/** Errors of a chain of causes that are shown. */
+/** The limit of errors of a chain of causes. */
 const MAX_CAUSES = 20;
 
-/** The text of whatever was thrown or given as an error: of an error its name and message, as in Python. Never throws. */
+/** The text of a thrown value: for an error its name and message, as in Python. Never throws. */
 function textOf(error) {
   const text = attempt(() => (isError(error) ? String(error) : String(error?.message ?? error)))
     ?? attempt(() => (isError(error) ? ownText(error) : undefined))
@@ -19,13 +19,13 @@ function textOf(error) {
   return text.slice(0, MAX_TEXT).toWellFormed();
 }
 
-/** For an error that cannot say it itself. */
+/** For an error whose conversion to text fails. */
 function ownText({ name, message }) {
   const known = typeof name === "string" ? name : "Error";
   return typeof message === "string" ? `${known}: ${message}` : known;
 }
 
-/** The stack of an error and of its causes; empty for what has none. Never throws. */
+/** The stack of an error and of its causes; empty for other values. Never throws. */
 function tracebackOf(error) {
   const parts = [];
   const seen = new Set();
@@ -49,12 +49,12 @@ function stackOf(error) {
   return attempt(() => (typeof error.stack === "string" && error.stack !== "" ? error.stack : undefined));
 }
 
-/** Errors of other realms are errors too. */
+/** Also true for errors of other realms. */
 function isError(value) {
   return types.isNativeError(value) || value instanceof Error;
 }
 
-/** What `read` gives, or undefined if it throws. */
+/** Returns the value of `read()`, or undefined if it throws. */
 function attempt(read) {
   try {
     return read();

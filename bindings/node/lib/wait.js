@@ -4,14 +4,14 @@
 const { invalid, shown } = require("./check.js");
 const { classes } = require("./errors.js");
 
-/** The longest timer of Node, in milliseconds; a longer limit is none. */
+/** The longest timer of Node, in milliseconds; a longer limit is ignored. */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** The waits that a signal ends. One listener for all of them: many calls may share a signal. */
+/** The waits that a signal ends. Each signal has one listener for all of them, because many calls may share it. */
 const waitsOf = new WeakMap();
 
 class Wait {
-  /** `settle(error, value)` is called when it ends; `what` is waited for, in messages. */
+  /** `settle(error, value)` is called when it ends; `what` describes the awaited result, in errors. */
   constructor(master, settle, signal, limit, what) {
     signal ??= undefined;
     limit ??= undefined;
@@ -27,15 +27,15 @@ class Wait {
     this.what = what;
     this.over = false;
     this.token = 0;
-    /** Called if the job was there already. */
+    /** Called if the job existed. */
     this.existed = undefined;
     if (signal?.aborted) throw this.cancelled();
     if (signal !== undefined) listen(signal, this);
-    const late = () => this.end(new classes.TimeoutError(`waited ${limit} ms for ${what}; the job goes on`));
+    const late = () => this.end(new classes.TimeoutError(`waited ${limit} ms for ${what}; the job continues`));
     this.timer = limit <= MAX_TIMER ? setTimeout(late, limit) : undefined;
   }
 
-  /** Asks for the result of a job. */
+  /** Requests the result of a job. */
   result(id) {
     try {
       const token = this.expect();
@@ -62,7 +62,7 @@ class Wait {
     this.settle(error, value);
   }
 
-  /** No answer is awaited any more. */
+  /** Removes the token: no answer is awaited any more. */
   giveUp() {
     const { master, token } = this;
     if (master._forget(token)) master._native?.cancel(token);
@@ -70,7 +70,7 @@ class Wait {
 
   cancelled() {
     const { reason } = this.signal;
-    return new classes.CancelledError(`the wait for ${this.what} was cancelled; the job goes on`, { cause: reason });
+    return new classes.CancelledError(`the wait for ${this.what} was cancelled; the job continues`, { cause: reason });
   }
 }
 

@@ -1,12 +1,11 @@
 "use strict";
-// The formats in which batches cross between JavaScript and the native addon; the other half is in src/batch.rs and
-// src/outgoing.rs.
+// The formats of batches between JavaScript and the native addon; the other half is in src/batch.rs and src/outgoing.rs.
 
 const { types } = require("node:util");
 const { invalid } = require("./check.js");
 const { textOf } = require("./text.js");
 
-/** First number of a row that comes out. */
+/** The first number of an outgoing row. */
 const Code = Object.freeze({
   ADD_JSON: 1,
   ADD_BYTES: 2,
@@ -35,10 +34,10 @@ const Code = Object.freeze({
   PROCESS_LINE: 31,
 });
 
-/** Numbers per row that comes out: code, key (fence or token) and two lengths or values. */
+/** Numbers per outgoing row: code, key (fence or token) and two lengths or values. */
 const COLUMNS = 4;
 
-/** How a job is finished, in a row that goes in. */
+/** How a job is finished, in an incoming row. */
 const Finish = Object.freeze({
   COMPLETE: 0,
   COMPLETE_JSON: 1,
@@ -50,15 +49,15 @@ const Finish = Object.freeze({
   FAIL_PERMANENTLY: 7,
 });
 
-/** Numbers per row of finishes: fence, kind, token (0: no answer wanted). */
+/** Numbers per row of finishes: fence, kind, token (0: no answer requested). */
 const FINISH_COLUMNS = 3;
 
-/** Finishes that have a line of text; that of bytes is their length. */
+/** Finishes with a line of text; for bytes the line is their length. */
 const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_PERMANENTLY]);
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A copy of what `value` holds if it is bytes, else undefined. */
+/** A copy of the bytes of `value`; undefined if it is no bytes. */
 function bytesOf(value, what) {
   try {
     if (ArrayBuffer.isView(value)) return Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
@@ -81,12 +80,12 @@ function jsonOf(value, what) {
   return text;
 }
 
-/** Bytes as they are, all else as JSON text. */
+/** Bytes unchanged, any other value as JSON text. */
 function contentOf(value, what) {
   return bytesOf(value, what) ?? jsonOf(value, what);
 }
 
-/** A value of a program in any language, which may have called something JSON that is not. */
+/** Parses a value of a program in any language, which may not be valid JSON. */
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -95,7 +94,7 @@ function parsed(text) {
   }
 }
 
-/** Lines and bytes of a batch that goes in. */
+/** Lines and bytes of a batch to the native side. */
 class Outgoing {
   constructor() {
     this.clear();
@@ -126,7 +125,7 @@ class Outgoing {
   }
 }
 
-/** Reads the contents of a batch that comes out, in the order of its rows. */
+/** Reads the contents of a batch from the native side, in the order of its rows. */
 class Incoming {
   constructor(batch) {
     this.ids = batch.ids.split("\n");
@@ -152,7 +151,7 @@ class Incoming {
     const start = this.nextByte;
     this.nextByte = start + length;
     if (length === 0) return Buffer.alloc(0);
-    // A copy, so that a job active for long does not hold on to the batch that it came in.
+    // A copy, so that a job that is active for long does not keep its whole batch in memory.
     return length === this.allBytes.length ? this.allBytes : Buffer.from(this.allBytes.subarray(start, this.nextByte));
   }
 

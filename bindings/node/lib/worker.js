@@ -1,5 +1,5 @@
 "use strict";
-// Workers: are given jobs, say when they must stop, and take back what came of them.
+// Workers: emit assigned jobs and requests to stop them, and finish them.
 
 const { randomBytes } = require("node:crypto");
 const { call, emit, settled } = require("./callbacks.js");
@@ -17,10 +17,10 @@ const { tasksOf } = require("./options.js");
 const { attempt, isError, textOf } = require("./text.js");
 const { Code, Finish, contentOf } = require("./wire.js");
 
-/** Active jobs of a worker with handlers by default, as the core has it for every language. */
+/** The default limit of active jobs of a worker with handlers, the same in every language. */
 const CONCURRENCY = 10;
 
-/** How long a worker may be registered without anybody who takes its jobs before that is logged, in milliseconds. */
+/** How long a worker may be registered without a handler or listener for jobs before that is logged, in milliseconds. */
 const IDLE = 1000;
 
 /** Outcomes, which the core emits only to subscribers. */
@@ -38,13 +38,13 @@ class Worker extends Member {
     this.assemblageId = this._cluster;
     this.id = randomBytes(10).toString("hex");
     this.running = true;
-    // Jobs are taken once somebody is there for them.
+    // Jobs are accepted once there is a handler or a listener for them.
     this._settings.push("auto_accept", "false", "requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
     this._active = new Map();
     this._jobs = null;
-    /** Jobs that came when nobody was there for them. */
+    /** Jobs that arrived without a handler or listener for them. */
     this._unheard = new Set();
-    /** Ends on their way to Redis, by fence: what listeners of outcomes get of them. */
+    /** Finishes on their way to Redis, by fence: the arguments for listeners of outcomes. */
     this._outcomes = null;
     this._left = null;
     this._handlers = new Handlers(this);
@@ -56,7 +56,7 @@ class Worker extends Member {
     this._closeTold = false;
 
     this._check([]);
-    // Not at once, so that `process` can still set the slots and the tasks.
+    // Later, so that `process` can still set the slots and the tasks.
     process.nextTick(() => this._start());
   }
 
@@ -74,7 +74,7 @@ class Worker extends Member {
     }
   }
 
-  /** Asks for jobs, if there is somebody for them. */
+  /** Accepts jobs, if there is a handler or listener for them. */
   _accept() {
     if (this._native === null) return;
     if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : CONCURRENCY);
@@ -94,7 +94,7 @@ class Worker extends Member {
   _listens(event) {
     if (event === "add") {
       this._accept();
-      // Not at once: who adds a listener is not done yet.
+      // Later: the listener is only about to be added.
       if (this._unheard.size > 0) process.nextTick(() => this._hearLate());
     } else if (OUTCOMES.includes(event) && this._outcomes === null) {
       this._outcomes = new Map();
@@ -103,7 +103,7 @@ class Worker extends Member {
     return this;
   }
 
-  /** Jobs that came before their listener. */
+  /** Emits the jobs that arrived before their listener. */
   _hearLate() {
     for (const job of this._unheard) {
       if (this.listenerCount("add") === 0) return;
@@ -122,7 +122,7 @@ class Worker extends Member {
     return super._expect(settle);
   }
 
-  /** The active jobs now, by id. */
+  /** The active jobs by id. */
   get jobs() {
     if (this._jobs === null) {
       this._jobs = {};
@@ -132,9 +132,9 @@ class Worker extends Member {
   }
 
   /**
-   * Runs `handler(job, { signal })` for each job: what it returns completes the job, what it throws fails this attempt.
-   * An object has a handler for each task, and the worker then takes only those tasks, and all else if it has a plain
-   * handler too. `slots` limits how many run at once; it can be set here only in the turn in which the worker was made.
+   * Runs `handler(job, { signal })` for each job: the returned value completes the job, a thrown error fails this attempt. An object has a handler
+   * for each task, and the worker then accepts only those tasks, and all others if it also has a plain handler. `slots` limits the active jobs; it
+   * can be set here only in the turn in which the worker was created.
    */
   process(handlers, options) {
     const { slots } = optionsOf(options, ["slots"], "process");
@@ -149,7 +149,7 @@ class Worker extends Member {
     return this;
   }
 
-  /** Which tasks are taken from now on, as the option `tasks` says; those that have a handler are taken all the same. */
+  /** Replaces the option `tasks`. Tasks that have a handler are accepted in addition. */
   setTasks(tasks) {
     const wanted = tasksOf(tasks);
     this._setTasks(this._handlers.tasks([], wanted), []);
@@ -166,12 +166,12 @@ class Worker extends Member {
 
   _slots(slots) {
     if (this._native !== null) {
-      throw invalid("slots came too late: give them to createWorker, or call process right after it");
+      throw invalid("slots was set too late: pass it to createWorker, or call process right after it");
     }
     return slots === Infinity ? [] : ["slots", nameOf(slots, "option slots")];
   }
 
-  /** How many jobs it asks for at most from now on, however many slots it has. */
+  /** Limits the number of jobs that it accepts, below its slots. */
   _limitSlots(slots) {
     const failure = this._native?.limitSlots(slots);
     if (failure) throw errorOf(failure.number, failure.message);
@@ -184,14 +184,14 @@ class Worker extends Member {
     });
   }
 
-  /** Takes no new jobs and waits until the active ones are finished. */
+  /** Accepts no new jobs, and waits until the active ones are finished. */
   drain(callback) {
     return this._ask(callback, "drain");
   }
 
   /**
-   * Emits `delete` on all jobs and gives them back to the cluster; `grace` is how long handlers have to stop, in
-   * milliseconds. Emits `close`, then answers. A second call fails with "Already stopped".
+   * Emits `delete` on all jobs and requeues them; `grace` is how long handlers may take to stop, in milliseconds. Emits `close`, then resolves. A
+   * second call fails with "Already stopped".
    */
   terminate(options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -211,7 +211,7 @@ class Worker extends Member {
     this._closing = true;
     this.running = false;
     for (const job of [...this._active.values()]) this._stop(job, TERMINATED);
-    // What was finished before this call is not given back.
+    // Jobs that were finished before this call are not requeued.
     this._finishes.flush();
     return settled(callback, (settle) => {
       let left;
@@ -229,7 +229,7 @@ class Worker extends Member {
     });
   }
 
-  /** Leaves, for a process that ends; or waits until it has. */
+  /** Leaves because the process ends, or waits until it has left. */
   _leave(options) {
     return this._closing ? this._left : this.terminate(options);
   }
@@ -238,13 +238,13 @@ class Worker extends Member {
     this.id = incarnation;
     this.running = !this._closing;
     this._closeTold = false;
-    // What was on its way in the incarnation before is emitted no more.
+    // Outcomes of finishes in the previous incarnation are not emitted any more.
     this._outcomes?.clear();
     super._registered(incarnation);
     if (!this._isHeard()) setTimeout(() => this._complainOfIdleness(), IDLE).unref();
   }
 
-  /** Whether there is somebody for something that comes. */
+  /** Whether there is a handler or listener for jobs. */
   _isHeard() {
     return !this._handlers.isEmpty || this._subscriptions.size > 0 || this.listenerCount("add") > 0;
   }
@@ -254,7 +254,7 @@ class Worker extends Member {
     record("warn", `worker ${this.incarnation} of cluster ${this._cluster} takes no jobs: it has neither a handler (process) nor a listener of add`);
   }
 
-  /** What is not about a job that comes or goes. */
+  /** Handles rows that do not concern a job. */
   _dispatch(code, key, a, b, incoming) {
     if (code !== Code.COMPLETED && code !== Code.ATTEMPT_FAILED) return super._dispatch(code, key, a, b, incoming);
     incoming.id();
@@ -285,7 +285,7 @@ class Worker extends Member {
   }
 
   _add(job) {
-    // Terminated by a listener while this batch is handed out: the native side takes the job back.
+    // A listener of this batch has terminated the worker: the native side releases the job.
     if (this._closing) return;
     this._active.set(job.fence, job);
     if (this._jobs !== null) this._jobs[job.id] = job;
@@ -296,10 +296,10 @@ class Worker extends Member {
     this._handle(job);
   }
 
-  /** Runs the job's handler. Without one it is its listeners', or goes back: its task was never registered. */
+  /** Runs the job's handler. Without one it is emitted to listeners, or released if its task was never registered. */
   _handle(job) {
     if (this._handlers.isEmpty) {
-      // Its listener was removed; the next one gets it.
+      // Its listener was removed; it is emitted to the next one.
       if (this.listenerCount("add") === 0) this._unheard.add(job);
     } else if (!this._handlers.run(job) && this.listenerCount("add") === 0) {
       this._end(job, Finish.RELEASE);
@@ -312,14 +312,14 @@ class Worker extends Member {
       if (!this._closing && this.listenerCount("delete") > 0) emit(this, "delete", id);
     } else {
       this._stop(job, reason);
-      // Its handler says when it has stopped; and a listener may have finished it after all.
+      // Its handler reports when it has stopped; or a listener may have finished it already.
       if (job._running || !this._active.has(fence)) return;
       this._active.delete(fence);
     }
     this._finishes.push(fence, Finish.STOPPED, undefined, 0, job);
   }
 
-  /** Tells a job to stop, and no longer lists it. */
+  /** Emits the request to stop a job, and removes it from the list. */
   _stop(job, reason) {
     this._unheard.delete(job);
     this._unlist(job);
@@ -338,7 +338,7 @@ class Worker extends Member {
     });
   }
 
-  /** `how()` gives the kind of the finish, and its content; `error` is why, if it is a failure. */
+  /** `how()` returns the kind of the finish and its content; `error` is the reason of a failure. */
   _finish(job, how, callback, error) {
     return settled(callback, (settle) => {
       const { kind, content } = how();
@@ -352,9 +352,9 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** Ends the hold on a job; `settle`, if given, is called when Redis has accepted it. `outcome` is its result, or why it failed. */
+  /** Finishes a job; `settle`, if set, is called when Redis has accepted it. `outcome` is its result, or why it failed. */
   _end(job, kind, content, settle, outcome) {
-    // Listeners of outcomes get only those that were accepted: the answer ends the memory of all.
+    // Listeners of outcomes receive only accepted ones; the answer removes the outcome in any case.
     let token = 0;
     if (settle !== undefined) token = this._expect((error) => this._ended(job, error, settle));
     else if (this._outcomes !== null && this._native !== null) token = this._expect((error) => this._ended(job, error, (why) => this._spoilt(job, kind, why)));
@@ -367,7 +367,7 @@ class Worker extends Member {
 
   _ended(job, error, settle) {
     this._outcomes?.delete(job.fence);
-    // A refused result leaves the job with its worker.
+    // After a refused result the job is still active.
     if ((error instanceof classes.TooLargeError || error?.refused) && !job.cancelled) {
       this._active.set(job.fence, job);
       if (this._jobs !== null) this._jobs[job.id] = job;
@@ -380,7 +380,7 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
-  /** The native side cannot take a finish: the call fails and the job stays here, or else this attempt of the job has failed. */
+  /** The native side refuses a finish: the call fails and the job stays active; without a call, this attempt of the job fails. */
   _refused(job, kind, token, cause) {
     const error = Object.assign(new classes.InternalError(`the end of the job cannot be sent: ${textOf(cause)}`, { cause }), { refused: true });
     const settle = this._calls.get(token);
@@ -389,7 +389,7 @@ class Worker extends Member {
     else settle(error);
   }
 
-  /** A finish that cannot cross, without a callback: the job fails instead, or else it stays here and an error is emitted. */
+  /** A finish that cannot be passed on, without a callback: the job fails, or else stays active and an error is emitted. */
   _spoilt(job, kind, error) {
     if (!error?.refused) return;
     if (job !== undefined && kind !== Finish.FAIL && kind !== Finish.STOPPED && kind !== Finish.RELEASE) {
@@ -408,7 +408,7 @@ class Worker extends Member {
     const lost = new classes.LeaseLostError("Expired lock, can't update");
     lost.cause = error;
     this._complain(lost);
-    // Without the option rejoin nothing more comes.
+    // Without the option rejoin no further event follows.
     if (String(this._config.rejoin) === "false" && !this._closing) {
       this._closing = true;
       this._release();
@@ -431,7 +431,7 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A promise at which nobody may be looking: that a worker is stopped already is no reason to end the process. */
+/** Marks a promise as handled: that a worker is already stopped must not end the process. */
 function quietly(promise) {
   promise.catch(() => {});
   return promise;

@@ -1,21 +1,21 @@
 "use strict";
-// Where all parts meet: a Redis server, and in it the cluster that the manager's port names.
+// The Redis server and the cluster in which all parts meet; the manager's port names the cluster.
 
-/** The port of a manager unless one is given. */
+/** The default port of a manager. */
 const PORT = 1917;
 
-/** Largest message or work, in bytes: the most that the core takes. */
+/** The limit of bytes of a message or work: the maximum of the core. */
 const MAX_MESSAGE = 16 * 1024 * 1024;
 
 /**
- * How long a silent part is still counted as there, in milliseconds, and given works: one whose process ended was known at once by its connection,
- * and is here only by those of its machine.
+ * How long a part may be silent until it counts as gone, in milliseconds. proletariat noticed the end of a process at once by its connection; here
+ * only processes of the same machine do.
  */
 const LEASE = 5000;
 
 /**
- * The cluster, the options of its members, and whether the part leaves at a signal. An address given as `redis` goes first, then the environment, then
- * `host`.
+ * The cluster, the options of its members, and whether the part leaves on a signal. The option `redis` takes precedence over the environment, which
+ * takes precedence over `host`.
  */
 function addressOf(opts) {
   const { redis, host, port, lease } = opts;
@@ -24,7 +24,7 @@ function addressOf(opts) {
     : redis ? { ...redis }
     : fromEnvironment ? { url: fromEnvironment }
     : { host: host || "127.0.0.1" };
-  // It is the part that leaves, with all its members.
+  // The part leaves, with all its members.
   const options = { lease: lease ?? LEASE, maxPayload: MAX_MESSAGE, ...where, handleSignals: false };
   return { cluster: `proletariat:${port || PORT}`, options, handleSignals: (opts.handleSignals ?? where.handleSignals) !== false };
 }

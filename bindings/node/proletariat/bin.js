@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 "use strict";
-// A manager with its defaults. Redis is looked for at SWARM_REDIS_URL, or else on this machine.
+// A manager with its defaults. Redis is at SWARM_REDIS_URL, or else on this machine.
 
 const { Manager } = require("./index.js");
 

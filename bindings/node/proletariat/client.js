@@ -1,5 +1,5 @@
 "use strict";
-// Clients push works and get their outcomes.
+// Clients push works and receive their outcomes.
 
 const { EventEmitter } = require("node:events");
 const { setTimeout: pause } = require("node:timers/promises");
@@ -16,28 +16,28 @@ const Request = require("./request.js");
 const systemMessage = require("./messages.js");
 const { isTransient } = require("./transient.js");
 
-/** How often a connection that failed counts as tried again, in milliseconds. */
+/** The interval at which a failed connection counts as retried, in milliseconds. */
 const RETRY_TIME = 2000;
 
-/** Before works are pushed again, in milliseconds. */
+/** The pause before works are pushed again, in milliseconds. */
 const REPUSH = 200;
 
-/** How often the deletion of a job is tried whose end is not reported. */
+/** How often the deletion of a job is tried whose end was not reported. */
 const DELETIONS = 20;
 
 class Client extends EventEmitter {
   constructor(opts) {
     super();
-    // They may hold a password.
+    // They may contain a password.
     hide(this, { options: typeof opts === "string" ? { host: opts } : { ...opts } });
     this._requests = 0;
     /** Works that are not over, by id. */
     this._works = new Map();
-    /** Those of them that are to be pushed. */
+    /** The works among them that must be pushed. */
     this._queue = [];
     this._scheduled = false;
     this._closing = undefined;
-    /** Outcomes that were too large to come as results, by the ids of their works. */
+    /** Outcomes that were too large for results, by the ids of their works. */
     this._large = new Map();
 
     const address = addressOf(this.options);
@@ -51,7 +51,7 @@ class Client extends EventEmitter {
     this._retries = 0;
     this._retryTimer = undefined;
     this._repush = undefined;
-    /** Works that were given up, until their jobs are known to be over: by id, how often deletion was tried. */
+    /** Aborted works, until their jobs are known to be over: by id, how often deletion was tried. */
     this._aborted = new Map();
     this._deleting = false;
   }
@@ -64,25 +64,25 @@ class Client extends EventEmitter {
     else this._push([works], opts, ignore, ([{ err, data }]) => answer(err, data));
   }
 
-  /** `workCb(err, data, w)` for each work as it ends, then `groupCb(null, results)`. */
+  /** `workCb(err, data, w)` is called for each work as it finishes, then `groupCb(null, results)`. */
   workIndividual(works, opts, workCb, groupCb) {
     if (typeof opts === "function") [opts, workCb, groupCb] = [undefined, opts, workCb];
     const answer = callback(groupCb);
     this._push(Array.isArray(works) ? works : [works], opts, callback(workCb), (results) => answer(null, results));
   }
 
-  /** `cb(null, { sentTo, receivedBy, ... })` when everybody to whom it was sent has it, or is gone. */
+  /** `cb(null, { sentTo, receivedBy, ... })` is called when every recipient has received it, or is gone. */
   systemMessage(msg, opts, cb) {
     systemMessage(this._peer, msg, opts, cb);
   }
 
-  /** Gives up the works that are not over, with the code ECLOSED, except at the workers those with `keepState`; and leaves. */
+  /** Aborts the works that are not over, with the code ECLOSED, except works with `keepState` that are at workers; and leaves. */
   close(cb) {
     this._closing ??= this._close(closed());
     return answered(this._closing, cb);
   }
 
-  /** Without a reason the works end without callbacks. */
+  /** Without a reason the callbacks of the works are not called. */
   async _close(reason) {
     clearInterval(this._retryTimer);
     clearTimeout(this._repush);
@@ -92,7 +92,7 @@ class Client extends EventEmitter {
     leaving.remove(this);
   }
 
-  /** For a process that ends by a signal. Its callbacks are not called, as at any other end. */
+  /** Called before the process ends by a signal. Callbacks are not called, as at any other end. */
   _leave() {
     return (this._closing ??= this._close());
   }
@@ -135,12 +135,12 @@ class Client extends EventEmitter {
       work.shown.pushed = now;
       if (!work.shown.resent) reports.add(() => ({ e: "receive", w: work.described() }));
     }
-    // Before the works themselves, so that a manager knows each before anything becomes of it.
+    // Before the works themselves, so that a manager learns about each work before its other events.
     reports.flush();
     this._follow(works, works.map((work) => work.job(hold, newest)));
   }
 
-  /** Pushes works and ends them as their jobs end. */
+  /** Pushes works and ends them as their jobs finish. */
   async _follow(works, jobs) {
     const { master } = this._peer;
     const { incarnation } = master;
@@ -164,13 +164,13 @@ class Client extends EventEmitter {
     this._end(work, err, data, "finish", worker);
   }
 
-  /** An outcome of so many bytes, which came by itself; unless what came is none. */
+  /** An outcome of this size that arrived by itself; undefined if it is invalid. */
   _largeOf(id, size) {
     try {
       const { err, data, large } = readOutcome(this._large.get(id));
       if (large === undefined) return { err, data };
     } catch {
-      // It is not here, or some other program means something else by it.
+      // It has not arrived, or the result is that of another program.
     }
     return { err: tooLarge("result", size, 128 * 1024), data: null };
   }
@@ -190,14 +190,14 @@ class Client extends EventEmitter {
     this._end(work, reasonOf(error), null, assignTimeout ? "assigntimeout" : "finish");
   }
 
-  /** Gives works up. */
+  /** Aborts works. */
   _abort(works, reason) {
     for (const work of works) if (work.shown.pushed > 0) this._aborted.set(work.id, 0);
     if (this._aborted.size > 0) this._delete();
     for (const work of works) this._end(work, reason, null, "drop");
   }
 
-  /** Deletes the jobs of works that were given up; again if one is not over soon, because it may still have been on its way. */
+  /** Deletes the jobs of aborted works. Repeated if a job is not over soon, because it may still have been on its way. */
   async _delete() {
     if (this._deleting) return;
     this._deleting = true;
@@ -212,14 +212,14 @@ class Client extends EventEmitter {
     this._deleting = false;
   }
 
-  /** `event` is reported to managers, `by` is the worker that did it. */
+  /** `event` is reported to managers, `by` is the worker that ran the work. */
   _end(work, err, data, event, by) {
     if (work.over) return;
     this._works.delete(work.id);
     this._large.delete(work.id);
     const { reports } = this._peer;
     reports.add(() => {
-      // One that came later than the work does not know it.
+      // A manager that came later than the work has no record of it.
       const w = work.shown.pushed > 0 && work.knownTo !== reports.newest ? work.described() : undefined;
       return { e: event, id: work.id, result: event === "finish" ? { err, data } : undefined, by, w };
     });
@@ -241,7 +241,7 @@ class Client extends EventEmitter {
     else this._countRetries(most);
   }
 
-  /** With MAXRETRIES, a client that cannot connect gives up in the end, and says so by `connect`. */
+  /** With MAXRETRIES, a client that cannot connect stops trying, and reports that to the callback of `connect`. */
   _countRetries(most) {
     if (this._retryTimer !== undefined) return;
     const tried = () => {
@@ -258,24 +258,24 @@ class Client extends EventEmitter {
 
 showOnly(Client, ({ id, _peer: { cluster, connected }, _works }) => ({ id, cluster, connected, works: _works.size }));
 
-/** What a worker answered. One of some other program gave its result as it is. */
+/** The outcome from a worker. Results of other programs are returned unchanged. */
 function outcomeOf(value) {
   try {
     if (Buffer.isBuffer(value)) return readOutcome(value);
   } catch {
-    // Bytes of some other meaning.
+    // Bytes of another program.
   }
   return { err: null, data: value };
 }
 
 function ignore() {}
 
-/** A callback that is user code, or none. */
+/** A callback of the program, or undefined. */
 function callback(cb) {
   return typeof cb === "function" ? (...args) => call(cb, ...args) : ignore;
 }
 
-/** Tells `cb`, or a promise. */
+/** Passes the outcome to `cb`, or returns a promise. */
 function answered(promise, cb) {
   if (typeof cb !== "function") return promise;
   promise.then(() => call(cb, null));

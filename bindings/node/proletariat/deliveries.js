@@ -1,19 +1,19 @@
 "use strict";
-// What may be large or much on its way to one inbox: large results, reports, and what managers say. Each is a job that only its
-// recipient takes, and is delivered when that job is completed.
+// Large or numerous data for one inbox: large results, reports, and messages of managers. Each is a job that only its recipient accepts, and is
+// delivered when that job is completed.
 
 const { randomBytes } = require("node:crypto");
 const { setTimeout: pause } = require("node:timers/promises");
 const { NewJob } = require("../index.js");
 const { isTransient } = require("./transient.js");
 
-/** How often it is asked whether the recipients are still there, in milliseconds, while a message is on its way. */
+/** The interval at which the recipients are checked while a message is on its way, in milliseconds. */
 const LOOK = 1000;
 
-/** A recipient is gone when it was missing so often in a row: one that lost its lease comes back at once. */
+/** A recipient counts as gone when it was missing in this many consecutive checks: after a lost lease it comes back at once. */
 const MISSING = 2;
 
-/** Before a message is sent again, in milliseconds. */
+/** The pause before a message is sent again, in milliseconds. */
 const RETRY = 250;
 
 class Deliveries {
@@ -25,7 +25,7 @@ class Deliveries {
     this.looking = false;
   }
 
-  /** Sends a message; gives whether it was received. The first attempt is made in this turn, so that messages keep their order. */
+  /** Sends a message; resolves with whether it was received. The first attempt is made in this turn, so that messages keep their order. */
   async send(to, task, message) {
     const { peer } = this;
     const id = randomBytes(10).toString("hex");
@@ -50,7 +50,7 @@ class Deliveries {
     }
   }
 
-  /** Gives up what was sent to those who are gone. */
+  /** Cancels messages whose recipients are gone. */
   async look() {
     if (this.looking) return;
     this.looking = true;

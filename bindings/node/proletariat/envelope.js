@@ -1,17 +1,14 @@
 "use strict";
-// What the job of a work carries, besides its options.
+// The payload of the job of a work.
 
 const { createHash } = require("node:crypto");
 const { isObject, textOf } = require("../lib/shapes.js");
 const { limitOf } = require("./numbers.js");
 
-/** A key of similar works that goes as it is, in characters; longer ones, and odd ones, go as a digest. */
+/** A key of similar works that is used unchanged; longer keys and keys with other characters are replaced by a digest. */
 const PLAIN_KEY = /^[\x21-\x7e]{1,200}$/;
 
-/**
- * What a client sent: `{ client, rid, args, isFunction, timeout, knownTo }`. A job that some other program has put into the cluster is a
- * work as it is.
- */
+/** The data from the client: `{ client, rid, args, isFunction, timeout, knownTo }`. The payload of a job of another program is the work itself. */
 function envelopeOf(payload) {
   const { c, r, w, f, t, m } = sentBy(payload) ?? { w: payload };
   const isFunction = f === 1 && typeof w === "string";
@@ -23,12 +20,12 @@ function sentBy(payload) {
     const read = Buffer.isBuffer(payload) ? JSON.parse(payload) : undefined;
     return isObject(read) && Object.hasOwn(read, "w") ? read : undefined;
   } catch {
-    // Bytes of some other meaning.
+    // Bytes of another program.
     return undefined;
   }
 }
 
-/** The option `similar` of a work's `_key`. */
+/** The option `similar` for a work's `_key`. */
 function keyOf(original) {
   const key = original?._key;
   if (key === undefined || key === null) return undefined;
@@ -36,7 +33,7 @@ function keyOf(original) {
   try {
     text = typeof key === "object" ? JSON.stringify(key) : String(key);
   } catch {
-    // The work itself cannot be written either, which is said of it then.
+    // The work itself cannot be converted either; that is reported as its error.
     return undefined;
   }
   return PLAIN_KEY.test(text) ? text : createHash("sha256").update(text).digest("hex");

@@ -1,11 +1,11 @@
 "use strict";
-// Errors with the codes of proletariat, and how the outcome of a work travels.
+// Errors with the codes of proletariat, and the format of a work's outcome.
 
 const { classes } = require("../lib/errors.js");
 const { isObject, textOf } = require("../lib/shapes.js");
 const { isError } = require("../lib/text.js");
 
-/** Its message and code are in its JSON, as in the plain objects that stood for errors. */
+/** Its JSON has message and code, as the plain objects that proletariat used for errors. */
 class ProletariatError extends Error {
   constructor(message, code) {
     super(message);
@@ -21,7 +21,7 @@ const disconnected = () => new ProletariatError("Disconnected from server before
 const badWork = (why) => new ProletariatError(`Invalid work: ${why}`, "EINVWORK");
 const tooLarge = (what, size, most) => new ProletariatError(`The ${what} has ${size} bytes, at most ${most} are taken`, "ELARGEMSG");
 
-/** What a handler of the worker `by` answered, as JSON. An error keeps its message and code; any other truthy value stays what it is. */
+/** The outcome from a handler of the worker `by`, as JSON. An error keeps its message and code; any other truthy value stays unchanged. */
 function outcomeText(err, data, by) {
   try {
     return JSON.stringify(err ? { ...failure(err), d: data, by } : { d: data, by });
@@ -36,7 +36,7 @@ function failure(err) {
   return { x: { message: messageOf(err), code: codeOf(err.code) } };
 }
 
-/** The message of an error, which may be a getter that throws, or of any type. */
+/** The message of an error. It may be a getter that throws, or a value of any type. */
 function messageOf(err) {
   try {
     return String(err.message);
@@ -49,10 +49,10 @@ function codeOf(code) {
   return typeof code === "string" || typeof code === "number" ? code : undefined;
 }
 
-/** Stands for an outcome of so many bytes, which is too large for a result and goes to the client by itself. */
+/** Stands for an outcome of `size` bytes, which is too large for a result and is sent to the client by itself. */
 const largeText = (size, by) => JSON.stringify({ b: size, by });
 
-/** Reads what `outcomeText` wrote, as `{ err, data, worker }`; or what `largeText` wrote, as `{ large, worker }`. */
+/** Parses the text of `outcomeText` to `{ err, data, worker }`, and that of `largeText` to `{ large, worker }`. */
 function readOutcome(text) {
   const { e, x, d, b, by } = JSON.parse(text);
   const worker = textOf(by);
@@ -61,7 +61,7 @@ function readOutcome(text) {
   return { err, data: err && d === undefined ? null : d, worker };
 }
 
-/** Why a work has no result, in the words of proletariat where it had any. */
+/** Why a work has no result, with the texts of proletariat where they exist. */
 function reasonOf(error) {
   if (error instanceof classes.AssignTimeoutError) return new ProletariatError("Assign timeout", "EATO");
   if (error instanceof classes.RunTimeoutError) return new ProletariatError("Timeout", "ETO");

@@ -1,10 +1,10 @@
 "use strict";
-// Works that are functions: their source text travels, and is evaluated by workers that allow it.
+// Works that are functions: their source text is sent, and evaluated by workers that allow it.
 
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
-/** The function with this source, whatever its form. Throws what the source is wrong with. */
+/** The function with this source, in any of its forms. Throws the error of the source. */
 function functionOf(source) {
   const own = createRequire(require.main?.filename ?? path.join(process.cwd(), "worker.js"));
   let made;
@@ -18,7 +18,7 @@ function functionOf(source) {
   return made;
 }
 
-/** A method's source is one only inside an object. */
+/** The source of a method is valid only inside an object. */
 function method(source, own, error) {
   try {
     return Object.values(new Function("require", `return ({${source}\n})`)(own))[0];

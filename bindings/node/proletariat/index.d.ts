@@ -3,42 +3,45 @@ import type { MemberOptions } from "../types/options.js";
 
 /** How the parts find each other. */
 export interface AddressOptions {
-  /** The host of Redis, 127.0.0.1 unless set. The environment variable SWARM_REDIS_URL goes before it. */
+  /** The host of Redis; default 127.0.0.1. The environment variable SWARM_REDIS_URL takes precedence. */
   host?: string;
-  /** Names the cluster; 1917 unless set. Programs with several managers keep them apart by it. */
+  /** Names the cluster; default 1917. Programs with several managers separate them by it. */
   port?: number | string;
-  /** Any other address of Redis: a url, or options of a member. Goes before everything else. */
+  /** Any other address of Redis: a url, or options of a member. Takes precedence over everything else. */
   redis?: string | MemberOptions;
-  /** How long a silent part is counted as there, in milliseconds, 1,000 to 86,400,000; 5,000 unless set. One whose process ended on this machine is noticed within 2 s. */
+  /**
+   * How long a part may be silent until it counts as gone, in milliseconds, 1,000 to 86,400,000; default 5,000. A process that ended on this machine
+   * is noticed within 2 s.
+   */
   lease?: number;
   /**
-   * Whether the part leaves before SIGINT or SIGTERM ends the process, unless that listens to the signal itself; true unless set. Works of a worker are done
-   * by others at once, those of a client are aborted unless they have `keepState`.
+   * Whether the part leaves before SIGINT or SIGTERM ends the process, unless the program has its own listener for the signal; default true. Works
+   * of a worker are done by others at once; those of a client are aborted unless they have `keepState`.
    */
   handleSignals?: boolean;
-  /** Without effect: nothing is ever printed. */
+  /** Has no effect: nothing is printed. */
   DEBUG?: boolean;
 }
 
 export interface ClientOptions extends AddressOptions {
-  /** How many refused connections, 2 s apart, are one too few to give up; for ever unless set. */
+  /** The number of refused connections, 2 s apart, after which the client stops trying; default no limit. */
   MAXRETRIES?: number | null;
-  /** Works go on when the client is gone. */
+  /** Whether works continue when the client is gone. */
   keepState?: boolean;
-  /** Whether works with the same `_key` share a result, whatever the manager says. */
+  /** Whether works with the same `_key` share a result, whatever the manager sets. */
   HOLDSIMILARWORK?: boolean;
 }
 
 export interface WorkerOptions extends AddressOptions {
-  /** How many works are done at once; 100 unless set. */
+  /** How many works are done at once; default 100. */
   slots?: number;
-  /** Slots guaranteed to works from a priority on. What is left of `slots` belongs to priority 0. */
+  /** Guaranteed slots by the lowest priority of each range. The remaining slots belong to priority 0. */
   prioritySlots?: Readonly<Record<number, number>>;
-  /** Whether guarantees are strict, whatever the manager says. */
+  /** Whether guarantees are strict, whatever the manager sets. */
   SACRED_GUARANTEES?: boolean;
-  /** Whether works that are functions are evaluated. They can do what this process can. */
+  /** Whether works that are functions are evaluated. They can do anything that this process can. */
   allowFunctions?: boolean;
-  /** Without effect, as are the next three: the core answers at once, connects by itself and keeps no lists. */
+  /** Has no effect, as the next three: the core answers at once, connects by itself and keeps no lists. */
   ANSWER_THRESHOLD?: number;
   CLEANUP_REQS?: number;
   CLEANUP_CHECKINT?: number;
@@ -46,33 +49,33 @@ export interface WorkerOptions extends AddressOptions {
 }
 
 export interface ManagerOptions extends AddressOptions {
-  /** After so many finished works `cleanup` is emitted; 1,000 unless set. */
+  /** The number of finished works after which `cleanup` is emitted; default 1,000. */
   CLEANUP_REQS?: number;
-  /** The same for a time in milliseconds; 60,000 unless set. */
+  /** The interval of `cleanup` in milliseconds; default 60,000. */
   CLEANUP_CHECKINT?: number;
-  /** High priorities may only take slots of the lowest one, not those guaranteed to others. */
+  /** Whether high priorities may only use slots of the lowest one, and not those guaranteed to others. */
   SACRED_GUARANTEES?: boolean;
-  /** Works with the same `_key` share the result of the first one under way. */
+  /** Whether works with the same `_key` share the result of the first one under way. */
   HOLDSIMILARWORK?: boolean;
-  /** Without effect, as is the next: works are given as soon as a slot is free. */
+  /** Has no effect, as the next: works are assigned as soon as a slot is free. */
   AVAIL_THRESHOLD?: number;
   DISTRIB_RANDMAX?: number;
 }
 
 export interface WorkOptions {
-  /** Milliseconds from the call on, after which the works that are not done have the error ECSTO. */
+  /** Milliseconds from the call on, after which unfinished works have the error ECSTO. */
   timeout?: number;
   /** Milliseconds of one run, after which a work has the error ETO. */
   runTimeout?: number;
-  /** Milliseconds until a worker is given the work, after which it has the error EATO. */
+  /** Milliseconds within which a work must be assigned to a worker; otherwise it has the error EATO. */
   assigntimeout?: number;
-  /** An integer, 0 unless set; higher ones are given first. */
+  /** An integer, default 0; works of a higher priority are assigned first. */
   priority?: number;
-  /** The works go on when the client is gone. */
+  /** Whether the works continue when the client is gone. */
   keepState?: boolean;
 }
 
-/** What a handler gave as its error: an Error with its message and code, or any other value as it is. */
+/** The error from a handler: an Error with its message and code, or any other value unchanged. */
 export type WorkError = any;
 
 export interface Result<R = any> {
@@ -80,28 +83,28 @@ export interface Result<R = any> {
   data: R;
 }
 
-/** A work as a client knows it. */
+/** A work as clients see it. */
 export interface PushedWork<W = any> {
   id: string;
-  /** When it was pushed last, in milliseconds since 1970; 0 before. */
+  /** When it was last pushed, in milliseconds since 1970; 0 before. */
   pushed: number;
   /** The id of the call. */
   request: string;
   original: W;
-  /** It was pushed more than once. */
+  /** Set if it was pushed more than once. */
   resent?: true;
 }
 
-/** A work as a worker is given it. */
+/** A work as workers receive it. */
 export interface GivenWork<W = any> {
   id: string;
   args: W;
-  /** Its `runTimeout`, if it has one. */
+  /** Its `runTimeout`, if it is set. */
   timeout?: number;
   status: "running" | "done" | "aborted";
 }
 
-/** A work as a manager knows it. */
+/** A work as managers see it. */
 export interface KnownWork {
   id: string;
   rid?: string;
@@ -112,7 +115,7 @@ export interface KnownWork {
   priority: number;
   /** The client's id. */
   requester: string;
-  /** It goes on when its client is gone. */
+  /** Set if it continues when its client is gone. */
   keepState?: true;
   status: "new" | "queued" | "running";
   /** The worker's id. */
@@ -120,7 +123,7 @@ export interface KnownWork {
 }
 
 export interface MessageOptions {
-  /** `"MANAGER"`, or an id; everybody else unless set. */
+  /** `"MANAGER"`, or an id; default all others. */
   to?: string | null;
 }
 
@@ -129,7 +132,7 @@ export interface MessageAnswer {
   to: "sysmsg";
   id: string;
   done: true;
-  /** Clients and workers; managers do not count. */
+  /** The number of clients and workers; managers do not count. */
   sentTo: number;
   receivedBy: number;
 }
@@ -158,12 +161,12 @@ export class Client extends Emitter<ClientEvents> {
   constructor(opts?: ClientOptions | string);
   readonly id: string;
   readonly options: Readonly<ClientOptions>;
-  /** An array gives its results in order; anything else is one work. */
+  /** For an array, the results are in its order; any other value is one work. */
   work<R = any>(works: readonly any[], opts: WorkOptions | null | undefined, cb?: (err: null, results: Result<R>[]) => void): void;
   work<R = any>(works: readonly any[], cb?: (err: null, results: Result<R>[]) => void): void;
   work<R = any>(work: any, opts: WorkOptions | null | undefined, cb?: (err: WorkError | null, data: R) => void): void;
   work<R = any>(work: any, cb?: (err: WorkError | null, data: R) => void): void;
-  /** Calls `workCb` for each work as it ends, then `groupCb`. */
+  /** Calls `workCb` for each work as it finishes, then `groupCb`. */
   workIndividual<R = any, W = any>(
     works: readonly W[],
     opts: WorkOptions | null | undefined,
@@ -177,7 +180,7 @@ export class Client extends Emitter<ClientEvents> {
   ): void;
   systemMessage(msg: any, opts: MessageOptions | null | undefined, cb?: MessageCallback): void;
   systemMessage(msg: any, cb?: MessageCallback): void;
-  /** Ends what is not done with the error ECLOSED, and leaves. */
+  /** Aborts unfinished works with the error ECLOSED, and leaves. */
   close(): Promise<void>;
   close(cb: (err: null) => void): void;
 }
@@ -190,13 +193,13 @@ interface WorkerEvents<W> extends Events {
 
 /** Does works. */
 export class Worker<W = any> extends Emitter<WorkerEvents<W>> {
-  /** Throws an Error with the code EINVSLOTNR for slots that cannot be. */
+  /** Throws an Error with the code EINVSLOTNR for invalid slots. */
   constructor(opts?: WorkerOptions);
   /** Its address; 0 before the start. */
   readonly id: string | 0;
   readonly options: Readonly<WorkerOptions>;
   start(): void;
-  /** Gives back what is in hand, and leaves. */
+  /** Releases its works, and leaves. */
   stop(): Promise<void>;
   stop(cb: (err: null) => void): void;
   systemMessage(msg: any, opts: MessageOptions | null | undefined, cb?: MessageCallback): void;
@@ -219,9 +222,9 @@ export interface WorkerRecord extends ClientRecord {
 interface ManagerEvents extends Events {
   receive: [w: KnownWork];
   finish: [w: KnownWork, result: Result];
-  /** Without a worker if it waited. */
+  /** Without a worker if the work was waiting. */
   abort: [w: KnownWork, workerId: string | null];
-  /** Of a worker that is not known any more there is only its id. */
+  /** For a worker that is not registered any more, there is only its id. */
   giveup: [w: KnownWork, worker: Pick<WorkerRecord, "id"> & Partial<WorkerRecord>];
   assigntimeout: [w: KnownWork];
   sysmsg: [message: { from: string; content: any }];
@@ -235,16 +238,16 @@ export type WorkSelectWorker = (
   totalAvailable: number,
 ) => WorkerRecord | null | undefined;
 
-/** Watches, and says how works are to be distributed. */
+/** Monitors works, and sets how they are distributed. */
 export class Manager extends Emitter<ManagerEvents> {
   constructor(opts?: ManagerOptions);
   readonly options: Readonly<ManagerOptions>;
   readonly workers: { readonly [id: string]: WorkerRecord };
   readonly clients: { readonly [id: string]: ClientRecord };
   /**
-   * If it is set, before or after the start, each work goes to the worker whose record it returns; with `null` the work waits until there
-   * is something new. `workers` has the free slots for the work by the ids of the workers, `totalAvailable` is their sum. What it
-   * throws, or returns else, is an `error` event, and the work waits. It has a second; then works go to the worker that holds the fewest.
+   * If it is set, before or after the start, each work is assigned to the worker whose record it returns; with `null` the work waits until works or
+   * workers change. `workers` has the free slots for the work by the ids of the workers, `totalAvailable` is their sum. If it throws or returns
+   * another value, that is an `error` event, and the work waits. It has a second; after it, works are assigned to the least loaded worker.
    */
   workSelectWorker?: WorkSelectWorker | null;
   start(): void;

@@ -1,5 +1,5 @@
 "use strict";
-// What programs written for proletariat call, over the master and workers of this package.
+// The API of proletariat, implemented with the master and workers of this package.
 
 const Client = require("./client.js");
 const Manager = require("./manager.js");

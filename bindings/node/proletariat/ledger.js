@@ -1,5 +1,5 @@
 "use strict";
-// What a manager knows of the works under way, from what clients and workers report.
+// The works under way as a manager records them, from the reports of clients and workers.
 
 const { emit } = require("../lib/callbacks.js");
 const { isObject, textOf } = require("../lib/shapes.js");
@@ -9,12 +9,15 @@ const { integerOf, limitOf } = require("./numbers.js");
 class Ledger {
   constructor(manager) {
     this.manager = manager;
-    /** Works that are not over, by id: `{ work, fence, reported }`, the fence being that of the last execution; `reported` if their client has reported them. */
+    /**
+     * Works that are not over, by id: `{ work, fence, reported }`. `fence` is that of the last execution; `reported` is whether the client has
+     * reported the work.
+     */
     this.entries = new Map();
-    /** Works that are over, because what happened to them before may be reported later; until the next cleanup. */
+    /** Works that are over, until the next cleanup, because earlier events of them may be reported later. */
     this.over = new Set();
     this.orphans = new Set();
-    /** Clients that have reported works, and were not there at the last look. */
+    /** Clients that have reported works, and were missing at the last check. */
     this.absent = new Set();
     this.finished = 0;
   }
@@ -31,7 +34,7 @@ class Ledger {
     this.absent.clear();
   }
 
-  /** Enters what `from`, a client or worker, has reported. Unknown events are ignored. */
+  /** Records an event that `from`, a client or worker, has reported. Unknown events are ignored. */
   enter(event, from) {
     if (!isObject(event)) return;
     const reported = workOf(event.w, textOf(event.w?.requester) ?? from);
@@ -73,11 +76,11 @@ class Ledger {
     return entry;
   }
 
-  /** A worker has it. Whoever had it before has given it up, also if nobody has noticed yet that it is gone. */
+  /** A worker runs the work. A previous worker has lost it, even if its absence was not noticed yet. */
   assigned(id, reported, worker, fence) {
     if (this.over.has(id) || !(fence > 0)) return;
     const entry = this.entries.get(id) ?? (reported && this.add(reported));
-    // What was on its way for long may be reported after what happened later.
+    // A delayed report may arrive after a report of later events.
     if (entry === undefined || fence <= entry.fence) return;
     if (entry.work.status === "running") this.givenUp(entry.work);
     entry.fence = fence;
@@ -89,13 +92,13 @@ class Ledger {
     Object.assign(work, { status: "queued", worker: null });
   }
 
-  /** What is reported of it from now on comes late. */
+  /** Later reports of this work are ignored. */
   end(id) {
     this.entries.delete(id);
     this.over.add(id);
   }
 
-  /** Takes a work out that was done `by` a worker. One of which nothing was reported is known by its id only. */
+  /** Removes a work that was done `by` a worker. A work without earlier reports is known by its id only. */
   ended(id, reported, requester, by) {
     const work = this.entries.get(id)?.work ?? reported ?? workOf({ id }, requester);
     this.end(id);
@@ -111,7 +114,7 @@ class Ledger {
     if (work !== undefined) emit(this.manager, "abort", Object.assign(work, { worker }), worker);
   }
 
-  /** Its client gave it up. Of a running one its worker reports the abort. */
+  /** The client has aborted it. For a running work, its worker reports the abort. */
   dropped(id, reported) {
     if (this.over.has(id)) return;
     const work = this.entries.get(id)?.work ?? reported;
@@ -120,14 +123,14 @@ class Ledger {
     if (work !== undefined) this.dropOf(work);
   }
 
-  /** A work that waited is given up, unless it goes on without its client. */
+  /** Aborts a waiting work, unless it continues without its client. */
   dropOf(work) {
     if (work.keepState) return;
     this.over.add(work.id);
     emit(this.manager, "abort", work, null);
   }
 
-  /** The work of a job that waits: as it was reported, or else from its job. */
+  /** The work of a waiting job: as it was reported, or else from its job. */
   waiting({ id, payload, priority }) {
     const { client, rid, args, timeout } = envelopeOf(payload);
     return this.entries.get(id)?.work ?? Object.assign(workOf({ id, rid, key: keyOf(args), args, timeout, priority }, client), { status: "queued" });
@@ -142,7 +145,7 @@ class Ledger {
     for (const work of this.works.values()) if (work.worker === record.id) this.givenUp(work, record);
   }
 
-  /** What it asked for is given up; running works are still reported by their workers. */
+  /** Aborts the waiting works of a client that is gone; workers still report the running ones. */
   clientGone(id) {
     for (const work of this.works.values()) {
       if (work.requester !== id || work.status === "running") continue;
@@ -151,7 +154,9 @@ class Ledger {
     }
   }
 
-  /** Those who are there: gives up for clients that came and went between two looks. At the second look, because one may have come since the first. */
+  /**
+   * Called with the live clients: aborts works of clients that are gone. Only at the second check, because a client may have come since the first.
+   */
   seen(clients) {
     const absent = new Set();
     for (const { work, reported } of this.entries.values()) if (reported && !clients.has(work.requester)) absent.add(work.requester);
@@ -160,7 +165,7 @@ class Ledger {
     for (const id of absent) if (before.has(id)) this.clientGone(id);
   }
 
-  /** Drops the works of which nothing will be reported any more: at the second time, because a client may not be known yet at the first. */
+  /** Drops works without further reports: only at the second time, because their client may not be known yet at the first. */
   cleanup() {
     const { _clients: clients, _workers: workers } = this.manager;
     this.finished = 0;
@@ -173,7 +178,7 @@ class Ledger {
   }
 }
 
-/** A work as it is shown; undefined if nothing of the kind was reported. */
+/** A work for events and listeners; undefined if the report is invalid. */
 function workOf(reported, requester) {
   if (!isObject(reported) || typeof reported.id !== "string") return undefined;
   const { id, rid, key, args, timeout, assigntimeout, priority, keepState } = reported;

@@ -1,5 +1,5 @@
 "use strict";
-// Managers watch, and say how works are to be distributed. Unless they choose the workers, the distribution itself is done in Redis.
+// Managers monitor works, and set how they are distributed. Unless they choose the workers, Redis does the distribution itself.
 
 const { EventEmitter } = require("node:events");
 const { call, emit } = require("../lib/callbacks.js");
@@ -22,25 +22,25 @@ const DEFAULTS = {
   HOLDSIMILARWORK: false,
 };
 
-/** How often it is asked who is there, in milliseconds. */
+/** The interval at which the live parts are read, in milliseconds. */
 const LOOK = 1000;
 
-/** Events that clients and workers have to report. */
+/** Events that clients and workers must report. */
 const REPORTED = new Set(["receive", "finish", "abort", "giveup", "assigntimeout", "cleanup"]);
 
 class Manager extends EventEmitter {
   constructor(opts) {
     super();
-    // They may hold a password.
+    // They may contain a password.
     hide(this, { options: { ...DEFAULTS, ...opts } });
-    /** By id, as far as they are there; `workers` and `clients` show them, as own properties whatever the ids are. */
+    /** The live parts by id; `workers` and `clients` show them, as own properties whatever the ids are. */
     this._workers = new Map();
     this._clients = new Map();
     this.workers = {};
     this.clients = {};
     this._peer = undefined;
     this._stopping = undefined;
-    /** Whether it is to run: what was called last, start or stop. */
+    /** Whether it should run: the last of start and stop. */
     this._wanted = false;
     this._watching = false;
     this._looking = 0;
@@ -54,7 +54,7 @@ class Manager extends EventEmitter {
 
   start() {
     this._wanted = true;
-    // One that is stopping starts when it has stopped.
+    // A manager that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
     this._stopping = undefined;
     const settings = this._settings();
@@ -75,18 +75,18 @@ class Manager extends EventEmitter {
     this._cleaner = timer(limitOf(this.options.CLEANUP_CHECKINT), () => this._cleanup());
   }
 
-  /** Chooses the worker of each work, if it is a function: `workSelectWorker(work, workers, totalAvailable)`. */
+  /** If it is a function, it chooses the worker of each work: `workSelectWorker(work, workers, totalAvailable)`. */
   get workSelectWorker() {
     return undefined;
   }
 
   set workSelectWorker(select) {
-    // A property of its own, as it always was; when it is removed, the next one is set here again.
+    // Becomes an own property, as in proletariat; when it is deleted, the next value is set here again.
     Object.defineProperty(this, "workSelectWorker", { value: select, writable: true, enumerable: true, configurable: true });
     this._selection?.follow();
   }
 
-  /** Leaves. Works, clients and workers go on; it may be started again. */
+  /** Leaves. Works, clients and workers continue; it can be started again. */
   stop(cb) {
     this._wanted = false;
     this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
@@ -107,7 +107,7 @@ class Manager extends EventEmitter {
     else leaving.remove(this);
   }
 
-  /** For a process that ends by a signal. */
+  /** Called before the process ends by a signal. */
   _leave() {
     return this.stop();
   }
@@ -117,7 +117,7 @@ class Manager extends EventEmitter {
     return { sacred: Boolean(SACRED_GUARANTEES), hold: Boolean(HOLDSIMILARWORK) };
   }
 
-  /** Tells everybody of this manager, its settings, and whether it listens: at first, and when that changes. */
+  /** Sends this manager's id, its settings, and whether it listens, to all parts: at first, and when they change. */
   async _introduce(anew = false) {
     const peer = this._peer;
     if (!peer?.connected || this._stopping) return;
@@ -133,7 +133,7 @@ class Manager extends EventEmitter {
     this._seen(peers, slots);
   }
 
-  /** Learns who is there from now on: one look after the other, so that none brings back what is gone. */
+  /** Reads the live parts repeatedly, one read after the other, so that an older answer does not replace a newer one. */
   _look(peer) {
     this._looking += 1;
     this._looks = this._looks.then(async () => {
@@ -144,7 +144,7 @@ class Manager extends EventEmitter {
     return this._looks;
   }
 
-  /** Who is there now; the works of workers that are not are given up, and go to others. */
+  /** Processes the live parts; works of workers that are gone are reported as given up, and are assigned to others. */
   _seen(peers, slots) {
     const rooms = new Map(slots.map((member) => [member.name, member]));
     const [workers, clients] = [new Map(), new Map()];
@@ -170,7 +170,7 @@ class Manager extends EventEmitter {
     this.clients = Object.fromEntries(clients);
   }
 
-  /** Forgets what is of no use any more; after so many works or so much time. */
+  /** Removes old records, after a number of works or a time. */
   _cleanup() {
     clearTimeout(this._cleaner);
     if (this._peer === undefined || this._stopping) return;

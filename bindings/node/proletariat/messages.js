@@ -1,14 +1,14 @@
 "use strict";
-// systemMessage of clients and workers.
+// The method `systemMessage` of clients and workers.
 
 const { call } = require("../lib/callbacks.js");
 const { MAX_MESSAGE } = require("./address.js");
 const { disconnected, tooLarge } = require("./errors.js");
 
-/** What is around a message, in bytes, at most. */
+/** The limit of bytes around a message. */
 const ENVELOPE = 256;
 
-/** Sends `msg` by way of `peer`. `cb(err, answer)` is called when every recipient has it, or is gone. */
+/** Sends `msg` through `peer`. `cb(err, answer)` is called when every recipient has received it, or is gone. */
 function systemMessage(peer, msg, opts, cb) {
   if (typeof opts === "function") [opts, cb] = [undefined, opts];
   const answer = typeof cb === "function" ? (...args) => call(cb, ...args) : () => {};
@@ -25,7 +25,7 @@ function systemMessage(peer, msg, opts, cb) {
   }, answer);
 }
 
-/** The message as it is now, because the program may change it before it is sent. */
+/** The message in its current state, because the program may change it before it is sent. */
 function textOf(msg) {
   const text = JSON.stringify(msg) ?? "null";
   const size = Buffer.byteLength(text) + ENVELOPE;

@@ -1,17 +1,18 @@
 "use strict";
-// Notices that a process of this machine has ended without a word, long before its lease does: its works go elsewhere, and it is given none.
+// Detects that a process of this machine has ended without leaving, long before its lease ends: its works are requeued, and no more are assigned to
+// it.
 
 const os = require("node:os");
 const { hasEnded, thisProcess } = require("../lib/processes.js");
 
-/** How often the processes are looked at, in milliseconds. */
+/** The interval at which the processes are checked, in milliseconds. */
 const LOOK = 1000;
 
-/** How often those are asked for again that have not yet said who they are. */
+/** How often members that have not yet published their process are read again. */
 const TRIES = 10;
 
 class Neighbours {
-  /** `members()` gives the members of the cluster, `endLease(incarnation)` has one forgotten. */
+  /** `members()` returns the members of the cluster, `endLease(incarnation)` ends the lease of one. */
   constructor({ members, endLease }) {
     this.members = members;
     this.endLease = endLease;
@@ -22,7 +23,7 @@ class Neighbours {
     this.timer = thisProcess() === undefined ? undefined : setInterval(() => this.look(), LOOK).unref();
   }
 
-  /** Somebody came or went. */
+  /** A member joined, left or was lost. */
   changed(change, { incarnation, host }) {
     if (change !== "joined") this.processes.delete(incarnation);
     else if (host === os.hostname()) this.tries = TRIES;
@@ -51,7 +52,7 @@ class Neighbours {
     const here = members.filter(({ host }) => host === os.hostname());
     const known = here.filter(({ data }) => typeof data?.process === "string");
     this.processes = new Map(known.filter(({ data }) => data.process !== mine).map(({ incarnation, data }) => [incarnation, data.process]));
-    // Those of other programs never say.
+    // Members of other programs never publish it.
     if (known.length === here.length) this.tries = 0;
   }
 

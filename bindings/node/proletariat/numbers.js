@@ -1,7 +1,7 @@
 "use strict";
-// Numbers as programs give them: read leniently, as they were.
+// Numbers from programs: parsed leniently, as in proletariat.
 
-/** The longest time that the core takes, in milliseconds. */
+/** The longest time that the core accepts, in milliseconds. */
 const YEAR = 365 * 86_400_000;
 
 /** The longest timer of Node, in milliseconds; a longer one would fire at once. */
@@ -13,13 +13,13 @@ function limitOf(value) {
   return ms > 0 ? Math.min(Math.ceil(ms), YEAR) : undefined;
 }
 
-/** An integer, or `otherwise`. */
+/** An integer, or `otherwise` if it is none. */
 function integerOf(value, otherwise) {
   const integer = Number.parseInt(value, 10);
   return Number.isSafeInteger(integer) ? integer : otherwise;
 }
 
-/** A timer, unless the limit is none. */
+/** A timer, unless there is no limit. */
 function timer(ms, ring) {
   return ms === undefined || ms > MAX_TIMER ? undefined : setTimeout(ring, ms);
 }

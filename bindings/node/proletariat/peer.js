@@ -1,5 +1,5 @@
 "use strict";
-// What clients, workers and managers have in common: an identity, a connection, an inbox, and the knowledge of who is there.
+// What clients, workers and managers have in common: an identity, a connection, an inbox, and the list of live parts.
 
 const { randomBytes } = require("node:crypto");
 const { EventEmitter } = require("node:events");
@@ -15,49 +15,48 @@ const Neighbours = require("./neighbours.js");
 const Reports = require("./reports.js");
 const Sending = require("./sending.js");
 
-/** The group of the inboxes of clients and workers: those that receive system messages, and are counted as recipients. */
+/** The group of the inboxes of clients and workers: members that receive system messages, and count as recipients. */
 const GROUP = "proletariat";
 
-/** The name of the inboxes of managers, and their group. Those of others have their ids as names. */
+/** The name of the inboxes of managers, and their group. The inboxes of other parts have their ids as names. */
 const MANAGER = "MANAGER";
 const MANAGERS = `${GROUP}+manager`;
 
 const ROLES = ["client", "worker", "manager"];
 
-/** The group of the members that hold works. */
+/** The group of the members that run works. */
 const SLOTS_GROUP = "proletariat+slots";
 
-/** Before a question is asked again that Redis did not answer, in milliseconds. */
+/** The pause before a query without an answer from Redis is repeated, in milliseconds. */
 const RETRY = 250;
 
-/** How long what is on its way may take when its sender leaves, in milliseconds: it goes with it. */
+/** How long a leaving part waits for its messages under way, in milliseconds; later they are dropped. */
 const LAST = 1000;
 
 const inboxTask = (id) => `sys:${id}`;
 const eventsTask = (id) => `events:${id}`;
 
 /**
- * Emits `connected` when it is registered, at first and after each loss of its lease; `settings(settings)` when a manager says
- * how works are to be distributed; `watched` when a manager begins to listen; `message`, `result` and `events` with what was sent to it;
- * `trouble(error)`.
+ * Emits `connected` when it is registered, at first and after each loss of its lease; `settings(settings)` when a manager sets how works are
+ * distributed; `watched` when a manager starts to listen; `message`, `result` and `events` with received data; `trouble(error)`.
  */
 class Peer extends EventEmitter {
-  /** `settings`, of managers only: `{ sacred, hold }`. */
+  /** `settings`, only of managers: `{ sacred, hold }`. */
   constructor(role, { cluster, options }, settings) {
     super();
     this.id = `C${Date.now()}.${randomBytes(6).toString("hex")}`;
     this.role = role;
     this.connected = false;
     this.closing = false;
-    /** The managers that are there, the newest last. */
+    /** The live managers, the newest last. */
     this.managers = new Map();
-    /** How works are to be distributed, as the newest manager said; undefined while there was none. */
+    /** How works are distributed, as the newest manager has set it; undefined while there was none. */
     this.settings = undefined;
     this._announced = "";
-    /** Its data, set once it receives. */
+    /** Its data, which is published once it is subscribed. */
     this._data = { id: this.id, role, settings, process: thisProcess() };
     this._introduced = undefined;
-    /** What was sent and is not answered. */
+    /** Messages that were sent and not answered. */
     this._underWay = new Set();
 
     const [name, group] = role === "manager" ? [MANAGER, MANAGERS] : [this.id, GROUP];
@@ -66,7 +65,7 @@ class Peer extends EventEmitter {
     this.inbox.on("message", (message) => message.from.group === GROUP && this._receiver.take(message));
     this.master = createMaster(cluster, { ...options, name: this.id, group: `${GROUP}+sender` });
     this.cluster = cluster;
-    // They may hold a password.
+    // They may contain a password.
     hide(this, { options });
     for (const member of [this.master, this.inbox]) {
       member.on("ready", () => this._registered());
@@ -83,12 +82,12 @@ class Peer extends EventEmitter {
     this.reports = new Reports(this);
   }
 
-  /** Takes what clients and workers report, from now on. */
+  /** Receives the reports of clients and workers from now on. */
   watch() {
     this.inbox.setTasks([inboxTask(this.id), eventsTask(this.id)]);
   }
 
-  /** All who are there, as Redis knows them: `{ id, role, settings, watching, member }`; `slots` has those that hold works. */
+  /** All live parts: `{ id, role, settings, watching, member }`; `slots` has the members that run works. */
   async look() {
     const members = await this.ask(() => this.master.members());
     const there = { peers: [], slots: [] };
@@ -100,11 +99,11 @@ class Peer extends EventEmitter {
     return there;
   }
 
-  /** Learns which managers there are, and what they set. */
+  /** Reads the live managers, and their settings. */
   async lookForManagers() {
     const { peers } = await this.look();
     const managers = peers.filter((peer) => peer.role === "manager").sort((a, b) => a.member.joinedAt - b.member.joinedAt);
-    // One that has just reported that it listens may not be listed so yet.
+    // A manager that has just reported that it listens may not be listed so yet.
     const listens = (id, watching) => watching || Boolean(this.managers.get(id)?.watching);
     const before = this.managers;
     this.managers = new Map(managers.map(({ id, settings, watching }) => [id, { settings, watching: listens(id, watching) }]));
@@ -112,29 +111,29 @@ class Peer extends EventEmitter {
     for (const [id, { watching }] of this.managers) if (watching && !before.get(id)?.watching) emit(this, "watched");
   }
 
-  /** Sends a system message, as JSON, to everybody else, to all managers or to one; gives what `Sending.send` gives. Managers do not count. */
+  /** Sends a system message, as JSON, to all others, to all managers or to one; returns the result of `Sending.send`. Managers do not count. */
   sendMessage(to, text) {
     if (to === undefined || to === null) return this._follow(this._sending.send({ group: GROUP }, { name: MANAGER }, text));
     if (to === MANAGER) return this._follow(this._sending.send(undefined, { name: MANAGER }, text));
     return this._follow(this._sending.send({ name: String(to) }, undefined, text));
   }
 
-  /** Has a message delivered to the inbox of another; gives whether it was. */
+  /** Delivers a message to the inbox of another part; resolves with whether it was received. */
   send(to, message) {
     return this._follow(this._deliveries.send(to, inboxTask(to), message));
   }
 
-  /** The same for reports to a manager. */
+  /** As `send`, for reports to a manager. */
   sendEvents(to, bytes) {
     return this._follow(this._deliveries.send(to, eventsTask(to), bytes));
   }
 
-  /** Deletes jobs, however long it takes. */
+  /** Deletes jobs; retries as long as necessary. */
   async forget(ids) {
     await this.ask(() => this.master.deleteJobs(ids));
   }
 
-  /** Leaves, when what was sent has been received or had its time. Never fails: what does not reach Redis ends with the leases. */
+  /** Leaves, after waiting for sent messages for a limited time. Never fails: without Redis its records end with the leases. */
   async close() {
     if (this.closing) return;
     this.reports.flush();
@@ -147,7 +146,7 @@ class Peer extends EventEmitter {
     await this.master.close().catch(() => {});
   }
 
-  /** Repeats a question until it is answered, or this peer is closed: then there is no answer. */
+  /** Repeats a query until it is answered; undefined if this peer is closed before. */
   async ask(question) {
     while (!this.closing) {
       try {
@@ -166,27 +165,27 @@ class Peer extends EventEmitter {
     const anew = incarnation !== this._announced;
     this._announced = incarnation;
     await (this._introduced ??= this._introduce());
-    // A manager that came while this peer was away did not find it.
+    // A manager that came while this peer was not registered has not notified it.
     await this.lookForManagers();
     if (this.closing || !anew || incarnation !== this._announced) return;
     this.connected = true;
     emit(this, "connected");
   }
 
-  /** Hears what is sent to it, and then says who it is, by which the others know of it. */
+  /** Subscribes, and then publishes its identity, by which the others find it. */
   async _introduce() {
     await this.ask(() => this.inbox.ready());
     await this.ask(() => this.inbox.setData(this._data));
     this.says(this.master);
   }
 
-  /** Has another member of this part say whose it is. */
+  /** Publishes this process as the data of another member of this part. */
   says(member) {
-    // In vain without Redis, or after its end: nobody needs to know then.
+    // Fails without Redis, or after the end of the member; then the data is not needed.
     member.setData({ process: thisProcess() }).catch(() => {});
   }
 
-  /** Keeps what is on its way known until it is answered. */
+  /** Tracks a message until it is answered. */
   _follow(sent) {
     this._underWay.add(sent);
     const forget = () => this._underWay.delete(sent);
@@ -194,7 +193,7 @@ class Peer extends EventEmitter {
     return sent;
   }
 
-  /** Waits until nothing is on its way any more, for a while. */
+  /** Waits until no message is under way, for a limited time. */
   async _settled() {
     let late = false;
     const limit = pause(LAST, undefined, { ref: false }).then(() => (late = true));
@@ -211,7 +210,7 @@ class Peer extends EventEmitter {
     throw new Error("it is nothing that is sent to a part");
   }
 
-  /** A manager says who it is, what it sets, and whether it listens. */
+  /** A manager has sent its id, its settings, and whether it listens. */
   _introducedBy(id, { settings, watching }) {
     const before = this.managers.get(id)?.watching;
     this.managers.delete(id);
@@ -230,17 +229,17 @@ class Peer extends EventEmitter {
 
 showOnly(Peer, ({ id, role, cluster, connected }) => ({ id, role, cluster, connected }));
 
-/** The part that a member belongs to, by its data; undefined if it is none. */
+/** The part of a member, by its data; undefined if the data is invalid. */
 function peerOf(member) {
   if (!isObject(member.data)) return undefined;
   const { id, role, settings } = member.data;
   if (typeof id !== "string" || id === "" || !ROLES.includes(role) || (role === "manager") !== (member.group === MANAGERS)) return undefined;
-  // Nobody is another.
+  // A member must not claim to be another part.
   if (role !== "manager" && member.name !== id) return undefined;
   return { id, role, settings: settingsOf(settings), watching: member.tasks.includes(eventsTask(id)), member };
 }
 
-/** How a manager says that works are to be distributed. */
+/** How works are distributed, from the data of a manager. */
 function settingsOf(settings) {
   return { sacred: settings?.sacred === true, hold: settings?.hold === true };
 }

@@ -1,32 +1,32 @@
 "use strict";
-// System messages as they arrive: put together if they came in parts, and emitted once; their senders get whether that was possible.
+// Received system messages: reassembled from parts, and emitted once. The senders are notified whether that was possible.
 
 const { emit } = require("../lib/callbacks.js");
 const { Parts } = require("../lib/parts.js");
 const { isObject } = require("../lib/shapes.js");
 
-/** Senders that are remembered, so that what they send again is not emitted again. */
+/** The limit of senders that are remembered, so that a repeated message is not emitted again. */
 const SENDERS = 1000;
 
 class Receiver {
   constructor(peer) {
     this.peer = peer;
-    /** What each sent last, by its id; the most recent last. */
+    /** The last message of each sender, by its id; the most recent sender is last. */
     this.lasts = new Map();
     this.parts = new Parts();
   }
 
-  /** Takes a message of the core. */
+  /** Processes a message of the core. */
   take(message) {
     if (message.wantsReply) this.end(message);
     else this.parts.add(message.from.name, message.payload);
   }
 
-  /** The last of the messages of the core for one. */
+  /** The last of the core's messages for one system message. */
   end(message) {
     const { name } = message.from;
     const whole = this.wholeOf(name, message.payload);
-    // One is sent again when its sender cannot know whether it was sent.
+    // A sender repeats a message when it cannot determine whether the message was sent.
     if (whole !== undefined && whole.id !== this.lasts.get(name)) {
       this.remember(name, whole.id);
       emit(this.peer, "message", whole.content, name);
@@ -34,7 +34,7 @@ class Receiver {
     message.reply(whole !== undefined);
   }
 
-  /** `{ id, content }`; undefined if parts are missing, or it is what some other program means by it. */
+  /** `{ id, content }`; undefined if parts are missing, or if it is a message of another program. */
   wholeOf(name, payload) {
     try {
       let whole = JSON.parse(payload);

@@ -1,8 +1,8 @@
 "use strict";
-// What clients and workers report to the managers that listen: what becomes of each work. One message is under way at a time, and what
-// comes meanwhile gathers.
+// Reports of clients and workers to the managers that listen: the events of each work. One message is under way at a time; later reports are
+// gathered.
 
-/** Reports are sent at once when they have so many characters. */
+/** The number of characters at which reports are sent at once. */
 const MAX_SIZE = 4 << 20;
 
 class Reports {
@@ -20,14 +20,14 @@ class Reports {
     return false;
   }
 
-  /** The manager that began to listen last; undefined if none does. */
+  /** The manager that started to listen last; undefined if none does. */
   get newest() {
     let newest;
     for (const [id, manager] of this.peer.managers) if (manager.watching) newest = id;
     return newest;
   }
 
-  /** `event()` gives what has happened, as JSON; it is asked only if a manager listens. */
+  /** `event()` returns the event as JSON; it is called only if a manager listens. */
   add(event) {
     if (!this.wanted) return;
     const text = JSON.stringify(event());
@@ -41,7 +41,7 @@ class Reports {
     }
   }
 
-  /** Sends what was gathered, in this turn. */
+  /** Sends the gathered reports, in this turn. */
   flush() {
     this.scheduled = false;
     if (this.texts.length === 0) return;

@@ -1,5 +1,5 @@
 "use strict";
-// What one call of work or workIndividual asked for: its works, and its callbacks.
+// One call of work or workIndividual: its works, and its callbacks.
 
 const { NewJob } = require("../index.js");
 const { MAX_MESSAGE } = require("./address.js");
@@ -7,11 +7,14 @@ const { keyOf } = require("./envelope.js");
 const { badWork, clientTimeout, tooLarge } = require("./errors.js");
 const { integerOf, limitOf, timer } = require("./numbers.js");
 
-/** Bytes reserved for the id of the manager that knows it. */
+/** Bytes reserved for the id of the manager to which the work was reported. */
 const KNOWN = 64;
 
 class Request {
-  /** `reported(err, data, w)` is called for each work, `ended(results)` for all. Out of time, `client._abort(works, err)` ends what is not over. */
+  /**
+   * `reported(err, data, w)` is called for each work, `ended(results)` for all. When the time is over, `client._abort(works, err)` aborts unfinished
+   * works.
+   */
   constructor(client, id, originals, opts, reported, ended) {
     opts = opts ?? {};
     this.id = id;
@@ -39,10 +42,10 @@ class Work {
     this.position = position;
     this.over = false;
     this.refusal = undefined;
-    /** What callbacks are given as `w`. */
+    /** The argument `w` of callbacks. */
     this.shown = { id: `W${position}R${request.id}`, pushed: 0, request: request.id, original };
     this.key = keyOf(original);
-    /** The manager to which it was reported when it was pushed, if any listened. */
+    /** The manager to which the work was reported when it was pushed, if one listened. */
     this.knownTo = undefined;
     this.bytes = this.packed(clientId);
   }
@@ -51,7 +54,7 @@ class Work {
     return this.shown.id;
   }
 
-  /** The work as it is now, because the program may change it before it is sent. */
+  /** The work in its current state, because the program may change it before it is sent. */
   packed(client) {
     const { original } = this.shown;
     const isFunction = typeof original === "function";
@@ -73,7 +76,7 @@ class Work {
     return bytes;
   }
 
-  /** `hold`: while another work of its key is under way, it waits for that one's result. `knownTo`: a manager to which it is reported. */
+  /** `hold`: while another work with its key is under way, it waits for the result of that one. `knownTo`: a manager to which it is reported. */
   job(hold, knownTo) {
     const { runTimeout, assignTimeout, priority, keepState } = this.request;
     const options = { id: this.id, ephemeral: !keepState };
@@ -81,12 +84,12 @@ class Work {
     if (runTimeout !== undefined || assignTimeout !== undefined) options.timeouts = { run: runTimeout, assign: assignTimeout };
     if (hold && this.key !== undefined) options.similar = this.key;
     this.knownTo = knownTo;
-    // Before the brace at its end.
+    // Inserted before the closing brace.
     const bytes = knownTo === undefined ? this.bytes : Buffer.concat([this.bytes.subarray(0, -1), Buffer.from(`,"m":${JSON.stringify(knownTo)}}`)]);
     return new NewJob(bytes, options);
   }
 
-  /** What is reported to managers. */
+  /** The work as it is reported to managers. */
   described() {
     const { request, shown, key } = this;
     const isFunction = typeof shown.original === "function";
@@ -102,7 +105,7 @@ class Work {
     };
   }
 
-  /** It is over, once. */
+  /** Ends the work, once. */
   end(err, data) {
     if (this.over) return;
     this.over = true;

@@ -1,5 +1,5 @@
 "use strict";
-// Has a manager's workSelectWorker choose who does each work, while there is such a function.
+// Chooses workers with a manager's workSelectWorker, while it is a function.
 
 const { inspect } = require("node:util");
 const { complain } = require("../lib/complain.js");
@@ -7,7 +7,7 @@ const { isError } = require("../lib/text.js");
 const { ProletariatError } = require("./errors.js");
 const { SLOTS_GROUP } = require("./peer.js");
 
-/** Works are jobs without a task; those with one are deliveries, which wait for nobody. */
+/** Works are jobs without a task; jobs with a task are deliveries, for which no worker is chosen. */
 const TASKS = [""];
 
 class Selection {
@@ -19,30 +19,30 @@ class Selection {
     this.closed = false;
   }
 
-  /** Chooses if there is a function, and not if there is none. */
+  /** Starts to choose if there is a function, and stops if there is none. */
   follow() {
     const { manager, peer } = this;
     const wanted = typeof manager.workSelectWorker === "function";
-    // What is set from now on is noticed again.
+    // A later assignment to the property is noticed again.
     if (!wanted && Object.hasOwn(manager, "workSelectWorker")) Reflect.deleteProperty(manager, "workSelectWorker");
     if (wanted === this.chooses || this.closed) return;
     this.chooses = wanted;
     const done = wanted ? peer.master.choose((job, workers) => this.select(job, workers), { tasks: TASKS }) : peer.master.stopChoosing();
-    // The members emit errors of Redis, and the manager calls again.
+    // The members emit errors of Redis, and the manager calls this again.
     done.catch(() => (this.chooses = false));
   }
 
-  /** From now on the function is not called. */
+  /** The function is not called any more. */
   close() {
     this.closed = true;
     if (this.chooses) this.peer.master.stopChoosing().catch(() => {});
   }
 
-  /** Who of the workers is to have a job; null if nobody now. */
+  /** Returns the worker for a job; null for none now. */
   async select(job, workers) {
     const { manager, peer } = this;
     const offers = workers.filter(({ group }) => group === SLOTS_GROUP);
-    // One that came since the manager looked last.
+    // A worker that joined since the manager last read the parts.
     if (offers.some(({ name }) => !manager._workers.has(name))) await manager._look(peer);
     if (this.closed) return null;
     const select = manager.workSelectWorker;
@@ -62,7 +62,7 @@ class Selection {
     }
   }
 
-  /** The worker of a record; null for one that has no room for this work, which waits for it then. */
+  /** The worker of a record; null if it has no free slot for this work, which then waits. */
   offerOf(record, known) {
     if (record === null || record === undefined) return null;
     const offer = known.get(record.id);

@@ -1,5 +1,5 @@
 "use strict";
-// System messages on their way: one after the other, so that they keep their order whatever happens to the connection.
+// System messages on their way: one after the other, so that they keep their order even if the connection is lost.
 
 const { randomBytes } = require("node:crypto");
 const { classes } = require("../lib/errors.js");
@@ -7,24 +7,24 @@ const { MAX_PART, split } = require("../lib/parts.js");
 const { YEAR } = require("./numbers.js");
 const { isTransient } = require("./transient.js");
 
-/** Without recipients, so it is answered when it is sent, and with it all that was submitted before. */
+/** A message without recipients: it is answered when it is sent, with everything that was submitted before. */
 const NOBODY = { member: "nobody" };
 
-/** Of those to whom nothing is sent. */
+/** The receipt if there are no destinations. */
 const NO_RECEIPT = { recipients: [], dropped: 0, replies: [] };
 
 class Sending {
   constructor(peer) {
     this.peer = peer;
-    /** In 32 bits. */
+    /** A counter of 32 bits. */
     this.attempts = 0;
-    /** Until the last one is in the inboxes. */
+    /** Resolves when the last message is in the inboxes. */
     this.last = Promise.resolve();
   }
 
   /**
-   * Sends JSON `to` some, who count, and `besides` to others, who do not; gives `{ id, sentTo, receivedBy }` when all have it or are gone, nothing
-   * if this peer closes before. Either may be undefined.
+   * Sends JSON `to` recipients that count, and `besides` to others that do not; resolves with `{ id, sentTo, receivedBy }` when all have received it
+   * or are gone, or with undefined if this peer closes before. Either may be undefined.
    */
   async send(to, besides, text) {
     const id = randomBytes(8).toString("hex");
@@ -37,13 +37,15 @@ class Sending {
       return { id, sentTo: recipients.length + dropped, receivedBy: replies.filter(({ payload }) => payload === true).length };
     } catch (error) {
       if (error instanceof classes.ClosedError) return undefined;
-      // Nobody can be called so.
+      // No member can have this name.
       if (error instanceof classes.InvalidArgumentError || error instanceof classes.TooLargeError) return { id, sentTo: 0, receivedBy: 0 };
       throw error;
     }
   }
 
-  /** Puts bytes into the inboxes of all of these, however long it takes; gives the receipts to come, as `answered`. Never fails. */
+  /**
+   * Puts bytes into the inboxes of all destinations; retries as long as necessary. Resolves with the pending receipts, as `answered`. Never fails.
+   */
   async put(destinations, bytes) {
     const { peer } = this;
     while (!peer.closing) {
@@ -54,7 +56,7 @@ class Sending {
         if (to === undefined) return NO_RECEIPT;
         const sends = messages.map((message, i) => {
           const isLast = i === messages.length - 1;
-          // Until all have replied or are gone.
+          // Waits until all have replied or are gone.
           return peer.inbox.send(to, message, { request: isLast ? YEAR : undefined, toSelf: to.name !== undefined });
         });
         for (const send of sends) send.catch((error) => (failure ??= error));
@@ -66,7 +68,7 @@ class Sending {
     return { answered: undefined };
   }
 
-  /** What to send for these bytes, which are JSON; only the last is JSON then, too. */
+  /** The messages for these bytes of JSON; if there are several, only the last is JSON. */
   messagesOf(bytes) {
     if (bytes.length <= MAX_PART) return [bytes];
     const parts = split(bytes, this.attempts);

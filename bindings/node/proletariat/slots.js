@@ -1,5 +1,5 @@
 "use strict";
-// The slots of a worker: takes works, hands them to its listeners, and answers for them.
+// The slots of a worker: accepts works, passes them to its listeners, and sends their outcomes.
 
 const { createWorker } = require("../index.js");
 const { envelopeOf } = require("./envelope.js");
@@ -7,21 +7,21 @@ const { badWork, largeText, outcomeText, tooLarge } = require("./errors.js");
 const functionOf = require("./functions.js");
 const { SLOTS_GROUP } = require("./peer.js");
 
-/** Largest result that the core keeps, in bytes; larger outcomes go to the client by themselves. */
+/** The largest result that the core keeps, in bytes; larger outcomes are sent to the client by themselves. */
 const MAX_RESULT = 128 * 1024;
 
-/** Largest outcome, in characters of JSON: it is a text inside of a message, and may be escaped there. */
+/** The largest outcome, in characters of JSON: it is a text in a message, and may be escaped there. */
 const MAX_OUTCOME = 7 * 1024 * 1024;
 
 class Slots {
-  /** `options` are those of the worker; `sacred` says which slots its priorities may take. */
+  /** `options` are those of the worker; `sacred` is whether its guarantees are strict. */
   constructor(worker, peer, { slots, prioritySlots }, sacred) {
     this.worker = worker;
     this.peer = peer;
     this.sacred = sacred;
-    /** Works that came when nobody listened. */
+    /** Works that arrived without a listener. */
     this.unclaimed = [];
-    /** What is reported to managers of the works that run, by their jobs. */
+    /** The reports to managers of running works, by their jobs. */
     this.running = new Map();
     this.pool = createWorker(peer.cluster, { ...peer.options, name: peer.id, group: SLOTS_GROUP, requeue: "front", slots, prioritySlots, strictSlots: sacred });
     this.pool.on("add", (job) => this.run(job));
@@ -31,7 +31,7 @@ class Slots {
     peer.on("watched", this.reportAll);
   }
 
-  /** There are listeners again. */
+  /** Called when there are listeners again. */
   resume() {
     for (const job of this.unclaimed.splice(0)) if (!job.cancelled) this.run(job);
   }
@@ -42,7 +42,7 @@ class Slots {
     const { client, rid, args, isFunction, timeout, knownTo } = envelopeOf(job.payload);
     const w = { id: job.id, args, status: "running" };
     if (timeout !== undefined) w.timeout = timeout;
-    // A client whose works a manager watches reports who did them. That manager may have come after the work.
+    // The client of a work that a manager monitors reports which worker ran it. That manager may have come after the work.
     const by = knownTo !== undefined || peer.reports.wanted ? peer.id : undefined;
     let over = false;
     const handler = (err, data) => {
@@ -57,13 +57,13 @@ class Slots {
       over = true;
       this.running.delete(job);
       w.status = "aborted";
-      // One that ran out of time was answered for; its code just goes on.
+      // A work whose time is over has its outcome already; its handler just continues.
       if (!ignored || job.deleteReason === "timed_out") return;
       if (job.deleteReason === "deleted") peer.reports.add(() => ({ e: "abort", w: described }));
       worker.emit("abort", w);
     });
     const described = { id: job.id, rid, args, timeout, priority: job.priority, requester: client };
-    // A manager that came later than the work does not know it.
+    // A manager that came later than the work has no record of it.
     const describe = () => ({ e: "assign", id: job.id, fence: job.fence, w: knownTo !== peer.reports.newest ? described : undefined });
     this.running.set(job, describe);
     peer.reports.add(describe);
@@ -71,7 +71,7 @@ class Slots {
       if (isFunction) w.args = this.functionOf(args);
       worker.emit("work", w, handler);
     } catch (error) {
-      // Of this work only: the others go on.
+      // Only for this work: the others continue.
       handler(error);
     }
   }
@@ -85,25 +85,25 @@ class Slots {
     const size = Buffer.byteLength(text);
     if (size > MAX_RESULT) text = await this.sent(job, client, by, text, size);
     job.complete(Buffer.from(text), (error) => {
-      // One that was taken back meanwhile is done elsewhere.
+      // A work that was reclaimed meanwhile is done elsewhere.
       if (error && !job.cancelled && !this.worker._stopping) this.worker._troubled(error);
     });
   }
 
-  /** Sends a large outcome to the client; gives what the result is to say. */
+  /** Sends a large outcome to the client; returns the text for the result. */
   async sent(job, client, by, text, size) {
     const arrives = client !== undefined && size <= MAX_OUTCOME && (await this.peer.send(client, { k: "result", id: job.id, text }));
     if (arrives) return largeText(size, by);
     return outcomeText(tooLarge("result", size, MAX_OUTCOME), null);
   }
 
-  /** Finishes what is in hand. */
+  /** Finishes the active works. */
   async drain() {
     await this.pool.drain().catch(() => {});
     await this.close();
   }
 
-  /** Gives back what is in hand. */
+  /** Releases the active works. */
   async close() {
     this.peer.off("watched", this.reportAll);
     await this.pool.terminate({ grace: 0 }).catch(() => {});

@@ -3,8 +3,8 @@
 const { classes } = require("../lib/errors.js");
 
 /**
- * Whether a job is to be sent again, under its id, after this error: Redis was away, or the job was given up because its
- * sender had lost its lease (`rejoined`), or what became of it can no longer be learnt.
+ * Whether a job is to be sent again, with its id, after this error: Redis was not available, the job was deleted because its sender had lost its
+ * lease (`rejoined`), or its outcome cannot be determined any more.
  */
 function isTransient(error, rejoined) {
   if (error instanceof classes.JobDeletedError) return rejoined;

@@ -13,7 +13,7 @@ const { integerOf } = require("./numbers.js");
 const { Peer } = require("./peer.js");
 const Slots = require("./slots.js");
 
-/** The core counts slots in 32 bits. */
+/** The core counts slots with 32 bits. */
 const MAX_SLOTS = 2 ** 32 - 1;
 
 const DEFAULTS = {
@@ -28,31 +28,31 @@ const DEFAULTS = {
 
 class Worker extends EventEmitter {
   constructor(opts) {
-    // An async listener of `work` that fails fails its work.
+    // A work fails if an async listener of `work` fails.
     super({ captureRejections: true });
-    // They may hold a password.
+    // They may contain a password.
     hide(this, { options: { ...DEFAULTS, ...opts } });
     this._room = roomOf(this.options);
     this._peer = undefined;
     this._slots = undefined;
-    /** Slots that take no more works, and when they will be gone. */
+    /** Slots that accept no more works; resolves when they are closed. */
     this._draining = undefined;
     this._changing = undefined;
     this._stopping = undefined;
-    /** Whether it is to run: what was called last, start or stop. */
+    /** Whether it should run: the last of start and stop. */
     this._wanted = false;
     /** System messages from before the start. */
     this._early = [];
     this.id = 0;
     this.on("newListener", (event) => {
-      // Works are taken once somebody does them; that listener is added right after this.
+      // Works are accepted once there is a listener, which is added right after this event.
       if (event === "work") process.nextTick(() => this._open());
     });
   }
 
   start() {
     this._wanted = true;
-    // One that is stopping starts when it has stopped.
+    // A worker that is stopping starts when it has stopped.
     if (this._peer !== undefined) return;
     const address = addressOf(this.options);
     const peer = (this._peer = new Peer("worker", address));
@@ -66,7 +66,7 @@ class Worker extends EventEmitter {
     for (const args of this._early.splice(0)) systemMessage(peer, ...args);
   }
 
-  /** Leaves; works in hand are aborted here and done by other workers. It may be started again. */
+  /** Leaves; active works are aborted here and done by other workers. It can be started again. */
   stop(cb) {
     this._wanted = false;
     this._stopping ??= this._peer === undefined ? Promise.resolve() : this._stop(this._peer);
@@ -75,7 +75,7 @@ class Worker extends EventEmitter {
     return undefined;
   }
 
-  /** As that of clients. One that is sent before the start waits for it. */
+  /** As that of clients. A message from before the start is sent after it. */
   systemMessage(msg, opts, cb) {
     if (this._peer === undefined) this._early.push([msg, opts, cb]);
     else systemMessage(this._peer, msg, opts, cb);
@@ -93,12 +93,12 @@ class Worker extends EventEmitter {
     else leaving.remove(this);
   }
 
-  /** For a process that ends by a signal. */
+  /** Called before the process ends by a signal. */
   _leave() {
     return this.stop();
   }
 
-  /** Opens the slots, or opens them anew when a manager has changed what their guarantees mean. */
+  /** Opens the slots, or opens them anew when a manager has changed the kind of guarantees. */
   async _open() {
     const peer = this._peer;
     if (!peer?.connected || this._stopping || this._changing || this.listenerCount("work") === 0) return;
@@ -107,7 +107,7 @@ class Worker extends EventEmitter {
     if (old !== undefined) {
       old.resume();
       if (old.sacred === sacred || this._room.prioritySlots === undefined) return;
-      // The limits of a member of the core are fixed: what is in hand is finished under the old ones.
+      // The limits of a member of the core are fixed: active works are finished under the old ones.
       this._slots = undefined;
       this._draining = old;
       this._changing = old.drain();
@@ -132,7 +132,7 @@ class Worker extends EventEmitter {
 
 showOnly(Worker, ({ id, _peer: peer, _slots: slots }) => ({ id, cluster: peer?.cluster, connected: peer?.connected ?? false, works: slots?.running.size ?? 0 }));
 
-/** Slots, and guarantees among them: integers, as the manager read them. */
+/** Slots and guaranteed slots: integers, parsed as the manager of proletariat did. */
 function roomOf({ slots: wanted, prioritySlots }) {
   const slots = integerOf(wanted || DEFAULTS.slots, 0);
   if (slots < 1 || slots > MAX_SLOTS) throw invalid(`slots is ${String(wanted)}, it must be 1 to ${MAX_SLOTS}`);

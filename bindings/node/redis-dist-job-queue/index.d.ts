@@ -2,30 +2,30 @@ import { EventEmitter } from "node:events";
 
 declare namespace JobQueue {
   interface Options {
-    /** The queue is named by `namespace` and `queueId` together; "redis-dist-job-queue." unless set. */
+    /** `namespace` and `queueId` together name the queue; default "redis-dist-job-queue.". */
     namespace?: string;
-    /** "default" unless set. */
+    /** Default "default". */
     queueId?: string;
-    /** Where Redis is: 127.0.0.1:6379, database 0, unless set. */
+    /** The address of Redis; default 127.0.0.1:6379, database 0. */
     redisConfig?: RedisConfig;
-    /** How many child processes perform jobs; 0 unless set: this process does. */
+    /** How many child processes perform jobs; default 0: this process performs them. */
     childProcessCount?: number;
-    /** How many jobs each process performs at once; the number of processors unless set. */
+    /** How many jobs each process performs at once; default the number of processors. */
     workerCount?: number;
-    /** Without effect: the jobs of a dead process are found when its lease ends. */
+    /** Has no effect: the jobs of a dead process are requeued when its lease ends. */
     flushStaleTimeout?: number;
     /**
-     * Whether a process that performs jobs leaves the queue before SIGINT or SIGTERM ends it, unless it listens to the signal itself; true unless set. Jobs
-     * that are not over within 5 s, or half of their timeout, are performed by other processes, with all their retries.
+     * Whether a process that performs jobs leaves the queue before SIGINT or SIGTERM ends it, unless the program has its own listener for the
+     * signal; default true. Jobs that are not over within 5 s, or half of their timeout, are performed by other processes, with all their retries.
      */
     handleSignals?: boolean;
   }
 
-  /** Other options of node_redis may be there and are without effect. */
+  /** Other options of node_redis are accepted and have no effect. */
   interface RedisConfig {
     host?: string;
     port?: number | string;
-    /** Number of the database; without one, 0. */
+    /** Number of the database; default 0. */
     db?: number | string | null;
     /** ACL user; `user` in node_redis. */
     username?: string;
@@ -36,25 +36,25 @@ declare namespace JobQueue {
     /** Unix socket; `path` in node_redis. */
     socket?: string;
     path?: string;
-    /** As the option `url` of `createMaster`, in place of host, port and db. */
+    /** As the option `url` of `createMaster`; replaces host, port and db. */
     url?: string;
     sentinels?: string | string[];
     sentinelMaster?: string;
     sentinelUsername?: string;
     sentinelPassword?: string;
     nodes?: string | string[];
-    /** TLS; which certificates are trusted besides the system's is said by the files below. */
+    /** TLS; the files below set which certificates are trusted besides the system's. */
     tls?: boolean | object;
     tlsCa?: string;
     tlsCert?: string;
     tlsKey?: string;
-    /** How long a call waits for Redis, in milliseconds; 5,000 unless set. */
+    /** How long a call waits for Redis, in milliseconds; default 5,000. */
     timeout?: number;
-    /** What to do about a server that may evict keys; "refuse" unless set. */
+    /** What to do about a server that may evict keys; default "refuse". */
     eviction?: "refuse" | "warn";
-    /** Failed jobs that are kept at most, the newest; 10,000 unless set. */
+    /** The limit of failed jobs that are kept, the newest ones; default 10,000. */
     failedMax?: number;
-    /** How long they are kept, in milliseconds; for ever unless set. */
+    /** How long they are kept, in milliseconds; default forever. */
     failedTtl?: number;
     [option: string]: unknown;
   }
@@ -62,18 +62,18 @@ declare namespace JobQueue {
   interface SubmitOptions {
     /** One job of a resource is performed at a time, in the order of submission. */
     resourceId?: unknown;
-    /** What `perform` is given, as JSON; `null` unless set. */
+    /** The argument of `perform`, as JSON; default `null`. */
     params?: unknown;
-    /** How often the job is performed again after it failed or its process died, at most 200; 0 unless set. */
+    /** How often the job is performed again after it failed or its process died, at most 200; default 0. */
     retries?: number | string;
   }
 
-  /** What a task module exports. */
+  /** The exports of a task module. */
   interface Task<P = any> {
     id: string;
     /** Performs the task. The resource is locked until `callback` is called; an error fails the job, as a throw does. */
     perform(params: P, callback: (error?: unknown) => void): unknown;
-    /** After how many milliseconds of silence of its process a job is taken for failed; 10,000 unless set. */
+    /** The milliseconds for which a process may be silent until its job counts as failed; default 10,000. */
     timeout?: number;
   }
 
@@ -90,10 +90,10 @@ declare namespace JobQueue {
   }
 
   interface Events {
-    /** `code` is there if the error is one of `assemblage`. */
+    /** `code` is set if the error is one of `assemblage`. */
     error: [error: Error & { code?: string }];
     jobSuccess: [job: Job];
-    /** Also for a job that will be retried: then `job.retries` is above 0. */
+    /** Also emitted for a job that will be retried: `job.retries` is then above 0. */
     jobFail: [job: FailedJob];
     /** A child process ended and another one took its place. */
     childRestart: [];
@@ -107,7 +107,7 @@ declare class JobQueue extends EventEmitter {
 
   readonly namespace: string;
   readonly queueId: string;
-  /** The name of the queue's cluster, by which `createMaster` finds the jobs too. */
+  /** The name of the queue's cluster, with which `createMaster` finds the jobs, too. */
   readonly cluster: string;
   readonly redisConfig: JobQueue.RedisConfig;
   readonly childProcessCount: number;
@@ -116,12 +116,9 @@ declare class JobQueue extends EventEmitter {
   readonly handleSignals: boolean;
   readonly shuttingDown: boolean;
 
-  /**
-   * Names a task module, from the calling file: as a path or as `require` does. To be called before `start`. Throws
-   * `Cannot find module`.
-   */
+  /** Registers a task module, relative to the calling file: as a path or as `require` does. Call it before `start`. Throws `Cannot find module`. */
   registerTask(modulePath: string): void;
-  /** Begins to perform jobs of the tasks registered. */
+  /** Starts to perform jobs of the registered tasks. */
   start(): void;
   /** `start`, in this process. */
   startWorkers(): void;
@@ -134,13 +131,13 @@ declare class JobQueue extends EventEmitter {
   submitJob(taskId: string, callback?: (error: Error | null) => void): void;
   submitJob(taskId: string, options: JobQueue.SubmitOptions | null | undefined, callback?: (error: Error | null) => void): void;
 
-  /** Takes no more jobs and waits for those in progress. The queue cannot be used again. */
+  /** Accepts no more jobs and waits for those in progress. The queue cannot be used again. */
   shutdown(callback?: () => void): void;
   /** Performs all failed jobs again. */
   retryFailedJobs(callback?: (error: Error | null, count?: number) => void): void;
-  /** Forgets all failed jobs. */
+  /** Deletes the records of all failed jobs. */
   deleteFailedJobs(callback?: (error: Error | null, count?: number) => void): void;
-  /** Jobs of dead processes are found without it: asks Redis for an answer. */
+  /** Not needed: jobs of dead processes are requeued without it. Only checks that Redis answers. */
   forceFlushStaleJobs(callback?: (error: Error | null) => void): void;
   flushStaleJobs(callback?: (error: Error | null) => void): void;
 

@@ -1,6 +1,6 @@
 "use strict";
-// The face of redis-dist-job-queue over the modern one: a queue is a cluster, its submitting half a master, its performing half
-// a worker in this process or in each of its child processes.
+// The API of redis-dist-job-queue, implemented with this package: a queue is a cluster, its submitting half a master, its performing half a worker
+// in this process or in each of its child processes.
 
 const { EventEmitter } = require("node:events");
 const { createMaster } = require("../index.js");
@@ -16,7 +16,7 @@ const resolveTask = require("./lib/resolve.js");
 const { memberOptions, settingsOf } = require("./lib/settings.js");
 const { loadTasks } = require("./lib/tasks.js");
 
-/** The file that required this module first: the only one that paths of tasks were once resolved against. */
+/** The file that required this module first: the only one against which paths of tasks were originally resolved. */
 const firstUser = module.parent?.filename;
 
 class JobQueue extends EventEmitter {
@@ -24,7 +24,7 @@ class JobQueue extends EventEmitter {
     super();
     const { redisConfig, ...settings } = settingsOf(options);
     Object.assign(this, settings);
-    // It may hold a password.
+    // It may contain a password.
     hide(this, { redisConfig: discreet(redisConfig) });
     this.shuttingDown = false;
     this._modulePaths = [];
@@ -34,12 +34,12 @@ class JobQueue extends EventEmitter {
     this._master.on("error", (error) => this._tell("error", error));
   }
 
-  /** Has `start` load the task module at `modulePath`. Throws if there is none. */
+  /** Registers the task module at `modulePath`, which `start` loads. Throws if there is none. */
   registerTask(modulePath) {
     this._modulePaths.push(resolveTask(modulePath, this.registerTask, firstUser));
   }
 
-  /** Begins to perform jobs, in this process or in child processes. Throws what a task module throws that is loaded here. */
+  /** Starts to perform jobs, in this process or in child processes. Throws the error of a task module that is loaded here. */
   start() {
     if (this.childProcessCount > 0) this.startChildProcesses();
     else this.startWorkers();
@@ -57,7 +57,7 @@ class JobQueue extends EventEmitter {
     this._start(() => new Children(this.childProcessCount, this.serializeOptions(), (...event) => this._tell(...event), (incarnation) => this._endLease(incarnation)));
   }
 
-  /** The process of a worker is gone. Without Redis its lease ends all the same, later. */
+  /** The process of a worker is gone. Without Redis its lease ends later nevertheless. */
   async _endLease(incarnation) {
     await this._master._endLease(incarnation).catch(() => {});
   }
@@ -67,7 +67,7 @@ class JobQueue extends EventEmitter {
     else this._performing ??= perform();
   }
 
-  /** What a child process needs to know, as JSON. */
+  /** The options and tasks for a child process, as JSON. */
   serializeOptions() {
     const { namespace, queueId, redisConfig, workerCount, flushStaleTimeout, handleSignals } = this;
     return JSON.stringify({ namespace, queueId, redisConfig, workerCount, flushStaleTimeout, handleSignals, modulePaths: this._modulePaths });
@@ -84,7 +84,7 @@ class JobQueue extends EventEmitter {
     }
   }
 
-  /** Takes no more jobs, waits for those in progress, and closes all connections; then `callback()`. */
+  /** Accepts no more jobs, waits for those in progress, and closes all connections; then calls `callback()`. */
   shutdown(callback) {
     this.shuttingDown = true;
     this._ended ??= this._end();
@@ -96,29 +96,29 @@ class JobQueue extends EventEmitter {
       try {
         await end();
       } catch (error) {
-        // A failure to reach Redis is no reason not to end.
+        // The shutdown continues even if Redis cannot be reached.
         this._tell("error", error);
       }
     }
     leaving.remove(this);
   }
 
-  /** For a process that ends by a signal. */
+  /** Called before the process ends by a signal. */
   async _leave() {
     await this._performing.leave();
   }
 
-  /** Runs all failed jobs again, the oldest first. `callback(error, count)` */
+  /** Requeues all failed jobs, the oldest first. `callback(error, count)` */
   retryFailedJobs(callback) {
     this._master.retryFailed(null, this._answer(callback));
   }
 
-  /** Forgets all failed jobs. `callback(error, count)` */
+  /** Deletes the records of all failed jobs. `callback(error, count)` */
   deleteFailedJobs(callback) {
     this._master.deleteFailed(null, this._answer(callback));
   }
 
-  /** Asks Redis for an answer: members take the jobs of the dead back by themselves as soon as a lease ends. `callback(error)` */
+  /** Only checks that Redis answers: members requeue the jobs of dead processes as soon as a lease ends. `callback(error)` */
   flushStaleJobs(callback) {
     const answer = this._answer(callback);
     this._master.stats((error) => answer(error));
@@ -129,7 +129,7 @@ class JobQueue extends EventEmitter {
     this.flushStaleJobs(callback);
   }
 
-  /** `callback`, or, where it was left out, what is called for a failure instead. */
+  /** Returns `callback` or, if it is missing, a function that emits a failure. */
   _answer(callback) {
     if (typeof callback === "function") return callback;
     return (error) => {

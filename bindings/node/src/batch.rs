@@ -5,7 +5,7 @@ use std::time::Duration;
 use libswarm::{ContentType, Error, ErrorKind, Finish, JobError, NewJob, Payload};
 use memchr::memchr;
 
-/// The lines of `text` and the bytes of `blob`, both consumed in order.
+/// The lines of `text` and the bytes of `blob`, consumed in order.
 ///
 /// JSON written by `JSON.stringify` has no line break, so one string carries many values and is split again here.
 struct Lines<'a> {
@@ -29,8 +29,8 @@ impl<'a> Lines<'a> {
         self.line().ok_or_else(|| damaged("it has too few lines"))
     }
 
-    /// The text and the traceback of a failure, and for a retry the pause before it in milliseconds. A line that is not readable fails its job
-    /// with that line: it never harms another.
+    /// The text and the traceback of a failure, and for a retry the pause before it in milliseconds. If a line cannot be parsed, its job fails with
+    /// that line as the text; other jobs are not affected.
     fn failure(&mut self) -> Result<(JobError, Option<f64>), Error> {
         let line = self.expect_line()?;
         let read =
@@ -52,8 +52,8 @@ fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("a batch from JavaScript cannot be read: {why}"))
 }
 
-/// Jobs to add: a line of JSON is a job; `@n` is a job of the next n bytes of `blob`; `#[name, value, ...]` sets
-/// options of the job that follows, each of which may be refused.
+/// Jobs to add: a line of JSON is a job; `@n` is a job of the next n bytes of `blob`; `#[name, value, ...]` sets options of the next job. Each
+/// option may be refused.
 pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<Result<NewJob, Error>>, Error> {
     let mut lines = Lines { text: Some(text), blob };
     let mut jobs = Vec::with_capacity(count);
@@ -76,7 +76,7 @@ pub fn jobs(text: &str, blob: &[u8], count: usize) -> Result<Vec<Result<NewJob, 
     Ok(jobs)
 }
 
-/// All of `jobs`, or why one of them is refused.
+/// All of `jobs`, or the error of the first invalid one.
 pub fn all(jobs: Vec<Result<NewJob, Error>>) -> Result<Vec<NewJob>, Error> {
     let alone = jobs.len() == 1;
     let named = |(position, job): (usize, Result<NewJob, Error>)| {
@@ -94,10 +94,10 @@ fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
     Ok(job)
 }
 
-/// A row of a batch of finishes: fence, kind, token (0: no answer wanted).
+/// A row of a batch of finishes: fence, kind, token (0: no answer requested).
 pub const FINISH_COLUMNS: usize = 3;
 
-/// Jobs to finish, with the token of each; kinds 1 to 3, 6 and 7 take a line of `text`.
+/// Jobs to finish, with the token of each; kinds 1 to 3, 6 and 7 have a line of `text`.
 pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finish, u32)>, Error> {
     let mut lines = Lines { text: Some(text), blob };
     let mut finishes = Vec::with_capacity(rows.len() / FINISH_COLUMNS);

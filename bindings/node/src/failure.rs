@@ -1,9 +1,9 @@
-//! Errors on their way to JavaScript, where `lib/errors.js` makes its classes from them.
+//! Errors for JavaScript, where `lib/errors.js` converts them to its classes.
 
 use libswarm::{Error, ErrorKind};
 use napi_derive::napi;
 
-/// An error as its number and message: native functions return it, so that JavaScript can throw its own class.
+/// An error as its number and message. Native functions return it, so that JavaScript can throw its own class.
 #[napi(object)]
 pub struct Failure {
     /// The number of the kind.
@@ -18,7 +18,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// One kind of error, as the core's table has it.
+/// One kind of error of the core's table.
 #[napi(object)]
 pub struct Kind {
     /// Its number in every language.

@@ -1,4 +1,4 @@
-//! Groups of work: jobs added together, each answered as it ends.
+//! Groups of jobs: added together, each answered as it finishes.
 
 use napi_derive::napi;
 
@@ -8,8 +8,8 @@ use crate::outgoing::{Answer, answer};
 
 #[napi]
 impl NativeMaster {
-    /// Adds jobs and awaits their results. The first token is answered with their ids, and whether each existed, once all are stored, or with why none is awaited; each
-    /// of the others as its job ends. `cancel` with the first token stops all waits.
+    /// Adds jobs and awaits their results. Once all are stored, the first token is answered with their ids and whether each existed, or with the
+    /// error if they could not be added. Each of the other tokens is answered when its job finishes. `cancel` with the first token stops all waits.
     #[napi(catch_unwind)]
     pub fn run_each(&self, tokens: &[u32], text: String, blob: Option<&[u8]>) {
         let (Some(open), Some((&token, tokens))) = (&self.session, tokens.split_first()) else { return };

@@ -1,4 +1,4 @@
-//! Looking into the cluster, and changing what is seen there.
+//! Inspecting the cluster, and changing what the inspection shows.
 
 use libswarm::{Error, ErrorKind, JobState};
 use napi_derive::napi;
@@ -27,13 +27,13 @@ impl NativeMaster {
         });
     }
 
-    /// Counts by priority and task, and what is paused.
+    /// Counts by priority and task, and the paused tasks.
     #[napi(catch_unwind)]
     pub fn queues(&self, token: u32) {
         self.call(token, |master| async move { answer(master.queues().await, |queues| json_of(&queues)) });
     }
 
-    /// All members alive.
+    /// All live members.
     #[napi(catch_unwind)]
     pub fn members(&self, token: u32) {
         self.call(token, |master| async move { answer(master.members().await, |members| json_of(&members)) });
@@ -45,7 +45,7 @@ impl NativeMaster {
         self.call(token, |master| async move { answer(master.end_lease(&incarnation).await, |()| Answer::Done) });
     }
 
-    /// No more jobs of a task, or of all, are given to workers.
+    /// Pauses the assignment of the jobs of a task, or of all jobs.
     #[napi(catch_unwind)]
     pub fn pause(&self, token: u32, task: Option<String>) {
         self.call(token, |master| async move { answer(master.pause(task.as_deref()).await, |()| Answer::Done) });
@@ -57,13 +57,13 @@ impl NativeMaster {
         self.call(token, |master| async move { answer(master.resume(task.as_deref()).await, |()| Answer::Done) });
     }
 
-    /// Runs failed jobs again, those with the ids or all; answers how many there were.
+    /// Requeues failed jobs, those with the ids or all; answers how many there were.
     #[napi(catch_unwind)]
     pub fn retry_failed(&self, token: u32, ids: Option<Vec<String>>) {
         self.call(token, |master| async move { answer(master.retry_failed(ids.as_deref()).await, |count| json_of(&count)) });
     }
 
-    /// Forgets failed jobs, those with the ids or all; answers how many there were.
+    /// Deletes the records of failed jobs, those with the ids or all; answers how many there were.
     #[napi(catch_unwind)]
     pub fn delete_failed(&self, token: u32, ids: Option<Vec<String>>) {
         self.call(token, |master| async move { answer(master.delete_failed(ids.as_deref()).await, |count| json_of(&count)) });

@@ -1,8 +1,8 @@
 //! The private native addon of the Node package `assemblage`.
 //!
-//! Everything crosses the boundary in batches: jobs and finishes of one tick come in with one call ([`batch`]), events
-//! and answers go out with one call after one wake ([`mailbox`], [`outgoing`]). The JavaScript side of each format is
-//! in `lib/wire.js`. No user code runs on the threads made here.
+//! Everything crosses the boundary in batches: jobs and finishes of one tick come in with one call ([`batch`]), events and answers go out with one
+//! call after one wake-up ([`mailbox`], [`outgoing`]). `lib/wire.js` has the JavaScript side of each format. No user code runs on the threads
+//! created here.
 
 mod batch;
 mod choice;

@@ -1,4 +1,4 @@
-//! The core's log records, handed to a JavaScript function.
+//! Passes the core's log records to a JavaScript function.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use crate::failure::Failure;
 /// Level, target and message of a record.
 type Sink<'a> = Function<'a, FnArgs<(u32, String, String)>, ()>;
 
-/// A sink was set, and its thread has not ended.
+/// Whether a sink is set whose thread has not ended.
 static SET: AtomicBool = AtomicBool::new(false);
 
-/// Whether there is a sink in this process, set by whichever of its threads.
+/// Whether there is a sink in this process, set by any thread.
 #[napi]
 pub fn has_logger() -> bool {
     SET.load(Ordering::Relaxed)
 }
 
-/// Sends records up to `level` to `sink`, or to nobody. One sink per process. It never keeps the event loop alive.
+/// Sends records up to `level` to `sink`, or nowhere without one. One sink per process. It never keeps the event loop alive.
 #[napi(catch_unwind)]
 pub fn set_logger(level: u8, sink: Option<Sink<'_>>) -> napi::Result<Option<Failure>> {
     SET.store(true, Ordering::Relaxed);
@@ -32,7 +32,7 @@ pub fn set_logger(level: u8, sink: Option<Sink<'_>>) -> napi::Result<Option<Fail
     let forward = move |record: &LogRecord| {
         let args = FnArgs::from((u32::from(record.level), record.target.clone(), record.message.clone()));
         if sink.call(args, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
-            // The thread that it was of has ended, or the process is about to.
+            // The thread that set it has ended, or the process is about to end.
             SET.store(false, Ordering::Relaxed);
             let _ = writeln!(std::io::stderr(), "assemblage: {}: {}", record.target, record.message);
         }

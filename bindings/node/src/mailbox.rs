@@ -1,4 +1,4 @@
-//! Where a member's events and answers wait for JavaScript, and the wake that announces them.
+//! The queue of a member's events and answers for JavaScript, and the wake-up that announces them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +10,10 @@ use napi::{Env, Status, sys};
 
 use crate::outgoing::{Answer, Batch, WriteRow, Writer};
 
-/// Events taken from the core at once.
+/// The limit of events taken from the core at once.
 const CHUNK: usize = 16;
-/// Contents after which a batch ends, in bytes: what one turn of the event loop is given to read, and far from the
-/// longest string of V8 even when a whole chunk of the largest payloads comes on top.
+/// The bytes of contents after which a batch ends: as much as one turn of the event loop should read, and far below the longest string of V8 even if
+/// a whole chunk of the largest payloads is added.
 const FULL: usize = 1 << 20;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;
@@ -21,33 +21,32 @@ type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 /// One per member or supervisor.
 pub struct Mailbox {
     wake: Wake,
-    /// A wake is on its way, so that none is sent per event or answer.
+    /// Whether a wake-up is under way, so that none is sent per event or answer.
     woken: AtomicBool,
     answers: Mutex<VecDeque<(u32, Answer)>>,
 }
 
 impl Mailbox {
-    /// `wake` is called on the thread of its JavaScript when there is something to take.
+    /// `wake` is called on its JavaScript thread when there are events or answers.
     pub fn new(wake: &Function<'_, (), ()>) -> napi::Result<Mailbox> {
         let wake = wake.build_threadsafe_function::<()>().build()?;
         Ok(Mailbox { wake, woken: AtomicBool::new(false), answers: Mutex::default() })
     }
 
-    /// Announces that there is something to take. Any thread.
+    /// Announces events or answers. Can be called from any thread.
     pub fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
-    /// Puts an answer in. Any thread.
+    /// Adds an answer. Can be called from any thread.
     pub fn answer(&self, token: u32, answer: Answer) {
         self.answers().push_back((token, answer));
         self.wake();
     }
 
-    /// Fills `rows` with events, then with answers that were there before these events were taken: so an answer never
-    /// overtakes an event that came before it.
+    /// Fills `rows` with events, then with the answers that existed before these events were taken: so an answer never precedes an earlier event.
     pub fn take<E: WriteRow>(&self, rows: &mut [f64], take_events: impl Fn(usize) -> Vec<E>) -> Batch {
         self.woken.store(false, Ordering::Release);
         let mut writer = Writer::new(rows);
@@ -73,7 +72,7 @@ impl Mailbox {
         writer.finish(false)
     }
 
-    /// Whether this mailbox keeps its event loop alive.
+    /// Sets whether this mailbox keeps its event loop alive.
     pub fn keep_alive(&self, env: &Env, alive: bool) {
         self.wake.handle.with_read_aborted(|aborted| {
             if aborted {

@@ -9,13 +9,13 @@ use crate::outgoing::{Answer, answer, json_of, to_json};
 use crate::session::{Session, session};
 use crate::{batch, options};
 
-/// An open master. Calls name a token, by which `take` answers them.
+/// An open master. Calls pass a token, with which `take` returns their answers.
 #[napi]
 pub struct NativeMaster {
     pub(crate) session: Option<Session<Master>>,
 }
 
-/// Opens a master; `wake` is called when there is something to take.
+/// Opens a master; `wake` is called when there are events or answers.
 #[napi(catch_unwind)]
 pub fn open_master(
     cluster: String,
@@ -49,7 +49,7 @@ impl NativeMaster {
         }
     }
 
-    /// Adds jobs and awaits their results, each with a token of its own.
+    /// Adds jobs and awaits their results, each with its own token.
     #[napi(catch_unwind)]
     pub fn run(&self, tokens: &[u32], text: String, blob: Option<&[u8]>) {
         let Some(open) = &self.session else { return };
@@ -113,7 +113,7 @@ impl NativeMaster {
         self.call(token, |master| async move { answer(master.close().await, |()| Answer::Done) });
     }
 
-    /// The member's own view, as JSON.
+    /// The local state of the member, as JSON.
     #[napi(catch_unwind)]
     pub fn health(&self) -> Option<String> {
         self.session.as_ref().map(|open| to_json(&open.member.health()))
@@ -122,7 +122,7 @@ impl NativeMaster {
 
 impl Drop for NativeMaster {
     fn drop(&mut self) {
-        // Collected, or its environment ends: leave the cluster without holding up the thread.
+        // The object was collected, or its environment ends: leaves the cluster without blocking the thread.
         if let Some(Session { member, threads, .. }) = self.session.take() {
             threads.spawn(async move { drop(member.close().await) });
         }

@@ -1,4 +1,4 @@
-//! Messages between members, and subscriptions. `lib/messages.js` has the classes of programs.
+//! Messages between members, and subscriptions. `lib/messages.js` has the classes for programs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::outgoing::{Answer, answer, json_of};
 use crate::request::{Content, payload};
 use crate::worker::NativeWorker;
 
-/// The same for masters and workers.
+/// The methods that masters and workers share.
 macro_rules! messages {
     ($native:ident) => {
         #[napi]
         impl $native {
-            /// Subscribes to messages (`message`), or to members that join, leave or are lost (`member`). Never waits: what goes wrong is an event.
+            /// Subscribes to messages (`message`), or to members that join, leave or are lost (`member`). Never waits: an error is an event.
             #[napi(catch_unwind)]
             pub fn subscribe(&self, what: String) {
                 if let (Some(open), Some(topic)) = (&self.session, Topic::of_event(&what)) {
@@ -33,7 +33,7 @@ macro_rules! messages {
                 }
             }
 
-            /// Waits until the member is registered, with the subscriptions that were begun before.
+            /// Waits until the member is registered, with the subscriptions that were started before.
             #[napi(catch_unwind)]
             pub fn ready(&self, token: u32) {
                 if let Some(open) = &self.session {
@@ -57,7 +57,7 @@ macro_rules! messages {
                 }
             }
 
-            /// Asks programs to end with this exit code.
+            /// Requests that programs exit with this code.
             #[napi(catch_unwind)]
             pub fn kill(&self, token: u32, to: Vec<String>, code: i32) {
                 self.call(token, move |member| async move {
@@ -69,25 +69,25 @@ macro_rules! messages {
                 });
             }
 
-            /// Bounds the end of this process once it is asked to; JavaScript does the rest.
+            /// Enforces the grace of this process after a request to exit; JavaScript does the rest.
             #[napi(catch_unwind)]
             pub fn exit_on_kill(&self, grace: f64) {
                 if let Some(open) = &self.session {
                     let grace = Duration::from_millis(grace as u64);
-                    // Its bounds were checked.
+                    // The bounds were checked before.
                     if let Ok(hook) = libswarm_host::exit::on_request(grace, |_, _| std::future::pending()) {
                         open.member.on_kill(hook);
                     }
                 }
             }
 
-            /// Says that this member is so far.
+            /// Confirms a name.
             #[napi(catch_unwind)]
             pub fn confirm(&self, token: u32, name: String) {
                 self.call(token, |member| async move { answer(member.messages().confirm(&name).await, |()| Answer::Done) });
             }
 
-            /// Waits until so many members have confirmed this name; answers who.
+            /// Waits until `count` members have confirmed this name; answers with these members.
             #[napi(catch_unwind)]
             pub fn confirmations(&self, token: u32, count: u32, name: String) {
                 self.call(token, move |member| async move {
@@ -95,7 +95,7 @@ macro_rules! messages {
                 });
             }
 
-            /// What the member says of itself, as JSON.
+            /// Sets the data of the member, as JSON.
             #[napi(catch_unwind)]
             pub fn set_data(&self, token: u32, json: String) {
                 self.call(token, |member| async move { answer(member.messages().set_data(json).await, |()| Answer::Done) });
@@ -126,7 +126,7 @@ fn recipients(to: &[String]) -> Result<To, Error> {
                 .map_err(|_| Error::new(ErrorKind::InvalidArgument, format!("`{pid}` is not the number of a process")))?;
             To::Process { pid, host: host.clone() }
         }
-        _ => return Err(Error::new(ErrorKind::Internal, "a message from JavaScript is for nobody known")),
+        _ => return Err(Error::new(ErrorKind::Internal, "a message from JavaScript has an unknown kind of recipients")),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Options by name. The core checks names and bounds; nothing of them is known here.
+//! Options by name. The core checks names and bounds.
 
 use libswarm::{Error, Options};
 use napi_derive::napi;
@@ -16,7 +16,7 @@ pub fn parse(cluster: &str, settings: &[String]) -> Result<Options, Error> {
     Ok(options)
 }
 
-/// What is wrong with these options, if anything.
+/// Checks the options; returns the error if there is one.
 #[napi(catch_unwind)]
 pub fn check_options(cluster: String, settings: Vec<String>) -> Option<Failure> {
     parse(&cluster, &settings).err().map(Failure::from)

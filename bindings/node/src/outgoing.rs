@@ -1,4 +1,4 @@
-//! Batches that go out to JavaScript: events and answers as rows of numbers beside three streams of contents.
+//! Batches for JavaScript: events and answers as rows of numbers, beside three streams of contents.
 
 use std::collections::BTreeMap;
 
@@ -42,32 +42,32 @@ mod code {
     pub const PROCESS_LINE: f64 = 31.0;
 }
 
-/// Longest answer in JSON, in bytes, so that it surely fits into a string of V8.
+/// The limit of bytes of an answer in JSON, so that it fits into a string of V8.
 const MAX_JSON: usize = 1 << 28;
 
-/// What a call by token is answered.
+/// The answer to a call.
 pub enum Answer {
-    /// It is done; there is nothing to say.
+    /// The call has succeeded, without a value.
     Done,
     /// Jobs were added.
     Added(Vec<Added>),
     /// The job existed. Its outcome is answered later.
     Existed,
-    /// Whether each of the things named existed.
+    /// Whether each of the named jobs existed.
     Flags(Vec<bool>),
     /// A value as JSON.
     Json(String),
-    /// How a job ended.
+    /// The outcome of a job.
     Outcome(Outcome),
-    /// What became of a message.
+    /// The result of sending a message.
     Receipt(Receipt),
-    /// It failed.
+    /// The call failed.
     Failed(Error),
-    /// Nobody waits for it, but it failed.
+    /// An error of an operation for which no call waits.
     Trouble(Error),
 }
 
-/// Makes an answer of a result.
+/// Converts a result to an answer.
 pub fn answer<T>(result: Result<T, Error>, ok: impl FnOnce(T) -> Answer) -> Answer {
     result.map_or_else(Answer::Failed, ok)
 }
@@ -98,15 +98,15 @@ pub struct Batch {
     pub more: bool,
     /// Job ids and incarnations, each followed by a line break (none of them contains one).
     pub ids: String,
-    /// Texts in the order of the rows; the rows have their lengths in UTF-16 units.
+    /// Texts in the order of the rows, which have their lengths in UTF-16 units.
     pub text: String,
     /// Bytes in the order of the rows.
     pub blob: Option<Buffer>,
-    /// Those of the messages to which a reply can be sent, in the order of the rows.
+    /// The messages to which a reply can be sent, in the order of the rows.
     pub requests: Option<Vec<NativeRequest>>,
 }
 
-/// An event, which writes itself.
+/// An event that can be written as a row.
 pub trait WriteRow {
     /// Adds one row, and its contents.
     fn write(&self, writer: &mut Writer<'_>);
@@ -133,12 +133,12 @@ impl<'a> Writer<'a> {
         Writer { rows, used: 0, ids: String::new(), text: String::new(), blob: Vec::new(), requests: Vec::new() }
     }
 
-    /// Rows still free.
+    /// The number of free rows.
     pub fn free(&self) -> usize {
         self.rows.len() / COLUMNS - self.used
     }
 
-    /// Bytes of contents so far.
+    /// The bytes of contents so far.
     pub fn size(&self) -> usize {
         self.text.len() + self.blob.len()
     }
@@ -253,7 +253,7 @@ impl<'a> Writer<'a> {
         self.row(code::MEMBER, 0.0, length, 0.0);
     }
 
-    /// All but the payloads as JSON, which has the length of each, then the payloads.
+    /// Everything except the payloads as JSON, which includes the length of each, then the payloads.
     fn receipt(&mut self, token: u32, receipt: &Receipt) {
         let size: usize = receipt.replies.iter().flat_map(|(_, payload)| payload).map(|payload| payload.bytes.len()).sum();
         if size > MAX_JSON {
@@ -269,7 +269,7 @@ impl<'a> Writer<'a> {
         self.row(code::RECEIPT, f64::from(token), length, 0.0);
     }
 
-    /// Appends and gives the length, and whether it is text.
+    /// Appends the payload; returns its length, and whether it is text.
     fn payload(&mut self, payload: &Payload) -> (f64, bool) {
         match json_text(payload) {
             Some(text) => (self.text(text), true),
@@ -280,13 +280,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// An event of a supervisor: its name and what is known, as JSON.
+    /// An event of a supervisor: its name and its data as JSON.
     pub fn process(&mut self, name: &str, about: &impl serde::Serialize) {
         let length = self.text(&to_json(&(name, about)));
         self.row(code::PROCESS, 0.0, length, 0.0);
     }
 
-    /// A line of a process; what is known besides, as JSON.
+    /// A line of a process; its other data as JSON.
     pub fn process_line(&mut self, line: &[u8], about: &impl serde::Serialize) {
         self.blob.extend_from_slice(line);
         let length = self.text(&to_json(about));
@@ -313,14 +313,14 @@ impl<'a> Writer<'a> {
         self.text.extend(flags.map(|flag| if flag { '1' } else { '0' }));
     }
 
-    /// Appends and gives the length as JavaScript counts it.
+    /// Appends the text; returns its length as JavaScript counts it.
     fn text(&mut self, text: &str) -> f64 {
         self.text.push_str(text);
         length_of(text)
     }
 }
 
-/// Which member it is, and what it is.
+/// A member's identity and role.
 #[derive(serde::Serialize)]
 struct WithRole<'a> {
     #[serde(flatten)]
@@ -342,7 +342,7 @@ fn shape_of(payload: &Payload) -> (f64, bool) {
     json_text(payload).map_or((payload.bytes.len() as f64, false), |text| (length_of(text), true))
 }
 
-/// What most jobs do not have, so that their rows have no place for it.
+/// Properties that most jobs do not have, so that their rows have no place for them.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct More<'a> {
@@ -356,7 +356,7 @@ struct More<'a> {
 }
 
 impl<'a> More<'a> {
-    /// `None` if all of it is what it is for a plain job.
+    /// `None` if all have the values of a plain job.
     fn of(job: &'a Job) -> Option<More<'a>> {
         let (attempt, retries_left, priority) = (job.attempt(), job.retries_left(), job.priority());
         let (task, resource) = (job.task(), job.resource());
@@ -368,7 +368,7 @@ impl<'a> More<'a> {
     }
 }
 
-/// The payload as text, unless it is bytes: by its type, or because it is not the UTF-8 that its type promises.
+/// The payload as text. `None` if it is bytes: by its content type, or because it is not valid UTF-8.
 fn json_text(payload: &Payload) -> Option<&str> {
     match payload.content_type {
         ContentType::Json => std::str::from_utf8(&payload.bytes).ok(),

@@ -17,14 +17,14 @@ pub fn payload(content: Content) -> Payload {
     }
 }
 
-/// The native half of a message to which a reply can be sent; it ends with its JavaScript.
+/// The native half of a message to which a reply can be sent; collected with its JavaScript object.
 #[napi]
 pub struct NativeRequest {
     message: Message,
 }
 
 impl NativeRequest {
-    /// The request of a message that wants a reply.
+    /// The request of a message whose sender waits for a reply.
     pub fn of(message: &Message) -> Option<NativeRequest> {
         message.wants_reply().then(|| NativeRequest { message: message.clone() })
     }
@@ -32,7 +32,7 @@ impl NativeRequest {
 
 #[napi]
 impl NativeRequest {
-    /// Replies; the first one counts.
+    /// Sends a reply; only the first one counts.
     #[napi(catch_unwind)]
     pub fn reply(&self, content: Content) -> Option<Failure> {
         self.message.reply(payload(content)).err().map(Failure::from)

@@ -14,7 +14,7 @@ use crate::outgoing::Answer;
 use crate::runtime::{self, Runtime};
 use libswarm_host::subscriptions::Subscriptions;
 
-/// A member of the core with its mailbox and its share in the threads.
+/// A member of the core, with its mailbox and its share in the runtime.
 pub struct Session<M> {
     pub member: M,
     pub mailbox: Arc<Mailbox>,
@@ -24,7 +24,7 @@ pub struct Session<M> {
 }
 
 impl<M: Clone> Session<M> {
-    /// Opens a member and has its events announced.
+    /// Opens a member and announces its events.
     pub fn open(
         wake: &Function<'_, (), ()>,
         start: impl FnOnce(&Runtime) -> Result<M, Error>,
@@ -38,7 +38,7 @@ impl<M: Clone> Session<M> {
         }))
     }
 
-    /// Answers `token` when the future that `call` makes of the member is done.
+    /// Answers `token` when the future that `call` returns is done.
     pub fn call<F>(&self, token: u32, call: impl FnOnce(M) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -47,7 +47,7 @@ impl<M: Clone> Session<M> {
         self.threads.spawn(async move { mailbox.answer(token, future.await) });
     }
 
-    /// As [`Session::call`], but can be given up by [`Session::cancel`].
+    /// As [`Session::call`], but [`Session::cancel`] can cancel it.
     pub fn wait<F>(&self, token: u32, call: impl FnOnce(M) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -64,7 +64,7 @@ impl<M: Clone> Session<M> {
         F: Future<Output = ()> + Send + 'static,
     {
         let (future, waits) = (call(self.member.clone(), self.mailbox.clone()), self.waits.clone());
-        // The lock is held while spawning, so that the task cannot take its entry out before it is in.
+        // Locked while spawning, so that the task cannot remove its entry before it is inserted.
         let mut entries = self.waits.lock();
         let task = self.threads.spawn(async move {
             future.await;
@@ -73,7 +73,7 @@ impl<M: Clone> Session<M> {
         entries.insert(token, task);
     }
 
-    /// Gives up a wait; no answer comes, unless it is already on its way.
+    /// Cancels a wait; no answer follows, unless it is already under way.
     pub fn cancel(&self, token: u32) {
         if let Some(task) = self.waits.lock().remove(&token) {
             task.abort();
@@ -81,12 +81,12 @@ impl<M: Clone> Session<M> {
     }
 }
 
-/// What every native class has: its events, its hold on the event loop, its calls and its end.
+/// The part of every native class: its events, whether it keeps the event loop alive, its calls and its end.
 macro_rules! session {
     ($native:ident, $member:ty) => {
         #[napi]
         impl $native {
-            /// Takes events and answers into `rows`; again while `more`.
+            /// Writes events and answers into `rows`; call it again while `more` is true.
             #[napi(catch_unwind)]
             pub fn take(&self, mut rows: napi::bindgen_prelude::Float64ArraySlice<'_>) -> Option<crate::outgoing::Batch> {
                 // SAFETY: the array is private to lib/channel.js and not shared, and JavaScript does not run during this call.
@@ -94,7 +94,7 @@ macro_rules! session {
                 self.session.as_ref().map(|open| open.mailbox.take(rows, |max| open.member.take_events(max)))
             }
 
-            /// Whether it keeps its event loop alive.
+            /// Sets whether it keeps its event loop alive.
             #[napi(catch_unwind)]
             pub fn keep_alive(&self, env: &napi::Env, alive: bool) {
                 if let Some(open) = &self.session {
@@ -102,7 +102,7 @@ macro_rules! session {
                 }
             }
 
-            /// Ends what closing it, or a drop, leaves; the object answers no more.
+            /// Ends what remains after a close; the object answers no more calls.
             #[napi(catch_unwind)]
             pub fn release(&mut self) {
                 self.session = None;
@@ -110,7 +110,7 @@ macro_rules! session {
         }
 
         impl $native {
-            /// Answers `token` when the future that `call` makes of the member is done.
+            /// Answers `token` when the future that `call` returns is done.
             pub(crate) fn call<F>(&self, token: u32, call: impl FnOnce($member) -> F)
             where
                 F: Future<Output = Answer> + Send + 'static,

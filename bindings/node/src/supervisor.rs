@@ -1,4 +1,4 @@
-//! The native half of a supervisor. Signals and events are handled in `lib/supervisor.js`.
+//! The native half of a supervisor. `lib/supervisor.js` handles signals and events.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,13 +14,13 @@ use crate::failure::Failure;
 use crate::outgoing::{Answer, WriteRow, Writer, answer, json_of, to_json};
 use crate::session::{Session, session};
 
-/// A running supervisor. Calls name a token, by which `take` answers them.
+/// A running supervisor. Calls pass a token, with which `take` returns their answers.
 #[napi]
 pub struct NativeSupervisor {
     session: Option<Session<Supervisor>>,
 }
 
-/// Starts a supervisor without processes; `wake` is called when there is something to take.
+/// Starts a supervisor without processes; `wake` is called when there are events or answers.
 #[napi(catch_unwind)]
 pub fn open_supervisor(settings: Vec<String>, wake: Function<'_, (), ()>) -> napi::Result<Either<NativeSupervisor, Failure>> {
     let opened = Session::open(
@@ -38,7 +38,7 @@ session!(NativeSupervisor, Supervisor);
 
 #[napi]
 impl NativeSupervisor {
-    /// Runs a program; `env` has names and values in turn. Answers the ids of its processes.
+    /// Starts the processes of a program; `env` has names and values in turn. Answers with their ids.
     #[napi(catch_unwind)]
     pub fn spawn(&self, token: u32, command: String, settings: Vec<String>, env: Vec<String>) {
         self.call(token, |supervisor| async move {
@@ -49,7 +49,7 @@ impl NativeSupervisor {
         });
     }
 
-    /// Stops the process of an id for good.
+    /// Stops the process of an id permanently.
     #[napi(catch_unwind)]
     pub fn kill(&self, token: u32, id: f64) {
         self.call(token, move |supervisor| async move { answer(supervisor.kill(id as u64).await, |()| Answer::Done) });
@@ -77,7 +77,7 @@ impl NativeSupervisor {
 
 impl Drop for NativeSupervisor {
     fn drop(&mut self) {
-        // Its environment ends. If its process goes on, there is time to stop; else the guard kills what is left.
+        // Its environment ends. If the process continues, there is time to stop; otherwise the guard kills the remaining processes.
         if let Some(Session { member, threads, .. }) = self.session.take() {
             threads.spawn(async move { drop(member.stop().await) });
         }
@@ -104,7 +104,7 @@ fn program(command: String, settings: &[String], env: Vec<String>) -> Result<Pro
     Ok(program)
 }
 
-/// Which process.
+/// The identity of a process.
 #[derive(Serialize)]
 struct Of<'a> {
     id: u64,
@@ -113,7 +113,7 @@ struct Of<'a> {
     pid: Option<u32>,
 }
 
-/// How one ended, and what follows.
+/// How a process exited, and what follows.
 #[derive(Serialize)]
 struct Exited<'a> {
     id: u64,
@@ -140,7 +140,7 @@ struct Dropped {
     events: u64,
 }
 
-/// A reload that failed; the error by its number and message.
+/// A reload that failed; the error as its number and message.
 #[derive(Serialize)]
 struct ReloadFailed<'a> {
     id: Option<u64>,
@@ -205,7 +205,7 @@ impl WriteRow for SupervisorEvent {
                 let error = (error.kind() as i32, error.message());
                 writer.process("reloadFailed", &ReloadFailed { id: *id, error });
             }
-            // Heard by JavaScript, see lib/signals.js.
+            // JavaScript receives the signals, see lib/signals.js.
             SupervisorEvent::Signal { signal } => writer.process("signal", signal),
             SupervisorEvent::Stopped => writer.process("stopped", &()),
         }

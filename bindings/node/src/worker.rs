@@ -11,17 +11,17 @@ use crate::outgoing::{Answer, answer, json_of, to_json};
 use crate::session::{Session, session};
 use crate::{batch, options};
 
-/// An open worker. Calls name a token, by which `take` answers them.
+/// An open worker. Calls pass a token, with which `take` returns their answers.
 #[napi]
 pub struct NativeWorker {
     pub(crate) session: Option<Session<Worker>>,
 }
 
-/// Jobs that a worker with a handler runs at once unless it has the option `slots`.
+/// The default limit of active jobs of a worker with a handler.
 #[napi]
 pub const DEFAULT_CONCURRENCY: u32 = libswarm::DEFAULT_CONCURRENCY;
 
-/// Opens a worker; `wake` is called when there is something to take.
+/// Opens a worker; `wake` is called when there are events or answers.
 #[napi(catch_unwind)]
 pub fn open_worker(
     cluster: String,
@@ -60,14 +60,13 @@ impl NativeWorker {
         None
     }
 
-    /// Stores how far a job is, as JSON.
+    /// Stores the progress of a job, as JSON.
     #[napi(catch_unwind)]
     pub fn progress(&self, fence: f64, value: String) -> Option<Failure> {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
     }
 
-    /// Asks for jobs from now on; before, with the option `auto_accept` false, none come. `slots`: active jobs at once at most, unless the
-    /// option `slots` says so.
+    /// Accepts jobs from now on, if the option `auto_accept` is false. `slots` is the limit of active jobs if the option `slots` is not set.
     #[napi(catch_unwind)]
     pub fn accept(&self, slots: Option<u32>) {
         if let Some(open) = &self.session {
@@ -83,13 +82,13 @@ impl NativeWorker {
         }
     }
 
-    /// Which tasks the worker takes from now on.
+    /// Sets the tasks that the worker accepts from now on.
     #[napi(catch_unwind)]
     pub fn set_tasks(&self, tasks: Vec<String>) -> Option<Failure> {
         self.session.as_ref()?.member.set_tasks(tasks).err().map(Failure::from)
     }
 
-    /// How many jobs the worker asks for at most from now on.
+    /// Limits the number of jobs that the worker accepts from now on.
     #[napi(catch_unwind)]
     pub fn limit_slots(&self, slots: u32) -> Option<Failure> {
         self.session.as_ref()?.member.limit_slots(slots).err().map(Failure::from)
@@ -101,13 +100,13 @@ impl NativeWorker {
         self.call(token, |worker| async move { answer(worker.delete(id).await, |existed| Answer::Flags(vec![existed])) });
     }
 
-    /// Takes no new jobs and waits until the active ones are finished.
+    /// Accepts no new jobs, and waits until the active ones are finished.
     #[napi(catch_unwind)]
     pub fn drain(&self, token: u32) {
         self.call(token, |worker| async move { answer(worker.drain().await, |()| Answer::Done) });
     }
 
-    /// Gives all jobs back, after at most `grace` milliseconds.
+    /// Terminates the worker and requeues all jobs, after at most `grace` milliseconds.
     #[napi(catch_unwind)]
     pub fn terminate(&self, token: u32, grace: f64) {
         let grace = Duration::try_from_secs_f64(grace / 1000.0).unwrap_or(Duration::MAX);
@@ -120,7 +119,7 @@ impl NativeWorker {
         self.call(token, |worker| async move { answer(worker.stats().await, |stats| json_of(&stats)) });
     }
 
-    /// The member's own view, as JSON.
+    /// The local state of the member, as JSON.
     #[napi(catch_unwind)]
     pub fn health(&self) -> Option<String> {
         self.session.as_ref().map(|open| to_json(&open.member.health()))
@@ -129,7 +128,7 @@ impl NativeWorker {
 
 impl Drop for NativeWorker {
     fn drop(&mut self) {
-        // Collected, or its environment ends, so nobody runs these jobs any more: give them back at once.
+        // The object was collected, or its environment ends, so that the jobs cannot run any more: releases them at once.
         if let Some(Session { member, threads, .. }) = self.session.take() {
             threads.spawn(async move { drop(member.terminate(Duration::ZERO).await) });
         }

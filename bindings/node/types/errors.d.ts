@@ -28,9 +28,9 @@ export class ReadOnlyReplicaError extends SwarmError {}
 export class EvictionPolicyError extends SwarmError {}
 /** Redis reached `maxmemory`; nothing was added. */
 export class StoreFullError extends SwarmError {}
-/** A key or record under the prefix is not what this protocol writes. */
+/** A key or record under the prefix does not have the format of this protocol. */
 export class StoreCorruptError extends SwarmError {}
-/** The cluster is used by members of a newer protocol. */
+/** Members with a newer protocol version use the cluster. */
 export class ProtocolVersionError extends SwarmError {}
 /** The caller's time limit passed. */
 export class TimeoutError extends SwarmError {}
@@ -38,20 +38,20 @@ export class TimeoutError extends SwarmError {}
 export class OutcomeUnknownError extends SwarmError {}
 /** The caller cancelled the wait. */
 export class CancelledError extends SwarmError {}
-/** The object was closed or terminated before. */
+/** The object was closed or terminated earlier. */
 export class ClosedError extends SwarmError {}
-/** The job is no longer this execution's. Nothing was changed. */
+/** The job is no longer assigned to this execution. Nothing was changed. */
 export class StaleFenceError extends SwarmError {}
 /** No such job, or its result has expired. */
 export class NotFoundError extends SwarmError {}
 /** The job was deleted. */
 export class JobDeletedError extends SwarmError {}
-/** The job ended as failed; the message is the job's own error. */
+/** The job failed permanently; the message is the job's own error. */
 export class JobFailedError extends SwarmError {
-  /** `failed` (by its handler), `poison` (its workers died too often) or `corrupt` (its record could not be read). */
+  /** `failed` (by its handler), `poison` (too many crashes of its workers) or `corrupt` (its record could not be read). */
   readonly reason: string;
 }
-/** The worker could not renew its lease in time and gave up its jobs. */
+/** The worker could not renew its lease in time and lost its jobs. */
 export class LeaseLostError extends SwarmError {}
 /** The TLS handshake failed, or a certificate or key could not be used. */
 export class TlsError extends SwarmError {}
@@ -61,9 +61,9 @@ export class ForkedError extends SwarmError {}
 export class InCallbackError extends SwarmError {}
 /** A panic was caught at the language boundary. A bug in libswarm. */
 export class PanicError extends SwarmError {}
-/** A reply or state that should not exist. A bug in libswarm or an altered store. */
+/** An unexpected reply or state: a bug in libswarm, or data in Redis that was altered. */
 export class InternalError extends SwarmError {}
-/** No worker was given the job within its `timeouts.assign`. */
+/** The job was not assigned to a worker within its `timeouts.assign`. */
 export class AssignTimeoutError extends SwarmError {
   readonly reason: string;
 }
@@ -71,15 +71,15 @@ export class AssignTimeoutError extends SwarmError {
 export class RunTimeoutError extends SwarmError {
   readonly reason: string;
 }
-/** The job had not ended within its `timeouts.total`. */
+/** The job had not finished within its `timeouts.total`. */
 export class TotalTimeoutError extends SwarmError {
   readonly reason: string;
 }
-/** The jobs were added, but less durably than asked for. */
+/** The jobs were added, but less durably than requested. */
 export class NotDurableError extends SwarmError {}
-/** Messages for this member were dropped, because it did not take them, or did not read them from Redis. Told as an `error` event. */
+/** Messages for this member were dropped, because it did not take them, or did not read its inbox. Emitted as an `error` event. */
 export class MessagesDroppedError extends SwarmError {}
-/** Redis, or a proxy before it, has as many clients as it allows. */
+/** Redis, or a proxy in front of it, has reached its limit of clients. */
 export class TooManyClientsError extends SwarmError {}
 /** Redis is in protected mode: it accepts clients of its own machine only. */
 export class ProtectedModeError extends SwarmError {}
@@ -87,17 +87,17 @@ export class ProtectedModeError extends SwarmError {}
 export class PersistenceFailedError extends SwarmError {}
 /** Redis refuses writes because too few replicas are in reach. */
 export class NotEnoughReplicasError extends SwarmError {}
-/** A proxy before Redis answered with an error of its own. */
+/** A proxy in front of Redis answered with an error of its own. */
 export class ProxyFailedError extends SwarmError {}
-/** This process holds as many bytes that Redis has not stored as `maxPendingBytes` allows. Nothing was added. */
+/** Jobs that Redis has not stored yet use `maxPendingBytes` in this process. Nothing was added. */
 export class BufferFullError extends SwarmError {}
 
-/** Thrown by a handler: the job has failed, whatever its retries. */
+/** Thrown by a handler: the job fails permanently, even if retries are left. */
 export class PermanentFailure extends Error {
   constructor(message?: string, options?: { cause?: unknown });
 }
 
-/** Thrown by a handler: this attempt has failed; the next one, if any is left, begins so many milliseconds later. */
+/** Thrown by a handler: this attempt failed; the next one, if any is left, starts `after` milliseconds later. */
 export class RetryAfter extends Error {
   /** `after` is 0 to 31,536,000,000 ms. */
   constructor(after: number, message?: string, options?: { cause?: unknown });

@@ -1,36 +1,36 @@
-// What members say of themselves, and the cluster of its jobs and members.
+// States and counts: of a member, of the cluster, and of its jobs and members.
 
-/** A member's own view; costs nothing to ask. */
+/** The state of a member as it is known locally. */
 export interface Health {
   /** Connected, registered, and the last renewal was answered in time. */
   healthy: boolean;
   connected: boolean;
-  /** The identity in Redis, empty before the first registration. */
+  /** The current incarnation; empty before the first registration. */
   incarnation: string;
-  /** Milliseconds in which the member may still act as the holder of its jobs. */
+  /** Milliseconds for which the member may process its active jobs without another renewal. */
   leaseLeft: number;
   /** Active jobs. */
   active: number;
   /** Jobs or finishes not yet acknowledged by Redis. */
   pending: number;
-  /** Name of the kind of the last background error, empty if it has healed. */
+  /** The name of the kind of the last background error; empty if it has gone away. */
   error: string;
   errorMessage: string;
-  /** Registrations since the start: one, and one more for each lease that was lost. */
+  /** The number of registrations: one at the start, and one after each lost lease. */
   registrations: number;
-  /** Jobs that Redis has stored for it (a master). */
+  /** Jobs of this master that Redis has stored (master). */
   added: number;
-  /** Jobs that its program has taken (a worker). */
+  /** Jobs that the program has taken (worker). */
   assigned: number;
-  /** Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker). */
+  /** Finishes that Redis has accepted: jobs completed, failed, retried, released or stopped (worker). */
   finished: number;
   /** Messages that Redis has put into inboxes. */
   sent: number;
-  /** Messages that its program has taken. */
+  /** Messages that the program has taken. */
   received: number;
-  /** Messages for it that were dropped, as it has learnt. */
+  /** Messages for this member that were dropped, as far as the member was notified. */
   dropped: number;
-  /** Jobs whose handlers were asked to stop and did not within `stopGrace`; each keeps a slot until its handler settles (a worker). */
+  /** Jobs whose handlers were asked to stop and did not within `stopGrace`; each keeps a slot until its handler settles (worker). */
   stuck: number;
 }
 
@@ -39,11 +39,11 @@ export interface Stats {
   waiting: number;
   active: number;
   deleting: number;
-  /** Jobs whose time has not come. */
+  /** Delayed jobs that are not due yet. */
   delayed: number;
   /** Jobs that wait for their resource or for a similar job. */
   blocked: number;
-  /** Failed jobs kept. */
+  /** Failed jobs that are kept. */
   failed: number;
   results: number;
   members: number;
@@ -54,20 +54,20 @@ export interface Stats {
   crashes: number;
   /** Attempts that failed and were followed by another. */
   retries: number;
-  /** Failed jobs that were run again by `retryFailed`. */
+  /** Failed jobs that were requeued by `retryFailed`. */
   revived: number;
-  /** Things in Redis that were not as libswarm writes them, and were set aside, replaced or mended. */
+  /** Records and keys that did not have the format of libswarm, and were removed, replaced or repaired. */
   damaged: number;
 }
 
-/** Where a job is: `blocked` is for its resource or a similar job, `deleting` until its worker has stopped. */
+/** The state of a job: `blocked` waits for its resource or a similar job, `deleting` until its worker has stopped. */
 export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
 
-/** A job as it is at one moment. Times are in milliseconds since 1970, on Redis' clock. */
+/** A job at one moment. Times are in milliseconds since 1970, on Redis' clock. */
 export interface JobInfo<P = any> {
   id: string;
   state: JobState;
-  /** What the adder gave: a value read from JSON, or a Buffer if it gave bytes. */
+  /** The payload: a value parsed from JSON, or a Buffer if it was added as bytes. */
   payload: P;
   priority: number;
   /** Its task, or `""`. */
@@ -75,37 +75,37 @@ export interface JobInfo<P = any> {
   /** Its resource, or `""`. */
   resource: string;
   headers: Record<string, string>;
-  /** Which attempt is running or comes next, from 1. */
+  /** The number of the attempt that runs or comes next, from 1. */
   attempt: number;
-  /** How many attempts may follow a failed one in all. */
+  /** The total number of retries that the job may have. */
   retries: number;
-  /** How many workers died in a row while they ran it. */
+  /** How many workers crashed in a row while they ran it. */
   crashes: number;
-  /** The incarnation that holds it, or `""`. */
+  /** The incarnation of the worker that runs it, or `""`. */
   holder: string;
-  /** Of the execution, or 0. */
+  /** The fencing token of the execution, or 0. */
   fence: number;
-  /** When it was given to its holder. */
+  /** When it was assigned to that worker. */
   assignedAt?: number;
   /** When a delayed job is due. */
   dueAt?: number;
-  /** What its handler reported by `job.progress`. */
+  /** The last value of `job.progress`. */
   progress?: any;
   /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
   reason?: string;
   /** The error text of a failed job. */
   error?: string;
-  /** Where a failed job failed, as its handler's language shows it. */
+  /** The traceback of a failed job, in the form of the handler's language. */
   traceback?: string;
   /** When it failed. */
   failedAt?: number;
 }
 
-/** Some of many jobs. */
+/** A page of jobs. */
 export interface JobPage {
-  /** Pages of active jobs may be a little shorter or longer than asked for. */
+  /** Pages of active jobs may be slightly shorter or longer than requested. */
   jobs: JobInfo[];
-  /** Where the next page begins, `null` at the end. Jobs that change their place meanwhile may be missed or come twice. */
+  /** The position of the next page, `null` at the end. Jobs that change their state or position meanwhile may be missed or returned twice. */
   next: string | null;
 }
 
@@ -114,38 +114,38 @@ export interface Queues {
   queues: { priority: number; task: string; waiting: number }[];
   /** Tasks that are paused; `*` stands for all. */
   paused: string[];
-  /** The incarnation of the master that chooses the workers of jobs, or `""`. */
+  /** The incarnation of the master that chooses workers, or `""`. */
   chooser: string;
 }
 
-/** A worker that can be given a job. */
+/** A worker to which the job can be assigned. */
 export interface Candidate {
-  /** Its identity. */
+  /** Its incarnation. */
   incarnation: string;
   name: string;
   group: string;
-  /** The machine it runs on. */
+  /** The host name of its machine. */
   host: string;
-  /** Its process there. */
+  /** Its process id. */
   pid: number;
-  /** Tasks it takes, `""` for jobs without one. */
+  /** Tasks it accepts, `""` for jobs without one. */
   tasks: string[];
-  /** Jobs it holds, with those chosen for it just now. */
+  /** The number of its active jobs, including those that were just chosen for it. */
   active: number;
-  /** How many such jobs it can still be given, at least 1. */
+  /** How many more such jobs can be assigned to it, at least 1. */
   room: number;
 }
 
-/** A member as Redis knows it. */
+/** A member as it is registered in Redis. */
 export interface MemberInfo {
-  /** Its identity. */
+  /** Its incarnation. */
   incarnation: string;
   role: "master" | "worker";
   name: string;
   group: string;
-  /** The machine it runs on. */
+  /** The host name of its machine. */
   host: string;
-  /** Its process there. */
+  /** Its process id. */
   pid: number;
   /** The language of its program. */
   language: string;
@@ -153,17 +153,17 @@ export interface MemberInfo {
   version: string;
   /** The option `slots`, 0 if unlimited. */
   slots: number;
-  /** Tasks it takes. */
+  /** Tasks it accepts. */
   tasks: string[];
-  /** Jobs it holds. */
+  /** The number of its active jobs. */
   active: number;
-  /** Jobs it can still be given at once. */
+  /** The number of its free slots. */
   free: number;
   /** When it registered, in milliseconds since 1970. */
   joinedAt: number;
   /** Milliseconds until its lease ends. */
   leaseLeft: number;
-  /** What it says of itself by `setData`, if it does. */
+  /** The value of its `setData`, if it was set. */
   data?: any;
   /** Messages for it that were dropped, because it did not read its inbox. */
   dropped: number;

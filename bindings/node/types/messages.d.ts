@@ -1,82 +1,82 @@
-// Messages between members, and who comes and goes.
+// Messages between members, and members that join, leave or are lost.
 
 /** The recipients. Only members with a listener of `message` receive messages. */
 export type To =
   | "all"
-  /** Those with the option `group`. */
+  /** The members with this option `group`. */
   | { group: string }
-  /** Those with the option `name`. */
+  /** The members with this option `name`. */
   | { name: string }
-  /** Those of a process, on this machine unless another `host` is named, by the host name in `members()`. */
+  /** The members of a process, on this machine or on `host`, a host name as in `members()`. */
   | { pid: number; host?: string }
-  /** One incarnation. */
+  /** The member with this incarnation. */
   | { member: string };
 
-/** What a sender waits for. Limits are 1 ms to 365 days; if there are both, `request` counts. */
+/** What the sender waits for. Limits are 1 ms to 365 days; if both are set, `request` is used. */
 export interface SendOptions {
-  /** Waits up to so many milliseconds until each recipient has taken it. */
+  /** Waits up to this many milliseconds until each recipient's program has taken the message. */
   acknowledged?: number | null;
-  /** Waits up to so many milliseconds until each recipient has replied. */
+  /** Waits up to this many milliseconds until each recipient has replied. */
   request?: number | null;
   /** Whether the sender may be a recipient; default false. */
   toSelf?: boolean;
 }
 
-/** How a process ends that is asked to. */
+/** How the process exits on request. */
 export interface ExitOptions {
-  /** Called first; the end waits for what it returns. */
+  /** Called first; the exit waits for the returned promise. */
   onKill?: (code: number, from: MemberRef) => unknown;
-  /** How long that, and the leaving, may take, in milliseconds: 0 to 3,600,000, 5,000 unless set. */
+  /** The time for `onKill` and leaving, in milliseconds: 0 to 3,600,000, default 5,000. */
   grace?: number;
 }
 
-/** Which member it is. */
+/** The identity of a member. */
 export interface MemberRef {
-  /** Its identity. */
+  /** Its incarnation. */
   incarnation: string;
   /** The option `name`. */
   name: string;
   /** The option `group`. */
   group: string;
-  /** The machine it runs on. */
+  /** The host name of its machine. */
   host: string;
-  /** Its process there. */
+  /** Its process id. */
   pid: number;
 }
 
-/** How a member came or went: `left` said that it goes, `lost` let its lease end. */
+/** What happened to a member: it registered; it left the cluster; its lease ended. */
 export type Change = "joined" | "left" | "lost";
 
-/** A member that came or went. */
+/** A member that joined, left or was lost. */
 export interface ChangedMember extends MemberRef {
   role: "master" | "worker";
 }
 
-/** What became of a message. */
+/** The result of sending a message. */
 export interface Receipt<R = any> {
-  /** The incarnations that it was sent to. */
+  /** The incarnations of the recipients. */
   recipients: string[];
-  /** How many more recipients do not read their inboxes, which are full. */
+  /** How many more recipients there would have been: their inboxes are full, because they do not read them. */
   dropped: number;
-  /** Those who acknowledged it or replied, in the order in which they did; a mere acknowledgement has no payload. */
+  /** The recipients that acknowledged or replied, in order; an acknowledgement has no payload. */
   replies: { from: MemberRef; payload: R | undefined }[];
-  /** The recipients that had not in time, or are gone. */
+  /** The recipients that did not answer in time, or are gone. */
   missing: string[];
 }
 
-/** A message that has arrived. */
+/** A received message. */
 export interface Message<P = any> {
-  /** A value read from JSON, or a Buffer if the sender gave bytes. */
+  /** The payload: a value parsed from JSON, or a Buffer if it was sent as bytes. */
   payload: P;
   /** The payload's bytes as they were sent, JSON or not. */
   readonly payloadBytes: Buffer;
-  /** Who sent it. */
+  /** The member that sent it. */
   readonly from: MemberRef;
   /** Whether the sender waits for a reply. */
   readonly wantsReply: boolean;
   /**
-   * Replies, to be sent soon; the first reply counts. Fails with an InvalidArgumentError if nobody waits for it, with a TooLargeError
-   * over 64 KiB. False if the member is closed, as it can be before its last messages are emitted.
+   * Queues a reply; only the first reply counts. Throws an InvalidArgumentError if the sender does not wait for a reply, and a TooLargeError over 64
+   * KiB. Returns false if the member is closed, which may happen before its last messages are emitted.
    */
   reply(payload?: unknown): boolean;
 }

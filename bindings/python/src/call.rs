@@ -1,4 +1,4 @@
-//! A call under way, returned by every method that asks Redis. A thread waits for it, or an event loop is notified.
+//! A call under way, returned by every method that uses Redis. A thread waits for it, or an event loop is notified.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::mailbox::{Mailbox, Post};
 use crate::runtime::Runtime;
 use crate::value::Value;
 
-/// How long Ctrl-C may go unnoticed in a blocking wait.
+/// How long Ctrl-C may be delayed in a blocking wait.
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
 /// A time limit, and the end of the error message when it has passed.
 pub(crate) type Limit = Option<(Duration, &'static str)>;
 
-/// Shared with the runtime. Holds no Python object, as it may be dropped on a runtime thread.
+/// Shared with the runtime. Contains no Python object, because it may be dropped on a runtime thread.
 #[derive(Default)]
 struct State {
     slot: Mutex<Slot>,
@@ -33,14 +33,14 @@ struct State {
 struct Slot {
     result: Option<Result<Value>>,
     waiter: Option<(Arc<Post>, u64)>,
-    /// The program has read the outcome, will be notified, or has aborted the call.
+    /// Whether the program has read the outcome, will be notified, or has aborted the call.
     seen: bool,
-    /// The program has dropped the call.
+    /// Whether the program has dropped the call.
     dropped: bool,
 }
 
 impl Slot {
-    /// Logs an error that the program does not read: as debug if only the job or the member has ended meanwhile.
+    /// Logs an error that the program does not read: at debug level if only the job or the member has ended meanwhile.
     fn log_unseen(&self) {
         if let (Some(Err(error)), false) = (&self.result, self.seen) {
             let expected = [ErrorKind::Closed, ErrorKind::Cancelled, ErrorKind::StaleFence, ErrorKind::JobDeleted];
@@ -59,7 +59,7 @@ impl State {
     }
 }
 
-/// Ends the call. Dropped unused, it fails the call, which would never end otherwise.
+/// Ends the call. If dropped unused, it fails the call, which would never end otherwise.
 struct Completer(Option<Arc<State>>);
 
 impl Completer {
@@ -98,7 +98,7 @@ fn under_way() -> Error {
 pub(crate) struct Call {
     state: Owned<Arc<State>>,
     abort: Option<AbortHandle>,
-    /// Makes a future of the event loop for this call (asyncio only).
+    /// Creates a future of the event loop for this call (asyncio only).
     awaiter: Option<Py<PyAny>>,
 }
 
@@ -175,12 +175,12 @@ impl Call {
     fn wait<'py>(&self, py: Python<'py>, timeout: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
         let limit = timeout.map(|timeout| crate::options::duration("timeout", &timeout)).transpose()?;
-        // A limit beyond the range of the clock is none.
+        // A limit beyond the range of the clock is ignored.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         while state.lock().result.is_none() {
             let slice = deadline.map_or(SIGNAL_CHECK, |d| SIGNAL_CHECK.min(d.saturating_duration_since(Instant::now())));
             if slice.is_zero() {
-                return Err(raise(Error::new(ErrorKind::Timeout, "the call has not ended in time; it goes on")));
+                return Err(raise(Error::new(ErrorKind::Timeout, "the call has not ended in time; it continues")));
             }
             py.detach(|| {
                 let slot = state.lock();
@@ -212,7 +212,7 @@ impl Call {
     /// Returns the value of a call that has ended, or raises its error; SwarmClosed for a call that has not ended.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let state = self.state()?;
-        // Outside of the lock while Python objects are made of it, which may run any Python code.
+        // Unlocked while Python objects are created, which may run any Python code.
         let taken = {
             let mut slot = state.lock();
             slot.seen = true;
@@ -240,7 +240,7 @@ impl Call {
         }
     }
 
-    /// A call belongs to its process.
+    /// Raises: a call belongs to its process.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Call", "its result"))
     }

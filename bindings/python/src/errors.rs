@@ -1,11 +1,11 @@
-//! The core's errors as the exception classes of `libswarm.errors`.
+//! Converts the core's errors to the exception classes of `libswarm.errors`.
 
 use libswarm::{Error, ErrorKind, Failure};
 use pyo3::prelude::*;
 
 use crate::package::package;
 
-/// Number, name and retryability of every kind, for the test that each class agrees.
+/// Number, name and retryability of every kind, for the test that the classes match.
 #[pyfunction]
 pub(crate) fn error_kinds() -> Vec<(i32, &'static str, bool)> {
     ErrorKind::ALL.iter().map(|kind| (*kind as i32, kind.name(), kind.is_retryable())).collect()

@@ -1,16 +1,16 @@
-//! The exit of the program. Python ends a thread that returns to an interpreter during its finalization, which Rust frames do not
-//! survive. So waits that would return then never return; the exit of the process ends them.
+//! The exit of the program. During finalization, Python ends threads that return to the interpreter, which Rust frames do not survive. So waits that
+//! would return then never return; the exit of the process ends them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 
-/// The thread that ends the program, once it has begun; else 0.
+/// The thread that ends the program, once that has started; else 0.
 static ENDING_THREAD: AtomicUsize = AtomicUsize::new(0);
-/// All members have left, and waits of the library's own threads no longer return.
+/// Whether all members have left, so that waits of the library's own threads do not return any more.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Called when the program begins to end: from here on waits for calls return in this thread only.
+/// Called when the program starts to end: from here on waits for calls return in this thread only.
 #[pyfunction]
 pub(crate) fn begin_exit() {
     ENDING_THREAD.store(this_thread(), Ordering::Release);
@@ -22,14 +22,14 @@ pub(crate) fn end_exit() {
     ENDED.store(true, Ordering::Release);
 }
 
-/// Called without the GIL after a wait for a call. Does not return while the program ends, but in the thread that ends it.
+/// Called without the GIL after a wait for a call. While the program ends, it returns only in the thread that ends it.
 pub(crate) fn pass_call() {
     if ends_elsewhere() {
         stay();
     }
 }
 
-/// Called before the error that an object is closed. Does not return if the exit of the program has closed it.
+/// Called before the error that an object is closed. Does not return if the exit of the program has closed the object.
 pub(crate) fn pass_closed() {
     if ends_elsewhere() {
         Python::attach(|py| py.detach(|| stay()));

@@ -1,4 +1,4 @@
-//! Finished jobs on their way to the core: those of one batch of events, or of one tick of an event loop, go together.
+//! Finished jobs on their way to the core: those of one batch of events, or of one tick of an event loop, are sent together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,18 +10,18 @@ use libswarm_host::lock::{Mutex, MutexGuard};
 use crate::exit::this_thread;
 use crate::runtime::Runtime;
 
-/// How long a finished job may wait for its neighbours when the handler of the next job takes its time.
+/// How long a finished job may wait for the rest of its batch while the handler of the next job runs.
 const MAX_WAIT: Duration = Duration::from_millis(2);
 
 type Entry = (u64, Finish, Option<Done<()>>);
 
-/// Holds no Python object, as it may be dropped on a runtime thread.
+/// Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) struct Finishes {
     worker: libswarm::Worker,
     gathered: Mutex<Vec<Entry>>,
-    /// The thread whose finishes gather; those of all others are sent at once.
+    /// The thread whose finishes are gathered; those of other threads are sent at once.
     thread: AtomicUsize,
-    /// A task that sends what is gathered after `MAX_WAIT` is under way.
+    /// Whether a task that sends gathered finishes after `MAX_WAIT` is under way.
     watched: AtomicBool,
 }
 
@@ -30,17 +30,17 @@ impl Finishes {
         Finishes { worker, gathered: Mutex::default(), thread: AtomicUsize::new(0), watched: AtomicBool::new(false) }
     }
 
-    /// From here on this thread's finishes gather until `flush`.
+    /// Gathers finishes of this thread until `flush`.
     pub(crate) fn gather_here(&self) {
         self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
-    /// From here on every finish is sent at once.
+    /// Sends every finish at once from now on.
     pub(crate) fn gather_no_more(&self) {
         self.thread.store(0, Ordering::Relaxed);
     }
 
-    /// True if it is the first to wait for a `flush`.
+    /// Gathers a finish. Returns true if it is the first to wait for a `flush`.
     pub(crate) fn push(&self, fence: u64, finish: Finish, done: Option<Done<()>>) -> bool {
         if self.thread.load(Ordering::Relaxed) != this_thread() {
             self.worker.finish(fence, finish, done);
@@ -51,7 +51,7 @@ impl Finishes {
         gathered.len() == 1
     }
 
-    /// Sends what is gathered.
+    /// Sends the gathered finishes.
     pub(crate) fn flush(&self) {
         let gathered = std::mem::take(&mut *self.lock());
         if !gathered.is_empty() {
@@ -59,7 +59,7 @@ impl Finishes {
         }
     }
 
-    /// Sends what is gathered soon, should the thread not come to it.
+    /// Sends the gathered finishes soon, in case the thread does not call `flush`.
     pub(crate) fn flush_later(self: &Arc<Self>, runtime: &Runtime) {
         if !self.watched.swap(true, Ordering::AcqRel) {
             let finishes = self.clone();

@@ -1,4 +1,4 @@
-//! What a forked child does before it goes on.
+//! The handler that runs in forked children.
 
 use pyo3::PyResult;
 
@@ -6,9 +6,9 @@ pub(crate) use libswarm_host::fork::Owned;
 
 use crate::errors::raise;
 
-/// Notices every fork, also one that Python does not know of. Called once, when the module is loaded.
+/// Detects every fork, even if Python does not. Called once, when the module is loaded.
 pub(crate) fn install() -> PyResult<()> {
-    /// Only atomics and sigaction: little else is allowed between fork and exec in a process that had threads.
+    /// Uses only atomics and sigaction: little else is allowed between fork and exec in a process that had threads.
     extern "C" fn in_child() {
         crate::runtime::forget_after_fork();
         crate::signals::give_back_after_fork();

@@ -25,7 +25,7 @@ pub(crate) struct Group {
 }
 
 enum Progress {
-    /// In a task of its own, so that an aborted wait loses nothing.
+    /// A separate task, so that an aborted wait loses no outcome.
     Adding(JoinHandle<Result<libswarm::Group>>),
     Added(libswarm::Group),
     /// The jobs could not be added, or the master is closed.
@@ -53,19 +53,19 @@ impl Group {
 
     fn limit(&self) -> Limit {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-        self.deadline.map(|deadline| (left(deadline), "not all jobs have ended; the others go on"))
+        self.deadline.map(|deadline| (left(deadline), "not all jobs have finished; the others continue"))
     }
 }
 
 #[pymethods]
 impl Group {
-    /// Waits until a job has finished. `[(position, value or error)]` of all that have; `[]` after the last.
+    /// Waits until a job has finished. Returns `[(position, value or error)]` of all that have; `[]` after the last.
     fn take(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
         Ok(Call::spawn(runtime, None, self.limit(), ended(progress.clone())))
     }
 
-    /// Waits until Redis has the jobs: `[(id, existed)]`.
+    /// Waits until Redis has stored the jobs: `[(id, existed)]`.
     fn added(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
         Ok(Call::spawn(runtime, None, self.limit(), added(progress.clone())))
@@ -95,7 +95,7 @@ async fn ended(progress: Arc<Mutex<Progress>>) -> Result<Value> {
         let next = if ended.is_empty() {
             group.next().await
         } else {
-            // Without waiting: what was taken must be returned.
+            // Without waiting: outcomes that were taken must be returned.
             tokio::select! { biased; next = group.next() => next, () = std::future::ready(()) => None }
         };
         match next {

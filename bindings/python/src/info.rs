@@ -12,7 +12,7 @@ use crate::errors::is_ours;
 use crate::package::{fields, make, package};
 use crate::payload::decode;
 
-// Each is destructured in full, so that a field added to the core does not compile until it is passed on.
+// Destructured in full, so that a new field of the core does not compile until it is added here.
 
 pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, PyAny>> {
     let JobInfo {
@@ -222,7 +222,7 @@ pub(crate) fn content_type(payload: &Payload) -> &'static str {
     }
 }
 
-/// The value of a JSON text. A text that Python cannot read is returned as it is, so that the rest of the answer is usable.
+/// The value of a JSON text. A text that Python cannot parse is returned unchanged, so that the rest of the answer is usable.
 fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     match decode(py, &Payload::raw_json(text)) {
         Err(raised) if is_ours(py, &raised)? => Ok(text.into_pyobject(py)?.into_any()),

@@ -20,7 +20,7 @@ use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::value::Value;
 
-/// A job of this worker, active until it is completed, failed, released, stopped or taken away.
+/// A job of this worker, active until it is completed, failed, released, stopped or reclaimed.
 #[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Job {
     inner: Owned<(libswarm::Job, Arc<Shared>)>,
@@ -32,7 +32,7 @@ pub(crate) struct Job {
 #[derive(Default)]
 struct Deletion {
     reason: Option<DeleteReason>,
-    /// Each with the context in which it was added.
+    /// Each listener has the context in which it was added.
     listeners: Vec<(Py<PyAny>, Py<PyAny>)>,
 }
 
@@ -58,7 +58,7 @@ impl Job {
 
     fn finish(&self, py: Python<'_>, finish: Finish) -> PyResult<Call> {
         let (job, shared) = self.inner()?;
-        // Listeners often close over the job; without them the two do not keep each other alive.
+        // Listeners often refer to the job; without them the two do not keep each other alive.
         let listeners = std::mem::take(&mut self.deletion().listeners);
         drop(listeners);
         shared.finish(py, job.fence, finish)
@@ -73,7 +73,7 @@ impl Job {
         Ok(&self.inner()?.0.id)
     }
 
-    /// What was added: the value of the JSON text, or bytes.
+    /// The payload: a value parsed from JSON, or bytes.
     #[getter]
     fn payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -95,13 +95,13 @@ impl Job {
         Ok(content_type(&self.inner()?.0.payload))
     }
 
-    /// The fencing token: larger with every assignment in the cluster, for conditions such as `WHERE fence <= :fence` in other stores.
+    /// The fencing token: larger with every assignment in the cluster, for conditions such as `WHERE fence <= :fence` in your own database.
     #[getter]
     fn fence(&self) -> PyResult<u64> {
         Ok(self.inner()?.0.fence)
     }
 
-    /// How many workers crashed while they ran this job.
+    /// How many workers crashed in a row while they ran this job.
     #[getter]
     fn crashes(&self) -> PyResult<u32> {
         Ok(self.inner()?.0.crashes)
@@ -147,13 +147,13 @@ impl Job {
         Ok(headers)
     }
 
-    /// Whether the job is no longer active: deleted, taken away, or finished.
+    /// Whether the job is no longer active: deleted, reclaimed, or finished.
     #[getter]
     fn cancelled(&self) -> PyResult<bool> {
         Ok(self.inner()?.0.is_cancelled())
     }
 
-    /// Why the job was taken away: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; None while it was not.
+    /// Why the job was deleted or reclaimed: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; None if it was not.
     #[getter]
     fn delete_reason(&self) -> Option<&'static str> {
         self.deletion().reason.map(|reason| match reason {
@@ -174,7 +174,7 @@ impl Job {
         };
         let size = encoded.bytes.len();
         if size > MAX_RESULT && self.inner()?.0.wants_result() {
-            // Refused here and not by the core, so that the job is still active.
+            // Refused here and not by the core, so that the job stays active.
             return Err(raise(Error::new(
                 ErrorKind::TooLarge,
                 format!("the result has {size} bytes, the limit is {MAX_RESULT}"),
@@ -187,8 +187,8 @@ impl Job {
         self.finish(py, Finish::Complete(encoded))
     }
 
-    /// Fails this attempt, with an exception or a text, and a traceback (default that of the exception). Both are logged and kept with a failed
-    /// job; of a traceback the last 16 KiB. The job is retried after its backoff, or is failed if no retry is left.
+    /// Fails this attempt, with an error text and a traceback (default that of an exception). Both are logged and kept with a failed job; of a
+    /// traceback the last 16 KiB. The job is retried after its backoff, or fails permanently if no retry is left.
     #[pyo3(signature = (error, traceback=None))]
     fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
         self.finish(py, Finish::Fail(job_error(error, traceback)))
@@ -207,14 +207,14 @@ impl Job {
         self.finish(py, Finish::Retry(job_error(error, traceback), after))
     }
 
-    /// As `fail`, but the job fails permanently, whatever its retries.
+    /// As `fail`, but the job fails permanently, even if retries are left.
     #[pyo3(signature = (error, traceback=None))]
     fn fail_permanently(&self, py: Python<'_>, error: &Bound<'_, PyAny>, traceback: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
         self.finish(py, Finish::FailPermanently(job_error(error, traceback)))
     }
 
-    /// Stores the progress of the job for inspection: what JSON can write, at most 4 KiB. Never blocks; the latest value counts, and a
-    /// finished job ignores it.
+    /// Stores the progress of the job, which inspections show: a value that JSON can write, at most 4 KiB. Never blocks; the latest value wins.
+    /// Ignored if the job is finished.
     fn progress(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = encode(value)?;
         if value.content_type == ContentType::Bytes {
@@ -224,7 +224,7 @@ impl Job {
         shared.progress(job.fence, value.bytes)
     }
 
-    /// Requeues the job.
+    /// Releases the job: it is requeued, and no crash or attempt is counted.
     fn release(&self, py: Python<'_>) -> PyResult<Call> {
         self.finish(py, Finish::Release)
     }
@@ -247,7 +247,7 @@ impl Job {
         self.delete_job(py)
     }
 
-    /// Calls `listener()` when the job is deleted or taken away, at once if it has been. The only event is "delete".
+    /// Calls `listener()` when the job is deleted or reclaimed, at once if it has been. The only event is "delete".
     #[pyo3(signature = (event, listener))]
     fn on(&self, event: &Bound<'_, PyAny>, listener: Bound<'_, PyAny>) -> PyResult<()> {
         let event = text("event", event)?;
@@ -266,7 +266,7 @@ impl Job {
         listener.call0().map(drop)
     }
 
-    /// A job belongs to its worker.
+    /// Raises: a job belongs to its worker.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Job", "its id and payload"))
     }
@@ -275,7 +275,7 @@ impl Job {
         if let Some(payload) = self.payload.get() {
             visit.call(payload)?;
         }
-        // What another thread has locked is in use.
+        // If another thread has locked it, it is in use.
         if let Some(deletion) = self.deletion.try_lock() {
             for (listener, context) in &deletion.listeners {
                 visit.call(listener)?;
@@ -319,7 +319,7 @@ fn error_text(message: &Bound<'_, PyAny>) -> String {
 
 static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Imports what is otherwise imported when first needed, before any fork.
+/// Imports modules that would otherwise be imported when first used, possibly during a fork.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     COPY_CONTEXT.import(py, "contextvars", "copy_context").map(drop)
 }

@@ -1,5 +1,5 @@
-//! The core's log records for Python. A Python thread takes them: a thread of the core must not run Python code, which may block it until
-//! the interpreter is finalized.
+//! The core's log records for Python. A Python thread takes them: a thread of the core must not run Python code, which may block until the
+//! interpreter is finalized.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ struct Queue {
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Those that fill it: one, or two while one replaces the other.
+    /// Notified when a sink was dropped, after its last record.
     sinks: Arc<Sinks>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Log {
     inner: Owned<(Arc<Shared>, Arc<Post>)>,
 }
 
-/// The receiver of the core's records. Holds no Python object, as it is dropped on a thread of the core.
+/// The receiver of the core's records. Contains no Python object, because it is dropped on a thread of the core.
 struct Sink {
     shared: Arc<Shared>,
     post: Arc<Post>,
@@ -75,14 +75,14 @@ impl Log {
         py.detach(|| set_sink(level, sink)).map_err(raise)
     }
 
-    /// Waits until no sink fills it, at most so many seconds.
+    /// Waits until no sink fills the queue, at most this many seconds.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         let (shared, _) = self.inner.get().map_err(raise)?;
         py.detach(|| shared.sinks.wait(Duration::from_secs_f64(seconds)));
         Ok(())
     }
 
-    /// All records that wait, as `(level, target, message)`.
+    /// Takes all waiting records, as `(level, target, message)`.
     fn take(&self) -> PyResult<Vec<(u8, String, String)>> {
         let mut queue = self.inner.get().map_err(raise)?.0.queue.lock();
         let records = std::mem::take(&mut queue.records);

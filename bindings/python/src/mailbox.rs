@@ -11,17 +11,17 @@ use pyo3::prelude::*;
 use crate::fork::Owned;
 use libswarm_host::wake::WakeFd;
 
-/// The part that the runtime sees. Holds no Python object, as it may be dropped on a runtime thread.
+/// The part for the runtime. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) struct Post {
     wake: WakeFd,
-    /// Written and not yet taken.
+    /// Whether the descriptor was written and the tokens were not taken since.
     announced: AtomicBool,
     /// The tokens of calls that ended.
     tokens: Mutex<Vec<u64>>,
 }
 
 impl Post {
-    /// Wakes the waiter, once until it has taken the tokens.
+    /// Wakes the waiter, once until the tokens are taken.
     pub(crate) fn announce(&self) {
         if !self.announced.swap(true, Ordering::AcqRel) {
             self.wake.raise();
@@ -34,7 +34,7 @@ impl Post {
     }
 }
 
-/// A thread or event loop waits on it.
+/// The part for a waiting thread or event loop.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Mailbox {
     post: Owned<Arc<Post>>,
@@ -54,12 +54,12 @@ impl Mailbox {
         Ok(Mailbox { post: Owned::new(Arc::new(post)) })
     }
 
-    /// Readable while there is something to take.
+    /// The descriptor, which is readable while there are tokens or events.
     fn fileno(&self) -> PyResult<i32> {
         Ok(self.post()?.wake.number())
     }
 
-    /// Waits up to `timeout` seconds, for ever if None; true if there is something to take. A signal ends it early.
+    /// Waits up to `timeout` seconds, forever if None; true if there are tokens or events. A signal ends it early.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let post = self.post()?;
@@ -73,7 +73,7 @@ impl Mailbox {
         Ok(there)
     }
 
-    /// Wakes the waiter. From any thread.
+    /// Wakes the waiter. Can be called from any thread.
     fn announce(&self) -> PyResult<()> {
         self.post()?.announce();
         Ok(())
@@ -82,7 +82,7 @@ impl Mailbox {
     /// The tokens of the calls that ended. Take events only after this, so that none is missed.
     fn take(&self) -> PyResult<Vec<u64>> {
         let post = self.post()?;
-        // In this order: a token that arrives from here on announces itself again.
+        // In this order: a token that arrives after this announces itself again.
         post.wake.clear();
         post.announced.store(false, Ordering::Release);
         Ok(std::mem::take(&mut *post.tokens.lock()))

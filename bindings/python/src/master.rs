@@ -1,4 +1,4 @@
-//! The native master: each method starts a call, which a thread or an event loop waits for.
+//! The native master: each method starts a call, for which a thread or an event loop waits.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Master {
     }
 }
 
-/// Without a `close`: submitted jobs are still sent, as the runtime lives until then.
+/// Without a `close`, submitted jobs are still sent: the runtime lives until then.
 impl Drop for Master {
     fn drop(&mut self) {
         if let Ok(Some(call)) = self.close() {
@@ -96,7 +96,7 @@ impl Master {
         self.submit(vec![new_job(payload, options)?], Value::Added)
     }
 
-    /// Adds many jobs in one crossing: `[(id, existed)]`, or with `ids_only` their ids.
+    /// Adds many jobs in one call: `[(id, existed)]`, or with `ids_only` their ids.
     #[pyo3(signature = (jobs, ids, options, ids_only=false))]
     fn add_many(
         &self,
@@ -135,15 +135,15 @@ impl Master {
 
     fn result(&self, id: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        let limit = limit(timeout, "the job has not ended; its result can be asked for again")?;
+        let limit = limit(timeout, "the job has not finished; call result again to continue waiting")?;
         self.spawn(limit, |master| async move { master.result(id).await.map(Value::Outcome) })
     }
 
-    /// Adds a job and waits for its outcome, in two calls: the first ends when Redis has the job, with `[(id, existed)]`, or when it is
-    /// certain that it was not added, with `[]`; the second with the outcome.
+    /// Adds a job and waits for its outcome, in two calls. The first ends when Redis has stored the job, with `[(id, existed)]`, or when it is
+    /// certain that it was not added, with `[]`; the second ends with the outcome.
     fn run(&self, payload: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<(Call, Call)> {
         let job = new_job(payload, options)?;
-        let limit = limit(timeout, "the job has not ended and goes on")?;
+        let limit = limit(timeout, "the job has not finished and continues")?;
         let (added, on_added) = OnAdded::new();
         let ended = self.spawn(limit, |master| async move {
             master.run_with(job, |added| on_added.end(std::slice::from_ref(added))).await.map(Value::Outcome)
@@ -160,7 +160,7 @@ impl Master {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<(Call, Call)> {
         let jobs = new_jobs(jobs, ids, options)?;
-        let limit = limit(timeout, "not all jobs have ended; the others go on")?;
+        let limit = limit(timeout, "not all jobs have finished; the others continue")?;
         let (added, on_added) = OnAdded::new();
         let ended = self.spawn(limit, |master| async move {
             master.run_many_with(jobs, |added| on_added.end(added)).await.map(Value::Outcomes)
@@ -221,13 +221,13 @@ impl Master {
         self.spawn(None, |master| async move { master.resume(task.as_deref()).await.map(|()| Value::Nothing) })
     }
 
-    /// From now on `assign` assigns the jobs of `tasks`, or all; those that wait longer than `within` seconds go to any worker.
+    /// Lets `assign` assign the jobs of `tasks`, or all; jobs that wait longer than `within` seconds are assigned by default.
     fn start_choosing(&self, within: &Bound<'_, PyAny>, tasks: &Bound<'_, PyAny>) -> PyResult<Call> {
         let choosing = Choosing { within: duration("within", within)?, tasks: texts("tasks", tasks)? };
         self.spawn(None, |master| async move { master.start_choosing(choosing).await.map(|()| Value::Nothing) })
     }
 
-    /// Waits for jobs and workers that can take them. One call at a time; SwarmClosed unless the master chooses.
+    /// Waits for jobs and workers that can accept them. One call at a time; SwarmClosed if the master does not choose.
     fn choices(&self) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.choices().await.map(Value::Choices) })
     }
@@ -264,7 +264,7 @@ impl Master {
         self.subscribed.subscribe(&runtime, messages, &event, Box::new(move || master.incarnation().is_some()))
     }
 
-    /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
+    /// Exits the process `grace` seconds after a request to exit, if Python has not ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
         let grace = duration("grace", grace)?;
         self.member()?.master.on_kill(libswarm_host::exit::on_request(grace, |_, _| std::future::pending()).map_err(raise)?);

@@ -1,4 +1,4 @@
-//! Open masters and workers: what their Python objects share.
+//! Open masters and workers: the state that their Python objects share.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,20 +22,20 @@ pub(crate) struct OpenMaster {
     pub(crate) runtime: Runtime,
 }
 
-/// The part of a worker that its jobs share. Never owned by a runtime thread: it holds Python objects.
+/// The part of a worker that its jobs share. Never owned by a runtime thread, because it contains Python objects.
 pub(crate) struct Shared {
     pub(crate) worker: libswarm::Worker,
     pub(crate) finishes: Arc<Finishes>,
     /// None once closed, so that the runtime can end.
     pub(crate) runtime: Mutex<Option<Runtime>>,
-    /// The active jobs by fence, each a `Job`, so that a deletion finds the object that the program has.
+    /// The active jobs by fence, each a `Job`, so that a deletion finds the object of the program.
     pub(crate) active: Mutex<HashMap<u64, Py<PyAny>>>,
     /// Makes calls awaitable (asyncio only).
     pub(crate) awaiter: Option<Py<PyAny>>,
     /// Schedules a flush at the end of the loop's tick (asyncio only). None once closed, as it refers to the worker.
     pub(crate) schedule_flush: Mutex<Option<Py<PyAny>>>,
     pub(crate) in_loop: bool,
-    /// Outcomes that Redis has accepted are reported.
+    /// Whether outcomes that Redis has accepted are reported.
     pub(crate) reports: AtomicBool,
     /// The results of jobs until they are reported; only if outcomes are reported.
     pub(crate) results: Mutex<HashMap<u64, Py<PyAny>>>,

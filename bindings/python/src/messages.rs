@@ -1,4 +1,4 @@
-//! Messages between members, and who comes and goes, as Python sees them: the classes of `libswarm.types`, but for the message itself.
+//! Messages between members, and changes of members, as classes of `libswarm.types`, except for the message itself.
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,11 +17,11 @@ use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::runtime::Runtime;
 
-/// A message as it arrived.
+/// A received message.
 #[pyclass(frozen, weakref, module = "libswarm")]
 pub(crate) struct Message {
     inner: Owned<libswarm::Message>,
-    /// The payload as Python sees it, made when first asked for.
+    /// The payload as a Python object, created at the first access.
     payload: OnceLock<Py<PyAny>>,
 }
 
@@ -37,7 +37,7 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// What was sent: the value of the JSON text, or bytes. Raises SwarmInvalidArgument if the sender wrote no JSON; see `payload_bytes`.
+    /// The payload: a value parsed from JSON, or bytes. Raises SwarmInvalidArgument if the sender's JSON is invalid; see `body`.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(payload) = self.payload.get() {
@@ -71,9 +71,9 @@ impl Message {
         Ok(self.inner()?.wants_reply())
     }
 
-    /// Replies with what JSON can write or bytes, at most 64 KiB, to be sent soon; the first reply counts. Never blocks. From any thread, at any
-    /// time. Raises SwarmInvalidArgument if the sender waits for none, SwarmTooLarge. False if the member is closed, as it can be before its last
-    /// messages are delivered.
+    /// Queues a reply: a value that JSON can write, or bytes, at most 64 KiB; only the first reply counts. Never blocks; can be called from any
+    /// thread, at any time. Raises SwarmInvalidArgument if the sender does not wait for a reply, and SwarmTooLarge. Returns False if the member is
+    /// closed, which may happen before its last messages are delivered.
     fn reply(&self, payload: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self.inner()?.reply(encode(payload)?) {
             Ok(()) => Ok(true),
@@ -82,7 +82,7 @@ impl Message {
         }
     }
 
-    /// A message is this member's own.
+    /// Raises: a message belongs to its member.
     fn __reduce__(&self) -> PyResult<()> {
         Err(not_copied("a Message", "its payload"))
     }
@@ -93,7 +93,7 @@ impl Message {
     }
 }
 
-/// A message to send, of what a program says.
+/// Builds a message to send from the program's arguments.
 pub(crate) fn new_message(
     to: &Bound<'_, PyAny>,
     payload: &Bound<'_, PyAny>,
@@ -110,7 +110,7 @@ pub(crate) fn new_message(
     })
 }
 
-/// "all", or a dict that says who.
+/// The recipients: "all", or a dict.
 pub(crate) fn address(to: &Bound<'_, PyAny>) -> PyResult<To> {
     let unknown = || invalid(r#"to must be "all", {"group": …}, {"name": …}, {"pid": …, "host": …} or {"member": …}"#);
     if let Ok(text) = to.cast::<PyString>() {
@@ -153,13 +153,13 @@ pub(crate) fn how_many(count: &Bound<'_, PyAny>) -> PyResult<usize> {
     number.try_into().map_err(|_| invalid(format!("count is {number}, not a number of members")))
 }
 
-/// The code that a program is to end with.
+/// The code with which a program must exit.
 pub(crate) fn exit_code(code: &Bound<'_, PyAny>) -> PyResult<i32> {
     let number = integer("code", code)?;
     number.try_into().map_err(|_| invalid(format!("code is {number}, not the exit code of a process")))
 }
 
-/// What a member says of itself, as JSON text.
+/// The data of a member, as JSON text.
 pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Payload { bytes, content_type: ContentType::Json } = encode(value)? else {
         return Err(invalid("bytes cannot be the data of a member, which is JSON"));
@@ -167,7 +167,7 @@ pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<String> {
     String::from_utf8(bytes).map_err(|_| invalid("the data of a member is not UTF-8"))
 }
 
-/// Subscriptions of a member; their errors are events of it.
+/// Subscriptions of a member; their errors are events.
 pub(crate) struct Subscribed {
     post: Mutex<Option<Arc<Post>>>,
     errors: Mutex<Vec<Error>>,
@@ -179,12 +179,12 @@ impl Subscribed {
         Arc::new(Subscribed { post: Mutex::new(post), errors: Mutex::default(), subscriptions: Subscriptions::default() })
     }
 
-    /// What announces events.
+    /// Sets the mailbox that announces events.
     pub(crate) fn set_post(&self, post: Arc<Post>) {
         *self.post.lock() = Some(post);
     }
 
-    /// Subscribes to what this event is about. Never waits.
+    /// Subscribes to the messages or changes of this event. Never waits.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
         runtime: &Runtime,
@@ -203,7 +203,7 @@ impl Subscribed {
         Ok(())
     }
 
-    /// Waits until Redis has confirmed all subscriptions, or the member reports why not.
+    /// Waits until Redis has confirmed all subscriptions, or the member has reported an error.
     pub(crate) async fn settled(&self) {
         self.subscriptions.settled().await;
     }
@@ -216,7 +216,7 @@ impl Subscribed {
         }
     }
 
-    /// Events of what failed.
+    /// Events of failed subscriptions.
     pub(crate) fn take(&self) -> impl Iterator<Item = Event> + use<> {
         std::mem::take(&mut *self.errors.lock()).into_iter().map(Event::Error)
     }

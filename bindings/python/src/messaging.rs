@@ -19,7 +19,7 @@ pub(crate) enum Sender {
     Worker(Arc<Shared>),
 }
 
-/// Made for each use: it keeps the runtime alive.
+/// Created for each use, because it keeps the runtime alive.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Messages {
     sender: Owned<Sender>,
@@ -64,7 +64,7 @@ impl Messages {
         }
     }
 
-    /// Asks programs to exit with this code: a Receipt.
+    /// Requests that programs exit with this code: a Receipt.
     fn kill(&self, py: Python<'_>, to: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Call> {
         let (to, code) = (address(to)?, exit_code(code)?);
         self.spawn(py, move |messages| async move { messages.kill(to, code).await.map(Value::Receipt) })

@@ -47,7 +47,7 @@ pub(crate) fn new_jobs(jobs: &Bound<'_, PyList>, ids: &Bound<'_, PyAny>, options
 
 type Apart<'py> = (Bound<'py, PyList>, Vec<Option<JobOptions>>);
 
-/// The payloads, and the options of those jobs that have their own.
+/// The payloads, and the options of the jobs with their own.
 fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>, class: &Bound<'py, PyAny>) -> PyResult<Apart<'py>> {
     let payloads = PyList::empty(jobs.py());
     let mut own = Vec::with_capacity(jobs.len());
@@ -59,7 +59,7 @@ fn apart<'py>(jobs: &Bound<'py, PyList>, common: &Bound<'py, PyDict>, class: &Bo
                 return Err(invalid("the options of a NewJob are no dict"));
             };
             options.update(own_options.as_mapping())?;
-            // Its own `delay` or `run_at` overrides both of all.
+            // Its own `delay` or `run_at` overrides both of the call.
             for (one, other) in [("delay", "run_at"), ("run_at", "delay")] {
                 if own_options.contains(one)? && !own_options.contains(other)? && options.contains(other)? {
                     options.del_item(other)?;

@@ -83,7 +83,7 @@ pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
 }
 
-/// A duration, given in seconds.
+/// A duration in seconds.
 pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     seconds(name, number(name, "a number of seconds", value)?)
 }

@@ -76,7 +76,7 @@ fn errors(parts: &Bound<'_, PyDict>) -> PyResult<HashMap<i32, Py<PyAny>>> {
     }
 }
 
-/// Takes the classes and functions of the package, by their names. Only the first call has an effect.
+/// Receives the classes and functions of the package, by their names. Only the first call has an effect.
 #[pyfunction]
 #[pyo3(signature = (**parts))]
 pub(crate) fn install(py: Python<'_>, parts: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
@@ -88,7 +88,7 @@ pub(crate) fn package(py: Python<'_>) -> PyResult<&Package> {
     PACKAGE.get(py).ok_or_else(|| PyRuntimeError::new_err("this module is private; import libswarm"))
 }
 
-/// An object of a class of the package, made of fields by name.
+/// Creates an object of a class of the package from fields by name.
 pub(crate) fn make<'py>(class: &Py<PyAny>, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
     let py = fields.py();
     class.bind(py).call(PyTuple::empty(py), Some(fields))

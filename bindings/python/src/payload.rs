@@ -1,4 +1,4 @@
-//! Python values as payloads and back: JSON by the C encoder and decoder of the `json` module, bytes as they are.
+//! Converts Python values to payloads and back: JSON by the C encoder and decoder of the `json` module, bytes unchanged.
 
 use libswarm::{ContentType, Payload};
 use pyo3::buffer::PyBuffer;
@@ -84,11 +84,11 @@ fn to_json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
         Ok(text.cast_into::<PyString>()?)
     };
     let text = encode(&json.encode)?;
-    // Lone surrogates have no UTF-8; escaped they survive, as in every language's JSON.
+    // Lone surrogates have no UTF-8; they are escaped, as in the JSON of every language.
     if text.to_str().is_ok() { Ok(text) } else { encode(&json.encode_ascii) }
 }
 
-/// An error of the `json` module as one of this library, with the first as its cause; any other error as it is.
+/// Converts an error of the `json` module to one of this library, with the first as its cause; other errors stay unchanged.
 fn explained(py: Python<'_>, error: PyErr, is_expected: bool, message: impl FnOnce(String) -> String) -> PyErr {
     if !is_expected {
         return error;
@@ -131,12 +131,12 @@ impl Json {
     }
 }
 
-/// Imports the `json` module when this one is loaded: an import under way in another thread at a fork would never end in the child.
+/// Imports the `json` module when this one is loaded: an import in another thread during a fork would never end in the child.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     Json::get(py).map(drop)
 }
 
-/// Called by the encoder for a value that has no JSON.
+/// Called by the encoder for a value that cannot be written as JSON.
 #[pyfunction]
 fn refuse_value(value: &Bound<'_, PyAny>) -> PyResult<()> {
     let message = if is_bytes(value) {

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use crate::errors::to_object;
 use crate::package::{fields, make, package};
 
-// Each is destructured in full, so that a field added to the core does not compile until it is passed on.
+// Destructured in full, so that a new field of the core does not compile until it is added here.
 
 /// The kind of an event, and the fields of its class in their order.
 pub(crate) fn event_tuple<'py>(py: Python<'py>, event: SupervisorEvent) -> PyResult<Bound<'py, PyTuple>> {

@@ -1,4 +1,4 @@
-//! The runtime under all members of this process.
+//! The runtime of all members of this process.
 
 use libswarm::Result;
 use libswarm_host::runtime::{RuntimeSlot, Settings};
@@ -13,7 +13,7 @@ pub(crate) fn current() -> Result<Runtime> {
     SLOT.share(|| ())
 }
 
-/// In a forked child: the parent's runtime is not ours.
+/// In a forked child: the runtime belongs to the parent.
 pub(crate) fn forget_after_fork() {
     SLOT.forget_after_fork();
 }

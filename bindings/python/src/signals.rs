@@ -1,6 +1,6 @@
-//! The signal handlers of a supervisor. The core's handlers call those that were installed before, and are installed once in a process. So Python's
-//! handlers are removed first, or Ctrl-C would also raise KeyboardInterrupt; the core's are reinstalled if Python has replaced them since; and in a
-//! forked child, where the core receives nothing, Python's are restored.
+//! The signal handlers of a supervisor. The core's handlers call the previous ones, and are installed once in a process. So Python's handlers are
+//! removed first; otherwise Ctrl-C would also raise KeyboardInterrupt. The core's handlers are reinstalled if Python has replaced them since. In a
+//! forked child, where the core receives no signals, Python's handlers are restored.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -17,7 +17,7 @@ struct Handlers {
 /// Null before the first time; then a leaked box, which a forked child may read.
 static HANDLERS: AtomicPtr<Handlers> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Makes the core handle the signals, by `install`.
+/// Lets the core handle the signals, by `install`.
 pub(crate) fn hand_over(install: impl FnOnce() -> libswarm::Result<()>) -> libswarm::Result<()> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock();
@@ -40,7 +40,7 @@ pub(crate) fn hand_over(install: impl FnOnce() -> libswarm::Result<()>) -> libsw
     installed
 }
 
-/// In a forked child; only calls that are allowed there.
+/// Restores Python's handlers in a forked child; uses only calls that are allowed there.
 pub(crate) fn give_back_after_fork() {
     // SAFETY: null or a leaked box.
     if let Some(handlers) = unsafe { HANDLERS.load(Ordering::Acquire).as_ref() } {

@@ -20,7 +20,7 @@ use crate::runtime::{self, Runtime};
 use crate::signals;
 use crate::value::Value;
 
-/// The runtime lives while the processes do.
+/// Keeps the runtime alive while there are processes.
 struct Running {
     supervisor: libswarm_supervisor::Supervisor,
     /// None once it has stopped, so that the runtime can end.
@@ -35,7 +35,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The end of the runtime would kill all at once, so it lives until their grace is over.
+        // The end of the runtime would kill all processes at once, so it lives until their grace is over.
         if let Some(runtime) = self.take_runtime() {
             let supervisor = self.supervisor.clone();
             runtime.clone().handle().spawn(async move {
@@ -46,7 +46,7 @@ impl Drop for Running {
     }
 }
 
-/// A supervisor of processes. Dropped, it stops them in the background.
+/// A supervisor of processes. If dropped, it stops them in the background.
 #[pyclass(frozen, module = "libswarm._native")]
 pub(crate) struct Supervisor {
     running: Owned<Running>,
@@ -91,7 +91,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Up to `max` events as `(kind, fields)`, none only if there are none.
+    /// Takes up to `max` events as `(kind, fields)`; empty only if there are none.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let events = self.running()?.supervisor.take_events(max);
         events.into_iter().map(|event: SupervisorEvent| event_tuple(py, event)).collect()
@@ -126,7 +126,7 @@ impl Supervisor {
         self.call(|supervisor| async move { supervisor.reload().await.map(|()| Value::Nothing) })
     }
 
-    /// Stops all processes, also if nothing waits for the call. None after `close`.
+    /// Stops all processes, even if nothing waits for the call. None after `close`.
     fn stop(&self) -> PyResult<Option<Call>> {
         let running = self.running()?;
         let runtime = running.runtime.lock();

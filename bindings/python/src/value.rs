@@ -1,4 +1,4 @@
-//! The values of calls, and how they become Python objects.
+//! The values of calls, and their conversion to Python objects.
 
 use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
 use pyo3::prelude::*;
@@ -7,7 +7,7 @@ use pyo3::types::{PyList, PyTuple};
 use crate::errors::{is_ours, job_failed, to_object};
 use crate::{info, messages, payload};
 
-/// The value of a call. Holds no Python object, as it may be dropped on a runtime thread.
+/// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
     Nothing,
     Bool(bool),

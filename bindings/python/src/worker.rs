@@ -24,7 +24,7 @@ use crate::options::{Text, duration, options, text, texts};
 use crate::runtime;
 use crate::value::Value;
 
-/// Takes jobs. Connects in the background, from its creation.
+/// Accepts jobs. Connects in the background, from its creation.
 #[pyclass(frozen, weakref, module = "libswarm._native")]
 pub(crate) struct Worker {
     shared: Owned<Arc<Shared>>,
@@ -32,7 +32,7 @@ pub(crate) struct Worker {
     rejoin: bool,
 }
 
-/// Without a `close`: nothing takes events any more, so the jobs are requeued; the runtime lives until then.
+/// Without a `close`, nothing takes events any more, so that the jobs are requeued; the runtime lives until then.
 impl Drop for Worker {
     fn drop(&mut self) {
         self.abandon();
@@ -44,7 +44,7 @@ impl Worker {
         self.shared.get().map_err(raise)
     }
 
-    /// Leaves without waiting, unless that was done before.
+    /// Leaves without waiting, if that was not done before.
     fn abandon(&self) {
         let Ok(shared) = self.shared.get() else { return };
         shared.finishes.flush();
@@ -71,7 +71,7 @@ impl Worker {
                     taken.push(job.into_any());
                 }
                 Event::Delete { job, reason } => {
-                    // Otherwise the program has finished it meanwhile and has nothing to stop.
+                    // Otherwise the program has finished it meanwhile, and nothing has to stop.
                     let active = shared.active().get(&job.fence).map(|job| job.clone_ref(py));
                     if let Some(active) = active {
                         let listeners = active.bind(py).cast::<Job>()?.get().deleted(reason);
@@ -105,7 +105,7 @@ impl Worker {
         if let Some(awaiter) = &shared.awaiter {
             visit.call(awaiter)?;
         }
-        // What another thread has locked is in use.
+        // If another thread has locked it, it is in use.
         if let Some(schedule_flush) = shared.schedule_flush.try_lock()
             && let Some(schedule_flush) = &*schedule_flush
         {
@@ -161,8 +161,8 @@ impl Worker {
         Ok(Worker { shared: Owned::new(Arc::new(shared)), subscribed, rejoin })
     }
 
-    /// Up to `max` events, none only if there are none: a Job for each assigned job, `(kind, ...)` for others. This thread's
-    /// finishes gather until `flush`.
+    /// Takes up to `max` events; empty only if there are none: a Job for each assigned job, `(kind, ...)` for others. Finishes of this thread are
+    /// gathered until `flush`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let shared = self.shared()?;
         loop {
@@ -204,7 +204,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Sets the tasks to take from now on, "" for jobs without one.
+    /// Sets the tasks to accept from now on, "" for jobs without one.
     fn set_tasks(&self, tasks: &Bound<'_, PyAny>) -> PyResult<()> {
         let tasks = texts("tasks", tasks)?;
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
@@ -223,14 +223,14 @@ impl Worker {
         self.subscribed.subscribe(&runtime, shared.worker.messages(), &event, is_registered)
     }
 
-    /// Exits the process `grace` seconds after a request to, unless Python has ended it before.
+    /// Exits the process `grace` seconds after a request to exit, if Python has not ended it before.
     fn exit_on_kill(&self, grace: &Bound<'_, PyAny>) -> PyResult<()> {
         let grace = duration("grace", grace)?;
         self.shared()?.worker.on_kill(libswarm_host::exit::on_request(grace, |_, _| std::future::pending()).map_err(raise)?);
         Ok(())
     }
 
-    /// The active jobs now.
+    /// The active jobs.
     fn active(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         Ok(self.shared()?.active().values().map(|job| job.clone_ref(py)).collect())
     }
@@ -284,7 +284,7 @@ impl Worker {
     }
 }
 
-/// Refuses bad options without connecting.
+/// Checks options without connecting.
 #[pyfunction]
 pub(crate) fn check_options(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<()> {
     options(cluster, settings).map(drop)

@@ -52,12 +52,12 @@ impl Backoff {
             Growth::Exponential => 2f64.powi(failed.saturating_sub(1).min(1000) as i32),
         };
         let full = (self.delay.min(YEAR).as_secs_f64() * factor).min(self.max.min(YEAR).as_secs_f64());
-        // Whatever its fields are: they may come from a record that was altered. `max` is 0 for what is no number.
+        // The fields may come from an altered record and have any value. NaN counts as 0.
         let jitter = if self.jitter > 0.0 { self.jitter.min(1.0) } else { 0.0 };
         Duration::try_from_secs_f64(full * (1.0 - jitter * rand::random::<f64>())).unwrap_or(self.max.min(YEAR))
     }
 
-    /// Checks the bounds; `names` are those of the delay, the maximum and the jitter, as `Language::option` takes them.
+    /// Checks the bounds. `names` are the option names of the delay, the maximum and the jitter, in the form that `Language::option` accepts.
     pub fn check(&self, names: [&str; 3]) -> Result<()> {
         within(names[0], self.delay, Duration::ZERO, YEAR)?;
         within(names[1], self.max, Duration::ZERO, YEAR)?;

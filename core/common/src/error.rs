@@ -1,4 +1,4 @@
-//! The one table of error kinds. Every language front maps each kind; numbers are never reused.
+//! The table of error kinds. Every binding maps each kind; numbers are never reused.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ macro_rules! error_kinds {
             /// Every kind, in the order of its numbers.
             pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$name,)+];
 
-            /// Stable upper-case name, such as `TIMEOUT`; the fronts prefix it (`SWARM_ERR_TIMEOUT`, `SWARM_TIMEOUT`).
+            /// Stable upper-case name, such as `TIMEOUT`; the bindings prefix it (`SWARM_ERR_TIMEOUT`, `SWARM_TIMEOUT`).
             pub const fn name(self) -> &'static str {
                 match self { $(ErrorKind::$name => $text,)+ }
             }
@@ -48,27 +48,27 @@ error_kinds! {
     EvictionPolicy = 9, "EVICTION_POLICY", retryable: false;
     /// Redis reached `maxmemory`; nothing was added.
     StoreFull = 10, "STORE_FULL", retryable: true;
-    /// A key or record under the prefix is not what this protocol writes.
+    /// A key or record under the prefix does not have the format of this protocol.
     StoreCorrupt = 11, "STORE_CORRUPT", retryable: false;
-    /// The cluster is used by members of a newer protocol.
+    /// Members with a newer protocol version use the cluster.
     ProtocolVersion = 12, "PROTOCOL_VERSION", retryable: false;
-    /// The caller's time limit passed. Whether a job given to `run` goes on is said in the message.
+    /// The caller's time limit passed. For `run`, the message states whether the job continues.
     Timeout = 13, "TIMEOUT", retryable: true;
-    /// The reply was lost and the outcome can no longer be learnt: the jobs may or may not have been added.
+    /// The reply was lost and the outcome cannot be determined any more: the jobs may or may not have been added.
     OutcomeUnknown = 14, "OUTCOME_UNKNOWN", retryable: false;
     /// The caller cancelled the wait.
     Cancelled = 15, "CANCELLED", retryable: false;
-    /// The object was closed or terminated before.
+    /// The object was closed or terminated earlier.
     Closed = 16, "CLOSED", retryable: false;
-    /// The job is no longer this execution's: it was taken back and its fence is stale. Nothing was changed.
+    /// The job is no longer assigned to this execution: it was reclaimed, and the fencing token is stale. Nothing was changed.
     StaleFence = 17, "STALE_FENCE", retryable: false;
     /// No such job, or its result has expired.
     NotFound = 18, "NOT_FOUND", retryable: false;
     /// The job was deleted.
     JobDeleted = 19, "JOB_DELETED", retryable: false;
-    /// The job ended as failed; the message is the job's own error.
+    /// The job failed permanently; the message is the job's own error.
     JobFailed = 20, "JOB_FAILED", retryable: false;
-    /// The worker could not renew its lease in time and gave up its jobs.
+    /// The worker could not renew its lease in time and lost its jobs.
     LeaseLost = 21, "LEASE_LOST", retryable: true;
     /// The TLS handshake failed, or a certificate or key could not be used.
     Tls = 22, "TLS", retryable: false;
@@ -78,19 +78,19 @@ error_kinds! {
     InCallback = 24, "IN_CALLBACK", retryable: false;
     /// A panic was caught at the language boundary. A bug in libswarm.
     Panic = 25, "PANIC", retryable: false;
-    /// A reply or state that should not exist. A bug in libswarm or an altered store.
+    /// An unexpected reply or state: a bug in libswarm, or data in Redis that was altered.
     Internal = 26, "INTERNAL", retryable: false;
-    /// No worker was given the job within its `assign_timeout`.
+    /// The job was not assigned to a worker within its `assign_timeout`.
     AssignTimeout = 27, "ASSIGN_TIMEOUT", retryable: false;
     /// An execution of the job took longer than its `run_timeout`, and no retry was left.
     RunTimeout = 28, "RUN_TIMEOUT", retryable: false;
-    /// The job had not ended within its `total_timeout`.
+    /// The job had not finished within its `total_timeout`.
     TotalTimeout = 29, "TOTAL_TIMEOUT", retryable: false;
-    /// The jobs were added, but less durably than asked for.
+    /// The jobs were added, but less durably than requested.
     NotDurable = 30, "NOT_DURABLE", retryable: false;
     /// Messages for this member were dropped, because it did not read its inbox or its program did not take them.
     MessagesDropped = 31, "MESSAGES_DROPPED", retryable: false;
-    /// Redis, or a proxy before it, has as many clients as it allows.
+    /// Redis, or a proxy in front of it, has reached its limit of clients.
     TooManyClients = 32, "TOO_MANY_CLIENTS", retryable: true;
     /// Redis is in protected mode: it accepts clients of its own machine only.
     ProtectedMode = 33, "PROTECTED_MODE", retryable: false;
@@ -98,9 +98,9 @@ error_kinds! {
     PersistenceFailed = 34, "PERSISTENCE_FAILED", retryable: true;
     /// Redis refuses writes because too few replicas are in reach.
     NotEnoughReplicas = 35, "NOT_ENOUGH_REPLICAS", retryable: true;
-    /// A proxy before Redis answered with an error of its own.
+    /// A proxy in front of Redis answered with an error of its own.
     ProxyFailed = 36, "PROXY_FAILED", retryable: true;
-    /// This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added.
+    /// Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added.
     BufferFull = 37, "BUFFER_FULL", retryable: true;
 }
 
@@ -111,7 +111,7 @@ impl ErrorKind {
     }
 }
 
-/// An error of any call: its kind, and a message that names what was being done and what to do about it.
+/// An error of any call: its kind, and a message that states what was being done and what to do about the error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -125,7 +125,7 @@ impl Error {
         Error { kind, message: message.into() }
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -135,14 +135,14 @@ impl Error {
         &self.message
     }
 
-    /// The same error, its message headed by what was being done.
+    /// The same error, with what was being done in front of its message.
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.message = format!("{doing}: {}", self.message);
         self
     }
 }
 
-/// `Result` with [`Error`] unless another is named.
+/// `Result` with [`Error`] as the default error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An [`ErrorKind::InvalidArgument`] error.

@@ -1,4 +1,4 @@
-//! Events that wait for a program.
+//! A queue of events that the program has not taken yet.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,22 +6,23 @@ use std::sync::Arc;
 use crate::lock::Mutex;
 use tokio::sync::Notify;
 
-/// Called when there are events again; must be quick and must not block.
+/// Called when there are events again. It must be quick and must not block.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What a queue keeps of its events while the program does not take them, and what it counts.
+/// Bounds the events that a queue keeps while the program does not take them, and counts events.
 pub trait Bounds {
-    /// What is queued.
+    /// The type of the queued events.
     type Event;
     /// Appends an event, or drops it or older ones.
     fn push(&mut self, queue: &mut VecDeque<Self::Event>, event: Self::Event);
-    /// The program is about to take events: adds reports of what was dropped.
+    /// Called before the program takes events: appends reports of dropped events.
     fn before_take(&mut self, queue: &mut VecDeque<Self::Event>);
-    /// The program takes these.
+    /// Called with the events that the program takes.
     fn taken(&mut self, events: &[Self::Event]);
 }
 
-/// A queue that any thread appends to and takes from. The wake-up comes once for each time the queue was found empty.
+/// A queue that any thread appends to and takes from. The wake-up function is called once each time that the queue was found empty and has events
+/// again.
 pub struct EventQueue<B: Bounds> {
     state: Mutex<State<B>>,
     readable: Notify,
@@ -43,7 +44,7 @@ impl<B: Bounds> EventQueue<B> {
         EventQueue { state: Mutex::new(state), readable: Notify::new() }
     }
 
-    /// Sets the function that is called when there are events again; at once if there are some.
+    /// Sets the function that is called when there are events again. It is called at once if the queue has events.
     pub fn set_wake(&self, wake: Wake) {
         let mut state = self.state.lock();
         state.wake = Some(wake.clone());
@@ -115,7 +116,7 @@ impl<B: Bounds> EventQueue<B> {
         read(&self.state.lock().bounds)
     }
 
-    /// Takes events out of the middle that the program has not taken, those for which `out` returns something.
+    /// Removes events that the program has not taken, from any position: those for which `out` returns a value. Returns these values.
     pub fn withdraw<T>(&self, mut out: impl FnMut(&B::Event) -> Option<T>) -> Vec<T> {
         let mut withdrawn = Vec::new();
         self.state.lock().events.retain(|event| match out(event) {

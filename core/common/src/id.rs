@@ -1,4 +1,4 @@
-//! Ids and names: what they may be, and fresh ones.
+//! Ids and names: the rules for them, and fresh ids.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -32,7 +32,7 @@ pub fn random_ids() -> Ids {
     Ids::new()
 }
 
-/// Many fresh ids for one call to the system. Belongs to one object, and never to a process: a forked child would make its parent's ids.
+/// Many fresh ids with one call to the system. Each object has its own source; a source per process would repeat its ids in a forked child.
 pub struct Ids(SmallRng);
 
 impl Ids {

@@ -1,10 +1,10 @@
-//! How messages name options and write durations: as the program's own language does.
+//! How messages spell options and write durations: in the style of the program's language.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// The language of the program that uses this library. Messages name options as it spells them, and give durations in its unit.
+/// The language of the program that uses this library. Messages spell options and write durations as this language does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Language {
@@ -19,7 +19,7 @@ pub enum Language {
     Node,
 }
 
-/// Whose options.
+/// The kind of object that an option belongs to.
 #[derive(Clone, Copy, Debug)]
 pub enum Listed {
     /// Of a master or worker.
@@ -30,12 +30,12 @@ pub enum Listed {
     Process,
 }
 
-/// One for the whole process: each binding links a copy of this crate of its own.
+/// One per process: each binding links its own copy of this crate.
 static CURRENT: AtomicU8 = AtomicU8::new(Language::Rust as u8);
 
-/// What is an option of a job and, spelled in another way somewhere, of something else: it is asked for as `job.name`.
+/// Prefix of options of a job whose spelling in some language differs from that of another option with the same name: `job.name`.
 const OF_JOB: &str = "job.";
-/// A time that a call takes as an argument is asked for as `call.name`.
+/// Prefix of times that a call takes as an argument: `call.name`.
 const OF_CALL: &str = "call.";
 
 /// Options that have another name in Python.
@@ -51,7 +51,7 @@ const IN_PYTHON: [(&str, &str); 9] = [
     ("task", "tasks"),
 ];
 
-/// Options that have another name in JavaScript than their own in camelCase.
+/// Options whose name in JavaScript is not simply their name in camelCase.
 const IN_NODE: [(&str, &str); 9] = [
     ("assign_timeout", "timeouts.assign"),
     ("run_timeout", "timeouts.run"),
@@ -65,7 +65,7 @@ const IN_NODE: [(&str, &str); 9] = [
 ];
 
 impl Language {
-    /// Has the messages of this process written for a program of this language.
+    /// Sets the language of this process.
     pub fn make_current(self) {
         CURRENT.store(self as u8, Ordering::Relaxed);
     }
@@ -80,7 +80,7 @@ impl Language {
         }
     }
 
-    /// The option's name, from that in `Options::set`, `NewJob::set` and so on.
+    /// Returns the spelling of an option in this language. `name` is the name in `Options::set`, `NewJob::set` and so on.
     pub fn option(self, name: &str) -> Cow<'_, str> {
         let find =
             |others: &[(&str, &'static str)], name: &str| others.iter().find(|(own, _)| *own == name).map(|(_, other)| *other);
@@ -107,7 +107,7 @@ impl Language {
         out.into()
     }
 
-    /// How guaranteed slots are written.
+    /// Describes the syntax of guaranteed slots.
     pub fn priority_slots(self) -> &'static str {
         match self {
             Language::Rust | Language::C => "written priority:slots, as in 1:30,2:20",
@@ -126,7 +126,7 @@ impl Language {
         if self == Language::Python { 1000.0 } else { 1.0 }
     }
 
-    /// Where the user of a package finds all options: what is installed with it.
+    /// Where the user of an installed package finds the list of all options.
     pub fn options_page(self, of: Listed) -> &'static str {
         match (self, of) {
             (Language::Rust, Listed::Member) => "the documentation of `Options` lists them",
@@ -138,7 +138,7 @@ impl Language {
         }
     }
 
-    /// A duration in the unit that options have.
+    /// A duration in the unit of options.
     pub fn duration(self, duration: Duration) -> String {
         let ms = duration.as_millis();
         let plain = match self {
@@ -160,7 +160,7 @@ impl Language {
         }
     }
 
-    /// A text of this crate, in which `{name}` is an option. Never for texts from outside.
+    /// A text of this crate in which `{name}` stands for an option. Never for texts from outside.
     pub fn text(self, template: &str) -> String {
         let mut out = String::with_capacity(template.len());
         let mut rest = template;
@@ -176,7 +176,7 @@ impl Language {
     }
 }
 
-/// The name of an option for a message.
+/// The spelling of an option in a message.
 pub fn option(name: &str) -> Cow<'_, str> {
     Language::current().option(name)
 }

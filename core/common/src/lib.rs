@@ -1,5 +1,5 @@
-//! What the job queue (`libswarm`) and the process supervisor (`libswarm-supervisor`) share. Programs use it through these two: what they re-export
-//! is public, the rest may change at any time.
+//! Code that the job queue (`libswarm`) and the process supervisor (`libswarm-supervisor`) share. Programs use it through these two crates: what
+//! they re-export is public, the rest may change at any time.
 
 pub mod backoff;
 pub mod error;

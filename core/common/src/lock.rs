@@ -1,14 +1,14 @@
 //! Locks without poisoning.
 //!
-//! Over those of the standard library, and not those of `parking_lot`: they keep a table of waiting threads for the whole process, which a forked
-//! child inherits without the threads, so that new locks of the child can hang or crash.
+//! Uses the mutex of the standard library instead of `parking_lot`, which keeps one table of waiting threads per process. A forked child inherits
+//! that table without the threads, so that even new locks of the child can hang or crash.
 
 use std::sync::PoisonError;
 use std::time::Duration;
 
 pub use std::sync::MutexGuard;
 
-/// A mutex that a panic of its holder leaves usable: what it protects is valid after each statement.
+/// A mutex that stays usable after a panic while it was locked: its content is valid after each statement.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(std::sync::Mutex<T>);
 

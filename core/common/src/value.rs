@@ -1,4 +1,4 @@
-//! Values of options: parsed from their text, and checked against their bounds. Texts name options and units as the program's language does.
+//! Values of options: parsed from text, and checked against their bounds. Error texts spell options and units in the program's language.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use crate::language::{Language, grouped, option};
 
 /// A day.
 pub const DAY: Duration = Duration::from_secs(86_400);
-/// A year, the bound of every duration.
+/// A year: the upper bound of every duration.
 pub const YEAR: Duration = Duration::from_secs(365 * 86_400);
-/// Characters of a value that a message shows, at most.
+/// The maximum number of characters of a value in an error text.
 const SHOWN: usize = 80;
 
 /// Reads `true` or `false`.
@@ -25,7 +25,7 @@ pub fn parse_ms(name: &str, value: &str) -> Result<Duration> {
     match ms {
         Some(ms) if (0.0..=1e15).contains(&ms) => Ok(Duration::from_millis(ms as u64)),
         _ => {
-            // The program may have given another unit.
+            // The program may have passed another unit.
             let given = ms.map_or_else(|| shown(value), |ms| (ms / language.unit_ms()).to_string());
             Err(invalid(format!("{} is `{given}`, it must be a number of {}, 0 or more", language.option(name), language.unit())))
         }
@@ -40,7 +40,7 @@ pub fn whole<T: std::str::FromStr + PartialOrd + Display>(name: &str, value: &st
     }
 }
 
-/// The same of a number that was set as one.
+/// As [`whole`], for a value that was set as a number.
 pub fn bounded<T: PartialOrd + Display>(name: &str, value: T, low: T, high: T) -> Result<()> {
     if (&low..=&high).contains(&&value) { Ok(()) } else { Err(out_of_bounds(name, &value.to_string(), &low, &high)) }
 }
@@ -55,7 +55,7 @@ pub fn share(name: &str, value: &str) -> Result<f64> {
     number.ok_or_else(|| invalid(format!("{} is `{}`, it must be a number from 0 to 1", option(name), shown(value))))
 }
 
-/// Reads one of the names in `choices`.
+/// Parses one of the names in `choices`.
 pub fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
     choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
         let texts: Vec<_> = choices.iter().map(|(text, _)| *text).collect();
@@ -73,7 +73,7 @@ pub fn within(name: &str, value: Duration, low: Duration, high: Duration) -> Res
     Err(invalid(format!("{} is {value}, it must be {low} to {high}", language.option(name))))
 }
 
-/// A value for a message.
+/// A value, shortened for an error text.
 pub fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", value[..end].escape_debug()),
@@ -81,7 +81,7 @@ pub fn shown(value: &str) -> String {
     }
 }
 
-/// The error for a name that is none of these; the nearest are shown, and where all are.
+/// The error for an unknown name. It shows the most similar names, and where all names are listed.
 pub fn unknown(what: &str, name: &str, known: &[&str], page: &str) -> Error {
     let language = Language::current();
     let plain = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
@@ -108,7 +108,7 @@ fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// How many letters have to be changed, put in or left out.
+/// The edit distance: how many letters have to be changed, inserted or removed.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! The entry point: options once, then masters and workers of one cluster.
+//! The entry point: options are set once, then masters and workers of one cluster are created.
 
 use tokio::runtime::Handle;
 
@@ -7,7 +7,7 @@ use super::worker::Worker;
 use crate::config::options::Options;
 use libswarm_common::error::{Error, Result};
 
-/// A named cluster at one address. Connects nothing by itself.
+/// A named cluster at one address. Creating it connects to nothing.
 ///
 /// ```no_run
 /// # async fn example() -> libswarm::Result<()> {
@@ -21,7 +21,7 @@ pub struct Cluster {
     options: Options,
 }
 
-/// Collects options; [`ClusterBuilder::build`] fails with the error of the first wrong one.
+/// Collects options. [`ClusterBuilder::build`] returns the first error.
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     options: Options,
@@ -29,12 +29,12 @@ pub struct ClusterBuilder {
 }
 
 impl Cluster {
-    /// Begins with the defaults: `localhost:6379`, a lease of 15 s.
+    /// Starts with the defaults: `localhost:6379`, a lease of 15 s.
     pub fn builder(name: impl Into<String>) -> ClusterBuilder {
         ClusterBuilder { options: Options::new(name), wrong: None }
     }
 
-    /// The options every member begins with.
+    /// The options that every member starts with.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -46,7 +46,7 @@ impl Cluster {
         Ok(master)
     }
 
-    /// A worker of this cluster, to be started.
+    /// Returns a builder for a worker of this cluster.
     pub fn worker(&self) -> WorkerBuilder {
         WorkerBuilder { options: self.options.clone() }
     }
@@ -58,7 +58,7 @@ impl ClusterBuilder {
         self.option("url", url)
     }
 
-    /// Any option by its name, as in every other language.
+    /// Sets any option by its name, which is the same in every language.
     pub fn option(mut self, name: &str, value: &str) -> Self {
         if let Err(error) = self.options.set(name, value) {
             self.wrong.get_or_insert(error);
@@ -66,7 +66,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// The cluster, if all options are right.
+    /// Returns the cluster if all options are valid.
     pub fn build(self) -> Result<Cluster> {
         if let Some(error) = self.wrong {
             return Err(error);
@@ -76,7 +76,7 @@ impl ClusterBuilder {
     }
 }
 
-/// A worker about to be started; made by [`Cluster::worker`].
+/// Builds a worker; returned by [`Cluster::worker`].
 #[derive(Clone, Debug)]
 pub struct WorkerBuilder {
     options: Options,
@@ -89,14 +89,14 @@ impl WorkerBuilder {
         self
     }
 
-    /// Any option by its name, as in every other language.
+    /// Sets any option by its name, which is the same in every language.
     pub fn option(mut self, name: &str, value: &str) -> Result<Self> {
         self.options.set(name, value)?;
         Ok(self)
     }
 
-    /// Starts the worker on the current tokio runtime and waits until it is registered; see [`Worker::ready`] for the errors. It takes jobs
-    /// from the first call of [`Worker::process`], [`Worker::next`] or [`Worker::accept`] on.
+    /// Starts the worker on the current tokio runtime and waits until it is registered; see [`Worker::ready`] for the errors. It accepts jobs from
+    /// the first call of [`Worker::process`], [`Worker::next`] or [`Worker::accept`] on.
     pub async fn start(mut self) -> Result<Worker> {
         self.options.auto_accept = false;
         let worker = Worker::start(self.options, &Handle::current())?;

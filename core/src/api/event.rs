@@ -1,4 +1,4 @@
-//! What a member reports to its program.
+//! Events of a member for its program.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,72 +12,73 @@ use crate::model::message::{Change, MemberRef, MessageData, Role};
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Error;
 
-/// An event of a member, in order.
+/// An event of a member. Events arrive in order.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Event {
-    /// The member is registered under this incarnation. Also after each new registration.
+    /// The member is registered under this incarnation. Emitted again after each new registration.
     Ready {
         /// The identity in Redis.
         incarnation: String,
     },
     /// A job was assigned to this worker. It is active until it is finished.
     Add(Job),
-    /// The work of this job must stop; then finish it with [`Finish::Stopped`](crate::Finish::Stopped) (a late completion counts as that).
+    /// The program must stop its work on this job, and then call [`Finish::Stopped`](crate::Finish::Stopped). A late completion counts as stopped.
     Delete {
         /// The job as it was assigned.
         job: Job,
         /// Why.
         reason: DeleteReason,
     },
-    /// Redis has accepted the completion of this job. Only with [`Worker::report_outcomes`](crate::Worker::report_outcomes), as the next two.
+    /// Redis has accepted the completion of this job. Emitted only after [`Worker::report_outcomes`](crate::Worker::report_outcomes), as are the
+    /// next two events.
     Completed {
         /// The job as it was assigned.
         job: Job,
     },
-    /// Redis has accepted that this job failed: no retry is left.
+    /// Redis has accepted that this job failed permanently: no retry is left.
     Failed {
         /// The job as it was assigned.
         job: Job,
         /// Why.
         error: JobError,
     },
-    /// Redis has accepted that this attempt failed, and that the next one follows.
+    /// Redis has accepted that this attempt failed. The next attempt follows.
     Retrying {
         /// The job as it was assigned.
         job: Job,
         /// Why it failed.
         error: JobError,
-        /// Until it may start again.
+        /// The time until it may start again.
         delay: Duration,
     },
-    /// The worker was closed: `None` by terminate, or the [`LeaseLost`](crate::ErrorKind::LeaseLost) error that forced
-    /// it, after which `Ready` follows if the option `rejoin` is set. All its jobs had their `Delete` before.
+    /// The worker was closed: `None` by terminate, or the [`LeaseLost`](crate::ErrorKind::LeaseLost) error that caused it. With the option
+    /// `rejoin`, `Ready` follows after a lost lease. `Delete` was emitted for each of its jobs before.
     Close(Option<Error>),
-    /// A message, if the member [listens](crate::Messages::listen).
+    /// A message. Emitted if the member is [subscribed to messages](crate::Messages::listen).
     Message(Message),
-    /// Another member asks this program to end, if the member [listens](crate::Messages::listen).
+    /// Another member requests that this program exits. Emitted if the member is [subscribed to messages](crate::Messages::listen).
     Kill {
-        /// The exit code it is to end with.
+        /// The requested exit code.
         code: i32,
-        /// Who asks.
+        /// The member that requested it.
         from: MemberRef,
     },
-    /// A member came or went, if this one [watches](crate::Messages::watch).
+    /// A member joined, left or was lost. Emitted if this member [subscribes to members](crate::Messages::watch).
     Member {
-        /// How.
+        /// What happened to the member.
         change: Change,
-        /// What it is.
+        /// The role of the member.
         role: Role,
-        /// Which.
+        /// The member.
         member: MemberRef,
     },
-    /// Something is wrong in the background, such as a lost connection; reported once until it changes.
+    /// A problem in the background, such as a lost connection. Reported once until it changes.
     Error(Error),
 }
 
 impl Event {
-    /// The event of a worker, with the handles that the program needs.
+    /// Converts a queued event into the event of a worker, with the handles that the program needs.
     pub(super) fn of_worker(event: QueuedEvent, worker: &WorkerHandle) -> Event {
         let job = |data| Job { data, worker: worker.clone() };
         match event {
@@ -96,7 +97,7 @@ impl Event {
         }
     }
 
-    /// The event of a master; `None` for those that only workers have.
+    /// Converts a queued event into the event of a master; `None` for events that only workers have.
     pub(super) fn of_master(event: QueuedEvent, messaging: &Arc<Messaging>) -> Option<Event> {
         Some(match event {
             QueuedEvent::Add(_) | QueuedEvent::Delete(..) | QueuedEvent::Outcome(..) => return None,

@@ -1,4 +1,4 @@
-//! Groups of work: many jobs added at once, and all of their results awaited.
+//! Groups of jobs: many jobs are added at once, and all of their results are awaited.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::util::completion::awaited;
 use libswarm_common::error::Result;
 use libswarm_common::id::random_ids;
 
-/// The results of a group, each as its job ends; made by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
+/// The results of a group, one by one as its jobs finish; returned by [`Master::run_each`]. Dropping it stops the waits, not the jobs.
 ///
 /// ```no_run
 /// use libswarm::{Master, NewJob};
@@ -27,24 +27,24 @@ use libswarm_common::id::random_ids;
 /// ```
 pub struct Group {
     ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
-    /// The ids of the jobs, in their order, and whether a job of each id existed: then the outcome is that of the existing job.
+    /// The ids of the jobs, in their order, and whether a job with this id existed. If so, the outcome is that of the existing job.
     pub added: Vec<Added>,
 }
 
 impl Group {
-    /// The next job that ended: its position in the list, from 0, and its outcome. `None` when all have ended.
+    /// Returns the next job that finished: its position in the list, from 0, and its outcome. `None` when all have finished.
     pub async fn next(&mut self) -> Option<(usize, Result<Outcome>)> {
         self.ended.next().await
     }
 }
 
 impl Master {
-    /// Adds jobs and awaits all of their outcomes, in the order of the jobs; see [`Master::run_each`].
+    /// Adds jobs and awaits all of their outcomes. Returns them in the order of the jobs; see [`Master::run_each`].
     pub async fn run_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Outcome>>> {
         self.run_many_with(jobs, |_| ()).await
     }
 
-    /// As [`Master::run_many`], and calls `on_added` once Redis has all jobs, before their outcomes are awaited; see [`Master::run_with`].
+    /// As [`Master::run_many`], and calls `on_added` once Redis has stored all jobs, before their outcomes are awaited; see [`Master::run_with`].
     pub async fn run_many_with(&self, jobs: Vec<NewJob>, on_added: impl FnOnce(&[Added])) -> Result<Vec<Result<Outcome>>> {
         let mut group = self.run_each(jobs).await?;
         on_added(&group.added);
@@ -57,8 +57,8 @@ impl Master {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Adds jobs, with `result` set, and returns their outcomes one by one. Jobs with the option `ephemeral` are deleted if this master leaves or is
-    /// lost; the other languages set it unless the caller keeps the jobs.
+    /// Adds jobs with `result` set, and returns their outcomes one by one. Jobs with the option `ephemeral` are deleted if this master leaves or is
+    /// lost; the bindings of other languages set it by default.
     pub async fn run_each(&self, jobs: Vec<NewJob>) -> Result<Group> {
         let mut fresh = random_ids();
         let mut waits = Vec::with_capacity(jobs.len());

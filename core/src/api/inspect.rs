@@ -1,4 +1,4 @@
-//! Looking into the cluster, and changing what is seen there.
+//! Inspecting the cluster, and changing what the inspection shows.
 
 use super::master::Master;
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
@@ -7,18 +7,18 @@ use libswarm_common::error::Result;
 use libswarm_common::id::check_name;
 use libswarm_common::value::bounded;
 
-/// Jobs of one page, at most.
+/// The maximum number of jobs of one page.
 pub const MAX_PAGE: u32 = 1000;
 
 impl Master {
-    /// A job by its id, or `None` if there is none: it never was, or is completed, deleted or forgotten.
+    /// Returns a job by its id, or `None` if there is none: it was never added, or is completed or deleted, or its record has expired.
     pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
         check_name("job id", id)?;
         inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?)
     }
 
-    /// Jobs in a state, up to `limit` (at most 1,000), from where the page before ended. Waiting jobs come in the order in which they will be
-    /// assigned, delayed ones as they become due, failed ones newest first; active ones in no order, those being deleted among them.
+    /// Returns jobs in a state, up to `limit` (at most 1,000), starting where the page before ended. Waiting jobs come in the order in which they
+    /// will be assigned, delayed ones as they become due, failed ones newest first. Active ones come in no order and include those being deleted.
     pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
         bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Active } else { state };
@@ -26,7 +26,7 @@ impl Master {
         inspect::page(&self.front.shared.open_store()?.inspect(&words).await?)
     }
 
-    /// How many jobs wait by priority and task, and what is paused. Counts by state are in [`Master::stats`].
+    /// Returns the number of waiting jobs by priority and task, and the paused tasks. [`Master::stats`] returns the counts by state.
     pub async fn queues(&self) -> Result<Queues> {
         let mut all = Queues::default();
         let mut cursor = String::new();
@@ -40,7 +40,7 @@ impl Master {
         all.paused.sort();
         let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
         all.queues.sort_by_cached_key(order);
-        // Plain jobs may wait in two places.
+        // Plain jobs may wait in two queues.
         all.queues.dedup_by(|other, one| {
             let same = (other.priority, &other.task) == (one.priority, &one.task);
             one.waiting += if same { other.waiting } else { 0 };
@@ -49,7 +49,7 @@ impl Master {
         Ok(all)
     }
 
-    /// All members alive.
+    /// Returns all live members.
     pub async fn members(&self) -> Result<Vec<MemberInfo>> {
         let mut all: Vec<MemberInfo> = Vec::new();
         let mut cursor = String::new();
@@ -67,15 +67,15 @@ impl Master {
         Ok(all)
     }
 
-    /// Ends the lease of a member at once, by its incarnation, for a caller who knows that its process is dead: its jobs go elsewhere, and count
-    /// as those of a worker that died. One that lives after all finds that its lease is lost, and registers anew.
+    /// Ends the lease of a member at once, by its incarnation, for a caller that is certain that the member's process is dead. Its jobs are
+    /// requeued and a crash is counted for them. If the member is alive after all, it finds that its lease is lost, and registers anew.
     #[doc(hidden)]
     pub async fn end_lease(&self, incarnation: &str) -> Result<()> {
         check_name("incarnation", incarnation)?;
         self.front.shared.open_store()?.end_lease(incarnation).await
     }
 
-    /// Pauses assignment until [`Master::resume`]: of the jobs of a task ("" for jobs without one), or of all. Active jobs continue.
+    /// Pauses assignment until [`Master::resume`]: of the jobs of a task ("" for jobs without one), or of all jobs. Active jobs continue.
     pub async fn pause(&self, task: Option<&str>) -> Result<()> {
         self.set_paused(task, true).await
     }
@@ -92,12 +92,12 @@ impl Master {
         self.front.shared.open_store()?.pause(task.unwrap_or("*"), on).await
     }
 
-    /// Runs failed jobs again, those with the ids or all, with all their retries; how many there were.
+    /// Requeues failed jobs with all their retries: those with the ids, or all. Returns how many there were.
     pub async fn retry_failed(&self, ids: Option<&[String]>) -> Result<u64> {
         self.front.shared.open_store()?.failed("retry", ids).await
     }
 
-    /// Forgets failed jobs, those with the ids or all; how many there were.
+    /// Deletes the records of failed jobs: those with the ids, or all. Returns how many there were.
     pub async fn delete_failed(&self, ids: Option<&[String]>) -> Result<u64> {
         self.front.shared.open_store()?.failed("delete", ids).await
     }

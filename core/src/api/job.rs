@@ -46,38 +46,39 @@ impl Job {
         self.payload.to()
     }
 
-    /// Whether the job is over for this execution: deleted, reclaimed, or finished.
+    /// Whether this execution of the job is over: the job was deleted, reclaimed, or finished.
     pub fn is_cancelled(&self) -> bool {
         self.has_ended()
     }
 
-    /// Resolves when the job is over for this execution: deleted, reclaimed, or finished.
+    /// Resolves when this execution of the job is over: the job was deleted, reclaimed, or finished.
     pub async fn cancelled(&self) {
         self.worker.until_ended(self).await
     }
 
-    /// Completes the job; resolves when Redis has accepted it. [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) if the job is no longer assigned to this execution.
+    /// Completes the job; resolves when Redis has accepted it. Fails with [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) if the job is no
+    /// longer assigned to this execution.
     pub async fn complete(&self, result: Payload) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Complete(result)).await
     }
 
-    /// Stores how far the work is, for those who look the job up; any thread, never blocks. The latest wins. At most 4 KiB; a job that is
-    /// over ignores it.
+    /// Stores the progress of the job, which inspections of the job show. Can be called from any thread and never blocks. The latest value wins. At
+    /// most 4 KiB. Ignored if the job is over.
     pub fn progress(&self, progress: &impl serde::Serialize) -> Result<()> {
         self.worker.progress(self.fence, Payload::json(progress)?.bytes)
     }
 
-    /// Fails this attempt: the job is retried after its backoff, or is failed if no retry is left.
+    /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.
     pub async fn fail(&self, error: impl Into<JobError>) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Fail(error.into())).await
     }
 
-    /// Fails this attempt; the job is retried after this pause, or is failed if no retry is left.
+    /// Fails this attempt. The job is retried after the pause `after`, or fails permanently if no retry is left.
     pub async fn retry(&self, error: impl Into<JobError>, after: Duration) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Retry(error.into(), after)).await
     }
 
-    /// Fails the job permanently, whatever its retries.
+    /// Fails the job permanently, even if retries are left.
     pub async fn fail_permanently(&self, error: impl Into<JobError>) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::FailPermanently(error.into())).await
     }
@@ -92,7 +93,7 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::Stopped).await
     }
 
-    /// Queues the job's deletion; false if it was gone already. The `delete` event follows, as for a deletion by a master.
+    /// Queues the job's deletion. Returns false if it did not exist any more. A `delete` event follows, as after a deletion by a master.
     pub async fn delete(&self) -> Result<bool> {
         self.worker.delete(self.id.clone()).await
     }

@@ -1,4 +1,4 @@
-//! A master as its program sees it: jobs in, results out.
+//! A master: jobs in, results out.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,8 +25,8 @@ use crate::model::job_options::{Added, NewJob};
 use crate::model::message::MemberRef;
 use crate::util::completion::{Done, awaited};
 
-/// Adds and deletes jobs, awaits results. Clones are the same master. When the last clone is dropped, what was submitted is still sent,
-/// then it leaves.
+/// Adds and deletes jobs, and awaits results. Clones are handles of the same master. When the last clone is dropped, the master sends what was
+/// submitted, and then leaves.
 ///
 /// ```no_run
 /// use libswarm::{Cluster, NewJob};
@@ -53,7 +53,7 @@ pub(super) struct Front {
 }
 
 impl Master {
-    /// Starts a master on `runtime`; returns at once and connects in the background. Only bad options fail here.
+    /// Starts a master on `runtime`. Returns at once and connects in the background. Fails only if options are invalid.
     pub fn start(options: Options, runtime: &Handle) -> Result<Master> {
         let shared = Arc::new(Shared::new(options, runtime)?);
         let messaging = Messaging::start(shared.clone(), runtime);
@@ -92,8 +92,8 @@ impl Master {
             .collect()
     }
 
-    /// The next event: `Ready`, `Message`, `Kill`, `Member`, `Error` or `Close`; `None` after the final `Close`. Events that the program does not
-    /// take are bounded: the newest 64 of `Ready` and `Error`, and 10,000 messages.
+    /// Returns the next event: `Ready`, `Message`, `Kill`, `Member`, `Error` or `Close`; `None` after the final `Close`. Events that the program
+    /// does not take are bounded: the newest 64 of `Ready` and `Error`, and 10,000 messages.
     pub async fn next(&self) -> Option<Event> {
         loop {
             if let Some(event) = Event::of_master(self.front.shared.events.next().await?, &self.front.messaging) {
@@ -102,12 +102,13 @@ impl Master {
         }
     }
 
-    /// Messages of this master, and who else is there.
+    /// Returns the messages API of this master, which also reports other members.
     pub fn messages(&self) -> Messages {
         Messages { messaging: self.front.messaging.clone() }
     }
 
-    /// Sets what is called when another member asks this program to end: as [`Worker::on_kill`](crate::Worker::on_kill); to leave closes the master.
+    /// Sets the function that is called when another member requests that this program exits: as [`Worker::on_kill`](crate::Worker::on_kill).
+    /// `Leave` closes the master.
     pub fn on_kill(&self, hook: impl FnOnce(i32, MemberRef, Leave) + Send + 'static) {
         let front = Arc::downgrade(&self.front);
         let leave = async move {
@@ -118,12 +119,13 @@ impl Master {
         self.front.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
-    /// Adds jobs; any thread, never blocks. All are checked before any is sent; `done` is called with the ids, in order, once Redis has stored
-    /// all. Callers share batches: one is sent at once when none is under way, and later jobs are gathered for the next.
+    /// Adds jobs. Can be called from any thread and never blocks. All jobs are checked before any is sent. `done` is called with the ids, in order,
+    /// once Redis has stored all. Callers share batches: a batch is sent at once when none is under way, and later jobs are gathered for the next
+    /// batch.
     ///
-    /// While more than the option `max_pending_bytes` would wait for Redis, they fail at once with [`ErrorKind::BufferFull`]; what is submitted
-    /// while nothing waits never does. More than 1,000 jobs or 4 MiB are sent in several batches. If a later one fails, the error has the number of jobs
-    /// that were added before.
+    /// If more than `max_pending_bytes` would wait for Redis, the jobs fail at once with [`ErrorKind::BufferFull`]. A submission while nothing
+    /// waits is always accepted. More than 1,000 jobs or 4 MiB are sent in several batches. If a later batch fails, the error states how many jobs
+    /// were added before.
     pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
         self.submit_for(jobs, false, done);
     }
@@ -138,18 +140,18 @@ impl Master {
         awaited(|done| self.submit(jobs, done), closed).await
     }
 
-    /// Deletes a job whatever its state, after the jobs that were submitted before. True if it existed.
+    /// Deletes a job in any state, after the jobs that were submitted before. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         Ok(self.delete_many(vec![id.into()]).await?[0])
     }
 
-    /// Deletes many; whether each existed, in the order of the ids.
+    /// Deletes many jobs. Returns whether each existed, in the order of the ids.
     pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
         self.front.shared.delete(&ids, self.front.adds.settled()).await
     }
 
-    /// Awaits the outcome of a job that was added with `result`, by anyone, until `result_ttl` after its end. [`ErrorKind::NotFound`] if
-    /// there is neither job nor result. Has no time limit of its own: drop the future to stop waiting.
+    /// Awaits the outcome of a job that any member added with `result`. It is available until `result_ttl` after the job has finished. Fails with
+    /// [`ErrorKind::NotFound`] if there is neither job nor result. There is no time limit: drop the future to stop waiting.
     pub async fn result(&self, id: impl Into<String>) -> Result<Outcome> {
         let id = id.into();
         check_name("job id", &id)?;
@@ -157,14 +159,14 @@ impl Master {
         wait.outcome().await
     }
 
-    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job of its id exists,
-    /// the outcome is that of the existing job; [`Master::run_with`] shows which.
+    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job with this id exists, the
+    /// outcome is that of the existing job; [`Master::run_with`] shows which.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
         self.run_with(job, |_| ()).await
     }
 
-    /// As [`Master::run`], and calls `on_added` once Redis has the job, before its outcome is awaited: with its id, and whether a job of this
-    /// id existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
+    /// As [`Master::run`], and calls `on_added` once Redis has stored the job, before its outcome is awaited: with its id, and whether a job with
+    /// this id existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
     ///
     /// ```no_run
     /// # async fn run(master: libswarm::Master) -> libswarm::Result<()> {
@@ -189,12 +191,12 @@ impl Master {
         Some(self.front.shared.incarnation()).filter(|incarnation| !incarnation.is_empty())
     }
 
-    /// The master's own view; never asks Redis.
+    /// The state of this master as it is known locally; sends nothing to Redis.
     pub fn health(&self) -> Health {
         self.front.shared.health()
     }
 
-    /// Counts of the cluster, from Redis.
+    /// Returns counts of the cluster, from Redis.
     pub async fn stats(&self) -> Result<Stats> {
         self.front.shared.open_store()?.stats().await
     }
@@ -205,16 +207,16 @@ impl Master {
         shared.obliterated.store(true, Ordering::Release);
         let done = shared.open_store()?.obliterate().await;
         if done.is_err() {
-            // If it is lost later, that is not what its program asked for.
+            // If the connection is lost later, the program did not remove the cluster again.
             shared.obliterated.store(false, Ordering::Release);
         }
         done
     }
 
-    /// Waits for what was submitted, leaves the cluster, closes the connections. Waits for results end with [`ErrorKind::Closed`], and so
-    /// does every later call.
+    /// Sends what was submitted, leaves the cluster, and closes the connections. Waits for results end with [`ErrorKind::Closed`], and so does
+    /// every later call.
     pub async fn close(&self) -> Result<()> {
-        // A command that nobody receives drops its callback.
+        // If the task has ended, the command is dropped, and its callback with it.
         awaited(|done| drop(self.front.commands.send(done)), closed)
             .await
             .map_err(|error| if error.kind() == ErrorKind::Closed { self.front.shared.why_closed(error) } else { error })

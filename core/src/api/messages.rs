@@ -1,4 +1,4 @@
-//! Messages of a member, and who else is there.
+//! Messages of a member, and notifications about other members.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::util::reconnect::ReconnectDelay;
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::check_name;
 
-/// A message as it arrives.
+/// A received message.
 #[derive(Clone)]
 pub struct Message {
     data: Arc<MessageData>,
@@ -19,26 +19,26 @@ pub struct Message {
 }
 
 impl Message {
-    /// The program takes it; the sender gets its acknowledgement if it waits for one.
+    /// Called when the program takes the message. Acknowledges it if the sender waits for an acknowledgement.
     pub(crate) fn taken(data: Arc<MessageData>, messaging: &Arc<Messaging>) -> Message {
         if data.kind == Kind::Acknowledged {
-            // After the member has ended none can be sent.
+            // Fails only after the member has ended.
             let _ = messaging.answer(&data, Kind::Acknowledgement, Payload::default());
         }
         Message { data, messaging: messaging.clone() }
     }
 
-    /// What was sent.
+    /// The payload.
     pub fn payload(&self) -> &Payload {
         &self.data.payload
     }
 
-    /// The payload, read as JSON.
+    /// The payload, parsed as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         self.data.payload.to()
     }
 
-    /// Who sent it.
+    /// The member that sent it.
     pub fn from(&self) -> &MemberRef {
         &self.data.from
     }
@@ -48,10 +48,11 @@ impl Message {
         self.data.kind == Kind::Request
     }
 
-    /// Replies, to be sent soon; a member's first reply to a message counts. Never blocks. [`ErrorKind::Closed`] once the member is closed.
+    /// Queues a reply. Only the first reply of a member to a message counts. Never blocks. Fails with [`ErrorKind::Closed`] once the member is
+    /// closed.
     pub fn reply(&self, payload: Payload) -> Result<()> {
         if !self.wants_reply() {
-            return Err(invalid("nobody waits for a reply to this message"));
+            return Err(invalid("the sender of this message does not wait for a reply"));
         }
         NewMessage::new(To::Member(self.data.from.incarnation.clone()), payload.clone()).check()?;
         self.messaging.answer(&self.data, Kind::Reply, payload)
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// The messages of a member. Clones are of the same member.
+/// The messages of a member. Clones are handles of the same member.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -90,18 +91,21 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Subscribes this member to messages: [`Event::Message`](crate::Event::Message). Returns when Redis has registered it, also after an outage.
+    /// Subscribes this member to messages: [`Event::Message`](crate::Event::Message). Returns when Redis has registered the subscription;
+    /// retries during an outage.
     pub async fn listen(&self) -> Result<()> {
         self.subscribe(Subscription::Messages).await
     }
 
-    /// Subscribes this member to members that join, leave or are lost: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`] does.
+    /// Subscribes this member to members that join, leave or are lost: [`Event::Member`](crate::Event::Member). Returns as [`Messages::listen`]
+    /// does.
     pub async fn watch(&self) -> Result<()> {
         self.subscribe(Subscription::Members).await
     }
 
-    /// Queues a message; any thread, never blocks. Messages of a member are sent in the order of these calls. `done` is called when Redis has put
-    /// it into the inboxes, or, if it waits for acknowledgements or replies, when all are there or the time is over.
+    /// Queues a message. Can be called from any thread and never blocks. Messages of a member are sent in the order of these calls. `done` is
+    /// called when Redis has put the message into the inboxes. If the message waits for acknowledgements or replies, it is called when all have
+    /// arrived or the time is over.
     pub fn submit(&self, message: NewMessage, done: Done<Receipt>) {
         match message.check() {
             Ok(()) => self.messaging.submit(message, done),
@@ -114,21 +118,22 @@ impl Messages {
         awaited(|done| self.submit(message, done), closed).await
     }
 
-    /// Asks the programs of members that listen to end with this exit code: [`Event::Kill`](crate::Event::Kill). The receiver decides what to do; see
-    /// [`Worker::on_kill`](crate::Worker::on_kill).
+    /// Requests that the programs of subscribed members exit with this code: [`Event::Kill`](crate::Event::Kill). The receiver decides what to do;
+    /// see [`Worker::on_kill`](crate::Worker::on_kill).
     pub async fn kill(&self, to: To, code: i32) -> Result<Receipt> {
         let message = NewMessage::json(to, &code)?.to_self(true);
         message.check()?;
         awaited(|done| self.messaging.kill(message, done), closed).await
     }
 
-    /// Confirms a name to all members that wait for it with [`Messages::confirmations`]: a barrier.
+    /// Confirms a name to all members that wait for it with [`Messages::confirmations`]. Together these two calls are a barrier.
     pub async fn confirm(&self, name: &str) -> Result<()> {
         check_name("confirmation", name)?;
         awaited(|done| self.messaging.confirm(name, done), closed).await.map(drop)
     }
 
-    /// Waits until so many distinct members have confirmed this name, from now on; answers them in the order in which they did. Listens from now on.
+    /// Waits until `count` distinct members have confirmed this name since this call. Returns them in the order of their confirmations. Subscribes
+    /// this member to messages.
     pub async fn confirmations(&self, count: usize, name: &str) -> Result<Vec<MemberRef>> {
         check_name("confirmation", name)?;
         let waiting = self.messaging.confirmations(count, name);
@@ -157,7 +162,7 @@ impl Messages {
         let shared = &self.messaging.shared;
         shared.ready().await?;
         let mut backoff = ReconnectDelay::new(shared.store.longest_backoff());
-        // An incarnation outlives short outages: it must not miss messages after one.
+        // Retries: the incarnation survives short outages, and a member that is not subscribed after one would miss messages.
         loop {
             match shared.open_store()?.listen(&shared.incarnation(), to.command(), "").await {
                 Err(error) if error.kind().is_retryable() => tokio::time::sleep(backoff.next()).await,

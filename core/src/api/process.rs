@@ -18,15 +18,15 @@ use crate::model::job::Finish;
 use crate::model::payload::Payload;
 use libswarm_common::error::Result;
 
-/// Jobs that a worker with a handler runs at once unless it has the option `slots`, in every language.
+/// The default number of jobs that a worker with a handler runs at once, in every language.
 pub const DEFAULT_CONCURRENCY: u32 = 10;
 
-/// How long handlers may run on at the end of the worker; the default.
+/// The default time for which handlers may continue after shutdown.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long they may take to stop after that.
+/// The time in which handlers must stop after that.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// A worker with its handler; made by [`Worker::process`].
+/// A worker with its handler; returned by [`Worker::process`].
 ///
 /// ```no_run
 /// use libswarm::{Cluster, Job};
@@ -69,25 +69,25 @@ where
         Process { worker, handler, other: None, grace: GRACE }
     }
 
-    /// Sets what is called with all other events: messages, changes of members, outcomes, errors. It must be quick.
+    /// Sets the function that is called with all other events: messages, changes of members, outcomes, errors. It must be quick.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
         self.other = Some(Box::new(listener));
         self
     }
 
-    /// How long handlers may go on once `shutdown` has resolved; 10 s. Then they are dropped at their next await, and their jobs are given
-    /// back, also those of handlers that do not stop.
+    /// How long handlers may continue once `shutdown` has resolved; default 10 s. After it, handlers are dropped at their next await, and their
+    /// jobs are requeued. Jobs of handlers that do not stop are requeued, too.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Runs until `shutdown` resolves, then waits up to [`grace`](Process::grace) for its active jobs, and terminates; or until the worker is
-    /// closed. It returns at most a second and the option `timeout` after the grace, also if a handler hangs. A handler's `Ok` completes
-    /// its job, `Err` fails it, a panic fails it too. The handler of a deleted or lost job is dropped at its next await. If the worker is
-    /// [terminated](Worker::terminate), handlers go on until they are done, or the grace of that call is over.
+    /// Runs until `shutdown` resolves or the worker is closed. After `shutdown`, it waits up to [`grace`](Process::grace) for its active jobs, and
+    /// terminates the worker. It returns at most a second plus the option `timeout` after the grace, even if a handler hangs. A handler's `Ok`
+    /// completes its job, `Err` or a panic fails it. The handler of a deleted or lost job is dropped at its next await. If the worker is
+    /// [terminated](Worker::terminate), handlers continue until they are done, or the grace of that call is over.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut running: JoinSet<()> = JoinSet::new();
         let mut aborts: HashMap<u64, AbortHandle> = HashMap::new();
@@ -136,7 +136,7 @@ where
     }
 }
 
-/// Waits up to `grace` for the active jobs, then has what is left stop.
+/// Waits up to `grace` for the active jobs, then stops the remaining ones.
 async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Result<()> {
     match tokio::time::timeout(grace, worker.drain()).await {
         Ok(drained) => {
@@ -150,7 +150,7 @@ async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Res
     }
 }
 
-/// Ends the job when its handler is done, or stopped when the handler was dropped.
+/// Finishes the job when its handler is done, or as stopped when the handler was dropped.
 async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
     worker: Worker,
     fence: u64,
@@ -163,7 +163,7 @@ async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
         }
     }
     let mut end = OnDrop(worker, fence, Finish::Stopped);
-    // Writing the value and the error is code of the program's, too.
+    // Serialization of the value and formatting of the error run code of the program, too, which may panic.
     let finish = async move {
         match work.await {
             Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string().into()), Finish::Complete),
@@ -173,7 +173,7 @@ async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
     end.2 = AssertUnwindSafe(finish).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic));
 }
 
-/// A panic fails the attempt like any error, with its text.
+/// A panic fails the attempt as an error does, with the text of the panic.
 fn panicked(panic: &(dyn Any + Send)) -> Finish {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Finish::Fail(format!("the handler panicked: {}", text.unwrap_or("no message")).into())

@@ -1,4 +1,4 @@
-//! A worker as its program sees it: events out, finished jobs in.
+//! A worker: jobs and other events out, finished jobs in.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,8 +22,8 @@ use crate::worker::Task;
 use crate::worker::handle::{Ends, WorkerHandle};
 use crate::worker::{Command, closed};
 
-/// Takes jobs and runs them. Clones are the same worker. When the last clone and the last [`Job`](crate::Job) are dropped, it ends as
-/// if terminated without grace.
+/// Accepts jobs and runs them. Clones are handles of the same worker. When the last clone and the last [`Job`](crate::Job) are dropped, the worker
+/// is terminated without grace.
 ///
 /// ```no_run
 /// use libswarm::{Cluster, Event};
@@ -45,7 +45,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker on `runtime`; returns at once and connects in the background. Only bad options fail here.
+    /// Starts a worker on `runtime`. Returns at once and connects in the background. Fails only if options are invalid.
     pub fn start(options: Options, runtime: &Handle) -> Result<Worker> {
         let shared = Arc::new(Shared::new(options, runtime)?);
         let messaging = Messaging::start(shared.clone(), runtime);
@@ -55,20 +55,20 @@ impl Worker {
         Ok(Worker { handle: WorkerHandle(ends) })
     }
 
-    /// Waits until the worker is registered. Fails at once with an error that waiting does not mend (a wrong password, …), and after the
-    /// option `timeout` with the last connection error; the worker keeps trying.
+    /// Waits until the worker is registered. Fails at once with an error that does not go away by waiting (a wrong password, …), and after the
+    /// option `timeout` with the last connection error; the worker continues to connect.
     pub async fn ready(&self) -> Result<()> {
         self.shared().ready().await
     }
 
-    /// `wake` is called when there are events and none were announced since `take_events` last emptied the queue; from a runtime thread,
-    /// or from here. It must be quick and must not block.
+    /// Sets the function that is called when there are events and none were announced since `take_events` last emptied the queue. It is called from
+    /// a runtime thread, or from this call. It must be quick and must not block.
     #[cfg(feature = "bindings")]
     pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.shared().events.set_wake(Arc::new(wake));
     }
 
-    /// Takes up to `max` events; any thread, never blocks. After a wake, call it until it answers an empty list.
+    /// Takes up to `max` events. Can be called from any thread and never blocks. After a wake-up, call it until it returns an empty list.
     #[cfg(feature = "bindings")]
     pub fn take_events(&self, max: usize) -> Vec<Event> {
         self.shared().events.take(max).into_iter().map(|event| Event::of_worker(event, &self.handle)).collect()
@@ -79,9 +79,9 @@ impl Worker {
         Some(Event::of_worker(self.shared().events.next().await?, &self.handle))
     }
 
-    /// Asks for jobs from now on, as [`next`](Worker::next) and [`process`](Worker::process) do: one that was started by
-    /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], gets none before, because
-    /// nothing would run them. `slots`: the limit of active jobs, unless the option `slots` is set.
+    /// Starts to accept jobs, as [`next`](Worker::next) and [`process`](Worker::process) do. A worker that was started by
+    /// [`Cluster::worker`](crate::Cluster::worker), or without the field [`Options::auto_accept`], is assigned no jobs before, because nothing
+    /// would run them. `slots` is the limit of active jobs if the option `slots` is not set.
     pub fn accept(&self, slots: Option<u32>) {
         let shared = self.shared();
         if let (Some(slots), None) = (slots, shared.options.slots) {
@@ -90,8 +90,9 @@ impl Worker {
         shared.events.want();
     }
 
-    /// Finishes a job, by its fence. Any thread, never blocks; `done` is called when Redis has accepted it, or with
-    /// [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) or [`ErrorKind::JobDeleted`](crate::ErrorKind::JobDeleted) if the job was no longer this execution's.
+    /// Finishes a job, by its fencing token. Can be called from any thread and never blocks. `done` is called when Redis has accepted it. It is
+    /// called with [`ErrorKind::StaleFence`](crate::ErrorKind::StaleFence) or [`ErrorKind::JobDeleted`](crate::ErrorKind::JobDeleted) if the job
+    /// was no longer assigned to this execution.
     pub fn finish(&self, fence: u64, finish: Finish, done: Option<Done<()>>) {
         self.handle.0.finishes.push([(fence, finish, done)]);
     }
@@ -104,20 +105,20 @@ impl Worker {
         }
     }
 
-    /// Whether the events [`Completed`](Event::Completed), [`Failed`](Event::Failed) and [`Retrying`](Event::Retrying) come, for jobs
-    /// finished from now on. Without it, which is the default, they cost nothing.
+    /// Whether the events [`Completed`](Event::Completed), [`Failed`](Event::Failed) and [`Retrying`](Event::Retrying) are emitted for jobs that
+    /// are finished from now on; default false.
     pub fn report_outcomes(&self, report: bool) {
         self.handle.0.finishes.report_outcomes(report);
     }
 
-    /// Messages of this worker, and who else is there.
+    /// Returns the messages API of this worker, which also reports other members.
     pub fn messages(&self) -> Messages {
         Messages { messaging: self.handle.0.messaging.clone() }
     }
 
-    /// Sets what is called when another member asks this program to end, by [`Messages::kill`]: with the exit code, who asks, and what has this
-    /// worker leave. It is called once, from a task of the worker, also if the program takes no events, so it must not block. A later call replaces
-    /// an earlier one. The worker has to [listen](Messages::listen).
+    /// Sets the function that is called when another member requests that this program exits, by [`Messages::kill`]. Its arguments are the exit
+    /// code, the requesting member, and a future that lets this worker leave. It is called once, from a task of the worker, even if the program
+    /// takes no events, so it must not block. A later call replaces the function. The worker must be [subscribed to messages](Messages::listen).
     ///
     /// ```no_run
     /// # fn example(worker: libswarm::Worker) {
@@ -139,8 +140,8 @@ impl Worker {
         self.handle.0.messaging.kill_hook.set(hook, Box::pin(leave));
     }
 
-    /// Sets which tasks the worker takes from now on, "" for jobs without one, as the option `tasks` does at the start. Active jobs of other tasks
-    /// continue.
+    /// Sets the tasks that the worker accepts from now on, "" for jobs without one, as the option `tasks` does at the start. Active jobs of other
+    /// tasks continue.
     pub fn set_tasks(&self, tasks: Vec<String>) -> Result<()> {
         let mut options = Options::new("tasks");
         options.tasks = tasks;
@@ -149,39 +150,39 @@ impl Worker {
         self.handle.0.commands.send(Command::Tasks).map_err(|_| closed())
     }
 
-    /// The worker asks for no more jobs than this at once, and than its option `slots` allows. One that is on its way already may be given
-    /// to it all the same. For bindings whose workers share their slots.
+    /// Limits the number of jobs that the worker accepts, below its option `slots`. A job that is already on its way may still be assigned to it.
+    /// For bindings whose workers share their slots.
     #[cfg(feature = "bindings")]
     pub fn limit_slots(&self, slots: u32) -> Result<()> {
         self.shared().asks_for.store(u64::from(slots), std::sync::atomic::Ordering::Relaxed);
         self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
     }
 
-    /// Stores how far an active job is, as JSON of at most 4 KiB; any thread, never blocks. The latest wins.
+    /// Stores the progress of an active job, as JSON of at most 4 KiB. Can be called from any thread and never blocks. The latest value wins.
     pub fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
         self.handle.progress(fence, value)
     }
 
-    /// Queues a job's deletion (any job of the cluster). True if it existed.
+    /// Queues the deletion of any job of the cluster. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await
     }
 
-    /// Deletes many; whether each existed, in the order of the ids.
+    /// Deletes many jobs. Returns whether each existed, in the order of the ids.
     pub async fn delete_many(&self, ids: Vec<String>) -> Result<Vec<bool>> {
         self.handle.delete_many(&ids).await
     }
 
-    /// Takes no new jobs, requeues those that the program has not taken, and waits until the program has finished its active jobs.
+    /// Accepts no new jobs, requeues those that the program has not taken, and waits until the program has finished its active jobs.
     pub async fn drain(&self) -> Result<()> {
         self.command(Command::Drain).await
     }
 
-    /// Ends the worker: `Delete` for each active job; waits up to `grace` until all are finished or stopped; requeues the rest; `Close`.
-    /// A second call is [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis does not answer within the option `timeout`, the worker is closed all the same
-    /// and its jobs move when its lease ends.
+    /// Terminates the worker: emits `Delete` for each active job, waits up to `grace` until all are finished or stopped, requeues the rest, and
+    /// emits `Close`. A second call fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis does not answer within the option
+    /// `timeout`, the worker is closed nevertheless, and its jobs are reclaimed when its lease ends.
     ///
-    /// A grace of more than a day is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the grace exceeds a day.
     pub async fn terminate(&self, grace: Duration) -> Result<()> {
         within("call.grace", grace, Duration::ZERO, DAY)?;
         self.command(|done| Command::Terminate(grace, done)).await
@@ -192,12 +193,12 @@ impl Worker {
         Some(self.shared().incarnation()).filter(|incarnation| !incarnation.is_empty())
     }
 
-    /// The worker's own view; never asks Redis.
+    /// The state of this worker as it is known locally; sends nothing to Redis.
     pub fn health(&self) -> Health {
         self.shared().health()
     }
 
-    /// Counts of the cluster, from Redis.
+    /// Returns counts of the cluster, from Redis.
     pub async fn stats(&self) -> Result<Stats> {
         self.shared().open_store()?.stats().await
     }
@@ -208,7 +209,7 @@ impl Worker {
 
     async fn command(&self, command: impl FnOnce(Done<()>) -> Command) -> Result<()> {
         let closed = || self.shared().why_closed(closed());
-        // A command that nobody receives drops its callback.
+        // If the task has ended, the command is dropped, and its callback with it.
         awaited(|done| drop(self.handle.0.commands.send(command(done))), closed).await
     }
 }

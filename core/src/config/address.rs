@@ -1,4 +1,4 @@
-//! Where Redis is, and the texts that say it.
+//! The address of Redis, and its text forms.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub(crate) const DEFAULT_SENTINEL_PORT: u16 = 26379;
 /// A host name or address with its port.
 pub type HostPort = (String, u16);
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Address {
@@ -20,7 +20,7 @@ pub enum Address {
     Tcp(HostPort),
     /// One server over a Unix socket.
     Unix(PathBuf),
-    /// The master that these Sentinels name.
+    /// The master that these Sentinels report.
     Sentinel {
         /// Any of the Sentinels.
         sentinels: Vec<HostPort>,
@@ -36,7 +36,7 @@ impl Address {
         Address::Tcp((DEFAULT_HOST.into(), DEFAULT_PORT))
     }
 
-    /// The one server over TCP, made one if it is something else: its parts are set in any order.
+    /// Returns the host and port of a single server. An address of another kind becomes one: options may be set in any order.
     pub(crate) fn tcp(&mut self) -> &mut HostPort {
         if !matches!(self, Address::Tcp(_)) {
             *self = Address::local();
@@ -45,7 +45,7 @@ impl Address {
         pair
     }
 
-    /// The Sentinels and the name of the master, made such if it is something else.
+    /// Returns the Sentinels and the name of the master. An address of another kind becomes one of Sentinels.
     pub(crate) fn sentinel(&mut self) -> (&mut Vec<HostPort>, &mut String) {
         if !matches!(self, Address::Sentinel { .. }) {
             *self = Address::Sentinel { sentinels: Vec::new(), master: String::new() };
@@ -68,7 +68,7 @@ impl std::fmt::Display for Address {
 }
 
 impl Address {
-    /// What can be checked of it without a connection. No message shows an address that is not one: it may be a password in the wrong place.
+    /// Checks the address as far as possible without a connection. No message shows an invalid address: it may be a password in the wrong place.
     pub(crate) fn check(&self) -> Result<()> {
         let own = |text: &str| Err(invalid(Language::current().text(text)));
         let good = |(host, port): &HostPort| is_host(host) && *port > 0;

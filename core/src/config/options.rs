@@ -14,7 +14,7 @@ const MIB: u64 = 1024 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
-/// Every name that [`Options::set`] takes of a user.
+/// The names that [`Options::set`] accepts from users.
 const NAMES: [&str; 39] = [
     "url",
     "host",
@@ -57,16 +57,17 @@ const NAMES: [&str; 39] = [
     "requeue",
 ];
 
-/// TLS by rustls. Without a file of certificates of its own, the system's are trusted.
+/// TLS by rustls. The certificates of the system are trusted if `ca` is not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Path of a PEM file with the certificates to trust instead of the system's: those of authorities, or of the server itself.
+    /// Path of a PEM file with the certificates to trust instead of those of the system: certificates of authorities, or of the server itself.
     pub ca: Option<PathBuf>,
     /// Path of a PEM file with the client's certificate chain.
     pub cert: Option<PathBuf>,
     /// Path of a PEM file with the client's private key.
     pub key: Option<PathBuf>,
-    /// Whether the server's certificate is verified. Without, the connection is encrypted, but its other end may be anybody; true.
+    /// Whether the server's certificate is verified; default true. Without verification, the connection is encrypted, but the server may be an
+    /// impostor.
     pub verify: bool,
 }
 
@@ -83,22 +84,22 @@ pub enum Eviction {
     /// Refuse to work with it. The default.
     #[default]
     Refuse,
-    /// Log a warning and go on.
+    /// Log a warning and continue.
     Warn,
 }
 
-/// Where a lost or leaving worker's jobs go among the waiting.
+/// The position at which jobs of a lost or leaving worker are requeued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Requeue {
-    /// Before all that wait, so that recovery does not stand in line. The default.
+    /// In front of all waiting jobs, so that recovered jobs do not wait again. The default.
     #[default]
     Front,
-    /// Behind all that wait, as assemblage did.
+    /// Behind all waiting jobs, as assemblage did.
     Back,
 }
 
-/// All options. Made by [`Options::new`], changed by name with [`Options::set`] or field by field, then checked once.
+/// All options. Create them with [`Options::new`], change them by name with [`Options::set`] or field by field, then check them once.
 ///
 /// ```
 /// let mut options = libswarm::Options::new("mail");
@@ -110,7 +111,7 @@ pub enum Requeue {
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Options {
-    /// Name of the cluster; also the key prefix unless `prefix` is set.
+    /// Name of the cluster; also the key prefix if `prefix` is not set.
     pub cluster: String,
     /// Replaces the cluster's name in the keys.
     pub prefix: Option<String>,
@@ -122,65 +123,66 @@ pub struct Options {
     pub username: Option<String>,
     /// Password of the user, or of the server.
     pub password: Option<String>,
-    /// ACL user at the Sentinels, if they ask for one.
+    /// ACL user at the Sentinels, if they require one.
     pub sentinel_username: Option<String>,
     /// Password at the Sentinels.
     pub sentinel_password: Option<String>,
-    /// TLS, if wanted.
+    /// TLS, if it is used.
     pub tls: Option<Tls>,
-    /// How long a member may stay silent before its jobs go elsewhere; 15 s, 1 s to 1 day.
+    /// The lease: how long a member may be silent before its jobs are reclaimed; default 15 s, 1 s to 1 day.
     pub lease: Duration,
-    /// How long a call waits for Redis before it fails; 5 s, 100 ms to 1 hour.
+    /// How long a call waits for Redis before it fails; default 5 s, 100 ms to 1 hour.
     pub timeout: Duration,
-    /// Largest payload accepted by `add`, in bytes; 512 KiB, at most 16 MiB.
+    /// Largest payload that `add` accepts, in bytes; default 512 KiB, at most 16 MiB.
     pub max_payload: usize,
-    /// Bytes of payloads that are submitted and not yet stored by Redis, at most; beyond, a submission fails with
-    /// [`BufferFull`](crate::ErrorKind::BufferFull), but one alone never does. 64 MiB, 1 MiB to 4 GiB.
+    /// The limit of payload bytes that are submitted and not yet stored by Redis. Beyond it, a submission fails with
+    /// [`BufferFull`](crate::ErrorKind::BufferFull); a submission while nothing waits is always accepted. Default 64 MiB, 1 MiB to 4 GiB.
     pub max_pending_bytes: u64,
     /// What to do about a server that may evict keys.
     pub eviction: Eviction,
-    /// The member's name, for people.
+    /// The member's name, which inspections and logs show.
     pub name: String,
     /// The member's group.
     pub group: String,
     /// The limit of active jobs; default [`DEFAULT_CONCURRENCY`](crate::DEFAULT_CONCURRENCY) with a handler, else unlimited.
     pub slots: Option<u32>,
-    /// Guaranteed slots of a worker per range of priorities: from which priority on, and how many. What is left of the slots belongs to priority 0.
+    /// Guaranteed slots of a worker per range of priorities: the lowest priority of each range, and its number of slots. The remaining slots belong
+    /// to the range of priority 0.
     pub priority_slots: Vec<(i64, u32)>,
-    /// Whether a higher range that is full may take slots of the lowest range only; false.
+    /// Whether a higher range that is full may use slots of the lowest range only; default false.
     pub strict_slots: bool,
     /// Jobs assigned beyond the slots, so that one starts at once when a slot becomes free; default 0, at most 10,000.
     pub prefetch: u32,
-    /// Tasks that a worker takes, "" for jobs without one; default only those.
+    /// Tasks that a worker accepts, "" for jobs without one; default only jobs without a task.
     pub tasks: Vec<String>,
-    /// Failed jobs kept in the cluster at most, the newest; unless a member sets it, 10,000.
+    /// The limit of failed jobs that the cluster keeps, the newest ones. If no member sets it, 10,000.
     pub failed_max: Option<u32>,
-    /// Bytes of failed jobs kept in the cluster at most, the newest; unless a member sets it, 256 MiB; 1 MiB to 1 TiB.
+    /// The limit of bytes of failed jobs that the cluster keeps, the newest ones; 1 MiB to 1 TiB. If no member sets it, 256 MiB.
     pub failed_max_bytes: Option<u64>,
-    /// How long failed jobs are kept; unless a member sets it, for ever.
+    /// How long failed jobs are kept. If no member sets it, forever.
     pub failed_ttl: Option<Duration>,
-    /// When this worker joins, jobs move to it from workers with more than the mean; default false.
+    /// Whether jobs move to this worker when it joins, from workers with more active jobs than the mean; default false.
     pub rebalance: bool,
     /// The limit of jobs that are assigned and not yet taken by the program; default 1,000.
     pub window: u32,
-    /// How long a handler may take to stop once its job's `run_timeout` or `total_timeout` is over. After it the job is retried elsewhere, and
-    /// the handler is counted as stuck and keeps its slot until it returns. 30 s, 100 ms to 1 day.
+    /// How long a handler may take to stop once its job's `run_timeout` or `total_timeout` is over. After it, the job is retried elsewhere, and the
+    /// handler is counted as stuck and keeps its slot until it returns. Default 30 s, 100 ms to 1 day.
     pub stop_grace: Duration,
-    /// A job fails as `poison` when more workers than this died holding it; 3.
+    /// A job fails as `poison` when more workers than this crashed while it was active on them; default 3.
     pub max_crashes: u32,
-    /// Whether a worker that lost its lease registers anew; true.
+    /// Whether a worker that lost its lease registers anew; default true.
     pub rejoin: bool,
-    /// Where this worker's jobs go when it leaves or is lost.
+    /// The position at which this worker's jobs are requeued when it leaves or is lost.
     pub requeue: Requeue,
-    /// Whether a worker asks for jobs at once; if not, from [`Worker::accept`](crate::Worker::accept), [`Worker::next`](crate::Worker::next) or
-    /// [`Worker::process`](crate::Worker::process) on. True; false for fronts, whose programs may have no handler yet.
+    /// Whether a worker accepts jobs at once, or only from [`Worker::accept`](crate::Worker::accept), [`Worker::next`](crate::Worker::next) or
+    /// [`Worker::process`](crate::Worker::process) on. Default true; false in bindings, whose programs may have no handler yet.
     pub auto_accept: bool,
-    /// The language of the binding, for the registry.
+    /// The language of the binding, which the registry of members shows.
     pub language: String,
 }
 
 impl Options {
-    /// The defaults, for the cluster of this name.
+    /// The defaults, for the cluster with this name.
     pub fn new(cluster: impl Into<String>) -> Self {
         Options {
             cluster: cluster.into(),
@@ -218,8 +220,8 @@ impl Options {
         }
     }
 
-    /// Sets one option by the name it has in every language. Durations are in milliseconds, lists are comma-separated, booleans are `true` or
-    /// `false`. `task` adds one to the tasks; `priority_slots` is `1:30,2:20`.
+    /// Sets one option by its name, which is the same in every language. Durations are in milliseconds, lists are comma-separated, booleans are
+    /// `true` or `false`. `task` adds one name to the tasks; `priority_slots` is `1:30,2:20`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "url" => return self.set_url(value),
@@ -271,12 +273,12 @@ impl Options {
         Ok(())
     }
 
-    /// The prefix of every key, without braces: the cluster's name unless `prefix` is set.
+    /// The prefix of every key, without braces: the cluster's name, or `prefix` if it is set.
     pub fn key_prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.cluster)
     }
 
-    /// Checks all that can be checked without a connection.
+    /// Checks the options as far as possible without a connection.
     pub fn check(&self) -> Result<()> {
         check_name("cluster name", self.key_prefix())?;
         if self.key_prefix().contains(['{', '}']) {
@@ -315,7 +317,7 @@ impl Options {
         }
         self.address.check()?;
         if self.tls.is_some() && matches!(self.address, Address::Unix(_)) {
-            return Err(own("TLS is not spoken over a Unix socket: leave {tls}, and all that begins with it, out"));
+            return Err(own("TLS is not available over a Unix socket: remove {tls} and all options that begin with it"));
         }
         if let Some(Tls { cert, key, .. }) = &self.tls
             && cert.is_some() != key.is_some()
@@ -325,8 +327,8 @@ impl Options {
         Ok(())
     }
 
-    /// Ranges of priorities, ascending: from which priority on, and how many jobs of the range are active at once. A job belongs to the
-    /// highest range that begins at its priority or below, or else to the lowest.
+    /// Ranges of priorities, ascending: the lowest priority of each, and how many jobs of the range are active at once. A job belongs to the
+    /// highest range whose lowest priority does not exceed the job's priority, or otherwise to the lowest range.
     pub(crate) fn ranges(&self) -> Result<Vec<(i64, u32)>> {
         if self.priority_slots.is_empty() {
             return Ok(Vec::new());
@@ -362,7 +364,7 @@ impl Options {
     }
 }
 
-/// Passwords stay out of logs and messages.
+/// Logs and messages never show passwords.
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")

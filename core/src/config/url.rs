@@ -6,7 +6,7 @@ use libswarm_common::language::{Language, option};
 use super::address::{Address, DEFAULT_HOST, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_port, host_ports};
 use super::options::Options;
 
-/// What is wrong with a URL. Never with what is in it: that may be a password.
+/// The error for an invalid URL. It does not quote the URL, which may contain a password.
 fn bad(why: &str) -> Error {
     invalid(format!(
         "{} is not usable: {why}. Forms: redis://user:password@host:port/db, rediss://… for TLS, unix:///path/to/socket?db=0, redis+sentinel://host:port,host:port/master/db, redis+cluster://host:port,host:port",
@@ -28,7 +28,7 @@ impl Options {
             "rediss+sentinel" => (true, "sentinel"),
             "redis+cluster" => (false, "cluster"),
             "rediss+cluster" => (true, "cluster"),
-            _ => return Err(bad("its scheme, before `://`, is none of the known ones")),
+            _ => return Err(bad("its scheme, before `://`, is unknown")),
         };
         let encode = || bad(&Language::current().text(ENCODE));
         let (login, rest) = match rest.rsplit_once('@') {
@@ -87,7 +87,7 @@ impl Options {
                 "db" => db = database(&value)?,
                 "user" | "username" => username = Some(value.into_owned()),
                 "pass" | "password" => password = Some(value.into_owned()),
-                // It may be the rest of a password with a `&`.
+                // It may be part of a password with a `&`.
                 _ => {
                     return Err(bad(
                         "it has a parameter that is none of `db`, `user` and `pass`. In a password, `%`, `&`, `#` and `+` are written as %25, %26, %23 and %2B",
@@ -104,7 +104,7 @@ impl Options {
         Ok(())
     }
 
-    /// User and password of a URL, or those that were set.
+    /// User and password of a URL, or those that were set as options.
     fn login(&self, login: &str) -> Result<(Option<String>, Option<String>)> {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
         let decoded = |part: &str, other: &Option<String>| {
@@ -114,7 +114,7 @@ impl Options {
     }
 }
 
-/// Whether this is a login, and not a host with a path or a query that has an `@`.
+/// Whether this is a login, and not a host with a path or a query that contains an `@`.
 fn is_login(text: &str) -> bool {
     let Some((first, _)) = text.split_once(['/', '?', '#']) else { return true };
     first.split_once(':').is_some_and(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
@@ -135,7 +135,7 @@ fn database(text: &str) -> Result<i64> {
 fn percent_decoded(text: &str) -> Result<String> {
     match percent_encoding::percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(bad("what it writes with `%` is not UTF-8")),
+        Err(_) => Err(bad("its `%` escapes are not UTF-8")),
     }
 }
 

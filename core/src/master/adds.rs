@@ -1,4 +1,4 @@
-//! Jobs on their way to Redis: submissions gather here and leave in batches.
+//! Jobs on their way to Redis: submissions are gathered here and sent in batches.
 
 use libswarm_common::lock::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -19,24 +19,24 @@ use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::id::Ids;
 use libswarm_common::language::option;
 
-/// Jobs in one batch, at most.
+/// The limit of jobs in one batch.
 const MAX_JOBS: usize = 1000;
-/// Payload bytes in one batch, at most, unless a single job has more.
+/// The limit of payload bytes in one batch; a single job may exceed it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// What one call to `submit` gave.
+/// The jobs of one call to `submit`.
 pub(crate) struct Submission {
     jobs: std::vec::IntoIter<NewJob>,
     durability: Durability,
     added: Vec<Added>,
     done: Option<Done<Vec<Added>>>,
     since: Instant,
-    /// What its jobs hold of the program's.
+    /// Bytes of the payloads of its jobs.
     bytes: u64,
     open: Option<Open>,
 }
 
-/// Counts a submission as answered when it is dropped.
+/// Counts a submission as finished when it is dropped.
 struct Open {
     answered: Arc<watch::Sender<u64>>,
     pending_bytes: Arc<AtomicU64>,
@@ -70,7 +70,7 @@ impl Submission {
         }
     }
 
-    /// `stored`: how many of its jobs earlier batches have stored.
+    /// `stored`: how many of its jobs were stored by earlier batches.
     fn fail(mut self, error: Error, stored: usize) {
         if let Some(done) = self.done.take() {
             done(Err(if stored == 0 { error } else { error.context(format_args!("{stored} of the jobs were added, then")) }));
@@ -78,7 +78,7 @@ impl Submission {
     }
 }
 
-/// One that nobody answered: the master's task has panicked, or its runtime has ended.
+/// A submission that was never finished: the master's task has panicked, or its runtime has ended.
 impl Drop for Submission {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
@@ -91,9 +91,9 @@ impl Drop for Submission {
 pub(crate) struct Adds {
     queue: Mutex<Queue>,
     pub(crate) arrived: Notify,
-    /// Submissions that were answered so far.
+    /// The number of finished submissions.
     answered: Arc<watch::Sender<u64>>,
-    /// Bytes of those that were not, and how many there may be.
+    /// Bytes of unfinished submissions, and their limit.
     pending_bytes: Arc<AtomicU64>,
     max_pending_bytes: u64,
 }
@@ -101,9 +101,9 @@ pub(crate) struct Adds {
 #[derive(Default)]
 struct Queue {
     submissions: VecDeque<Submission>,
-    /// Submissions so far.
+    /// The number of submissions.
     pushed: u64,
-    /// What later submissions are answered.
+    /// The error of all later submissions.
     closed: Option<Error>,
 }
 
@@ -131,7 +131,7 @@ impl Adds {
             drop(queue);
             return submission.fail(error, 0);
         }
-        // Grows under the lock only, so that it is not exceeded by two at once.
+        // Grows only under the lock, so that two submissions cannot exceed the limit together.
         let pending = self.pending_bytes.load(Ordering::Relaxed);
         if pending > 0 && pending + submission.bytes > self.max_pending_bytes {
             drop(queue);
@@ -160,10 +160,10 @@ impl Adds {
         Error::new(ErrorKind::BufferFull, text)
     }
 
-    /// Waits until all that was submitted before is answered, so that what follows comes after it.
+    /// Waits until all earlier submissions are finished, so that a later call follows them.
     pub(crate) async fn settled(&self) {
         let pushed = self.queue.lock().pushed;
-        // The sender lives as long as this.
+        // The sender lives as long as this object.
         let _ = self.answered.subscribe().wait_for(|answered| *answered >= pushed).await;
     }
 
@@ -171,12 +171,12 @@ impl Adds {
         self.queue.lock().submissions.len()
     }
 
-    /// Refuses all that comes from now on.
+    /// Rejects later submissions.
     pub(crate) fn close(&self, error: &Error) {
         self.queue.lock().closed = Some(error.clone());
     }
 
-    /// Fails what has waited since before `since`, or all.
+    /// Fails the submissions that have waited since before `since`, or all.
     pub(crate) fn fail_waiting(&self, since: Option<Instant>, error: &Error) {
         let failed: Vec<Submission> = {
             let mut queue = self.queue.lock();
@@ -190,7 +190,7 @@ impl Adds {
         }
     }
 
-    /// The next batch, numbered, or `None` if nothing waits. A submission too large for it stays for the next, with what is left of it.
+    /// Returns the next batch, numbered, or `None` if nothing waits. The rest of a submission that is too large stays for the next batch.
     pub(crate) fn next_batch(&self, incarnation: &str, number: u64, fresh: &mut Ids) -> Option<Batch> {
         if self.len() == 0 {
             return None;
@@ -215,7 +215,7 @@ impl Adds {
                     job.extras.get_or_insert_default().ephemeral_of = incarnation.to_owned();
                 }
                 if job.start != Start::Now {
-                    // So that the record says that it does not wait in a plain queue.
+                    // So that the record shows that the job does not wait in a plain queue.
                     job.extras.get_or_insert_default();
                 }
                 kinds.note(count, &job);
@@ -257,21 +257,22 @@ impl Adds {
         Some(Batch { call: call.into(), parts, count, durability })
     }
 
-    /// Puts a submission whose jobs are not all stored back in front.
+    /// Puts the rest of a submission back in front.
     fn put_back(&self, submission: Submission) {
         self.queue.lock().submissions.push_front(submission);
     }
 }
 
-/// What is not plain in a batch, as `lua/commands/add.lua` takes it.
+/// The part of a batch that is not plain, in the format of `lua/commands/add.lua`.
 #[derive(Default)]
 struct Kinds {
-    /// Positions by queue: priority and task. Those of plain jobs are not here until it matters.
+    /// Positions by queue: priority and task. Those of plain jobs are added only when they are needed.
     queues: BTreeMap<(i64, String), Vec<usize>>,
     in_queues: usize,
-    /// Some are not to be given without a look at them.
+    /// Some jobs need special care when they are assigned.
     watched: bool,
-    /// Positions and starts of jobs with which something is to be done at once: 0 at once, above a pause in ms, below the time in ms since 1970.
+    /// Positions and starts of jobs that need care when they are added: 0 at once, above 0 a pause in ms, below 0 the negated time in ms since
+    /// 1970.
     careful: Vec<(usize, i64)>,
 }
 
@@ -327,21 +328,22 @@ impl Kinds {
 /// A submission in a batch.
 struct Part {
     submission: Submission,
-    /// Its jobs stored by earlier batches.
+    /// The number of its jobs that earlier batches have stored.
     stored: usize,
 }
 
-/// Jobs sent together.
+/// Jobs that are sent together.
 pub(crate) struct Batch {
     pub(crate) call: Arc<AddCall>,
     parts: Vec<Part>,
     pub(crate) count: usize,
-    /// The most that any of its jobs asks for.
+    /// The highest durability that any of its jobs requests.
     pub(crate) durability: Durability,
 }
 
 impl Batch {
-    /// Redis has stored it; `existed` are positions in the batch. If it is `not_durable` enough, submissions that asked for more fail with NOT_DURABLE.
+    /// Redis has stored the batch; `existed` are positions in it. With `not_durable`, submissions that requested a durability fail with
+    /// NOT_DURABLE.
     pub(crate) fn succeed(self, adds: &Adds, existed: &[usize], not_durable: Option<&Error>) {
         let mut first = 0;
         for Part { mut submission, stored } in self.parts {
@@ -368,7 +370,7 @@ impl Batch {
         }
     }
 
-    /// The same jobs under another incarnation and number; only for a batch that was never executed.
+    /// Sends the same jobs under another incarnation and number; only for a batch that was never executed.
     pub(crate) fn renumber(&mut self, incarnation: &str, number: u64) {
         let call = AddCall {
             incarnation: incarnation.to_owned(),

@@ -16,29 +16,29 @@ use crate::store::codec::choices;
 use crate::store::codec::msgpack::{write_array, write_string};
 use crate::util::reconnect::ReconnectDelay;
 
-/// Jobs shown at once, at most.
+/// The limit of jobs that are shown at once.
 const MAX_JOBS: &str = "100";
 
-/// Whether and since when this master chooses.
+/// Whether and since when this master chooses workers.
 pub(crate) struct Chooser {
     shared: Arc<Shared>,
     waits: Arc<Waits>,
     state: Mutex<State>,
-    /// Redis has something to choose, or does not know yet that this incarnation chooses.
+    /// Notified when Redis has jobs that wait for a choice, or when this incarnation must register as the chooser.
     pub(crate) wanted: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// How this master chooses, if it does.
+    /// The options of choosing, if this master chooses.
     choosing: Option<Choosing>,
-    /// The incarnation of which Redis knows it.
+    /// The incarnation under which this master is registered as the chooser.
     known: String,
-    /// Redis may have it registered, also by a call that was dropped or failed.
+    /// Redis may have registered this chooser, possibly by a call that was dropped or failed.
     registered: bool,
-    /// There may be more to choose than was shown.
+    /// More jobs may wait for a choice than were shown.
     more: bool,
-    /// When the time for a choice is over. This master's task sees to it, as others do not know.
+    /// When the time for a choice is over. Only this master's task handles the deadline: other members do not know it.
     deadline: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ impl Chooser {
         Chooser { shared, waits, state: Mutex::default(), wanted: Notify::new() }
     }
 
-    /// Chooses from now on, or in another way than before.
+    /// Starts to choose, or changes the options.
     pub(crate) async fn start(&self, choosing: Choosing) -> Result<()> {
         choosing.check()?;
         self.shared.ready().await?;
@@ -56,7 +56,7 @@ impl Chooser {
             let mut state = self.state.lock();
             *state = State { choosing: Some(choosing), registered: state.registered, ..State::default() };
         }
-        // The inbox has to be read from now on.
+        // The inbox must be read from now on.
         self.waits.changed.notify_one();
         self.wanted.notify_one();
         if let Err(error) = self.register().await {
@@ -66,7 +66,7 @@ impl Chooser {
         Ok(())
     }
 
-    /// Waits until there is something to choose, also through trouble with Redis.
+    /// Waits until jobs wait for a choice. Retries when Redis is not available.
     pub(crate) async fn next(&self) -> Result<Choices> {
         let mut backoff = ReconnectDelay::new(self.shared.store.longest_backoff());
         while self.is_active() {
@@ -85,7 +85,7 @@ impl Chooser {
         Err(Error::new(ErrorKind::Closed, "the master does not choose workers, or no more"))
     }
 
-    /// Assigns jobs, pairs of a job's id and an incarnation; answers which were assigned.
+    /// Assigns jobs to workers: pairs of a job's id and a worker's incarnation. Returns which jobs were assigned.
     pub(crate) async fn assign(&self, pairs: &[(String, String)]) -> Result<Vec<bool>> {
         let mut packed = Vec::new();
         write_array(&mut packed, 2 * pairs.len());
@@ -96,13 +96,13 @@ impl Chooser {
         }
         let reply = self.shared.open_store()?.choose("assign", &self.shared.incarnation(), &packed).await?;
         let assigned = choices::assigned(reply)?;
-        // Others may have been behind those.
+        // Other jobs may wait behind these.
         let mut state = self.state.lock();
         (state.more, state.deadline) = (assigned.contains(&true), None);
         Ok(assigned)
     }
 
-    /// Chooses no more.
+    /// Stops choosing.
     pub(crate) async fn stop(&self) -> Result<()> {
         self.stop_waiting();
         if self.state.lock().registered {
@@ -113,7 +113,7 @@ impl Chooser {
         Ok(())
     }
 
-    /// Registers with Redis that this incarnation chooses, once for each.
+    /// Registers this incarnation as the chooser in Redis, once per incarnation.
     async fn register(&self) -> Result<String> {
         let incarnation = self.shared.incarnation();
         let choosing = self.state.lock().choosing.clone();
@@ -131,7 +131,7 @@ impl Chooser {
         Ok(incarnation)
     }
 
-    /// Asks Redis what there is to choose.
+    /// Reads from Redis which jobs wait for a choice.
     async fn ask(&self) -> Result<Option<Choices>> {
         let incarnation = self.register().await?;
         let store = self.shared.open_store()?;
@@ -143,7 +143,7 @@ impl Chooser {
         state.more = choices.is_some();
         if state.more {
             state.start_waiting();
-            // The task has to know the deadline.
+            // The task must learn about the deadline.
             self.waits.changed.notify_one();
         }
         Ok(choices)
@@ -153,29 +153,29 @@ impl Chooser {
         self.state.lock().choosing.is_some()
     }
 
-    /// Redis asks for a choice.
+    /// Redis has notified this master that jobs wait for a choice.
     pub(crate) fn asked(&self) {
         self.state.lock().start_waiting();
         self.wanted.notify_one();
     }
 
-    /// When a round has to be sent, so that jobs go by default.
+    /// The time at which a round must be sent, so that the jobs are assigned by default.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state.lock().deadline
     }
 
-    /// Such a round is sent.
+    /// The round at the deadline is sent.
     pub(crate) fn deadline_handled(&self) {
         self.state.lock().deadline = None;
     }
 
-    /// The member has ended, and Redis forgets with it that it chose.
+    /// The member has ended; Redis removes the chooser with it.
     pub(crate) fn end(&self) {
         *self.state.lock() = State::default();
         self.wake_all();
     }
 
-    /// Ends the waits for choices.
+    /// Ends all waits for choices.
     fn stop_waiting(&self) {
         let mut state = self.state.lock();
         (state.choosing, state.more, state.deadline) = (None, false, None);
@@ -183,7 +183,7 @@ impl Chooser {
         self.wake_all();
     }
 
-    /// Wakes all that wait for something to choose, and the next that is about to.
+    /// Wakes all callers that wait for a choice, and the next one that is about to wait.
     fn wake_all(&self) {
         self.wanted.notify_waiters();
         self.wanted.notify_one();

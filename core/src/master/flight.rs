@@ -14,30 +14,30 @@ use crate::store::{AddReply, Failed};
 use crate::util::reconnect::ReconnectDelay;
 use libswarm_common::error::{Error, ErrorKind};
 
-/// A batch under way; sent again as it is when the answer is lost.
+/// A batch under way. It is sent again unchanged when the reply is lost.
 pub(super) struct AddFlight {
     batch: Batch,
     backoff: ReconnectDelay,
     /// An earlier attempt may have been executed.
     maybe_executed: bool,
-    /// When the first of the failures in a row came.
+    /// The time of the first of the consecutive failures.
     failing_since: Option<Instant>,
-    /// The life of the store in which it was first sent.
+    /// The epoch of the store when the batch was first sent.
     epoch: String,
-    /// Its incarnation is gone and it was never executed: it goes again under the next.
+    /// Its incarnation is gone and it was never executed: it is sent again under the next incarnation.
     orphaned: bool,
     pub(super) future: Pin<Box<dyn Future<Output = Result<AddReply, Failed>> + Send>>,
 }
 
-/// What follows from an answer.
+/// What to do after a reply.
 pub(super) enum Landed {
-    /// Redis has stored it; when the next thing is due, if a job may have changed that.
+    /// Redis has stored the batch. Contains the time until the next due entry, if a job may have changed it.
     Stored(Option<Duration>),
-    /// It was not stored, or that is unknown; its submissions have failed.
+    /// The batch was not stored, or its outcome is unknown. Its submissions have failed.
     Failed,
-    /// It goes on.
+    /// The batch is sent again.
     Again(AddFlight),
-    /// Its incarnation is gone; it waits for [`AddFlight::adopt`].
+    /// Its incarnation is gone. The batch waits for [`AddFlight::adopt`].
     Orphaned(AddFlight),
 }
 
@@ -85,11 +85,11 @@ impl AddFlight {
 
     /// The call failed: send it again, or fail the submissions.
     fn failed(mut self, shared: &Arc<Shared>, failed: Failed) -> Landed {
-        // All that can be known is known: some may be stored, but no answer is missing.
+        // The outcome is as certain as it can be: some jobs may be stored, but no reply is missing.
         let known = failed.half_done && !self.maybe_executed;
         self.maybe_executed |= failed.maybe_executed;
         let pause = self.backoff.next();
-        // A full store is the call's error, not trouble in the background: renewals and completions go on.
+        // A full store is an error of this call, not a background problem: renewals and completions still work.
         let full = failed.error.kind() == ErrorKind::StoreFull;
         if !full {
             shared.report(Source::Calls, &failed.error);
@@ -101,7 +101,7 @@ impl AddFlight {
         }
         let error = if known {
             let message = format!(
-                "{}. Redis keeps what it had done until then: some of the jobs may have been added",
+                "{}. Redis does not undo what the script did before the error: some of the jobs may have been added",
                 failed.error.message()
             );
             Error::new(failed.error.kind(), message)
@@ -116,7 +116,8 @@ impl AddFlight {
         Landed::Failed
     }
 
-    /// The incarnation of the batch is not known any more. A batch that cannot have been executed in this life of the store goes again.
+    /// Redis does not know the incarnation of the batch any more. The batch is sent again if it cannot have been executed in this epoch of the
+    /// store.
     fn unknown(mut self, epoch: &str) -> Landed {
         if self.maybe_executed && self.epoch == epoch {
             let message = "the reply was lost and Redis has forgotten this master meanwhile: the jobs may have been added";
@@ -130,7 +131,7 @@ impl AddFlight {
         Landed::Orphaned(self)
     }
 
-    /// Whether it waits for an incarnation that cannot come, because of `error`, or has for longer than `limit`.
+    /// Whether the batch waits for an incarnation that cannot register because of `error`, or has waited for longer than `limit`.
     pub(super) fn has_waited_too_long(&self, error: &Error, limit: Duration) -> bool {
         self.orphaned && (!error.kind().is_retryable() || self.failing_since.is_some_and(|since| since.elapsed() >= limit))
     }

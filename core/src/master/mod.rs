@@ -1,4 +1,4 @@
-//! The tasks of a master: jobs and questions to Redis, outcomes back.
+//! The tasks of a master: jobs and queries to Redis, outcomes back.
 
 pub(crate) mod adds;
 pub(crate) mod chooser;

@@ -1,4 +1,4 @@
-//! Says in the log why a job is not begun that has been awaited for long: nobody takes its task, or it is paused.
+//! Logs why a job has been awaited for long without being assigned: no worker accepts its task, or the task is paused.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -12,19 +12,19 @@ use crate::model::message::Role;
 use crate::store::codec::inspect;
 use libswarm_common::error::Result;
 
-/// Between two checks while something is awaited.
+/// The time between two checks while results are awaited.
 const CHECK: Duration = Duration::from_secs(2);
-/// Jobs looked up at once, at most: those of one task wait for the same reason.
+/// The limit of jobs that one check looks up: jobs of the same task wait for the same reason.
 const MAX_NAMED: usize = 5;
-/// Tasks of which it was said, at most.
+/// The limit of tasks that are remembered as logged.
 const MAX_TASKS: usize = 100;
-/// Workers that a record names.
+/// The limit of workers that a record names.
 const NAMED: usize = 5;
 
 pub(crate) struct SlowWaits {
     shared: Arc<Shared>,
     waits: Arc<Waits>,
-    /// Tasks of which it was said that nobody takes them.
+    /// Tasks that were logged as having no worker.
     said: HashSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl SlowWaits {
         SlowWaits { shared, waits, said: HashSet::new() }
     }
 
-    /// Until the master is closed. Costs nothing while nothing is awaited.
+    /// Runs until the master is closed. Costs nothing while no result is awaited.
     pub(crate) async fn run(mut self) {
         loop {
             self.waits.begun.notified().await;
@@ -46,7 +46,7 @@ impl SlowWaits {
                 }
                 tokio::time::sleep(CHECK).await;
                 let ids = self.waits.long_awaited(MAX_NAMED);
-                // In vain while Redis is away, of which there are records enough.
+                // A failure while Redis is not available is ignored: that is logged elsewhere.
                 if !ids.is_empty() && self.look(&ids).await.is_err() {
                     self.waits.look_again(&ids);
                 }
@@ -64,7 +64,7 @@ impl SlowWaits {
             }
             if there.is_none() {
                 let mut queues = Queues::default();
-                // Every page says what is paused.
+                // Every page contains the paused tasks.
                 inspect::queues(&store.inspect(&["counts", ""]).await?, &mut queues)?;
                 there = Some((self.workers().await?, queues));
             }
@@ -90,7 +90,7 @@ impl SlowWaits {
     }
 }
 
-/// `None` if it only has to wait for its turn.
+/// `None` if the job only waits for its turn.
 fn why(task: &str, workers: &[MemberInfo], queues: &Queues) -> Option<String> {
     if queues.paused.iter().any(|paused| paused == task || paused == "*") {
         return Some("it is paused".into());

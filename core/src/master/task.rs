@@ -1,4 +1,4 @@
-//! The task of a master: registers, keeps the lease, sends what was submitted, receives outcomes.
+//! The task of a master: registers, renews the lease, sends what was submitted, receives outcomes.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use crate::util::completion::Done;
 use crate::util::optional;
 use crate::util::reconnect::ReconnectDelay;
 
-/// Ids asked for in one call.
+/// The limit of ids in one query for outcomes.
 const MAX_ASKED: usize = 100;
-/// How often a master that registers checks whether submissions have waited for too long.
+/// How often a master that is registering checks whether submissions have waited for too long.
 const CHECK: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
@@ -39,40 +39,40 @@ pub(crate) struct Task {
     chooser: Arc<Chooser>,
     commands: mpsc::UnboundedReceiver<Done<()>>,
     session: Session,
-    /// Ids for jobs that have none of their own. A master cannot be used in a forked child, so no two processes share it.
+    /// Ids for jobs that the caller adds without one. A master cannot be used in a forked child, so no two processes share it.
     fresh: Ids,
     /// Number of the last batch of adds under the current incarnation.
     number: u64,
-    /// The batch of adds under way. It outlives its incarnation: its outcome is known under the one that sent it.
+    /// The batch of adds under way. It survives the end of its incarnation: its outcome is known under the incarnation that sent it.
     flight: Option<AddFlight>,
     closing: Option<Option<Done<()>>>,
 }
 
-/// A call under way, with the answer to it and what it was sent with.
+/// A call under way: returns the reply and what was sent.
 type Call<With, T> = Pin<Box<dyn Future<Output = (With, Result<T, Failed>)> + Send>>;
 
-/// What is under way in one incarnation.
+/// The calls under way in one incarnation.
 struct Calls {
     inbox: Option<InboxTask>,
     /// A round, with the time at which it was sent.
     sync: Option<Call<Duration, SyncReply>>,
-    /// A question for outcomes, with the ids.
+    /// A query for outcomes, with the ids.
     ask: Option<Call<Vec<String>, Vec<Vec<u8>>>>,
     ask_delay: ReconnectDelay,
     /// When the next round is due.
     wake: Instant,
-    /// When something is due that the round under way may not have seen.
+    /// The time of a due entry that the round under way may not have processed.
     unseen: Option<Instant>,
 }
 
 impl Calls {
-    /// A round is due now, and another if one is under way that may not have seen why.
+    /// Sends a round now. If one is under way that may be too early, another follows.
     fn round_now(&mut self) {
         self.wake = Instant::now();
         self.unseen = self.sync.is_some().then_some(self.wake);
     }
 
-    /// A round is due then, too.
+    /// Sends a round at `due` at the latest.
     fn round_by(&mut self, due: Instant) {
         self.wake = self.wake.min(due);
         self.unseen = self.sync.is_some().then(|| self.unseen.map_or(due, |unseen| unseen.min(due)));
@@ -87,7 +87,7 @@ impl MemberTask for Task {
             self.waits.ask_all();
             let Some(error) = self.live(next).await else { break };
             if self.shared.obliterated.swap(false, Ordering::AcqRel) {
-                // The program removed the cluster; another of the name begins when the program wants something of it.
+                // The program removed the cluster. It is created anew when the program uses it again.
                 if self.flight.is_none() && !self.is_wanted().await {
                     break;
                 }
@@ -150,12 +150,12 @@ impl Task {
         }
     }
 
-    /// Whether the inbox has something for this master.
+    /// Whether this master must read its inbox.
     fn reads_inbox(&self) -> bool {
         self.waits.any() || self.chooser.is_active() || self.messaging.reads_inbox()
     }
 
-    /// Waits until the program wants something; false if that is to close.
+    /// Waits until the program makes a call; false if it closes the master.
     async fn is_wanted(&mut self) -> bool {
         while self.adds.len() == 0 && !self.reads_inbox() {
             tokio::select! {
@@ -175,8 +175,8 @@ impl Task {
         self.closing = Some(command);
     }
 
-    /// Registers; answers when the first round is due. `None` if the master is closed before that succeeds: at once if nothing was submitted,
-    /// else after the option `timeout`. Submissions that wait too long meanwhile fail.
+    /// Registers; returns when the first round is due. Returns `None` if the master is closed before that succeeds: at once if nothing was
+    /// submitted, else after the option `timeout`. Submissions that wait too long meanwhile fail.
     async fn join(&mut self) -> Option<Duration> {
         let Task { session, commands, adds, shared, closing, waits, flight, .. } = self;
         let mut joining = std::pin::pin!(session.join(Role::Master));
@@ -188,7 +188,7 @@ impl Task {
                     self.number = 0;
                     return Some(next);
                 }
-                // Sent under the incarnation before: its outcome may still come.
+                // The batch was sent under the previous incarnation: its outcome may still arrive.
                 answer = answer_of(flight) => {
                     if let Some(Landed::Again(again) | Landed::Orphaned(again)) = flight.take().map(|sent| sent.landed(shared, adds, answer)) {
                         *flight = Some(again);
@@ -215,10 +215,10 @@ impl Task {
         }
     }
 
-    /// Lives as one incarnation. `None` when the master was closed, or why it has to register anew.
+    /// Runs one incarnation. Returns `None` when the master was closed, or the reason to register anew.
     async fn live(&mut self, next: Duration) -> Option<Error> {
         self.session.announce();
-        // Redis does not know yet that this incarnation chooses.
+        // This incarnation is not yet registered as the chooser.
         self.chooser.wanted.notify_one();
         self.adopt_flight();
         let mut calls = Calls {
@@ -231,11 +231,11 @@ impl Task {
         };
         loop {
             if !self.start_batch() && self.closing.is_some() {
-                // Calls under way that nobody polls any more must not hold up the last one.
+                // Calls under way that are no longer polled must not delay the last call.
                 drop(calls);
                 self.session.stop_probing();
                 self.messaging.sent().await;
-                // A failure is logged; the master is closed all the same.
+                // A failure is logged; the master is closed nevertheless.
                 let _ = self.session.leave().await;
                 return None;
             }
@@ -262,7 +262,7 @@ impl Task {
         }
     }
 
-    /// Sends the next batch unless one is under way; whether one is.
+    /// Sends the next batch if none is under way. Returns whether one is.
     fn start_batch(&mut self) -> bool {
         if self.flight.is_none() {
             let Some(batch) = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh) else {
@@ -276,7 +276,7 @@ impl Task {
         true
     }
 
-    /// Sends a batch again under this incarnation whose own is gone.
+    /// Sends a batch whose incarnation is gone again, under this incarnation.
     fn adopt_flight(&mut self) {
         if let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_orphaned()) {
             self.number += 1;
@@ -284,7 +284,7 @@ impl Task {
         }
     }
 
-    /// Starts what reads from Redis and is not under way.
+    /// Starts the reads from Redis that are not under way.
     fn start_reads(&self, calls: &mut Calls) {
         if calls.inbox.is_none() && self.reads_inbox() {
             calls.inbox = Some(self.session.read_inbox());
@@ -297,7 +297,7 @@ impl Task {
         }
     }
 
-    /// The batch under way was answered. Why the master has to register anew, if it has to.
+    /// Handles the reply to the batch under way. Returns the reason to register anew, if there is one.
     fn batch_answered(&mut self, answer: Result<AddReply, Failed>, calls: &mut Calls) -> Option<Error> {
         match self.flight.take()?.landed(&self.shared, &self.adds, answer) {
             Landed::Stored(next) => {
@@ -330,7 +330,7 @@ impl Task {
         }));
     }
 
-    /// The round under way was answered. Why the master has to register anew, if it has to.
+    /// Handles the reply to the round under way. Returns the reason to register anew, if there is one.
     fn round_answered(&mut self, sent: Duration, answer: Result<SyncReply, Failed>, calls: &mut Calls) -> Option<Error> {
         calls.sync = None;
         match answer {
@@ -349,7 +349,7 @@ impl Task {
         None
     }
 
-    /// Asks for the outcomes of jobs that Redis may not know to be awaited here.
+    /// Queries the outcomes of jobs for which this master may not be registered as waiting.
     fn ask(&self, calls: &mut Calls, delay: Duration) {
         let ids = self.waits.take_unasked(MAX_ASKED);
         if ids.is_empty() {
@@ -385,13 +385,16 @@ impl Task {
         }
     }
 
-    /// Redis answered for one id: w, its outcome will come; n, there is neither job nor result; x, its result is not kept; or its outcome.
+    /// Handles the answer for one id: `w` the outcome will be sent; `n` there is neither job nor result; `x` the result is not kept; or the
+    /// outcome.
     fn outcome_answered(&self, id: &str, answer: &[u8]) {
         let refusal = match answer {
             b"w" => return,
             b"n" => Error::new(
                 ErrorKind::NotFound,
-                format!("there is no job `{id}`, and no result of one: it never was, was deleted, or its result has expired"),
+                format!(
+                    "there is no job `{id}`, and no result of one: it was never added, was deleted, or its result has expired"
+                ),
             ),
             b"x" => Error::new(
                 ErrorKind::InvalidArgument,
@@ -421,7 +424,7 @@ impl Task {
     }
 }
 
-/// The answer to the batch under way; never ready if there is none.
+/// The reply to the batch under way; never ready if there is none.
 async fn answer_of(flight: &mut Option<AddFlight>) -> Result<AddReply, Failed> {
     match flight {
         Some(flight) => flight.future.as_mut().await,
@@ -437,7 +440,7 @@ async fn next_read(inbox: &mut Option<InboxTask>) -> Option<Read> {
     }
 }
 
-/// Fails submissions that have waited for longer than the option `timeout` while there was trouble, or all if waiting does not mend it.
+/// Fails submissions that have waited for longer than the option `timeout` during an outage. If the error does not go away by waiting, fails all.
 fn fail_old(shared: &Shared, adds: &Adds, error: &Error) {
     if !error.kind().is_retryable() {
         adds.fail_waiting(None, error);

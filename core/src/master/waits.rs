@@ -1,4 +1,4 @@
-//! Who awaits which job's outcome.
+//! The outcomes that are awaited, and their waiters.
 
 use libswarm_common::lock::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use super::closed;
 use crate::model::job::Outcome;
 use libswarm_common::error::{Error, Result};
 
-/// Checks of what waits, one each 2 s, after which a job has been awaited for long: 10 s.
+/// A job counts as awaited for long after this many checks, one each 2 s: 10 s.
 pub(super) const MAX_CHECKS: u32 = 5;
 
 /// All waits of a master.
@@ -26,9 +26,9 @@ pub(crate) struct Waits {
 #[derive(Default)]
 struct State {
     waiting: HashMap<String, Waiting>,
-    /// Checks for those that are awaited for long, so far.
+    /// The number of checks for long waits so far.
     checks: u32,
-    /// Ids that Redis is to be asked for: it may not know that this master awaits them.
+    /// Ids to query from Redis, because this master may not be registered there as waiting for them.
     unasked: HashSet<String>,
     /// How often this master has registered. Redis sends outcomes to the incarnation that added the job.
     registrations: u64,
@@ -40,7 +40,7 @@ struct State {
 /// All waits for one job.
 struct Waiting {
     waiters: Vec<Waiter>,
-    /// `State::checks` when the first began.
+    /// The value of `State::checks` when the first wait began.
     since: u32,
     looked_up: bool,
 }
@@ -51,14 +51,14 @@ struct Waiter {
     knows: Knows,
 }
 
-/// What a waiter knows of its job.
+/// What is known about the job of a waiter.
 #[derive(PartialEq)]
 enum Knows {
-    /// It is being added, since this registration: that Redis does not have it says nothing yet.
+    /// The job is being added, since this registration: Redis may not have it yet.
     Adding(u64),
-    /// Redis has it, or had it.
+    /// Redis has or had the job.
     Stored,
-    /// As `Stored`, and Redis is being asked for the outcome.
+    /// As `Stored`, and a query for the outcome is under way.
     Asked,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Wait {
 }
 
 impl Waits {
-    /// Begins a wait for a job that somebody added: Redis is asked whether the outcome is there.
+    /// Begins a wait for a job that was added earlier: its outcome is queried from Redis.
     pub(crate) fn begin(self: &Arc<Self>, id: String) -> Wait {
         self.begin_with(id, false)
     }
@@ -108,7 +108,7 @@ impl Waits {
         Wait { waits: self.clone(), id, number, outcome }
     }
 
-    /// Has Redis asked for all that is awaited: this master is a new member. What is being added follows when it is stored.
+    /// Queries all awaited ids, because this master has registered anew. Jobs that are being added follow when they are stored.
     pub(crate) fn ask_all(&self) {
         let mut state = self.state.lock();
         state.registrations += 1;
@@ -116,11 +116,11 @@ impl Waits {
         unasked.extend(waiting.iter().filter(|(_, waiting)| waiting.is_stored()).map(|(id, _)| id.clone()));
     }
 
-    /// Up to `most` ids to ask for, which are taken as asked.
+    /// Returns up to `most` ids to query, and marks them as queried.
     pub(crate) fn take_unasked(&self, most: usize) -> Vec<String> {
         let mut state = self.state.lock();
         let State { waiting, unasked, .. } = &mut *state;
-        // Those that nobody awaits any more do not count: behind them may be others, which were announced before.
+        // Ids without waiters do not count: other ids may be behind them, whose notification is already consumed.
         let (mut ids, mut gone) = (Vec::new(), Vec::new());
         for id in unasked.iter() {
             if ids.len() == most {
@@ -155,7 +155,8 @@ impl Waits {
         }
     }
 
-    /// Ends the waits for which Redis was asked for this id with an error. One that began since then goes on: its job may be stored since.
+    /// Ends the waits whose query found neither job nor result, with an error. Waits that began since the query continue: their job may be stored
+    /// now.
     pub(crate) fn refuse(&self, id: &str, error: &Error) {
         let mut state = self.state.lock();
         let Some(waiting) = state.waiting.get_mut(id) else { return };
@@ -171,7 +172,7 @@ impl Waits {
         }
     }
 
-    /// A check: up to `most` ids that have been awaited for `MAX_CHECKS` checks and were not answered here before.
+    /// Runs a check: returns up to `most` ids that have been awaited for `MAX_CHECKS` checks and were not returned before.
     pub(super) fn long_awaited(&self, most: usize) -> Vec<String> {
         let mut state = self.state.lock();
         state.checks = state.checks.wrapping_add(1);
@@ -186,7 +187,7 @@ impl Waits {
             .collect()
     }
 
-    /// They could not be looked up.
+    /// The ids could not be looked up: the next check returns them again.
     pub(super) fn look_again(&self, ids: &[String]) {
         let mut state = self.state.lock();
         for id in ids {
@@ -227,8 +228,8 @@ impl Waiter {
 }
 
 impl Wait {
-    /// Redis has the job. If it `existed`, its record does not name this master; if this master has registered anew meanwhile, it names the
-    /// incarnation before.
+    /// Redis has the job. If it `existed`, its record does not name this master as the requester. If this master has registered anew meanwhile, the
+    /// record names the previous incarnation.
     pub(crate) fn stored(&self, existed: bool) {
         let mut state = self.waits.state.lock();
         let State { waiting, unasked, registrations, .. } = &mut *state;

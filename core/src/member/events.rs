@@ -1,4 +1,4 @@
-//! Events of a member that its program has not taken.
+//! The queue of events that the program of a member has not taken.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,23 +15,24 @@ use crate::model::job::JobData;
 #[cfg(feature = "bindings")]
 use crate::util::stages::{Stage, mark};
 
-/// `Ready` and `Error` events that are kept: the newest.
+/// The limit of `Ready` and `Error` events; the newest are kept.
 const MAX_NEWS: usize = 64;
-/// Messages, and changes of members, that are kept. Later ones are dropped, and reported as dropped.
+/// The limit of messages and changes of members. Later ones are dropped, and reported as dropped.
 const MAX_MESSAGES: usize = 10_000;
-/// Bytes of the payloads of these, as in an inbox in Redis.
+/// The limit of the bytes of their payloads, as in an inbox in Redis.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The queue of a member's events. `Add` events are unbounded here: the worker's window bounds them, which counts jobs that the program has taken.
+/// The queue of a member's events. The number of `Add` events is not bounded here but by the worker's window, which counts the jobs that the
+/// program has not taken.
 pub(crate) struct MemberEvents {
     queue: EventQueue<Kept>,
     /// Notified when the program has taken another quarter of the window, so that the worker asks for more jobs.
     pub(crate) room: Arc<Notify>,
-    /// The program runs jobs.
+    /// Whether the program runs jobs.
     wanted: AtomicBool,
 }
 
-/// Counts of a member's whole life.
+/// Counts since the member was created.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Taken {
     /// `Add` events that the program took.
@@ -53,7 +54,7 @@ struct Kept {
     /// Messages and changes of members in the queue, and their bytes.
     messages: usize,
     message_bytes: usize,
-    /// Messages and changes of members dropped since the program took events.
+    /// Messages and changes of members that were dropped since the program last took events.
     dropped: u64,
 }
 
@@ -61,7 +62,7 @@ fn is_news(event: &QueuedEvent) -> bool {
     matches!(event, QueuedEvent::Ready { .. } | QueuedEvent::Error(_))
 }
 
-/// The bytes of a message, 0 for a change of a member, `None` for others.
+/// The bytes of a message, 0 for a change of a member, `None` for other events.
 fn message_bytes(event: &QueuedEvent) -> Option<usize> {
     match event {
         QueuedEvent::Message(data) => Some(data.payload.bytes.len()),
@@ -85,7 +86,7 @@ impl Bounds for Kept {
         }
         self.news += usize::from(is_news(&event));
         queue.push_back(event);
-        // A program that never takes events, such as one that only adds jobs, must not gather them.
+        // A program that never takes events, such as one that only adds jobs, must not accumulate them.
         if self.news > MAX_NEWS
             && let Some(oldest) = queue.iter().position(is_news)
         {
@@ -126,7 +127,7 @@ impl Bounds for Kept {
 }
 
 impl MemberEvents {
-    /// `window`: how many jobs the program may leave untaken. `wanted`: the program runs jobs from the start.
+    /// `window`: the limit of jobs that the program has not taken. `wanted`: the program runs jobs from the start.
     pub(crate) fn new(window: u32, wanted: bool) -> Self {
         let room = Arc::new(Notify::new());
         let kept = Kept {
@@ -161,7 +162,7 @@ impl MemberEvents {
         events
     }
 
-    /// The next event; jobs are wanted from now on. `None` when the member has ended.
+    /// Returns the next event, and accepts jobs from now on. `None` when the member has ended.
     pub(crate) async fn next(&self) -> Option<QueuedEvent> {
         self.want();
         self.queue.next().await
@@ -171,7 +172,7 @@ impl MemberEvents {
         self.queue.end();
     }
 
-    /// Jobs are wanted from now on.
+    /// Accepts jobs from now on.
     pub(crate) fn want(&self) {
         if !self.wanted.load(Ordering::Relaxed) {
             self.wanted.store(true, Ordering::Relaxed);
@@ -187,7 +188,7 @@ impl MemberEvents {
         self.queue.bounds(|kept| kept.taken)
     }
 
-    /// Takes back the `Add` events that the program has not taken, of all jobs or of the one with this fence.
+    /// Removes and returns the `Add` events that the program has not taken: of all jobs, or of the one with this fence.
     pub(crate) fn withdraw_adds(&self, fence: Option<u64>) -> Vec<Arc<JobData>> {
         self.queue.withdraw(|event| match event {
             QueuedEvent::Add(job) if fence.is_none_or(|fence| job.fence == fence) => Some(job.clone()),

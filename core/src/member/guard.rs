@@ -1,4 +1,4 @@
-//! The tasks of a member are watched: a panic in one ends the member, and nobody waits for it any more.
+//! Guards the tasks of a member: a panic in one ends the member, and all pending calls fail.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::TARGET;
 use super::shared::{Shared, Source};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// Runs a task; a panic in it is an error.
+/// Runs a task; returns an error if it panics.
 pub(crate) async fn guarded<T>(what: &str, task: impl Future<Output = T>) -> Result<T> {
     AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
         let error = panicked(&format!("{what}: {}", panic_text(&*panic)));
@@ -26,21 +26,21 @@ pub(crate) fn panicked(what: &str) -> Error {
 
 /// The main task of a master or a worker.
 pub(crate) trait MemberTask: Send {
-    /// What it is called in the error of a panic.
+    /// The name of the task in the error of a panic.
     const NAME: &'static str;
 
     /// Runs until the member has ended.
     fn run(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Answers all that wait, after a panic.
+    /// Ends all pending calls with the error, after a panic.
     fn abort(&mut self, error: &Error);
 
-    /// Ends the member: later calls and events fail with this.
+    /// Ends the member: later calls and events fail with this error.
     fn end(&mut self, error: Error);
 }
 
-/// Runs the main task of a member, and ends the member if that or another task of it panics. Its lease is left to end: if a job is the cause, that
-/// counts against the job.
+/// Runs the main task of a member, and ends the member if any of its tasks panics. The lease is left to expire: if a job caused the panic, a crash
+/// is counted for that job.
 pub(crate) async fn supervise<T: MemberTask>(shared: Arc<Shared>, mut task: T) {
     let Err(error) = shared.guard_main(T::NAME, task.run()).await else { return };
     shared.died(&error);
@@ -50,14 +50,14 @@ pub(crate) async fn supervise<T: MemberTask>(shared: Arc<Shared>, mut task: T) {
 }
 
 impl Shared {
-    /// Runs a task of the member beside its main one, which ends if this one panics.
+    /// Runs an additional task of the member. A panic in it ends the main task.
     pub(crate) async fn guard(&self, what: &str, task: impl Future<Output = ()>) {
         if let Err(error) = guarded(what, task).await {
             self.fatal.send_if_modified(|fatal| fatal.is_none().then(|| *fatal = Some(error)).is_some());
         }
     }
 
-    /// Runs the main task until it or another panics; that is answered.
+    /// Runs the main task until it ends, or until a task of the member panics. Returns the error of the panic.
     pub(crate) async fn guard_main(&self, what: &str, task: impl Future<Output = ()>) -> Result<()> {
         let mut fatal = self.fatal.subscribe();
         tokio::select! {
@@ -69,13 +69,13 @@ impl Shared {
         }
     }
 
-    /// The member has ended by a panic: its `close` event and every later call carry the error.
+    /// Records that the member has ended by a panic: its `close` event and every later call return the error.
     pub(crate) fn died(&self, error: &Error) {
         let _ = self.death.set(error.clone());
         self.report(Source::Calls, error);
     }
 
-    /// What to answer to a call of a member that has ended: why, unless it was closed.
+    /// The error of a call after the member has ended: that of the panic, or `closed`.
     pub(crate) fn why_closed(&self, closed: Error) -> Error {
         self.death.get().cloned().unwrap_or(closed)
     }

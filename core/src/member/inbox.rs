@@ -23,7 +23,7 @@ impl Drop for InboxTask {
     }
 }
 
-/// Starts reading the inbox of an incarnation, until what is returned is dropped.
+/// Starts to read the inbox of an incarnation. Dropping the returned value stops it.
 pub(super) fn read(shared: Arc<Shared>, incarnation: &str) -> InboxTask {
     let (sender, receiver) = mpsc::channel(4);
     let mut inbox = Inbox::new(shared.options.clone(), incarnation, shared.inbox_connected.clone());
@@ -41,7 +41,7 @@ pub(super) fn read(shared: Arc<Shared>, incarnation: &str) -> InboxTask {
                         if sender.send(read).await.is_err() {
                             return;
                         }
-                        // The member's task goes first: a job is emitted before the next read is sent.
+                        // Lets the member's task run first: a job is emitted before the next read is sent.
                         tokio::task::yield_now().await;
                     }
                 }

@@ -1,10 +1,10 @@
-//! What the registry shows of a member that its program may change.
+//! The part of a member's registration that its program may change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libswarm_common::lock::Mutex;
 
-/// Kept through all incarnations of a member: each registers with it.
+/// Kept across the incarnations of a member: each registers with it.
 #[derive(Default)]
 pub(crate) struct Profile {
     listens: AtomicBool,
@@ -30,7 +30,7 @@ pub(crate) struct Registered {
 }
 
 impl Subscription {
-    /// The word of `listen.lua`.
+    /// The argument of `listen.lua`.
     pub(crate) fn command(self) -> &'static str {
         match self {
             Subscription::Messages => "listen",
@@ -38,7 +38,7 @@ impl Subscription {
         }
     }
 
-    /// The letter in the registry.
+    /// The letter in the registration.
     pub(crate) fn letter(self) -> char {
         match self {
             Subscription::Messages => 'l',
@@ -59,7 +59,7 @@ impl Profile {
         *self.data.lock() = json;
     }
 
-    /// Whether messages or members arrive in the inbox.
+    /// Whether the inbox receives messages or changes of members.
     pub(crate) fn subscribes(&self) -> bool {
         self.listens.load(Ordering::Acquire) || self.watches.load(Ordering::Acquire)
     }

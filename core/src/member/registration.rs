@@ -1,4 +1,4 @@
-//! What a member registers.
+//! The data that a member registers.
 
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use crate::config::options::{Options, Requeue};
 use crate::model::message::Role;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_signed, write_string};
 
-/// What the registry keeps of a member, as a msgpack array of names and values.
+/// The fields of a member in the registry, as a msgpack array of names and values.
 pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profile: &Registered) -> Vec<u8> {
     let options = &shared.options;
     let subscriptions: String = profile.subscriptions.iter().map(|to| to.letter()).collect();
@@ -37,7 +37,7 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
         ("data", &profile.data),
     ];
     let mut out = Vec::new();
-    // Refused by `check` if it were an error.
+    // `check` has already rejected options for which this is an error.
     let ranges = options.ranges().unwrap_or_default();
     let more = usize::from(tasks.is_some()) + usize::from(!ranges.is_empty());
     write_array(&mut out, 2 * (all.len() + more));
@@ -59,7 +59,7 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
     out
 }
 
-/// The tasks a worker takes, packed; `None` if only jobs without one.
+/// The tasks that a worker accepts, packed; `None` if it accepts only jobs without one.
 pub(crate) fn packed_tasks(tasks: &[String]) -> Option<Vec<u8>> {
     let mut tasks = tasks.to_vec();
     tasks.sort();
@@ -67,7 +67,7 @@ pub(crate) fn packed_tasks(tasks: &[String]) -> Option<Vec<u8>> {
     (!tasks.iter().all(String::is_empty)).then(|| packed_strings(&tasks))
 }
 
-/// What a member sets for the whole cluster, as a msgpack array of names and values.
+/// The settings of a member for the whole cluster, as a msgpack array of names and values.
 pub(super) fn settings(options: &Options) -> Vec<u8> {
     let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
     let bytes = options.failed_max_bytes.map(|bytes| ("failed_max_bytes", bytes.to_string()));

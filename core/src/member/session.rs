@@ -1,4 +1,4 @@
-//! An incarnation of a member: joining, renewing, leaving, and noticing that it is lost.
+//! An incarnation of a member: joins, renews its lease, leaves, and detects that it is lost.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,34 +22,34 @@ use crate::util::clock::boottime;
 use crate::util::optional;
 use crate::util::reconnect::ReconnectDelay;
 
-/// An incarnation and its lease, as the member's task sees it.
+/// An incarnation and its lease.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) incarnation: String,
-    /// Which life of the store the incarnation was registered in.
+    /// The epoch of the store in which the incarnation was registered.
     pub(crate) epoch: String,
-    /// When the member's right to act ends, unless renewed; on the clock of `boottime`.
+    /// Until when the member may process its jobs without another renewal, on the clock of `boottime`.
     pub(crate) right_until: Duration,
     pub(crate) backoff: ReconnectDelay,
-    /// When Redis last answered as to a member that it knows.
+    /// When Redis last answered a call in a way that shows that the member is registered.
     seen: Instant,
     probe: Option<Probe>,
     /// Entries of the inbox that no round has had trimmed, and the id of the last one.
     untrimmed: u32,
     last_entry: Option<String>,
-    /// Lost connections after which a round was sent or is under way.
+    /// The number of lost connections after which a round was sent or is under way.
     pub(crate) losses: u64,
 }
 
-/// Asks whether Redis still knows the member.
+/// A query whether the member is still registered in Redis.
 type Probe = Pin<Box<dyn Future<Output = Result<bool, Failed>> + Send>>;
 
-/// A member that Redis has not answered for so long asks whether Redis still knows it: Redis may have lost its data, or the connection may be silent.
-/// With the renewals and the reads of the inbox that is less than one command a second.
+/// A member that has had no answer for this long queries whether it is still registered: Redis may have lost its data, or the connection may be
+/// dead. Together with the renewals and the reads of the inbox, this is less than one command a second.
 const PROBE_AFTER: Duration = Duration::from_secs(3);
-/// Inbox entries read before a round is sent only to have them trimmed.
+/// The limit of inbox entries that are read before a round is sent only to trim them.
 const MAX_UNTRIMMED: u32 = 64;
-/// A member that leaves gives up after so long, if each call requeues only a part of its jobs.
+/// How long a member that leaves continues if each call requeues only a part of its jobs.
 const MAX_LEAVE: Duration = Duration::from_secs(60);
 
 impl Session {
@@ -69,7 +69,7 @@ impl Session {
         }
     }
 
-    /// Registers a new incarnation, trying until it succeeds. Answers when the first round is due. Cancel by dropping.
+    /// Registers a new incarnation; retries until it succeeds. Returns when the first round is due. Drop the future to cancel it.
     pub(crate) async fn join(&mut self, role: Role) -> Duration {
         self.incarnation = random_id();
         let tasks = if role == Role::Worker { packed_tasks(&self.shared.tasks()) } else { None };
@@ -97,13 +97,13 @@ impl Session {
         }
     }
 
-    /// The member takes part from now on.
+    /// Reports the member as ready.
     pub(crate) fn announce(&self) {
         self.shared.ready.send_replace(Some(Ok(())));
         self.shared.events.push([QueuedEvent::Ready { incarnation: self.incarnation.clone() }]);
     }
 
-    /// The renewal sent at `sent` was answered: the right holds until a margin before the lease can end in Redis.
+    /// The renewal sent at `sent` was answered: the member may process its jobs until a margin before the lease can expire in Redis.
     pub(crate) fn renewed(&mut self, sent: Duration) {
         let lease = self.shared.options.lease;
         let margin = (lease / 10).max(Duration::from_millis(500));
@@ -114,19 +114,19 @@ impl Session {
         self.seen();
     }
 
-    /// Redis has answered as to a member that it knows.
+    /// Redis has answered in a way that shows that the member is registered.
     pub(crate) fn seen(&mut self) {
         self.seen = Instant::now();
     }
 
-    /// Resolves when a round has to be sent, because Redis may no longer know the member: a connection was lost, or a probe says so. `idle`: no call
-    /// is under way that would show it.
+    /// Resolves when a round has to be sent because the member may not be registered in Redis any more: a connection was lost, or a probe found
+    /// that it is not. `idle`: no call is under way whose reply would show it.
     pub(crate) async fn suspicion(&mut self, idle: bool) {
         loop {
             tokio::select! {
                 answer = optional(&mut self.probe) => {
                     self.probe = None;
-                    // The next probe has time, whatever the answer is.
+                    // Delays the next probe, whatever the answer is.
                     self.seen();
                     match answer {
                         Ok(true) => {}
@@ -146,12 +146,12 @@ impl Session {
         }
     }
 
-    /// No probe is under way any more.
+    /// Cancels the probe under way.
     pub(crate) fn stop_probing(&mut self) {
         self.probe = None;
     }
 
-    /// Entries were read from the inbox; the next round has them trimmed.
+    /// Counts entries that were read from the inbox; the next round trims them.
     pub(crate) fn entries_read(&mut self, entries: u32, last: String) {
         if entries > 0 {
             self.untrimmed += entries;
@@ -159,19 +159,19 @@ impl Session {
         }
     }
 
-    /// Whether a round is worth sending only to have the inbox trimmed.
+    /// Whether a round should be sent only to trim the inbox.
     pub(crate) fn must_trim(&self) -> bool {
         self.untrimmed >= MAX_UNTRIMMED
     }
 
-    /// From where the inbox is to be kept, for the next round.
+    /// The first id of the inbox that the next round keeps.
     pub(crate) fn keep_from(&mut self) -> String {
         self.untrimmed = 0;
         self.last_entry.take().map_or_else(String::new, |id| after(&id))
     }
 
-    /// Requeues the jobs of the member and removes it from the registry. Gives up when Redis is away for the option `timeout`; then the lease
-    /// ends by itself, which is logged.
+    /// Requeues the jobs of the member and removes it from the registry. Stops if Redis is not available for the option `timeout`; the lease then
+    /// expires by itself, which is logged.
     pub(crate) async fn leave(&mut self) -> Result<()> {
         let left = self.try_to_leave().await;
         match &left {
@@ -202,12 +202,13 @@ impl Session {
         }
     }
 
-    /// Between renewals.
+    /// The interval of renewals.
     pub(crate) fn renewal(&self) -> Duration {
         self.shared.options.lease / 3
     }
 
-    /// When the next round is to go, the next thing being due after `next`, spread a little, so that of many members one or few act on it.
+    /// When to send the next round if the next due entry follows after `next`. The time is spread a little, so that one or few of many members
+    /// process it.
     pub(crate) fn next_round(&self, next: Duration, spread: Duration) -> Duration {
         self.renewal().min(next.saturating_add(spread.min(YEAR).mul_f64(rand::random::<f64>())))
     }
@@ -218,7 +219,7 @@ impl Session {
     }
 }
 
-/// Registers what the program has changed since registration was sent.
+/// Registers what the program has changed since the registration was sent.
 async fn register_changes(shared: &Shared, incarnation: &str, before: &Registered) {
     let now = shared.profile.now();
     let new = now.subscriptions.iter().filter(|to| !before.subscriptions.contains(to)).map(|to| (to.command(), ""));

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<Options>,
     pub(crate) store: Store,
     pub(crate) events: MemberEvents,
-    /// Jobs that a worker holds at most; 0 for no limit.
+    /// The limit of active jobs of a worker; 0 for no limit.
     pub(crate) slots: AtomicU32,
     pub(crate) active: AtomicU64,
     /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`.
@@ -33,20 +33,20 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     pub(super) inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
-    /// A task of the member beside its main one has panicked.
+    /// Set when an additional task of the member has panicked.
     pub(super) fatal: watch::Sender<Option<Error>>,
-    /// The member has ended by a panic.
+    /// Set when the member has ended by a panic.
     pub(super) death: OnceLock<Error>,
-    /// The member has removed the cluster: it registers anew only when its program wants something.
+    /// The member has removed the cluster: it registers anew only when its program makes a call.
     pub(crate) obliterated: AtomicBool,
-    /// Tasks that a worker takes; the option, until its program says otherwise.
+    /// Tasks that a worker accepts: the option, or what the program has set since.
     pub(crate) tasks: Mutex<Vec<String>>,
-    /// How many jobs a worker asks for at most; the option, until its program says less.
+    /// The limit of jobs that a worker requests: the option, or a smaller number that the program has set since.
     pub(crate) asks_for: AtomicU64,
-    /// What the registry shows of this member.
+    /// The registration data of this member that its program may change.
     pub(crate) profile: Profile,
     status: Mutex<Status>,
-    /// `None` until the first registration or lasting error; then what `ready` answers.
+    /// `None` until the first registration or a permanent error; then the result of `ready`.
     pub(super) ready: watch::Sender<Option<Result<()>>>,
 }
 
@@ -55,22 +55,23 @@ pub(super) struct Status {
     pub(super) incarnation: String,
     /// On the clock of `boottime`.
     pub(super) right_until: Duration,
-    /// Of calls and of the inbox.
+    /// The current error of calls and that of the inbox.
     trouble: [Option<Error>; 2],
     troubled_since: Option<Instant>,
-    /// The program has an event of it.
+    /// The program was notified of it.
     reported: bool,
-    /// What was wrong last, and when that ended.
+    /// The last error that went away, and when it did.
     healed: Option<(ErrorKind, Instant)>,
 }
 
-/// Trouble that ends and comes back within so long is the same: a member has two connections, which end and come back one after the other.
+/// An error that goes away and recurs within this time counts as the same: a member has two connections, which fail and reconnect one after the
+/// other.
 const FLAPPING: Duration = Duration::from_secs(1);
 
-/// Jobs deleted by one call to Redis.
+/// The limit of jobs that one call to Redis deletes.
 const MAX_DELETES: usize = 100;
 
-/// What trouble is with.
+/// The connection that has the problem.
 #[derive(Clone, Copy)]
 pub(crate) enum Source {
     Calls = 0,
@@ -143,7 +144,7 @@ impl Shared {
         }
     }
 
-    /// Reports trouble to the program, once until its kind changes or it heals.
+    /// Reports a problem to the program, once until its kind changes or it goes away.
     pub(crate) fn report(&self, source: Source, error: &Error) {
         if !error.kind().is_retryable() {
             self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error.clone()))).is_some());
@@ -157,7 +158,7 @@ impl Shared {
             status.troubled_since.get_or_insert_with(Instant::now);
             known
         };
-        // A warning as often as an event: an outage has an attempt to connect every second.
+        // Logs a warning as often as an event is emitted: during an outage there is an attempt to connect every second.
         if known {
             tracing::debug!(target: TARGET, kind = error.kind().name(), "{error}");
         } else {
@@ -176,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// What is wrong now.
+    /// The current error.
     pub(crate) fn trouble(&self) -> Option<Error> {
         self.status().trouble.iter().flatten().next().cloned()
     }
@@ -185,7 +186,7 @@ impl Shared {
         self.status().troubled_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Waits for the first registration. An error that waiting does not mend is answered at once; one that may, after the option `timeout`.
+    /// Waits for the first registration. Returns a permanent error at once, and a temporary one after the option `timeout`.
     pub(crate) async fn ready(&self) -> Result<()> {
         let mut ready = self.ready.subscribe();
         let waited = tokio::time::timeout(self.options.timeout, ready.wait_for(Option::is_some)).await;
@@ -195,7 +196,7 @@ impl Shared {
         }
     }
 
-    /// The connection for a call of the program's, unless the member has ended.
+    /// The connection for a call of the program; an error if the member has ended.
     pub(crate) fn open_store(&self) -> Result<&Store> {
         if self.ended.load(Ordering::Acquire) {
             return Err(self.why_closed(Error::new(ErrorKind::Closed, "the member is closed")));
@@ -203,7 +204,7 @@ impl Shared {
         Ok(&self.store)
     }
 
-    /// Deletes jobs whatever their state, once `before` is ready; whether each existed, in the order of the ids. A malformed id fails at once.
+    /// Deletes jobs in any state, once `before` is ready. Returns whether each existed, in the order of the ids. A malformed id fails at once.
     pub(crate) async fn delete(&self, ids: &[String], before: impl Future<Output = ()>) -> Result<Vec<bool>> {
         ids.iter().try_for_each(|id| check_name("job id", id))?;
         before.await;

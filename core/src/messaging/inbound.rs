@@ -1,4 +1,4 @@
-//! What arrives: each message once, and confirmations for those that wait for them.
+//! Received messages: drops duplicates, and delivers confirmations to the calls that wait for them.
 
 use libswarm_common::lock::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -9,7 +9,7 @@ use crate::model::message::{Kind, MemberRef, MessageData};
 use crate::model::payload::ContentType;
 use libswarm_common::error::Result;
 
-/// Senders that are remembered, at most: the last number of each, so that what comes twice is known.
+/// The limit of remembered senders: the last number of each, which identifies duplicates.
 const SENDERS: usize = 10_000;
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(crate) struct Inbound {
 struct State {
     /// The number of the last message of each sender.
     last: HashMap<String, u64>,
-    /// The senders, those first that are to be forgotten.
+    /// The senders; the first is removed next.
     senders: VecDeque<String>,
     confirmations: Vec<Confirmations>,
     closed: bool,
@@ -35,7 +35,7 @@ struct Confirmations {
 }
 
 impl Inbound {
-    /// Takes what an inbox brought; gives it back unless it was a confirmation, or has come before.
+    /// Processes an entry of the inbox. Returns it, unless it was a confirmation or a duplicate.
     pub(crate) fn arrived(&self, data: MessageData) -> Option<MessageData> {
         let mut state = self.state.lock();
         if !state.is_new(&data) {
@@ -77,7 +77,7 @@ impl Inbound {
 }
 
 impl State {
-    /// Whether this was not seen before: the numbers of a sender grow.
+    /// Whether the message is no duplicate: the numbers of a sender grow.
     fn is_new(&mut self, data: &MessageData) -> bool {
         if let Some(last) = self.last.get_mut(&data.sender) {
             return data.number > *last && {

@@ -1,16 +1,16 @@
-//! Requests to end the program.
+//! Requests that the program exits.
 
 use futures_util::future::BoxFuture;
 use libswarm_common::lock::Mutex;
 
 use crate::model::message::MemberRef;
 
-/// Has the member leave the cluster: a worker is terminated without grace, a master is closed. Ready when that is done.
+/// Lets the member leave the cluster: a worker is terminated without grace, a master is closed. Resolves when that is done.
 pub type Leave = BoxFuture<'static, ()>;
 
 type Hook = Box<dyn FnOnce(i32, MemberRef, Leave) + Send>;
 
-/// What is called at the first request; nothing unless the program set it.
+/// The function that is called at the first request, if the program set one.
 #[derive(Default)]
 pub(crate) struct KillHook(Mutex<Option<(Hook, Leave)>>);
 
@@ -19,7 +19,7 @@ impl KillHook {
         *self.0.lock() = Some((Box::new(hook), leave));
     }
 
-    /// Later requests do nothing.
+    /// Later requests are ignored.
     pub(super) fn requested(&self, code: i32, from: &MemberRef) {
         let set = self.0.lock().take();
         if let Some((hook, leave)) = set {

@@ -1,7 +1,8 @@
-//! Messages between members, and who comes and goes.
+//! Messages between members, and notifications about members that join, leave or are lost.
 //!
-//! A message goes through the inbox of each member that subscribes to messages, so that a dropped connection loses none. Those of one sender arrive
-//! in their order, each once. What a member has not read is bounded; what is dropped is counted and reported to both sides.
+//! A message goes through the inbox of each member that subscribes to messages, so that no message is lost with a dropped connection. Messages of
+//! one sender arrive in order, each once. The unread messages of a member are bounded; dropped messages are counted and reported to sender and
+//! receiver.
 
 mod inbound;
 mod kill;
@@ -53,12 +54,12 @@ impl Messaging {
         messaging
     }
 
-    /// Queues a message. `done` is called when Redis has put it into the inboxes, or when what it waits for has come or its time is over.
+    /// Queues a message. `done` is called when Redis has put it into the inboxes, or when the awaited answers have arrived or the time is over.
     pub(crate) fn submit(&self, message: NewMessage, done: Done<Receipt>) {
         self.outbox.submit(message, done);
     }
 
-    /// Asks programs to end.
+    /// Requests that programs exit.
     pub(crate) fn kill(&self, message: NewMessage, done: Done<Receipt>) {
         self.outbox.kill(message, done);
     }
@@ -68,17 +69,17 @@ impl Messaging {
         self.outbox.confirm(name, done);
     }
 
-    /// Sends the sender of a message its acknowledgement or reply.
+    /// Sends an acknowledgement or reply to the sender of a message.
     pub(crate) fn answer(&self, message: &MessageData, kind: Kind, payload: Payload) -> Result<()> {
         self.outbox.answer(message, kind, payload)
     }
 
-    /// Resolves when so many members have confirmed a name.
+    /// Resolves when `count` members have confirmed a name.
     pub(crate) fn confirmations(&self, count: usize, name: &str) -> oneshot::Receiver<Result<Vec<MemberRef>>> {
         self.inbound.confirmations(count, name)
     }
 
-    /// Has later incarnations subscribe when they register, and the inbox read.
+    /// Subscribes the member: later incarnations register the subscription, and the inbox is read.
     pub(crate) fn subscribe(&self, to: Subscription) {
         self.shared.profile.subscribe(to);
         self.subscribed.notify_one();
@@ -97,7 +98,7 @@ impl Messaging {
         }
     }
 
-    /// Takes what the inbox brought besides jobs and results.
+    /// Processes the inbox entries other than jobs and results.
     pub(crate) fn received(&self, entry: Entry) {
         let event = match entry {
             Entry::Message(data) => {
@@ -127,12 +128,12 @@ impl Messaging {
         self.shared.events.push([event]);
     }
 
-    /// Waits until the messages that were submitted are sent, within the option `timeout`.
+    /// Waits until the submitted messages are sent, at most for the option `timeout`.
     pub(crate) async fn sent(&self) {
         let _ = tokio::time::timeout(self.shared.options.timeout, self.outbox.sent()).await;
     }
 
-    /// Ends the member: its messages, and all that waits for it.
+    /// Ends the messages of the member, and all pending calls.
     pub(crate) fn end(&self, error: Error) {
         self.outbox.close();
         self.inbound.close();

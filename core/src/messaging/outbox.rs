@@ -1,4 +1,4 @@
-//! Messages on their way to Redis: gathered while a batch is under way, sent one batch after another, so that their order is kept.
+//! Messages on their way to Redis: gathered while a batch is under way, and sent in batches one after another, so that their order is kept.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,27 +22,27 @@ use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::util::completion::Done;
 use crate::util::reconnect::ReconnectDelay;
 
-/// Messages of one batch, at most.
+/// The limit of messages in one batch.
 const MAX_BATCH: usize = 100;
-/// And their bytes, unless the first alone has more.
+/// The limit of bytes in one batch; a single message may exceed it.
 const MAX_BYTES: usize = 1024 * 1024;
-/// Messages that wait to be sent, at most.
+/// The limit of messages that wait to be sent.
 const MAX_WAITING: usize = 10_000;
 
-/// Messages of a member that wait to be sent, and the replies that it waits for.
+/// The messages of a member that wait to be sent, and the replies that it waits for.
 pub(super) struct Outbox {
     me: Me,
     state: Mutex<State>,
     max_pending_bytes: u64,
     arrived: Notify,
-    /// All that was submitted is sent.
+    /// Notified when all submitted messages are sent.
     drained: Notify,
-    /// A message waits for replies, so the inbox has to be read.
+    /// Notified when a message waits for replies, so that the inbox has to be read.
     pub(super) expects: Notify,
     pub(super) replies: Replies,
 }
 
-/// What recipients see of the sender, through all its incarnations.
+/// The sender's identity for recipients, which is the same in all its incarnations.
 struct Me {
     id: String,
     name: String,
@@ -53,7 +53,7 @@ struct Me {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Outgoing>,
-    /// Of the payloads in it.
+    /// Bytes of the payloads in the queue.
     bytes: u64,
     number: u64,
     /// A batch is under way.
@@ -125,7 +125,7 @@ impl Outbox {
         });
     }
 
-    /// Sends the sender of a message what it waits for.
+    /// Sends an acknowledgement or reply to the sender of a message.
     pub(super) fn answer(&self, message: &MessageData, kind: Kind, payload: Payload) -> Result<()> {
         self.push(Outgoing {
             address: ('i', message.from.incarnation.clone()),
@@ -146,7 +146,7 @@ impl Outbox {
         }
     }
 
-    /// Queues it, or returns why not and the callback to call with that.
+    /// Queues the message, or returns the error and the callback to call with it.
     fn push(&self, mut outgoing: Outgoing) -> Result<(), (Error, Option<Done<Receipt>>)> {
         let mut state = self.state.lock();
         if state.closed {
@@ -169,7 +169,7 @@ impl Outbox {
         state.number += 1;
         outgoing.number = state.number;
         if outgoing.wants != Wants::Nothing {
-            // Replies may come before Redis has answered who receives it.
+            // Replies may arrive before the reply of Redis to the batch.
             self.replies.expect(outgoing.number);
             self.expects.notify_one();
         }
@@ -194,7 +194,7 @@ impl Outbox {
         taken
     }
 
-    /// Waits until all that was submitted is sent.
+    /// Waits until all submitted messages are sent.
     pub(super) async fn sent(&self) {
         loop {
             let drained = self.drained.notified();
@@ -210,7 +210,7 @@ impl Outbox {
         state.queue.is_empty() && !state.sending || state.closed
     }
 
-    /// Refuses what comes from now on, and ends all waits.
+    /// Rejects later messages, and ends all waits.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -280,7 +280,7 @@ impl Sender {
         }
     }
 
-    /// Sends until it is answered, or the option `timeout` is over. The answers are those of the first messages, at least of one.
+    /// Sends a batch; retries until it is answered, or the option `timeout` is over.
     async fn send(&mut self, batch: &mut [Outgoing]) -> Result<Vec<Receipt>> {
         let deadline = Instant::now() + self.messaging.shared.options.timeout;
         let mut backoff = ReconnectDelay::new(self.messaging.shared.store.longest_backoff());
@@ -289,7 +289,8 @@ impl Sender {
         loop {
             let incarnation = self.messaging.shared.incarnation();
             if incarnation != self.incarnation {
-                // What was sent under the one before and arrived is known by its number to those who got it.
+                // The number starts anew. Recipients drop a message that already arrived under the previous incarnation, by the number of the
+                // message.
                 (self.incarnation, self.number, numbered) = (incarnation, 0, false);
             }
             if !std::mem::replace(&mut numbered, true) {
@@ -346,7 +347,7 @@ impl Outbox {
         out
     }
 
-    /// Redis has put a message into the inboxes.
+    /// Redis has put the message into the inboxes.
     fn answered(&self, outgoing: Outgoing, receipt: Receipt, incarnation: &str) {
         let Some(done) = outgoing.done else { return };
         match outgoing.wants {

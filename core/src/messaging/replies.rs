@@ -1,4 +1,4 @@
-//! Replies that a sender waits for: until all are there, their time is over, or those who owe them are gone.
+//! Replies that a sender waits for: until all have arrived, the time is over, or the missing recipients are gone.
 
 use libswarm_common::lock::Mutex;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -12,46 +12,46 @@ use crate::model::message::{Kind, MemberRef, MessageData, Receipt};
 use crate::model::payload::Payload;
 use crate::util::completion::Done;
 
-/// How often it is asked who is gone of those that have not answered.
+/// The interval at which the sender queries which of the missing recipients are gone.
 const CHECK_AFTER: Duration = Duration::from_secs(1);
-/// Members asked for in one call, at most.
+/// The limit of members in one such query.
 const MAX_ASKED: usize = 1000;
 
 #[derive(Default)]
 pub(crate) struct Replies {
     state: Mutex<State>,
-    /// Something is due earlier than it was, or there will be nothing more.
+    /// Notified when a deadline is earlier than before, or when the member has ended.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// By the number of the message that is answered.
+    /// By the number of the message to which they reply.
     awaited: HashMap<u64, Awaited>,
-    /// When the time of each is over that was sent.
+    /// The deadlines of sent messages.
     limits: BTreeSet<(Instant, u64)>,
     /// When the keeper checks next; `None` while it sleeps.
     next: Option<Instant>,
     closed: bool,
 }
 
-/// The answers to one message.
+/// The acknowledgements or replies to one message.
 #[derive(Default)]
 struct Awaited {
     replies: Vec<(MemberRef, Option<Payload>)>,
     answered: HashSet<String>,
-    /// Once Redis has answered who receives it.
+    /// Set once Redis has returned the recipients.
     sent: Option<Sent>,
 }
 
 struct Sent {
     receipt: Receipt,
     done: Done<Receipt>,
-    /// Replies come to this incarnation.
+    /// The incarnation that receives the replies.
     by: String,
     at: Instant,
     limit: Instant,
-    /// Who has not answered and may still.
+    /// Recipients that have not answered and are not known to be gone.
     owing: HashSet<String>,
 }
 
@@ -89,17 +89,17 @@ impl Replies {
         !self.state.lock().awaited.is_empty()
     }
 
-    /// Replies to a message are kept from now on.
+    /// Collects replies to a message from now on.
     pub(super) fn expect(&self, number: u64) {
         self.state.lock().awaited.insert(number, Awaited::default());
     }
 
-    /// The message was not sent.
+    /// Stops collecting: the message was not sent.
     pub(super) fn forget(&self, number: u64) {
         self.state.lock().remove(number);
     }
 
-    /// A message was put into inboxes.
+    /// The message was put into the inboxes of its recipients.
     pub(super) fn sent(&self, number: u64, receipt: Receipt, limit: Duration, by: &str, done: Done<Receipt>) {
         let mut state = self.state.lock();
         let mut awaited = state.remove(number).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Replies {
         }
     }
 
-    /// An acknowledgement or a reply.
+    /// An acknowledgement or a reply has arrived.
     pub(crate) fn arrived(&self, data: MessageData) {
         let mut state = self.state.lock();
         let Some(awaited) = state.awaited.get_mut(&data.about) else { return };
@@ -137,7 +137,7 @@ impl Replies {
         ended.into_iter().for_each(Awaited::end);
     }
 
-    /// These members are gone, and all that they have said has arrived.
+    /// These members are gone, and all their messages have arrived.
     pub(crate) fn gone(&self, members: &[String]) {
         let ended = self.state.lock().remove_where(|awaited| {
             let Some(sent) = &mut awaited.sent else { return false };
@@ -146,7 +146,7 @@ impl Replies {
         ended.into_iter().for_each(Awaited::end);
     }
 
-    /// Ends all waits: the answers can come no more.
+    /// Ends all waits: no more replies can arrive.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -159,7 +159,7 @@ impl Replies {
         self.changed.notify_one();
     }
 
-    /// Ends each wait in time, until the member has ended.
+    /// Ends each wait at its deadline, until the member has ended.
     pub(super) async fn keep(&self, shared: &Shared) {
         loop {
             let (closed, next) = {
@@ -179,7 +179,7 @@ impl Replies {
         }
     }
 
-    /// Ends what is over, and asks who is gone. The answer comes through the inbox, behind all that they have said.
+    /// Ends waits that are over, and queries which recipients are gone. The answer arrives in the inbox, behind all messages of those recipients.
     async fn check(&self, shared: &Shared) {
         let (now, incarnation) = (Instant::now(), shared.incarnation());
         let mut owing = HashSet::new();
@@ -187,7 +187,7 @@ impl Replies {
             let mut state = self.state.lock();
             let ended = state.remove_where(|awaited| {
                 let Some(sent) = &awaited.sent else { return false };
-                // Replies to an incarnation that is gone have nowhere to go.
+                // Replies to an incarnation that is gone cannot arrive any more.
                 let over = sent.limit <= now || !incarnation.is_empty() && sent.by != incarnation;
                 if !over && sent.at + CHECK_AFTER <= now {
                     owing.extend(sent.owing.iter().cloned());
@@ -205,7 +205,7 @@ impl Replies {
         let owing: Vec<String> = owing.into_iter().collect();
         for members in owing.chunks(MAX_ASKED) {
             if let Err(failed) = shared.store.ask_who_is_gone(&incarnation, members).await {
-                // The next check asks again.
+                // The next check queries again.
                 tracing::debug!(error = %failed.error, "asking who is gone");
                 return;
             }

@@ -1,4 +1,4 @@
-//! How fields are written as JSON, which the bindings show.
+//! The JSON form of fields, which the bindings return.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,12 +29,12 @@ pub(super) fn optional_time<S: Serializer>(value: &Option<SystemTime>, serialize
     value.map(ms_since_1970).serialize(serializer)
 }
 
-/// A text that is empty for `None`.
+/// A text; empty for `None`.
 pub(super) fn or_empty<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text.as_deref().unwrap_or(""))
 }
 
-/// A number that is 0 for `None`.
+/// A number; 0 for `None`.
 pub(super) fn or_zero<S: Serializer, N: Copy + Default + Serialize>(
     number: &Option<N>,
     serializer: S,
@@ -42,7 +42,7 @@ pub(super) fn or_zero<S: Serializer, N: Copy + Default + Serialize>(
     number.unwrap_or_default().serialize(serializer)
 }
 
-/// Text that should be JSON, as that if it is.
+/// The text itself if it is valid JSON, else the text as a JSON string.
 pub(super) fn raw<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     match text.clone().and_then(|text| RawValue::from_string(text).ok()) {
         Some(json) => json.serialize(serializer),

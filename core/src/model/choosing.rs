@@ -1,4 +1,4 @@
-//! How a master chooses workers.
+//! Options of a master that chooses workers.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use libswarm_common::error::Result;
 use libswarm_common::id::check_name;
 use libswarm_common::value::within;
 
-/// How a master chooses workers.
+/// Options of a master that chooses workers.
 ///
 /// ```no_run
 /// use libswarm::{Choosing, Master};
@@ -23,10 +23,11 @@ use libswarm_common::value::within;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choosing {
-    /// How long jobs may wait for a choice, 10 ms to 1 h; after it they go to the workers with the fewest, as without a chooser. That is seen to by
-    /// the chooser's own member, whatever its program does; one that is stopped or cut off counts as gone when its lease ends.
+    /// How long jobs may wait for a choice, 10 ms to 1 h. After it they are assigned by default, to the least loaded workers. The member of the
+    /// chooser applies the deadline, even if its program is blocked; if the member itself is stopped or cut off, it counts as gone when its lease
+    /// ends.
     pub within: Duration,
-    /// The tasks whose jobs are chosen for, "" for jobs without one; empty: all.
+    /// The tasks for whose jobs workers are chosen, "" for jobs without one; empty for all.
     pub tasks: Vec<String>,
 }
 

@@ -23,7 +23,7 @@ pub enum DeleteReason {
     Moved,
 }
 
-/// An event that waits for the program. It has no handle of its worker, which would keep the worker alive through its own queue.
+/// An event that waits for the program. It contains no handle of its worker, because the queue would then keep the worker alive.
 pub(crate) enum QueuedEvent {
     Ready { incarnation: String },
     Add(Arc<JobData>),

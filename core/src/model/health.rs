@@ -8,54 +8,53 @@ use serde::Serialize;
 
 use super::as_json::{as_ms, error_fields, or_empty};
 
-/// A member's own view; costs nothing to ask.
+/// The state of a member as it is known locally; reading it sends nothing to Redis.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Health {
-    /// Connected, registered, and the last renewal was answered in time.
+    /// Connected and registered, and the last renewal was answered in time.
     pub healthy: bool,
-    /// Both connections that are needed are up.
+    /// All connections that the member needs are up.
     pub connected: bool,
-    /// The identity in Redis; `None` before the first registration.
+    /// The current incarnation; `None` before the first registration.
     #[serde(serialize_with = "or_empty")]
     pub incarnation: Option<String>,
-    /// How long the member may still act for its active jobs.
+    /// How long the member may process its active jobs without another renewal.
     #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
     pub lease_left: Duration,
-    /// Active jobs (a worker).
+    /// Active jobs (worker).
     pub active: u64,
-    /// Jobs or finishes gathered but not yet acknowledged by Redis.
+    /// Jobs or finishes that were submitted but not yet acknowledged by Redis.
     pub pending: u64,
-    /// The last background error; `None` if it has healed.
+    /// The last background error; `None` if it has gone away.
     #[serde(flatten, serialize_with = "error_fields")]
     pub error: Option<Error>,
-    /// Registrations since the start: one, and one more for each lease that was lost.
+    /// The number of registrations: one at the start, and one after each lost lease.
     pub registrations: u64,
-    /// Jobs that Redis has stored for it (a master).
+    /// Jobs of this master that Redis has stored (master).
     pub added: u64,
-    /// Jobs that its program has taken (a worker).
+    /// Jobs that the program has taken (worker).
     pub assigned: u64,
-    /// Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    /// Finishes that Redis has accepted: jobs completed, failed, retried, released or stopped (worker).
     pub finished: u64,
     /// Messages that Redis has put into inboxes.
     pub sent: u64,
-    /// Messages that its program has taken.
+    /// Messages that the program has taken.
     pub received: u64,
-    /// Messages for it that were dropped, as far as it knows.
+    /// Messages for this member that were dropped, as far as the member was notified.
     pub dropped: u64,
-    /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (a
-    /// worker).
+    /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`; each keeps a slot until its handler returns (worker).
     pub stuck: u64,
 }
 
-/// What a member counts of itself through all its incarnations; see [`Health`].
+/// Counters of a member across all its incarnations; see [`Health`].
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) registrations: AtomicU64,
     pub(crate) added: AtomicU64,
     pub(crate) finished: AtomicU64,
     pub(crate) sent: AtomicU64,
-    /// Messages that were dropped because its inbox was full.
+    /// Messages that were dropped because the inbox was full.
     pub(crate) missed: AtomicU64,
 }
 
@@ -67,32 +66,32 @@ pub struct Stats {
     pub waiting: u64,
     /// Active jobs.
     pub active: u64,
-    /// Deleted jobs whose worker has not confirmed yet that it stopped.
+    /// Deleted jobs whose worker has not yet confirmed that it stopped them.
     pub deleting: u64,
-    /// Jobs whose time has not come.
+    /// Delayed jobs that are not due yet.
     pub delayed: u64,
     /// Jobs that wait for their resource or for a similar job.
     pub blocked: u64,
-    /// Failed jobs kept.
+    /// Failed jobs that are kept.
     pub failed: u64,
-    /// Results kept.
+    /// Results that are kept.
     pub results: u64,
-    /// Members alive.
+    /// Live members.
     pub members: u64,
-    /// Jobs added since the cluster began.
+    /// Jobs added since the cluster was created.
     pub added: u64,
     /// Jobs completed.
     pub completed: u64,
-    /// Jobs that ended as failed.
+    /// Jobs that failed permanently.
     pub failures: u64,
     /// Jobs deleted.
     pub deleted: u64,
-    /// Crashes of workers counted on jobs.
+    /// Crashes of workers that were counted for jobs.
     pub crashes: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,
-    /// Failed jobs that were requeued by hand.
+    /// Failed jobs that were requeued by a call.
     pub revived: u64,
-    /// Things in Redis that were not as this protocol writes them, and were set aside, replaced or mended.
+    /// Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
     pub damaged: u64,
 }

@@ -1,4 +1,4 @@
-//! Jobs, queues and members as an inspection shows them.
+//! Jobs, queues and members as inspections return them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -11,27 +11,27 @@ use super::message::Role;
 
 use super::payload::Payload;
 
-/// Where a job is.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum JobState {
-    /// For a worker.
+    /// It waits for a worker.
     Waiting,
-    /// Until its time comes, after a delay or between attempts.
+    /// It waits until it is due, after a delay or between attempts.
     Delayed,
-    /// For its resource, or for a similar job.
+    /// It waits for its resource, or for a similar job.
     Blocked,
-    /// By a worker.
+    /// A worker runs it.
     Active,
-    /// Deleted or timed out, and its worker has not confirmed that it stopped.
+    /// It was deleted or timed out, and its worker has not yet confirmed that it stopped.
     Deleting,
-    /// Failed permanently, and kept.
+    /// It failed permanently, and its record is kept.
     Failed,
 }
 
 impl JobState {
-    /// The states by their names.
+    /// All states with their names.
     pub const ALL: [(&'static str, JobState); 6] = [
         ("waiting", JobState::Waiting),
         ("delayed", JobState::Delayed),
@@ -41,24 +41,24 @@ impl JobState {
         ("failed", JobState::Failed),
     ];
 
-    /// Its name in every language.
+    /// The name of the state, which is the same in every language.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, state)| *state == self).map_or("", |(name, _)| name)
     }
 
-    /// The state of this name.
+    /// The state with this name.
     pub fn from_name(name: &str) -> Option<JobState> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, state)| *state)
     }
 }
 
-/// A job as it is at one moment. Times are those of Redis' clock; as JSON they are milliseconds since 1970.
+/// A job at one moment. Times are those of Redis' clock; as JSON they are milliseconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobInfo {
     /// The job's id.
     pub id: String,
-    /// Where it is.
+    /// The state of the job.
     pub state: JobState,
     /// The payload; as JSON it is `payload`, as bytes `payload_base64`.
     #[serde(flatten, serialize_with = "payload")]
@@ -69,18 +69,18 @@ pub struct JobInfo {
     pub task: String,
     /// Its resource, or "".
     pub resource: String,
-    /// What the adder sent along.
+    /// The headers that were added with the job.
     pub headers: BTreeMap<String, String>,
-    /// Which attempt is running or comes next, from 1.
+    /// The number of the attempt that runs or comes next, from 1.
     pub attempt: u32,
-    /// How many attempts may follow a failed one in all.
+    /// The total number of retries that the job may have.
     pub retries: u32,
-    /// How many workers died in a row while they ran it.
+    /// How many workers crashed in a row while they ran it.
     pub crashes: u32,
     /// The incarnation of the worker that runs it; as JSON "" for `None`.
     #[serde(serialize_with = "or_empty")]
     pub holder: Option<String>,
-    /// Of the execution; as JSON 0 for `None`.
+    /// The fencing token of the execution; as JSON 0 for `None`.
     #[serde(serialize_with = "or_zero")]
     pub fence: Option<u64>,
     /// When it was assigned to its worker.
@@ -97,17 +97,17 @@ pub struct JobInfo {
     pub failure: Option<JobFailure>,
 }
 
-/// Some of many jobs.
+/// A page of jobs.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobPage {
-    /// The jobs of this page. Pages of active jobs may be a little shorter or longer than asked for.
+    /// The jobs of this page. Pages of active jobs may be slightly shorter or longer than requested.
     pub jobs: Vec<JobInfo>,
-    /// Where the next page begins; `None` at the end. Jobs that change their place meanwhile may be missed or come twice.
+    /// The position of the next page; `None` at the end. Jobs that change their state or position meanwhile may be missed or returned twice.
     pub next: Option<String>,
 }
 
-/// How many jobs wait, by priority and task.
+/// The number of waiting jobs of a priority and task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct QueueCount {
@@ -115,7 +115,7 @@ pub struct QueueCount {
     pub priority: i64,
     /// The task, or "".
     pub task: String,
-    /// Jobs waiting; deleted ones among more than 4,096 count until their turn.
+    /// Waiting jobs. In a queue of more than 4,096, deleted jobs count until their turn comes.
     pub waiting: u64,
 }
 
@@ -127,26 +127,26 @@ pub struct Queues {
     pub queues: Vec<QueueCount>,
     /// Tasks that are paused; `*` stands for all.
     pub paused: Vec<String>,
-    /// The incarnation of the master that chooses the workers of jobs, if one does; as JSON "" for `None`.
+    /// The incarnation of the master that chooses workers, if there is one; as JSON "" for `None`.
     #[serde(serialize_with = "or_empty")]
     pub chooser: Option<String>,
 }
 
-/// A member as Redis knows it.
+/// A member as it is registered in Redis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct MemberInfo {
-    /// Its identity.
+    /// Its incarnation.
     pub incarnation: String,
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// The option `name`.
     pub name: String,
     /// The option `group`.
     pub group: String,
-    /// The machine it runs on.
+    /// The host name of its machine.
     pub host: String,
-    /// Its process there.
+    /// Its process id.
     pub pid: u32,
     /// The language of its program.
     pub language: String,
@@ -155,71 +155,71 @@ pub struct MemberInfo {
     /// The option `slots`; `None` for no limit, as JSON 0.
     #[serde(serialize_with = "or_zero")]
     pub slots: Option<u32>,
-    /// Tasks it takes.
+    /// Tasks it accepts.
     pub tasks: Vec<String>,
-    /// Its active jobs.
+    /// The number of its active jobs.
     pub active: u64,
-    /// Its free slots.
+    /// The number of its free slots.
     pub free: u64,
     /// When it registered, on Redis' clock.
     #[serde(serialize_with = "time")]
     pub joined_at: SystemTime,
-    /// Until its lease ends.
+    /// The time until its lease ends.
     #[serde(serialize_with = "as_ms", rename = "lease_left_ms")]
     pub lease_left: Duration,
-    /// What its program set with [`Messages::set_data`](crate::Messages::set_data): JSON.
+    /// The data that its program set with [`Messages::set_data`](crate::Messages::set_data), as JSON.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
     pub data: Option<String>,
     /// Messages for it that were dropped, because it did not read its inbox.
     pub dropped: u64,
 }
 
-/// Waiting jobs, and the workers that they can be given to.
+/// Waiting jobs, and the workers to which they can be assigned.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Choices {
     /// The first of the jobs, in the order of assignment.
     pub jobs: Vec<JobInfo>,
-    /// Who can take any of them, the least loaded first.
+    /// The workers that accept at least one of the jobs, the least loaded first.
     pub workers: Vec<Candidate>,
 }
 
-/// A worker that can be given jobs.
+/// A worker to which jobs can be assigned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Candidate {
-    /// Its identity.
+    /// Its incarnation.
     pub incarnation: String,
     /// The option `name`.
     pub name: String,
     /// The option `group`.
     pub group: String,
-    /// The machine it runs on.
+    /// The host name of its machine.
     pub host: String,
-    /// Its process there.
+    /// Its process id.
     pub pid: u32,
-    /// Tasks it takes, "" for jobs without one.
+    /// Tasks it accepts, "" for jobs without one.
     pub tasks: Vec<String>,
-    /// Its active jobs.
+    /// The number of its active jobs.
     pub active: u64,
-    /// Its free slots.
+    /// The number of its free slots.
     pub free: u64,
-    /// With guaranteed slots, how many of these in each range of priorities, lowest first; else empty.
+    /// With guaranteed slots, the free slots in each range of priorities, lowest range first; else empty.
     pub ranges: Vec<Range>,
 }
 
-/// Room in a range of priorities.
+/// Free slots in a range of priorities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Range {
-    /// The lowest priority of the range; the lowest range has all below it, too.
+    /// The lowest priority of the range. The lowest range also contains all priorities below.
     pub from: i64,
     /// Free slots of the worker in this range.
     pub free: u64,
 }
 
 impl Candidate {
-    /// How many jobs like this one it can still take.
+    /// How many jobs with the task and priority of `job` the worker can accept.
     pub fn room(&self, job: &JobInfo) -> u64 {
         if !self.tasks.contains(&job.task) {
             return 0;

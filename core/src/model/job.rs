@@ -1,4 +1,4 @@
-//! A job as a worker has it, and its end.
+//! A job as it is assigned to a worker, and how it finishes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use super::job_options::Extras;
 use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// How a job ended, for those that await its result.
+/// The outcome of a job, for those that await its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The handler completed with this result.
@@ -17,7 +17,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The result, or a failure as an error: [`ErrorKind::JobFailed`], or the kind of the timeout that ended it.
+    /// Returns the result, or a failure as an error: [`ErrorKind::JobFailed`], or the kind of the timeout that failed the job.
     pub fn into_result(self) -> Result<Payload> {
         match self {
             Outcome::Completed(payload) => Ok(payload),
@@ -25,34 +25,34 @@ impl Outcome {
         }
     }
 
-    /// The result read as JSON, or a failure as an error.
+    /// Returns the result parsed as JSON, or a failure as an error.
     pub fn json<T: serde::de::DeserializeOwned>(self) -> Result<T> {
         self.into_result()?.to()
     }
 }
 
-/// What made a job fail.
+/// The reason for which a job failed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum FailureReason {
-    /// Its handler.
+    /// Its handler failed it.
     Failed,
-    /// Too many workers died while they ran it.
+    /// Too many workers crashed while they ran it.
     Poison,
     /// Its record could not be read.
     Corrupt,
-    /// No worker was assigned to it in time.
+    /// It was not assigned to a worker in time.
     AssignTimeout,
     /// An execution took too long.
     RunTimeout,
-    /// It took too long in all.
+    /// It did not finish in time.
     TotalTimeout,
-    /// Of a newer version of libswarm.
+    /// A reason of a newer version of libswarm.
     Other(String),
 }
 
 impl FailureReason {
-    /// Its name in every language.
+    /// The name of the reason, which is the same in every language.
     pub fn name(&self) -> &str {
         match self {
             FailureReason::Failed => "failed",
@@ -65,7 +65,7 @@ impl FailureReason {
         }
     }
 
-    /// The reason of this name.
+    /// The reason with this name.
     pub(crate) fn from_name(name: &str) -> FailureReason {
         use FailureReason::{AssignTimeout, Corrupt, Failed, Poison, RunTimeout, TotalTimeout};
         let known =
@@ -74,18 +74,18 @@ impl FailureReason {
     }
 }
 
-/// Why a job failed. Data, not an error of the API.
+/// Why a job failed. This is data; [`Failure::kind`] converts it into a kind of error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Failure {
-    /// Why.
+    /// The reason.
     pub reason: FailureReason,
     /// The handler's error text, at most 16 KiB.
     pub message: String,
 }
 
 impl Failure {
-    /// The kind of error that a failed job is for a language that throws it.
+    /// The kind of error that a binding raises for the failed job.
     pub fn kind(&self) -> ErrorKind {
         match &self.reason {
             FailureReason::AssignTimeout => ErrorKind::AssignTimeout,
@@ -98,7 +98,7 @@ impl Failure {
     }
 }
 
-/// Whether the result of a job is kept, and for whom.
+/// Whether the result of a job is kept, and which member awaits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResultWanted {
     pub(crate) ttl_secs: u32,
@@ -110,35 +110,36 @@ pub(crate) struct ResultWanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobFailure {
-    /// What made it fail.
+    /// The reason.
     pub reason: FailureReason,
     /// The error text, at most 16 KiB; may be empty.
     pub message: String,
-    /// Where it failed, as its handler's language shows it, if that is known.
+    /// The traceback of the handler's language, if it is known.
     pub traceback: Option<String>,
-    /// When, on Redis' clock; `None` if its record is damaged.
+    /// When it failed, on Redis' clock; `None` if its record is damaged.
     pub at: Option<SystemTime>,
 }
 
-/// What a job is, fixed at its assignment.
+/// The data of a job, fixed at its assignment.
 #[derive(Debug)]
 pub struct JobData {
     /// The job's id.
     pub id: String,
     /// The payload, as it was added.
     pub payload: Payload,
-    /// Grows with every assignment in the cluster; fit for `WHERE fence <= :fence` in the user's own store.
+    /// The fencing token. It grows with every assignment in the cluster, so that `WHERE fence <= :fence` in the user's own database rejects stale
+    /// executions.
     pub fence: u64,
-    /// How many workers died in a row while they ran this job.
+    /// How many workers crashed in a row while they ran this job.
     pub crashes: u32,
     /// How many attempts have failed before this one.
     pub(crate) failed_attempts: u32,
-    /// Workers died while they ran it: it is assigned apart from other suspects.
+    /// Workers crashed while they ran it: it does not run at the same time as other suspects at first.
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
     ended: AtomicBool,
-    /// Progress was stored, so that it has to be forgotten.
+    /// Progress was stored and has to be removed when the job finishes.
     pub(crate) progressed: AtomicBool,
 }
 
@@ -159,7 +160,7 @@ impl JobData {
         }
     }
 
-    /// Which attempt this is, from 1: how often the handler failed before, and 1. Crashes of workers and releases do not count.
+    /// The number of this attempt, from 1: one more than the attempts that failed before. Crashes of workers and releases do not count.
     pub fn attempt(&self) -> u32 {
         self.failed_attempts + 1
     }
@@ -184,12 +185,12 @@ impl JobData {
         self.extras.as_ref().map_or(0, |extras| extras.retries.saturating_sub(self.failed_attempts))
     }
 
-    /// What the adder sent along.
+    /// The headers that were added with the job.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.extras.iter().flat_map(|extras| extras.headers.iter()).map(|(name, value)| (&**name, &**value))
     }
 
-    /// Whether the result of a completion is stored, so that its size counts, or ignored.
+    /// Whether the result of a completion is stored. If not, it is ignored, and its size is not checked.
     pub fn wants_result(&self) -> bool {
         self.result.is_some()
     }
@@ -207,9 +208,9 @@ impl JobData {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct JobError {
-    /// What went wrong; those that await the job get it. At most 16 KiB are kept.
+    /// The error text, which members that await the job receive. At most 16 KiB are kept.
     pub message: String,
-    /// Where, as the handler's language shows it, or "". Kept with a failed job and logged; of more than 16 KiB the end.
+    /// The traceback, in the form of the handler's language, or "". It is kept with a failed job and logged; beyond 16 KiB only its end is kept.
     pub traceback: String,
 }
 
@@ -219,7 +220,7 @@ impl JobError {
         JobError { message: message.into(), traceback: traceback.into() }
     }
 
-    /// Cut to what is kept.
+    /// Cut to the lengths that are kept.
     pub(crate) fn cut(mut self) -> Self {
         if self.message.len() > MAX_ERROR_TEXT {
             let end = (0..=MAX_ERROR_TEXT).rev().find(|end| self.message.is_char_boundary(*end));
@@ -256,16 +257,16 @@ impl std::fmt::Display for JobError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Finish {
-    /// Done. The result is stored if the job was added with `result`, and ignored otherwise.
+    /// Completed. The result is stored if the job was added with `result`, and ignored otherwise.
     Complete(Payload),
-    /// This attempt failed. The job is retried after its backoff, or is failed if no retry is left.
+    /// This attempt failed. The job is retried after its backoff, or fails permanently if no retry is left.
     Fail(JobError),
-    /// As `Fail`, but retried after this pause, at most 365 days.
+    /// As `Fail`, but the job is retried after this pause, at most 365 days.
     Retry(JobError, Duration),
-    /// Failed permanently, whatever its retries.
+    /// Failed permanently, even if retries are left.
     FailPermanently(JobError),
-    /// Back to the cluster, for another worker or a later time; not counted as a crash.
+    /// Released: the job is requeued, and no crash or attempt is counted.
     Release,
-    /// The work was stopped after a `delete` event. Frees the slot; a re-added job of this id may then start elsewhere.
+    /// The work was stopped after a `delete` event. Frees the slot; a new job with this id may then start elsewhere.
     Stopped,
 }

@@ -1,4 +1,4 @@
-//! Jobs as callers make them, and what is checked before they are added.
+//! Jobs to add, with their options and checks.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,16 +10,16 @@ use libswarm_common::id::check_name;
 use libswarm_common::language::{Language, Listed, option};
 use libswarm_common::value::{YEAR, bounded, choice, parse_bool, parse_ms, share, unknown, whole, within};
 
-/// Longest task, resource, headers and other options of a job together, in bytes.
+/// The limit of a job's task, resource, headers and other options together, in bytes.
 pub const MAX_EXTRAS: usize = 32 * 1024;
-/// Most retries of a job.
+/// The limit of retries of a job.
 pub const MAX_RETRIES: u32 = 200;
-/// The span of priorities, on both sides of 0.
+/// The limit of priorities, in both directions from 0.
 pub const MAX_PRIORITY: i64 = 1 << 53;
-/// How long a result is kept unless the job says otherwise.
+/// The default time for which a result is kept.
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
-/// Every name that [`NewJob::set`] takes.
+/// The names that [`NewJob::set`] accepts.
 const NAMES: [&str; 20] = [
     "id",
     "result",
@@ -43,7 +43,7 @@ const NAMES: [&str; 20] = [
     "durability",
 ];
 
-/// As `Language::option` takes them.
+/// In the form that `Language::option` accepts.
 const BACKOFF: [&str; 3] = ["job.backoff_delay", "job.backoff_max", "job.backoff_jitter"];
 
 /// A job to add.
@@ -66,9 +66,9 @@ pub struct NewJob {
     pub(crate) start: Start,
     pub(crate) ephemeral: bool,
     pub(crate) durability: Durability,
-    /// The master that adds it awaits the result: the record names it.
+    /// The master that adds the job awaits its result, and its record names this master.
     pub(crate) awaited: bool,
-    /// The id was made for this job, so that none of the name can exist.
+    /// The id was generated for this job, so that no job with this id can exist.
     pub(crate) fresh: bool,
 }
 
@@ -88,20 +88,20 @@ impl NewJob {
         NewJob::new(Payload::bytes(bytes))
     }
 
-    /// The caller's own id, 1 to 256 bytes without control characters. While a job with this id exists, adding it
-    /// again changes nothing and answers `existed`.
+    /// Sets the job's id, 1 to 256 bytes without control characters. While a job with this id exists, adding it again changes nothing and returns
+    /// `existed`.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Keep the job's result so that it can be awaited.
+    /// Keeps the job's result so that it can be awaited.
     pub fn result(mut self, keep: bool) -> Self {
         self.result = keep;
         self
     }
 
-    /// How long the result is kept after the job ended, 1 s to 365 days; default 5 minutes.
+    /// How long the result is kept after the job has finished, 1 s to 365 days; default 5 minutes.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
         self.result_ttl = Some(ttl);
         self
@@ -117,25 +117,25 @@ impl NewJob {
         self
     }
 
-    /// The name of the work, for routing: only workers whose option `tasks` names it get the job.
+    /// The kind of work, used to route jobs: only workers whose option `tasks` contains it accept the job.
     pub fn task(mut self, task: impl Into<String>) -> Self {
         self.extras().task = task.into();
         self
     }
 
-    /// Not to be started before this time has passed, up to 10 years.
+    /// Delays the job by this time, up to 10 years.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.start = Start::After(delay);
         self
     }
 
-    /// Not to be started before this time of day, on Redis' clock.
+    /// Delays the job until this time, on Redis' clock.
     pub fn run_at(mut self, time: SystemTime) -> Self {
         self.start = Start::At(time);
         self
     }
 
-    /// How often the job is run again after its handler failed, 0 to 200; default 0.
+    /// How often the job is retried after its handler failed, 0 to 200; default 0.
     pub fn retries(mut self, retries: u32) -> Self {
         self.extras().retries = retries;
         self
@@ -147,56 +147,57 @@ impl NewJob {
         self
     }
 
-    /// Jobs with the same resource run one at a time, in the order in which their turn came.
+    /// Jobs with the same resource run one at a time, in the order in which they would have been assigned.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.extras().resource = resource.into();
         self
     }
 
-    /// While a job with the same key exists, this one waits and ends as that one ends.
+    /// While a job with the same key exists, this one waits, and then finishes with the same outcome.
     pub fn similar(mut self, key: impl Into<String>) -> Self {
         self.extras().similar = key.into();
         self
     }
 
-    /// Fails with [`ErrorKind::AssignTimeout`] if the job was not assigned this long after it was added, or due.
+    /// The job fails with [`ErrorKind::AssignTimeout`] if it is not assigned within this time after it was added or became due.
     pub fn assign_timeout(mut self, limit: Duration) -> Self {
         self.extras().assign_timeout = Some(limit);
         self
     }
 
-    /// An execution longer than this is stopped and counts as failed, with [`ErrorKind::RunTimeout`] if no retry is left.
+    /// Stops an execution after this time. It counts as failed, with [`ErrorKind::RunTimeout`] if no retry is left.
     pub fn run_timeout(mut self, limit: Duration) -> Self {
         self.extras().run_timeout = Some(limit);
         self
     }
 
-    /// Fails with [`ErrorKind::TotalTimeout`], whatever its state, this long after it was added.
+    /// The job fails with [`ErrorKind::TotalTimeout`] in any state, this long after it was added.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.extras().total_timeout = Some(limit);
         self
     }
 
-    /// A header: names and values that travel with the job, such as a trace's context.
+    /// Adds a header: a name and a value that the handler receives with the job, such as a trace context.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extras().headers.insert(name.into(), value.into());
         self
     }
 
-    /// The job is deleted when the master that added it leaves or is lost.
+    /// Deletes the job when the master that added it leaves or is lost.
     pub fn ephemeral(mut self, ephemeral: bool) -> Self {
         self.ephemeral = ephemeral;
         self
     }
 
-    /// How surely the job is stored before `add` answers. Less than asked is [`ErrorKind::NotDurable`]; the job is added all the same.
+    /// The durability that the job has when `add` returns. If it cannot be reached, `add` fails with [`ErrorKind::NotDurable`]; the job stays
+    /// queued.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Sets an option by its name in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value` and may be set more
-    /// than once; `backoff` is `fixed` or `exponential`.
+    /// Sets an option by its name, which is the same in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value`
+    /// and may be set more than once; `backoff` is `fixed` or `exponential`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "id" => self.id = Some(value.to_owned()),
@@ -278,20 +279,20 @@ pub(crate) enum Start {
     At(SystemTime),
 }
 
-/// How surely a job is stored before `add` answers.
+/// The durability of a job when `add` returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Durability {
-    /// When Redis has it in memory. The default.
+    /// Redis has it in memory. The default.
     #[default]
     Memory,
-    /// When it is on the disk of the Redis master (`WAITAOF`, Redis 7.2; or `appendfsync always`).
+    /// It is on the disk of the Redis master (`WAITAOF`, Redis 7.2; or `appendfsync always`).
     Fsync,
-    /// When at least one replica has it too (`WAIT`).
+    /// At least one replica has it too (`WAIT`).
     Replica,
 }
 
-/// What most jobs do not have; kept apart in the record, so that the others do not pay for it.
+/// Options that most jobs do not have; stored in a separate part of the record, so that other jobs do not pay for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Extras {
     pub(crate) priority: i64,
@@ -304,12 +305,12 @@ pub(crate) struct Extras {
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) headers: BTreeMap<String, String>,
-    /// The incarnation of the master with which the job ends, or empty.
+    /// For an ephemeral job the incarnation of its master, else empty.
     pub(crate) ephemeral_of: String,
 }
 
 impl NewJob {
-    /// Bytes that it keeps in memory until Redis has stored it.
+    /// Bytes that the job keeps in memory until Redis has stored it.
     pub(crate) fn size(&self) -> u64 {
         let id = self.id.as_ref().map_or(0, String::len);
         (self.payload.bytes.len() + id + self.extras.as_ref().map_or(0, |extras| extras.size())) as u64
@@ -322,12 +323,12 @@ impl Extras {
         self.task.len() + self.resource.len() + self.similar.len() + headers
     }
 
-    /// Scripts have something to do for such a job when it is assigned or ends.
+    /// Whether scripts must process these options when such a job is assigned or finishes.
     pub(crate) fn need_care(&self) -> bool {
         !self.resource.is_empty() || self.need_beginning()
     }
 
-    /// And when it is added.
+    /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
         !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.has_timeouts()
     }
@@ -366,13 +367,13 @@ impl Extras {
     }
 }
 
-/// What `add` answers.
+/// The result of `add`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Added {
     /// The job's id.
     pub id: String,
-    /// A job with this id existed; it was left as it was.
+    /// Whether a job with this id existed; it was left unchanged.
     pub existed: bool,
 }
 

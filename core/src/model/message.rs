@@ -7,32 +7,32 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 use libswarm_common::value::{YEAR, within};
 
-/// A message's payload has at most this many bytes.
+/// The limit of bytes of a message's payload.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-/// What a member says of itself has at most this many bytes.
+/// The limit of bytes of the data that a member sets with `set_data`.
 pub const MAX_DATA: usize = 4096;
 
-/// The recipients. Only members that [listen](crate::Messages::listen) receive messages.
+/// The recipients. Only members that [subscribe to messages](crate::Messages::listen) receive messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// Every member.
     All,
-    /// Every member whose option `group` is this.
+    /// Every member with this value of the option `group`.
     Group(String),
-    /// Every member whose option `name` is this.
+    /// Every member with this value of the option `name`.
     Name(String),
     /// The members of one process.
     Process {
-        /// Its number.
+        /// Its process id.
         pid: u32,
-        /// Its host name; empty for this one.
+        /// Its host name; empty for the host of the sender.
         host: String,
     },
-    /// The member of this incarnation.
+    /// The member with this incarnation.
     Member(String),
 }
 
-/// A message to send. Made by [`NewMessage::json`] or [`NewMessage::bytes`].
+/// A message to send. Create it with [`NewMessage::json`] or [`NewMessage::bytes`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,7 +50,7 @@ pub struct NewMessage {
     pub(crate) to_self: bool,
 }
 
-/// What a sender waits for.
+/// What the sender waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
     Nothing,
@@ -59,12 +59,12 @@ pub(crate) enum Wants {
 }
 
 impl NewMessage {
-    /// A message of JSON.
+    /// A message with a JSON payload.
     pub fn json<T: serde::Serialize + ?Sized>(to: To, value: &T) -> Result<NewMessage> {
         Ok(NewMessage::new(to, Payload::json(value)?))
     }
 
-    /// A message of bytes.
+    /// A message with a payload of bytes.
     pub fn bytes(to: To, bytes: impl Into<Vec<u8>>) -> NewMessage {
         NewMessage::new(to, Payload::bytes(bytes))
     }
@@ -74,7 +74,7 @@ impl NewMessage {
         NewMessage { to, payload, wants: Wants::Nothing, to_self: false }
     }
 
-    /// Waits up to `limit` until each recipient has taken it or is gone.
+    /// Waits up to `limit` until each recipient's program has taken the message or the recipient is gone.
     pub fn acknowledged(mut self, limit: Duration) -> NewMessage {
         self.wants = Wants::Acknowledgements(limit);
         self
@@ -115,51 +115,51 @@ impl NewMessage {
     }
 }
 
-/// Which member it is.
+/// The identity of a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct MemberRef {
-    /// Its identity.
+    /// Its incarnation.
     pub incarnation: String,
     /// The option `name`.
     pub name: String,
     /// The option `group`.
     pub group: String,
-    /// The machine it runs on.
+    /// The host name of its machine.
     pub host: String,
-    /// Its process there.
+    /// Its process id.
     pub pid: u32,
 }
 
-/// What became of a message.
+/// The result of sending a message.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Receipt {
-    /// The incarnations that it was sent to.
+    /// The incarnations of the recipients.
     pub recipients: Vec<String>,
-    /// How many more recipients there would be, but do not read their inboxes, which are full.
+    /// How many more recipients there would have been: their inboxes are full, because they do not read them.
     pub dropped: u64,
-    /// Those who acknowledged it or replied, in the order in which they did; a reply's payload.
+    /// The recipients that acknowledged or replied, in the order in which they did, and the payload of a reply.
     pub replies: Vec<(MemberRef, Option<Payload>)>,
-    /// The recipients that had not in time, or are gone.
+    /// The recipients that did not answer in time, or are gone.
     pub missing: Vec<String>,
 }
 
-/// What one entry of an inbox says.
+/// The content of a message entry in an inbox.
 #[derive(Debug)]
 pub(crate) struct MessageData {
     pub(crate) kind: Kind,
-    /// Of the sender, growing.
+    /// The number of the message, which grows with each message of the sender.
     pub(crate) number: u64,
-    /// The number of the message that this answers.
+    /// The number of the message to which this one replies.
     pub(crate) about: u64,
-    /// The sender through all its incarnations.
+    /// The id of the sender, which is the same in all its incarnations.
     pub(crate) sender: String,
     pub(crate) from: MemberRef,
     pub(crate) payload: Payload,
 }
 
-/// What a message is for.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Message = 0,
@@ -179,20 +179,20 @@ impl Kind {
             .find(|kind| *kind as i64 == number)
     }
 
-    /// Whether it answers a message.
+    /// Whether it is an acknowledgement or a reply.
     pub(crate) fn is_answer(self) -> bool {
         matches!(self, Kind::Acknowledgement | Kind::Reply)
     }
 }
 
 impl MessageData {
-    /// The code with which the program is asked to end, if it is.
+    /// The requested exit code, if this is a request to exit.
     pub(crate) fn exit_code(&self) -> Option<i32> {
         (self.kind == Kind::Kill).then(|| self.payload.to().unwrap_or(1))
     }
 }
 
-/// What a member is.
+/// The role of a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Role {
@@ -200,13 +200,13 @@ pub enum Role {
     Master,
     /// It runs jobs.
     Worker,
-    /// Of a newer version of libswarm, or its record is damaged.
+    /// The role is one of a newer version of libswarm, or the member's record is damaged.
     #[default]
     Unknown,
 }
 
 impl Role {
-    /// Its name in every language.
+    /// The name of the role, which is the same in every language.
     pub fn name(self) -> &'static str {
         match self {
             Role::Master => "master",
@@ -215,7 +215,7 @@ impl Role {
         }
     }
 
-    /// The role of this name.
+    /// The role with this name.
     pub(crate) fn from_name(name: &str) -> Role {
         match name {
             "master" => Role::Master,
@@ -231,7 +231,7 @@ impl serde::Serialize for Role {
     }
 }
 
-/// How a member came or went.
+/// What happened to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum Change {
@@ -239,15 +239,15 @@ pub enum Change {
     Joined,
     /// It left the cluster.
     Left,
-    /// Its lease ended: it died, or was cut off.
+    /// Its lease ended: it crashed or was cut off.
     Lost,
 }
 
 impl Change {
-    /// All, by their names in every language.
+    /// All changes with their names, which are the same in every language.
     pub const ALL: [(&'static str, Change); 3] = [("joined", Change::Joined), ("left", Change::Left), ("lost", Change::Lost)];
 
-    /// Its name in every language.
+    /// The name of the change, which is the same in every language.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, change)| *change == self).map_or("", |(name, _)| name)
     }

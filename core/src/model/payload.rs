@@ -1,4 +1,4 @@
-//! Bytes that programs exchange, and their limits.
+//! Payloads and results: bytes with a content type, and their limits.
 
 use libswarm_common::error::{Result, invalid};
 
@@ -11,17 +11,17 @@ pub const MAX_TRACEBACK: usize = 16 * 1024;
 /// Longest progress of a job, in bytes.
 pub const MAX_PROGRESS: usize = 4096;
 
-/// How the bytes of a payload or result are to be read.
+/// How to interpret the bytes of a payload or result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ContentType {
     /// UTF-8 JSON text. The default.
     #[default]
     Json,
-    /// Bytes of the caller's own meaning.
+    /// Bytes whose format is defined by the program.
     Bytes,
 }
 
-/// Bytes with their content type. libswarm never looks into them.
+/// Bytes with their content type. libswarm does not interpret them.
 ///
 /// ```
 /// let payload = libswarm::Payload::json(&[1, 2])?;
@@ -32,7 +32,7 @@ pub enum ContentType {
 pub struct Payload {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// How to read them.
+    /// How to interpret them.
     pub content_type: ContentType,
 }
 
@@ -43,17 +43,17 @@ impl Payload {
         Ok(Payload { bytes, content_type: ContentType::Json })
     }
 
-    /// Bytes as they are.
+    /// Bytes without interpretation.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Payload { bytes: bytes.into(), content_type: ContentType::Bytes }
     }
 
-    /// Bytes that already are JSON text; not checked here.
+    /// Bytes that are JSON text already; not checked here.
     pub fn raw_json(bytes: impl Into<Vec<u8>>) -> Self {
         Payload { bytes: bytes.into(), content_type: ContentType::Json }
     }
 
-    /// Reads the bytes as JSON, whatever the content type is.
+    /// Parses the bytes as JSON, whatever the content type is.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.bytes).map_err(|e| invalid(format!("the payload is not the expected JSON: {e}")))
     }

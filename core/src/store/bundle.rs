@@ -1,8 +1,9 @@
-//! Joins a command in Lua and the modules that it needs into one source, as Redis takes it.
+//! Joins a Lua command and the modules that it needs into one source, as Redis requires.
 //!
-//! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs; `lazy('module')`
-//! is a function that makes the module when it is first called. What a command requires is made at its start. The rest is made when needed, by one
-//! function, so that a call that does not need it pays for one closure. A module that is a table of constants is replaced by their values.
+//! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs;
+//! `lazy('module')` is a function that creates the module when it is first called. Required modules are created at the start of the command. Lazy
+//! modules are created on demand by a single function, so that a call that does not need them pays for one closure only. Modules that are tables of
+//! constants are replaced by their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -33,25 +34,25 @@ const LIB: &[(&str, &str)] = files!(
     "values", "workers",
 );
 
-/// What only recovery needs when a module fails while it is made; these make no calls and exist before all others.
+/// Modules that recovery needs even if the creation of a module fails. They make no calls and are created before all others.
 const FIRST: [&str; 2] = ["keys", "script"];
-/// Loaded after an error.
+/// The module that runs after an error.
 const RECOVERY: &str = "recovery";
 
 struct Module {
-    /// Without comments and without the lines that name other modules.
+    /// The Lua source without comments and without the lines that name other modules.
     body: String,
-    /// Local name and module.
+    /// Local names and modules.
     requires: Vec<(String, String)>,
     lazies: Vec<(String, String)>,
-    /// Of a module that is a table of constants: their names and values.
+    /// For a module that is a table of constants: their names and values.
     constants: Vec<(String, String)>,
 }
 
 static MODULES: LazyLock<BTreeMap<&str, Module>> =
     LazyLock::new(|| LIB.iter().map(|(name, source)| (*name, read(source))).collect());
 
-/// The source of a command. `constants` are names and Lua values that its modules see.
+/// The source of a command. `constants` are names and Lua values that its modules can use.
 pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
     let source = COMMANDS.iter().find(|(command, _)| *command == name).map_or("", |(_, source)| source);
     let command = read(source);
@@ -89,14 +90,14 @@ pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
     out
 }
 
-/// Which modules are made when.
+/// The modules that are created at the start, and those that are created on demand.
 struct Layout<'a> {
     eager: Vec<&'a str>,
     later: Vec<&'a str>,
 }
 
 impl Layout<'_> {
-    /// The expression for a module.
+    /// The Lua expression for a module.
     fn module(&self, name: &str) -> String {
         match self.later.iter().position(|later| *later == name) {
             Some(index) => format!("load({index})"),
@@ -105,7 +106,8 @@ impl Layout<'_> {
     }
 }
 
-/// Writes what makes the modules `from..to` of those that are made later: branches instead of functions, which a call would have to create.
+/// Writes the code that creates the lazy modules `from..to`. It uses branches instead of functions, because each call would have to create the
+/// functions.
 fn write_makers(out: &mut String, layout: &Layout, from: usize, to: usize) {
     if to - from <= 1 {
         return layout.later[from..to].iter().for_each(|name| write_maker(out, layout, name, "module"));
@@ -118,7 +120,7 @@ fn write_makers(out: &mut String, layout: &Layout, from: usize, to: usize) {
     out.push_str("end\n");
 }
 
-/// Writes what makes a module and assigns it.
+/// Writes the code that creates a module and assigns it.
 fn write_maker(out: &mut String, layout: &Layout, name: &str, target: &str) {
     let module = &MODULES[name];
     let whole = body(module, layout);
@@ -130,7 +132,7 @@ fn variable(module: &str) -> String {
     format!("m_{module}")
 }
 
-/// The modules that are made at the start, in their order.
+/// The modules that are created at the start, in order.
 fn make_before<'a>(name: &'a str, order: &mut Vec<&'a str>) {
     let Some((name, module)) = MODULES.get_key_value(name) else { panic!("there is no module `{name}`") };
     for (_, required) in &module.requires {
@@ -141,7 +143,7 @@ fn make_before<'a>(name: &'a str, order: &mut Vec<&'a str>) {
     }
 }
 
-/// The modules that may be made later.
+/// The modules that may be created on demand.
 fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
     let Some((name, module)) = MODULES.get_key_value(name) else { panic!("there is no module `{name}`") };
     if eager.contains(name) || !module.constants.is_empty() || !later.insert(name) {
@@ -152,7 +154,7 @@ fn needed_by(name: &str, eager: &[&str], later: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// The head of a module: locals for the modules that it requires.
+/// The head of a module: local variables for the modules that it requires.
 fn heads(module: &Module, layout: &Layout) -> String {
     let mut out = String::new();
     for (local, name) in module.requires.iter().filter(|(_, name)| MODULES[name.as_str()].constants.is_empty()) {
@@ -161,7 +163,7 @@ fn heads(module: &Module, layout: &Layout) -> String {
     out
 }
 
-/// The body of a module, with constants and calls of lazy modules in place of their names.
+/// The body of a module, in which constants and calls of lazy modules are replaced.
 fn body(module: &Module, layout: &Layout) -> String {
     let mut out = module.body.clone();
     for (local, name) in &module.requires {

@@ -1,4 +1,4 @@
-//! What the errors of Redis, and of proxies before it, mean to a user of libswarm: one table.
+//! The table of the errors of Redis, and of proxies in front of it, with their meaning for a user of libswarm.
 
 use redis::RedisError;
 
@@ -12,32 +12,32 @@ use libswarm_common::language::Language;
 #[derive(Clone, Debug)]
 pub(crate) struct Failed {
     pub(crate) error: Error,
-    /// Whether Redis may have executed it all the same.
+    /// Whether Redis may have executed the call nevertheless.
     pub(crate) maybe_executed: bool,
     /// Whether the connection can no longer be used.
     pub(crate) disconnect: bool,
-    /// Redis has answered that it stopped the script half way: nothing is left to learn, but some of it may be done.
+    /// Redis has replied that it stopped the script half way: some of its changes may be done.
     pub(crate) half_done: bool,
 }
 
-/// When an error came.
+/// The stage in which an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// While a connection was being made: nothing of a call was sent.
+    /// While connecting: no command of a call was sent.
     Connecting,
-    /// While a Sentinel was asked for the master.
+    /// While a Sentinel was queried for the master.
     AskingSentinel,
-    /// In answer to a call.
+    /// In the reply to a call.
     Calling,
 }
 
 impl Failed {
-    /// Failed before anything was sent.
+    /// A failure before anything was sent.
     pub(crate) fn unsent(error: Error) -> Self {
         Failed { error, maybe_executed: false, disconnect: true, half_done: false }
     }
 
-    /// No reply within the time limit.
+    /// No reply arrived within the time limit.
     pub(crate) fn silent(address: &Address, doing: &str, limit: std::time::Duration) -> Self {
         let message =
             format!("{doing}: Redis at {address} did not answer within {}; reconnecting", Language::current().duration(limit));
@@ -70,14 +70,14 @@ impl Failed {
 /// Characters of an error that are reported, at most.
 const MAX_TEXT: usize = 240;
 
-/// The error's own words without those that it quotes from the command, among which may be a password, and without the line of our script.
+/// The text of the error without the arguments that it quotes from the command, which may contain a password, and without the line of the script.
 fn readable(text: &str, options: &Options) -> String {
     let text = text
         .split_once(", with args beginning with")
         .or_else(|| text.split_once(" with args beginning with"))
         .map_or(text, |(own, _)| own);
     let text = text.rsplit_once(" script: ").filter(|(_, rest)| rest.contains("@user_script")).map_or(text, |(own, _)| own);
-    // Some explain at length what to do at the server.
+    // Some servers add long instructions.
     let sentences = text.char_indices().nth(MAX_TEXT).map_or(text, |(end, _)| {
         let cut = &text[..end];
         cut.rsplit_once(". ").map_or(cut, |(whole, _)| whole)
@@ -89,22 +89,22 @@ fn readable(text: &str, options: &Options) -> String {
     text
 }
 
-/// What of a call was executed although it was answered with the error.
+/// Which part of a call was executed although the reply is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     Nothing,
-    /// Nobody knows: the answer is that of a proxy, which has lost Redis'.
+    /// Unknown: the reply is that of a proxy, which has lost the reply of Redis.
     Unknown,
-    /// Redis stopped the script, and keeps what it had done.
+    /// Redis stopped the script, and does not undo the changes that it made before.
     Half,
 }
 use Effect::{Half, Nothing, Unknown};
 
-/// Whether the connection is of use after the error.
+/// Whether the connection is usable after the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     Keep,
-    /// Another may lead elsewhere, or be let in.
+    /// A new connection may reach another server, or be accepted.
     Drop,
 }
 use Link::{Drop, Keep};
@@ -119,7 +119,7 @@ struct Meaning {
     advice: &'static str,
 }
 
-/// What errors mean different things by.
+/// The circumstances on which the meaning of an error depends.
 #[derive(Clone, Copy)]
 struct Context {
     cluster: bool,
@@ -133,22 +133,22 @@ impl Context {
     }
 }
 
-/// Where a rule holds.
+/// Where a rule applies.
 #[derive(Clone, Copy)]
 enum Only {
     Always,
     InCluster,
-    /// On a connection that was let in with a password.
+    /// On a connection that was authenticated with a password.
     LoggedIn,
     AtSentinel,
 }
 
-/// One row of the table: the error replies that it is for, and their meaning. A reply is for the first row that it fits.
+/// One row of the table: error replies and their meaning. The first row that matches a reply applies.
 struct Rule {
     only: Only,
-    /// Its code, the first word, is one of these; any if there are none.
+    /// The first word of the reply is one of these; empty for any.
     codes: &'static [&'static str],
-    /// It has one of these texts; any if there are none.
+    /// The reply contains one of these texts; empty for any.
     texts: &'static [&'static str],
     meaning: Meaning,
 }
@@ -166,8 +166,8 @@ const fn rule(
 const AGAIN: &str = "Trying again";
 const PASSWORD: &str = "Check {username} and {password}; if the password was changed, start the program with the new one";
 const PERMISSION: &str = "Allow that user the command, on all keys that begin with the prefix of this cluster in braces";
-const NODE_OF_CLUSTER: &str = "This is a node of a Redis Cluster: give {nodes} or a redis+cluster:// url";
-const PROXY: &str = "A proxy before Redis answered, and not Redis: check that it reaches Redis. Trying again";
+const NODE_OF_CLUSTER: &str = "This is a node of a Redis Cluster: set {nodes}, or use a redis+cluster:// url";
+const PROXY: &str = "The answer is from a proxy in front of Redis: check that it reaches Redis. Trying again";
 
 /// Texts are those of Redis 6.2 to 8, Valkey 7.2 to 8, KeyDB 6.3, Dragonfly, twemproxy, predixy, Envoy, Codis, Redis Enterprise and hosted services.
 #[rustfmt::skip]
@@ -175,12 +175,12 @@ static TABLE: &[Rule] = &[
     rule(Only::Always, &["SWARMPROTOCOL"], &[], (ErrorKind::ProtocolVersion, Nothing, Keep),
         "Newer members use this cluster: upgrade this one"),
 
-    // Who may come in.
+    // Limits and access.
     rule(Only::Always, &["ERR"], &["max number of clients", "max concurrent connections"], (ErrorKind::TooManyClients, Nothing, Drop),
         "Raise `maxclients` of the server or proxy, or run fewer members: each has two connections. Trying again"),
     rule(Only::Always, &["DENIED"], &[], (ErrorKind::ProtectedMode, Nothing, Drop),
-        "The server has no password and so takes only connections from its own machine: give it one (`requirepass`) and set {password}, or set `protected-mode no` there if its network is safe"),
-    // What a server says to a long request of somebody who has not logged in: it does not read as far as the command.
+        "The server has no password and so accepts only connections from its own machine: set one there (`requirepass`) and set {password}, or set `protected-mode no` there if its network is safe"),
+    // The reply to a long request on a connection that is not authenticated: the server rejects it before it reads the command.
     rule(Only::LoggedIn, &["NOAUTH", "ERR"], &["Authentication required", "unauthenticated multibulk length", "unauthenticated bulk length"],
         (ErrorKind::Unavailable, Nothing, Drop), "The server no longer knows the user of this connection; connecting and logging in again"),
     rule(Only::AtSentinel, &["NOAUTH", "WRONGPASS", "ERR"],
@@ -188,33 +188,33 @@ static TABLE: &[Rule] = &[
         (ErrorKind::AuthFailed, Nothing, Drop), "Check {sentinel_username} and {sentinel_password}"),
     rule(Only::Always, &["NOAUTH", "ERR"],
         &["Authentication required", "unauthenticated multibulk length", "unauthenticated bulk length", "operation not permitted"],
-        (ErrorKind::AuthFailed, Nothing, Drop), "The server wants a password: set {password}, and {username} unless it is that of the user `default`"),
+        (ErrorKind::AuthFailed, Nothing, Drop), "The server requires a password: set {password}, and {username} unless it is that of the user `default`"),
     rule(Only::Always, &["NOAUTH", "WRONGPASS"], &[], (ErrorKind::AuthFailed, Nothing, Drop), PASSWORD),
     rule(Only::Always, &["ERR"], &["invalid password", "invalid username-password pair", "unauthorized"], (ErrorKind::AuthFailed, Nothing, Drop), PASSWORD),
     rule(Only::Always, &["ERR"], &["without any password configured", "no password is set", "no username-password pair is set"],
-        (ErrorKind::AuthFailed, Nothing, Drop), "The server has no password: leave {password} out, or give the server one"),
+        (ErrorKind::AuthFailed, Nothing, Drop), "The server has no password: leave {password} out, or set one on the server"),
     rule(Only::Always, &["ERR"], &["wrong number of arguments for 'auth' command"], (ErrorKind::AuthFailed, Nothing, Drop),
         "The server or proxy has a password but no users: leave {username} out"),
     rule(Only::Always, &["NOPERM"], &[], (ErrorKind::PermissionDenied, Nothing, Keep), PERMISSION),
     rule(Only::Always, &["ERR"], &["auth permission deny", "ERR no permission"], (ErrorKind::PermissionDenied, Nothing, Keep), PERMISSION),
     rule(Only::Always, &["ERR"], &["ACL failure in script", "The user executing the script"], (ErrorKind::PermissionDenied, Half, Keep), PERMISSION),
     rule(Only::Always, &["ERR"], &["DB index is out of range", "invalid DB index"], (ErrorKind::InvalidArgument, Nothing, Drop),
-        "The server has fewer databases than {db} says: its setting `databases`"),
+        "{db} exceeds the number of databases of the server (its setting `databases`)"),
     rule(Only::Always, &["ERR"], &["SELECT is not allowed in cluster mode"], (ErrorKind::WrongServer, Nothing, Drop),
-        "A Redis Cluster has only database 0: leave {db} out, and give {nodes} or a redis+cluster:// url"),
+        "A Redis Cluster has only database 0: leave {db} out, and set {nodes} or use a redis+cluster:// url"),
 
-    rule(Only::Always, &["ERR"], &["Bad TLS header"], (ErrorKind::Tls, Nothing, Drop), "It speaks TLS: set {tls}, or use a rediss:// url"),
+    rule(Only::Always, &["ERR"], &["Bad TLS header"], (ErrorKind::Tls, Nothing, Drop), "The server expects TLS: set {tls}, or use a rediss:// url"),
 
-    // What it cannot do now.
+    // Temporary states of the server.
     rule(Only::Always, &["OOM"], &[], (ErrorKind::StoreFull, Nothing, Keep),
         "Redis reached `maxmemory`; nothing was added. Raise it, or let jobs finish"),
     rule(Only::Always, &["ERR"], &["Out of memory", "not enough memory"], (ErrorKind::StoreFull, Half, Keep),
         "The server has no memory left. Raise its limit, or let jobs finish"),
     rule(Only::Always, &["MISCONF"], &[], (ErrorKind::PersistenceFailed, Nothing, Keep),
-        "Redis cannot write to its disk, and takes no changes until it can: see its log, and whether its disk is full or its folder cannot be written. Trying again"),
-    // Perhaps it is a master that was cut off: a new connection asks where the master is.
+        "Redis cannot write to its disk, and accepts no changes until it can: check its log, and whether its disk is full or its folder cannot be written. Trying again"),
+    // The server may be a master that is cut off: a new connection finds out where the master is.
     rule(Only::Always, &["NOREPLICAS"], &[], (ErrorKind::NotEnoughReplicas, Nothing, Drop),
-        "Fewer replicas follow this server than its setting `min-replicas-to-write` wants: bring them back, or lower it. Trying again"),
+        "This server has fewer replicas than its setting `min-replicas-to-write` requires: bring them back, or lower it. Trying again"),
     rule(Only::Always, &["LOADING"], &[], (ErrorKind::Unavailable, Nothing, Keep), "Redis is reading its data from disk. Trying again"),
     rule(Only::Always, &["BUSY"], &[], (ErrorKind::Unavailable, Nothing, Keep),
         "A long script or module command of another program blocks Redis; `SCRIPT KILL` ends a script that has written nothing. Trying again"),
@@ -224,9 +224,9 @@ static TABLE: &[Rule] = &[
     rule(Only::Always, &["ERR"], &["request limit exceeded", "requests limit exceeded"], (ErrorKind::Unavailable, Nothing, Keep),
         "The quota of this hosted service is used up"),
 
-    // It is not, or no longer, the server that has the keys.
+    // The server does not have the keys, or not any more.
     rule(Only::Always, &["READONLY", "REDIRECT"], &[], (ErrorKind::ReadOnlyReplica, Nothing, Drop),
-        "This is a read-only replica: give the master's address, or use Sentinel. Connecting again"),
+        "This is a read-only replica: use the master's address, or Sentinel. Connecting again"),
     rule(Only::Always, &["MASTERDOWN", "NOMASTERLINK"], &[], (ErrorKind::Unavailable, Nothing, Drop),
         "This is a replica that has lost its master. Connecting again"),
     rule(Only::InCluster, &["MOVED"], &[], (ErrorKind::Unavailable, Nothing, Drop), "The hash slot moved to another node; connecting to it"),
@@ -243,9 +243,9 @@ static TABLE: &[Rule] = &[
     rule(Only::Always, &["ERR"], &["hash to the same slot"], (ErrorKind::WrongServer, Half, Keep),
         "This server or proxy does not keep the keys of one hash tag, `{…}`, together: use one that does"),
     rule(Only::Always, &["ERR"], &["cluster support disabled"], (ErrorKind::WrongServer, Nothing, Drop),
-        "This is not a node of a Redis Cluster: give {host} and {port}, or a redis:// url"),
+        "This is not a node of a Redis Cluster: set {host} and {port}, or use a redis:// url"),
     rule(Only::AtSentinel, &["ERR"], &["unknown command"], (ErrorKind::WrongServer, Nothing, Drop),
-        "This is not a Sentinel: check {sentinels}, or give {host} and {port}"),
+        "This is not a Sentinel: check {sentinels}, or set {host} and {port}"),
     rule(Only::Always, &["ERR"], &["undeclared key"], (ErrorKind::WrongServer, Half, Keep),
         "Dragonfly has to be started with `--default_lua_flags=allow-undeclared-keys`"),
     rule(Only::Always, &["ERR"], &["command called from script", "command called from Lua script", "not allowed from script"], (ErrorKind::WrongServer, Half, Keep),
@@ -253,14 +253,14 @@ static TABLE: &[Rule] = &[
     rule(Only::Always, &["ERR", "unsupported", "invalid"],
         &["unknown command", "unsupported command", "unknow command", "is not allowed", "not supported", "invalid request", "forbid transaction"],
         (ErrorKind::WrongServer, Nothing, Drop),
-        "The server, or a proxy before it, does not take this command: it has to be Redis 6.2 or newer, or Valkey, with scripts and streams, and no such command renamed"),
+        "The server, or a proxy before it, does not support this command: it has to be Redis 6.2 or newer, or Valkey, with scripts and streams, and no such command renamed"),
     rule(Only::Always, &["ERR"], &["max request size exceeded", "invalid bulk length", "invalid multibulk length", "too big mbulk count", "too big bulk count"],
-        (ErrorKind::TooLarge, Nothing, Drop), "The server or proxy takes smaller requests only (`proto-max-bulk-len`): add fewer or smaller jobs at once"),
+        (ErrorKind::TooLarge, Nothing, Drop), "The server or proxy accepts only smaller requests (`proto-max-bulk-len`): add fewer or smaller jobs at once"),
 
-    // What only a damaged store says.
-    rule(Only::Always, &["WRONGTYPE"], &[], (ErrorKind::StoreCorrupt, Half, Keep), "A key under this prefix is not libswarm's: use another {prefix}"),
+    // Errors of a damaged store.
+    rule(Only::Always, &["WRONGTYPE"], &[], (ErrorKind::StoreCorrupt, Half, Keep), "A key under this prefix belongs to another program: use another {prefix}"),
 
-    // Proxies. twemproxy answers with the words of errno.
+    // Proxies. twemproxy replies with the texts of errno.
     rule(Only::Always, &["ERR", "no"],
         &["no upstream host", "no server avaliable", "no server available", "no server connection avaliable", "no server connection available", "Connection refused",
             "Host is down", "No route to host", "Network is unreachable", "Failed to connect to node", "external authentication failed", "slot is not ready", "Failed to get node for query", "handle request, "],
@@ -272,7 +272,7 @@ static TABLE: &[Rule] = &[
         (ErrorKind::ProxyFailed, Unknown, Drop), PROXY),
 ];
 
-/// An error reply that is in no row. Redis writes its codes in capitals; what begins otherwise is somebody else's.
+/// The meaning of an error reply that matches no row. Codes of Redis are in capitals; other replies are those of proxies.
 fn unlisted(reply: &Reply) -> Meaning {
     let (kind, effect, link, advice) = match reply.code {
         _ if reply.in_script => (ErrorKind::Internal, Half, Keep, ""),
@@ -282,7 +282,7 @@ fn unlisted(reply: &Reply) -> Meaning {
     Meaning { kind, effect, link, advice }
 }
 
-/// An error reply, taken apart.
+/// An error reply, parsed.
 struct Reply<'a> {
     code: &'a str,
     text: &'a str,
@@ -312,7 +312,7 @@ fn find(text: &str, context: Context) -> Meaning {
     row(&reply, context).map_or_else(|| unlisted(&reply), |rule| rule.meaning)
 }
 
-/// The row of the table that a reply is for.
+/// The row of the table that matches a reply.
 fn row(reply: &Reply, context: Context) -> Option<&'static Rule> {
     TABLE.iter().find(|rule| {
         let here = match rule.only {
@@ -326,12 +326,12 @@ fn row(reply: &Reply, context: Context) -> Option<&'static Rule> {
     })
 }
 
-/// What it means that a connection failed, or that what came over it is no reply.
+/// The meaning of a failed connection, or of received bytes that are no reply.
 fn of_connection(error: &RedisError) -> Meaning {
     let (kind, advice) = match error.kind() {
         redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => (
             ErrorKind::WrongServer,
-            "This does not look like a Redis server: check {host} and {port}, and whether it wants {tls}",
+            "This does not look like a Redis server: check {host} and {port}, and whether it requires {tls}",
         ),
         _ if tls::is_cause(error) => (ErrorKind::Tls, tls::ADVICE),
         _ => (ErrorKind::Unavailable, "Check {host} and {port}, and that the server runs"),

@@ -1,4 +1,4 @@
-//! A member's inbox: a stream read with a blocking read on a connection of its own.
+//! A member's inbox: a stream, read with a blocking command on its own connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,47 +16,47 @@ use crate::config::options::Options;
 use crate::model::message::{Change, MemberRef, MessageData, Role};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// Entries read at once, at most. An entry holds up to 1,000 jobs or 4 MiB.
+/// The limit of entries that one read returns. An entry contains up to 1,000 jobs or 4 MiB.
 const ENTRIES: usize = 64;
 
-/// An entry as Redis gives it: its id, and the kind and the blob of each thing that it says.
+/// An entry of the stream: its id, and the kind and the content of each of its parts.
 type RawEntry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Default)]
 pub(crate) struct Read {
-    /// What the entries say, in order.
+    /// The content of the entries, in order.
     pub(crate) said: Vec<Entry>,
     pub(crate) entries: u32,
-    /// The id of the last one.
+    /// The id of the last entry.
     pub(crate) last: String,
-    /// The connection had ended and was made anew.
+    /// The connection had ended and is a new one.
     pub(crate) again: bool,
 }
 
-/// One thing that an entry says.
+/// One part of an entry.
 pub(crate) enum Entry {
-    /// Jobs given.
+    /// Jobs assigned to the member.
     Jobs(Vec<Given>),
     /// Deletions of active jobs: fence and id.
     Deletes(Vec<(u64, String)>),
-    /// Active jobs whose time is over: fence and id.
+    /// Active jobs whose timeout is over: fence and id.
     Timeouts(Vec<(u64, String)>),
-    /// Active jobs to be moved to another worker: fence and id.
+    /// Active jobs to be released for other workers: fence and id.
     Moves(Vec<(u64, String)>),
-    /// Workers are to be chosen.
+    /// Jobs wait for a choice of workers.
     Choose,
     /// A message.
     Message(MessageData),
-    /// A member came or went.
+    /// A member joined, left or was lost.
     Member(Change, Role, MemberRef),
-    /// Members that were asked for and are gone.
+    /// Those of the queried members that are gone.
     Gone(Vec<String>),
-    /// So many messages were dropped, because this inbox was full.
+    /// The number of messages that were dropped, because this inbox was full.
     Dropped(u64),
-    /// Something is due earlier than the last round said.
+    /// An entry of `due` is earlier than the last round returned.
     Wake,
-    /// Results awaited: id and outcome.
+    /// Awaited results: id and outcome.
     Results(Vec<(String, Vec<u8>)>),
 }
 
@@ -68,24 +68,24 @@ pub(crate) struct Inbox {
     last: String,
     connection: Option<link::Connection>,
     connected: Arc<AtomicBool>,
-    /// An attempt to connect or a read has failed since the last one that did not.
+    /// A connection attempt or a read has failed since the last success.
     failed: bool,
 }
 
 impl Inbox {
-    /// `connected` is kept true while the last read was answered.
+    /// Sets `connected` to whether the last read was answered.
     pub(crate) fn new(options: Arc<Options>, incarnation: &str, connected: Arc<AtomicBool>) -> Self {
         let keys = Keys::new(options.key_prefix());
         Inbox { key: keys.inbox(incarnation), keys, options, last: "0-0".into(), connection: None, connected, failed: false }
     }
 
-    /// How long Redis holds a read without an entry; half-open connections are noticed after this and `timeout`.
+    /// How long Redis blocks a read without an entry; dead connections are detected after this time plus `timeout`.
     fn block(&self) -> Duration {
         (self.options.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(4))
     }
 
-    /// The entries after the last ones read; none if none came in time. After a failure the next read connects anew, which it answers at once, and
-    /// the one after it begins where this one did.
+    /// Returns the entries after the last ones read; none if none arrived in time. After a failure, the next call reconnects and returns at once,
+    /// and the call after it continues with the same entries.
     pub(crate) async fn read(&mut self) -> Result<Read, Failed> {
         let answer = match self.connect().await {
             Ok(()) if std::mem::take(&mut self.failed) => {
@@ -148,7 +148,7 @@ impl Inbox {
     }
 }
 
-/// The id that follows: entries from it on are kept when those up to `id` are trimmed.
+/// The next possible id: trimming up to `id` keeps the entries from it on.
 pub(crate) fn after(id: &str) -> String {
     match id.split_once('-') {
         Some((ms, sequence)) => format!("{ms}-{}", sequence.parse::<u64>().map_or(0, |n| n + 1)),
@@ -202,7 +202,7 @@ fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
         .collect()
 }
 
-/// `None` for an id that no program was given.
+/// `None` for an unreadable id, which was never passed to a program.
 fn execution(unpack: &mut Unpack) -> Result<Option<(u64, String)>> {
     let (fence, id) = (unpack.integer()? as u64, unpack.string()?);
     Ok(read_id(id).ok().map(|id| (fence, id.to_owned())))
@@ -218,7 +218,7 @@ fn result(unpack: &mut Unpack) -> Result<Option<(String, Vec<u8>)>> {
     Ok(read_id(id).ok().map(|id| (id.to_owned(), outcome.to_vec())))
 }
 
-/// A pair that is not readable does not hide the others.
+/// Skips unreadable pairs.
 fn pairs<T>(blob: &[u8], read: impl Fn(&mut Unpack) -> Result<Option<T>>) -> Result<Vec<T>> {
     let mut unpack = Unpack::new(blob);
     let length = unpack.array()?;

@@ -1,6 +1,6 @@
-//! The command connection of one member: made when it is first needed, and again after each loss.
+//! The command connection of one member: opened on first use, and reopened after each loss.
 //!
-//! It is made by a task of its own. A caller that is cancelled, or that nobody polls for a while, holds nothing that others wait for.
+//! A separate task opens it, so that a caller that is cancelled, or is not polled for a while, delays no other caller.
 
 use libswarm_common::lock::Mutex;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use super::script::Scripts;
 use crate::config::options::Options;
 use libswarm_common::error::{Error, ErrorKind};
 
-/// A connection and what its server is.
+/// A connection and the properties of its server.
 #[derive(Clone)]
 pub(super) struct Link {
     pub(super) connection: link::Connection,
     pub(super) scripts: &'static Scripts,
-    /// Tells this link from the one that replaced it.
+    /// Identifies this connection, as distinct from one that replaced it.
     pub(super) number: u64,
 }
 
-/// What an attempt to connect has come to, if it has.
+/// The result of a connection attempt, once it has one.
 type Attempt = watch::Receiver<Option<Result<Link, Failed>>>;
 
 enum State {
@@ -41,7 +41,7 @@ pub(super) struct Line {
     state: Mutex<State>,
     connected: AtomicBool,
     warnings: link::Warnings,
-    /// Connections that have ended.
+    /// The number of connections that have ended.
     losses: watch::Sender<u64>,
 }
 
@@ -67,12 +67,12 @@ impl Line {
         &self.losses
     }
 
-    /// The connection there is, or a new one. Callers share the attempt, and its failure.
+    /// Returns the connection, or opens one. Callers share an attempt, and its failure.
     pub(super) async fn link(self: &Arc<Self>, limit: Duration) -> Result<Link, Failed> {
         let (mut attempt, starting) = {
             let mut state = self.state.lock();
             match &*state {
-                // A call on a connection that has ended would itself end as one whose reply was lost.
+                // A call on a connection that has ended would fail as if its reply had been lost.
                 State::Open(link) if !link.connection.is_closed() => return Ok(link.clone()),
                 State::Connecting(attempt) => (attempt.clone(), None),
                 before => {
@@ -85,7 +85,7 @@ impl Line {
                 }
             }
         };
-        // Without the lock: a runtime that shuts down drops the task at once, which ends the attempt.
+        // Spawned without the lock: a runtime that shuts down drops the task at once, and the drop takes the lock.
         if let Some(sender) = starting {
             self.runtime.spawn(self.clone().connect(limit, Attempting { line: self.clone(), sender: Some(sender) }));
         }
@@ -108,14 +108,14 @@ impl Line {
         drop(attempting);
         let line = Arc::downgrade(&self);
         drop(self);
-        // Also while nobody calls.
+        // Detects the end even while no call is made.
         ended.await;
         if let Some(line) = line.upgrade() {
             line.drop_link(number);
         }
     }
 
-    /// The connection of this number is of no use any more.
+    /// The connection with this number is not usable any more.
     pub(super) fn drop_link(&self, number: u64) {
         let mut state = self.state.lock();
         if matches!(&*state, State::Open(link) if link.number == number) {
@@ -127,10 +127,10 @@ impl Line {
     }
 }
 
-/// An attempt under way. If its task ends early, by a panic or with its runtime, the next caller begins another.
+/// An attempt under way. If its task ends early, by a panic or with its runtime, the next caller starts another attempt.
 struct Attempting {
     line: Arc<Line>,
-    /// Taken when the attempt has come to an end.
+    /// Taken when the attempt has a result.
     sender: Option<watch::Sender<Option<Result<Link, Failed>>>>,
 }
 
@@ -150,7 +150,7 @@ impl Drop for Attempting {
 }
 
 fn broken_off() -> Failed {
-    Failed::unsent(Error::new(ErrorKind::Unavailable, "the attempt to connect to Redis was broken off"))
+    Failed::unsent(Error::new(ErrorKind::Unavailable, "the attempt to connect to Redis was aborted"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From the configured address to one checked connection.
+//! Opens a connection to the configured address, and checks the server.
 
 use libswarm_common::lock::Mutex;
 use std::io;
@@ -25,12 +25,12 @@ use crate::config::options::{Eviction, Options};
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::language::{Language, option};
 
-/// Oldest server whose commands and script rules the scripts rest on.
+/// The oldest server version that supports the commands and script rules of the scripts.
 const OLDEST: (u32, u32) = (6, 2);
-/// Bytes of the replies to a greeting, at most; CLUSTER SLOTS of a thousand nodes has less than a tenth.
+/// The limit of bytes of the replies while connecting; CLUSTER SLOTS of a thousand nodes has less than a tenth.
 const MAX_GREETING: usize = 8 * 1024 * 1024;
 
-/// A connection. What drives it ends with its last clone, whatever waits for an answer.
+/// A connection. Its task ends when the last clone is dropped, even while replies are pending.
 #[derive(Clone)]
 pub(crate) struct Connection {
     inner: MultiplexedConnection,
@@ -61,12 +61,12 @@ impl Drop for Driver {
 }
 
 impl Connection {
-    /// The server has closed it: what is sent now would be lost.
+    /// Whether the server has closed the connection: commands would be lost.
     pub(crate) fn is_closed(&self) -> bool {
         self.driver.task.is_finished()
     }
 
-    /// Resolves when it has ended, also while nobody uses it. Does not keep it open.
+    /// Resolves when the connection has ended, even if it is not used. Does not keep it open.
     pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut running = self.driver.running.clone();
         async move { while running.changed().await.is_ok() {} }
@@ -87,16 +87,16 @@ impl DerefMut for Connection {
     }
 }
 
-/// What the check of a server found.
+/// The properties of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// Redis 7: scripts carry flags.
+    /// Redis 7: scripts may have flags.
     pub(crate) script_flags: bool,
-    /// What its operator should know, although it can be used.
+    /// Problems of the server that its operator should know, although it can be used.
     pub(crate) warnings: Vec<String>,
 }
 
-/// What was said of a server, so that it is said once and not at every connection.
+/// The warnings about a server that were logged, so that each is logged once and not at every connection.
 #[derive(Default)]
 pub(crate) struct Warnings(Mutex<Vec<String>>);
 
@@ -105,7 +105,7 @@ impl Warnings {
         self.unseen(warnings).iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
-    /// Those that were not there the last time.
+    /// Warnings that the previous check did not have.
     fn unseen(&self, warnings: &[String]) -> Vec<String> {
         let mut last = self.0.lock();
         let before = std::mem::replace(&mut *last, warnings.to_vec());
@@ -113,14 +113,14 @@ impl Warnings {
     }
 }
 
-/// Connects to the server that holds hash slot `slot`, within `limit`.
+/// Connects to the server that owns hash slot `slot`, within `limit`.
 pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Result<Connection, Failed> {
-    // Something has to be asked, or else nobody would read why a server that lets nobody in closes the connection.
+    // Sends a command at any rate: the reply shows why a server that rejects clients closes the connection.
     let ask = (options.password.is_none() && options.db == 0).then(|| words(&["INFO", "server"]));
     within(options, limit, async { Ok(greeted(options, slot, limit, ask).await?.0) }).await
 }
 
-/// The same, and refuses a server that cannot keep the promises: too old, a replica, or one that may evict jobs.
+/// As [`connect`], but rejects a server that cannot fulfil the guarantees: too old, a replica, or one that may evict jobs.
 pub(crate) async fn connect_checked(options: &Options, slot: u16, limit: Duration) -> Result<(Connection, Server), Failed> {
     within(options, limit, async {
         let (connection, info) = greeted(options, slot, limit, Some(words(&["INFO"]))).await?;
@@ -137,7 +137,7 @@ async fn within<T>(options: &Options, limit: Duration, attempt: impl Future<Outp
     }
 }
 
-/// There was no connection within `limit`.
+/// The error if no connection was possible within `limit`.
 pub(crate) fn too_slow(options: &Options, limit: Duration) -> Error {
     let what = Language::current().text(match options.tls {
         Some(_) => "check {host} and {port}, and that the server speaks TLS there",
@@ -147,7 +147,7 @@ pub(crate) fn too_slow(options: &Options, limit: Duration) -> Error {
     Error::new(ErrorKind::Unavailable, message)
 }
 
-/// A connection, and the answer to what it was asked first.
+/// Opens a connection, authenticates, and sends a first command. Returns its reply, too.
 async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>) -> Result<(Connection, Value), Failed> {
     let deadline = Instant::now() + limit;
     let mut stream = match &options.address {
@@ -160,7 +160,7 @@ async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>
     };
     let login = Login { db: options.db, ..Login::of(options) };
     let answer = greet(options, &mut stream, &login, ask, Stage::Connecting, "connecting").await?;
-    // Time limits are the callers' own: they differ between calls and blocking reads. Who the user is has been said.
+    // Without time limits: callers have their own, which differ between calls and blocking reads. Authentication is done already.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
     let (inner, driver) = MultiplexedConnection::new_with_config(&nobody, stream, config)
@@ -178,7 +178,7 @@ async fn dial(options: &Options, (host, port): &HostPort) -> Result<Box<dyn Stre
     if attempts.is_empty() {
         return Err(unreachable(options, io::Error::other(format!("the name {host} has no address"))));
     }
-    // All at once: the first of them may be one that nobody answers at.
+    // Tries all addresses at once: the first may belong to a host that does not respond.
     let (stream, _) = futures_util::future::select_ok(attempts).await.map_err(|e| unreachable(options, e))?;
     stream.set_nodelay(true).map_err(|e| unreachable(options, e))?;
     let Some(own) = &options.tls else { return Ok(Box::new(stream)) };
@@ -194,7 +194,7 @@ async fn dial(options: &Options, (host, port): &HostPort) -> Result<Box<dyn Stre
             None => {
                 let address = &options.address;
                 let message = format!(
-                    "connecting to Redis at {address}: it closed the connection during the TLS handshake ({e}): it may not speak TLS, or may have as many clients as it allows"
+                    "connecting to Redis at {address}: it closed the connection during the TLS handshake ({e}): it may not support TLS on this port, or may have reached its limit of clients"
                 );
                 Failed::unsent(Error::new(ErrorKind::Unavailable, message))
             }
@@ -206,7 +206,7 @@ fn unreachable(options: &Options, error: io::Error) -> Failed {
     Failed::redis(options, Stage::Connecting, "connecting", &RedisError::from(error))
 }
 
-/// Who the user is.
+/// The credentials and the database.
 #[derive(Default)]
 struct Login<'a> {
     username: Option<&'a str>,
@@ -226,8 +226,8 @@ fn words(words: &[&str]) -> Cmd {
     command
 }
 
-/// Says who the user is and asks one thing, in one go; the answer to it. A server that lets nobody in says so before it is asked anything,
-/// which the multiplexed connection would take for the answer to nothing.
+/// Sends the authentication, SELECT and one command together, and returns the reply to the last. This is not done by the multiplexed connection: a
+/// server that rejects clients sends an error before the first command, which that connection would not attribute to any command.
 async fn greet(
     options: &Options,
     stream: &mut Box<dyn Stream>,
@@ -248,7 +248,7 @@ async fn greet(
     commands.extend(ask);
     let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
     let failed = |e: &RedisError| Failed::redis(options, stage, doing, e);
-    // Even if it does not take what is said to it, it may have said why.
+    // A failed write is not an error yet: the server may have sent the reason before it closed the connection.
     let written = async {
         stream.write_all(&packed).await?;
         stream.flush().await
@@ -284,25 +284,25 @@ async fn greet(
     Ok(answer)
 }
 
-/// What the first bytes say that is not Redis.
+/// Detects by the first bytes that the peer is not a plain Redis server.
 fn spoken(options: &Options, bytes: &[u8]) -> Option<Failed> {
     let address = &options.address;
     let (kind, what) = match bytes {
         // An alert of TLS.
-        [0x15, 0x03, ..] => (ErrorKind::Tls, Language::current().text("it speaks TLS: set {tls}, or use a rediss:// url")),
+        [0x15, 0x03, ..] => (ErrorKind::Tls, Language::current().text("it expects TLS: set {tls}, or use a rediss:// url")),
         [b'H', b'T', b'T', b'P', ..] => {
-            (ErrorKind::WrongServer, Language::current().text("it speaks HTTP and is no Redis server: check {host} and {port}"))
+            (ErrorKind::WrongServer, Language::current().text("it is an HTTP server and not Redis: check {host} and {port}"))
         }
         _ => return None,
     };
     Some(Failed::unsent(Error::new(kind, format!("connecting to Redis at {address}: {what}"))))
 }
 
-/// It closed the connection without an answer.
+/// The error if the server closed the connection without a reply.
 fn hung_up(options: &Options) -> Failed {
     let hint = match options.tls {
         Some(_) => "see its log",
-        None => "see its log; if it takes only TLS, set {tls}, or use a rediss:// url",
+        None => "see its log; if it accepts only TLS, set {tls}, or use a rediss:// url",
     };
     let message = format!(
         "connecting to Redis at {}: it closed the connection without an answer; {}",
@@ -312,18 +312,18 @@ fn hung_up(options: &Options) -> Failed {
     Failed::unsent(Error::new(ErrorKind::Unavailable, message))
 }
 
-/// What INFO says of a server, or why it cannot be used.
+/// Checks the reply to INFO. Returns the properties of the server, or why it cannot be used.
 fn check(options: &Options, info: Value) -> Result<Server, Error> {
     let address = &options.address;
     let info: String = redis::from_redis_value(info).map_err(|_| {
-        let message = format!("the server at {address} answers INFO with something else than text; is it Redis?");
+        let message = format!("the server at {address} does not answer INFO with text; is it Redis?");
         Error::new(ErrorKind::WrongServer, message)
     })?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let refuse = |kind, message: String| Err(Error::new(kind, message));
     let name = Language::current();
     if field("redis_mode") == Some("sentinel") {
-        let what = name.text("give it as {sentinels} with {sentinel_master}, or use a redis+sentinel:// url");
+        let what = name.text("set it as {sentinels} with {sentinel_master}, or use a redis+sentinel:// url");
         return refuse(ErrorKind::WrongServer, format!("{address} is a Sentinel; {what}"));
     }
     let version = field("redis_version").unwrap_or("");
@@ -336,19 +336,19 @@ fn check(options: &Options, info: Value) -> Result<Server, Error> {
         );
     }
     if field("redis_mode") == Some("cluster") && !matches!(address, Address::Cluster(_)) {
-        let what = name.text("give it as {nodes}, or use a redis+cluster:// url");
+        let what = name.text("set it as {nodes}, or use a redis+cluster:// url");
         return refuse(ErrorKind::WrongServer, format!("{address} is a node of a Redis Cluster; {what}"));
     }
     if field("role") == Some("slave") {
         return refuse(
             ErrorKind::ReadOnlyReplica,
-            format!("{address} is a read-only replica; give the master's address, or use Sentinel"),
+            format!("{address} is a read-only replica; use the master's address, or Sentinel"),
         );
     }
     let mut server = Server { script_flags: version_pair.0 >= 7, warnings: Vec::new() };
     if options.tls.as_ref().is_some_and(|tls| !tls.verify) {
         server.warnings.push(format!(
-            "{} is false: anyone between this program and {address} can read and change all, the password too",
+            "{} is false: anyone between this program and {address} can read and change everything, including the password",
             option("tls_verify")
         ));
     }
@@ -356,9 +356,9 @@ fn check(options: &Options, info: Value) -> Result<Server, Error> {
         Evicts::Nothing => {}
         Evicts::NothingNow(why) => {
             let policy = field("maxmemory_policy").unwrap_or("");
-            server
-                .warnings
-                .push(format!("the server at {address} has maxmemory-policy {policy}: {why}; noeviction says what is meant"));
+            server.warnings.push(format!(
+                "the server at {address} has maxmemory-policy {policy}: {why}; set noeviction to make this explicit"
+            ));
         }
         Evicts::Jobs => {
             let policy = field("maxmemory_policy").unwrap_or("");
@@ -379,7 +379,7 @@ fn check(options: &Options, info: Value) -> Result<Server, Error> {
 #[derive(Debug, PartialEq)]
 enum Evicts {
     Nothing,
-    /// Not as it is; why.
+    /// Not with the current settings; the text is the reason.
     NothingNow(&'static str),
     Jobs,
 }
@@ -426,8 +426,8 @@ async fn ask_cluster(options: &Options, nodes: &[HostPort], slot: u16, deadline:
     .await
 }
 
-/// Asks one after the other until one knows. Each has its share of the time, so that one that is silent does not use up that of the others,
-/// and as much is left for the server that is looked for.
+/// Sends the query to one peer after the other until one answers it. Each has a share of the time, so that a silent peer does not use up that of
+/// the others; another share is left for the connection to the server that the answer names.
 async fn ask_each(
     options: &Options,
     peers: &[HostPort],
@@ -457,10 +457,10 @@ async fn ask_each(
             }
         });
     }
-    Err(last.unwrap_or_else(|| Failed::unsent(Error::new(ErrorKind::InvalidArgument, "there is nobody to ask"))))
+    Err(last.unwrap_or_else(|| Failed::unsent(Error::new(ErrorKind::InvalidArgument, "there is no address to query"))))
 }
 
-/// In a reply of CLUSTER SLOTS (`[[first, last, [host, port, …], …], …]`), the master of the slot.
+/// The master of the slot in a reply of CLUSTER SLOTS (`[[first, last, [host, port, …], …], …]`).
 fn owner(reply: &Value, slot: u16) -> Option<HostPort> {
     let Value::Array(ranges) = reply else { return None };
     ranges.iter().find_map(|range| {

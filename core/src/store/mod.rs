@@ -1,4 +1,4 @@
-//! All that knows Redis: connections, keys, scripts, records. Nothing outside sees a Redis type.
+//! All use of Redis: connections, keys, scripts, records. Other modules use no types of Redis.
 
 mod bundle;
 mod failure;
@@ -37,40 +37,40 @@ use libswarm_common::language::Language;
 pub(crate) static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
 pub(crate) static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
 
-/// Makes what is made once, on the caller's thread: a child that is forked while another thread is at it would wait for it for ever.
+/// Creates global values on the caller's thread: a child that is forked while another thread creates one would wait for it forever.
 pub(crate) fn prepare() {
     LazyLock::force(&WITH_FLAGS);
     LazyLock::force(&WITHOUT_FLAGS);
 }
 
-/// One member's command connection. Connects when first used and again after each loss; a call that fails is not
-/// repeated here, because only its caller knows whether it may be.
+/// One member's command connection. It connects on first use and again after each loss. A call that fails is not repeated here, because only its
+/// caller knows whether it may be.
 pub(crate) struct Store {
     options: Arc<Options>,
     keys: keys::Keys,
     line: Arc<Line>,
-    /// Scripts of a test, in place of the real ones.
+    /// Replaces the scripts in tests.
     #[cfg(test)]
     pub(crate) scripts: Option<&'static Scripts>,
 }
 
-/// What one `sync` says. See `lua/commands/sync.lua`.
+/// The arguments of `sync`. See `lua/commands/sync.lua`.
 #[derive(Default)]
 pub(crate) struct SyncCall {
     pub(crate) number: u64,
     pub(crate) keep_from: String,
     pub(crate) credit: String,
     pub(crate) ended: Vec<u8>,
-    /// Room to add in each range of priorities, packed; empty bytes if the worker takes just any job without a task.
+    /// Free slots to add in each range of priorities, packed; empty bytes if the worker accepts any job without a task.
     pub(crate) quotas: Vec<u8>,
     pub(crate) progress: Vec<u8>,
-    /// The tasks the worker takes from now on, packed, or empty if they are as before.
+    /// The tasks that the worker accepts from now on, packed, or empty if they have not changed.
     pub(crate) tasks: Vec<u8>,
-    /// The number of the last batch that was answered.
+    /// The number of the last batch whose reply arrived.
     pub(crate) answered: u64,
 }
 
-/// What one `add` says. See `lua/commands/add.lua`.
+/// The arguments of `add`. See `lua/commands/add.lua`.
 pub(crate) struct AddCall {
     pub(crate) incarnation: String,
     pub(crate) number: u64,
@@ -82,7 +82,7 @@ pub(crate) struct AddCall {
 }
 
 impl Store {
-    /// Its connection lives on `runtime`, from whichever thread it is called.
+    /// Its connection uses `runtime`, from any calling thread.
     pub(crate) fn new(options: Arc<Options>, runtime: Handle) -> Self {
         let keys = keys::Keys::new(options.key_prefix());
         let line = Line::new(options.clone(), keys.slot(), runtime);
@@ -99,30 +99,30 @@ impl Store {
         self.line.is_connected()
     }
 
-    /// How many connections have ended so far.
+    /// The number of connections that have ended.
     pub(crate) fn losses(&self) -> u64 {
         *self.line.losses().borrow()
     }
 
-    /// Resolves when more than `known` connections have ended, also while nobody calls; answers how many.
+    /// Resolves when more than `known` connections have ended, even if no call is made; returns how many have.
     pub(crate) async fn lost(&self, known: u64) -> u64 {
         let mut losses = self.line.losses().subscribe();
         let lost = losses.wait_for(|losses| *losses > known).await;
-        // The sender lives as long as this.
+        // The sender lives as long as this object.
         lost.map_or(known, |losses| *losses)
     }
 
-    /// How long one call waits: short enough that a silent connection is replaced before the lease is in danger.
+    /// How long one call waits: short enough that a dead connection is replaced before the lease is in danger.
     fn call_limit(&self) -> Duration {
         (self.options.lease / 3).max(Duration::from_millis(500)).min(self.options.timeout)
     }
 
-    /// The same of a command that costs Redis nothing: after it the connection is not only busy.
+    /// As [`Store::call_limit`], for a command that costs Redis nothing: if it is not answered in time, the connection is dead and not only busy.
     fn check_limit(&self) -> Duration {
         self.call_limit().min(Duration::from_secs(2))
     }
 
-    /// The longest pause between attempts: within it every member is back after an outage and can renew.
+    /// The longest pause between attempts: within it every member reconnects after an outage and can renew its lease.
     pub(crate) fn longest_backoff(&self) -> Duration {
         (self.options.lease / 6).min(Duration::from_secs(1))
     }
@@ -161,7 +161,7 @@ impl Store {
         reply::added(reply).map_err(internal)
     }
 
-    /// Whether the member is gone; if not, jobs are left to give back and it is to be called again.
+    /// Whether the member is removed. If not, jobs must still be requeued: call it again.
     pub(crate) async fn leave(&self, incarnation: &str) -> Result<bool, Failed> {
         let reply = self.call(|s| &s.leave, |cmd| cmd.arg(incarnation).arg(0)).await?;
         Ok(reply == Value::Int(1))
@@ -173,7 +173,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether Redis knows the member. Cheap, and of no effect: for members that say nothing else for a while.
+    /// Whether the member is registered. A cheap query without effects, for members that make no other calls for a while.
     pub(crate) async fn is_member(&self, incarnation: &str) -> Result<bool, Failed> {
         let limit = self.check_limit();
         let mut link = self.line.link(limit).await?;
@@ -200,7 +200,7 @@ impl Store {
         reply::flags(reply)
     }
 
-    /// For each id what it is: see `lua/commands/await.lua`. At most 100 ids a call.
+    /// The answer for each id: see `lua/commands/await.lua`. At most 100 ids a call.
     pub(crate) async fn awaiting(&self, incarnation: &str, ids: &[String]) -> Result<Vec<Vec<u8>>, Failed> {
         let ids = msgpack::packed_strings(ids);
         let reply = self.call(|s| &s.awaiting, |cmd| cmd.arg(incarnation).arg(&ids[..])).await?;
@@ -216,12 +216,12 @@ impl Store {
         Ok(())
     }
 
-    /// What is where; see `lua/commands/inspect.lua`.
+    /// Inspections; see `lua/commands/inspect.lua`.
     pub(crate) async fn inspect(&self, words: &[&str]) -> Result<Value> {
         self.read(|s| &s.inspect, |cmd| cmd.arg(words)).await
     }
 
-    /// Pauses or resumes a task; `*` is all of them.
+    /// Pauses or resumes a task; `*` stands for all.
     pub(crate) async fn pause(&self, task: &str, on: bool) -> Result<()> {
         let mut cursor = Vec::new();
         loop {
@@ -233,7 +233,7 @@ impl Store {
         }
     }
 
-    /// What a master that chooses workers says and asks; see `lua/commands/choose.lua`.
+    /// The calls of a master that chooses workers; see `lua/commands/choose.lua`.
     pub(crate) async fn choose(&self, what: &str, incarnation: &str, more: &[u8]) -> Result<Value> {
         self.call_idempotent(|s| &s.choose, |cmd| cmd.arg(what).arg(incarnation).arg(more)).await
     }
@@ -244,18 +244,18 @@ impl Store {
         message::receipts(reply).map_err(internal)
     }
 
-    /// What a member subscribes to, or its data; see `lua/commands/listen.lua`.
+    /// Sets a subscription of a member, or its data; see `lua/commands/listen.lua`.
     pub(crate) async fn listen(&self, incarnation: &str, what: &str, data: &str) -> Result<()> {
         self.call_idempotent(|s| &s.listen, |cmd| cmd.arg(incarnation).arg(what).arg(data)).await.map(drop)
     }
 
-    /// Has the inbox say which of these members are gone; see `lua/commands/listen.lua`.
+    /// Requests that the inbox reports which of these members are gone; see `lua/commands/listen.lua`.
     pub(crate) async fn ask_who_is_gone(&self, incarnation: &str, members: &[String]) -> Result<(), Failed> {
         let members = msgpack::packed_strings(members);
         self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("absent").arg(&members[..])).await.map(drop)
     }
 
-    /// Retries or deletes failed jobs, those with the ids or all; how many. A reply that is lost makes the number too small.
+    /// Requeues or deletes failed jobs, those with the ids or all. Returns their number, which is too small if a reply was lost.
     pub(crate) async fn failed(&self, what: &str, ids: Option<&[String]>) -> Result<u64> {
         let mut total = 0;
         let mut left = ids;
@@ -279,7 +279,7 @@ impl Store {
         }
     }
 
-    /// Has those with the most jobs release some for a worker that joined; whether the load is uneven still.
+    /// Requests that workers with more jobs than the mean release some for a worker that joined. Returns whether the load is still uneven.
     pub(crate) async fn rebalance(&self, incarnation: &str) -> Result<bool> {
         let mut state = Vec::new();
         loop {
@@ -292,7 +292,7 @@ impl Store {
         }
     }
 
-    /// Waits until what was written before is as durable as asked.
+    /// Waits until earlier writes have the requested durability.
     pub(crate) async fn make_durable(&self, level: Durability) -> Result<()> {
         let limit = self.options.timeout;
         let not = |why: String| Error::new(ErrorKind::NotDurable, format!("the jobs were added, but {why}"));
@@ -309,7 +309,7 @@ impl Store {
             (Durability::Replica, Ok(Ok(_))) => Err(not(format!("no replica confirmed them within {wait_ms} ms"))),
             (_, Ok(Ok(Value::Array(counts)))) if matches!(counts.first(), Some(Value::Int(1..))) => Ok(()),
             (_, Ok(Ok(Value::ServerError(_)) | Err(_))) if level == Durability::Fsync => {
-                // Before Redis 7.2: with `appendfsync always`, the reply itself said that they are on disk.
+                // Before Redis 7.2: with `appendfsync always`, data is on disk when Redis replies.
                 let mut ask = redis::cmd("CONFIG");
                 let ask = ask.arg("GET").arg("append*");
                 let settings = tokio::time::timeout(limit, link.connection.send_packed_command(ask)).await;
@@ -319,7 +319,7 @@ impl Store {
                 if is("appendonly", "yes") && is("appendfsync", "always") {
                     return Ok(());
                 }
-                Err(not("this Redis is not known to have written them to disk: that takes Redis 7.2 with appendonly, or `appendfsync always`".into()))
+                Err(not("it is unknown whether Redis has written them to disk: use Redis 7.2 with appendonly, or `appendfsync always`".into()))
             }
             (_, Ok(Ok(_))) => Err(not(format!("Redis did not write them to disk within {wait_ms} ms; is `appendonly` on?"))),
             (_, Ok(Err(error))) => Err(not(error.to_string())),
@@ -327,11 +327,11 @@ impl Store {
         }
     }
 
-    /// Calls a script that only reads. It cannot mend the damage that it finds, so another script does.
+    /// Calls a read-only script. It cannot repair damage that it finds, so another script does.
     async fn read(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
         let answer = self.call_idempotent(script, args).await;
         if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {
-            // The caller gets the first error.
+            // The caller receives the first error.
             if let Err(failed) = self.call(|s| &s.repair, |cmd| cmd).await {
                 tracing::warn!(kind = failed.error.kind().name(), "the damage could not be repaired: {}", failed.error);
             }
@@ -339,7 +339,7 @@ impl Store {
         answer
     }
 
-    /// Repeats a call that has no second effect until it is answered, an error is not worth repeating, or time is up.
+    /// Repeats a call without a second effect until it is answered, an error is permanent, or the time is over.
     async fn call_idempotent(&self, script: fn(&Scripts) -> &Script, args: impl Fn(&mut Cmd) -> &mut Cmd) -> Result<Value> {
         let deadline = tokio::time::Instant::now() + self.options.timeout;
         let mut backoff = crate::util::reconnect::ReconnectDelay::new(self.longest_backoff());
@@ -376,7 +376,7 @@ impl Store {
             args(by_digest.arg(&script.digest).arg(keys.len()).arg(keys));
             match link.connection.send_packed_command(&by_digest).await.and_then(Value::extract_error) {
                 Err(e) if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
-                    // Loads it too. Sent whole, because the cache may be flushed again at any time.
+                    // This also loads the script. The source is sent, because the cache may be flushed again at any time.
                     let mut whole = redis::cmd("EVAL");
                     args(whole.arg(&script.source).arg(keys.len()).arg(keys));
                     link.connection.send_packed_command(&whole).await.and_then(Value::extract_error)
@@ -396,7 +396,7 @@ impl Store {
     }
 }
 
-/// A reply that was understood by nobody: it was executed, and the connection is fine.
+/// A reply that could not be parsed: the call was executed, and the connection is intact.
 fn internal(error: Error) -> Failed {
     Failed { maybe_executed: true, disconnect: false, ..Failed::unsent(error) }
 }

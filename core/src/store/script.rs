@@ -1,42 +1,42 @@
-//! The Lua scripts: which there are, and how each may run.
+//! The Lua scripts, and under which conditions each may run.
 
 use sha1_smol::Sha1;
 
 use super::bundle;
 
-/// One transition. Called by its digest; sent whole when the server does not know it.
+/// One transition. Called by its digest; the source is sent if the server does not have it.
 pub(crate) struct Script {
     pub(crate) name: &'static str,
     pub(crate) source: String,
     pub(crate) digest: String,
 }
 
-/// What a script does to the memory of the server.
+/// The effect of a script on the memory of the server.
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
-    /// It changes nothing: it runs when `maxmemory` is reached, and on a server that cannot write.
+    /// Changes nothing: runs even when `maxmemory` is reached, and on a server that cannot write.
     Reads,
-    /// It frees or keeps state: it runs when `maxmemory` is reached.
+    /// Frees or keeps state: runs even when `maxmemory` is reached.
     Frees,
-    /// It adds state: refused when `maxmemory` is reached, before it changes anything.
+    /// Adds state: refused when `maxmemory` is reached, before it changes anything.
     Adds,
 }
 
 macro_rules! scripts {
     ($($field:ident: $name:literal, $effect:ident, $batch:literal;)*) => {
-        /// Every script, as one server version takes them.
+        /// All scripts, adapted to the version of the server.
         pub(crate) struct Scripts {
             $(pub(crate) $field: Script,)*
         }
 
         impl Scripts {
-            /// `flags`: the server knows script flags (Redis 7). Without, a write that frees comes first, after which the older servers let a
-            /// script go on.
+            /// `flags`: the server supports script flags (Redis 7). For older servers, the script starts with a write that frees memory, after
+            /// which they let it continue.
             pub(crate) fn new(flags: bool) -> Self {
                 Self::altered(flags, |source| source)
             }
 
-            /// The same, with each source as `alter` makes it.
+            /// As `new`, but applies `alter` to each source.
             pub(crate) fn altered(flags: bool, alter: fn(String) -> String) -> Self {
                 Scripts { $($field: script($name, Effect::$effect, $batch, flags, alter),)* }
             }

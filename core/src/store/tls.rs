@@ -1,4 +1,4 @@
-//! TLS: what is trusted, and what went wrong.
+//! TLS: trusted certificates, and texts for failures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::config::options::Tls;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::language::{Language, option};
 
-/// What to do about a failure that has no text of its own in [`advice`].
+/// The remedy for failures without their own text in [`advice`].
 pub(super) const ADVICE: &str = "Check {tls}, {tls_ca}, {tls_cert} and {tls_key}, and that the certificate names this host";
 
-/// The client's side of a handshake. Files are read at each connection, so that certificates may be renewed meanwhile.
+/// The configuration of the client. Files are read at each connection, so that certificates can be replaced while the program runs.
 pub(super) fn config(tls: &Tls) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
@@ -88,7 +88,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
-/// How to write the file in PEM form, if it is in DER form.
+/// A hint how to convert the file to PEM, if it is in DER form.
 fn in_der(bytes: &[u8], command: &str) -> String {
     if bytes.starts_with(&[0x30, 0x82]) {
         format!("; it may be in DER form: `openssl {command} -inform der -in … -out …`")
@@ -97,7 +97,7 @@ fn in_der(bytes: &[u8], command: &str) -> String {
     }
 }
 
-/// What the certificates in a file sign, and the certificates themselves.
+/// The trust roots in a file, and the certificates themselves.
 fn roots_of(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>)> {
     let own = certificates("tls_ca", path)?;
     let mut roots = RootCertStore::empty();
@@ -123,8 +123,8 @@ fn system_roots() -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Trusts what the roots have signed. Besides, as OpenSSL does, a certificate that is itself in the file of the user: `openssl req -x509` makes
-/// one that signs itself, is marked as an authority, and may name its host only in its subject.
+/// Trusts certificates that the roots have signed. As OpenSSL does, it also trusts a server certificate that is itself in the file of the user:
+/// `openssl req -x509` creates a certificate that is self-signed, is marked as an authority, and may name its host only in its subject.
 #[derive(Debug)]
 struct OwnOrSigned {
     inner: Arc<WebPkiServerVerifier>,
@@ -144,7 +144,7 @@ impl ServerCertVerifier for OwnOrSigned {
             Err(rustls::Error::InvalidCertificate(error)) if self.own.contains(end_entity) => error,
             other => return other,
         };
-        // By both errors, it is within its time; and nobody but the owner of its key can show it.
+        // Both errors imply that the certificate is within its period of validity; and only the owner of its key can present it.
         let named = match &error {
             CertificateError::NotValidForNameContext { .. } | CertificateError::NotValidForName => {
                 Err(rustls::Error::InvalidCertificate(error))
@@ -186,10 +186,10 @@ impl ServerCertVerifier for OwnOrSigned {
     }
 }
 
-/// What webpki says, after it has checked the time, of an authority's certificate that a server shows as its own.
+/// The error of webpki, after it has checked the validity period, for an authority's certificate that is used as a server certificate.
 const AUTHORITY: &str = "CaUsedAsEndEntity";
 
-/// The option `tls_verify` is false.
+/// Used if the option `tls_verify` is false.
 #[derive(Debug)]
 struct Anything(Arc<CryptoProvider>);
 
@@ -228,7 +228,7 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-/// Whether a certificate's name is that of the host; a `*` stands for its first part.
+/// Whether the name of a certificate matches the host; a `*` stands for its first label.
 fn is_for(name: &str, host: &str) -> bool {
     match name.strip_prefix("*.") {
         Some(domain) => host.split_once('.').is_some_and(|(_, rest)| domain.contains('.') && rest.eq_ignore_ascii_case(domain)),
@@ -264,7 +264,7 @@ fn common_name(certificate: &[u8]) -> Option<&str> {
     found
 }
 
-/// The first element of DER: tag, content, and what follows it.
+/// The first DER element: tag, content, and the remaining bytes.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -280,18 +280,18 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// Whether TLS is what failed on a connection.
+/// Whether TLS caused the failure of a connection.
 pub(super) fn is_cause(error: &RedisError) -> bool {
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
     io.and_then(cause).is_some()
 }
 
-/// The error of TLS in one of input and output.
+/// The TLS error in an I/O error.
 fn cause(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// What to say of a failed handshake, if TLS is why it failed.
+/// The error for a failed handshake, if TLS caused the failure.
 pub(super) fn failure(error: &std::io::Error, host: &str) -> Option<Error> {
     let cause = cause(error)?;
     Some(bad(format!("TLS with {host} failed: {cause}. {}", Language::current().text(advice(cause)))))
@@ -301,7 +301,7 @@ fn advice(cause: &rustls::Error) -> &'static str {
     use rustls::AlertDescription as Alert;
     match cause {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "Nobody that is trusted has signed the server's certificate: set {tls_ca} to the file of who did, or of the certificate itself if it signs itself"
+            "The server's certificate is not signed by a trusted authority: set {tls_ca} to the file of that authority, or of the certificate itself if it is self-signed"
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -323,7 +323,7 @@ fn advice(cause: &rustls::Error) -> &'static str {
             | Alert::UnsupportedCertificate,
         ) => "The server refuses the client's certificate: check {tls_cert} and {tls_key}",
         rustls::Error::InvalidMessage(_) => {
-            "The server does not speak TLS on this port: leave {tls} out (redis:// instead of rediss://), or give its TLS port"
+            "The server does not speak TLS on this port: leave {tls} out (redis:// instead of rediss://), or use its TLS port"
         }
         _ => ADVICE,
     }

@@ -1,4 +1,4 @@
-//! What the other layers are built on: the clock of leases, delays between attempts to reconnect, callbacks of calls.
+//! Helpers of the other layers: the clock of leases, delays between attempts to reconnect, callbacks of calls.
 
 pub(crate) mod clock;
 pub(crate) mod completion;
@@ -6,7 +6,7 @@ pub(crate) mod reconnect;
 #[cfg(feature = "bindings")]
 pub(crate) mod stages;
 
-/// The output of a future if there is one; never ready if not.
+/// The output of a future if there is one; otherwise never ready.
 pub(crate) async fn optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,

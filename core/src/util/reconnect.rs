@@ -6,7 +6,7 @@ use rand::Rng;
 
 const FIRST: Duration = Duration::from_millis(20);
 
-/// Delays that double from 20 ms to a limit; the later half of each is random.
+/// Delays that double from 20 ms to a limit; the second half of each is random.
 pub(crate) struct ReconnectDelay {
     next: Duration,
     max: Duration,

@@ -1,25 +1,25 @@
-//! Jobs given, put into the order of their fences.
+//! Puts assigned jobs into the order of their fences.
 //!
-//! They come on two connections, in answers of rounds and in the inbox, so that the later given may arrive first. Jobs in the inbox wait
-//! while a round is under way that may have been given earlier ones; jobs of a round wait for those that were put into the inbox before
-//! it, whose number follows from the credit that is left.
+//! Jobs arrive on two connections, in replies of rounds and in the inbox, so that a job that was assigned later may arrive first. Jobs from the
+//! inbox wait while a round is under way that may return jobs that were assigned earlier. Jobs of a round wait for those that were put into the
+//! inbox before it; their number follows from the remaining credit.
 
 use crate::store::Given;
 
 #[derive(Default)]
 pub(crate) struct Arrivals {
-    /// Credit given to Redis for which no job has arrived yet.
+    /// Credit sent to Redis for which no job has arrived yet.
     outstanding: u64,
-    /// Arrived, but to be emitted later.
+    /// Jobs that arrived, but are emitted later.
     waiting: Vec<Given>,
-    /// Jobs in the inbox that come before those that wait.
+    /// The number of jobs in the inbox that precede the waiting ones.
     unread: u64,
-    /// Jobs have waited for a whole round. Their turn comes with the next, whatever the count says.
+    /// Jobs have waited for a whole round. They are emitted after the next round, whatever `unread` is.
     carried_over: bool,
 }
 
 impl Arrivals {
-    /// Redis is given this much more credit.
+    /// Adds credit that was sent to Redis.
     pub(crate) fn grant(&mut self, credit: u64) {
         self.outstanding += credit;
     }
@@ -29,12 +29,12 @@ impl Arrivals {
         self.outstanding = 0;
     }
 
-    /// Jobs that may still be emitted without further credit, and how many of them are here.
+    /// The number of jobs that may still be emitted without further credit, and how many of them have arrived.
     pub(crate) fn expected(&self) -> (u64, u64) {
         (self.outstanding, self.waiting.len() as u64)
     }
 
-    /// Jobs from the inbox; returns what can be emitted now.
+    /// Adds jobs from the inbox; returns those that can be emitted now.
     pub(crate) fn by_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
         let count = jobs.len() as u64;
         self.outstanding = self.outstanding.saturating_sub(count);
@@ -43,7 +43,8 @@ impl Arrivals {
         if round_under_way || self.unread > 0 { Vec::new() } else { self.all() }
     }
 
-    /// Jobs of a round: `taken` were given by it, `returned` is credit taken back, `credit` what is left. Returns what can be emitted now.
+    /// Adds jobs of a round: `taken` jobs were assigned by it, `returned` credit was withdrawn, `credit` is left. Returns those that can be emitted
+    /// now.
     pub(crate) fn by_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
         self.outstanding = self.outstanding.saturating_sub(taken + returned);
         self.waiting.extend(jobs);
@@ -55,13 +56,13 @@ impl Arrivals {
         self.all()
     }
 
-    /// Takes out a job that waits.
+    /// Removes and returns a waiting job.
     pub(crate) fn remove(&mut self, fence: u64) -> Option<Given> {
         let at = self.waiting.iter().position(|job| fence_of(job) == fence)?;
         Some(self.waiting.remove(at))
     }
 
-    /// Everything that waits, in order.
+    /// Removes and returns all waiting jobs, in order.
     pub(crate) fn all(&mut self) -> Vec<Given> {
         (self.unread, self.carried_over) = (0, false);
         self.waiting.sort_by_key(fence_of);

@@ -1,4 +1,4 @@
-//! Ended jobs gathered into one round, in the shape `lua/commands/sync.lua` takes.
+//! Finished jobs gathered into one round, in the format of `lua/commands/sync.lua`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,22 +15,22 @@ use crate::store::codec::record::write_outcome;
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 
-/// Jobs ended in one round, at most.
+/// The limit of jobs that finish in one round.
 pub(crate) const MAX_FINISHES: usize = 1000;
-/// The longest pause before a retry that a handler can ask for; longer ones are cut.
+/// The longest pause before a retry that a handler can request; longer pauses are cut.
 const MAX_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 
-/// How a job ends, with all that the script needs.
+/// How a job finishes, with all that the script needs.
 enum End {
     Complete,
-    /// Another job may have this resource now.
+    /// Frees this resource for another job.
     CompleteAndFree(String),
     CompleteWithResult {
         ttl_secs: u32,
         requester: String,
         outcome: Vec<u8>,
     },
-    /// The job has more than a result to see to, such as its resource.
+    /// The job has options that scripts must process, such as its resource.
     CompleteWithCare {
         job: Arc<JobData>,
         outcome: Vec<u8>,
@@ -51,7 +51,7 @@ enum End {
 }
 
 impl End {
-    /// The events for a program that subscribes to outcomes.
+    /// The event for a program that subscribes to outcomes.
     fn outcome(&self) -> Option<AcceptedOutcome> {
         match self {
             End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => {
@@ -68,11 +68,11 @@ impl End {
 #[derive(Default)]
 pub(crate) struct Batch {
     plain: Vec<(String, u64)>,
-    /// Completed without a result, with the resource that is free now.
+    /// Completed without a result, with the resource that becomes free.
     freeing: Vec<(String, u64, String)>,
-    /// Ids as Redis has them: an unreadable one is given back or failed too.
+    /// Ids are the bytes in Redis, because jobs with unreadable ids are released or failed, too.
     detailed: Vec<(Vec<u8>, u64, End)>,
-    /// By position in each of these.
+    /// Callbacks by position in each of these lists.
     plain_dones: Dones,
     freeing_dones: Dones,
     detailed_dones: Dones,
@@ -90,8 +90,9 @@ impl Batch {
         self.plain.len() + self.freeing.len() + self.detailed.len()
     }
 
-    /// Ends an active job as its program asked. A result that is too large is the program's error: `done` gets it if there is one, and
-    /// else the job fails with it. `report`: whose program gets an event of the outcome. Returns whether the job is ended; if not, it is still active.
+    /// Finishes an active job as its program requested. A result that is too large is an error of the program: `done` is called with it, or if
+    /// there is no `done`, the job fails with it. `report`: the member whose program receives an event of the outcome. Returns whether the job is
+    /// finished; if not, it is still active.
     pub(crate) fn finish(
         &mut self,
         job: &Arc<JobData>,
@@ -136,7 +137,7 @@ impl Batch {
             Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailPermanently(error) => {
                 End::Fail { careful: job.extras.is_some() || careful, reason: "failed", error: error.cut() }
             }
-            // Not deleted, so the cluster is to have it back.
+            // The job was not deleted, so it is requeued.
             Finish::Release | Finish::Stopped => End::Release { careful: job.extras.is_some() || careful },
         };
         match &end {
@@ -153,7 +154,7 @@ impl Batch {
         true
     }
 
-    /// Gives back a job that the program has not seen.
+    /// Releases a job that the program has not received.
     pub(crate) fn release(&mut self, id: impl Into<Vec<u8>>, fence: u64) {
         self.detailed.push((id.into(), fence, End::Release { careful: true }));
     }
@@ -188,7 +189,7 @@ impl Batch {
         }
     }
 
-    /// What it ends, for the log; empty if nothing, or if nobody reads it. At the finest level each job has a record.
+    /// A summary of the batch for the log; empty if there is nothing to log, or if the level is off. At the finest level each job has a record.
     pub(crate) fn summary(&self) -> String {
         if self.is_empty() || !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
             return String::new();
@@ -309,18 +310,18 @@ impl Batch {
     }
 }
 
-/// Scripts have something to do when the job ends.
+/// Whether scripts must process options of the job when it finishes.
 fn is_careful(job: &JobData) -> bool {
     job.suspect || job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)
 }
 
-/// Its resource is all that scripts have to see to when it is completed.
+/// Whether the resource is all that scripts must process when the job is completed.
 fn frees_only(job: &JobData) -> bool {
     let only = |extras: &Extras| !extras.resource.is_empty() && !extras.need_beginning();
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Whether the result has a recipient: one that awaits it, or similar jobs that wait for it.
+/// Whether the result has recipients: a master that awaits it, or similar jobs that wait for it.
 fn wants_outcome(job: &JobData) -> bool {
     job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
 }

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 use crate::model::job::Finish;
 use crate::util::completion::Done;
 
-/// A fence, how its job is to end, and who is notified when Redis has accepted it.
+/// A fence, how the job finishes, and the callback that is called when Redis has accepted it.
 pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
 
-/// Finishes gather here while a round is under way.
+/// Finishes that are gathered while a round is under way.
 #[derive(Default)]
 pub(crate) struct Finishes {
     gathered: Mutex<Gathered>,
@@ -27,9 +27,9 @@ pub(crate) struct Finishes {
 #[derive(Default)]
 struct Gathered {
     list: Vec<Finished>,
-    /// How far jobs are, by fence.
+    /// The progress of jobs, by fence.
     progress: HashMap<u64, Vec<u8>>,
-    /// Set when the worker has ended: what every later finish is answered.
+    /// Set when the worker has ended: the error of every later finish.
     closed: Option<Error>,
 }
 
@@ -52,7 +52,7 @@ impl Finishes {
         !self.gathered.lock().list.is_empty()
     }
 
-    /// Takes up to `most` of what has gathered.
+    /// Removes and returns up to `most` of the gathered finishes.
     pub(crate) fn take(&self, most: usize) -> Vec<Finished> {
         let mut gathered = self.gathered.lock();
         if gathered.list.len() <= most {
@@ -87,13 +87,13 @@ impl Finishes {
         std::mem::take(&mut self.gathered.lock().progress)
     }
 
-    /// Refuses what comes from now on.
+    /// Rejects later finishes.
     pub(crate) fn close(&self, error: Error) {
         self.gathered.lock().closed = Some(error);
     }
 }
 
-/// Answers finishes whose jobs are no longer this execution's. To stop what was to be stopped is right all the same.
+/// Rejects finishes whose jobs are no longer assigned to this execution. A `Stopped` succeeds nevertheless.
 pub(crate) fn refuse(finishes: impl IntoIterator<Item = Finished>, error: &Error) {
     for (_, finish, done) in finishes {
         if let Some(done) = done {

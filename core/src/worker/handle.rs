@@ -1,4 +1,4 @@
-//! What the handles of a program hold of a worker.
+//! The part of a worker that the handles of a program own.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::model::job::{Finish, JobData};
 use crate::model::payload::MAX_PROGRESS;
 use crate::util::completion::awaited;
 
-/// Clones are of the same worker. It ends when the last is dropped.
+/// A handle; clones belong to the same worker. The worker ends when the last is dropped.
 #[derive(Clone)]
 pub(crate) struct WorkerHandle(pub(crate) Arc<Ends>);
 
-/// Where the calls of a program go.
+/// The channels for the calls of a program.
 pub(crate) struct Ends {
     pub(crate) messaging: Arc<Messaging>,
     pub(crate) finishes: Arc<Finishes>,

@@ -1,4 +1,4 @@
-//! Jobs from Redis to the program, and how it is asked to stop them.
+//! Passes jobs from Redis to the program, and requests to stop them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,11 +16,11 @@ use crate::util::completion::Done;
 use crate::util::stages::{Stage, mark};
 use libswarm_common::error::Error;
 
-/// How long a job is on trial that is suspected of killing its workers, as in `lua/lib/suspects.lua`.
+/// How long a suspect job is on trial, as in `lua/lib/suspects.lua`.
 const TRIAL: Duration = Duration::from_millis(250);
 
 impl Task {
-    /// Hands jobs to the program, or back to the cluster if no more are wanted.
+    /// Passes jobs to the program, or releases them if no more are accepted.
     pub(super) fn receive(&mut self, jobs: Vec<Given>) {
         if jobs.is_empty() {
             return;
@@ -61,7 +61,7 @@ impl Task {
         self.push_adds(events);
     }
 
-    /// Hands over jobs that were at hand for slots that are free now.
+    /// Passes prefetched jobs to the program for slots that are free now.
     pub(super) fn start_prefetched(&mut self) {
         let mut events = Vec::new();
         while self.running() < self.slots()
@@ -82,7 +82,7 @@ impl Task {
         self.shared.events.push(adds);
     }
 
-    /// Slots that are taken: by jobs that were emitted and have not ended, and by handlers that run on without theirs.
+    /// The number of occupied slots: by jobs that were emitted and have not finished, and by handlers of abandoned executions.
     fn running(&self) -> usize {
         self.active.len() - self.prefetched.len() + self.stuck.slots()
     }
@@ -94,7 +94,7 @@ impl Task {
         }
     }
 
-    /// Takes back a job that the program has not taken up; whether there was one.
+    /// Withdraws a job that the program has not taken. Returns whether there was one.
     fn withdraw(&mut self, fence: u64) -> bool {
         let before = self.prefetched.len();
         self.prefetched.retain(|job| job.fence != fence);
@@ -107,14 +107,15 @@ impl Task {
         true
     }
 
-    /// A job is no longer active.
+    /// Removes a job that is no longer active.
     pub(super) fn forget(&mut self, fence: u64) -> Option<Active> {
         let active = self.active.remove(&fence)?;
         self.quotas.ended(active.job.priority());
         Some(active)
     }
 
-    /// Asks the program to stop. A job that is not active may be in the round under way; otherwise it is over, which Redis learns with the next round.
+    /// Requests that the program stops jobs. A job that is not active may be in the round under way; otherwise it is over, and the next round
+    /// confirms that.
     pub(super) fn deleted(&mut self, deletes: Vec<(u64, String)>, reason: DeleteReason, in_flight: bool) {
         let mut events = Vec::new();
         for (fence, id) in deletes {
@@ -146,7 +147,7 @@ impl Task {
         self.finishes.ended.notify_waiters();
     }
 
-    /// Has the program stop jobs that are to go to another worker. They stay its until it has.
+    /// Requests that the program stops jobs that move to another worker. They stay assigned to this worker until it has released them.
     pub(super) fn moved(&mut self, moves: Vec<(u64, String)>) {
         let mut events = Vec::new();
         for (fence, id) in moves {
@@ -192,7 +193,7 @@ impl Task {
         }
     }
 
-    /// Tells the program to stop every job it holds, oldest first.
+    /// Requests that the program stops every active job, oldest first.
     fn stop_all(&mut self, reason: DeleteReason) {
         let mut jobs: Vec<_> = self.active.values_mut().filter(|active| !active.asked_to_stop).collect();
         jobs.sort_by_key(|active| active.job.fence);
@@ -207,7 +208,7 @@ impl Task {
         self.finishes.ended.notify_waiters();
     }
 
-    /// The right is gone: every job is somebody else's now.
+    /// The lease has ended: every job may be assigned to another worker now.
     pub(super) fn self_fence(&mut self, error: Error) {
         let untaken = self.shared.events.withdraw_adds(None);
         for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
@@ -229,7 +230,7 @@ impl Task {
     }
 }
 
-/// Ends a job for its program.
+/// Marks the job as ended for its program, and returns the event.
 fn stop(job: &Arc<JobData>, reason: DeleteReason) -> QueuedEvent {
     job.end();
     QueuedEvent::Delete(job.clone(), reason)

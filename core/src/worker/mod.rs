@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Terminate(Duration, Done<()>),
     /// The tasks have changed.
     Tasks,
-    /// It asks for other numbers of jobs.
+    /// The limit of requested jobs has changed.
     #[cfg(feature = "bindings")]
     Slots,
 }

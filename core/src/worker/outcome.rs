@@ -1,4 +1,4 @@
-//! Outcomes of executions, as they are logged and emitted.
+//! Logs and emits the outcomes of executions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::util::completion::Done;
 /// The target of records about jobs, the same for every language.
 pub(super) const TARGET: &str = "libswarm::jobs";
 
-/// A job as the log calls it.
+/// A job's name in log records.
 pub(super) fn named(job: &JobData) -> String {
     let task = if job.task().is_empty() { String::new() } else { format!(" of task `{}`", job.task()) };
     format!("job `{}`{task}", job.id)
 }
 
-/// Logs that jobs were assigned: how many, and, at the finest level, which.
+/// Logs how many jobs were assigned, and at the finest level, which.
 pub(super) fn log_assigned(jobs: &[Given]) {
     tracing::debug!(target: TARGET, "assigned {} jobs", jobs.len());
     if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
@@ -28,7 +28,7 @@ pub(super) fn log_assigned(jobs: &[Given]) {
     }
 }
 
-/// Logs that an execution failed. `retry`: the pause before the next one, or `None` if none follows.
+/// Logs that an execution failed. `retry`: the pause before the next attempt, or `None` if there is none.
 pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duration>) {
     let (job, attempt, message) = (named(job), job.attempt(), &error.message);
     let traceback = if error.traceback.is_empty() { String::new() } else { format!("\n{}", error.traceback.trim_end()) };
@@ -46,7 +46,7 @@ pub(super) fn log_failure(job: &JobData, error: &JobError, retry: Option<Duratio
     }
 }
 
-/// Emits an outcome as soon as Redis has accepted it, and calls `done` after that.
+/// Returns a callback that emits an outcome when Redis has accepted it, and then calls `done`.
 pub(super) fn reporting(shared: &Arc<Shared>, job: &Arc<JobData>, outcome: AcceptedOutcome, done: Option<Done<()>>) -> Done<()> {
     let (shared, job) = (shared.clone(), job.clone());
     Box::new(move |result| {

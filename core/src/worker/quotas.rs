@@ -1,4 +1,4 @@
-//! Guaranteed slots: how many jobs of each range of priorities a worker holds and may still be given.
+//! Guaranteed slots: how many jobs of each range of priorities are active on a worker, and how many more may be assigned to it.
 
 use crate::config::options::Options;
 use crate::store::Given;
@@ -8,7 +8,7 @@ use libswarm_common::error::Result;
 #[derive(Default)]
 pub(crate) struct Quotas {
     ranges: Vec<Range>,
-    /// The worker takes other jobs than just any without a task, so that Redis has to look at what it takes.
+    /// The worker accepts other jobs than all those without a task, so that scripts must match jobs with it.
     pub(crate) selective: bool,
 }
 
@@ -16,7 +16,7 @@ struct Range {
     from: i64,
     limit: u64,
     used: u64,
-    /// Room given to Redis that no job has used yet.
+    /// Free slots that were sent to Redis and that no job has used yet.
     outstanding: u64,
 }
 
@@ -42,7 +42,7 @@ impl Quotas {
         self.ranges.get_mut(at)
     }
 
-    /// Jobs have arrived from Redis. One whose record cannot be read was given as a plain one.
+    /// Counts jobs that arrived from Redis. A job with an unreadable record was assigned as a plain one.
     pub(crate) fn arrived(&mut self, jobs: &[Given]) {
         if self.ranges.is_empty() {
             return;
@@ -55,31 +55,31 @@ impl Quotas {
         }
     }
 
-    /// A slot is taken by a job of this priority.
+    /// Counts a slot that a job of this priority occupies.
     pub(crate) fn take(&mut self, priority: i64) {
         if let Some(range) = self.range(priority) {
             range.used += 1;
         }
     }
 
-    /// A job of this priority that had arrived is over.
+    /// Counts a slot that a job of this priority frees.
     pub(crate) fn ended(&mut self, priority: i64) {
         if let Some(range) = self.range(priority) {
             range.used = range.used.saturating_sub(1);
         }
     }
 
-    /// All room is withdrawn.
+    /// Withdraws all free slots that were sent to Redis.
     pub(crate) fn withdraw(&mut self) {
         self.ranges.iter_mut().for_each(|range| range.outstanding = 0);
     }
 
-    /// A range that Redis takes for full is not.
+    /// Whether a range has free slots that Redis does not know about, and none that it knows about.
     pub(crate) fn worth_sending(&self) -> bool {
         self.ranges.iter().any(|range| range.outstanding == 0 && range.free() > 0)
     }
 
-    /// No room, for a round that withdraws all.
+    /// No free slots, for a round that withdraws all.
     pub(crate) fn none(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.selective {
@@ -88,7 +88,7 @@ impl Quotas {
         out
     }
 
-    /// The room that Redis does not know of, packed for `lua/commands/sync.lua`; given from now on.
+    /// The free slots that Redis does not know about, packed for `lua/commands/sync.lua`. They count as sent from now on.
     pub(crate) fn grant(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.selective {

@@ -1,4 +1,4 @@
-//! One round of a worker: what it has ended, its progress and its room go to Redis (`lua/commands/sync.lua`), and jobs come back.
+//! One round of a worker: sends finishes, progress and free slots to Redis (`lua/commands/sync.lua`), and receives jobs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use crate::store::{Failed, Given, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-/// Answers when the round was sent, and what came back.
+/// Returns when the round was sent, and the reply.
 pub(super) type Flying = Pin<Box<dyn Future<Output = (Duration, Result<SyncReply, Failed>)> + Send>>;
 
-/// A round under way. On failure it is sent again as it is.
+/// A round under way. After a failure it is sent again unchanged.
 pub(super) struct Flight {
     pub(super) call: Arc<SyncCall>,
     /// An earlier attempt may have been executed.
     maybe_executed: bool,
     dones: Dones,
     ended: usize,
-    /// What it ends, for the log.
+    /// A summary of its finishes, for the log.
     summary: String,
-    /// Connections lost before it was sent last.
+    /// The number of lost connections before it was last sent.
     pub(super) losses: u64,
     pub(super) future: Flying,
 }
 
-/// One that nobody answered: the worker's task has panicked, or its runtime has ended.
+/// A round that was never answered: the worker's task has panicked, or its runtime has ended.
 impl Drop for Flight {
     fn drop(&mut self) {
         for (_, done) in self.dones.drain(..) {
@@ -43,7 +43,7 @@ impl Drop for Flight {
 }
 
 impl Task {
-    /// Moves what the program finished into the batch of the next round.
+    /// Moves the finishes of the program into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
         for (fence, finish, done) in self.finishes.take(MAX_FINISHES) {
@@ -71,7 +71,7 @@ impl Task {
             }
         }
         if self.batch.is_empty() && self.finishes.any() {
-            // All that were taken were too late, so no round brings the task back to the others, which were announced before.
+            // All of these finishes were too late, so that no round follows that would process the rest. Their notification was consumed before.
             self.finishes.arrived.notify_one();
         }
         self.start_prefetched();
@@ -82,7 +82,7 @@ impl Task {
         self.finishes.ended.notify_waiters();
     }
 
-    /// Whether a round is worth sending now.
+    /// Whether a round should be sent now.
     pub(super) fn has_to_send(&self) -> bool {
         !self.batch.is_empty()
             || self.session.must_trim()
@@ -94,7 +94,7 @@ impl Task {
             || self.finishes.has_progress()
     }
 
-    /// How many jobs more this worker can take than Redis knows. With `if_many`, 0 unless it is worth a round of its own.
+    /// How many more jobs this worker can accept than it has credit for. With `if_many`, 0 if it is too few for a round of its own.
     fn grantable(&self, if_many: bool) -> u64 {
         if self.draining || !self.shared.events.is_wanted() {
             return 0;
@@ -111,7 +111,7 @@ impl Task {
         if if_many && !worthwhile { 0 } else { free }
     }
 
-    /// How many jobs this worker may hold at most.
+    /// The limit of jobs that are assigned to this worker, including prefetched ones.
     fn asks_for(&self) -> u64 {
         let slots = match self.shared.slots.load(Ordering::Relaxed) {
             0 => u64::MAX,
@@ -120,7 +120,7 @@ impl Task {
         slots.min(self.shared.asks_for.load(Ordering::Relaxed))
     }
 
-    /// It may have asked for more jobs than it is to have now.
+    /// Withdraws credit if it exceeds the new limit.
     #[cfg(feature = "bindings")]
     pub(super) fn slots_changed(&mut self) {
         let (outstanding, arrived) = self.arrivals.expected();
@@ -135,7 +135,8 @@ impl Task {
         self.arrivals.grant(grant);
         self.first_clock = None;
         let tasks = if retask { self.new_tasks() } else { Vec::new() };
-        // With other tasks, it is ranked elsewhere, and with fewer slots it has too much: all credit is withdrawn, and given anew with the next round.
+        // A worker with other tasks is ranked elsewhere, and one with fewer slots has too much credit: all credit is withdrawn, and the next round
+        // sends the new credit.
         let credit = if self.draining && !self.drain_told || retask || reslot {
             self.drain_told |= self.draining;
             self.arrivals.withdraw();
@@ -164,14 +165,14 @@ impl Task {
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }
 
-    /// The tasks, packed for `lua/commands/sync.lua`, and from now on the worker's.
+    /// The tasks, packed for `lua/commands/sync.lua`. They are in effect from now on.
     fn new_tasks(&mut self) -> Vec<u8> {
         let tasks = self.shared.tasks();
         self.quotas.selective = true;
         if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
-    /// How far active jobs are, packed for `lua/commands/sync.lua`.
+    /// The progress of active jobs, packed for `lua/commands/sync.lua`.
     fn progress(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let gathered: Vec<_> = self
@@ -238,12 +239,12 @@ impl Task {
     }
 }
 
-/// The outcome of this round will not be learnt: the incarnation is over. `unanswered`: the last attempt may have been executed.
+/// The incarnation is over, so that the outcome of this round stays unknown. `unanswered`: the last attempt may have been executed.
 pub(super) fn abandon(flight: Option<Flight>, unanswered: bool) {
     let Some(mut flight) = flight else { return };
     for (_, done) in std::mem::take(&mut flight.dones) {
         done(Err(if unanswered || flight.maybe_executed {
-            let message = "the worker's membership ended before Redis answered: this end of the job may have been accepted";
+            let message = "the worker's membership ended before Redis answered: this finish of the job may have been accepted";
             Error::new(ErrorKind::OutcomeUnknown, message)
         } else {
             stale(0)

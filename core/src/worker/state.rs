@@ -1,4 +1,4 @@
-//! What the task of a worker knows.
+//! The state of the task of a worker.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -19,7 +19,7 @@ use crate::model::job::JobData;
 use crate::store::Entry;
 use crate::util::completion::Done;
 
-/// The state; what happens to it is in `intake.rs` (jobs), `round.rs` (finishes), `stuck.rs` and `task.rs`.
+/// The state; it is changed in `intake.rs` (jobs), `round.rs` (finishes), `stuck.rs` and `task.rs`.
 pub(crate) struct Task {
     pub(super) shared: Arc<Shared>,
     pub(super) finishes: Arc<Finishes>,
@@ -27,57 +27,57 @@ pub(crate) struct Task {
     pub(super) ends: Weak<Ends>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) session: Session,
-    /// Jobs given and not yet ended, by fence.
+    /// Jobs that are assigned and not finished, by fence.
     pub(super) active: HashMap<u64, Active>,
     pub(super) stuck: Stuck,
-    /// Of the active, those that wait here for a slot.
+    /// Active jobs that wait here for a slot.
     pub(super) prefetched: VecDeque<Arc<JobData>>,
-    /// Finishes taken from the program that do not fit the round, and jobs to give back or fail unseen.
+    /// Finishes of the program for the next round, and jobs to release or fail that the program has not received.
     pub(super) batch: Batch,
-    /// Deletions of jobs not known yet: the round under way may bring them.
+    /// Deletions of unknown jobs: the round under way may return them.
     pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
     pub(super) arrivals: Arrivals,
     pub(super) quotas: Quotas,
-    /// Jobs emitted to the program in this incarnation.
+    /// The number of jobs emitted to the program in this incarnation.
     pub(super) emitted: u64,
-    /// `EventQueue::taken` when the incarnation began.
+    /// The number of `Add` events that the program had taken when the incarnation began.
     pub(super) taken_before: u64,
     pub(super) number: u64,
-    /// No more jobs are wanted; and whether Redis knows.
+    /// No more jobs are accepted; `drain_told`: a round has withdrawn the credit.
     pub(super) draining: bool,
     pub(super) drain_told: bool,
-    /// The tasks have changed, and Redis does not know.
+    /// The tasks have changed, and no round has sent them.
     pub(super) retask: bool,
-    /// Redis has more credit than it should.
+    /// The credit in Redis exceeds the limit.
     pub(super) reslot: bool,
     pub(super) drained: Vec<Done<()>>,
-    /// When the first clock runs out of the jobs given since the last round was sent: its answer may not speak of them.
+    /// The earliest timeout of jobs that arrived since the last round was sent: the reply of that round may not consider it.
     pub(super) first_clock: Option<Instant>,
     /// A round is due.
     pub(super) due: bool,
-    /// When the next round is due by itself.
+    /// When the next round is due at the latest.
     pub(super) wake: Instant,
-    /// The first round of the incarnation was answered: it gave the first credit, and the worker takes part.
+    /// The first round of the incarnation was answered: it sent the first credit, and the worker is ready.
     pub(super) announced: bool,
-    /// What the inbox brought before.
+    /// Entries that the inbox returned before that.
     pub(super) before_announced: Vec<Entry>,
     /// Every handle was dropped.
     pub(super) abandoned: bool,
-    /// The grace of a close is over: what was finished is still sent, what is active is requeued.
+    /// The grace of a close is over: finishes are still sent, active jobs are requeued.
     pub(super) overdue: bool,
     pub(super) closing: Option<(Instant, Done<()>)>,
 }
 
-/// A job given and not yet ended.
+/// A job that is assigned and not finished.
 pub(crate) struct Active {
     pub(super) job: Arc<JobData>,
-    /// It is over in Redis, and the program was asked to stop.
+    /// The execution is over in Redis, and the program was asked to stop.
     pub(super) asked_to_stop: bool,
-    /// The program was asked to stop, for whatever reason.
+    /// The program was asked to stop, for any reason.
     pub(super) stopping: Option<Stopping>,
 }
 
-/// Since when a program has been asked to stop a job, and why.
+/// Since when the program has been asked to stop a job, and why.
 pub(super) struct Stopping {
     pub(super) since: Instant,
     pub(super) reason: DeleteReason,
@@ -86,14 +86,14 @@ pub(super) struct Stopping {
 
 #[derive(Default)]
 pub(super) struct Stuck {
-    /// Executions given up whose handlers still run, by fence. Each keeps a slot.
+    /// Abandoned executions whose handlers still run, by fence. Each occupies a slot.
     pub(super) abandoned: HashMap<u64, Arc<JobData>>,
-    /// When the next job may have become stuck.
+    /// When the next job may count as stuck.
     pub(super) next_look: Option<Instant>,
 }
 
 impl Stuck {
-    /// How many slots are taken besides those of active jobs.
+    /// The number of slots that abandoned executions occupy.
     pub(super) fn slots(&self) -> usize {
         self.abandoned.len()
     }

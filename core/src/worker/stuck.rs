@@ -1,7 +1,7 @@
-//! Handlers that were asked to stop and do not.
+//! Handlers that were asked to stop and did not.
 //!
-//! An execution whose timeout is over is given up after the option `stop_grace`, so that its job can be retried elsewhere under a larger
-//! fence. One that was asked to stop for another reason is only shown: a job that is active until it is deleted must not run twice.
+//! An execution whose timeout is over is abandoned after the option `stop_grace`, so that its job can be retried elsewhere under a larger fence.
+//! One that was asked to stop for another reason is only reported as stuck: its job must not run twice.
 
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ impl Task {
         }
     }
 
-    /// Finds the jobs that have become stuck, and gives up those whose timeout is over.
+    /// Finds the jobs that count as stuck now, and abandons those whose timeout is over.
     pub(super) fn find_stuck(&mut self) {
         let (now, grace) = (Instant::now(), self.shared.options.stop_grace);
         self.stuck.next_look = None;
@@ -41,7 +41,7 @@ impl Task {
                     over.push(*fence);
                     tracing::warn!(
                         target: TARGET,
-                        "{job} has not stopped within {ms} ms after its timeout: it is given up and may be retried elsewhere, \
+                        "{job} has not stopped within {ms} ms after its timeout: the job may be retried elsewhere now, \
                          and its handler keeps a slot until it returns"
                     );
                 }
@@ -63,7 +63,7 @@ impl Task {
         self.count_stuck();
     }
 
-    /// The handler of an execution that was given up has returned.
+    /// The handler of an abandoned execution has returned.
     pub(super) fn returned(&mut self, fence: u64) {
         if let Some(job) = self.stuck.abandoned.remove(&fence) {
             self.quotas.ended(job.priority());

@@ -1,6 +1,6 @@
-//! The task of a worker: registers, keeps the lease, passes jobs to the program and its finishes to Redis.
+//! The task of a worker: registers, renews the lease, passes jobs to the program and its finishes to Redis.
 //!
-//! One round is under way at a time (see `round.rs`). What comes meanwhile gathers and goes with the next; nothing waits for a timer.
+//! One round is under way at a time (see `round.rs`). Changes are gathered meanwhile and sent with the next round; nothing waits for a timer.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::store::{Entry, Failed, Read, SyncReply};
 use crate::util::clock::{from_now, reached};
 use crate::util::completion::Done;
 
-/// How often a worker that joined asks for its share, while the load is uneven: others may come and go meanwhile.
+/// How often a worker that joined requests a rebalance while the load is uneven: other workers may join and leave meanwhile.
 const REBALANCES: u32 = 12;
 const REBALANCE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -102,15 +102,15 @@ impl Task {
             tokio::select! {
                 next = &mut joining => break next,
                 command = commands.recv() => match command {
-                    // It holds nothing, and will be given nothing.
+                    // No job is assigned to it, and none will be.
                     Some(Command::Drain(done)) => {
                         *draining = true;
                         done(Ok(()));
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
-                    // Registration may have been sent with the old ones: the first round sends the new ones.
+                    // The old tasks may have been sent already: the first round sends the new ones.
                     Some(Command::Tasks) => retask = true,
-                    // The first credit goes by it.
+                    // The first credit considers it.
                     #[cfg(feature = "bindings")]
                     Some(Command::Slots) => {}
                     None => return Err(Box::new(|_| ())),
@@ -120,7 +120,7 @@ impl Task {
         self.taken_before = self.shared.events.counts().adds;
         (self.emitted, self.number) = (0, 0);
         self.arrivals = Arrivals::default();
-        // The options were checked.
+        // The options were checked before.
         self.quotas = Quotas::new(&self.shared.options).unwrap_or_default();
         self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
         self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
@@ -129,12 +129,12 @@ impl Task {
         Ok(next)
     }
 
-    /// Lives as one incarnation.
+    /// Runs one incarnation.
     async fn live(&mut self, next: Duration) -> End {
         let mut inbox = self.session.read_inbox();
         let mut flight: Option<Flight> = None;
         self.wake = Instant::now() + next.min(self.session.renewal());
-        // Also if it asks for no jobs yet: `ready` does not wait for a renewal.
+        // Even if it accepts no jobs yet: `ready` must not wait for a renewal.
         (self.due, self.announced) = (true, false);
         self.before_announced.clear();
         loop {
@@ -150,7 +150,7 @@ impl Task {
             let round = self.first_clock.map_or(self.wake, |clock| self.wake.min(clock));
             tokio::select! {
                 biased;
-                // Without a job there is nothing that must stop; jobs that come are looked at only after this.
+                // Without an active job nothing has to stop in time; jobs that arrive are processed only after this branch.
                 () = reached(self.session.right_until, !self.active.is_empty()) => {
                     abandon(flight, true);
                     return End::LeaseLost(lost("its lease could not be renewed in time"));
@@ -175,13 +175,13 @@ impl Task {
         }
     }
 
-    /// When the grace of a close is over, and after it the time in which what was finished is still sent.
+    /// The end of the grace of a close, and after it the end of the time in which finishes are still sent.
     fn close_deadline(&self) -> Option<Instant> {
         let more = if self.overdue { self.shared.options.timeout } else { Duration::ZERO };
         self.closing.as_ref().map(|(deadline, _)| *deadline + more)
     }
 
-    /// The round under way was answered. Why the incarnation ends, if it does.
+    /// Handles the reply to the round under way. Returns why the incarnation ends, if it does.
     fn round_answered(&mut self, flight: &mut Option<Flight>, sent: Duration, answer: Result<SyncReply, Failed>) -> Option<End> {
         let landed = flight.take()?;
         match answer {
@@ -231,7 +231,7 @@ impl Task {
                 Entry::Moves(moves) => self.moved(moves),
                 Entry::Wake => self.due = true,
                 Entry::Results(_) | Entry::Choose => {}
-                // No event comes before that of the incarnation.
+                // No event precedes that of the incarnation.
                 other if !self.announced => self.before_announced.push(other),
                 other => self.messaging.received(other),
             }
@@ -256,7 +256,7 @@ impl Task {
         }
     }
 
-    /// Has jobs moved here from workers that hold more than the mean, if the option says so.
+    /// Requests that jobs move here from workers with more than the mean, if the option is set.
     fn rebalance(&self) {
         if self.shared.options.rebalance {
             let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
@@ -288,7 +288,7 @@ impl Task {
     }
 }
 
-/// Until this moment, or for ever.
+/// Waits until this moment, or forever.
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
@@ -297,10 +297,10 @@ async fn until(moment: Option<Instant>) {
 }
 
 fn lost(why: &str) -> Error {
-    Error::new(ErrorKind::LeaseLost, format!("the worker gave up its jobs: {why}"))
+    Error::new(ErrorKind::LeaseLost, format!("the worker lost its jobs: {why}"))
 }
 
-/// The answer to the round under way; never ready if there is none.
+/// The reply to the round under way; never ready if there is none.
 async fn answer_of(flight: &mut Option<Flight>) -> (Duration, Result<SyncReply, Failed>) {
     match flight {
         Some(flight) => flight.future.as_mut().await,

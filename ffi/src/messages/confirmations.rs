@@ -1,4 +1,4 @@
-//! Confirming a name, and waiting for members that do.
+//! Confirming a name, and waiting for confirmations of members.
 
 use std::ffi::c_char;
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use crate::guard::text;
 use crate::json::Json;
 use crate::member::swarm_member;
 
-/// Begins to confirm a name, 1 to 256 bytes, to all that wait for it with swarm_member_confirmations. Sent in the order of the calls, like
-/// messages.
+/// Starts to confirm a name, 1 to 256 bytes, to all members that wait for it with swarm_member_confirmations. Sent in the order
+/// of the calls, like messages.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_confirm(member: Option<&swarm_member>, name: *const c_char) -> *mut swarm_call {
@@ -24,9 +24,9 @@ pub unsafe extern "C" fn swarm_member_confirm(member: Option<&swarm_member>, nam
     })
 }
 
-/// Begins to wait until `count` distinct members have confirmed this name, counted from the call on; this one counts if it does.
-/// swarm_call_json reads which, in the order in which they did: a list of objects with `incarnation`, `name`, `group`, `host` and `pid`.
-/// From now on the member receives messages, as by swarm_member_on_message.
+/// Starts to wait until `count` distinct members have confirmed this name since this call. This member counts if it confirms the
+/// name, too. swarm_call_json returns these members in the order of their confirmations: a list of objects with `incarnation`,
+/// `name`, `group`, `host` and `pid`. Subscribes the member to messages, as swarm_member_on_message does.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_confirmations(
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn swarm_member_confirmations(
     })
 }
 
-/// Submits the confirmation now rather than when a task gets to it, so that it keeps its place among the messages of this member.
+/// Submits the confirmation now, so that it keeps its place among the messages of this member.
 fn begin_confirm(messages: Messages, name: String) -> impl Future<Output = Result<()>> + Send + 'static {
     let mut confirm: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move { messages.confirm(&name).await });
     let begun = confirm.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -1,4 +1,4 @@
-//! Ending the program when it is asked to.
+//! Exits the program on request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use crate::member::swarm_member;
 use crate::messages::subscriptions::{self, Topic};
 use crate::status::swarm_status;
 
-/// From now on this program ends when a member asks it to, and the member receives such requests. The callback of swarm_member_on_kill, if
-/// there is one, may delay it: once it has returned, the member is closed, a worker without grace for its jobs, and the process exits with the
-/// code that was asked for, by exit() on a thread of the library's. `grace_ms` (at most an hour) after the request it exits with it in any
-/// case, by _exit(). The first request counts; a later call changes the grace. A worker must be started.
+/// Exits this program when another member requests it with swarm_member_kill, and subscribes the member to such requests. The
+/// callback of swarm_member_on_kill, if there is one, may delay the exit: once it has returned, the member is closed (a worker
+/// without grace for its jobs), and the process exits with the requested code, by exit() on a thread of the library. `grace_ms`
+/// (at most an hour) after the request it exits at any rate, by _exit(). Only the first request counts; a later call of this
+/// function changes the grace. A worker must be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_exit_on_kill(
     member: Option<&swarm_member>,
@@ -28,11 +29,11 @@ pub unsafe extern "C" fn swarm_member_exit_on_kill(
         member.core()?.exit_on_kill(Duration::from_millis(grace_ms), ready)?;
         let sender = Mutex::new(Some(sender));
         let after = move || {
-            // Nobody waits any more if the sending fails.
+            // The receiver is gone if no one waits any more.
             let _ = sender.lock().take().map(|sender| sender.send(()));
         };
         member.listeners.change(|listeners| listeners.after_kill = Some(Arc::new(after)));
-        // The callback comes only with its thread; there is nobody to report it to here.
+        // The callback needs its thread; a failure to start it cannot be reported here.
         let _ = member.context.serve();
         subscriptions::begin(member, Topic::Messages);
         Ok(())

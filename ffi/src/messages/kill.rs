@@ -1,4 +1,4 @@
-//! Asking programs to end, and being asked.
+//! Requests to exit, sent and received.
 
 use std::ffi::c_void;
 
@@ -12,12 +12,11 @@ use crate::messages::receipt::Received;
 use crate::messages::send::{recipients, swarm_new_message};
 use crate::messages::subscriptions::{self, Topic};
 
-/// Called when a member asks this program to end with an exit code; `from` is borrowed for the call.
+/// Called when a member requests that this program exits; `from` is borrowed for the call.
 pub type swarm_kill_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, code: i32, from: *const swarm_peer)>;
 
-/// Sets the callback for members that ask this program to end, and has the member receive such requests, as messages; see
-/// swarm_member_on_message. The callback decides what the program does, unless swarm_member_exit_on_kill was called. NULL removes the
-/// callback.
+/// Sets the callback for requests to exit, and subscribes the member to them, as swarm_member_on_message does. The callback
+/// decides what the program does, unless swarm_member_exit_on_kill was called. NULL removes the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_on_kill(
     member: Option<&swarm_member>,
@@ -30,7 +29,7 @@ pub unsafe extern "C" fn swarm_member_on_kill(
         listener(move |event| {
             if let Event::Kill { code, from } = event {
                 let from = ShownPeer::from(&from);
-                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                // SAFETY: the callback and its data belong together; its arguments live until it returns.
                 unsafe { function(user_data.pointer(), code, from.as_ptr()) }
             }
         })
@@ -38,8 +37,8 @@ pub unsafe extern "C" fn swarm_member_on_kill(
     subscriptions::listen(member, Kind::Kill, Topic::Messages, listener);
 }
 
-/// Asks the programs of members that receive messages to end with an exit code: see swarm_member_on_kill. Of `whom` only `to`, `name`, `pid`
-/// and `host` count. The answer and the errors are those of swarm_member_send.
+/// Requests that the programs of subscribed members exit with a code: see swarm_member_on_kill. Of `whom` only `to`, `name`,
+/// `pid` and `host` are used. The answer and the errors are those of swarm_member_send.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_kill(

@@ -1,4 +1,4 @@
-//! Messages as they arrive.
+//! Received messages.
 
 use std::ffi::c_void;
 use std::sync::{Arc, OnceLock};
@@ -15,21 +15,21 @@ use crate::messages::subscriptions::{self, Topic};
 use crate::status::swarm_status;
 use libswarm_host::fork::Origin;
 
-/// A message as it arrived. Lent to the callback; swarm_message_keep keeps it longer. May be used on any thread.
+/// A received message. The callback borrows it; swarm_message_keep extends its life. May be used on any thread.
 pub struct swarm_message {
     message: Message,
     owner: Origin,
-    /// Made when first asked for.
+    /// Created at the first access.
     from: OnceLock<ShownPeer>,
 }
 
 /// Called with a message for this member. `message` is borrowed for the call; see swarm_message_keep.
 pub type swarm_message_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const swarm_message)>;
 
-/// Sets the callback for messages and has the member receive them. May be called at any time, also before swarm_worker_start: then what is
-/// sent once the worker is registered is received. Messages that are sent after a swarm_member_ready that follows are received. Why it
-/// cannot receive any is reported to the callback of swarm_member_on_error. NULL removes the callback; messages that come then are
-/// discarded.
+/// Sets the callback for messages and subscribes the member to them. May be called at any time, even before swarm_worker_start:
+/// the worker then receives messages that are sent after its registration. Once a later swarm_member_ready has ended, all
+/// messages that are sent are received. If the subscription fails, the callback of swarm_member_on_error is called. NULL removes
+/// the callback; messages that arrive later are discarded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_on_message(
     member: Option<&swarm_member>,
@@ -50,19 +50,19 @@ pub unsafe extern "C" fn swarm_member_on_message(
     subscriptions::listen(member, Kind::Message, Topic::Messages, listener);
 }
 
-/// What was sent. Lives as long as the message; so does all that the functions for reading it return.
+/// The payload. Valid as long as the message, as is everything that the functions for reading it return.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_message_payload(message: Option<&swarm_message>) -> swarm_bytes {
     message.map_or(swarm_bytes::EMPTY, |message| message.message.payload().bytes.as_slice().into())
 }
 
-/// How the payload is to be read.
+/// How to interpret the payload.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_message_content_type(message: Option<&swarm_message>) -> swarm_content_type {
     message.map(|message| message.message.payload().content_type).unwrap_or_default().into()
 }
 
-/// Who sent it; NULL for NULL.
+/// The member that sent it; NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_message_from(message: Option<&swarm_message>) -> *const swarm_peer {
     guard_value(std::ptr::null(), || {
@@ -76,8 +76,8 @@ pub extern "C" fn swarm_message_wants_reply(message: Option<&swarm_message>) -> 
     message.is_some_and(|message| message.message.wants_reply())
 }
 
-/// Replies, with at most 64 KiB; copied. `content_type` is a swarm_content_type. Never blocks: the reply is sent soon. A member's
-/// first reply counts. SWARM_ERR_INVALID_ARGUMENT if the sender waits for none.
+/// Queues a reply of at most 64 KiB, which is copied; never blocks. `content_type` is a swarm_content_type. Only the first reply
+/// of a member counts. SWARM_ERR_INVALID_ARGUMENT if the sender does not wait for a reply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_message_reply(
     message: Option<&swarm_message>,
@@ -93,24 +93,24 @@ pub unsafe extern "C" fn swarm_message_reply(
     })
 }
 
-/// Keeps a message that was lent to a callback beyond the call, until swarm_message_free. It may outlive its member; a reply
-/// is SWARM_ERR_CLOSED then. NULL for NULL.
+/// Keeps a message beyond the call of its callback, until swarm_message_free. It may outlive its member; a reply then fails with
+/// SWARM_ERR_CLOSED. Returns NULL for NULL.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_message_keep(message: *const swarm_message) -> *mut swarm_message {
     if !message.is_null() {
-        // SAFETY: messages are handed out as shares, and the callback or an earlier keeper has one still.
+        // SAFETY: messages are reference-counted, and the callback or an earlier keeper still has a reference.
         unsafe { Arc::increment_strong_count(message) };
     }
     message.cast_mut()
 }
 
-/// Frees a message that was kept, once for each swarm_message_keep. NULL is allowed.
+/// Frees a kept message; call it once for each swarm_message_keep. Accepts NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_message_free(message: *mut swarm_message) {
     guard_value((), || {
         if !message.is_null() {
-            // SAFETY: the share of swarm_message_keep, which the caller gives up.
+            // SAFETY: the reference of swarm_message_keep, whose ownership the caller passes.
             drop(unsafe { Arc::from_raw(message.cast_const()) });
         }
     });

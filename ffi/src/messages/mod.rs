@@ -1,4 +1,4 @@
-//! Messages between members, and who comes and goes: for masters and workers alike.
+//! Messages between members, and notifications about members that join, leave or are lost, for masters and workers.
 
 pub(crate) mod subscriptions;
 

@@ -1,4 +1,4 @@
-//! Which member it is.
+//! The identity of a member.
 
 use std::ffi::{CString, c_char};
 
@@ -6,26 +6,26 @@ use libswarm::MemberRef;
 
 use crate::error::text as c_text;
 
-/// Which member it is. Lent by the library, never made by a program: later versions may add fields at its end. Lives as long as
-/// the object that it was read from.
+/// The identity of a member. Only the library creates it: later versions may add fields at its end. Valid as long as the object
+/// from which it was read.
 #[repr(C)]
 pub struct swarm_peer {
-    /// Its identity in Redis.
+    /// Its incarnation.
     pub incarnation: *const c_char,
     /// The option `name`; "" if it has none.
     pub name: *const c_char,
     /// The option `group`; "" if it has none.
     pub group: *const c_char,
-    /// The machine it runs on.
+    /// The host name of its machine.
     pub host: *const c_char,
-    /// Its process there.
+    /// Its process id.
     pub pid: u32,
 }
 
-/// A peer as C reads it.
+/// A peer in the layout of C.
 pub(crate) struct ShownPeer {
     shown: swarm_peer,
-    /// What the pointers of `shown` lead to.
+    /// The data to which the pointers of `shown` point.
     _texts: [CString; 4],
 }
 
@@ -41,7 +41,7 @@ impl ShownPeer {
 }
 
 impl From<&MemberRef> for ShownPeer {
-    // Taken apart field by field, so that a field added to the core does not compile until it is shown here.
+    // Destructured field by field, so that a new field of the core does not compile until it is added here.
     fn from(member: &MemberRef) -> Self {
         let MemberRef { incarnation, name, group, host, pid } = member;
         let texts = [incarnation, name, group, host].map(|field| c_text(field));

@@ -1,4 +1,4 @@
-//! Members that come and go, and the data that a member shows of itself.
+//! Members that join, leave or are lost, and the data that a member publishes.
 
 use std::ffi::{c_char, c_void};
 
@@ -13,25 +13,25 @@ use crate::member::{Kind, listener, swarm_member};
 use crate::messages::peer::{ShownPeer, swarm_peer};
 use crate::messages::subscriptions::{self, Topic};
 
-/// How a member came or went.
+/// What happened to a member.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_change {
     /// It registered.
     SWARM_MEMBER_JOINED = 0,
-    /// It left by itself.
+    /// It left the cluster.
     SWARM_MEMBER_LEFT = 1,
     /// Its lease ended: it crashed, or was cut off.
     SWARM_MEMBER_LOST = 2,
 }
 
-/// Called when a member came or went; `role` is "master" or "worker". Both are borrowed for the call.
+/// Called when a member joined, left or was lost; `role` is "master" or "worker". Both are borrowed for the call.
 pub type swarm_peer_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, change: swarm_change, role: *const c_char, peer: *const swarm_peer)>;
 
-/// Sets the callback for other members that join, leave or are lost, and has this one watch them. May be called at any time, also before
-/// swarm_worker_start. Those that come and go after a swarm_member_ready that follows are reported. Why it cannot watch is reported to
-/// the callback of swarm_member_on_error. NULL removes the callback.
+/// Sets the callback for other members that join, leave or are lost, and subscribes this member to these events. May be called at
+/// any time, even before swarm_worker_start. Once a later swarm_member_ready has ended, all changes are reported. If the
+/// subscription fails, the callback of swarm_member_on_error is called. NULL removes the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_member_on_peer(
     member: Option<&swarm_member>,
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn swarm_member_on_peer(
         listener(move |event| {
             if let Event::Member { change, role, member } = event {
                 let (role, peer) = (c_text(role.name()), ShownPeer::from(&member));
-                // SAFETY: the callback and its data belong together; what it is given lives until it returns.
+                // SAFETY: the callback and its data belong together; its arguments live until it returns.
                 unsafe { function(user_data.pointer(), change.into(), role.as_ptr(), peer.as_ptr()) }
             }
         })
@@ -52,8 +52,8 @@ pub unsafe extern "C" fn swarm_member_on_peer(
     subscriptions::listen(member, Kind::Peer, Topic::Members, listener);
 }
 
-/// Begins to set the data that this member shows of itself to all that ask, as `data` in swarm_master_members: JSON text of at most 4 KiB, in
-/// place of what it was before. Kept through registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
+/// Starts to set the data of this member, which swarm_master_members returns as `data`: JSON text of at most 4 KiB, which
+/// replaces the data before. It is kept across registrations. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_set_data(member: Option<&swarm_member>, json: swarm_bytes) -> *mut swarm_call {

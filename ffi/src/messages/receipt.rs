@@ -1,4 +1,4 @@
-//! What became of a message.
+//! The result of sending a message.
 
 use std::ffi::{CString, c_char};
 
@@ -14,44 +14,43 @@ use crate::messages::peer::{ShownPeer, swarm_peer};
 pub struct swarm_reply {
     /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
-    /// Which member it is.
+    /// The recipient.
     pub from: *const swarm_peer,
-    /// Its reply; empty if it is a mere acknowledgement.
+    /// Its reply; empty for an acknowledgement.
     pub payload: swarm_bytes,
-    /// A swarm_content_type: how the reply is to be read.
+    /// A swarm_content_type: how to interpret the reply.
     pub content_type: i32,
 }
 
-/// What became of a message that was sent. It lives as long as the call that it was read from, with all it leads to.
+/// The result of sending a message. Valid as long as the call from which it was read, with everything to which it points.
 #[repr(C)]
 pub struct swarm_receipt {
     /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
-    /// The incarnations of the members that it was sent to, and NULL after the last.
+    /// The incarnations of the recipients, with NULL after the last.
     pub recipients: *const *const c_char,
     /// The number of recipients.
     pub recipient_count: usize,
-    /// How many more should have received it, but do not read their inboxes, which are full.
+    /// How many more recipients there would have been: their inboxes are full, because they do not read them.
     pub dropped: u64,
-    /// Those that have acknowledged it, or replied, in time, in the order in which they did; none if that was not waited for.
-    /// NULL after the last.
+    /// The acknowledgements or replies that arrived in time, in order; none if the sender did not wait for any. With NULL after
+    /// the last.
     pub replies: *const *const swarm_reply,
     /// The number of replies.
     pub reply_count: usize,
-    /// The incarnations of the recipients that have not acknowledged it, or replied, in time, or are gone, and NULL after
-    /// the last.
+    /// The incarnations of the recipients that did not acknowledge or reply in time, or are gone, with NULL after the last.
     pub missing: *const *const c_char,
-    /// The number of those missing.
+    /// The number of missing recipients.
     pub missing_count: usize,
 }
 
-/// What became of the message of swarm_member_send or swarm_member_kill; NULL for other calls, or before the end.
+/// The result of swarm_member_send or swarm_member_kill; NULL for other calls, or before the end.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_receipt(call: Option<&swarm_call>) -> *const swarm_receipt {
     swarm_call::read::<Received>(call).map_or(std::ptr::null(), |received| &received.shown)
 }
 
-/// A receipt with all that its pointers lead to.
+/// A receipt with the data to which its pointers point.
 pub(crate) struct Received {
     shown: swarm_receipt,
     _texts: Vec<CString>,

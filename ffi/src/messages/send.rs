@@ -14,7 +14,7 @@ use crate::member::swarm_member;
 use crate::messages::receipt::Received;
 use crate::sized;
 
-/// Whom a message is for. Only members that receive messages get it: see swarm_member_on_message.
+/// The kind of recipients. Only members that are subscribed to messages receive them: see swarm_member_on_message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_to {
@@ -37,26 +37,27 @@ pub struct swarm_new_message {
     pub struct_size: usize,
     /// A swarm_to.
     pub to: i32,
-    /// The process, for SWARM_TO_PROCESS.
+    /// The process id, for SWARM_TO_PROCESS.
     pub pid: u32,
-    /// The group, name or incarnation, 1 to 256 bytes, where `to` has one; ignored otherwise.
+    /// The group, name or incarnation, 1 to 256 bytes, as required by `to`; ignored otherwise.
     pub name: *const c_char,
-    /// The machine of the process, as `host` of a swarm_peer; NULL or "" for this one.
+    /// The host of the process, as `host` of a swarm_peer; NULL or "" for this host.
     pub host: *const c_char,
-    /// What is sent, at most 64 KiB; copied.
+    /// The payload, at most 64 KiB; copied.
     pub payload: swarm_bytes,
     /// A swarm_content_type.
     pub content_type: i32,
     /// Whether the sender may be among the recipients.
     pub to_self: swarm_flag,
-    /// How long to wait until each recipient has taken it, in milliseconds, at most a year; SWARM_DEFAULT does not wait.
+    /// How long to wait until each recipient's program has taken the message, in milliseconds, at most a year; SWARM_DEFAULT does
+    /// not wait.
     pub acknowledged_ms: u64,
-    /// How long to wait until each recipient has replied, in milliseconds, at most a year; SWARM_DEFAULT does not wait. Not beside
+    /// How long to wait until each recipient has replied, in milliseconds, at most a year; SWARM_DEFAULT does not wait. Excludes
     /// `acknowledged_ms`.
     pub request_ms: u64,
 }
 
-/// As SWARM_NEW_MESSAGE_INIT.
+/// The values of SWARM_NEW_MESSAGE_INIT.
 const DEFAULTS: swarm_new_message = swarm_new_message {
     struct_size: size_of::<swarm_new_message>(),
     to: 0,
@@ -70,11 +71,12 @@ const DEFAULTS: swarm_new_message = swarm_new_message {
     request_ms: SWARM_DEFAULT,
 };
 
-/// Begins to send a message; it is queued when this returns, and messages of one member are sent in the order of the calls. The call
-/// ends when Redis has put it into the inboxes, or after what the message waits for besides; swarm_call_receipt reads the answer.
+/// Starts to send a message. It is queued when this function returns, and messages of one member are sent in the order of the
+/// calls. The call ends when Redis has put the message into the inboxes, or when the awaited answers have arrived or their time
+/// is over; swarm_call_receipt reads the answer.
 ///
-/// SWARM_ERR_TOO_LARGE over 64 KiB; SWARM_ERR_UNAVAILABLE if Redis did not answer within the option `timeout`, or 10,000 messages
-/// wait already; SWARM_ERR_OUTCOME_UNKNOWN if it may have been sent. A message without a recipient is sent, to none.
+/// SWARM_ERR_TOO_LARGE over 64 KiB; SWARM_ERR_UNAVAILABLE if Redis did not answer within the option `timeout`, or if 10,000
+/// messages wait already; SWARM_ERR_OUTCOME_UNKNOWN if it may have been sent. A message without recipients is no error.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_member_send(member: Option<&swarm_member>, message: *const swarm_new_message) -> *mut swarm_call {
@@ -105,7 +107,7 @@ pub(crate) unsafe fn recipients(given: *const swarm_new_message) -> Result<To> {
             To::Process { pid: given.pid, host: host.unwrap_or_default().to_owned() }
         }
         4 => To::Member(name()?),
-        other => return Err(invalid(format!("{other} is no swarm_to"))),
+        other => return Err(invalid(format!("{other} is not a swarm_to"))),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Has a member receive what it has callbacks for.
+//! Subscribes a member to the events for which it has callbacks.
 
 use std::sync::{Arc, Weak};
 
@@ -10,7 +10,7 @@ use crate::dispatch::Deliver;
 use crate::guard::guard_value;
 use crate::member::{Kind, Listener, Member, swarm_member};
 
-/// Sets or removes a callback, and has the member receive what it is for.
+/// Sets or removes a callback, and subscribes the member to its events.
 pub(crate) fn listen(member: Option<&swarm_member>, kind: Kind, what: Topic, listener: Option<Listener>) {
     guard_value((), || {
         let Ok(member) = swarm_member::open(member) else { return };
@@ -22,7 +22,7 @@ pub(crate) fn listen(member: Option<&swarm_member>, kind: Kind, what: Topic, lis
     });
 }
 
-/// Has a member that was started receive what it has callbacks for.
+/// Subscribes a member that has started to the events for which it has callbacks.
 pub(crate) fn begin_all(member: &Arc<Member>) {
     let listeners = member.listeners.now();
     if listeners.has(Kind::Message) || listeners.has(Kind::Kill) {
@@ -33,7 +33,7 @@ pub(crate) fn begin_all(member: &Arc<Member>) {
     }
 }
 
-/// Never waits. One that is not started yet receives it from its start on.
+/// Never waits. A member that has not started yet subscribes when it starts.
 pub(crate) fn begin(member: &Arc<Member>, topic: Topic) {
     let Ok(messages) = member.messages() else { return };
     let (asked, failed) = (Arc::downgrade(member), Arc::downgrade(member));
@@ -47,7 +47,7 @@ pub(crate) fn begin(member: &Arc<Member>, topic: Topic) {
     member.subscriptions.start(&member.context.handle, messages, topic, is_registered, failed);
 }
 
-/// An error that is delivered among the other callbacks.
+/// An error that is delivered in order with the other callbacks.
 struct Trouble {
     member: Weak<Member>,
     error: Mutex<Option<Error>>,

@@ -16,44 +16,44 @@ pub enum swarm_event_kind {
     SWARM_EVENT_STARTED = 0,
     /// A process is ready: `id`, `name`, `pid`.
     SWARM_EVENT_READY = 1,
-    /// A process ended, and all it had written was reported before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
-    /// `pause`. What is left of its group is being stopped.
+    /// A process exited, and all its output was reported before: `id`, `name`, `pid`, `exit`, `code`, `message`, `respawns`,
+    /// `pause`. The rest of its process group is being stopped.
     SWARM_EVENT_EXITED = 2,
-    /// Processes of this id failed too often in a short time; only a reload starts one again: `id`, `name`.
+    /// Processes of this id failed too often in a short time. Only a reload starts another: `id`, `name`.
     SWARM_EVENT_GAVE_UP = 3,
     /// A process wrote a line; only with the option `lines`: `id`, `name`, `pid`, `stream`, `line`.
     SWARM_EVENT_LINE = 4,
     /// A reload is complete: every process was started since it began.
     SWARM_EVENT_RELOADED = 5,
-    /// A reload was ended at the first process that failed, `id`, or by a stop, `id` being 0; those not reloaded yet run on:
-    /// `id`, `error`.
+    /// A reload ended early, at the first process that failed, `id`, or by a stop, with 0 as `id`. Processes that were not
+    /// reloaded yet continue: `id`, `error`.
     SWARM_EVENT_RELOAD_FAILED = 6,
-    /// This process was sent a signal that swarm_supervisor_handle_signals is for, `code`; what follows from it is reported next.
+    /// This process received a signal of swarm_supervisor_handle_signals, `code`. Its effects are reported next.
     SWARM_EVENT_SIGNAL = 7,
     /// All processes are gone. The last event.
     SWARM_EVENT_STOPPED = 8,
-    /// Events were dropped since the last of these, because nobody took them: `lines` at this point, `events` before all
-    /// that were kept.
+    /// Events were dropped since the last of these, because the program did not take them: `lines` at this point, `events` before
+    /// all that were kept.
     SWARM_EVENT_DROPPED = 9,
 }
 
-/// How a process ended.
+/// How a process exited.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_exit {
-    /// By itself, with the code `code`. All but 0 is a failure.
+    /// By itself, with the code `code`. Any code except 0 is a failure.
     SWARM_EXIT_CODE = 0,
     /// By the signal `code`.
     SWARM_EXIT_SIGNAL = 1,
-    /// It did not say in time that it is ready, and was stopped.
+    /// It did not report in time that it is ready, and was stopped.
     SWARM_EXIT_NOT_READY = 2,
-    /// The command could not be started; `message` says why.
+    /// The command could not be started; `message` has the reason.
     SWARM_EXIT_NOT_STARTED = 3,
-    /// Somebody else in this process has waited for it, so nobody knows.
+    /// Other code in this process has waited for it, so that its exit status is unknown.
     SWARM_EXIT_UNKNOWN = 4,
 }
 
-/// Where a process wrote a line to.
+/// The stream to which a process wrote a line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_stream {
@@ -63,43 +63,43 @@ pub enum swarm_stream {
     SWARM_STREAM_STDERR = 2,
 }
 
-/// An event of a supervisor. Its kind determines which fields it has; all others are 0, NULL or empty. It is borrowed for the
-/// call, with all it leads to.
+/// An event of a supervisor. The fields that it has depend on its kind; all others are 0, NULL or empty. It is borrowed for the
+/// call, with everything to which it points.
 #[repr(C)]
 pub struct swarm_event {
     /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
-    /// A swarm_event_kind. A later library may have others.
+    /// A swarm_event_kind. A later library may have more.
     pub kind: i32,
-    /// The process' number in the system, which is that of its group too; 0 if it could not be started.
+    /// The process id, which is also that of its group; 0 if it could not be started.
     pub pid: u32,
-    /// Which process. One that is started in place of another has the same id.
+    /// The id in the supervisor. A process that replaces another has the same id.
     pub id: u64,
-    /// The name of its program; "" if the event is of no process.
+    /// The name of its program; "" if the event concerns no process.
     pub name: *const c_char,
-    /// A swarm_exit: how it ended.
+    /// A swarm_exit: how it exited.
     pub exit: i32,
     /// The exit code, or the number of the signal.
     pub code: i32,
-    /// How it ended, for people.
+    /// How it exited, for people.
     pub message: *const c_char,
-    /// Whether another is started for this reason, after `pause`.
+    /// Whether another process is started for this reason, after `pause`.
     pub respawns: bool,
     /// The pause before that, in milliseconds.
     pub pause: u64,
-    /// A swarm_stream: where the line was written to.
+    /// A swarm_stream: the stream of the line.
     pub stream: i32,
-    /// The line without its newline, at most 64 KiB: a longer one comes in pieces, cut between characters if it is UTF-8.
+    /// The line without its newline, at most 64 KiB. Longer lines are split, between characters if they are UTF-8.
     pub line: swarm_bytes,
-    /// Lines dropped.
+    /// The number of dropped lines.
     pub lines: u64,
-    /// Other events dropped.
+    /// The number of other dropped events.
     pub events: u64,
-    /// Why, as the call is answered: SWARM_ERR_UNAVAILABLE, SWARM_ERR_TIMEOUT, or SWARM_ERR_CLOSED after a stop.
+    /// The error of the call: SWARM_ERR_UNAVAILABLE, SWARM_ERR_TIMEOUT, or SWARM_ERR_CLOSED after a stop.
     pub error: *const swarm_error,
 }
 
-/// Called with what happens to the processes of a supervisor. The event is borrowed for the call.
+/// Called with the events of a supervisor. The event is borrowed for the call.
 pub type swarm_event_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const swarm_event)>;
 
 impl swarm_event {
@@ -140,7 +140,7 @@ impl Listener {
 pub(super) fn call(listener: &Listener, event: SupervisorEvent) {
     use swarm_event_kind::*;
     let Listener { function, user_data } = listener;
-    // What the pointers of the event lead to.
+    // The data to which the pointers of the event point.
     let (named, message, error_view, line_copy): (CString, CString, swarm_error, Vec<u8>);
     let of = |kind, id: u64, name: &CString, pid: Option<u32>| swarm_event {
         id,
@@ -191,7 +191,7 @@ pub(super) fn call(listener: &Listener, event: SupervisorEvent) {
         SupervisorEvent::Signal { signal } => swarm_event { code: signal, ..swarm_event::new(SWARM_EVENT_SIGNAL) },
         SupervisorEvent::Stopped => swarm_event::new(SWARM_EVENT_STOPPED),
     };
-    // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+    // SAFETY: the callback and its data belong together; its argument lives until it returns.
     unsafe { function(user_data.pointer(), &shown) }
 }
 

@@ -8,19 +8,19 @@ use libswarm_supervisor::{ProcessInfo, ProcessState};
 use crate::error::text;
 use crate::guard::guard_value;
 
-/// What a process is doing.
+/// The state of a process.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum swarm_process_state {
-    /// It is being started, or runs and has not said yet that it is ready.
+    /// It is being started, or runs and has not reported yet that it is ready.
     SWARM_PROCESS_STARTING = 0,
     /// It runs and is ready.
     SWARM_PROCESS_READY = 1,
-    /// It was asked to end, or it ended and what it left is.
+    /// It was asked to exit, or it exited and the rest of its group is being stopped.
     SWARM_PROCESS_STOPPING = 2,
-    /// There is none; one is started after a pause.
+    /// There is no process; one is started after a pause.
     SWARM_PROCESS_PAUSING = 3,
-    /// There is none; it failed too often and is started by a reload only.
+    /// There is no process; it failed too often, and only a reload starts another.
     SWARM_PROCESS_GAVE_UP = 4,
 }
 
@@ -29,15 +29,15 @@ pub enum swarm_process_state {
 pub struct swarm_process_info {
     /// The size of the struct in this library; a later one may be larger.
     pub struct_size: usize,
-    /// Which it is. A process that is started in place of another has the same id, so during a reload there may be two.
+    /// The id in the supervisor. A process that replaces another has the same id, so during a reload there may be two.
     pub id: u64,
     /// The name of its program.
     pub name: *const c_char,
-    /// Its number in the system; 0 if there is no process.
+    /// Its process id; 0 if there is no process.
     pub pid: u32,
     /// A swarm_process_state.
     pub state: i32,
-    /// When it was started, or when it came to be without a process; in milliseconds since 1970 on this machine's clock.
+    /// When it was started, or since when there is no process; in milliseconds since 1970 on this machine's clock.
     pub started_at: u64,
     /// How often a process of this id was started because the one before had failed.
     pub restarts: u64,
@@ -50,33 +50,33 @@ pub struct swarm_processes {
     pub struct_size: usize,
     /// The number of processes.
     pub count: usize,
-    /// The processes, and NULL after the last. They live as long as this object, with their names.
+    /// The processes, with NULL after the last. They and their names are valid as long as this object.
     pub processes: *const *const swarm_process_info,
 }
 
-/// The object behind the pointer that the program has.
+/// The object behind the pointer of the program.
 #[repr(C)]
 pub(super) struct Listed {
     shown: swarm_processes,
     _pointers: Vec<*const swarm_process_info>,
     _all: Vec<swarm_process_info>,
-    /// What the pointers of `_all` lead to.
+    /// The data to which the pointers of `_all` point.
     _names: Vec<CString>,
 }
 
-/// Frees what swarm_supervisor_list handed out. NULL is allowed.
+/// Frees a list of swarm_supervisor_list. Accepts NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_processes_free(processes: *mut swarm_processes) {
     guard_value((), || {
         if !processes.is_null() {
-            // SAFETY: it was handed out as the first field of a list, and the caller gives it up.
+            // SAFETY: it is the first field of a list, and the caller passes its ownership.
             drop(unsafe { Box::from_raw(processes.cast::<Listed>()) });
         }
     });
 }
 
 impl Listed {
-    /// For the program, which owns it.
+    /// Returns the pointer for the program, which owns it.
     pub(super) fn into_raw(self) -> *mut swarm_processes {
         Box::into_raw(Box::new(self)).cast()
     }

@@ -1,4 +1,4 @@
-//! Supervisors: their life, and what is asked of them. Not on Windows.
+//! Supervisors: creating and stopping them, and their functions. Not available on Windows.
 
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
@@ -34,14 +34,15 @@ pub mod list;
 
 pub mod supervised;
 
-/// Events taken from the core at once.
+/// The limit of events taken from the core at once.
 const BATCH: usize = 256;
 
-/// Keeps processes running: starts them again when they fail, replaces them one after another, and leaves none behind. It needs
-/// no Redis; docs/guides/processes.md says what it does. All calls but swarm_supervisor_free may be made from many threads at once.
+/// Keeps processes running: restarts them when they fail, replaces them one after another, and leaves no orphan processes. It
+/// needs no Redis; see docs/guides/processes.md. All functions except swarm_supervisor_free may be called from many threads at
+/// once.
 pub struct swarm_supervisor {
     member: Arc<SupervisorMember>,
-    /// Dropped after the member, whose end still needs it.
+    /// Dropped after the member, which needs it until its end.
     _runtime: Runtime,
 }
 
@@ -49,12 +50,12 @@ struct SupervisorMember {
     core: Supervisor,
     context: Arc<Context>,
     listener: Mutex<Option<Arc<Listener>>>,
-    /// The last event was delivered.
+    /// Whether the last event was delivered.
     delivered_all: watch::Sender<bool>,
 }
 
-/// Makes a supervisor without processes. The options stay the caller's; NULL is for the defaults. SWARM_ERR_INTERNAL if the system
-/// has no thread or descriptor left.
+/// Creates a supervisor without processes. The caller keeps the options; NULL selects the defaults. SWARM_ERR_INTERNAL if the
+/// system has no thread or descriptor left.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_new(
@@ -79,8 +80,9 @@ pub unsafe extern "C" fn swarm_supervisor_new(
     })
 }
 
-/// Sets the callback for events, in place of the one before; NULL removes it. To be set first: events before the first
-/// swarm_supervisor_on_event, swarm_supervisor_stop or swarm_call_on_done are still reported, afterwards those without a callback are not.
+/// Sets the callback for events; it replaces an earlier one, NULL removes it. Set it first: events before the first
+/// swarm_supervisor_on_event, swarm_supervisor_stop or swarm_call_on_done are still reported, later events without a callback are
+/// not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_supervisor_on_event(
     supervisor: Option<&swarm_supervisor>,
@@ -92,15 +94,14 @@ pub unsafe extern "C" fn swarm_supervisor_on_event(
     guard_value((), || {
         let Ok(member) = swarm_supervisor::member(supervisor) else { return };
         drop(member.set_listener(Listener::new(callback, user_data).map(Arc::new)));
-        // Without its thread the callback would never come; there is nobody to report it to here, the next call does.
+        // The callback needs its thread; a failure to start it cannot be reported here, but the next call reports it.
         let _ = member.context.serve();
     });
 }
 
-/// Makes the supervisor's callbacks run on the caller's own thread, in swarm_supervisor_dispatch, and writes a descriptor that is
-/// readable while some wait. To be called before the first swarm_supervisor_on_event, swarm_supervisor_stop or
-/// swarm_call_on_done. The descriptor stays the supervisor's:
-/// poll it, but neither read nor close it.
+/// Makes the supervisor's callbacks run on a thread of the program, in swarm_supervisor_dispatch, and writes a descriptor that is
+/// readable while callbacks wait. Call it before the first swarm_supervisor_on_event, swarm_supervisor_stop or
+/// swarm_call_on_done. The supervisor owns the descriptor: poll it, but neither read nor close it.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_fd(
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn swarm_supervisor_fd(
     })
 }
 
-/// Runs callbacks that wait, on the calling thread; never blocks for want of them. At most a few hundred at a time: the
+/// Runs waiting callbacks on the calling thread; returns at once if there are none. It runs at most a few hundred at a time: the
 /// descriptor stays readable while more wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_supervisor_dispatch(
@@ -126,12 +127,12 @@ pub unsafe extern "C" fn swarm_supervisor_dispatch(
     guard(error, || swarm_supervisor::member(supervisor)?.context.run_callbacks())
 }
 
-/// Runs a program, whose object stays the caller's, and writes the ids of its processes, as many as its `count` but at most
-/// `max`, to the array `ids`, which may be NULL if `max` is 0. Does not wait for them to be started: a command that cannot be is reported
-/// as SWARM_EVENT_EXITED, and tried again like any other that failed.
+/// Starts the processes of a program, and writes their ids, as many as its `count` but at most `max`, to the array `ids`, which
+/// may be NULL if `max` is 0. The caller keeps the program. The function does not wait until the processes are started: a command
+/// that cannot be started is reported as SWARM_EVENT_EXITED, and retried like any other failure.
 ///
-/// Options out of their bounds are SWARM_ERR_INVALID_ARGUMENT, a name over 256 bytes SWARM_ERR_TOO_LARGE; after a stop it is
-/// SWARM_ERR_CLOSED.
+/// SWARM_ERR_INVALID_ARGUMENT for options out of their bounds, SWARM_ERR_TOO_LARGE for a name over 256 bytes, SWARM_ERR_CLOSED
+/// after a stop.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_spawn(
@@ -145,9 +146,9 @@ pub unsafe extern "C" fn swarm_supervisor_spawn(
         let member = swarm_supervisor::member(supervisor)?;
         let program = given(program, "program")?.known()?;
         if ids.is_null() && max > 0 {
-            return Err(invalid("the output `ids` is NULL, with room for some"));
+            return Err(invalid("the output `ids` is NULL, but `max` is not 0"));
         }
-        // Answered at once: nothing but the supervisor's own task is asked.
+        // Returns at once: only the supervisor's own task is involved.
         let core = member.core.clone();
         let spawned = member.answer(async move { core.spawn(program).await })?;
         for (index, id) in spawned.into_iter().take(max).enumerate() {
@@ -158,8 +159,9 @@ pub unsafe extern "C" fn swarm_supervisor_spawn(
     })
 }
 
-/// Begins to stop the process of an id for good: TERM to its group, after the option `grace` KILL. Ends when nothing of it is left;
-/// with SWARM_ERR_NOT_FOUND if there is none, as after it ended with code 0, SWARM_ERR_CLOSED after a stop.
+/// Starts to stop the process of an id permanently: TERM to its group, KILL after the option `grace`. The call ends when all
+/// processes of the group are gone; with SWARM_ERR_NOT_FOUND if there is no process with this id, such as after it exited with
+/// code 0, SWARM_ERR_CLOSED after a stop.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_kill(supervisor: Option<&swarm_supervisor>, id: u64) -> *mut swarm_call {
@@ -170,13 +172,14 @@ pub unsafe extern "C" fn swarm_supervisor_kill(supervisor: Option<&swarm_supervi
     })
 }
 
-/// Begins to replace all processes, one after another in the order of their ids: starts another, waits until it is ready, and stops the
-/// old one. One that was given up or waits for its respawn is started, too; one that ended for good is not. Ends at the first that
-/// fails, with SWARM_ERR_UNAVAILABLE if the new process cannot be started or exits before it is ready, with SWARM_ERR_TIMEOUT if it
-/// is not ready within its `ready_timeout`; that one is stopped, and the old one and all behind it stay. SWARM_ERR_CLOSED if the
-/// supervisor is stopped before it is complete. A reload goes on when a wait for it ends with its time.
+/// Starts to replace all processes, one after another in the order of their ids: starts a new process, waits until it is ready,
+/// and stops the old one. A process that failed too often or waits for its respawn is started, too; one that was stopped
+/// permanently is not. The call ends at the first failure: with SWARM_ERR_UNAVAILABLE if the new process cannot be started or
+/// exits before it is ready, with SWARM_ERR_TIMEOUT if it is not ready within its `ready_timeout`. The new process is then
+/// stopped, and the old one and all that follow stay. SWARM_ERR_CLOSED if the supervisor is stopped before the reload is
+/// complete. A reload continues when the time of a wait for it is over.
 ///
-/// A call during a reload waits for another, which begins when this one has ended; several calls share it.
+/// A call during a reload starts another reload after the current one; several such calls share it.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_reload(supervisor: Option<&swarm_supervisor>) -> *mut swarm_call {
@@ -187,18 +190,18 @@ pub unsafe extern "C" fn swarm_supervisor_reload(supervisor: Option<&swarm_super
     })
 }
 
-/// Begins to stop all processes at the same time: TERM to their groups, after the option `grace` KILL. Ends when nothing of them is left
-/// and all events were reported, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks go on meanwhile: on the
-/// library's thread, or, after swarm_supervisor_fd, inside a wait for this call.
+/// Starts to stop all processes at the same time: TERM to their groups, KILL after the option `grace`. The call ends when all
+/// processes are gone and all events were reported, the last being SWARM_EVENT_STOPPED; so does a further call. Callbacks
+/// continue meanwhile: on the library's thread, or, after swarm_supervisor_fd, inside a wait for this call.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_stop(supervisor: Option<&swarm_supervisor>) -> *mut swarm_call {
     call(|| swarm_supervisor::member(supervisor)?.stop())
 }
 
-/// From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes, also during a reload; each is reported by SWARM_EVENT_SIGNAL,
-/// and this process is not ended by them any more, not even after the stop: end it at SWARM_EVENT_STOPPED. Some thread of the
-/// program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
+/// Makes SIGHUP reload, and SIGTERM and SIGINT stop all processes, even during a reload. Each signal is reported by
+/// SWARM_EVENT_SIGNAL. These signals do not end this process any more, not even after the stop: exit at SWARM_EVENT_STOPPED. At
+/// least one thread of the program must not block them. SWARM_ERR_INTERNAL if the system refuses, SWARM_ERR_CLOSED after a stop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_supervisor_handle_signals(
     supervisor: Option<&swarm_supervisor>,
@@ -207,7 +210,7 @@ pub unsafe extern "C" fn swarm_supervisor_handle_signals(
     guard(error, || swarm_supervisor::member(supervisor)?.core.handle_signals())
 }
 
-/// Writes all processes, and the ids that have none at the moment, in the order of their ids. Never blocks.
+/// Writes a list of all processes, and of the ids that have none at the moment, in the order of their ids. Never blocks.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_supervisor_list(
@@ -222,11 +225,11 @@ pub unsafe extern "C" fn swarm_supervisor_list(
     })
 }
 
-/// Stops the supervisor as swarm_supervisor_stop does, which takes the option `grace` and about a second at most, and frees it.
-/// No callback comes after it. Inside a callback of this supervisor it changes nothing and answers SWARM_ERR_IN_CALLBACK. In a
-/// forked child it leaks what the parent's threads used and answers SWARM_OK. NULL is allowed.
+/// Stops the supervisor as swarm_supervisor_stop does, which takes at most the option `grace` and about a second, and frees it.
+/// No callback runs after it. Inside a callback of this supervisor it changes nothing and returns SWARM_ERR_IN_CALLBACK. In a
+/// forked child it leaks what the parent's threads used and returns SWARM_OK. Accepts NULL.
 ///
-/// A program that ends without it leaves no process behind either: they are killed.
+/// A program that exits without it leaves no orphan processes: they are killed.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_supervisor_free(supervisor: Option<Box<swarm_supervisor>>) -> swarm_status {
     let Some(supervisor) = supervisor.map(Box::into_raw) else { return swarm_status::SWARM_OK };
@@ -237,20 +240,20 @@ pub extern "C" fn swarm_supervisor_free(supervisor: Option<Box<swarm_supervisor>
             return Ok(());
         }
         member.context.dispatch.check_outside("freeing")?;
-        // It ends with its last handle in any case.
+        // The supervisor ends with its last handle at any rate.
         let _ = member.stop().and_then(|stopped| stopped.wait(SWARM_NO_TIMEOUT));
-        // Operations that it ended may still be on their way.
+        // Operations that ended by this may still have to run their callbacks.
         member.context.dispatch.wait_settled(&**member, Instant::now() + FAREWELL);
         member.context.dispatch.stop();
         drop(member.set_listener(None));
-        // SAFETY: no callback runs any more, and the caller gave the handle up.
+        // SAFETY: no callback runs any more, and the caller passed the handle's ownership.
         drop(unsafe { Box::from_raw(supervisor) });
         Ok(())
     })
 }
 
 impl swarm_supervisor {
-    /// The member behind a handle, if it may be used in this process.
+    /// The member of a handle, if it may be used in this process.
     fn member(supervisor: Option<&swarm_supervisor>) -> Result<&Arc<SupervisorMember>> {
         let member = &given(supervisor, "supervisor")?.member;
         member.context.owner.check()?;
@@ -259,25 +262,25 @@ impl swarm_supervisor {
 }
 
 impl SupervisorMember {
-    /// Returns the one before, whose data is to be destroyed without the lock.
+    /// Returns the previous listener, whose data must be destroyed without the lock.
     fn set_listener(&self, listener: Option<Arc<Listener>>) -> Option<Arc<Listener>> {
         std::mem::replace(&mut *self.listener.lock(), listener)
     }
 
-    /// Waits for an answer of the supervisor's own task, which comes at once.
+    /// Waits for an answer of the supervisor's own task, which is immediate.
     fn answer<T: Send + 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         self.context.handle.spawn(async move { drop(send.send(future.await)) });
         receive.recv().unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Stops it, and waits until the last event was reported.
+    /// Stops the supervisor, and waits until the last event was reported.
     fn stop(&self) -> Result<Arc<swarm_call>> {
         self.context.serve()?;
         let (core, mut delivered_all) = (self.core.clone(), self.delivered_all.subscribe());
         Ok(swarm_call::joined(&self.context, "stopping", async move {
             core.stop().await?;
-            // If there is nobody to report to any more, there is nobody to wait for either.
+            // If no event can be delivered any more, there is nothing to wait for.
             let _ = delivered_all.wait_for(|delivered| *delivered).await;
             Ok(())
         }))

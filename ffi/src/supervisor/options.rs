@@ -1,4 +1,4 @@
-//! Options of a supervisor, by the names they have in every language.
+//! Options of a supervisor, by names that are the same in every language.
 
 use std::ffi::c_char;
 
@@ -7,23 +7,23 @@ use libswarm_supervisor::SupervisorOptions;
 
 use crate::guard::{guard_value, text};
 
-/// Options to make supervisors from. Not for use by two threads at once.
+/// Options of supervisors. Only one thread at a time may use them.
 pub struct swarm_supervisor_options {
     options: SupervisorOptions,
-    /// Why the first option was refused; swarm_supervisor_new fails with it.
+    /// The error of the first invalid option; swarm_supervisor_new fails with it.
     problem: Option<Error>,
 }
 
-/// The defaults. Never NULL unless memory ran out.
+/// Creates options with the defaults. NULL only if memory ran out.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_supervisor_options_new() -> Option<Box<swarm_supervisor_options>> {
     guard_value(None, || Some(Box::new(swarm_supervisor_options { options: SupervisorOptions::default(), problem: None })))
 }
 
 /// Sets one option by name: grace, backoff ("fixed" or "exponential"), backoff_delay, backoff_max, backoff_jitter, healthy,
-/// max_respawns, respawn_window, forward, lines, line_buffer. Durations are in milliseconds, booleans are "true" or "false". An
-/// unknown name or a value out of its bounds is reported when the options are used: swarm_supervisor_new fails with the error of the
-/// first option that was refused. NULL as `options` is ignored.
+/// max_respawns, respawn_window, forward, lines, line_buffer. Durations are in milliseconds, booleans are "true" or "false".
+/// Unknown names and invalid values are reported when the options are used: swarm_supervisor_new fails with the error of the
+/// first. NULL as `options` is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_supervisor_options_set(
     options: Option<&mut swarm_supervisor_options>,
@@ -40,14 +40,14 @@ pub unsafe extern "C" fn swarm_supervisor_options_set(
     });
 }
 
-/// Frees options. The supervisors made from them keep their own copy. NULL is allowed.
+/// Frees options. Supervisors that were created from them keep a copy. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_supervisor_options_free(options: Option<Box<swarm_supervisor_options>>) {
     guard_value((), || drop(options));
 }
 
 impl swarm_supervisor_options {
-    /// A copy, checked; the defaults where there are none.
+    /// A checked copy; the defaults for NULL.
     pub(crate) fn checked(options: Option<&Self>) -> Result<SupervisorOptions> {
         if let Some(problem) = options.and_then(|options| options.problem.clone()) {
             return Err(problem);

@@ -7,15 +7,15 @@ use libswarm_supervisor::Program;
 
 use crate::guard::{guard_value, text};
 
-/// A program and how it is to be run. Not for use by two threads at once.
+/// A program, and how to run it. Only one thread at a time may use it.
 pub struct swarm_program {
     program: Program,
-    /// Why the command or the first option was refused; swarm_supervisor_spawn fails with it.
+    /// The error of the command or the first invalid option; swarm_supervisor_spawn fails with it.
     problem: Option<Error>,
 }
 
-/// One process of a command without arguments: the path of an executable, or its name to be looked for in PATH; no shell reads
-/// it. Never NULL unless memory ran out; a bad command is refused by swarm_supervisor_spawn.
+/// Creates a program: one process of a command without arguments. The command is the path of an executable, or its name to be
+/// searched in PATH; no shell is involved. NULL only if memory ran out. If the command is invalid, swarm_supervisor_spawn fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_program_new(command: *const c_char) -> Option<Box<swarm_program>> {
     guard_value(None, || {
@@ -28,10 +28,9 @@ pub unsafe extern "C" fn swarm_program_new(command: *const c_char) -> Option<Box
     })
 }
 
-/// Sets one option by name: arg, env, dir, cpus, name, count, respawn, ready, ready_timeout. "arg" adds one argument, "env" one NAME=value; durations are in
-/// milliseconds, booleans are "true" or "false". An unknown name or a value out of its bounds is
-/// reported when the program is used: swarm_supervisor_spawn fails with the error of the first option that was refused. NULL as `program` is
-/// ignored.
+/// Sets one option by name: arg, env, dir, cpus, name, count, respawn, ready, ready_timeout. "arg" adds one argument, "env" one
+/// NAME=value; durations are in milliseconds, booleans are "true" or "false". Unknown names and invalid values are reported when
+/// the program is used: swarm_supervisor_spawn fails with the error of the first. NULL as `program` is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_program_set(program: Option<&mut swarm_program>, name: *const c_char, value: *const c_char) {
     guard_value((), || {
@@ -44,14 +43,14 @@ pub unsafe extern "C" fn swarm_program_set(program: Option<&mut swarm_program>, 
     });
 }
 
-/// Frees a program. What was spawned of it runs on. NULL is allowed.
+/// Frees a program. Processes that were started from it continue. Accepts NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_program_free(program: Option<Box<swarm_program>>) {
     guard_value((), || drop(program));
 }
 
 impl swarm_program {
-    /// A copy, checked by the core when it is spawned.
+    /// A copy, which the core checks when it is started.
     pub(crate) fn known(&self) -> Result<Program> {
         self.problem.clone().map_or_else(|| Ok(self.program.clone()), Err)
     }

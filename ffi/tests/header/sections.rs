@@ -18,17 +18,17 @@ const SECTIONS: [Section; 12] = [
         about: "Status codes, errors, versions, bytes.",
         modules: &["status", "error", "version", "bytes", "flag", "runtime", "callback"],
     },
-    Section { name: "log", title: "Log", about: "Where log records go.", modules: &["log"] },
+    Section { name: "log", title: "Log", about: "The callback for log records.", modules: &["log"] },
     Section {
         name: "options",
         title: "Options of members",
-        about: "Set by name. The first option that is refused is reported when a member is made.",
+        about: "Set by name. The first invalid option is reported when a member is created.",
         modules: &["options"],
     },
     Section {
         name: "calls",
         title: "Calls",
-        about: "A function that takes time returns a swarm_call: wait for it, or have it call back; then read its answer.",
+        about: "A function that takes time returns a swarm_call: wait for it, or set a callback; then read its answer.",
         modules: &["call", "json"],
     },
     Section {
@@ -40,7 +40,7 @@ const SECTIONS: [Section; 12] = [
     Section {
         name: "messages",
         title: "Messages",
-        about: "What members send one another: messages, replies, confirmations, requests to end; who comes and goes.",
+        about: "Messages between members, replies, confirmations, requests to exit; members that join, leave or are lost.",
         modules: &[
             "messages/peer",
             "messages/message",
@@ -61,12 +61,12 @@ const SECTIONS: [Section; 12] = [
     Section {
         name: "inspection",
         title: "Inspection and control",
-        about: "What is in the cluster; pauses, failed jobs, the choice of workers.",
+        about: "Inspection of jobs, queues and members; pauses, failed jobs, the choice of workers.",
         modules: &["inspect", "queues", "choosers", "choice"],
     },
-    Section { name: "jobs", title: "Jobs of a worker", about: "What is known of an assigned job.", modules: &["job"] },
+    Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
-    Section { name: "workers", title: "Workers", about: "Take jobs and run them.", modules: &["worker", "work"] },
+    Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work"] },
     Section {
         name: "processes",
         title: "Processes",
@@ -105,7 +105,7 @@ pub fn arrange(header: &str, sources: &Path) -> String {
     }
     let mut out = head.replace(INDEX, &index(&placed));
     out.push_str("#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    out.push_str(&banner("Objects", "objects", "All are opaque; see the preamble for who owns them."));
+    out.push_str(&banner("Objects", "objects", "All are opaque; the preamble documents their ownership."));
     out.push_str(&opaque.join("\n\n"));
     out.push_str("\n\n/** @} */\n\n");
     for (section, modules) in SECTIONS.iter().zip(&placed) {

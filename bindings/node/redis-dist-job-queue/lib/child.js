@@ -1,5 +1,5 @@
 "use strict";
-// The program of a child process: performs jobs until its parent asks it to end, or is gone.
+// The program of a child process: performs jobs until its parent requests its exit, or is gone.
 
 const { isRecorded } = require("../../lib/complain.js");
 const leaving = require("../../lib/leaving.js");
@@ -10,10 +10,10 @@ const { loadTasks } = require("./tasks.js");
 let performer = null;
 let ending = false;
 
-/** How long after a signal the parent may take to say that the children are to finish their jobs, in milliseconds. */
+/** How long after a signal the parent may take to request that the children finish their jobs, in milliseconds. */
 const WORD = 2000;
 
-/** Leaves before a signal ends this process; unless its parent wants it otherwise. */
+/** Leaves before a signal ends this process, unless its parent has disabled that. */
 const leaver = { _leave: leave };
 
 function start(options) {
@@ -31,35 +31,35 @@ function report(type, value) {
   send({ type, value: type === "error" ? { stack: String(value?.stack ?? value), code: value?.code, recorded: isRecorded(value) } : value });
 }
 
-/** `sent` is called when the message is written, or cannot be any more. */
+/** `sent` is called when the message is written, or cannot be written any more. */
 function send(message, sent = () => {}) {
   if (!process.connected) return sent();
   try {
     process.send({ ...message, from: "redis-dist-job-queue" }, sent);
   } catch (error) {
-    // The task has made its params into what is no JSON.
+    // The task has changed its params to a value without JSON.
     report("error", error);
   }
   return undefined;
 }
 
-/** Ends the process even if a task has left connections or timers; all that was reported is written first. */
+/** Exits the process even if a task has left connections or timers open; all reports are written first. */
 async function exit(code) {
   leaving.remove(leaver);
-  // Members that tasks have made.
+  // Members that tasks have created.
   await leaving.leaveAll({ grace: 0 });
   await written();
   process.exit(code);
 }
 
-/** Resolves when all that was reported is written. */
+/** Resolves when all reports are written. */
 function written() {
   return new Promise((resolve) => send({ type: "end" }, resolve));
 }
 
 /**
- * A terminal, or a service manager, signals the whole group of the parent: if that asks its children to end, they finish their jobs, however
- * long it takes. Otherwise what is not over soon goes to other processes.
+ * A terminal, or a service manager, signals the whole process group of the parent: if the parent then requests that its children shut down, they
+ * finish their jobs, however long that takes. Otherwise jobs that are not over soon are performed by other processes.
  */
 async function leave() {
   await performer?.leave(() => ending && process.connected, process.connected ? WORD : 0);

@@ -1,5 +1,5 @@
 "use strict";
-// The child processes of a queue: starts them, starts them again when they end, asks them to end.
+// The child processes of a queue: starts them, restarts them when they exit, requests that they shut down.
 
 const { fork } = require("node:child_process");
 const { existsSync } = require("node:fs");
@@ -8,17 +8,17 @@ const path = require("node:path");
 const { markRecorded } = require("../../lib/complain.js");
 const { classes } = require("../../lib/errors.js");
 
-/** The program of children as the package exports it, for bundles: their processes need a file of their own. */
+/** The program of children as the package exports it, for bundles: their processes need a separate file. */
 const EXPORTED = "assemblage/redis-dist-job-queue/child";
 
-/** Pause before a child that ended at once is started again: the first, and the longest, in milliseconds. */
+/** The first and the longest pause before a child that exited at once is restarted, in milliseconds. */
 const FIRST_PAUSE = 100;
 const MAX_PAUSE = 10_000;
 
-/** A child that lived so long, in milliseconds, did not end because of how it began. */
+/** A child that ran this long, in milliseconds, did not exit because of a failed start. */
 const LIVED = 5000;
 
-/** The file of the program that children run, beside this module in `folder` unless that is a bundle's. */
+/** The file of the program for children: beside this module in `folder`, unless that is a bundle's. */
 function programIn(folder) {
   if (existsSync(path.join(folder, "performer.js"))) return path.join(folder, "child.js");
   for (const base of [require.main?.filename, path.resolve("_")]) {
@@ -33,8 +33,8 @@ function programIn(folder) {
 
 class Children {
   /**
-   * `options` are those of the queue as JSON; `report(event, value)` is called with what the children report, `endLease(incarnation)` has the jobs of a worker go
-   * elsewhere whose process is gone.
+   * `options` are those of the queue as JSON; `report(event, value)` is called with the reports of the children; `endLease(incarnation)` ends the
+   * lease of a worker whose process is gone.
    */
   constructor(count, options, report, endLease) {
     this.options = options;
@@ -45,14 +45,14 @@ class Children {
     this.children = Array.from({ length: count }, () => new Child(this));
   }
 
-  /** Tells the children to finish their jobs and end, and waits for that. */
+  /** Requests that the children finish their jobs and exit, and waits for that. */
   async shutdown() {
     this.ending = true;
     await Promise.all(this.children.map((child) => child.shutdown()));
   }
 }
 
-/** One of the children, through all its lives. */
+/** One child, across its restarts. */
 class Child {
   constructor(all) {
     this.all = all;
@@ -66,20 +66,20 @@ class Child {
 
   start() {
     this.timer = null;
-    /** Of the workers in the process. */
+    /** The incarnations of the workers in the process. */
     this.incarnations = new Set();
     this.began = performance.now();
-    // Not the arguments of this process' node: its inspector's port, for one, is taken.
+    // Without the arguments of this process' node: its inspector's port, for example, is in use.
     this.process = fork(this.all.program, [], { execArgv: [] });
     this.process.on("message", (message) => this.received(message));
-    // Told by `error` alone if it could not be started, else by `exit`.
+    // If it could not be started, only `error` is emitted, else `exit`.
     let over = false;
     const gone = () => {
       if (!over) this.gone();
       over = true;
     };
     this.process.once("exit", () => {
-      // What it reported last may still be on the way.
+      // Its last reports may still be on their way.
       if (this.process.connected) this.process.once("disconnect", gone);
       else gone();
     });
@@ -98,14 +98,14 @@ class Child {
     else if (type === "member" && typeof value === "string" && value !== "") this.incarnations.add(value);
   }
 
-  /** Nobody waits for the lease of a process that is known to be gone. */
+  /** The process is known to be gone, so its leases need not expire. */
   async gone() {
     const ended = Promise.all(Array.from(this.incarnations, (incarnation) => this.all.endLease(incarnation)));
     if (this.all.ending) {
       await ended;
       return this.end();
     }
-    // The first time at once. A child that cannot live is started again ever more slowly.
+    // The first restart is immediate. A child that repeatedly fails to start is restarted with growing pauses.
     const pause = performance.now() - this.began > LIVED ? 0 : this.pause;
     this.pause = Math.min(Math.max(2 * pause, FIRST_PAUSE), MAX_PAUSE);
     this.timer = setTimeout(() => this.restart(), pause);
@@ -126,13 +126,13 @@ class Child {
     return this.ended;
   }
 
-  /** A child that is gone receives nothing, and its end is reported by `exit`. */
+  /** A child that is gone receives nothing; its end is reported by `exit`. */
   send(message) {
     if (this.process.connected) this.process.send(message, () => {});
   }
 }
 
-/** As a child has reported it. */
+/** An error as a child has reported it. */
 function errorOf(value) {
   const error = Object.assign(new Error(value?.stack), value?.code && { code: value.code });
   if (value?.recorded === true) markRecorded(error);

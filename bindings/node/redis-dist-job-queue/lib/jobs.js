@@ -1,17 +1,17 @@
 "use strict";
-// A job of the queue as a job of the cluster, and back.
+// Converts a job of the queue to a job of the cluster, and back.
 
 const { types } = require("node:util");
 const { isNewJob } = require("../../lib/new_job.js");
 const { jobName } = require("./names.js");
 
-/** The core's most. */
+/** The maximum of the core. */
 const MAX_RETRIES = 200;
 
-/** Params as the payload that keeps them as JSON, `null` if there are none. */
+/** Params as a JSON payload; `null` if there are none. */
 function payloadOf(params) {
   if (params === undefined || typeof params === "function" || typeof params === "symbol") return null;
-  // The modern face has ways of its own for these.
+  // The API of this package treats these values specially.
   const special = ArrayBuffer.isView(params) || types.isAnyArrayBuffer(params) || isNewJob(params);
   return special ? JSON.parse(JSON.stringify(params)) : params;
 }
@@ -29,13 +29,13 @@ function jobOptions(taskId, { resourceId, retries }) {
   return options;
 }
 
-/** The job as events show it. Without a resource it has one of its own. */
+/** The job for events. Without a resource it has its own. */
 function jobInfo(task, job) {
   return {
     type: task.id,
     resource: job.headers.resource ?? (job.resource || job.id),
     params: job.payload,
-    // Each death of a process that performed it has used up one.
+    // Each crash of a process that performed it has used up one.
     retries: Math.max(0, job.retriesLeft - job.crashes),
   };
 }

@@ -1,18 +1,18 @@
 "use strict";
-// Names as users give them, any text, as names that the core takes: 1 to 256 bytes without control characters, and for a
-// cluster without braces and outer blanks. Different texts stay different.
+// Converts names from users, which may be any text, to names that the core accepts: 1 to 256 bytes without control characters, and for a cluster
+// without braces and outer blanks. Different texts have different names.
 
 const { createHash } = require("node:crypto");
 
 const MAX_BYTES = 256;
 
-/** Marks the digest of a name that cannot be used as it is. */
+/** The prefix of a digest that replaces an unusable name. */
 const DIGEST = "sha256:";
 
 /** The cluster of a queue. */
 function clusterName(text) {
   const name = text.replace(/[%{}\s\p{Cc}]/gu, (character) => Buffer.from(character).toString("hex").replace(/../g, "%$&"));
-  // A lone % cannot come from the line above.
+  // The line above never produces a lone %.
   return shortened(name || "%");
 }
 

@@ -1,9 +1,9 @@
 "use strict";
-// Calls the function of a task, which is code of its user: it may throw, call back twice, or return a promise.
+// Calls the function of a task, which is user code: it may throw, call back twice, or return a promise.
 
 const { isError } = require("../../lib/text.js");
 
-/** How the task ended: null, or its error. `late` is called for errors after that. */
+/** Resolves with the outcome of the task: null, or its error. `late` is called for later errors. */
 function perform(task, params, late) {
   return new Promise((resolve) => {
     let over = false;
@@ -17,7 +17,7 @@ function perform(task, params, late) {
         if (over) late(new Error(`${task.id}: callback called twice`));
         else end(error ? errorOf(error) : null);
       });
-      // An async function says by its callback that it is done, like any other; but it throws by its promise.
+      // An async function, too, reports by its callback that it is done; its promise only reports errors.
       if (typeof returned?.then === "function") returned.then(undefined, thrown);
     } catch (error) {
       thrown(error);

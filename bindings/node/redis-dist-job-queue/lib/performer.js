@@ -1,5 +1,5 @@
 "use strict";
-// Performs the jobs of a queue in this process, with workers of its cluster: one for each timeout that its tasks have.
+// Performs the jobs of a queue in this process, with workers of its cluster: one for each distinct timeout of its tasks.
 
 const { createWorker } = require("../../index.js");
 const { classes } = require("../../lib/errors.js");
@@ -12,43 +12,42 @@ const Places = require("./places.js");
 const { byLease } = require("./tasks.js");
 
 /**
- * The core's most: it is this module that fails a job whose processes died, because a death uses up one of the job's retries,
- * and the core's own limit knows nothing of these.
+ * The maximum of the core. This module, and not the core, fails a job whose processes crashed, because each crash uses up one of the job's retries.
  */
 const MAX_CRASHES = 200;
 
-/** How long the last jobs may take to reach Redis at a shutdown by default, in milliseconds; `redisConfig.timeout` overrides it. */
+/** The default time in which the last jobs must reach Redis at a shutdown, in milliseconds; `redisConfig.timeout` overrides it. */
 const LAST_WORDS = 5000;
 
-/** How long a process that ends by a signal goes on with its jobs, and at most half of their lease, in milliseconds. */
+/** How long a process that ends by a signal continues its jobs, and at most half of their lease, in milliseconds. */
 const GRACE = 5000;
 
-/** The most slots that the core counts: it has no word for as many as there are jobs, beside handlers. */
+/** The largest number of slots of the core; a worker with handlers cannot have unlimited slots. */
 const MAX_SLOTS = 2 ** 32 - 1;
 
 class Performer {
-  /** `report(event, value)` is called for jobs and errors, `joined(incarnation)` of each membership of a worker. */
+  /** `report(event, value)` is called for jobs and errors, `joined(incarnation)` for each registration of a worker. */
   constructor(queue, tasks, report, joined = () => {}) {
     this.report = report;
     this.joined = joined;
-    /** Jobs being performed, and those among them and after them whose end Redis has not accepted yet. */
+    /** Jobs that are performed, and performed ones whose finish Redis has not accepted yet. */
     this.performing = new Set();
     this.running = new Set();
-    /** How long each worker goes on with its jobs when the process is to end, in milliseconds. */
+    /** How long each worker continues its jobs when the process is to end, in milliseconds. */
     this.graces = new Map();
     this.lastWords = Number(queue.redisConfig.timeout ?? LAST_WORDS);
     const leases = byLease(tasks, (error) => report("error", error));
-    /** The longest that a job is this process' without a sign of life. */
+    /** The longest time for which this process keeps a job without renewing its lease. */
     this.lease = Math.max(0, ...leases.keys());
     const slots = Math.min(Number(queue.workerCount), MAX_SLOTS);
-    // With one worker the core counts.
+    // With one worker, the core limits the jobs.
     this.places = leases.size > 1 ? new Places(slots) : null;
-    // Without a task or a place nothing can be performed, and a worker would take the jobs that have no task.
+    // Without a task or a place nothing can be performed, and a worker would accept the jobs without a task.
     this.workers = slots === 0 ? [] : Array.from(leases, ([lease, some]) => this.work(queue, some, slots, lease));
   }
 
   work(queue, tasks, slots, lease) {
-    // To the front, so that a job that was given but not begun keeps its place when a process ends.
+    // At the front, so that a job that was assigned but not started keeps its place when a process ends.
     const options = memberOptions(queue, { lease, slots, maxCrashes: MAX_CRASHES, requeue: "front" });
     const worker = createWorker(queue.cluster, options);
     this.graces.set(worker, Math.min(GRACE, lease / 2));
@@ -64,12 +63,12 @@ class Performer {
     return whileIn(this.running, asker === undefined ? this.outcome(task, job) : this.inPlace(task, job, asker));
   }
 
-  /** Performs a job once there is a place for it; gives it back if there is none soon. */
+  /** Performs a job once there is a place for it; releases it if there is none soon. */
   async inPlace(task, job, asker) {
     const hasPlace = await this.places.take(asker, job);
     try {
       if (hasPlace && !job.cancelled) await this.outcome(task, job);
-      // What was taken back is not this process' any more.
+      // A job that was reclaimed is not active here any more.
       else if (!job.cancelled) await job.release().catch(() => {});
     } finally {
       this.places.leave(asker, hasPlace, job);
@@ -82,7 +81,7 @@ class Performer {
     const late = (error) => this.report("error", error);
     const error = used ? timedOut(task, job) : await whileIn(this.performing, perform(task, job.payload, late));
     try {
-      // Told only when Redis has accepted it: the job may be another process' by now.
+      // Reported only when Redis has accepted it: the job may be assigned to another process by now.
       if (error === null) await job.complete();
       else if (info.retries > 0) await job.retry(error, 0);
       else await job.failPermanently(error);
@@ -95,10 +94,10 @@ class Performer {
     else this.report("jobFail", { ...info, errorStack: String(error.stack) });
   }
 
-  /** Takes no more jobs, waits for those in progress, and leaves the cluster. */
+  /** Accepts no more jobs, waits for those in progress, and leaves the cluster. */
   async shutdown() {
     const drained = this.workers.map((worker) => this.drained(worker));
-    // Redis may be away, and is not waited for longer than for any call.
+    // Redis may be unavailable; the wait is limited to the time limit of calls.
     do {
       await Promise.all(this.performing);
       await within(this.lastWords, Promise.all([...drained, ...this.running]));
@@ -108,12 +107,12 @@ class Performer {
   }
 
   /**
-   * The same for a process that is to end: jobs that are not over soon go to other processes, and no crash is counted. Unless `waits()`, asked
-   * then, and not before `atLeast` milliseconds: it waits for them after all. Tasks cannot be asked to stop.
+   * As `shutdown`, for a process that is to end: jobs that are not over soon are requeued, and no crash is counted. If `waits()`, called then and
+   * not before `atLeast` milliseconds, returns true, it waits for them. Tasks cannot be stopped.
    */
   async leave(waits = () => false, atLeast = 0) {
     await Promise.all(this.workers.map(async (worker) => {
-      // The queue emits the events of jobs that are over, too.
+      // The queue also emits the events of jobs that are over.
       const over = Promise.all([this.drained(worker), ...this.running]);
       await within(Math.max(this.graces.get(worker), atLeast), over);
       if (waits()) await over;
@@ -122,7 +121,7 @@ class Performer {
     this.places?.close();
   }
 
-  /** Waits until a worker has no jobs, and takes no more. One that has left already has none. */
+  /** Waits until a worker has no jobs, and accepts no more. A worker that has left already has none. */
   async drained(worker) {
     try {
       await worker.drain();
@@ -139,7 +138,7 @@ function whileIn(set, promise) {
   return tracked;
 }
 
-/** Resolves with the promise, or after so many milliseconds. */
+/** Resolves with the promise, or after `ms` milliseconds. */
 async function within(ms, promise) {
   let timer;
   const late = new Promise((resolve) => {

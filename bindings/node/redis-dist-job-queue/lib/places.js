@@ -1,32 +1,34 @@
 "use strict";
-// The places of a process, `workerCount` of them, which its workers share: one for each timeout that its tasks have, because a timeout is a
-// worker's lease. Each asks for as many jobs as there are places left; who comes too late goes back to the queue.
+// The `workerCount` places of a process, which its workers share. There is one worker for each distinct timeout of its tasks, because a timeout is
+// the lease of a worker. Each worker requests as many jobs as there are free places; excess jobs are released.
 
-/** How long a job waits here for a place before it goes back, to be performed by another process, in milliseconds. */
+/** How long a job waits here for a place before it is released, to be performed by another process, in milliseconds. */
 const PATIENCE = 250;
 
-/** How long those ask alone whose jobs went back, in milliseconds. */
+/** How long only those workers request jobs whose jobs were released, in milliseconds. */
 const HEAD_START = 100;
 
 class Places {
   constructor(count) {
     this.count = count;
     this.taken = 0;
-    /** Jobs without a place, the first that came first. */
+    /** Jobs without a place, in the order in which they came. */
     this.waiting = [];
-    /** Workers, each with the number of its jobs here, those of them that go back, its limit of slots, and whether its last job went back. */
+    /**
+     * Workers, each with the number of its jobs here, the number of them being released, its limit of slots, and whether its last job was released.
+     */
     this.askers = [];
     this.timer = undefined;
   }
 
-  /** A worker; all of them are to be known before the first job comes. */
+  /** Adds a worker; all workers must be added before the first job comes. */
   add(worker) {
     const asker = { worker, given: 0, returning: new Set(), limit: this.count, owed: false };
     this.askers.push(asker);
     return asker;
   }
 
-  /** Resolves when the job has a place, which is to be left; to false if it is to go back, or is somebody else's by now. */
+  /** Resolves to true when the job has a place, which must be left later; to false if it must be released, or was reclaimed. */
   take(asker, job) {
     asker.given += 1;
     asker.owed = false;
@@ -40,7 +42,7 @@ class Places {
       const timer = setTimeout(() => {
         asker.owed = true;
         asker.returning.add(job);
-        // Before it is released, or the worker would ask for another job in its place, and be given the same one.
+        // Before it is released; otherwise the worker would request a replacement, and be assigned the same job again.
         this.share();
         end(false);
       }, PATIENCE);
@@ -57,7 +59,7 @@ class Places {
     });
   }
 
-  /** A job is over that had a place, or went back. */
+  /** A job with a place is over, or a job was released. */
   leave(asker, hadPlace, job) {
     asker.given -= 1;
     asker.returning.delete(job);
@@ -68,7 +70,7 @@ class Places {
     this.share();
   }
 
-  /** Has each worker ask for what is left. */
+  /** Lets each worker request the remaining places. */
   share() {
     const free = this.waiting.length > 0 ? 0 : this.count - this.taken;
     const owed = this.askers.some((asker) => asker.owed);
@@ -81,7 +83,7 @@ class Places {
     if (owed && free > 0) this.timer ??= setTimeout(() => this.forgive(), HEAD_START);
   }
 
-  /** Whose jobs went back has had its turn: others performed them, or there is none now. */
+  /** Ends the privilege of workers whose jobs were released: other processes performed them, or there are none now. */
   forgive() {
     this.timer = undefined;
     for (const asker of this.askers) asker.owed = false;

@@ -6,8 +6,8 @@ const path = require("node:path");
 const { fileURLToPath } = require("node:url");
 
 /**
- * The file of a task module. It is looked for from the file that called `method` (CommonJS or ESM), then from `firstUser`,
- * the file that required the queue's module first, then from the folder of the process: as a path, and as `require` would.
+ * The file of a task module. It is searched from the file that called `method` (CommonJS or ESM), then from `firstUser`, the file that required the
+ * queue's module first, then from the working directory: as a path, and as `require` would.
  */
 function resolveTask(modulePath, method, firstUser) {
   const here = path.join(process.cwd(), "_");
@@ -15,7 +15,7 @@ function resolveTask(modulePath, method, firstUser) {
   let missing;
   for (const base of bases) {
     const { resolve } = createRequire(base);
-    // A name without a dot was a path too, so a file of this name goes before a package.
+    // A name without a dot could be a path, too, so a file with this name precedes a package.
     for (const name of [path.resolve(path.dirname(base), String(modulePath)), String(modulePath)]) {
       try {
         const found = resolve(name);

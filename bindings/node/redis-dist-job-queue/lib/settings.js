@@ -1,25 +1,25 @@
 "use strict";
-// Options of a queue, with their defaults, and what they are to the members of its cluster.
+// Options of a queue, with their defaults, and their conversion to options of members.
 
 const os = require("node:os");
 const { clusterName } = require("./names.js");
 
-/** The lease of a member that holds no jobs, in milliseconds. */
+/** The lease of a member without jobs, in milliseconds. */
 const LEASE = 15_000;
 
-/** The core's most, in bytes: redis-dist-job-queue had no limit. */
+/** The maximum of the core, in bytes: redis-dist-job-queue had no limit. */
 const MAX_PAYLOAD = 16 * 1024 * 1024;
 
-/** Options of `redisConfig` that members take under the same names. */
+/** Options of `redisConfig` that members accept with the same names. */
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername", "sentinelPassword",
   "tlsCa", "tlsCert", "tlsKey", "timeout", "eviction", "failedMax", "failedTtl",
 ];
 
-/** Ways to say where Redis is that leave no room for a default host and port. */
+/** Forms of an address that exclude a default host and port. */
 const elsewhere = ["url", "path", "socket", "sentinels", "nodes"];
 
-/** The properties of a queue that follow from its options, which are left as they are. */
+/** The properties of a queue that follow from its options, which are not changed. */
 function settingsOf(options) {
   options = options ?? {};
   const namespace = options.namespace ?? "redis-dist-job-queue.";
@@ -38,23 +38,23 @@ function settingsOf(options) {
   };
 }
 
-/** Options of a member of the queue's cluster, and those besides. */
+/** Options of a member of the queue's cluster, and further options. */
 function memberOptions({ redisConfig }, more) {
-  // It is the queue, or its child, that leaves at a signal.
+  // The queue, or its child, leaves on a signal, and not the member.
   const options = { lease: LEASE, maxPayload: MAX_PAYLOAD, handleSignals: false, ...nodeRedis(redisConfig) };
   for (const name of passed) if (redisConfig[name] !== undefined) options[name] = redisConfig[name];
   return { ...options, ...more };
 }
 
-/** What node_redis knows under other names. Its other options are about the client that is not there. */
+/** Options with other names in node_redis. Its other options are ignored, because there is no such client. */
 function nodeRedis({ path, user, auth_pass: authPass, tls, db, url }) {
   const options = {};
   if (path) options.socket = path;
   if (user) options.username = user;
   if (authPass) options.password = authPass;
-  // An object has the contents of certificates; members take their files.
+  // An object contains certificates; members need their files.
   if (tls) options.tls = true;
-  // Members count the databases of the option `db` modulo 16, those of a url not. Host and port are set after it.
+  // Members use the option `db` modulo 16, but not a database in a url. Host and port are set after it.
   if (db !== undefined && db !== null && !url) options.url = `redis://localhost/${Number(db)}`;
   return options;
 }

@@ -4,17 +4,17 @@
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
-/** Loads what is named at run time, in a bundle too: bundlers replace plain calls of `require`. */
+/** Loads modules that are named at run time, even in a bundle: bundlers replace plain calls of `require`. */
 const load = createRequire(path.resolve("_"));
 
-/** How long a process may be silent before its jobs are taken for failed, in milliseconds, unless a task says otherwise. */
+/** The default time for which a process may be silent until its jobs count as failed, in milliseconds. */
 const DEFAULT_TIMEOUT = 10_000;
 
-/** The core's bounds of a lease, in milliseconds. */
+/** The bounds of a lease in the core, in milliseconds. */
 const MIN_LEASE = 1000;
 const MAX_LEASE = 86_400_000;
 
-/** The tasks of these modules. Throws what a module throws. */
+/** The tasks of these modules. Throws the error of a module. */
 function loadTasks(modulePaths) {
   return modulePaths.map((modulePath) => {
     const exported = load(modulePath);
@@ -26,7 +26,7 @@ function loadTasks(modulePaths) {
   });
 }
 
-/** Tasks by how long the process that performs them may be silent before their jobs move. `complain` is called for a timeout that is none. */
+/** Tasks by how long the process that performs them may be silent until their jobs are requeued. `complain` is called for an invalid timeout. */
 function byLease(tasks, complain) {
   const leases = new Map();
   for (const task of tasks) {

@@ -21,7 +21,7 @@ logger = logging.getLogger("libswarm")
 
 #: Where the files of this package are.
 _PACKAGE = os.path.dirname(__file__) + os.sep
-#: Characters of a traceback that are kept, from its end; the core bounds the bytes.
+#: The limit of characters of a traceback, whose end is kept; the core limits the bytes.
 _MAX_TRACEBACK = 16 * 1024
 
 
@@ -59,7 +59,7 @@ def _check_function(what: str, function: object) -> None:
 
 
 def check_handler(function: object, *, coroutine: bool) -> None:
-    """Refuses what cannot be a handler: a coroutine function in a loop, any other function on threads."""
+    """Checks a handler: it must be a coroutine function in a loop, and any other function on threads."""
     _check_function("the handler", function)
     if returns_coroutine(function) is not coroutine:
         raise SwarmInvalidArgument(
@@ -70,14 +70,14 @@ def check_handler(function: object, *, coroutine: bool) -> None:
 
 
 def check_listener(function: object, *, coroutines: bool) -> None:
-    """Refuses what cannot be a listener. With `coroutines` it may be a coroutine function."""
+    """Checks a listener. With `coroutines` it may be a coroutine function."""
     _check_function("the listener", function)
     if not coroutines and returns_coroutine(function):
         raise SwarmInvalidArgument("the listener is a coroutine function, which only members of libswarm.aio can have")
 
 
 def check_on_existed(function: object) -> None:
-    """Refuses what cannot be an `on_existed`. None is accepted."""
+    """Checks the argument `on_existed`. Accepts None."""
     if function is None:
         return
     _check_function("on_existed", function)
@@ -90,12 +90,12 @@ def check_job_listener(function: object, in_loop: bool) -> None:
     check_listener(function, coroutines=in_loop)
 
 
-#: The longest grace of a worker, as the core has it.
+#: The longest grace of a worker, as in the core.
 DAY = 86_400.0
 
 
 def check_seconds(name: str, value: object, most: float = 1e12) -> float:
-    """Refuses what is no duration, or longer than `most`."""
+    """Checks a duration, of at most `most` seconds."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= float(value) <= most:
             raise OverflowError
@@ -107,7 +107,7 @@ def check_seconds(name: str, value: object, most: float = 1e12) -> float:
 
 
 def refuse_coroutine(answer: object) -> None:
-    """Refuses a coroutine as the return value of a function on threads, where it would never run."""
+    """Raises if a function on threads returned a coroutine, which would never run."""
     if type(answer) is CoroutineType:
         answer.close()
         raise TypeError("a coroutine was returned, which only libswarm.aio runs")
@@ -145,7 +145,7 @@ def traceback_of(error: BaseException) -> str:
         own = trace = error.__traceback__
         while own is not None and own.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             own = own.tb_next
-        # From the first frame of the program's own code, if there is one.
+        # From the first frame of the program's code, if there is one.
         return "".join(traceback.format_exception(type(error), error, own or trace))[-_MAX_TRACEBACK:]
     except BaseException:
         try:
@@ -194,7 +194,7 @@ def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
     def run() -> None:
         nonlocal is_thread
         if _native.thread_number() == here:
-            # A greenlet that runs within `start`, which would never return.
+            # A greenlet that would run within `start`, which would never return.
             is_thread = False
             return
         target()
@@ -207,6 +207,6 @@ def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
     if not is_thread:
         raise SwarmInvalidArgument(
             "the threads of this process are greenlets (`monkey.patch_all` of gevent or eventlet), which a wait of the library's "
-            "would stop for ever; run workers in a process without it, or patch with `thread=False, queue=False`"
+            "would stop forever; run workers in a process without it, or patch with `thread=False, queue=False`"
         )
     return thread

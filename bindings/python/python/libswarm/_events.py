@@ -52,7 +52,7 @@ class Listeners:
             self._call(listener, *arguments)
 
     def _call(self, listener: Registered, *arguments: object) -> None:
-        """Calls one listener; what it raises must not stop the others, nor end the library's thread."""
+        """Calls one listener; its exceptions must neither stop the others nor end the library's thread."""
         function, context = listener
         try:
             refuse_coroutine(context.copy().run(function, *arguments))
@@ -67,7 +67,7 @@ class Events(Listeners):
 
     def __init__(self) -> None:
         super().__init__()
-        # The last error before there was a listener of `error`: one of another event may have started the emitting.
+        # The last error from before the first listener of `error`: a listener of another event may have started the emitting.
         self._pending_error: SwarmError | None = None
 
     def on(self, event: str, listener: Listener) -> Listener:
@@ -99,7 +99,7 @@ class Events(Listeners):
         super()._emit(event, *arguments)
 
     def _emit_error(self, error: SwarmError) -> None:
-        """The native module has logged it."""
+        """Emits an error that the native module has logged."""
         if self._listeners["error"]:
             self._emit("error", error)
         else:

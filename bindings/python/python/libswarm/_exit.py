@@ -21,7 +21,7 @@ _code: int | None = None
 
 
 class Exit:
-    """What a member does when it is asked to exit."""
+    """What a member does when another member requests the exit of the program."""
 
     def __init__(self, on_kill: Callable[..., Any] | None, grace: float) -> None:
         if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace <= MAX_GRACE:
@@ -34,7 +34,7 @@ class Exit:
 
 
 def prepare() -> None:
-    """Installs the signal handler of `end_main_thread`. In the main thread."""
+    """Installs the signal handler of `end_main_thread`. Must be called in the main thread."""
     if signal.getsignal(_WAKE) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(_WAKE, _raise)
 

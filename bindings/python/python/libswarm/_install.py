@@ -1,4 +1,4 @@
-"""Passes the native module the classes and functions of this package that it uses, as it imports nothing above it."""
+"""Passes classes and functions of this package to the native module, which imports nothing above it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _PATIENCE = 2.0
 
 
 class Member(Protocol):
-    """What can leave."""
+    """An object that leaves at the exit of the program."""
 
     def _leave(self) -> _native.Call | None:
         """Starts to leave without waiting for jobs; None if there is nothing to leave."""
@@ -24,7 +24,7 @@ class Member(Protocol):
         """Ends the threads after the member has left."""
 
 
-#: With the seconds that each needs in addition.
+#: Members, with the additional seconds that each needs.
 _members: weakref.WeakKeyDictionary[Member, float] = weakref.WeakKeyDictionary()
 
 

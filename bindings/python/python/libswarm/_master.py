@@ -23,12 +23,12 @@ class MasterBase(Subscriptions):
         logs.begin()
 
     def health(self) -> Health:
-        """The state of this member, without asking Redis."""
+        """The state of this member as it is known locally."""
         return self._native.health()
 
     @property
     def incarnation(self) -> str:
-        """The identity in Redis, empty before the first registration."""
+        """The current incarnation, empty before the first registration."""
         return self._native.incarnation()
 
     def _arm(self) -> None:

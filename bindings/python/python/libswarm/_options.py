@@ -46,7 +46,7 @@ class ConnectionOptions(TypedDict, total=False):
     username: str
     password: str
     tls: bool
-    #: Paths of PEM files: the CA to trust instead of the system's, the client's certificate and key.
+    #: Paths of PEM files: the CA to trust instead of those of the system, the client's certificate and key.
     tls_ca: str | os.PathLike[str]
     tls_cert: str | os.PathLike[str]
     tls_key: str | os.PathLike[str]
@@ -60,20 +60,20 @@ class ConnectionOptions(TypedDict, total=False):
     timeout: float
     #: Largest payload in bytes; 512 KiB.
     max_payload: int
-    #: Bytes of payloads submitted and not yet stored by Redis, 1 MiB to 4 GiB; 64 MiB. Beyond, adding raises SwarmBufferFull.
+    #: Limit of payload bytes that Redis has not stored yet, 1 MiB to 4 GiB; 64 MiB. Beyond, adding raises SwarmBufferFull.
     max_pending_bytes: int
     #: What to do about a server that may evict keys; "refuse".
     eviction: Literal["refuse", "warn"]
-    #: Shown to people, and for addressing messages.
+    #: Shown by `members()` and logs; address for messages.
     name: str
     group: str
     #: A job fails as `poison` after more crashes of its workers in a row than this; 3.
     max_crashes: int
-    #: Limit of failed jobs kept in the cluster, 1 to 1,000,000; the newest are kept. 10,000 unless a member sets it.
+    #: Limit of failed jobs kept in the cluster, 1 to 1,000,000; the newest are kept. 10,000 if no member sets it.
     failed_max: int
-    #: Limit of their bytes, 1 MiB to 1 TiB; the newest are kept. 256 MiB unless a member sets it.
+    #: Limit of their bytes, 1 MiB to 1 TiB; the newest are kept. 256 MiB if no member sets it.
     failed_max_bytes: int
-    #: Seconds that they are kept, 1 s to 10 years. For ever unless a member sets it.
+    #: Seconds that they are kept, 1 s to 10 years. Forever if no member sets it.
     failed_ttl: float
 
 
@@ -82,13 +82,13 @@ class WorkerOptions(ConnectionOptions, total=False):
 
     #: Limit of active jobs; default unlimited.
     slots: int | None
-    #: The tasks whose jobs are taken, at most 100, "" for jobs without one; [""]. Tasks that have a handler need not be named.
+    #: The tasks whose jobs are accepted, at most 100, "" for jobs without one; [""]. Tasks with a handler need not be named.
     tasks: Sequence[str]
     #: Guaranteed slots by the lowest priority of each range; the other slots belong to priority 0. Default none.
     priority_slots: Mapping[int, int]
     #: Whether jobs of a range whose guaranteed slots are full may use only the slots of priority 0; False.
     strict_slots: bool
-    #: Jobs assigned beyond the slots, so that one is here when a slot becomes free; 0, at most 10,000.
+    #: Jobs assigned beyond the slots, so that one can start at once when a slot becomes free; 0, at most 10,000.
     prefetch: int
     #: Whether active jobs of other workers beyond the mean are moved to this one when it joins; False.
     rebalance: bool
@@ -118,11 +118,12 @@ class SupervisorOptions(TypedDict, total=False):
     backoff_jitter: float
     #: After being ready this long, pauses start with the first again; 60, at most 1 day.
     healthy: float
-    #: A process that fails after this many respawns within `respawn_window` is given up; 10, at most 10,000, 0 for never.
+    #: After this many respawns within `respawn_window`, a process that fails again is not restarted; 10, at most 10,000, 0
+    #: for no limit.
     max_respawns: int
     #: The time in which `max_respawns` are counted; 60, 1 ms to 1 day.
     respawn_window: float
-    #: Whether lines go to the stdout and stderr of this process (its descriptors 1 and 2, not `sys.stdout`); True.
+    #: Whether lines are written to stdout and stderr of this process (its descriptors 1 and 2, not `sys.stdout`); True.
     forward: bool
     #: Whether lines are emitted as events; False.
     lines: bool
@@ -131,7 +132,7 @@ class SupervisorOptions(TypedDict, total=False):
 
 
 class ProgramOptions(TypedDict, total=False):
-    """How a program is run, in addition to its command and arguments."""
+    """Options of a program, in addition to its command and arguments."""
 
     #: Added to the environment of this process.
     env: Mapping[str, str | os.PathLike[str]] | Mapping[bytes, bytes]
@@ -186,7 +187,7 @@ class Settings(list[tuple[str, str]]):
         return f"<{len(self)} options>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("the options of a member cannot be pickled: they may hold a password")
+        raise TypeError("the options of a member cannot be pickled: they may contain a password")
 
 
 def settings(options: Mapping[str, object]) -> Settings:

@@ -28,26 +28,26 @@ class Subscriptions(Events):
     def on_message(self, listener: Listener) -> Listener:
         """Decorator: `listener(message)` is called for every message from another member, see `Message`.
 
-        The member receives messages soon after the first listener was added and it has registered; `ready` waits for that. After
-        `off` it still receives them, and drops them. A worker receives messages beside its jobs, but not while 1,000 jobs wait
-        here for a handler or a loop.
+        The member receives messages soon after the first listener was added and it has registered; `ready` waits for that.
+        After `off` it still receives them, and drops them. A worker receives messages in addition to its jobs, but not while
+        1,000 jobs wait for a handler or a loop.
         """
         return self.on("message", listener)
 
     def on_kill(self, listener: Listener) -> Listener:
-        """Decorator: `listener(request)` is called when a member asks this program to exit, see `KillRequest`.
+        """Decorator: `listener(request)` is called when a member requests that this program exits, see `KillRequest`.
 
         The listener decides what to do, unless `exit_on_kill` was called.
         """
         return self.on("kill", listener)
 
     def exit_on_kill(self, on_kill: Callable[[KillRequest], object] | None = None, *, grace: float = GRACE) -> None:
-        """From now on this program exits when a member asks it to, by `kill`. Must be called in the main thread.
+        """Exits this program when a member requests it with `kill`. Must be called in the main thread.
 
         `on_kill(request)` is called first, if there is one, and may delay the exit; for members of an event loop it may be a
         coroutine function, otherwise it is called on a thread of its own. Then SystemExit is raised in the main thread with the
         requested code, so that the program ends as by `sys.exit`: `finally` and `atexit` run, and members leave. `grace` seconds
-        (at most an hour) after the request the process exits in any case, without them. Only the first request has an effect.
+        (at most an hour) after the request the process exits at any rate, without them. Only the first request has an effect.
 
         Members of threads use the signal SIGURG for it, which wakes the main thread; in a program with its own handler for that
         signal, the process exits when the grace is over.
@@ -67,10 +67,10 @@ class Subscriptions(Events):
         return self.on("member", listener)
 
     def _prepare_exit(self) -> None:
-        """In the main thread."""
+        """Prepares the exit. Called in the main thread."""
 
     def _arm(self) -> None:
-        """Has the core enforce the grace, once there is a native member."""
+        """Lets the core enforce the grace, once there is a native member."""
         raise NotImplementedError
 
     def _end_program(self, request: KillRequest) -> object:
@@ -78,7 +78,7 @@ class Subscriptions(Events):
         raise NotImplementedError
 
     def _begin_exit(self) -> Exit | None:
-        """What to do at the first request; None after that."""
+        """Returns what to do at the first request; None after that."""
         if self._exit is None or self._exit.begun:
             return None
         self._exit.begun = True

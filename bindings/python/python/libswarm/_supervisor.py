@@ -52,9 +52,9 @@ class SupervisorBase(Listeners):
         super().__init__()
         self._native = _native.Supervisor(texts(options))
         logs.begin()
-        #: Taken and not yet returned by a loop.
+        #: Events that were taken and not yet returned by a loop.
         self._taken: collections.deque[SupervisorEvent] = collections.deque()
-        #: The last event has been taken.
+        #: Whether the last event has been taken.
         self._over = False
         self._looped = False
         grace = options.get("grace")
@@ -100,7 +100,7 @@ class SupervisorBase(Listeners):
         )
 
     def _take(self) -> Taken:
-        """Some events, none only if there are none now."""
+        """Takes a batch of events; empty only if there are none now."""
         events = [_event(*event) for event in self._native.take(BATCH)]
         if events and isinstance(events[-1], Stopped):
             self._over = True
@@ -116,7 +116,7 @@ class SupervisorBase(Listeners):
         return self._native.stop()
 
     def _left(self, patience: float | None) -> None:
-        """Nothing but threads is left to end."""
+        """Called when only threads remain to be ended."""
 
 
 def _event(kind: str, fields: tuple[Any, ...]) -> SupervisorEvent:

@@ -1,4 +1,4 @@
-"""The handlers of a worker by task, and the tasks that it takes."""
+"""The handlers of a worker by task, and the tasks that it accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ._native import Job
 from .errors import SwarmInvalidArgument
 
-#: By task; "" is for jobs without a task, and for tasks without a handler of their own.
+#: By task; "" is for jobs without a task, and for tasks without their own handler.
 Handlers = Mapping[str, Callable[[Job], object]]
 #: A handler, and the context (of `contextvars`) in which it was added: each job runs in a copy.
 Handler = tuple[Callable[[Job], Any], contextvars.Context]
@@ -19,7 +19,7 @@ class Tasks:
     """Immutable, so that the threads of handlers can use it while the program adds handlers."""
 
     def __init__(self, named: object = (), handlers: Mapping[str, Handler] | None = None) -> None:
-        """`named` are the tasks of the option `tasks`; without any, only jobs without a task are taken."""
+        """`named` are the tasks of the option `tasks`; without any, only jobs without a task are accepted."""
         if not isinstance(named, list | tuple | set | frozenset):
             raise SwarmInvalidArgument(f"tasks is of type {type(named).__name__}, it must be a list of str")
         for name in [*named, *(handlers or ())]:
@@ -33,7 +33,7 @@ class Tasks:
         return Tasks(named, self.handlers)
 
     def with_handlers(self, handlers: Handlers) -> Tasks:
-        """With more handlers."""
+        """The same tasks with additional handlers."""
         for task in handlers:
             if task in self.handlers:
                 raise SwarmInvalidArgument(f"the worker has a handler already{f' for the task `{task}`' if task else ''}")
@@ -48,14 +48,14 @@ class Tasks:
         return None if handler is None else lambda job: handler
 
     def settings(self) -> list[tuple[str, str]]:
-        """The tasks to take, as options of the core."""
+        """The tasks to accept, as options of the core."""
         own = [task for task in self.handlers if task]
-        # Without names the core takes jobs without a task; with names, these must be named too, by "".
+        # Without names the core accepts jobs without a task; with names, these must be named too, by "".
         plain = [""] if own and not self.named and "" in self.handlers else []
         return [("task", task) for task in dict.fromkeys([*self.named, *plain, *own])]
 
     def check(self) -> None:
-        """Refuses tasks without a handler."""
+        """Raises if a task has no handler."""
         if self.handlers and "" not in self.handlers:
             for task in self.named:
                 if task not in self.handlers:

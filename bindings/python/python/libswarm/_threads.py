@@ -30,7 +30,7 @@ class HandlerThreads:
         self._idle.release()
 
     def submit(self, job: Job) -> None:
-        """Queues a job. From one thread only."""
+        """Queues a job. Called by one thread only."""
         self._jobs.put(job)
         if self._count < self._limit and not self._idle.acquire(blocking=False):
             try:
@@ -38,17 +38,17 @@ class HandlerThreads:
                 self._count += 1
                 self._lacking = False
             except SwarmError as error:
-                # The running threads will take the job. Logged once, until a thread can be started again.
+                # The running threads will run the job. Logged once, until a thread can be started again.
                 if not self._lacking:
                     log_raised("no more threads for handlers can be started; jobs wait for the running ones", error=error)
                 self._lacking = True
 
     def backlog(self) -> int:
-        """How many jobs no thread has begun."""
+        """The number of jobs that no thread has started."""
         return self._jobs.qsize()
 
     def withdraw(self) -> list[Job]:
-        """Removes and returns all jobs that no thread has begun."""
+        """Removes and returns all jobs that no thread has started."""
         jobs = []
         try:
             while (job := self._jobs.get_nowait()) is not None:

@@ -1,4 +1,4 @@
-"""The types of what a method returns that waits for Redis: the values, as threads block for them."""
+"""The return types of methods that wait for Redis: the values, because threads block for them."""
 
 from __future__ import annotations
 

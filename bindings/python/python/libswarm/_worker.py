@@ -21,11 +21,12 @@ from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
-#: Events per crossing into the native module: enough that its cost does not matter, few enough that finished jobs do not wait.
+#: Events per crossing into the native module: enough to make its cost negligible, few enough that finished jobs are not
+#: delayed.
 BATCH = 256
-#: Jobs taken but not begun, at which no more are taken. Beyond it the core's window bounds what is assigned.
+#: The number of taken but unstarted jobs at which no more are taken. Then the core's window limits the assigned jobs.
 BACKLOG = 1000
-#: Seconds between two checks for a deleted job while the backlog is full: its event is queued behind jobs that are not taken.
+#: Seconds between two checks for a deleted job while the backlog is full: its event is queued behind untaken jobs.
 POLL = 0.05
 #: Events that are reported only if they have listeners.
 OUTCOMES = ("completed", "failed", "retrying")
@@ -34,7 +35,7 @@ UNCLAIMED = 10.0
 
 
 def fail(job: Job, error: BaseException) -> None:
-    """Finishes a job by what its handler raised. Never raises: a job that is not finished would be active for ever."""
+    """Finishes a job by the exception of its handler. Never raises: an unfinished job would stay active forever."""
     trace = traceback_of(error)
     try:
         if isinstance(error, PermanentFailure):
@@ -44,7 +45,7 @@ def fail(job: Job, error: BaseException) -> None:
         else:
             job.fail(message_of(error), trace)
     except BaseException as refused:
-        # A subclass of RetryAfter may have any `after`. Or the worker belongs to another process.
+        # A subclass of RetryAfter may have an invalid `after`. Or the worker belongs to another process.
         try:
             job.fail(message_of(error), trace)
         except SwarmError:
@@ -69,12 +70,12 @@ class WorkerBase(Subscriptions):
         self._failure: BaseException | None = None
         #: Called with each job after the listeners: for a handler, or a loop over the worker.
         self._consume: Callable[[Job], object] | None = None
-        #: No more jobs are begun; those that wait here are released.
+        #: Whether no more jobs are started; waiting ones are released.
         self._requeuing = False
-        #: Jobs without a handler, listener or loop for them yet, and when the first of them arrived.
+        #: Jobs without a handler, listener or loop yet, and when the first of them arrived.
         self._unclaimed: list[Job] = []
         self._unclaimed_since = 0.0
-        #: Events taken and not yet emitted.
+        #: Events that were taken and not yet emitted.
         self._taken: collections.deque[Any] = collections.deque()
         #: Fences of the jobs in a handler or a loop.
         self._in_progress: set[int] = set()
@@ -93,14 +94,14 @@ class WorkerBase(Subscriptions):
         return listener
 
     def on_add(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called for every assigned job. The job is active until it is finished in some way."""
+        """Decorator: `listener(job)` is called for every assigned job. The job is active until it is finished."""
         return self.on("add", listener)
 
     def on_delete(self, listener: Listener) -> Listener:
-        """Decorator: `listener(job)` is called when an active job is deleted or taken away; `job.delete_reason` is the reason.
+        """Decorator: `listener(job)` is called when an active job is deleted or reclaimed; `job.delete_reason` is the reason.
 
-        When all listeners of the worker and of the job have returned, the job counts as stopped; a job in a handler or a loop
-        when that has ended.
+        When all listeners of the worker and of the job have returned, the job counts as stopped. A job in a handler or a loop
+        counts as stopped when that has ended.
         """
         return self.on("delete", listener)
 
@@ -111,7 +112,7 @@ class WorkerBase(Subscriptions):
     def on_failed(self, listener: Listener) -> Listener:
         """Decorator: `listener(job, error)` is called when Redis has accepted that a job of this worker has failed permanently.
 
-        `error` is a SwarmJobFailed with the message and the `traceback` of what the handler raised.
+        `error` is a SwarmJobFailed with the message and the `traceback` of the exception.
         """
         return self.on("failed", listener)
 
@@ -123,7 +124,7 @@ class WorkerBase(Subscriptions):
         return self.on("retrying", listener)
 
     def task(self, name: str) -> Callable[[Handler], Handler]:
-        """Decorator: the function is the handler of the jobs of this task, which the worker takes from then on. See `process`."""
+        """Decorator: the function is the handler of this task, which the worker accepts from then on. See `process`."""
         if not isinstance(name, str):
             raise SwarmInvalidArgument('a task has a name: @worker.task("name"); @worker.process is for jobs without a task')
 
@@ -134,21 +135,21 @@ class WorkerBase(Subscriptions):
         return register
 
     def set_tasks(self, tasks: Sequence[str]) -> None:
-        """Replaces the option `tasks`: the tasks to take besides those that have a handler. Active jobs stay."""
+        """Replaces the option `tasks`. Tasks that have a handler are accepted in addition. Active jobs stay."""
         self._set_tasks(self._tasks.named_anew(tasks))
 
     def health(self) -> Health:
-        """The state of this member, without asking Redis."""
+        """The state of this member as it is known locally."""
         return self._here.health()
 
     @property
     def incarnation(self) -> str:
-        """The identity in Redis, empty before the first registration."""
+        """The current incarnation, empty before the first registration."""
         return "" if self._native is None else self._native.incarnation()
 
     @property
     def jobs(self) -> dict[str, Job]:
-        """The active jobs now, by their ids."""
+        """The active jobs by their ids."""
         return {} if self._native is None else {job.id: job for job in self._native.active()}
 
     @property
@@ -159,7 +160,7 @@ class WorkerBase(Subscriptions):
         return self._native
 
     def _check_work(self) -> None:
-        """Refuses to run a worker that has nothing to run its jobs."""
+        """Raises if the worker has neither a handler nor a listener for jobs."""
         if self._consume is None and self._handler is None and not self._listeners["add"]:
             raise SwarmInvalidArgument(
                 "the worker has no handler, so it would only keep jobs from others: before run(), add a handler by "
@@ -197,11 +198,11 @@ class WorkerBase(Subscriptions):
     def _all_settings(self) -> list[tuple[str, str]]:
         """The options at the start."""
         self._tasks.check()
-        # Jobs are accepted once there is something to run them: until then they go to other workers.
+        # Jobs are accepted once there is a handler, listener or loop: until then they are assigned to other workers.
         return [*self._settings, *self._tasks.settings(), ("auto_accept", "false")]
 
     def _accept(self) -> None:
-        """Accepts jobs, if there is something to run them."""
+        """Accepts jobs, if there is a handler, listener or loop."""
         if self._native is not None and (self._consume is not None or self._listeners["add"]):
             self._native.accept()
 
@@ -218,7 +219,7 @@ class WorkerBase(Subscriptions):
             events = [job for job in unclaimed if job.delete_reason is None] + events
         if not events and not self._taken:
             return False
-        # An exception through here, such as Ctrl-C in a loop, leaves the other events for the next call.
+        # An exception here, such as Ctrl-C in a loop, leaves the other events for the next call.
         taken = self._taken
         taken.extend(events)
         while taken:
@@ -231,7 +232,7 @@ class WorkerBase(Subscriptions):
             else:
                 self._emit_event(*event)
         if self._requeuing:
-            # Begun within this batch: its first jobs are queued here.
+            # Started within this batch: its first jobs are queued here.
             self._release_waiting()
         if self._native is not None:
             self._native.flush()
@@ -243,7 +244,7 @@ class WorkerBase(Subscriptions):
         self._unclaimed.append(job)
 
     def _warn_unclaimed(self) -> float | None:
-        """Logs once that assigned jobs have nothing to run them. Returns the seconds until there may be something to log."""
+        """Logs once that assigned jobs have no handler. Returns the seconds until the next check."""
         if not self._unclaimed or not self._unclaimed_since:
             return None
         left = self._unclaimed_since + UNCLAIMED - time.monotonic()
@@ -262,7 +263,7 @@ class WorkerBase(Subscriptions):
         try:
             refuse_coroutine(context.copy().run(function, job))
         except BaseException as error:
-            # Otherwise the job would stay active for ever.
+            # Otherwise the job would stay active forever.
             fail(job, error)
 
     def _emit_event(self, event: str, detail: Any, more: Any = None) -> None:
@@ -291,19 +292,19 @@ class WorkerBase(Subscriptions):
                 self._ended()
 
     def _capacity(self) -> int:
-        """How many events may be taken now."""
+        """The number of events that may be taken now."""
         capacity = BACKLOG - self._waiting_here()
         if capacity <= 0 and (self._closed or any(job.cancelled and job.delete_reason is None for job in self.jobs.values())):
             return BATCH
         return capacity
 
     def _waiting_here(self) -> int:
-        """How many jobs were taken and not begun."""
+        """The number of jobs that were taken and not started."""
         claimed = self._consume is not None or self._listeners["add"]
         return 0 if claimed else len(self._unclaimed)
 
     def _requeue_waiting(self) -> None:
-        """Releases the jobs that were taken but not begun, and those that arrive before the core has stopped accepting."""
+        """Releases the jobs that were taken but not started, and those that arrive before the core has stopped accepting."""
         if self._consume is not None or not self._listeners["add"]:
             self._consume = Job.release
             self._requeuing = True
@@ -315,16 +316,16 @@ class WorkerBase(Subscriptions):
         raise NotImplementedError
 
     def _claim(self) -> None:
-        """Emits the jobs that had nothing to run them before."""
+        """Emits the jobs that had no handler, listener or loop before."""
         raise NotImplementedError
 
     def _withdraw(self, job: Job) -> None:
-        """After the listeners of `delete`: the job has stopped, unless it is in a handler or a loop."""
+        """Called after the listeners of `delete`: the job has stopped, unless it is in a handler or a loop."""
         if job.fence not in self._in_progress:
             job.stopped()
 
     def _begin(self, job: Job) -> bool:
-        """Whether a handler or a loop may begin this job: not if it was deleted while it waited."""
+        """Whether a handler or a loop may start this job: not if it was deleted while it waited."""
         self._in_progress.add(job.fence)
         # After the line above: a deletion that does not find the job in progress has set the reason before.
         if job.delete_reason is None:
@@ -333,11 +334,11 @@ class WorkerBase(Subscriptions):
         return False
 
     def _end(self, job: Job) -> None:
-        """A handler or a loop has ended for this job, finished or not."""
+        """Called when a handler or a loop has ended for this job, finished or not."""
         self._in_progress.discard(job.fence)
         if job.delete_reason is not None:
             job.stopped()
 
     def _ended(self) -> None:
-        """The last event was emitted."""
+        """Called when the last event was emitted."""
         raise NotImplementedError

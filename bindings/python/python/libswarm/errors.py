@@ -50,7 +50,7 @@ __all__ = [
 
 
 class SwarmError(Exception):
-    """Any error of libswarm. The message contains what was attempted and what to do about it."""
+    """Any error of libswarm. The message states what was attempted and what to do about the error."""
 
     #: The number of the kind, as in the C header.
     code: ClassVar[int] = 0
@@ -121,25 +121,25 @@ class SwarmStoreFull(SwarmError):
 
 
 class SwarmStoreCorrupt(SwarmError):
-    """A key or record under the prefix is not what this protocol writes."""
+    """A key or record under the prefix does not have the format of this protocol."""
 
     code, kind = 11, "STORE_CORRUPT"
 
 
 class SwarmProtocolVersion(SwarmError):
-    """The cluster is used by members of a newer protocol."""
+    """Members with a newer protocol version use the cluster."""
 
     code, kind = 12, "PROTOCOL_VERSION"
 
 
 class SwarmTimeout(SwarmError, TimeoutError):
-    """The caller's time limit passed. The message contains whether a job of `run` continues."""
+    """The caller's time limit passed. For `run`, the message states whether the job continues."""
 
     code, kind, retryable = 13, "TIMEOUT", True
 
 
 class SwarmOutcomeUnknown(SwarmError):
-    """The reply was lost and the outcome can no longer be learnt: the jobs may or may not have been added."""
+    """The reply was lost and the outcome cannot be determined any more: the jobs may or may not have been added."""
 
     code, kind = 14, "OUTCOME_UNKNOWN"
 
@@ -151,13 +151,13 @@ class SwarmCancelled(SwarmError):
 
 
 class SwarmClosed(SwarmError):
-    """The object was closed or terminated before."""
+    """The object was closed or terminated earlier."""
 
     code, kind = 16, "CLOSED"
 
 
 class SwarmStaleFence(SwarmError):
-    """The job is no longer this execution's: it was taken back and its fence is stale. Nothing was changed."""
+    """The job is no longer assigned to this execution: it was reclaimed, and its fence is stale. Nothing was changed."""
 
     code, kind = 17, "STALE_FENCE"
 
@@ -175,7 +175,7 @@ class SwarmJobDeleted(SwarmError):
 
 
 class SwarmJobFailed(SwarmError):
-    """The job ended as failed; the message is the job's own error."""
+    """The job failed permanently; the message is the job's own error."""
 
     code, kind = 20, "JOB_FAILED"
 
@@ -183,15 +183,16 @@ class SwarmJobFailed(SwarmError):
 
     def __init__(self, message: str, reason: str = "", traceback: str = "") -> None:
         super().__init__(message)
-        #: `failed` (by its handler), `poison` (its workers died too often), `corrupt` (its record could not be read), or the
-        #: timeout that ended it: `assign_timeout`, `run_timeout`, `total_timeout`.
+        #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read), or
+        #: the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
-        #: Of what the handler raised, for listeners of its worker; "" for callers that await the result, see `Master.job`.
+        #: The traceback of the handler's exception, for listeners of its worker; "" for callers that await the result, see
+        #: `Master.job`.
         self.traceback = traceback
 
 
 class SwarmLeaseLost(SwarmError):
-    """The worker could not renew its lease in time and gave up its jobs."""
+    """The worker could not renew its lease in time and lost its jobs."""
 
     code, kind, retryable = 21, "LEASE_LOST", True
 
@@ -221,7 +222,7 @@ class SwarmPanic(SwarmError):
 
 
 class SwarmInternal(SwarmError):
-    """A reply or state that should not exist. A bug in libswarm or an altered store."""
+    """An unexpected reply or state: a bug in libswarm, or data in Redis that was altered."""
 
     code, kind = 26, "INTERNAL"
 
@@ -239,13 +240,13 @@ class SwarmRunTimeout(SwarmJobFailed):
 
 
 class SwarmTotalTimeout(SwarmJobFailed):
-    """The job failed because it had not ended within its timeout `total`."""
+    """The job failed because it did not finish within its timeout `total`."""
 
     code, kind, _reason = 29, "TOTAL_TIMEOUT", "total_timeout"
 
 
 class SwarmNotDurable(SwarmError):
-    """The jobs were added, but less durably than asked for."""
+    """The jobs were added, but less durably than requested."""
 
     code, kind = 30, "NOT_DURABLE"
 
@@ -257,7 +258,7 @@ class SwarmMessagesDropped(SwarmError):
 
 
 class SwarmTooManyClients(SwarmError):
-    """Redis, or a proxy before it, has as many clients as it allows."""
+    """Redis, or a proxy in front of it, has reached its limit of clients."""
 
     code, kind, retryable = 32, "TOO_MANY_CLIENTS", True
 
@@ -281,12 +282,12 @@ class SwarmNotEnoughReplicas(SwarmError):
 
 
 class SwarmProxyFailed(SwarmError):
-    """A proxy before Redis answered with an error of its own."""
+    """A proxy in front of Redis answered with an error of its own."""
 
     code, kind, retryable = 36, "PROXY_FAILED", True
 
 
 class SwarmBufferFull(SwarmError):
-    """This process holds as many bytes that Redis has not stored as `max_pending_bytes` allows. Nothing was added."""
+    """Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added."""
 
     code, kind, retryable = 37, "BUFFER_FULL", True

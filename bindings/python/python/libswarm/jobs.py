@@ -10,26 +10,26 @@ from ._calling import check_seconds
 
 
 class Backoff(TypedDict, total=False):
-    """The pauses before a failed job runs again."""
+    """The pauses before retries."""
 
     #: "fixed": all are as long as the first, the default; "exponential": each is twice as long as the one before.
     type: Literal["fixed", "exponential"]
-    #: Seconds of the first; 1.
+    #: Seconds of the first pause; 1.
     delay: float
-    #: Seconds of the longest; 3,600.
+    #: Seconds of the longest pause; 3,600.
     max: float
-    #: The share of each that is random, 0 to 1; 0.
+    #: The share of each pause that is random, 0 to 1; 0.
     jitter: float
 
 
 class Timeouts(TypedDict, total=False):
     """Time limits of a job in seconds; each has its own error."""
 
-    #: From when it was added, or due, until it is assigned to a worker.
+    #: From when the job was added, or due, until it is assigned to a worker.
     assign: float
-    #: Of one attempt, which is then stopped and fails: the job may be retried.
+    #: The limit of one attempt, which is then stopped and fails: the job may be retried.
     run: float
-    #: From when it was added until it is finished.
+    #: From when the job was added until it is finished.
     total: float
 
 
@@ -52,11 +52,11 @@ class JobsOptions(TypedDict, total=False):
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
-    #: While a job with the same key exists, this one waits, and ends as that one ends.
+    #: While a job with the same key exists, this one waits, and then finishes with the same outcome.
     similar: str
-    #: The kind of work: only workers that take this task run the job.
+    #: The kind of work: only workers that accept this task run the job.
     task: str
-    #: Texts that are stored with the job.
+    #: Texts that the handler receives with the job.
     headers: Mapping[str, str]
     timeouts: Timeouts
     #: Whether the job is deleted when this master leaves or is lost; False.
@@ -68,12 +68,12 @@ class JobsOptions(TypedDict, total=False):
 class JobOptions(JobsOptions, total=False):
     """The options of one job."""
 
-    #: The caller's own, 1 to 256 bytes: while a job with it exists, adding it again changes nothing. Default random.
+    #: The job's id, 1 to 256 bytes: while a job with it exists, adding it again changes nothing. Default random.
     id: str | None
 
 
 class NewJob:
-    """A job with its own options in a call that adds many. They override the options given for all."""
+    """A job with its own options in a call that adds many. They override the options of the call."""
 
     __slots__ = ("options", "payload")
 
@@ -88,7 +88,7 @@ class NewJob:
 
 
 class PermanentFailure(Exception):
-    """Raised by a handler: the job fails permanently, whatever its retries."""
+    """Raised by a handler: the job fails permanently, even if retries are left."""
 
 
 class RetryAfter(Exception):

@@ -47,18 +47,18 @@ def end() -> None:
 
 
 class _Log:
-    """Takes the core's records on a thread of its own."""
+    """Takes the core's records on a separate thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: Held while records are passed to `logging`.
+        #: Locked while records are passed to `logging`.
         self._logging = threading.Lock()
         #: The core's level up to which records are taken; 0 for none.
         self._level = 2
         self._native: _native.Log | None = None
 
     def begin(self) -> None:
-        """Also in a forked child. Without a log if its thread cannot be started."""
+        """Starts the log, also in a forked child. Does nothing if its thread cannot be started."""
         if self._native is None and self._level:
             try:
                 self.set_level(self._level)
@@ -92,7 +92,7 @@ class _Log:
             self._log(self._native, _PATIENCE)
 
     def forget(self) -> None:
-        """In a forked child: locks that the parent's threads held would be held for ever."""
+        """Called in a forked child: locks of the parent's threads would stay locked forever."""
         self._lock, self._logging, self._native = threading.Lock(), threading.Lock(), None
 
     def _log(self, native: _native.Log, patience: float = -1.0) -> None:

@@ -22,10 +22,10 @@ from .jobs import JobOptions
 class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
     """Adds and deletes jobs of one cluster, and waits for their results.
 
-    Connects in the background, from the start; a call waits for the connection, at most the option `timeout`, and raises
-    what prevents it. All methods are thread-safe. A context manager; otherwise it must be closed by `close`.
+    Connects in the background, from the start. A call waits for the connection, at most the option `timeout`, and raises the
+    error that prevents it. All methods are thread-safe. A context manager; otherwise it must be closed by `close`.
 
-    Payloads and results are whatever `json` can write, or bytes (`bytes`, `bytearray`, `memoryview`), which stay bytes.
+    Payloads and results are values that `json` can write, or bytes (`bytes`, `bytearray`, `memoryview`), which stay bytes.
     """
 
     def __init__(self, cluster: str, **options: Unpack[ConnectionOptions]) -> None:

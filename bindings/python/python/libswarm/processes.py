@@ -1,4 +1,4 @@
-"""The processes of a supervisor, and the classes of its events: for `match`, or by the name each has as `event`."""
+"""The processes of a supervisor, and the classes of its events, whose names are in `event`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "SupervisorEvent",
 ]
 
-#: Started and not ready yet; ready; stopping; without a process until a pause is over; without a process until a reload.
+#: Started but not ready; ready; stopping; without a process until a pause is over; without a process until a reload.
 ProcessState = Literal["starting", "ready", "stopping", "pausing", "gave_up"]
 
 
@@ -34,12 +34,12 @@ class ProcessInfo:
 
     #: A replacement has the same id, so during a reload there may be two.
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
     #: None if there is no process.
     pid: int | None
     state: ProcessState
-    #: When it was started, or has been without a process since, in seconds since 1970.
+    #: When it was started, or since when there is no process, in seconds since 1970.
     started_at: float
     #: How often a process of this id was restarted after a failure.
     restarts: int
@@ -51,16 +51,16 @@ class ProcessExit:
 
     #: With an exit code; by a signal; stopped because it was not ready in time; it could not be started; unknown.
     reason: Literal["code", "signal", "not_ready", "not_started", "unknown"]
-    #: Every code but 0 is a failure.
+    #: The exit code. Any code except 0 is a failure.
     code: int | None
-    #: Its number.
+    #: The number of the signal.
     signal: int | None
     #: Such as `exited with code 1`, or why it could not be started.
     message: str
 
     @property
     def success(self) -> bool:
-        """Whether it exited with code 0, and so is not restarted."""
+        """Whether it exited with code 0, so that it is not restarted."""
         return self.code == 0
 
     def __str__(self) -> str:
@@ -74,9 +74,9 @@ class Started:
     event: ClassVar = "started"
 
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
-    #: Its number in the system, and that of its group.
+    #: The process id, which is also that of its group.
     pid: int
 
 
@@ -87,7 +87,7 @@ class Ready:
     event: ClassVar = "ready"
 
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
     pid: int
 
@@ -99,7 +99,7 @@ class Exited:
     event: ClassVar = "exited"
 
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
     #: None if it could not be started.
     pid: int | None
@@ -111,12 +111,12 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """Processes of this id failed too often in a short time; only a reload starts one again."""
+    """Processes of this id failed too often in a short time. Only a reload starts another."""
 
     event: ClassVar = "gave_up"
 
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
 
 
@@ -127,16 +127,16 @@ class Line:
     event: ClassVar = "line"
 
     id: int
-    #: Of its program.
+    #: The name of its program.
     name: str
     pid: int
     stream: Literal["stdout", "stderr"]
-    #: Without the newline, at most 64 KiB: a longer line comes in pieces, cut between characters if it is UTF-8.
+    #: The line without its newline, at most 64 KiB. Longer lines are split, between characters if they are UTF-8.
     line: bytes
 
     @property
     def text(self) -> str:
-        """The line read as UTF-8, with U+FFFD for what is not."""
+        """The line decoded as UTF-8; invalid bytes become U+FFFD."""
         return self.line.decode("utf-8", "replace")
 
 
@@ -160,13 +160,13 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class ReloadFailed:
-    """A reload ended at the first process that failed; those not reloaded yet continue."""
+    """A reload ended early, at the first process that failed. Processes that were not reloaded yet continue."""
 
     event: ClassVar = "reload_failed"
 
-    #: Which failed; None if the supervisor was stopped meanwhile.
+    #: The id that failed; None if the supervisor was stopped meanwhile.
     id: int | None
-    #: What `reload` raises.
+    #: The error that `reload` raises.
     error: SwarmError
 
 
@@ -176,7 +176,7 @@ class Signal:
 
     event: ClassVar = "signal"
 
-    #: Its number, such as 15.
+    #: The number of the signal, such as 15.
     signal: int
 
 

@@ -28,7 +28,7 @@ class Supervisor(SupervisorApi):
         super().__init__(dict(options))
         self._mailbox = _native.Mailbox()
         self._native.listen(self._mailbox)
-        #: Held while a loop takes events.
+        #: Locked while a loop takes events.
         self._taking = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -57,7 +57,7 @@ class Supervisor(SupervisorApi):
             return self._taken.popleft()
 
     def _await_events(self) -> Taken:
-        """The next events; none after a wake-up without events."""
+        """Waits for events and takes them; may return none."""
         if not (events := self._take()):
             self._mailbox.wait()
             self._mailbox.take()

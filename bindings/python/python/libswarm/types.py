@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from . import _native
 
-#: Where a job is: waiting for a worker; delayed until its time; blocked until its resource is free or a similar job has ended;
-#: assigned to a worker; deleted or timed out, but its worker has not stopped; failed permanently, and kept.
+#: The state of a job: it waits for a worker; it is not due yet; it waits for its resource or a similar job; it is assigned to
+#: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 
@@ -17,7 +17,7 @@ class Added(NamedTuple):
 
     #: The job's id.
     id: str
-    #: A job with this id existed; it was left as it was.
+    #: Whether a job with this id existed; it was left unchanged.
     existed: bool
 
 
@@ -44,13 +44,13 @@ class Stats:
     delayed: int
     #: Jobs that wait for their resource or for a similar job.
     blocked: int
-    #: Failed jobs kept.
+    #: Failed jobs that are kept.
     failed: int
-    #: Results kept.
+    #: Results that are kept.
     results: int
-    #: Members alive.
+    #: Live members.
     members: int
-    #: Jobs added since the cluster began.
+    #: Jobs added since the cluster was created.
     added: int
     #: Jobs completed.
     completed: int
@@ -58,58 +58,58 @@ class Stats:
     failures: int
     #: Jobs deleted.
     deleted: int
-    #: Crashes of workers counted on jobs.
+    #: Crashes of workers that were counted for jobs.
     crashes: int
     #: Attempts that failed and were followed by another.
     retries: int
-    #: Failed jobs that were run again by `retry_failed`.
+    #: Failed jobs that were requeued by `retry_failed`.
     revived: int
-    #: Damaged records in Redis that were set aside, replaced or repaired.
+    #: Records and keys that did not have the format of libswarm, and were removed, replaced or repaired.
     damaged: int
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of a member, without asking Redis."""
+    """The state of a member as it is known locally."""
 
-    #: Connected, registered, and the last renewal was answered in time.
+    #: Connected and registered, and the last renewal was answered in time.
     healthy: bool
-    #: All connections that it needs are up.
+    #: All connections that the member needs are up.
     connected: bool
-    #: The identity in Redis, empty before the first registration.
+    #: The current incarnation, empty before the first registration.
     incarnation: str
     #: Seconds until its lease expires.
     lease_left: float
-    #: Active jobs (a worker).
+    #: Active jobs (worker).
     active: int
-    #: Jobs or finishes gathered but not yet acknowledged by Redis.
+    #: Jobs or finishes that were submitted but not yet acknowledged by Redis.
     pending: int
-    #: Kind of the last background error, empty once it is over.
+    #: Kind of the last background error; empty if it has gone away.
     error: str
     #: Its message.
     error_message: str
-    #: Registrations since the start: one, and one more for each lease that was lost.
+    #: The number of registrations: one at the start, and one after each lost lease.
     registrations: int
-    #: Jobs that Redis has stored for it (a master).
+    #: Jobs of this master that Redis has stored (master).
     added: int
-    #: Jobs that its program has taken (a worker).
+    #: Jobs that the program has taken (worker).
     assigned: int
-    #: Ends of jobs that Redis has accepted: completed, failed, retried, released or stopped (a worker).
+    #: Finishes that Redis has accepted: jobs completed, failed, retried, released or stopped (worker).
     finished: int
     #: Messages that Redis has put into inboxes.
     sent: int
-    #: Messages that its program has taken.
+    #: Messages that the program has taken.
     received: int
-    #: Messages for it that were dropped.
+    #: Messages for this member that were dropped.
     dropped: int
-    #: Jobs whose handlers were asked to stop and did not within the option `stop_grace` (a worker); each keeps a slot until its
+    #: Jobs whose handlers were asked to stop and did not within the option `stop_grace` (worker); each keeps a slot until its
     #: handler returns.
     stuck: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job as it is at one moment. Times are seconds since 1970, on Redis' clock."""
+    """A job at one moment. Times are seconds since 1970, on Redis' clock."""
 
     id: str
     state: JobState
@@ -117,22 +117,22 @@ class JobInfo:
     payload_bytes: bytes
     content_type: Literal["json", "bytes"]
     priority: int
-    #: Or "".
+    #: The job's task, or "".
     task: str
-    #: Or "".
+    #: The job's resource, or "".
     resource: str
     headers: dict[str, str]
     #: The running or next attempt, from 1.
     attempt: int
-    #: How many attempts may follow the first.
+    #: The total number of retries that the job may have.
     retries: int
     #: How many workers crashed in a row while they ran it.
     crashes: int
-    #: The incarnation that holds it, or "".
+    #: The incarnation of the worker that runs it, or "".
     holder: str
-    #: Of the execution, or 0.
+    #: The fencing token of the execution, or 0.
     fence: int
-    #: When it was assigned to its holder.
+    #: When it was assigned to that worker.
     assigned_at: float | None
     #: When a delayed job is due.
     due_at: float | None
@@ -142,50 +142,51 @@ class JobInfo:
     reason: str
     #: The error text of a failed job, or "".
     error: str
-    #: Where a failed job failed, as its handler's language shows it, or "".
+    #: The traceback of a failed job, in the form of the handler's language, or "".
     traceback: str
     #: When it failed.
     failed_at: float | None
 
     @property
     def payload(self) -> Any:
-        """What was added: the value of the JSON text, or bytes."""
+        """The payload: a value parsed from JSON, or bytes."""
         return self.payload_bytes if self.content_type == "bytes" else _native.decode_json(self.payload_bytes)
 
 
 class JobPage(NamedTuple):
-    """Some of many jobs."""
+    """A page of jobs."""
 
-    #: A page of active jobs may have a few more or less than asked for.
+    #: A page of active jobs may be slightly shorter or longer than requested.
     jobs: list[JobInfo]
-    #: Where the next page begins; None at the end. Jobs that change their place meanwhile may be missed or come twice.
+    #: The position of the next page; None at the end. Jobs that change their state or position meanwhile may be missed or
+    #: returned twice.
     next: str | None
 
 
 class QueueCount(NamedTuple):
-    """How many jobs of one priority and task wait."""
+    """The number of waiting jobs of a priority and task."""
 
     priority: int
-    #: Or "".
+    #: The task, or "".
     task: str
-    #: If there are more than 4,096, deleted ones count until their turn.
+    #: In a queue of more than 4,096, deleted jobs count until their turn comes.
     waiting: int
 
 
 class Queues(NamedTuple):
     """Queues and pauses of a cluster."""
 
-    #: Those that are not empty, highest priority first.
+    #: Queues that are not empty, highest priority first.
     queues: list[QueueCount]
     #: Paused tasks; "*" stands for all.
     paused: list[str]
-    #: The incarnation of the master that chooses the workers of jobs, or "".
+    #: The incarnation of the master that chooses workers, or "".
     chooser: str
 
 
 @dataclass(frozen=True, slots=True)
 class MemberInfo:
-    """A member as Redis knows it."""
+    """A member as it is registered in Redis."""
 
     incarnation: str
     role: Literal["master", "worker"]
@@ -193,21 +194,21 @@ class MemberInfo:
     name: str
     #: The option `group`.
     group: str
-    #: The machine it runs on.
+    #: The host name of its machine.
     host: str
-    #: Its process there.
+    #: Its process id.
     pid: int
-    #: Of its program.
+    #: The language of its program.
     language: str
-    #: Of libswarm.
+    #: The version of libswarm.
     version: str
     #: The option `slots`, 0 if unlimited.
     slots: int
-    #: Tasks it takes.
+    #: Tasks it accepts.
     tasks: list[str]
-    #: Active jobs.
+    #: The number of its active jobs.
     active: int
-    #: Free slots.
+    #: The number of its free slots.
     free: int
     #: When it registered, in seconds since 1970.
     joined_at: float
@@ -221,20 +222,20 @@ class MemberInfo:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A worker that can take a job."""
+    """A worker to which a job can be assigned."""
 
     incarnation: str
     #: The option `name`.
     name: str
     #: The option `group`.
     group: str
-    #: The machine it runs on.
+    #: The host name of its machine.
     host: str
-    #: Its process there.
+    #: Its process id.
     pid: int
-    #: Tasks it takes, "" for jobs without one.
+    #: Tasks it accepts, "" for jobs without one.
     tasks: list[str]
-    #: Active jobs, including those just chosen for it.
+    #: The number of its active jobs, including those that were just chosen for it.
     active: int
     #: Free slots for jobs like this one, at least 1.
     room: int
@@ -249,9 +250,9 @@ class MemberRef:
     name: str
     #: The option `group`.
     group: str
-    #: The machine it runs on.
+    #: The host name of its machine.
     host: str
-    #: Its process there.
+    #: Its process id.
     pid: int
 
 
@@ -292,7 +293,7 @@ class ToProcess(TypedDict):
     """The members of a process."""
 
     pid: int
-    #: Its machine, as in `MemberInfo.host`; default this one.
+    #: Its host name, as in `MemberInfo.host`; default this host.
     host: NotRequired[str]
 
 
@@ -318,7 +319,7 @@ class Reply:
 
     @property
     def payload(self) -> Any:
-        """What it replied with: the value of the JSON text, or bytes; None if it only acknowledged."""
+        """The reply: a value parsed from JSON, or bytes; None if it only acknowledged."""
         if self.payload_bytes is None or self.content_type == "bytes":
             return self.payload_bytes
         return _native.decode_json(self.payload_bytes)
@@ -326,13 +327,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The outcome of a message."""
+    """The result of sending a message."""
 
-    #: The incarnations that it was sent to.
+    #: The incarnations of the recipients.
     recipients: list[str]
-    #: How many more were addressed, but do not read their inboxes, which are full.
+    #: How many more recipients there would have been: their inboxes are full, because they do not read them.
     dropped: int
-    #: Those who acknowledged it or replied, in the order in which they did.
+    #: The recipients that acknowledged or replied, in the order in which they did.
     replies: list[Reply]
-    #: The recipients that had not in time, or have left.
+    #: The recipients that did not answer in time, or are gone.
     missing: list[str]

@@ -23,13 +23,13 @@ from ._threads import HandlerThreads
 from ._worker import BACKLOG, POLL, Handler, fail
 from .errors import SwarmClosed, SwarmInCallback, SwarmInternal, SwarmInvalidArgument
 
-#: Threads for a handler unless `slots` or `threads` say otherwise; as many handlers run at once in every language.
+#: The default number of threads for a handler, if neither `slots` nor `threads` is set; the same in every language.
 _DEFAULT_THREADS = 10
 _MAX_THREADS = 10_000
 
 
 class Worker(ThreadMember, WorkerApi):
-    """Takes the jobs of one cluster.
+    """Accepts and runs jobs of one cluster.
 
     A program uses one of three ways to work:
 
@@ -39,8 +39,8 @@ class Worker(ThreadMember, WorkerApi):
       Or a handler for each task, by `task(name)`.
     * `for job in worker:` takes one job after another in the calling thread.
 
-    It connects when it is started: by `run()`, `start()`, `with` or the loop. It is assigned jobs once it has a handler, a
-    listener or a loop for them.
+    It connects when it is started: by `run()`, `start()`, `with` or the loop. Jobs are assigned to it once it has a handler,
+    a listener or a loop for them.
     """
 
     def __init__(self, cluster: str, **options: Unpack[WorkerOptions]) -> None:
@@ -70,8 +70,9 @@ class Worker(ThreadMember, WorkerApi):
         `PermanentFailure` prevents it. A handler that takes long should check `job.cancelled`, or listen with
         `job.on("delete", f)`: a job deleted or timed out meanwhile keeps its slot until the handler returns.
 
-        With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker takes these
-        tasks; jobs without a task only if there is a handler for them, passed alone or as "". More may be added at any time.
+        With `{"resize": f, "mail": g}`, as with the decorator `task`, each is the handler of one task, and the worker accepts
+        these tasks; jobs without a task only if there is a handler for them, passed alone or as "". More may be added at any
+        time.
         """
         if handler is None:
             return functools.partial(self._process, threads)
@@ -105,7 +106,7 @@ class Worker(ThreadMember, WorkerApi):
                     settings = [*settings, ("slots", str(limit))]
                 threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
             begun: queue.SimpleQueue[bool] = queue.SimpleQueue()
-            # The threads first: one that cannot be started must not leave a worker that takes jobs.
+            # The threads first: if one cannot be started, no worker must remain that accepts jobs.
             thread = start_thread(lambda: self._run(begun), f"libswarm-{self._cluster}")
             try:
                 if threads is not None:
@@ -133,7 +134,7 @@ class Worker(ThreadMember, WorkerApi):
             try:
                 call.wait()
             finally:
-                # Also when Redis cannot be reached.
+                # Also if Redis cannot be reached.
                 self._left(1.0)
 
     def _iterate(self) -> Iterator[Job]:
@@ -167,7 +168,7 @@ class Worker(ThreadMember, WorkerApi):
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        """Closes the worker: without its thread it would keep jobs that are never run."""
+        """Closes the worker: without its thread its jobs would never run."""
         failure = SwarmInternal(f"the thread that takes jobs has failed: {message_of(error)}")
         failure.__cause__ = error
         log_raised("the worker is closed, its thread has failed", error=error)

@@ -9,7 +9,7 @@ use crate::model::choosing::Choosing;
 use crate::model::info::{Candidate, Choices, Range};
 use libswarm_common::error::Result;
 
-/// `None` if there is nothing to choose.
+/// Returns `None` if no job waits for a choice.
 pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
     let packed = bytes(reply)?;
     if packed.is_empty() {
@@ -26,7 +26,7 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
     Ok(Some(Choices { jobs, workers }))
 }
 
-/// Which of the pairs were given.
+/// Returns which of the pairs were assigned.
 pub(crate) fn assigned(reply: Value) -> Result<Vec<bool>> {
     Ok(array(reply)?.iter().map(|given| *given == Value::Int(1)).collect())
 }
@@ -35,7 +35,7 @@ fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
     if unpack.array()? != 11 {
         return Err(unexpected("choose"));
     }
-    // What it is ranked by.
+    // The score of the ranking.
     unpack.integer()?;
     let incarnation = unpack.text()?.to_owned();
     let (active, free) = (unpack.integer()?.max(0) as u64, unpack.integer()?.max(0) as u64);
@@ -53,7 +53,7 @@ fn read_worker(unpack: &mut Unpack) -> Result<Candidate> {
     Ok(Candidate { incarnation, name, group, host, pid: pid.parse().unwrap_or(0), tasks, active, free, ranges: ranges.collect() })
 }
 
-/// Packed by themselves, or nothing at all.
+/// A packed array of strings, or an empty text.
 fn strings(packed: &[u8]) -> Result<Vec<String>> {
     if packed.is_empty() {
         return Ok(Vec::new());
@@ -70,7 +70,7 @@ fn integers(packed: &[u8]) -> Result<Vec<i64>> {
     (0..unpack.array()?).map(|_| unpack.integer()).collect()
 }
 
-/// How a master chooses, for `choose.lua`.
+/// The options of a chooser, packed for `choose.lua`.
 pub(crate) fn pack_choosing(choosing: &Choosing, incarnation: &str) -> Vec<u8> {
     let mut out = Vec::new();
     write_array(&mut out, 3);

@@ -28,7 +28,7 @@ pub(crate) fn page(reply: &Value) -> Result<JobPage> {
     Ok(JobPage { jobs, next: (!next.is_empty()).then_some(next) })
 }
 
-/// Some queues, added to those of earlier pages; and the cursor of the others.
+/// Reads a page of queues and adds them to those of earlier pages. Returns the cursor of the next page.
 pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     let mut unpack = Unpack::new(bytes(reply)?);
     if unpack.array()? != 4 {
@@ -47,7 +47,7 @@ pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     Ok(unpack.text()?.to_owned())
 }
 
-/// Some members, and the cursor of the others.
+/// Reads a page of members. Returns the cursor of the next page, too.
 pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
     let mut unpack = Unpack::new(bytes(reply)?);
     let count = unpack.array()?;
@@ -90,7 +90,7 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     })
 }
 
-/// What a record says. A job that is being deleted has none; a damaged one is shown as far as it is known.
+/// Reads a job from its record. A job that is being deleted has no record; of a damaged record, the readable part is returned.
 pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
     let (head, payload) = split_record(record).unwrap_or_default();
     let extras = head.extras.unwrap_or_default();
@@ -164,7 +164,7 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
     Ok(member)
 }
 
-/// For people and line-wise texts: what is damaged in it is replaced.
+/// Text for people and for formats that use lines: invalid bytes and control characters are replaced.
 fn legible(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace(char::is_control, "\u{fffd}")
 }
@@ -173,7 +173,7 @@ fn number(text: &str) -> Result<i64> {
     text.parse().map_err(|_| Error::new(ErrorKind::StoreCorrupt, format!("`{text}` is no priority")))
 }
 
-/// A time given in ms since 1970; one that cannot be counted is 1970.
+/// A time in ms since 1970; 1970 if it is out of range.
 fn time(ms: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
 }

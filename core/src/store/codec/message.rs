@@ -1,4 +1,4 @@
-//! Messages as they lie in inboxes, and the answers of `lua/commands/send.lua`.
+//! Messages as they are stored in inboxes, and the replies of `lua/commands/send.lua`.
 
 use redis::Value;
 
@@ -11,8 +11,8 @@ use libswarm_common::error::Result;
 /// The kind of an address (see `lua/lib/registry.lua`) and its name.
 pub(crate) type Address = (char, String);
 
-/// Array of kind, number, number of the message that it answers, sender through all its incarnations, incarnation, name, group, host, pid,
-/// 1 if the payload is bytes and not JSON, payload.
+/// Array of kind, number, number of the message to which this one replies, id of the sender in all its incarnations, incarnation, name, group,
+/// host, pid, 1 if the payload is bytes and not JSON, payload.
 pub(crate) fn write_blob(kind: Kind, number: u64, about: u64, sender: &str, from: &MemberRef, payload: &Payload) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.bytes.len() + 160);
     write_array(&mut out, 11);
@@ -43,7 +43,7 @@ pub(crate) fn read_blob(blob: &[u8]) -> Result<MessageData> {
     Ok(MessageData { kind, number, about, sender, from, payload })
 }
 
-/// A name as members check it; empty if there is none.
+/// A name that satisfies the checks of member names; empty if there is none.
 fn name(unpack: &mut Unpack) -> Result<String> {
     match unpack.string()? {
         b"" => Ok(String::new()),
@@ -56,7 +56,7 @@ fn read_from(unpack: &mut Unpack) -> Result<MemberRef> {
     Ok(MemberRef { incarnation: text()?, name: text()?, group: text()?, host: text()?, pid: 0 })
 }
 
-/// Who came or went: what happened, incarnation, role, name, group, host, pid.
+/// A change of a member: what happened, incarnation, role, name, group, host, pid.
 pub(crate) fn read_news(blob: &[u8]) -> Result<(Change, Role, MemberRef)> {
     let mut unpack = Unpack::new(blob);
     if unpack.array()? != 7 {

@@ -1,4 +1,4 @@
-//! Between the bytes in Redis and plain data.
+//! Conversion between bytes in Redis and plain data.
 
 pub(crate) mod choices;
 pub(crate) mod inspect;

@@ -1,4 +1,4 @@
-//! Msgpack, as the scripts read and write it: a string is any bytes.
+//! Msgpack as the scripts read and write it: a string may have any bytes.
 
 use std::convert::Infallible;
 
@@ -79,7 +79,7 @@ impl<'a> Unpack<'a> {
         self.fits(length)
     }
 
-    /// A length that is only claimed reserves no memory: each item has a byte at least.
+    /// Rejects a length that exceeds the remaining bytes, so that a forged length reserves no memory: each item has at least one byte.
     fn fits(&self, length: usize) -> Result<usize> {
         if length > self.0.len() { Err(malformed("it ends early")) } else { Ok(length) }
     }
@@ -100,7 +100,7 @@ impl<'a> Unpack<'a> {
     }
 }
 
-/// The error for what this protocol does not write.
+/// The error for data that does not have the format of this protocol.
 pub(super) fn malformed(why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::StoreCorrupt, format!("a message in Redis is not one this protocol writes: {why}"))
 }

@@ -1,10 +1,10 @@
 //! The packed record of a job, and the messages between members and scripts.
 //!
 //! Record: flags (1 byte), [crashes (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
-//! attempts (1), length (2, big endian), extras], payload. A plain job costs one byte more than its payload. Flags: 1 the payload is bytes, not
-//! JSON; 2 the result is wanted; 4 crashes follow; 8 extras follow; 16 among them are some with which scripts have something to do when the
-//! job is given or ends; 32 it is a suspect, because more workers than it is allowed died in a row while they ran it and others; 64 a
-//! resource follows, which scripts read without unpacking extras. Extras are a msgpack map of those that are set, under the letters below.
+//! attempts (1), length (2, big endian), extras], payload. A plain job uses one byte more than its payload. Flags: 1 the payload is bytes, not
+//! JSON; 2 the result is kept; 4 crashes follow; 8 extras follow; 16 scripts must process some of the extras when the job is assigned or finishes;
+//! 32 the job is a suspect, because more workers than allowed crashed in a row while they ran it and others; 64 a resource follows, which scripts
+//! read without unpacking extras. Extras are a msgpack map of the options that are set, under the letters below.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
             flags |= RESOURCE;
             length += 2 + resource.len();
         }
-        // Even if none is set: the job may be delayed, and scripts look for a plain one in its queue only.
+        // Writes the extras even if none is set: the job may be delayed, and scripts search plain jobs only in their queue.
         if write_extras(&mut extras, job) || resource.is_empty() {
             flags |= if job.need_beginning() { EXTRAS | CARE } else { EXTRAS };
             length += 3 + extras.len();
@@ -66,7 +66,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
     out.extend_from_slice(&job.payload.bytes);
 }
 
-/// What a record says before its payload. Split from it, because those who only look need not copy the payload.
+/// The part of a record before its payload. Separate, because inspections need not copy the payload.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     pub(crate) content_type: ContentType,
@@ -77,7 +77,7 @@ pub(crate) struct Head {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
-/// Splits a record into its head and its payload; `None` if this protocol does not write such records.
+/// Splits a record into its head and its payload; `None` if it does not have the format of this protocol.
 pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
     let (&flags, mut rest) = record.split_first()?;
     if flags & !KNOWN != 0 {
@@ -130,7 +130,7 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     Ok(job)
 }
 
-/// Writes those that are set, besides the resource, into an empty buffer; whether there are any.
+/// Writes the options that are set, except the resource, into an empty buffer. Returns whether there are any.
 fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
     // The head of a map of up to 15 entries is one byte, their number, written at the end.
@@ -216,12 +216,12 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }
     }
-    // As when the job was added: nothing out of its bounds reaches what reckons with it.
+    // The same checks as when a job is added: no value out of its bounds is used in calculations.
     extras.check().map_err(|error| malformed(error.message()))?;
     Ok(extras)
 }
 
-/// An outcome as it is kept and sent: `j` JSON, `b` bytes, `f` reason, newline, message; `d` deleted.
+/// An outcome as it is stored and sent: `j` JSON, `b` bytes, `f` reason, newline, message; `d` deleted.
 pub(crate) fn write_outcome(payload: &Payload) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + payload.bytes.len());
     out.push(if payload.content_type == ContentType::Bytes { b'b' } else { b'j' });

@@ -11,52 +11,52 @@ use crate::model::job::JobData;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 
-/// A job given to a member; its record or its id may be unreadable, in which case only its id and fence are known.
+/// A job assigned to a member. If its record or its id is unreadable, only its id and fence are known.
 pub(crate) type Given = std::result::Result<JobData, Unreadable>;
 
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// As Redis has it.
+    /// The bytes in Redis.
     pub(crate) id: Vec<u8>,
     pub(crate) fence: u64,
     pub(crate) error: Error,
 }
 
-/// What `sync` answers.
+/// The reply of `sync`.
 pub(crate) enum SyncReply {
     Done {
         jobs: Vec<Given>,
-        /// Positions in the batch of jobs that were no longer the member's.
+        /// Positions in the batch of jobs that were no longer assigned to the member.
         stale: Vec<usize>,
-        /// Positions of jobs that had been deleted.
+        /// Positions of jobs that were deleted.
         deleted: Vec<usize>,
         next: Duration,
-        /// Credit taken back, because jobs wait that the call could not move.
+        /// Credit that was withdrawn, because jobs wait that the call could not assign.
         returned: u64,
-        /// Jobs that the batch was given; more than `jobs` if it was sent again and some were deleted meanwhile.
+        /// The number of jobs that were assigned for the batch. It exceeds `jobs` if the batch was sent again and some were deleted meanwhile.
         taken: u64,
-        /// Credit left, if the call looked.
+        /// The remaining credit, if the call determined it.
         credit: Option<u64>,
-        /// Over which members should spread their coming for the next due thing.
+        /// The time over which members should spread their rounds for the next due entry.
         spread: Duration,
     },
-    /// The lease ran out, or Redis lost its data.
+    /// The lease expired, or Redis lost its data.
     UnknownMember,
-    /// A later batch was done already; this one was sent twice.
+    /// A later batch was processed before; this batch is a late duplicate.
     Old,
 }
 
-/// What `add` answers.
+/// The reply of `add`.
 pub(crate) enum AddReply {
     Done {
         /// Positions (from 0) of jobs that existed.
         existed: Vec<usize>,
-        /// When the next thing is due, if a job may have changed that.
+        /// The time until the next due entry, if a job may have changed it.
         next: Option<Duration>,
-        /// The jobs are stored, but not as durably as asked; those that wait for it find out.
+        /// The jobs are stored, but less durably than requested; submissions that requested it fail with this error.
         not_durable: Option<Error>,
     },
-    /// The member is unknown to the store of this epoch.
+    /// The member is unknown in the store of this epoch.
     UnknownMember(String),
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
     }
 }
 
-/// Jobs of one message: the fence of the first, then id and record of each.
+/// Jobs of one message: the fence of the first, then the id and the record of each.
 pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
     let mut unpack = Unpack::new(blob);
     let length = unpack.array()?;
@@ -145,7 +145,7 @@ pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
     Ok(())
 }
 
-/// An id or a name as it may be given to programs, some of which separate them by line breaks.
+/// An id or name that can be passed to programs, some of which separate ids by line breaks.
 pub(crate) fn read_id(id: &[u8]) -> Result<&str> {
     let damaged = |why: &str| Error::new(ErrorKind::StoreCorrupt, format!("`{}` {why}", id.escape_ascii()));
     let text = std::str::from_utf8(id).map_err(|_| damaged("is no id: it is not UTF-8"))?;
@@ -168,7 +168,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         Some(_) => Ok(0),
         None => Err(unexpected("stats")),
     };
-    // In the order of the reply of `stats.lua`.
+    // In the order of `stats.lua`.
     let stats = Stats {
         waiting: next()?,
         active: next()?,

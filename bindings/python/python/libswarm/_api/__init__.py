@@ -1,5 +1,5 @@
 # Generated from libswarm/aio/_api/__init__.py by generate_sync.py: do not edit.
-"""The methods that wait, with their documentation: the one source of those for asyncio and those for threads.
+"""The methods that wait, with their documentation: the single source of those for asyncio and those for threads.
 
 `bindings/python/generate_sync.py` writes `libswarm/_api` from it. How to wait is defined by the classes that inherit these.
 """

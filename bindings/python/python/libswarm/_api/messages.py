@@ -40,7 +40,7 @@ class MessagesApi(Subscriptions):
         return receipt
 
     def kill(self, to: To, code: int = 0) -> Receipt:
-        """Asks the programs of members to exit with this code: they receive the event `kill`. `to` is as for `send`."""
+        """Requests that the programs of members exit with this code: they receive the event `kill`. `to` is as for `send`."""
         receipt: Receipt = self._await(self._here.messages().kill(to, code))
         return receipt
 
@@ -51,7 +51,7 @@ class MessagesApi(Subscriptions):
     def confirmations(self, count: int, name: str) -> list[MemberRef]:
         """Waits, without a limit, until `count` distinct members have confirmed `name` from now on. Returns them in that order.
 
-        From then on this member also receives messages, whether it has a listener or not.
+        This subscribes the member to messages, even if it has no listener.
         """
         self._take_events()
         members: list[MemberRef] = self._await(self._here.messages().confirmations(count, name))

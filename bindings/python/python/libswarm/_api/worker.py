@@ -17,7 +17,7 @@ from libswarm.types import Stats
 
 from .messages import MessagesApi
 
-#: Seconds that jobs have to stop when the drain took too long.
+#: Seconds in which jobs must stop when the drain took too long.
 _LAST_GRACE = 1.0
 
 News = Literal["stop", "drained", "closed"]
@@ -27,15 +27,15 @@ class WorkerApi(WorkerBase, MessagesApi):
     """Starts, runs and ends a worker."""
 
     def start(self) -> Self:
-        """Connects in the background and starts to take jobs. Only the first call has an effect."""
+        """Connects in the background and starts to accept jobs. Only the first call has an effect."""
         self._start()
         return self
 
     def run(self, *, grace: float = 10.0) -> None:
         """Starts, and waits until the worker is closed or `stop()` is called, as SIGINT and SIGTERM do in the main thread.
 
-        Then it takes no new jobs, waits up to `grace` seconds for its active jobs, requeues the rest, and returns. A second
-        signal ends the wait. Raises at once what only the user can correct (such as a wrong password), and what closed the worker
+        Then it accepts no new jobs, waits up to `grace` seconds for its active jobs, requeues the rest, and returns. A second
+        signal ends the wait. Raises permanent errors at once (such as a wrong password), and the error that closed the worker
         permanently; SwarmInvalidArgument if it has neither a handler nor a listener of `add`.
         """
         grace = check_seconds("grace", grace, DAY)
@@ -59,11 +59,11 @@ class WorkerApi(WorkerBase, MessagesApi):
         self._report("stop")
 
     def ready(self) -> None:
-        """Waits until the worker is registered and receives what it subscribes to. Raises what prevents it."""
+        """Waits until the worker and its subscriptions are registered. Raises the error that prevents it."""
         self._await(self._here.ready())
 
     def drain(self) -> None:
-        """Takes no new jobs, requeues those that have not begun, and waits until the active ones are finished."""
+        """Accepts no new jobs, requeues those that have not started, and waits until the active ones are finished."""
         self._refuse_in_listener("drain")
         self._requeue_waiting()
         self._await(self._here.drain())
@@ -71,7 +71,7 @@ class WorkerApi(WorkerBase, MessagesApi):
     def terminate(self, *, grace: float = 5.0) -> None:
         """Emits `delete` for each active job, waits up to `grace` seconds until they have stopped, requeues them and leaves.
 
-        Handlers continue meanwhile, and their results count. Asyncio cancels them a second, or half of the grace, before its end.
+        Handlers continue and their results are accepted. Asyncio cancels them a second, or half of the grace, before its end.
         """
         self._refuse_in_listener("terminate")
         grace = check_seconds("grace", grace, DAY)
@@ -83,14 +83,14 @@ class WorkerApi(WorkerBase, MessagesApi):
         return existed
 
     def stats(self) -> Stats:
-        """Counts of the cluster, from Redis."""
+        """Returns counts of the cluster, from Redis."""
         stats: Stats = self._await(self._here.stats())
         return stats
 
     deleteJob = delete_job
 
     def __iter__(self) -> Iterator[Job]:
-        """One job after another, until the worker is closed. Taking the next job does not finish the one before."""
+        """Yields one job after another, until the worker is closed. Taking the next job does not finish the one before."""
         if self._handler is not None:
             raise SwarmInvalidArgument("the worker has a handler; there is no job left to loop over")
         return self._iterate()
@@ -110,7 +110,7 @@ class WorkerApi(WorkerBase, MessagesApi):
             self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
 
     def _start(self) -> None:
-        """Starts, unless that was done before."""
+        """Starts the worker, unless that was done before."""
         raise NotImplementedError
 
     def _terminate(self, grace: float, patience: float) -> None:
@@ -125,7 +125,7 @@ class WorkerApi(WorkerBase, MessagesApi):
         raise NotImplementedError
 
     def _refuse_in_listener(self, what: str) -> None:
-        """Raises if the call would wait for the listener it is made in."""
+        """Raises if the call would wait for the listener in which it is made."""
 
     def _report(self, news: News) -> None:
         """Wakes `run`. Never blocks."""

@@ -1,4 +1,4 @@
-"""Calls and events of the native module in an event loop. It reads one descriptor, written once per batch, without a thread."""
+"""Calls and events of the native module in an event loop. One descriptor, written once per batch, wakes the loop."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _life_of(loop: asyncio.AbstractEventLoop) -> _Life:
 
 
 class Bridge:
-    """The calls and events of one member, in the loop that is running when it is made.
+    """The calls and events of one member, in the loop that is running when this object is created.
 
-    `loop_ended()` is called, in whatever thread, when the loop was closed or dropped before `close`.
+    `loop_ended()` is called, in any thread, when the loop was closed or dropped before `close`.
     """
 
     def __init__(self, loop_ended: Callable[[], object]) -> None:
@@ -65,7 +65,7 @@ class Bridge:
         contextvars.Context().run(self.loop.add_reader, self._fd, self._readable)
 
     def check(self) -> None:
-        """Refuses to be used from another loop."""
+        """Raises in another loop."""
         if asyncio.get_running_loop() is not self.loop:
             raise SwarmInvalidArgument("this object belongs to another event loop; make one in each loop")
 
@@ -110,7 +110,7 @@ class Bridge:
         self._forget()
 
     def ended(self) -> None:
-        """The loop was closed or dropped."""
+        """Called when the loop was closed or dropped."""
         if not self._closed:
             loop_ended = self._loop_ended
             self._forget()
@@ -142,7 +142,7 @@ def _ender(bridge: weakref.ref[Bridge]) -> Callable[[object], None]:
 
 
 def _nothing() -> None:
-    """Nothing to call after the close."""
+    """Does nothing; used after the close."""
 
 
 def closed(what: str) -> SwarmClosed:

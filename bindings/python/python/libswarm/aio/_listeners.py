@@ -11,7 +11,7 @@ from typing import Any
 from .._calling import log_raised
 from .._events import Listeners, Registered
 
-#: Seconds after which a loop that was ending has ended.
+#: Seconds after which an ending loop has ended.
 ENDING = 0.2
 
 
@@ -20,7 +20,7 @@ class LoopListeners(Listeners):
 
     _COROUTINES = True
 
-    #: Of listeners that are coroutine functions; the loop itself keeps tasks only weakly.
+    #: Tasks of listeners that are coroutine functions; the loop keeps only weak references to tasks.
     _tasks_of_listeners: set[asyncio.Task[None]]
 
     def _call(self, listener: Registered, *arguments: object) -> None:
@@ -28,7 +28,7 @@ class LoopListeners(Listeners):
         try:
             answer = context.run(function, *arguments)
         except (KeyboardInterrupt, SystemExit):
-            # In a loop they end the program.
+            # In a loop these exceptions end the program.
             raise
         except BaseException as error:
             log_raised("a listener raised", error=error)
@@ -43,7 +43,7 @@ def spawn(
     context: contextvars.Context,
     failed: Callable[[BaseException], object],
 ) -> None:
-    """Runs the coroutine of a listener; `failed` is called with what it raises, unless the loop is ending."""
+    """Runs the coroutine of a listener; `failed` is called with its exception, unless the loop is ending."""
 
     async def guarded() -> None:
         try:
@@ -52,7 +52,7 @@ def spawn(
             unless_ending(functools.partial(failed, error))
             raise
         except GeneratorExit as error:
-            # Of a loop that is gone, which destroys its coroutines, or the listener's own?
+            # Either a loop that is gone destroys its coroutines, or the listener raised it.
             if asyncio._get_running_loop() is None:
                 raise
             failed(error)
@@ -70,13 +70,13 @@ def spawn(
 def unless_ending(then: Callable[[], object]) -> None:
     """Calls `then()` if the loop continues.
 
-    A task that the library did not cancel has cancelled itself, or was cancelled with all others at the end of `asyncio.run`.
+    A task that was not cancelled by the library has cancelled itself, or was cancelled at the end of `asyncio.run`.
     """
     asyncio.get_running_loop().call_later(ENDING, then)
 
 
 def _listener_raised(error: BaseException) -> None:
     if isinstance(error, KeyboardInterrupt | SystemExit):
-        # In a loop they end the program.
+        # In a loop these exceptions end the program.
         raise error
     log_raised("a listener raised", error=error)

@@ -1,4 +1,4 @@
-"""What masters and workers of an event loop have in common: how they end the program."""
+"""What masters and workers of an event loop have in common: the exit of the program."""
 
 from __future__ import annotations
 

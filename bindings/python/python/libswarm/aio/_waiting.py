@@ -1,4 +1,4 @@
-"""The types of what a method returns that waits for Redis: futures of the event loop."""
+"""The return types of methods that wait for Redis: futures of the event loop."""
 
 from __future__ import annotations
 

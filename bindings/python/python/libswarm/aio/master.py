@@ -33,7 +33,7 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
         super().__init__(cluster, dict(options))
         self._bridge: Bridge | None = None
         self._tasks_of_listeners = set()
-        #: Of the jobs gathered in this tick, in their order.
+        #: Futures of the jobs gathered in this tick, in their order.
         self._gathered: list[asyncio.Future[tuple[str, bool]]] = []
         _lifecycle.register(self)
 
@@ -63,12 +63,13 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
 
     async def _stop_choosing(self) -> None:
         self._replace_chooser(None)
-        # The callback itself may stop, in a task that is cancelled with it: jobs must not wait for a choice that never comes.
+        # The chooser itself may call this, in a task that is cancelled with it: jobs must not wait for a choice that never
+        # comes.
         await asyncio.shield(self._await(self._here.stop_choosing()))
 
     def _begin_close(self) -> _native.Call | None:
         if self._bridge is None:
-            # What is closed can no longer be bound.
+            # After the close the grace cannot be enforced any more.
             self._bound()
         if self._gathered:
             self._flush()
@@ -128,13 +129,13 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
             # Closed meanwhile.
             return
         if events and self._bridge is not None:
-            # There may be more, which are not announced again.
+            # More events may wait, which are not announced again.
             self._bridge.loop.call_soon(self._events)
         for event in events:
             self._emit_event(*event)
 
     def _loop_ended(self) -> None:
-        """Without its loop this master cannot be used."""
+        """Called when the loop has ended: this master cannot be used any more."""
         self._muted = True
         with contextlib.suppress(SwarmError):
             if self._gathered:
@@ -146,7 +147,7 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
         return self._native.close()
 
     def _left(self, patience: float) -> None:
-        """There is no thread to end."""
+        """Does nothing: there is no thread to end."""
 
 
 def _fail(futures: list[asyncio.Future[Any]], error: SwarmError) -> None:

@@ -28,7 +28,7 @@ class Supervisor(LoopListeners, SupervisorApi):
         """Starts a supervisor without processes; see `SupervisorOptions`. It has two threads."""
         super().__init__(dict(options))
         self._bridge: Bridge | None = None
-        #: Of loops that wait for an event.
+        #: Futures of loops that wait for an event.
         self._waiters: set[asyncio.Future[None]] = set()
         #: Calls under way.
         self._calls: set[asyncio.Future[Any]] = set()
@@ -44,7 +44,7 @@ class Supervisor(LoopListeners, SupervisorApi):
 
     async def _settle(self) -> None:
         while self._calls:
-            # Of other tasks; all end with the stop.
+            # Calls of other tasks; all end with the stop.
             await asyncio.wait(self._calls)
         while self._dispatch():
             pass
@@ -84,7 +84,7 @@ class Supervisor(LoopListeners, SupervisorApi):
         self._bound().loop.call_soon(self._readable)
 
     def _readable(self) -> None:
-        """Emits the events that there are."""
+        """Emits the waiting events."""
         self._wake()
         for _ in range(_BATCHES):
             if not self._dispatch():
@@ -92,7 +92,7 @@ class Supervisor(LoopListeners, SupervisorApi):
         self._bound().loop.call_soon(self._readable)
 
     def _dispatch(self) -> bool:
-        """Takes one batch and emits it; false if there was none."""
+        """Takes one batch and emits it; returns false if there was none."""
         if not any(self._listeners.values()):
             return False
         events = self._take()

@@ -31,7 +31,7 @@ _DEFAULT_SLOTS = 10
 
 
 class Worker(LoopMember, WorkerApi):
-    """Takes the jobs of one cluster, in the event loop that is running when it starts.
+    """Accepts and runs jobs of one cluster, in the event loop that is running when it starts.
 
     As `libswarm.Worker`. A program uses one of three ways to work: `on("add", f)` with a function or a coroutine function,
     `process(handler)` with a coroutine function, which runs as a task per job and is cancelled when its job is deleted, or
@@ -60,7 +60,7 @@ class Worker(LoopMember, WorkerApi):
     def process(self, handler: Any = None) -> Any:
         """Runs `await handler(job)` for every job, as many at once as the worker has slots (default 10). A decorator.
 
-        As `libswarm.Worker.process`, but the handler is cancelled when its job is deleted, timed out or taken away.
+        As `libswarm.Worker.process`, but the handler is cancelled when its job is deleted, timed out or reclaimed.
         """
         if handler is None:
             return self.process
@@ -75,7 +75,7 @@ class Worker(LoopMember, WorkerApi):
         return self._bridge.future(call)
 
     def _take_events(self) -> None:
-        """Events are taken from the start on."""
+        """Does nothing: events are taken from the start on."""
 
     def _start(self) -> None:
         if self._closed:
@@ -113,7 +113,7 @@ class Worker(LoopMember, WorkerApi):
             try:
                 await call
             finally:
-                # Also when Redis cannot be reached.
+                # Also if Redis cannot be reached.
                 cancelling.cancel()
                 self._take_all()
                 if self._poll_timer is not None:
@@ -171,23 +171,23 @@ class Worker(LoopMember, WorkerApi):
             handler, context = self._handler(job)
             task = self._bridge.loop.create_task(self._work(handler, job), context=context.copy())
             self._handling[job.fence] = task
-            # Not at the end of `_work`, which never begins if it is cancelled before.
+            # Not at the end of `_work`, which never starts if it is cancelled before.
             task.add_done_callback(functools.partial(self._worked, job))
 
     async def _work(self, handler: Callable[[Job], Any], job: Job) -> None:
-        """Runs the handler for one job, as a task of its own."""
+        """Runs the handler for one job, in a separate task."""
         try:
             job.complete(await handler(job))
         except asyncio.CancelledError:
             # Handled by `_worked`.
             raise
         except GeneratorExit as error:
-            # Of a loop that is gone, which destroys its coroutines, or the handler's own?
+            # Either a loop that is gone destroys its coroutines, or the handler raised it.
             if asyncio._get_running_loop() is None:
                 raise
             fail(job, error)
         except KeyboardInterrupt as error:
-            # The program ends; the job counts this attempt.
+            # The program ends; this attempt of the job fails.
             fail(job, error)
             raise
         except BaseException as error:
@@ -201,7 +201,7 @@ class Worker(LoopMember, WorkerApi):
             self._end(job)
 
     def _cancelled(self, job: Job, task: asyncio.Task[None]) -> None:
-        """Fails the job of a handler that cancelled itself. If it were released, it would be assigned again for ever."""
+        """Fails the job of a handler that cancelled itself. If it were released, it would be assigned again forever."""
         if job.delete_reason is None:
             fail(job, _cancellation(task))
         self._end(job)
@@ -214,7 +214,7 @@ class Worker(LoopMember, WorkerApi):
             task.cancel()
 
     def _cancel_all(self) -> None:
-        """The grace of `terminate` is nearly over."""
+        """Called shortly before the grace of `terminate` is over."""
         for task in self._handling.values():
             task.cancel()
 
@@ -237,7 +237,7 @@ class Worker(LoopMember, WorkerApi):
         super()._keep_unclaimed(job)
 
     def _loop_ended(self) -> None:
-        """Without its loop the worker takes no events, and runs no handlers."""
+        """Called when the loop has ended: the worker takes no events and runs no handlers any more."""
         self._closed = True
         self._muted = True
         self._handling.clear()
@@ -299,7 +299,7 @@ class Worker(LoopMember, WorkerApi):
 
 
 def _cancellation(task: asyncio.Task[None]) -> BaseException:
-    """What a task was cancelled with, where it can be had."""
+    """The message with which a task was cancelled, if it can be read."""
     try:
         task.result()
     except asyncio.CancelledError as error:
@@ -308,7 +308,7 @@ def _cancellation(task: asyncio.Task[None]) -> BaseException:
 
 
 class JobLoop:
-    """`async for job in worker`. Several tasks may loop over one worker; each job is taken by one of them."""
+    """`async for job in worker`. Several tasks may loop over one worker; each job goes to one of them."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -356,7 +356,7 @@ class JobLoop:
         self._wake()
 
     def withdraw(self) -> list[Job]:
-        """Removes all jobs that no loop has taken."""
+        """Removes and returns all jobs that no loop has taken."""
         jobs = list(self._jobs)
         self._jobs.clear()
         return jobs

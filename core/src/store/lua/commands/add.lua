@@ -1,10 +1,10 @@
--- Adds a batch of jobs, assigns them to members with credit, lets the rest wait.
+-- Adds a batch of jobs, assigns them to members with credit, and queues the rest.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number, jobs (msgpack: id, record, ...), positions of callers' own ids (msgpack, or ''),
---       size of the largest record, what is not plain in the batch (msgpack {{priority, task, positions}, ...}, {position, start, ...}, or
+--       size of the largest record, the part of the batch that is not plain (msgpack {{priority, task, positions}, ...}, {position, start, ...}, or
 --       ''; see beginnings.lua)
--- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due thing if it is of these jobs, or -1} | {1, epoch} if the member is
---       unknown
+-- Returns  {0, positions of jobs that existed (msgpack) or false, ms until the next due entry if it is of these jobs, or -1} |
+--       {1, epoch} if the member is unknown
 local lean_add = require('lean_add')
 local reply = require('reply')
 local adding = lazy('adding')

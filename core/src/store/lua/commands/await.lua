@@ -1,4 +1,4 @@
--- Answers results that exist and registers the member for those to come.
+-- Returns results that exist, and registers the member for results to come.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, ids (msgpack)
 -- Returns  for each id: its outcome | 'w' registered | 'n' no such job or result | 'x' the job keeps no result

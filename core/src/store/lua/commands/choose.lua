@@ -1,10 +1,10 @@
 -- A master chooses workers for waiting jobs.
 -- KEYS  the fixed keys
--- ARGV  'start', incarnation, choosing (msgpack {incarnation, ms it may take, {task, ...}}) | 'stop', incarnation | 'look', incarnation, most jobs |
---       'assign', incarnation, pairs (msgpack {job, incarnation of the worker, ...})
+-- ARGV  'start', incarnation, choosing (msgpack {incarnation, time limit in ms, {task, ...}}) | 'stop', incarnation |
+--       'look', incarnation, limit of jobs | 'assign', incarnation, pairs (msgpack {job, incarnation of the worker, ...})
 -- Returns  start, stop: 1 | look: msgpack {{id, record, ...}, {{score, incarnation, active, credit, tasks, ranges, quotas, name, group, host, pid}, ...}},
---       the least loaded first; tasks, ranges and quotas msgpack again or ''; or '' if there is nothing to choose, or another chooses | assign: a list of
---       1 (assigned) or 0, in the order of the pairs
+--       the least loaded first; tasks, ranges and quotas msgpack or ''; or '' if no job waits for a choice, or another member chooses |
+--       assign: a list of 1 (assigned) or 0, in the order of the pairs
 local choice = require('choice')
 local chooser = require('chooser')
 local due_entries = require('due_entries')

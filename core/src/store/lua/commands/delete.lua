@@ -1,4 +1,4 @@
--- Deletes jobs whatever their state. An active job keeps its worker's slot until the worker reports that it stopped.
+-- Deletes jobs in any state. An active job occupies its worker's slot until the worker reports that it stopped.
 -- KEYS  the fixed keys
 -- ARGV  ids (msgpack)
 -- Returns  a list of 1 (it existed) or 0, in the order of the ids

@@ -1,4 +1,4 @@
--- Runs failed jobs again, the oldest first, or forgets them.
+-- Requeues failed jobs, the oldest first, or deletes their records.
 -- KEYS  the fixed keys
 -- ARGV  'retry' or 'delete', ids (msgpack, or '' for all that had failed at the first call), for all: the bound of an earlier answer, or '' at the first call
 -- Returns  {how many, 1 if there may be more: call again with the bound; else 0, bound}
@@ -14,12 +14,12 @@ local reply = require('reply')
 local values = require('values')
 local call = redis.call
 
--- Jobs in one call.
+-- The limit of jobs in one call.
 local PAGE = 200
 
 local what, all, bound = ARGV[1], ARGV[2] == '', ARGV[3]
 
--- The next ids of all. What fails again meanwhile has a later time than the bound.
+-- The next ids of all failed jobs. Jobs that fail again meanwhile have a later time than the bound.
 local function next_ids()
   if bound == '' then
     bound = call('ZRANGE', keys.failed_at, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2] or '-inf'
@@ -27,7 +27,7 @@ local function next_ids()
   return call('ZRANGE', keys.failed_at, '-inf', bound, 'BYSCORE', 'LIMIT', 0, PAGE)
 end
 
--- Those of the ids that have failed, bounded by bytes; whether others are left for the next call.
+-- The failed jobs among the ids, limited by bytes; and whether others are left for the next call.
 local function existing(ids)
   local found, bytes, seen, unknown = {}, 0, {}, {}
   for _, id in ipairs(ids) do
@@ -46,7 +46,7 @@ local function existing(ids)
   return found, bytes >= limits.BYTES
 end
 
--- The record of a failed job as if it had not run before.
+-- The record of a failed job as it was before its first execution.
 local function record_of(packed)
   local entry = values.unpacked(packed)
   local text = type(entry) == 'table' and entry[failures.RECORD]

@@ -1,4 +1,4 @@
--- What is where, for people; changes nothing.
+-- Returns jobs, queues and members for inspections; changes nothing.
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
 --       'members', cursor
@@ -24,10 +24,10 @@ local call = redis.call
 
 -- Bounds of one call.
 local QUEUES, MEMBERS = 1000, 100
--- Where in a description the state is.
+-- The position of the state in a description.
 local STATE = 2
 
--- A damaged entry is shown as far as it can be read, and does not hide the others.
+-- Of a damaged entry, returns the readable part, so that it does not prevent the inspection of others.
 local function describe_failed(id, packed)
   local entry = values.unpacked(packed)
   entry = type(entry) == 'table' and entry or {}
@@ -65,12 +65,12 @@ local function describe(id)
 end
 
 local function page_of_jobs(state, cursor, number)
-  -- No more than a call may carry of payloads.
+  -- Limited to the payload bytes of one call.
   local ids, next_cursor = pages.jobs(state, cursor, math.min(number, meta.move_limit))
   local answer = { next_cursor }
   for _, id in ipairs(ids) do
     local job = describe(id)
-    -- A list may have ids of jobs that were deleted.
+    -- A list may contain ids of deleted jobs.
     if job and (job[STATE] == state or state == 'active') then
       answer[#answer + 1] = job
     end

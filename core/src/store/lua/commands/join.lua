@@ -1,7 +1,7 @@
--- Registers an incarnation. Sent again, it changes nothing.
+-- Registers an incarnation. A repeated call changes nothing.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...)
--- Returns  {epoch of the store, ms until the next due thing}
+-- Returns  {epoch of the store, ms until the next due entry}
 local broadcast = require('broadcast')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -15,7 +15,7 @@ local workers = lazy('workers')
 local call = redis.call
 
 local PROTOCOL = 1
--- A long value keeps a hash from being packed into a list, which is searched from its start while it is short.
+-- A long value makes Redis store the hash as a table from the start: a packed hash is searched from its start.
 local UNPACKED = string.rep('-', 65)
 
 local inc, lease = ARGV[1], tonumber(ARGV[2])
@@ -36,7 +36,7 @@ call('HSET', keys.of('member', inc), 'joined', clock.wall, 'lease', lease, unpac
 local new = call('SADD', keys.members, inc) == 1
 call('ZADD', keys.due, clock.now + lease, due_entries.LEASE .. inc)
 
--- letters: 'l' messages, 'w' members that come and go
+-- letters: 'l' messages, 'w' members that join or leave
 local function subscribe(letters)
   if string.find(letters, 'l', 1, true) then
     registry.listen(inc)
@@ -57,7 +57,7 @@ if new then
   registry.notify_watchers('joined', inc)
 end
 
--- Members with longer leases sleep longer than this one may be dead: they are woken.
+-- Wakes other members: those with longer leases may sleep longer than the time after which this one counts as lost.
 local shortest = tonumber(call('HGET', keys.meta, 'shortest_lease'))
 if not shortest or lease < shortest then
   meta.remember('shortest_lease', lease)

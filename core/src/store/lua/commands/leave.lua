@@ -1,7 +1,7 @@
--- Removes a member, its jobs being requeued.
+-- Removes a member and requeues its jobs.
 -- KEYS  the fixed keys
--- ARGV  incarnation, 1 if its process has died: a crash of each job is counted, as at the end of a lease
--- Returns  1 when it is gone, 0 if more jobs are to be requeued: call again
+-- ARGV  incarnation, 1 if its process has died: a crash is counted for each job, as at the end of a lease
+-- Returns  1 when it is removed, 0 if more jobs must be requeued: call again
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -17,7 +17,7 @@ if not call('ZSCORE', keys.due, entry) or departure().remove(inc, died) then
   return reply(GONE)
 end
 if not died then
-  -- What is left is requeued by the next call: it is not charged, because the lease ended meanwhile.
+  -- Renews the lease: if it ended before the next call requeues the rest, a crash would be counted.
   local lease = tonumber(call('HGET', keys.of('member', inc), 'lease')) or 0
   call('ZADD', keys.due, 'XX', 'GT', clock.now + lease, entry)
 end

@@ -1,4 +1,4 @@
--- Subscribes a member to messages or to members that come and go, keeps its data, or reports which of some other members are gone.
+-- Subscribes a member to messages or to members that join or leave, stores its data, or reports which of some other members are gone.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, 'listen' | 'watch' | 'data' | 'absent', the data as JSON or the others (msgpack array)
 -- Returns  1, or 0 if the member is unknown

@@ -1,4 +1,4 @@
--- Removes the keys of the cluster, those first that others name.
+-- Removes the keys of the cluster. Keys that others refer to are removed last.
 -- KEYS  the fixed keys
 -- Returns  1 if there are more: call again; else 0
 local keys = require('keys')
@@ -10,7 +10,7 @@ local script = require('script')
 local workers = require('workers')
 local call = redis.call
 
--- Bounds of one call: members, and queues, tasks or resources.
+-- Limits of one call: members, and queues, tasks or resources.
 local MEMBERS, NAMES = 50, 500
 local MORE, DONE = 1, 0
 
@@ -22,7 +22,7 @@ local function remove_members()
       call('UNLINK', keys.of('load', task))
     end
     registry.drop_keys(inc)
-    -- Last: after an error it is found again.
+    -- Removed last, so that the member is found again after an error.
     call('SREM', keys.members, inc)
   end
   return call('EXISTS', keys.members) == 1
@@ -42,7 +42,7 @@ local function remove_queues()
   return more
 end
 
--- Those that wait for the names in a hash.
+-- Jobs that wait for the names in a hash.
 local function remove_blocked(hash, part)
   local scanned = call('HSCAN', hash, 0, 'COUNT', NAMES)
   for i = 1, #scanned[2], 2 do

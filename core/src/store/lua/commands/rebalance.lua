@@ -1,8 +1,8 @@
--- Has workers with more active jobs than the mean release some for a worker that joined; the least loaded workers are assigned them. First the workers
--- are counted, page by page; then those above the mean are asked, page by page.
+-- Requests that workers with more active jobs than the mean release some for a worker that joined; these are assigned to the least loaded workers.
+-- First the workers are counted, page by page; then those above the mean are notified, page by page.
 -- KEYS  the fixed keys
 -- ARGV  incarnation of the worker that joined, state of an earlier answer or ''
--- Returns  {state to call again with, or '' at the end, 1 if the load was uneven: call anew after a while; else 0}
+-- Returns  {state to call again with, or '' at the end, 1 if the load was uneven: call again later with ''; else 0}
 local clock = require('clock')
 local extras = require('extras')
 local inbox = require('inbox')
@@ -16,9 +16,9 @@ local values = require('values')
 local workers = require('workers')
 local call = redis.call
 
--- Bounds of one call: members, and of one rebalance: jobs.
+-- Limits: members of one call, and jobs of one rebalance.
 local PAGE, MOVES = 100, 1000
--- A worker that was asked so long ago, in ms, may still be stopping jobs.
+-- A worker that was notified less than this time ago, in ms, may still be stopping jobs.
 local PAUSE = 5000
 
 local joined = ARGV[1]
@@ -38,7 +38,7 @@ local function is_worker(inc)
   return call('HGET', keys.of('member', inc), 'role') == 'worker'
 end
 
--- What workers with fewer jobs than the mean can take, of the tasks that the new worker takes; the least loaded of them are looked at.
+-- The number of jobs that workers below the mean can accept, of the tasks that the new worker accepts. Only the least loaded workers are counted.
 local function free_below(mean)
   local free, seen = 0, {}
   for _, task in ipairs(worker.tasks) do
@@ -55,7 +55,7 @@ local function free_below(mean)
   return free
 end
 
--- Fences and ids of up to `most` jobs of a worker that the new one could take.
+-- Fences and ids of up to `most` jobs of a worker that the new worker could accept.
 local function movable(inc, most)
   local ids = call('SRANDMEMBER', keys.of('active', inc), math.min(most, meta.move_limit))
   local list = {}
@@ -73,7 +73,7 @@ local function movable(inc, most)
   return list
 end
 
--- Asks a worker to release what is over the mean.
+-- Requests that a worker releases the jobs in excess of the mean.
 local function ask(inc, excess)
   local asked = tonumber(call('HGET', keys.of('member', inc), 'moved')) or 0
   if clock.now - asked <= PAUSE then
@@ -87,7 +87,7 @@ local function ask(inc, excess)
   return #list / 2
 end
 
--- The jobs of one page of members; so many are read in one call.
+-- Processes the workers of one page. Limits the number of jobs that are read in one call.
 local function move_page(state, incs)
   local mean = math.max(0, call('HLEN', keys.owner) - 1) / math.max(1, state.workers)
   local free = math.min(state.moves, free_below(mean))

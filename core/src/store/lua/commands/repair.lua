@@ -1,4 +1,4 @@
--- Removes keys of a wrong type and has damage looked for. Called after an error of a command that only reads, which cannot do it itself.
+-- Removes keys of a wrong type, and starts a search for damage. Called after an error of a read-only command, which cannot repair it.
 -- KEYS  the fixed keys
 -- Returns  1
 local recovery = require('recovery')

@@ -1,9 +1,9 @@
 -- Sends a batch of messages.
 -- KEYS  the fixed keys
--- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among those who
---       receive it, blob, ...})
--- Returns  {0, msgpack {{number dropped, incarnation that it was sent to, ...} | position of an answer that is the same, ...}}: of the first
---          messages; those without an answer were too much for this call and belong into the next batch | {1} if the member is unknown
+-- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among the
+--       recipients, content, ...})
+-- Returns  {0, msgpack {{number dropped, incarnation of a recipient, ...} | position of an equal answer, ...}}
+--          | {1} if the member is unknown
 local due_entries = require('due_entries')
 local keys = require('keys')
 local messages = require('messages')
@@ -21,7 +21,7 @@ end
 local batch, answers, deliveries = cmsgpack.unpack(ARGV[3]), {}, 0
 -- The last batch: its number, and how many messages of it were delivered.
 local last = meta.last_batch
--- Sent again because its reply was lost: who receives it is looked up again.
+-- The batch is repeated because its reply was lost: only its recipients are determined again.
 local again = type(last) == 'table' and number <= (tonumber(last[1]) or 0)
 local delivered = again and tonumber(last[2]) or #batch / 4
 for i = 1, #batch, 4 do

@@ -9,7 +9,7 @@ local reply = require('reply')
 local values = require('values')
 local call = redis.call
 
--- Without the entry of join.lua that keeps a hash from being packed.
+-- Does not count the entry that join.lua adds so that Redis does not pack the hash.
 local function entries(key)
   return math.max(0, call('HLEN', key) - 1)
 end

@@ -1,15 +1,15 @@
--- One round of a member: renews its lease, ends jobs, takes new ones, does what is due.
+-- One round of a member: renews its lease, finishes jobs, assigns new ones, processes due entries.
 -- KEYS  the fixed keys
--- ARGV  incarnation, batch number (0 = carries nothing that needs one), lease in ms, smallest inbox id to keep ('' = all),
---       credit to add ('' = none, '-' = drop it all), ended jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add in
---       each range of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
---       tasks it takes from now on (msgpack, or ''; its credit is dropped with them), number of the last batch that was answered (0 = none)
+-- ARGV  incarnation, batch number (0 = nothing in it needs one), lease in ms, smallest inbox id to keep ('' = all),
+--       credit to add ('' = none, '-' = drop it all), finished jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add
+--       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
+--       tasks it accepts from now on (msgpack, or ''; its credit is withdrawn with them), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
---       resources and nothing else to see to
--- Returns  {0, jobs, rejected, ms until the next due thing, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
---       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not the member's any more, 0 -
---       position if deleted; returned = credit taken back because jobs wait that this call could not move; taken = jobs that this batch
---       was assigned; credit = what is left of it, or -1 if this call did not look | {1} if the member is unknown | {2} an old batch
+--       resources and no other options
+-- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
+--       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not assigned to the member any more, 0 -
+--       position if deleted; returned = credit withdrawn because jobs wait that this call could not assign; taken = jobs that this batch
+--       was assigned; credit = the remaining credit, or -1 if this call did not determine it | {1} if the member is unknown | {2} an old batch
 local assignment = require('assignment')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -31,32 +31,32 @@ local workers = lazy('workers')
 local call = redis.call
 
 local DONE, UNKNOWN, OLD = 0, 1, 2
--- The ids that a round was assigned are noted if the member has more jobs: should the reply be lost, they are not to be looked for among all.
+-- For a member with more jobs, the ids that a round assigned are stored: if the reply is lost, searching them among all its jobs would be slow.
 local MANY = 5000
 
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep_from, credit_arg, ended_arg, quotas_arg = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local progress_arg, tasks_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
 local active = keys.of('active', inc)
--- The member does not take just any job without a task.
+-- The member does not accept every job without a task.
 local selective = quotas_arg ~= ''
 
--- The last batch: number, fence of the first job, jobs taken, rejected, credit returned.
+-- The last batch: number, fence of the first job, jobs assigned, rejected, credit returned.
 local last = meta.last_batch
 if type(last) ~= 'table' or type(last[1]) ~= 'number' or type(last[3]) ~= 'number' or type(last[5]) ~= 'number' then
   last = nil
 end
--- A batch that comes late, after its successors, renews no lease either: who sent it may be dead.
+-- A batch that arrives late, after its successors, does not renew the lease: its sender may be dead.
 if last and number > 0 and number < last[1] then
   return reply({ OLD })
 end
--- Unchanged is not unknown: two rounds in one millisecond set the same score.
+-- A result of 0 may also mean an equal score: two rounds in one millisecond.
 local lease_entry = due_entries.LEASE .. inc
 if call('ZADD', keys.due, 'XX', 'CH', clock.now + lease, lease_entry) == 0 and not call('ZSCORE', keys.due, lease_entry) then
   return reply({ UNKNOWN })
 end
--- Batches that were answered are unknown here: this server was set back, to an older disk or replica, and the member's view of its jobs is of
--- another past. It begins anew, and what it has here runs again.
+-- The member has replies to batches that this server does not know: the server was set back to older data of a disk or replica, and the member's
+-- active jobs do not match it. The member registers anew, and its jobs in this data run again.
 if answered_number > (last and last[1] or 0) then
   departure().remove(inc, false)
   return reply({ UNKNOWN })
@@ -68,21 +68,21 @@ if progress_arg ~= '' then
   round_ends().progress(cmsgpack.unpack(progress_arg))
 end
 if selective and tasks_arg == '' and workers().read(inc).damaged then
-  -- It registers anew, and is written anew.
+  -- The member registers anew, which replaces its record.
   meta.count('damaged', 1)
   call('ZADD', keys.due, clock.now, lease_entry)
   return reply({ UNKNOWN })
 end
 
--- Every answer ends with what is due.
+-- Builds the reply, after processing due entries.
 local function answer(jobs, rejected, returned, taken, credit)
-  -- Whatever fails from here on, this was done.
+  -- The reply if anything fails from here on: the round itself was done.
   script.answer = { DONE, jobs, rejected, 0, returned, taken, credit, 100 }
   script.answer[4], script.answer[8] = tick(lease)
   return script.answer
 end
 
--- Jobs may wait beside this member because its lease had not been renewed for long.
+-- Jobs may wait although this member has credit, because its lease had not been renewed for long.
 local function assign_waiting()
   if meta.special or call('EXISTS', keys.ready) == 1 then
     spreading().assign_to(inc)
@@ -107,13 +107,13 @@ end
 if last and number == last[1] then
   local again = replay()(inc, number, tonumber(last[2]) or 0, last[3])
   local score = score_of(selective and workers().read(inc))
-  -- After the credit was read, because these come after the jobs of this answer.
+  -- After the credit is read, because these jobs come after the jobs of this reply.
   assign_waiting()
   return reply(answer(again, last[4], last[5], last[3], score and ranking.credit(tonumber(score)) or 0))
 end
 
--- Jobs completed without a result, all still the member's: removed only when new ones have come, so that the hashes do not shrink and grow with
--- each round.
+-- Jobs completed without a result that are all still assigned to the member. They are removed only after new ones were added, so that the hashes do
+-- not shrink and grow with each round.
 local completed_plainly
 local rejected = {}
 if ended_arg ~= '' then
@@ -134,13 +134,13 @@ if ended_arg ~= '' then
   end
 end
 
--- Jobs whose turn it is now, because others ended, come before those that wait.
+-- Jobs that can run now because others finished precede waiting jobs.
 local ids, records = {}, {}
 if script.flush.resources then
   local leaving = completed_plainly and #completed_plainly or 0
   ids, records = resources().pass_on(not (selective or meta.special) and inc, tonumber(credit_arg) or 0, leaving)
 end
--- Waiting jobs for the slots that are free, and credit for those that stay so. Read only now: what ended may have gone to this member.
+-- Waiting jobs for the free slots, and credit for the remaining ones. Read only now, because freed resources may have passed to this member's jobs.
 local worker = selective and workers().read(inc)
 local score = score_of(worker)
 local before = score and ranking.credit(tonumber(score)) or 0
@@ -156,7 +156,7 @@ end
 
 local jobs, fence, taken, returned = false, 0, 0, 0
 
--- Assigns jobs to the member, in this answer.
+-- Assigns jobs to the member in this reply.
 local function assign()
   taken = #ids
   fence = fences.next(taken)

@@ -1,4 +1,4 @@
--- Adding of a batch of jobs of any kind; see commands/add.lua.
+-- Adds a batch of jobs of any kind; see commands/add.lua.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -19,7 +19,7 @@ local own_ids_arg, special_arg = ARGV[4], ARGV[6]
 -- The last batch: number, positions of jobs that existed.
 local last = meta.last_batch
 
--- Removes what an earlier job of this id can have left behind; whether it still has an owner.
+-- Removes data of an earlier job with this id. Returns whether the id still has an owner.
 local function clear_id(id)
   if call('ZSCORE', keys.failed_at, id) then
     failures().forget({ id })
@@ -30,7 +30,7 @@ local function clear_id(id)
   return call('HEXISTS', keys.owner, id) == 1
 end
 
--- Positions of jobs that exist already, and what becomes of which position: see positions.lua.
+-- Positions of jobs that exist already, and the positions to skip, with the reason: see positions.lua.
 local function check_own_ids(jobs, own)
   local existed, skip, seen = {}, {}, {}
   for _, position in ipairs(own) do
@@ -39,7 +39,7 @@ local function check_own_ids(jobs, own)
       existed[#existed + 1] = position
       skip[position] = positions.EXISTED
     elseif clear_id(id) then
-      -- It is deleted, but its worker has not stopped yet: stored now, assigned when it has.
+      -- The earlier job is deleted, but its worker has not stopped yet: the new one is stored now, and assigned after that.
       skip[position] = positions.LATER
     end
     seen[id] = true
@@ -58,7 +58,7 @@ local function new_jobs(jobs, skip)
   return new
 end
 
--- Stores the jobs that are new; packed positions of those that existed, or false, and which positions are passed over.
+-- Stores the new jobs. Returns the packed positions of those that existed, or false, and which positions to skip.
 local function store(jobs)
   local existed, skip, stored = {}, {}, jobs
   if own_ids_arg ~= '' then
@@ -92,12 +92,12 @@ local function add()
     return { UNKNOWN, meta.epoch }
   end
   if number <= last[1] then
-    -- Sent again because its reply was lost.
+    -- The batch is repeated because its reply was lost.
     return { DONE, last[2] or false, 0 }
   end
   local jobs = cmsgpack.unpack(ARGV[3])
   local existed, skip = store(jobs)
-  -- They are stored: sent again, or with an error in what follows, this batch is answered as done.
+  -- The jobs are stored: if the batch is repeated, or something fails later, the reply is that of success.
   meta.remember(BATCH .. inc, cmsgpack.pack({ number, existed }))
   script.answer = { DONE, existed, 0 }
   if special_arg == '' then

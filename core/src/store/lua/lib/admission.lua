@@ -1,4 +1,4 @@
--- Jobs about to be assigned: those whose resource another job has are blocked; the others get theirs, and their timeouts start and stop.
+-- Admits jobs that are about to be assigned: claims their resources and starts their timeouts. Jobs whose resource is not free are blocked.
 local blocking = require('blocking')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -11,7 +11,7 @@ local suspects = require('suspects')
 local call = redis.call
 local admission = {}
 
--- What each job must have to itself: its resource and, if it is a suspect, that of suspects. Nil if no job needs care.
+-- The exclusive needs of each job: its resource and, if it is a suspect, that of suspects. Nil if no job needs special care.
 local function needs_of(records)
   local needs = { resource = {}, extra = {}, suspect = {}, wanted = {} }
   local seen, careful = {}, false
@@ -46,7 +46,7 @@ local function needs_of(records)
   return careful and needs or nil
 end
 
--- Resources and the jobs that have them; `claim` gets one for a job, or notes that the job is blocked for it.
+-- Resources and the jobs that own them; `claim` claims one for a job, or records that the job is blocked for it.
 local function claims_of(wanted)
   local claims = { holders = {}, new = {}, blocked = {} }
   for i, holder in ipairs(#wanted > 0 and call('HMGET', rare_keys.resources, unpack(wanted)) or {}) do
@@ -100,7 +100,7 @@ local function write(claims, started, stopped)
   end
 end
 
--- Answers the jobs that may be assigned: ids and records.
+-- Returns the jobs that may be assigned: ids and records.
 function admission.admit(ids, records)
   local needs = needs_of(records)
   if not needs then

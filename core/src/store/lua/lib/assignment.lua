@@ -19,7 +19,7 @@ function assignment.own(inc, ids, from, to, fence)
   call('SADD', keys.of('active', inc), unpack(ids, from, to))
 end
 
--- Jobs as members get them: the fence of the first, then id and record of each.
+-- Jobs in the format for members: the fence of the first, then id and record of each.
 function assignment.pack(ids, records, from, to, fence)
   local entry, n = { fence }, 1
   for i = from, to do
@@ -30,10 +30,10 @@ function assignment.pack(ids, records, from, to, fence)
   return cmsgpack.pack(entry)
 end
 
--- Assigns ids[from..to] to `inc`, through its inbox. They are in `jobs` and have no owner; ids and records are parallel.
+-- Assigns ids[from..to] to `inc`, through its inbox. The jobs are in `jobs` and have no owner; ids and records are parallel.
 function assignment.send(inc, ids, records, from, to)
   local fence = fences.next(to - from + 1)
-  -- First, because it can fail: no job has an owner that was not notified.
+  -- First, because it can fail: a job must not have an owner that was not notified.
   inbox.post(inc, inbox_kinds.JOBS, assignment.pack(ids, records, from, to, fence))
   assignment.own(inc, ids, from, to, fence)
 end

@@ -1,4 +1,4 @@
--- Jobs that begin, and what becomes due for them.
+-- Starts jobs with extras: timeouts, delays, resources and groups of similar jobs.
 local blocking = require('blocking')
 local clock = require('clock')
 local delays = require('delays')
@@ -16,12 +16,12 @@ local workers = require('workers')
 local call = redis.call
 local beginnings = {}
 
--- A start is 0 (now), a pause in ms, or below 0 the time of day in ms since 1970, on the server's clock.
+-- `start` is 0 (now), a pause in ms, or below 0 the negated time of day in ms since 1970, on the server's clock.
 local function pause_of(start)
   return start < 0 and math.max(0, -start - clock.wall) or start
 end
 
--- What is gathered of several jobs: scores and entries of `due`, ids of ephemeral jobs, and the first time that is due with the task of its job.
+-- Data gathered for several jobs: scores and entries of `due`, ids of ephemeral jobs, and the first due time with the task of its job.
 local function new_batch()
   return { timeouts = {}, ephemeral = {}, soonest = nil, soonest_task = nil }
 end
@@ -38,7 +38,7 @@ local function note_timeout(batch, kind, id, pause, task)
   note_due(batch, clock.now + pause, task)
 end
 
--- Begins a job with extras; whether it is to wait. `pause` in ms.
+-- Starts a job with extras. Returns whether it must wait. `pause` in ms.
 local function begin_one(batch, id, extra, pause)
   if extra.ephemeral_of then
     batch.ephemeral[#batch.ephemeral + 1] = id
@@ -59,8 +59,8 @@ local function begin_one(batch, id, extra, pause)
   return false
 end
 
--- Members sleep until what was the first due thing: a worker is woken, should the caller leave meanwhile. Answers when the first timeout of the
--- batch is due if that is the next thing due.
+-- Members sleep until the time that was the first due entry before: wakes a worker, in case the caller leaves meanwhile. Returns when the first
+-- timeout of the batch is due if that is the next due entry.
 local function wake_for(batch)
   if not batch.soonest then
     return nil
@@ -76,14 +76,14 @@ local function wake_for(batch)
   return batch.soonest
 end
 
--- Begins jobs with extras: their timeouts start. Ephemeral jobs are those of `inc`, or of nobody if there is none. Answers a set of the ids that are to
--- wait, and when the next thing is due if it is of these jobs; changes records.
+-- Starts jobs with extras and their timeouts. Ephemeral jobs belong to `inc`, or to no member if it is nil. Returns a set of the ids that must wait,
+-- and when the next entry is due if it is of these jobs. Changes records.
 local function begin(ids, records, starts, inc)
   local waiting, batch = {}, new_batch()
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
     if extra.ephemeral_of and extra.ephemeral_of ~= inc then
-      -- Written under the member's incarnation before this one.
+      -- The record was written for an earlier incarnation of the member.
       records[i] = extras.with_member(records[i], extra, inc)
       call('HSET', keys.jobs, id, records[i])
       extra = extras.of(records[i])
@@ -99,7 +99,7 @@ local function begin(ids, records, starts, inc)
   return waiting, wake_for(batch)
 end
 
--- The jobs that can be queued now, by queue.
+-- The jobs that can be queued now, grouped by queue.
 local function groups_of(all, queues_of, skip, waiting)
   local groups = {}
   for _, queue in ipairs(queues_of) do
@@ -119,9 +119,9 @@ local function groups_of(all, queues_of, skip, waiting)
   return groups
 end
 
--- New jobs, stored already. all: id, record, ...; queues_of: priority, task and positions of each queue; careful: position and start of those that
--- have extras or a start. Positions marked in `skip` are passed over: they existed, or (LATER) are begun, but queued only when an execution
--- has stopped. Answers when the next thing is due, if it is of these jobs.
+-- Adds new jobs that are stored already. all: id, record, ...; queues_of: priority, task and positions of each queue; careful: position and start of
+-- jobs with extras or a start. Positions marked in `skip` are skipped (EXISTED), or started but queued only when an earlier execution has stopped
+-- (LATER). Returns when the next entry is due, if it is of these jobs.
 function beginnings.add(all, queues_of, careful, skip, inc)
   local ids, records, starts, positions = {}, {}, {}, {}
   for i = 1, #careful, 2 do
@@ -143,7 +143,7 @@ function beginnings.add(all, queues_of, careful, skip, inc)
   return soonest
 end
 
--- Failed jobs that are to run again, as if they were new; stored already.
+-- Starts failed jobs again, as if they were new; they are stored already.
 function beginnings.revive(ids, records)
   local starts = {}
   for i = 1, #ids do

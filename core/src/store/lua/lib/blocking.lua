@@ -5,7 +5,7 @@ local special = require('special')
 local call = redis.call
 local blocking = { RESOURCE = 'blocked', SIMILAR = 'similar' }
 
--- Has jobs wait for a name of this kind, in their order and behind those that do.
+-- Blocks jobs for a name of this kind, in order, behind the jobs that wait for it.
 function blocking.block(kind, name, ids)
   local scored = {}
   for i, id in ipairs(ids) do

@@ -1,4 +1,4 @@
--- One inbox entry for many members: at once for a few, else page by page, as `due` is processed.
+-- Posts one inbox entry to many members: at once to a few, else page by page, as `due` is processed.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local inbox = require('inbox')
@@ -8,7 +8,7 @@ local values = require('values')
 local call = redis.call
 local broadcast = {}
 
--- Members that get an entry in one call.
+-- The limit of members in one call.
 local PAGE = 200
 
 local function post(members, kind, content, except)
@@ -19,7 +19,7 @@ local function post(members, kind, content, except)
   end
 end
 
--- part: the last part of the key of a set of members; `except` gets none ('' = nobody).
+-- part: the last part of the key of a set of members; `except` is skipped ('' = no member).
 function broadcast.post(part, kind, content, except)
   local set = keys.prefix .. part
   if call('SCARD', set) <= PAGE then
@@ -30,7 +30,7 @@ function broadcast.post(part, kind, content, except)
   call('ZADD', keys.due, clock.now, due_entries.BROADCAST)
 end
 
--- The next page of members gets the first broadcast.
+-- Posts the first broadcast to its next page of members.
 function broadcast.continue()
   local packed = call('LINDEX', rare_keys.broadcasts, 0)
   local entry = packed and values.unpacked(packed)

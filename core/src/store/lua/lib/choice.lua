@@ -1,4 +1,4 @@
--- What a master that chooses workers sees, and what it chose.
+-- The jobs and workers that a chooser sees, and assignments that it makes.
 local admission = require('admission')
 local assignment = require('assignment')
 local chooser = require('chooser')
@@ -17,7 +17,7 @@ local workers = require('workers')
 local call = redis.call
 local choice = {}
 
--- Bounds of one call: queues, entries of the queues of one priority, pages of `ready:0`, members.
+-- Limits of one call: queues, entries of the queues of one priority, pages of `ready:0`, members.
 local QUEUES, ENTRIES, PAGES, MEMBERS = 1000, 2000, 20, 1000
 
 local function queues_to_choose()
@@ -36,7 +36,7 @@ local function queues_to_choose()
   return found
 end
 
--- The queues that it chooses for, as workers take them: {priority, queues with the same, ready if `ready:0` is among them}, ...
+-- The queues of the chooser's tasks, in the order of assignment: {priority, queues with it, ready if `ready:0` is among them}, ...
 local function levels_to_choose()
   local levels = {}
   local function level(priority)
@@ -67,7 +67,7 @@ local function is_full(shown)
   return #shown.jobs >= 2 * shown.most or shown.bytes >= limits.BYTES
 end
 
--- Shows jobs while there is space; answers how many exist.
+-- Adds jobs to the result while there is space. Returns how many exist.
 local function show(shown, ids, records)
   local there = 0
   for i, id in ipairs(ids) do
@@ -82,7 +82,7 @@ local function show(shown, ids, records)
   return there
 end
 
--- Dead entries are passed over; where they are all that is in front, they are taken out.
+-- Skips dead entries. If all entries at the front are dead, removes them.
 local function show_ready(shown)
   local from = 0
   for _ = 1, PAGES do
@@ -129,7 +129,7 @@ local function show_sorted(shown, level)
   end
 end
 
--- The first jobs of the queues that it chooses for: id and record in turn.
+-- The first jobs of the queues of the chooser's tasks: id and record in turn.
 function choice.waiting_jobs(most)
   local shown = { jobs = {}, bytes = 0, most = most }
   for _, level in ipairs(levels_to_choose()) do
@@ -145,7 +145,7 @@ local function by_rank(a, b)
   return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
 end
 
--- Members that can take any of these jobs (id, record, ...), the least loaded first, as choose.lua answers them.
+-- Members that accept at least one of these jobs (id, record, ...), the least loaded first, in the format of choose.lua.
 function choice.candidates(jobs)
   local tasks, seen, found = {}, {}, {}
   for i = 2, #jobs, 2 do
@@ -169,9 +169,9 @@ function choice.candidates(jobs)
   return found
 end
 
--- Takes a job out of its queue; whether it was in one.
+-- Removes a job from its queue. Returns whether it was in one.
 local function dequeue(id, extra)
-  -- One that is delayed or blocked is in no queue.
+  -- A delayed or blocked job is in no queue.
   if call('ZSCORE', rare_keys.delayed, id) or call('SISMEMBER', rare_keys.blocked, id) == 1 then
     return false
   end
@@ -185,13 +185,13 @@ local function dequeue(id, extra)
   return true
 end
 
--- Assigns a job to a member, if it waits and the member can take it; whether the member has it.
+-- Assigns a job to a member, if the job waits and the member can accept it. Returns whether the member owns the job.
 function choice.assign(id, inc)
   local found, held = call('HGET', keys.jobs, id), call('HGET', keys.owner, id)
   if not found then
     return false
   elseif held then
-    -- Sent again because its reply was lost?
+    -- The call may be a repetition whose first reply was lost.
     local _, holder, deleting = owner.read(held)
     return holder == inc and not deleting
   end

@@ -1,5 +1,5 @@
--- A master that chooses workers. Jobs of its tasks wait until it has chosen, also beside members that could take them. It is asked by an entry in
--- its inbox, once until it looks; if it takes too long, `due` has an entry by then, and the default applies to what waits.
+-- The master that chooses workers. Jobs of its tasks wait until it has chosen, even if members could accept them. An entry in its inbox notifies it,
+-- once until it looks. If it takes too long, an entry of `due` lets the waiting jobs be assigned by default.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local inbox = require('inbox')
@@ -40,7 +40,7 @@ local function stop_waiting()
   call('ZREM', keys.due, due_entries.CHOICE)
 end
 
--- There is something to choose.
+-- Notifies the chooser that jobs wait for a choice.
 function chooser.ask()
   if not special.asked then
     set_asked(true)
@@ -56,12 +56,12 @@ function chooser.set(packed)
   special.set_chooser(packed)
 end
 
--- Its incarnation, or ''.
+-- The incarnation of the chooser, or ''.
 function chooser.incarnation()
   return special.chooser and special.chooser.inc or ''
 end
 
--- It has looked: of what comes from now on, it is notified again.
+-- The chooser has looked: it is notified again of jobs that come from now on.
 function chooser.looked(there)
   set_asked(false)
   if there then
@@ -71,7 +71,7 @@ function chooser.looked(there)
   end
 end
 
--- It has chosen. What came meanwhile has its own time.
+-- The chooser has chosen. Jobs that came meanwhile have their own time limit.
 function chooser.answered()
   stop_waiting()
   if special.asked then
@@ -79,7 +79,7 @@ function chooser.answered()
   end
 end
 
--- It took too long, or is gone: what waits is assigned as without it.
+-- The chooser took too long, or is gone: assigns the waiting jobs without it.
 function chooser.choose_by_default()
   set_asked(false)
   by_default = true

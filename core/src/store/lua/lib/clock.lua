@@ -1,6 +1,6 @@
--- The time. `wall` is the server's clock, in ms: for what people see and for times of day. `now` is the cluster's clock, in ms, for everything that
--- is due: `wall` plus an offset that grows when the server's clock was set back, so that `now` neither goes back nor stands still. The offset shrinks
--- by time in which no script ran: the server's clock was set forward, or Redis was away.
+-- The time. `wall` is the server's clock, in ms: for times that people see and times of day. `now` is the cluster's clock, in ms, for all due times:
+-- `wall` plus an offset. The offset grows when the server's clock was set back, so that `now` never goes back. It shrinks by longer times without a
+-- script: the server's clock was set forward, or Redis was down.
 local limits = require('limits')
 local meta = require('meta')
 local script = require('script')
@@ -31,7 +31,7 @@ if offset ~= before then
   meta.remember('now', clock.now)
 end
 
--- Ticks write the time each time. Between them it is enough that it never goes back by more than PRECISION.
+-- Ticks always store `now`. Between them it is stored only so often that it can go back by no more than PRECISION.
 function script.flush.clock()
   if meta.protocol and clock.now - (last_now or 0) > PRECISION then
     meta.remember('now', clock.now)

@@ -1,4 +1,4 @@
--- Notes of what was damaged, for people.
+-- Records damage, for people.
 local meta = require('meta')
 local rare_keys = require('rare_keys')
 local damage = {}
@@ -9,7 +9,7 @@ function damage.found()
   meta.count('damaged', 1)
 end
 
--- Notes what could not be processed.
+-- Records data that could not be processed.
 function damage.note(name, text)
   damage.found()
   if redis.call('HLEN', rare_keys.damaged) < MAX_NOTES then

@@ -1,4 +1,4 @@
--- Delayed jobs. `due` has one entry for all, at the first's time.
+-- Delayed jobs. `due` has one entry for all of them, at the time of the first.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -10,16 +10,16 @@ local delays = {}
 
 local PAGE = 200
 
--- Answers when the job is due, after `pause` ms.
+-- Delays a job by `pause` ms. Returns when it is due.
 function delays.delay(id, pause)
-  -- `now` is cut to whole milliseconds: never too early.
+  -- Adds 1 because `now` is cut to whole milliseconds: a job must not be due too early.
   local due = clock.now + 1 + pause
   call('ZADD', rare_keys.delayed, due, id)
   call('ZADD', keys.due, 'LT', due, due_entries.DELAYED)
   return due
 end
 
--- Of these jobs, those that no earlier execution of is still to stop. The others are queued when it has.
+-- The jobs without an earlier execution that still has to stop. The others are queued when it has stopped.
 function delays.without_owner(ids, records)
   local there, there_records = {}, {}
   for i, owner in ipairs(#ids > 0 and call('HMGET', keys.owner, unpack(ids)) or {}) do
@@ -44,7 +44,7 @@ local function enqueue_due(ids)
   matching.enqueue(there, records, false)
 end
 
--- Queues delayed jobs whose time has come.
+-- Queues delayed jobs that are due.
 function delays.expire()
   local ids = call('ZRANGEBYSCORE', rare_keys.delayed, '-inf', clock.now, 'LIMIT', 0, PAGE)
   if #ids > 0 then

@@ -1,4 +1,4 @@
--- Deletion of jobs whatever their state, and stopping of those that are active.
+-- Deletes jobs in any state, and stops active ones.
 local endings = require('endings')
 local extras = require('extras')
 local failures = require('failures')
@@ -12,7 +12,8 @@ local results = require('results')
 local call = redis.call
 local deletion = {}
 
--- Has the holder of a job stop; the job keeps its slot until the worker reports that it did. `kind`: inbox_kinds.DELETED or inbox_kinds.TIMED_OUT.
+-- Notifies the owner of a job to stop; the job keeps its slot until the worker reports that it did. `kind`: inbox_kinds.DELETED or
+-- inbox_kinds.TIMED_OUT.
 function deletion.stop_holder(id, held, kind)
   local fence, inc = owner.read(held)
   if not inc then
@@ -38,7 +39,7 @@ local function delete_job(id, found, held)
   results.notify({ id }, { 'd' }, { requester or '' })
 end
 
--- Answers 1 (it existed) or 0 for each.
+-- Returns 1 (it existed) or 0 for each job.
 function deletion.delete(ids)
   local owners = call('HMGET', keys.owner, unpack(ids))
   local answers, deleted = {}, 0
@@ -59,7 +60,7 @@ function deletion.delete(ids)
   return answers
 end
 
--- Deletes up to `budget` of the ephemeral jobs of a member; whether that was all, and how many.
+-- Deletes up to `budget` of the ephemeral jobs of a member. Returns whether all are deleted, and how many were.
 function deletion.delete_ephemeral(inc, budget)
   local ids = budget > 0 and call('SPOP', keys.of('ephemeral', inc), budget) or {}
   if #ids > 0 then

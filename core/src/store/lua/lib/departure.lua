@@ -1,4 +1,4 @@
--- Ends of memberships.
+-- Removes members.
 local chooser = require('chooser')
 local clock = require('clock')
 local deletion = require('deletion')
@@ -14,13 +14,13 @@ local workers = require('workers')
 local call = redis.call
 local departure = {}
 
--- How long the last batch of adds of a member that is gone is remembered, in ms.
+-- How long the last batch of adds of a removed member is remembered, in ms.
 local LAST_BATCH_TTL = 3600000
 
--- Jobs that may still be moved in this call.
+-- The number of jobs that this call may still move.
 local moves_left = meta.move_limit
 
--- The number of its last batch of adds is kept for a while, so that the batch, sent again, is still known.
+-- Keeps the number of its last batch of adds for a while, so that a repetition of the batch is recognized.
 local function forget_batches(inc)
   call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc)
   local added = values.unpacked(call('HGET', keys.meta, 'add:' .. inc) or '')
@@ -31,7 +31,7 @@ local function forget_batches(inc)
   end
 end
 
--- Removes a member, its jobs being requeued first; whether all were. With charge, a crash is counted of each.
+-- Requeues the jobs of a member, then removes it. Returns whether all were requeued. With `charge`, a crash is counted for each.
 function departure.remove(inc, charge)
   local worker = workers.read(inc)
   workers.set_load(inc, worker, 0, 0)
@@ -56,7 +56,7 @@ function departure.remove(inc, charge)
   return true
 end
 
--- Forgets a member at once, whatever is left of it. Its jobs are found by the sweep.
+-- Removes the records of a member at once. The sweep finds its jobs.
 function departure.forget(inc)
   call('UNLINK', keys.of('active', inc), keys.of('ephemeral', inc), keys.of('inbox', inc), keys.of('assigned', inc))
   call('ZREM', keys.load, inc)

@@ -1,4 +1,4 @@
--- What is due, but for what costs nothing.
+-- Processes due entries, except those that tick.lua handles itself.
 local broadcast = require('broadcast')
 local chooser = require('chooser')
 local clock = require('clock')
@@ -17,14 +17,14 @@ local due = {}
 
 local function expire_timeout(kind, id)
   local entry = kind .. id
-  -- What was due before it may have begun another execution, of whose timeout the entry is now.
+  -- An earlier due entry may have started another execution, to whose timeout this entry belongs now.
   if (tonumber(call('ZSCORE', keys.due, entry) or '') or clock.now + 1) <= clock.now then
     call('ZREM', keys.due, entry)
     timeouts.expire(kind, id)
   end
 end
 
--- By kind; each answers true if nothing else is to be done in this call.
+-- By kind. A handler returns true if this call must process nothing more.
 local handlers = {
   [due_entries.LEASE] = function(_, inc)
     return not departure.remove(inc, true)
@@ -52,7 +52,7 @@ local function process(kind, name)
   return handler(kind, name)
 end
 
--- Processes entries of `due`. One that fails is not in the way of what follows: it is removed and noted.
+-- Processes entries of `due`. An entry that fails is removed and recorded, so that it does not block the following ones.
 function due.process(entries, grace)
   for _, entry in ipairs(entries) do
     local kind, name = string.sub(entry, 1, 2), string.sub(entry, 3)
@@ -73,7 +73,7 @@ function due.process(entries, grace)
   end
 end
 
--- The page of the sweep that comes each second.
+-- Processes a page of the sweep, once a second.
 function due.sweep()
   local fine, failure = pcall(sweep.run, false)
   if not fine then

@@ -1,4 +1,4 @@
--- Ends of jobs with extras, and what they set free.
+-- Finishes jobs with extras, and releases what depended on them.
 local due_entries = require('due_entries')
 local extras = require('extras')
 local keys = require('keys')
@@ -18,10 +18,10 @@ local matching = lazy('matching')
 local call = redis.call
 local endings = {}
 
--- Jobs that end in one call because a similar one did, and how many are read at once.
+-- The limit of jobs that finish in one call because a similar job did, and how many are read at once.
 local followers_left, FOLLOWERS_AT_ONCE = 1000, 100
 
--- Takes a waiting job out of wherever it waits. `stopping`: it is in no queue until an earlier execution has stopped.
+-- Removes a waiting job from its queue. `stopping`: it is in no queue until an earlier execution has stopped.
 function endings.unqueue(id, extra, stopping)
   if call('ZREM', rare_keys.delayed, id) == 1 then
     return
@@ -35,14 +35,14 @@ function endings.unqueue(id, extra, stopping)
   if stopping then
     return
   end
-  -- In `ready:0` only if it is in no sorted set. One whose record is damaged may be anywhere: what is left of it is passed over when its turn comes.
+  -- It is in `ready:0` only if it is in no sorted set. A job with a damaged record may be in any queue: its entry is skipped when its turn comes.
   local found = call('ZREM', queues.key_of(extra.priority, extra.task), id) == 1
   if not found and queues.is_plain(extra.priority, extra.task) and not extra.damaged then
     tombstones.bury(id)
   end
 end
 
--- Ends followers as the first of them ended.
+-- Finishes followers with the outcome of the first.
 local function end_followers(ids, records, outcome)
   local kept, outcomes, ttls, requesters = {}, {}, {}, {}
   for i, id in ipairs(ids) do
@@ -70,8 +70,8 @@ local function promote(name, id, found)
   end
 end
 
--- Jobs that waited for a similar one: they end as it ended or, if it was deleted, the next of them takes its place. So it does when many have
--- ended in one call.
+-- Jobs that wait for a similar one finish with its outcome. If that was deleted, or if too many have finished in this call, the next of them runs in
+-- its place.
 local function settle(name, outcome)
   local followers = keys.of('similar', name)
   while true do
@@ -102,8 +102,8 @@ local function settle(name, outcome)
   end
 end
 
--- A job is over: its timeouts stop, its resource is free, jobs that waited for it go on. `held`: what `owner` had of it, if anything. A worker that
--- still runs it keeps the resource until it has stopped; if that is an earlier execution of the same id, this job never had the resource.
+-- A job is over: stops its timeouts, frees its resource, and lets jobs that waited for it continue. `held`: the value of `owner`, if any. A worker
+-- that still runs the job keeps the resource until it has stopped. If that is an earlier execution of the same id, this job never had the resource.
 function endings.gone(id, extra, outcome, held)
   if extra.assign_timeout or extra.run_timeout or extra.total_timeout then
     call('ZREM', keys.due, due_entries.ASSIGN_TIMEOUT .. id, due_entries.RUN_TIMEOUT .. id, due_entries.TOTAL_TIMEOUT .. id)
@@ -124,7 +124,7 @@ function endings.gone(id, extra, outcome, held)
   end
 end
 
--- The worker has stopped a job that was deleted under it, or died with it.
+-- The worker has stopped a deleted job, or died while it ran it.
 function endings.stopped(id)
   call('HDEL', rare_keys.progress, id)
   local resource = call('HGET', rare_keys.stopping, id)
@@ -134,7 +134,7 @@ function endings.stopped(id)
   end
 end
 
--- A job leaves its worker and lives on. `front`: it goes before all others and keeps its resource.
+-- A job leaves its worker and still exists. `front`: it is requeued before all others and keeps its resource.
 function endings.left(id, extra, front)
   call('HDEL', rare_keys.progress, id)
   if extra.run_timeout then
@@ -151,7 +151,7 @@ function endings.left(id, extra, front)
   end
 end
 
--- An attempt failed: the job runs again after a pause in ms, or is failed if it has no retry left.
+-- An attempt failed: the job is retried after a pause in ms, or fails permanently if no retry is left.
 function endings.retry(id, found, extra, pause, message, traceback)
   if extra.failed >= extra.retries then
     call('HDEL', rare_keys.progress, id)
@@ -168,7 +168,7 @@ function endings.retry(id, found, extra, pause, message, traceback)
   end
 end
 
--- Of jobs whose earlier execution has stopped, those that wait for nothing else: ids and records.
+-- Among jobs whose earlier execution has stopped, those that wait for nothing else: ids and records.
 function endings.not_waiting(ids, records)
   local there, there_records = {}, {}
   for i, id in ipairs(ids) do

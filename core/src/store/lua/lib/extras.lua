@@ -1,5 +1,5 @@
--- What only some jobs have: priority, task, resource, retries, timeouts and the like. A job that has only a resource is common enough to be seen
--- to without decoding: its flags have RESOURCE, but none of NEEDS_DECODING.
+-- Options that only some jobs have: priority, task, resource, retries, timeouts and the like. Jobs with only a resource are common, and are handled
+-- without decoding: their flags have RESOURCE, but none of NEEDS_DECODING.
 local limits = require('limits')
 local record = require('record')
 local record_flags = require('record_flags')
@@ -17,7 +17,7 @@ local WIRE = {
   TOTAL_TIMEOUT = 'e',
 }
 local MAX_RETRIES = 200
--- Flags that stay when crashes are written: all but SUSPECT.
+-- Flags that are kept when crashes are written: all but SUSPECT.
 local ALL_BUT_SUSPECT = 95
 
 local extras = { NEEDS_DECODING = record_flags.EXTRAS + record_flags.CAREFUL + record_flags.SUSPECT }
@@ -59,7 +59,7 @@ local function is_valid(map)
     and is_whole(map[WIRE.TOTAL_TIMEOUT], 1, limits.YEAR)
 end
 
--- Decodes a record; an error if it has what adding refuses.
+-- Decodes a record; raises an error if it has values that adding refuses.
 local function decode(text)
   local extra, at = {}, record.after_crashes(text)
   local flags, resource = byte(text, 1), extras.resource_of(text)
@@ -91,7 +91,7 @@ end
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, similar (key of similar jobs), ephemeral_of (an incarnation), retries, failed
--- (attempts), timeouts in ms, suspect. Those of a damaged record are those of a plain job, and `damaged`.
+-- (attempts), timeouts in ms, suspect. For a damaged record they are those of a plain job, and `damaged`.
 function extras.of(text)
   local extra = known[text]
   if extra then
@@ -117,7 +117,7 @@ function extras.with_failed(text, extra, failed)
   return sub(text, 1, extra.at - 1) .. string.char(math.min(failed, 255)) .. sub(text, extra.at + 1)
 end
 
--- The record, as an ephemeral job of another member.
+-- The record as that of an ephemeral job of another member.
 function extras.with_member(text, extra, inc)
   local map = cmsgpack.unpack(sub(text, extra.at + 3, extra.at + 2 + extra.length))
   map[WIRE.EPHEMERAL_OF] = inc

@@ -1,4 +1,4 @@
--- Failed jobs: kept with their reason, bounded in number and bytes, forgotten after a time.
+-- Failed jobs: kept with their reason, limited in number and bytes, deleted after a time.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local extras = require('extras')
@@ -13,7 +13,7 @@ local call = redis.call
 local bounded = values.bounded
 
 local failures = {
-  -- Places in an entry of `failed`, which is msgpack.
+  -- Positions in an entry of `failed`, which is msgpack.
   REASON = 1,
   TEXT = 2,
   TIME = 3,
@@ -21,9 +21,9 @@ local failures = {
   RECORD = 5,
   TRACEBACK = 6,
 }
--- Bounds of the failed jobs that are kept, unless members of the cluster set others.
+-- Default limits of the failed jobs that are kept; members of the cluster may set others.
 local MAX, MAX_BYTES = 10000, 268435456
--- Of these, so many are forgotten in one call.
+-- The limit of failed jobs that one call deletes.
 local FORGOTTEN_AT_ONCE = 20
 local PAGE = 200
 
@@ -50,7 +50,7 @@ function failures.forget(ids)
   meta.count('failed_bytes', -bytes)
 end
 
--- Forgets the oldest failed jobs that are too many; the one that just failed stays.
+-- Deletes the oldest failed jobs in excess of the limits; the job that just failed is kept.
 local function forget_excess(newest)
   local excess = call('ZCARD', keys.failed_at) - settings.max
   for _ = 1, FORGOTTEN_AT_ONCE do
@@ -70,7 +70,7 @@ end
 local function keep(id, entry)
   meta.count('failed_bytes', #entry - call('HSTRLEN', keys.failed, id))
   call('HSET', keys.failed, id, entry)
-  -- In the order of their failing, though many fail in one millisecond.
+  -- In the order in which they failed, even if many fail in one millisecond.
   number_here = number_here + 1
   call('ZADD', keys.failed_at, clock.now + clock.micros % 1000 / 1000 + number_here / 1000, id)
   local ttl = read_settings().ttl
@@ -80,8 +80,8 @@ local function keep(id, entry)
   forget_excess(id)
 end
 
--- Moves a job to the failed ones; its queue or owner is the caller's concern. `held`: what `owner` had of it, if anything. `traceback`: where it
--- failed, if known.
+-- Moves a job to the failed ones; the caller removes it from its queue or owner. `held`: the value of `owner`, if any. `traceback`: where it failed,
+-- if known.
 function failures.fail(id, found, reason, text, held, traceback)
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '' }))
   call('HDEL', keys.jobs, id)
@@ -98,7 +98,7 @@ function failures.fail(id, found, reason, text, held, traceback)
   end
 end
 
--- Forgets failed jobs older than the cluster keeps them.
+-- Deletes failed jobs whose time to live is over.
 function failures.expire()
   local ttl = bounded(call('HGET', keys.meta, 'failed_ttl'), 1, 10 * limits.YEAR)
   local old = ttl and call('ZRANGEBYSCORE', keys.failed_at, '-inf', clock.now - ttl, 'LIMIT', 0, PAGE) or {}

@@ -1,4 +1,4 @@
--- Fences grow with the server's clock, so that they do when Redis has lost its data.
+-- Fences follow the server's clock, so that they grow even after Redis has lost its data.
 local clock = require('clock')
 local limits = require('limits')
 local meta = require('meta')
@@ -6,7 +6,7 @@ local meta = require('meta')
 local last = math.floor(meta.number('fence', meta.fence, 0, limits.FENCE) or 0)
 local fences = {}
 
--- The first of `number` new fences, which follow each other.
+-- Returns the first of `number` consecutive new fences.
 function fences.next(number)
   local first = math.max(last + 1, clock.micros)
   last = first + number - 1

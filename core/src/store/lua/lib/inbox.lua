@@ -1,4 +1,4 @@
--- Entries of inboxes.
+-- Posts entries to inboxes.
 local keys = require('keys')
 local inbox = {}
 

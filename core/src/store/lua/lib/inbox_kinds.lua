@@ -5,8 +5,8 @@ return {
   TIMED_OUT = 't', -- the same
   MOVE = 'm', -- the same: jobs to release for other workers
   OUTCOMES = 'r', -- msgpack {id, outcome, ...}
-  WAKE = 'w', -- '': something is due sooner than the member knows
-  CHOOSE = 'c', -- '': workers are to be chosen
+  WAKE = 'w', -- '': an entry of `due` is earlier than the last round returned
+  CHOOSE = 'c', -- '': jobs wait for a choice
   MESSAGE = 'e',
   MEMBER = 'n', -- msgpack {joined, left or lost, incarnation, role, name, group, host, pid}
   ABSENT = 'g', -- msgpack {incarnation, ...}

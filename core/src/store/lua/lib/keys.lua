@@ -1,4 +1,4 @@
--- The keys of the cluster. The fixed ones come through KEYS, in the order of keys.rs; names of others are built from the prefix.
+-- The keys of the cluster. The fixed keys come through KEYS, in the order of keys.rs; other names are built from the prefix.
 local prefix = string.sub(KEYS[1], 1, -1 - #'meta')
 local keys = {
   meta = KEYS[1],

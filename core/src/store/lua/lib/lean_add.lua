@@ -1,17 +1,17 @@
--- A plain job by itself, in the common case: the cheapest way, without the modules that other jobs need.
+-- Adds a single plain job in the common case: the cheapest way, without the modules that other jobs need.
 local script = require('script')
 local call = redis.call
 
 local META, JOBS, OWNER, READY, LOAD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6]
--- What the score of a member grows by with one job more and one credit less, and the part below that of jobs: see ranking.lua.
+-- The change of a member's score with one job more and one credit less, and the part of a score below the number of jobs: see ranking.lua.
 local STEP, ACTIVE, ONE_CREDIT = 65538, 65536, 65532
 -- As in limits.lua.
 local FENCE, COUNTER, LATEST, SMALL = 9000000000000000, 9e15, 7258118400000, 4096
 
--- Hands the job to the least loaded member.
+-- Assigns the job to the least loaded member.
 local function assign(inc, score, id, record, fence)
   local prefix = string.sub(META, 1, -5)
-  -- First, because it can fail: no job has an owner that was not notified.
+  -- First, because it can fail: a job must not have an owner that was not notified.
   call('XADD', prefix .. 'inbox:' .. inc, '*', 'j', cmsgpack.pack({ fence, id, record }))
   call('HSET', OWNER, id, string.format('%d:%s', fence, inc))
   call('SADD', prefix .. 'active:' .. inc, id)
@@ -22,7 +22,7 @@ local function assign(inc, score, id, record, fence)
   end
 end
 
--- Adds the job; nil if this is not the common case, before anything is changed.
+-- Adds the job. If this is not the common case, returns nil before it changes anything.
 local function lean_add()
   local inc, number = ARGV[1], tonumber(ARGV[2])
   local protocol, last_now, last_fence, added, special, offset, batch =
@@ -50,7 +50,7 @@ local function lean_add()
   end
 
   call('HSET', JOBS, id, record)
-  -- It is stored: with an error in what follows, it is answered as done.
+  -- The job is stored: if something fails later, the reply is that of success.
   local fence = math.max(math.floor(last_fence) + 1, micros)
   script.answer = { 0, false, -1 }
   script.in_hand[1] = { id }

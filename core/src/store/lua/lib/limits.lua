@@ -1,4 +1,4 @@
--- Bounds that several modules share.
+-- Limits that several modules share.
 return {
   -- Longest lease, in ms.
   LEASE = 86400000,
@@ -13,6 +13,6 @@ return {
   PRIORITY = 9007199254740992,
   -- Bytes of payloads in one call.
   BYTES = 4194304,
-  -- Jobs moved in one call, if they are small.
+  -- Small jobs moved in one call.
   JOBS = 1000,
 }

@@ -1,4 +1,4 @@
--- Assignment of jobs of all kinds as they come; those that nobody can take are queued.
+-- Assigns jobs of all kinds in order; queues those that no member can accept.
 local admission = require('admission')
 local assignment = require('assignment')
 local chooser = require('chooser')
@@ -14,10 +14,10 @@ local special = require('special')
 local workers = require('workers')
 local matching = {}
 
--- Members that are read at once, until one can take a job.
+-- Members that are read at once while a member for a job is searched.
 local PAGE = 100
 
--- Appends the members of a page of `load` that can be assigned a job of this priority; their free slots.
+-- Appends the members of a page of `load` to which jobs of this priority can be assigned. Returns their free slots.
 local function append_candidates(found, ranked, priority)
   local total = 0
   for i = 1, #ranked, 2 do
@@ -35,7 +35,7 @@ local function append_candidates(found, ranked, priority)
   return total
 end
 
--- Members that can be assigned a job of this priority and task, the least loaded first, and how many such jobs they can take.
+-- Members to which jobs of this priority and task can be assigned, the least loaded first, and how many they can accept together.
 local function candidates(priority, task)
   local found, from = { incs = {}, loads = {}, free = {}, workers = {} }, 0
   local total
@@ -47,8 +47,8 @@ local function candidates(priority, task)
   return found, total
 end
 
--- Assigns jobs of one priority and task to the members that can take them. next_jobs(most) answers up to so many of them, ids and records, and
--- how many it looked at; 0 if there are none.
+-- Assigns jobs of one priority and task to the members that can accept them. next_jobs(most) returns up to so many of them, ids and records, and how
+-- many entries it read; 0 if there are none.
 local function assign(priority, task, next_jobs)
   while not pauses.is_paused(task) do
     local found, free = candidates(priority, task)
@@ -77,7 +77,7 @@ local function assign(priority, task, next_jobs)
   end
 end
 
--- Assigns the next jobs of a group up to its `to`th; whether that was all of them.
+-- Assigns the next jobs of a group up to its `to`th. Returns whether it assigned all of them.
 local function assign_group(group, to)
   assign(group.priority, group.task, function(most)
     local ids, records = {}, {}
@@ -90,7 +90,7 @@ local function assign_group(group, to)
   return group.done >= to
 end
 
--- The jobs of several groups in the order in which they came.
+-- Assigns the jobs of several groups in the order in which they came.
 local function assign_in_order(groups)
   local all = {}
   for _, group in ipairs(groups) do
@@ -109,7 +109,7 @@ local function assign_in_order(groups)
   end
 end
 
--- Groups of one priority: where there are not free slots for all, jobs are assigned in the order in which they came.
+-- Assigns groups of one priority. If there are not free slots for all, jobs are assigned in the order in which they came.
 local function assign_groups(groups)
   if #groups == 1 then
     assign_group(groups[1], #groups[1].ids)
@@ -133,7 +133,7 @@ local function assign_groups(groups)
   end
 end
 
--- Queues what was not assigned.
+-- Queues the jobs that were not assigned.
 local function push_rest(group, front)
   if group.done > 0 then
     local ids, orders = {}, {}
@@ -155,9 +155,8 @@ local function plain_last(a, b)
   return not queues.is_plain(a.priority, a.task) and queues.is_plain(b.priority, b.task)
 end
 
--- Assigns what can be assigned of new jobs, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are
--- used up. The caller settles resources before it reads orders. No job waited beside a member that could take it; so these need not stand in line
--- first.
+-- Assigns new jobs as far as possible, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are used up.
+-- The caller settles resources before it reads orders. No older job waits that a member could accept, so the new jobs need not be queued first.
 function matching.take_in(groups, count, front)
   for _, group in ipairs(groups) do
     script.in_hand[#script.in_hand + 1] = group.ids
@@ -174,16 +173,16 @@ function matching.take_in(groups, count, front)
     until not groups[at] or groups[at].priority ~= same[1].priority
     assign_groups(same)
   end
-  -- Plain jobs last: beside others that wait they keep their place among them.
+  -- Plain jobs last: beside other waiting jobs they keep their place among them.
   table.sort(groups, plain_last)
   for _, group in ipairs(groups) do
     push_rest(group, front)
   end
 end
 
--- Queues jobs, behind all others of their kind or (front) before them, and assigns what can be assigned.
+-- Queues jobs, behind all others of their kind or (front) before them, and assigns as many as possible.
 function matching.enqueue(ids, records, front)
-  -- Before orders are read: it uses some up.
+  -- Before orders are read: it uses up some.
   resources.settle()
   local groups, of_queue = {}, {}
   for i, id in ipairs(ids) do

@@ -1,4 +1,4 @@
--- What the sweep does with a page of what it scans.
+-- Repairs a page of entries for the sweep.
 local clock = require('clock')
 local damage = require('damage')
 local departure = require('departure')
@@ -19,7 +19,7 @@ local values = require('values')
 local call = redis.call
 local mending = {}
 
--- A member whose lease was not due, but is known otherwise, has so long to renew it, in ms.
+-- The time in ms in which a member whose lease has no entry in `due` must renew it.
 local LEASE_ANEW = 60000
 
 local alive = {}
@@ -44,7 +44,7 @@ local function remove_owner(id, inc, deleting)
   end
 end
 
--- A job without an owner: queued anew if it waits nowhere.
+-- A job without an owner: requeued if it is in no queue.
 local function mend_waiting(id, found, in_hand, batch)
   local extra = extras.of(found)
   local entry = queues.entry_of(extra.priority, extra.task)
@@ -63,7 +63,7 @@ local function mend_waiting(id, found, in_hand, batch)
   end
 end
 
--- `in_hand`: a script that failed had taken them out of their places.
+-- `in_hand`: a script that failed had removed the jobs from their queues.
 function mending.jobs(ids, in_hand)
   if #ids == 0 then
     return
@@ -92,7 +92,7 @@ function mending.jobs(ids, in_hand)
   end
 end
 
--- Ids of jobs with an owner. Those with a record were looked at as jobs.
+-- Checks ids of jobs with an owner. Those with a record were checked as jobs.
 function mending.owned(ids)
   local there = {}
   for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do

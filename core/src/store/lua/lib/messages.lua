@@ -1,4 +1,4 @@
--- Delivery of messages to inboxes. What is gathered is posted by reply.lua.
+-- Delivers messages to inboxes. reply.lua posts what is gathered here.
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
@@ -10,25 +10,26 @@ local call = redis.call
 local bounded = values.bounded
 local messages = {}
 
--- A member with so many entries in its inbox is treated as not reading: messages for it are dropped and counted.
+-- A member whose inbox has so many entries is treated as not reading: messages for it are dropped and counted.
 local MAX_ENTRIES = 10000
--- So is one with so many bytes of messages. The largest messages of the Node modules that send them in parts have 16 MiB.
+-- The same limit for bytes of messages. The largest messages of the Node modules, which are sent in parts, have 16 MiB.
 local MAX_BYTES = 67108864
--- In an inbox with fewer entries, all that a batch of messages brings is one entry.
+-- An inbox with fewer entries receives a batch of messages as one entry.
 local SHORT = 100
 
--- What goes into each inbox, as the first `n` arguments of XADD; `free`, for how many entries, if each message is to be one.
+-- The arguments of XADD for each inbox, of which the first `n` are used. `free`: how many more entries the inbox may have, if each message is an
+-- entry.
 local parcels = {}
 
--- Bytes of messages in an inbox. `unread` has those after the last message, and how many entries there were. Those that were read since are taken off
--- as if all were of one size; what else came meanwhile counts as unread messages, until the inbox is empty.
+-- Estimates the bytes of messages in an inbox. `unread` has the bytes after the last message, and the number of entries at that time. Entries that
+-- were read since are subtracted as if all had the same size; other entries count as unread messages until the inbox is empty.
 local function unread_bytes(inc, length)
   local bytes, entries = string.match(length > 0 and call('HGET', rare_keys.unread, inc) or '', '^(%d+):(%d+)$')
   entries = bounded(entries, 1, 1e9)
   return entries and (bounded(bytes, 0, 1e12) or 0) * math.min(1, length / entries) or 0
 end
 
--- The member reads again: it is notified of the messages dropped before.
+-- The member reads again: notifies it of the messages that were dropped before.
 local function report_dropped(inc)
   local dropped = call('HGET', rare_keys.deaf, inc)
   if not dropped then
@@ -52,7 +53,7 @@ local function parcel_for(inc)
   return parcel
 end
 
--- Whether the message fits. One that is too large by itself fits into an inbox without messages.
+-- Adds the message if it fits. Returns whether it does. An empty inbox accepts a message of any size.
 local function put(parcel, inc, blob)
   if parcel.free == 0 or parcel.bytes > 0 and parcel.bytes + #blob > MAX_BYTES then
     call('HSET', rare_keys.deaf, inc, (bounded(call('HGET', rare_keys.deaf, inc), 0, 9e15) or 0) + 1)
@@ -89,8 +90,8 @@ local function address_of(kind, name, sender, again, position)
   return address
 end
 
--- Puts a message into the inboxes of an address but for `sender`'s, unless it was put there before (`again`). Adds to the answers how many had it
--- dropped, and the incarnations that get it; or the position of an equal answer. Returns how many members were looked at.
+-- Puts a message into the inboxes of an address except `sender`, unless it was put there before (`again`). Adds an answer: how many members had it
+-- dropped, and the incarnations of the recipients; or the position of an equal answer.
 function messages.deliver(kind, name, sender, again, blob, answers)
   local address = address_of(kind, name, sender, again, #answers + 1)
   local answer, same = { 0 }, address.answer <= #answers and address.short
@@ -102,7 +103,7 @@ function messages.deliver(kind, name, sender, again, blob, answers)
       same = false
     end
   end
-  -- While the message fits everywhere, the first answer holds for the next.
+  -- While no message is dropped, the first answer is valid for the next message, too.
   address.short = address.short and answer[1] == 0
   answers[#answers + 1] = same and address.answer or answer
   return #address

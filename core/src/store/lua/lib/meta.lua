@@ -1,4 +1,4 @@
--- The `meta` hash. It is read once, here; changes are gathered and written once, by reply.lua.
+-- The `meta` hash. It is read once, here; changes are gathered, and reply.lua writes them once.
 local keys = require('keys')
 local limits = require('limits')
 local script = require('script')
@@ -24,17 +24,17 @@ local meta = {
   offset = offset,
   ticked = ticked,
   swept = swept,
-  -- The last batch of this member and this command, as kept by the command.
+  -- The last batch of this member and this command, as stored by the command.
   last_batch = batch and BATCH ~= '' and values.unpacked(batch),
-  -- Something is in the way of plain matching: queues besides `ready:0`, a pause or a chooser.
+  -- Whether plain assignment is not possible: there are queues besides `ready:0`, a pause or a chooser.
   special = special and special ~= '',
   largest = bounded(largest, 0, 1e9) or 0,
-  -- Dead entries of `ready:0`: their jobs were deleted, or taken out of the middle.
+  -- The number of dead entries of `ready:0`: their jobs were deleted, or assigned out of order.
   tombstones = bounded(tombstones, 0, 1e15) or 0,
   counters = { added = added, completed = completed, failures = failures, deleted = deleted, crashes = crashes, deleting = deleting },
 }
 
--- Jobs moved per call, so that no call carries more than limits.BYTES of payloads.
+-- The limit of jobs moved per call, so that no call moves more than limits.BYTES of payloads.
 meta.move_limit = limits.JOBS
 if meta.largest > limits.BYTES / limits.JOBS then
   meta.move_limit = math.max(1, math.min(limits.JOBS, math.floor(limits.BYTES / meta.largest)))
@@ -61,7 +61,7 @@ function meta.count(name, by)
   meta.remember(name, counters[name])
 end
 
--- A number of `meta`, if it is there. One that no script writes is replaced and counted.
+-- A number of `meta`, if it exists. An invalid one is replaced, and counted as damage.
 function meta.number(field, value, least, most)
   local number = bounded(value, least, most)
   if value and not number then

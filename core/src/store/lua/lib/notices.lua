@@ -1,4 +1,4 @@
--- Notices to members, gathered and posted once, by reply.lua: outcomes of jobs, and jobs that are to stop.
+-- Notifications to members, gathered here and posted once by reply.lua: outcomes of jobs, and jobs that must stop.
 local due_entries = require('due_entries')
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
@@ -28,7 +28,7 @@ function notices.stop(kind, inc, fence, id)
   append(stops[kind], inc, fence, id)
 end
 
--- Members that are gone get no outcomes.
+-- Members that are gone receive no outcomes.
 function script.flush.notices()
   for kind, lists in pairs(stops) do
     for inc, list in pairs(lists) do

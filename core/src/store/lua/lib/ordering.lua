@@ -1,8 +1,8 @@
--- Places in sorted sets of members that may be gone.
+-- Positions in sorted sets, relative to members that may have been removed.
 local call = redis.call
 local ordering = {}
 
--- As Redis orders members of one score: by bytes.
+-- The order that Redis uses for members with the same score: by bytes.
 local function is_before(one, other)
   for i = 1, math.min(#one, #other) do
     local a, b = string.byte(one, i), string.byte(other, i)
@@ -13,7 +13,7 @@ local function is_before(one, other)
   return #one < #other
 end
 
--- How many members are below (score, member), or (including) up to it.
+-- The number of members below (score, member), or (including) up to it.
 local function count_below(key, score, member, including)
   local low = call('ZCOUNT', key, '-inf', '(' .. score)
   local high = low + call('ZCOUNT', key, score, score)
@@ -29,7 +29,7 @@ local function count_below(key, score, member, including)
   return low
 end
 
--- Where what follows a member begins, whether that still exists or not; in descending order if `reverse`.
+-- The rank of the first member after (score, member), whether that still exists or not; in descending order if `reverse`.
 function ordering.behind(key, score, member, reverse)
   if reverse then
     return call('ZCARD', key) - count_below(key, score, member, false)

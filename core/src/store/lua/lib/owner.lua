@@ -6,7 +6,7 @@ function owner.of(fence, inc)
   return string.format('%d:%s', fence, inc)
 end
 
--- The fence, the incarnation and whether the job is being deleted; nothing if the value cannot be read.
+-- Returns the fence, the incarnation and whether the job is being deleted; nothing if the value cannot be read.
 function owner.read(text)
   local fence, inc, deleting = string.match(text or '', '^(%d+):([^:]+)(:?d?)$')
   return tonumber(fence), inc, deleting == DELETING

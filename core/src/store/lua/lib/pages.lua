@@ -1,4 +1,4 @@
--- Pages of ids of jobs by state, for people. A cursor stays valid whatever changes between two calls; '' is the start and the end.
+-- Pages of job ids by state, for inspections. A cursor stays valid whatever changes between two calls; '' is the start and the end.
 local keys = require('keys')
 local ordering = require('ordering')
 local queues = require('queues')
@@ -9,10 +9,10 @@ local pages = {}
 
 -- Queues that are read at once.
 local QUEUES = 1000
--- An entry of `ready:0` moves at most so far between two pages, or is searched for in the first ones.
+-- The first is how far an entry of `ready:0` is expected to move between two pages; if it is not found there, so many first entries are searched.
 local NEAR, FAR = 2000, 1000
 
--- Members of a sorted set. The cursor is score:member of the last one.
+-- Reads members of a sorted set. The cursor is score:member of the last one.
 local function sorted_page(key, cursor, number, reverse)
   local score, member = string.match(cursor, '^([^:]+):(.*)$')
   local from = tonumber(score) and ordering.behind(key, score, member, reverse) or 0
@@ -24,8 +24,8 @@ local function sorted_page(key, cursor, number, reverse)
   return ids, #ids == number and scored[#scored] .. ':' .. ids[#ids] or ''
 end
 
--- Ids of a hash or set, which has no order. One step of a scan may bring more than was asked for: a cursor has where the step began and which of its
--- ids, in their order, was the last. `step`: how many items of an answer are one entry.
+-- Reads ids of a hash or set, which has no order. One step of a scan may return more ids than requested: a cursor contains where the step began and
+-- which of its ids, in their order, was the last. `step`: how many items of a reply are one entry.
 local function scan_page(command, key, step, cursor, number)
   local from, last = string.match(cursor, '^(%d+):(.*)$')
   from, last = from or '0', last or ''
@@ -46,7 +46,7 @@ local function scan_page(command, key, step, cursor, number)
   return ids, scanned[1] ~= '0' and scanned[1] .. ':' or ''
 end
 
--- Where in `ready:0` what follows an entry begins, which was at `at` then. If it is gone, all before it are.
+-- The index in `ready:0` after an entry that was at `at`. If the entry is gone, all before it are gone, too.
 local function behind_ready(at, id)
   local first = math.max(0, at - NEAR)
   local window = call('LRANGE', keys.ready, first, at)
@@ -59,7 +59,7 @@ local function behind_ready(at, id)
   return place and place + 1 or 0
 end
 
--- Appends entries of `ready:0`; the cursor if there are more.
+-- Appends entries of `ready:0`. Returns the cursor if there are more.
 local function append_ready(ids, number, from)
   local some = call('LRANGE', keys.ready, from, from + number - #ids - 1)
   local alive = tombstones.are_alive(some)
@@ -72,7 +72,7 @@ local function append_ready(ids, number, from)
   return more and string.format('r%d:%s', from + #some - 1, some[#some])
 end
 
--- Appends what is in one sorted set, from an entry on; the cursor if the page is full.
+-- Appends entries of one sorted set, from one entry on. Returns the cursor if the page is full.
 local function append_sorted(ids, number, queue, from)
   local scored = call('ZRANGE', queue.key, from, from + number - #ids - 1, 'WITHSCORES')
   for i = 1, #scored, 2 do
@@ -82,7 +82,7 @@ local function append_sorted(ids, number, queue, from)
   return full and string.format('q%d:%s:%s:%s', #queue.entry, queue.entry, scored[#scored], scored[#scored - 1])
 end
 
--- A cursor of a sorted set: the queue, and score and member of the last entry.
+-- Parses the cursor of a sorted set: the queue, and score and member of the last entry.
 local function read_sorted_cursor(cursor)
   local length, rest = string.match(cursor, '^q(%d+):(.*)$')
   if not length then
@@ -93,7 +93,7 @@ local function read_sorted_cursor(cursor)
   return tonumber(score) and queues.read_entry(entry), score, member
 end
 
--- Appends the queues from a place in `index` on, `ready:0` in its place if it was not yet shown (ready_shown); the cursor or ''.
+-- Appends the queues from a rank in `index` on, and `ready:0` at its place if it was not returned before (ready_shown). Returns the cursor or ''.
 local function append_queues(ids, number, from, ready_shown)
   while true do
     local some, entries = queues.page(from, QUEUES)
@@ -117,8 +117,8 @@ local function append_queues(ids, number, from, ready_shown)
   end
 end
 
--- Waiting jobs: first those of higher priorities than `ready:0`, then `ready:0`, then the others. A cursor names an entry of `ready:0` ('r<place>:<id>')
--- or of a sorted set ('q<length of the entry of `index`>:<that entry>:<score>:<id>').
+-- Waiting jobs: first those of higher priorities than `ready:0`, then `ready:0`, then the others. A cursor contains an entry of `ready:0`
+-- ('r<index>:<id>') or of a sorted set ('q<length of the entry of `index`>:<that entry>:<score>:<id>').
 local function waiting_page(cursor, number)
   local ids, full = {}, nil
   local at, id = string.match(cursor, '^r(%d+):(.*)$')
@@ -136,7 +136,7 @@ local function waiting_page(cursor, number)
   return ids, full or append_queues(ids, number, from, ready_shown)
 end
 
--- Where in `index` what follows an entry begins.
+-- The rank in `index` after an entry.
 function pages.behind_queue(entry, priority)
   return ordering.behind(rare_keys.index, string.format('%.0f', -priority), entry)
 end

@@ -4,7 +4,7 @@ local special = require('special')
 local call = redis.call
 local pauses = {}
 
--- Stands for all tasks.
+-- The name for all tasks.
 local ALL = '*'
 local known = {}
 

@@ -1,4 +1,4 @@
--- Placement of plain jobs: to the least loaded members with credit, else at an end of `ready:0`.
+-- Assigns plain jobs to the least loaded members with credit; queues the others in `ready:0`.
 local assignment = require('assignment')
 local keys = require('keys')
 local meta = require('meta')
@@ -9,11 +9,11 @@ local matching = lazy('matching')
 local call = redis.call
 
 local placement = {
-  -- A member died. Others may have died with it whose leases go on for a while: jobs go only to members with a fresh lease.
+  -- Set when a member died. Others may have died with it whose leases have not ended yet: jobs are assigned only to members with a fresh lease.
   wary = false,
 }
 
--- Hands out one job after the other to the members at `level`; answers those with credit left and what is left of the count.
+-- Distributes jobs one by one to the members at `level`. Returns the members with credit left, and the rest of the count.
 local function fill(level, open, loads, credits, share, count)
   local still = {}
   for _, i in ipairs(open) do
@@ -28,7 +28,7 @@ local function fill(level, open, loads, credits, share, count)
   return still, count
 end
 
--- How many of `count` jobs each of the ranked members gets: the least loaded first, ties in their order.
+-- How many of `count` jobs are assigned to each of the ranked members: the least loaded first, ties in their order.
 function placement.shares(loads, credits, count)
   local share, open, joined = {}, {}, 0
   local level = loads[1]
@@ -52,7 +52,7 @@ function placement.shares(loads, credits, count)
   return share
 end
 
--- The least loaded members with credit, as many as there are jobs; nil if one of them is not plain.
+-- The least loaded members with credit, up to the number of jobs; nil if one of them is not plain.
 local function ranked_members(count)
   local ranked = call('ZRANGE', keys.load, 0, count - 1, 'WITHSCORES')
   local incs, loads, credits = {}, {}, {}
@@ -67,14 +67,14 @@ local function ranked_members(count)
   return incs, loads, credits
 end
 
--- Assigns plain jobs to the least loaded members; returns how many, from the first on, or nil if a member is not plain.
+-- Assigns plain jobs to the least loaded members. Returns how many, from the first on, or nil if a member is not plain.
 local function place(ids, records)
   local incs, loads, credits = ranked_members(#ids)
   if not incs or #incs == 0 then
     return incs and 0
   end
   local share = #incs == 1 and { math.min(#ids, credits[1]) } or placement.shares(loads, credits, #ids)
-  -- The jobs of one member are neighbours, so that their fences are.
+  -- The jobs of one member are consecutive, so that their fences are.
   local placed, scores, full = 0, {}, {}
   for i, inc in ipairs(incs) do
     if share[i] > 0 then
@@ -106,7 +106,7 @@ local function are_plain(ids, records)
   return true
 end
 
--- Places jobs; those left over wait, behind all others or (front) before them. `known_plain`: none has extras.
+-- Assigns jobs; queues the rest behind all others or (front) before them. `known_plain`: none has extras.
 function placement.enqueue(ids, records, front, known_plain)
   if #ids == 0 then
     return

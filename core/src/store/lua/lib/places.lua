@@ -1,4 +1,4 @@
--- Where a job is, for the sweep.
+-- Finds the queue of a job, for the sweep.
 local keys = require('keys')
 local meta = require('meta')
 local queues = require('queues')
@@ -8,15 +8,15 @@ local suspects = require('suspects')
 local tombstones = require('tombstones')
 local call = redis.call
 local places = {
-  -- `ready:0` is searched, and tombstones are counted, while there are no more.
+  -- The length up to which `ready:0` is searched, and its tombstones are counted.
   SHORT = 5000,
 }
--- Entries near an end of a longer one.
+-- How many entries at each end of a longer list are searched.
 local NEAR = 3000
 
 local in_ready
 
--- Has `ready:0` read anew.
+-- Discards the copy of `ready:0`.
 function places.forget()
   in_ready = nil
 end
@@ -31,7 +31,7 @@ local function is_in_ready(id, in_hand)
     end
     return (in_ready[id] or 0) > (meta.tombstones > 0 and tombstones.count(call('HGET', keys.tombstones, id)) or 0)
   end
-  -- A script that failed had taken it out; had it put it back, it would be near an end.
+  -- A script that failed had removed it; if it put it back, it is near an end.
   return not in_hand or call('LPOS', keys.ready, id, 'MAXLEN', NEAR) or call('LPOS', keys.ready, id, 'RANK', -1, 'MAXLEN', NEAR)
 end
 
@@ -48,12 +48,12 @@ local function waits_for_resource(id, extra)
   return false
 end
 
--- Whether the job follows another one; if nobody is first, it is now.
+-- Whether the job follows another one. If there is no first job, this one becomes it.
 local function waits_for_similar(id, extra)
   local first, followers = call('HGET', rare_keys.similar, extra.similar), keys.of('similar', extra.similar)
   local first_exists = first and call('HEXISTS', keys.jobs, first) == 1
   if call('ZREM', followers, id) == 1 and first_exists and first ~= id then
-    -- In its order as well as can be known.
+    -- Its original order is not known exactly.
     call('ZADD', followers, special.sequence, id)
     return true
   elseif not first_exists then
@@ -62,7 +62,7 @@ local function waits_for_similar(id, extra)
   return false
 end
 
--- Whether a job that is among the blocked waits for something that will end.
+-- Whether a job in `blocked` waits for something that will end.
 local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
@@ -74,7 +74,7 @@ local function is_blocked(id, extra)
   return false
 end
 
--- Whether a job without an owner waits somewhere. `in_hand`: a script that failed had taken it out of its place.
+-- Whether a job without an owner is in a queue. `in_hand`: a script that failed had removed it from its queue.
 function places.is_waiting(id, extra, in_hand)
   if call('ZSCORE', rare_keys.delayed, id) or is_blocked(id, extra) then
     return true

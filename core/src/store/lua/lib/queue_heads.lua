@@ -1,4 +1,4 @@
--- Taking of jobs out of queues: ids, records and how many entries were taken.
+-- Takes jobs out of queues. Functions return ids, records and how many entries were taken.
 local keys = require('keys')
 local queues = require('queues')
 local script = require('script')
@@ -6,7 +6,7 @@ local tombstones = require('tombstones')
 local call = redis.call
 local heads = {}
 
--- Entries that are looked at in one call of `pop`, in all queues of a priority.
+-- The limit of entries that one call of `pop` reads, in all queues of a priority.
 local LOOKED_AT = 2000
 
 local function members_of(scored)
@@ -33,9 +33,9 @@ end
 
 heads.by_order = by_order
 
--- The first ids of several tasks, in the order they came.
+-- The first ids of several tasks, in the order in which they came.
 local function first_of_queues(priority, tasks, n)
-  -- What is looked at is bounded, not only what is taken; who wants more comes again.
+  -- The number of entries that are read is limited, not only that of those taken; the caller may repeat the call.
   n = math.min(n, math.max(1, math.floor(LOOKED_AT / #tasks)))
   local all = {}
   for _, task in ipairs(tasks) do

@@ -1,9 +1,9 @@
--- Queues of waiting jobs. `ready:0`, a list, is that of plain jobs: it is the cheapest. Every other queue is a sorted set by the order of coming, one
--- for each priority and task. While there are others, plain jobs that come wait in `ready:0:`; so those in `ready:0` have come before all of their
--- priority, and a worker takes the jobs of one priority in the order in which they came, whatever their task.
+-- Queues of waiting jobs. `ready:0`, a list, contains plain jobs: it is the cheapest. Every other queue is a sorted set by the order of arrival, one
+-- for each priority and task. While there are others, new plain jobs are queued in `ready:0:`. So the jobs in `ready:0` came before all others of
+-- their priority, and the jobs of one priority are assigned in the order in which they came, whatever their task.
 --
--- A waiting job is in one of: a queue, `delayed` until it is due, `blocked:<resource>` while another has the resource, `similar:<key>` while a similar
--- job is there; `blocked` has the ids of the latter two.
+-- A waiting job is in one of: a queue, `delayed` until it is due, `blocked:<resource>` while another job has the resource, `similar:<key>` while a
+-- similar job exists; `blocked` has the ids of the latter two.
 local keys = require('keys')
 local limits = require('limits')
 local rare_keys = require('rare_keys')
@@ -17,7 +17,7 @@ local function digits(priority)
   return string.format('%.0f', priority)
 end
 
--- The member of `index` that stands for a sorted set. Of one priority they are in the order of their tasks.
+-- The member of `index` for a sorted set. Those of one priority are in the order of their tasks.
 local function entry_of(priority, task)
   return digits(priority) .. ':' .. task
 end
@@ -40,7 +40,7 @@ function queues.is_plain(priority, task)
   return priority == 0 and task == ''
 end
 
--- Registers a sorted set that is not empty.
+-- Adds a sorted set that is not empty to the index.
 function queues.list(priority, task)
   call('ZADD', priorities_of(task), -priority, digits(priority))
   if task ~= '' then
@@ -61,7 +61,7 @@ local function add_scored(priority, task, ids, orders)
   call('ZADD', key_of(priority, task), unpack(scored))
 end
 
--- orders: their places among all jobs.
+-- orders: the positions of the jobs in the order of arrival.
 function queues.push(priority, task, ids, orders, front)
   local n = #ids
   if queues.is_plain(priority, task) and front then
@@ -80,7 +80,7 @@ function queues.push(priority, task, ids, orders, front)
   end
 end
 
--- Half of `ready:0` is dead: what is alive near its end goes to the front of `ready:0:`, where deletions leave nothing behind.
+-- Half of the entries of `ready:0` are dead: moves the live ones near its end to the front of `ready:0:`, where deletions leave no dead entries.
 function queues.thin_out()
   local ids = call('RPOP', keys.ready, 1000) or {}
   ids = #ids > 0 and tombstones.living(ids, ids) or ids
@@ -96,14 +96,14 @@ function queues.thin_out()
   queues.list(0, '')
 end
 
--- A task is forgotten when no job waits for it and no worker with credit takes it.
+-- Removes a task for which no job waits and which no worker with credit accepts.
 function queues.forget_task(task)
   if task ~= '' and call('EXISTS', priorities_of(task)) == 0 and call('EXISTS', keys.of('load', task)) == 0 then
     call('SREM', rare_keys.tasks, task)
   end
 end
 
--- An empty queue is no longer looked at.
+-- Removes an empty queue from the index.
 function queues.forget(priority, task)
   call('ZREM', priorities_of(task), digits(priority))
   if call('ZREM', rare_keys.index, entry_of(priority, task)) == 1 then
@@ -113,15 +113,15 @@ function queues.forget(priority, task)
   queues.forget_task(task)
 end
 
--- A member of `index`, read: the queue that it stands for, or nil.
+-- Parses a member of `index`: returns its queue, or nil.
 function queues.read_entry(entry)
   local priority, task = string.match(entry, '^(-?%d+):(.*)$')
   priority = values.bounded(priority, -limits.PRIORITY, limits.PRIORITY)
   return priority and { priority = priority, task = task, key = key_of(priority, task), entry = entry }
 end
 
--- The queues that are not empty, in the order in which workers take them, up to `most` from a place in `index` on. `ready:0` is not among them.
--- Answers also the number of entries, some of which may be damaged.
+-- The queues that are not empty, in the order of assignment, up to `most` from a rank in `index` on, without `ready:0`. Also returns the number of
+-- entries, some of which may be damaged.
 function queues.page(from, most)
   local all = {}
   local entries = call('ZRANGE', rare_keys.index, from, from + most - 1)

@@ -1,5 +1,5 @@
--- Scores of `load`: the number of jobs the member has, then the least credit last, then whether it has tasks or guaranteed slots. A member is in
--- `load` while it has credit: it asked for so many jobs more, at most 20,000.
+-- Scores of `load`: the number of jobs of the member, then its credit (more credit first), then whether it has tasks or guaranteed slots. A member
+-- is in `load` while it has credit. The credit is the number of jobs it requested, at most 20,000.
 local ranking = {}
 local ACTIVE, MAX_CREDIT = 65536, 32767
 
@@ -15,7 +15,7 @@ function ranking.active(score)
   return math.floor(score / ACTIVE)
 end
 
--- Whether the member takes any job without a task.
+-- Whether the member accepts any job without a task.
 function ranking.is_plain(score)
   return score % 2 == 0
 end

@@ -1,4 +1,4 @@
--- Reclaiming of the jobs of a member that left or died.
+-- Reclaims the jobs of a member that left or died.
 local clock = require('clock')
 local endings = require('endings')
 local extras = require('extras')
@@ -16,10 +16,10 @@ local call = redis.call
 local reclaim = {}
 
 local DEFAULT_MAX_CRASHES, MAX_CRASHES = 3, 255
--- A job that ran so long, in microseconds, counts as crashed for the first time.
+-- The first crash of a job that ran so long, in microseconds, counts as if the job had not crashed before.
 local LONG_RUN = 600000000
 
--- Those of the ids that the member has, in the order of their fences.
+-- The jobs among the ids that belong to the member, in the order of their fences.
 local function jobs_of(inc, ids)
   local jobs = {}
   for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
@@ -34,7 +34,7 @@ local function jobs_of(inc, ids)
   return jobs
 end
 
--- The suspect among these jobs that had just been started, if any.
+-- The suspect among these jobs that has just started, if any.
 local function job_on_trial(jobs)
   local id = suspects.on_trial()
   for _, job in ipairs(id and jobs or {}) do
@@ -44,7 +44,7 @@ local function job_on_trial(jobs)
   end
 end
 
--- Counts a crash of a job; whether it failed by that. It is convicted when it was alone, on trial, or never absent.
+-- Counts a crash of a job. Returns whether the job failed by it. It fails when it was alone, on trial, or present at every crash.
 local function charge_job(job, batch)
   batch.crashes = batch.crashes + 1
   local number = extras.crashes_of(job.record) + 1
@@ -104,7 +104,7 @@ local function reclaim_jobs(jobs, batch, charge)
       batch.stopped = batch.stopped + 1
       endings.stopped(job.id)
     end
-    -- A job that is being deleted has a record only if it was added again meanwhile; that one has not died.
+    -- A job that is being deleted has a record only if a new job was added with its id; that one has not crashed.
     local charged = job.record and charge and not job.deleting and (not batch.on_trial or batch.on_trial == job)
     local failed = charged and charge_job(job, batch)
     if job.record and not failed then
@@ -114,9 +114,9 @@ local function reclaim_jobs(jobs, batch, charge)
   write(batch)
 end
 
--- Takes up to `budget` jobs back from `inc`, which must have no credit any more; answers whether it has none now, and how many those were.
--- With charge, its end counts as a crash of each, or of the one suspect among them that had just been started; of a job that had run well for
--- LONG_RUN, as the first one.
+-- Reclaims up to `budget` jobs of `inc`, which must not have credit any more. Returns whether none is left, and how many it reclaimed. With
+-- `charge`, a crash is counted for each job, or only for the suspect among them that has just started; for a job that had run longer than LONG_RUN,
+-- it counts as the first one.
 function reclaim.take_back(inc, budget, charge)
   local active = keys.of('active', inc)
   local ids = budget > 0 and call('SPOP', active, budget) or {}

@@ -1,5 +1,5 @@
 -- The record of a job: flags, [crashes], [length (2), resource], [result ttl in s (4), length (1), requester],
--- [failed attempts (1), length (2), extras (msgpack)], payload. A record may be damaged: it is read as far as it goes, and its worker fails it.
+-- [failed attempts (1), length (2), extras (msgpack)], payload. Of a damaged record, the readable part is used; its worker fails the job.
 local record_flags = require('record_flags')
 local record = {}
 -- Bytes of the fields before a result's requester: its time to live and the length of the name.

@@ -1,11 +1,11 @@
--- Flags of the record of a job. From EXTRAS on it is not plain.
+-- Flags of the record of a job. A job is not plain if it has EXTRAS or a higher flag.
 return {
   RESULT = 2,
   CRASHES = 4,
   EXTRAS = 8,
-  -- Scripts have something to do when the job is assigned or ends.
+  -- Scripts must process some of the extras when the job is assigned or finishes.
   CAREFUL = 16,
-  -- More workers than allowed died in a row while they ran it and others.
+  -- More workers than allowed crashed in a row while they ran it and others.
   SUSPECT = 32,
   RESOURCE = 64,
 }

@@ -1,14 +1,15 @@
--- Redis does not undo what a script did before an error. So after one, what was changed of `meta` is written all the same, jobs that had been taken
--- out of their places are noted in `stray`, for the sweep to put back, and keys of a wrong type, of which an error comes again with each call, are removed.
+-- Redis does not undo the changes of a script before an error. So after an error, changes of `meta` are still written; jobs that had been removed
+-- from their queues are added to `stray`, so that the sweep requeues them; and keys of a wrong type, which would cause the error in each call, are
+-- removed.
 local keys = require('keys')
 local script = require('script')
 local call = redis.call
 local recovery = {}
 
--- Of keys that are many, so many are looked at.
+-- If there are many keys of a kind, only so many are checked.
 local SAMPLE = 200
 local MAX_NOTES, MAX_TEXT, MAX_NAME = 1000, 500, 300
--- The longest value of a hash that Redis packs is one byte shorter.
+-- The longest value in a hash that Redis packs is one byte shorter.
 local UNPACKED = string.rep('-', 65)
 
 local KINDS = {
@@ -45,7 +46,7 @@ local function check_member(inc)
   check(keys.of('listeners', 'p:' .. (pid or '') .. '@' .. (host or '')), 'set')
 end
 
--- Removes keys of this cluster that are not of the type that scripts write.
+-- Removes keys of this cluster whose type is not the one that scripts write.
 function recovery.mend_types()
   check(damaged, 'hash')
   for part, kind in pairs(KINDS) do
@@ -73,7 +74,7 @@ function recovery.mend_types()
   end
 end
 
--- Has the sweep look at everything soon, and first of all at the jobs in hand.
+-- Schedules a sweep over everything, starting with the jobs in hand.
 function recovery.look_everywhere()
   for i, ids in ipairs(script.in_hand) do
     for from = 1, #ids, 1000 do
@@ -90,7 +91,7 @@ local function count_damage()
   call('HSET', keys.meta, 'damaged', (before and before >= 0 and before < 9e15 and before or 0) + 1)
 end
 
--- A `meta` that is none of ours is not for us to mend.
+-- A `meta` that libswarm did not write is not repaired.
 local function is_ours()
   local readable, protocol = pcall(call, 'HGET', keys.meta, 'protocol')
   return readable and type(protocol) == 'string'
@@ -98,11 +99,11 @@ end
 
 local function text_of(failure)
   local text = type(failure) == 'table' and failure.err or tostring(failure)
-  -- An error of Lua has no code of its own.
+  -- Errors of Lua have no code.
   return string.find(text, '^%u+ ') and text or 'ERR ' .. text
 end
 
--- After an error of the command; answers its reply.
+-- Handles an error of the command. Returns its reply.
 function recovery.recover(failure)
   local text = script.refused or text_of(failure)
   if script.refused or READ_ONLY or string.find(text, '^OOM') or not is_ours() then

@@ -1,4 +1,4 @@
--- Members: the addresses under which they receive messages, who is notified when members come and go, and the keys of a member.
+-- Members: the addresses at which they receive messages, the members that are notified of changes, and the keys of a member.
 local broadcast = require('broadcast')
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
@@ -7,8 +7,8 @@ local rare_keys = require('rare_keys')
 local call = redis.call
 local registry = {}
 
--- Kinds of addresses: all members, a group, a name, a process (pid@host), an incarnation that receives messages, and an incarnation whether it does
--- or not, for answers.
+-- Kinds of addresses: all members, a group, a name, a process (pid@host), an incarnation that is subscribed to messages, and any incarnation, for
+-- acknowledgements and replies.
 registry.ALL, registry.GROUP, registry.NAME, registry.PROCESS, registry.MEMBER, registry.ANSWER = 'a', 'g', 'n', 'p', 'm', 'i'
 
 local function set_of(kind, name)
@@ -19,7 +19,7 @@ local function process_of(pid, host)
   return (pid or '') .. '@' .. (host or '')
 end
 
--- The sets of receivers that a member belongs to if it receives messages.
+-- The sets of receivers to which a member belongs if it is subscribed to messages.
 local function sets_of(inc)
   local name, group, pid, host = unpack(call('HMGET', keys.of('member', inc), 'name', 'group', 'pid', 'host'))
   local sets = { rare_keys.listeners }
@@ -33,14 +33,14 @@ local function sets_of(inc)
   return sets
 end
 
--- Messages go to this member from now on.
+-- Subscribes the member to messages.
 function registry.listen(inc)
   for _, set in ipairs(sets_of(inc)) do
     call('SADD', set, inc)
   end
 end
 
--- It is notified of members that come and go from now on.
+-- Subscribes the member to members that join or leave.
 function registry.watch(inc)
   call('SADD', rare_keys.watchers, inc)
 end
@@ -56,7 +56,7 @@ function registry.receivers(kind, name)
   return call('SMEMBERS', set_of(kind, name))
 end
 
--- The member is notified which of these members are gone, behind all messages of theirs.
+-- Notifies the member which of these members are gone. The entry follows all messages of those members.
 function registry.report_absent(inc, members)
   local gone = {}
   for _, member in ipairs(cmsgpack.unpack(members)) do
@@ -81,12 +81,12 @@ function registry.notify_watchers(what, inc)
   broadcast.post('watchers', inbox_kinds.MEMBER, cmsgpack.pack({ what, inc, unpack(row) }), inc)
 end
 
--- The keys of a member, whatever is in them.
+-- All keys of a member.
 function registry.drop_keys(inc)
   call('UNLINK', keys.of('member', inc), keys.of('active', inc), keys.of('inbox', inc), keys.of('ephemeral', inc), keys.of('assigned', inc))
 end
 
--- Removes what messages need of a member.
+-- Removes the subscriptions of a member.
 function registry.unlist(inc)
   for _, set in ipairs(sets_of(inc)) do
     call('SREM', set, inc)

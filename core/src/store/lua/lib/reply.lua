@@ -1,4 +1,4 @@
--- Every command answers through this: it writes what was gathered in the call.
+-- Every command returns through this function: it writes the changes that were gathered in the call.
 local keys = require('keys')
 local script = require('script')
 
@@ -7,7 +7,7 @@ local function reply(answer)
     return answer
   end
   local flush = script.flush
-  -- First, because jobs may be assigned by it.
+  -- First, because it may assign jobs.
   if flush.resources then
     flush.resources()
   end

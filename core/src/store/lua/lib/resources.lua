@@ -1,4 +1,4 @@
--- Resources that were freed, and the next jobs for them. `reply` passes on what is left at the end of a call.
+-- Resources that were freed, and the next jobs for them. `reply` assigns what is left at the end of a call.
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
@@ -10,16 +10,16 @@ local matching = lazy('matching')
 local call = redis.call
 local resources = {}
 
--- Resources that may be free again and whose they were; those that are for certain.
+-- Resources that may be free, with the jobs that had them; and resources that are certainly free.
 local freed, freed_by, released = {}, {}, {}
 
--- Another job may have the resource that this job had, if it had it.
+-- Frees the resource of this job, if the job has it.
 function resources.free(resource, id)
   freed[#freed + 1] = resource
   freed_by[#freed_by + 1] = id
 end
 
--- The same, for jobs that were completed by their owner: an assigned job has its resource.
+-- As `free`, for jobs that were completed by their owner: an assigned job has its resource.
 function resources.free_all(names)
   released = names
 end
@@ -30,7 +30,7 @@ local function surely_free()
   if #freed > 0 then
     local seen = {}
     for i, holder in ipairs(call('HMGET', rare_keys.resources, unpack(freed))) do
-      -- It may have been passed on already, never have been this job's, or have been freed twice.
+      -- The resource may have passed to another job already, may never have belonged to this job, or may have been freed twice.
       if holder == freed_by[i] and not seen[freed[i]] then
         seen[freed[i]] = true
         names[#names + 1] = freed[i]
@@ -41,7 +41,7 @@ local function surely_free()
   return names
 end
 
--- How many jobs a member takes at once: while no other has fewer.
+-- How many jobs a member accepts at once: while no other member has fewer.
 local function limit_of(inc, credit, leaving)
   local limit = math.min(credit, meta.move_limit)
   local ranked = call('ZRANGE', keys.load, 0, 1, 'WITHSCORES')
@@ -52,7 +52,7 @@ local function limit_of(inc, credit, leaving)
   return limit
 end
 
--- Gives each resource to the job that was blocked for it first; ids of these, and the names they got.
+-- Assigns each resource to the first job that is blocked for it. Returns the ids of these jobs, and their resources.
 local function claim_next(names)
   local ids, claimed, claims, idle = {}, {}, {}, {}
   for _, name in ipairs(names) do
@@ -75,8 +75,9 @@ local function claim_next(names)
   return ids, claimed
 end
 
--- Gives the resources that are free to the next jobs that are blocked for them, and has these assigned. A plain member with credit, about to be left
--- by `leaving` of its jobs, takes those that have nothing but a resource while no other has fewer jobs; answered as ids and records.
+-- Assigns the free resources to the next jobs that are blocked for them, and assigns these jobs. A plain member with credit, whose number of jobs is
+-- about to fall by `leaving`, accepts jobs that have no option but a resource while no other member has fewer jobs; these are returned as ids and
+-- records.
 function resources.pass_on(inc, credit, leaving)
   local taken, taken_records = {}, {}
   local names = surely_free()
@@ -86,7 +87,7 @@ function resources.pass_on(inc, credit, leaving)
     local there, records = {}, {}
     for i, found in ipairs(#ids > 0 and call('HMGET', keys.jobs, unpack(ids)) or {}) do
       if not found then
-        -- Deleted meanwhile: the next.
+        -- The job was deleted meanwhile: the next one follows.
         resources.free(claimed[i], ids[i])
       elseif #taken < limit and bit.band(record.flags(found), extras().NEEDS_DECODING) == 0 then
         taken[#taken + 1] = ids[i]
@@ -104,7 +105,8 @@ function resources.pass_on(inc, credit, leaving)
   return taken, taken_records
 end
 
--- What ended in this call passes its resource on before another job asks for one: a job of the same id would be taken for the one that ended.
+-- Passes on the resources of jobs that finished in this call before other jobs claim them: a new job with the id of a finished one would be mistaken
+-- for it.
 function resources.settle()
   resources.pass_on()
 end

@@ -1,4 +1,4 @@
--- Outcomes of jobs: kept as results, and sent to the members that await them.
+-- Outcomes of jobs: stored as results, and sent to the members that await them.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -6,7 +6,7 @@ local notices = require('notices')
 local call = redis.call
 local results = {}
 
--- Notifies the members that await these jobs. requesters[i] is '' if the job has none of its own.
+-- Notifies the members that await these jobs. requesters[i] is '' if the job has no requester.
 function results.notify(ids, outcomes, requesters)
   if #ids == 0 then
     return
@@ -27,7 +27,7 @@ function results.notify(ids, outcomes, requesters)
   end
 end
 
--- Keeps outcomes for their ttls, in s, and notifies.
+-- Stores outcomes for their ttls, in s, and notifies.
 function results.keep(ids, outcomes, ttls, requesters)
   if #ids == 0 then
     return

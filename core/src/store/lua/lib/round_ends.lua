@@ -1,4 +1,4 @@
--- Ends of jobs in a round, in all the ways there are. Details of a job, as the worker packs them; an upper-case kind has extras:
+-- Finishes the jobs of a round. Details of a job, as the worker packs them; an upper-case kind has extras:
 --   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
 --   {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect}
 --   {'T', pause in ms, text, traceback} fail this attempt
@@ -20,7 +20,7 @@ local COMPLETE_WITH_EXTRAS = 'C'
 
 local function new_batch()
   return {
-    -- Positions of jobs that are not the worker's any more; 0 - position if deleted.
+    -- Positions of jobs that are not assigned to the worker any more; 0 - position if deleted.
     rejected = {},
     is_rejected = {},
     completed = {},
@@ -30,7 +30,7 @@ local function new_batch()
     -- Completed jobs with extras, and their details.
     special = {},
     special_details = {},
-    -- Those whose record has to be read.
+    -- Jobs whose record has to be read.
     careful = {},
   }
 end
@@ -47,7 +47,7 @@ local function note_completed(batch, id, detail, resource)
   end
 end
 
--- How a job ends: a kind in lower case, or nil if it is not the worker's any more.
+-- How a job finishes: a kind in lower case, or nil if it is not assigned to the worker any more.
 local function way_of(batch, i, kind, held, wanted)
   if held == wanted and kind ~= STOPPED then
     return kind
@@ -101,7 +101,7 @@ local function text_of(value)
   return type(value) == 'string' and value ~= '' and value or nil
 end
 
--- Jobs with extras that are completed.
+-- Completes jobs with extras.
 local function complete_special(ids, details)
   call('HDEL', keys.jobs, unpack(ids))
   call('HDEL', rare_keys.progress, unpack(ids))
@@ -127,13 +127,13 @@ local function complete_special(ids, details)
   end
 end
 
--- A job whose record has to be read.
+-- Finishes a job whose record has to be read.
 local function end_careful(job, found, front)
   local id, detail = job.id, job.detail
   if job.way == STOPPED then
     endings.stopped(id)
   elseif not found then
-    -- Altered by hand: there is nothing to end.
+    -- Data was altered: there is nothing to finish.
     return
   elseif job.way == FAIL then
     local _, reason, text, traceback = unpack(detail)
@@ -202,8 +202,8 @@ local function write(inc, batch)
   requeue(batch, front)
 end
 
--- Ends jobs of `inc`. `details` belong to the last of the ids, `names` of resources to the last of those before; `owners` is what `owner` has of them,
--- `wanted` what it should have. Answers the rejected positions.
+-- Finishes jobs of `inc`. `details` belong to the last of the ids, `names` of resources to the last of those before. `owners` are the values in
+-- `owner`, `wanted` the expected ones. Returns the rejected positions.
 function round_ends.finish(inc, ids, wanted, details, names, owners)
   local batch = new_batch()
   local plain = #ids - #details
@@ -218,7 +218,7 @@ function round_ends.finish(inc, ids, wanted, details, names, owners)
   return batch.rejected
 end
 
--- How far jobs are: id, owner, what to keep, ...; those of jobs that are no longer the owner's are dropped.
+-- Stores the progress of jobs: id, owner, value, ...; progress of jobs that are no longer assigned to that owner is dropped.
 function round_ends.progress(list)
   local ids, kept = {}, {}
   for i = 1, #list, 3 do

@@ -1,4 +1,4 @@
--- A round that is sent again because its reply was lost: the jobs it was assigned, if they are still its member's.
+-- A round that is repeated because its reply was lost: finds the jobs that it assigned, if they are still assigned to its member.
 local keys = require('keys')
 local owner = require('owner')
 local values = require('values')
@@ -6,7 +6,7 @@ local call = redis.call
 
 local AT_ONCE = 1000
 
--- first, taken: the range of fences of the round. Answers packed jobs, each by itself.
+-- first, taken: the range of fences of the round. Returns packed jobs, each by itself.
 local function replay(inc, number, first, taken)
   local again = {}
   if taken == 0 then

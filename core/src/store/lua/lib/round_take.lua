@@ -1,4 +1,4 @@
--- Taking of plain jobs for a plain worker, when nothing special waits.
+-- Takes plain jobs for a plain worker, when no other kind of job waits.
 local keys = require('keys')
 local meta = require('meta')
 local record_flags = require('record_flags')
@@ -8,10 +8,10 @@ local tombstones = lazy('tombstones')
 local call = redis.call
 local byte = string.byte
 
--- Entries of `ready:0` that are looked at in one call.
+-- The limit of entries of `ready:0` that one call reads.
 local LOOKED_AT = 2000
 
--- Records of the ids, without those whose entry is dead or whose resource another job has.
+-- Records of the ids, without dead entries and jobs whose resource another job has.
 local function read(ids)
   script.in_hand[1] = ids
   local records = call('HMGET', keys.jobs, unpack(ids))
@@ -33,7 +33,7 @@ local function read(ids)
   return ids, records
 end
 
--- Up to `credit` jobs, with those that the member has already: ids, records, and whether `ready:0` is empty now.
+-- Takes up to `credit` jobs, including those that the member was assigned before. Returns ids, records, and whether `ready:0` is empty now.
 local function take(ids, records, credit)
   local popped, empty = 0, false
   local want = math.min(credit, meta.move_limit)

@@ -1,8 +1,8 @@
--- State of one call that survives an error in it: see recovery.lua.
+-- State of one call that is used after an error in it: see recovery.lua.
 --   changes  fields and values of `meta` to write
---   in_hand  lists of ids that were taken out of their places and are not in another one yet
+--   in_hand  lists of ids that were removed from one queue and not yet added to another
 --   flush    functions that write what modules have gathered, by name; reply.lua calls them
---   answer   the reply of the command, whatever fails after it was set
+--   answer   the reply of the command if anything fails after it was set
 --   discarded  `meta` was removed, and is not written
---   refused  the text of an error after which nothing is repaired
+--   refused  the text of an error for which nothing is repaired
 return { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil }

@@ -1,4 +1,4 @@
--- What is in the way of plain matching: queues besides `ready:0`, pauses, a chooser. And the order in which jobs came.
+-- The state that prevents plain assignment: queues besides `ready:0`, pauses, a chooser. And the order in which jobs came.
 local clock = require('clock')
 local keys = require('keys')
 local limits = require('limits')
@@ -10,7 +10,7 @@ local call = redis.call
 
 local sequence, packed_chooser, asked, matching = unpack(call('HMGET', keys.meta, 'sequence', 'chooser', 'asked', 'matching'))
 
--- The chooser: its incarnation, how long it may take in ms, the tasks that it chooses for (none: all).
+-- The chooser: its incarnation, its time limit in ms, its tasks (none: all).
 local function read_chooser(packed)
   local found = packed and packed ~= '' and values.unpacked(packed) or nil
   if type(found) ~= 'table' or type(found[1]) ~= 'string' or not bounded(found[2], 0, limits.LEASE) or type(found[3]) ~= 'table' then
@@ -25,9 +25,9 @@ local special = {
   pauses = call('SCARD', rare_keys.paused),
   chooser = read_chooser(packed_chooser),
   asked = asked == '1',
-  -- The cursor of a choice by default.
+  -- The cursor of an assignment by default.
   matching = matching or '',
-  -- The order of the job that came last. Jobs that have waited come before those that follow a damaged one.
+  -- The order of the newest job. If it is damaged, waiting jobs precede new ones.
   sequence = bounded(sequence, 0, limits.COUNTER) or sequence and clock.micros or 0,
 }
 

@@ -1,4 +1,4 @@
--- Assignment of waiting jobs to members that have credit beside them: after a pause, a choice that took too long, or a silence.
+-- Assigns waiting jobs to members that have unused credit: after a pause, a choice that took too long, or a member's silence.
 local assignment = require('assignment')
 local keys = require('keys')
 local placement = require('placement')
@@ -7,9 +7,9 @@ local taking = require('taking')
 local workers = require('workers')
 local spreading = {}
 
--- Bounds of one call: members, and jobs assigned or looked at.
+-- Limits of one call: members, and jobs assigned or read.
 local MEMBERS, JOBS = 50, 1000
--- What a turn counts for that looked at many jobs and assigned none.
+-- How many jobs a turn counts for that read many jobs and assigned none.
 local FRUITLESS = 500
 -- Jobs for one member at once: 1 at first, twice as many in each round.
 local MAX_AT_ONCE = 64
@@ -34,7 +34,7 @@ local function least_loaded(able)
   return best
 end
 
--- Has a member take up to `most` jobs; how many, and whether others are left that it could take.
+-- Assigns up to `most` jobs to a member. Returns how many, and whether others are left that it could accept.
 local function assign_waiting(one, most)
   local ids, records, left = taking.take(one.worker, math.min(one.credit, most))
   if #ids > 0 then
@@ -45,7 +45,7 @@ local function assign_waiting(one, most)
   return #ids, left
 end
 
--- Assigns waiting jobs of all kinds, the least loaded members first. Answers the cursor to go on with, or ''.
+-- Assigns waiting jobs of all kinds, the least loaded members first. Returns the cursor of the next page, or ''.
 function spreading.spread(cursor)
   cursor = string.match(cursor, '^%d+$') or '0'
   local scanned = redis.call('SSCAN', keys.members, cursor, 'COUNT', MEMBERS)
@@ -69,7 +69,7 @@ function spreading.spread(cursor)
   return scanned[1] ~= '0' and scanned[1] or ''
 end
 
--- Jobs may wait beside this member because its lease had not been renewed for long. They come through its inbox.
+-- Jobs may wait although this member has credit, because its lease had not been renewed for long. They are sent to its inbox.
 function spreading.assign_to(inc)
   local worker = workers.read(inc)
   local score = tonumber(workers.score(inc, worker) or nil)

@@ -1,5 +1,5 @@
--- A suspect is a job that may have killed its workers. Besides its own resource it needs the one with the empty name for the first moments of an
--- execution, so that a worker that dies then shows which job it was.
+-- A suspect is a job that may have crashed its workers. Besides its own resource it needs the resource with the empty name for the first moments of
+-- an execution, so that a crash in that time identifies the job.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local inbox = require('inbox')
@@ -15,13 +15,13 @@ local suspects = { RESOURCE = '', TRIAL = 250 }
 -- A lease that was renewed this long before the end of a trial counts as renewed after it, in ms.
 local TOLERANCE = 50
 
--- A suspect has ended, or its worker lives on: the next may start.
+-- A suspect has ended, or its worker survived: the next suspect may start.
 function suspects.clear(id)
   call('ZREM', keys.due, due_entries.TRIAL .. id)
   resources.free(suspects.RESOURCE, id)
 end
 
--- The first moments of a suspect are over. It is cleared if its worker renewed its lease since; if not, the worker is woken.
+-- The first moments of a suspect are over. It is cleared if its worker renewed its lease since; otherwise the worker is woken.
 function suspects.probe(id)
   local inc = string.match(call('HGET', keys.owner, id) or '', '^%d+:([^:]+)$')
   local lease_end = inc and call('ZSCORE', keys.due, due_entries.LEASE .. inc)
@@ -29,7 +29,7 @@ function suspects.probe(id)
     return suspects.clear(id)
   end
   local renewed = lease_end - (values.bounded(call('HGET', keys.of('member', inc), 'lease'), 0, limits.LEASE) or 0)
-  -- The entry is due TRIAL after the start, or after the worker was woken.
+  -- The entry is due TRIAL after the start, or TRIAL after the worker was woken.
   if renewed >= (tonumber(call('ZSCORE', keys.due, due_entries.TRIAL .. id)) or 0) - TOLERANCE then
     return suspects.clear(id)
   end

@@ -1,5 +1,5 @@
--- What was damaged in Redis is mended, page by page: jobs that are in no place are queued anew, what is owned by members that are gone is
--- taken from them, what nothing is due for is noted again. One page in a second at most, or as fast as members come while `due` has an entry for it.
+-- Repairs damage in Redis, page by page: requeues jobs that are in no queue, reclaims the property of members that are gone, and adds missing due
+-- entries. Runs at most one page a second, or as fast as members send rounds while `due` has an entry for it.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -13,10 +13,10 @@ local tombstones = require('tombstones')
 local call = redis.call
 local sweep = {}
 
--- Entries of a page; pages in one call while damage is looked for; ids mended at once.
+-- Entries of a page; pages in one call while damage is searched; ids repaired at once.
 local PAGE, PAGES, AT_ONCE = 200, 5, 1000
 
--- What is looked at, one after the other. `step`: how many items of an answer are one entry.
+-- The keys to scan, one after the other. `step`: how many items of a reply are one entry.
 local pages = {
   { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs },
   { letter = 'o', command = 'HSCAN', key = keys.owner, step = 2, mend = mending.owned },
@@ -40,7 +40,7 @@ local function recount_tombstones()
   end
 end
 
--- At the end of a turn: numbers that are derived from what exists, and entries of `due` that stand for many.
+-- At the end of a turn: repairs derived numbers, and entries of `due` that stand for many.
 local function mend_rest()
   special.queues, special.pauses = call('ZCARD', rare_keys.index), call('SCARD', rare_keys.paused)
   special.update()
@@ -60,13 +60,13 @@ local function mend_rest()
   end
 end
 
--- Mends one page; the cursor of the next one, '0' if there is none.
+-- Repairs one page. Returns the cursor of the next one, '0' if there is none.
 local function mend_page(page, cursor)
   local count = page.key == keys.jobs and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
   local scanned = call(page.command, page.key, cursor, 'COUNT', count)
   local names = {}
   for i = 1, #scanned[2], page.step do
-    -- The entry under the empty name keeps a hash from being packed; of resources it is that of suspects.
+    -- The entry with the empty name only keeps Redis from packing a hash; in `resources` it is the resource of suspects.
     if scanned[2][i] ~= '' or page.key == rare_keys.resources then
       names[#names + 1] = scanned[2][i]
     end
@@ -87,9 +87,9 @@ local function read_position()
   return 1, '0'
 end
 
--- One page, and at times of damage more. `hasty`: this was asked for by an entry of `due`.
+-- Runs one page, and more while damage is searched. `hasty`: an entry of `due` requested it.
 function sweep.run(hasty)
-  -- The resources of jobs that ended in this call are not damaged: they are about to be passed on.
+  -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
   resources.settle()
   meta.remember('swept', clock.now)
   local at, cursor = read_position()

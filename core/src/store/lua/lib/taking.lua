@@ -1,4 +1,4 @@
--- Taking of waiting jobs for one member.
+-- Takes waiting jobs for one member.
 local admission = require('admission')
 local chooser = require('chooser')
 local keys = require('keys')
@@ -11,10 +11,10 @@ local workers = require('workers')
 local call = redis.call
 local taking = {}
 
--- Entries of queues that are looked at in one call.
+-- The limit of queue entries that one call reads.
 local LOOKED_AT = 2000
 
--- The queues that a worker takes from, by priority, highest first: {priority, tasks, ready if `ready:0` is among them}, ...
+-- The queues from which a worker takes, by priority, highest first: {priority, tasks, ready if `ready:0` is among them}, ...
 local function levels_of(worker)
   local levels, at = {}, {}
   local function level(priority)
@@ -45,7 +45,7 @@ local function levels_of(worker)
   return levels
 end
 
--- Takes jobs of one priority while the worker has free slots for it; pop(most) takes them out of queues.
+-- Takes jobs of one priority while the worker has free slots for it; pop(most) removes them from queues.
 local function drain(state, priority, pop)
   while #state.ids < state.limit and state.budget > 0 do
     local want = math.min(workers.free_slots(state.worker, priority, state.limit - #state.ids), state.budget)
@@ -69,7 +69,7 @@ local function drain(state, priority, pop)
   end
 end
 
--- Waiting jobs for a worker with this much credit: ids, records, and whether others are left that it could take.
+-- Takes waiting jobs for a worker with this much credit. Returns ids, records, and whether others are left that it could accept.
 function taking.take(worker, credit)
   resources.settle()
   local state = { worker = worker, ids = {}, records = {}, budget = LOOKED_AT, limit = math.min(credit, meta.move_limit) }

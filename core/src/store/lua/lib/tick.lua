@@ -1,4 +1,4 @@
--- Processing of what is due, up to a bound.
+-- Processes due entries, up to a limit.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
@@ -8,14 +8,14 @@ local values = require('values')
 local due = lazy('due')
 local call = redis.call
 
--- Entries processed in one call.
+-- The limit of entries in one call.
 local PAGE = 200
--- A page of the sweep is due, in ms.
+-- The interval of pages of the sweep, in ms.
 local SWEEP_EVERY = 1000
--- Members come for what is due spread over so many ms; for what jobs wait for, over so many for each member.
+-- Members spread their rounds for due entries over the first, in ms; for entries that jobs wait for, over the second for each member.
 local SPREAD, SPREAD_PER_MEMBER = 100, 2
 
--- Forgets results and numbers of batches that are over; answers the other entries.
+-- Removes results and numbers of batches that have expired. Returns the other entries.
 local function expire_simple(entries)
   local over, results, others = {}, {}, {}
   for _, entry in ipairs(entries) do
@@ -29,7 +29,7 @@ local function expire_simple(entries)
       others[#others + 1] = entry
     end
   end
-  -- First, because what follows may keep new results of these ids.
+  -- First, because other entries may store new results for these ids.
   if #results > 0 then
     call('HDEL', keys.results, unpack(results))
   end
@@ -39,7 +39,7 @@ local function expire_simple(entries)
   return others
 end
 
--- Until when no lease ends. If no tick came for long, Redis was away, or its clock was set forward: members that still hold their right renew first.
+-- The time until which no lease ends. After a long time without a tick, Redis was down, or its clock was set forward: live members renew first.
 local function grace_end(lease)
   local grace = values.bounded(meta.grace, 0, clock.now + limits.LEASE) or 0
   local last = meta.ticked and math.min(values.bounded(meta.ticked, 0, clock.now) or 0, clock.last_now or 0)
@@ -54,7 +54,7 @@ local function first_due()
   return unpack(call('ZRANGE', keys.due, 0, 0, 'WITHSCORES'))
 end
 
--- Answers the milliseconds until the next thing is due, and over how many milliseconds members should spread their coming for it.
+-- Returns the milliseconds until the next due entry, and over how many milliseconds members should spread their rounds for it.
 local function tick(lease)
   local now = clock.now
   local grace = grace_end(lease)
@@ -71,9 +71,9 @@ local function tick(lease)
   if meta.protocol and now - (values.bounded(meta.swept, 0, now) or 0) > SWEEP_EVERY then
     due().sweep()
   end
-  -- Leases that are over but in grace are looked at again when it ends.
+  -- Leases that have expired during the grace are processed when it ends.
   local soonest = math.max(tonumber(time) or now + lease, math.min(grace, now + lease))
-  -- Jobs are waited for: with few members, each comes at once; of many, one or few do.
+  -- Jobs wait for such an entry: few members send a round at once each; of many, one or few do.
   local spread = SPREAD
   if entry and string.find(due_entries.OF_JOBS, string.sub(entry, 1, 1), 1, true) then
     spread = math.min(SPREAD, SPREAD_PER_MEMBER * call('SCARD', keys.members))

@@ -15,7 +15,7 @@ local timeouts = {}
 local kinds = {
   [due_entries.ASSIGN_TIMEOUT] = {
     field = 'assign_timeout',
-    text = 'no worker was given this job within its assign_timeout of %d ms',
+    text = 'this job was not assigned to a worker within its assign_timeout of %d ms',
   },
   [due_entries.RUN_TIMEOUT] = {
     field = 'run_timeout',
@@ -23,11 +23,11 @@ local kinds = {
   },
   [due_entries.TOTAL_TIMEOUT] = {
     field = 'total_timeout',
-    text = 'this job had not ended within its total_timeout of %d ms',
+    text = 'this job did not finish within its total_timeout of %d ms',
   },
 }
 
--- kind: that of the entry of `due`.
+-- kind: that of the due entry.
 function timeouts.expire(kind, id)
   local found, held = call('HGET', keys.jobs, id), call('HGET', keys.owner, id)
   local active = held and not owner.is_deleting(held) and owner.read(held)
@@ -39,7 +39,7 @@ function timeouts.expire(kind, id)
     deletion.stop_holder(id, held, inbox_kinds.TIMED_OUT)
   end
   if kind == due_entries.RUN_TIMEOUT and extra.failed < extra.retries then
-    -- It runs again when its worker has stopped.
+    -- It is retried when its worker has stopped.
     call('HSET', keys.jobs, id, extras.with_failed(found, extra, extra.failed + 1))
     meta.count('retries', 1)
     if extra.resource then

@@ -1,4 +1,4 @@
--- Dead entries of `ready:0`: searching a long list for them would cost more than passing them over.
+-- Dead entries of `ready:0`: searching a long list for them would cost more than skipping them later.
 local keys = require('keys')
 local meta = require('meta')
 local values = require('values')
@@ -6,7 +6,7 @@ local queues = lazy('queues')
 local call = redis.call
 local tombstones = {}
 
--- A list with more tombstones is thinned out when they are half of it.
+-- The limit of tombstones; a list with more is thinned out when they are half of it.
 local MANY = 1000
 
 function tombstones.count(value)
@@ -33,7 +33,7 @@ function tombstones.bury(id)
   end
 end
 
--- `ready:0` is empty: nothing in it is dead.
+-- Resets the counts when `ready:0` is empty.
 function tombstones.forget()
   if meta.tombstones > 0 then
     call('UNLINK', keys.tombstones)
@@ -41,7 +41,7 @@ function tombstones.forget()
   end
 end
 
--- Of ids popped from `ready:0`, and their records, those whose entry is not dead. A tombstone is used up by the entry.
+-- Removes dead entries from ids popped from `ready:0`, and their records. Each dead entry uses up a tombstone.
 function tombstones.living(ids, records)
   local there, there_records, n = {}, {}, 0
   local dead, left, changed = meta.tombstones > 0 and call('HMGET', keys.tombstones, unpack(ids)) or {}, {}, false
@@ -69,7 +69,7 @@ function tombstones.living(ids, records)
   return there, there_records
 end
 
--- Which entries of a part of `ready:0` are alive, without taking them: of an id, the first ones are dead.
+-- Which entries of a part of `ready:0` are alive, without removing them. If an id occurs more than once, its first entries are dead.
 function tombstones.are_alive(ids)
   local dead = meta.tombstones > 0 and #ids > 0 and call('HMGET', keys.tombstones, unpack(ids)) or {}
   local seen, alive = {}, {}

@@ -1,4 +1,4 @@
--- Members that can be assigned jobs: the tasks they take, the free slots of their quotas, their place in `load`.
+-- Members to which jobs can be assigned: the tasks they accept, the free slots of their quotas, their place in `load`.
 local clock = require('clock')
 local due_entries = require('due_entries')
 local extras = require('extras')
@@ -42,8 +42,8 @@ local function is_number(value)
   return values.bounded(value, -limits.PRIORITY, limits.PRIORITY) ~= nil
 end
 
--- What a member takes: tasks; the first priorities of its ranges and the free slots in each, if it guarantees slots. One whose record is damaged
--- takes nothing.
+-- What a member accepts: tasks; the first priorities of its ranges and the free slots in each, if it guarantees slots. A member with a damaged
+-- record accepts nothing.
 function workers.read(inc)
   local fields = call('HMGET', keys.of('member', inc), 'tasks', 'ranges', 'quotas')
   local worker = { tasks = list_of(fields[1], is_task), ranges = list_of(fields[2], is_number), quotas = list_of(fields[3], is_number) }
@@ -61,7 +61,7 @@ function workers.read(inc)
   return worker
 end
 
--- A worker that takes any job without a task.
+-- A worker that accepts any job without a task.
 function workers.plain()
   return { tasks = { '' } }
 end
@@ -86,7 +86,7 @@ local function range_of(worker, priority)
   return range
 end
 
--- How many jobs of a priority it can take.
+-- How many jobs of a priority it can accept.
 function workers.free_slots(worker, priority, credit)
   return worker.ranges and math.min(credit, worker.quotas[range_of(worker, priority)]) or credit
 end
@@ -129,7 +129,7 @@ function workers.forget_tasks(worker)
   end
 end
 
--- The member takes other tasks from now on; it has no credit until it asks for some.
+-- Sets the tasks of the member. It has no credit until it requests jobs.
 function workers.set_tasks(inc, tasks)
   local before = workers.read(inc)
   workers.set_load(inc, before, 0, 0)
@@ -156,7 +156,7 @@ function workers.score(inc, worker)
   return worker.tasks[1] and call('ZSCORE', workers.load_of(worker.tasks[1]), inc)
 end
 
--- A member renews its lease each third of it. One that did not for half of it may be dead.
+-- Whether a member is silent. It renews its lease every third of it; one that did not for half of it may be dead.
 function workers.is_silent(inc)
   local lease_end = tonumber(call('ZSCORE', keys.due, due_entries.LEASE .. inc)) or 0
   local lease = tonumber(call('HGET', keys.of('member', inc), 'lease')) or 0

@@ -28,7 +28,7 @@ class MasterApi(MasterBase, MessagesApi):
     async def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
         """Adds a job and returns its id, once Redis has stored it. See `JobOptions` for all options.
 
-        `id` is the caller's own, 1 to 256 bytes: while a job with this id exists, adding it again changes nothing. With `result`
+        `id` is the job's id, 1 to 256 bytes: while a job with this id exists, adding it again changes nothing. With `result`
         the job's result is kept for `result`, for `result_ttl` seconds after the job has finished (1 s to 365 days; default 300).
         """
         added: tuple[str, bool] = await self._add(payload, options)
@@ -43,7 +43,7 @@ class MasterApi(MasterBase, MessagesApi):
     ) -> list[str]:
         """Adds many jobs in one call and returns their ids in order. All are checked before any is sent.
 
-        Each of `jobs` is a payload, or a `NewJob` with options that override those given here for all.
+        Each of `jobs` is a payload, or a `NewJob` with options that override those of the call.
         """
         added: list[str] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options, True))
         return added
@@ -148,7 +148,7 @@ class MasterApi(MasterBase, MessagesApi):
         return queues
 
     async def members(self) -> list[MemberInfo]:
-        """All live members."""
+        """Returns all live members."""
         members: list[MemberInfo] = await self._await(self._here.members())
         return members
 
@@ -164,39 +164,39 @@ class MasterApi(MasterBase, MessagesApi):
         """Calls `callback(job, workers)` to choose the worker of each waiting job, until `stop_choosing` or `close`.
 
         It is called for one job after another, in the order in which they would be assigned, with the workers that can take the
-        job now, those with the fewest jobs first; without any it is not called. It returns one of them, its incarnation, or None:
-        then the job waits until jobs or workers change. The same happens when the callback raises or returns anything else, which
+        job now, the least loaded first; without any it is not called. It returns one of them, its incarnation, or None: then
+        the job waits until jobs or workers change. The same happens when the callback raises or returns anything else, which
         is logged as an error of the logger `libswarm`. Threads: the callback runs on a thread of the library. Asyncio: it runs in
         the loop, may be a coroutine function, and is cancelled by `stop_choosing` and `close`.
 
-        Jobs that wait longer than `within` seconds (10 ms to 1 h) for a choice are assigned to the workers with the fewest jobs,
-        as without a chooser. `tasks` are the tasks of the jobs to choose for, "" for jobs without one; default all. Another call
-        replaces callback and limits. Of several masters that choose, the newest is in effect: `queues().chooser`.
+        Jobs that wait longer than `within` seconds (10 ms to 1 h) for a choice are assigned to the least loaded workers, as
+        without a chooser. `tasks` are the tasks of the jobs to choose for, "" for jobs without one; default all. Another call
+        replaces callback and limits. If several masters choose, only the newest is used: `queues().chooser`.
 
-        Raises at once what prevents it; what ends the choosing later, such as a lost permission, is an `error` event.
+        Raises the error that prevents choosing. An error that ends it later, such as a lost permission, is an `error` event.
         """
         await self._choose(callback, within, tasks)
 
     async def stop_choosing(self) -> None:
-        """Assigns jobs to the workers with the fewest again. Waits at most 1 s for a running callback (asyncio: cancels it)."""
+        """Assigns jobs to the least loaded workers again. Waits at most 1 s for a running callback (asyncio: cancels it)."""
         await self._stop_choosing()
 
     async def retry_failed(self, ids: Sequence[str] | None = None) -> int:
-        """Runs failed jobs again, those with the ids or all, with all their retries. Returns how many there were."""
+        """Requeues failed jobs with all their retries: those with the ids, or all. Returns their number."""
         count: int = await self._await(self._here.retry_failed(ids))
         return count
 
     async def delete_failed(self, ids: Sequence[str] | None = None) -> int:
-        """Deletes failed jobs, those with the ids or all. Returns how many there were."""
+        """Deletes the records of failed jobs: those with the ids, or all. Returns their number."""
         count: int = await self._await(self._here.delete_failed(ids))
         return count
 
     async def ready(self) -> None:
-        """Waits until the master is registered and receives what it subscribes to. Raises what prevents it."""
+        """Waits until the master and its subscriptions are registered. Raises the error that prevents it."""
         await self._await(self._here.ready())
 
     async def stats(self) -> Stats:
-        """Counts of the cluster, from Redis."""
+        """Returns counts of the cluster, from Redis."""
         stats: Stats = await self._await(self._here.stats())
         return stats
 
@@ -205,7 +205,7 @@ class MasterApi(MasterBase, MessagesApi):
         await self._await(self._here.obliterate())
 
     async def close(self) -> None:
-        """Waits for adds under way and leaves the cluster. Later calls raise SwarmClosed; closing again does nothing."""
+        """Sends pending adds and leaves the cluster. Later calls raise SwarmClosed; closing again does nothing."""
         call = self._begin_close()
         if call is not None:
             try:
@@ -238,7 +238,7 @@ class MasterApi(MasterBase, MessagesApi):
         await self.close()
 
     async def _outcome(self, added: Call, ended: Call, on_existed: Callable[[str], object] | None) -> Any:
-        """The outcome of jobs, after `on_existed` was called for those that existed."""
+        """Waits for the outcome of jobs. Calls `on_existed` before, for those that existed."""
         try:
             if on_existed is not None:
                 for id, existed in await self._await(added):
@@ -254,7 +254,7 @@ class MasterApi(MasterBase, MessagesApi):
         raise NotImplementedError
 
     def _enter(self) -> None:
-        """At the begin of `with`."""
+        """Called at the begin of `with`."""
 
     def _add(self, payload: object, options: JobOptions) -> Waiting:
         """Adds one job. Waits for its id and whether it existed."""
@@ -271,5 +271,5 @@ class MasterApi(MasterBase, MessagesApi):
         raise NotImplementedError
 
     def _end_close(self) -> None:
-        """Ends what takes events."""
+        """Stops taking events."""
         raise NotImplementedError

@@ -19,18 +19,18 @@ class SupervisorApi(SupervisorBase):
     """Starts, replaces and stops processes."""
 
     async def spawn(self, command: Text, *args: Text, **options: Unpack[ProgramOptions]) -> Ids:
-        """Runs a program with arguments and returns the ids of its processes, as many as `count`; see `ProgramOptions`.
+        """Starts the processes of a program and returns their ids, as many as `count`; see `ProgramOptions`.
 
         `command` is a path, or a name that is looked up in `PATH`; no shell is involved. The call does not wait for the start: a
-        command that cannot be started is reported by the event `exited`, and tried again. Raises SwarmClosed after a stop.
+        command that cannot be started is reported by the event `exited`, and retried. Raises SwarmClosed after a stop.
         """
         ids: Ids = await self._await(self._spawn(command, args, options))
         return ids
 
     async def kill(self, id: int) -> None:
-        """Stops the process of an id permanently: TERM to its group, KILL after `grace`. Returns when none of the group is left.
+        """Stops the process of an id permanently: TERM to its group, KILL after `grace`. Returns when its group is gone.
 
-        Raises SwarmNotFound if there is none, as after it exited with code 0. Cancelling it ends only the wait.
+        Raises SwarmNotFound if there is none, such as after it exited with code 0. Cancelling it ends only the wait.
         """
         await self._await(self._here.kill(id))
 
@@ -58,11 +58,11 @@ class SupervisorApi(SupervisorBase):
             await self._settle()
 
     def handle_signals(self) -> None:
-        """From now on SIGHUP reloads, and SIGTERM and SIGINT stop all processes; each also emits the event `signal`.
+        """Makes SIGHUP reload, and SIGTERM and SIGINT stop all processes; each also emits the event `signal`.
 
-        They no longer end this program and raise no KeyboardInterrupt, not even after the stop: end the program at the event
+        They do not end this program any more and raise no KeyboardInterrupt, even after the stop: exit at the event
         `stopped`. In asyncio, SIGINT is handled until the end of `asyncio.run`, which restores Python's handler. In a forked
-        child they are as before. Raises SwarmClosed after a stop.
+        child the previous handlers are restored. Raises SwarmClosed after a stop.
         """
         self._here.handle_signals()
 
@@ -84,18 +84,18 @@ class SupervisorApi(SupervisorBase):
         return self._native
 
     def _enter(self) -> None:
-        """At the begin of `with`."""
+        """Called at the begin of `with`."""
 
     def _await(self, call: Call) -> Waiting:
         """Waits for the value of a call."""
         raise NotImplementedError
 
     async def _settle(self) -> None:
-        """After the stop: waits until listeners have been called for all events."""
+        """Waits, after the stop, until listeners have been called for all events."""
         raise NotImplementedError
 
     def _iterate(self) -> AsyncIterator[SupervisorEvent]:
         raise NotImplementedError
 
     def _refuse_in_listener(self, what: str) -> None:
-        """Raises if the call would wait for the listener it is made in."""
+        """Raises if the call would wait for the listener in which it is made."""
