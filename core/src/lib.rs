@@ -50,10 +50,11 @@ pub use libswarm_common::id::{MAX_NAME, random_id};
 #[cfg(feature = "bindings")]
 pub use libswarm_common::language::Language;
 pub use messaging::Leave;
+pub use model::choices::{Candidate, Choices, Range};
 pub use model::choosing::Choosing;
 pub use model::event::DeleteReason;
 pub use model::health::{Health, Stats};
-pub use model::info::{Candidate, Choices, JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Range};
+pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};

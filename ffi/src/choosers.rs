@@ -1,12 +1,12 @@
 //! The callbacks of a master that choose the workers of waiting jobs.
 
-use std::collections::VecDeque;
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use libswarm::{Candidate, Choices, Choosing, Error, ErrorKind, Event, JobInfo, Master, Result};
-use serde_json::{Value, json};
+use libswarm::{Choices, Choosing, Error, ErrorKind, Event, Master, Result};
+use libswarm_host::lock::{Mutex, MutexGuard};
+use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -65,7 +65,7 @@ impl Choosers {
 
     /// Ends them all, without a word to Redis. No callback begins after it.
     pub(crate) fn end(&self) {
-        let ended = std::mem::take(&mut *lock(&self.open));
+        let ended = std::mem::take(&mut *self.open.lock());
         for chooser in ended {
             chooser.end();
         }
@@ -73,7 +73,7 @@ impl Choosers {
 
     /// Destroys the data of those that are over; not for the runtime's thread.
     pub(crate) fn clear(&self) {
-        let over = std::mem::take(&mut *lock(&self.over));
+        let over = std::mem::take(&mut *self.over.lock());
         drop(over);
     }
 
@@ -83,7 +83,7 @@ impl Choosers {
 
     /// Ends those up to this number, and waits until their tasks are gone.
     async fn end_through(&self, number: u64) {
-        let ended: Vec<_> = lock(&self.open).extract_if(.., |chooser| chooser.number <= number).collect();
+        let ended: Vec<_> = self.open.lock().extract_if(.., |chooser| chooser.number <= number).collect();
         for chooser in ended {
             if let Some(task) = chooser.end() {
                 // Cancelled, or at its end already.
@@ -104,7 +104,7 @@ impl Choosers {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::InvalidArgument => {
-                lock(&self.open).retain(|open| open.number != chooser.number);
+                self.open.lock().retain(|open| open.number != chooser.number);
                 chooser.end();
                 Err(error)
             }
@@ -121,7 +121,7 @@ impl Choosers {
     pub(crate) async fn stop(self: Arc<Self>, number: u64) -> Result<()> {
         let _turn = self.turn.lock().await;
         self.end_through(number).await;
-        let another = lock(&self.open).iter().any(|chooser| chooser.lock().task.is_some());
+        let another = self.open.lock().iter().any(|chooser| chooser.lock().task.is_some());
         if another { Ok(()) } else { self.core.stop_choosing().await }
     }
 
@@ -143,8 +143,8 @@ impl Choosers {
                 Ok(choices) => choices,
                 Err(error) => break error,
             };
-            let Some(pairs) = chooser.ask(choices).await else { return };
-            match self.core.assign(&pairs).await {
+            let Some(choices) = chooser.ask(choices).await else { return };
+            match self.core.assign(choices.chosen()).await {
                 Err(error) if !error.kind().is_retryable() && error.kind() != ErrorKind::Closed => break error,
                 _ => {}
             }
@@ -168,6 +168,7 @@ struct State {
     /// None once it is ended.
     listener: Option<Arc<Listener>>,
     task: Option<JoinHandle<()>>,
+    /// None also while the program is asked.
     round: Option<Round>,
     /// Why it cannot go on, until that is reported.
     failure: Option<Error>,
@@ -175,16 +176,14 @@ struct State {
 
 /// What is to be chosen at once.
 struct Round {
-    jobs: VecDeque<JobInfo>,
-    workers: Vec<Candidate>,
-    chosen: Vec<(String, String)>,
-    reply: oneshot::Sender<Vec<(String, String)>>,
+    choices: Choices,
+    reply: oneshot::Sender<Choices>,
 }
 
 impl Chooser {
     pub(crate) fn begin(choosers: &Arc<Choosers>, listener: Listener) -> Arc<Chooser> {
         let state = State { listener: Some(Arc::new(listener)), task: None, round: None, failure: None };
-        let mut open = lock(&choosers.open);
+        let mut open = choosers.open.lock();
         let number = choosers.newest.fetch_add(1, Ordering::AcqRel) + 1;
         let chooser = Arc::new(Chooser { number, choosers: Arc::downgrade(choosers), state: Mutex::new(state) });
         open.push(chooser.clone());
@@ -204,24 +203,23 @@ impl Chooser {
         state.round = None;
         drop(state);
         if let (Some(listener), Some(choosers)) = (listener, self.choosers.upgrade()) {
-            lock(&choosers.over).push(listener);
+            choosers.over.lock().push(listener);
             self.notify();
         }
         task.inspect(JoinHandle::abort)
     }
 
     /// Has the callback called for each of the jobs; none if it was ended.
-    async fn ask(self: &Arc<Self>, choices: Choices) -> Option<Vec<(String, String)>> {
+    async fn ask(self: &Arc<Self>, choices: Choices) -> Option<Choices> {
         let (reply, answer) = oneshot::channel();
         let count = choices.jobs.len();
-        let round = Round { jobs: choices.jobs.into(), workers: choices.workers, chosen: Vec::new(), reply };
         {
             let mut state = self.lock();
             state.listener.as_ref()?;
-            state.round = Some(round);
+            state.round = Some(Round { choices, reply });
         }
-        // Once for each, so that other callbacks get their turn between.
-        for _ in 0..count {
+        // Once for each, so that other callbacks get their turn between, and once to see that none is left.
+        for _ in 0..=count {
             self.notify();
         }
         answer.await.ok()
@@ -233,7 +231,7 @@ impl Chooser {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 }
 
@@ -241,81 +239,57 @@ impl Deliver for Chooser {
     fn deliver(&self) {
         let Some(choosers) = self.choosers.upgrade() else { return };
         choosers.clear();
-        let mut trouble = Vec::new();
         let mut state = self.lock();
-        trouble.extend(state.failure.take());
-        let listener = state.listener.clone();
-        let question = state.round.as_mut().and_then(Round::next);
-        if let (Some(listener), Some((job, shown))) = (listener, question) {
+        let mut trouble: Vec<_> = state.failure.take().into_iter().collect();
+        let asked = state.listener.clone().zip(state.round.take());
+        if asked.is_some() {
             // Under the lock, so that an end either prevents it or waits for it.
             choosers.calls.begin();
-            drop(state);
-            let answer = ask(&listener, &job, &shown);
+        }
+        drop(state);
+        if let Some((listener, mut round)) = asked {
+            let more = round.ask(&listener).unwrap_or_else(|error| {
+                trouble.push(error);
+                true
+            });
             // Before the call counts as ended: the last share destroys the program's data.
             drop(listener);
             choosers.calls.end();
-            state = self.lock();
-            match (answer, state.round.as_mut()) {
-                (Ok(Some(worker)), Some(round)) => round.choose(job, &worker),
-                (Err(error), _) => trouble.push(error),
-                _ => {}
+            let mut state = self.lock();
+            if !more {
+                // Nobody waits if it was ended meanwhile.
+                let _ = round.reply.send(round.choices);
+            } else if state.listener.is_some() {
+                state.round = Some(round);
             }
         }
-        if let Some(round) = state.round.take_if(|round| round.jobs.is_empty()) {
-            // Nobody waits if it was ended meanwhile.
-            let _ = round.reply.send(round.chosen);
-        }
-        drop(state);
         let listeners = choosers.member.listeners.now();
         trouble.into_iter().for_each(|error| listeners.call(Event::Error(error)));
     }
 }
 
 impl Round {
-    /// The next job that some workers have room for, and these.
-    fn next(&mut self) -> Option<(JobInfo, Vec<(String, Value)>)> {
-        while let Some(job) = self.jobs.pop_front() {
-            let room = self.workers.iter().map(|worker| (worker, worker.room(&job)));
-            let shown: Vec<_> = room.filter(|(_, room)| *room > 0).map(|(worker, room)| show(worker, room)).collect();
-            if !shown.is_empty() {
-                return Some((job, shown));
-            }
+    /// Asks the program about the next job; false if none is left.
+    fn ask(&mut self, listener: &Listener) -> Result<bool> {
+        let Listener { function, user_data } = listener;
+        let Some((job, workers)) = self.choices.next_job() else { return Ok(false) };
+        let id = job.id.clone();
+        let job = json_text(serde_json::to_string(job))?;
+        // As values, whose keys are sorted.
+        let workers = workers.iter().map(|(worker, room)| serde_json::to_value(worker.with_room(*room)));
+        let workers = json_text(workers.collect::<serde_json::Result<Value>>().map(|workers| workers.to_string()))?;
+        // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
+        let answer = unsafe { function(user_data.pointer(), job.as_ptr(), workers.as_ptr()) };
+        // SAFETY: what it answers is NULL, or a text that stays until the callback is called again.
+        if let Some(chosen) = unsafe { optional_text(answer, "the worker chosen") }?
+            && !self.choices.choose(chosen)
+        {
+            let message =
+                format!("the callback that chooses answered `{chosen}`, no worker that it was shown for the job `{id}`");
+            return Err(invalid(message));
         }
-        None
+        Ok(true)
     }
-
-    fn choose(&mut self, job: JobInfo, incarnation: &str) {
-        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.incarnation == incarnation) {
-            worker.take(&job);
-            self.chosen.push((job.id, worker.incarnation.clone()));
-        }
-    }
-}
-
-/// Asks the program: the incarnation of a worker shown, or none.
-fn ask(listener: &Listener, job: &JobInfo, shown: &[(String, Value)]) -> Result<Option<String>> {
-    let Listener { function, user_data } = listener;
-    let job_json = json_text(serde_json::to_string(job))?;
-    let workers: Vec<_> = shown.iter().map(|(_, worker)| worker).collect();
-    let workers = json_text(serde_json::to_string(&workers))?;
-    // SAFETY: the callback and its data belong together; what it is shown lives until it returns.
-    let answer = unsafe { function(user_data.pointer(), job_json.as_ptr(), workers.as_ptr()) };
-    // SAFETY: what it answers is NULL, or a text that stays until the callback is called again.
-    let Some(chosen) = unsafe { optional_text(answer, "the worker chosen") }? else { return Ok(None) };
-    if !shown.iter().any(|(incarnation, _)| incarnation == chosen) {
-        let message =
-            format!("the callback that chooses answered `{chosen}`, no worker that it was shown for the job `{}`", job.id);
-        return Err(invalid(message));
-    }
-    Ok(Some(chosen.to_owned()))
-}
-
-fn show(worker: &Candidate, room: u64) -> (String, Value) {
-    let Candidate { incarnation, name, group, host, pid, tasks, active, free: _, ranges: _ } = worker;
-    let shown = json!({
-        "incarnation": incarnation, "name": name, "group": group, "host": host, "pid": pid, "tasks": tasks, "active": active, "room": room,
-    });
-    (incarnation.clone(), shown)
 }
 
 /// Counts callbacks, begun and ended, so that their end can be waited for.
@@ -337,8 +311,4 @@ impl Calls {
         // It fails only without a sender, and this is one.
         let _ = self.0.subscribe().wait_for(|counts| counts.1 >= begun).await;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

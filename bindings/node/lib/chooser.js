@@ -78,10 +78,10 @@ class Chooser {
     this.current = asked;
     try {
       while (this.current === asked) {
-        const { jobs, workers } = await this.wait(asked, "choices");
-        const [ids, incarnations] = await this.chosen(asked, jobs.map(jobOf), workers);
+        await this.wait(asked, "choices");
+        await this.chooseEach(asked);
         if (this.current !== asked) return;
-        await this.wait(asked, "assign", ids, incarnations).catch((error) => {
+        await this.wait(asked, "assign").catch((error) => {
           // What is still to be chosen is shown again.
           if (!error.retryable) throw error;
         });
@@ -96,7 +96,7 @@ class Chooser {
   }
 
   /** An answer to the one who is asked; it never comes when that is over. */
-  wait(asked, method, ...args) {
+  wait(asked, method) {
     return new Promise((resolve, reject) => {
       this.waits = true;
       const settle = (error, value) => {
@@ -105,36 +105,31 @@ class Chooser {
         else resolve(value);
       };
       try {
-        asked.token = this.master._native_(method, settle, ...args);
+        asked.token = this.master._native_(method, settle);
       } catch (error) {
         settle(error);
       }
     });
   }
 
-  /** Asks for each job; gives the ids of those that are to be given, and to whom. Useless once somebody else is asked. */
-  async chosen(asked, jobs, workers) {
-    const [ids, incarnations] = [[], []];
-    for (const job of jobs) {
-      if (this.current !== asked) break;
-      const shown = workers.filter((worker) => roomOf(worker, job) > 0).map((worker) => candidateOf(worker, job));
-      if (shown.length === 0) continue;
+  /** Asks for each job that some worker has room for, until somebody else is asked. */
+  async chooseEach(asked) {
+    while (this.current === asked) {
+      const question = this.master._native.nextChoice();
+      if (question === null) return;
+      const { job, workers } = JSON.parse(question);
+      const shown = jobOf(job);
       let chosen;
       try {
-        const answer = asked.choose.call(undefined, job, shown);
+        const answer = asked.choose.call(undefined, shown, workers);
         chosen = incarnationOf(typeof answer?.then === "function" ? await answer : answer);
       } catch (error) {
         rethrow(error);
         continue;
       }
-      const worker = workers.find(({ incarnation }) => incarnation === chosen);
-      // For one that is not there, or has no room, the job waits.
-      if (worker === undefined || roomOf(worker, job) === 0) continue;
-      take(worker, job);
-      ids.push(job.id);
-      incarnations.push(chosen);
+      // If it is none of the workers, the job waits.
+      if (chosen !== null && this.current === asked) this.master._native.choose(chosen);
     }
-    return [ids, incarnations];
   }
 }
 
@@ -143,31 +138,6 @@ function incarnationOf(answer) {
   const incarnation = answer?.incarnation ?? answer ?? null;
   if (incarnation === null || typeof incarnation === "string") return incarnation;
   throw new classes.InvalidArgumentError("choose answers one of the workers, its incarnation, or null");
-}
-
-/** How many such jobs the worker can still be given; as `Candidate::room` of the core. */
-function roomOf(worker, job) {
-  if (!worker.tasks.includes(job.task)) return 0;
-  const range = rangeOf(worker, job);
-  return range === undefined ? worker.free : Math.min(worker.free, range.free);
-}
-
-/** It is given one. */
-function take(worker, job) {
-  worker.active += 1;
-  worker.free -= 1;
-  const range = rangeOf(worker, job);
-  if (range !== undefined) range.free -= 1;
-}
-
-/** The range of its guaranteed slots to which the job belongs, if it has any; the lowest has all below it, too. */
-function rangeOf({ ranges }, { priority }) {
-  return ranges.findLast(({ from }) => from <= priority) ?? ranges[0];
-}
-
-function candidateOf(worker, job) {
-  const { incarnation, name, group, host, pid, tasks, active } = worker;
-  return { incarnation, name, group, host, pid, tasks: [...tasks], active, room: roomOf(worker, job) };
 }
 
 module.exports = Chooser;

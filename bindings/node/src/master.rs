@@ -1,6 +1,9 @@
 //! The native half of a master.
 
-use libswarm::{Added, Master};
+use std::sync::Arc;
+
+use libswarm::{Added, Choices, Master};
+use libswarm_host::lock::Mutex;
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
@@ -13,6 +16,8 @@ use crate::{batch, options};
 #[napi]
 pub struct NativeMaster {
     pub(crate) session: Option<Session<Master>>,
+    /// What is chosen from now: the last answer of `choices`, until it is assigned.
+    pub(crate) round: Arc<Mutex<Option<Choices>>>,
 }
 
 /// Opens a master; `wake` is called when there are events or answers.
@@ -28,7 +33,7 @@ pub fn open_master(
         |master, mailbox| master.set_wake(move || mailbox.wake()),
     )?;
     Ok(match opened {
-        Ok(session) => Either::A(NativeMaster { session: Some(session) }),
+        Ok(session) => Either::A(NativeMaster { session: Some(session), round: Arc::default() }),
         Err(error) => Either::B(error.into()),
     })
 }

@@ -1,12 +1,10 @@
 //! Jobs, queues and members as objects of the package's classes.
 
-use libswarm::{
-    Candidate, Choices, ContentType, Health, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Range, Stats,
-};
+use libswarm::{Candidate, ContentType, Health, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Stats};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList};
 
 use crate::errors::is_ours;
 use crate::package::{fields, make, package};
@@ -200,19 +198,10 @@ pub(crate) fn health<'py>(py: Python<'py>, health: &Health) -> PyResult<Bound<'p
     make(&package(py)?.health, &fields)
 }
 
-/// `(jobs, workers)`
-pub(crate) fn choices<'py>(py: Python<'py>, choices: &Choices) -> PyResult<Bound<'py, PyTuple>> {
-    let Choices { jobs, workers } = choices;
-    let jobs: Vec<_> = jobs.iter().map(|one| job(py, one)).collect::<PyResult<_>>()?;
-    let workers: Vec<_> = workers.iter().map(|one| candidate(py, one)).collect::<PyResult<_>>()?;
-    (jobs, workers).into_pyobject(py)
-}
-
-/// The fields of a worker as the chooser counts them.
-fn candidate<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bound<'py, PyDict>> {
-    let Candidate { incarnation, name, group, host, pid, tasks, active, free, ranges } = candidate;
-    let ranges: Vec<_> = ranges.iter().map(|Range { from, free }| (from, free)).collect();
-    Ok(fields!(py; incarnation, name, group, host, pid, tasks, active, free, ranges))
+/// A worker with its room for a job, instead of what that is counted from.
+pub(crate) fn candidate<'py>(py: Python<'py>, candidate: &Candidate, room: u64) -> PyResult<Bound<'py, PyAny>> {
+    let Candidate { incarnation, name, group, host, pid, tasks, active, free: _, ranges: _ } = candidate;
+    make(&package(py)?.candidate, &fields!(py; incarnation, name, group, host, pid, tasks, active, room))
 }
 
 pub(crate) fn content_type(payload: &Payload) -> &'static str {

@@ -1,6 +1,7 @@
 //! The private native module of the Python package: Python objects over the core, one crossing per batch.
 
 mod call;
+mod choices;
 mod errors;
 mod events;
 mod exit;
@@ -36,6 +37,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::call::Call;
+    #[pymodule_export]
+    use crate::choices::Choices;
     #[pymodule_export]
     use crate::errors::error_kinds;
     #[pymodule_export]

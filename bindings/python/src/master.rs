@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::call::{Call, Limit};
+use crate::choices::Choices;
 use crate::errors::{invalid, raise};
 use crate::events::event_tuple;
 use crate::fork::Owned;
@@ -227,14 +228,14 @@ impl Master {
         self.spawn(None, |master| async move { master.start_choosing(choosing).await.map(|()| Value::Nothing) })
     }
 
-    /// Waits for jobs and workers that can accept them. One call at a time; SwarmClosed if the master does not choose.
+    /// Waits for jobs and workers that can accept them: `Choices`. One call at a time; SwarmClosed if the master does not choose.
     fn choices(&self) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.choices().await.map(Value::Choices) })
     }
 
-    /// Assigns jobs to workers, as pairs of an id and an incarnation: whether each was assigned.
-    fn assign(&self, pairs: Vec<(Text, Text)>) -> PyResult<Call> {
-        let pairs: Vec<_> = pairs.into_iter().map(|(job, worker)| (job.0, worker.0)).collect();
+    /// Assigns the jobs as they were chosen: whether each was assigned.
+    fn assign(&self, choices: &Choices) -> PyResult<Call> {
+        let pairs = choices.chosen()?;
         self.spawn(None, |master| async move { master.assign(&pairs).await.map(Value::Bools) })
     }
 

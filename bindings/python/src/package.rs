@@ -35,6 +35,7 @@ macro_rules! package {
 package! {
     error = "SwarmError",
     new_job = "NewJob",
+    candidate = "Candidate",
     health = "Health",
     job_info = "JobInfo",
     job_page = "JobPage",

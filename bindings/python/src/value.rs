@@ -1,9 +1,10 @@
 //! The values of calls, and their conversion to Python objects.
 
-use libswarm::{Added, Choices, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
+use libswarm::{Added, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
 use crate::{info, messages, payload};
 
@@ -28,8 +29,8 @@ pub(crate) enum Value {
     Page(JobPage),
     Queues(Queues),
     Members(Vec<MemberInfo>),
-    /// In Python `(jobs, workers)`.
-    Choices(Choices),
+    /// In Python a round of their own.
+    Choices(libswarm::Choices),
     Receipt(Receipt),
     Confirmations(Vec<MemberRef>),
 }
@@ -68,7 +69,7 @@ impl Value {
             Value::Page(page) => info::page(py, page)?,
             Value::Queues(queues) => info::queues(py, queues)?,
             Value::Members(members) => info::members(py, members)?.into_any(),
-            Value::Choices(choices) => info::choices(py, choices)?.into_any(),
+            Value::Choices(choices) => Choices::new(choices.clone()).into_pyobject(py)?.into_any(),
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })

@@ -159,6 +159,19 @@ def test_what_the_callback_raises_is_logged_and_the_job_left(
     assert sorted(ann.ids(6)) == ["exits", "new", "number", "raises", "set", "stranger"]
 
 
+def test_a_str_that_no_incarnation_can_be_is_refused_like_a_stranger(
+    master: Master, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann = start(name="ann")
+    with caplog.at_level(logging.ERROR, "libswarm"):
+        master.choose(lambda job, workers: "\ud800" if job.id == "odd" else workers[0], within=NEVER)
+        master.add_job(id="odd")
+        wait_until(lambda: caplog.records, SOON, "it is told")
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [libswarm.SwarmInvalidArgument]
+    master.add_job(id="good")
+    assert ann.ids(1) == ["good"]
+
+
 def test_jobs_go_by_default_when_no_choice_comes(master: Master, start: Any) -> None:
     ann = start(tasks=["", "t", "u"], lease=3.0)
     asked, go = threading.Event(), threading.Event()

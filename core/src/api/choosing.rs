@@ -3,8 +3,9 @@
 use libswarm_common::error::{ErrorKind, Result};
 
 use super::master::Master;
+use crate::model::choices::{Candidate, Choices};
 use crate::model::choosing::Choosing;
-use crate::model::info::{Candidate, Choices, JobInfo};
+use crate::model::info::JobInfo;
 
 impl Master {
     /// From now on this master chooses the workers of jobs: a job is assigned by [`Master::assign`], or by default when the time for a choice is over.
@@ -39,30 +40,18 @@ impl Master {
     {
         self.start_choosing(choosing).await?;
         loop {
-            let choices = match self.choices().await {
+            let mut choices = match self.choices().await {
                 Ok(choices) => choices,
                 Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let Choices { jobs, mut workers } = choices;
-            let mut pairs = Vec::new();
-            for job in jobs {
-                let room: Vec<_> = workers
-                    .iter()
-                    .enumerate()
-                    .map(|(at, worker)| (at, worker.room(&job)))
-                    .filter(|(_, room)| *room > 0)
-                    .collect();
-                let shown: Vec<_> = room.iter().map(|(at, room)| (&workers[*at], *room)).collect();
-                if shown.is_empty() {
-                    continue;
-                }
-                if let Some((at, _)) = choose(&job, &shown).and_then(|chosen| room.get(chosen)) {
-                    workers[*at].take(&job);
-                    pairs.push((job.id, workers[*at].incarnation.clone()));
+            while let Some((job, workers)) = choices.next_job() {
+                let chosen = choose(job, &workers).and_then(|at| workers.get(at));
+                if let Some(incarnation) = chosen.map(|(worker, _)| worker.incarnation.clone()) {
+                    choices.choose(&incarnation);
                 }
             }
-            match self.assign(&pairs).await {
+            match self.assign(choices.chosen()).await {
                 Err(error) if !error.kind().is_retryable() && error.kind() != ErrorKind::Closed => return Err(error),
                 _ => {}
             }

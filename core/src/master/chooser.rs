@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::waits::Waits;
 use crate::member::Shared;
+use crate::model::choices::Choices;
 use crate::model::choosing::Choosing;
-use crate::model::info::Choices;
 use crate::store::codec::choices;
 use crate::store::codec::msgpack::{write_array, write_string};
 use crate::util::reconnect::ReconnectDelay;

@@ -1,6 +1,7 @@
 //! Plain data: no connections, no tasks.
 
 mod as_json;
+pub(crate) mod choices;
 pub(crate) mod choosing;
 pub(crate) mod event;
 pub(crate) mod health;

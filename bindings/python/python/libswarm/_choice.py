@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from . import _native
 from ._calling import log_raised, log_warning
@@ -19,76 +17,13 @@ from .types import Candidate, JobInfo
 Choice = Candidate | str | None
 
 
-class Round:
-    """Jobs and workers to choose from. Iterates over the jobs, each with the workers that then have a free slot for it."""
-
-    def __init__(self, jobs: Sequence[JobInfo], workers: Sequence[dict[str, Any]]) -> None:
-        self._jobs = jobs
-        self._workers = {worker["incarnation"]: _Worker(**worker) for worker in workers}
-        #: The choices: ids of jobs and incarnations of their workers.
-        self.pairs: list[tuple[str, str]] = []
-
-    def __iter__(self) -> Iterator[tuple[JobInfo, list[Candidate]]]:
-        for job in self._jobs:
-            candidates = [worker.candidate_for(job) for worker in self._workers.values()]
-            if free := [candidate for candidate in candidates if candidate is not None]:
-                yield job, free
-
-    def choose(self, job: JobInfo, choice: object) -> None:
-        """Records the callback's choice for the job."""
-        if choice is None:
-            return
-        incarnation = choice.incarnation if isinstance(choice, Candidate) else choice
-        worker = self._workers.get(incarnation) if isinstance(incarnation, str) else None
-        if worker is None or worker.candidate_for(job) is None:
-            raise SwarmInvalidArgument(f"{choice!r} is none of the candidates, nor the incarnation of one")
-        worker.take(job)
-        self.pairs.append((job.id, worker.incarnation))
-
-
-class _Worker:
-    """A worker, and how many jobs it can still take."""
-
-    def __init__(
-        self, *, incarnation: str, tasks: list[str], active: int, free: int, ranges: list[tuple[int, int]], **fields: Any
-    ) -> None:
-        self.incarnation = incarnation
-        self._fields = fields
-        self._tasks = tasks
-        self._active = active
-        self._free = free
-        #: With guaranteed slots: where each range of priorities begins, lowest first, and how many of the free ones it has.
-        self._from = [start for start, _ in ranges]
-        self._free_from = [free for _, free in ranges]
-        #: Cached by the range of the job: there may be a thousand workers for each of a hundred jobs.
-        self._candidates: dict[int, Candidate | None] = {}
-
-    def candidate_for(self, job: JobInfo) -> Candidate | None:
-        """None if it cannot take the job."""
-        if job.task not in self._tasks:
-            return None
-        at = self._range_of(job)
-        try:
-            return self._candidates[at]
-        except KeyError:
-            free = min(self._free, self._free_from[at]) if self._from else self._free
-            candidate = self._candidates[at] = self._candidate(free) if free > 0 else None
-            return candidate
-
-    def take(self, job: JobInfo) -> None:
-        """Counts the job as its own."""
-        self._active += 1
-        self._free -= 1
-        if self._from:
-            self._free_from[self._range_of(job)] -= 1
-        self._candidates.clear()
-
-    def _range_of(self, job: JobInfo) -> int:
-        # The lowest range includes all priorities below it.
-        return max(0, bisect.bisect_right(self._from, job.priority) - 1)
-
-    def _candidate(self, free: int) -> Candidate:
-        return Candidate(incarnation=self.incarnation, tasks=self._tasks.copy(), active=self._active, room=free, **self._fields)
+def choose(choices: _native.Choices, choice: object) -> None:
+    """Gives the job that `choices` showed last to the worker that the callback chose, if any."""
+    if choice is None:
+        return
+    incarnation = choice.incarnation if isinstance(choice, Candidate) else choice
+    if not isinstance(incarnation, str) or not choices.choose(incarnation):
+        raise SwarmInvalidArgument(f"{choice!r} is none of the candidates, nor the incarnation of one")
 
 
 class Chooser(Protocol):

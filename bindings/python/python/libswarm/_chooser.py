@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native
 from ._calling import refuse_coroutine, start_thread
-from ._choice import Choice, Round, log_callback
+from ._choice import Choice, choose, log_callback
 from .errors import SwarmClosed, SwarmError
 from .types import Candidate, JobInfo
 
@@ -50,12 +50,12 @@ class ChooserThread:
     def _run(self) -> None:
         while not self._stopped:
             try:
-                round = Round(*self._wait(self._native.choices()))
-                for job, workers in round:
-                    self._ask(round, job, workers)
+                choices: _native.Choices = self._wait(self._native.choices())
+                for job, workers in iter(choices.next, None):
+                    self._ask(choices, job, workers)
                     if self._stopped:
                         return
-                self._wait(self._native.assign(round.pairs))
+                self._wait(self._native.assign(choices))
             except SwarmClosed:
                 return
             except SwarmError as error:
@@ -64,11 +64,11 @@ class ChooserThread:
                     self._failed(self, error)
                     return
 
-    def _ask(self, round: Round, job: JobInfo, workers: list[Candidate]) -> None:
+    def _ask(self, choices: _native.Choices, job: JobInfo, workers: list[Candidate]) -> None:
         try:
             choice = self._callback(job, workers)
             refuse_coroutine(choice)
-            round.choose(job, choice)
+            choose(choices, choice)
         except BaseException as error:
             log_callback(job, error)
 

@@ -7,6 +7,7 @@ from ._calling import check_job_listener, traceback_of
 from .jobs import NewJob
 from .processes import ProcessInfo
 from .types import (
+    Candidate,
     Health,
     JobInfo,
     JobPage,
@@ -23,6 +24,7 @@ from .types import (
 
 _native.install(
     **{name: getattr(errors, name) for name in errors.__all__},
+    Candidate=Candidate,
     Health=Health,
     JobInfo=JobInfo,
     JobPage=JobPage,

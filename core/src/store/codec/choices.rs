@@ -5,8 +5,8 @@ use redis::Value;
 use super::inspect::waiting_job;
 use super::msgpack::{Unpack, packed_strings, write_array, write_integer, write_string};
 use super::reply::{array, bytes, unexpected};
+use crate::model::choices::{Candidate, Choices, Range};
 use crate::model::choosing::Choosing;
-use crate::model::info::{Candidate, Choices, Range};
 use libswarm_common::error::Result;
 
 /// Returns `None` if no job waits for a choice.
@@ -23,7 +23,7 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
         .map(|_| Ok(waiting_job(String::from_utf8_lossy(unpack.string()?).into_owned(), unpack.string()?)))
         .collect::<Result<_>>()?;
     let workers = (0..unpack.array()?).map(|_| read_worker(&mut unpack)).collect::<Result<_>>()?;
-    Ok(Some(Choices { jobs, workers }))
+    Ok(Some(Choices::new(jobs, workers)))
 }
 
 /// Returns which of the pairs were assigned.

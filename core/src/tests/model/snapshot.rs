@@ -53,6 +53,9 @@ pub(super) struct Counters {
     pub(super) offset: u64,
 }
 
+/// Ids and scores.
+type Entries = (Vec<String>, Vec<f64>);
+
 #[derive(Clone, Default)]
 pub(super) struct Snapshot {
     pub(super) jobs: BTreeMap<String, Job>,
@@ -66,7 +69,7 @@ pub(super) struct Snapshot {
     pub(super) notified: BTreeSet<(String, String, u64)>,
     pub(super) results: BTreeSet<String>,
     /// Entries of the queues in their order, with their scores unless the queue is a list; and tombstones.
-    pub(super) queues: Vec<(String, (Vec<String>, Vec<f64>))>,
+    pub(super) queues: Vec<(String, Entries)>,
     pub(super) tombstones: HashMap<String, i64>,
     /// What breaks a rule of any state.
     pub(super) broken: Vec<String>,

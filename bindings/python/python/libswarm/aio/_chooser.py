@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 from .. import _native
-from .._choice import Choice, Round, log_callback
+from .._choice import Choice, choose, log_callback
 from ..errors import SwarmClosed, SwarmError
 from ..types import Candidate, JobInfo
 from ._bridge import Bridge
@@ -41,12 +41,12 @@ class ChooserTask:
     async def _run(self) -> None:
         while not self._stopped:
             try:
-                round = Round(*await self._bridge.future(self._native.choices()))
-                for job, workers in round:
-                    await self._ask(round, job, workers)
+                choices: _native.Choices = await self._bridge.future(self._native.choices())
+                for job, workers in iter(choices.next, None):
+                    await self._ask(choices, job, workers)
                     if self._stopped:
                         return
-                await self._bridge.future(self._native.assign(round.pairs))
+                await self._bridge.future(self._native.assign(choices))
             except SwarmClosed:
                 return
             except SwarmError as error:
@@ -55,10 +55,10 @@ class ChooserTask:
                     self._failed(self, error)
                     return
 
-    async def _ask(self, round: Round, job: JobInfo, workers: list[Candidate]) -> None:
+    async def _ask(self, choices: _native.Choices, job: JobInfo, workers: list[Candidate]) -> None:
         try:
             choice = self._callback(job, workers)
-            round.choose(job, await choice if inspect.isawaitable(choice) else choice)
+            choose(choices, await choice if inspect.isawaitable(choice) else choice)
         except asyncio.CancelledError as error:
             # Of this task, or of something that the callback awaits?
             if self._task.cancelling():
