@@ -101,7 +101,7 @@ class Program:
     def expect(self, word):
         line = self.process.stdout.readline().split()
         if not line or line[0] != word:
-            raise SystemExit(f"{self.process.args} said {line[:5]}, not `{word}`")
+            raise SystemExit(f"{self.process.args} printed {line[:5]}, not `{word}`")
         return [int(number) for number in line[1:]]
 
     def kill(self):

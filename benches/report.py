@@ -82,9 +82,9 @@ def _queues(figures):
 def _messages(figures):
     names = [key for key in figures.values if key[2] == "deliveries_per_s"]
     if names:
-        print("\nmessages: CPU per delivery in us (sender + listeners + redis), deliveries per second, and until the last has heard one")
+        print("\nmessages: CPU per delivery in us (sender + recipients + redis), deliveries per second, and until the last has received one")
     for language, name, metric, _ in names:
-        parts = " + ".join(f"{figures.median(language, name, 'cpu_us_per_job_' + part):5.2f}" for part in ("sender", "listeners", "redis"))
+        parts = " + ".join(f"{figures.median(language, name, 'cpu_us_per_job_' + part):5.2f}" for part in ("sender", "recipients", "redis"))
         rate = figures.median(language, name, metric)
         late = [figures.median(language, name, f"latency_{share}_us") for share in ("p50", "p99")]
         print(f"  {language:7} {name:16} {parts}  {rate:9.0f}/s  p50 {late[0]:.0f} us, p99 {late[1]:.0f} us")

@@ -148,23 +148,23 @@ def messages(redis, figures, language, command, members, count, samples):
     for verb, number in (("flood", count), ("paced", samples)):
         redis.flush()
         sender = Program(command, "sender", redis.url, "bench")
-        listeners = Program(command, "listeners", redis.url, "bench")
-        listeners.tell("hear", members, number)
-        listeners.expect("started")
+        recipients = Program(command, "recipients", redis.url, "bench")
+        recipients.tell("receive", members, number)
+        recipients.expect("started")
         begun = time.monotonic_ns()
-        with Cpu(sender=sender.pid, listeners=listeners.pid, redis=redis.process.pid) as cpu:
+        with Cpu(sender=sender.pid, recipients=recipients.pid, redis=redis.process.pid) as cpu:
             sender.tell(verb, number, PAUSE_US)
             sender.expect("done")
-            heard = listeners.expect("done")
+            received = recipients.expect("done")
         seconds = (time.monotonic_ns() - begun) / 1e9
         sender.close()
-        listeners.close()
+        recipients.close()
         if verb == "flood":
             figures.add(language, name, "deliveries_per_s", members * number / seconds, "1/s")
             _split(figures, language, name, members * number, **cpu.micros)
         else:
             # Of each message, the last to hear it.
-            last = [max(heard[at : at + members]) for at in range(0, len(heard), members)][number // 20 :]
+            last = [max(received[at : at + members]) for at in range(0, len(received), members)][number // 20 :]
             figures.add(language, name, "latency_p50_us", percentile(last, 0.5) / 1000, "us")
             figures.add(language, name, "latency_p99_us", percentile(last, 0.99) / 1000, "us")
 

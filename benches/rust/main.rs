@@ -1,4 +1,4 @@
-//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|listeners|holders <url> <cluster>`.
+//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|recipients|holders <url> <cluster>`.
 
 mod holders;
 mod messages;
@@ -32,7 +32,7 @@ fn main() {
         "producer" => producer::run(&runtime, options),
         "worker" => worker::run(&runtime, options),
         "sender" => messages::send(&runtime, options),
-        "listeners" => messages::hear(&runtime, options),
+        "recipients" => messages::receive(&runtime, options),
         "holders" => holders::run(&runtime, options),
         other => panic!("no role `{other}`"),
     }

@@ -45,20 +45,20 @@ pub(crate) fn send(runtime: &Runtime, options: Options) {
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `hear members count`: as many members hear so many messages each; answers nanoseconds from before each was sent.
-pub(crate) fn hear(runtime: &Runtime, options: Options) {
+pub(crate) fn receive(runtime: &Runtime, options: Options) {
     say("ready");
     let Some(command) = next_command() else { return };
     runtime.block_on(async {
         let (members, count) = (command.number(0), command.number(1));
-        let (heard, mut all) = unbounded_channel();
+        let (received, mut all) = unbounded_channel();
         for _ in 0..members {
             let worker = Worker::start(options.clone(), runtime.handle()).expect("a worker");
             worker.messages().listen().await.expect("a listener");
-            let heard = heard.clone();
+            let received = received.clone();
             tokio::spawn(async move {
                 while let Some(event) = worker.next().await {
                     if let Event::Message(message) = event {
-                        let _ = heard.send(monotonic().saturating_sub(sent_at(&message.payload().bytes)));
+                        let _ = received.send(monotonic().saturating_sub(sent_at(&message.payload().bytes)));
                     }
                 }
             });
@@ -66,7 +66,7 @@ pub(crate) fn hear(runtime: &Runtime, options: Options) {
         say("started");
         let mut samples = Vec::new();
         while (samples.len() as u64) < members * count {
-            samples.push(all.recv().await.expect("listeners"));
+            samples.push(all.recv().await.expect("recipients"));
         }
         say_samples(&samples);
     });

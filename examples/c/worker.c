@@ -1,4 +1,4 @@
-/* Turns each job's text round until it is told to end by SIGINT or SIGTERM. What the callback returns ends the job.
+/* Turns each job's text round until it is ended by SIGINT or SIGTERM. What the callback returns ends the job.
  * cc worker.c $(pkg-config --cflags --libs libswarm) -o worker */
 #include <signal.h>
 #include <stdio.h>

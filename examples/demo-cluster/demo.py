@@ -4,8 +4,8 @@ A supervisor starts workers in C, Node and Python, each on a CPU of its own. The
 confirm it. While jobs keep coming, one of them is killed with -9 and started again, and all are replaced one after another. Every job's result
 comes back right, and Redis has accepted exactly one completion of each.
 
-The payload of a job is a number, its result the square. A worker that hears "greet" sends "private" to each of the others, "group" to the group and
-"public" to all; when it has heard all three from both, it confirms "greeted".
+The payload of a job is a number, its result the square. A worker that receives "greet" sends "private" to each of the others, "group" to the group and
+"public" to all; when it has received all three from both, it confirms "greeted".
 """
 
 import os
@@ -68,7 +68,7 @@ class Load:
 
 
 class Watch:
-    """What the supervisor has told, to wait for."""
+    """What the supervisor has reported, to wait for."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._events: queue.SimpleQueue[SupervisorEvent] = queue.SimpleQueue()
@@ -122,12 +122,12 @@ def main(worker_c: str) -> None:
         print("greeting")
         confirmed = queue.SimpleQueue[object]()
         threading.Thread(target=lambda: confirmed.put(master.confirmations(3, "greeted")), daemon=True).start()
-        while not hears(master):
+        while not receives(master):
             time.sleep(0.01)
         receipt = master.send({"group": "workers"}, "greet", acknowledged=SOON)
-        check(len(receipt.recipients) == 3 and not receipt.missing, "three workers heard that they are to greet")
+        check(len(receipt.recipients) == 3 and not receipt.missing, "three workers received the greeting")
         members = confirmed.get(timeout=SOON)
-        check(sorted(member.name for member in members) == ["c", "node", "python"], "all three heard the others in all three ways")
+        check(sorted(member.name for member in members) == ["c", "node", "python"], "all three received the messages of the others in all three ways")
 
         print("killing one under load")
         load = Load(master)
@@ -154,8 +154,8 @@ def main(worker_c: str) -> None:
     print("All active.")
 
 
-def hears(master: Master) -> bool:
-    """Whether the demo itself hears messages, which it shows by one to itself."""
+def receives(master: Master) -> bool:
+    """Whether the demo itself receives messages, which it shows by one to itself."""
     return bool(master.send({"name": "demo"}, "probe", to_self=True).recipients)
 
 

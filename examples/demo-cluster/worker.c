@@ -9,8 +9,8 @@
 
 static const char *const names[] = {"c", "node", "python"};
 static swarm_worker *worker;
-/* Greetings heard: three ways from each. */
-static bool heard[3][3];
+/* Greetings received: three ways from each. */
+static bool received[3][3];
 
 static void report(swarm_error *error) {
   if (error == NULL) return;
@@ -53,8 +53,8 @@ static void on_message(void *user_data, const swarm_message *message) {
   for (int from = 0; from < 3; from++) {
     for (int way = 0; way < 3; way++) {
       bool same = payload.len == strlen(ways[way]) && memcmp(payload.data, ways[way], payload.len) == 0;
-      if (same && strcmp(swarm_message_from(message)->name, names[from]) == 0) heard[from][way] = true;
-      count += heard[from][way];
+      if (same && strcmp(swarm_message_from(message)->name, names[from]) == 0) received[from][way] = true;
+      count += received[from][way];
     }
   }
   swarm_error *error = NULL;
@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
   swarm_member_on_message(swarm_worker_member(worker), on_message, NULL, NULL);
   if (swarm_worker_process(worker, NULL, square, NULL, NULL, &error) != SWARM_OK) return failed(error);
   if (swarm_worker_start(worker, &error) != SWARM_OK) return failed(error);
-  /* Waits until it hears messages, too. */
+  /* Waits until it receives messages, too. */
   if (swarm_call_end(swarm_member_ready(swarm_worker_member(worker)), 10000, &error) != SWARM_OK) return failed(error);
   puts("ready");
   if (swarm_ready(NULL, &error) != SWARM_OK) return failed(error);

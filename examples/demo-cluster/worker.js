@@ -21,8 +21,8 @@ worker.process(
   { slots: 20 },
 );
 
-/** Greetings heard, each as "way from". */
-const heard = new Set();
+/** Greetings received, each as "way from". */
+const received = new Set();
 
 worker.on("message", ({ payload, from }) => {
   if (payload === "greet") {
@@ -30,9 +30,9 @@ worker.on("message", ({ payload, from }) => {
     worker.send({ group: "workers" }, "group");
     worker.send("all", "public");
   } else if (NAMES.includes(from.name)) {
-    heard.add(`${payload} ${from.name}`);
+    received.add(`${payload} ${from.name}`);
     // Three ways from each of the others.
-    if (heard.size === 6) worker.confirm("greeted");
+    if (received.size === 6) worker.confirm("greeted");
   }
 });
 worker.on("error", (error) => console.error(error.message));
@@ -43,7 +43,7 @@ process.on("SIGTERM", async () => {
   process.exit(0);
 });
 
-/** Heard soon after `ready`: what it hears itself shows it. */
+/** Received soon after `ready`, which its own message shows. */
 async function main() {
   await worker.ready();
   while (!(await worker.send({ name }, "probe", { toSelf: true })).recipients.includes(worker.incarnation));

@@ -10,8 +10,8 @@ from libswarm import Job, Message, Worker
 NAMES = ["c", "node", "python"]
 NAME = "python"
 worker = Worker(sys.argv[1], url=os.environ["SWARM_REDIS_URL"], name=NAME, group="workers", lease=2.0, slots=20)
-#: Greetings heard, each as (way, from).
-heard: set[tuple[object, str]] = set()
+#: Greetings received, each as (way, from).
+received: set[tuple[object, str]] = set()
 
 
 @worker.process(threads=20)
@@ -29,9 +29,9 @@ def hear(message: Message) -> None:
         worker.send({"group": "workers"}, "group")
         worker.send("all", "public")
     elif message.sender.name in NAMES:
-        heard.add((message.payload, message.sender.name))
+        received.add((message.payload, message.sender.name))
         # Three ways from each of the others.
-        if len(heard) == 6:
+        if len(received) == 6:
             worker.confirm("greeted")
 
 

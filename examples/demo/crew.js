@@ -2,13 +2,13 @@
 // The workers of one cluster: starts their processes and keeps the record of what they say on stdout, a line per event:
 //
 //   ready                           registered with the cluster
-//   holding                         told to hold, and does so from now on
+//   holding                         was asked to hold, and does so from now on
 //   start <job> <fence> <crashes>    was given the job; so many workers died while they ran it
 //   done <job> <fence>              the cluster accepted the end of the job
 //   refused <job> <fence> <why>     it did not
-//   stop <job> <fence>              was told to stop the work of the job
+//   stop <job> <fence>              was asked to stop the work of the job
 //
-// On stdin they can be told `hold`: keep the jobs that come, until they are deleted. When stdin ends they leave the cluster.
+// On stdin they take the command `hold`: keep the jobs that come, until they are deleted. When stdin ends they leave the cluster.
 
 const { spawn } = require("node:child_process");
 const { EventEmitter } = require("node:events");
@@ -71,7 +71,7 @@ class Crew extends EventEmitter {
     this.hands.push(hand);
     child.stdin.on("error", () => {});
     child.on("error", (error) => this.fail(new Error(`${name} cannot be started: ${error.message}`)));
-    createInterface({ input: child.stdout }).on("line", (line) => this.heard(hand, line));
+    createInterface({ input: child.stdout }).on("line", (line) => this.received(hand, line));
     hand.ended = new Promise((resolve) => {
       child.on("close", (code, signal) => {
         hand.left = true;
@@ -83,7 +83,7 @@ class Crew extends EventEmitter {
     return hand;
   }
 
-  heard(hand, line) {
+  received(hand, line) {
     const [event, job, fence, detail] = line.split(" ");
     if (event === "ready" || event === "holding") {
       hand[event] = true;

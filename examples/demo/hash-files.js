@@ -66,7 +66,7 @@ async function hashFiles(root, lease) {
     const began = performance.now();
     await digestAll(master, files, 0, half, digests, crew.signal);
     const firstHalf = performance.now() - began;
-    await crew.until(() => crew.ends.size === half, "the first half to be told");
+    await crew.until(() => crew.ends.size === half, "the first half to be reported");
 
     // So that there is something to lose, for sure: from here on this worker only begins its jobs.
     const victim = files.length < workers.length ? null : workers[1];
@@ -77,7 +77,7 @@ async function hashFiles(root, lease) {
     const rest = digestAll(master, files, half, files.length, digests, crew.signal);
     const inHand = Math.min(SLOTS, Math.floor((files.length - half) / workers.length));
     const [killed] = await Promise.all([victim && loseOne(crew, victim, inHand, progress), rest]);
-    await crew.until(() => crew.ends.size === files.length, "all files to be told");
+    await crew.until(() => crew.ends.size === files.length, "all files to be reported");
     progress.end();
     await crew.dismiss();
     return judge({ files, digests, crew, victim, killed, stats: await master.stats(), lease, half, firstHalf });

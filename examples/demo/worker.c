@@ -1,6 +1,6 @@
 /* The worker in C: worker-c <cluster> <slots, 0 for unlimited> <lease in ms>. SWARM_REDIS_URL says where Redis is.
  * The payload of a job is the path of a file, its result the 32 bytes of the file's SHA-256.
- * What it prints and what it can be told on stdin is written down in crew.js.
+ * What it prints and the commands that it takes on stdin are listed in crew.js.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-"""Doubles numbers on a pool of threads until it is told to stop. Usage: python worker.py [url]"""
+"""Doubles numbers on a pool of threads until it is asked to stop. Usage: python worker.py [url]"""
 
 import sys
 

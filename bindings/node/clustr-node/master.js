@@ -60,7 +60,7 @@ class Master extends Part {
     return { "cluster-master-pid": this.pid, ...super._bubbling() };
   }
 
-  _hears(channel, { meta }, message) {
+  _receives(channel, { meta }, message) {
     if (channel === "registration") this._register(meta, message.from);
     else if (channel === "clusterInfo") this._reply(message, { meta: { pid: this.pid, group: GROUP }, data: this.clusterInfo });
   }

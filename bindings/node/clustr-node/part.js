@@ -233,12 +233,12 @@ class Part extends EventEmitter {
         this._confirmed({ meta, data });
         break;
       default:
-        this._hears(channel, { meta, data }, message);
+        this._receives(channel, { meta, data }, message);
     }
   }
 
   /** Messages that only masters receive. */
-  _hears() {}
+  _receives() {}
 
   _confirmed(message) {
     for (const wait of this._confirmations.filter(({ identifier }) => identifier === message.data)) {

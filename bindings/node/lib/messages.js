@@ -58,6 +58,9 @@ class Message {
 function sending(to, payload, options) {
   const { acknowledged, request, toSelf = false } = optionsOf(options, ["acknowledged", "request", "toSelf"], "send");
   const limits = { acknowledged: limitOf("acknowledged", acknowledged), request: limitOf("request", request) };
+  if (limits.acknowledged !== undefined && limits.request !== undefined) {
+    throw invalid("a message has one limit, acknowledged or request; a reply acknowledges, too");
+  }
   const wants = limits.request !== undefined ? Wants.REQUEST : limits.acknowledged !== undefined ? Wants.ACKNOWLEDGED : Wants.NOTHING;
   return [recipientsOf(to), messageOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
 }

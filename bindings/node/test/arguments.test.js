@@ -199,8 +199,8 @@ test("a failure of a call that nobody awaits is not lost", async (t) => {
       setInterval(() => {}, 1000);
       ${call};
     `, { args: [cluster.name] });
-    await until(() => it.said.length > 0, call);
-    assert.match(it.said[0][0], /^SWARM_(INVALID_ARGUMENT|TOO_LARGE)$/, call);
+    await until(() => it.printed.length > 0, call);
+    assert.match(it.printed[0][0], /^SWARM_(INVALID_ARGUMENT|TOO_LARGE)$/, call);
     assert.equal(await it.end(), 0);
   }
 });

@@ -125,12 +125,12 @@ test("what choose throws is an uncaught exception each, and the job is left for 
     if (payload !== "stranger") await it.prints("uncaught", ++reported);
     // Something new to choose: now it is chosen for, too.
     await master.add(`after ${payload}`);
-    await until(() => it.said.some(([what, given]) => what === "add" && given === payload), `${payload} is given`);
+    await until(() => it.printed.some(([what, given]) => what === "add" && given === payload), `${payload} is given`);
   }
   await until(() => nothingWaits(master), "all are given");
   it.child.stdin.end();
   assert.equal(await it.end(), 0);
-  const uncaught = it.said.filter(([what]) => what === "uncaught").map(([, message, code]) => [message, code]);
+  const uncaught = it.printed.filter(([what]) => what === "uncaught").map(([, message, code]) => [message, code]);
   assert.deepEqual(uncaught.slice(0, 2), [["sync", null], ["async", null]]);
   assert.deepEqual([uncaught.length, uncaught[2][1]], [3, "SWARM_INVALID_ARGUMENT"]);
 });
@@ -219,7 +219,7 @@ test("a master that chooses does not keep its process alive, and does not distur
     const chosen = master.choose((job, [worker]) => (say("asked"), worker)).then(() => say("chooses"));`;
   const idle = new Program(t, chooser, { args: [cluster.name] });
   assert.equal(await idle.end(), 0);
-  assert.deepEqual([idle.said, idle.errors], [[["chooses"]], ""]);
+  assert.deepEqual([idle.printed, idle.errors], [[["chooses"]], ""]);
   const busy = new Program(t, `${chooser}
     const worker = assemblage.createWorker(args[0], { url });
     worker.process(() => say("runs") && process.exit(0));

@@ -39,7 +39,7 @@ for (const [name, [members, source]] of Object.entries(PROGRAMS)) {
     assert.equal(complaints(it).length, members, it.errors);
     assert.match(it.errors, /^assemblage: warn: libswarm/);
     assert.ok(!it.errors.includes("Warning"), it.errors);
-    assert.deepEqual(it.said, [["later"]]);
+    assert.deepEqual(it.printed, [["later"]]);
   });
 
   // Children log on their own.
@@ -51,7 +51,7 @@ for (const [name, [members, source]] of Object.entries(PROGRAMS)) {
 
     const listening = new Program(t, `${ALIVE} process.on("warning", (warning) => say("warning")); ${source} one.on("error", (error) => say("error", error.code));`);
     assert.deepEqual(await listening.prints("error", members), ["SWARM_UNAVAILABLE"]);
-    assert.ok(listening.said.every(([word]) => word === "error"));
+    assert.ok(listening.printed.every(([word]) => word === "error"));
   });
 }
 
@@ -66,7 +66,7 @@ test("a logger of the program has it, whatever its level", async (t) => {
     assert.equal(as, level === "error" ? "error" : "warn");
     assert.match(target, level === "error" ? /^assemblage$/ : /^libswarm/);
     assert.match(message, /localhost:1/);
-    assert.deepEqual([it.said.length, it.errors], [1, ""]);
+    assert.deepEqual([it.printed.length, it.errors], [1, ""]);
   }
 });
 
@@ -78,5 +78,5 @@ test("an error that the core does not log is logged", async (t) => {
   await it.prints("shut");
   assert.equal(await it.end(), 0);
   assert.match(it.errors, /^assemblage: error: assemblage: ClosedError: the queue is shut down and cannot be started\n$/);
-  assert.deepEqual(it.said, [["shut"]]);
+  assert.deepEqual(it.printed, [["shut"]]);
 });

@@ -88,9 +88,9 @@ test("clustr-node: masters and workers, and their errors", async (t) => {
   `);
   assert.deepEqual(await it.prints("refused"), ["SWARM_INVALID_ARGUMENT"]);
   await it.prints("error", 8);
-  const said = it.said.filter(([word]) => word === "shown").flat();
-  for (const text of said) assert.ok(!text.includes(SECRET), text);
-  assert.ok(said.some((text) => text.includes("group: 'web'")), "something is shown");
-  assert.deepEqual(it.said.filter(([word]) => word === "config").map(([, there]) => there), Array(8).fill(true), "it is there all the same");
+  const printed = it.printed.filter(([word]) => word === "shown").flat();
+  for (const text of printed) assert.ok(!text.includes(SECRET), text);
+  assert.ok(printed.some((text) => text.includes("group: 'web'")), "something is shown");
+  assert.deepEqual(it.printed.filter(([word]) => word === "config").map(([, there]) => there), Array(8).fill(true), "it is there all the same");
   assert.ok(!it.errors.includes(SECRET));
 });

@@ -87,9 +87,9 @@ test("the traceback is kept with a failed job, and a failure is written to stder
 
   const own = new Program(t, source, { args: [cluster.name, "own"] });
   await assert.rejects(master.run({}));
-  await until(() => own.said.length > 0, "the logger is called");
-  assert.equal(own.said[0][0], "error");
-  assert.match(own.said[0][1], /it is no JSON/);
+  await until(() => own.printed.length > 0, "the logger is called");
+  assert.equal(own.printed[0][0], "error");
+  assert.match(own.printed[0][1], /it is no JSON/);
   assert.equal(own.errors, "");
 });
 

@@ -17,7 +17,7 @@ test("a master without pending calls lets the process end, one with pending call
     process.on("exit", () => say("exit"));
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["added", null, "string"], ["exit"]]);
+  assert.deepEqual(it.printed, [["added", null, "string"], ["exit"]]);
   assert.equal((await cluster.master().stats()).waiting, 1);
 
   const waiting = program(t, `
@@ -26,7 +26,7 @@ test("a master without pending calls lets the process end, one with pending call
   `);
   const worker = waiting.cluster.worker().process(() => "done");
   assert.equal(await waiting.it.end(), 0);
-  assert.deepEqual(waiting.it.said, [["result", "done"]]);
+  assert.deepEqual(waiting.it.printed, [["result", "done"]]);
   await worker.terminate();
 
   const idle = program(t, `assemblage.createMaster(args[0], { url });`);
@@ -46,7 +46,7 @@ test("a worker keeps the process alive until it is terminated, and writes nothin
   await it.prints("add");
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["ready"], ["add"], ["close"], ["terminated", null]]);
+  assert.deepEqual(it.printed, [["ready"], ["add"], ["close"], ["terminated", null]]);
   assert.equal(it.errors, "");
 });
 
@@ -84,7 +84,7 @@ test("a process without Redis stays alive for its worker, and ends when asked to
     worker.once("error", (error) => { say(error.code); worker.terminate({ grace: 0 }, () => say("terminated")); });
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["SWARM_UNAVAILABLE"], ["terminated"]]);
+  assert.deepEqual(it.printed, [["SWARM_UNAVAILABLE"], ["terminated"]]);
 });
 
 test("ESM and CommonJS programs share one addon", async (t) => {
@@ -94,7 +94,7 @@ test("ESM and CommonJS programs share one addon", async (t) => {
     });
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [[true, true]]);
+  assert.deepEqual(it.printed, [[true, true]]);
 });
 
 test("a worker whose process ends by itself gives its jobs back at once", async (t) => {

@@ -33,7 +33,7 @@ test("a program agrees, leaves and ends with the code", async (t) => {
     } }`);
     assert.equal((await master.kill({ name: "bob" }, 3)).recipients.length, 1);
     assert.equal(await it.end(), 3);
-    assert.deepEqual(it.said.slice(1), [["asked", 3, ""], ["exit", 3]]);
+    assert.deepEqual(it.printed.slice(1), [["asked", 3, ""], ["exit", 3]]);
     assert.equal((await master.members()).length, 1, "long before its lease ends");
   }
 });
@@ -57,7 +57,7 @@ test("the grace bounds it, even if the event loop is busy", async (t) => {
   const stubborn = await bob(t, cluster, "Worker", "{ grace: 200, onKill: () => new Promise(() => {}) }");
   await master.kill({ name: "bob" }, 6);
   assert.equal(await stubborn.end(), 6);
-  assert.deepEqual(stubborn.said.slice(1), [], "not by its own exit");
+  assert.deepEqual(stubborn.printed.slice(1), [], "not by its own exit");
 
   const busy = await bob(t, cluster, "Worker", "{ grace: 200 }", "for (;;);");
   await master.kill({ name: "bob" }, 7);

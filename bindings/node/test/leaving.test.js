@@ -27,7 +27,7 @@ test("with the program of a seed a job moves at once, and the process ends by it
     assert.ok(performance.now() - began < 5000, "long before the lease of a minute ends");
     assert.equal(job.crashes, 0, "it is no crash");
     assert.equal(await it.end(), signal);
-    assert.deepEqual(it.said.slice(1), [["delete", "terminated"], ["close"]]);
+    assert.deepEqual(it.printed.slice(1), [["delete", "terminated"], ["close"]]);
     assert.equal(it.errors, "");
     await job.complete();
     await other.terminate();
@@ -94,7 +94,7 @@ test("a program that sees to a signal itself is left alone, and so is one that s
   await off.prints("add");
   off.child.kill("SIGTERM");
   assert.equal(await off.end(), "SIGTERM");
-  assert.equal(off.said.length, 1);
+  assert.equal(off.printed.length, 1);
 });
 
 test("after its workers have left a program ends by a signal as before, and has no listeners of ours", async (t) => {
@@ -127,7 +127,7 @@ test("a worker that is terminated by its program when the signal comes is waited
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), "SIGTERM");
   await until(async () => (await master.stats()).waiting === 1, "the job waits");
-  assert.ok(it.said.some(([word]) => word === "left"));
+  assert.ok(it.printed.some(([word]) => word === "left"));
 });
 
 test("two copies of the package leave together, and a thread does not disturb", async (t) => {
@@ -164,8 +164,8 @@ for (const name of ["signal-exit3", "signal-exit"]) {
       await it.prints("add");
       it.child.kill("SIGTERM");
       assert.equal(await it.end(), "SIGTERM");
-      assert.deepEqual(it.said.at(-1), ["exit", null, "SIGTERM"]);
-      assert.ok(it.said.some(([word]) => word === "close"), "it has left before");
+      assert.deepEqual(it.printed.at(-1), ["exit", null, "SIGTERM"]);
+      assert.ok(it.printed.some(([word]) => word === "close"), "it has left before");
       assert.deepEqual([await master.deleteJobs([id]), (await master.stats()).crashes], [[true], 0]);
     }
   });

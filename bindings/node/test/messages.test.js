@@ -76,7 +76,7 @@ test("a sender gets who took its message, what they replied, and who did not in 
     message.reply("the first counts");
   });
   for (const payload of [{ n: [1, "é"] }, Buffer.from([7, 255]), undefined]) {
-    const { replies } = await master.send({ name: "ann" }, payload, { request: LONG, acknowledged: 1 });
+    const { replies } = await master.send({ name: "ann" }, payload, { request: LONG });
     assert.deepEqual(replies.map((reply) => [reply.from.incarnation, reply.payload]), [[ann.incarnation, payload ?? null]]);
   }
   const asked = await master.send("all", "all", { request: 300 });
@@ -98,7 +98,7 @@ test("bad arguments are refused, and nothing is sent", async (t) => {
   for (const [to, payload, options] of [
     [undefined], [null], ["some"], [{}], [{ group: "" }], [{ name: "a\n" }], [{ group: "a", name: "b" }], [{ pid: -1 }], [{ pid: 2 ** 32 }], [{ pid: "x" }],
     ["all", 1n], ["all", () => {}], ["all", 1, { request: 0 }], ["all", 1, { acknowledged: NaN }], ["all", 1, { request: "soon" }],
-    ["all", 1, { acknowledged: Infinity }], ["all", 1, { request: -1 }], ["all", 1, { request: 366 * 86_400_000 }],
+    ["all", 1, { acknowledged: Infinity }], ["all", 1, { acknowledged: 1, request: 1 }], ["all", 1, { request: -1 }], ["all", 1, { request: 366 * 86_400_000 }],
   ]) {
     await assert.rejects(master.send(to, payload, options), { code: "SWARM_INVALID_ARGUMENT" }, JSON.stringify(to));
   }
@@ -235,8 +235,8 @@ test("what a listener throws is an uncaught exception of its own, and the other 
   await it.prints("uncaught", 4);
   it.child.stdin.end();
   assert.equal(await it.end(), 0);
-  const said = (word) => it.said.filter(([what]) => what === word).map(([, text]) => text);
-  assert.deepEqual([said("message"), said("uncaught")], [["0", "1", "2", "3"], ["0", "1", "2", "3"]]);
+  const printed = (word) => it.printed.filter(([what]) => what === word).map(([, text]) => text);
+  assert.deepEqual([printed("message"), printed("uncaught")], [["0", "1", "2", "3"], ["0", "1", "2", "3"]]);
 });
 
 test("a program that does not take its messages gets an error that says how many were dropped", async (t) => {
@@ -287,7 +287,7 @@ test("listeners do not keep a master's process alive, a request does; and exits 
   await until(() => questions.length === 1, "it asks");
   questions[0].reply("late");
   assert.equal(await asking.end(), 0);
-  assert.deepEqual([asking.said, asking.errors], [[["late"]], ""]);
+  assert.deepEqual([asking.printed, asking.errors], [[["late"]], ""]);
 
   const talk = `
     const worker = assemblage.createWorker(args[0], { url });
@@ -307,7 +307,7 @@ test("listeners do not keep a master's process alive, a request does; and exits 
   for (const end of ["process.exit(0)", "{ worker.terminate(); master.close(); }"]) {
     const busy = new Program(t, `${begin} const end = () => ${end}; ${talk}`, { args: [new Cluster(t).name] });
     assert.equal(await busy.end(), 0, busy.errors);
-    assert.deepEqual([busy.said, busy.errors], [[], ""]);
+    assert.deepEqual([busy.printed, busy.errors], [[], ""]);
   }
 
   const threads = new Program(t, `

@@ -27,7 +27,7 @@ test("a worker that stalled past its lease loses its jobs, says so in order, and
   assert.ok(jobs[0].fence > fence);
   stalled.child.kill("SIGCONT");
   await stalled.prints("ready", 2);
-  const reported = stalled.said.slice(2).filter(([word]) => word !== "ready");
+  const reported = stalled.printed.slice(2).filter(([word]) => word !== "ready");
   assert.deepEqual(reported.slice(0, 3), [
     ["delete", id, "lease_lost"],
     ["close", false, 0],
@@ -53,7 +53,7 @@ test("without rejoin the worker is closed for good, and the process may end", as
   await until(() => jobs.length === 2, "both jobs are with the other worker");
   stalled.child.kill("SIGCONT");
   assert.equal(await stalled.end(), 0);
-  assert.deepEqual(stalled.said.at(-1), ["error", "SWARM_LEASE_LOST", "Expired lock, can't update"]);
+  assert.deepEqual(stalled.printed.at(-1), ["error", "SWARM_LEASE_LOST", "Expired lock, can't update"]);
 });
 
 test("a killed worker's jobs start elsewhere within its lease and a second", async (t) => {
@@ -92,7 +92,7 @@ test("a blocked event loop loses no lease and no job", async (t) => {
   await other[0].complete();
   assert.equal(await result, "done");
   assert.equal(other.length, 1, "it was not delivered a second time");
-  assert.deepEqual(burner.said, [["start"]]);
+  assert.deepEqual(burner.printed, [["start"]]);
 });
 
 test("members survive the loss of Redis and work on when it is back, even if it lost everything", async (t) => {

@@ -267,5 +267,5 @@ test("a call that cannot cross is answered, and does not keep the process alive"
     })();
   `, { args: [cluster.name] });
   assert.equal(await it.end(), 0, it.errors);
-  assert.deepEqual(it.said, Array(8).fill(["it does not cross"]));
+  assert.deepEqual(it.printed, Array(8).fill(["it does not cross"]));
 });

@@ -135,8 +135,8 @@ test("ready() without a supervisor is false; a descriptor that is none is refuse
     const { createSupervisor, ready } = require(workerData);
     const tries = [ready, () => { process.env.SWARM_READY_FD = "5"; ready(); }, () => createSupervisor().handleSignals()];
     parentPort.postMessage(tries.map((attempt) => { try { return attempt() } catch (error) { return error.code } }));`;
-  const [said] = await next(new Thread(source, { eval: true, workerData: root }), "message");
-  assert.deepEqual(said, [false, "SWARM_INVALID_ARGUMENT", "SWARM_INVALID_ARGUMENT"]);
+  const [printed] = await next(new Thread(source, { eval: true, workerData: root }), "message");
+  assert.deepEqual(printed, [false, "SWARM_INVALID_ARGUMENT", "SWARM_INVALID_ARGUMENT"]);
 });
 
 test("a reload replaces processes one after another", async (t) => {

@@ -35,16 +35,16 @@ async function family(it) {
 test("a supervisor keeps its process alive from the first spawn until it has stopped", async (t) => {
   const idle = program(t, "");
   assert.equal(await idle.end(), 0);
-  assert.deepEqual(idle.said, [["exit", 0]]);
+  assert.deepEqual(idle.printed, [["exit", 0]]);
   const refused = program(t, `supervisor.spawn("", (error) => say(error.code));`);
   assert.equal(await refused.end(), 0);
-  assert.deepEqual(refused.said, [["SWARM_INVALID_ARGUMENT"], ["exit", 0]]);
+  assert.deepEqual(refused.printed, [["SWARM_INVALID_ARGUMENT"], ["exit", 0]]);
   const it = program(t, `supervisor.on("exited", () => say("exited")); process.stdin.once("data", () => { process.stdin.destroy(); supervisor.stop(); });
     supervisor.spawn("/bin/sh", ["-c", "exit 0"]);`);
   await it.prints("exited");
   it.child.stdin.write("go\n");
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said.slice(-2), [["stopped", null], ["exit", 0]]);
+  assert.deepEqual(it.printed.slice(-2), [["stopped", null], ["exit", 0]]);
   assert.equal(it.errors, "");
 });
 
@@ -58,7 +58,7 @@ test("SIGHUP reloads, SIGTERM stops, and the program ends by itself", async (t) 
   assert.deepEqual(old.filter(runs), []);
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said.slice(-3), [["signal", "SIGTERM"], ["stopped", null], ["exit", 0]]);
+  assert.deepEqual(it.printed.slice(-3), [["signal", "SIGTERM"], ["stopped", null], ["exit", 0]]);
   assert.ok(!runs(pid));
   assert.equal(it.errors, "");
 });
@@ -73,7 +73,7 @@ test("after a stop by a signal another does not end the program", async (t) => {
   it.child.kill("SIGTERM");
   it.child.kill("SIGINT");
   assert.equal(await it.end(), 5);
-  assert.deepEqual(it.said.slice(-3), [["stopped", null], ["own"], ["exit", 5]]);
+  assert.deepEqual(it.printed.slice(-3), [["stopped", null], ["own"], ["exit", 5]]);
 });
 
 test("no process outlives its supervisor's process, however that ends", async (t) => {
@@ -129,6 +129,6 @@ test("supervisors come and go without a trace", async (t) => {
     })();
   `);
   assert.equal(await it.end(), 0, it.errors);
-  const [, fds, threads] = it.said.find(([word]) => word === "grown");
+  const [, fds, threads] = it.printed.find(([word]) => word === "grown");
   assert.ok(fds <= 2 && threads <= 2, `${fds} descriptors, ${threads} threads`);
 });

@@ -161,13 +161,13 @@ const url = process.env.SWARM_REDIS_URL; const args = ${JSON.stringify(args)};
 const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
     this.child = spawn(process.execPath, [...node, "-e", head + source], { stdio: ["pipe", "pipe", "pipe"] });
     this.deadline = DEADLINE;
-    this.said = [];
+    this.printed = [];
     this.errors = "";
     let rest = "";
     this.child.stdout.setEncoding("utf8").on("data", (text) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop();
-      for (const line of lines) this.said.push(JSON.parse(line));
+      for (const line of lines) this.printed.push(JSON.parse(line));
     });
     this.child.stderr.setEncoding("utf8").on("data", (text) => {
       this.errors += text;
@@ -178,9 +178,9 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
 
   /** Waits until the program has printed a line that begins with `word`; returns the rest of it. */
   async prints(word, nth = 1) {
-    const found = () => this.said.filter((what) => what[0] === word)[nth - 1];
+    const found = () => this.printed.filter((what) => what[0] === word)[nth - 1];
     const what = await until(() => found() ?? (this.child.exitCode !== null && "ended"), `the program says ${word}: ${this.errors}`);
-    assert.notEqual(what, "ended", `the program ended before it said ${word}: ${this.errors}`);
+    assert.notEqual(what, "ended", `the program ended before it printed ${word}: ${this.errors}`);
     return what.slice(1);
   }
 
@@ -188,7 +188,7 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
   async end() {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the program does not end: ${JSON.stringify(this.said)} ${this.errors}`)), this.deadline);
+      timer = setTimeout(() => reject(new Error(`the program does not end: ${JSON.stringify(this.printed)} ${this.errors}`)), this.deadline);
     });
     try {
       return await Promise.race([this.ended, late]);

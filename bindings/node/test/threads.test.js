@@ -69,6 +69,6 @@ test("three hundred threads made and terminated", async (t) => {
   `, { args: [cluster.name] });
   it.deadline = 120_000;
   assert.equal(await it.end(), 0, it.errors);
-  assert.deepEqual(it.said.map(([word]) => word), ["grown"]);
-  assert.ok(it.said[0][1] < 200 * 1024 * 1024, `${it.said[0][1]} bytes`);
+  assert.deepEqual(it.printed.map(([word]) => word), ["grown"]);
+  assert.ok(it.printed[0][1] < 200 * 1024 * 1024, `${it.printed[0][1]} bytes`);
 });

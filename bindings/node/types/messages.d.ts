@@ -12,7 +12,7 @@ export type To =
   /** The member with this incarnation. */
   | { member: string };
 
-/** What the sender waits for. Limits are 1 ms to 365 days; if both are set, `request` is used. */
+/** What the sender waits for. One of the two limits, 1 ms to 365 days, can be set. */
 export interface SendOptions {
   /** Waits up to this many milliseconds until each recipient's program has taken the message. */
   acknowledged?: number | null;

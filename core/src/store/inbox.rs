@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::codec::message;
 use super::codec::msgpack::Unpack;
-use super::codec::reply::{Given, read_id, read_jobs};
+use super::codec::reply::{Assigned, read_id, read_jobs};
 use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
@@ -37,7 +37,7 @@ pub(crate) struct Read {
 /// One part of an entry.
 pub(crate) enum Entry {
     /// Jobs assigned to the member.
-    Jobs(Vec<Given>),
+    Jobs(Vec<Assigned>),
     /// Deletions of active jobs: fence and id.
     Deletes(Vec<(u64, String)>),
     /// Active jobs whose timeout is over: fence and id.

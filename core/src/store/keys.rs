@@ -17,7 +17,7 @@ pub(crate) const RARE: [&str; 17] = [
     "queues",
     "listeners",
     "watchers",
-    "deaf",
+    "unreported",
     "index",
     "paused",
     "damaged",

@@ -18,7 +18,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
-pub(crate) use codec::reply::{AddReply, Given, SyncReply};
+pub(crate) use codec::reply::{AddReply, Assigned, SyncReply};
 use codec::{message, msgpack, reply};
 pub(crate) use failure::Failed;
 use failure::Stage;

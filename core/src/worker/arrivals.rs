@@ -4,14 +4,14 @@
 //! inbox wait while a round is under way that may return jobs that were assigned earlier. Jobs of a round wait for those that were put into the
 //! inbox before it; their number follows from the remaining credit.
 
-use crate::store::Given;
+use crate::store::Assigned;
 
 #[derive(Default)]
 pub(crate) struct Arrivals {
     /// Credit sent to Redis for which no job has arrived yet.
     outstanding: u64,
     /// Jobs that arrived, but are emitted later.
-    waiting: Vec<Given>,
+    waiting: Vec<Assigned>,
     /// The number of jobs in the inbox that precede the waiting ones.
     unread: u64,
     /// Jobs have waited for a whole round. They are emitted after the next round, whatever `unread` is.
@@ -35,7 +35,7 @@ impl Arrivals {
     }
 
     /// Adds jobs from the inbox; returns those that can be emitted now.
-    pub(crate) fn by_inbox(&mut self, jobs: Vec<Given>, round_under_way: bool) -> Vec<Given> {
+    pub(crate) fn by_inbox(&mut self, jobs: Vec<Assigned>, round_under_way: bool) -> Vec<Assigned> {
         let count = jobs.len() as u64;
         self.outstanding = self.outstanding.saturating_sub(count);
         self.unread = self.unread.saturating_sub(count);
@@ -45,7 +45,7 @@ impl Arrivals {
 
     /// Adds jobs of a round: `taken` jobs were assigned by it, `returned` credit was withdrawn, `credit` is left. Returns those that can be emitted
     /// now.
-    pub(crate) fn by_round(&mut self, jobs: Vec<Given>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Given> {
+    pub(crate) fn by_round(&mut self, jobs: Vec<Assigned>, taken: u64, returned: u64, credit: Option<u64>) -> Vec<Assigned> {
         self.outstanding = self.outstanding.saturating_sub(taken + returned);
         self.waiting.extend(jobs);
         self.unread = credit.map_or(0, |credit| self.outstanding.saturating_sub(credit));
@@ -57,20 +57,20 @@ impl Arrivals {
     }
 
     /// Removes and returns a waiting job.
-    pub(crate) fn remove(&mut self, fence: u64) -> Option<Given> {
+    pub(crate) fn remove(&mut self, fence: u64) -> Option<Assigned> {
         let at = self.waiting.iter().position(|job| fence_of(job) == fence)?;
         Some(self.waiting.remove(at))
     }
 
     /// Removes and returns all waiting jobs, in order.
-    pub(crate) fn all(&mut self) -> Vec<Given> {
+    pub(crate) fn all(&mut self) -> Vec<Assigned> {
         (self.unread, self.carried_over) = (0, false);
         self.waiting.sort_by_key(fence_of);
         std::mem::take(&mut self.waiting)
     }
 }
 
-fn fence_of(job: &Given) -> u64 {
+fn fence_of(job: &Assigned) -> u64 {
     job.as_ref().map_or_else(|unreadable| unreadable.fence, |job| job.fence)
 }
 
@@ -80,11 +80,11 @@ mod tests {
     use crate::model::job::JobData;
     use crate::model::payload::Payload;
 
-    fn jobs(fences: impl IntoIterator<Item = u64>) -> Vec<Given> {
+    fn jobs(fences: impl IntoIterator<Item = u64>) -> Vec<Assigned> {
         fences.into_iter().map(|fence| Ok(JobData::new(fence.to_string(), Payload::default(), fence))).collect()
     }
 
-    fn fences(jobs: Vec<Given>) -> Vec<u64> {
+    fn fences(jobs: Vec<Assigned>) -> Vec<u64> {
         jobs.iter().map(fence_of).collect()
     }
 

@@ -9,7 +9,7 @@ use super::stale;
 use super::state::{Active, Task};
 use crate::model::event::{DeleteReason, QueuedEvent};
 use crate::model::job::JobData;
-use crate::store::Given;
+use crate::store::Assigned;
 use crate::util::clock::from_now;
 use crate::util::completion::Done;
 #[cfg(feature = "bindings")]
@@ -21,7 +21,7 @@ const TRIAL: Duration = Duration::from_millis(250);
 
 impl Task {
     /// Passes jobs to the program, or releases them if no more are accepted.
-    pub(super) fn receive(&mut self, jobs: Vec<Given>) {
+    pub(super) fn receive(&mut self, jobs: Vec<Assigned>) {
         if jobs.is_empty() {
             return;
         }
@@ -170,18 +170,18 @@ impl Task {
 
     pub(super) fn start_drain(&mut self, done: Done<()>) {
         self.draining = true;
-        self.give_back_untaken();
+        self.release_untaken();
         self.drained.push(done);
     }
 
     pub(super) fn start_close(&mut self, grace: Duration, done: Done<()>) {
         self.draining = true;
-        self.give_back_untaken();
+        self.release_untaken();
         self.stop_all(DeleteReason::Terminated);
         self.closing = Some((from_now(grace), done));
     }
 
-    fn give_back_untaken(&mut self) {
+    fn release_untaken(&mut self) {
         let arrived = self.arrivals.all();
         self.receive(arrived);
         let untaken = self.shared.events.withdraw_adds(None);

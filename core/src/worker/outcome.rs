@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::member::Shared;
 use crate::model::event::{AcceptedOutcome, QueuedEvent};
 use crate::model::job::{JobData, JobError};
-use crate::store::Given;
+use crate::store::Assigned;
 use crate::util::completion::Done;
 
 /// The target of records about jobs, the same for every language.
@@ -19,7 +19,7 @@ pub(super) fn named(job: &JobData) -> String {
 }
 
 /// Logs how many jobs were assigned, and at the finest level, which.
-pub(super) fn log_assigned(jobs: &[Given]) {
+pub(super) fn log_assigned(jobs: &[Assigned]) {
     tracing::debug!(target: TARGET, "assigned {} jobs", jobs.len());
     if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
         for job in jobs.iter().flatten() {

@@ -1,7 +1,7 @@
 //! Guaranteed slots: how many jobs of each range of priorities are active on a worker, and how many more may be assigned to it.
 
 use crate::config::options::Options;
-use crate::store::Given;
+use crate::store::Assigned;
 use crate::store::codec::msgpack::{write_array, write_integer};
 use libswarm_common::error::Result;
 
@@ -43,7 +43,7 @@ impl Quotas {
     }
 
     /// Counts jobs that arrived from Redis. A job with an unreadable record was assigned as a plain one.
-    pub(crate) fn arrived(&mut self, jobs: &[Given]) {
+    pub(crate) fn arrived(&mut self, jobs: &[Assigned]) {
         if self.ranges.is_empty() {
             return;
         }

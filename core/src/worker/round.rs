@@ -12,7 +12,7 @@ use super::state::{Active, Task};
 use crate::member::panicked;
 use crate::model::job::Finish;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_string};
-use crate::store::{Failed, Given, SyncCall, SyncReply};
+use crate::store::{Failed, Assigned, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
@@ -86,7 +86,7 @@ impl Task {
     pub(super) fn has_to_send(&self) -> bool {
         !self.batch.is_empty()
             || self.session.must_trim()
-            || self.draining && !self.drain_told
+            || self.draining && !self.drain_reported
             || self.retask
             || self.reslot
             || self.grantable(true) > 0
@@ -137,8 +137,8 @@ impl Task {
         let tasks = if retask { self.new_tasks() } else { Vec::new() };
         // A worker with other tasks is ranked elsewhere, and one with fewer slots has too much credit: all credit is withdrawn, and the next round
         // sends the new credit.
-        let credit = if self.draining && !self.drain_told || retask || reslot {
-            self.drain_told |= self.draining;
+        let credit = if self.draining && !self.drain_reported || retask || reslot {
+            self.drain_reported |= self.draining;
             self.arrivals.withdraw();
             self.quotas.withdraw();
             "-".to_owned()
@@ -213,7 +213,7 @@ impl Task {
         failed
     }
 
-    pub(super) fn landed(&mut self, mut flight: Flight, jobs: Vec<Given>, stale_at: &[usize], deleted_at: &[usize]) {
+    pub(super) fn landed(&mut self, mut flight: Flight, jobs: Vec<Assigned>, stale_at: &[usize], deleted_at: &[usize]) {
         if !jobs.is_empty() {
             log_assigned(&jobs);
         }

@@ -43,9 +43,9 @@ pub(crate) struct Task {
     /// The number of `Add` events that the program had taken when the incarnation began.
     pub(super) taken_before: u64,
     pub(super) number: u64,
-    /// No more jobs are accepted; `drain_told`: a round has withdrawn the credit.
+    /// No more jobs are accepted; `drain_reported`: a round has withdrawn the credit.
     pub(super) draining: bool,
-    pub(super) drain_told: bool,
+    pub(super) drain_reported: bool,
     /// The tasks have changed, and no round has sent them.
     pub(super) retask: bool,
     /// The credit in Redis exceeds the limit.
@@ -125,7 +125,7 @@ impl Task {
             taken_before: 0,
             number: 0,
             draining: false,
-            drain_told: false,
+            drain_reported: false,
             retask: false,
             reslot: false,
             drained: Vec::new(),

@@ -125,7 +125,7 @@ impl Task {
         self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
         self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
         (self.retask, self.reslot, self.first_clock) = (retask, false, None);
-        self.drain_told = false;
+        self.drain_reported = false;
         Ok(next)
     }
 
@@ -276,7 +276,7 @@ impl Task {
 
     /// With no round under way and nothing to send: whether draining or closing is done.
     fn may_end(&mut self) -> Option<End> {
-        if (self.active.is_empty() || self.overdue) && self.drain_told {
+        if (self.active.is_empty() || self.overdue) && self.drain_reported {
             for drained in self.drained.drain(..) {
                 drained(Ok(()));
             }

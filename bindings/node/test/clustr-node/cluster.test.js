@@ -37,7 +37,7 @@ function master(t, list, redis = url, cluster = `test-${randomBytes(6).toString(
     master.spawn(${list});`);
   it.cluster = cluster;
   it.send = (line) => it.child.stdin.write(`${line}\n`);
-  it.all = (word) => it.said.filter(([first]) => first === word).map(([, ...rest]) => rest);
+  it.all = (word) => it.printed.filter(([first]) => first === word).map(([, ...rest]) => rest);
   return it;
 }
 
@@ -190,7 +190,7 @@ test("SIGHUP replaces workers one after another; SIGTERM ends them all with 15",
   assert.deepEqual(await it.prints("reloaded"), [2]);
   const pids = (await registered(it, 4)).slice(2);
   assert.deepEqual(old.filter(runs), []);
-  const order = it.said.filter(([word]) => word === "asked" || word === "registered").slice(2).map(([word]) => word);
+  const order = it.printed.filter(([word]) => word === "asked" || word === "registered").slice(2).map(([word]) => word);
   assert.deepEqual(order, ["asked", "registered", "asked", "registered"]);
   it.child.kill("SIGTERM");
   assert.equal(await it.end(), 15);

@@ -111,7 +111,7 @@ test("the works of a client that was frozen are pushed again when it thaws", asy
   await until(() => running.length === 2, "it runs again");
   for (const handler of running) handler(null, "done");
   assert.equal(await program.end(), 0, program.errors);
-  assert.deepEqual(program.said.at(-1), [null, "done", true]);
+  assert.deepEqual(program.printed.at(-1), [null, "done", true]);
 });
 
 test("MAXRETRIES ends a client that cannot connect, and its works with it", async (t) => {
@@ -179,5 +179,5 @@ test("an idle client keeps its process until it is closed, even without Redis", 
   await program.prints("waits");
   program.child.stdin.write("go\n");
   assert.equal(await program.end(), 0, program.errors);
-  assert.deepEqual(program.said, [["waits"], ["closed"]]);
+  assert.deepEqual(program.printed, [["waits"], ["closed"]]);
 });

@@ -196,5 +196,5 @@ test("a manager that chooses stops cleanly, and is not asked any more", async (t
   await Promise.all([named(parts, "ann"), connected(client)]);
   assert.deepEqual(await results(client, [1, 2, 3]), ["ann", "ann", "ann"]);
   assert.equal(await program.end(), 0);
-  assert.deepEqual([program.said, program.errors], [[["chooses"], ["asked"], ["stopped"]], ""]);
+  assert.deepEqual([program.printed, program.errors], [[["chooses"], ["asked"], ["stopped"]], ""]);
 });

@@ -38,7 +38,7 @@ for (const signal of SIGNALS) {
     unnoticed(client);
     program.child.kill(signal);
     assert.equal(await program.end(), signal);
-    assert.deepEqual(program.said.filter(([word]) => word === "abort").map(([, args]) => args).sort(), ["a", "b"]);
+    assert.deepEqual(program.printed.filter(([word]) => word === "abort").map(([, args]) => args).sort(), ["a", "b"]);
     assert.equal(program.errors, "");
     const master = masterOf(t, parts);
     await until(async () => (await master.stats()).waiting === 3, "the works wait");
@@ -67,7 +67,7 @@ for (const signal of SIGNALS) {
     await until(async () => (await master.stats()).active === (begun.includes("kept") ? 1 : 0), "the other goes on");
     assert.deepEqual(aborted.includes("kept"), false);
     assert.equal((await master.stats()).waiting, 0);
-    assert.deepEqual(program.said, []);
+    assert.deepEqual(program.printed, []);
     assert.equal(program.errors, "");
   });
 

@@ -232,6 +232,6 @@ test("a stopped worker lets its process end, and DEBUG prints nothing", async (t
       worker.stop(() => say("stopped"));
     });`);
   assert.equal(await program.end(), 0, program.errors);
-  assert.deepEqual(program.said, [[null, [{ err: null, data: "done" }]], ["stopped"]]);
+  assert.deepEqual(program.printed, [[null, [{ err: null, data: "done" }]], ["stopped"]]);
   assert.equal(program.errors, "");
 });

@@ -219,7 +219,7 @@ test("a parent lives as long as its children, and ends after shutdown by a signa
   await program.prints("interrupted");
   folder.make("go");
   assert.equal(await program.end(), 0);
-  assert.deepEqual(program.said.map(([event]) => event), ["interrupted", "jobSuccess", "shut"]);
+  assert.deepEqual(program.printed.map(([event]) => event), ["interrupted", "jobSuccess", "shut"]);
   assert.ok(!lives(pid));
   assert.equal(program.errors, "");
 });

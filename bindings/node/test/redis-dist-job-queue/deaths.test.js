@@ -102,14 +102,14 @@ test("a process that was stopped for longer than the lease does not report a suc
   await until(() => queue.reported.jobFail.length === 1, "the job is failed");
   folder.make("go");
   stopped.child.kill("SIGCONT");
-  await until(() => stopped.said.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "an error says that its job was another's");
-  assert.ok(stopped.said.some(([event, text]) => event === "error" && /Expired lock/.test(text)));
-  assert.deepEqual(stopped.said.filter(([event]) => event.startsWith("job")), []);
+  await until(() => stopped.printed.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "an error says that its job was another's");
+  assert.ok(stopped.printed.some(([event, text]) => event === "error" && /Expired lock/.test(text)));
+  assert.deepEqual(stopped.printed.filter(([event]) => event.startsWith("job")), []);
   // It performs jobs again.
   await called((done) => queue.shutdown(done));
   const other = queueOf(t, { queueId: queue.queueId });
   await submit(other, "hold", { params: params(folder, 2) });
-  await until(() => stopped.said.some(([event, value]) => event === "jobSuccess" && value.n === 2), "a job of its new life");
+  await until(() => stopped.printed.some(([event, value]) => event === "jobSuccess" && value.n === 2), "a job of its new life");
 });
 
 test("a task that keeps its process busy for longer than its timeout keeps its job", async (t) => {

@@ -89,7 +89,7 @@ test("no job is lost or failed by processes that come and go", async (t) => {
 test("a process that only submits ends by itself", async (t) => {
   const it = program(t, `queue.submitJob("echo", {}, (error) => say("stored", error));`);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["stored", null]]);
+  assert.deepEqual(it.printed, [["stored", null]]);
   assert.equal(it.errors, "");
 });
 
@@ -101,7 +101,7 @@ test("a process that performs lives until shutdown, and prints nothing by itself
     setTimeout(() => queue.submitJob("echo"), 300).unref();
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["shut"]]);
+  assert.deepEqual(it.printed, [["shut"]]);
   assert.equal(it.errors, "");
 });
 
@@ -115,7 +115,7 @@ test("an error without a listener is logged, and one thrown by a listener is the
     queue.on("jobSuccess", () => setImmediate(() => queue.shutdown(() => say("shut"))));
   `);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [["error", "assemblage", "Error: fail: callback called twice"], ["shut"]]);
+  assert.deepEqual(it.printed, [["error", "assemblage", "Error: fail: callback called twice"], ["shut"]]);
 
   const throwing = program(t, `
     queue.registerTask(${JSON.stringify(fixture("echo"))});
@@ -178,5 +178,5 @@ test("CommonJS and ES modules are given one class", async (t) => {
   const it = program(t, `
     import("assemblage/redis-dist-job-queue").then((module) => say(module.default === JobQueue, module.JobQueue === JobQueue));`);
   assert.equal(await it.end(), 0);
-  assert.deepEqual(it.said, [[true, true]]);
+  assert.deepEqual(it.printed, [[true, true]]);
 });

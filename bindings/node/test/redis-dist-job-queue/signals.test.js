@@ -59,7 +59,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const since = performance.now();
     all.it.child.kill(signal);
     assert.equal(await all.it.end(), signal);
-    assert.deepEqual([all.it.said, all.it.errors], [[], ""]);
+    assert.deepEqual([all.it.printed, all.it.errors], [[], ""]);
     await movesOn(all, since);
   });
 
@@ -68,7 +68,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     it.child.kill(signal);
     folder.make("go");
     assert.equal(await it.end(), signal);
-    assert.deepEqual(it.said.map(([event]) => event), ["jobSuccess"]);
+    assert.deepEqual(it.printed.map(([event]) => event), ["jobSuccess"]);
     const { completed, waiting, active } = await master.stats();
     assert.deepEqual([completed, waiting, active], [1, 0, 0]);
   });
@@ -81,7 +81,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     assert.equal((await master.stats()).active, 1);
     folder.make("go");
     assert.equal(await it.end(), 7);
-    assert.deepEqual(it.said.map(([event]) => event), ["own", "jobSuccess"]);
+    assert.deepEqual(it.printed.map(([event]) => event), ["own", "jobSuccess"]);
   });
 
   test(`a child that ends by ${signal} gives back what is not over soon, and is replaced`, async (t) => {
@@ -95,7 +95,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     all.folder.make("go");
     await all.it.prints("jobSuccess");
     const { crashes, failures } = await all.master.stats();
-    assert.deepEqual([crashes, failures, all.it.said.filter(([event]) => event === "jobFail")], [0, 0, []]);
+    assert.deepEqual([crashes, failures, all.it.printed.filter(([event]) => event === "jobFail")], [0, 0, []]);
   });
 
   test(`${signal} to the whole process group, as from a terminal, ends parent and children, and the job moves`, async (t) => {
@@ -128,7 +128,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     assert.equal((await master.stats()).active, 1);
     folder.make("go");
     assert.equal(await it.end(), 0);
-    assert.deepEqual(it.said.map(([event]) => event), ["own", "jobSuccess", "shut"]);
+    assert.deepEqual(it.printed.map(([event]) => event), ["own", "jobSuccess", "shut"]);
     assert.equal(folder.lines("begun").length, 1);
   });
 }

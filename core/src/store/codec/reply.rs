@@ -12,7 +12,7 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 
 /// A job assigned to a member. If its record or its id is unreadable, only its id and fence are known.
-pub(crate) type Given = std::result::Result<JobData, Unreadable>;
+pub(crate) type Assigned = std::result::Result<JobData, Unreadable>;
 
 #[derive(Debug)]
 pub(crate) struct Unreadable {
@@ -25,7 +25,7 @@ pub(crate) struct Unreadable {
 /// The reply of `sync`.
 pub(crate) enum SyncReply {
     Done {
-        jobs: Vec<Given>,
+        jobs: Vec<Assigned>,
         /// Positions in the batch of jobs that were no longer assigned to the member.
         stale: Vec<usize>,
         /// Positions of jobs that were deleted.
@@ -132,7 +132,7 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
 }
 
 /// Jobs of one message: the fence of the first, then the id and the record of each.
-pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Given>) -> Result<()> {
+pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Assigned>) -> Result<()> {
     let mut unpack = Unpack::new(blob);
     let length = unpack.array()?;
     let fence = unpack.integer()? as u64;

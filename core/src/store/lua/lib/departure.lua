@@ -63,7 +63,7 @@ function departure.forget(inc)
   for _, set in ipairs({ keys.members, rare_keys.listeners, rare_keys.watchers }) do
     call('SREM', set, inc)
   end
-  call('HDEL', rare_keys.deaf, inc)
+  call('HDEL', rare_keys.unreported, inc)
   call('HDEL', rare_keys.unread, inc)
   call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc, 'add:' .. inc)
   local readable, worker = pcall(workers.read, inc)

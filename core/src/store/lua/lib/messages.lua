@@ -31,11 +31,11 @@ end
 
 -- The member reads again: notifies it of the messages that were dropped before.
 local function report_dropped(inc)
-  local dropped = call('HGET', rare_keys.deaf, inc)
+  local dropped = call('HGET', rare_keys.unreported, inc)
   if not dropped then
     return
   end
-  call('HDEL', rare_keys.deaf, inc)
+  call('HDEL', rare_keys.unreported, inc)
   local before = bounded(call('HGET', keys.of('member', inc), 'dropped'), 0, 9e15) or 0
   call('HSET', keys.of('member', inc), 'dropped', before + (bounded(dropped, 0, 9e15) or 1))
   inbox.post(inc, inbox_kinds.DROPPED, dropped)
@@ -56,7 +56,7 @@ end
 -- Adds the message if it fits. Returns whether it does. An empty inbox accepts a message of any size.
 local function put(parcel, inc, blob)
   if parcel.free == 0 or parcel.bytes > 0 and parcel.bytes + #blob > MAX_BYTES then
-    call('HSET', rare_keys.deaf, inc, (bounded(call('HGET', rare_keys.deaf, inc), 0, 9e15) or 0) + 1)
+    call('HSET', rare_keys.unreported, inc, (bounded(call('HGET', rare_keys.unreported, inc), 0, 9e15) or 0) + 1)
     return false
   end
   parcel.bytes, parcel.changed = parcel.bytes + #blob, true

@@ -2,7 +2,7 @@
 local keys = require('keys')
 local rare = {}
 for _, part in ipairs({
-  'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'deaf', 'unread',
+  'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'unreported', 'unread',
   'damaged', 'stray', 'broadcasts',
 }) do
   rare[part] = keys.prefix .. part

@@ -92,7 +92,7 @@ function registry.unlist(inc)
     call('SREM', set, inc)
   end
   call('SREM', rare_keys.watchers, inc)
-  call('HDEL', rare_keys.deaf, inc)
+  call('HDEL', rare_keys.unreported, inc)
   call('HDEL', rare_keys.unread, inc)
 end
 
