@@ -16,7 +16,10 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     if name.len() > MAX_NAME {
         return Err(Error::new(ErrorKind::TooLarge, format!("the {what} has {} bytes, the limit is {MAX_NAME}", name.len())));
     }
-    if name.chars().any(char::is_control) {
+    // Ids of most jobs are ASCII, whose bytes need not be decoded.
+    let control =
+        if name.is_ascii() { name.bytes().any(|byte| byte.is_ascii_control()) } else { name.chars().any(char::is_control) };
+    if control {
         return Err(invalid(format!("the {what} has a control character")));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Joins a Lua command and the modules that it needs into one source, as Redis requires.
+//! Joins a Lua command and the modules that it needs into one source, as Redis requires. The build script does it (`build.rs`).
 //!
 //! Each file of `lua/` is complete Lua. `local name = require('module')` at its head names a module that exists before the file runs;
 //! `lazy('module')` is a function that creates the module when it is first called. Required modules are created at the start of the command. Lazy
@@ -52,8 +52,13 @@ struct Module {
 static MODULES: LazyLock<BTreeMap<&str, Module>> =
     LazyLock::new(|| LIB.iter().map(|(name, source)| (*name, read(source))).collect());
 
-/// The source of a command. `constants` are names and Lua values that its modules can use.
-pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
+/// The names of the commands.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
+}
+
+/// The source of a command, without its constants (`script.rs`).
+pub(super) fn command(name: &str) -> String {
     let source = COMMANDS.iter().find(|(command, _)| *command == name).map_or("", |(_, source)| source);
     let command = read(source);
     let mut eager = Vec::new();
@@ -73,9 +78,6 @@ pub(super) fn command(name: &str, constants: &[(&str, &str)]) -> String {
     let layout = Layout { eager, later: later.into_iter().collect() };
 
     let mut out = String::new();
-    for (name, value) in constants {
-        let _ = writeln!(out, "local {name} = {value}");
-    }
     let variables: Vec<String> = layout.eager.iter().map(|name| variable(name)).collect();
     let _ = writeln!(out, "local {}", variables.join(", "));
     out += "local made = {}\nlocal function load(index)\nlocal module = made[index]\nif module then return module end\n";
@@ -298,7 +300,7 @@ mod tests {
 
     #[test]
     fn every_file_is_listed_and_every_module_is_used() {
-        assert_eq!(files("commands"), COMMANDS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        assert_eq!(files("commands"), names().collect::<Vec<_>>());
         assert_eq!(files("lib"), LIB.iter().map(|(name, _)| *name).collect::<Vec<_>>());
         let commands: Vec<Module> = COMMANDS.iter().map(|(_, source)| read(source)).collect();
         let named: BTreeSet<&str> = MODULES
@@ -362,7 +364,7 @@ mod tests {
         let constants = with_name_replaced(text, "a.X", "1");
         assert_eq!(with_name_replaced(&constants, "f()", "2"), "1 + a.XY + ba.X + b.a.X + a.X_Y + 2 + g.f() + xf() + 2()");
         for (name, _) in COMMANDS {
-            let source = command(name, &[]);
+            let source = command(name);
             let left: Vec<&str> = MODULES
                 .iter()
                 .filter(|(_, module)| !module.constants.is_empty())

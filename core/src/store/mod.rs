@@ -1,5 +1,6 @@
 //! All use of Redis: connections, keys, scripts, records. Other modules use no types of Redis.
 
+#[cfg(test)]
 mod bundle;
 mod failure;
 pub(crate) mod inbox;
@@ -373,12 +374,12 @@ impl Store {
         let answered = tokio::time::timeout(limit, async {
             let keys = self.keys.fixed();
             let mut by_digest = redis::cmd("EVALSHA");
-            args(by_digest.arg(&script.digest).arg(keys.len()).arg(keys));
+            args(by_digest.arg(script.digest()).arg(keys.len()).arg(keys));
             match link.connection.send_packed_command(&by_digest).await.and_then(Value::extract_error) {
                 Err(e) if e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
                     // This also loads the script. The source is sent, because the cache may be flushed again at any time.
                     let mut whole = redis::cmd("EVAL");
-                    args(whole.arg(&script.source).arg(keys.len()).arg(keys));
+                    args(whole.arg(script.source()).arg(keys.len()).arg(keys));
                     link.connection.send_packed_command(&whole).await.and_then(Value::extract_error)
                 }
                 other => other,

@@ -1,14 +1,30 @@
 //! The Lua scripts, and under which conditions each may run.
 
-use sha1_smol::Sha1;
+use std::sync::LazyLock;
 
-use super::bundle;
+use sha1_smol::Sha1;
 
 /// One transition. Called by its digest; the source is sent if the server does not have it.
 pub(crate) struct Script {
     pub(crate) name: &'static str,
-    pub(crate) source: String,
-    pub(crate) digest: String,
+    /// Made at the first call: most programs use few of the scripts.
+    made: LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>,
+}
+
+struct Made {
+    source: String,
+    digest: String,
+}
+
+impl Script {
+    pub(crate) fn source(&self) -> &str {
+        &self.made.source
+    }
+
+    /// The digest of the source, by which the server knows it.
+    pub(crate) fn digest(&self) -> &str {
+        &self.made.digest
+    }
 }
 
 /// The effect of a script on the memory of the server.
@@ -38,7 +54,16 @@ macro_rules! scripts {
 
             /// As `new`, but applies `alter` to each source.
             pub(crate) fn altered(flags: bool, alter: fn(String) -> String) -> Self {
-                Scripts { $($field: script($name, Effect::$effect, $batch, flags, alter),)* }
+                Scripts {
+                    $($field: Script::new(
+                        $name,
+                        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".lua")),
+                        Effect::$effect,
+                        $batch,
+                        flags,
+                        alter,
+                    ),)*
+                }
             }
 
             #[cfg(test)]
@@ -69,19 +94,36 @@ scripts! {
     repair: "repair", Frees, "";
 }
 
-fn script(name: &'static str, effect: Effect, batch: &str, flags: bool, alter: fn(String) -> String) -> Script {
-    let head = match (effect, flags) {
+impl Script {
+    fn new(
+        name: &'static str,
+        body: &'static str,
+        effect: Effect,
+        batch: &'static str,
+        flags: bool,
+        alter: fn(String) -> String,
+    ) -> Script {
+        let make = move || {
+            let head = head(effect, flags);
+            let read_only = effect == Effect::Reads;
+            let constants = format!("local COMMAND = '{name}'\nlocal BATCH = '{batch}'\nlocal READ_ONLY = {read_only}\n");
+            let source = alter(format!("{head}{constants}{body}"));
+            let digest = Sha1::from(&source).digest().to_string();
+            Made { source, digest }
+        };
+        Script { name, made: LazyLock::new(Box::new(make)) }
+    }
+}
+
+/// The first line of a script.
+fn head(effect: Effect, flags: bool) -> &'static str {
+    match (effect, flags) {
         (Effect::Reads, true) => "#!lua flags=no-writes,allow-oom\n",
         (Effect::Frees, true) => "#!lua flags=allow-oom\n",
         (Effect::Adds, true) => "#!lua\n",
         (Effect::Frees, false) => "redis.call('ZREM', KEYS[7], '')\n",
         (Effect::Reads | Effect::Adds, false) => "",
-    };
-    let read_only = if effect == Effect::Reads { "true" } else { "false" };
-    let constants = [("COMMAND", &*format!("'{name}'")), ("BATCH", &*format!("'{batch}'")), ("READ_ONLY", read_only)];
-    let source = alter(format!("{head}{}", bundle::command(name, &constants)));
-    let digest = Sha1::from(&source).digest().to_string();
-    Script { name, source, digest }
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +151,7 @@ mod tests {
         let page = include_str!("../../../docs/guides/operations.md");
         for script in super::Scripts::new(true).all() {
             // What is quoted and in capitals is a command, or an option of one.
-            for word in script.source.split('\'').skip(1).step_by(2) {
+            for word in script.source().split('\'').skip(1).step_by(2) {
                 if word.len() > 1 && word.chars().all(|letter| letter.is_ascii_uppercase()) && !OPTIONS.contains(&word) {
                     let permission = format!("+{}", word.to_ascii_lowercase());
                     assert!(

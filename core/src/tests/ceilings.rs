@@ -94,7 +94,7 @@ impl Crowd {
     /// The longest call of each script, printed and compared with the bound.
     fn report(&self, what: &str) {
         let scripts = [&*WITH_FLAGS, &*WITHOUT_FLAGS].into_iter().flat_map(|all| all.all());
-        let names: BTreeMap<String, &str> = scripts.map(|script| (script.digest.clone(), script.name)).collect();
+        let names: BTreeMap<String, &str> = scripts.map(|script| (script.digest().to_owned(), script.name)).collect();
         let slow: Vec<Vec<redis::Value>> = self.redis.ask(&["SLOWLOG", "GET", "100000"]);
         let mut longest: BTreeMap<&str, u64> = BTreeMap::new();
         for entry in slow {
