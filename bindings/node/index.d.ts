@@ -340,6 +340,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly attempt: number;
   /** How many more attempts there are if this one fails. */
   readonly retriesLeft: number;
+  /** The last value that an earlier execution stored with `checkpoint`. */
+  readonly lastCheckpoint: any;
   readonly priority: number;
   /** Its task, or `""`. */
   readonly task: string;
@@ -360,6 +362,11 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   complete(result: R, callback: Callback): void;
   /** Stores the progress of the job, which inspections show, as JSON of at most 4 KiB. Ignored if the job is over. */
   progress(value: unknown): void;
+  /**
+   * Stores a checkpoint: JSON of at most 4 KiB that the next execution of the job reads as `lastCheckpoint`, after a failed attempt, a release or a
+   * crash. The latest value is used, and is stored before this execution finishes. Ignored if the job is over.
+   */
+  checkpoint(value: unknown): void;
   /** Fails this attempt with an error or its text, as if a handler had thrown it: the job is retried if a retry is left. */
   fail(error?: unknown): Promise<void>;
   fail(error: unknown, callback: Callback): void;

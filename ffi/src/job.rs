@@ -50,6 +50,8 @@ pub struct swarm_job_info {
     pub headers: *const swarm_header,
     /// The number of headers.
     pub header_count: usize,
+    /// The last checkpoint that an earlier execution stored with swarm_job_checkpoint, as JSON text; NULL if there is none.
+    pub last_checkpoint: *const c_char,
 }
 
 /// The details of a job in the layout of C.
@@ -58,6 +60,7 @@ struct Details {
     /// The data to which the pointers of `shown` point.
     _task: CString,
     _resource: CString,
+    _last_checkpoint: Option<CString>,
     headers: Vec<(CString, CString)>,
     _shown_headers: Vec<swarm_header>,
 }
@@ -84,6 +87,7 @@ static EMPTY: Empty = Empty(swarm_job_info {
     resource: c"".as_ptr(),
     headers: std::ptr::null(),
     header_count: 0,
+    last_checkpoint: std::ptr::null(),
 });
 
 /// The program owns the job.
@@ -162,6 +166,23 @@ pub unsafe extern "C" fn swarm_job_progress(
         let (job, progress) = unsafe { (swarm_job::open(job)?, json(progress, "progress")?) };
         let (core, _) = job.jobs.open()?;
         core.progress(job.fence(), progress)
+    })
+}
+
+/// Stores a checkpoint of the job: JSON text of at most 4 KiB that the next execution of the job reads in `last_checkpoint` of
+/// swarm_job_details, after a failed attempt, a release or a crash; never blocks. The latest value wins; it is stored before this
+/// execution finishes. Ignored if the job is over. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_checkpoint(
+    job: *const swarm_job,
+    checkpoint: swarm_bytes,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        // SAFETY: the caller may read the job, and its bytes are readable.
+        let (job, checkpoint) = unsafe { (swarm_job::open(job)?, json(checkpoint, "checkpoint")?) };
+        let (core, _) = job.jobs.open()?;
+        core.checkpoint(job.fence(), checkpoint)
     })
 }
 
@@ -253,6 +274,7 @@ impl swarm_job {
             let shown_headers: Vec<_> =
                 headers.iter().map(|(name, value)| swarm_header { name: name.as_ptr(), value: value.as_ptr() }).collect();
             let (task, resource) = (c_text(job.task()), c_text(job.resource()));
+            let checkpoint = job.last_checkpoint().map(c_text);
             let shown = swarm_job_info {
                 struct_size: size_of::<swarm_job_info>(),
                 content_type: swarm_content_type::from(job.payload.content_type) as i32,
@@ -264,8 +286,16 @@ impl swarm_job {
                 resource: resource.as_ptr(),
                 headers: if shown_headers.is_empty() { std::ptr::null() } else { shown_headers.as_ptr() },
                 header_count: shown_headers.len(),
+                last_checkpoint: checkpoint.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()),
             };
-            Box::new(Details { shown, _task: task, _resource: resource, headers, _shown_headers: shown_headers })
+            Box::new(Details {
+                shown,
+                _task: task,
+                _resource: resource,
+                _last_checkpoint: checkpoint,
+                headers,
+                _shown_headers: shown_headers,
+            })
         })
     }
 

@@ -87,6 +87,11 @@ class Job {
     this.worker._progress(this, jsonOf(value, "progress"));
   }
 
+  /** Stores a checkpoint, as JSON, which the next execution of the job reads as `lastCheckpoint`. Ignored if the job is over. */
+  checkpoint(value) {
+    this.worker._checkpoint(this, jsonOf(value, "checkpoint"));
+  }
+
   /** Fails this attempt with an error or its text, as if a handler had thrown it. */
   fail(error, callback) {
     if (typeof error === "function" && callback === undefined) [error, callback] = [undefined, error];
@@ -116,8 +121,8 @@ class Job {
 
   /** Its properties, as JSON and on a console. */
   toJSON() {
-    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason } = this;
-    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, cancelled, deleteReason };
+    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, cancelled, deleteReason } = this;
+    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, cancelled, deleteReason };
   }
 
   [inspect.custom](depth, options, show) {
@@ -146,7 +151,7 @@ Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
 /** The values of these properties for a plain job. */
-Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}) });
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined });
 
 function given(error) {
   return error === undefined ? NOTHING : error;

@@ -352,6 +352,12 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
+  _checkpoint(job, value) {
+    if (job.cancelled || !this._active.has(job.fence)) return;
+    const failure = this._native?.checkpoint(job.fence, value);
+    if (failure) throw errorOf(failure.number, failure.message);
+  }
+
   /** Finishes a job; `settle`, if set, is called when Redis has accepted it. `outcome` is its result, or why it failed. */
   _end(job, kind, content, settle, outcome) {
     // Listeners of outcomes receive only accepted ones; the answer removes the outcome in any case.

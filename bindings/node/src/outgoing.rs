@@ -353,6 +353,8 @@ struct More<'a> {
     task: &'a str,
     resource: &'a str,
     headers: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_checkpoint: Option<&'a serde_json::value::RawValue>,
 }
 
 impl<'a> More<'a> {
@@ -361,10 +363,12 @@ impl<'a> More<'a> {
         let (attempt, retries_left, priority) = (job.attempt(), job.retries_left(), job.priority());
         let (task, resource) = (job.task(), job.resource());
         let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty();
-        if plain && job.headers().next().is_none() {
+        let last_checkpoint = job.last_checkpoint().and_then(|text| serde_json::from_str(text).ok());
+        if plain && last_checkpoint.is_none() && job.headers().next().is_none() {
             return None;
         }
-        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers: job.headers().collect() })
+        let headers = job.headers().collect();
+        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers, last_checkpoint })
     }
 }
 

@@ -66,6 +66,12 @@ impl NativeWorker {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
     }
 
+    /// Stores a checkpoint of a job, as JSON.
+    #[napi(catch_unwind)]
+    pub fn checkpoint(&self, fence: f64, value: String) -> Option<Failure> {
+        self.session.as_ref()?.member.checkpoint(fence as u64, value.into_bytes()).err().map(Failure::from)
+    }
+
     /// Accepts jobs from now on, if the option `auto_accept` is false. `slots` is the limit of active jobs if the option `slots` is not set.
     #[napi(catch_unwind)]
     pub fn accept(&self, slots: Option<u32>) {

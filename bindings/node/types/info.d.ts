@@ -91,6 +91,8 @@ export interface JobInfo<P = any> {
   dueAt?: number;
   /** The last value of `job.progress`. */
   progress?: any;
+  /** The last value of `job.checkpoint`. */
+  checkpoint?: any;
   /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
   reason?: string;
   /** The error text of a failed job. */

@@ -29,6 +29,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         assigned_at,
         due_at,
         progress,
+        checkpoint,
         failure,
     } = job;
     let failed = failure.as_ref();
@@ -49,6 +50,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         assigned_at = assigned_at.map(seconds),
         due_at = due_at.map(seconds),
         progress = progress.as_ref().map(|text| read(py, text)).transpose()?,
+        checkpoint = checkpoint.as_ref().map(|text| read(py, text)).transpose()?,
         reason = failed.map_or("", |failed| failed.reason.name()),
         error = failed.map_or("", |failed| &failed.message),
         traceback = failed.and_then(|failed| failed.traceback.as_deref()).unwrap_or(""),

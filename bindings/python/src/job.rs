@@ -119,6 +119,12 @@ impl Job {
         Ok(self.inner()?.0.retries_left())
     }
 
+    /// The last value that an earlier execution stored with `checkpoint`, or None.
+    #[getter]
+    fn last_checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner()?.0.last_checkpoint().map(|text| decode(py, &Payload::raw_json(text))).transpose()
+    }
+
     /// The job's priority; default 0.
     #[getter]
     fn priority(&self) -> PyResult<i64> {
@@ -222,6 +228,18 @@ impl Job {
         }
         let (job, shared) = self.inner()?;
         shared.progress(job.fence, value.bytes)
+    }
+
+    /// Stores a checkpoint: a value that JSON can write, at most 4 KiB, that the next execution of the job reads as `last_checkpoint`, after a
+    /// failed attempt, a release or a crash. Never blocks; the latest value wins, and is stored before this execution finishes. Ignored if the
+    /// job is finished.
+    fn checkpoint(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = encode(value)?;
+        if value.content_type == ContentType::Bytes {
+            return Err(invalid("bytes cannot be a checkpoint, which is JSON"));
+        }
+        let (job, shared) = self.inner()?;
+        shared.checkpoint(job.fence, value.bytes)
     }
 
     /// Releases the job: it is requeued, and no crash or attempt is counted.

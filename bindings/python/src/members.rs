@@ -86,6 +86,10 @@ impl Shared {
         self.worker.progress(fence, value).map_err(raise)
     }
 
+    pub(crate) fn checkpoint(&self, fence: u64, value: Vec<u8>) -> PyResult<()> {
+        self.worker.checkpoint(fence, value).map_err(raise)
+    }
+
     pub(crate) fn spawn<F>(&self, py: Python<'_>, call: impl FnOnce(libswarm::Worker) -> F) -> PyResult<Call>
     where
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,

@@ -68,6 +68,13 @@ impl Job {
         self.worker.progress(self.fence, Payload::json(progress)?.bytes)
     }
 
+    /// Stores a checkpoint: a value, as JSON of at most 4 KiB, that the next execution of the job reads with
+    /// [`last_checkpoint`](JobData::last_checkpoint), after a failed attempt, a release or a crash. Can be called from any thread and never blocks.
+    /// The latest value wins; it is stored before this execution finishes. Ignored if the job is over.
+    pub fn checkpoint(&self, checkpoint: &impl serde::Serialize) -> Result<()> {
+        self.worker.checkpoint(self.fence, Payload::json(checkpoint)?.bytes)
+    }
+
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.
     pub async fn fail(&self, error: impl Into<JobError>) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::Fail(error.into())).await

@@ -163,6 +163,11 @@ impl Worker {
         self.handle.progress(fence, value)
     }
 
+    /// Stores a checkpoint of an active job, as JSON of at most 4 KiB; see [`Job::checkpoint`](crate::Job::checkpoint).
+    pub fn checkpoint(&self, fence: u64, value: Vec<u8>) -> Result<()> {
+        self.handle.checkpoint(fence, value)
+    }
+
     /// Queues the deletion of any job of the cluster. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await

@@ -161,6 +161,7 @@ mod tests {
             assigned_at: None,
             due_at: None,
             progress: None,
+            checkpoint: None,
             failure: None,
         }
     }

@@ -92,6 +92,9 @@ pub struct JobInfo {
     /// The progress that its worker reported, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
     pub progress: Option<String>,
+    /// The last checkpoint that an execution stored, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "raw")]
+    pub checkpoint: Option<String>,
     /// Why and when a failed job failed; as JSON `reason`, `error`, `traceback` and `failed_at`.
     #[serde(flatten, serialize_with = "failure")]
     pub failure: Option<JobFailure>,

@@ -190,6 +190,11 @@ impl JobData {
         self.extras.iter().flat_map(|extras| extras.headers.iter()).map(|(name, value)| (&**name, &**value))
     }
 
+    /// The last checkpoint of the earlier executions, as JSON.
+    pub fn last_checkpoint(&self) -> Option<&str> {
+        self.extras.as_ref().and_then(|extras| extras.checkpoint.as_deref())
+    }
+
     /// Whether the result of a completion is stored. If not, it is ignored, and its size is not checked.
     pub fn wants_result(&self) -> bool {
         self.result.is_some()

@@ -307,6 +307,8 @@ pub(crate) struct Extras {
     pub(crate) headers: BTreeMap<String, String>,
     /// For an ephemeral job the incarnation of its master, else empty.
     pub(crate) ephemeral_of: String,
+    /// JSON; stored by an execution, for the next one.
+    pub(crate) checkpoint: Option<String>,
 }
 
 impl NewJob {

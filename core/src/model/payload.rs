@@ -10,6 +10,8 @@ pub const MAX_ERROR_TEXT: usize = 16 * 1024;
 pub const MAX_TRACEBACK: usize = 16 * 1024;
 /// Longest progress of a job, in bytes.
 pub const MAX_PROGRESS: usize = 4096;
+/// Longest checkpoint of a job, in bytes.
+pub const MAX_CHECKPOINT: usize = 4096;
 
 /// How to interpret the bytes of a payload or result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -64,7 +64,7 @@ pub(crate) struct SyncCall {
     pub(crate) ended: Vec<u8>,
     /// Free slots to add in each range of priorities, packed; empty bytes if the worker accepts any job without a task.
     pub(crate) quotas: Vec<u8>,
-    pub(crate) progress: Vec<u8>,
+    pub(crate) values: Vec<u8>,
     /// The tasks that the worker accepts from now on, packed, or empty if they have not changed.
     pub(crate) tasks: Vec<u8>,
     /// The number of the last batch whose reply arrived.
@@ -141,7 +141,7 @@ impl Store {
                 |s| &s.sync,
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
-                    cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.progress[..]).arg(&call.tasks[..]);
+                    cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.values[..]).arg(&call.tasks[..]);
                     cmd.arg(call.answered)
                 },
             )

@@ -1,4 +1,4 @@
-//! Finishes and progress from handlers, on their way to the worker's task.
+//! Finishes, progress and checkpoints from handlers, on their way to the worker's task.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,16 @@ use crate::util::completion::Done;
 
 /// A fence, how the job finishes, and the callback that is called when Redis has accepted it.
 pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
+
+/// What is stored with an active job; the later value replaces the earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stored {
+    Progress,
+    Checkpoint,
+}
+
+/// Values of one round that belong to no finish of it, at most.
+const MAX_VALUES: usize = 500;
 
 /// Finishes that are gathered while a round is under way.
 #[derive(Default)]
@@ -27,8 +37,8 @@ pub(crate) struct Finishes {
 #[derive(Default)]
 struct Gathered {
     list: Vec<Finished>,
-    /// The progress of jobs, by fence.
-    progress: HashMap<u64, Vec<u8>>,
+    /// Progress and checkpoints, by fence.
+    values: HashMap<(u64, Stored), Vec<u8>>,
     /// Set when the worker has ended: the error of every later finish.
     closed: Option<Error>,
 }
@@ -61,10 +71,10 @@ impl Finishes {
         gathered.list.drain(..most).collect()
     }
 
-    pub(crate) fn push_progress(&self, fence: u64, value: Vec<u8>) {
+    pub(crate) fn push_value(&self, fence: u64, kind: Stored, value: Vec<u8>) {
         let mut gathered = self.gathered.lock();
-        let first = gathered.progress.is_empty();
-        gathered.progress.insert(fence, value);
+        let first = gathered.values.is_empty();
+        gathered.values.insert((fence, kind), value);
         drop(gathered);
         if first {
             self.arrived.notify_one();
@@ -79,12 +89,22 @@ impl Finishes {
         self.outcomes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn has_progress(&self) -> bool {
-        !self.gathered.lock().progress.is_empty()
+    pub(crate) fn has_values(&self) -> bool {
+        !self.gathered.lock().values.is_empty()
     }
 
-    pub(crate) fn take_progress(&self) -> HashMap<u64, Vec<u8>> {
-        std::mem::take(&mut self.gathered.lock().progress)
+    /// Removes and returns the values of a job that finishes: they were stored before.
+    pub(crate) fn take_values_of(&self, fence: u64) -> impl Iterator<Item = (Stored, Vec<u8>)> {
+        let mut gathered = self.gathered.lock();
+        let values = [Stored::Progress, Stored::Checkpoint].map(|kind| Some((kind, gathered.values.remove(&(fence, kind))?)));
+        values.into_iter().flatten()
+    }
+
+    /// Removes and returns values, as many as a round takes.
+    pub(crate) fn take_values(&self) -> Vec<(u64, Stored, Vec<u8>)> {
+        let mut gathered = self.gathered.lock();
+        let some: Vec<_> = gathered.values.keys().take(MAX_VALUES).copied().collect();
+        some.into_iter().filter_map(|(fence, kind)| Some((fence, kind, gathered.values.remove(&(fence, kind))?))).collect()
     }
 
     /// Rejects later finishes.

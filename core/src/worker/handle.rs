@@ -5,11 +5,11 @@ use std::sync::Arc;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 
-use super::finishes::Finishes;
+use super::finishes::{Finishes, Stored};
 use super::{Command, closed};
 use crate::messaging::Messaging;
 use crate::model::job::{Finish, JobData};
-use crate::model::payload::MAX_PROGRESS;
+use crate::model::payload::{MAX_CHECKPOINT, MAX_PROGRESS};
 use crate::util::completion::awaited;
 
 /// A handle; clones belong to the same worker. The worker ends when the last is dropped.
@@ -43,11 +43,19 @@ impl WorkerHandle {
     }
 
     pub(crate) fn progress(&self, fence: u64, value: Vec<u8>) -> Result<()> {
-        if value.len() > MAX_PROGRESS {
-            let text = format!("the progress has {} bytes, the limit is {MAX_PROGRESS}", value.len());
+        self.store(fence, Stored::Progress, value, "progress", MAX_PROGRESS)
+    }
+
+    pub(crate) fn checkpoint(&self, fence: u64, value: Vec<u8>) -> Result<()> {
+        self.store(fence, Stored::Checkpoint, value, "checkpoint", MAX_CHECKPOINT)
+    }
+
+    fn store(&self, fence: u64, kind: Stored, value: Vec<u8>, what: &str, limit: usize) -> Result<()> {
+        if value.len() > limit {
+            let text = format!("the {what} has {} bytes, the limit is {limit}", value.len());
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
-        self.0.finishes.push_progress(fence, value);
+        self.0.finishes.push_value(fence, kind, value);
         Ok(())
     }
 

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::batch::{Dones, MAX_FINISHES};
+use super::finishes::Stored;
 use super::outcome::{TARGET, log_assigned};
 use super::stale;
 use super::state::{Active, Task};
 use crate::member::panicked;
 use crate::model::job::Finish;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_string};
-use crate::store::{Failed, Assigned, SyncCall, SyncReply};
+use crate::store::{Assigned, Failed, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
@@ -46,7 +47,14 @@ impl Task {
     /// Moves the finishes of the program into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
-        for (fence, finish, done) in self.finishes.take(MAX_FINISHES) {
+        let finishes = self.finishes.take(MAX_FINISHES);
+        // Values of these jobs were gathered before.
+        let any_values = self.finishes.has_values();
+        for (fence, finish, done) in finishes {
+            if any_values {
+                let values: Vec<_> = self.finishes.take_values_of(fence).collect();
+                values.into_iter().for_each(|(kind, value)| self.keep_value(fence, kind, value));
+            }
             let Some(Active { job, asked_to_stop, stopping }) = self.active.remove(&fence) else {
                 self.returned(fence);
                 if let Some(done) = done {
@@ -91,7 +99,8 @@ impl Task {
             || self.reslot
             || self.grantable(true) > 0
             || self.quotas.worth_sending() && !self.draining
-            || self.finishes.has_progress()
+            || !self.values.is_empty()
+            || self.finishes.has_values()
     }
 
     /// How many more jobs this worker can accept than it has credit for. With `if_many`, 0 if it is too few for a round of its own.
@@ -148,7 +157,7 @@ impl Task {
             String::new()
         };
         let quotas = if credit == "-" { self.quotas.none() } else { self.quotas.grant() };
-        let progress = self.progress();
+        let values = self.pack_values();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let summary = batch.summary();
@@ -160,7 +169,7 @@ impl Task {
         }
         let keep_from = self.session.keep_from();
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, progress, tasks, answered });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, values, tasks, answered });
         let losses = self.shared.store.losses();
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }
@@ -172,21 +181,28 @@ impl Task {
         if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
-    /// The progress of active jobs, packed for `lua/commands/sync.lua`.
-    fn progress(&mut self) -> Vec<u8> {
+    /// Keeps a value of an active job for the next round.
+    fn keep_value(&mut self, fence: u64, kind: Stored, value: Vec<u8>) {
+        let Some(active) = self.active.get(&fence).filter(|active| !active.asked_to_stop) else { return };
+        if kind == Stored::Progress {
+            active.job.progressed.store(true, Ordering::Relaxed);
+        }
+        self.values.push((active.job.id.clone(), fence, kind, value));
+    }
+
+    /// Progress and checkpoints, packed for `lua/commands/sync.lua`.
+    fn pack_values(&mut self) -> Vec<u8> {
+        for (fence, kind, value) in self.finishes.take_values() {
+            self.keep_value(fence, kind, value);
+        }
+        let values = std::mem::take(&mut self.values);
         let mut out = Vec::new();
-        let gathered: Vec<_> = self
-            .finishes
-            .take_progress()
-            .into_iter()
-            .filter_map(|(fence, value)| Some((self.active.get(&fence).filter(|active| !active.asked_to_stop)?, value)))
-            .collect();
-        if !gathered.is_empty() {
-            write_array(&mut out, 3 * gathered.len());
-            for (active, value) in gathered {
-                active.job.progressed.store(true, Ordering::Relaxed);
-                write_string(&mut out, active.job.id.as_bytes());
-                write_string(&mut out, format!("{}:{}", active.job.fence, self.session.incarnation).as_bytes());
+        if !values.is_empty() {
+            write_array(&mut out, 4 * values.len());
+            for (id, fence, kind, value) in values {
+                write_string(&mut out, id.as_bytes());
+                write_string(&mut out, format!("{fence}:{}", self.session.incarnation).as_bytes());
+                write_string(&mut out, if kind == Stored::Checkpoint { b"c" } else { b"p" });
                 write_string(&mut out, &value);
             }
         }

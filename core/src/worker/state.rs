@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Command;
 use super::arrivals::Arrivals;
 use super::batch::Batch;
-use super::finishes::Finishes;
+use super::finishes::{Finishes, Stored};
 use super::handle::Ends;
 use super::quotas::Quotas;
 use crate::member::{Session, Shared};
@@ -34,6 +34,8 @@ pub(crate) struct Task {
     pub(super) prefetched: VecDeque<Arc<JobData>>,
     /// Finishes of the program for the next round, and jobs to release or fail that the program has not received.
     pub(super) batch: Batch,
+    /// Progress and checkpoints for the next round: id, fence, kind and value.
+    pub(super) values: Vec<(String, u64, Stored, Vec<u8>)>,
     /// Deletions of unknown jobs: the round under way may return them.
     pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
     pub(super) arrivals: Arrivals,
@@ -119,6 +121,7 @@ impl Task {
             prefetched: VecDeque::new(),
             quotas: Quotas::default(),
             batch: Batch::default(),
+            values: Vec::new(),
             early_deletes: Vec::new(),
             arrivals: Arrivals::default(),
             emitted: 0,

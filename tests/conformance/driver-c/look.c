@@ -33,7 +33,7 @@ static void show_each(line *answer, const char *name, const char *array, const c
 
 static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
-                                          "task",     "resource", "progress", "error", "reason"};
+                                          "task",     "resource", "progress", "checkpoint", "error", "reason"};
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_job(master, command_text(command, "id")), CALL_MS, &json, &error) != SWARM_OK) return error;

@@ -144,6 +144,8 @@ static void show_extras(line *event, const swarm_job *job) {
     line_text(event, "priority", priority);
     line_text(event, "task", swarm_job_details(job)->task);
     line_text(event, "resource", swarm_job_details(job)->resource);
+    const char *checkpoint = swarm_job_details(job)->last_checkpoint;
+    line_text(event, "checkpoint", checkpoint == NULL ? "" : checkpoint);
     size_t count = swarm_job_details(job)->header_count;
     const swarm_header *headers = swarm_job_details(job)->headers;
     line_add(event, " headers=");
@@ -311,11 +313,11 @@ static swarm_error *finish(worker_driver *driver, command *command, swarm_result
     return error;
 }
 
-static swarm_error *progress(worker_driver *driver, command *command) {
+static swarm_error *store(worker_driver *driver, command *command, swarm_status (*in)(const swarm_job *, swarm_bytes, swarm_error **)) {
     swarm_job *job = take(driver, command_number(command, "fence"));
     if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
     swarm_error *error = NULL;
-    swarm_job_progress(job, command_payload(command), &error);
+    in(job, command_payload(command), &error);
     keep(driver, job);
     return error;
 }
@@ -374,7 +376,9 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
     } else if (strcmp(name, "retry") == 0) {
         error = finish(driver, command, swarm_result_retry(command_text(command, "message"), command_number(command, "after")));
     } else if (strcmp(name, "progress") == 0) {
-        error = progress(driver, command);
+        error = store(driver, command, swarm_job_progress);
+    } else if (strcmp(name, "checkpoint") == 0) {
+        error = store(driver, command, swarm_job_checkpoint);
     } else if (strcmp(name, "tasks") == 0) {
         size_t count;
         char **tasks = command_list(command, "tasks", &count);

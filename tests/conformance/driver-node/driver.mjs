@@ -292,7 +292,8 @@ class MasterDriver extends Driver {
         if (job === null) return ok({ state: "none" });
         const { state, holder, fence, attempt, priority, task, resource, error = "", reason = "" } = job;
         const progress = job.progress === undefined ? "" : JSON.stringify(job.progress);
-        return ok({ state, holder, fence, attempt, priority, task, resource, progress, error, reason });
+        const checkpoint = job.checkpoint === undefined ? "" : JSON.stringify(job.checkpoint);
+        return ok({ state, holder, fence, attempt, priority, task, resource, progress, checkpoint, error, reason });
       }
       case "jobs": {
         const { jobs, next } = await master.jobs(fields.state, { after: fields.after || undefined, limit: Number(fields.limit) });
@@ -375,6 +376,9 @@ class WorkerDriver extends Driver {
       case "retry":
         await this.#active(fields).retry(fields.message, Number(fields.after));
         return ok();
+      case "checkpoint":
+        this.#active(fields).checkpoint(JSON.parse(bytes(fields.payload)));
+        return ok();
       case "progress":
         this.#active(fields).progress(JSON.parse(bytes(fields.payload)));
         return ok();
@@ -440,8 +444,9 @@ class WorkerDriver extends Driver {
         this.#jobs.set(job.fence, job);
         const type = Buffer.isBuffer(job.payload) ? "bytes" : "json";
         const { id, fence, crashes, attempt, priority, task, resource } = job;
+        const checkpoint = job.lastCheckpoint === undefined ? "" : JSON.stringify(job.lastCheckpoint);
         const headers = Object.entries(job.headers).map(([name, value]) => `${name}=${value}`);
-        const what = { id, fence, crashes, attempt, priority, task, resource, headers, payload: job.payloadBytes, type };
+        const what = { id, fence, crashes, attempt, priority, task, resource, checkpoint, headers, payload: job.payloadBytes, type };
         this.events.push({ event: "add", ...what });
       }
     }

@@ -136,7 +136,8 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
         return Answer().add(state="none")
     names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
-    return Answer().add(progress=progress, **{name: getattr(job, name) for name in names})
+    checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
+    return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
 
 
 def _text(value: Any) -> str:
@@ -397,6 +398,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.fail_permanently(fields["message"]))
             case "retry":
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
+            case "checkpoint":
+                self._jobs[int(fields["fence"])].checkpoint(_value(fields))
             case "progress":
                 self._jobs[int(fields["fence"])].progress(_value(fields))
             case "tasks":
@@ -452,6 +455,8 @@ class WorkerDriver:
                 names = ("id", "fence", "crashes", "attempt", "priority", "task", "resource")
                 headers = [f"{name}={value}" for name, value in job.headers.items()]
                 fields = {name: getattr(job, name) for name in names}
+                last = job.last_checkpoint
+                fields["checkpoint"] = "" if last is None else json.dumps(last, separators=(",", ":"))
                 self._messages.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
 
     def _on_delete(self, job: libswarm.Job) -> None:

@@ -138,6 +138,8 @@ class JobInfo:
     due_at: float | None
     #: The last value of `job.progress`.
     progress: Any
+    #: The last value of `job.checkpoint`.
+    checkpoint: Any
     #: Why a failed job failed, see `SwarmJobFailed.reason`, or "".
     reason: str
     #: The error text of a failed job, or "".

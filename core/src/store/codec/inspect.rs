@@ -102,6 +102,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         task: extras.task,
         resource: extras.resource,
         headers: extras.headers,
+        checkpoint: extras.checkpoint,
         attempt: head.failed_attempts + 1,
         retries: extras.retries,
         crashes: head.crashes,

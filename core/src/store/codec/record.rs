@@ -213,6 +213,7 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                     extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
                 }
             }
+            "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }
     }

@@ -84,6 +84,7 @@ impl MasterDriver {
                     .with("task", &job.task)
                     .with("resource", &job.resource)
                     .with("progress", job.progress.as_deref().unwrap_or(""))
+                    .with("checkpoint", job.checkpoint.as_deref().unwrap_or(""))
                     .with("error", job.failure.as_ref().map_or("", |failure| &failure.message))
                     .with("reason", job.failure.as_ref().map_or("", |failure| failure.reason.name()))),
                 None => Ok(Answer::ok().with("state", "none")),
@@ -212,6 +213,7 @@ pub fn describe(event: &Event) -> Answer {
             let answer = answer.with("attempt", job.attempt()).with("priority", job.priority()).with("task", job.task());
             let answer = answer
                 .with("resource", job.resource())
+                .with("checkpoint", job.last_checkpoint().unwrap_or(""))
                 .with_list("headers", job.headers().map(|(name, value)| format!("{name}={value}")));
             answer.with_payload(&job.payload)
         }

@@ -105,6 +105,10 @@ impl WorkerDriver {
                 worker.progress(command.number("fence")?, command.payload()?.bytes)?;
                 Ok(Answer::ok())
             }
+            "checkpoint" => {
+                worker.checkpoint(command.number("fence")?, command.payload()?.bytes)?;
+                Ok(Answer::ok())
+            }
             "tasks" => worker.set_tasks(command.list("tasks")?).map(|()| Answer::ok()),
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),

@@ -2,7 +2,8 @@
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number (0 = nothing in it needs one), lease in ms, smallest inbox id to keep ('' = all),
 --       credit to add ('' = none, '-' = drop it all), finished jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add
---       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), progress (msgpack {id, owner, value, ...}, or ''),
+--       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), values to store (msgpack {id, owner, 'p' for
+--       progress or 'c' for a checkpoint, value, ...}, or ''),
 --       tasks it accepts from now on (msgpack, or ''; its credit is withdrawn with them), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
 --       resources and no other options
@@ -36,7 +37,7 @@ local MANY = 5000
 
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep_from, credit_arg, ended_arg, quotas_arg = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local progress_arg, tasks_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
+local values_arg, tasks_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
 local active = keys.of('active', inc)
 -- The member does not accept every job without a task.
 local selective = quotas_arg ~= ''
@@ -64,8 +65,8 @@ end
 if keep_from ~= '' then
   call('XTRIM', keys.of('inbox', inc), 'MINID', keep_from)
 end
-if progress_arg ~= '' then
-  round_ends().progress(cmsgpack.unpack(progress_arg))
+if values_arg ~= '' then
+  round_ends().store(cmsgpack.unpack(values_arg))
 end
 if selective and tasks_arg == '' and workers().read(inc).damaged then
   -- The member registers anew, which replaces its record.

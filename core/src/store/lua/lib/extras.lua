@@ -15,6 +15,7 @@ local WIRE = {
   ASSIGN_TIMEOUT = 'a',
   RUN_TIMEOUT = 't',
   TOTAL_TIMEOUT = 'e',
+  CHECKPOINT = 'c',
 }
 local MAX_RETRIES = 200
 -- Flags that are kept when crashes are written: all but SUSPECT.
@@ -117,12 +118,32 @@ function extras.with_failed(text, extra, failed)
   return sub(text, 1, extra.at - 1) .. string.char(math.min(failed, 255)) .. sub(text, extra.at + 1)
 end
 
--- The record as that of an ephemeral job of another member.
-function extras.with_member(text, extra, inc)
+-- The record with another value of one of its extras.
+local function with_value(text, extra, name, value)
   local map = cmsgpack.unpack(sub(text, extra.at + 3, extra.at + 2 + extra.length))
-  map[WIRE.EPHEMERAL_OF] = inc
+  map[name] = value
   local packed = cmsgpack.pack(map)
   return sub(text, 1, extra.at) .. struct.pack('>I2', #packed) .. packed .. sub(text, extra.at + 3 + extra.length)
+end
+
+-- The record as that of an ephemeral job of another member.
+function extras.with_member(text, extra, inc)
+  return with_value(text, extra, WIRE.EPHEMERAL_OF, inc)
+end
+
+-- The record with a checkpoint, a JSON text; a damaged record as it is.
+function extras.with_checkpoint(text, value)
+  local extra = extras.of(text)
+  if extra.damaged then
+    return text
+  elseif extra.at then
+    return with_value(text, extra, WIRE.CHECKPOINT, value)
+  end
+  local at = record.after_crashes(text)
+  at = record.after_result(text, at + record.resource_length(text, at))
+  local packed = cmsgpack.pack({ [WIRE.CHECKPOINT] = value })
+  local flags = string.char(bit.bor(record.flags(text), record_flags.EXTRAS))
+  return flags .. sub(text, 2, at - 1) .. struct.pack('>BI2', 0, #packed) .. packed .. sub(text, at)
 end
 
 return extras

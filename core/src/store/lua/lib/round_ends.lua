@@ -17,6 +17,8 @@ local round_ends = {}
 
 local COMPLETE, FAIL, ATTEMPT_FAILED, RELEASE, STOPPED = 'c', 'f', 't', 'r', 's'
 local COMPLETE_WITH_EXTRAS = 'C'
+-- Kinds of values that are stored with active jobs; the other one is progress.
+local CHECKPOINT = 'c'
 
 local function new_batch()
   return {
@@ -218,20 +220,49 @@ function round_ends.finish(inc, ids, wanted, details, names, owners)
   return batch.rejected
 end
 
--- Stores the progress of jobs: id, owner, value, ...; progress of jobs that are no longer assigned to that owner is dropped.
-function round_ends.progress(list)
-  local ids, kept = {}, {}
-  for i = 1, #list, 3 do
+-- Stores checkpoints in the records of their jobs: id and value in turn.
+local function store_checkpoints(list)
+  local ids, changed, found = {}, {}, {}
+  for i = 1, #list, 2 do
+    ids[#ids + 1] = list[i]
+  end
+  for i, text in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    found[ids[i]] = text or nil
+  end
+  for i = 1, #list, 2 do
+    local id, text = list[i], found[list[i]]
+    if text then
+      found[id] = extras.with_checkpoint(text, list[i + 1])
+      changed[#changed + 1], changed[#changed + 2] = id, found[id]
+      if #found[id] > meta.largest then
+        meta.remember('largest', #found[id])
+        meta.largest = #found[id]
+      end
+    end
+  end
+  if #changed > 0 then
+    call('HSET', keys.jobs, unpack(changed))
+  end
+end
+
+-- Stores progress and checkpoints of jobs: id, owner, kind, value, ...; those of jobs that are no longer assigned to that owner are dropped.
+function round_ends.store(list)
+  local ids, progress, checkpoints = {}, {}, {}
+  for i = 1, #list, 4 do
     ids[#ids + 1] = list[i]
   end
   for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
-    if held == list[3 * i - 1] then
-      kept[#kept + 1] = ids[i]
-      kept[#kept + 1] = list[3 * i]
+    local at = 4 * i - 3
+    if held == list[at + 1] then
+      local kept = list[at + 2] == CHECKPOINT and checkpoints or progress
+      kept[#kept + 1], kept[#kept + 2] = list[at], list[at + 3]
     end
   end
-  if #kept > 0 then
-    call('HSET', rare_keys.progress, unpack(kept))
+  if #progress > 0 then
+    call('HSET', rare_keys.progress, unpack(progress))
+  end
+  if #checkpoints > 0 then
+    store_checkpoints(checkpoints)
   end
 end
 
