@@ -74,7 +74,8 @@
  *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
- *     swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete swarm_job_free
+ *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
+ *     swarm_job_free
  *
  *   Results of jobs: How a job is finished.
  *     swarm_result_complete swarm_result_fail swarm_result_retry swarm_result_fail_permanently
@@ -1736,6 +1737,10 @@ typedef struct {
    * The number of headers.
    */
   size_t header_count;
+  /**
+   * The last checkpoint that an earlier execution stored with swarm_job_checkpoint, as JSON text; NULL if there is none.
+   */
+  const char *last_checkpoint;
 } swarm_job_info;
 
 /**
@@ -1771,6 +1776,15 @@ const char *swarm_job_header(const swarm_job *job, const char *name);
 swarm_status swarm_job_progress(const swarm_job *job,
                                 swarm_bytes progress,
                                 swarm_error **error);
+
+/**
+ * Stores a checkpoint of the job: JSON text of at most 4 KiB that the next execution of the job reads in `last_checkpoint` of
+ * swarm_job_details, after a failed attempt, a release or a crash; never blocks. The latest value wins; it is stored before this
+ * execution finishes. Ignored if the job is over. SWARM_ERR_INVALID_ARGUMENT if it is not JSON, SWARM_ERR_TOO_LARGE.
+ */
+swarm_status swarm_job_checkpoint(const swarm_job *job,
+                                  swarm_bytes checkpoint,
+                                  swarm_error **error);
 
 /**
  * Whether the job was deleted or reclaimed, so that its result will be rejected. Cheap enough to be called often. True for NULL.
@@ -2451,14 +2465,14 @@ swarm_status swarm_supervisor_free(swarm_supervisor *supervisor);
 
 /**
  * Reports to the supervisor of this process that it is ready: writes to the descriptor whose number is in the environment
- * variable SWARM_READY_FD, closes it and removes the variable. `said` may be NULL. Otherwise false is written to it if no
+ * variable SWARM_READY_FD, closes it and removes the variable. `reported` may be NULL. Otherwise false is written to it if no
  * supervisor waits for the report: the process has no supervisor, or its supervisor treats it as ready at its start, or it has
  * reported before.
  *
  * Never blocks. SWARM_ERR_INVALID_ARGUMENT if the variable is not the number of an open descriptor. No other thread may use the
  * environment (getenv) meanwhile.
  */
-swarm_status swarm_ready(bool *said,
+swarm_status swarm_ready(bool *reported,
                          swarm_error **error);
 
 /** @} */
