@@ -114,6 +114,7 @@ static void what_is_not_json_is_refused_where_it_is_given(void) {
     add_job(bench.master, wrong[i], &bytes, NULL);
     CHECK(counter_reaches(&bench.added, (long)i + 1));
     CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_progress(bench.job, swarm_bytes_of(wrong[i]), &error));
+    CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_checkpoint(bench.job, swarm_bytes_of(wrong[i]), &error));
     CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
   /* None of the refused was added; nothing at all stands for null. */

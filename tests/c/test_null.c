@@ -94,6 +94,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_job_finish(NULL, swarm_result_retry("x", 1), NULL, &error));
   REFUSED(swarm_job_finish(NULL, swarm_result_fail_permanently("x"), NULL, &error));
   REFUSED(swarm_job_progress(NULL, empty, &error));
+  REFUSED(swarm_job_checkpoint(NULL, empty, &error));
   REFUSED(swarm_job_finish(NULL, swarm_result_release(), NULL, &error));
   REFUSED(swarm_job_finish(NULL, swarm_result_stopped(), NULL, &error));
   REFUSED(swarm_job_delete(NULL, &error));

@@ -32,11 +32,9 @@ static swarm_result *say(void *user_data, const swarm_job *job) {
 }
 
 /* Runs a job of a task and checks its result. */
-static void check_run(const char *task, const char *expected) {
-  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
-  job.task = task;
+static void check_run_with(const swarm_job_options *job, const char *expected) {
   swarm_call *outcome = NULL;
-  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &outcome, &error));
+  CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), job), DEADLINE_MS, &outcome, &error));
   swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
   if (result.len != strlen(expected) || memcmp(result.data, expected, result.len) != 0) {
     fprintf(stderr, "%.*s, not %s (%s)\n", (int)result.len, (const char *)result.data, expected,
@@ -44,6 +42,12 @@ static void check_run(const char *task, const char *expected) {
     abort();
   }
   swarm_call_free(outcome);
+}
+
+static void check_run(const char *task, const char *expected) {
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.task = task;
+  check_run_with(&job, expected);
 }
 
 static void one_handler_runs_all_jobs(void) {
@@ -212,6 +216,36 @@ static swarm_result *report(void *user_data, const swarm_job *job) {
   return swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON);
 }
 
+static swarm_result *go_on(void *user_data, const swarm_job *job) {
+  counter *attempts = user_data;
+  const char *last = swarm_job_details(job)->last_checkpoint;
+  counter_add(attempts);
+  if (counter_get(attempts) == 1) {
+    CHECK(last == NULL);
+    CHECK_OK(swarm_job_checkpoint(job, swarm_bytes_of("1"), &error));
+    CHECK_OK(swarm_job_checkpoint(job, swarm_bytes_of("{\"page\":2}"), &error));
+    char *digits = malloc(4097);
+    CHECK(digits != NULL);
+    swarm_bytes large = {(const uint8_t *)memset(digits, '1', 4097), 4097};
+    CHECK_STATUS(SWARM_ERR_TOO_LARGE, swarm_job_checkpoint(job, large, &error));
+    free(digits);
+    return swarm_result_fail("half way");
+  }
+  return swarm_result_complete(swarm_bytes_of(last), SWARM_CONTENT_JSON);
+}
+
+static void a_checkpoint_is_read_by_the_next_attempt(void) {
+  begin("checkpoint");
+  counter attempts = {0};
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, go_on, &attempts, NULL, &error));
+  start_worker(worker);
+  swarm_job_options retried = SWARM_JOB_OPTIONS_INIT;
+  retried.retries = 1;
+  check_run_with(&retried, "{\"page\":2}");
+  end(worker);
+}
+
 static void progress_is_seen_while_the_job_runs(void) {
   begin("progress");
   swarm_worker *worker = new_worker(options);
@@ -304,6 +338,7 @@ int main(void) {
   RUN(tasks_are_named_without_handlers_of_their_own);
   RUN(what_is_returned_ends_the_job);
   RUN(progress_is_seen_while_the_job_runs);
+  RUN(a_checkpoint_is_read_by_the_next_attempt);
   RUN(jobs_that_are_in_vain_are_not_run);
   RUN(handlers_run_on_the_polling_thread);
   RUN(handlers_are_destroyed_once);

@@ -153,6 +153,23 @@ test("progress is stored for those who look the job up", async (t) => {
   assert.equal(await master.job("one"), null);
 });
 
+test("a checkpoint is read by the next attempt", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const seen = [];
+  cluster.worker().process((job) => {
+    seen.push(job.lastCheckpoint);
+    if (job.retriesLeft === 0) return job.toJSON().lastCheckpoint;
+    job.checkpoint({ page: job.attempt, é: null });
+    assert.throws(() => job.checkpoint("x".repeat(5000)), { code: "SWARM_TOO_LARGE" });
+    assert.throws(() => job.checkpoint(1n), { code: "SWARM_INVALID_ARGUMENT" });
+    throw new Error("half way");
+  });
+  const last = await master.run({}, { retries: 2, backoff: { type: "fixed" } });
+  assert.deepEqual(last, { page: 2, é: null });
+  assert.deepEqual(seen, [undefined, { page: 1, é: null }, last]);
+});
+
 test("each timeout has its error, and the handler is notified", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();

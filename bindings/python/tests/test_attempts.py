@@ -193,3 +193,27 @@ def test_progress_is_shown_by_an_inspection(master: Master, cluster: str, url: s
         job.complete().wait(SOON)
         job.progress("too late")
         assert master.job(id) is None
+
+
+def test_a_checkpoint_is_read_by_the_next_attempt(master: Master, cluster: str, url: str) -> None:
+    seen: list[Any] = []
+    worker = Worker(cluster, url=url)
+
+    @worker.process
+    def handle(job: Job) -> int:
+        seen.append(job.last_checkpoint)
+        if job.retries_left == 0:
+            return len(seen)
+        job.checkpoint({"page": job.attempt, "é": None})
+        for bad, error in (
+            (b"bytes", libswarm.SwarmInvalidArgument),
+            (float("nan"), libswarm.SwarmInvalidArgument),
+            ("x" * 4096, libswarm.SwarmTooLarge),
+        ):
+            with pytest.raises(error):
+                job.checkpoint(bad)
+        raise RuntimeError("half way")
+
+    with worker:
+        assert master.run(1, retries=2, backoff=0.0, timeout=SOON) == 3
+    assert seen == [None, {"page": 1, "é": None}, {"page": 2, "é": None}]

@@ -19,7 +19,7 @@ from libswarm import Added, Candidate, Ended, Job, JobInfo, Master, NewJob, Stat
 from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
 from libswarm import ProcessInfo, Supervisor, processes
 from libswarm.aio import Supervisor as AsyncSupervisor
-from typing import assert_type
+from typing import Any, assert_type
 
 master = Master("typed", url="redis://localhost", lease=5.0)
 assert_type(master.add_job({"a": 1}, id="x", result=True, result_ttl=60.0), str)
@@ -54,6 +54,8 @@ assert_type(handle(next(iter(worker))), int)
 @worker.task("t")
 def handle_task(job: Job) -> int:
     job.progress({"done": 0.5})
+    job.checkpoint({"page": 2})
+    assert_type(job.last_checkpoint, Any)
     return job.attempt
 
 assert_type(handle_task(next(iter(worker))), int)

@@ -87,6 +87,7 @@ createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, strictSlots: true, pre
     add: (job) => job.payload.a + job.payload.b,
     mail: async (job) => {
       job.progress({ done: 0.5 });
+      job.checkpoint({ page: job.lastCheckpoint?.page ?? 1 });
       if (job.attempt + job.retriesLeft > 3) throw new RetryAfter(1000, "busy");
       throw new PermanentFailure(`${job.task} ${job.headers.trace} ${job.resource} ${job.priority}`, { cause: 1 });
     },

@@ -25,7 +25,9 @@ __all__ = [
     "end_exit",
     "error_kinds",
     "install",
+    "measure_stages",
     "say_ready",
+    "stages",
     "thread_number",
 ]
 
