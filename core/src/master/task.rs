@@ -334,7 +334,8 @@ impl Task {
     fn round_answered(&mut self, sent: Duration, answer: Result<SyncReply, Failed>, calls: &mut Calls) -> Option<Error> {
         calls.sync = None;
         match answer {
-            Ok(SyncReply::Done { next, spread, .. }) => {
+            Ok(SyncReply::Done { next, spread, wanted, .. }) => {
+                self.shared.extend_schedules(wanted);
                 self.session.renewed(sent);
                 let next = from_now(self.session.next_round(next, spread));
                 calls.wake = calls.unseen.take().map_or(next, |unseen| next.min(unseen));

@@ -5,6 +5,7 @@ mod guard;
 mod inbox;
 mod profile;
 mod registration;
+mod schedules;
 mod session;
 mod shared;
 

@@ -309,6 +309,8 @@ pub(crate) struct Extras {
     pub(crate) ephemeral_of: String,
     /// JSON; stored by an execution, for the next one.
     pub(crate) checkpoint: Option<String>,
+    /// The schedule whose next job follows the end of this one, or empty.
+    pub(crate) after_end_of: String,
 }
 
 impl NewJob {
@@ -332,7 +334,7 @@ impl Extras {
 
     /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.has_timeouts()
+        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || !self.after_end_of.is_empty() || self.has_timeouts()
     }
 
     pub(crate) fn has_timeouts(&self) -> bool {

@@ -10,3 +10,4 @@ pub(crate) mod job;
 pub(crate) mod job_options;
 pub(crate) mod message;
 pub(crate) mod payload;
+pub(crate) mod schedule;

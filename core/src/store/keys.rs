@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 17] = [
+pub(crate) const RARE: [&str; 20] = [
     "delayed",
     "blocked",
     "resources",
@@ -24,6 +24,9 @@ pub(crate) const RARE: [&str; 17] = [
     "stray",
     "unread",
     "broadcasts",
+    "schedules",
+    "schedule_ids",
+    "schedule_times",
 ];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.

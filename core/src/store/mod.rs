@@ -20,7 +20,8 @@ use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
 pub(crate) use codec::reply::{AddReply, Assigned, SyncReply};
-use codec::{message, msgpack, reply};
+pub(crate) use codec::schedule::Wanted;
+use codec::{message, msgpack, reply, schedule};
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
@@ -31,7 +32,9 @@ use script::{Script, Scripts};
 use crate::config::options::Options;
 use crate::model::health::Stats;
 use crate::model::job_options::Durability;
+use crate::model::job_options::NewJob;
 use crate::model::message::Receipt;
+use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled};
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::language::Language;
 
@@ -215,6 +218,68 @@ impl Store {
     pub(crate) async fn obliterate(&self) -> Result<()> {
         while self.call_idempotent(|s| &s.obliterate, |cmd| cmd).await? == Value::Int(1) {}
         Ok(())
+    }
+
+    /// Creates or changes a schedule; see `lua/commands/schedule.lua`.
+    pub(crate) async fn put_schedule(&self, id: &str, schedule: &Schedule, job: &NewJob) -> Result<Scheduled> {
+        let (job, options) = (schedule::pack_job(job), schedule::pack_options(schedule));
+        let timing = schedule.timing_text();
+        let words = |cmd: &mut redis::Cmd| {
+            cmd.arg("put").arg(id).arg(&timing).arg(&job[..]).arg(&options[..]);
+        };
+        let reply = self
+            .call_idempotent(
+                |s| &s.schedule,
+                |cmd| {
+                    words(cmd);
+                    cmd
+                },
+            )
+            .await?;
+        let (how, wanted) = schedule::put(reply, id, schedule)?;
+        if how != Scheduled::Unchanged {
+            self.extend_schedule(&wanted).await?;
+        }
+        Ok(how)
+    }
+
+    /// Stores the next slots of a schedule.
+    pub(crate) async fn extend_schedule(&self, wanted: &Wanted) -> Result<()> {
+        let (slots, ended) = wanted.slots()?;
+        self.call_idempotent(
+            |s| &s.schedule,
+            |cmd| cmd.arg("extend").arg(&wanted.id).arg(&wanted.timing).arg(wanted.known).arg(&slots[..]).arg(u8::from(ended)),
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn ask_schedules(&self, words: &[&str]) -> Result<Value> {
+        self.call_idempotent(|s| &s.schedule, |cmd| cmd.arg(words)).await
+    }
+
+    /// Removes, pauses or resumes a schedule; whether there is one.
+    pub(crate) async fn change_schedule(&self, what: &str, id: &str) -> Result<bool> {
+        Ok(self.ask_schedules(&[what, id]).await? == Value::Int(1))
+    }
+
+    /// Adds the job of a schedule: `None` if there is no such schedule, an empty id if it was skipped.
+    pub(crate) async fn run_schedule(&self, id: &str) -> Result<Option<String>> {
+        match self.ask_schedules(&["run", id]).await? {
+            Value::Nil => Ok(None),
+            answer => Ok(Some(String::from_utf8_lossy(reply::bytes(&answer)?).into_owned())),
+        }
+    }
+
+    pub(crate) async fn schedule_info(&self, id: &str) -> Result<Option<ScheduleInfo>> {
+        match self.ask_schedules(&["show", id]).await? {
+            Value::Nil => Ok(None),
+            answer => Ok(schedule::info(reply::bytes(&answer)?)),
+        }
+    }
+
+    pub(crate) async fn schedules(&self, after: &str, limit: u32) -> Result<SchedulePage> {
+        schedule::page(self.ask_schedules(&["page", after, &limit.to_string()]).await?)
     }
 
     /// Inspections; see `lua/commands/inspect.lua`.

@@ -92,6 +92,7 @@ scripts! {
     send: "send", Adds, "send:";
     listen: "listen", Frees, "";
     repair: "repair", Frees, "";
+    schedule: "schedule", Adds, "";
 }
 
 impl Script {

@@ -3,6 +3,7 @@
 mod ceilings;
 mod hostile;
 mod model;
+mod schedules;
 mod scripts;
 #[path = "../../tests/support/server.rs"]
 mod server;

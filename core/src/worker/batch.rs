@@ -261,7 +261,7 @@ impl Batch {
                 End::CompleteWithCare { job, outcome } => {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
-                    write_array(&mut out, 9);
+                    write_array(&mut out, 10);
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
@@ -271,6 +271,7 @@ impl Batch {
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
+                    write_string(&mut out, text(|extras| &extras.after_end_of));
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);

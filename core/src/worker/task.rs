@@ -185,7 +185,8 @@ impl Task {
     fn round_answered(&mut self, flight: &mut Option<Flight>, sent: Duration, answer: Result<SyncReply, Failed>) -> Option<End> {
         let landed = flight.take()?;
         match answer {
-            Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread }) => {
+            Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread, wanted }) => {
+                self.shared.extend_schedules(wanted);
                 self.session.renewed(sent);
                 self.session.losses = landed.losses;
                 if !std::mem::replace(&mut self.announced, true) {

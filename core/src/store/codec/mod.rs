@@ -6,3 +6,4 @@ pub(crate) mod message;
 pub(crate) mod msgpack;
 pub(crate) mod record;
 pub(crate) mod reply;
+pub(crate) mod schedule;

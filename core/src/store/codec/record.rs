@@ -143,7 +143,7 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
     }
-    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of)] {
+    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of), ("z", &extras.after_end_of)] {
         if !text.is_empty() {
             field(name, &|out| write_string(out, text.as_bytes()));
         }
@@ -213,6 +213,7 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                     extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
                 }
             }
+            "z" => extras.after_end_of = unpack.text()?.to_owned(),
             "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }

@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::msgpack::Unpack;
 use super::record::read_record;
+use super::schedule::Wanted;
 use crate::model::health::Stats;
 use crate::model::job::JobData;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -39,6 +40,8 @@ pub(crate) enum SyncReply {
         credit: Option<u64>,
         /// The time over which members should spread their rounds for the next due entry.
         spread: Duration,
+        /// Schedules whose next slots this member is to compute.
+        wanted: Vec<Wanted>,
     },
     /// The lease expired, or Redis lost its data.
     UnknownMember,
@@ -72,7 +75,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
         [Value::Int(2)] => Ok(SyncReply::Old),
-        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit), spread] => {
+        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit), spread, rest @ ..] => {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
@@ -104,6 +107,10 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 taken: (*taken).max(0) as u64,
                 credit: u64::try_from(*credit).ok(),
                 spread: milliseconds(spread)?,
+                wanted: match rest {
+                    [] => Vec::new(),
+                    [packed, ..] => Wanted::read_all(bytes(packed)?)?,
+                },
             })
         }
         _ => Err(unexpected("sync")),

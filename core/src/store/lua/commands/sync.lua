@@ -80,6 +80,7 @@ local function answer(jobs, rejected, returned, taken, credit)
   -- The reply if anything fails from here on: the round itself was done.
   script.answer = { DONE, jobs, rejected, 0, returned, taken, credit, 100 }
   script.answer[4], script.answer[8] = tick(lease)
+  script.answer[9] = script.slots and cmsgpack.pack(script.slots)
   return script.answer
 end
 

@@ -7,6 +7,7 @@ local delays = require('delays')
 local departure = require('departure')
 local due_entries = require('due_entries')
 local failures = require('failures')
+local firing = lazy('firing')
 local keys = require('keys')
 local recovery = require('recovery')
 local suspects = require('suspects')
@@ -37,6 +38,9 @@ local handlers = {
   [due_entries.FAILED] = failures.expire,
   [due_entries.SWEEP] = function()
     sweep.run(true)
+  end,
+  [due_entries.SCHEDULE] = function()
+    return firing().run()
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

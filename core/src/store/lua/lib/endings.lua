@@ -14,6 +14,7 @@ local suspects = require('suspects')
 local tombstones = require('tombstones')
 local delays = lazy('delays')
 local failures = lazy('failures')
+local firing = lazy('firing')
 local matching = lazy('matching')
 local call = redis.call
 local endings = {}
@@ -113,6 +114,9 @@ function endings.gone(id, extra, outcome, held)
   end
   if extra.suspect then
     suspects.clear(id)
+  end
+  if extra.after_end_of then
+    firing().ended(extra.after_end_of)
   end
   if extra.resource and not held then
     resources.free(extra.resource, id)

@@ -4,5 +4,6 @@
 --   flush    functions that write what modules have gathered, by name; reply.lua calls them
 --   answer   the reply of the command if anything fails after it was set
 --   discarded  `meta` was removed, and is not written
+--   slots    schedules whose next slots the caller is to compute, or nil
 --   refused  the text of an error for which nothing is repaired
-return { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil }
+return { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil, slots = nil }

@@ -72,7 +72,10 @@ local function tick(lease)
     due().sweep()
   end
   -- Leases that have expired during the grace are processed when it ends.
-  local soonest = math.max(tonumber(time) or now + lease, math.min(grace, now + lease))
+  local soonest = tonumber(time) or now + lease
+  if entry and string.sub(entry, 1, 2) == due_entries.LEASE then
+    soonest = math.max(soonest, math.min(grace, now + lease))
+  end
   -- Jobs wait for such an entry: few members send a round at once each; of many, one or few do.
   local spread = SPREAD
   if entry and string.find(due_entries.OF_JOBS, string.sub(entry, 1, 1), 1, true) then

@@ -1,0 +1,429 @@
+//! When a schedule adds its jobs.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::id::check_name;
+use libswarm_common::value::{YEAR, within};
+
+/// The shortest interval of a schedule.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// Missed slots that `CatchUp::All` runs, at most: the newest.
+pub const MAX_CAUGHT_UP: usize = 100;
+/// Slots that are computed ahead.
+pub(crate) const AHEAD: usize = 16;
+/// Longest id of a schedule, in bytes: the ids of its jobs have the time of their slot behind it.
+const MAX_ID: usize = 200;
+
+/// When a schedule adds a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// A cron expression of 5 fields, or 6 with seconds first; also `@hourly`, `@daily` and the like, and `L`, `W` and `#`.
+    Cron(String),
+    /// At every multiple of this interval since `start`, or since the schedule was created; 100 ms to a year.
+    Every(Duration),
+    /// This long after the job before has ended; 100 ms to a year.
+    AfterEnd(Duration),
+}
+
+/// What a schedule does when its job before has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// The slot is skipped.
+    #[default]
+    Skip,
+    /// Both jobs run.
+    Allow,
+    /// The job starts when the one before has ended. Of several, only the first waits.
+    QueueOne,
+    /// The job before is deleted, and the new one starts when it has stopped.
+    Replace,
+}
+
+/// What a schedule does with slots that passed while nothing ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// One job for all that were missed: that of the last slot.
+    #[default]
+    Last,
+    /// Nothing.
+    Skip,
+    /// A job for each, at most [`MAX_CAUGHT_UP`].
+    All,
+}
+
+/// A schedule that adds jobs by itself: any living member of the cluster fires it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// When it adds a job.
+    pub timing: Timing,
+    /// The IANA time zone of a cron expression; default UTC.
+    pub tz: String,
+    /// No slot is before this time, in ms since 1970.
+    pub start: Option<u64>,
+    /// No slot is after this time, in ms since 1970.
+    pub end: Option<u64>,
+    /// The number of jobs after which it ends.
+    pub limit: Option<u64>,
+    /// Each job starts up to so much later, at random; default 0, at most a day.
+    pub jitter: Duration,
+    /// What happens when the job before has not ended.
+    pub overlap: Overlap,
+    /// What happens with missed slots.
+    pub catch_up: CatchUp,
+}
+
+/// What became of a call that sets a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduled {
+    /// There was none of this id.
+    Created,
+    /// It was another. A change of the job alone keeps the slots.
+    Changed,
+    /// It was the same: nothing has changed.
+    Unchanged,
+}
+
+/// A schedule at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub struct ScheduleInfo {
+    /// Its id.
+    pub id: String,
+    /// When it adds jobs, and how.
+    pub schedule: Schedule,
+    /// The task of its jobs, or "".
+    pub task: String,
+    /// The priority of its jobs.
+    pub priority: i64,
+    /// The next slot, in ms since 1970.
+    pub next_at: Option<u64>,
+    /// The last slot that added a job, in ms since 1970.
+    pub last_at: Option<u64>,
+    /// The id of the last job, or "".
+    pub last_job: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Whether no slot follows: its end or its limit is reached.
+    pub ended: bool,
+    /// The number of jobs that it has added.
+    pub added: u64,
+    /// Slots that were skipped because the job before had not ended.
+    pub skipped: u64,
+}
+
+/// A page of schedules.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub struct SchedulePage {
+    /// The schedules of this page, by their ids.
+    pub schedules: Vec<ScheduleInfo>,
+    /// The position of the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl Overlap {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Overlap::Skip => "skip",
+            Overlap::Allow => "allow",
+            Overlap::QueueOne => "queue_one",
+            Overlap::Replace => "replace",
+        }
+    }
+
+    /// Whether jobs of the schedule wait for each other, by a resource.
+    pub(crate) fn uses_resource(self) -> bool {
+        matches!(self, Overlap::QueueOne | Overlap::Replace)
+    }
+}
+
+impl CatchUp {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CatchUp::Last => "last",
+            CatchUp::Skip => "none",
+            CatchUp::All => "all",
+        }
+    }
+}
+
+impl Schedule {
+    /// What the slots follow from, as JSON: kept in the cluster, for whichever member computes them.
+    pub(crate) fn timing_text(&self) -> String {
+        let mut fields = serde_json::Map::new();
+        let (name, value) = match &self.timing {
+            Timing::Cron(text) => ("cron", text.clone().into()),
+            Timing::Every(interval) => ("every", (interval.as_millis() as u64).into()),
+            Timing::AfterEnd(pause) => ("after_end", (pause.as_millis() as u64).into()),
+        };
+        fields.insert(name.into(), value);
+        fields.insert("tz".into(), self.tz.clone().into());
+        fields.insert("start".into(), self.start.into());
+        fields.insert("end".into(), self.end.into());
+        fields.insert("jitter".into(), (self.jitter.as_millis() as u64).into());
+        serde_json::Value::Object(fields).to_string()
+    }
+
+    /// Reads what `timing_text` wrote; overlap, catch_up and limit have their defaults.
+    pub(crate) fn from_timing(text: &str) -> Option<Self> {
+        let fields: serde_json::Value = serde_json::from_str(text).ok()?;
+        let millis = |name: &str| fields.get(name)?.as_u64().map(Duration::from_millis);
+        let timing = match (fields.get("cron").and_then(|cron| cron.as_str()), millis("every"), millis("after_end")) {
+            (Some(cron), _, _) => Timing::Cron(cron.to_owned()),
+            (_, Some(interval), _) => Timing::Every(interval),
+            (_, _, Some(pause)) => Timing::AfterEnd(pause),
+            _ => return None,
+        };
+        let number = |name: &str| fields.get(name).and_then(serde_json::Value::as_u64);
+        let schedule = Schedule {
+            tz: fields.get("tz")?.as_str()?.to_owned(),
+            start: number("start"),
+            end: number("end"),
+            jitter: millis("jitter")?,
+            ..Schedule::new(timing)
+        };
+        schedule.check().ok()?;
+        Some(schedule)
+    }
+
+    /// A schedule with the defaults.
+    pub fn new(timing: Timing) -> Self {
+        Schedule {
+            timing,
+            tz: "UTC".to_owned(),
+            start: None,
+            end: None,
+            limit: None,
+            jitter: Duration::ZERO,
+            overlap: Overlap::default(),
+            catch_up: CatchUp::default(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.timing {
+            Timing::Cron(text) => drop(parse(text)?),
+            Timing::Every(interval) => within("every", *interval, SHORTEST, YEAR)?,
+            Timing::AfterEnd(pause) => within("after_end", *pause, SHORTEST, YEAR)?,
+        }
+        zone(&self.tz)?;
+        within("jitter", self.jitter, Duration::ZERO, Duration::from_secs(86_400))?;
+        if self.limit == Some(0) {
+            return Err(invalid("the limit of a schedule is at least 1"));
+        }
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if end <= start => Err(invalid("the end of a schedule is not after its start")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next slots after `after`, in ms since 1970, at most `most`. `anchor`: when the schedule was created. None is left at the end of the
+    /// schedule, and for one whose next job follows the end of the one before.
+    pub(crate) fn slots(&self, anchor: u64, after: u64, most: usize) -> Result<Vec<u64>> {
+        let after = self.start.map_or(after, |start| after.max(start.saturating_sub(1)));
+        let end = self.end.unwrap_or(u64::MAX);
+        let slots: Vec<u64> = match &self.timing {
+            Timing::Cron(text) => cron_slots(&parse(text)?, &zone(&self.tz)?, after, most)?,
+            Timing::Every(interval) => {
+                let (interval, anchor) = (interval.as_millis() as u64, self.start.unwrap_or(anchor));
+                let first = after.checked_sub(anchor).map_or(0, |passed| passed / interval + 1);
+                (first..).take(most).map(|number| anchor + number * interval).collect()
+            }
+            Timing::AfterEnd(_) => Vec::new(),
+        };
+        Ok(slots.into_iter().take_while(|slot| *slot <= end).collect())
+    }
+}
+
+impl Schedule {
+    /// The newest slots after `after` and up to `now`, at most `most`, the oldest first.
+    pub(crate) fn missed(&self, anchor: u64, after: u64, now: u64, most: usize) -> Result<Vec<u64>> {
+        let after = self.start.map_or(after, |start| after.max(start.saturating_sub(1)));
+        let now = self.end.map_or(now, |end| now.min(end));
+        if now <= after {
+            return Ok(Vec::new());
+        }
+        let mut slots: Vec<u64> = match &self.timing {
+            Timing::Cron(text) => cron_slots_before(&parse(text)?, &zone(&self.tz)?, now, after, most),
+            Timing::Every(interval) => {
+                let (interval, anchor) = (interval.as_millis() as u64, self.start.unwrap_or(anchor));
+                let last = now.checked_sub(anchor).map(|passed| anchor + passed / interval * interval);
+                let back = |slot: &u64| slot.checked_sub(interval).filter(|slot| *slot >= anchor);
+                std::iter::successors(last, back).take_while(|slot| *slot > after).take(most).collect()
+            }
+            Timing::AfterEnd(_) => Vec::new(),
+        };
+        slots.reverse();
+        Ok(slots)
+    }
+}
+
+/// Checks the id of a schedule.
+pub(crate) fn check_id(id: &str) -> Result<()> {
+    check_name("schedule id", id)?;
+    if id.len() > MAX_ID {
+        return Err(Error::new(ErrorKind::TooLarge, format!("the schedule id has {} bytes, the limit is {MAX_ID}", id.len())));
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Cron> {
+    let fields = text.split_whitespace().count();
+    if fields > 6 {
+        return Err(invalid(format!("the cron expression `{text}` has {fields} fields; it has 5, or 6 with seconds first")));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+    parser.parse(text).map_err(|error| invalid(format!("the cron expression `{text}`{}: {error}", position(&parser, text))))
+}
+
+/// Which field of an expression cannot be read, if it is one.
+fn position(parser: &CronParser, text: &str) -> String {
+    let names = ["second", "minute", "hour", "day of the month", "month", "day of the week"];
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let Some(first) = 6_usize.checked_sub(fields.len()).filter(|_| fields.len() >= 5) else { return String::new() };
+    let wrong = (0..fields.len()).find(|at| {
+        let alone: Vec<&str> = (0..fields.len()).map(|other| if other == *at { fields[other] } else { "*" }).collect();
+        parser.parse(&alone.join(" ")).is_err()
+    });
+    wrong.map_or_else(String::new, |at| format!(", field {} (`{}`, {})", at + 1, fields[at], names[first + at]))
+}
+
+fn zone(name: &str) -> Result<TimeZone> {
+    // Fixed offsets and the zone of the machine are not names of zones.
+    TimeZone::get(name).map_err(|_| invalid(format!("there is no time zone `{name}`; use an IANA name such as Europe/Berlin")))
+}
+
+fn cron_slots(cron: &Cron, zone: &TimeZone, after: u64, most: usize) -> Result<Vec<u64>> {
+    let after = i64::try_from(after).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let Some(after) = after else { return Ok(Vec::new()) };
+    let mut slots = Vec::new();
+    let mut last: Zoned = after.to_zoned(zone.clone());
+    while slots.len() < most {
+        // An expression such as that of a 30th of February has no next time.
+        let Ok(next) = cron.find_next_occurrence(&last, false) else { break };
+        let ms = next.timestamp().as_millisecond();
+        slots.push(ms.max(0) as u64);
+        last = next;
+    }
+    Ok(slots)
+}
+
+/// Slots from `now` back to the first that is not after `after`, the newest first.
+fn cron_slots_before(cron: &Cron, zone: &TimeZone, now: u64, after: u64, most: usize) -> Vec<u64> {
+    let now = i64::try_from(now).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let Some(mut last) = now.map(|now| now.to_zoned(zone.clone())) else { return Vec::new() };
+    let mut slots = Vec::new();
+    while slots.len() < most {
+        let Ok(previous) = cron.find_previous_occurrence(&last, slots.is_empty()) else { break };
+        let ms = previous.timestamp().as_millisecond().max(0) as u64;
+        if ms <= after {
+            break;
+        }
+        slots.push(ms);
+        last = previous;
+    }
+    slots
+}
+
+impl FromStr for Overlap {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "skip" => Overlap::Skip,
+            "allow" => Overlap::Allow,
+            "queue_one" => Overlap::QueueOne,
+            "replace" => Overlap::Replace,
+            _ => return Err(invalid(format!("overlap `{text}` is none of skip, allow, queue_one and replace"))),
+        })
+    }
+}
+
+impl FromStr for CatchUp {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "last" => CatchUp::Last,
+            "none" => CatchUp::Skip,
+            "all" => CatchUp::All,
+            _ => return Err(invalid(format!("catch_up `{text}` is none of last, none and all"))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots(timing: Timing, tz: &str, after: &str, most: usize) -> Vec<String> {
+        let schedule = Schedule { tz: tz.into(), ..Schedule::new(timing) };
+        schedule.check().unwrap();
+        let after = after.parse::<Timestamp>().unwrap().as_millisecond() as u64;
+        let slots = schedule.slots(after, after, most).unwrap();
+        slots.into_iter().map(|ms| Timestamp::from_millisecond(ms as i64).unwrap().to_string()).collect()
+    }
+
+    fn cron(text: &str, tz: &str, after: &str, most: usize) -> Vec<String> {
+        slots(Timing::Cron(text.into()), tz, after, most)
+    }
+
+    #[test]
+    fn fixed_times_run_once_a_day_through_changes_of_the_clock() {
+        // The zone, a time of day in its gap, when that runs; a time of day that comes twice, when that runs; both in UTC.
+        for (tz, gap, runs, twice, once) in [
+            (
+                "Europe/Berlin",
+                ("30 2 * * *", "2026-03-28T12:00:00Z"),
+                "2026-03-29T01:00:00Z",
+                ("30 2 * * *", "2026-10-24T12:00:00Z"),
+                "2026-10-25T00:30:00Z",
+            ),
+            (
+                "America/New_York",
+                ("30 2 * * *", "2026-03-07T12:00:00Z"),
+                "2026-03-08T07:00:00Z",
+                ("30 1 * * *", "2026-10-31T12:00:00Z"),
+                "2026-11-01T05:30:00Z",
+            ),
+        ] {
+            assert_eq!(cron(gap.0, tz, gap.1, 1), [runs], "{tz}");
+            let twice = cron(twice.0, tz, twice.1, 2);
+            assert_eq!(twice[0], once, "{tz}");
+            assert_ne!(twice[0][..10], twice[1][..10], "{tz}");
+        }
+    }
+
+    #[test]
+    fn intervals_go_on_from_their_anchor() {
+        let schedule = Schedule::new(Timing::Every(Duration::from_secs(10)));
+        assert_eq!(schedule.slots(1_000, 0, 3).unwrap(), [1_000, 11_000, 21_000]);
+        assert_eq!(schedule.slots(1_000, 1_000, 1).unwrap(), [11_000]);
+        assert_eq!(schedule.slots(1_000, 31_500, 2).unwrap(), [41_000, 51_000]);
+        let bounded = Schedule { start: Some(20_000), end: Some(40_000), ..schedule };
+        assert_eq!(bounded.slots(1_000, 0, 9).unwrap(), [20_000, 30_000, 40_000]);
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let refused = |timing: Timing| Schedule::new(timing).check().unwrap_err().to_string();
+        for (text, part) in [
+            ("* * * *", "fields"),
+            ("61 * * * *", "field 1 (`61`, minute)"),
+            ("0 0 31 13 *", "field 4 (`13`, month)"),
+            ("", "empty"),
+        ] {
+            let error = refused(Timing::Cron(text.into()));
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let zone = Schedule { tz: "Mars/Base".into(), ..Schedule::new(Timing::Cron("@daily".into())) };
+        assert!(zone.check().unwrap_err().to_string().contains("Mars/Base"));
+        assert!(refused(Timing::Every(Duration::from_millis(10))).contains("every"));
+    }
+}
