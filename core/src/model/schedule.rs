@@ -374,30 +374,51 @@ mod tests {
         slots(Timing::Cron(text.into()), tz, after, most)
     }
 
+    /// A zone, a daily time, and the next two runs after a moment.
+    #[rustfmt::skip]
+    const CHANGES: &[(&str, &str, &str, [&str; 2])] = &[
+        // A time that does not exist runs at the end of the gap.
+        ("Europe/Berlin", "30 2 * * *", "2026-03-28T12:00:00Z", ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
+        ("Europe/London", "30 1 * * *", "2026-03-28T12:00:00Z", ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
+        ("America/New_York", "30 2 * * *", "2026-03-07T12:00:00Z", ["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"]),
+        ("America/St_Johns", "30 2 * * *", "2026-03-07T12:00:00Z", ["2026-03-08T05:30:00Z", "2026-03-09T05:00:00Z"]),
+        ("America/Santiago", "30 0 * * *", "2026-09-05T12:00:00Z", ["2026-09-06T04:00:00Z", "2026-09-07T03:30:00Z"]),
+        ("Pacific/Auckland", "30 2 * * *", "2026-09-26T12:00:00Z", ["2026-09-26T14:00:00Z", "2026-09-27T13:30:00Z"]),
+        ("Australia/Lord_Howe", "15 2 * * *", "2026-10-03T12:00:00Z", ["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]),
+        ("Africa/Casablanca", "30 2 * * *", "2026-03-21T12:00:00Z", ["2026-03-22T02:00:00Z", "2026-03-23T01:30:00Z"]),
+        // One that comes twice runs once, the first time.
+        ("Europe/Berlin", "30 2 * * *", "2026-10-24T12:00:00Z", ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+        ("Europe/London", "30 1 * * *", "2026-10-24T12:00:00Z", ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+        ("America/New_York", "30 1 * * *", "2026-10-31T12:00:00Z", ["2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"]),
+        ("America/St_Johns", "30 1 * * *", "2026-10-31T12:00:00Z", ["2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"]),
+        ("America/Santiago", "30 23 * * *", "2026-04-04T12:00:00Z", ["2026-04-05T02:30:00Z", "2026-04-06T03:30:00Z"]),
+        ("Pacific/Auckland", "30 2 * * *", "2026-04-04T12:00:00Z", ["2026-04-04T13:30:00Z", "2026-04-05T14:30:00Z"]),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-04T12:00:00Z", ["2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"]),
+        ("Africa/Casablanca", "30 2 * * *", "2026-02-14T12:00:00Z", ["2026-02-15T01:30:00Z", "2026-02-16T02:30:00Z"]),
+        // Zones whose clocks are not changed.
+        ("Asia/Kolkata", "30 2 * * *", "2026-03-28T12:00:00Z", ["2026-03-28T21:00:00Z", "2026-03-29T21:00:00Z"]),
+        ("Asia/Tehran", "30 2 * * *", "2026-03-21T12:00:00Z", ["2026-03-21T23:00:00Z", "2026-03-22T23:00:00Z"]),
+        ("UTC", "@daily", "2026-03-28T12:00:00Z", ["2026-03-29T00:00:00Z", "2026-03-30T00:00:00Z"]),
+    ];
+
     #[test]
-    fn fixed_times_run_once_a_day_through_changes_of_the_clock() {
-        // The zone, a time of day in its gap, when that runs; a time of day that comes twice, when that runs; both in UTC.
-        for (tz, gap, runs, twice, once) in [
-            (
-                "Europe/Berlin",
-                ("30 2 * * *", "2026-03-28T12:00:00Z"),
-                "2026-03-29T01:00:00Z",
-                ("30 2 * * *", "2026-10-24T12:00:00Z"),
-                "2026-10-25T00:30:00Z",
-            ),
-            (
-                "America/New_York",
-                ("30 2 * * *", "2026-03-07T12:00:00Z"),
-                "2026-03-08T07:00:00Z",
-                ("30 1 * * *", "2026-10-31T12:00:00Z"),
-                "2026-11-01T05:30:00Z",
-            ),
-        ] {
-            assert_eq!(cron(gap.0, tz, gap.1, 1), [runs], "{tz}");
-            let twice = cron(twice.0, tz, twice.1, 2);
-            assert_eq!(twice[0], once, "{tz}");
-            assert_ne!(twice[0][..10], twice[1][..10], "{tz}");
+    fn daily_times_run_once_a_day_through_changes_of_the_clock() {
+        for (tz, text, after, runs) in CHANGES {
+            assert_eq!(cron(text, tz, after, 2), runs, "{tz} {text} after {after}");
+            // Seen from the second, what was missed is the same.
+            let ms = |time: &str| time.parse::<Timestamp>().unwrap().as_millisecond() as u64;
+            let schedule = Schedule { tz: (*tz).into(), ..Schedule::new(Timing::Cron((*text).into())) };
+            assert_eq!(schedule.missed(0, ms(after), ms(runs[1]), 9).unwrap(), runs.map(ms), "{tz} {text} before {}", runs[1]);
         }
+    }
+
+    #[test]
+    fn expressions_have_seconds_and_the_extensions_of_cron() {
+        assert_eq!(cron("*/20 * * * * *", "UTC", "2026-01-01T00:00:30Z", 2), ["2026-01-01T00:00:40Z", "2026-01-01T00:01:00Z"]);
+        assert_eq!(cron("0 12 L * *", "UTC", "2026-02-01T00:00:00Z", 2), ["2026-02-28T12:00:00Z", "2026-03-31T12:00:00Z"]);
+        assert_eq!(cron("0 12 15W * *", "UTC", "2026-08-01T00:00:00Z", 1), ["2026-08-14T12:00:00Z"]);
+        assert_eq!(cron("0 12 * * MON#2", "UTC", "2026-08-01T00:00:00Z", 1), ["2026-08-10T12:00:00Z"]);
+        assert_eq!(cron("0 0 30 2 *", "UTC", "2026-08-01T00:00:00Z", 1), [""; 0]);
     }
 
     #[test]

@@ -131,11 +131,12 @@ fn head(effect: Effect, flags: bool) -> &'static str {
 mod tests {
     #[test]
     fn every_command_of_the_scripts_is_among_the_documented_permissions() {
-        const OPTIONS: [&str; 16] = [
+        const OPTIONS: [&str; 17] = [
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCS",
+            "DATEPCSH",
+            "BYLEX",
             "GT",
             "LIMIT",
             "LT",

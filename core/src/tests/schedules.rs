@@ -111,6 +111,25 @@ async fn missed_slots_are_caught_up_as_asked() {
 }
 
 #[tokio::test]
+async fn damaged_schedules_are_repaired() {
+    let mut world = World::new().await;
+    let job = NewJob::json(&1).unwrap();
+    for id in ["a", "b", "c"] {
+        world.store.put_schedule(id, &each_minute(CatchUp::Last), &job).await.unwrap();
+    }
+    let _: u64 = world.redis.ask(&["DEL", "{t}:schedule_times", "{t}:schedule_ids"]);
+    let _: u64 = world.redis.ask(&["ZREM", "{t}:due", "H:"]);
+    let _: u64 = world.redis.ask(&["HSET", "{t}:schedules", "c", "?"]);
+    for second in 1..=120 {
+        world.set_clock(BEGIN + 1000 * second);
+        world.tick().await;
+    }
+    assert_eq!((world.slots("a"), world.slots("b"), world.slots("c")), (vec![1, 2], vec![1, 2], vec![]));
+    let page = world.store.schedules("", 9).await.unwrap();
+    assert_eq!(page.schedules.iter().map(|one| &*one.id).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[tokio::test]
 async fn each_slot_runs_once_though_the_clock_is_set() {
     let mut world = World::new().await;
     let schedule = Schedule { overlap: Overlap::Allow, ..Schedule::new(Timing::Cron("*/10 * * * *".into())) };

@@ -3,7 +3,7 @@
 -- ARGV  'put', id, timing, job (msgpack {priority, task, record, 1 if scripts process its extras}), options (msgpack {overlap, catch_up,
 --       after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known, slots (msgpack {slot, start, ...}), 1 if no more follow |
 --       'pause', id | 'resume', id | 'run', id | 'page', cursor ('' = from the start), how many | 'show', id
--- Returns  put: {created, changed or same, anchor, known, time in ms} | remove, extend, pause, resume: 1 if it exists, else 0 | run: the id of the job,
+-- Returns  put: {created, changed or same, anchor, known, time in ms} | remove, pause, resume: 1 if it exists, else 0 | extend: 1 | run: the id of the job,
 --       '' if it was skipped, or false if there is no such schedule | page: {cursor of the next page or '', msgpack {id, field, ...}, ...}; show: the same
 --       for one, or false
 local clock = require('clock')
@@ -52,24 +52,35 @@ local function page()
   return answer
 end
 
+local function show_one()
+  return show(ARGV[2]) or false
+end
+
+local function remove()
+  return schedules.remove(ARGV[2])
+end
+
+local function extend()
+  schedules.extend(ARGV[2], ARGV[3], tonumber(ARGV[4]), cmsgpack.unpack(ARGV[5]), tonumber(ARGV[6]))
+  return 1
+end
+
+local function pause()
+  return schedules.pause(ARGV[2], true)
+end
+
+local function resume()
+  return schedules.pause(ARGV[2], false)
+end
+
 local commands = {
   put = put,
   run = run,
   page = page,
-  show = function()
-    return show(ARGV[2]) or false
-  end,
-  remove = function()
-    return schedules.remove(ARGV[2])
-  end,
-  extend = function()
-    return schedules.extend(ARGV[2], ARGV[3], tonumber(ARGV[4]), cmsgpack.unpack(ARGV[5]), tonumber(ARGV[6])) or 0
-  end,
-  pause = function()
-    return schedules.pause(ARGV[2], true)
-  end,
-  resume = function()
-    return schedules.pause(ARGV[2], false)
-  end,
+  show = show_one,
+  remove = remove,
+  extend = extend,
+  pause = pause,
+  resume = resume,
 }
 return reply(commands[ARGV[1]]())

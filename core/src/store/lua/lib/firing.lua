@@ -1,6 +1,7 @@
 -- Firing of schedules: slots that have passed add their jobs.
 local beginnings = require('beginnings')
 local clock = require('clock')
+local damage = require('damage')
 local deletion = require('deletion')
 local keys = require('keys')
 local meta = require('meta')
@@ -141,6 +142,29 @@ function firing.run()
   end
   schedules.arm_first()
   return #ids == MOST or added >= MOST
+end
+
+-- Repairs schedules: those that cannot be read are removed, those without a time get one.
+function firing.mend(ids)
+  for _, id in ipairs(ids) do
+    local schedule = schedules.read(id)
+    if not schedule then
+      damage.note('schedule ' .. id, 'its record cannot be read, and was removed')
+      schedules.remove(id)
+    elseif call('ZADD', rare_keys.schedule_ids, 0, id) == 1 then
+      damage.found()
+    end
+    local rests = not schedule or schedule[schedules.PAUSED] == 1 or schedule[schedules.ENDED] == 1 or is_over(schedule)
+    if not rests and not call('ZSCORE', rare_keys.schedule_times, id) then
+      if schedule[schedules.AFTER_END] == 0 or schedule[schedules.SLOTS][1] then
+        damage.found()
+        schedules.arm(id, schedule)
+      elseif not is_there(schedule[schedules.LAST_ID]) then
+        damage.found()
+        firing.ended(id)
+      end
+    end
+  end
 end
 
 -- Its job has ended: with `after_end`, the next follows.

@@ -10,6 +10,7 @@ local rare_keys = require('rare_keys')
 local resources = require('resources')
 local special = require('special')
 local tombstones = require('tombstones')
+local firing = lazy('firing')
 local call = redis.call
 local sweep = {}
 
@@ -25,6 +26,15 @@ local pages = {
   { letter = 'm', command = 'SSCAN', key = keys.members, step = 1, mend = mending.members },
   { letter = 'l', command = 'ZSCAN', key = keys.load, step = 2, mend = mending.load },
   { letter = 'q', command = 'ZSCAN', key = rare_keys.index, step = 2, mend = mending.index },
+  {
+    letter = 'h',
+    command = 'HSCAN',
+    key = rare_keys.schedules,
+    step = 2,
+    mend = function(ids)
+      firing().mend(ids)
+    end,
+  },
 }
 
 local function recount_tombstones()
@@ -52,6 +62,9 @@ local function mend_rest()
     call('ZADD', keys.due, 'NX', clock.now, due_entries.BROADCAST)
   end
   recount_tombstones()
+  if call('EXISTS', rare_keys.schedule_times) == 1 and not call('ZSCORE', keys.due, due_entries.SCHEDULE) then
+    call('ZADD', keys.due, clock.now, due_entries.SCHEDULE)
+  end
   if special.asked and special.chooser then
     call('ZADD', keys.due, 'NX', clock.now + special.chooser.time, due_entries.CHOICE)
   end
