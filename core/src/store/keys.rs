@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 20] = [
+pub(crate) const RARE: [&str; 21] = [
     "delayed",
     "blocked",
     "resources",
@@ -25,6 +25,7 @@ pub(crate) const RARE: [&str; 20] = [
     "unread",
     "broadcasts",
     "schedules",
+    "schedule_jobs",
     "schedule_ids",
     "schedule_times",
 ];

@@ -222,18 +222,12 @@ impl Store {
 
     /// Creates or changes a schedule; see `lua/commands/schedule.lua`.
     pub(crate) async fn put_schedule(&self, id: &str, schedule: &Schedule, job: &NewJob) -> Result<Scheduled> {
-        let (job, options) = (schedule::pack_job(job), schedule::pack_options(schedule));
+        let (route, record, options) = (schedule::pack_route(job), schedule::record_of(job)?, schedule::pack_options(schedule));
         let timing = schedule.timing_text();
-        let words = |cmd: &mut redis::Cmd| {
-            cmd.arg("put").arg(id).arg(&timing).arg(&job[..]).arg(&options[..]);
-        };
         let reply = self
             .call_idempotent(
                 |s| &s.schedule,
-                |cmd| {
-                    words(cmd);
-                    cmd
-                },
+                |cmd| cmd.arg("put").arg(id).arg(&timing).arg(&route[..]).arg(&record[..]).arg(&options[..]),
             )
             .await?;
         let (how, wanted) = schedule::put(reply, id, schedule)?;

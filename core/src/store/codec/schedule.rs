@@ -45,16 +45,22 @@ pub(crate) fn put(reply: Value, id: &str, schedule: &Schedule) -> Result<(Schedu
     Ok((how, wanted))
 }
 
-/// The job of a schedule: `{priority, task, record, 1 if scripts process its extras}`.
-pub(crate) fn pack_job(job: &NewJob) -> Vec<u8> {
+/// Where the jobs of a schedule go: `{priority, task, 1 if scripts process their extras}`.
+pub(crate) fn pack_route(job: &NewJob) -> Vec<u8> {
     let mut out = Vec::new();
     let extras = job.extras.as_deref();
-    write_array(&mut out, 4);
+    write_array(&mut out, 3);
     write_signed(&mut out, extras.map_or(0, |extras| extras.priority));
     write_string(&mut out, extras.map_or("", |extras| &extras.task).as_bytes());
-    write_record(&mut out, job, "");
     write_integer(&mut out, u64::from(extras.is_some_and(|extras| extras.need_beginning())));
     out
+}
+
+/// The record of the jobs of a schedule.
+pub(crate) fn record_of(job: &NewJob) -> Result<Vec<u8>> {
+    let mut packed = Vec::new();
+    write_record(&mut packed, job, "");
+    Ok(Unpack::new(&packed).string()?.to_vec())
 }
 
 /// `{overlap, catch_up, after_end, limit}`
@@ -131,7 +137,6 @@ pub(crate) fn info(packed: &[u8]) -> Option<ScheduleInfo> {
         let Some(mut schedule) = Schedule::from_timing(unpack.text()?) else { return Ok(None) };
         unpack.array()?;
         let (priority, task) = (unpack.integer()?, unpack.text()?.to_owned());
-        unpack.string()?;
         unpack.integer()?;
         schedule.overlap = unpack.text()?.parse()?;
         schedule.catch_up = unpack.text()?.parse()?;

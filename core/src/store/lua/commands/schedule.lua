@@ -1,6 +1,6 @@
 -- Creates, changes, extends, lists and removes schedules.
 -- KEYS  the fixed keys
--- ARGV  'put', id, timing, job (msgpack {priority, task, record, 1 if scripts process its extras}), options (msgpack {overlap, catch_up,
+-- ARGV  'put', id, timing, route (msgpack {priority, task, 1 if scripts process extras of the job}), record of the job, options (msgpack {overlap, catch_up,
 --       after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known, slots (msgpack {slot, start, ...}), 1 if no more follow |
 --       'pause', id | 'resume', id | 'run', id | 'page', cursor ('' = from the start), how many | 'show', id
 -- Returns  put: {created, changed or same, anchor, known, time in ms} | remove, pause, resume: 1 if it exists, else 0 | extend: 1 | run: the id of the job,
@@ -17,7 +17,7 @@ local call = redis.call
 local PAGE = 200
 
 local function put()
-  local how, schedule = schedules.put(ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4]), cmsgpack.unpack(ARGV[5]))
+  local how, schedule = schedules.put(ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4]), ARGV[5], cmsgpack.unpack(ARGV[6]))
   return { how, schedule[schedules.ANCHOR], schedule[schedules.KNOWN], clock.wall }
 end
 

@@ -49,11 +49,15 @@ function firing.add(id, schedule, slot)
     schedule[schedules.SKIPPED] = schedule[schedules.SKIPPED] + 1
     return nil
   end
-  local priority, task, record, careful = unpack(schedule[schedules.JOB])
-  local job = string.format('%s@%.0f', id, slot)
-  if call('HEXISTS', keys.jobs, job) == 0 then
+  local priority, task, careful = unpack(schedule[schedules.ROUTE])
+  local job, record = string.format('%s@%.0f', id, slot), call('HGET', rare_keys.schedule_jobs, id)
+  if record and call('HEXISTS', keys.jobs, job) == 0 then
     call('HSET', keys.jobs, job, record)
     meta.count('added', 1)
+    if #record > meta.largest then
+      meta.largest = #record
+      meta.remember('largest', #record)
+    end
     beginnings.add({ job, record }, { { priority, task, { 1 } } }, careful == 1 and { 1, 0 } or {}, {}, nil)
   end
   added = added + 1

@@ -9,7 +9,7 @@ local call = redis.call
 local schedules = {
   -- Places in a record, which is msgpack.
   TIMING = 1, -- what the slots follow from, opaque here
-  JOB = 2, -- {priority, task, record, 1 if the record has extras that scripts process}
+  ROUTE = 2, -- {priority, task, 1 if scripts process extras of the job}; the record of the job is in a hash of its own
   OVERLAP = 3,
   CATCH_UP = 4,
   AFTER_END = 5, -- ms, or 0
@@ -58,30 +58,36 @@ function schedules.arm(id, schedule, pause)
   schedules.arm_first()
 end
 
-local function same_job(one, other)
+local function same_route(one, other)
   return one[1] == other[1] and one[2] == other[2] and one[3] == other[3]
 end
 
+-- Slots that are kept ahead, at most; two numbers each.
+local MOST_AHEAD = 32
+
 -- Creates or changes a schedule: 'created', 'changed' or 'same'. A change of the job or of the options alone keeps its slots.
-function schedules.put(id, timing, job, options)
+function schedules.put(id, timing, route, record, options)
   local old = schedules.read(id)
   local overlap, catch_up, after_end, limit = unpack(options)
   local unchanged = old and old[schedules.TIMING] == timing and old[schedules.AFTER_END] == after_end
-  if unchanged and same_job(old[schedules.JOB], job) and old[schedules.OVERLAP] == overlap
-    and old[schedules.CATCH_UP] == catch_up and old[schedules.LIMIT] == limit then
+  local same = unchanged and same_route(old[schedules.ROUTE], route) and old[schedules.OVERLAP] == overlap
+  if same and old[schedules.CATCH_UP] == catch_up and old[schedules.LIMIT] == limit and call('HGET', rare_keys.schedule_jobs, id) == record then
     return 'same', old
   end
   local schedule = old
   if unchanged then
-    old[schedules.JOB], old[schedules.OVERLAP], old[schedules.CATCH_UP], old[schedules.LIMIT] = job, overlap, catch_up, limit
+    old[schedules.ROUTE], old[schedules.OVERLAP], old[schedules.CATCH_UP], old[schedules.LIMIT] = route, overlap, catch_up, limit
+    -- Its limit may have ended it.
+    old[schedules.ENDED] = 0
   else
     local slots = after_end > 0 and { clock.wall, clock.wall } or {}
     local fired, last, last_id = 0, 0, ''
     if old then
       fired, last, last_id = old[schedules.FIRED], old[schedules.LAST], old[schedules.LAST_ID]
     end
-    schedule = { timing, job, overlap, catch_up, after_end, limit, clock.wall, slots, clock.wall, fired, last, last_id, 0, 0, 0 }
+    schedule = { timing, route, overlap, catch_up, after_end, limit, clock.wall, slots, clock.wall, fired, last, last_id, 0, 0, 0 }
   end
+  call('HSET', rare_keys.schedule_jobs, id, record)
   schedules.write(id, schedule)
   call('ZADD', rare_keys.schedule_ids, 0, id)
   schedules.arm(id, schedule)
@@ -92,6 +98,7 @@ function schedules.remove(id)
   call('ZREM', rare_keys.schedule_times, id)
   schedules.arm_first()
   call('ZREM', rare_keys.schedule_ids, id)
+  call('HDEL', rare_keys.schedule_jobs, id)
   return call('HDEL', rare_keys.schedules, id)
 end
 
@@ -102,6 +109,9 @@ function schedules.extend(id, timing, from, slots, ended)
     return
   end
   local all = schedule[schedules.SLOTS]
+  if #all >= MOST_AHEAD then
+    return
+  end
   for i = 1, #slots do
     all[#all + 1] = slots[i]
   end
