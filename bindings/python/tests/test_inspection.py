@@ -98,7 +98,7 @@ def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: 
         wait_until(lambda: bool(worker.jobs), SOON, "it is active")
         with pytest.raises(KeyError):
             master.run("again", id="active", on_existed=refuse, timeout=SOON)
-        with pytest.raises(SwarmTimeout, match="the job has not ended"):
+        with pytest.raises(SwarmTimeout, match="the job has not finished"):
             master.run("again", id="active", on_existed=existed.append, timeout=0.2)
         assert existed == ["active"] * 4
         with pytest.raises(SwarmInvalidArgument, match="id"):

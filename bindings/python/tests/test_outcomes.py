@@ -352,7 +352,7 @@ def test_what_ends_within_the_grace_counts(master: Master, cluster: str, url: st
 
 @in_loop
 async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str) -> None:
-    begun = asyncio.Event()
+    begun = asyncio.Barrier(3)
     cancelled: list[str] = []
     worker = aio.Worker(cluster, url=url)
 
@@ -360,7 +360,7 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
     async def handle(job: Job) -> str:
         deleted = asyncio.Event()
         job.on("delete", deleted.set)
-        begun.set()
+        await begun.wait()
         await deleted.wait()
         if job.payload == "hangs":
             try:
@@ -374,7 +374,6 @@ async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str
         await worker.start()
         ids = await master.add_jobs(["completes", "hangs"], result=True)
         await begun.wait()
-        await until(lambda: len(worker.jobs) == 2, "both are active")
         await worker.terminate(grace=0.5)
         assert await master.result(ids[0], timeout=SOON) == "late, but in time"
         # Given back, uncharged.
