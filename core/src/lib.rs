@@ -59,6 +59,8 @@ pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailu
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::payload::{ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
+#[cfg(feature = "bindings")]
+pub use model::schedule::SCHEDULE_OPTIONS;
 pub use model::schedule::{CatchUp, MAX_CAUGHT_UP, Overlap, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
 pub use util::completion::Done;
 #[cfg(feature = "bindings")]

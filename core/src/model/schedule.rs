@@ -153,6 +153,66 @@ impl CatchUp {
     }
 }
 
+/// The options of a schedule by their common names.
+#[cfg(feature = "bindings")]
+pub const SCHEDULE_OPTIONS: [&str; 10] =
+    ["cron", "every", "after_end", "tz", "start", "end", "limit", "jitter", "overlap", "catch_up"];
+
+#[cfg(feature = "bindings")]
+impl Schedule {
+    /// A schedule from options by their common names, with their values as text: times in ms, times of day in ms since 1970. Exactly one of `cron`,
+    /// `every` and `after_end` is set.
+    pub fn from_pairs(pairs: &[(String, String)]) -> Result<Schedule> {
+        use libswarm_common::value::{choice, parse_ms, unknown, whole};
+        let mut timings = Vec::new();
+        let mut schedule = Schedule::new(Timing::Every(Duration::ZERO));
+        for (name, value) in pairs {
+            match &**name {
+                "cron" => timings.push(Timing::Cron(value.clone())),
+                "every" => timings.push(Timing::Every(parse_ms(name, value)?)),
+                "after_end" => timings.push(Timing::AfterEnd(parse_ms(name, value)?)),
+                "tz" => schedule.tz.clone_from(value),
+                "start" => schedule.start = Some(whole(name, value, 0, 1 << 53)?),
+                "end" => schedule.end = Some(whole(name, value, 0, 1 << 53)?),
+                "limit" => schedule.limit = Some(whole(name, value, 1, 1 << 53)?),
+                "jitter" => schedule.jitter = parse_ms(name, value)?,
+                "overlap" => {
+                    let all = [Overlap::Skip, Overlap::Allow, Overlap::QueueOne, Overlap::Replace].map(|one| (one.name(), one));
+                    schedule.overlap = choice(name, value, &all)?;
+                }
+                "catch_up" => {
+                    let all = [CatchUp::Last, CatchUp::Skip, CatchUp::All].map(|one| (one.name(), one));
+                    schedule.catch_up = choice(name, value, &all)?;
+                }
+                _ => return Err(unknown("option of a schedule", name, &SCHEDULE_OPTIONS, "docs/reference/options.md")),
+            }
+        }
+        let [timing] = <[Timing; 1]>::try_from(timings)
+            .map_err(|timings| invalid(format!("a schedule has one of cron, every and after_end, not {}", timings.len())))?;
+        schedule.timing = timing;
+        schedule.check()?;
+        Ok(schedule)
+    }
+}
+
+#[cfg(feature = "bindings")]
+impl ScheduleInfo {
+    /// As JSON, with the options by their common names; times in ms.
+    pub fn to_json(&self) -> String {
+        let mut fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&self.schedule.timing_text()).unwrap_or_default();
+        let more = serde_json::json!({
+            "id": self.id, "limit": self.schedule.limit, "overlap": self.schedule.overlap.name(),
+            "catch_up": self.schedule.catch_up.name(), "task": self.task, "priority": self.priority, "next_at": self.next_at,
+            "last_at": self.last_at, "last_job": self.last_job, "paused": self.paused, "ended": self.ended, "added": self.added,
+            "skipped": self.skipped,
+        });
+        fields.extend(more.as_object().cloned().unwrap_or_default());
+        fields.retain(|_, value| !value.is_null());
+        serde_json::Value::Object(fields).to_string()
+    }
+}
+
 impl Schedule {
     /// What the slots follow from, as JSON: kept in the cluster, for whichever member computes them.
     pub(crate) fn timing_text(&self) -> String {
@@ -429,6 +489,34 @@ mod tests {
         assert_eq!(schedule.slots(1_000, 31_500, 2).unwrap(), [41_000, 51_000]);
         let bounded = Schedule { start: Some(20_000), end: Some(40_000), ..schedule };
         assert_eq!(bounded.slots(1_000, 0, 9).unwrap(), [20_000, 30_000, 40_000]);
+    }
+
+    #[cfg(feature = "bindings")]
+    #[test]
+    fn bindings_pass_options_by_name() {
+        let from = |pairs: &[(&str, &str)]| {
+            Schedule::from_pairs(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())
+        };
+        let schedule =
+            from(&[("cron", "@daily"), ("tz", "Asia/Tokyo"), ("limit", "3"), ("overlap", "replace"), ("catch_up", "none")]);
+        let expected = Schedule {
+            tz: "Asia/Tokyo".into(),
+            limit: Some(3),
+            overlap: Overlap::Replace,
+            catch_up: CatchUp::Skip,
+            ..Schedule::new(Timing::Cron("@daily".into()))
+        };
+        assert_eq!(schedule.unwrap(), expected);
+        for (pairs, part) in [
+            (&[][..], "one of cron"),
+            (&[("cron", "@daily"), ("every", "1000")], "one of cron"),
+            (&[("every", "1000"), ("overlaps", "skip")], "overlap"),
+            (&[("every", "1000"), ("overlap", "maybe")], "queue_one"),
+            (&[("every", "1000"), ("limit", "0")], "limit"),
+        ] {
+            let error = from(pairs).unwrap_err().to_string();
+            assert!(error.contains(part), "{pairs:?}: {error}");
+        }
     }
 
     #[test]
