@@ -118,7 +118,7 @@ fn entries<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Entries<'py>>
 }
 
 /// A whole number, as the core reads it.
-fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     integer(name, value).map(|number| number.to_string())
 }
 
@@ -131,12 +131,12 @@ fn fraction(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// A number of seconds, in milliseconds.
-fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     number(name, "a number of seconds", value).map(|seconds| (seconds * 1000.0).round().to_string())
 }
 
 /// A `datetime`, or seconds since 1970, in milliseconds.
-fn time(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn time(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Ok(timestamp) = value.getattr("timestamp") else {
         return number(name, "a datetime, or a number of seconds since 1970", value).map(|at| (at * 1000.0).round().to_string());
     };

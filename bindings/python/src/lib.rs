@@ -23,6 +23,7 @@ mod package;
 mod payload;
 mod process;
 mod runtime;
+mod schedules;
 mod signals;
 mod stages;
 mod supervised;
@@ -61,6 +62,8 @@ mod _native {
     use crate::package::install;
     #[pymodule_export]
     use crate::payload::decode_json;
+    #[pymodule_export]
+    use crate::schedules::Schedules;
     #[pymodule_export]
     use crate::stages::{measure_stages, stages};
     #[pymodule_export]

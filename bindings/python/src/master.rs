@@ -21,6 +21,7 @@ use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
 use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
 use crate::runtime;
+use crate::schedules::Schedules;
 use crate::value::Value;
 
 /// Adds jobs and awaits results. Connects in the background, from its creation.
@@ -254,6 +255,11 @@ impl Master {
     }
 
     /// Raises SwarmClosed if the master is closed.
+    fn schedules(&self) -> PyResult<Schedules> {
+        Ok(Schedules::new(self.member()?))
+    }
+
+    /// Raises SwarmClosed if the master is closed.
     fn messages(&self) -> PyResult<Messages> {
         Ok(Messages::new(Sender::Master(self.member()?)))
     }
@@ -349,7 +355,7 @@ fn limit(timeout: &Bound<'_, PyAny>, message: &'static str) -> PyResult<Limit> {
     Ok(some_duration("timeout", timeout)?.map(|limit| (limit, message)))
 }
 
-fn some_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+pub(crate) fn some_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if value.is_none() { Ok(None) } else { text(name, value).map(Some) }
 }
 

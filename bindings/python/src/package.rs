@@ -48,6 +48,8 @@ package! {
     queues = "Queues",
     receipt = "Receipt",
     reply = "Reply",
+    schedule_info = "ScheduleInfo",
+    schedule_page = "SchedulePage",
     stats = "Stats",
     check_job_listener = "check_job_listener",
     traceback_of = "traceback_of",

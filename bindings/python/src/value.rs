@@ -1,12 +1,14 @@
 //! The values of calls, and their conversion to Python objects.
 
-use libswarm::{Added, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, Stats};
+use libswarm::{
+    Added, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, ScheduleInfo, SchedulePage, Stats,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{info, messages, payload};
+use crate::{info, messages, payload, schedules};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -32,6 +34,10 @@ pub(crate) enum Value {
     /// In Python a round of their own.
     Choices(libswarm::Choices),
     Receipt(Receipt),
+    Name(&'static str),
+    SomeText(Option<String>),
+    Schedule(Option<Box<ScheduleInfo>>),
+    Schedules(SchedulePage),
     Confirmations(Vec<MemberRef>),
 }
 
@@ -70,6 +76,10 @@ impl Value {
             Value::Queues(queues) => info::queues(py, queues)?,
             Value::Members(members) => info::members(py, members)?.into_any(),
             Value::Choices(choices) => Choices::new(choices.clone()).into_pyobject(py)?.into_any(),
+            Value::Name(name) => name.into_pyobject(py)?.into_any(),
+            Value::SomeText(text) => text.into_pyobject(py)?,
+            Value::Schedule(found) => found.as_ref().map(|found| schedules::info(py, found)).transpose()?.into_pyobject(py)?,
+            Value::Schedules(page) => schedules::page(py, page)?,
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })

@@ -128,7 +128,8 @@ pub struct SchedulePage {
 }
 
 impl Overlap {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, the same in every language.
+    pub fn name(self) -> &'static str {
         match self {
             Overlap::Skip => "skip",
             Overlap::Allow => "allow",
@@ -144,7 +145,8 @@ impl Overlap {
 }
 
 impl CatchUp {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, the same in every language.
+    pub fn name(self) -> &'static str {
         match self {
             CatchUp::Last => "last",
             CatchUp::Skip => "none",

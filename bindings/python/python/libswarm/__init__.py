@@ -36,6 +36,8 @@ from .types import (
     Queues,
     Receipt,
     Reply,
+    ScheduleInfo,
+    SchedulePage,
     Stats,
     To,
 )
@@ -69,6 +71,8 @@ __all__ = [
     "Queues",
     "Receipt",
     "Reply",
+    "ScheduleInfo",
+    "SchedulePage",
     "RetryAfter",
     "Stats",
     "Supervisor",

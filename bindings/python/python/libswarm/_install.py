@@ -19,6 +19,8 @@ from .types import (
     Queues,
     Receipt,
     Reply,
+    ScheduleInfo,
+    SchedulePage,
     Stats,
 )
 
@@ -38,6 +40,8 @@ _native.install(
     Queues=Queues,
     Receipt=Receipt,
     Reply=Reply,
+    ScheduleInfo=ScheduleInfo,
+    SchedulePage=SchedulePage,
     Stats=Stats,
     check_job_listener=check_job_listener,
     traceback_of=traceback_of,

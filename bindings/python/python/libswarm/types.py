@@ -9,6 +9,12 @@ from . import _native
 
 #: The state of a job: it waits for a worker; it is not due yet; it waits for its resource or a similar job; it is assigned to
 #: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
+#: What a schedule does when its job before has not ended: skips the slot; adds it all the same; has one job wait; deletes that before.
+Overlap = Literal["skip", "allow", "queue_one", "replace"]
+
+#: What a schedule does with slots that passed while nothing ran: one job for all; none; one for each, at most 100.
+CatchUp = Literal["last", "none", "all"]
+
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 
@@ -162,6 +168,50 @@ class JobPage(NamedTuple):
     jobs: list[JobInfo]
     #: The position of the next page; None at the end. Jobs that change their state or position meanwhile may be missed or
     #: returned twice.
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """A schedule of the cluster. Times are in seconds, times of day in seconds since 1970 on Redis' clock."""
+
+    id: str
+    #: One of `cron`, `every` and `after_end`; the others are None.
+    cron: str | None
+    every: float | None
+    after_end: float | None
+    #: The IANA time zone of `cron`.
+    tz: str
+    start: float | None
+    end: float | None
+    #: The number of jobs after which it ends.
+    limit: int | None
+    jitter: float
+    overlap: Overlap
+    catch_up: CatchUp
+    #: The task of its jobs, or "".
+    task: str
+    priority: int
+    #: The next slot.
+    next_at: float | None
+    #: The last slot that added a job.
+    last_at: float | None
+    #: The id of the last job, or "".
+    last_job: str
+    paused: bool
+    #: Whether no slot follows: its end or its limit is reached.
+    ended: bool
+    #: The number of jobs that it has added.
+    added: int
+    #: Slots that were skipped because the job before had not ended.
+    skipped: int
+
+
+class SchedulePage(NamedTuple):
+    """A page of schedules, by their ids."""
+
+    schedules: list[ScheduleInfo]
+    #: The position of the next page; None at the end.
     next: str | None
 
 

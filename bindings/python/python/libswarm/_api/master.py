@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 from libswarm._calling import check_on_existed
 from libswarm._events import Listener
 from libswarm._master import MasterBase
-from libswarm._native import Call
+from libswarm._native import Call, Schedules
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
 from libswarm.errors import SwarmError
@@ -21,9 +21,10 @@ from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
 from .messages import MessagesApi
+from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi):
+class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
@@ -251,6 +252,10 @@ class MasterApi(MasterBase, MessagesApi):
     @property
     def _here(self) -> NativeMaster:
         raise NotImplementedError
+
+    @property
+    def _schedules(self) -> Schedules:
+        return self._here.schedules()
 
     def _enter(self) -> None:
         """Called at the begin of `with`."""

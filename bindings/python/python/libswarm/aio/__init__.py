@@ -27,6 +27,8 @@ from ..types import (
     Queues,
     Receipt,
     Reply,
+    ScheduleInfo,
+    SchedulePage,
     Stats,
     To,
 )
@@ -62,6 +64,8 @@ __all__ = [
     "Queues",
     "Receipt",
     "Reply",
+    "ScheduleInfo",
+    "SchedulePage",
     "RetryAfter",
     "Stats",
     "Supervisor",

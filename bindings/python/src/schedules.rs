@@ -1,0 +1,157 @@
+//! Schedules of a cluster.
+
+use libswarm::{Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+use std::future::Future;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyDictMethods};
+
+use crate::call::Call;
+use crate::errors::{invalid, raise};
+use crate::fork::Owned;
+use crate::job_options::{milliseconds, time, whole};
+use crate::master::some_text;
+use crate::members::OpenMaster;
+use crate::new_job::new_job;
+use crate::options::{integer, text};
+use crate::package::{fields, make, package};
+use crate::value::Value;
+
+/// Created for each use, because it keeps the runtime alive.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Schedules {
+    member: Owned<OpenMaster>,
+}
+
+impl Schedules {
+    pub(crate) fn new(member: OpenMaster) -> Self {
+        Schedules { member: Owned::new(member) }
+    }
+
+    fn spawn<F>(&self, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
+    where
+        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
+    {
+        let OpenMaster { master, runtime } = self.member.get().map_err(raise)?;
+        Ok(Call::spawn(runtime, None, None, call(master.clone())))
+    }
+}
+
+#[pymethods]
+impl Schedules {
+    /// Creates or changes a schedule: "created", "changed" or "unchanged". `options` are those of a schedule; None stands for the default.
+    fn set(
+        &self,
+        id: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+        payload: &Bound<'_, PyAny>,
+        job_options: &Bound<'_, PyDict>,
+    ) -> PyResult<Call> {
+        let (id, schedule, job) = (text("id", id)?, read(options)?, new_job(payload, job_options)?);
+        self.spawn(|master| async move { master.schedule(&id, schedule, job).await.map(|how| Value::Name(name_of(how))) })
+    }
+
+    fn remove(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(|master| async move { master.unschedule(&id).await.map(Value::Bool) })
+    }
+
+    fn pause(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(|master| async move { master.pause_schedule(&id).await.map(Value::Bool) })
+    }
+
+    fn resume(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(|master| async move { master.resume_schedule(&id).await.map(Value::Bool) })
+    }
+
+    /// The id of the job, or None if it was skipped.
+    fn run(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(|master| async move { master.run_schedule(&id).await.map(Value::SomeText) })
+    }
+
+    fn info(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(|master| async move { Ok(Value::Schedule(master.schedule_info(&id).await?.map(Box::new))) })
+    }
+
+    fn page(&self, after: &Bound<'_, PyAny>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let after = some_text("after", after)?;
+        let number = integer("limit", limit)?;
+        let limit = u32::try_from(number)
+            .map_err(|_| invalid(format!("limit is `{number}`, it must be a whole number from 1 to 1,000")))?;
+        self.spawn(move |master| async move { master.schedules(after.as_deref(), limit).await.map(Value::Schedules) })
+    }
+}
+
+fn name_of(how: Scheduled) -> &'static str {
+    match how {
+        Scheduled::Created => "created",
+        Scheduled::Changed => "changed",
+        Scheduled::Unchanged => "unchanged",
+    }
+}
+
+fn read(options: &Bound<'_, PyDict>) -> PyResult<Schedule> {
+    let mut pairs = Vec::new();
+    for (name, value) in options {
+        let name = text("the name of an option", &name)?;
+        if value.is_none() {
+            continue;
+        }
+        let value = match &*name {
+            "every" | "after_end" | "jitter" => milliseconds(&name, &value)?,
+            "start" | "end" => time(&name, &value)?,
+            "limit" => whole(&name, &value)?,
+            _ => text(&name, &value)?,
+        };
+        pairs.push((name, value));
+    }
+    Schedule::from_pairs(&pairs).map_err(raise)
+}
+
+/// Seconds since 1970.
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+pub(crate) fn info<'py>(py: Python<'py>, info: &ScheduleInfo) -> PyResult<Bound<'py, PyAny>> {
+    let ScheduleInfo { id, schedule, task, priority, next_at, last_at, last_job, paused, ended, added, skipped } = info;
+    let Schedule { timing, tz, start, end, limit, jitter, overlap, catch_up } = schedule;
+    let (cron, every, after_end) = match timing {
+        Timing::Cron(text) => (Some(text), None, None),
+        Timing::Every(interval) => (None, Some(interval.as_secs_f64()), None),
+        Timing::AfterEnd(pause) => (None, None, Some(pause.as_secs_f64())),
+    };
+    let fields = fields!(py;
+        id,
+        cron,
+        every,
+        after_end,
+        tz,
+        start = start.map(seconds),
+        end = end.map(seconds),
+        limit,
+        jitter = jitter.as_secs_f64(),
+        overlap = overlap.name(),
+        catch_up = catch_up.name(),
+        task,
+        priority,
+        next_at = next_at.map(seconds),
+        last_at = last_at.map(seconds),
+        last_job,
+        paused,
+        ended,
+        added,
+        skipped,
+    );
+    make(&package(py)?.schedule_info, &fields)
+}
+
+pub(crate) fn page<'py>(py: Python<'py>, page: &SchedulePage) -> PyResult<Bound<'py, PyAny>> {
+    let SchedulePage { schedules, next } = page;
+    let schedules: Vec<_> = schedules.iter().map(|one| info(py, one)).collect::<PyResult<_>>()?;
+    make(&package(py)?.schedule_page, &fields!(py; schedules, next))
+}
