@@ -4,12 +4,14 @@ import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues,
 import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
+import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedules.js";
 
 export * from "./types/errors.js";
 export * from "./types/info.js";
 export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
+export * from "./types/schedules.js";
 
 /** Called once: with an error, or with `null` and the value. */
 export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError | null, value?: T, ...more: More) => void;
@@ -246,6 +248,37 @@ export class Master extends Member<MemberEvents> {
   resume(task?: string | null): Promise<void>;
   resume(callback: Callback): void;
   resume(task: string | null | undefined, callback: Callback): void;
+  /**
+   * Creates or changes a schedule, which adds a job with this payload and these options at each of its slots, with the id
+   * `<schedule>@<slot in ms since 1970>`: each slot runs once. Any living member of the cluster fires it. The same schedule again changes nothing; a
+   * change of the job or its options keeps the slots.
+   */
+  schedule(
+    id: string,
+    schedule: ScheduleOptions,
+    payload?: unknown,
+    options?: Omit<JobOptions, "id" | "delay" | "runAt" | "durability"> | null,
+  ): Promise<"created" | "changed" | "unchanged">;
+  schedule(id: string, schedule: ScheduleOptions, payload: unknown, callback: Callback<"created" | "changed" | "unchanged">): void;
+  /** Removes a schedule; jobs that it has added stay. Resolves with whether there was one. */
+  unschedule(id: string): Promise<boolean>;
+  unschedule(id: string, callback: Callback<boolean>): void;
+  /** Pauses a schedule until `resumeSchedule`. Resolves with whether there is one. */
+  pauseSchedule(id: string): Promise<boolean>;
+  pauseSchedule(id: string, callback: Callback<boolean>): void;
+  /** Resumes a schedule with its next slot; what it missed does not run. Resolves with whether there is one. */
+  resumeSchedule(id: string): Promise<boolean>;
+  resumeSchedule(id: string, callback: Callback<boolean>): void;
+  /** Adds the job of a schedule now, beside its slots. Resolves with its id, or `null` if `overlap` skips it. */
+  runSchedule(id: string): Promise<string | null>;
+  runSchedule(id: string, callback: Callback<string | null>): void;
+  /** A schedule; `null` if there is none. */
+  scheduleInfo(id: string): Promise<ScheduleInfo | null>;
+  scheduleInfo(id: string, callback: Callback<ScheduleInfo | null>): void;
+  /** A page of schedules by their ids: up to `limit` (100; at most 1,000), from where the page before ended. */
+  schedules(options?: { after?: string | null; limit?: number }): Promise<SchedulePage>;
+  schedules(callback: Callback<SchedulePage>): void;
+  schedules(options: { after?: string | null; limit?: number } | undefined, callback: Callback<SchedulePage>): void;
   /** Requeues failed jobs with all their retries: those with the ids, or all. Resolves with their number. */
   retryFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
   retryFailed(callback: Callback<number>): void;

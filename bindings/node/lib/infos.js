@@ -24,4 +24,14 @@ function memberOf(info) {
   return camel(info, { lease_left_ms: "leaseLeft" });
 }
 
-module.exports = { jobOf, memberOf, pageOf };
+/** A schedule, or null. */
+function scheduleOf(info) {
+  return info && camel(info);
+}
+
+/** A page of schedules. */
+function schedulesOf({ schedules, next }) {
+  return { schedules: schedules.map(scheduleOf), next };
+}
+
+module.exports = { jobOf, memberOf, pageOf, scheduleOf, schedulesOf };

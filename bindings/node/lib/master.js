@@ -6,11 +6,12 @@ const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalNa
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
-const { jobOf, memberOf, pageOf } = require("./infos.js");
+const { jobOf, memberOf, pageOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
+const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
 
@@ -303,6 +304,53 @@ class Master extends Member {
   resume(task, callback) {
     if (typeof task === "function") [task, callback] = [undefined, task];
     return this._do(callback, "resume", () => [optionalName(task, "task")]);
+  }
+
+  /**
+   * Creates or changes a schedule, which adds a job with this payload and these options at each of its slots. Resolves with `"created"`, `"changed"`
+   * or `"unchanged"`.
+   */
+  schedule(id, schedule, payload, options, callback) {
+    if (typeof payload === "function" && options === undefined && callback === undefined) [payload, callback] = [undefined, payload];
+    if (typeof options === "function" && callback === undefined) [options, callback] = [undefined, options];
+    return this._do(callback, "setSchedule", () => {
+      const { lines, bytes } = batchOf([packed(payload, options)]);
+      return [nameOf(id, "schedule id"), scheduleOptions(schedule), lines, bytes];
+    });
+  }
+
+  /** Removes a schedule; jobs that it has added stay. Resolves with whether there was one. */
+  unschedule(id, callback) {
+    return this._do(callback, "unschedule", () => [nameOf(id, "schedule id")]);
+  }
+
+  /** Pauses a schedule until `resumeSchedule`. Resolves with whether there is one. */
+  pauseSchedule(id, callback) {
+    return this._do(callback, "pauseSchedule", () => [nameOf(id, "schedule id"), true]);
+  }
+
+  /** Resumes a schedule with its next slot; what it missed does not run. Resolves with whether there is one. */
+  resumeSchedule(id, callback) {
+    return this._do(callback, "pauseSchedule", () => [nameOf(id, "schedule id"), false]);
+  }
+
+  /** Adds the job of a schedule now, beside its slots. Resolves with its id, or null if `overlap` skips it. */
+  runSchedule(id, callback) {
+    return this._do(callback, "runSchedule", () => [nameOf(id, "schedule id")]);
+  }
+
+  /** A schedule, or null if there is none. */
+  scheduleInfo(id, callback) {
+    return this._look(callback, scheduleOf, "scheduleInfo", () => [nameOf(id, "schedule id")]);
+  }
+
+  /** A page of schedules by their ids: up to `limit`, from where the page before ended. */
+  schedules(options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return this._look(callback, schedulesOf, "schedules", () => {
+      const { after, limit } = optionsOf(options, ["after", "limit"], "schedules");
+      return [optionalName(after, "option after"), wholeOf(limit ?? PAGE, "limit", 1, MAX_PAGE)];
+    });
   }
 
   /** Requeues failed jobs with all their retries: those with the ids, or all. Resolves with their number. */

@@ -17,6 +17,7 @@ mod options;
 mod outgoing;
 mod request;
 mod runtime;
+mod schedules;
 mod session;
 mod stages;
 #[cfg(unix)]

@@ -11,8 +11,9 @@ import pytest
 from swarm_support import wait_until
 
 import libswarm
-from conftest import SOON, in_loop
+from conftest import SOON
 from libswarm import Job, Master, Worker, aio
+from test_aio import in_loop
 
 
 def test_each_slot_adds_one_job(master: Master, cluster: str, url: str) -> None:
