@@ -22,6 +22,7 @@ mod sized;
 
 mod dispatch;
 pub mod runtime;
+mod schedules;
 
 pub mod callback;
 mod context;

@@ -58,11 +58,7 @@ impl NativeMaster {
     #[napi(catch_unwind)]
     pub fn schedules(&self, token: u32, after: Option<String>, limit: u32) {
         self.call(token, |master| async move {
-            answer(master.schedules(after.as_deref(), limit).await, |page| {
-                let shown: Vec<String> = page.schedules.iter().map(libswarm::ScheduleInfo::to_json).collect();
-                let next = serde_json::Value::from(page.next);
-                Answer::Json(format!("{{\"schedules\":[{}],\"next\":{next}}}", shown.join(",")))
-            })
+            answer(master.schedules(after.as_deref(), limit).await, |page| Answer::Json(page.to_json()))
         });
     }
 }

@@ -198,6 +198,15 @@ impl Schedule {
 }
 
 #[cfg(feature = "bindings")]
+impl SchedulePage {
+    /// As JSON: `{"schedules": [...], "next": text or null}`.
+    pub fn to_json(&self) -> String {
+        let shown: Vec<String> = self.schedules.iter().map(ScheduleInfo::to_json).collect();
+        format!("{{\"schedules\":[{}],\"next\":{}}}", shown.join(","), serde_json::Value::from(self.next.clone()))
+    }
+}
+
+#[cfg(feature = "bindings")]
 impl ScheduleInfo {
     /// As JSON, with the options by their common names; times in ms.
     pub fn to_json(&self) -> String {
