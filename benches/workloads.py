@@ -61,20 +61,25 @@ def concurrent(redis, figures, language, command, workload, verb, count):
     return _split(figures, language, workload, count, **both.micros)
 
 
-def dispatch(redis, figures, language, command, count):
-    """One job at a time to an idle worker: from before the add to the start of the handler."""
+def _one_at_a_time(redis, command, count, verb):
+    """Jobs one at a time to an idle worker; what the worker prints about them."""
     redis.flush()
     producer = Program(command, "producer", redis.url, "bench")
     worker = Program(command, "worker", redis.url, "bench")
-    worker.tell("dispatch", count)
+    worker.tell(verb, count)
     worker.expect("started")
     producer.tell("dispatch", count, PAUSE_US)
     producer.expect("done")
-    samples = worker.expect("done")
+    numbers = worker.expect("done")
     producer.close()
     worker.close()
+    return numbers
+
+
+def dispatch(redis, figures, language, command, count):
+    """One job at a time to an idle worker: from before the add to the start of the handler."""
     # The first ones find cold caches and scripts that are not loaded.
-    samples = samples[count // 20 :]
+    samples = _one_at_a_time(redis, command, count, "dispatch")[count // 20 :]
     p50 = percentile(samples, 0.5) / 1000
     figures.add(language, "dispatch", "dispatch_p50_us", p50, "us")
     figures.add(language, "dispatch", "dispatch_p99_us", percentile(samples, 0.99) / 1000, "us")
@@ -87,16 +92,7 @@ STAGES = ("redis", "read", "queued", "taken", "started")
 
 def stages(redis, figures, language, command, count):
     """As `dispatch`, taken apart. The fence of a job is the time of its assignment on the server's clock."""
-    redis.flush()
-    producer = Program(command, "producer", redis.url, "bench")
-    worker = Program(command, "worker", redis.url, "bench")
-    worker.tell("stages", count)
-    worker.expect("started")
-    producer.tell("dispatch", count, PAUSE_US)
-    producer.expect("done")
-    numbers = worker.expect("done")
-    producer.close()
-    worker.close()
+    numbers = _one_at_a_time(redis, command, count, "stages")
     wall = time.time_ns() - time.monotonic_ns()
     spans = {stage: [] for stage in STAGES}
     for at in range(count // 20 * 6, len(numbers), 6):

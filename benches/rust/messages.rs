@@ -44,7 +44,7 @@ pub(crate) fn send(runtime: &Runtime, options: Options) {
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// `hear members count`: as many members hear so many messages each; answers nanoseconds from before each was sent.
+/// `receive members count`: as many members receive so many messages each; prints the nanoseconds from before each was sent.
 pub(crate) fn receive(runtime: &Runtime, options: Options) {
     say("ready");
     let Some(command) = next_command() else { return };
@@ -58,7 +58,7 @@ pub(crate) fn receive(runtime: &Runtime, options: Options) {
             tokio::spawn(async move {
                 while let Some(event) = worker.next().await {
                     if let Event::Message(message) = event {
-                        let _ = received.send(monotonic().saturating_sub(sent_at(&message.payload().bytes)));
+                        received.send(monotonic().saturating_sub(sent_at(&message.payload().bytes))).expect("the collector");
                     }
                 }
             });

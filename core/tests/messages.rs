@@ -58,8 +58,8 @@ async fn messages_reach_those_they_are_for_and_say_whose_they_are() {
     let redis = Redis::start();
     let (ann, bob, eve) =
         (listener(&redis, "ann", "a").await, listener(&redis, "bob", "a").await, listener(&redis, "eve", "b").await);
-    let deaf = Worker::start(named(&redis, "deaf", "a"), &Handle::current()).unwrap();
-    deaf.ready().await.unwrap();
+    let unsubscribed = Worker::start(named(&redis, "unsubscribed", "a"), &Handle::current()).unwrap();
+    unsubscribed.ready().await.unwrap();
     let master = sender(&redis).await;
     let send = |to: To, text: &'static str| {
         let messages = master.messages();

@@ -43,7 +43,7 @@ pub(super) struct Task {
     signals: Option<(Signal, [(i32, Signal); 2])>,
     stopping: bool,
     /// Whether all handles were dropped.
-    deaf: bool,
+    abandoned: bool,
     /// The error of a panic in a task of the supervisor.
     died: Option<Error>,
 }
@@ -69,7 +69,7 @@ impl Task {
             wants_reload: false,
             signals: None,
             stopping: false,
-            deaf: false,
+            abandoned: false,
             died: None,
         }
     }
@@ -98,7 +98,7 @@ impl Task {
         while !(self.stopping && self.tasks.is_empty() && self.reload.is_none()) {
             let reload: OptionFuture<_> = self.reload.as_mut().map(|reload| reload.work.as_mut()).into();
             tokio::select! {
-                command = self.commands.recv(), if !self.deaf => self.command(command),
+                command = self.commands.recv(), if !self.abandoned => self.command(command),
                 Some(joined) = self.tasks.join_next() => {
                     self.slots.retain(|_, control| !control.is_closed());
                     self.joined(joined);
@@ -142,7 +142,7 @@ impl Task {
         match command {
             Some(Command::Stop) => self.stop(),
             None => {
-                self.deaf = true;
+                self.abandoned = true;
                 self.stop();
             }
             // Unanswered calls fail, because the supervisor is being stopped.

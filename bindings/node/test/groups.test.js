@@ -51,7 +51,7 @@ test("runEach gives each outcome as its job ends", async (t) => {
   for await (const _ of master.runEach([])) assert.fail("there is no job");
 });
 
-test("an outcome says that a job of its id existed", async (t) => {
+test("run reports for each job of a group whether its id existed", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());

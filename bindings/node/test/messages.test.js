@@ -23,10 +23,10 @@ const sorted = (...members) => members.map((member) => member.incarnation).sort(
 test("messages reach those they are for, in order, and say whose they are", async (t) => {
   const cluster = new Cluster(t);
   const [ann, bob, eve] = [cluster.worker({ name: "ann", group: "a" }), cluster.worker({ name: "bob", group: "a" }), cluster.master({ name: "eve" })];
-  const deaf = cluster.worker({ group: "a" });
+  const unsubscribed = cluster.worker({ group: "a" });
   const [anns, bobs, eves] = await Promise.all([ann, bob, eve].map(listen));
   const master = cluster.master({ name: "sender", group: "masters" });
-  await Promise.all([master.ready(), deaf.ready()]);
+  await Promise.all([master.ready(), unsubscribed.ready()]);
   const to = async (...args) => (await master.send(...args)).recipients.sort();
   assert.deepEqual(await master.send({ name: "nobody" }, 0), { recipients: [], dropped: 0, replies: [], missing: [] });
   assert.deepEqual(await to("all", { to: "all", é: "\u2028\ud83d\ude00" }), sorted(ann, bob, eve));
@@ -239,7 +239,7 @@ test("what a listener throws is an uncaught exception of its own, and the other 
   assert.deepEqual([printed("message"), printed("uncaught")], [["0", "1", "2", "3"], ["0", "1", "2", "3"]]);
 });
 
-test("a program that does not take its messages gets an error that says how many were dropped", async (t) => {
+test("a program that does not take its messages gets an error with the number of dropped ones", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const { readSync } = require("node:fs");

@@ -56,7 +56,7 @@ test("the packed tarball installs offline into a clean folder and runs", (t) => 
   run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--preserveSymlinks"]);
 });
 
-test("a platform without an addon gets an error that says so", (t) => {
+test("a platform without an addon gets an error that names the platform", (t) => {
   const folder = mkdtempSync(path.join(os.tmpdir(), "assemblage-native-"));
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(path.join(folder, "lib"));

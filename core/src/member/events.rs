@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use crate::model::event::QueuedEvent;
 use crate::model::job::JobData;
-#[cfg(feature = "bindings")]
 use crate::util::stages::{Stage, mark};
 
 /// The limit of `Ready` and `Error` events; the newest are kept.
@@ -155,7 +154,6 @@ impl MemberEvents {
     #[cfg(any(test, feature = "bindings"))]
     pub(crate) fn take(&self, max: usize) -> Vec<QueuedEvent> {
         let events = self.queue.take(max);
-        #[cfg(feature = "bindings")]
         if !events.is_empty() {
             mark(Stage::Taken);
         }
@@ -165,7 +163,9 @@ impl MemberEvents {
     /// Returns the next event, and accepts jobs from now on. `None` when the member has ended.
     pub(crate) async fn next(&self) -> Option<QueuedEvent> {
         self.want();
-        self.queue.next().await
+        let event = self.queue.next().await;
+        mark(Stage::Taken);
+        event
     }
 
     pub(crate) fn end(&self) {

@@ -8,7 +8,6 @@ use tokio::task::JoinHandle;
 use super::shared::{Shared, Source};
 use crate::store::{Failed, Inbox, Read};
 use crate::util::reconnect::ReconnectDelay;
-#[cfg(feature = "bindings")]
 use crate::util::stages::{Stage, mark};
 
 /// A running reader of an inbox; stops when dropped.
@@ -36,7 +35,6 @@ pub(super) fn read(shared: Arc<Shared>, incarnation: &str) -> InboxTask {
                     backoff.reset();
                     shared.healed(Source::Inbox);
                     if read.entries > 0 || read.again {
-                        #[cfg(feature = "bindings")]
                         mark(Stage::Read);
                         if sender.send(read).await.is_err() {
                             return;

@@ -1,11 +1,12 @@
 //! Waiting jobs and the workers from which a master chooses: which worker can accept which job, and the choices so far.
 
+#[cfg(feature = "bindings")]
 use serde::Serialize;
 
 use super::info::JobInfo;
 
 /// Waiting jobs, and the workers to which they can be assigned. A round goes through the jobs with [`Choices::next_job`] and [`Choices::choose`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Choices {
     /// The first of the jobs, in the order of assignment.
@@ -13,18 +14,15 @@ pub struct Choices {
     /// The workers that accept at least one of the jobs, the least loaded first.
     pub workers: Vec<Candidate>,
     /// The number of jobs that the round has passed.
-    #[serde(skip)]
     passed: usize,
     /// The position of the job that was shown last, unless its worker is chosen.
-    #[serde(skip)]
     shown: Option<usize>,
     /// Ids of jobs and incarnations.
-    #[serde(skip)]
     chosen: Vec<(String, String)>,
 }
 
 /// A worker to which jobs can be assigned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Candidate {
     /// Its incarnation.
@@ -48,7 +46,7 @@ pub struct Candidate {
 }
 
 /// Free slots in a range of priorities.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Range {
     /// The lowest priority of the range. The lowest range also contains all priorities below.

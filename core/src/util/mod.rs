@@ -3,7 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod completion;
 pub(crate) mod reconnect;
-#[cfg(feature = "bindings")]
 pub(crate) mod stages;
 
 /// The output of a future if there is one; otherwise never ready.

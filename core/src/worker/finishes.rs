@@ -94,10 +94,10 @@ impl Finishes {
     }
 
     /// Removes and returns the values of a job that finishes: they were stored before.
-    pub(crate) fn take_values_of(&self, fence: u64) -> impl Iterator<Item = (Stored, Vec<u8>)> {
+    pub(crate) fn take_values_of(&self, fence: u64) -> Vec<(Stored, Vec<u8>)> {
         let mut gathered = self.gathered.lock();
-        let values = [Stored::Progress, Stored::Checkpoint].map(|kind| Some((kind, gathered.values.remove(&(fence, kind))?)));
-        values.into_iter().flatten()
+        let of_kind = |kind| Some((kind, gathered.values.remove(&(fence, kind))?));
+        [Stored::Progress, Stored::Checkpoint].into_iter().filter_map(of_kind).collect()
     }
 
     /// Removes and returns values, as many as a round takes.

@@ -12,7 +12,6 @@ use crate::model::job::JobData;
 use crate::store::Assigned;
 use crate::util::clock::from_now;
 use crate::util::completion::Done;
-#[cfg(feature = "bindings")]
 use crate::util::stages::{Stage, mark};
 use libswarm_common::error::Error;
 
@@ -75,7 +74,6 @@ impl Task {
     }
 
     fn push_adds(&mut self, adds: Vec<QueuedEvent>) {
-        #[cfg(feature = "bindings")]
         mark(Stage::Queued);
         self.emitted += adds.len() as u64;
         self.shared.active.store(self.active.len() as u64, Ordering::Relaxed);

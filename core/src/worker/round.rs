@@ -52,8 +52,9 @@ impl Task {
         let any_values = self.finishes.has_values();
         for (fence, finish, done) in finishes {
             if any_values {
-                let values: Vec<_> = self.finishes.take_values_of(fence).collect();
-                values.into_iter().for_each(|(kind, value)| self.keep_value(fence, kind, value));
+                for (kind, value) in self.finishes.take_values_of(fence) {
+                    self.keep_value(fence, kind, value);
+                }
             }
             let Some(Active { job, asked_to_stop, stopping }) = self.active.remove(&fence) else {
                 self.returned(fence);

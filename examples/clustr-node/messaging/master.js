@@ -5,7 +5,7 @@ const { Master } = require("assemblage/clustr-node");
 
 const master = Master.create({ cluster: process.env.CLUSTER });
 
-master.onPrivate(({ meta, data }) => console.log(`${meta.group} says: ${data}`));
+master.onPrivate(({ meta, data }) => console.log(`${meta.group}: ${data}`));
 
 master.onConfirmation(2, "done", () => {
   console.log("all have received all");

@@ -215,10 +215,10 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   await other.prints("asked");
   await until(() => !runs(stubborn), "its time is over");
 
-  const deaf = master(t, "[{ file, respawn: false, args: { grace: 1 } }]");
-  const [busy] = await registered(deaf, 1);
-  deaf.send(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
-  await until(() => !runs(busy), "a worker that receives nothing");
+  const third = master(t, "[{ file, respawn: false, args: { grace: 1 } }]");
+  const [busy] = await registered(third, 1);
+  third.send(`master.emitPrivate(${busy}, "busy"); master.emitKill(${busy}, 7)`);
+  await until(() => !runs(busy), "a worker whose event loop is busy");
 
   const hard = master(t, "[{ file }]");
   const [pid] = await registered(hard, 1);

@@ -44,9 +44,9 @@ test("messaging", async (t) => {
   assert.equal(it.code, 0, it.text);
   assert.deepEqual(it.text.trim().split("\n").sort(), [
     "all have received all",
-    "cache says: received as a group to caches",
-    "cache says: received publicly to everybody",
-    "web says: received privately to you",
-    "web says: received publicly to everybody",
+    "cache: received as a group to caches",
+    "cache: received publicly to everybody",
+    "web: received privately to you",
+    "web: received publicly to everybody",
   ]);
 });

@@ -1,8 +1,8 @@
--- Sends a batch of messages.
+-- Sends a batch of messages, or the first of them if they have many recipients.
 -- KEYS  the fixed keys
 -- ARGV  incarnation, batch number, messages (msgpack {kind of address (see registry.lua), its name, 1 if the sender may be among the
 --       recipients, content, ...})
--- Returns  {0, msgpack {{number dropped, incarnation of a recipient, ...} | position of an equal answer, ...}}
+-- Returns  {0, msgpack {{number dropped, incarnation of a recipient, ...} | position of an equal answer, ...}}, one for each message that was sent
 --          | {1} if the member is unknown
 local due_entries = require('due_entries')
 local keys = require('keys')

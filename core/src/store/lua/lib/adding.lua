@@ -2,7 +2,6 @@
 local clock = require('clock')
 local due_entries = require('due_entries')
 local keys = require('keys')
-local limits = require('limits')
 local meta = require('meta')
 local placement = require('placement')
 local positions = require('positions')
@@ -69,9 +68,7 @@ local function store(jobs)
     call('HSET', keys.jobs, unpack(stored))
     meta.count('added', #stored / 2)
   end
-  if largest > meta.largest and largest > limits.BYTES / limits.JOBS then
-    meta.remember('largest', largest)
-  end
+  meta.note_size(largest)
   return #existed > 0 and cmsgpack.pack(existed), skip
 end
 

@@ -52,6 +52,14 @@ function meta.remember(field, value)
   changes[at] = value
 end
 
+-- Stores the size of a record if it is the largest so far and may limit how many are moved per call.
+function meta.note_size(bytes)
+  if bytes > meta.largest and bytes > limits.BYTES / limits.JOBS then
+    meta.largest = bytes
+    meta.remember('largest', bytes)
+  end
+end
+
 local counters = meta.counters
 function meta.count(name, by)
   if counters[name] == nil then

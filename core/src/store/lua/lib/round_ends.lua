@@ -236,10 +236,7 @@ local function store_checkpoints(list)
     if text then
       found[id] = extras.with_checkpoint(text, list[i + 1])
       changed[#changed + 1], changed[#changed + 2] = id, found[id]
-      if #found[id] > meta.largest then
-        meta.remember('largest', #found[id])
-        meta.largest = #found[id]
-      end
+      meta.note_size(#found[id])
     end
   end
   if #changed > 0 then
