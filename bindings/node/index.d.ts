@@ -375,6 +375,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly retriesLeft: number;
   /** The last value that an earlier execution stored with `checkpoint`. */
   readonly lastCheckpoint: any;
+  /** The slot of its schedule, in ms since 1970 on Redis' clock; `undefined` if no schedule added the job. */
+  readonly scheduledFor: number | undefined;
   readonly priority: number;
   /** Its task, or `""`. */
   readonly task: string;

@@ -43,6 +43,7 @@ async fn each_slot_adds_one_job_and_the_same_schedule_changes_nothing() {
         assert_eq!(master.schedule("a", every(200), job()).await.unwrap(), Scheduled::Unchanged);
         let job = next_job(&worker).await;
         assert!(slots.insert(slot_of(&job)), "{}", job.id);
+        assert_eq!(job.scheduled_for(), Some(slot_of(&job)));
         done(&job).await;
     }
     let slots: Vec<u64> = slots.into_iter().collect();

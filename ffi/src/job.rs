@@ -52,6 +52,8 @@ pub struct swarm_job_info {
     pub header_count: usize,
     /// The last checkpoint that an earlier execution stored with swarm_job_checkpoint, as JSON text; NULL if there is none.
     pub last_checkpoint: *const c_char,
+    /// The slot of its schedule, in ms since 1970 on Redis' clock; 0 if no schedule added the job.
+    pub scheduled_for: u64,
 }
 
 /// The details of a job in the layout of C.
@@ -88,6 +90,7 @@ static EMPTY: Empty = Empty(swarm_job_info {
     headers: std::ptr::null(),
     header_count: 0,
     last_checkpoint: std::ptr::null(),
+    scheduled_for: 0,
 });
 
 /// The program owns the job.
@@ -287,6 +290,7 @@ impl swarm_job {
                 headers: if shown_headers.is_empty() { std::ptr::null() } else { shown_headers.as_ptr() },
                 header_count: shown_headers.len(),
                 last_checkpoint: checkpoint.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()),
+                scheduled_for: job.scheduled_for().unwrap_or(0),
             };
             Box::new(Details {
                 shown,

@@ -121,8 +121,8 @@ class Job {
 
   /** Its properties, as JSON and on a console. */
   toJSON() {
-    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, cancelled, deleteReason } = this;
-    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, cancelled, deleteReason };
+    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason } = this;
+    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason };
   }
 
   [inspect.custom](depth, options, show) {
@@ -151,7 +151,7 @@ Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
 /** The values of these properties for a plain job. */
-Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined });
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined });
 
 function given(error) {
   return error === undefined ? NOTHING : error;

@@ -355,6 +355,8 @@ struct More<'a> {
     headers: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_checkpoint: Option<&'a serde_json::value::RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<u64>,
 }
 
 impl<'a> More<'a> {
@@ -364,11 +366,12 @@ impl<'a> More<'a> {
         let (task, resource) = (job.task(), job.resource());
         let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty();
         let last_checkpoint = job.last_checkpoint().and_then(|text| serde_json::from_str(text).ok());
-        if plain && last_checkpoint.is_none() && job.headers().next().is_none() {
+        let scheduled_for = job.scheduled_for();
+        if plain && last_checkpoint.is_none() && scheduled_for.is_none() && job.headers().next().is_none() {
             return None;
         }
         let headers = job.headers().collect();
-        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers, last_checkpoint })
+        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers, last_checkpoint, scheduled_for })
     }
 }
 

@@ -17,7 +17,7 @@ test("each slot adds one job, and the same schedule changes nothing", async (t) 
     await until(() => jobs.length >= count, `job ${count}`);
     await jobs[count - 1].complete();
   }
-  assert.deepEqual([jobs[0].payload, jobs[0].priority], [{ n: 1 }, 3]);
+  assert.deepEqual([jobs[0].payload, jobs[0].priority, jobs[0].scheduledFor], [{ n: 1 }, 3, slotOf(jobs[0])]);
   for (let at = 1; at < 5; at += 1) assert.equal((slotOf(jobs[at]) - slotOf(jobs[at - 1])) % 200, 0);
   assert.equal(await master.schedule("a", { every: 200 }, { n: 2 }, { priority: 3 }), "changed");
   const info = await master.scheduleInfo("a");

@@ -125,6 +125,12 @@ impl Job {
         self.inner()?.0.last_checkpoint().map(|text| decode(py, &Payload::raw_json(text))).transpose()
     }
 
+    /// The slot of its schedule, in ms since 1970 on Redis' clock; None if no schedule added the job.
+    #[getter]
+    fn scheduled_for(&self) -> PyResult<Option<u64>> {
+        Ok(self.inner()?.0.scheduled_for())
+    }
+
     /// The job's priority; default 0.
     #[getter]
     fn priority(&self) -> PyResult<i64> {

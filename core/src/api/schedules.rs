@@ -71,8 +71,8 @@ fn job_of(id: &str, schedule: &Schedule, mut job: NewJob) -> Result<NewJob> {
         }
         job = job.resource(format!("schedule:{id}"));
     }
-    if let Timing::AfterEnd(_) = schedule.timing {
-        job.extras.get_or_insert_default().after_end_of = id.to_owned();
-    }
+    let extras = job.extras.get_or_insert_default();
+    id.clone_into(&mut extras.schedule);
+    extras.then_next = matches!(schedule.timing, Timing::AfterEnd(_));
     Ok(job)
 }

@@ -195,6 +195,12 @@ impl JobData {
         self.extras.as_ref().and_then(|extras| extras.checkpoint.as_deref())
     }
 
+    /// The slot of its schedule, in ms since 1970; `None` if no schedule added the job. The clock is that of Redis.
+    pub fn scheduled_for(&self) -> Option<u64> {
+        let extras = self.extras.as_ref().filter(|extras| !extras.schedule.is_empty())?;
+        self.id.strip_prefix(&*extras.schedule)?.strip_prefix('@')?.parse().ok()
+    }
+
     /// Whether the result of a completion is stored. If not, it is ignored, and its size is not checked.
     pub fn wants_result(&self) -> bool {
         self.result.is_some()

@@ -309,8 +309,10 @@ pub(crate) struct Extras {
     pub(crate) ephemeral_of: String,
     /// JSON; stored by an execution, for the next one.
     pub(crate) checkpoint: Option<String>,
-    /// The schedule whose next job follows the end of this one, or empty.
-    pub(crate) after_end_of: String,
+    /// The schedule that adds the job, or empty.
+    pub(crate) schedule: String,
+    /// Whether the next job of the schedule follows the end of this one.
+    pub(crate) then_next: bool,
 }
 
 impl NewJob {
@@ -334,7 +336,13 @@ impl Extras {
 
     /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || !self.after_end_of.is_empty() || self.has_timeouts()
+        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+    }
+
+    /// The schedule whose next job follows the end of this one, or empty.
+    pub(crate) fn then_next_of(&self) -> &String {
+        static NONE: String = String::new();
+        if self.then_next { &self.schedule } else { &NONE }
     }
 
     pub(crate) fn has_timeouts(&self) -> bool {

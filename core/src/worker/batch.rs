@@ -271,7 +271,7 @@ impl Batch {
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
-                    write_string(&mut out, text(|extras| &extras.after_end_of));
+                    write_string(&mut out, text(Extras::then_next_of));
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);

@@ -143,10 +143,13 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
     }
-    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of), ("z", &extras.after_end_of)] {
+    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of), ("y", &extras.schedule)] {
         if !text.is_empty() {
             field(name, &|out| write_string(out, text.as_bytes()));
         }
+    }
+    if extras.then_next {
+        field("z", &|out| write_integer(out, 1));
     }
     if extras.retries > 0 {
         field("n", &|out| write_integer(out, u64::from(extras.retries)));
@@ -213,7 +216,8 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                     extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
                 }
             }
-            "z" => extras.after_end_of = unpack.text()?.to_owned(),
+            "y" => extras.schedule = unpack.text()?.to_owned(),
+            "z" => extras.then_next = unpack.integer()? == 1,
             "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, Unpack
 
 from libswarm._native import Call, Schedules
-from libswarm.jobs import JobOptions
+from libswarm.jobs import JobsOptions
 from libswarm.types import CatchUp, Overlap, ScheduleInfo, SchedulePage
 
 from .._waiting import Waiting
@@ -31,9 +31,9 @@ class SchedulesApi:
         jitter: float = 0.0,
         overlap: Overlap = "skip",
         catch_up: CatchUp = "last",
-        **options: Unpack[JobOptions],
+        **options: Unpack[JobsOptions],
     ) -> Literal["created", "changed", "unchanged"]:
-        """Creates or changes a schedule, which adds a job like this one at each of its slots; see `JobOptions` for the job.
+        """Creates or changes a schedule, which adds a job like this one at each of its slots; see `JobsOptions` for the job.
 
         The slots are those of `cron` (5 fields, or 6 with seconds first; also `@daily` and the like, `L`, `W` and `#`) in the
         IANA time zone `tz`; or every `every` seconds since `start` or the creation; or `after_end` seconds after the job before

@@ -115,8 +115,8 @@ function endings.gone(id, extra, outcome, held)
   if extra.suspect then
     suspects.clear(id)
   end
-  if extra.after_end_of then
-    firing().ended(extra.after_end_of)
+  if extra.then_next_of then
+    firing().ended(extra.then_next_of)
   end
   if extra.resource and not held then
     resources.free(extra.resource, id)

@@ -16,7 +16,8 @@ local WIRE = {
   RUN_TIMEOUT = 't',
   TOTAL_TIMEOUT = 'e',
   CHECKPOINT = 'c',
-  AFTER_END_OF = 'z',
+  SCHEDULE = 'y',
+  THEN_NEXT = 'z',
 }
 local MAX_RETRIES = 200
 -- Flags that are kept when crashes are written: all but SUSPECT.
@@ -54,7 +55,7 @@ local function is_valid(map)
   return is_name(map[WIRE.TASK])
     and is_name(map[WIRE.SIMILAR])
     and is_name(map[WIRE.EPHEMERAL_OF])
-    and is_name(map[WIRE.AFTER_END_OF])
+    and is_name(map[WIRE.SCHEDULE])
     and is_whole(map[WIRE.PRIORITY], -limits.PRIORITY, limits.PRIORITY)
     and is_whole(map[WIRE.RETRIES], 0, MAX_RETRIES)
     and is_whole(map[WIRE.ASSIGN_TIMEOUT], 1, limits.YEAR)
@@ -81,7 +82,7 @@ local function decode(text)
       task = map[WIRE.TASK],
       similar = map[WIRE.SIMILAR],
       ephemeral_of = map[WIRE.EPHEMERAL_OF],
-      after_end_of = map[WIRE.AFTER_END_OF],
+      then_next_of = map[WIRE.THEN_NEXT] == 1 and map[WIRE.SCHEDULE] or nil,
       retries = map[WIRE.RETRIES],
       assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
       run_timeout = map[WIRE.RUN_TIMEOUT],

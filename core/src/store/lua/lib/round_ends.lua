@@ -119,12 +119,12 @@ local function complete_special(ids, details)
   end
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    local _, _, _, outcome, resource, similar, ephemeral_of, timeouts, suspect, after_end_of = unpack(details[i])
+    local _, _, _, outcome, resource, similar, ephemeral_of, timeouts, suspect, then_next_of = unpack(details[i])
     endings.gone(id, {
       resource = text_of(resource),
       similar = text_of(similar),
       ephemeral_of = text_of(ephemeral_of),
-      after_end_of = text_of(after_end_of),
+      then_next_of = text_of(then_next_of),
       total_timeout = timeouts == 1 or nil,
       suspect = suspect == 1,
     }, outcome, false)
