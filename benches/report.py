@@ -15,6 +15,7 @@ CROWD = 1.3
 OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2}
 # Milliseconds after a delayed job is due, and results as a multiple of two hand-overs.
 LATE_MS = 20
+SCRIPT_MS = 5
 ROUND_TRIP = 2.6
 
 
@@ -74,6 +75,10 @@ def _queues(figures):
         print(f"  {language:7} {workload:16} {total:6.2f} us  {ratio:5.2f} x  {_verdict(ratio, OPTIONS[workload])}")
     late = [figures.median("rust", "delayed", f"late_{share}_ms") for share in ("p50", "p99")]
     print(f"  delayed jobs are late by p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms {_verdict(late[1], LATE_MS)}")
+    late = [figures.median("rust", "schedules", f"late_{share}_ms") for share in ("p50", "p99")]
+    longest = figures.median("rust", "schedules", "longest_script_ms")
+    print(f"  schedules fire p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms late {_verdict(late[1], LATE_MS)}")
+    print(f"  many of them at once: the longest script takes at most {longest:.1f} ms {_verdict(longest, SCRIPT_MS)}")
     trips = [figures.median("rust", "round_trip", f"round_trip_{share}_us") for share in ("p50", "p99")]
     ratio = figures.median("rust", "round_trip", "ratio_to_two_hand_overs")
     print(f"  results come back after p50 {trips[0]:.0f} us, p99 {trips[1]:.0f} us, {ratio:.2f} x two hand-overs {_verdict(ratio, ROUND_TRIP)}")

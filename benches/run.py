@@ -28,6 +28,7 @@ class Size:
         self.jobs = 20_000 if quick else 100_000
         self.samples = 200 if quick else 1_000
         self.waiting = 20_000 if quick else 100_000
+        self.schedules = 1_000 if quick else 100_000
         self.idle_seconds = 6 if quick else 25
         self.crowd_jobs = 10_000 if quick else 100_000
         self.crowd_waiting = 50_000 if quick else 1_000_000
@@ -112,6 +113,8 @@ def queues(redis, figures, command, size):
         hand_over = workloads.dispatch(redis, figures, "raw", RAW, size.samples)
         value = workloads.round_trip(redis, figures, "rust", command, size.samples)
         figures.add("rust", "round_trip", "ratio_to_two_hand_overs", value / (2 * hand_over), "x")
+        report.progress("schedules")
+        workloads.schedules(redis, figures, "rust", command, size.schedules, size.samples // 5, 100)
         report.progress("messages")
         for members, share in ((1, 1), (100, 10)):
             workloads.messages(redis, figures, "rust", command, members, size.jobs // share // 5, size.samples // share)

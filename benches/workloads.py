@@ -5,6 +5,8 @@ import time
 from measure import Cpu, Program, percentile
 
 PAUSE_US = 3000
+# Until many schedules are due: more than it takes to set them and to measure another.
+DUE_MS = 120_000
 
 
 def _split(figures, language, workload, count, **micros):
@@ -118,6 +120,29 @@ def delayed(redis, figures, language, command, count, delay_ms):
     worker.close()
     figures.add(language, "delayed", "late_p50_ms", percentile(samples, 0.5) / 1e6, "ms")
     figures.add(language, "delayed", "late_p99_ms", percentile(samples, 0.99) / 1e6, "ms")
+
+
+def schedules(redis, figures, language, command, count, ticks, interval_ms):
+    """How late a schedule fires while `count` others wait, and the longest script while all of these fire at once."""
+    redis.flush()
+    scheduler = Program(command, "scheduler", redis.url, "bench")
+    for name, value in (("slowlog-log-slower-than", 1000), ("slowlog-max-len", 1000)):
+        redis.call("CONFIG", "SET", name, str(value))
+    redis.call("SLOWLOG", "RESET")
+    begun = time.monotonic()
+    scheduler.tell("fill", count, DUE_MS)
+    scheduler.expect("done")
+    scheduler.tell("ticks", ticks, interval_ms)
+    samples = scheduler.expect("done")
+    if time.monotonic() - begun > DUE_MS / 1000:
+        raise SystemExit("the machine is too slow: schedules were due before the others were measured")
+    scheduler.tell("fired", count)
+    scheduler.expect("done")
+    slowest = max((entry[2] for entry in redis.call("SLOWLOG", "GET", "1000") if entry[3][0].lower() in ("eval", "evalsha")), default=1000)
+    scheduler.close()
+    figures.add(language, "schedules", "late_p50_ms", percentile(samples, 0.5) / 1e6, "ms")
+    figures.add(language, "schedules", "late_p99_ms", percentile(samples, 0.99) / 1e6, "ms")
+    figures.add(language, "schedules", "longest_script_ms", slowest / 1000, "ms")
 
 
 def round_trip(redis, figures, language, command, count):

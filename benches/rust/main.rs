@@ -1,8 +1,9 @@
-//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|recipients|holders <url> <cluster>`.
+//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|recipients|holders|scheduler <url> <cluster>`.
 
 mod holders;
 mod messages;
 mod producer;
+mod schedules;
 mod worker;
 
 use libswarm::Options;
@@ -34,6 +35,7 @@ fn main() {
         "sender" => messages::send(&runtime, options),
         "recipients" => messages::receive(&runtime, options),
         "holders" => holders::run(&runtime, options),
+        "scheduler" => schedules::run(&runtime, options),
         other => panic!("no role `{other}`"),
     }
 }

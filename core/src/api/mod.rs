@@ -9,5 +9,5 @@ pub(crate) mod job;
 pub(crate) mod master;
 pub(crate) mod messages;
 pub(crate) mod process;
-mod schedules;
+pub(crate) mod schedules;
 pub(crate) mod worker;

@@ -61,9 +61,11 @@ impl Master {
 }
 
 /// The job as the schedule adds it.
-fn job_of(id: &str, schedule: &Schedule, mut job: NewJob) -> Result<NewJob> {
+pub(crate) fn job_of(id: &str, schedule: &Schedule, mut job: NewJob) -> Result<NewJob> {
     if job.id.is_some() || job.start != Start::Now || job.ephemeral || job.durability != Durability::Memory {
-        return Err(invalid("the job of a schedule has no id, start, durability or ephemeral of its own: its slots decide"));
+        return Err(invalid(
+            "the job of a schedule has no id, delay, run_at, durability or ephemeral of its own: its slots decide",
+        ));
     }
     if schedule.overlap.uses_resource() {
         if job.extras.as_ref().is_some_and(|extras| !extras.resource.is_empty()) {

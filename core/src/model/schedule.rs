@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::TimeZone;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::check_name;
@@ -17,6 +18,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub const MAX_CAUGHT_UP: usize = 100;
 /// Slots that are computed ahead.
 pub(crate) const AHEAD: usize = 16;
+/// Clocks go back by less than this, in ms.
+const FOLD: u64 = 3 * 3_600_000;
 /// Longest id of a schedule, in bytes: the ids of its jobs have the time of their slot behind it.
 const MAX_ID: usize = 200;
 
@@ -27,7 +30,7 @@ pub enum Timing {
     Cron(String),
     /// At every multiple of this interval since `start`, or since the schedule was created; 100 ms to a year.
     Every(Duration),
-    /// This long after the job before has ended; 100 ms to a year.
+    /// This long after the job before has ended, the first at once; 100 ms to a year. Without `start`, `end` and `jitter`.
     AfterEnd(Duration),
 }
 
@@ -70,7 +73,7 @@ pub struct Schedule {
     pub end: Option<u64>,
     /// The number of jobs after which it ends.
     pub limit: Option<u64>,
-    /// Each job starts up to so much later, at random; default 0, at most a day.
+    /// Each job is delayed by up to so much, at random; default 0, at most a day.
     pub jitter: Duration,
     /// What happens when the job before has not ended.
     pub overlap: Overlap,
@@ -103,7 +106,7 @@ pub struct ScheduleInfo {
     pub priority: i64,
     /// The next slot, in ms since 1970.
     pub next_at: Option<u64>,
-    /// The last slot that added a job, in ms since 1970.
+    /// The last slot that has come, whether its job was added or skipped; in ms since 1970.
     pub last_at: Option<u64>,
     /// The id of the last job, or "".
     pub last_job: String,
@@ -111,7 +114,7 @@ pub struct ScheduleInfo {
     pub paused: bool,
     /// Whether no slot follows: its end or its limit is reached.
     pub ended: bool,
-    /// The number of jobs that it has added.
+    /// The number of jobs that its slots have added.
     pub added: u64,
     /// Slots that were skipped because the job before had not ended.
     pub skipped: u64,
@@ -281,7 +284,14 @@ impl Schedule {
         match &self.timing {
             Timing::Cron(text) => drop(parse(text)?),
             Timing::Every(interval) => within("every", *interval, SHORTEST, YEAR)?,
-            Timing::AfterEnd(pause) => within("after_end", *pause, SHORTEST, YEAR)?,
+            Timing::AfterEnd(pause) => {
+                within("after_end", *pause, SHORTEST, YEAR)?;
+                let others =
+                    [("start", self.start.is_some()), ("end", self.end.is_some()), ("jitter", self.jitter > Duration::ZERO)];
+                if let Some((name, _)) = others.into_iter().find(|(_, set)| *set) {
+                    return Err(invalid(format!("a schedule with after_end has no {name}")));
+                }
+            }
         }
         zone(&self.tz)?;
         within("jitter", self.jitter, Duration::ZERO, Duration::from_secs(86_400))?;
@@ -294,13 +304,18 @@ impl Schedule {
         }
     }
 
+    /// Whether slots can be computed ahead. Without, the next follows from the end of a job.
+    pub(crate) fn has_slots_ahead(&self) -> bool {
+        !matches!(self.timing, Timing::AfterEnd(_))
+    }
+
     /// The next slots after `after`, in ms since 1970, at most `most`. `anchor`: when the schedule was created. None is left at the end of the
     /// schedule, and for one whose next job follows the end of the one before.
     pub(crate) fn slots(&self, anchor: u64, after: u64, most: usize) -> Result<Vec<u64>> {
         let after = self.start.map_or(after, |start| after.max(start.saturating_sub(1)));
         let end = self.end.unwrap_or(u64::MAX);
         let slots: Vec<u64> = match &self.timing {
-            Timing::Cron(text) => cron_slots(&parse(text)?, &zone(&self.tz)?, after, most)?,
+            Timing::Cron(text) => CronSlots::new(text, &self.tz)?.after(after, most),
             Timing::Every(interval) => {
                 let (interval, anchor) = (interval.as_millis() as u64, self.start.unwrap_or(anchor));
                 let first = after.checked_sub(anchor).map_or(0, |passed| passed / interval + 1);
@@ -321,7 +336,7 @@ impl Schedule {
             return Ok(Vec::new());
         }
         let mut slots: Vec<u64> = match &self.timing {
-            Timing::Cron(text) => cron_slots_before(&parse(text)?, &zone(&self.tz)?, now, after, most),
+            Timing::Cron(text) => CronSlots::new(text, &self.tz)?.before(now, after, most),
             Timing::Every(interval) => {
                 let (interval, anchor) = (interval.as_millis() as u64, self.start.unwrap_or(anchor));
                 let last = now.checked_sub(anchor).map(|passed| anchor + passed / interval * interval);
@@ -350,7 +365,9 @@ fn parse(text: &str) -> Result<Cron> {
         return Err(invalid(format!("the cron expression `{text}` has {fields} fields; it has 5, or 6 with seconds first")));
     }
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    parser.parse(text).map_err(|error| invalid(format!("the cron expression `{text}`{}: {error}", position(&parser, text))))
+    // Croner does not know this common name.
+    let known = if text.trim().eq_ignore_ascii_case("@midnight") { "@daily" } else { text };
+    parser.parse(known).map_err(|error| invalid(format!("the cron expression `{text}`{}: {error}", position(&parser, text))))
 }
 
 /// Which field of an expression cannot be read, if it is one.
@@ -370,36 +387,87 @@ fn zone(name: &str) -> Result<TimeZone> {
     TimeZone::get(name).map_err(|_| invalid(format!("there is no time zone `{name}`; use an IANA name such as Europe/Berlin")))
 }
 
-fn cron_slots(cron: &Cron, zone: &TimeZone, after: u64, most: usize) -> Result<Vec<u64>> {
-    let after = i64::try_from(after).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let Some(after) = after else { return Ok(Vec::new()) };
-    let mut slots = Vec::new();
-    let mut last: Zoned = after.to_zoned(zone.clone());
-    while slots.len() < most {
-        // An expression such as that of a 30th of February has no next time.
-        let Ok(next) = cron.find_next_occurrence(&last, false) else { break };
-        let ms = next.timestamp().as_millisecond();
-        slots.push(ms.max(0) as u64);
-        last = next;
-    }
-    Ok(slots)
+/// The slots of a cron expression in a time zone.
+struct CronSlots {
+    cron: Cron,
+    zone: TimeZone,
+    /// Whether times are those of the clock on the wall: one that does not exist runs at the end of the gap, one that comes twice runs once. An
+    /// expression for every hour goes on by time that has passed instead.
+    by_wall: bool,
 }
 
-/// Slots from `now` back to the first that is not after `after`, the newest first.
-fn cron_slots_before(cron: &Cron, zone: &TimeZone, now: u64, after: u64, most: usize) -> Vec<u64> {
-    let now = i64::try_from(now).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let Some(mut last) = now.map(|now| now.to_zoned(zone.clone())) else { return Vec::new() };
-    let mut slots = Vec::new();
-    while slots.len() < most {
-        let Ok(previous) = cron.find_previous_occurrence(&last, slots.is_empty()) else { break };
-        let ms = previous.timestamp().as_millisecond().max(0) as u64;
-        if ms <= after {
-            break;
-        }
-        slots.push(ms);
-        last = previous;
+impl CronSlots {
+    fn new(text: &str, zone_name: &str) -> Result<Self> {
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        let hour = fields.len().checked_sub(4).map_or("", |at| fields[at]);
+        let by_wall = !hour.starts_with('*') && !text.trim().eq_ignore_ascii_case("@hourly");
+        Ok(CronSlots { cron: parse(text)?, zone: zone(zone_name)?, by_wall })
     }
-    slots
+
+    /// At most `most` slots after `after`. An expression such as that of a 30th of February has none.
+    fn after(&self, after: u64, most: usize) -> Vec<u64> {
+        let Some(start) = timestamp(after) else { return Vec::new() };
+        let mut slots = Vec::new();
+        let (mut at, mut last) = (self.clock(start), after);
+        while slots.len() < most {
+            let Ok(next) = self.cron.find_next_occurrence(&at, false) else { break };
+            let slot = self.time_of(&next);
+            if slot > last {
+                slots.push(slot);
+                last = slot;
+            }
+            at = next;
+        }
+        slots
+    }
+
+    /// At most `most` slots from `now` back to the first that is not after `after`, the newest first.
+    fn before(&self, now: u64, after: u64, most: usize) -> Vec<u64> {
+        // Times on the wall that are later than now may have passed: clocks may just have gone back.
+        let Some(start) = timestamp(if self.by_wall { now.saturating_add(FOLD) } else { now }) else { return Vec::new() };
+        let mut slots: Vec<u64> = Vec::new();
+        let (mut at, mut inclusive) = (self.clock(start), true);
+        while slots.len() < most {
+            let Ok(previous) = self.cron.find_previous_occurrence(&at, inclusive) else { break };
+            let slot = self.time_of(&previous);
+            if slot <= after {
+                break;
+            }
+            if slot <= now && slots.last() != Some(&slot) {
+                slots.push(slot);
+            }
+            (at, inclusive) = (previous, false);
+        }
+        slots
+    }
+
+    /// The time that the expression is compared with: of a clock on the wall, as if it were that of UTC.
+    fn clock(&self, time: Timestamp) -> Zoned {
+        let there = time.to_zoned(self.zone.clone());
+        match there.datetime().to_zoned(TimeZone::UTC) {
+            Ok(wall) if self.by_wall => wall,
+            _ => there,
+        }
+    }
+
+    /// The time, in ms since 1970, of a match.
+    fn time_of(&self, found: &Zoned) -> u64 {
+        let time = if self.by_wall { self.time_on_wall(found.datetime()) } else { Some(found.timestamp()) };
+        time.map_or(0, |time| time.as_millisecond().max(0) as u64)
+    }
+
+    fn time_on_wall(&self, wall: DateTime) -> Option<Timestamp> {
+        match self.zone.to_ambiguous_timestamp(wall).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok(),
+            // With the offset from after the gap, this time is before it.
+            AmbiguousOffset::Gap { after, .. } => Some(self.zone.following(after.to_timestamp(wall).ok()?).next()?.timestamp()),
+        }
+    }
+}
+
+fn timestamp(ms: u64) -> Option<Timestamp> {
+    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }
 
 impl FromStr for Overlap {
@@ -483,12 +551,45 @@ mod tests {
         }
     }
 
+    /// A zone, an expression, and all runs of the local day of a change.
+    #[rustfmt::skip]
+    const DAYS: &[(&str, &str, &str, &str, &[&str])] = &[
+        // Lists, ranges and steps are times on the wall, too.
+        ("Europe/Berlin", "30 2,14 * * *", "2027-10-30T22:00:00Z", "2027-10-31T23:00:00Z", &["2027-10-31T00:30:00Z", "2027-10-31T13:30:00Z"]),
+        ("Europe/Berlin", "0,30 2 * * *", "2027-03-27T23:00:00Z", "2027-03-28T22:00:00Z", &["2027-03-28T01:00:00Z"]),
+        ("Europe/Berlin", "0,30 2 * * *", "2027-10-30T22:00:00Z", "2027-10-31T23:00:00Z", &["2027-10-31T00:00:00Z", "2027-10-31T00:30:00Z"]),
+        ("Europe/Berlin", "0 1-3 * * *", "2027-10-30T22:00:00Z", "2027-10-31T23:00:00Z", &["2027-10-30T23:00:00Z", "2027-10-31T00:00:00Z", "2027-10-31T02:00:00Z"]),
+        ("Europe/Berlin", "0 1-3 * * *", "2027-03-27T23:00:00Z", "2027-03-28T22:00:00Z", &["2027-03-28T00:00:00Z", "2027-03-28T01:00:00Z"]),
+        ("Australia/Lord_Howe", "15,45 1 * * *", "2026-04-04T13:00:00Z", "2026-04-05T13:00:00Z", &["2026-04-04T14:15:00Z", "2026-04-04T14:45:00Z"]),
+        // An expression for every hour goes on by time that has passed.
+        ("Europe/Berlin", "30 * * * *", "2027-10-30T23:00:00Z", "2027-10-31T02:00:00Z", &["2027-10-30T23:30:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"]),
+        ("Europe/Berlin", "30 * * * *", "2027-03-28T00:00:00Z", "2027-03-28T02:00:00Z", &["2027-03-28T00:30:00Z", "2027-03-28T01:30:00Z"]),
+        ("Europe/Berlin", "@hourly", "2027-10-31T00:30:00Z", "2027-10-31T02:30:00Z", &["2027-10-31T01:00:00Z", "2027-10-31T02:00:00Z"]),
+    ];
+
+    #[test]
+    fn a_time_on_the_wall_runs_once_on_the_day_of_a_change() {
+        let ms = |time: &str| time.parse::<Timestamp>().unwrap().as_millisecond() as u64;
+        for (tz, text, from, to, runs) in DAYS {
+            let schedule = Schedule { tz: (*tz).into(), ..Schedule::new(Timing::Cron((*text).into())) };
+            let runs: Vec<u64> = runs.iter().map(|run| ms(run)).collect();
+            // From every minute of the day, what follows and what was missed is the same.
+            for at in (ms(from)..ms(to)).step_by(60_000) {
+                let (passed, ahead): (Vec<u64>, Vec<u64>) = runs.iter().partition(|run| **run <= at);
+                let slots = schedule.slots(0, at, runs.len() + 1).unwrap();
+                assert_eq!(slots.into_iter().filter(|slot| *slot < ms(to)).collect::<Vec<_>>(), ahead, "{tz} {text} after {at}");
+                assert_eq!(schedule.missed(0, ms(from) - 1, at, 9).unwrap(), passed, "{tz} {text} before {at}");
+            }
+        }
+    }
+
     #[test]
     fn expressions_have_seconds_and_the_extensions_of_cron() {
         assert_eq!(cron("*/20 * * * * *", "UTC", "2026-01-01T00:00:30Z", 2), ["2026-01-01T00:00:40Z", "2026-01-01T00:01:00Z"]);
         assert_eq!(cron("0 12 L * *", "UTC", "2026-02-01T00:00:00Z", 2), ["2026-02-28T12:00:00Z", "2026-03-31T12:00:00Z"]);
         assert_eq!(cron("0 12 15W * *", "UTC", "2026-08-01T00:00:00Z", 1), ["2026-08-14T12:00:00Z"]);
         assert_eq!(cron("0 12 * * MON#2", "UTC", "2026-08-01T00:00:00Z", 1), ["2026-08-10T12:00:00Z"]);
+        assert_eq!(cron("@midnight", "UTC", "2026-08-01T10:00:00Z", 1), ["2026-08-02T00:00:00Z"]);
         assert_eq!(cron("0 0 30 2 *", "UTC", "2026-08-01T00:00:00Z", 1), [""; 0]);
     }
 
@@ -545,5 +646,7 @@ mod tests {
         let zone = Schedule { tz: "Mars/Base".into(), ..Schedule::new(Timing::Cron("@daily".into())) };
         assert!(zone.check().unwrap_err().to_string().contains("Mars/Base"));
         assert!(refused(Timing::Every(Duration::from_millis(10))).contains("every"));
+        let bounded = Schedule { start: Some(1), ..Schedule::new(Timing::AfterEnd(Duration::from_secs(1))) };
+        assert!(bounded.check().unwrap_err().to_string().contains("no start"));
     }
 }

@@ -36,6 +36,7 @@ use crate::model::job_options::NewJob;
 use crate::model::message::Receipt;
 use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled};
 use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::id::random_id;
 use libswarm_common::language::Language;
 
 pub(crate) static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
@@ -223,15 +224,15 @@ impl Store {
     /// Creates or changes a schedule; see `lua/commands/schedule.lua`.
     pub(crate) async fn put_schedule(&self, id: &str, schedule: &Schedule, job: &NewJob) -> Result<Scheduled> {
         let (route, record, options) = (schedule::pack_route(job), schedule::record_of(job)?, schedule::pack_options(schedule));
-        let timing = schedule.timing_text();
+        let (nonce, timing) = (random_id(), schedule.timing_text());
         let reply = self
             .call_idempotent(
                 |s| &s.schedule,
-                |cmd| cmd.arg("put").arg(id).arg(&timing).arg(&route[..]).arg(&record[..]).arg(&options[..]),
+                |cmd| cmd.arg("put").arg(id).arg(&nonce).arg(&timing).arg(&route[..]).arg(&record[..]).arg(&options[..]),
             )
             .await?;
         let (how, wanted) = schedule::put(reply, id, schedule)?;
-        if how != Scheduled::Unchanged {
+        if how != Scheduled::Unchanged && schedule.has_slots_ahead() {
             self.extend_schedule(&wanted).await?;
         }
         Ok(how)
@@ -259,7 +260,7 @@ impl Store {
 
     /// Adds the job of a schedule: `None` if there is no such schedule, an empty id if it was skipped.
     pub(crate) async fn run_schedule(&self, id: &str) -> Result<Option<String>> {
-        match self.ask_schedules(&["run", id]).await? {
+        match self.ask_schedules(&["run", id, &random_id()]).await? {
             Value::Nil => Ok(None),
             answer => Ok(Some(String::from_utf8_lossy(reply::bytes(&answer)?).into_owned())),
         }

@@ -96,7 +96,7 @@ impl Wanted {
         })
     }
 
-    /// The next slots, each with the time when its job is added, packed; and whether no more follow. Of slots that have passed, those that the
+    /// The next slots, each with the delay of its job in ms, packed; and whether no more follow. Of slots that have passed, those that the
     /// schedule does not catch up with are left out.
     pub(crate) fn slots(&self) -> Result<(Vec<u8>, bool)> {
         let Some(schedule) = Schedule::from_timing(&self.timing) else { return Err(unexpected("schedule")) };
@@ -111,7 +111,7 @@ impl Wanted {
         for slot in &slots {
             write_integer(&mut out, *slot);
             let late = if jitter > 0 { rand::rng().random_range(0..=jitter) } else { 0 };
-            write_integer(&mut out, slot + late);
+            write_integer(&mut out, late);
         }
         Ok((out, ended))
     }
@@ -130,7 +130,7 @@ pub(crate) fn page(reply: Value) -> Result<SchedulePage> {
 pub(crate) fn info(packed: &[u8]) -> Option<ScheduleInfo> {
     let mut unpack = Unpack::new(packed);
     let mut read = || -> Result<Option<ScheduleInfo>> {
-        if unpack.array()? != 16 {
+        if unpack.array()? != 18 {
             return Ok(None);
         }
         let id = unpack.text()?.to_owned();

@@ -1,8 +1,8 @@
 -- Creates, changes, extends, lists and removes schedules.
 -- KEYS  the fixed keys
--- ARGV  'put', id, timing, route (msgpack {priority, task, 1 if scripts process extras of the job}), record of the job, options (msgpack {overlap, catch_up,
---       after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known, slots (msgpack {slot, start, ...}), 1 if no more follow |
---       'pause', id | 'resume', id | 'run', id | 'page', cursor ('' = from the start), how many | 'show', id
+-- ARGV  'put', id, nonce of the call, timing, route (msgpack {priority, task, 1 if scripts process extras of the job}), record of the job, options
+--       (msgpack {overlap, catch_up, after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known, slots (msgpack {slot, delay in ms,
+--       ...}), 1 if no more follow | 'pause', id | 'resume', id | 'run', id, nonce | 'page', cursor ('' = from the start), how many | 'show', id
 -- Returns  put: {created, changed or same, anchor, known, time in ms} | remove, pause, resume: 1 if it exists, else 0 | extend: 1 | run: the id of the job,
 --       '' if it was skipped, or false if there is no such schedule | page: {cursor of the next page or '', msgpack {id, field, ...}, ...}; show: the same
 --       for one, or false
@@ -17,18 +17,16 @@ local call = redis.call
 local PAGE = 200
 
 local function put()
-  local how, schedule = schedules.put(ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4]), ARGV[5], cmsgpack.unpack(ARGV[6]))
+  local how, schedule = schedules.put(ARGV[2], ARGV[3], ARGV[4], cmsgpack.unpack(ARGV[5]), ARGV[6], cmsgpack.unpack(ARGV[7]))
+  if how == 'changed' then
+    firing().revive(ARGV[2], schedule)
+  end
   return { how, schedule[schedules.ANCHOR], schedule[schedules.KNOWN], clock.wall }
 end
 
 local function run()
   local schedule = schedules.read(ARGV[2])
-  if not schedule then
-    return false
-  end
-  local job = firing().add(ARGV[2], schedule, clock.wall)
-  schedules.write(ARGV[2], schedule)
-  return job or ''
+  return schedule and firing().add_now(ARGV[2], ARGV[3], schedule) or false
 end
 
 local function show(id)

@@ -39,8 +39,8 @@ local handlers = {
   [due_entries.SWEEP] = function()
     sweep.run(true)
   end,
-  [due_entries.SCHEDULE] = function()
-    return firing().run()
+  [due_entries.SCHEDULE] = function(_, id)
+    firing().expire(id)
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

@@ -11,7 +11,7 @@ return {
   TRIAL = 'P:', -- id of a suspect: the end of its first moments
   CHOICE = 'C:', -- the time for a choice of workers is over
   SWEEP = 'S:', -- a search for damage
-  SCHEDULE = 'H:', -- the first schedule
+  SCHEDULE = 'H:', -- '': the first slot of all schedules; id: the next job of a schedule, after the end of one
   BROADCAST = 'B:', -- the next page of members gets the first of `broadcasts`
   -- Kinds that jobs may wait for.
   OF_JOBS = 'DATEPCSH',

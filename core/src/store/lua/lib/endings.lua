@@ -116,7 +116,7 @@ function endings.gone(id, extra, outcome, held)
     suspects.clear(id)
   end
   if extra.then_next_of then
-    firing().ended(extra.then_next_of)
+    firing().ended(extra.then_next_of, id)
   end
   if extra.resource and not held then
     resources.free(extra.resource, id)

@@ -3,6 +3,7 @@ local beginnings = require('beginnings')
 local clock = require('clock')
 local damage = require('damage')
 local deletion = require('deletion')
+local due_entries = require('due_entries')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
@@ -13,12 +14,12 @@ local firing = {}
 
 -- Jobs of schedules added in one call.
 local MOST = 20
+-- Slots that `all` catches up with, at most: the newest.
+local MOST_MISSED = 100
 -- With fewer slots ahead, more are computed.
 local FEW = 4
 -- A slot that is so late, in ms, counts as missed.
 local MISSED = 60000
--- Slots that were wanted and not computed are wanted again after this time, in ms.
-local ASK_AGAIN = 1000
 
 local added = 0
 
@@ -43,8 +44,8 @@ local function may_overlap(id, schedule)
   return how == 'queue_one' and call('ZCARD', keys.of('blocked', firing.resource_of(id))) == 0
 end
 
--- Adds the job of a slot; its id, or nil if it is skipped.
-function firing.add(id, schedule, slot)
+-- Adds the job of a slot, or of a time, `delay` ms later; its id, or nil if it is skipped.
+local function add(id, schedule, slot, delay)
   if not may_overlap(id, schedule) then
     schedule[schedules.SKIPPED] = schedule[schedules.SKIPPED] + 1
     return nil
@@ -58,35 +59,46 @@ function firing.add(id, schedule, slot)
       meta.largest = #record
       meta.remember('largest', #record)
     end
-    beginnings.add({ job, record }, { { priority, task, { 1 } } }, careful == 1 and { 1, 0 } or {}, {}, nil)
+    beginnings.add({ job, record }, { { priority, task, { 1 } } }, (careful == 1 or delay > 0) and { 1, delay } or {}, {}, nil)
   end
   added = added + 1
-  schedule[schedules.FIRED], schedule[schedules.LAST_ID] = schedule[schedules.FIRED] + 1, job
+  schedule[schedules.LAST_ID] = job
   return job
 end
 
--- Of the slots that have passed, those that are to run, and how many have passed.
-local function due_slots(schedule)
-  local slots, passed = schedule[schedules.SLOTS], {}
-  for i = 1, #slots, 2 do
-    if slots[i + 1] > clock.wall then
-      break
-    end
-    passed[#passed + 1] = slots[i]
+-- Adds its job now, beside its slots; '' if it is skipped. Two in a millisecond are two.
+function firing.add_now(id, nonce, schedule)
+  if schedules.is_repeated(schedule, nonce) then
+    return schedule[schedules.ANSWER]
   end
-  local last = passed[#passed]
-  local how = schedule[schedules.CATCH_UP]
-  if how == 'all' or not last then
-    return passed, #passed
-  elseif how == 'none' and clock.wall - last > MISSED then
-    return {}, #passed
+  local time = clock.wall
+  while call('HEXISTS', keys.jobs, string.format('%s@%.0f', id, time)) == 1 do
+    time = time + 1
   end
-  return { last }, #passed
+  local job = add(id, schedule, time, 0) or ''
+  schedule[schedules.NONCE], schedule[schedules.ANSWER] = nonce, job
+  schedules.write(id, schedule)
+  return job
 end
 
-local function is_over(schedule)
-  local limit = schedule[schedules.LIMIT]
-  return limit > 0 and schedule[schedules.FIRED] >= limit
+-- How many slots have passed.
+local function passed_slots(schedule)
+  local slots, passed = schedule[schedules.SLOTS], 0
+  while slots[2 * passed + 1] and slots[2 * passed + 1] <= clock.wall do
+    passed = passed + 1
+  end
+  return passed
+end
+
+-- Of the slots that have passed, the first that is to run; after the last, none is.
+local function first_to_run(schedule, passed)
+  local how = schedule[schedules.CATCH_UP]
+  if how == 'all' then
+    return math.max(1, passed - MOST_MISSED + 1)
+  elseif how == 'none' and clock.wall - schedule[schedules.SLOTS][2 * passed - 1] > MISSED then
+    return passed + 1
+  end
+  return passed
 end
 
 local function drop_slots(schedule, number)
@@ -99,44 +111,75 @@ end
 
 -- The caller computes more slots: timing, anchor, the last known slot and the time.
 local function want_slots(id, schedule)
-  local few = #schedule[schedules.SLOTS] < 2 * FEW and schedule[schedules.AFTER_END] == 0 and schedule[schedules.ENDED] == 0
-  if few then
-    local wanted = script.slots or {}
-    script.slots = wanted
-    wanted[#wanted + 1] = { id, schedule[schedules.TIMING], schedule[schedules.ANCHOR], schedule[schedules.KNOWN], schedule[schedules.CATCH_UP], clock.wall }
-  end
+  local wanted = script.slots or {}
+  script.slots = wanted
+  wanted[#wanted + 1] = { id, schedule[schedules.TIMING], schedule[schedules.ANCHOR], schedule[schedules.KNOWN], schedule[schedules.CATCH_UP], clock.wall }
 end
 
--- Adds the jobs of slots that have passed.
+-- Adds the jobs of slots that have passed, from `first` to `last`. Returns how many slots are done.
+local function add_jobs(id, schedule, first, last)
+  local slots = schedule[schedules.SLOTS]
+  for number = first, last do
+    if added >= MOST or schedules.is_over(schedule) then
+      return number - 1
+    end
+    local slot, delay = slots[2 * number - 1], slots[2 * number]
+    -- What ran does not run again after the server's clock was set back.
+    if slot > schedule[schedules.LAST] then
+      schedule[schedules.LAST] = slot
+      if add(id, schedule, slot, delay) then
+        schedule[schedules.FIRED] = schedule[schedules.FIRED] + 1
+      end
+    end
+  end
+  return last
+end
+
 local function fire(id)
   local schedule = schedules.read(id)
   if not schedule then
     call('ZREM', rare_keys.schedule_times, id)
     return
   end
-  local slots, passed = due_slots(schedule)
-  local done = 0
-  for _, slot in ipairs(slots) do
-    if added >= MOST or is_over(schedule) then
-      break
-    end
-    done = done + 1
-    if slot > schedule[schedules.LAST] then
-      schedule[schedules.LAST] = slot
-      firing.add(id, schedule, slot)
-    end
+  local passed, known = passed_slots(schedule), #schedule[schedules.SLOTS] / 2
+  local extends = schedule[schedules.ENDED] == 0
+  -- If all known slots have passed, others may have, too: which are to run follows when these are known.
+  local waits = extends and passed > 0 and passed == known
+  if passed > 0 and not waits then
+    drop_slots(schedule, add_jobs(id, schedule, first_to_run(schedule, passed), passed))
   end
-  drop_slots(schedule, done == #slots and passed or done)
-  if is_over(schedule) then
+  if schedules.is_over(schedule) then
     schedule[schedules.SLOTS], schedule[schedules.ENDED] = {}, 1
+  elseif extends and known - passed < FEW then
+    want_slots(id, schedule)
   end
-  want_slots(id, schedule)
   schedules.write(id, schedule)
-  schedules.arm(id, schedule, ASK_AGAIN)
+  if waits then
+    call('ZADD', rare_keys.schedule_times, clock.wall + schedules.ASK_AGAIN, id)
+  else
+    schedules.arm(id, schedule, schedules.ASK_AGAIN)
+  end
 end
 
--- Fires the schedules whose time has come; true if others are left for the next call.
-function firing.run()
+-- Adds the job that follows the end of one.
+local function fire_after_end(id)
+  local schedule = schedules.read(id)
+  if not schedule or schedule[schedules.AFTER_END] == 0 then
+    call('ZREM', keys.due, due_entries.SCHEDULE .. id)
+    return
+  end
+  -- The server's clock may have been set back.
+  local slot = math.min(schedule[schedules.SLOTS][1] or clock.wall, clock.wall)
+  schedule[schedules.SLOTS], schedule[schedules.LAST] = {}, slot
+  if not schedules.is_over(schedule) and add(id, schedule, slot, 0) then
+    schedule[schedules.FIRED] = schedule[schedules.FIRED] + 1
+  end
+  schedule[schedules.ENDED] = schedules.is_over(schedule) and 1 or 0
+  schedules.write(id, schedule)
+  schedules.arm(id, schedule)
+end
+
+local function fire_slots()
   local ids = call('ZRANGEBYSCORE', rare_keys.schedule_times, '-inf', clock.wall, 'LIMIT', 0, MOST)
   for _, id in ipairs(ids) do
     if added >= MOST then
@@ -145,7 +188,37 @@ function firing.run()
     fire(id)
   end
   schedules.arm_first()
-  return #ids == MOST or added >= MOST
+end
+
+-- Fires a schedule whose next job follows the end of one, or, for '', the schedules whose slots have come. Others may be left for the next call.
+function firing.expire(id)
+  if id == '' then
+    fire_slots()
+  elseif added < MOST then
+    fire_after_end(id)
+  end
+end
+
+-- The next job of a schedule with `after_end` follows now, or after its pause.
+local function follow(id, schedule, pause)
+  schedule[schedules.SLOTS] = { clock.wall + pause, 0 }
+  schedules.write(id, schedule)
+  schedules.arm_and_wake(id, schedule)
+end
+
+-- Gives a schedule that should have a time one. Returns whether it had none.
+function firing.revive(id, schedule)
+  local rests = schedule[schedules.PAUSED] == 1 or schedule[schedules.ENDED] == 1 or schedules.is_over(schedule)
+  if rests or schedules.is_armed(id, schedule) then
+    return false
+  elseif schedule[schedules.AFTER_END] == 0 or schedule[schedules.SLOTS][1] then
+    schedules.arm_and_wake(id, schedule)
+  elseif is_there(schedule[schedules.LAST_ID]) then
+    return false
+  else
+    follow(id, schedule, schedule[schedules.AFTER_END])
+  end
+  return true
 end
 
 -- Repairs schedules: those that cannot be read are removed, those without a time get one.
@@ -158,27 +231,17 @@ function firing.mend(ids)
     elseif call('ZADD', rare_keys.schedule_ids, 0, id) == 1 then
       damage.found()
     end
-    local rests = not schedule or schedule[schedules.PAUSED] == 1 or schedule[schedules.ENDED] == 1 or is_over(schedule)
-    if not rests and not call('ZSCORE', rare_keys.schedule_times, id) then
-      if schedule[schedules.AFTER_END] == 0 or schedule[schedules.SLOTS][1] then
-        damage.found()
-        schedules.arm(id, schedule)
-      elseif not is_there(schedule[schedules.LAST_ID]) then
-        damage.found()
-        firing.ended(id)
-      end
+    if schedule and firing.revive(id, schedule) then
+      damage.found()
     end
   end
 end
 
 -- Its job has ended: with `after_end`, the next follows.
-function firing.ended(id)
+function firing.ended(id, job)
   local schedule = schedules.read(id)
-  if schedule and schedule[schedules.AFTER_END] > 0 and not is_over(schedule) then
-    local time = clock.wall + schedule[schedules.AFTER_END]
-    schedule[schedules.SLOTS] = { time, time }
-    schedules.write(id, schedule)
-    schedules.arm(id, schedule)
+  if schedule and schedule[schedules.AFTER_END] > 0 and schedule[schedules.LAST_ID] == job and not schedules.is_over(schedule) then
+    follow(id, schedule, schedule[schedules.AFTER_END])
   end
 end
 
