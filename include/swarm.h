@@ -72,6 +72,10 @@
  *     swarm_master_resume swarm_master_retry_failed swarm_master_delete_failed swarm_master_choose
  *     swarm_master_stop_choosing
  *
+ *   Schedules: Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.
+ *     swarm_master_schedule swarm_master_unschedule swarm_master_pause_schedule swarm_master_run_schedule
+ *     swarm_master_schedule_info swarm_master_schedules
+ *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
  *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
@@ -124,6 +128,10 @@
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
    SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, false, SWARM_DURABILITY_MEMORY}
+/** Initializes a swarm_schedule_options. */
+#define SWARM_SCHEDULE_OPTIONS_INIT \
+  {sizeof(swarm_schedule_options), NULL, SWARM_DEFAULT, SWARM_DEFAULT, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, 0, \
+   SWARM_OVERLAP_SKIP, SWARM_CATCH_UP_LAST}
 /** Initializes a swarm_new_message. */
 #define SWARM_NEW_MESSAGE_INIT \
   {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, SWARM_DEFAULT, SWARM_DEFAULT}
@@ -1657,6 +1665,168 @@ SWARM_MUST_USE swarm_call *swarm_master_stop_choosing(const swarm_master *master
 /** @} */
 
 /* ===================================================================================================================
+ * Schedules
+ * =================================================================================================================== */
+
+/**
+ * @defgroup schedules Schedules
+ * Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.
+ * @{
+ */
+
+/**
+ * What a schedule does at a slot when its job before has not ended.
+ */
+typedef enum {
+  /**
+   * The slot is skipped.
+   */
+  SWARM_OVERLAP_SKIP = 0,
+  /**
+   * Both jobs run.
+   */
+  SWARM_OVERLAP_ALLOW = 1,
+  /**
+   * The new job waits until the one before has ended. While one waits, slots are skipped.
+   */
+  SWARM_OVERLAP_QUEUE_ONE = 2,
+  /**
+   * The job before is deleted; the new one starts when it has stopped.
+   */
+  SWARM_OVERLAP_REPLACE = 3,
+} swarm_overlap;
+
+/**
+ * What a schedule does with slots that passed while nothing ran.
+ */
+typedef enum {
+  /**
+   * One job for all of them, that of the last slot.
+   */
+  SWARM_CATCH_UP_LAST = 0,
+  /**
+   * No job for slots more than 60 s ago.
+   */
+  SWARM_CATCH_UP_NONE = 1,
+  /**
+   * A job for each, at most for the last 100.
+   */
+  SWARM_CATCH_UP_ALL = 2,
+} swarm_catch_up;
+
+/**
+ * When a schedule adds jobs, and how. Start with `swarm_schedule_options schedule = SWARM_SCHEDULE_OPTIONS_INIT;` and set one of
+ * `cron`, `every` and `after_end`. Times are in milliseconds, times of day in milliseconds since 1970 on Redis' clock.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_SCHEDULE_OPTIONS_INIT.
+   */
+  size_t struct_size;
+  /**
+   * A cron expression of 5 fields, or 6 with seconds first; also "@daily" and the like, and `L`, `W` and `#`. NULL for none.
+   */
+  const char *cron;
+  /**
+   * An interval, 100 ms to a year, counted from `start` or the creation; SWARM_DEFAULT for none.
+   */
+  uint64_t every;
+  /**
+   * The pause between the end of a job and the next one, 100 ms to a year; the first is added at once. Excludes `start`, `end`
+   * and `jitter`. SWARM_DEFAULT for none.
+   */
+  uint64_t after_end;
+  /**
+   * The IANA time zone of `cron`; NULL for UTC.
+   */
+  const char *tz;
+  /**
+   * No slot is before this time, at most 2^53; SWARM_DEFAULT for no bound.
+   */
+  uint64_t start;
+  /**
+   * No slot is after this time, which is after `start`, at most 2^53; SWARM_DEFAULT for no bound.
+   */
+  uint64_t end;
+  /**
+   * The number of jobs that its slots add before it ends, 1 to 2^53; SWARM_DEFAULT for no limit.
+   */
+  uint64_t limit;
+  /**
+   * Each job is delayed by up to this much, at random; at most a day.
+   */
+  uint64_t jitter;
+  /**
+   * A swarm_overlap.
+   */
+  int32_t overlap;
+  /**
+   * A swarm_catch_up.
+   */
+  int32_t catch_up;
+} swarm_schedule_options;
+
+/**
+ * Starts to create or change a schedule. At each of its slots, the cluster adds a job with this payload and these options, whose
+ * id is `<schedule>@<slot in ms since 1970>`; any living member does that, and each slot adds one job. swarm_call_json answers
+ * `"created"`, `"changed"`, or `"unchanged"` for the same schedule again. A change of the job or its options keeps the slots.
+ *
+ * `id` has 1 to 200 bytes of UTF-8 without control characters. `options` are those of the jobs, NULL for the defaults; their
+ * `id`, `delay`, `run_at`, `durability` and `ephemeral` must not be set, nor `resource` with SWARM_OVERLAP_QUEUE_ONE and
+ * SWARM_OVERLAP_REPLACE, which use it. The call fails with SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field, or
+ * SWARM_ERR_TOO_LARGE.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_schedule(const swarm_master *master,
+                                  const char *id,
+                                  const swarm_schedule_options *schedule,
+                                  swarm_bytes payload,
+                                  const swarm_job_options *options);
+
+/**
+ * Starts to remove a schedule; jobs that it has added stay. swarm_call_json answers `true` or, if there was none, `false`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_unschedule(const swarm_master *master,
+                                    const char *id);
+
+/**
+ * Starts to pause a schedule, or with `paused` false to resume it at its next slot; slots that passed meanwhile add no jobs.
+ * swarm_call_json answers `true` or, if there is no such schedule, `false`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_pause_schedule(const swarm_master *master,
+                                        const char *id,
+                                        bool paused);
+
+/**
+ * Starts to add the job of a schedule now, beside its slots, also while it is paused. swarm_call_json answers the id of the job
+ * in quotes, or `null` if `overlap` skips it. Fails with SWARM_ERR_INVALID_ARGUMENT if there is no such schedule.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_run_schedule(const swarm_master *master,
+                                      const char *id);
+
+/**
+ * Starts to look up a schedule. swarm_call_json answers its fields, which the reference of the C API lists, or NULL if there is
+ * none.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_schedule_info(const swarm_master *master,
+                                       const char *id);
+
+/**
+ * Starts to read a page of schedules in the order of their ids, at most `limit`, 1 to 1,000, and at most 200. `after` is the
+ * `next` of the page before, or NULL for the first page. swarm_call_json answers `{"schedules": [...], "next": text or null}`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_schedules(const swarm_master *master,
+                                   const char *after,
+                                   uint32_t limit);
+
+/** @} */
+
+/* ===================================================================================================================
  * Jobs of a worker
  * =================================================================================================================== */
 
@@ -1741,6 +1911,10 @@ typedef struct {
    * The last checkpoint that an earlier execution stored with swarm_job_checkpoint, as JSON text; NULL if there is none.
    */
   const char *last_checkpoint;
+  /**
+   * The slot of its schedule, in ms since 1970 on Redis' clock; 0 if no schedule added the job.
+   */
+  uint64_t scheduled_for;
 } swarm_job_info;
 
 /**

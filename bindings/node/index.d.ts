@@ -250,8 +250,9 @@ export class Master extends Member<MemberEvents> {
   resume(task: string | null | undefined, callback: Callback): void;
   /**
    * Creates or changes a schedule, which adds a job with this payload and these options at each of its slots, with the id
-   * `<schedule>@<slot in ms since 1970>`: each slot runs once. Any living member of the cluster fires it. The same schedule again changes nothing; a
-   * change of the job or its options keeps the slots.
+   * `<schedule>@<slot in ms since 1970>`: each slot adds one job at most. Any living member of the cluster fires it. The same
+   * schedule again changes nothing. A change of the job, `overlap`, `catchUp` or `limit` keeps the slots, and a higher limit
+   * resumes a schedule that it had ended. A change of the timing computes them anew, and keeps a pause and the counts.
    */
   schedule(
     id: string,
@@ -266,16 +267,19 @@ export class Master extends Member<MemberEvents> {
   /** Pauses a schedule until `resumeSchedule`. Resolves with whether there is one. */
   pauseSchedule(id: string): Promise<boolean>;
   pauseSchedule(id: string, callback: Callback<boolean>): void;
-  /** Resumes a schedule with its next slot; what it missed does not run. Resolves with whether there is one. */
+  /** Resumes a schedule with its next slot; slots of the pause do not run. Resolves with whether there is one. */
   resumeSchedule(id: string): Promise<boolean>;
   resumeSchedule(id: string, callback: Callback<boolean>): void;
-  /** Adds the job of a schedule now, beside its slots. Resolves with its id, or `null` if `overlap` skips it. */
+  /**
+   * Adds the job of a schedule now, also while it is paused. Resolves with its id, or `null` if `overlap` skips it. The job is
+   * beside the slots: it does not count in `added` or against `limit`.
+   */
   runSchedule(id: string): Promise<string | null>;
   runSchedule(id: string, callback: Callback<string | null>): void;
   /** A schedule; `null` if there is none. */
   scheduleInfo(id: string): Promise<ScheduleInfo | null>;
   scheduleInfo(id: string, callback: Callback<ScheduleInfo | null>): void;
-  /** A page of schedules by their ids: up to `limit` (100; at most 1,000), from where the page before ended. */
+  /** A page of schedules by their ids: up to `limit` (100; at most 1,000) and 200, from where the page before ended. */
   schedules(options?: { after?: string | null; limit?: number }): Promise<SchedulePage>;
   schedules(callback: Callback<SchedulePage>): void;
   schedules(options: { after?: string | null; limit?: number } | undefined, callback: Callback<SchedulePage>): void;

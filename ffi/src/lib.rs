@@ -22,7 +22,6 @@ mod sized;
 
 mod dispatch;
 pub mod runtime;
-mod schedules;
 
 pub mod callback;
 mod context;
@@ -50,6 +49,7 @@ pub mod run;
 
 pub mod inspect;
 pub mod queues;
+pub mod schedules;
 
 pub mod choice;
 

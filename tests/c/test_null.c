@@ -12,6 +12,7 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_job_details(NULL)->attempt == 0 && swarm_job_details(NULL)->retries_left == 0 && swarm_job_details(NULL)->priority == 0);
   CHECK(swarm_job_details(NULL)->headers == NULL && swarm_job_details(NULL)->header_count == 0 && swarm_job_header(NULL, "x") == NULL);
   CHECK(swarm_job_payload(NULL).len == 0 && swarm_job_fence(NULL) == 0 && swarm_job_details(NULL)->crashes == 0);
+  CHECK(swarm_job_details(NULL)->scheduled_for == 0);
   CHECK(swarm_job_details(NULL)->content_type == SWARM_CONTENT_JSON && swarm_job_cancelled(NULL));
   CHECK(swarm_job_user_data(NULL) == NULL);
   swarm_job_set_user_data(NULL, NULL);
@@ -78,6 +79,12 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_call_end(swarm_master_retry_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_delete_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_stop_choosing(NULL), 1, &error));
+  REFUSED(answered(swarm_master_schedule(NULL, "x", NULL, empty, NULL), 1, &json, &error));
+  REFUSED(answered(swarm_master_unschedule(NULL, "x"), 1, &json, &error));
+  REFUSED(answered(swarm_master_pause_schedule(NULL, "x", true), 1, &json, &error));
+  REFUSED(answered(swarm_master_run_schedule(NULL, "x"), 1, &json, &error));
+  REFUSED(answered(swarm_master_schedule_info(NULL, "x"), 1, &json, &error));
+  REFUSED(answered(swarm_master_schedules(NULL, NULL, 1), 1, &json, &error));
   REFUSED(swarm_worker_set_tasks(NULL, NULL, 0, &error));
   REFUSED(swarm_worker_start(NULL, &error));
   REFUSED(swarm_call_end(swarm_member_ready(swarm_worker_member(NULL)), 1, &error));
@@ -156,6 +163,12 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_call_end(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), 1, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), SWARM_NO_TIMEOUT, NULL, data, NULL, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_stop_choosing(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedule(NULL, "x", NULL, empty, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_unschedule(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_pause_schedule(NULL, "x", true), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_run_schedule(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedule_info(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedules(NULL, NULL, 1), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_worker_process(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_worker_drain(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_worker_terminate(NULL, 1), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));

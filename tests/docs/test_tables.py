@@ -1,18 +1,21 @@
 """The tables of options, errors, health and counts list what the code has, with its bounds."""
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Iterator
 
 import pytest
-from libswarm import Health, Stats, SwarmError, SwarmInvalidArgument, Worker, errors
+from libswarm import Health, Master, ScheduleInfo, Stats, SwarmError, SwarmInvalidArgument, Worker, errors
 from libswarm._options import ConnectionOptions, ProgramOptions, SupervisorOptions, WorkerOptions
 from libswarm.jobs import JobOptions
 from pages import ROOT, parsed
+from swarm_support import Redis
 
 OPTIONS = parsed(ROOT / "docs" / "reference" / "options.md")
 ERRORS = parsed(ROOT / "docs" / "reference" / "errors.md")
 OPERATIONS = parsed(ROOT / "docs" / "guides" / "operations.md")
+SCHEDULES = parsed(ROOT / "docs" / "guides" / "schedules.md")
 
 #: Options that only Node has.
 NODE = {"client", "handleSignals"}
@@ -64,6 +67,24 @@ def test_every_option_of_node_is_listed() -> None:
         assert names - {"expire_delay"} == listed, kind
 
 
+def test_every_option_of_schedules_is_listed() -> None:
+    parameters = inspect.signature(Master.schedule).parameters.values()
+    names = {each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+    source = (ROOT / "bindings" / "node" / "types" / "schedules.d.ts").read_text("utf-8")
+    body = re.search(r"^export interface ScheduleOptions \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    assert body is not None
+    of_node = re.findall(r"^  (\w+)\?:", body[1], re.MULTILINE)
+    assert {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name) for name in of_node} == names
+    for table in (OPTIONS.table("Schedules"), SCHEDULES.table("Options")):
+        assert quoted(table.column("option")) == names
+
+
+def test_the_fields_of_a_schedule_are_listed() -> None:
+    table = next(table for table in SCHEDULES.tables if table.header[0] == "field")
+    fields = {field.name for field in dataclasses.fields(ScheduleInfo)}
+    assert quoted(table.column("field")) == fields - options("Schedules") - {"id"}
+
+
 def bounded(*sections: str) -> Iterator[tuple[str, float, float]]:
     """Options whose bounds are two numbers."""
     for section in sections:
@@ -92,6 +113,18 @@ def test_the_bounds_of_members_are_those_of_the_core(name: str, low: float, high
     assert accepts(name, high)
     assert not accepts(name, low - (1 if low in (0, 1) or low > 1000 else 0.001))
     assert not accepts(name, high + 1)
+
+
+def test_the_bounds_of_schedules_are_those_of_the_core() -> None:
+    with Redis() as server, Master("docs", url=server.url) as master:
+        for name, low, high in bounded("Schedules"):
+            assert name in {"every", "after_end", "jitter"}
+            timing = {} if name != "jitter" else {"every": 100}
+            for value in (low, high):
+                master.schedule("docs", **timing, **{name: value})  # type: ignore[arg-type]
+            for value in (low - 0.001, high + 1):
+                with pytest.raises(SwarmInvalidArgument, match=name):
+                    master.schedule("docs", **timing, **{name: value})  # type: ignore[arg-type]
 
 
 def test_every_error_is_listed_with_its_number() -> None:

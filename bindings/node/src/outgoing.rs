@@ -371,7 +371,17 @@ impl<'a> More<'a> {
             return None;
         }
         let headers = job.headers().collect();
-        Some(More { crashes: job.crashes, attempt, retries_left, priority, task, resource, headers, last_checkpoint, scheduled_for })
+        Some(More {
+            crashes: job.crashes,
+            attempt,
+            retries_left,
+            priority,
+            task,
+            resource,
+            headers,
+            last_checkpoint,
+            scheduled_for,
+        })
     }
 }
 

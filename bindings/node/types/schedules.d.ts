@@ -4,20 +4,20 @@ export interface ScheduleOptions {
   cron?: string | null;
   /** An interval of 100 ms to a year, counted from `start` or the creation. */
   every?: number | null;
-  /** The pause between the end of a job and the next one, 100 ms to a year. */
+  /** The pause between the end of a job and the next one, 100 ms to a year; without `start`, `end` and `jitter`. */
   afterEnd?: number | null;
   /** The IANA time zone of `cron`; `"UTC"`. */
   tz?: string | null;
   /** No slot is before `start` or after `end`: a Date, or milliseconds since 1970. */
   start?: Date | number | null;
   end?: Date | number | null;
-  /** The number of jobs after which it ends. */
+  /** The number of jobs of slots after which it ends. */
   limit?: number | null;
-  /** Each job starts up to so much later, at random; at most a day. */
+  /** The job of a slot is delayed by up to so much, at random; at most a day. */
   jitter?: number | null;
   /** What happens when the job before has not ended: its slot is skipped (default); both run; one job waits; the one before is deleted. */
   overlap?: "skip" | "allow" | "queue_one" | "replace" | null;
-  /** What happens with slots that passed while nothing ran: one job for all (default); none; one for each, at most 100. */
+  /** Which slots that passed while nothing ran do run: the last (default); none over 60 s late; all, at most the newest 100. */
   catchUp?: "last" | "none" | "all" | null;
 }
 
@@ -39,14 +39,14 @@ export interface ScheduleInfo {
   priority: number;
   /** The next slot. */
   nextAt?: number;
-  /** The last slot that added a job. */
+  /** The last slot that has come, whether its job was added or skipped. */
   lastAt?: number;
-  /** The id of the last job, or `""`. */
+  /** The id of the last job, also of `runSchedule`, or `""`. */
   lastJob: string;
   paused: boolean;
-  /** Whether no slot follows: its end or its limit is reached. */
+  /** Whether no slot follows; with `afterEnd` only once its limit is reached. */
   ended: boolean;
-  /** The number of jobs that it has added. */
+  /** The number of jobs that its slots have added. */
   added: number;
   /** Slots that were skipped because the job before had not ended. */
   skipped: number;
@@ -54,6 +54,7 @@ export interface ScheduleInfo {
 
 /** A page of schedules, by their ids. */
 export interface SchedulePage {
+  /** May be fewer than requested, 200 at most. */
   schedules: ScheduleInfo[];
   /** The position of the next page; `null` at the end. */
   next: string | null;

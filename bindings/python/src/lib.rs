@@ -23,6 +23,7 @@ mod package;
 mod payload;
 mod process;
 mod runtime;
+mod schedule_info;
 mod schedules;
 mod signals;
 mod stages;

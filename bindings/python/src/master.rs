@@ -19,7 +19,7 @@ use crate::members::OpenMaster;
 use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
-use crate::options::{Text, duration, integer, options, some_duration, some_texts, text, texts};
+use crate::options::{Text, duration, integer, options, some_duration, some_text, some_texts, text, texts};
 use crate::runtime;
 use crate::schedules::Schedules;
 use crate::value::Value;
@@ -353,10 +353,6 @@ impl Drop for OnAdded {
 
 fn limit(timeout: &Bound<'_, PyAny>, message: &'static str) -> PyResult<Limit> {
     Ok(some_duration("timeout", timeout)?.map(|limit| (limit, message)))
-}
-
-pub(crate) fn some_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    if value.is_none() { Ok(None) } else { text(name, value).map(Some) }
 }
 
 fn closed() -> PyErr {

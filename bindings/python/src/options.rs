@@ -54,6 +54,11 @@ pub(crate) fn texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<Strin
     values.try_iter().map_err(|_| wrong())?.map(|value| text(&each, &value?)).collect()
 }
 
+/// An argument that is a str or None.
+pub(crate) fn some_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if value.is_none() { Ok(None) } else { text(name, value).map(Some) }
+}
+
 /// As `texts`; None if there are none.
 pub(crate) fn some_texts(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
     if values.is_none() { Ok(None) } else { texts(name, values).map(Some) }

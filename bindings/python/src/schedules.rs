@@ -1,20 +1,18 @@
 //! Schedules of a cluster.
 
-use libswarm::{Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+use libswarm::{Schedule, Scheduled};
 use std::future::Future;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyDictMethods};
+use pyo3::types::PyDict;
 
 use crate::call::Call;
 use crate::errors::{invalid, raise};
 use crate::fork::Owned;
 use crate::job_options::{milliseconds, time, whole};
-use crate::master::some_text;
 use crate::members::OpenMaster;
 use crate::new_job::new_job;
-use crate::options::{integer, text};
-use crate::package::{fields, make, package};
+use crate::options::{integer, some_text, text};
 use crate::value::Value;
 
 /// Created for each use, because it keeps the runtime alive.
@@ -110,48 +108,4 @@ fn read(options: &Bound<'_, PyDict>) -> PyResult<Schedule> {
         pairs.push((name, value));
     }
     Schedule::from_pairs(&pairs).map_err(raise)
-}
-
-/// Seconds since 1970.
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
-}
-
-pub(crate) fn info<'py>(py: Python<'py>, info: &ScheduleInfo) -> PyResult<Bound<'py, PyAny>> {
-    let ScheduleInfo { id, schedule, task, priority, next_at, last_at, last_job, paused, ended, added, skipped } = info;
-    let Schedule { timing, tz, start, end, limit, jitter, overlap, catch_up } = schedule;
-    let (cron, every, after_end) = match timing {
-        Timing::Cron(text) => (Some(text), None, None),
-        Timing::Every(interval) => (None, Some(interval.as_secs_f64()), None),
-        Timing::AfterEnd(pause) => (None, None, Some(pause.as_secs_f64())),
-    };
-    let fields = fields!(py;
-        id,
-        cron,
-        every,
-        after_end,
-        tz,
-        start = start.map(seconds),
-        end = end.map(seconds),
-        limit,
-        jitter = jitter.as_secs_f64(),
-        overlap = overlap.name(),
-        catch_up = catch_up.name(),
-        task,
-        priority,
-        next_at = next_at.map(seconds),
-        last_at = last_at.map(seconds),
-        last_job,
-        paused,
-        ended,
-        added,
-        skipped,
-    );
-    make(&package(py)?.schedule_info, &fields)
-}
-
-pub(crate) fn page<'py>(py: Python<'py>, page: &SchedulePage) -> PyResult<Bound<'py, PyAny>> {
-    let SchedulePage { schedules, next } = page;
-    let schedules: Vec<_> = schedules.iter().map(|one| info(py, one)).collect::<PyResult<_>>()?;
-    make(&package(py)?.schedule_page, &fields!(py; schedules, next))
 }

@@ -8,7 +8,7 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{info, messages, payload, schedules};
+use crate::{info, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -78,8 +78,10 @@ impl Value {
             Value::Choices(choices) => Choices::new(choices.clone()).into_pyobject(py)?.into_any(),
             Value::Name(name) => name.into_pyobject(py)?.into_any(),
             Value::SomeText(text) => text.into_pyobject(py)?,
-            Value::Schedule(found) => found.as_ref().map(|found| schedules::info(py, found)).transpose()?.into_pyobject(py)?,
-            Value::Schedules(page) => schedules::page(py, page)?,
+            Value::Schedule(found) => {
+                found.as_ref().map(|found| schedule_info::info(py, found)).transpose()?.into_pyobject(py)?
+            }
+            Value::Schedules(page) => schedule_info::page(py, page)?,
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })

@@ -16,7 +16,11 @@ impl Master {
         schedule.check()?;
         let job = job_of(id, &schedule, job)?;
         job.check(self.front.shared.options.max_payload)?;
-        self.front.shared.open_store()?.put_schedule(id, &schedule, &job).await
+        let how = self.front.shared.open_store()?.put_schedule(id, &schedule, &job).await?;
+        if how != Scheduled::Unchanged {
+            self.front.shared.round_wanted.notify_one();
+        }
+        Ok(how)
     }
 
     /// Removes a schedule; jobs that it has added stay. Returns false if there was none.
@@ -56,7 +60,9 @@ impl Master {
 
     async fn change_schedule(&self, what: &str, id: &str) -> Result<bool> {
         check_id(id)?;
-        self.front.shared.open_store()?.change_schedule(what, id).await
+        let existed = self.front.shared.open_store()?.change_schedule(what, id).await?;
+        self.front.shared.round_wanted.notify_one();
+        Ok(existed)
     }
 }
 

@@ -257,6 +257,7 @@ impl Task {
                 () = self.adds.arrived.notified(), if self.flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
                 () = self.messaging.inbox_wanted() => {}
+                () = self.shared.round_wanted.notified() => calls.round_now(),
                 () = tokio::time::sleep_until(round), if calls.sync.is_none() => self.start_round(&mut calls),
             }
         }

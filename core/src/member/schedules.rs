@@ -19,6 +19,7 @@ impl Shared {
                     tracing::warn!(target: TARGET, "the next slots of schedule `{}` could not be stored: {error}", one.id);
                 }
             }
+            shared.round_wanted.notify_one();
         });
     }
 }

@@ -8,7 +8,7 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 use libswarm_common::lock::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::TARGET;
 use super::events::MemberEvents;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
     pub(crate) counts: Counts,
+    /// Something may be due earlier than the last round returned.
+    pub(crate) round_wanted: Notify,
     pub(super) inbox_connected: Arc<AtomicBool>,
     ended: AtomicBool,
     /// Set when an additional task of the member has panicked.
@@ -96,6 +98,7 @@ impl Shared {
             stuck: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             counts: Counts::default(),
+            round_wanted: Notify::new(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
             ended: AtomicBool::new(false),
             fatal: watch::Sender::new(None),

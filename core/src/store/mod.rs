@@ -20,7 +20,7 @@ use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
 pub(crate) use codec::reply::{AddReply, Assigned, SyncReply};
-pub(crate) use codec::schedule::Wanted;
+pub(crate) use codec::slots::Wanted;
 use codec::{message, msgpack, reply, schedule};
 pub(crate) use failure::Failed;
 use failure::Stage;

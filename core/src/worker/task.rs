@@ -163,6 +163,7 @@ impl Task {
                 command = self.commands.recv(), if !self.abandoned => self.commanded(command),
                 () = self.finishes.arrived.notified() => {}
                 () = self.shared.events.room.notified() => {}
+                () = self.shared.round_wanted.notified() => self.due = true,
                 () = until(self.stuck.next_look) => self.find_stuck(),
                 () = tokio::time::sleep_until(round), if idle => self.due = true,
                 () = until(close) => {

@@ -64,7 +64,12 @@ const SECTIONS: [Section; 13] = [
         about: "Inspection of jobs, queues and members; pauses, failed jobs, the choice of workers.",
         modules: &["inspect", "queues", "choosers", "choice"],
     },
-    Section { name: "schedules", title: "Schedules", about: "Jobs that the cluster adds by itself.", modules: &["schedules"] },
+    Section {
+        name: "schedules",
+        title: "Schedules",
+        about: "Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.",
+        modules: &["schedules"],
+    },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
     Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work"] },

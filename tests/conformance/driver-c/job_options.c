@@ -8,13 +8,11 @@ static uint64_t number(command *command, const char *name) {
     return command_find(command, name) == NULL ? 0 : command_number(command, name);
 }
 
-/* A number of milliseconds that has a default. */
-static uint64_t limit(command *command, const char *name) {
+uint64_t option_limit(command *command, const char *name) {
     return command_find(command, name) == NULL ? SWARM_DEFAULT : command_number(command, name);
 }
 
-/* The position of a value among the names; one that is none of them is -1, which the library refuses. */
-static int32_t choice(const char *value, const char *const *names) {
+int32_t option_choice(const char *value, const char *const *names) {
     if (value == NULL) return 0;
     for (int32_t i = 0; names[i] != NULL; i++) {
         if (strcmp(value, names[i]) == 0) return i;
@@ -36,21 +34,21 @@ swarm_job_options job_options(command *command) {
     options.id = command_find(command, "id");
     options.content_type = command_type(command);
     options.result = flag(command, "result");
-    options.result_ttl = limit(command, "result_ttl");
+    options.result_ttl = option_limit(command, "result_ttl");
     if (command_find(command, "priority") != NULL) options.priority = strtoll(command_find(command, "priority"), NULL, 10);
     options.delay = number(command, "delay");
     options.run_at = number(command, "run_at");
     options.retries = (uint32_t)number(command, "retries");
-    options.backoff = choice(command_find(command, "backoff"), growths);
-    options.backoff_delay = limit(command, "backoff_delay");
-    options.backoff_max = limit(command, "backoff_max");
+    options.backoff = option_choice(command_find(command, "backoff"), growths);
+    options.backoff_delay = option_limit(command, "backoff_delay");
+    options.backoff_max = option_limit(command, "backoff_max");
     if (command_find(command, "backoff_jitter") != NULL) options.backoff_jitter = atof(command_find(command, "backoff_jitter"));
     options.task = command_find(command, "task");
     options.resource = command_find(command, "resource");
     options.similar = command_find(command, "similar");
-    options.assign_timeout = limit(command, "assign_timeout");
-    options.run_timeout = limit(command, "run_timeout");
-    options.total_timeout = limit(command, "total_timeout");
+    options.assign_timeout = option_limit(command, "assign_timeout");
+    options.run_timeout = option_limit(command, "run_timeout");
+    options.total_timeout = option_limit(command, "total_timeout");
     const char *text = command_find(command, "header");
     if (text != NULL) {
         strncpy(header_text, text, sizeof header_text - 1);
@@ -62,6 +60,6 @@ swarm_job_options job_options(command *command) {
         options.header_count = 1;
     }
     options.ephemeral = flag(command, "ephemeral");
-    options.durability = choice(command_find(command, "durability"), durabilities);
+    options.durability = option_choice(command_find(command, "durability"), durabilities);
     return options;
 }

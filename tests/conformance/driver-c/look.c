@@ -5,14 +5,13 @@
 #include "json.h"
 #include "member.h"
 
-static void show(line *answer, const char *object, const char *name) {
+void show(line *answer, const char *object, const char *name) {
     char *text = json_text(json_member(object, name));
     line_text(answer, name, text);
     free(text);
 }
 
-/* A list with an item for each of an array: the values of these members, with colons between. */
-static void show_each(line *answer, const char *name, const char *array, const char *const *members) {
+void show_each(line *answer, const char *name, const char *array, const char *const *members) {
     line_add(answer, " ");
     line_add(answer, name);
     line_add(answer, "=");

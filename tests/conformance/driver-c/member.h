@@ -21,6 +21,15 @@ swarm_status delete_jobs(const swarm_member *member, const char *const *ids, siz
 void line_health(line *answer, const swarm_health *health);
 void line_stats(line *answer, const swarm_stats *stats);
 
+/* A field of the command's answer: a value of a JSON object. */
+void show(line *answer, const char *object, const char *name);
+/* A list with an item for each of an array: the values of these members, with colons between. */
+void show_each(line *answer, const char *name, const char *array, const char *const *members);
+
+/* A number of milliseconds that has a default. */
+uint64_t option_limit(command *command, const char *name);
+/* The position of a value among the names; one that is none of them is -1, which the library refuses. */
+int32_t option_choice(const char *value, const char *const *names);
 /* Options of the job that a command adds. They point into the command, and to one header at a time. */
 swarm_job_options job_options(command *command);
 
@@ -30,9 +39,10 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c and choose.c. */
+/* In look.c, choose.c and schedules.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
+extern const master_command schedule_commands[];
 
 master_driver *master_driver_new(command *command, line *answer);
 void master_driver_free(master_driver *driver);

@@ -146,6 +146,9 @@ static void show_extras(line *event, const swarm_job *job) {
     line_text(event, "resource", swarm_job_details(job)->resource);
     const char *checkpoint = swarm_job_details(job)->last_checkpoint;
     line_text(event, "checkpoint", checkpoint == NULL ? "" : checkpoint);
+    uint64_t slot = swarm_job_details(job)->scheduled_for;
+    if (slot == 0) line_text(event, "scheduled_for", "");
+    else line_number(event, "scheduled_for", slot);
     size_t count = swarm_job_details(job)->header_count;
     const swarm_header *headers = swarm_job_details(job)->headers;
     line_add(event, " headers=");

@@ -7,6 +7,11 @@ import assemblage from "../../../bindings/node/index.js";
 
 const { createMaster, createWorker, NewJob, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
+const SCHEDULE_TEXTS = new Set(["cron", "tz", "overlap", "catch_up"]);
+const SCHEDULE_FIELDS = [
+  ...["id", "cron", "every", "after_end", "tz", "start", "end", "limit", "jitter", "overlap", "catch_up", "task", "priority"],
+  ...["next_at", "last_at", "last_job", "paused", "ended", "added", "skipped"],
+];
 /** What the driver sends to itself, and who it makes up, to see whether something is received. */
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -88,6 +93,24 @@ function jobOptionsOf(fields) {
   delete options.header;
   if (header !== undefined) parts.headers[header] = value;
   return { ...options, ...parts };
+}
+
+/** The options of a schedule and those of its jobs, whose fields begin with `job_`. */
+function scheduleOptionsOf({ id: _id, payload: _payload, type: _type, ...fields }) {
+  const schedule = {};
+  const job = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (name.startsWith("job_")) job[name.slice(4)] = value;
+    else schedule[camelCase(name)] = SCHEDULE_TEXTS.has(name) ? value : Number(value);
+  }
+  return [schedule, jobOptionsOf(job)];
+}
+
+/** The fields of a schedule by their common names. */
+function scheduleFields(info) {
+  const unknown = Object.keys(info).filter((name) => !SCHEDULE_FIELDS.includes(snakeCase(name)));
+  if (unknown.length > 0) throw new Error(`fields that no schedule has: ${unknown}`);
+  return Object.fromEntries(SCHEDULE_FIELDS.map((name) => [name, info[camelCase(name)] ?? ""]));
 }
 
 /** The options of a worker, in the forms that Node has. */
@@ -327,6 +350,29 @@ class MasterDriver extends Driver {
         return ok({ count: await master.retryFailed(fields.ids && list(fields.ids)) });
       case "delete_failed":
         return ok({ count: await master.deleteFailed(fields.ids && list(fields.ids)) });
+      case "schedule": {
+        const [schedule, job] = scheduleOptionsOf(fields);
+        return ok({ how: await master.schedule(fields.id, schedule, valueOf(fields), job) });
+      }
+      case "unschedule":
+        return ok({ existed: await master.unschedule(fields.id) });
+      case "pause_schedule":
+        return ok({ existed: await master.pauseSchedule(fields.id) });
+      case "resume_schedule":
+        return ok({ existed: await master.resumeSchedule(fields.id) });
+      case "run_schedule":
+        return ok({ id: (await master.runSchedule(fields.id)) ?? "" });
+      case "schedule_info": {
+        const info = await master.scheduleInfo(fields.id);
+        return ok(info === null ? { id: "" } : scheduleFields(info));
+      }
+      case "schedules": {
+        const { schedules, next } = await master.schedules({ after: fields.after || undefined, limit: Number(fields.limit) });
+        const each = schedules.map(scheduleFields);
+        const [, ...names] = SCHEDULE_FIELDS;
+        const columns = Object.fromEntries(names.map((name) => [name, each.map((one) => one[name])]));
+        return ok({ ids: each.map(({ id }) => id), ...columns, next: next ?? "" });
+      }
       case "obliterate":
         await master.obliterate();
         return ok();
@@ -446,7 +492,8 @@ class WorkerDriver extends Driver {
         const { id, fence, crashes, attempt, priority, task, resource } = job;
         const checkpoint = job.lastCheckpoint === undefined ? "" : JSON.stringify(job.lastCheckpoint);
         const headers = Object.entries(job.headers).map(([name, value]) => `${name}=${value}`);
-        const what = { id, fence, crashes, attempt, priority, task, resource, checkpoint, headers, payload: job.payloadBytes, type };
+        const scheduled_for = job.scheduledFor ?? "";
+        const what = { id, fence, crashes, attempt, priority, task, resource, checkpoint, scheduled_for, headers, payload: job.payloadBytes, type };
         this.events.push({ event: "add", ...what });
       }
     }

@@ -30,6 +30,8 @@ FIELDS = {
     "run_timeout": ("timeouts", "run"),
     "total_timeout": ("timeouts", "total"),
 }
+# Those of a schedule that Python has in seconds.
+SCHEDULE_SECONDS = {"every", "after_end", "start", "end", "jitter", "next_at", "last_at"}
 Fields = dict[str, str]
 # Unlike CDLL, it keeps the GIL during a call.
 LIBC = ctypes.PyDLL(None)
@@ -125,6 +127,28 @@ def _job_options(fields: Fields) -> dict[str, Any]:
     if "header" in fields:
         options["headers"] = dict([fields["header"].split("=", 1)])
     return options
+
+
+def _schedule_options(fields: Fields) -> dict[str, Any]:
+    """The options of a schedule, and those of its jobs, whose fields begin with `job_`."""
+    options = _job_options({name[4:]: value for name, value in fields.items() if name.startswith("job_")})
+    for name, value in fields.items():
+        if name in SCHEDULE_SECONDS:
+            options[name] = int(value) / 1000
+        elif name not in ("id", "payload", "type") and not name.startswith("job_"):
+            options[name] = int(value) if name == "limit" else value
+    return options
+
+
+def _schedule(info: libswarm.ScheduleInfo) -> dict[str, Any]:
+    """The fields of a schedule, in milliseconds."""
+
+    def shown(name: str, value: Any) -> Any:
+        if value is None:
+            return ""
+        return round(value * 1000) if name in SCHEDULE_SECONDS else value
+
+    return {name: shown(name, value) for name, value in asdict(info).items()}
 
 
 def _outcome(outcome: Any) -> str:
@@ -305,6 +329,16 @@ class MasterDriver:
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
+            case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
+                return self._change_schedule(command, fields)
+            case "schedule_info":
+                info = master.schedule_info(fields["id"])
+                return Answer().add(**_schedule(info)) if info else Answer().add(id="")
+            case "schedules":
+                page = master.schedules(after=fields.get("after") or None, limit=int(fields["limit"]))
+                each = [_schedule(info) for info in page.schedules]
+                columns = {name: [one[name] for one in each] for name in each[0] if name != "id"} if each else {}
+                return Answer().add(ids=[one["id"] for one in each], next=page.next or "", **columns)
             case "obliterate":
                 master.obliterate()
             case "close":
@@ -316,6 +350,19 @@ class MasterDriver:
             case _:
                 raise LookupError(f"no command `{command}` here")
         return Answer()
+
+    def _change_schedule(self, what: str, fields: Fields) -> Answer:
+        master, id = self._master, fields["id"]
+        if what == "schedule":
+            return Answer().add(how=master.schedule(id, _value(fields), **_schedule_options(fields)))
+        if what == "run_schedule":
+            return Answer().add(id=master.run_schedule(id) or "")
+        change = {
+            "unschedule": master.unschedule,
+            "pause_schedule": master.pause_schedule,
+            "resume_schedule": master.resume_schedule,
+        }
+        return Answer().add(existed=change[what](id))
 
     def _look(self, what: str, fields: Fields) -> Answer:
         master = self._master
@@ -457,6 +504,7 @@ class WorkerDriver:
                 fields = {name: getattr(job, name) for name in names}
                 last = job.last_checkpoint
                 fields["checkpoint"] = "" if last is None else json.dumps(last, separators=(",", ":"))
+                fields["scheduled_for"] = "" if job.scheduled_for is None else job.scheduled_for
                 self._messages.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
 
     def _on_delete(self, job: libswarm.Job) -> None:

@@ -7,14 +7,14 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from . import _native
 
-#: The state of a job: it waits for a worker; it is not due yet; it waits for its resource or a similar job; it is assigned to
-#: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
-#: What a schedule does when its job before has not ended: skips the slot; adds it all the same; has one job wait; deletes that before.
+#: What a schedule does when its job before has not ended: skips the slot; adds its job; has one job wait; deletes the job before.
 Overlap = Literal["skip", "allow", "queue_one", "replace"]
 
-#: What a schedule does with slots that passed while nothing ran: one job for all; none; one for each, at most 100.
+#: Which slots that passed while nothing ran do run: the last; none over 60 s late; all, at most the newest 100.
 CatchUp = Literal["last", "none", "all"]
 
+#: The state of a job: it waits for a worker; it is not due yet; it waits for its resource or a similar job; it is assigned to
+#: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 
@@ -184,7 +184,7 @@ class ScheduleInfo:
     tz: str
     start: float | None
     end: float | None
-    #: The number of jobs after which it ends.
+    #: The number of jobs of slots after which it ends.
     limit: int | None
     jitter: float
     overlap: Overlap
@@ -194,14 +194,14 @@ class ScheduleInfo:
     priority: int
     #: The next slot.
     next_at: float | None
-    #: The last slot that added a job.
+    #: The last slot that has come, whether its job was added or skipped.
     last_at: float | None
-    #: The id of the last job, or "".
+    #: The id of the last job, also of `run_schedule`, or "".
     last_job: str
     paused: bool
-    #: Whether no slot follows: its end or its limit is reached.
+    #: Whether no slot follows; with `after_end` only once its limit is reached.
     ended: bool
-    #: The number of jobs that it has added.
+    #: The number of jobs that its slots have added.
     added: int
     #: Slots that were skipped because the job before had not ended.
     skipped: int
@@ -210,6 +210,7 @@ class ScheduleInfo:
 class SchedulePage(NamedTuple):
     """A page of schedules, by their ids."""
 
+    #: May be fewer than requested, 200 at most.
     schedules: list[ScheduleInfo]
     #: The position of the next page; None at the end.
     next: str | None

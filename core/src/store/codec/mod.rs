@@ -7,3 +7,4 @@ pub(crate) mod msgpack;
 pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod schedule;
+pub(crate) mod slots;

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::msgpack::Unpack;
 use super::record::read_record;
-use super::schedule::Wanted;
+use super::slots::Wanted;
 use crate::model::health::Stats;
 use crate::model::job::JobData;
 use libswarm_common::error::{Error, ErrorKind, Result};

@@ -5,23 +5,10 @@ use redis::Value;
 use super::msgpack::{Unpack, write_array, write_integer, write_signed, write_string};
 use super::record::write_record;
 use super::reply::{array, bytes, unexpected};
+use super::slots::Wanted;
 use crate::model::job_options::NewJob;
-use crate::model::schedule::{AHEAD, CatchUp, MAX_CAUGHT_UP, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
 use libswarm_common::error::Result;
-use rand::Rng;
-
-/// A schedule whose next slots are to be computed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) id: String,
-    pub(crate) timing: String,
-    anchor: u64,
-    /// Slots up to this time were computed.
-    pub(crate) known: u64,
-    catch_up: CatchUp,
-    /// The server's time, in ms.
-    now: u64,
-}
 
 /// The answer to a schedule that was set, and what is to be computed for it.
 pub(crate) fn put(reply: Value, id: &str, schedule: &Schedule) -> Result<(Scheduled, Wanted)> {
@@ -73,48 +60,6 @@ pub(crate) fn pack_options(schedule: &Schedule) -> Vec<u8> {
     write_integer(&mut out, after_end);
     write_integer(&mut out, schedule.limit.unwrap_or(0));
     out
-}
-
-impl Wanted {
-    /// Reads what a round was answered.
-    pub(crate) fn read_all(packed: &[u8]) -> Result<Vec<Wanted>> {
-        let mut unpack = Unpack::new(packed);
-        (0..unpack.array()?).map(|_| Wanted::read(&mut unpack)).collect()
-    }
-
-    fn read(unpack: &mut Unpack) -> Result<Wanted> {
-        if unpack.array()? != 6 {
-            return Err(unexpected("sync"));
-        }
-        Ok(Wanted {
-            id: unpack.text()?.to_owned(),
-            timing: unpack.text()?.to_owned(),
-            anchor: unpack.integer()?.max(0) as u64,
-            known: unpack.integer()?.max(0) as u64,
-            catch_up: unpack.text()?.parse()?,
-            now: unpack.integer()?.max(0) as u64,
-        })
-    }
-
-    /// The next slots, each with the delay of its job in ms, packed; and whether no more follow. Of slots that have passed, those that the
-    /// schedule does not catch up with are left out.
-    pub(crate) fn slots(&self) -> Result<(Vec<u8>, bool)> {
-        let Some(schedule) = Schedule::from_timing(&self.timing) else { return Err(unexpected("schedule")) };
-        let most = if self.catch_up == CatchUp::All { MAX_CAUGHT_UP } else { 1 };
-        let mut slots = schedule.missed(self.anchor, self.known, self.now, most)?;
-        let ahead = schedule.slots(self.anchor, self.known.max(self.now), AHEAD)?;
-        let ended = ahead.len() < AHEAD;
-        slots.extend(ahead);
-        let jitter = schedule.jitter.as_millis() as u64;
-        let mut out = Vec::new();
-        write_array(&mut out, 2 * slots.len());
-        for slot in &slots {
-            write_integer(&mut out, *slot);
-            let late = if jitter > 0 { rand::rng().random_range(0..=jitter) } else { 0 };
-            write_integer(&mut out, late);
-        }
-        Ok((out, ended))
-    }
 }
 
 /// Reads a page.

@@ -4,6 +4,7 @@ mod journal;
 mod line;
 mod master;
 mod messages;
+mod schedules;
 mod worker;
 
 use std::io::{BufRead, Write};

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
+use crate::schedules;
 
 pub struct MasterDriver {
     master: Master,
@@ -35,6 +36,9 @@ impl MasterDriver {
     pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
         let master = &self.master;
         if let Some(answer) = messages::obey(&master.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = schedules::obey(master, command).await? {
             return Ok(answer);
         }
         match command.name.as_str() {
@@ -214,6 +218,7 @@ pub fn describe(event: &Event) -> Answer {
             let answer = answer
                 .with("resource", job.resource())
                 .with("checkpoint", job.last_checkpoint().unwrap_or(""))
+                .with("scheduled_for", job.scheduled_for().map_or(String::new(), |slot| slot.to_string()))
                 .with_list("headers", job.headers().map(|(name, value)| format!("{name}={value}")));
             answer.with_payload(&job.payload)
         }

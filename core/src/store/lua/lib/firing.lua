@@ -13,7 +13,7 @@ local call = redis.call
 local firing = {}
 
 -- Jobs of schedules added in one call.
-local MOST = 20
+local MOST = 10
 -- Slots that `all` catches up with, at most: the newest.
 local MOST_MISSED = 100
 -- With fewer slots ahead, more are computed.
@@ -41,13 +41,13 @@ local function may_overlap(id, schedule)
     deletion.delete({ last })
     return true
   end
-  return how == 'queue_one' and call('ZCARD', keys.of('blocked', firing.resource_of(id))) == 0
+  -- One that waits for its time waits, too.
+  return how == 'queue_one' and call('ZCARD', keys.of('blocked', firing.resource_of(id))) == 0 and not call('ZSCORE', rare_keys.delayed, last)
 end
 
 -- Adds the job of a slot, or of a time, `delay` ms later; its id, or nil if it is skipped.
 local function add(id, schedule, slot, delay)
   if not may_overlap(id, schedule) then
-    schedule[schedules.SKIPPED] = schedule[schedules.SKIPPED] + 1
     return nil
   end
   local priority, task, careful = unpack(schedule[schedules.ROUTE])
@@ -55,15 +55,17 @@ local function add(id, schedule, slot, delay)
   if record and call('HEXISTS', keys.jobs, job) == 0 then
     call('HSET', keys.jobs, job, record)
     meta.count('added', 1)
-    if #record > meta.largest then
-      meta.largest = #record
-      meta.remember('largest', #record)
-    end
+    meta.note_size(#record)
     beginnings.add({ job, record }, { { priority, task, { 1 } } }, (careful == 1 or delay > 0) and { 1, delay } or {}, {}, nil)
   end
   added = added + 1
   schedule[schedules.LAST_ID] = job
   return job
+end
+
+local function add_of_slot(id, schedule, slot, delay)
+  local counter = add(id, schedule, slot, delay) and schedules.FIRED or schedules.SKIPPED
+  schedule[counter] = schedule[counter] + 1
 end
 
 -- Adds its job now, beside its slots; '' if it is skipped. Two in a millisecond are two.
@@ -127,9 +129,7 @@ local function add_jobs(id, schedule, first, last)
     -- What ran does not run again after the server's clock was set back.
     if slot > schedule[schedules.LAST] then
       schedule[schedules.LAST] = slot
-      if add(id, schedule, slot, delay) then
-        schedule[schedules.FIRED] = schedule[schedules.FIRED] + 1
-      end
+      add_of_slot(id, schedule, slot, delay)
     end
   end
   return last
@@ -171,8 +171,8 @@ local function fire_after_end(id)
   -- The server's clock may have been set back.
   local slot = math.min(schedule[schedules.SLOTS][1] or clock.wall, clock.wall)
   schedule[schedules.SLOTS], schedule[schedules.LAST] = {}, slot
-  if not schedules.is_over(schedule) and add(id, schedule, slot, 0) then
-    schedule[schedules.FIRED] = schedule[schedules.FIRED] + 1
+  if not schedules.is_over(schedule) then
+    add_of_slot(id, schedule, slot, 0)
   end
   schedule[schedules.ENDED] = schedules.is_over(schedule) and 1 or 0
   schedules.write(id, schedule)

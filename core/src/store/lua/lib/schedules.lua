@@ -63,21 +63,18 @@ local function arm_pause(id, schedule)
   end
 end
 
--- Notes when the schedule is due next. One without slots is due after `pause` ms: the member that comes for it computes more.
+-- Notes when the schedule is due next, without `arm_first`. One without slots is due after `pause` ms: the member that comes for it computes more.
 function schedules.arm(id, schedule, pause)
   if schedule[schedules.AFTER_END] > 0 then
-    call('ZREM', rare_keys.schedule_times, id)
     arm_pause(id, schedule)
   else
     local first = schedule[schedules.SLOTS][1]
-    call('ZREM', keys.due, due_entries.SCHEDULE .. id)
     if schedule[schedules.PAUSED] == 1 or schedule[schedules.ENDED] == 1 and not first then
       call('ZREM', rare_keys.schedule_times, id)
     else
       call('ZADD', rare_keys.schedule_times, first or clock.wall + (pause or 0), id)
     end
   end
-  schedules.arm_first()
 end
 
 -- Whether it will come by itself.
@@ -95,6 +92,7 @@ local AWAKE = 2
 function schedules.arm_and_wake(id, schedule, pause)
   local before = call('ZRANGE', keys.due, 0, 0, 'WITHSCORES')
   schedules.arm(id, schedule, pause)
+  schedules.arm_first()
   local first = call('ZRANGE', keys.due, 0, 0, 'WITHSCORES')
   if string.sub(first[1] or '', 1, 2) == due_entries.SCHEDULE and tonumber(first[2]) < (tonumber(before[2]) or math.huge) then
     for _, inc in ipairs(call('SRANDMEMBER', keys.members, AWAKE)) do
@@ -157,6 +155,8 @@ function schedules.put(id, nonce, timing, route, record, options)
   if same_slots then
     schedule = change(old, route, overlap, catch_up, limit)
   else
+    call('ZREM', rare_keys.schedule_times, id)
+    call('ZREM', keys.due, due_entries.SCHEDULE .. id)
     schedule = replace(old, timing, route, overlap, catch_up, after_end, limit)
   end
   schedule[schedules.NONCE], schedule[schedules.ANSWER] = nonce, how

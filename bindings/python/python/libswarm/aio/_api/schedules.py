@@ -36,11 +36,13 @@ class SchedulesApi:
 
         The slots are those of `cron` (5 fields, or 6 with seconds first; also `@daily` and the like, `L`, `W` and `#`) in the
         IANA time zone `tz`; or every `every` seconds since `start` or the creation; or `after_end` seconds after the job before
-        has ended. Intervals are 0.1 s to a year. No slot is before `start` or after `end`, and there are at most `limit` jobs.
-        Each job starts up to `jitter` seconds later, at random; at most a day.
+        has ended, without `start`, `end` and `jitter`. Intervals are 0.1 s to a year. No slot is before `start` or after `end`,
+        and slots add at most `limit` jobs. The job of a slot is delayed by up to `jitter` seconds, at random; at most a day.
 
-        The id of a job is `<schedule>@<slot in ms since 1970>`, so each slot runs once. Any living member of the cluster fires
-        the schedule. The same schedule again changes nothing; a change of the job or its options keeps the slots.
+        The id of a job is `<schedule>@<slot in ms since 1970>`, so each slot adds one job at most. Any living member of the
+        cluster fires the schedule. The same schedule again changes nothing. A change of the job, `overlap`, `catch_up` or
+        `limit` keeps the slots, and a higher limit resumes a schedule that it had ended. A change of the timing computes them
+        anew, and keeps a pause and the counts.
 
         Raises SwarmInvalidArgument for an expression or zone that does not exist, and for values out of bounds.
         """
@@ -70,12 +72,14 @@ class SchedulesApi:
         return existed
 
     async def resume_schedule(self, id: str) -> bool:
-        """Resumes a schedule with its next slot; what it missed does not run. Returns whether there is one."""
+        """Resumes a schedule with its next slot; slots of the pause do not run. Returns whether there is one."""
         existed: bool = await self._await(self._schedules.resume(id))
         return existed
 
     async def run_schedule(self, id: str) -> str | None:
-        """Adds the job of a schedule now, beside its slots. Returns its id, or None if `overlap` skips it.
+        """Adds the job of a schedule now, also while it is paused. Returns its id, or None if `overlap` skips it.
+
+        The job is beside the slots: it does not count in `added` or against `limit`.
 
         Raises SwarmInvalidArgument if there is no such schedule.
         """
@@ -88,7 +92,7 @@ class SchedulesApi:
         return info
 
     async def schedules(self, *, after: str | None = None, limit: int = 100) -> SchedulePage:
-        """Returns schedules by their ids, up to `limit` (1 to 1,000), from where the page before ended."""
+        """Returns schedules by their ids, up to `limit` (1 to 1,000) and 200, from where the page before ended."""
         page: SchedulePage = await self._await(self._schedules.page(after, limit))
         return page
 
