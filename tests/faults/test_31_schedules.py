@@ -20,6 +20,16 @@ PAUSE = 8
 """Slots between two kills."""
 
 
+def added(member: Driver) -> int:
+    """How many jobs the slots have added."""
+    return int(member.call("schedule_info", id="s")["added"])
+
+
+def wait_for_slots(member: Driver, count: int) -> None:
+    """Waits until the slots have added so many jobs."""
+    wait_until(lambda: added(member) >= count, 30, f"{count} slots have come")
+
+
 def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence) -> None:
     with (
         Redis({"appendonly": "yes", "appendfsync": "always"}) as server,
@@ -41,10 +51,7 @@ def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence) -> None:
         try:
             wait_until(lambda: observer.call("schedule_info", id="s")["id"], 20, "the schedule exists")
             for number in range(KILLS):
-                before = int(observer.call("schedule_info", id="s")["added"])
-                wait_until(
-                    lambda before=before: int(observer.call("schedule_info", id="s")["added"]) >= before + PAUSE, 30, "slots run"
-                )
+                wait_for_slots(observer, added(observer) + PAUSE)
                 if number % 3 == 2:
                     server.kill()
                     server.start()

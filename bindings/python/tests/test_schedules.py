@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +30,7 @@ def test_each_slot_adds_one_job(master: Master, cluster: str, url: str) -> None:
             slots.append(int(job.id.split("@")[1]))
             assert job.scheduled_for == slots[-1]
             job.complete()
-        assert all((later - earlier) % 200 == 0 and later > earlier for earlier, later in zip(slots, slots[1:], strict=False))
+        assert all((later - earlier) % 200 == 0 and later > earlier for earlier, later in itertools.pairwise(slots))
         assert master.schedule("a", {"n": 2}, every=0.2, task="", priority=3) == "changed"
         info = master.schedule_info("a")
         assert info is not None
@@ -44,7 +45,8 @@ def test_each_slot_adds_one_job(master: Master, cluster: str, url: str) -> None:
 def test_schedules_are_listed_paused_and_run_by_hand(master: Master, cluster: str, url: str) -> None:
     end = datetime(2040, 1, 1, tzinfo=UTC)
     for id in ("b", "a"):
-        master.schedule(id, cron="0 3 * * MON", tz="Europe/Berlin", end=end, limit=5, jitter=60, overlap="replace", catch_up="none")
+        timing: dict[str, Any] = {"cron": "0 3 * * MON", "tz": "Europe/Berlin", "end": end}
+        master.schedule(id, **timing, limit=5, jitter=60, overlap="replace", catch_up="none")
     page = master.schedules(limit=1)
     assert ([one.id for one in page.schedules], page.next) == (["a"], "a")
     rest = master.schedules(after=page.next)
