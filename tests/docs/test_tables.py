@@ -18,7 +18,7 @@ OPERATIONS = parsed(ROOT / "docs" / "guides" / "operations.md")
 SCHEDULES = parsed(ROOT / "docs" / "guides" / "schedules.md")
 
 #: Options that only Node has.
-NODE = {"client", "handleSignals"}
+NODE = {"client", "handleSignals", "serialize", "parse"}
 #: Options that are arguments of `spawn` in Python.
 ARGUMENTS = {"command", "arg"}
 #: Options that have another name in Python and Node than in Rust and C.
@@ -41,7 +41,7 @@ def options(section: str) -> set[str]:
 
 def test_every_option_is_listed() -> None:
     connection = set(ConnectionOptions.__annotations__)
-    assert options("Connection") | options("Masters and workers") == connection | {"client"}
+    assert options("Connection") | options("Masters and workers") == connection | {"client", "serialize", "parse"}
     assert options("Workers") == set(WorkerOptions.__annotations__) - connection | {"handleSignals"}
     assert options("Jobs") == set(JobOptions.__annotations__)
     assert options("Supervisors") == set(SupervisorOptions.__annotations__)

@@ -55,6 +55,17 @@ function settling(callback) {
   };
 }
 
+/** Settles a call with a value that the program's `parse` may read, which may fail. */
+function settleWith(settle, read) {
+  let value;
+  try {
+    value = read();
+  } catch (error) {
+    return settle(error ?? invalid("parse failed without an error"));
+  }
+  return settle(null, value);
+}
+
 function begin(start, settle) {
   try {
     start(settle);
@@ -63,4 +74,4 @@ function begin(start, settle) {
   }
 }
 
-module.exports = { call, emit, rethrow, settled };
+module.exports = { call, emit, rethrow, settleWith, settled };

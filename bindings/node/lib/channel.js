@@ -1,7 +1,7 @@
 "use strict";
 // What masters, workers and supervisors have in common: the native half, pending calls, and the delivery of events and answers.
 
-const { rethrow, settled } = require("./callbacks.js");
+const { rethrow, settleWith, settled } = require("./callbacks.js");
 const Emitter = require("./emitter.js");
 const { classes, errorOf } = require("./errors.js");
 const { logByDefault } = require("./log.js");
@@ -152,12 +152,15 @@ function answer(settle, code, a, b, incoming) {
       return settle(null, incoming.flags(a));
     case Code.JSON: {
       const text = incoming.text(a);
-      return settle(null, text === "" ? undefined : parsed(text));
+      if (text === "" || settle.parse === undefined) return settle(null, text === "" ? undefined : parsed(text));
+      return settleWith(settle, () => settle.parse(text));
     }
-    case Code.BYTES:
-      return settle(null, incoming.bytes(a));
+    case Code.BYTES: {
+      const bytes = incoming.bytes(a);
+      return settle.parse === undefined ? settle(null, bytes) : settleWith(settle, () => settle.parse(bytes));
+    }
     case Code.RECEIPT:
-      return settle(null, readReceipt(a, incoming));
+      return settleWith(settle, () => readReceipt(a, incoming, readerOf(settle)));
     case Code.JOB_FAILED: {
       const [reason, message] = split(incoming.text(b));
       return settle(Object.assign(errorOf(a, message), { reason }));
@@ -165,6 +168,11 @@ function answer(settle, code, a, b, incoming) {
     default:
       return settle(new classes.InternalError(`an answer has the unknown code ${code}`));
   }
+}
+
+/** How a call reads values of programs: by its `parse`, or text as JSON and bytes unchanged. */
+function readerOf(settle) {
+  return settle.parse ?? ((content) => (typeof content === "string" ? parsed(content) : content));
 }
 
 /** The first line of a text, and the rest. */

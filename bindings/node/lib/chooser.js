@@ -118,9 +118,9 @@ class Chooser {
       const question = this.master._native.nextChoice();
       if (question === null) return;
       const { job, workers } = JSON.parse(question);
-      const shown = jobOf(job);
-      let chosen;
+      let shown, chosen;
       try {
+        shown = jobOf(job, this.master._parse);
         const answer = asked.choose.call(undefined, shown, workers);
         chosen = incarnationOf(typeof answer?.then === "function" ? await answer : answer);
       } catch (error) {

@@ -19,7 +19,9 @@ class Group extends Wait {
       const { lines, bytes } = batchOf(jobs);
       this.tokens[0] = master._expect((error, ids, existed) => (error ? this.end(error) : this.added(ids, existed)));
       for (let position = 0; position < jobs.length; position++) {
-        this.tokens[position + 1] = master._expect((error, value) => this.ended(position, error, value));
+        const ended = (error, value) => this.ended(position, error, value);
+        ended.parse = master._parse;
+        this.tokens[position + 1] = master._expect(ended);
       }
       master._native.runEach(this.tokens, lines, bytes);
     } catch (error) {

@@ -86,7 +86,7 @@ class Handlers {
     if (!this.ends(job)) return;
     let content;
     try {
-      content = result === undefined ? undefined : contentOf(result, "result");
+      content = result === undefined ? undefined : contentOf(result, "result", this.worker._serialize);
     } catch (error) {
       this.fail(job, error);
       return;

@@ -7,16 +7,17 @@ function camel(object, names = {}) {
   return Object.fromEntries(entries.map(([name, value]) => [names[name] ?? name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]));
 }
 
-/** A job; a payload of bytes is a Buffer. */
-function jobOf({ payload_base64: base64, ...info }) {
+/** A job; a payload of bytes is a Buffer. `parse`: the option of the member. */
+function jobOf({ payload_base64: base64, ...info }, parse) {
   const job = camel(info);
   if (base64 !== undefined) job.payload = Buffer.from(base64, "base64");
+  if (parse !== undefined) job.payload = parse(base64 === undefined ? JSON.stringify(job.payload) : job.payload);
   return job;
 }
 
 /** A page of jobs. */
-function pageOf({ jobs, next }) {
-  return { jobs: jobs.map(jobOf), next };
+function pageOf({ jobs, next }, parse) {
+  return { jobs: jobs.map((job) => jobOf(job, parse)), next };
 }
 
 /** A member. */

@@ -43,8 +43,14 @@ class Job {
 
   /** The payload: a value parsed from JSON (`{}` if it cannot be parsed), or a Buffer if it was added as bytes. */
   get payload() {
-    if (!this._read) this.payload = typeof this._content === "string" ? parsed(this._content) : this._content;
+    if (!this._read) this.payload = this._contentRead();
     return this._payload;
+  }
+
+  _contentRead() {
+    const { _parse: parse } = this.worker;
+    if (parse !== undefined) return parse(this._content);
+    return typeof this._content === "string" ? parsed(this._content) : this._content;
   }
 
   set payload(value) {

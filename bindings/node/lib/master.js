@@ -1,7 +1,7 @@
 "use strict";
 // Masters: add and delete jobs, await results.
 
-const { call, emit, settled } = require("./callbacks.js");
+const { call, emit, settleWith, settled } = require("./callbacks.js");
 const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf } = require("./check.js");
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
@@ -108,7 +108,7 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const payloadsOf = listOf(payloads, "payloads");
-      const pack = packer(options);
+      const pack = packer(options, this._serialize);
       const items = payloadsOf.map((payload) => pack(payload || {}));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) return settle(error);
@@ -134,7 +134,7 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const jobsOf = listOf(jobs, "jobs");
-      const pack = packer(options);
+      const pack = packer(options, this._serialize);
       const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
       this._addItems(items, (error, ids, flags, from) => {
         if (error) settle(error);
@@ -144,7 +144,7 @@ class Master extends Member {
   }
 
   _add(payload, options, settle) {
-    const job = packed(payload, options);
+    const job = packed(payload, options, this._serialize);
     this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), settle);
   }
 
@@ -213,7 +213,7 @@ class Master extends Member {
     return settled(callback, (settle) => {
       const { signal, timeout, onExisted, ...rest } = jobOptionsOf(options);
       const report = onExisted === undefined || onExisted === null ? undefined : bound(functionOf(onExisted, "onExisted"), "onExisted");
-      const job = packed(payload, rest);
+      const job = packed(payload, rest, this._serialize);
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
@@ -265,20 +265,20 @@ class Master extends Member {
   _group(jobs, options) {
     const { signal, timeout, keep = false, ...rest } = jobOptionsOf(options);
     if (typeof keep !== "boolean") throw invalid(`keep is ${shown(keep)}, it must be true or false`);
-    const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }));
+    const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }, this._serialize));
     this._before(null);
     return (report, settle) => new Group(this, packedJobs, { signal, timeout }, report, settle);
   }
 
   /** A job by its id, or null if there is none. */
   job(jobId, callback) {
-    return this._look(callback, (job) => job && jobOf(job), "job", () => [nameOf(jobId, "id")]);
+    return this._look(callback, (job) => job && jobOf(job, this._parse), "job", () => [nameOf(jobId, "id")]);
   }
 
   /** A page of the jobs in a state: up to `limit`, starting where the page before ended. */
   jobs(state, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
-    return this._look(callback, pageOf, "jobs", () => {
+    return this._look(callback, (page) => pageOf(page, this._parse), "jobs", () => {
       const { after, limit } = optionsOf(options, ["after", "limit"], "jobs");
       return [nameOf(state, "state"), optionalName(after, "option after"), wholeOf(limit ?? PAGE, "limit", 1, MAX_PAGE)];
     });
@@ -314,7 +314,7 @@ class Master extends Member {
     if (typeof payload === "function" && options === undefined && callback === undefined) [payload, callback] = [undefined, payload];
     if (typeof options === "function" && callback === undefined) [options, callback] = [undefined, options];
     return this._do(callback, "setSchedule", () => {
-      const { lines, bytes } = batchOf([packed(payload, options)]);
+      const { lines, bytes } = batchOf([packed(payload, options, this._serialize)]);
       return [nameOf(id, "schedule id"), scheduleOptions(schedule), lines, bytes];
     });
   }
@@ -399,7 +399,7 @@ class Master extends Member {
   /** As `_do`, and converts the answer with `read`. */
   _look(callback, read, method, args = () => []) {
     return settled(callback, (settle) => {
-      this._native_(method, (error, value) => (error ? settle(error) : settle(null, read(value))), ...args());
+      this._native_(method, (error, value) => (error ? settle(error) : settleWith(settle, () => read(value))), ...args());
     });
   }
 

@@ -24,6 +24,9 @@ class Member extends Channel {
     this.db = options.db;
     this.expireDelay = options.expireDelay;
     this._cluster = options.cluster;
+    /** How values of the program are written and read; undefined for JSON. */
+    this._serialize = options.serialize;
+    this._parse = options.parse;
     this._wantedTasks = options.tasks;
     this._closing = false;
     this._subscriptions = new Set();
@@ -76,7 +79,10 @@ class Member extends Channel {
    */
   send(to, payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
-    return settled(callback, (settle) => this._native_("send", settle, ...sending(to, payload, options)));
+    return settled(callback, (settle) => {
+      settle.parse = this._parse;
+      return this._native_("send", settle, ...sending(to, payload, options, this._serialize));
+    });
   }
 
   /** Requests that programs exit with this code: their members emit the event `kill`. Resolves with the recipients. */
@@ -150,7 +156,7 @@ class Member extends Channel {
         return this._complain(fromCore(errorOf(a, incoming.text(b))));
       case Code.MESSAGE_JSON:
       case Code.MESSAGE_BYTES:
-        return emit(this, "message", readMessage(code, key, a, b, incoming));
+        return emit(this, "message", readMessage(code, key, a, b, incoming, this));
       case Code.KILL:
         return emit(this, "kill", ...JSON.parse(incoming.text(a)));
       case Code.MEMBER:

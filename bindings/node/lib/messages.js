@@ -23,11 +23,15 @@ class Message {
   #content;
   /** The native half; collected with this object. */
   #request;
+  #serialize;
 
-  constructor(content, from, request) {
+  constructor(content, from, request, { _serialize: serialize, _parse: parse }) {
     this.#content = content;
-    /** The payload: a value parsed from JSON, or a Buffer if it was sent as bytes. */
-    this.payload = typeof content === "string" ? parsed(content) : content;
+    this.#serialize = serialize;
+    /** The payload: a value parsed from JSON, or a Buffer if it was sent as bytes; or what the option `parse` makes of it. */
+    this.payload = undefined;
+    if (parse === undefined) this.payload = typeof content === "string" ? parsed(content) : content;
+    else readLater(this, parse, content);
     /** The sender: `{ incarnation, name, group, host, pid }`. */
     this.from = from;
     this.#request = request;
@@ -46,7 +50,7 @@ class Message {
   /** Queues a reply; only the first reply counts. Returns false if the member is closed, which may happen before its last messages are emitted. */
   reply(payload) {
     if (this.#request === undefined) throw invalid("the sender of this message does not wait for a reply");
-    const failure = this.#request.reply(messageOf(payload, "reply"));
+    const failure = this.#request.reply(messageOf(payload, "reply", this.#serialize));
     if (!failure) return true;
     const error = errorOf(failure.number, failure.message);
     if (error instanceof classes.ClosedError) return false;
@@ -55,14 +59,14 @@ class Message {
 }
 
 /** A message to send, in the format of the native side. */
-function sending(to, payload, options) {
+function sending(to, payload, options, serialize) {
   const { acknowledged, request, toSelf = false } = optionsOf(options, ["acknowledged", "request", "toSelf"], "send");
   const limits = { acknowledged: limitOf("acknowledged", acknowledged), request: limitOf("request", request) };
   if (limits.acknowledged !== undefined && limits.request !== undefined) {
     throw invalid("a message has one limit, acknowledged or request; a reply acknowledges, too");
   }
   const wants = limits.request !== undefined ? Wants.REQUEST : limits.acknowledged !== undefined ? Wants.ACKNOWLEDGED : Wants.NOTHING;
-  return [recipientsOf(to), messageOf(payload, "message"), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
+  return [recipientsOf(to), messageOf(payload, "message", serialize), wants, limits.request ?? limits.acknowledged ?? 0, Boolean(toSelf)];
 }
 
 /** The recipients: a kind and its names. */
@@ -82,8 +86,8 @@ function limitOf(name, limit) {
 }
 
 /** `undefined` is sent as `null`. */
-function messageOf(payload, what) {
-  return contentOf(payload === undefined ? null : payload, what);
+function messageOf(payload, what, serialize) {
+  return contentOf(payload === undefined ? null : payload, what, serialize);
 }
 
 /** The number of members to wait for. */
@@ -92,18 +96,33 @@ function countOf(count) {
 }
 
 /** Reads a received message from a batch. */
-function readMessage(code, wantsReply, length, more, incoming) {
+function readMessage(code, wantsReply, length, more, incoming, member) {
   const content = code === Code.MESSAGE_JSON ? incoming.text(length) : incoming.bytes(length);
-  return new Message(content, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined);
+  return new Message(content, JSON.parse(incoming.text(more)), wantsReply === 1 ? incoming.request() : undefined, member);
 }
 
-/** Reads a receipt from a batch. */
-function readReceipt(length, incoming) {
+/** Reads the payload at its first use, so that an error of `parse` reaches who uses it. */
+function readLater(message, parse, content) {
+  const set = (value) => Object.defineProperty(message, "payload", { value, writable: true, enumerable: true, configurable: true });
+  Object.defineProperty(message, "payload", {
+    get: () => {
+      const value = parse(content);
+      set(value);
+      return value;
+    },
+    set,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** Reads a receipt from a batch; `read` reads the payload of a reply. */
+function readReceipt(length, incoming, read) {
   const { recipients, dropped, replies, missing } = JSON.parse(incoming.text(length));
   const replyOf = ([from, shape]) => {
     if (shape === null) return { from, payload: undefined };
     const [size, isText] = shape;
-    return { from, payload: isText ? parsed(incoming.text(size)) : incoming.bytes(size) };
+    return { from, payload: read(isText ? incoming.text(size) : incoming.bytes(size)) };
   };
   return { recipients, dropped, replies: replies.map(replyOf), missing };
 }

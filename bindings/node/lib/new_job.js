@@ -83,7 +83,7 @@ function optionsLine(options) {
  * A packed job: its payload as JSON text, or `{ content, options, durable }` if the payload is bytes or options are set. An undefined payload
  * becomes `{}`. `line` is that of the options.
  */
-function packed(payload, options, line = optionsLine(options)) {
+function packed(payload, options, serialize, line = optionsLine(options)) {
   if (isNewJob(payload)) {
     checkObject(payload.options ?? {});
     options = { ...options, ...payload.options };
@@ -91,14 +91,14 @@ function packed(payload, options, line = optionsLine(options)) {
     line = optionsLine(options);
   }
   if (payload === undefined) payload = {};
-  const content = contentOf(payload, "payload");
+  const content = contentOf(payload, "payload", serialize);
   return line === undefined && typeof content === "string" ? content : { content, options: line, durable: isDurable(options) };
 }
 
 /** Packs jobs that share options, which are read once. */
-function packer(options) {
+function packer(options, serialize) {
   const line = optionsLine(options);
-  return (payload) => packed(payload, options, line);
+  return (payload) => packed(payload, options, serialize, line);
 }
 
 /** Whether adding it waits for more than the memory of Redis. */

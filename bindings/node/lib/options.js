@@ -1,7 +1,7 @@
 "use strict";
 // Converts options of users to the list of names and values for the core. Names and units are converted here; the core checks the bounds.
 
-const { invalid, nameOf, namesOf, shown } = require("./check.js");
+const { functionOf, invalid, nameOf, namesOf, shown } = require("./check.js");
 const readClient = require("./client.js");
 
 /** Options that are passed to the core, by their names in JavaScript. */
@@ -13,7 +13,7 @@ const passed = [
 ];
 
 /** Options that are converted here. */
-const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals"]);
+const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals", "serialize", "parse"]);
 
 /** Options that may be arrays. */
 const lists = new Set(["sentinels", "nodes", "cpus"]);
@@ -65,6 +65,7 @@ function memberOptions(clusterId, given) {
   if (handleSignals !== undefined && handleSignals !== null && typeof handleSignals !== "boolean") {
     throw invalid(`handleSignals is ${shown(handleSignals)}, it must be true or false`);
   }
+  const [serialize, parse] = ["serialize", "parse"].map((name) => config[name] ?? undefined).map(functionOrNothing);
   const cluster = nameOf(clusterId || "", "id of the cluster").trim();
   const prefix = nameOf(config.prefix || cluster, "option prefix").trim();
   const expireDelay = Number(config.expireDelay) || DEFAULT_EXPIRE_DELAY;
@@ -77,7 +78,11 @@ function memberOptions(clusterId, given) {
   if (db !== undefined) settings.push("db", String(db));
   if (config.prioritySlots) settings.push("priority_slots", slotsOf(config.prioritySlots));
 
-  return { cluster, config, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks) };
+  return { cluster, config, prefix: prefix ? `${prefix}.` : "", db: db ?? address.db ?? 0, expireDelay, settings, tasks: tasksOf(config.tasks), serialize, parse };
+}
+
+function functionOrNothing(value, at) {
+  return value === undefined ? undefined : functionOf(value, `the option ${at === 0 ? "serialize" : "parse"}`);
 }
 
 /** Options as an object; a text or a URL is the address of Redis. */

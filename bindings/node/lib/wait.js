@@ -49,6 +49,7 @@ class Wait {
   expect() {
     const settle = (error, value) => this.end(error, value);
     settle.existed = this.existed;
+    settle.parse = this.master._parse;
     this.token = this.master._expect(settle);
     return this.token;
   }

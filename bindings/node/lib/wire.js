@@ -2,7 +2,7 @@
 // The formats of batches between JavaScript and the native addon; the other half is in src/batch.rs and src/outgoing.rs.
 
 const { types } = require("node:util");
-const { invalid } = require("./check.js");
+const { invalid, shown } = require("./check.js");
 const { textOf } = require("./text.js");
 
 /** The first number of an outgoing row. */
@@ -80,9 +80,30 @@ function jsonOf(value, what) {
   return text;
 }
 
-/** Bytes unchanged, any other value as JSON text. */
-function contentOf(value, what) {
-  return bytesOf(value, what) ?? jsonOf(value, what);
+/** Bytes unchanged, any other value as JSON text, or as what the option `serialize` makes of it: JSON text or bytes. */
+function contentOf(value, what, serialize) {
+  return bytesOf(value, what) ?? (serialize === undefined ? jsonOf(value, what) : serialized(value, what, serialize));
+}
+
+function serialized(value, what, serialize) {
+  let content;
+  try {
+    content = serialize(value);
+  } catch (cause) {
+    throw invalid(`the ${what} cannot be written: serialize failed: ${textOf(cause)}`, cause);
+  }
+  if (typeof content !== "string") {
+    const bytes = bytesOf(content, what);
+    if (bytes === undefined) throw invalid(`serialize returned ${shown(content)} for the ${what}, it must return JSON text or bytes`);
+    return bytes;
+  }
+  try {
+    const read = JSON.parse(content);
+    // A line of the native side has no line breaks.
+    return /[\n\r]/.test(content) ? JSON.stringify(read) : content;
+  } catch (cause) {
+    throw invalid(`serialize returned text that is not JSON for the ${what}; return bytes for other formats`, cause);
+  }
 }
 
 /** Parses a value of a program in any language, which may not be valid JSON. */

@@ -332,7 +332,7 @@ class Worker extends Member {
 
   _complete(job, result, callback) {
     return settled(callback, (settle) => {
-      const content = result === undefined ? undefined : contentOf(result, "result");
+      const content = result === undefined ? undefined : contentOf(result, "result", this._serialize);
       const kind = content === undefined ? Finish.COMPLETE : typeof content === "string" ? Finish.COMPLETE_JSON : Finish.COMPLETE_BYTES;
       this._end(job, kind, content, settle, result);
     });

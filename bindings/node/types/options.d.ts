@@ -70,6 +70,13 @@ export interface MemberOptions {
   failedMaxBytes?: number;
   /** How long failed jobs are kept. If no member sets it, forever. */
   failedTtl?: number;
+  /**
+   * Writes a value of a payload, result, message or reply, as JSON text or as bytes; default `JSON.stringify`. Buffers and typed arrays are sent
+   * unchanged. What it throws, and text that is not JSON, is an `InvalidArgumentError` of the call.
+   */
+  serialize?: (value: any) => string | Uint8Array;
+  /** Reads what `serialize` wrote: text, or a Buffer for bytes, also for those that were sent unchanged. What it throws reaches who reads the value. */
+  parse?: (content: string | Buffer) => any;
 }
 
 export type MasterOptions = MemberOptions;

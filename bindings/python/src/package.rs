@@ -52,6 +52,7 @@ package! {
     schedule_page = "SchedulePage",
     stats = "Stats",
     check_job_listener = "check_job_listener",
+    to_json = "to_json",
     traceback_of = "traceback_of",
 }
 

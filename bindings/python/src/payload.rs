@@ -119,7 +119,7 @@ impl Json {
         let options = PyDict::new(py);
         options.set_item("allow_nan", false)?;
         options.set_item("separators", (",", ":"))?;
-        options.set_item("default", pyo3::wrap_pyfunction!(refuse_value, py)?)?;
+        options.set_item("default", pyo3::wrap_pyfunction!(write_instead, py)?)?;
         let encoder = |ascii: bool| {
             options.set_item("ensure_ascii", ascii)?;
             json.getattr("JSONEncoder")?.call((), Some(&options))?.getattr("encode").map(Bound::unbind)
@@ -136,17 +136,19 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     Json::get(py).map(drop)
 }
 
-/// Called by the encoder for a value that cannot be written as JSON.
+/// Called by the encoder for a value that JSON does not have; returns what is written instead.
 #[pyfunction]
-fn refuse_value(value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let message = if is_bytes(value) {
-        "bytes can be a whole payload or result, but not a part of one; JSON has no bytes".to_owned()
-    } else if value.is_instance(package(value.py())?.new_job.bind(value.py()))? {
-        "a NewJob can be one of many that are added, but neither a payload nor a part of one".to_owned()
+fn write_instead<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let package = package(value.py())?;
+    if is_bytes(value) {
+        let message = "bytes can be a whole payload or result, but not a part of one; JSON has no bytes";
+        Err(PyTypeError::new_err(message))
+    } else if value.is_instance(package.new_job.bind(value.py()))? {
+        let message = "a NewJob can be one of many that are added, but neither a payload nor a part of one";
+        Err(PyTypeError::new_err(message))
     } else {
-        format!("a {} cannot be written as JSON", class_of(value))
-    };
-    Err(PyTypeError::new_err(message))
+        package.to_json.bind(value.py()).call1((value,))
+    }
 }
 
 /// Called by the decoder for NaN and infinities.

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import asyncio
 import libswarm
-from libswarm import Added, Candidate, Ended, Job, JobInfo, Master, NewJob, Stats, Worker
+from libswarm import Added, Candidate, JobOutcome, Job, JobInfo, Master, NewJob, Stats, Worker
 from libswarm.aio import Master as AsyncMaster, Worker as AsyncWorker
 from libswarm import ProcessInfo, Supervisor, processes
 from libswarm.aio import Supervisor as AsyncSupervisor
@@ -31,7 +31,7 @@ assert_type(master.stats().waiting, int)
 master.add_job(1, priority=1, backoff={"type": "exponential", "delay": 1}, timeouts={"run": 5.0}, headers={"a": "b"})
 master.add_jobs([1, NewJob(2, task="t", delay=0.5)], retries=3)
 for ended in master.run_each([1], keep=True):
-    assert_type(ended, Ended)
+    assert_type(ended, JobOutcome)
 if (info := master.job("x")) is not None:
     assert_type(info, JobInfo)
 assert_type(master.jobs("failed", limit=10).next, str | None)

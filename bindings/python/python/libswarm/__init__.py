@@ -23,9 +23,9 @@ from .supervisor import Supervisor
 from .types import (
     Added,
     Candidate,
-    Ended,
     Health,
     JobInfo,
+    JobOutcome,
     JobPage,
     JobState,
     KillRequest,
@@ -41,6 +41,7 @@ from .types import (
     Stats,
     To,
 )
+from .values import from_json, register_reader, to_json
 from .worker import Worker
 
 __all__ = [
@@ -48,7 +49,7 @@ __all__ = [
     "Backoff",
     "Call",
     "Candidate",
-    "Ended",
+    "JobOutcome",
     "Health",
     "Job",
     "JobInfo",
@@ -83,7 +84,10 @@ __all__ = [
     "__version__",
     "disable_logging",
     "enable_logging",
+    "from_json",
     "processes",
     "ready",
+    "register_reader",
+    "to_json",
     *errors.__all__,
 ]

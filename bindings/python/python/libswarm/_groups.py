@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _native
-from .types import Ended
+from .types import JobOutcome
 
 
-class Outcomes(Iterator[Ended]):
+class Outcomes(Iterator[JobOutcome]):
     """The iterator of `run_each`."""
 
     def __init__(
@@ -19,9 +19,9 @@ class Outcomes(Iterator[Ended]):
         self._group = group
         self._wait = wait
         self._on_existed = on_existed
-        self._ready: collections.deque[Ended] = collections.deque()
+        self._ready: collections.deque[JobOutcome] = collections.deque()
 
-    def __next__(self) -> Ended:
+    def __next__(self) -> JobOutcome:
         if (on_existed := self._on_existed) is not None:
             added = self._wait(self._group.added())
             self._on_existed = None
@@ -29,7 +29,7 @@ class Outcomes(Iterator[Ended]):
                 if existed:
                     on_existed(id)
         if not self._ready:
-            self._ready.extend(Ended(*pair) for pair in self._wait(self._group.take()))
+            self._ready.extend(JobOutcome(*pair) for pair in self._wait(self._group.take()))
         try:
             return self._ready.popleft()
         except IndexError:

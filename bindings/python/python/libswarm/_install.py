@@ -23,6 +23,7 @@ from .types import (
     SchedulePage,
     Stats,
 )
+from .values import to_json
 
 _native.install(
     **{name: getattr(errors, name) for name in errors.__all__},
@@ -44,5 +45,6 @@ _native.install(
     SchedulePage=SchedulePage,
     Stats=Stats,
     check_job_listener=check_job_listener,
+    to_json=to_json,
     traceback_of=traceback_of,
 )

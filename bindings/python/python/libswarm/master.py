@@ -25,7 +25,8 @@ class Master(ThreadMember, MasterApi, Choosing[ChooserThread]):
     Connects in the background, from the start. A call waits for the connection, at most the option `timeout`, and raises the
     error that prevents it. All methods are thread-safe. A context manager; otherwise it must be closed by `close`.
 
-    Payloads and results are values that `json` can write, or bytes (`bytes`, `bytearray`, `memoryview`), which stay bytes.
+    Payloads and results are values that `json` and `to_json` can write, or bytes (`bytes`, `bytearray`, `memoryview`), which stay
+    bytes.
     """
 
     def __init__(self, cluster: str, **options: Unpack[ConnectionOptions]) -> None:

@@ -27,7 +27,7 @@ class Added(NamedTuple):
     existed: bool
 
 
-class Ended(NamedTuple):
+class JobOutcome(NamedTuple):
     """The outcome of one job of `run_each`."""
 
     #: The position of the job in the call, from 0.

@@ -14,9 +14,9 @@ from ..processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
 from ..types import (
     Added,
     Candidate,
-    Ended,
     Health,
     JobInfo,
+    JobOutcome,
     JobPage,
     JobState,
     KillRequest,
@@ -32,6 +32,7 @@ from ..types import (
     Stats,
     To,
 )
+from ..values import from_json, register_reader, to_json
 from .master import Master
 from .supervisor import Supervisor
 from .worker import Worker
@@ -41,11 +42,11 @@ __all__ = [
     "Backoff",
     "Call",
     "Candidate",
-    "Ended",
     "Health",
     "Job",
     "JobInfo",
     "JobOptions",
+    "JobOutcome",
     "JobPage",
     "JobState",
     "JobsOptions",
@@ -73,4 +74,7 @@ __all__ = [
     "Timeouts",
     "To",
     "Worker",
+    "from_json",
+    "register_reader",
+    "to_json",
 ]

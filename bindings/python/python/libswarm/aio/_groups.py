@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from .. import _native
-from ..types import Ended
+from ..types import JobOutcome
 
 
-class Outcomes(AsyncIterator[Ended]):
+class Outcomes(AsyncIterator[JobOutcome]):
     """The iterator of `run_each`."""
 
     def __init__(
@@ -23,11 +23,11 @@ class Outcomes(AsyncIterator[Ended]):
         self._group = group
         self._wait = wait
         self._on_existed = on_existed
-        self._ready: collections.deque[Ended] = collections.deque()
+        self._ready: collections.deque[JobOutcome] = collections.deque()
         #: A call under way. It survives a cancelled wait, so that no outcome is lost.
         self._next: asyncio.Future[Any] | None = None
 
-    async def __anext__(self) -> Ended:
+    async def __anext__(self) -> JobOutcome:
         if self._on_existed is not None:
             added = await self._wait(self._group.added())
             # Another task may have waited at the same time, and called it.
@@ -42,7 +42,7 @@ class Outcomes(AsyncIterator[Ended]):
             await asyncio.wait([following])
             if self._next is following:
                 self._next = None
-                self._ready.extend(Ended(*pair) for pair in following.result())
+                self._ready.extend(JobOutcome(*pair) for pair in following.result())
                 if not self._ready:
                     raise StopAsyncIteration
         return self._ready.popleft()

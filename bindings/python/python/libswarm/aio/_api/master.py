@@ -14,7 +14,7 @@ from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
 from libswarm.errors import SwarmError
 from libswarm.jobs import JobOptions, JobsOptions
-from libswarm.types import Added, Ended, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats
+from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, MemberInfo, Queues, Stats
 
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
@@ -119,7 +119,7 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
         keep: bool = False,
         on_existed: Callable[[str], object] | None = None,
         **options: Unpack[JobsOptions],
-    ) -> AsyncIterator[Ended]:
+    ) -> AsyncIterator[JobOutcome]:
         """As `run_many`, but iterates (`for`, or `async for`) over `(position, outcome)` in the order in which the jobs finish.
 
         The jobs are added at once. The iterator raises the error if they cannot be, and SwarmClosed when this master is closed.
