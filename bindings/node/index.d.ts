@@ -5,6 +5,7 @@ import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, S
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedules.js";
+import type { PayloadOf, ResultOf, TaskName, Untyped } from "./types/tasks.js";
 
 export * from "./types/errors.js";
 export * from "./types/info.js";
@@ -12,6 +13,7 @@ export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
 export * from "./types/schedules.js";
+export type { TaskHandlers, TaskName, TaskTypes } from "./types/tasks.js";
 
 /** Called once: with an error, or with `null` and the value. */
 export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError | null, value?: T, ...more: More) => void;
@@ -149,8 +151,11 @@ declare class Member<Events> extends Emitter<Events> {
   setData(value: unknown, callback: Callback): void;
 }
 
-/** Adds and deletes jobs, and awaits results. Keeps the process alive only while a call is pending, not for its listeners. */
-export class Master extends Member<MemberEvents> {
+/**
+ * Adds and deletes jobs, and awaits results. Keeps the process alive only while a call is pending, not for its listeners. `T` is a map of the tasks
+ * to the types of their payloads and results (`TaskTypes`); without one, every task has any payload.
+ */
+export class Master<T = any> extends Member<MemberEvents> {
   /** `config` may be a URL: the address of Redis. */
   constructor(clusterId?: string | number | null, config?: MasterOptions | string | URL | null);
   readonly type: "master";
@@ -159,9 +164,10 @@ export class Master extends Member<MemberEvents> {
 
   /** Adds a job as assemblage 0.1 did: a falsy payload becomes `{}`. Resolves with the job's id. */
   addJob(callback: Callback<string, [existed: boolean]>): void;
-  addJob(payload?: unknown, options?: JobOptions | null): Promise<string>;
+  addJob<K extends TaskName<T>>(payload: PayloadOf<T, K>, options: JobOptions & { task: K }): Promise<string>;
+  addJob(payload?: unknown, options?: Untyped<T, JobOptions> | null): Promise<string>;
   addJob(payload: unknown, callback: Callback<string, [existed: boolean]>): void;
-  addJob(payload: unknown, options: JobOptions | null | undefined, callback: Callback<string, [existed: boolean]>): void;
+  addJob(payload: unknown, options: Untyped<T, JobOptions> | null | undefined, callback: Callback<string, [existed: boolean]>): void;
 
   /** Adds many jobs as `addJob` does; a `NewJob` among them has its own options. Resolves with their ids in order. */
   addJobs(payloads: Iterable<unknown>, options?: Omit<JobOptions, "id"> | null): Promise<string[]>;
@@ -173,9 +179,10 @@ export class Master extends Member<MemberEvents> {
   ): void;
 
   /** Adds a job. Its payload is stored unchanged, even `0`, `""`, `false` and `null`; only `undefined` becomes `{}`. */
-  add(payload?: unknown, options?: JobOptions | null): Promise<Added>;
+  add<K extends TaskName<T>>(payload: PayloadOf<T, K>, options: JobOptions & { task: K }): Promise<Added>;
+  add(payload?: unknown, options?: Untyped<T, JobOptions> | null): Promise<Added>;
   add(payload: unknown, callback: Callback<Added>): void;
-  add(payload: unknown, options: JobOptions | null | undefined, callback: Callback<Added>): void;
+  add(payload: unknown, options: Untyped<T, JobOptions> | null | undefined, callback: Callback<Added>): void;
 
   /** Adds many jobs as `add` does, each with its own options, which override those of the call. */
   addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, options?: Omit<JobOptions, "id"> | null): Promise<Added[]>;
@@ -204,9 +211,10 @@ export class Master extends Member<MemberEvents> {
   result<R = unknown>(jobId: string, options: WaitOptions | undefined, callback: Callback<R>): void;
 
   /** Adds a job and awaits its result. */
-  run<R = unknown>(payload?: unknown, options?: RunOptions): Promise<R>;
+  run<K extends TaskName<T>>(payload: PayloadOf<T, K>, options: RunOptions & { task: K }): Promise<ResultOf<T, K>>;
+  run<R = unknown>(payload?: unknown, options?: Untyped<T, RunOptions>): Promise<R>;
   run<R = unknown>(payload: unknown, callback: Callback<R, [existed: boolean]>): void;
-  run<R = unknown>(payload: unknown, options: RunOptions | undefined, callback: Callback<R, [existed: boolean]>): void;
+  run<R = unknown>(payload: unknown, options: Untyped<T, RunOptions> | undefined, callback: Callback<R, [existed: boolean]>): void;
 
   /**
    * Adds jobs, each a payload or a `NewJob`, and awaits their outcomes, in the order of the jobs. The jobs are deleted when this master leaves or is
@@ -516,7 +524,7 @@ export function createSupervisor(options?: SupervisorOptions | null): Supervisor
 export function ready(): boolean;
 
 /** Creates a master, which starts to connect at once. Throws an InvalidArgumentError for bad options. */
-export function createMaster(clusterId?: string | number | null, config?: MasterOptions | string | URL | null): Master;
+export function createMaster<T = any>(clusterId?: string | number | null, config?: MasterOptions | string | URL | null): Master<T>;
 /** Creates a worker, which starts to connect at once. Throws an InvalidArgumentError for bad options. */
 export function createWorker<P = any, R = any>(clusterId?: string | number | null, config?: WorkerOptions | string | URL | null): Worker<P, R>;
 
