@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from evidence import Evidence
 from swarm_support import Driver, Language, Redis, wait_until
 from team import Team
@@ -15,7 +16,6 @@ MASTERS = 32
 EVERY = 200
 PAYLOAD = b'{"n":1}'
 SCHEDULE = {"id": "s", "every": EVERY, "overlap": "allow", "catch_up": "all", "payload": PAYLOAD}
-KILLS = 6
 PAUSE = 8
 """Slots between two kills."""
 
@@ -30,7 +30,8 @@ def wait_for_slots(member: Driver, count: int) -> None:
     wait_until(lambda: added(member) >= count, 30, f"{count} slots have come")
 
 
-def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(300, marks=pytest.mark.long)])
+def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence, kills: int) -> None:
     with (
         Redis({"appendonly": "yes", "appendfsync": "always"}) as server,
         Team(server, tmp_path, lease=2.0) as team,
@@ -50,7 +51,7 @@ def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence) -> None:
         loops = [pool.submit(upsert, master) for master in masters]
         try:
             wait_until(lambda: observer.call("schedule_info", id="s")["id"], 20, "the schedule exists")
-            for number in range(KILLS):
+            for number in range(kills):
                 wait_for_slots(observer, added(observer) + PAUSE)
                 if number % 3 == 2:
                     server.kill()
@@ -70,7 +71,7 @@ def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence) -> None:
         expected = range(slots[0], int(info["last_at"]) + 1, EVERY)
         evidence.measured("upserts", answers.total(), at_least=MASTERS)
         evidence.measured("of them changed something", answers["created"] + answers["changed"], at_most=1)
-        evidence.measured("slots", len(expected), at_least=KILLS * PAUSE)
+        evidence.measured("slots", len(expected), at_least=kills * PAUSE)
         evidence.measured("slots that did not run", len(set(expected) - set(slots)), at_most=0)
         evidence.measured("jobs of no slot", len(set(slots) - set(expected)), at_most=0)
         evidence.measured("jobs that completed twice", sum(number > 1 for number in runs.values()), at_most=0)
