@@ -33,7 +33,6 @@ class Order:
     number: int
     at: datetime.datetime
     lines: list[Line]
-    tags: set[str] = dataclasses.field(default_factory=set)
     due: datetime.date | None = None
     kind: Literal["new", "old"] = "new"
     weights: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -69,7 +68,6 @@ ORDER = Order(
     7,
     datetime.datetime(2026, 11, 29, 18, 0, tzinfo=datetime.UTC),
     [Line(ID, Decimal("9.90"), Colour.RED), Line(ID, Decimal(1))],
-    {"a"},
     datetime.date(2026, 12, 24),
     weights={"kg": 1},
 )
@@ -80,7 +78,6 @@ WRITTEN = {
         {"article": str(ID), "price": "9.90", "colour": "red"},
         {"article": str(ID), "price": "1", "colour": None},
     ],
-    "tags": ["a"],
     "due": "2026-12-24",
     "kind": "new",
     "weights": {"kg": 1},

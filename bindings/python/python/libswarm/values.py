@@ -25,7 +25,7 @@ def to_json(value: object) -> object:
     """Returns what is written instead of a value that JSON does not have, in payloads, results, messages and progress.
 
     Dataclasses, attrs classes and pydantic models are written as objects; datetime, date and time in ISO 8601; UUID and Decimal
-    as text; an Enum as its value; a set or frozenset as a list. What it returns may contain such values again.
+    as text; an Enum as its value. What it returns may contain such values again. A set is refused, because it has no order.
 
     Register a function for a class of your own, before the first payload of that class:
 
@@ -65,12 +65,6 @@ def _(value: object) -> object:
 @to_json.register(enum.Enum)
 def _(value: enum.Enum) -> object:
     return value.value
-
-
-@to_json.register(set)
-@to_json.register(frozenset)
-def _(value: set[object] | frozenset[object]) -> object:
-    return list(value)
 
 
 def register_reader(kind: type[T], reader: Callable[[Any], T]) -> None:
