@@ -13,6 +13,8 @@ with Master("mail", url="redis://localhost:6379") as master:
 
 from . import _install, errors, processes  # noqa: F401
 from ._native import Call, Job, Message, __version__
+from ._signatures import current_job
+from .app import App, Task
 from .errors import *  # noqa: F403
 from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from .logs import disable_logging, enable_logging
@@ -45,6 +47,9 @@ from .values import from_json, register_reader, to_json
 from .worker import Worker
 
 __all__ = [
+    "App",
+    "Task",
+    "current_job",
     "Added",
     "Backoff",
     "Call",

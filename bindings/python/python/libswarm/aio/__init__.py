@@ -9,6 +9,7 @@ async with Master("mail", url="redis://localhost:6379") as master:
 """
 
 from .._native import Call, Job, Message
+from .._signatures import current_job
 from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
 from ..processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
 from ..types import (
@@ -33,12 +34,14 @@ from ..types import (
     To,
 )
 from ..values import from_json, register_reader, to_json
+from .app import App, Task
 from .master import Master
 from .supervisor import Supervisor
 from .worker import Worker
 
 __all__ = [
     "Added",
+    "App",
     "Backoff",
     "Call",
     "Candidate",
@@ -71,9 +74,11 @@ __all__ = [
     "Stats",
     "Supervisor",
     "SupervisorEvent",
+    "Task",
     "Timeouts",
     "To",
     "Worker",
+    "current_job",
     "from_json",
     "register_reader",
     "to_json",
