@@ -1,10 +1,11 @@
-"""Writes the methods for threads, `libswarm/_api`, from those for asyncio, `libswarm/aio/_api`, by `unasync`.
+"""Writes the methods for threads, `libswarm/_api`, and `libswarm/app.py` from those for asyncio, in `libswarm/aio`, by `unasync`.
 
 With `--check` nothing is written: it fails if a file is not what would be written.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,11 @@ from pathlib import Path
 import unasync
 
 HERE = Path(__file__).parent
-SOURCE = HERE / "python/libswarm/aio/_api"
-TARGET = HERE / "python/libswarm/_api"
-HEADER = "# Generated from libswarm/aio/_api/{} by generate_sync.py: do not edit.\n"
+PACKAGE = HERE / "python/libswarm"
+SOURCE = PACKAGE / "aio/_api"
+TARGET = PACKAGE / "_api"
+APP = PACKAGE / "aio/app.py"
+HEADER = "# Generated from libswarm/aio/{} by generate_sync.py: do not edit.\n"
 
 
 def ruff(command: list[str], path: Path, text: str) -> str:
@@ -26,15 +29,34 @@ def ruff(command: list[str], path: Path, text: str) -> str:
 
 def generate() -> dict[Path, str]:
     """The text of each file."""
-    sources = sorted(SOURCE.glob("*.py"))
-    with tempfile.TemporaryDirectory() as folder:
-        unasync.unasync_files([str(path) for path in sources], [unasync.Rule(str(SOURCE), folder)])
-        written = {path.name: (Path(folder) / path.name).read_text() for path in sources}
-    files = {}
-    for name, text in written.items():
-        text = ruff(["check", "--fix", "--select", "I"], TARGET / name, text)
-        files[TARGET / name] = HEADER.format(name) + ruff(["format"], TARGET / name, text)
+    files = {
+        TARGET / path.name: finished(path, TARGET / path.name, text)
+        for path, text in unasynced(SOURCE, sorted(SOURCE.glob("*.py")))
+    }
+    for path, text in unasynced(APP.parent, [APP]):
+        # It is one package higher, its functions are not awaited, and examples in its texts are no tokens.
+        for found, instead in (
+            (r"\bfrom \.\.", "from ."),
+            (r"\bAwaitable\[(\w+)\]", r"\1"),
+            (r"\bawait ", ""),
+            (r"\basync def", "def"),
+        ):
+            text = re.sub(found, instead, text)
+        files[PACKAGE / path.name] = finished(path, PACKAGE / path.name, text)
     return files
+
+
+def unasynced(folder: Path, sources: list[Path]) -> list[tuple[Path, str]]:
+    """Each file with its text for threads."""
+    with tempfile.TemporaryDirectory() as target:
+        unasync.unasync_files([str(path) for path in sources], [unasync.Rule(str(folder), target)])
+        return [(path, (Path(target) / path.name).read_text()) for path in sources]
+
+
+def finished(source: Path, target: Path, text: str) -> str:
+    """The text in the order and format of ruff, below the line that names its source."""
+    text = ruff(["check", "--fix", "--select", "I,F401"], target, text)
+    return HEADER.format(source.relative_to(PACKAGE / "aio")) + ruff(["format"], target, text)
 
 
 def main() -> int:

@@ -1,3 +1,4 @@
+# Generated from libswarm/aio/app.py by generate_sync.py: do not edit.
 """Functions that run as jobs."""
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ class App:
                 current = self._master = (os.getpid(), Master(self._cluster, **self._settings))
             return current[1]
 
-    def worker(self, *, threads: int | None = None, **options: Unpack[WorkerOptions]) -> Worker:
+    def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
         """Returns a worker for all tasks of the app: `run()` it. `options` override those of the app."""
         settings: Any = {**self._settings, **options}
         worker = Worker(self._cluster, **settings)
-        worker.process({name: task._handle for name, task in self._tasks.items()}, threads=threads)
+        worker.process({name: task._handle for name, task in self._tasks.items()})
         return worker
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
-"""Functions that run as jobs, in an event loop."""
+"""Functions that run as jobs."""
 
 from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
@@ -88,6 +89,7 @@ class App:
         self._settings = options
         self._tasks: dict[str, Task[Any, Any]] = {}
         self._master: tuple[int, Master] | None = None
+        self._lock = threading.Lock()
 
     @overload
     def task(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
@@ -116,10 +118,11 @@ class App:
 
     def master(self) -> Master:
         """Returns the master that adds the jobs. After a fork it is another one."""
-        current = self._master
-        if current is None or current[0] != os.getpid():
-            current = self._master = (os.getpid(), Master(self._cluster, **self._settings))
-        return current[1]
+        with self._lock:
+            current = self._master
+            if current is None or current[0] != os.getpid():
+                current = self._master = (os.getpid(), Master(self._cluster, **self._settings))
+            return current[1]
 
     def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
         """Returns a worker for all tasks of the app: `run()` it. `options` override those of the app."""
