@@ -111,7 +111,8 @@ async def test_a_coroutine_function_runs_as_a_job(cluster: str, url: str) -> Non
             result = await days.run(datetime.date(2026, 1, 1), last=datetime.date(2026, 1, 3))
             assert_type(result, int)
             assert result == 2
-        assert await days(datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)) == 1
+        with pytest.raises(libswarm.SwarmInvalidArgument, match="no job of an App"):
+            await days(datetime.date(2026, 1, 1), datetime.date(2026, 1, 2))
         assert isinstance(app.master(), aio.Master)
 
 

@@ -101,8 +101,9 @@ def test_a_result_and_progress_may_have_values_of_classes(master: Master, cluste
         job.checkpoint([ORDER])
         return {"line": ORDER.lines[1], "name": Model(from_json(Model, job.payload).name + "y")}
 
-    with Worker(cluster, url=url) as worker:
-        worker.process(handle)
+    worker = Worker(cluster, url=url)
+    worker.process(handle)
+    with worker:
         result = master.run(Model("x"), timeout=SOON)
         assert result == {"line": WRITTEN["lines"][1], "name": {"name": "xy"}}  # type: ignore[index]
 
