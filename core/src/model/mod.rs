@@ -3,6 +3,7 @@
 mod as_json;
 pub(crate) mod choices;
 pub(crate) mod choosing;
+mod cron;
 pub(crate) mod event;
 pub(crate) mod health;
 pub(crate) mod info;
