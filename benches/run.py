@@ -113,11 +113,11 @@ def queues(redis, figures, command, size):
         hand_over = workloads.dispatch(redis, figures, "raw", RAW, size.samples)
         value = workloads.round_trip(redis, figures, "rust", command, size.samples)
         figures.add("rust", "round_trip", "ratio_to_two_hand_overs", value / (2 * hand_over), "x")
-        report.progress("schedules")
-        workloads.schedules(redis, figures, "rust", command, size.schedules, size.samples // 5, 100)
         report.progress("messages")
         for members, share in ((1, 1), (100, 10)):
             workloads.messages(redis, figures, "rust", command, members, size.jobs // share // 5, size.samples // share)
+    report.progress("schedules")
+    workloads.schedules(redis, figures, "rust", command, size.schedules, size.samples // 5, 100)
 
 
 def crowds(redis, figures, command, size):

@@ -2,7 +2,7 @@
 adds one job, which completes once; none is missing, and the schedule keeps its phase."""
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence, kills: int) -> 
         masters = list(pool.map(lambda n: team.master(LANGUAGES[n % len(LANGUAGES)], timeout=60_000), range(MASTERS)))
         observer = team.master(timeout=60_000)
         workers = [team.worker(language, behave="echo") for language in LANGUAGES]
+        alive = deque(workers)
         over = threading.Event()
 
         def upsert(master: Driver) -> Counter[str]:
@@ -57,8 +58,9 @@ def test_each_slot_runs_once(tmp_path: Path, evidence: Evidence, kills: int) -> 
                     server.kill()
                     server.start()
                 else:
-                    workers[number % len(workers)].kill()
-                    workers.append(team.worker(LANGUAGES[number % len(LANGUAGES)], behave="echo"))
+                    alive[0].kill()
+                    workers.append(team.worker(alive.popleft().language, behave="echo"))
+                    alive.append(workers[-1])
         finally:
             over.set()
         answers = sum((loop.result() for loop in loops), Counter[str]())
