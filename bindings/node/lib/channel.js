@@ -152,15 +152,12 @@ function answer(settle, code, a, b, incoming) {
       return settle(null, incoming.flags(a));
     case Code.JSON: {
       const text = incoming.text(a);
-      if (text === "" || settle.parse === undefined) return settle(null, text === "" ? undefined : parsed(text));
-      return settleWith(settle, () => settle.parse(text));
+      return text === "" ? settle(null, undefined) : settleRead(settle, text);
     }
-    case Code.BYTES: {
-      const bytes = incoming.bytes(a);
-      return settle.parse === undefined ? settle(null, bytes) : settleWith(settle, () => settle.parse(bytes));
-    }
+    case Code.BYTES:
+      return settleRead(settle, incoming.bytes(a));
     case Code.RECEIPT:
-      return settleWith(settle, () => readReceipt(a, incoming, readerOf(settle)));
+      return settleWith(settle, () => readReceipt(a, incoming, settle.parse ?? plain));
     case Code.JOB_FAILED: {
       const [reason, message] = split(incoming.text(b));
       return settle(Object.assign(errorOf(a, message), { reason }));
@@ -170,9 +167,15 @@ function answer(settle, code, a, b, incoming) {
   }
 }
 
-/** How a call reads values of programs: by its `parse`, or text as JSON and bytes unchanged. */
-function readerOf(settle) {
-  return settle.parse ?? ((content) => (typeof content === "string" ? parsed(content) : content));
+/** A value of a program: text is JSON, bytes are unchanged. */
+function plain(content) {
+  return typeof content === "string" ? parsed(content) : content;
+}
+
+/** Settles a call with a value of a program, read by its `parse` if it has one. */
+function settleRead(settle, content) {
+  if (settle.parse === undefined) settle(null, plain(content));
+  else settleWith(settle, () => settle.parse(content));
 }
 
 /** The first line of a text, and the rest. */

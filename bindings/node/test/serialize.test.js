@@ -50,11 +50,11 @@ test("messages and their replies are read and written, too", async (t) => {
   const received = [];
   worker.on("message", (message) => {
     received.push(message.payload);
-    if (message.wantsReply) message.reply(new Map([["heard", 1n]]));
+    if (message.wantsReply) message.reply(new Map([["echo", 1n]]));
   });
   await worker.ready();
   const receipt = await master.send("all", VALUE, { request: 10_000 });
-  assert.deepEqual(receipt.replies.map(({ payload }) => payload), [new Map([["heard", 1n]])]);
+  assert.deepEqual(receipt.replies.map(({ payload }) => payload), [new Map([["echo", 1n]])]);
   assert.deepEqual(received, [VALUE]);
 });
 

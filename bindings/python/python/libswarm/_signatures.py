@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._native import Job
@@ -32,6 +33,16 @@ def current_job() -> Job:
         return _current.get()
     except LookupError:
         raise SwarmInvalidArgument("no job of an App is running here") from None
+
+
+@contextlib.contextmanager
+def running(job: Job) -> Iterator[None]:
+    """Makes the job the current one."""
+    token = _current.set(job)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 class Signature:
@@ -71,11 +82,3 @@ class Signature:
     def result(self, value: object) -> Any:
         """What the function returned, as it is annotated."""
         return from_json(self._hints.get("return", Any), value)
-
-    def running(self, job: Job) -> contextvars.Token[Job]:
-        """Makes the job the current one, until `over`."""
-        return _current.set(job)
-
-    def over(self, token: contextvars.Token[Job]) -> None:
-        """Ends what `running` began."""
-        _current.reset(token)

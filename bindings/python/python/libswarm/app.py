@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 from ._api.tasks import TaskApi
 from ._native import Job
 from ._options import ConnectionOptions, WorkerOptions
-from ._signatures import Signature
+from ._signatures import Signature, running
 from .errors import SwarmInvalidArgument
 from .jobs import JobsOptions
 from .master import Master
@@ -58,11 +58,8 @@ class Task(TaskApi[P, R]):
         return Task(self._app, self._function, self._signature, timeout, {**self._options, **options})
 
     def _handle(self, job: Job) -> R:
-        token = self._signature.running(job)
-        try:
+        with running(job):
             return self._function(**self._signature.arguments(job.payload))
-        finally:
-            self._signature.over(token)
 
 
 class App:

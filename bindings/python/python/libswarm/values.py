@@ -24,7 +24,7 @@ _readers: dict[type, Callable[[Any], object]] = {}
 def to_json(value: object) -> object:
     """Returns what is written instead of a value that JSON does not have, in payloads, results, messages and progress.
 
-    Dataclasses, attrs classes and pydantic models are written as objects; datetime, date and time in ISO 8601; UUID and Decimal
+    Dataclasses and pydantic models are written as objects; datetime, date and time in ISO 8601; UUID and Decimal
     as text; an Enum as its value. What it returns may contain such values again. A set is refused, because it has no order.
 
     Register a function for a class of your own, before the first payload of that class:
@@ -42,9 +42,6 @@ def to_json(value: object) -> object:
     model_dump = getattr(type(value), "model_dump", None)
     if callable(model_dump):
         return model_dump(value, mode="json")
-    attributes = getattr(type(value), "__attrs_attrs__", None)
-    if attributes is not None:
-        return {attribute.name: getattr(value, attribute.name) for attribute in attributes}
     raise TypeError(
         f"a {type(value).__name__} cannot be written as JSON; register a function for it with libswarm.to_json.register"
     )
@@ -75,7 +72,7 @@ def register_reader(kind: type[T], reader: Callable[[Any], T]) -> None:
 def from_json(kind: type[T], value: Any) -> T:
     """Returns a value that `json` has read, such as `job.payload`, as `kind`: what `to_json` wrote is read again.
 
-    `kind` is a dataclass, attrs class, pydantic model, TypedDict, Enum, datetime, date, time, UUID, Decimal, a class with a
+    `kind` is a dataclass, pydantic model, TypedDict, Enum, datetime, date, time, UUID, Decimal, a class with a
     registered reader, a type of JSON, or list, set, frozenset, tuple, dict, Optional, Union or Literal of these. Fields without a
     value get their defaults. Fields that the class does not have are ignored, so that a newer program may add some.
 
@@ -108,7 +105,7 @@ def _read(kind: Any, value: Any, path: str) -> Any:
             raise
         except Exception as error:
             raise _refused(kind, value, path) from error
-    if dataclasses.is_dataclass(kind) or hasattr(kind, "__attrs_attrs__") or typing.is_typeddict(kind):
+    if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind):
         return _read_object(kind, value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -177,7 +174,7 @@ def _read_union(kind: Any, arguments: tuple[Any, ...], value: Any, path: str) ->
         try:
             return _read(argument, value, path)
         except SwarmInvalidArgument:
-            # Of one alternative, its own error says most.
+            # The error of a single alternative names the place.
             if len(wanted) == 1 and number == 0:
                 raise
     raise _refused(kind, value, path)
@@ -204,9 +201,9 @@ def _read_object(kind: Any, value: Any, path: str) -> Any:
         names = list(hints)
         needed = {name for name in names if _is_required(hints[name], kind.__total__)}
     else:
-        fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else kind.__attrs_attrs__
-        names = [field.name for field in fields if field.init]
-        needed = {field.name for field in fields if field.init and _has_no_default(field)}
+        fields = [field for field in dataclasses.fields(kind) if field.init]
+        names = [field.name for field in fields]
+        needed = {field.name for field in fields if _has_no_default(field)}
     missing = [name for name in names if name in needed and name not in value]
     if missing:
         raise SwarmInvalidArgument(f"{path} has no `{missing[0]}`, which a {kind.__name__} needs")
@@ -220,7 +217,5 @@ def _is_required(hint: Any, total: bool) -> bool:
     return origin is typing.Required or (total and origin is not typing.NotRequired)
 
 
-def _has_no_default(field: Any) -> bool:
-    if isinstance(field, dataclasses.Field):
-        return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    return type(field.default).__name__ == "_Nothing"
+def _has_no_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
