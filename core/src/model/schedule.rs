@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::check_name;
-use libswarm_common::value::{YEAR, within};
+use libswarm_common::value::{YEAR, choice, within};
 
 use super::cron::{self, CronSlots};
 
@@ -163,7 +163,7 @@ impl Schedule {
     /// A schedule from options by their common names, with their values as text: times in ms, times of day in ms since 1970. Exactly one of `cron`,
     /// `every` and `after_end` is set.
     pub fn from_pairs(pairs: &[(String, String)]) -> Result<Schedule> {
-        use libswarm_common::value::{choice, parse_ms, unknown, whole};
+        use libswarm_common::value::{parse_ms, unknown, whole};
         let mut timings = Vec::new();
         let mut schedule = Schedule::new(Timing::Every(Duration::ZERO));
         for (name, value) in pairs {
@@ -176,14 +176,8 @@ impl Schedule {
                 "end" => schedule.end = Some(whole(name, value, 0, 1 << 53)?),
                 "limit" => schedule.limit = Some(whole(name, value, 1, 1 << 53)?),
                 "jitter" => schedule.jitter = parse_ms(name, value)?,
-                "overlap" => {
-                    let all = [Overlap::Skip, Overlap::Allow, Overlap::QueueOne, Overlap::Replace].map(|one| (one.name(), one));
-                    schedule.overlap = choice(name, value, &all)?;
-                }
-                "catch_up" => {
-                    let all = [CatchUp::Last, CatchUp::Skip, CatchUp::All].map(|one| (one.name(), one));
-                    schedule.catch_up = choice(name, value, &all)?;
-                }
+                "overlap" => schedule.overlap = value.parse()?,
+                "catch_up" => schedule.catch_up = value.parse()?,
                 _ => return Err(unknown("option of a schedule", name, &SCHEDULE_OPTIONS, "docs/reference/options.md")),
             }
         }
@@ -356,13 +350,8 @@ impl FromStr for Overlap {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Ok(match text {
-            "skip" => Overlap::Skip,
-            "allow" => Overlap::Allow,
-            "queue_one" => Overlap::QueueOne,
-            "replace" => Overlap::Replace,
-            _ => return Err(invalid(format!("overlap `{text}` is none of skip, allow, queue_one and replace"))),
-        })
+        let all = [Overlap::Skip, Overlap::Allow, Overlap::QueueOne, Overlap::Replace];
+        choice("overlap", text, &all.map(|one| (one.name(), one)))
     }
 }
 
@@ -370,12 +359,8 @@ impl FromStr for CatchUp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Ok(match text {
-            "last" => CatchUp::Last,
-            "none" => CatchUp::Skip,
-            "all" => CatchUp::All,
-            _ => return Err(invalid(format!("catch_up `{text}` is none of last, none and all"))),
-        })
+        let all = [CatchUp::Last, CatchUp::Skip, CatchUp::All];
+        choice("catch_up", text, &all.map(|one| (one.name(), one)))
     }
 }
 

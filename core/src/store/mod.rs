@@ -31,8 +31,7 @@ use script::{Script, Scripts};
 
 use crate::config::options::Options;
 use crate::model::health::Stats;
-use crate::model::job_options::Durability;
-use crate::model::job_options::NewJob;
+use crate::model::job_options::{Durability, NewJob};
 use crate::model::message::Receipt;
 use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled};
 use libswarm_common::error::{Error, ErrorKind, Result};

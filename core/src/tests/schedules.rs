@@ -221,12 +221,13 @@ async fn a_pause_stays_when_the_timing_changes_and_runs_by_hand_are_beside_the_s
 async fn damaged_schedules_are_repaired() {
     let mut world = World::new().await;
     let job = job();
-    for id in ["a", "b", "c"] {
+    for id in ["a", "b", "c", "d"] {
         world.store.put_schedule(id, &each_minute(CatchUp::Last), &job).await.unwrap();
     }
     let _: u64 = world.redis.ask(&["DEL", "{t}:schedule_times", "{t}:schedule_ids"]);
     let _: u64 = world.redis.ask(&["ZREM", "{t}:due", "H:"]);
     let _: u64 = world.redis.ask(&["HSET", "{t}:schedules", "c", "?"]);
+    let _: u64 = world.redis.ask(&["HDEL", "{t}:schedule_jobs", "d"]);
     for second in 1..=120 {
         world.set_clock(BEGIN + 1000 * second);
         world.tick().await;

@@ -4,6 +4,7 @@ local clock = require('clock')
 local damage = require('damage')
 local deletion = require('deletion')
 local due_entries = require('due_entries')
+local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
@@ -23,17 +24,12 @@ local MISSED = 60000
 
 local added = 0
 
--- The resource of schedules whose jobs wait for each other.
-function firing.resource_of(id)
-  return 'schedule:' .. id
-end
-
 local function is_there(job)
   return job ~= '' and (call('HEXISTS', keys.jobs, job) == 1 or call('HEXISTS', keys.owner, job) == 1)
 end
 
--- Whether the job of a slot may be added beside the one before.
-local function may_overlap(id, schedule)
+-- Whether a job with this record may be added beside the one before.
+local function may_overlap(schedule, record)
   local how, last = schedule[schedules.OVERLAP], schedule[schedules.LAST_ID]
   if how == 'allow' or not is_there(last) then
     return true
@@ -42,17 +38,19 @@ local function may_overlap(id, schedule)
     return true
   end
   -- One that waits for its time waits, too.
-  return how == 'queue_one' and call('ZCARD', keys.of('blocked', firing.resource_of(id))) == 0 and not call('ZSCORE', rare_keys.delayed, last)
+  return how == 'queue_one' and call('ZCARD', keys.of('blocked', extras.resource_of(record))) == 0 and not call('ZSCORE', rare_keys.delayed, last)
 end
 
 -- Adds the job of a slot, or of a time, `delay` ms later; its id, or nil if it is skipped.
 local function add(id, schedule, slot, delay)
-  if not may_overlap(id, schedule) then
+  local record = call('HGET', rare_keys.schedule_jobs, id)
+  -- Without a record it is damaged, and the sweep removes it.
+  if not record or not may_overlap(schedule, record) then
     return nil
   end
   local priority, task, careful = unpack(schedule[schedules.ROUTE])
-  local job, record = string.format('%s@%.0f', id, slot), call('HGET', rare_keys.schedule_jobs, id)
-  if record and call('HEXISTS', keys.jobs, job) == 0 then
+  local job = string.format('%s@%.0f', id, slot)
+  if call('HEXISTS', keys.jobs, job) == 0 then
     call('HSET', keys.jobs, job, record)
     meta.count('added', 1)
     meta.note_size(#record)
@@ -224,9 +222,9 @@ end
 -- Repairs schedules: those that cannot be read are removed, those without a time get one.
 function firing.mend(ids)
   for _, id in ipairs(ids) do
-    local schedule = schedules.read(id)
+    local schedule = call('HEXISTS', rare_keys.schedule_jobs, id) == 1 and schedules.read(id)
     if not schedule then
-      damage.note('schedule ' .. id, 'its record cannot be read, and was removed')
+      damage.note('schedule ' .. id, 'its record or that of its job cannot be read, and it was removed')
       schedules.remove(id)
     elseif call('ZADD', rare_keys.schedule_ids, 0, id) == 1 then
       damage.found()

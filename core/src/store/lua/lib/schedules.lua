@@ -52,13 +52,13 @@ function schedules.arm_first()
   end
 end
 
--- Its next job follows the end of one: due like a delay, by the cluster's clock, which is never set.
+-- Its next job follows the end of one: due like a delay, by the cluster's clock, which never goes back.
 local function arm_pause(id, schedule)
-  local next = schedule[schedules.SLOTS][1]
-  if schedule[schedules.PAUSED] == 1 or not next then
+  local slot = schedule[schedules.SLOTS][1]
+  if schedule[schedules.PAUSED] == 1 or not slot then
     call('ZREM', keys.due, due_entries.SCHEDULE .. id)
   else
-    local pause = math.max(0, math.min(next - clock.wall, schedule[schedules.AFTER_END]))
+    local pause = math.max(0, math.min(slot - clock.wall, schedule[schedules.AFTER_END]))
     call('ZADD', keys.due, clock.now + pause, due_entries.SCHEDULE .. id)
   end
 end
