@@ -57,6 +57,9 @@ pub use model::health::{Health, Stats};
 pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
+#[cfg(feature = "bindings")]
+pub use model::limit::LIMIT_OPTIONS;
+pub use model::limit::{Limit, LimitInfo};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::payload::{ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
 #[cfg(feature = "bindings")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::model::limit::{self, JobLimit};
 use crate::model::payload::Payload;
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
@@ -20,7 +21,7 @@ pub const MAX_PRIORITY: i64 = 1 << 53;
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "id",
     "result",
     "result_ttl",
@@ -35,6 +36,7 @@ const NAMES: [&str; 20] = [
     "backoff_jitter",
     "resource",
     "similar",
+    "limits",
     "assign_timeout",
     "run_timeout",
     "total_timeout",
@@ -159,6 +161,19 @@ impl NewJob {
         self
     }
 
+    /// Adds a limit that the job is subject to, at a cost of 1; at most 4. A limit whose figures are not set with [`Master::limit`] allows everything.
+    ///
+    /// [`Master::limit`]: crate::Master::limit
+    pub fn limit(self, name: impl Into<String>) -> Self {
+        self.limit_at_cost(name, 1)
+    }
+
+    /// Adds a limit that the job is subject to, and how much of the limit's rate it takes, 1 to 1,000,000; at most 4.
+    pub fn limit_at_cost(mut self, name: impl Into<String>, cost: u32) -> Self {
+        self.extras().limits.push(JobLimit { name: name.into(), cost });
+        self
+    }
+
     /// The job fails with [`ErrorKind::AssignTimeout`] if it is not assigned within this time after it was added or became due.
     pub fn assign_timeout(mut self, limit: Duration) -> Self {
         self.extras().assign_timeout = Some(limit);
@@ -220,6 +235,7 @@ impl NewJob {
             "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
             "resource" => self.extras().resource = value.to_owned(),
             "similar" => self.extras().similar = value.to_owned(),
+            "limits" => self.extras().limits = limit::parse_job_limits(value)?,
             "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
             "run_timeout" => self.extras().run_timeout = Some(parse_ms(name, value)?),
             "total_timeout" => self.extras().total_timeout = Some(parse_ms(name, value)?),
@@ -304,6 +320,7 @@ pub(crate) struct Extras {
     pub(crate) assign_timeout: Option<Duration>,
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) total_timeout: Option<Duration>,
+    pub(crate) limits: Vec<JobLimit>,
     pub(crate) headers: BTreeMap<String, String>,
     /// For an ephemeral job the incarnation of its master, else empty.
     pub(crate) ephemeral_of: String,
@@ -326,12 +343,18 @@ impl NewJob {
 impl Extras {
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.task.len() + self.resource.len() + self.similar.len() + headers
+        let limits: usize = self.limits.iter().map(|limit| limit.name.len()).sum();
+        self.task.len() + self.resource.len() + self.similar.len() + limits + headers
     }
 
     /// Whether scripts must process these options when such a job is assigned or finishes.
     pub(crate) fn need_care(&self) -> bool {
-        !self.resource.is_empty() || self.need_beginning()
+        !self.resource.is_empty() || self.need_decoding()
+    }
+
+    /// As `need_care`, for options that are in the map of extras of a record.
+    pub(crate) fn need_decoding(&self) -> bool {
+        !self.limits.is_empty() || self.need_beginning()
     }
 
     /// Whether scripts must process these options when the job is added.
@@ -357,6 +380,7 @@ impl Extras {
             }
         }
         bounded("retries", self.retries, 0, MAX_RETRIES)?;
+        limit::check_job_limits(&self.limits)?;
         if let Some(backoff) = &self.backoff {
             backoff.check(BACKOFF)?;
         }

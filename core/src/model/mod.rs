@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod job_options;
+pub(crate) mod limit;
 pub(crate) mod message;
 pub(crate) mod payload;
 pub(crate) mod schedule;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
 use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
 use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
+use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -42,7 +43,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         }
         // Writes the extras even if none is set: the job may be delayed, and scripts search plain jobs only in their queue.
         if write_extras(&mut extras, job) || resource.is_empty() {
-            flags |= if job.need_beginning() { EXTRAS | CARE } else { EXTRAS };
+            flags |= if job.need_decoding() { EXTRAS | CARE } else { EXTRAS };
             length += 3 + extras.len();
         }
     }
@@ -133,12 +134,12 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
 /// Writes the options that are set, except the resource, into an empty buffer. Returns whether there are any.
 fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
-    // The head of a map of up to 15 entries is one byte, their number, written at the end.
-    out.push(0x80);
+    // The head of a map of up to 255 entries: their number is written at the end.
+    out.extend_from_slice(&[0xde, 0, 0]);
     let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
         write_string(out, name.as_bytes());
         write(out);
-        out[0] += 1;
+        out[2] += 1;
     };
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
@@ -168,6 +169,15 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             field(name, &|out| write_integer(out, millis(limit)));
         }
     }
+    if !extras.limits.is_empty() {
+        field("l", &|out| {
+            write_array(out, 2 * extras.limits.len());
+            for limit in &extras.limits {
+                write_string(out, limit.name.as_bytes());
+                write_integer(out, u64::from(limit.cost));
+            }
+        });
+    }
     if !extras.headers.is_empty() {
         field("h", &|out| {
             write_map(out, extras.headers.len());
@@ -178,7 +188,7 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
         });
     }
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
-    out[0] > 0x80
+    out[2] > 0
 }
 
 fn read_extras(packed: &[u8]) -> Result<Extras> {
@@ -214,6 +224,12 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             "h" => {
                 for _ in 0..unpack.map()? {
                     extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
+                }
+            }
+            "l" => {
+                for _ in 0..unpack.array()? / 2 {
+                    let name = unpack.text()?.to_owned();
+                    extras.limits.push(JobLimit { name, cost: u32::try_from(unpack.integer()?).map_err(malformed)? });
                 }
             }
             "y" => extras.schedule = unpack.text()?.to_owned(),

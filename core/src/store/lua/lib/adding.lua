@@ -8,6 +8,7 @@ local positions = require('positions')
 local script = require('script')
 local beginnings = lazy('beginnings')
 local failures = lazy('failures')
+local limit_lines = lazy('limit_lines')
 local call = redis.call
 
 local DONE, UNKNOWN = 0, 1
@@ -103,6 +104,10 @@ local function add()
   end
   local queues_of, careful = unpack(cmsgpack.unpack(special_arg))
   local soonest = beginnings().add(jobs, queues_of, careful, skip, inc)
+  if script.flush.limits then
+    limit_lines().settle()
+    soonest = beginnings().wake_for_limits(soonest)
+  end
   return { DONE, existed, soonest and math.max(0, soonest - clock.now) or -1 }
 end
 

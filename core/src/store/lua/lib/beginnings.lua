@@ -11,6 +11,7 @@ local matching = require('matching')
 local positions_skipped = require('positions')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
+local script = require('script')
 local special = require('special')
 local workers = require('workers')
 local call = redis.call
@@ -74,6 +75,12 @@ local function wake_for(batch)
     inbox.post(worker, inbox_kinds.WAKE, '')
   end
   return batch.soonest
+end
+
+-- As above, for jobs that this call blocked at limits. `soonest` is the due time of other jobs, if any.
+function beginnings.wake_for_limits(soonest)
+  local due = wake_for({ soonest = script.soonest, soonest_task = script.soonest_task })
+  return due and soonest and math.min(due, soonest) or due or soonest
 end
 
 -- Starts jobs with extras and their timeouts. Ephemeral jobs belong to `inc`, or to no member if it is nil. Returns a set of the ids that must wait,

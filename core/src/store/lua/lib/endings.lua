@@ -12,9 +12,12 @@ local results = require('results')
 local script = require('script')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
+local values = require('values')
 local delays = lazy('delays')
 local failures = lazy('failures')
 local firing = lazy('firing')
+local limit_lines = lazy('limit_lines')
+local limit_state = lazy('limit_state')
 local matching = lazy('matching')
 local call = redis.call
 local endings = {}
@@ -28,6 +31,9 @@ function endings.unqueue(id, extra, stopping)
     return
   end
   if call('SREM', rare_keys.blocked, id) == 1 then
+    if extra.limits then
+      limit_lines().unblock(id, extra.limits)
+    end
     local _ = extra.resource and call('ZREM', keys.of('blocked', extra.resource), id) == 1
       or extra.suspect and call('ZREM', keys.of('blocked', suspects.RESOURCE), id) == 1
       or extra.similar and call('ZREM', keys.of('similar', extra.similar), id)
@@ -123,9 +129,32 @@ function endings.gone(id, extra, outcome, held)
   elseif extra.resource and not owner.is_deleting(held) then
     call('HSETNX', rare_keys.stopping, id, extra.resource)
   end
+  if extra.limits and not held then
+    limit_lines().free(id, extra.limits, true)
+  elseif extra.limits and not owner.is_deleting(held) then
+    endings.keep_limits(id, extra.limits)
+  end
   if extra.similar and call('HGET', rare_keys.similar, extra.similar) == id then
     settle(extra.similar, outcome)
   end
+end
+
+-- The worker of a deleted or timed-out job uses its limits until it has stopped.
+function endings.keep_limits(id, limits)
+  local names = {}
+  for i, limit in ipairs(limits) do
+    names[i] = limit.name
+  end
+  call('HSETNX', rare_keys.stopping_limits, id, cmsgpack.pack(names))
+end
+
+-- {name} of each limit, of their names; none if they cannot be read.
+function endings.named_limits(names)
+  local limits = {}
+  for i, name in ipairs(type(names) == 'table' and names or {}) do
+    limits[i] = { name = name }
+  end
+  return limits
 end
 
 -- The worker has stopped a deleted job, or died while it ran it.
@@ -136,9 +165,14 @@ function endings.stopped(id)
     call('HDEL', rare_keys.stopping, id)
     resources.free(resource, id)
   end
+  local names = call('HGET', rare_keys.stopping_limits, id)
+  if names then
+    call('HDEL', rare_keys.stopping_limits, id)
+    limit_lines().free(id, endings.named_limits(values.unpacked(names)), false)
+  end
 end
 
--- A job leaves its worker and still exists. `front`: it is requeued before all others and keeps its resource.
+-- A job leaves its worker and still exists. `front`: it is requeued before all others, also in the lines of its limits, and keeps its resource.
 function endings.left(id, extra, front)
   call('HDEL', rare_keys.progress, id)
   if extra.run_timeout then
@@ -146,6 +180,12 @@ function endings.left(id, extra, front)
   end
   if extra.resource and not front then
     resources.free(extra.resource, id)
+  end
+  if extra.limits then
+    limit_lines().free(id, extra.limits, false)
+    if front then
+      limit_lines().keep_place(id, extra.limits)
+    end
   end
   if extra.suspect then
     call('ZREM', keys.due, due_entries.TRIAL .. id)
@@ -169,6 +209,29 @@ function endings.retry(id, found, extra, pause, message, traceback)
     delays().delay(id, pause)
   else
     matching().enqueue({ id }, { found }, false)
+  end
+end
+
+-- A handler was told to wait: no attempt is counted. The limit, or each limit of the job if none is named, starts no job for `pause` ms.
+function endings.limited(id, found, extra, pause, named)
+  local names, is_own = { named }, false
+  for _, limit in ipairs(extra.limits or {}) do
+    is_own = is_own or named == '' or named == limit.name
+    if named == '' then
+      names[#names + 1] = limit.name
+    end
+  end
+  if names[1] == '' then
+    table.remove(names, 1)
+  end
+  if #names > 0 then
+    limit_state().pause(names, pause)
+  end
+  endings.left(id, extra, is_own)
+  if is_own then
+    matching().enqueue({ id }, { found }, true)
+  else
+    delays().delay(id, pause)
   end
 end
 

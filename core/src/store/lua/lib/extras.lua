@@ -18,8 +18,10 @@ local WIRE = {
   CHECKPOINT = 'c',
   SCHEDULE = 'y',
   THEN_NEXT = 'z',
+  LIMITS = 'l',
 }
 local MAX_RETRIES = 200
+local MAX_LIMITS, MAX_COST = 4, 1000000
 -- Flags that are kept when crashes are written: all but SUSPECT.
 local ALL_BUT_SUSPECT = 95
 
@@ -49,6 +51,23 @@ local is_name = extras.is_name
 
 local function is_whole(value, least, most)
   return value == nil or type(value) == 'number' and value >= least and value <= most and value % 1 == 0
+end
+
+-- Reads names and costs of limits in turn. Returns {name, cost} of each, nil if there are none, false if they cannot be read.
+local function limits_of(list)
+  if list == nil then
+    return nil
+  elseif type(list) ~= 'table' or #list == 0 or #list % 2 ~= 0 or #list > 2 * MAX_LIMITS then
+    return false
+  end
+  local found = {}
+  for i = 1, #list, 2 do
+    if list[i] == nil or not is_name(list[i]) or not is_whole(list[i + 1], 1, MAX_COST) then
+      return false
+    end
+    found[#found + 1] = { name = list[i], cost = list[i + 1] }
+  end
+  return found
 end
 
 local function is_valid(map)
@@ -87,7 +106,9 @@ local function decode(text)
       assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
       run_timeout = map[WIRE.RUN_TIMEOUT],
       total_timeout = map[WIRE.TOTAL_TIMEOUT],
+      limits = limits_of(map[WIRE.LIMITS]),
     }
+    assert(extra.limits ~= false)
   end
   extra.resource, extra.suspect = resource, band(flags, record_flags.SUSPECT) ~= 0
   return extra
@@ -96,7 +117,7 @@ end
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, similar (key of similar jobs), ephemeral_of (an incarnation), retries, failed
--- (attempts), timeouts in ms, suspect. For a damaged record they are those of a plain job, and `damaged`.
+-- (attempts), timeouts in ms, limits ({name, cost} of each), suspect. For a damaged record they are those of a plain job, and `damaged`.
 function extras.of(text)
   local extra = known[text]
   if extra then

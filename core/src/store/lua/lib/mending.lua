@@ -16,8 +16,13 @@ local queues = require('queues')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
 local values = require('values')
+local limit_lines = lazy('limit_lines')
+local limit_state = lazy('limit_state')
 local call = redis.call
 local mending = {}
+
+-- How many users of a limit are looked at in a turn.
+local USERS = 20
 
 -- The time in ms in which a member whose lease has no entry in `due` must renew it.
 local LEASE_ANEW = 60000
@@ -110,6 +115,31 @@ function mending.resources(names)
       resources.free(names[i], holder)
     end
   end
+end
+
+-- Limits at which jobs wait: removes users that are not active, and lets their lines move.
+function mending.turns(names)
+  for _, name in ipairs(names) do
+    local users = call('SRANDMEMBER', keys.of('limit_users', name), USERS)
+    local gone = {}
+    for i, held in ipairs(#users > 0 and call('HMGET', keys.owner, unpack(users)) or {}) do
+      if not held then
+        gone[#gone + 1] = users[i]
+      end
+    end
+    if #gone > 0 then
+      damage.found()
+      limit_state().stop(name, gone)
+    end
+    local turn = call('HGET', rare_keys.limit_turns, name)
+    if turn and turn ~= '' and call('HEXISTS', keys.jobs, turn) == 0 then
+      damage.found()
+      call('ZREM', keys.of('limited', name), turn)
+      call('HSET', rare_keys.limit_turns, name, '')
+    end
+    limit_lines().note(name)
+  end
+  limit_lines().settle()
 end
 
 function mending.stopping(ids)

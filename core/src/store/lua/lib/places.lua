@@ -62,12 +62,21 @@ local function waits_for_similar(id, extra)
   return false
 end
 
+local function waits_at_limit(id, extra)
+  for _, limit in ipairs(extra.limits or {}) do
+    if call('ZSCORE', keys.of('limited', limit.name), id) and call('HEXISTS', rare_keys.limit_turns, limit.name) == 1 then
+      return true
+    end
+  end
+  return false
+end
+
 -- Whether a job in `blocked` waits for something that will end.
 local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
+  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
     return true
   end
   call('SREM', rare_keys.blocked, id)

@@ -11,6 +11,7 @@ local resources = require('resources')
 local special = require('special')
 local tombstones = require('tombstones')
 local firing = lazy('firing')
+local limit_state = lazy('limit_state')
 local call = redis.call
 local sweep = {}
 
@@ -23,6 +24,8 @@ local pages = {
   { letter = 'o', command = 'HSCAN', key = keys.owner, step = 2, mend = mending.owned },
   { letter = 'r', command = 'HSCAN', key = rare_keys.resources, step = 2, mend = mending.resources },
   { letter = 's', command = 'HSCAN', key = rare_keys.stopping, step = 2, mend = mending.stopping },
+  { letter = 't', command = 'HSCAN', key = rare_keys.limit_turns, step = 2, mend = mending.turns },
+  { letter = 'u', command = 'HSCAN', key = rare_keys.stopping_limits, step = 2, mend = mending.stopping },
   { letter = 'm', command = 'SSCAN', key = keys.members, step = 1, mend = mending.members },
   { letter = 'l', command = 'ZSCAN', key = keys.load, step = 2, mend = mending.load },
   { letter = 'q', command = 'ZSCAN', key = rare_keys.index, step = 2, mend = mending.index },
@@ -62,6 +65,9 @@ local function mend_rest()
     call('ZADD', keys.due, 'NX', clock.now, due_entries.BROADCAST)
   end
   recount_tombstones()
+  if call('EXISTS', rare_keys.limit_times) == 1 then
+    limit_state().forget_old()
+  end
   if call('EXISTS', rare_keys.schedule_times) == 1 and not call('ZSCORE', keys.due, due_entries.SCHEDULE) then
     call('ZADD', keys.due, clock.now, due_entries.SCHEDULE)
   end
