@@ -66,6 +66,10 @@ pub struct swarm_job_options {
     pub headers: *const swarm_header,
     /// The number of headers.
     pub header_count: usize,
+    /// Limits that the job is subject to, at most 4; see swarm_master_limit. NULL for none.
+    pub limits: *const swarm_job_limit,
+    /// The number of limits.
+    pub limit_count: usize,
     /// Deletes the job when the master that added it leaves or is lost.
     pub ephemeral: swarm_flag,
     /// A swarm_durability: the durability that the job has when the call ends.
@@ -80,6 +84,16 @@ pub struct swarm_header {
     pub name: *const c_char,
     /// Its value.
     pub value: *const c_char,
+}
+
+/// One limit of a job.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct swarm_job_limit {
+    /// Its name, at most 256 bytes. A limit whose figures are not set allows everything.
+    pub name: *const c_char,
+    /// How much of the limit's rate the job takes, 1 to 1,000,000.
+    pub cost: u32,
 }
 
 /// How pauses between attempts grow.
@@ -159,6 +173,8 @@ impl swarm_job_options {
         total_timeout: SWARM_DEFAULT,
         headers: std::ptr::null(),
         header_count: 0,
+        limits: std::ptr::null(),
+        limit_count: 0,
         ephemeral: swarm_flag::FALSE,
         durability: 0,
     };
@@ -166,7 +182,7 @@ impl swarm_job_options {
     /// Sets only the changed options, so that options with their default cost nothing.
     ///
     /// # Safety
-    /// Its texts end with a NUL, and its headers are readable for their count.
+    /// Its texts end with a NUL, and its headers and limits are readable for their counts.
     unsafe fn apply(&self, mut job: NewJob) -> Result<NewJob> {
         let names: [(_, _, SetName); 4] = [
             ("id", self.id, NewJob::id),
@@ -215,6 +231,11 @@ impl swarm_job_options {
             // SAFETY: promised by the caller.
             let (name, value) = unsafe { (text(header.name, "headers.name")?, text(header.value, "headers.value")?) };
             job = job.header(name, value);
+        }
+        // SAFETY: promised by the caller.
+        for limit in unsafe { array(self.limits, self.limit_count, "limits") }? {
+            // SAFETY: promised by the caller.
+            job = job.limit_at_cost(unsafe { text(limit.name, "limits.name") }?, limit.cost);
         }
         Ok(job.ephemeral(self.ephemeral.is_set()).durability(match self.durability {
             0 => Durability::Memory,
@@ -273,6 +294,7 @@ mod tests {
             payload in vec(any::<u8>(), 0..40),
             size in prop_oneof![any::<usize>(), 0..=size_of::<swarm_job_options>()],
         ) {
+            let limit = swarm_job_limit { name: pointer(&texts[1]), cost: small[4] as u32 };
             let header = swarm_header { name: pointer(&texts[4]), value: pointer(&texts[5]) };
             // SAFETY: all fields may be zero.
             let mut options: swarm_job_options = unsafe { std::mem::zeroed() };
@@ -286,8 +308,9 @@ mod tests {
             (options.assign_timeout, options.run_timeout, options.total_timeout) = (numbers[3], numbers[4], numbers[5]);
             (options.backoff_delay, options.backoff_max, options.backoff_jitter) = (numbers[6], numbers[7], jitter);
             (options.headers, options.header_count) = if numbers[8] % 2 == 0 { (&raw const header, 1) } else { (null(), numbers[9] as usize) };
+            (options.limits, options.limit_count) = if numbers[8] % 3 == 0 { (&raw const limit, 1) } else { (null(), numbers[10] as usize) };
             let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
-            // SAFETY: texts end with a NUL, the payload and the headers have their stated lengths or are NULL.
+            // SAFETY: texts end with a NUL, the payload, the headers and the limits have their stated lengths or are NULL.
             if let Ok(job) = unsafe { job.read() } {
                 // As adding does.
                 let _ = job.check(512 * 1024);

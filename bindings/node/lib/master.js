@@ -6,11 +6,12 @@ const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalNa
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
-const { jobOf, memberOf, pageOf, scheduleOf, schedulesOf } = require("./infos.js");
+const { jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
+const limitOptions = require("./limit.js");
 const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
@@ -284,9 +285,9 @@ class Master extends Member {
     });
   }
 
-  /** Counts the waiting jobs by priority and task; also returns the paused tasks. */
+  /** Counts the waiting jobs by priority and task; also returns the limits and the paused tasks. */
   queues(callback) {
-    return this._ask(callback, "queues");
+    return this._look(callback, queuesOf, "queues");
   }
 
   /** All live members. */
@@ -337,6 +338,21 @@ class Master extends Member {
   /** Adds the job of a schedule now, beside its slots. Resolves with its id, or null if `overlap` skips it. */
   runSchedule(id, callback) {
     return this._do(callback, "runSchedule", () => [nameOf(id, "schedule id")]);
+  }
+
+  /** Sets the figures of a limit for the whole cluster. Resolves with whether it had figures before. */
+  limit(name, figures, callback) {
+    return this._do(callback, "setLimit", () => [nameOf(name, "name of a limit"), limitOptions(figures)]);
+  }
+
+  /** Removes the figures of a limit: it allows everything. Resolves with whether it had figures. */
+  removeLimit(name, callback) {
+    return this._do(callback, "removeLimit", () => [nameOf(name, "name of a limit")]);
+  }
+
+  /** The state of a limit, whether it has figures or not. */
+  limitInfo(name, callback) {
+    return this._look(callback, limitOf, "limitInfo", () => [nameOf(name, "name of a limit")]);
   }
 
   /** A schedule, or null if there is none. */

@@ -3,6 +3,7 @@
 
 const { types } = require("node:util");
 const { invalid, nameOf, shown } = require("./check.js");
+const { jobLimits } = require("./limit.js");
 const { append } = require("./options.js");
 const { attempt } = require("./text.js");
 const { Outgoing, contentOf } = require("./wire.js");
@@ -36,7 +37,7 @@ const parts = {
   backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
 };
 
-const known = new Set([...passed, ...Object.keys(parts), "headers"]);
+const known = new Set([...passed, ...Object.keys(parts), "headers", "limits"]);
 
 /** The options of a job as the flat list of names and values for the core, which checks the bounds. */
 function settingsOf(options) {
@@ -45,7 +46,7 @@ function settingsOf(options) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; the README and types of assemblage list the options`);
   }
   const settings = [];
-  const { delay, runAt, backoff, timeouts, headers } = options;
+  const { delay, runAt, backoff, timeouts, headers, limits } = options;
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
     throw invalid("`delay` and `runAt` exclude each other; set one of them");
   }
@@ -53,6 +54,7 @@ function settingsOf(options) {
   if (timeouts !== undefined && timeouts !== null) appendParts(settings, "timeouts", timeouts);
   // A number is a fixed pause.
   if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
+  if (limits !== undefined && limits !== null) settings.push("limits", jobLimits(limits));
   if (headers !== undefined && headers !== null && typeof headers !== "object") throw invalid(`headers is ${shown(headers)}, it must be an object`);
   for (const [name, value] of Object.entries(headers ?? {})) {
     if (name === "" || name.includes("=")) throw invalid(`the header \`${name}\` has a name that is empty or contains =`);

@@ -9,6 +9,7 @@ mod choice;
 mod failure;
 mod group;
 mod inspect;
+mod limits;
 mod log;
 mod mailbox;
 mod master;

@@ -1,3 +1,5 @@
+import type { JobLimit } from "./limits.js";
+
 // Options of members, jobs and waits.
 
 /** Options of masters and workers. Times are in milliseconds. */
@@ -134,6 +136,8 @@ export interface JobOptions {
   resource?: string;
   /** While a job with the same key exists, this one waits, and then finishes with the same outcome. */
   similar?: string;
+  /** Limits that the job is subject to, at most 4; see `limit`. A limit whose figures are not set allows everything. */
+  limits?: JobLimit | readonly JobLimit[];
   /** The kind of work: only workers that accept this task are assigned the job. */
   task?: string;
   /** Headers: names and values that the handler receives with the job, at most 30 KiB together; no name contains a `=`. */

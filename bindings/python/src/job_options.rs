@@ -51,6 +51,7 @@ impl Settings {
         match &*name {
             "id" | "task" | "resource" | "similar" | "durability" => self.push(&name, text(&name, value)?),
             "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
+            "limits" => self.push(&name, limits(value)?),
             "priority" | "retries" => self.push(&name, whole(&name, value)?),
             "result_ttl" | "delay" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
@@ -115,6 +116,41 @@ fn entries<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Entries<'py>>
         return Err(invalid(format!("{name} is of type {}, it must be a mapping", class_of(value))));
     };
     mapping.items()?.extract().map_err(|_| invalid(format!("{name} is not a mapping of names to values")))
+}
+
+/// Limits: a name, or names and mappings with `name` and `cost`; as JSON.
+fn limits(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(name) = text("limits", value) {
+        return Ok(serde_json::json!([name]).to_string());
+    }
+    let wrong = || {
+        invalid(format!(
+            "limits is of type {}, it must be a name, or a list of names and of {{\"name\": ..., \"cost\": ...}}",
+            class_of(value)
+        ))
+    };
+    if value.is_instance_of::<PyMapping>() {
+        return Err(wrong());
+    }
+    let mut list = Vec::new();
+    for item in value.try_iter().map_err(|_| wrong())? {
+        let item = item?;
+        if !item.is_instance_of::<PyMapping>() {
+            list.push(serde_json::Value::from(text("the name of a limit", &item)?));
+            continue;
+        }
+        let mut fields = serde_json::Map::new();
+        for (field, value) in entries("a limit", &item)? {
+            let field = text("the name of a field", &field)?;
+            let value = match &*field {
+                "cost" => serde_json::Value::from(integer("cost", &value)?),
+                _ => text(&field, &value)?.into(),
+            };
+            fields.insert(field, value);
+        }
+        list.push(fields.into());
+    }
+    Ok(serde_json::Value::Array(list).to_string())
 }
 
 /// A whole number, as the core reads it.

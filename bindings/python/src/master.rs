@@ -14,6 +14,7 @@ use crate::events::event_tuple;
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::info;
+use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::members::OpenMaster;
 use crate::messages::Subscribed;
@@ -255,6 +256,10 @@ impl Master {
     }
 
     /// Raises SwarmClosed if the master is closed.
+    fn limits(&self) -> PyResult<Limits> {
+        Ok(Limits::new(self.member()?))
+    }
+
     fn schedules(&self) -> PyResult<Schedules> {
         Ok(Schedules::new(self.member()?))
     }

@@ -118,7 +118,7 @@ impl Limit {
 pub struct LimitInfo {
     /// Its name.
     pub name: String,
-    /// Its figures; as JSON `rate`, `per`, `burst` and `concurrency`, with 0 for none. A limit without figures allows everything.
+    /// Its figures; as JSON those of `rate`, `per` in ms, `burst` and `concurrency` that are set. A limit without figures allows everything.
     #[serde(flatten, serialize_with = "figures")]
     pub figures: Option<Limit>,
     /// The number of active jobs that have this limit.
@@ -134,11 +134,14 @@ fn figures<S: serde::Serializer>(figures: &Option<Limit>, to: S) -> std::result:
     use serde::ser::SerializeMap;
     let none = Limit::default();
     let limit = figures.as_ref().unwrap_or(&none);
-    let mut map = to.serialize_map(Some(4))?;
-    map.serialize_entry("rate", &limit.rate.unwrap_or(0))?;
-    map.serialize_entry("per", &limit.per.map_or(0, |per| per.as_millis() as u64))?;
-    map.serialize_entry("burst", &limit.burst.unwrap_or(0))?;
-    map.serialize_entry("concurrency", &limit.concurrency.unwrap_or(0))?;
+    let per = limit.per.map(|per| per.as_millis() as u64);
+    let rate = [("rate", limit.rate), ("burst", limit.burst), ("concurrency", limit.concurrency)];
+    let mut map = to.serialize_map(None)?;
+    for (name, value) in rate.map(|(name, value)| (name, value.map(u64::from))).into_iter().chain([("per", per)]) {
+        if let Some(value) = value {
+            map.serialize_entry(name, &value)?;
+        }
+    }
     map.end()
 }
 
@@ -211,7 +214,7 @@ mod tests {
         for (limit, part) in [
             (Limit::default(), "a rate, a concurrency or both"),
             (Limit::rate(0, second), "rate"),
-            (Limit::rate(1_000_001, second), "1000000"),
+            (Limit::rate(1_000_001, second), "1,000,000"),
             (Limit::rate(1, Duration::ZERO), "per"),
             (Limit::rate(1, 86_401 * second), "per"),
             (Limit::rate(1, second).burst(0), "burst"),

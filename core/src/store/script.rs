@@ -136,7 +136,7 @@ mod tests {
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCSH",
+            "DATEPCSHN",
             "BYLEX",
             "GT",
             "LIMIT",

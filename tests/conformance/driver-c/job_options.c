@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "member.h"
 
 static uint64_t number(command *command, const char *name) {
@@ -23,6 +24,25 @@ int32_t option_choice(const char *value, const char *const *names) {
 static bool flag(command *command, const char *name) {
     const char *value = command_find(command, name);
     return value != NULL && strcmp(value, "true") == 0;
+}
+
+/* Limits are a name, or a JSON array of names and {"name": name, "cost": number}. They are valid until the next call. */
+static void read_limits(const char *text, swarm_job_options *options) {
+    static swarm_job_limit limits[8];
+    static char *names[8];
+    if (text == NULL) return;
+    bool many = text[0] == '[';
+    for (const char *item = many ? json_first(text) : text; item != NULL; item = many ? json_next(item) : NULL) {
+        if (options->limit_count == sizeof limits / sizeof limits[0]) misuse("too many limits", text);
+        char **name = &names[options->limit_count];
+        free(*name);
+        bool object = item[0] == '{';
+        if (many) *name = json_text(object ? json_member(item, "name") : item);
+        else *name = strcpy(malloc(strlen(text) + 1), text);
+        const char *cost = object ? json_member(item, "cost") : NULL;
+        limits[options->limit_count++] = (swarm_job_limit){*name, cost == NULL ? 1 : (uint32_t)strtoul(cost, NULL, 10)};
+    }
+    options->limits = limits;
 }
 
 swarm_job_options job_options(command *command) {
@@ -49,6 +69,7 @@ swarm_job_options job_options(command *command) {
     options.assign_timeout = option_limit(command, "assign_timeout");
     options.run_timeout = option_limit(command, "run_timeout");
     options.total_timeout = option_limit(command, "total_timeout");
+    read_limits(command_find(command, "limits"), &options);
     const char *text = command_find(command, "header");
     if (text != NULL) {
         strncpy(header_text, text, sizeof header_text - 1);

@@ -43,8 +43,7 @@ static swarm_error *schedule(swarm_master *master, command *from, line *answer) 
     return NULL;
 }
 
-/* A call whose answer is one value. */
-static swarm_error *show_value(swarm_call *call, line *answer, const char *name) {
+swarm_error *show_value(swarm_call *call, line *answer, const char *name) {
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(call, CALL_MS, &json, &error) != SWARM_OK) return error;

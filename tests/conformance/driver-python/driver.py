@@ -124,6 +124,8 @@ def _job_options(fields: Fields) -> dict[str, Any]:
             number = field not in ("type", "jitter")
             value: object = int(fields[name]) / 1000 if number else float(fields[name]) if field == "jitter" else fields[name]
             options.setdefault(option, {})[field] = value
+    if fields.get("limits", "").startswith("["):
+        options["limits"] = json.loads(fields["limits"])
     if "header" in fields:
         options["headers"] = dict([fields["header"].split("=", 1)])
     return options
@@ -158,7 +160,7 @@ def _outcome(outcome: Any) -> str:
 def _job(job: libswarm.JobInfo | None) -> Answer:
     if job is None:
         return Answer().add(state="none")
-    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "error", "reason")
+    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "limits", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
     return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
@@ -329,6 +331,8 @@ class MasterDriver:
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
+            case "limit" | "remove_limit" | "limit_info":
+                return self._limit(command, fields)
             case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
                 return self._change_schedule(command, fields)
             case "schedule_info":
@@ -350,6 +354,21 @@ class MasterDriver:
             case _:
                 raise LookupError(f"no command `{command}` here")
         return Answer()
+
+    def _limit(self, what: str, fields: Fields) -> Answer:
+        master, name = self._master, fields["name"]
+        if what == "remove_limit":
+            return Answer().add(existed=master.remove_limit(name))
+        if what == "limit_info":
+            shown = asdict(master.limit_info(name))
+            del shown["name"]
+            per, next_in = shown.pop("per"), shown.pop("next_in")
+            shown = {field: "" if value is None else value for field, value in shown.items()}
+            return Answer().add(per="" if per is None else round(per * 1000), waits=next_in > 0, **shown)
+        figures: dict[str, Any] = {field: int(value) for field, value in fields.items() if field not in ("name", "per")}
+        if "per" in fields:
+            figures["per"] = int(fields["per"]) / 1000
+        return Answer().add(existed=master.limit(name, **figures))
 
     def _change_schedule(self, what: str, fields: Fields) -> Answer:
         master, id = self._master, fields["id"]
@@ -375,7 +394,8 @@ class MasterDriver:
         if what == "queues":
             queues = master.queues()
             counts = [f"{count.priority}:{count.task}:{count.waiting}" for count in queues.queues]
-            return Answer().add(queues=counts, paused=queues.paused, chooser=bool(queues.chooser))
+            limits = [limit.name for limit in queues.limits]
+            return Answer().add(queues=counts, limits=limits, paused=queues.paused, chooser=bool(queues.chooser))
         members = master.members()
         each = [f"{member.role}:{member.name}:{member.slots}:{member.active}" for member in members]
         return Answer().add(members=each, data=["" if member.data is None else _text(member.data) for member in members])
@@ -443,6 +463,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.fail(fields["message"]))
             case "fail_permanently":
                 self._finish(fields, lambda job: job.fail_permanently(fields["message"]))
+            case "rate_limited":
+                self._finish(fields, lambda job: job.rate_limited(int(fields["after"]) / 1000, fields.get("limit")))
             case "retry":
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "checkpoint":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack
 
@@ -33,6 +33,15 @@ class Timeouts(TypedDict, total=False):
     total: float
 
 
+class JobLimit(TypedDict, total=False):
+    """A limit of a job."""
+
+    #: The name of the limit; required.
+    name: str
+    #: How much of the limit's rate the job takes, 1 to 1,000,000; 1.
+    cost: int
+
+
 class JobsOptions(TypedDict, total=False):
     """The options of one or many jobs. All are optional."""
 
@@ -52,6 +61,8 @@ class JobsOptions(TypedDict, total=False):
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
+    #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows everything.
+    limits: str | Sequence[str | JobLimit]
     #: While a job with the same key exists, this one waits, and then finishes with the same outcome.
     similar: str
     #: The kind of work: only workers that accept this task run the job.
@@ -106,3 +117,28 @@ class RetryAfter(Exception):
 
     def __reduce__(self) -> tuple[type[RetryAfter], tuple[float, str]]:
         return type(self), (self._after, str(self))
+
+
+class RateLimited(Exception):
+    """Raised by a handler that was told to wait (HTTP 429): the limit, or each limit of the job, starts no jobs for `after` seconds.
+
+    No attempt is counted. A job without the limit is delayed by the time.
+    """
+
+    def __init__(self, after: float, limit: str | None = None) -> None:
+        """`limit` is the name of a limit; None for those of the job."""
+        super().__init__(f"rate limited for {after} s")
+        self._after, self._limit = check_seconds("after", after), limit
+
+    @property
+    def after(self) -> float:
+        """Seconds until a job starts again."""
+        return self._after
+
+    @property
+    def limit(self) -> str | None:
+        """The name of the limit; None for those of the job."""
+        return self._limit
+
+    def __reduce__(self) -> tuple[type[RateLimited], tuple[float, str | None]]:
+        return type(self), (self._after, self._limit)

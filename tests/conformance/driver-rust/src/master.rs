@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::limits;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
 use crate::schedules;
@@ -36,6 +37,9 @@ impl MasterDriver {
     pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
         let master = &self.master;
         if let Some(answer) = messages::obey(&master.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = limits::obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = schedules::obey(master, command).await? {
@@ -87,6 +91,7 @@ impl MasterDriver {
                     .with("priority", job.priority)
                     .with("task", &job.task)
                     .with("resource", &job.resource)
+                    .with_list("limits", &job.limits)
                     .with("progress", job.progress.as_deref().unwrap_or(""))
                     .with("checkpoint", job.checkpoint.as_deref().unwrap_or(""))
                     .with("error", job.failure.as_ref().map_or("", |failure| &failure.message))
@@ -106,6 +111,7 @@ impl MasterDriver {
                 let each = queues.queues.iter().map(|queue| format!("{}:{}:{}", queue.priority, queue.task, queue.waiting));
                 Ok(Answer::ok()
                     .with_list("queues", each)
+                    .with_list("limits", queues.limits.iter().map(|limit| &limit.name))
                     .with_list("paused", queues.paused)
                     .with("chooser", queues.chooser.is_some()))
             }

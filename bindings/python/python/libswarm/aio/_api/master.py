@@ -9,7 +9,7 @@ from typing import Any, Self, Unpack
 from libswarm._calling import check_on_existed
 from libswarm._events import Listener
 from libswarm._master import MasterBase
-from libswarm._native import Call, Schedules
+from libswarm._native import Call, Limits, Schedules
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
 from libswarm.errors import SwarmError
@@ -20,10 +20,11 @@ from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
 from .messages import MessagesApi
+from .limits import LimitsApi
 from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi, SchedulesApi):
+class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     async def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
@@ -253,6 +254,10 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     @property
     def _here(self) -> NativeMaster:
         raise NotImplementedError
+
+    @property
+    def _limits(self) -> Limits:
+        return self._here.limits()
 
     @property
     def _schedules(self) -> Schedules:
