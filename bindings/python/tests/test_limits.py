@@ -26,7 +26,7 @@ def test_jobs_wait_for_their_limits(master: Master, cluster: str, url: str) -> N
         first, second = (job.id for job in master.add_many([1, 2], limits=["api", {"name": "tenant:1", "cost": 2}]))
         job = jobs.get(timeout=SOON)
         assert job.id == first
-        wait_until(lambda: master.stats().blocked == 1, "a blocked job")
+        wait_until(lambda: master.stats().blocked == 1, SOON, "a blocked job")
         info = master.limit_info("api")
         assert (info.rate, info.per, info.burst, info.concurrency, info.active, info.blocked, info.next_in) == (
             None,
