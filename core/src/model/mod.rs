@@ -12,3 +12,4 @@ pub(crate) mod job_options;
 pub(crate) mod message;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod unique;

@@ -8,6 +8,7 @@ use super::server;
 use crate::config::options::Options;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
+use crate::model::unique::{OnConflict, Unique};
 use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::store::codec::record::write_record;
 use crate::store::codec::{inspect, record, reply};
@@ -65,7 +66,7 @@ impl Bench {
             write_array(&mut own, positions.len());
             positions.iter().for_each(|position| write_integer(&mut own, *position));
         }
-        let call = AddCall { incarnation: member.into(), number, jobs: packed, own_ids: own, largest, extras: Vec::new() };
+        let call = AddCall { incarnation: member.into(), number, jobs: packed, checked: own, largest, extras: Vec::new() };
         self.store.add(&call).await.unwrap()
     }
 
@@ -159,7 +160,7 @@ fn given(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
 
 fn existed(reply: AddReply) -> Vec<usize> {
     match reply {
-        AddReply::Done { existed, .. } => existed,
+        AddReply::Done { existed, .. } => existed.iter().map(|job| job.position).collect(),
         AddReply::UnknownMember(_) => panic!("unknown member"),
     }
 }
@@ -702,8 +703,9 @@ async fn jobs_in_no_place_are_queued_anew() {
     b.add_one("w", 4, job("priority").priority(7)).await;
     b.add_one("w", 5, job("delayed").delay(Duration::from_secs(60))).await;
     b.add_one("w", 6, job("blocked").resource("r")).await;
-    b.add_one("w", 7, job("similar").similar("s")).await;
-    b.add_one("w", 8, job("follower").similar("s")).await;
+    let attach = || Unique { on_conflict: OnConflict::Attach, ..Unique::from("s") };
+    b.add_one("w", 7, job("unique").unique(attach())).await;
+    b.add_one("w", 8, job("attached").unique(attach())).await;
     let stats = b.store.stats().await.unwrap();
     assert_eq!((stats.delayed, stats.active), (1, 1), "{stats:?}");
     let whole = stats.damaged;
@@ -713,8 +715,10 @@ async fn jobs_in_no_place_are_queued_anew() {
         &["DEL", "{t}:ready:0", "{t}:ready:0:", "{t}:ready:7", "{t}:ready:0:a", "{t}:delayed"][..],
         &["DEL", "{t}:index", "{t}:queues", "{t}:queues:a", "{t}:tasks"],
         &["HSET", "{t}:owner", "plain", "5:nobody", "task", "garbage", "priority", "6:nobody:d"],
-        &["DEL", "{t}:blocked:r", "{t}:similar:s"],
-        &["HDEL", "{t}:similar", "s"],
+        &["DEL", "{t}:blocked:r", "{t}:unique:s"],
+        &["HDEL", "{t}:unique", "s"],
+        &["HSET", "{t}:unique", "s", "nobody", "other", "plain"],
+        &["ZADD", "{t}:due", "1e18", "U:s"],
         &["HSET", "{t}:resources", "r", "nobody"],
         &["DEL", "{t}:resources"],
         &["DEL", "{t}:blocked"],
@@ -754,7 +758,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
     // All keys but `meta`, which says what the others are.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
     let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
-    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "similar:s"].map(str::to_owned);
+    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "unique:s"].map(str::to_owned);
     for part in fixed.chain(of_member).chain(named) {
         let b = bench();
         b.join("w", &[]).await;
@@ -771,7 +775,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 errors.push(turn);
             }
             for job in
-                [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").similar("s"), NewJob::bytes("")]
+                [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").unique("s"), NewJob::bytes("")]
             {
                 number += 1;
                 let adds = crate::master::adds::Adds::default();

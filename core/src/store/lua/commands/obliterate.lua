@@ -55,7 +55,7 @@ end
 local more = remove_members()
 more = remove_queues() or more
 more = remove_blocked(rare_keys.resources, 'blocked') or more
-more = remove_blocked(rare_keys.similar, 'similar') or more
+more = remove_blocked(rare_keys.unique, 'unique') or more
 if more then
   return reply(MORE)
 end

@@ -8,6 +8,7 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local record_flags = require('record_flags')
 local suspects = require('suspects')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local admission = {}
 
@@ -85,6 +86,13 @@ local function note_timeouts(extra, id, started, stopped)
   end
 end
 
+-- A unique key that a job has only until it starts.
+local function note_key(extra, id, freed)
+  if extra.unique_until == extras.UNTIL_START then
+    freed.names[#freed.names + 1], freed.ids[#freed.ids + 1] = extra.unique, id
+  end
+end
+
 local function write(claims, started, stopped)
   if #claims.new > 0 then
     call('HSET', rare_keys.resources, unpack(claims.new))
@@ -107,18 +115,22 @@ function admission.admit(ids, records)
     return ids, records
   end
   local claims = claims_of(needs.wanted)
-  local admitted, admitted_records, started, stopped = {}, {}, {}, {}
+  local admitted, admitted_records, started, stopped, freed = {}, {}, {}, {}, { names = {}, ids = {} }
   for i, id in ipairs(ids) do
     local resource = needs.resource[i]
     if (not resource or claim(claims, resource, id)) and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id)) then
       if needs.extra[i] then
         note_timeouts(needs.extra[i], id, started, stopped)
+        note_key(needs.extra[i], id, freed)
       end
       admitted[#admitted + 1] = id
       admitted_records[#admitted_records + 1] = records[i]
     end
   end
   write(claims, started, stopped)
+  if #freed.ids > 0 then
+    unique_keys().started(freed.names, freed.ids)
+  end
   return admitted, admitted_records
 end
 

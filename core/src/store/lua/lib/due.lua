@@ -13,6 +13,7 @@ local recovery = require('recovery')
 local suspects = require('suspects')
 local sweep = require('sweep')
 local timeouts = require('timeouts')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local due = {}
 
@@ -41,6 +42,9 @@ local handlers = {
   end,
   [due_entries.SCHEDULE] = function(_, id)
     firing().expire(id)
+  end,
+  [due_entries.UNIQUE] = function(_, key)
+    unique_keys().expire(key)
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,
