@@ -1275,6 +1275,30 @@ typedef enum {
 } swarm_backoff;
 
 /**
+ * What adding a job does while another job has its unique key.
+ */
+typedef enum {
+  /**
+   * Nothing: swarm_call_id returns the id of the other job, and swarm_call_existed true.
+   */
+  SWARM_ON_CONFLICT_DROP = 0,
+  /**
+   * If the other job has not been assigned, it gets the payload and the options of this one, and swarm_call_replaced returns
+   * true. Otherwise as SWARM_ON_CONFLICT_DROP.
+   */
+  SWARM_ON_CONFLICT_REPLACE = 1,
+  /**
+   * The job waits, and then finishes with the outcome of the other one. If that is deleted, the next one that waits runs.
+   */
+  SWARM_ON_CONFLICT_ATTACH = 2,
+  /**
+   * If the other job has not been assigned, as SWARM_ON_CONFLICT_REPLACE. Otherwise the job runs after it; of several, only the
+   * newest does.
+   */
+  SWARM_ON_CONFLICT_LATEST = 3,
+} swarm_on_conflict;
+
+/**
  * The durability of a job when the call that adds it ends.
  */
 typedef enum {

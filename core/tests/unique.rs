@@ -453,6 +453,22 @@ async fn batches_with_many_jobs_of_a_key_are_decided_in_their_order() {
     let more = master.add_many((0..1000).map(|n| key(n, OnConflict::Replace)).collect()).await.unwrap();
     assert!((0..1000).all(|n| more[n] == replaced(&added[n % 50])));
     assert_eq!(master.stats().await.unwrap().added, 50);
+    // One that waits is replaced more than once in a batch, and moves from place to place.
+    let waiting = master.add(job(0, OnConflict::Replace)).await.unwrap();
+    let moved = |n: u32| match n % 4 {
+        0 => job(n, OnConflict::Replace),
+        1 => job(n, OnConflict::Replace).priority(3),
+        2 => job(n, OnConflict::Replace).delay(Duration::from_secs(60)),
+        _ => job(n, OnConflict::Drop).debounce(Duration::from_secs(60)),
+    };
+    for last in 1..9 {
+        let many = master.add_many((0..=last).map(moved).collect()).await.unwrap();
+        assert!(many.iter().all(|added| *added == replaced(&waiting)), "{many:?}");
+        let queued: u64 = master.queues().await.unwrap().queues.iter().map(|queue| queue.waiting).sum();
+        let stats = master.stats().await.unwrap();
+        assert_eq!((queued, stats.delayed), if last % 4 < 2 { (51, 0) } else { (50, 1) }, "{last}");
+    }
+    assert!(master.delete(&waiting.id).await.unwrap());
     // Ids of the program's own and keys in one batch: what is dropped does not count as existing.
     let own = |id: &str, key: &str| NewJob::json(&1).unwrap().id(id).unique(key);
     let mixed = master.add_many(vec![own("a", "x"), own("b", "x"), own("b", "y"), own("b", "z"), own("c", "z")]).await.unwrap();

@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from evidence import Evidence
@@ -74,7 +75,7 @@ def test_no_key_outlives_its_job(tmp_path: Path, evidence: Evidence, kills: int)
     ):
         masters = list(pool.map(lambda n: team.master(LANGUAGES[n % len(LANGUAGES)], timeout=60_000), range(PRODUCERS)))
         observer = team.master(timeout=60_000)
-        options = {"behave": "echo", "max_crashes": 200, "slots": 4}
+        options: dict[str, Any] = {"behave": "echo", "max_crashes": 200, "slots": 4}
         alive = deque(team.worker(language, **options) for language in LANGUAGES)
         over = threading.Event()
         watch = Watch(server)
@@ -98,6 +99,9 @@ def test_no_key_outlives_its_job(tmp_path: Path, evidence: Evidence, kills: int)
             watch.look()
             return int(team.stats(observer)["completed"])
 
+        def wait_for_work(enough: int) -> None:
+            wait_until(lambda: completed() >= enough, 30, "work goes on")
+
         def idle() -> bool:
             watch.look()
             stats = team.stats(observer)
@@ -106,8 +110,7 @@ def test_no_key_outlives_its_job(tmp_path: Path, evidence: Evidence, kills: int)
         loops = [pool.submit(produce, master, number) for number, master in enumerate(masters)]
         try:
             for number in range(kills):
-                enough = completed() + 30
-                wait_until(lambda enough=enough: completed() >= enough, 30, "work goes on")
+                wait_for_work(completed() + 30)
                 if number % 3 == 2:
                     server.kill()
                     server.start()

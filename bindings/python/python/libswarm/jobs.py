@@ -30,12 +30,14 @@ class _UniqueKey(TypedDict):
 class Unique(_UniqueKey, total=False):
     """A key that one job has at a time."""
 
-    #: Until when the job has the key: "end", until it has completed, failed or was deleted, the default; "start", until it is assigned to a
-    #: worker for the first time; or for so many seconds after it was added, 1 ms to 365 days, also if it has completed before.
+    #: Until when the job has the key: "end", until it has completed, failed or was deleted, the default; "start", until it is
+    #: assigned to a worker for the first time; or for so many seconds after it was added, 1 ms to 365 days, also if it has
+    #: completed before.
     until: Literal["end", "start"] | float
-    #: What adding this job does while another job has the key. "drop", the default: nothing; the answer has the id of the other job. "replace": if
-    #: the other one has not been assigned, it gets the payload and options of this one. "attach": this one waits, and finishes with the outcome of
-    #: the other one. "latest": as "replace", and if the other one is active, this one runs after it; of several, only the newest does.
+    #: What adding this job does while another job has the key. "drop", the default: nothing; the answer has the id of the other
+    #: job. "replace": if the other one has not been assigned, it gets the payload and options of this one. "attach": this one
+    #: waits, and finishes with the outcome of the other one. "latest": as "replace", and if the other one is active, this one
+    #: runs after it; of several, only the newest does.
     on_conflict: Literal["drop", "replace", "attach", "latest"]
 
 
@@ -71,7 +73,8 @@ class JobsOptions(TypedDict, total=False):
     resource: str
     #: A key that one job has at a time: while another job has it, adding this one does nothing, or what `on_conflict` states.
     unique: str | Unique
-    #: Seconds by which each add with its unique key delays the job anew and replaces its payload, until it starts; 1 ms to 365 days.
+    #: Seconds by which each add with its unique key delays the job anew and replaces its payload, until it starts; 1 ms to 365
+    #: days.
     debounce: float
     #: The longest time in seconds for which `debounce` delays the job; at most 10 years, ten times `debounce`.
     max_wait: float

@@ -15,7 +15,8 @@ local conflicts = {}
 
 -- Ids of the jobs that have keys, as read for the batch; false for none.
 local ids_of = {}
--- The job that has each key, or false: {id, gone, position in this batch if it is in it, first_added, follower: the job that runs once more after it}.
+-- The job that has each key, or false: {id, gone, position: in this batch, if it is in it, queued: it was stored before, and is in its queue,
+-- first_added, follower: the job that runs once more after it, follows: it is such a job}.
 local holders = {}
 -- By key: the job that gets it, {id, extra}; ids of the jobs that are attached; the id of a new job that runs once more.
 local held, attached, following = {}, {}, {}
@@ -85,55 +86,61 @@ local function with_result_of(old, new, id)
   return new
 end
 
--- When a debounced job that replaces another was first added, and the pause until it is due: as long as the one that it replaces is delayed.
+-- When a debounced job that replaces another was first added, and the pause until it is due: while the one that it replaces is delayed.
 local function debounced(job, old, extra)
-  if job.position then
-    return job.first_added or clock.now, extra.debounce
-  end
-  local due = tonumber(call('ZSCORE', rare_keys.delayed, job.id) or nil)
-  if not due then
+  local first = job.first_added or clock.now
+  if not job.position then
+    local due = tonumber(call('ZSCORE', rare_keys.delayed, job.id) or nil)
+    if not due then
+      return nil, 0
+    end
+    first = old.first_added or old.debounce and due - 1 - old.debounce or clock.now
+  elseif job.queued then
     return nil, 0
   end
-  local first = old.first_added or old.debounce and due - 1 - old.debounce or clock.now
   return first, math.max(0, math.min(clock.now + extra.debounce, first + extra.max_wait) - clock.now)
 end
 
--- Whether the job that is replaced can stay in its queue.
+-- Whether the job that is replaced stays in its queue, or behind the active one.
 local function stays(job, old, extra, start)
-  return start == 0
-    and old.priority == extra.priority
-    and old.task == extra.task
-    and not call('ZSCORE', rare_keys.delayed, job.id)
-    and call('SISMEMBER', rare_keys.blocked, job.id) == 0
+  if job.follows then
+    return true
+  end
+  local queued = job.queued or not call('ZSCORE', rare_keys.delayed, job.id) and call('SISMEMBER', rare_keys.blocked, job.id) == 0
+  return queued and start == 0 and old.priority == extra.priority and old.task == extra.task
 end
 
--- Takes a stored job out of its place. Returns why the one that replaces it is not queued, or nil.
-local function displace(job, old, extra, start)
-  local stay = job.follows or stays(job, old, extra, start)
-  if not stay then
+-- Takes a job out of its place, or leaves it there. Returns why the one that replaces it is not queued, or nil.
+local function displace(job, old, extra, batch, position)
+  local new, why = job.position and not job.queued, nil
+  if new then
+    why = batch.skip[job.position]
+  elseif stays(job, old, extra, batch.starts[position]) then
+    job.queued, why = not job.follows, skipped.LATER
+  else
+    job.queued = false
     endings.unqueue(job.id, old, false)
   end
-  endings.detach(job.id, old, false)
-  return stay and skipped.LATER or nil
+  if job.position then
+    batch.skip[job.position] = skipped.EXISTED
+  else
+    endings.detach(job.id, old, false)
+    batch.replaced = batch.replaced + 1
+  end
+  return why
 end
 
 -- The job at `position` replaces one that waits, under its id.
 local function replace(key, job, batch, position, extra)
-  local jobs, skip, starts = batch.jobs, batch.skip, batch.starts
-  local at = 2 * position
+  local jobs, at = batch.jobs, 2 * position
   local old_text = job.position and jobs[2 * job.position] or call('HGET', keys.jobs, job.id)
   local old = extras.of(old_text)
   local text = with_result_of(old_text, jobs[at], job.id)
   if extra.debounce then
-    job.first_added, starts[position] = debounced(job, old, extra)
+    job.first_added, batch.starts[position] = debounced(job, old, extra)
     text = job.first_added and extras.with_first_added(text, extras.of(text), job.first_added) or text
   end
-  if job.position then
-    skip[position], skip[job.position] = skip[job.position], skipped.EXISTED
-  else
-    skip[position] = displace(job, old, extra, starts[position])
-    batch.replaced = batch.replaced + 1
-  end
+  batch.skip[position] = displace(job, old, extra, batch, position)
   jobs[at - 1], jobs[at], job.position = job.id, text, position
   if job.follows then
     unique_keys.waits[job.id] = true

@@ -84,8 +84,8 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     ) -> Any:
         """Adds a job and waits for its result, at most `timeout` seconds. After a timeout or an interrupt the job continues.
 
-        If a job with this `id`, or with the key of `unique`, exists, the result is that job's, and `on_existed(id)` is called as soon as this is known, in the
-        calling thread or in the loop. An exception from it ends the wait and is raised.
+        If a job with this `id`, or with the key of `unique`, exists, the result is that job's, and `on_existed(id)` is called
+        as soon as this is known, in the calling thread or in the loop. An exception from it ends the wait and is raised.
         """
         check_on_existed(on_existed)
         return await self._outcome(*self._here.run(payload, timeout, options), on_existed)
