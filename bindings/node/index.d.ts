@@ -24,9 +24,12 @@ export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError
 export type Bytes = Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView;
 
 export interface Added {
+  /** The job's id; if another job has its unique key, the id of that job. */
   id: string;
-  /** Whether a job with this id existed; it was left unchanged. */
+  /** Whether the job with this id existed. */
   existed: boolean;
+  /** Whether the existing job got the payload and the options of the added one. If not, it was left unchanged. */
+  replaced: boolean;
 }
 
 /** A job with its own options, accepted wherever payloads are. Its options override those of the call. */
@@ -41,7 +44,7 @@ export type JobOutcome<R = unknown> = {
   /** The position of the job in the call, from 0. */
   position: number;
   id: string;
-  /** Whether a job with this id existed: the outcome is then that of the existing job. */
+  /** Whether a job with this id, or with its unique key, existed: the outcome is then that of the existing job. */
   existed: boolean;
 } & ({ status: "fulfilled"; value: R } | { status: "rejected"; reason: SwarmError });
 

@@ -65,6 +65,7 @@ pub use model::payload::{ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_PROGRE
 #[cfg(feature = "bindings")]
 pub use model::schedule::SCHEDULE_OPTIONS;
 pub use model::schedule::{CatchUp, MAX_CAUGHT_UP, Overlap, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+pub use model::unique::{OnConflict, Unique, Until};
 pub use util::completion::Done;
 #[cfg(feature = "bindings")]
 pub use util::stages::{measure_stages, stages};

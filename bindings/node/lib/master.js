@@ -111,35 +111,32 @@ class Master extends Member {
       const payloadsOf = listOf(payloads, "payloads");
       const pack = packer(options, this._serialize);
       const items = payloadsOf.map((payload) => pack(payload || {}));
-      this._addItems(items, (error, ids, flags, from) => {
+      this._addItems(items, (error, ids, marks, from) => {
         if (error) return settle(error);
         const to = from + items.length;
-        return settle(null, ids.slice(from, to), flags?.slice(from, to) ?? items.map(() => false));
+        return settle(null, ids.slice(from, to), items.map((_, i) => isOld(marks, from + i)));
       });
     });
   }
 
-  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed }`. */
+  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed, replaced }`. */
   add(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      this._add(payload, options, first((error, id, existed) => {
-        if (error) settle(error);
-        else settle(null, { id, existed });
-      }));
+      this._add(payload, options, (error, ids, marks, from) => (error ? settle(error) : settle(null, addedOf(ids, marks, from))));
     });
   }
 
-  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed }` in order. */
+  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed, replaced }` in order. */
   addMany(jobs, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const jobsOf = listOf(jobs, "jobs");
       const pack = packer(options, this._serialize);
       const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
-      this._addItems(items, (error, ids, flags, from) => {
+      this._addItems(items, (error, ids, marks, from) => {
         if (error) settle(error);
-        else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
+        else settle(null, items.map((_, i) => addedOf(ids, marks, from + i)));
       });
     });
   }
@@ -207,7 +204,8 @@ class Master extends Member {
 
   /**
    * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout` (milliseconds),
-   * which end the wait; the job continues. `onExisted(id)` is called if a job with this `id` existed: the result is that of the existing job.
+   * which end the wait; the job continues. `onExisted(id)` is called if a job with this `id`, or with its unique
+   * key, existed: the result is that of the existing job.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -218,13 +216,10 @@ class Master extends Member {
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
-      const id = (isNewJob(payload) ? payload.options?.id : undefined) ?? rest.id;
-      if (id !== undefined) {
-        wait.existed = () => {
-          existed = true;
-          if (report !== undefined) call(report, String(id));
-        };
-      }
+      wait.existed = (id) => {
+        existed = true;
+        if (report !== undefined) call(report, id);
+      };
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }
@@ -477,7 +472,16 @@ function idsOf(jobIds) {
 
 /** Converts the answer of a batch to that of a call with a single id. */
 function first(settle) {
-  return (error, ids, flags, from) => (error ? settle(error) : settle(null, ids[from], flags?.[from] ?? false));
+  return (error, ids, marks, from) => (error ? settle(error) : settle(null, ids[from], isOld(marks, from)));
+}
+
+/** Whether the job at a position existed. `marks`: see `Incoming`; null if all are new. */
+function isOld(marks, position) {
+  return marks !== null && marks[position] > 0;
+}
+
+function addedOf(ids, marks, position) {
+  return { id: ids[position], existed: isOld(marks, position), replaced: marks?.[position] === 2 };
 }
 
 module.exports = Master;

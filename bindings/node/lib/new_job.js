@@ -29,11 +29,12 @@ function isNewJob(payload) {
 }
 
 /** Options that are passed to the core unchanged. */
-const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "ephemeral", "durability"];
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "debounce", "maxWait", "task", "ephemeral", "durability"];
 
 /** Options with parts, and the names of these parts in the core. */
 const parts = {
   timeouts: { assign: "assign_timeout", run: "run_timeout", total: "total_timeout" },
+  unique: { key: "unique", until: "unique_until", onConflict: "on_conflict" },
   backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
 };
 
@@ -46,12 +47,17 @@ function settingsOf(options) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; the README and types of assemblage list the options`);
   }
   const settings = [];
-  const { delay, runAt, backoff, timeouts, headers, limits } = options;
+  const { delay, runAt, backoff, timeouts, unique, headers, limits } = options;
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
     throw invalid("`delay` and `runAt` exclude each other; set one of them");
   }
   append(settings, types.isDate(runAt) ? { ...options, runAt: runAt.getTime() } : options, passed);
   if (timeouts !== undefined && timeouts !== null) appendParts(settings, "timeouts", timeouts);
+  if (unique !== undefined && unique !== null) {
+    // An object without a key is refused as an empty key.
+    settings.push("unique", "");
+    appendParts(settings, "unique", typeof unique === "string" ? { key: unique } : unique);
+  }
   // A number is a fixed pause.
   if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
   if (limits !== undefined && limits !== null) settings.push("limits", jobLimits(limits));

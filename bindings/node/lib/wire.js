@@ -181,6 +181,11 @@ class Incoming {
     return this.requests[this.nextRequest++];
   }
 
+  /** Of each added job: 0 it is new, 1 it existed, 2 it existed and was replaced. */
+  marks(count) {
+    return Array.from(this.text(count), Number);
+  }
+
   flags(count) {
     return Array.from(this.text(count), (flag) => flag === "1");
   }

@@ -18,7 +18,7 @@ pub(crate) enum Value {
     Bools(Vec<bool>),
     Count(u64),
     Numbers(Vec<u64>),
-    /// In Python `(id, existed)`.
+    /// In Python `(id, existed, replaced)`.
     Added(Vec<Added>),
     /// In Python ids alone.
     Ids(Vec<Added>),
@@ -55,7 +55,7 @@ impl Value {
             Value::Added(added) => {
                 let pairs: Vec<_> = added
                     .iter()
-                    .map(|job| (&job.id, job.existed).into_pyobject(py))
+                    .map(|job| (&job.id, job.existed, job.replaced).into_pyobject(py))
                     .collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?;
                 PyList::new(py, pairs)?.into_any()
             }

@@ -21,7 +21,7 @@ pub enum JobState {
     Waiting,
     /// It waits until it is due, after a delay or between attempts.
     Delayed,
-    /// It waits at a limit, for its resource, or for a similar job.
+    /// It waits at a limit, for its resource, or for the job that has its unique key.
     Blocked,
     /// A worker runs it.
     Active,

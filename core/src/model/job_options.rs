@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::limit::{self, JobLimit};
 use crate::model::payload::Payload;
+use crate::model::unique::{self, ON_CONFLICT, Unique, Until};
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::check_name;
@@ -21,7 +22,7 @@ pub const MAX_PRIORITY: i64 = 1 << 53;
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 25] = [
     "id",
     "result",
     "result_ttl",
@@ -35,8 +36,12 @@ const NAMES: [&str; 21] = [
     "backoff_max",
     "backoff_jitter",
     "resource",
-    "similar",
     "limits",
+    "unique",
+    "unique_until",
+    "on_conflict",
+    "debounce",
+    "max_wait",
     "assign_timeout",
     "run_timeout",
     "total_timeout",
@@ -155,9 +160,24 @@ impl NewJob {
         self
     }
 
-    /// While a job with the same key exists, this one waits, and then finishes with the same outcome.
-    pub fn similar(mut self, key: impl Into<String>) -> Self {
-        self.extras().similar = key.into();
+    /// The job's unique key, which one job has at a time: see [`Unique`]. While another job has it, adding this one does nothing, or what
+    /// [`Unique::on_conflict`] states.
+    pub fn unique(mut self, unique: impl Into<Unique>) -> Self {
+        self.extras().unique = Some(unique.into());
+        self
+    }
+
+    /// Delays the job by this time, 1 ms to 365 days. Until it starts, each further add with its unique key replaces its payload and options and
+    /// delays it anew. Excludes `delay`, `run_at`, [`OnConflict::Attach`](crate::OnConflict::Attach) and [`Until::Time`](crate::Until::Time).
+    pub fn debounce(mut self, pause: Duration) -> Self {
+        self.extras().debounce = Some(pause);
+        self
+    }
+
+    /// The longest time for which [`debounce`](NewJob::debounce) delays a job, from when it was first added; at least `debounce`, at most 10 years;
+    /// default ten times `debounce`.
+    pub fn max_wait(mut self, limit: Duration) -> Self {
+        self.extras().max_wait = Some(limit);
         self
     }
 
@@ -234,8 +254,12 @@ impl NewJob {
             "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(BACKOFF[1], value)?,
             "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
             "resource" => self.extras().resource = value.to_owned(),
-            "similar" => self.extras().similar = value.to_owned(),
             "limits" => self.extras().limits = limit::parse_job_limits(value)?,
+            "unique" => self.extras().unique.get_or_insert_default().key = value.to_owned(),
+            "unique_until" => self.extras().unique.get_or_insert_default().until = Until::parse(value)?,
+            "on_conflict" => self.extras().unique.get_or_insert_default().on_conflict = choice(name, value, &ON_CONFLICT)?,
+            "debounce" => self.extras().debounce = Some(parse_ms(name, value)?),
+            "max_wait" => self.extras().max_wait = Some(parse_ms(name, value)?),
             "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
             "run_timeout" => self.extras().run_timeout = Some(parse_ms(name, value)?),
             "total_timeout" => self.extras().total_timeout = Some(parse_ms(name, value)?),
@@ -279,10 +303,17 @@ impl NewJob {
                 within("run_at", since, Duration::ZERO, 1000 * YEAR)?;
             }
         }
-        match &self.extras {
-            Some(extras) => extras.check(),
-            None => Ok(()),
+        let Some(extras) = &self.extras else { return Ok(()) };
+        if extras.debounce.is_some() && self.start != Start::Now {
+            return Err(invalid(Language::current().text("{debounce} delays the job itself: leave out {delay} and {run_at}")));
         }
+        extras.check()
+    }
+
+    /// When the job becomes due, if no other job has its unique key.
+    pub(crate) fn start(&self) -> Start {
+        let debounce = self.extras.as_ref().and_then(|extras| extras.debounce);
+        debounce.map_or(self.start, Start::After)
     }
 }
 
@@ -314,7 +345,9 @@ pub(crate) struct Extras {
     pub(crate) priority: i64,
     pub(crate) task: String,
     pub(crate) resource: String,
-    pub(crate) similar: String,
+    pub(crate) unique: Option<Unique>,
+    pub(crate) debounce: Option<Duration>,
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) assign_timeout: Option<Duration>,
@@ -344,7 +377,7 @@ impl Extras {
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let limits: usize = self.limits.iter().map(|limit| limit.name.len()).sum();
-        self.task.len() + self.resource.len() + self.similar.len() + limits + headers
+        self.task.len() + self.resource.len() + self.unique_key().len() + limits + headers
     }
 
     /// Whether scripts must process these options when such a job is assigned or finishes.
@@ -359,7 +392,18 @@ impl Extras {
 
     /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+        self.unique.is_some() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+    }
+
+    /// The unique key, or empty.
+    pub(crate) fn unique_key(&self) -> &String {
+        static NONE: String = String::new();
+        self.unique.as_ref().map_or(&NONE, |unique| &unique.key)
+    }
+
+    /// Whether the job has its unique key for a time, which may be longer than its own.
+    pub(crate) fn has_key_for_a_time(&self) -> bool {
+        self.unique.as_ref().is_some_and(|unique| matches!(unique.until, Until::Time(_)))
     }
 
     /// The schedule whose next job follows the end of this one, or empty.
@@ -374,11 +418,12 @@ impl Extras {
 
     pub(crate) fn check(&self) -> Result<()> {
         bounded("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)?;
-        for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {
+        for (what, name) in [("task", &self.task), ("resource", &self.resource)] {
             if !name.is_empty() {
                 check_name(what, name)?;
             }
         }
+        unique::check(self.unique.as_ref(), self.debounce, self.max_wait)?;
         bounded("retries", self.retries, 0, MAX_RETRIES)?;
         limit::check_job_limits(&self.limits)?;
         if let Some(backoff) = &self.backoff {
@@ -407,10 +452,12 @@ impl Extras {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Added {
-    /// The job's id.
+    /// The job's id; if another job has its unique key, the id of that job.
     pub id: String,
-    /// Whether a job with this id existed; it was left unchanged.
+    /// Whether the job with this id existed.
     pub existed: bool,
+    /// Whether the existing job got the payload and the options of the added one. If not, it was left unchanged.
+    pub replaced: bool,
 }
 
 #[cfg(test)]

@@ -13,3 +13,4 @@ pub(crate) mod limit;
 pub(crate) mod message;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod unique;

@@ -79,7 +79,7 @@ pub(crate) struct AddCall {
     pub(crate) incarnation: String,
     pub(crate) number: u64,
     pub(crate) jobs: Vec<u8>,
-    pub(crate) own_ids: Vec<u8>,
+    pub(crate) checked: Vec<u8>,
     pub(crate) largest: usize,
     /// Positions and starts of jobs with extras or a later start.
     pub(crate) extras: Vec<u8>,
@@ -157,7 +157,7 @@ impl Store {
             .call(
                 |s| &s.add,
                 |cmd| {
-                    cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.own_ids[..]);
+                    cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.checked[..]);
                     cmd.arg(call.largest).arg(&call.extras[..])
                 },
             )

@@ -280,17 +280,18 @@ impl Batch {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
                     let limits = extras.map_or(&[][..], |extras| &extras.limits);
-                    write_array(&mut out, if limits.is_empty() { 10 } else { 11 });
+                    write_array(&mut out, if limits.is_empty() { 11 } else { 12 });
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
                     write_string(&mut out, outcome);
                     write_string(&mut out, text(|extras| &extras.resource));
-                    write_string(&mut out, text(|extras| &extras.similar));
+                    write_string(&mut out, text(Extras::unique_key));
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
                     write_string(&mut out, text(Extras::then_next_of));
+                    write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_key_for_a_time)));
                     if !limits.is_empty() {
                         write_array(&mut out, limits.len());
                         limits.iter().for_each(|limit| write_string(&mut out, limit.name.as_bytes()));
@@ -351,7 +352,7 @@ fn frees_only(job: &JobData) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Whether the result has recipients: a master that awaits it, or similar jobs that wait for it.
+/// Whether the result has recipients: a master that awaits it, or jobs that are attached to it.
 fn wants_outcome(job: &JobData) -> bool {
-    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
+    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| extras.unique.is_some())
 }

@@ -45,8 +45,14 @@ static void read_limits(const char *text, swarm_job_options *options) {
     options->limits = limits;
 }
 
+static uint64_t unique_until(const char *text) {
+    if (text == NULL || strcmp(text, "end") == 0) return SWARM_UNTIL_END;
+    return strcmp(text, "start") == 0 ? SWARM_UNTIL_START : strtoull(text, NULL, 10);
+}
+
 swarm_job_options job_options(command *command) {
     static const char *const growths[] = {"fixed", "exponential", NULL};
+    static const char *const conflicts[] = {"drop", "replace", "attach", "latest", NULL};
     static const char *const durabilities[] = {"memory", "fsync", "replica", NULL};
     static swarm_header header;
     static char header_text[4096];
@@ -65,7 +71,11 @@ swarm_job_options job_options(command *command) {
     if (command_find(command, "backoff_jitter") != NULL) options.backoff_jitter = atof(command_find(command, "backoff_jitter"));
     options.task = command_find(command, "task");
     options.resource = command_find(command, "resource");
-    options.similar = command_find(command, "similar");
+    options.unique = command_find(command, "unique");
+    options.unique_until = unique_until(command_find(command, "unique_until"));
+    options.on_conflict = option_choice(command_find(command, "on_conflict"), conflicts);
+    options.debounce = option_limit(command, "debounce");
+    options.max_wait = option_limit(command, "max_wait");
     options.assign_timeout = option_limit(command, "assign_timeout");
     options.run_timeout = option_limit(command, "run_timeout");
     options.total_timeout = option_limit(command, "total_timeout");

@@ -49,6 +49,7 @@ static swarm_error *add(swarm_master *master, command *command, line *answer) {
     if (answered(swarm_master_add(master, command_payload(command), &options), CALL_MS, &added, &error) != SWARM_OK) return error;
     line_text(answer, "id", swarm_call_id(added, 0));
     line_flag(answer, "existed", swarm_call_existed(added, 0));
+    line_flag(answer, "replaced", swarm_call_replaced(added, 0));
     swarm_call_free(added);
     return NULL;
 }

@@ -81,6 +81,8 @@ function health(member) {
 function jobOptionsOf(fields) {
   const options = optionsOf(fields, "payload", "payloads", "ids", "type", "timeout", "keep");
   const parts = { backoff: {}, timeouts: {}, headers: {} };
+  if (options.unique !== undefined) parts.unique = { key: options.unique };
+  delete options.unique;
   const move = (name, option, part) => {
     if (options[name] !== undefined) parts[option][part] = options[name];
     delete options[name];
@@ -89,6 +91,12 @@ function jobOptionsOf(fields) {
   for (const part of ["delay", "max", "jitter"]) move(camelCase(`backoff_${part}`), "backoff", part);
   for (const part of ["assign", "run", "total"]) move(`${part}Timeout`, "timeouts", part);
   if (options.limits?.startsWith("[")) options.limits = JSON.parse(options.limits);
+  const until = Number(options.uniqueUntil);
+  if (!Number.isNaN(until)) options.uniqueUntil = until;
+  if (parts.unique !== undefined) {
+    move("uniqueUntil", "unique", "until");
+    move("onConflict", "unique", "onConflict");
+  }
   if (options.runAt !== undefined) options.runAt = Number(options.runAt);
   const [header, value] = options.header?.split(/=(.*)/s) ?? [];
   delete options.header;
@@ -266,8 +274,8 @@ class MasterDriver extends Driver {
     const master = this.member;
     switch (command) {
       case "add": {
-        const { id, existed } = await master.add(valueOf(fields), jobOptionsOf(fields));
-        return ok({ id, existed });
+        const { id, existed, replaced } = await master.add(valueOf(fields), jobOptionsOf(fields));
+        return ok({ id, existed, replaced });
       }
       case "add_value": {
         const { id } = await master.add(hardValue(fields.value));

@@ -18,7 +18,7 @@ import libswarm
 import libswarm.aio
 
 # Options that Python takes in seconds.
-SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at"}
+SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
 NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
@@ -29,6 +29,9 @@ FIELDS = {
     "assign_timeout": ("timeouts", "assign"),
     "run_timeout": ("timeouts", "run"),
     "total_timeout": ("timeouts", "total"),
+    "unique": ("unique", "key"),
+    "unique_until": ("unique", "until"),
+    "on_conflict": ("unique", "on_conflict"),
 }
 # Those of a schedule that Python has in seconds.
 SCHEDULE_SECONDS = {"every", "after_end", "start", "end", "jitter", "next_at", "last_at"}
@@ -121,8 +124,8 @@ def _job_options(fields: Fields) -> dict[str, Any]:
     options = _options(fields, "payload", "payloads", "ids", "type", "timeout", "keep", "header", *FIELDS)
     for name, (option, field) in FIELDS.items():
         if name in fields:
-            number = field not in ("type", "jitter")
-            value: object = int(fields[name]) / 1000 if number else float(fields[name]) if field == "jitter" else fields[name]
+            text = field in ("type", "key", "on_conflict") or fields[name] in ("end", "start")
+            value: object = fields[name] if text else float(fields[name]) if field == "jitter" else int(fields[name]) / 1000
             options.setdefault(option, {})[field] = value
     if fields.get("limits", "").startswith("["):
         options["limits"] = json.loads(fields["limits"])
@@ -293,7 +296,7 @@ class MasterDriver:
                 return Answer().add(**asdict(master.stats()))
             case "add":
                 added = master.add(_value(fields), **_job_options(fields))
-                return Answer().add(id=added.id, existed=added.existed)
+                return Answer().add(id=added.id, existed=added.existed, replaced=added.replaced)
             case "add_value":
                 return Answer().add(id=master.add_job(_hard_value(fields["value"])))
             case "add_many":
@@ -311,7 +314,7 @@ class MasterDriver:
             case "run":
                 existed: list[str] = []
                 result = master.run(_value(fields), timeout=_limit(fields), on_existed=existed.append, **_job_options(fields))
-                return Answer().add(existed=existed == [fields.get("id")], **_payload(result))
+                return Answer().add(existed=len(existed) == 1, **_payload(result))
             case "run_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
                 keep = fields.get("keep") == "true"

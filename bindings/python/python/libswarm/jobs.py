@@ -22,6 +22,25 @@ class Backoff(TypedDict, total=False):
     jitter: float
 
 
+class _UniqueKey(TypedDict):
+    #: The key, 1 to 256 bytes.
+    key: str
+
+
+class Unique(_UniqueKey, total=False):
+    """A key that one job has at a time."""
+
+    #: Until when the job has the key: "end", until it has completed, failed or was deleted, the default; "start", until it is
+    #: assigned to a worker for the first time; or for so many seconds after it was added, 1 ms to 365 days, also if it has
+    #: completed before.
+    until: Literal["end", "start"] | float
+    #: What adding this job does while another job has the key. "drop", the default: nothing; the answer has the id of the other
+    #: job. "replace": if the other one has not been assigned, it gets the payload and options of this one. "attach": this one
+    #: waits, and finishes with the outcome of the other one. "latest": as "replace", and if the other one is active, this one
+    #: runs after it; of several, only the newest does.
+    on_conflict: Literal["drop", "replace", "attach", "latest"]
+
+
 class Timeouts(TypedDict, total=False):
     """Time limits of a job in seconds; each has its own error."""
 
@@ -63,8 +82,13 @@ class JobsOptions(TypedDict, total=False):
     resource: str
     #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows everything.
     limits: str | Sequence[str | JobLimit]
-    #: While a job with the same key exists, this one waits, and then finishes with the same outcome.
-    similar: str
+    #: A key that one job has at a time: while another job has it, adding this one does nothing, or what `on_conflict` states.
+    unique: str | Unique
+    #: Seconds by which each add with its unique key delays the job anew and replaces its payload, until it starts; 1 ms to 365
+    #: days.
+    debounce: float
+    #: The longest time in seconds for which `debounce` delays the job; at most 10 years, ten times `debounce`.
+    max_wait: float
     #: The kind of work: only workers that accept this task run the job.
     task: str
     #: Texts that the handler receives with the job.

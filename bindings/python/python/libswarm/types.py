@@ -13,7 +13,7 @@ Overlap = Literal["skip", "allow", "queue_one", "replace"]
 #: Which slots that passed while nothing ran do run: the last; none over 60 s late; all, at most the newest 100.
 CatchUp = Literal["last", "none", "all"]
 
-#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or a similar job; it is assigned to
+#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or its unique key; it is assigned to
 #: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
@@ -21,10 +21,12 @@ JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "faile
 class Added(NamedTuple):
     """The value of `add`."""
 
-    #: The job's id.
+    #: The job's id; if another job has its unique key, the id of that job.
     id: str
-    #: Whether a job with this id existed; it was left unchanged.
+    #: Whether the job with this id existed.
     existed: bool
+    #: Whether the existing job got the payload and the options of the added one; if not, it was left unchanged.
+    replaced: bool = False
 
 
 class JobOutcome(NamedTuple):
@@ -48,7 +50,7 @@ class Stats:
     deleting: int
     #: Jobs that are not due yet.
     delayed: int
-    #: Jobs that wait at a limit, for their resource or for a similar job.
+    #: Jobs that wait at a limit, for their resource or for the job that has their unique key.
     blocked: int
     #: Failed jobs that are kept.
     failed: int

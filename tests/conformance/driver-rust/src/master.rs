@@ -59,7 +59,7 @@ impl MasterDriver {
             "stats" => Answer::ok().with_fields(&master.stats().await?),
             "add" => {
                 let added = master.add(new_job(command)?).await?;
-                Ok(Answer::ok().with("id", added.id).with("existed", added.existed))
+                Ok(Answer::ok().with("id", added.id).with("existed", added.existed).with("replaced", added.replaced))
             }
             "add_value" => {
                 let added = master.add(NewJob::new(Payload::raw_json(hard_value(command.text("value")?)?))).await?;

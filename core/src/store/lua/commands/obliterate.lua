@@ -78,7 +78,7 @@ end
 local more = remove_members()
 more = remove_queues() or more
 more = remove_blocked(rare_keys.resources, 'blocked') or more
-more = remove_blocked(rare_keys.similar, 'similar') or more
+more = remove_blocked(rare_keys.unique, 'unique') or more
 more = remove_blocked(rare_keys.limit_turns, 'limited') or more
 more = remove_limit_users() or more
 if more then

@@ -12,6 +12,7 @@ local suspects = require('suspects')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
 local resources = lazy('resources')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local admission = {}
 
@@ -130,6 +131,13 @@ local function write_limits(limiter)
   end
 end
 
+-- A unique key that a job has only until it starts.
+local function note_key(extra, id, freed)
+  if extra.unique_until == extras.UNTIL_START then
+    freed.names[#freed.names + 1], freed.ids[#freed.ids + 1] = extra.unique, id
+  end
+end
+
 local function write(claims, started, stopped)
   if #claims.new > 0 then
     call('HSET', rare_keys.resources, unpack(claims.new))
@@ -152,7 +160,7 @@ function admission.admit(ids, records)
     return ids, records
   end
   local claims, limiter = claims_of(needs.wanted), new_limiter(needs.limits)
-  local admitted, admitted_records, started, stopped = {}, {}, {}, {}
+  local admitted, admitted_records, started, stopped, freed = {}, {}, {}, {}, { names = {}, ids = {} }
   for i, id in ipairs(ids) do
     local resource, extra = needs.resource[i], needs.extra[i]
     local limits = extra and extra.limits
@@ -163,6 +171,7 @@ function admission.admit(ids, records)
     then
       if extra then
         note_timeouts(extra, id, started, stopped)
+        note_key(extra, id, freed)
       end
       if limits then
         limit_lines().start(limiter.states, id, limits)
@@ -174,6 +183,9 @@ function admission.admit(ids, records)
   write(claims, started, stopped)
   if limiter then
     write_limits(limiter)
+  end
+  if #freed.ids > 0 then
+    unique_keys().started(freed.names, freed.ids)
   end
   return admitted, admitted_records
 end

@@ -1,5 +1,4 @@
--- Starts jobs with extras: timeouts, delays, resources and groups of similar jobs.
-local blocking = require('blocking')
+-- Starts jobs with extras: timeouts, delays, resources and unique keys.
 local clock = require('clock')
 local delays = require('delays')
 local due_entries = require('due_entries')
@@ -9,11 +8,11 @@ local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local matching = require('matching')
 local positions_skipped = require('positions')
-local rare_keys = require('rare_keys')
 local resources = require('resources')
 local script = require('script')
 local special = require('special')
 local workers = require('workers')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local beginnings = {}
 
@@ -50,8 +49,7 @@ local function begin_one(batch, id, extra, pause)
   if extra.assign_timeout then
     note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
   end
-  if extra.similar and call('HSETNX', rare_keys.similar, extra.similar, id) == 0 then
-    blocking.block(blocking.SIMILAR, extra.similar, { id })
+  if extra.unique and unique_keys().begin(id, extra) then
     return true
   elseif pause > 0 then
     note_due(batch, delays.delay(id, pause), extra.task)

@@ -14,6 +14,7 @@ local recovery = require('recovery')
 local suspects = require('suspects')
 local sweep = require('sweep')
 local timeouts = require('timeouts')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local due = {}
 
@@ -46,6 +47,9 @@ local handlers = {
   [due_entries.LIMIT] = function(_, name)
     limit_lines().note(name)
     limit_lines().settle()
+  end,
+  [due_entries.UNIQUE] = function(_, key)
+    unique_keys().expire(key)
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

@@ -1,7 +1,7 @@
 -- Finishes the jobs of a round. Details of a job, as the worker packs them; an upper-case kind has extras:
 --   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
---   {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
---   schedule that waits for its end, names of its limits or nil}
+--   {'C', ttl or -1, requester, outcome, resource, unique key, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
+--   schedule that waits for its end, 1 if it has its key for a time, names of its limits or nil}
 --   {'T', pause in ms, text, traceback} fail this attempt | {'L', pause in ms, limit or ''} wait for a limit
 local endings = require('endings')
 local extras = require('extras')
@@ -119,10 +119,11 @@ local function complete_special(ids, details)
   end
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    local _, _, _, outcome, resource, similar, ephemeral_of, timeouts, suspect, then_next_of, limits = unpack(details[i])
+    local _, _, _, outcome, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, limits = unpack(details[i])
     endings.gone(id, {
       resource = text_of(resource),
-      similar = text_of(similar),
+      unique = text_of(unique),
+      unique_until = for_a_time,
       ephemeral_of = text_of(ephemeral_of),
       then_next_of = text_of(then_next_of),
       total_timeout = timeouts == 1 or nil,

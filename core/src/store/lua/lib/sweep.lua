@@ -18,11 +18,12 @@ local sweep = {}
 -- Entries of a page; pages in one call while damage is searched; ids repaired at once.
 local PAGE, PAGES, AT_ONCE = 200, 5, 1000
 
--- The keys to scan, one after the other. `step`: how many items of a reply are one entry.
+-- The keys to scan, one after the other. `step`: how many items of a reply are one entry. `reads_records`: the record of the job of each is read.
 local pages = {
-  { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs },
+  { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs, reads_records = true },
   { letter = 'o', command = 'HSCAN', key = keys.owner, step = 2, mend = mending.owned },
   { letter = 'r', command = 'HSCAN', key = rare_keys.resources, step = 2, mend = mending.resources },
+  { letter = 'u', command = 'HSCAN', key = rare_keys.unique, step = 2, mend = mending.unique, reads_records = true },
   { letter = 's', command = 'HSCAN', key = rare_keys.stopping, step = 2, mend = mending.stopping },
   { letter = 't', command = 'HSCAN', key = rare_keys.limit_turns, step = 2, mend = mending.turns },
   { letter = 'u', command = 'HSCAN', key = rare_keys.stopping_limits, step = 2, mend = mending.stopping },
@@ -81,7 +82,7 @@ end
 
 -- Repairs one page. Returns the cursor of the next one, '0' if there is none.
 local function mend_page(page, cursor)
-  local count = page.key == keys.jobs and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
+  local count = page.reads_records and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
   local scanned = call(page.command, page.key, cursor, 'COUNT', count)
   local names = {}
   for i = 1, #scanned[2], page.step do
