@@ -26,7 +26,7 @@ local pages = {
   { letter = 'u', command = 'HSCAN', key = rare_keys.unique, step = 2, mend = mending.unique, reads_records = true },
   { letter = 's', command = 'HSCAN', key = rare_keys.stopping, step = 2, mend = mending.stopping },
   { letter = 't', command = 'HSCAN', key = rare_keys.limit_turns, step = 2, mend = mending.turns },
-  { letter = 'u', command = 'HSCAN', key = rare_keys.stopping_limits, step = 2, mend = mending.stopping },
+  { letter = 'v', command = 'HSCAN', key = rare_keys.stopping_limits, step = 2, mend = mending.stopping },
   { letter = 'm', command = 'SSCAN', key = keys.members, step = 1, mend = mending.members },
   { letter = 'l', command = 'ZSCAN', key = keys.load, step = 2, mend = mending.load },
   { letter = 'q', command = 'ZSCAN', key = rare_keys.index, step = 2, mend = mending.index },
@@ -107,6 +107,14 @@ local function read_position()
   return 1, '0'
 end
 
+-- The page that follows: that of a key which exists, or the first.
+local function next_page(at)
+  repeat
+    at = at % #pages + 1
+  until at == 1 or call('EXISTS', pages[at].key) == 1
+  return at
+end
+
 -- Runs one page, and more while damage is searched. `hasty`: an entry of `due` requested it.
 function sweep.run(hasty)
   -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
@@ -117,7 +125,7 @@ function sweep.run(hasty)
     mending.jobs(call('SPOP', rare_keys.stray, PAGE), true)
     cursor = mend_page(pages[at], cursor)
     if cursor == '0' then
-      at = at % #pages + 1
+      at = next_page(at)
       if at == 1 then
         mend_rest()
         break
