@@ -305,7 +305,7 @@ class MasterDriver extends Driver {
       case "run": {
         let existed = false;
         const onExisted = (id) => {
-          if (id !== fields.id) throw new Error(`onExisted gets ${id}`);
+          if (fields.unique === undefined && id !== fields.id) throw new Error(`onExisted gets ${id}`);
           existed = true;
         };
         const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), onExisted };
