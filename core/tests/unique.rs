@@ -487,7 +487,7 @@ async fn batches_with_many_jobs_of_a_key_are_decided_in_their_order() {
 async fn a_key_whose_job_is_gone_blocks_nothing() {
     let redis = Redis::start();
     let master = master(&redis);
-    let worker = worker(&redis, &[]).await;
+    let worker = worker(&redis, &[("lease", "30000")]).await;
     // Damage: the job vanished without a transition.
     let lost = master.add(job(1, OnConflict::Drop).delay(Duration::from_secs(600))).await.unwrap();
     let _: u64 = redis.ask(&["HDEL", "{test}:jobs", &lost.id]);
@@ -523,7 +523,7 @@ async fn a_key_whose_job_is_gone_blocks_nothing() {
 async fn a_schedule_adds_no_job_while_another_has_its_key() {
     let redis = Redis::start();
     let master = master(&redis);
-    let worker = worker(&redis, &[]).await;
+    let worker = worker(&redis, &[("lease", "30000")]).await;
     let held = master.add(job(1, OnConflict::Drop)).await.unwrap();
     let active = next_job(&worker).await;
     let every = Schedule::new(Timing::Every(Duration::from_millis(100)));
