@@ -363,6 +363,13 @@ async fn attached_jobs_finish_with_the_outcome_of_the_first() {
     let e = next_job(&worker).await;
     assert_eq!(e.id, "e");
     e.complete(Payload::default()).await.unwrap();
+    // Deleted together: the second is assigned when the first is deleted, and stopped.
+    master.add_many(vec![of("f"), of("g"), of("h")]).await.unwrap();
+    let f = next_job(&worker).await;
+    counted(&master, "two wait", |stats| stats.blocked == 2).await;
+    assert_eq!(master.delete_many(["f", "g", "h"].map(str::to_owned).to_vec()).await.unwrap(), [true; 3]);
+    f.stopped().await.unwrap();
+    counted(&master, "nothing is left", |stats| stats.active + stats.deleting + stats.waiting + stats.blocked == 0).await;
     is_clean(&redis, &master).await;
 }
 

@@ -22,6 +22,7 @@ use crate::master::adds::{Adds, Submission};
 use crate::model::job::Finish;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
+use crate::model::unique::{Unique, Until};
 use crate::store::codec::msgpack::{Unpack, write_array, write_string};
 use crate::store::codec::record::read_record;
 use crate::store::script::Scripts;
@@ -215,8 +216,10 @@ impl World {
         let after = Snapshot::take(&mut self.connection);
         let verdict = judge(&self.before, &after, &step, self);
         self.order.retain(|id, _| after.job(id).place == Place::Waiting);
-        for id in &step.adds {
-            if self.before.job(id).place == Place::Nowhere && after.job(id).place == Place::Waiting {
+        for (position, id) in step.adds.iter().enumerate() {
+            // One that was dropped for its unique key may have been added later in the batch.
+            let stored = !step.answer.existed.contains(&position);
+            if stored && self.before.job(id).place == Place::Nowhere && after.job(id).place == Place::Waiting {
                 self.added += 1;
                 self.order.entry(id.clone()).or_insert(self.added);
             }
@@ -312,6 +315,10 @@ impl World {
         if random.random_bool(0.3) {
             let delay = Duration::from_millis(random.random_range(0..18_000));
             job = job.retries(random.random_range(1..3)).backoff(Backoff { delay, ..Backoff::default() });
+        }
+        if random.random_bool(0.3) {
+            let until = *[Until::End, Until::Start, Until::Time(Duration::from_secs(20))].choose(random).unwrap();
+            job = job.unique(Unique { until, ..Unique::from(*["u", "v", "w"].choose(random).unwrap()) });
         }
         if random.random_bool(0.2) {
             job = job.delay(Duration::from_millis(random.random_range(1..60_000)));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::snapshot::{Job, Place, Snapshot};
 use super::{Step, World};
 use crate::model::job::Finish;
+use crate::model::unique::Until;
 use crate::store::codec::record::{Head, split_record};
 
 pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
@@ -37,6 +38,7 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
     first_come_first_given(before, after, step, world)?;
     queued_as_they_came(after, world)?;
     one_at_a_time(after)?;
+    one_of_a_key(after)?;
     let counters = &after.counters;
     let there = after.jobs.values().filter(|job| job.place != Place::Nowhere).count() as u64;
     if counters.added + counters.revived != counters.completed + counters.failures + counters.deleted + there {
@@ -71,8 +73,8 @@ fn head(job: &Job) -> Head {
     split_record(&job.record).map(|(head, _)| head).unwrap_or_default()
 }
 
-fn of_resource(job: &Job) -> bool {
-    head(job).extras.is_some_and(|extras| !extras.resource.is_empty())
+fn may_be_blocked(job: &Job) -> bool {
+    head(job).extras.is_some_and(|extras| !extras.resource.is_empty() || extras.unique.is_some())
 }
 
 impl Snapshot {
@@ -245,7 +247,7 @@ fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(),
 fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
     let Some(member) = world.members.get(&step.actor) else { return Ok(()) };
     // One with a resource may have been set aside in a step that also freed the resource: it goes on at the front, and was seen waiting throughout.
-    let waited = |id: &str| before.job(id).place == Place::Waiting && !of_resource(before.job(id));
+    let waited = |id: &str| before.job(id).place == Place::Waiting && !may_be_blocked(before.job(id));
     let rank = |id: &str, snapshot: &Snapshot| {
         let priority = head(snapshot.job(id)).extras.map_or(0, |extras| extras.priority);
         world.order.get(id).map(|order| (-priority, *order))
@@ -272,7 +274,7 @@ fn queued_as_they_came(after: &Snapshot, world: &World) -> Result<(), String> {
         for (at, id) in ids.iter().enumerate() {
             let extras = head(after.job(id)).extras;
             if let Some(order) = world.order.get(id)
-                && !of_resource(after.job(id))
+                && !may_be_blocked(after.job(id))
                 && !after.tombstones.contains_key(id)
             {
                 // The list comes before the sorted sets.
@@ -289,6 +291,20 @@ fn queued_as_they_came(after: &Snapshot, world: &World) -> Result<(), String> {
         if let Some(pair) = jobs.windows(2).find(|pair| pair[0].1 > pair[1].1) {
             let ((_, _, first), (_, _, second)) = (pair[0], pair[1]);
             return Err(format!("`{first}` waits behind `{second}`, which was added later; the queues are {:?}", after.queues));
+        }
+    }
+    Ok(())
+}
+
+/// Of the jobs that have a unique key until they end, one is not blocked.
+fn one_of_a_key(after: &Snapshot) -> Result<(), String> {
+    let mut holders: HashMap<String, &String> = HashMap::new();
+    for (id, job) in after.jobs.iter().filter(|(_, job)| job.place != Place::Blocked) {
+        let Some(unique) = head(job).extras.and_then(|extras| extras.unique) else { continue };
+        if unique.until == Until::End
+            && let Some(other) = holders.insert(unique.key.clone(), id)
+        {
+            return Err(format!("`{other}` and `{id}` both have the unique key `{}`", unique.key));
         }
     }
     Ok(())

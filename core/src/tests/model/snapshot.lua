@@ -1,7 +1,7 @@
 -- All that a cluster holds at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
 -- KEYS  meta
 -- Returns  records, owners, delayed with times, blocked, resources, failed, entries of the queues, tombstones, due entries, members, load of each
---       task, counters, inboxes, ids with results, notes of damage
+--       task, counters, inboxes, ids with results, notes of damage, jobs by unique key
 local call = redis.call
 local prefix = string.sub(KEYS[1], 1, -5)
 local function entries(key)
@@ -56,5 +56,5 @@ return {
   tombstones, call('ZRANGE', prefix .. 'due', 0, -1, 'WITHSCORES'), call('SMEMBERS', prefix .. 'members'), loads,
   call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'crashes', 'retries', 'revived', 'now', 'grace', 'offset',
     'damaged'), inboxes,
-  call('HKEYS', prefix .. 'results'), call('HGETALL', prefix .. 'damaged'),
+  call('HKEYS', prefix .. 'results'), call('HGETALL', prefix .. 'damaged'), call('HGETALL', prefix .. 'unique'),
 }

@@ -75,6 +75,11 @@ pub(super) struct Snapshot {
     pub(super) broken: Vec<String>,
 }
 
+fn unique_key(record: &[u8]) -> String {
+    let extras = split_record(record).and_then(|(head, _)| head.extras);
+    extras.map(|extras| extras.unique_key().clone()).unwrap_or_default()
+}
+
 fn read<T: FromRedisValue>(value: &mut Value) -> T {
     from_redis_value(std::mem::replace(value, Value::Nil)).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -108,9 +113,10 @@ impl Snapshot {
             inboxes,
             results,
             damage,
+            unique,
         ] = parts.as_mut_slice()
         else {
-            panic!("a snapshot has 15 parts")
+            panic!("a snapshot has 16 parts")
         };
         let mut found = Snapshot { resources: read(resources), ..Snapshot::default() };
         let mut records: BTreeMap<String, Vec<u8>> = read(records);
@@ -174,7 +180,15 @@ impl Snapshot {
             job.record = record.unwrap_or_default();
             found.jobs.insert(id, job);
         }
-        for (entry, at) in read::<Vec<(String, f64)>>(due) {
+        let due: Vec<(String, f64)> = read(due);
+        for (key, id) in read::<BTreeMap<String, String>>(unique) {
+            let kept = due.iter().any(|(entry, _)| entry.strip_prefix("U:") == Some(&key));
+            let has_it = |job: &Job| unique_key(&job.record) == key;
+            if !found.jobs.get(&id).map_or(kept, |job| has_it(job) || kept && job.record.is_empty()) {
+                found.broken.push(format!("the unique key `{key}` outlived its job `{id}`"));
+            }
+        }
+        for (entry, at) in due {
             if let Some(inc) = entry.strip_prefix("L:") {
                 found.leases.insert(inc.to_owned(), at);
             }

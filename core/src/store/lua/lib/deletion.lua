@@ -42,13 +42,15 @@ end
 -- Returns 1 (it existed) or 0 for each job.
 function deletion.delete(ids)
   local owners = call('HMGET', keys.owner, unpack(ids))
-  local answers, deleted = {}, 0
+  local answers, deleted, passed = {}, 0, false
   for i, id in ipairs(ids) do
     local found = call('HGET', keys.jobs, id)
     answers[i] = found and 1 or 0
     if found then
       deleted = deleted + 1
-      delete_job(id, found, owners[i])
+      -- A job that waited for the unique key of one that was deleted before may have been assigned meanwhile.
+      delete_job(id, found, passed and call('HGET', keys.owner, id) or not passed and owners[i])
+      passed = passed or record.has_extras(found) and extras.of(found).unique ~= nil
     elseif call('ZSCORE', keys.failed_at, id) then
       failures.forget({ id })
       answers[i] = 1

@@ -186,12 +186,9 @@ function unique_keys.begin(id, extra)
   return false
 end
 
--- Whether the key of a job that exists must not be its own any more.
-local function is_over(key, holder, found)
-  local extra = extras.of(found)
-  if extra.unique ~= key then
-    return true
-  elseif extra.unique_until == extras.UNTIL_END or call('EXISTS', keys.of(blocking.UNIQUE, key)) == 1 then
+-- Whether the start or the time until which a job has its key is over: it kept the key for jobs that waited, and these are gone.
+local function is_over(key, holder, extra)
+  if extra.unique_until == extras.UNTIL_END or call('EXISTS', keys.of(blocking.UNIQUE, key)) == 1 then
     return false
   elseif extra.unique_until == extras.UNTIL_START then
     local held = call('HGET', keys.owner, holder)
@@ -200,9 +197,9 @@ local function is_over(key, holder, found)
   return not call('ZSCORE', keys.due, unique_keys.entry_of(key))
 end
 
--- For the sweep: frees keys whose job is gone, or does not have them any more. Returns how many.
+-- For the sweep: frees keys whose job is gone, or does not have them any more. Returns how many were damaged.
 function unique_keys.mend(names)
-  local mended = 0
+  local damaged = 0
   local bound = clock.now + extras.LONGEST_UNIQUE
   for i, holder in ipairs(call('HMGET', rare_keys.unique, unpack(names))) do
     local key = names[i]
@@ -212,12 +209,15 @@ function unique_keys.mend(names)
       call('ZREM', keys.due, unique_keys.entry_of(key))
       time = nil
     end
-    if holder and (found and is_over(key, holder, found) or not found and not time) then
-      mended = mended + 1
+    local extra = found and extras.of(found)
+    if holder and (extra and extra.unique ~= key or not found and not time) then
+      damaged = damaged + 1
       settle(key)
+    elseif extra and is_over(key, holder, extra) then
+      call('HDEL', rare_keys.unique, key)
     end
   end
-  return mended
+  return damaged
 end
 
 -- For the sweep: jobs that must have their keys until they end get those that nobody has. Returns how many.
