@@ -93,6 +93,7 @@ scripts! {
     listen: "listen", Frees, "";
     repair: "repair", Frees, "";
     schedule: "schedule", Adds, "";
+    flow: "flow", Adds, "";
 }
 
 impl Script {

@@ -261,7 +261,7 @@ impl Batch {
                 End::CompleteWithCare { job, outcome } => {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
-                    write_array(&mut out, 10);
+                    write_array(&mut out, 12);
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
@@ -272,6 +272,8 @@ impl Batch {
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
                     write_string(&mut out, text(Extras::then_next_of));
+                    write_string(&mut out, text(|extras| &extras.node.name));
+                    write_string(&mut out, text(|extras| &extras.node.flow));
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);
@@ -322,7 +324,7 @@ fn frees_only(job: &JobData) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Whether the result has recipients: a master that awaits it, or similar jobs that wait for it.
+/// Whether the result has recipients: a master that awaits it, or jobs that wait for this one.
 fn wants_outcome(job: &JobData) -> bool {
-    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
+    job.wants_result() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
 }

@@ -1,9 +1,11 @@
 -- Returns jobs, queues and members for inspections; changes nothing.
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
---       'members', cursor
+--       'members', cursor | 'flow', id of a flow or of a job, cursor | 'inputs', node of a job, cursor | 'outputs', nodes (msgpack)
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
 --       none | {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} |
+--       flow: {id, cursor, cancel_rest, jobs, id, state, ..., {id, {dependency, ...}, ...}}, or '' if there is none | inputs: {cursor, what a failed
+--       dependency does, id, letter and node, ...} | outputs: {letter and outcome, ...}, of as many nodes as fit in a call, at least one |
 --       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...}
 local chooser = require('chooser')
 local clock = require('clock')
@@ -20,6 +22,7 @@ local rare_keys = require('rare_keys')
 local reply = require('reply')
 local values = require('values')
 local workers = require('workers')
+local flow_pages = lazy('flow_pages')
 local call = redis.call
 
 -- Bounds of one call.
@@ -132,5 +135,12 @@ elseif what == 'jobs' then
   return reply(cmsgpack.pack(page_of_jobs(ARGV[2], ARGV[3], tonumber(ARGV[4]))))
 elseif what == 'counts' then
   return reply(cmsgpack.pack(page_of_counts(ARGV[2])))
+elseif what == 'flow' then
+  local page = flow_pages().flow(ARGV[2], ARGV[3], state_of)
+  return reply(page and cmsgpack.pack(page) or '')
+elseif what == 'inputs' then
+  return reply(cmsgpack.pack(flow_pages().inputs(ARGV[2], ARGV[3])))
+elseif what == 'outputs' then
+  return reply(cmsgpack.pack(flow_pages().outputs(cmsgpack.unpack(ARGV[2]))))
 end
 return reply(cmsgpack.pack(page_of_members(ARGV[2])))

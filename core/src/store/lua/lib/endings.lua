@@ -13,6 +13,7 @@ local script = require('script')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
 local delays = lazy('delays')
+local edges = lazy('edges')
 local failures = lazy('failures')
 local firing = lazy('firing')
 local matching = lazy('matching')
@@ -114,6 +115,9 @@ function endings.gone(id, extra, outcome, held)
   end
   if extra.suspect then
     suspects.clear(id)
+  end
+  if extra.node then
+    edges().ended(id, extra, outcome)
   end
   if extra.then_next_of then
     firing().ended(extra.then_next_of, id)

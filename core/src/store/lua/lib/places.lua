@@ -6,6 +6,7 @@ local rare_keys = require('rare_keys')
 local special = require('special')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
+local edge_mending = lazy('edge_mending')
 local call = redis.call
 local places = {
   -- The length up to which `ready:0` is searched, and its tombstones are counted.
@@ -67,7 +68,7 @@ local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
+  if extra.node and edge_mending().waits(id, extra) or waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
     return true
   end
   call('SREM', rare_keys.blocked, id)

@@ -3,7 +3,8 @@ local keys = require('keys')
 local rare = {}
 for _, part in ipairs({
   'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'unreported', 'unread',
-  'damaged', 'stray', 'broadcasts', 'schedules', 'schedule_jobs', 'schedule_ids', 'schedule_times',
+  'damaged', 'stray', 'broadcasts', 'schedules', 'schedule_jobs', 'schedule_ids', 'schedule_times', 'waits', 'uses',
+  'outputs', 'settling', 'failed_nodes', 'flows', 'stages', 'flow_answers',
 }) do
   rare[part] = keys.prefix .. part
 end

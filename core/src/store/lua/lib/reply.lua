@@ -7,7 +7,10 @@ local function reply(answer)
     return answer
   end
   local flush = script.flush
-  -- First, because it may assign jobs.
+  -- First, because they may end and assign jobs.
+  if flush.edges then
+    flush.edges()
+  end
   if flush.resources then
     flush.resources()
   end
