@@ -10,6 +10,8 @@ export const {
   Job,
   Master,
   NewJob,
+  chain,
+  fanIn,
   PermanentFailure,
   RetryAfter,
   Supervisor,

@@ -51,6 +51,8 @@ pub mod inspect;
 pub mod queues;
 pub mod schedules;
 
+pub mod flows;
+
 pub mod choice;
 
 pub mod job;

@@ -80,10 +80,7 @@ impl Job {
     /// Until this job has ended, their results are kept, whatever their `result_ttl`. With [`OnFailure::Ignore`](crate::OnFailure::Ignore), only
     /// completed ones are returned.
     pub async fn inputs(&self) -> Result<Vec<Input>> {
-        match self.extras.as_ref().map(|extras| &*extras.node.name) {
-            None | Some("") => Ok(Vec::new()),
-            Some(node) => self.worker.messaging().shared.open_store()?.inputs(node).await,
-        }
+        self.worker.inputs(self.node_name()).await
     }
 
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.

@@ -127,6 +127,19 @@ pub enum FlowState {
 }
 
 impl FlowState {
+    /// The name of the state, which is the same in every language.
+    pub fn name(self) -> &'static str {
+        match self {
+            FlowState::Waiting => "waiting",
+            FlowState::Delayed => "delayed",
+            FlowState::Blocked => "blocked",
+            FlowState::Active => "active",
+            FlowState::Completed => "completed",
+            FlowState::Failed => "failed",
+            FlowState::Deleted => "deleted",
+        }
+    }
+
     pub(crate) fn from_name(name: &str) -> FlowState {
         match name {
             "delayed" => FlowState::Delayed,

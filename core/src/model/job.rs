@@ -206,7 +206,18 @@ impl JobData {
         self.id.strip_prefix(&*extras.schedule)?.strip_prefix('@')?.parse().ok()
     }
 
-    /// Whether the result of a completion is stored. If not, it is ignored, and its size is not checked.
+    /// The node of the job in the graph of jobs that wait for each other, or "".
+    #[cfg(feature = "bindings")]
+    pub fn node(&self) -> &str {
+        self.node_name()
+    }
+
+    pub(crate) fn node_name(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.node.name)
+    }
+
+    /// Whether the result of a completion is stored: the job has the option `result`, or others wait for it. If not, it is ignored, and its size is
+    /// not checked.
     pub fn wants_result(&self) -> bool {
         self.result.is_some() || self.extras.as_ref().is_some_and(|extras| extras.node.watched)
     }

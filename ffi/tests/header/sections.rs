@@ -70,6 +70,12 @@ const SECTIONS: [Section; 13] = [
         about: "Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.",
         modules: &["schedules"],
     },
+    Section {
+        name: "flows",
+        title: "Flows",
+        about: "Jobs that wait for each other, and are added together.",
+        modules: &["flows"],
+    },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
     Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work"] },

@@ -8,7 +8,12 @@ from .jobs import NewJob
 from .processes import ProcessInfo
 from .types import (
     Candidate,
+    Added,
+    AddedFlow,
+    FlowInfo,
+    FlowJob,
     Health,
+    Input,
     JobInfo,
     JobPage,
     KillRequest,
@@ -27,8 +32,13 @@ from .values import to_json
 
 _native.install(
     **{name: getattr(errors, name) for name in errors.__all__},
+    Added=Added,
     Candidate=Candidate,
+    AddedFlow=AddedFlow,
+    FlowInfo=FlowInfo,
+    FlowJob=FlowJob,
     Health=Health,
+    Input=Input,
     JobInfo=JobInfo,
     JobPage=JobPage,
     KillRequest=KillRequest,

@@ -13,6 +13,7 @@ __all__ = [
     "SwarmBufferFull",
     "SwarmCancelled",
     "SwarmClosed",
+    "SwarmDependencyFailed",
     "SwarmError",
     "SwarmEvictionPolicy",
     "SwarmForked",
@@ -291,3 +292,9 @@ class SwarmBufferFull(SwarmError):
     """Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added."""
 
     code, kind, retryable = 37, "BUFFER_FULL", True
+
+
+class SwarmDependencyFailed(SwarmJobFailed):
+    """The job failed because a job that it waited for failed or was deleted."""
+
+    code, kind, _reason = 38, "DEPENDENCY_FAILED", "dependency_failed"

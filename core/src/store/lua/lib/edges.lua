@@ -81,9 +81,9 @@ function edges.use(change)
   end
 end
 
--- Adds an entry to `settling`, and wakes two members, of which one may be stopped.
-local function push(entry)
-  if call('RPUSH', rare_keys.settling, cmsgpack.pack(entry)) == 1 then
+-- Adds entries to `settling`, and wakes two members, of which one may be stopped.
+local function push(...)
+  if call('RPUSH', rare_keys.settling, ...) == select('#', ...) then
     call('ZADD', keys.due, clock.now, due_entries.SETTLE)
     for _, inc in ipairs(call('SRANDMEMBER', keys.members, 2)) do
       inbox.post(inc, inbox_kinds.WAKE, '')
@@ -110,7 +110,7 @@ local function drop(node)
   edges.use(change)
   budget = budget - #fields
   if call('EXISTS', key) == 1 then
-    push({ DROP, node })
+    push(cmsgpack.pack({ DROP, node }))
   end
 end
 
@@ -124,7 +124,7 @@ local function drop_all(nodes)
     if budget > 0 then
       drop(node)
     else
-      push({ DROP, node })
+      push(cmsgpack.pack({ DROP, node }))
     end
   end
 end
@@ -151,6 +151,7 @@ local function store(ended)
   local uses, waits = call('HMGET', rare_keys.uses, unpack(nodes)), call('HMGET', rare_keys.waits, unpack(nodes))
   for i, one in ipairs(ended) do
     local node, id, letter, outcome = unpack(one)
+    one.used = uses[i]
     if uses[i] then
       kept[#kept + 1], kept[#kept + 2] = node, letter .. outcome
     end
@@ -197,7 +198,7 @@ local function take(groups, one)
     end
   end
   if budget <= 0 and call('EXISTS', key) == 1 then
-    push({ SETTLE, one[1], one[2], one[3] })
+    push(cmsgpack.pack({ SETTLE, one[1], one[2], one[3] }))
   end
 end
 
@@ -225,7 +226,9 @@ local function settle_group(node, group)
     return nil
   end
   call('HSET', key, unpack(fields))
-  return call('HINCRBY', rare_keys.waits, node, -#group.settled)
+  local left = number(waits) - #group.settled
+  call('HSET', rare_keys.waits, node, left)
+  return left
 end
 
 -- The record of the job with this node, if it is blocked; it is not blocked any more.
@@ -315,12 +318,16 @@ function edges.settle()
     for from = 1, #ended, 1000 do
       note_ends({ unpack(ended, from, math.min(#ended, from + 999)) })
     end
+    local later = {}
     for _, one in ipairs(ended) do
-      if budget > 0 then
+      if one.used and budget > 0 then
         take(groups, one)
-      elseif call('EXISTS', keys.of('after', one[1])) == 1 then
-        push({ SETTLE, one[1], one[2], one[3] })
+      elseif one.used then
+        later[#later + 1] = cmsgpack.pack({ SETTLE, one[1], one[2], one[3] })
       end
+    end
+    for from = 1, #later, 1000 do
+      push(unpack(later, from, math.min(#later, from + 999)))
     end
     apply(groups)
   end

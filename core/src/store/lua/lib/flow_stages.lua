@@ -19,6 +19,7 @@ local flow_stages = {}
 -- Fields of `stage:<nonce>` besides the parts, which have numbers: the next part to store, the number of parts, the header, and before the id of a job
 -- that existed, and before that of a job outside of the flow.
 local NEXT, PARTS, HEADER, EXISTED, OUTSIDE = 'next', 'parts', 'header', 'e:', 'o:'
+local STORED = 'stored'
 -- Items of a part: a job {JOB, id, record, node, 1 if the program chose the id, start, number of its dependencies, on_failure}, and dependencies of
 -- one {EDGES, id, node, number of the item among those of the job, {dependency, its node or '', ...}}.
 local JOB, EDGES = 'j', 'e'
@@ -67,28 +68,34 @@ local function clear(id)
   end
 end
 
--- Whether a job with this id exists. One with the same node is the job itself: its part is stored again after an error.
+-- EXISTED if another job with this id exists; STORED if it is the job itself, whose part is stored again after an error; or nil.
 local function exists(item, nonce)
   local _, id, _, node, own = unpack(item)
   local found = own == 1 and call('HGET', keys.jobs, id)
   if not found then
-    return false
-  elseif extras.of(found).node ~= node then
-    watching.alias(id, found, node)
-    call('HSET', stage_key(nonce), EXISTED .. id, 1)
+    return nil
+  elseif extras.of(found).node == node or call('HEXISTS', stage_key(nonce), EXISTED .. id) == 1 then
+    return STORED
   end
-  return true
+  watching.alias(id, found, node)
+  call('HSET', stage_key(nonce), EXISTED .. id, 1)
+  return EXISTED
 end
 
 -- Stores the jobs of a part. Returns those to start: ids, records, starts, and which wait for others.
 local function store_jobs(items, nonce, flow)
   local ids, records, starts, held, stored, states = {}, {}, {}, {}, {}, {}
+  local foreign = 0
   for _, item in ipairs(items) do
     if item[1] == JOB then
       local _, id, record, node, own, start, number, on_failure = unpack(item)
       local existed = exists(item, nonce)
-      states[#states + 1], states[#states + 2] = id, existed and flows.FOREIGN or flows.OPEN
-      if not existed then
+      if not existed or existed == EXISTED then
+        states[#states + 1], states[#states + 2] = id, existed and flows.FOREIGN or flows.OPEN
+      end
+      if existed == EXISTED then
+        foreign = foreign + 1
+      elseif not existed then
         if own == 1 then
           clear(id)
         end
@@ -111,6 +118,9 @@ local function store_jobs(items, nonce, flow)
   end
   if flow ~= '' and #states > 0 then
     call('HSET', flows.key(flow), unpack(states))
+    if foreign > 0 then
+      flows.leave_out(flow, foreign)
+    end
   end
   return ids, records, starts, held
 end

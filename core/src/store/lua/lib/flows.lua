@@ -43,6 +43,13 @@ local function wake()
   end
 end
 
+-- Changes the number of jobs that have not ended; returns it.
+local function change_left(key, by)
+  local left = (values.bounded(call('HGET', key, flows.LEFT), 0, 1e9) or 0) + by
+  call('HSET', key, flows.LEFT, left)
+  return left
+end
+
 -- Notes how jobs of one flow ended: letters by id.
 local function note_in(flow, ids, letters)
   local key, set, failed = flows.key(flow), {}, false
@@ -56,7 +63,7 @@ local function note_in(flow, ids, letters)
     return
   end
   call('HSET', key, unpack(set))
-  if call('HINCRBY', key, flows.LEFT, -#set / 2) <= 0 then
+  if change_left(key, -#set / 2) <= 0 then
     call('ZADD', keys.due, clock.now + KEPT, due_entries.FLOW .. flow)
   elseif failed and call('HGET', key, flows.CANCEL) == flows.CANCEL_REST then
     call('HSET', key, flows.CANCEL, flows.CANCELLED, flows.CURSOR, '0')
@@ -87,11 +94,18 @@ function flows.reopen(flow, id)
   local state = call('HGET', key, id)
   if state and state ~= flows.OPEN and state ~= flows.FOREIGN then
     call('HSET', key, id, flows.OPEN)
-    call('HINCRBY', key, flows.LEFT, 1)
+    change_left(key, 1)
     if call('HGET', key, flows.CANCEL) == flows.CANCELLED then
       call('HSET', key, flows.CANCEL, flows.CANCEL_REST)
     end
     call('ZREM', keys.due, due_entries.FLOW .. flow)
+  end
+end
+
+-- So many jobs of the flow existed before: their ends are not noted.
+function flows.leave_out(flow, number)
+  if change_left(flows.key(flow), -number) <= 0 then
+    call('ZADD', keys.due, clock.now + KEPT, due_entries.FLOW .. flow)
   end
 end
 
