@@ -41,7 +41,7 @@ export interface Stats {
   deleting: number;
   /** Delayed jobs that are not due yet. */
   delayed: number;
-  /** Jobs that wait for their resource or for a similar job. */
+  /** Jobs that wait for their resource or for other jobs. */
   blocked: number;
   /** Failed jobs that are kept. */
   failed: number;
@@ -60,7 +60,7 @@ export interface Stats {
   damaged: number;
 }
 
-/** The state of a job: `blocked` waits for its resource or a similar job, `deleting` until its worker has stopped. */
+/** The state of a job: `blocked` waits for its resource or other jobs, `deleting` until its worker has stopped. */
 export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
 
 /** A job at one moment. Times are in milliseconds since 1970, on Redis' clock. */
@@ -93,7 +93,7 @@ export interface JobInfo<P = any> {
   progress?: any;
   /** The last value of `job.checkpoint`. */
   checkpoint?: any;
-  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
+  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout`, `total_timeout` or `dependency_failed`. */
   reason?: string;
   /** The error text of a failed job. */
   error?: string;

@@ -184,8 +184,8 @@ class SwarmJobFailed(SwarmError):
 
     def __init__(self, message: str, reason: str = "", traceback: str = "") -> None:
         super().__init__(message)
-        #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read), or
-        #: the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
+        #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read),
+        #: `dependency_failed`, or the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
         #: The traceback of the handler's exception, for listeners of its worker; "" for callers that await the result, see
         #: `Master.job`.

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::flows;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
 use crate::schedules;
@@ -36,6 +37,9 @@ impl MasterDriver {
     pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
         let master = &self.master;
         if let Some(answer) = messages::obey(&master.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = flows::obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = schedules::obey(master, command).await? {
@@ -275,7 +279,11 @@ fn new_jobs(command: &Command) -> Result<Vec<NewJob>, Error> {
 /// Every field that is not the command's own is an option of the job.
 fn set_options(mut job: NewJob, command: &Command) -> Result<NewJob, Error> {
     for (name, value) in &command.fields {
-        if !matches!(name.as_str(), "payload" | "payloads" | "ids" | "type" | "timeout" | "keep") {
+        if name == "after" {
+            for id in command.list(name)? {
+                job.set(name, &id)?;
+            }
+        } else if !matches!(name.as_str(), "payload" | "payloads" | "ids" | "type" | "timeout" | "keep") {
             job.set(name, value)?;
         }
     }

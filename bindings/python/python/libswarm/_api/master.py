@@ -20,11 +20,12 @@ from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, Member
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
+from .flows import FlowsApi
 from .messages import MessagesApi
 from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi, SchedulesApi):
+class MasterApi(MasterBase, MessagesApi, SchedulesApi, FlowsApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
