@@ -15,7 +15,7 @@ test("jobs wait for others and read their results", async (t) => {
   assert.deepEqual([added.id, added.existed, added.jobs.map(({ id }) => id)], ["f", false, ["a", "b", "last"]]);
   assert.equal((await master.addFlow([1], { id: "f" })).existed, true);
   await until(() => jobs.length === 2, "the first jobs");
-  for (const job of jobs) {
+  for (const job of jobs.slice(0, 2)) {
     assert.deepEqual(await job.inputs(), {});
     await job.complete(job.payload);
   }

@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     Section {
         name: "basics",
         title: "Basics",
