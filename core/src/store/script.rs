@@ -147,6 +147,7 @@ mod tests {
             "RANK",
             "REV",
             "WITHSCORES",
+            "WITHVALUES",
             "XX",
             "OOM",
             "ERR",

@@ -1,8 +1,8 @@
 //! A worker, driven by commands.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use libswarm::{Error, ErrorKind, Event, Finish, Job, Payload, Worker};
