@@ -54,6 +54,7 @@ export const {
   NotEnoughReplicasError,
   ProxyFailedError,
   BufferFullError,
+  DependencyFailedError,
 } = assemblage;
 
 export default assemblage;

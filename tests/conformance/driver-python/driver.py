@@ -345,7 +345,11 @@ class MasterDriver:
                 if flow is None:
                     return Answer().add(id="")
                 after_each = ["+".join(sorted(job.after)) for job in flow.jobs]
-                shown = {"ids": [job.id for job in flow.jobs], "states": [job.state for job in flow.jobs], "after_each": after_each}
+                shown = {
+                    "ids": [job.id for job in flow.jobs],
+                    "states": [job.state for job in flow.jobs],
+                    "after_each": after_each,
+                }
                 return Answer().add(id=flow.id, cancel_rest=flow.cancel_rest, **shown)
             case "schedule_info":
                 info = master.schedule_info(fields["id"])

@@ -7,9 +7,9 @@ from ._calling import check_job_listener, traceback_of
 from .jobs import NewJob
 from .processes import ProcessInfo
 from .types import (
-    Candidate,
     Added,
     AddedFlow,
+    Candidate,
     FlowInfo,
     FlowJob,
     Health,

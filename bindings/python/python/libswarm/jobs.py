@@ -59,8 +59,8 @@ class JobsOptions(TypedDict, total=False):
     #: failure is kept, or that are added in the same call. `delay`, `run_at` and the timeout `assign` count from then on.
     #: Excludes `similar` and `ephemeral`.
     after: Sequence[str]
-    #: What it does if one of these fails or is deleted. "fail": it fails, too, at once, with SwarmDependencyFailed; "run": it runs
-    #: when all have ended, and `Job.inputs` shows which failed; "ignore": the same, but they are not shown. "fail".
+    #: What it does if one of these fails or is deleted. "fail", the default: it fails, too, at once, with SwarmDependencyFailed;
+    #: "run": it runs when all have ended, and `Job.inputs` shows which failed; "ignore": the same, but they are not shown.
     on_failure: Literal["fail", "run", "ignore"]
     #: The kind of work: only workers that accept this task run the job.
     task: str
