@@ -107,7 +107,9 @@ def test_bad_options_are_refused(master: Master, options: dict[str, Any], messag
 
 
 def test_bad_flows_are_refused(master: Master) -> None:
-    with pytest.raises(libswarm.SwarmInvalidArgument, match=r"in a cycle, none was added: (`a` after `b` after `a`|`b` after `a` after `b`)"):
+    with pytest.raises(
+        libswarm.SwarmInvalidArgument, match=r"in a cycle, none was added: (`a` after `b` after `a`|`b` after `a` after `b`)"
+    ):
         master.add_flow([NewJob(id="a", after=["b"]), NewJob(id="b", after=["a"])])
     with pytest.raises(libswarm.SwarmInvalidArgument, match="no jobs"):
         master.add_flow([])

@@ -24,8 +24,8 @@ class FlowsApi:
 
         Each of `jobs` is a payload, or a `NewJob` with options that override those of the call; `chain` and `fan_in` build such
         lists. No job is assigned before all are in Redis. A job whose id exists is left unchanged, and those after it wait for
-        the existing one. With `cancel_rest`, a failure of one job deletes those of the flow that have not ended. `id` is that of the
-        flow, 1 to 200 bytes, default random: while a flow with this id exists, and for an hour after its last job has ended,
+        the existing one. With `cancel_rest`, a failure of one job deletes those of the flow that have not ended. `id` is that of
+        the flow, 1 to 200 bytes, default random: while a flow with this id exists, and for an hour after its last job has ended,
         adding it again changes nothing.
 
         Raises SwarmInvalidArgument if jobs wait for each other in a cycle, or for an id that is unknown, which the message names,
