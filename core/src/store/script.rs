@@ -132,7 +132,7 @@ fn head(effect: Effect, flags: bool) -> &'static str {
 mod tests {
     #[test]
     fn every_command_of_the_scripts_is_among_the_documented_permissions() {
-        const OPTIONS: [&str; 17] = [
+        const OPTIONS: [&str; 18] = [
             "BYSCORE",
             "CH",
             "COUNT",
