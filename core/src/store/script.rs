@@ -136,7 +136,7 @@ mod tests {
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCSH",
+            "DATEPCSHNGK",
             "BYLEX",
             "GT",
             "LIMIT",
