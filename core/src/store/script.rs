@@ -136,7 +136,7 @@ mod tests {
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCSHNGK",
+            "DATEPCSHWGK",
             "BYLEX",
             "GT",
             "LIMIT",

@@ -13,9 +13,9 @@ return {
   SWEEP = 'S:', -- a search for damage
   SCHEDULE = 'H:', -- '': the first slot of all schedules; id: the next job of a schedule, after the end of one
   BROADCAST = 'B:', -- the next page of members gets the first of `broadcasts`
-  SETTLE = 'N:', -- jobs that waited for others are settled
+  SETTLE = 'W:', -- jobs that waited for others are settled
   STAGE = 'G:', -- nonce of a flow: the next part is stored, parts whose producer is gone are removed, or its answer expires
   FLOW = 'K:', -- id of a flow: jobs that are left are deleted, or it is forgotten
   -- Kinds that jobs may wait for.
-  OF_JOBS = 'DATEPCSHNGK',
+  OF_JOBS = 'DATEPCSHWGK',
 }
