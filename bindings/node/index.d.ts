@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { SwarmError } from "./types/errors.js";
+import type { AddedFlow, FlowInfo, FlowOptions, Input } from "./types/flows.js";
 import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues, Stats } from "./types/info.js";
 import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
@@ -9,6 +10,7 @@ import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedu
 import type { PayloadOf, ResultOf, TaskName, Untyped } from "./types/tasks.js";
 
 export * from "./types/errors.js";
+export * from "./types/flows.js";
 export * from "./types/info.js";
 export * from "./types/messages.js";
 export * from "./types/options.js";
@@ -38,6 +40,12 @@ export class NewJob {
   payload: unknown;
   options: JobOptions | null | undefined;
 }
+
+/** Jobs of which each waits for the one before, besides its own `after`, for `addFlow`: payloads or `NewJob`. Those without an id get one. */
+export function chain(jobs: Iterable<unknown>): NewJob[];
+
+/** `jobs`, and a last one that waits for all of them, besides its own `after`, for `addFlow`: payloads or `NewJob`. Those without an id get one. */
+export function fanIn(jobs: Iterable<unknown>, last: unknown): NewJob[];
 
 /** The outcome of a job of a group: `value` is its result, or `reason` is why there is none. */
 export type JobOutcome<R = unknown> = {
@@ -197,6 +205,22 @@ export class Master<T = any> extends Member<MemberEvents> {
     options: Omit<JobOptions, "id"> | null | undefined,
     callback: Callback<Added[]>,
   ): void;
+
+  /**
+   * Adds a flow: 1 to 10,000 payloads or `NewJob` whose options `after` name each other or other jobs, all or none; `chain` and `fanIn` build such
+   * lists. No job is assigned before all are in Redis. A job whose id exists is left unchanged, and those after it wait for the existing one. Fails
+   * with an InvalidArgumentError if jobs wait for each other in a cycle, or for an id that is unknown, which the message names; then nothing was added.
+   */
+  addFlow(jobs: Iterable<unknown>, options?: FlowOptions | null): Promise<AddedFlow>;
+  addFlow(jobs: Iterable<unknown>, callback: Callback<AddedFlow>): void;
+  addFlow(jobs: Iterable<unknown>, options: FlowOptions | null | undefined, callback: Callback<AddedFlow>): void;
+
+  /**
+   * A flow with the states of its jobs, by its id or that of one of its jobs that has not been completed or deleted; null if there is none. A flow is
+   * kept for an hour after its last job has ended.
+   */
+  flow(id: string): Promise<FlowInfo | null>;
+  flow(id: string, callback: Callback<FlowInfo | null>): void;
 
   /**
    * Deletes a job in any state. Resolves with the id, even if there was no such job; `false` for an empty id. With a callback, spaces around the id
@@ -432,6 +456,12 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
    * crash. The latest value is used, and is stored before this execution finishes. Ignored if the job is over.
    */
   checkpoint(value: unknown): void;
+  /**
+   * How the jobs ended that this one waited for (option `after`), by id; empty if it waited for none. Until this job has ended, their results are
+   * kept, whatever their `resultTtl`. With `onFailure: "ignore"`, it has only completed ones.
+   */
+  inputs(): Promise<Record<string, Input>>;
+  inputs(callback: Callback<Record<string, Input>>): void;
   /** Fails this attempt with an error or its text, as if a handler had thrown it: the job is retried if a retry is left. */
   fail(error?: unknown): Promise<void>;
   fail(error: unknown, callback: Callback): void;

@@ -6,7 +6,7 @@ const { Job } = require("./lib/job.js");
 const { setLogger } = require("./lib/log.js");
 const Master = require("./lib/master.js");
 const native = require("./lib/native.js");
-const { NewJob } = require("./lib/new_job.js");
+const { NewJob, chain, fanIn } = require("./lib/new_job.js");
 const ready = require("./lib/ready.js");
 const Supervisor = require("./lib/supervisor.js");
 const Worker = require("./lib/worker.js");
@@ -36,6 +36,8 @@ module.exports = {
   Job,
   Master,
   NewJob,
+  chain,
+  fanIn,
   PermanentFailure,
   RateLimited,
   RetryAfter,

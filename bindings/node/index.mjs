@@ -10,6 +10,8 @@ export const {
   Job,
   Master,
   NewJob,
+  chain,
+  fanIn,
   PermanentFailure,
   RateLimited,
   RetryAfter,
@@ -53,6 +55,7 @@ export const {
   NotEnoughReplicasError,
   ProxyFailedError,
   BufferFullError,
+  DependencyFailedError,
 } = assemblage;
 
 export default assemblage;

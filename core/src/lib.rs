@@ -53,10 +53,15 @@ pub use messaging::Leave;
 pub use model::choices::{Candidate, Choices, Range};
 pub use model::choosing::Choosing;
 pub use model::event::DeleteReason;
+#[cfg(feature = "bindings")]
+pub use model::flow::inputs_to_json;
+pub use model::flow::{
+    AddedFlow, FlowInfo, FlowJob, FlowState, Input, InputOutcome, MAX_AFTER, MAX_FLOW_EDGES, MAX_FLOW_JOBS, NewFlow,
+};
 pub use model::health::{Health, Stats};
 pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
-pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
+pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob, OnFailure};
 #[cfg(feature = "bindings")]
 pub use model::limit::LIMIT_OPTIONS;
 pub use model::limit::{Limit, LimitInfo};

@@ -332,6 +332,10 @@ impl swarm_job {
         Ok(job)
     }
 
+    pub(crate) fn core(&self) -> &Job {
+        &self.job
+    }
+
     pub(crate) fn check_unfinished(&self) -> Result<()> {
         if self.is_finished() {
             return Err(Error::new(ErrorKind::StaleFence, "the job was finished before; nothing was changed"));

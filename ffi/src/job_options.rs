@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use libswarm::{Backoff, Durability, Growth, NewJob, OnConflict, Result, Unique, Until};
+use libswarm::{Backoff, Durability, Growth, NewJob, OnConflict, OnFailure, Result, Unique, Until};
 
 use crate::bytes::{payload, swarm_bytes};
 use crate::flag::swarm_flag;
-use crate::guard::{array, invalid, optional_text, text};
+use crate::guard::{array, invalid, optional_text, text, texts};
 use crate::sized;
 
 /// As a number of milliseconds: the documented default. The _INIT of a struct sets it.
@@ -86,6 +86,26 @@ pub struct swarm_job_options {
     pub ephemeral: swarm_flag,
     /// A swarm_durability: the durability that the job has when the call ends.
     pub durability: i32,
+    /// Ids of jobs for whose end the job waits, at most 1,000, in a flow 10,000: jobs that exist, that have ended and whose result
+    /// or failure is kept, or that are in the same call. `delay`, `run_at` and `assign_timeout` count from then on. Excludes
+    /// `unique` and `ephemeral`. NULL for none.
+    pub after: *const *const c_char,
+    /// The number of these ids.
+    pub after_count: usize,
+    /// A swarm_on_failure: what the job does if one of these fails or is deleted.
+    pub on_failure: i32,
+}
+
+/// What a job does if a job that it waits for fails or is deleted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum swarm_on_failure {
+    /// It fails at once with SWARM_ERR_DEPENDENCY_FAILED, and so on through the jobs that wait for it.
+    SWARM_ON_FAILURE_FAIL = 0,
+    /// It runs when all have ended, and its inputs show which failed.
+    SWARM_ON_FAILURE_RUN = 1,
+    /// It runs when all have ended, and its inputs have only those that were completed.
+    SWARM_ON_FAILURE_IGNORE = 2,
 }
 
 /// One header of a job.
@@ -214,6 +234,9 @@ impl swarm_job_options {
         limit_count: 0,
         ephemeral: swarm_flag::FALSE,
         durability: 0,
+        after: std::ptr::null(),
+        after_count: 0,
+        on_failure: 0,
     };
 
     /// Sets only the changed options, so that options with their default cost nothing.
@@ -276,6 +299,17 @@ impl swarm_job_options {
             // SAFETY: promised by the caller.
             job = job.limit_at_cost(unsafe { text(limit.name, "limits.name") }?, limit.cost);
         }
+        // SAFETY: promised by the caller.
+        let after = unsafe { texts(self.after, self.after_count, "after") }?;
+        if !after.is_empty() {
+            job = job.after(after);
+        }
+        job = match self.on_failure {
+            0 => job,
+            1 => job.on_failure(OnFailure::Run),
+            2 => job.on_failure(OnFailure::Ignore),
+            other => return Err(invalid(format!("{other} is not a swarm_on_failure"))),
+        };
         Ok(job.ephemeral(self.ephemeral.is_set()).durability(match self.durability {
             0 => Durability::Memory,
             1 => Durability::Fsync,
@@ -373,6 +407,9 @@ mod tests {
             (options.backoff_delay, options.backoff_max, options.backoff_jitter) = (numbers[6], numbers[7], jitter);
             (options.headers, options.header_count) = if numbers[8] % 2 == 0 { (&raw const header, 1) } else { (null(), numbers[9] as usize) };
             (options.limits, options.limit_count) = if numbers[8] % 3 == 0 { (&raw const limit, 1) } else { (null(), numbers[10] as usize) };
+            let after = pointer(&texts[5]);
+            (options.after, options.after_count) = if numbers[10] % 2 == 0 { (&raw const after, 1) } else { (null(), numbers[10] as usize) };
+            options.on_failure = small[4] % 4;
             let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
             // SAFETY: texts end with a NUL, the payload, the headers and the limits have their stated lengths or are NULL.
             if let Ok(job) = unsafe { job.read() } {

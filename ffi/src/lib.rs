@@ -53,6 +53,8 @@ pub mod schedules;
 
 pub mod limits;
 
+pub mod flows;
+
 pub mod choice;
 
 pub mod job;

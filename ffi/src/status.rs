@@ -85,6 +85,8 @@ pub enum swarm_status {
     SWARM_ERR_PROXY_FAILED = 36,
     /// Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added.
     SWARM_ERR_BUFFER_FULL = 37,
+    /// A job that the job waited for failed or was deleted.
+    SWARM_ERR_DEPENDENCY_FAILED = 38,
 }
 
 /// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for any other number. The text is static.
@@ -141,6 +143,7 @@ impl From<ErrorKind> for swarm_status {
             ErrorKind::NotEnoughReplicas => SWARM_ERR_NOT_ENOUGH_REPLICAS,
             ErrorKind::ProxyFailed => SWARM_ERR_PROXY_FAILED,
             ErrorKind::BufferFull => SWARM_ERR_BUFFER_FULL,
+            ErrorKind::DependencyFailed => SWARM_ERR_DEPENDENCY_FAILED,
         }
     }
 }

@@ -22,6 +22,8 @@ static void structs_begin_with_their_size(void) {
   CHECK(job_options.result_ttl == SWARM_DEFAULT && job_options.backoff_delay == SWARM_DEFAULT && job_options.run_timeout == SWARM_DEFAULT);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
   swarm_limit limit = SWARM_LIMIT_INIT;
+  swarm_flow_options flow = SWARM_FLOW_OPTIONS_INIT;
+  CHECK(flow.struct_size == sizeof flow && flow.id == NULL && flow.shape == SWARM_FLOW_GRAPH && !flow.cancel_rest);
   swarm_schedule_options schedule = SWARM_SCHEDULE_OPTIONS_INIT;
   CHECK(schedule.struct_size == sizeof schedule && schedule.cron == NULL && schedule.tz == NULL && schedule.jitter == 0);
   CHECK(schedule.every == SWARM_DEFAULT && schedule.after_end == SWARM_DEFAULT && schedule.limit == SWARM_DEFAULT);

@@ -45,4 +45,20 @@ function schedulesOf({ schedules, next }) {
   return { schedules: schedules.map(scheduleOf), next };
 }
 
-module.exports = { jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };
+/** A flow, or null. */
+function flowOf(info) {
+  return info && camel(info);
+}
+
+/** How the jobs ended that another one waited for, by id; results of bytes are Buffers. */
+function inputsOf(inputs, parse) {
+  return Object.fromEntries(Object.entries(inputs).map(([id, input]) => [id, inputOf(input, parse)]));
+}
+
+function inputOf({ result_base64: base64, ...input }, parse) {
+  const read = base64 === undefined ? input : { ...input, result: Buffer.from(base64, "base64") };
+  if (parse !== undefined && "result" in read) read.result = parse(base64 === undefined ? JSON.stringify(read.result) : read.result);
+  return read;
+}
+
+module.exports = { flowOf, inputsOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };

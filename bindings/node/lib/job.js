@@ -141,6 +141,11 @@ class Job {
     return depth < 0 ? `Job ${this.id}` : `Job ${show(this.toJSON(), options)}`;
   }
 
+  /** How the jobs ended that this one waited for (option `after`), by id. `callback(error, inputs)` */
+  inputs(callback) {
+    return this.worker._inputs(this._node, callback);
+  }
+
   /** Deletes the job from the cluster; its `delete` event follows. `callback(error, existed)` */
   deleteJob(callback) {
     return this.worker.deleteJob(this.id, callback);
@@ -163,7 +168,7 @@ Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
 /** The values of these properties for a plain job. */
-Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined });
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined, _node: "" });
 
 function given(error) {
   return error === undefined ? NOTHING : error;

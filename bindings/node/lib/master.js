@@ -6,7 +6,7 @@ const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalNa
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
-const { jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
+const { flowOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
@@ -39,10 +39,10 @@ class Master extends Member {
     };
     this._adds = new Gather(add);
     // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
-    this._durableAdds = new Gather(add, 1);
+    this._loneAdds = new Gather(add, 1);
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
-    this._gathers = [this._adds, this._durableAdds, this._deletes, this._runs];
+    this._gathers = [this._adds, this._loneAdds, this._deletes, this._runs];
     this._chooser = new Chooser(this);
     this._open(native.openMaster);
     // A master without pending calls does not keep the process alive.
@@ -141,13 +141,34 @@ class Master extends Member {
     });
   }
 
+  /**
+   * Adds a flow: payloads or `NewJob` whose options `after` name each other or other jobs, all or none; `chain` and `fanIn` build such lists. Options
+   * are those of all jobs, besides `id` and `cancelRest` of the flow. Resolves with `{ id, existed, jobs }`.
+   */
+  addFlow(jobs, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return this._do(callback, "addFlow", () => {
+      const { id, cancelRest, ...common } = jobOptionsOf(options);
+      const pack = packer(common, this._serialize);
+      const items = listOf(jobs, "jobs").map((job) => pack(job));
+      const { lines, bytes } = batchOf(items);
+      if (cancelRest !== undefined && typeof cancelRest !== "boolean") throw invalid(`cancelRest is ${shown(cancelRest)}, it must be a boolean`);
+      return [optionalName(id, "flow id"), cancelRest ?? false, items.length, lines, bytes];
+    });
+  }
+
+  /** A flow with the states of its jobs, by its id or that of one of its jobs, or null if there is none. */
+  flow(id, callback) {
+    return this._look(callback, flowOf, "flow", () => [nameOf(id, "flow id")]);
+  }
+
   _add(payload, options, settle) {
     const job = packed(payload, options, this._serialize);
-    this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), settle);
+    this._before(job.alone ? this._loneAdds : this._adds).one(job, sizeOf(job), settle);
   }
 
   _addItems(jobs, settle) {
-    const adds = this._before(jobs.some((job) => job.durable) ? this._durableAdds : this._adds);
+    const adds = this._before(jobs.some((job) => job.alone) ? this._loneAdds : this._adds);
     if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
     else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
   }

@@ -2,7 +2,8 @@
 // Jobs to add: their payloads and options, and their format for the core.
 
 const { types } = require("node:util");
-const { invalid, nameOf, shown } = require("./check.js");
+const { randomUUID } = require("node:crypto");
+const { invalid, listOf, nameOf, namesOf, shown } = require("./check.js");
 const { jobLimits } = require("./limit.js");
 const { append } = require("./options.js");
 const { attempt } = require("./text.js");
@@ -28,8 +29,30 @@ function isNewJob(payload) {
   return typeof payload === "object" && payload !== null && attempt(() => payload[NEW_JOB] === true) === true;
 }
 
+/** A job with an id, and with further jobs that it waits for. */
+function named(job, after = []) {
+  const { payload, options } = isNewJob(job) ? job : { payload: job };
+  checkObject(options ?? {});
+  const own = { ...options, id: options?.id ?? randomUUID() };
+  if (after.length > 0) own.after = [...(options?.after ?? []), ...after];
+  return new NewJob(payload, own);
+}
+
+/** Jobs of which each waits for the one before, for `addFlow`: payloads or `NewJob`. Those without an id get one. */
+function chain(jobs) {
+  const chained = [];
+  for (const job of listOf(jobs, "jobs")) chained.push(named(job, chained.length > 0 ? [chained.at(-1).options.id] : []));
+  return chained;
+}
+
+/** `jobs`, and a last one that waits for all of them, for `addFlow`: payloads or `NewJob`. Those without an id get one. */
+function fanIn(jobs, last) {
+  const before = listOf(jobs, "jobs").map((job) => named(job));
+  return [...before, named(last, before.map((job) => job.options.id))];
+}
+
 /** Options that are passed to the core unchanged. */
-const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "debounce", "maxWait", "task", "ephemeral", "durability"];
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "debounce", "maxWait", "task", "ephemeral", "durability", "onFailure"];
 
 /** Options with parts, and the names of these parts in the core. */
 const parts = {
@@ -38,7 +61,7 @@ const parts = {
   backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
 };
 
-const known = new Set([...passed, ...Object.keys(parts), "headers", "limits"]);
+const known = new Set([...passed, ...Object.keys(parts), "headers", "limits", "after"]);
 
 /** The options of a job as the flat list of names and values for the core, which checks the bounds. */
 function settingsOf(options) {
@@ -47,7 +70,7 @@ function settingsOf(options) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; the README and types of assemblage list the options`);
   }
   const settings = [];
-  const { delay, runAt, backoff, timeouts, unique, headers, limits } = options;
+  const { delay, runAt, backoff, timeouts, unique, headers, limits, after } = options;
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
     throw invalid("`delay` and `runAt` exclude each other; set one of them");
   }
@@ -61,6 +84,7 @@ function settingsOf(options) {
   // A number is a fixed pause.
   if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
   if (limits !== undefined && limits !== null) settings.push("limits", jobLimits(limits));
+  if (after !== undefined && after !== null) for (const id of namesOf(after, "id in after", "after")) settings.push("after", id);
   if (headers !== undefined && headers !== null && typeof headers !== "object") throw invalid(`headers is ${shown(headers)}, it must be an object`);
   for (const [name, value] of Object.entries(headers ?? {})) {
     if (name === "" || name.includes("=")) throw invalid(`the header \`${name}\` has a name that is empty or contains =`);
@@ -88,7 +112,7 @@ function optionsLine(options) {
 }
 
 /**
- * A packed job: its payload as JSON text, or `{ content, options, durable }` if the payload is bytes or options are set. An undefined payload
+ * A packed job: its payload as JSON text, or `{ content, options, alone }` if the payload is bytes or options are set. An undefined payload
  * becomes `{}`. `line` is that of the options.
  */
 function packed(payload, options, serialize, line = optionsLine(options)) {
@@ -100,7 +124,7 @@ function packed(payload, options, serialize, line = optionsLine(options)) {
   }
   if (payload === undefined) payload = {};
   const content = contentOf(payload, "payload", serialize);
-  return line === undefined && typeof content === "string" ? content : { content, options: line, durable: isDurable(options) };
+  return line === undefined && typeof content === "string" ? content : { content, options: line, alone: isAlone(options) };
 }
 
 /** Packs jobs that share options, which are read once. */
@@ -109,9 +133,9 @@ function packer(options, serialize) {
   return (payload) => packed(payload, options, serialize, line);
 }
 
-/** Whether adding it waits for more than the memory of Redis. */
-function isDurable(options) {
-  return (options?.durability ?? "memory") !== "memory";
+/** Whether it is sent by itself: adding it waits for more than the memory of Redis, or fails if another job is unknown. */
+function isAlone(options) {
+  return (options?.durability ?? "memory") !== "memory" || (options?.after ?? undefined) !== undefined;
 }
 
 function sizeOf(job) {
@@ -137,4 +161,4 @@ function batchOf(jobs) {
   return { lines: batch.text, bytes: batch.allBytes };
 }
 
-module.exports = { NewJob, isNewJob, appendParts, batchOf, packed, packer, sizeOf };
+module.exports = { NewJob, chain, fanIn, isNewJob, appendParts, batchOf, packed, packer, sizeOf };

@@ -2,12 +2,13 @@
 // Workers: emit assigned jobs and requests to stop them, and finish them.
 
 const { randomBytes } = require("node:crypto");
-const { call, emit, settled } = require("./callbacks.js");
+const { call, emit, settleWith, settled } = require("./callbacks.js");
 const { invalid, millisecondsOf, nameOf, optionsOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
 const Handlers = require("./handlers.js");
+const { inputsOf } = require("./infos.js");
 const { Job, TERMINATED } = require("./job.js");
 const leaving = require("./leaving.js");
 const { record } = require("./log.js");
@@ -175,6 +176,13 @@ class Worker extends Member {
   _limitSlots(slots) {
     const failure = this._native?.limitSlots(slots);
     if (failure) throw errorOf(failure.number, failure.message);
+  }
+
+  /** How the jobs ended that the job with this node waited for. */
+  _inputs(node, callback) {
+    return settled(callback, (settle) => {
+      this._native_("inputs", (error, value) => (error ? settle(error) : settleWith(settle, () => inputsOf(value, this._parse))), node);
+    });
   }
 
   /** Deletes any job of the cluster. `callback(error, existed)` */

@@ -7,6 +7,7 @@
 mod batch;
 mod choice;
 mod failure;
+mod flows;
 mod group;
 mod inspect;
 mod limits;

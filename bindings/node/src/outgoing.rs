@@ -364,6 +364,8 @@ struct More<'a> {
     last_checkpoint: Option<&'a serde_json::value::RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled_for: Option<u64>,
+    #[serde(rename = "_node", skip_serializing_if = "str::is_empty")]
+    node: &'a str,
 }
 
 impl<'a> More<'a> {
@@ -374,7 +376,12 @@ impl<'a> More<'a> {
         let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty();
         let last_checkpoint = job.last_checkpoint().and_then(|text| serde_json::from_str(text).ok());
         let scheduled_for = job.scheduled_for();
-        if plain && last_checkpoint.is_none() && scheduled_for.is_none() && job.headers().next().is_none() {
+        if plain
+            && last_checkpoint.is_none()
+            && scheduled_for.is_none()
+            && job.node().is_empty()
+            && job.headers().next().is_none()
+        {
             return None;
         }
         let headers = job.headers().collect();
@@ -388,6 +395,7 @@ impl<'a> More<'a> {
             headers,
             last_checkpoint,
             scheduled_for,
+            node: job.node(),
         })
     }
 }

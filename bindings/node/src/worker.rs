@@ -100,6 +100,14 @@ impl NativeWorker {
         self.session.as_ref()?.member.limit_slots(slots).err().map(Failure::from)
     }
 
+    /// How the jobs ended that the job with this node waited for.
+    #[napi(catch_unwind)]
+    pub fn inputs(&self, token: u32, node: String) {
+        self.call(token, |worker| async move {
+            answer(worker.inputs(&node).await, |inputs| Answer::Json(libswarm::inputs_to_json(&inputs)))
+        });
+    }
+
     /// Queues the deletion of a job of the cluster; answers whether it existed.
     #[napi(catch_unwind)]
     pub fn delete_job(&self, token: u32, id: String) {

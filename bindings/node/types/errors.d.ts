@@ -91,6 +91,10 @@ export class NotEnoughReplicasError extends SwarmError {}
 export class ProxyFailedError extends SwarmError {}
 /** Jobs that Redis has not stored yet use `maxPendingBytes` in this process. Nothing was added. */
 export class BufferFullError extends SwarmError {}
+/** A job that the job waited for failed or was deleted. */
+export class DependencyFailedError extends SwarmError {
+  readonly reason: string;
+}
 
 /** Thrown by a handler: the job fails permanently, even if retries are left. */
 export class PermanentFailure extends Error {

@@ -43,7 +43,7 @@ export interface Stats {
   deleting: number;
   /** Delayed jobs that are not due yet. */
   delayed: number;
-  /** Jobs that wait at a limit, for their resource or for the job that has their unique key. */
+  /** Jobs that wait at a limit, for their resource or for other jobs. */
   blocked: number;
   /** Failed jobs that are kept. */
   failed: number;
@@ -62,7 +62,7 @@ export interface Stats {
   damaged: number;
 }
 
-/** The state of a job: `blocked` waits at a limit, for its resource or its unique key, `deleting` until its worker has stopped. */
+/** The state of a job: `blocked` waits at a limit, for its resource or other jobs, `deleting` until its worker has stopped. */
 export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
 
 /** A job at one moment. Times are in milliseconds since 1970, on Redis' clock. */
@@ -97,7 +97,7 @@ export interface JobInfo<P = any> {
   progress?: any;
   /** The last value of `job.checkpoint`. */
   checkpoint?: any;
-  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout` or `total_timeout`. */
+  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout`, `total_timeout` or `dependency_failed`. */
   reason?: string;
   /** The error text of a failed job. */
   error?: string;

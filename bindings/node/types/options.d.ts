@@ -145,6 +145,16 @@ export interface JobOptions {
   debounce?: number;
   /** The longest time in milliseconds for which `debounce` delays the job, at most 10 years; default ten times `debounce`. */
   maxWait?: number;
+  /**
+   * Ids of jobs for whose end it waits, at most 1,000 (in a flow 10,000): jobs that exist, that have ended and whose result or failure is kept, or
+   * that are added in the same call. `delay`, `runAt` and `timeouts.assign` count from then on. Excludes `unique` and `ephemeral`.
+   */
+  after?: Iterable<string> | null;
+  /**
+   * What it does if one of these fails or is deleted. `fail` (default): it fails, too, at once, with a DependencyFailedError; `run`: it runs when all
+   * have ended, and `job.inputs` shows which failed; `ignore`: the same, but they are not shown.
+   */
+  onFailure?: "fail" | "run" | "ignore";
   /** The kind of work: only workers that accept this task are assigned the job. */
   task?: string;
   /** Headers: names and values that the handler receives with the job, at most 30 KiB together; no name contains a `=`. */

@@ -267,6 +267,14 @@ impl Job {
         self.finish(py, Finish::Stopped)
     }
 
+    /// Reads how the jobs ended that this one waited for (option `after`): the call returns a dict of `Input` by id, empty if it waited for none.
+    /// Until this job has ended, their results are kept, whatever their `result_ttl`. With `on_failure="ignore"`, it has only completed ones.
+    fn inputs(&self, py: Python<'_>) -> PyResult<Call> {
+        let (job, shared) = self.inner()?;
+        let job = job.clone();
+        shared.spawn(py, |_| async move { job.inputs().await.map(Value::Inputs) })
+    }
+
     /// Deletes the job from the cluster; the call returns whether it still existed. The event `delete` follows.
     fn delete_job(&self, py: Python<'_>) -> PyResult<Call> {
         let (job, shared) = self.inner()?;

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::errors::{invalid, raise};
-use crate::options::{Text, class_of, flag, integer, number, text};
+use crate::options::{Text, class_of, flag, integer, number, text, texts};
 
 /// Read once, applied to every job of a call. Empty for a plain job.
 #[derive(Default)]
@@ -49,12 +49,17 @@ struct Settings(Vec<Setting>);
 impl Settings {
     fn read(&mut self, Text(name): Text, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match &*name {
-            "id" | "task" | "resource" | "durability" => self.push(&name, text(&name, value)?),
+            "id" | "task" | "resource" | "durability" | "on_failure" => self.push(&name, text(&name, value)?),
             "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
             "limits" => self.push(&name, limits(value)?),
             "priority" | "retries" => self.push(&name, whole(&name, value)?),
             "result_ttl" | "delay" | "debounce" | "max_wait" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
+            "after" => {
+                for id in texts(&name, value)? {
+                    self.push(&name, id);
+                }
+            }
             "headers" => {
                 for (header, value) in entries(&name, value)? {
                     self.0.push(Setting::Header(text("a header's name", &header)?, text("a header", &value)?));

@@ -6,6 +6,7 @@ mod errors;
 mod events;
 mod exit;
 mod finishes;
+mod flow_info;
 mod fork;
 mod group;
 mod info;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use libswarm::{Added, Choosing, Done, Error, ErrorKind, JobState, NewJob, Options};
+use libswarm::{Added, Choosing, Done, Error, ErrorKind, JobState, NewFlow, NewJob, Options};
 use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -20,7 +20,7 @@ use crate::members::OpenMaster;
 use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
-use crate::options::{Text, duration, integer, options, some_duration, some_text, some_texts, text, texts};
+use crate::options::{Text, duration, flag, integer, options, some_duration, some_text, some_texts, text, texts};
 use crate::runtime;
 use crate::schedules::Schedules;
 use crate::value::Value;
@@ -124,6 +124,29 @@ impl Master {
     fn flush(&self) -> PyResult<Call> {
         let jobs = std::mem::take(&mut *self.gathered());
         self.submit(jobs, Value::Added)
+    }
+
+    /// Adds a flow.
+    fn add_flow(
+        &self,
+        jobs: &Bound<'_, PyList>,
+        options: &Bound<'_, PyDict>,
+        id: &Bound<'_, PyAny>,
+        cancel_rest: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        let none = jobs.py().None();
+        let flow = NewFlow::new(new_jobs(jobs, none.bind(jobs.py()), options)?).cancel_rest(flag("cancel_rest", cancel_rest)?);
+        let flow = match some_text("id", id)? {
+            Some(id) => flow.id(id),
+            None => flow,
+        };
+        self.spawn(None, |master| async move { master.add_flow(flow).await.map(Value::AddedFlow) })
+    }
+
+    /// A flow, by its id or that of one of its jobs.
+    fn flow(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let id = text("id", id)?;
+        self.spawn(None, |master| async move { Ok(Value::Flow(master.flow(&id).await?.map(Box::new))) })
     }
 
     fn delete_many(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {

@@ -1,15 +1,15 @@
 //! The values of calls, and their conversion to Python objects.
 
 use libswarm::{
-    Added, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, ScheduleInfo, SchedulePage,
-    Stats,
+    Added, AddedFlow, FlowInfo, Input, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result,
+    ScheduleInfo, SchedulePage, Stats,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{info, limits, messages, payload, schedule_info};
+use crate::{flow_info, info, limits, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -41,6 +41,10 @@ pub(crate) enum Value {
     Schedule(Option<Box<ScheduleInfo>>),
     Schedules(SchedulePage),
     Confirmations(Vec<MemberRef>),
+    AddedFlow(AddedFlow),
+    Flow(Option<Box<FlowInfo>>),
+    /// In Python a dict by id.
+    Inputs(Vec<Input>),
 }
 
 impl Value {
@@ -85,6 +89,9 @@ impl Value {
                 found.as_ref().map(|found| schedule_info::info(py, found)).transpose()?.into_pyobject(py)?
             }
             Value::Schedules(page) => schedule_info::page(py, page)?,
+            Value::AddedFlow(flow) => flow_info::added(py, flow)?,
+            Value::Flow(found) => found.as_ref().map(|found| flow_info::info(py, found)).transpose()?.into_pyobject(py)?,
+            Value::Inputs(inputs) => flow_info::inputs(py, inputs)?,
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })

@@ -102,6 +102,8 @@ error_kinds! {
     ProxyFailed = 36, "PROXY_FAILED", retryable: true;
     /// Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added.
     BufferFull = 37, "BUFFER_FULL", retryable: true;
+    /// A job that the job waited for failed or was deleted.
+    DependencyFailed = 38, "DEPENDENCY_FAILED", retryable: false;
 }
 
 impl ErrorKind {

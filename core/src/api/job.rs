@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::payload::Payload;
 use crate::worker::handle::WorkerHandle;
@@ -73,6 +74,13 @@ impl Job {
     /// The latest value wins; it is stored before this execution finishes. Ignored if the job is over.
     pub fn checkpoint(&self, checkpoint: &impl serde::Serialize) -> Result<()> {
         self.worker.checkpoint(self.fence, Payload::json(checkpoint)?.bytes)
+    }
+
+    /// Returns how the jobs ended that this one waited for (option `after`), by their ids; empty if it waited for none. Read from Redis at each call.
+    /// Until this job has ended, their results are kept, whatever their `result_ttl`. With [`OnFailure::Ignore`](crate::OnFailure::Ignore), only
+    /// completed ones are returned.
+    pub async fn inputs(&self) -> Result<Vec<Input>> {
+        self.worker.inputs(self.node_name()).await
     }
 
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use libswarm_common::error::{ErrorKind, Result};
 use libswarm_common::id::{check_name, random_id};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 
 use super::event::Event;
 use super::messages::Messages;
@@ -50,6 +50,9 @@ pub(super) struct Front {
     pub(super) waits: Arc<Waits>,
     pub(super) chooser: Arc<Chooser>,
     commands: mpsc::UnboundedSender<Done<()>>,
+    pub(super) runtime: Handle,
+    /// Locked for reading while jobs that wait for others are stored.
+    pub(super) flows: Arc<RwLock<()>>,
 }
 
 impl Master {
@@ -66,7 +69,8 @@ impl Master {
         runtime.spawn(async move { guarding.guard("the log of what waits", slow_waits.run()).await });
         let task = Task::new(messaging.clone(), adds.clone(), waits.clone(), chooser.clone(), received);
         runtime.spawn(supervise(shared.clone(), task));
-        Ok(Master { front: Arc::new(Front { messaging, shared, adds, waits, chooser, commands }) })
+        let (runtime, flows) = (runtime.clone(), Arc::default());
+        Ok(Master { front: Arc::new(Front { messaging, shared, adds, waits, chooser, commands, runtime, flows }) })
     }
 
     /// Waits until the master is registered; fails like [`Worker::ready`](crate::Worker::ready).
@@ -216,6 +220,8 @@ impl Master {
     /// Sends what was submitted, leaves the cluster, and closes the connections. Waits for results end with [`ErrorKind::Closed`], and so does
     /// every later call.
     pub async fn close(&self) -> Result<()> {
+        // Waits until jobs that wait for others are stored.
+        drop(self.front.flows.write().await);
         // If the task has ended, the command is dropped, and its callback with it.
         awaited(|done| drop(self.front.commands.send(done)), closed)
             .await
@@ -236,6 +242,9 @@ impl Master {
         }
         for job in &mut jobs {
             job.awaited = awaited;
+        }
+        if jobs.iter().any(|job| job.extras.as_ref().is_some_and(|extras| !extras.after.is_empty())) {
+            return self.submit_waiting(jobs, done);
         }
         self.front.adds.push(Submission::new(jobs, done));
     }

@@ -3,6 +3,7 @@
 mod choosing;
 pub(crate) mod cluster;
 pub(crate) mod event;
+mod flows;
 pub(crate) mod group;
 mod inspect;
 pub(crate) mod job;

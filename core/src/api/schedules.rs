@@ -69,9 +69,10 @@ impl Master {
 
 /// The job as the schedule adds it.
 pub(crate) fn job_of(id: &str, schedule: &Schedule, mut job: NewJob) -> Result<NewJob> {
-    if job.id.is_some() || job.start() != Start::Now || job.ephemeral || job.durability != Durability::Memory {
+    let waits = job.extras.as_ref().is_some_and(|extras| !extras.after.is_empty());
+    if job.id.is_some() || job.start() != Start::Now || job.ephemeral || job.durability != Durability::Memory || waits {
         return Err(invalid(
-            "the job of a schedule has no id, delay, run_at, debounce, durability or ephemeral of its own: its slots decide",
+            "the job of a schedule has no id, delay, run_at, debounce, durability, ephemeral or after of its own: its slots decide",
         ));
     }
     if schedule.overlap.uses_resource() {

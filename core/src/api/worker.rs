@@ -168,6 +168,12 @@ impl Worker {
         self.handle.checkpoint(fence, value)
     }
 
+    /// As [`Job::inputs`](crate::Job::inputs), of the job with this node.
+    #[cfg(feature = "bindings")]
+    pub async fn inputs(&self, node: &str) -> Result<Vec<crate::model::flow::Input>> {
+        self.handle.inputs(node).await
+    }
+
     /// Queues the deletion of any job of the cluster. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await

@@ -269,8 +269,7 @@ struct Kinds {
     in_queues: usize,
     /// Some jobs need special care when they are assigned.
     watched: bool,
-    /// Positions and starts of jobs that need care when they are added: 0 at once, above 0 a pause in ms, below 0 the negated time in ms since
-    /// 1970.
+    /// Positions and starts of jobs that need care when they are added.
     careful: Vec<(usize, i64)>,
 }
 
@@ -280,13 +279,7 @@ impl Kinds {
         self.watched |= extras.need_care();
         let start = job.start();
         if extras.need_beginning() || start != Start::Now {
-            let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
-            let start = match start {
-                Start::Now => 0,
-                Start::After(pause) => millis(pause),
-                Start::At(time) => -millis(time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
-            };
-            self.careful.push((position, start));
+            self.careful.push((position, start.as_millis()));
         }
         if extras.priority != 0 || !extras.task.is_empty() {
             self.queues.entry((extras.priority, extras.task.clone())).or_default().push(position);

@@ -52,16 +52,28 @@ pub(super) fn raw<S: Serializer>(text: &Option<String>, serializer: S) -> Result
 
 /// `payload` for JSON, `payload_base64` for bytes.
 pub(super) fn payload<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
-    use base64::Engine;
     let mut map = serializer.serialize_map(Some(1))?;
+    content(payload, ["payload", "payload_base64"], &mut map)?;
+    map.end()
+}
+
+/// The `state` completed with the `result` if it is JSON, `result_base64` for bytes.
+pub(super) fn result<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("state", "completed")?;
+    content(payload, ["result", "result_base64"], &mut map)?;
+    map.end()
+}
+
+fn content<M: SerializeMap>(payload: &Payload, [json_name, bytes_name]: [&str; 2], map: &mut M) -> Result<(), M::Error> {
+    use base64::Engine;
     let json = (payload.content_type == ContentType::Json)
         .then(|| String::from_utf8(payload.bytes.clone()).ok().and_then(|text| RawValue::from_string(text).ok()))
         .flatten();
     match json {
-        Some(json) => map.serialize_entry("payload", &json)?,
-        None => map.serialize_entry("payload_base64", &base64::engine::general_purpose::STANDARD.encode(&payload.bytes))?,
+        Some(json) => map.serialize_entry(json_name, &json),
+        None => map.serialize_entry(bytes_name, &base64::engine::general_purpose::STANDARD.encode(&payload.bytes)),
     }
-    map.end()
 }
 
 /// The name of the kind as `error`, and `error_message`; both empty for `None`.

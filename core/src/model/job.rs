@@ -47,6 +47,8 @@ pub enum FailureReason {
     RunTimeout,
     /// It did not finish in time.
     TotalTimeout,
+    /// A job that it waited for failed or was deleted.
+    DependencyFailed,
     /// A reason of a newer version of libswarm.
     Other(String),
 }
@@ -61,15 +63,17 @@ impl FailureReason {
             FailureReason::AssignTimeout => "assign_timeout",
             FailureReason::RunTimeout => "run_timeout",
             FailureReason::TotalTimeout => "total_timeout",
+            FailureReason::DependencyFailed => "dependency_failed",
             FailureReason::Other(name) => name,
         }
     }
 
     /// The reason with this name.
     pub(crate) fn from_name(name: &str) -> FailureReason {
-        use FailureReason::{AssignTimeout, Corrupt, Failed, Poison, RunTimeout, TotalTimeout};
-        let known =
-            [Failed, Poison, Corrupt, AssignTimeout, RunTimeout, TotalTimeout].into_iter().find(|reason| reason.name() == name);
+        use FailureReason::{AssignTimeout, Corrupt, DependencyFailed, Failed, Poison, RunTimeout, TotalTimeout};
+        let known = [Failed, Poison, Corrupt, AssignTimeout, RunTimeout, TotalTimeout, DependencyFailed]
+            .into_iter()
+            .find(|reason| reason.name() == name);
         known.unwrap_or_else(|| FailureReason::Other(name.to_owned()))
     }
 }
@@ -91,6 +95,7 @@ impl Failure {
             FailureReason::AssignTimeout => ErrorKind::AssignTimeout,
             FailureReason::RunTimeout => ErrorKind::RunTimeout,
             FailureReason::TotalTimeout => ErrorKind::TotalTimeout,
+            FailureReason::DependencyFailed => ErrorKind::DependencyFailed,
             FailureReason::Failed | FailureReason::Poison | FailureReason::Corrupt | FailureReason::Other(_) => {
                 ErrorKind::JobFailed
             }
@@ -201,9 +206,20 @@ impl JobData {
         self.id.strip_prefix(&*extras.schedule)?.strip_prefix('@')?.parse().ok()
     }
 
-    /// Whether the result of a completion is stored. If not, it is ignored, and its size is not checked.
+    /// The node of the job in the graph of jobs that wait for each other, or "".
+    #[cfg(feature = "bindings")]
+    pub fn node(&self) -> &str {
+        self.node_name()
+    }
+
+    pub(crate) fn node_name(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.node.name)
+    }
+
+    /// Whether the result of a completion is stored: the job has the option `result`, or others wait for it. If not, it is ignored, and its size is
+    /// not checked.
     pub fn wants_result(&self) -> bool {
-        self.result.is_some()
+        self.result.is_some() || self.extras.as_ref().is_some_and(|extras| extras.node.watched)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::model::limit::{self, JobLimit};
+use serde::Serialize;
+
 use crate::model::payload::Payload;
 use crate::model::unique::{self, ON_CONFLICT, Unique, Until};
 use libswarm_common::backoff::{Backoff, Growth};
@@ -22,7 +24,7 @@ pub const MAX_PRIORITY: i64 = 1 << 53;
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 27] = [
     "id",
     "result",
     "result_ttl",
@@ -48,6 +50,8 @@ const NAMES: [&str; 25] = [
     "header",
     "ephemeral",
     "durability",
+    "after",
+    "on_failure",
 ];
 
 /// In the form that `Language::option` accepts.
@@ -212,6 +216,20 @@ impl NewJob {
         self
     }
 
+    /// The job waits until all these jobs have ended: at most 1,000 ids of jobs that exist, or that have ended and whose result or failure is kept; in
+    /// a flow also ids of jobs of the flow. `delay`, `run_at` and `assign_timeout` count from then on. Excludes `unique` and `ephemeral`. Replaces
+    /// ids that were set before.
+    pub fn after(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.extras().after = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What the job does if a job that it waits for fails or is deleted; default [`OnFailure::Fail`].
+    pub fn on_failure(mut self, what: OnFailure) -> Self {
+        self.extras().node.on_failure = what;
+        self
+    }
+
     /// Adds a header: a name and a value that the handler receives with the job, such as a trace context.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extras().headers.insert(name.into(), value.into());
@@ -232,7 +250,7 @@ impl NewJob {
     }
 
     /// Sets an option by its name, which is the same in every language. Times are in milliseconds, `run_at` since 1970; `header` is `name=value`
-    /// and may be set more than once; `backoff` is `fixed` or `exponential`.
+    /// and may be set more than once, and so may `after`, one id each; `on_failure` is `fail`, `run` or `ignore`; `backoff` is `fixed` or `exponential`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "id" => self.id = Some(value.to_owned()),
@@ -267,6 +285,8 @@ impl NewJob {
                 let (header, value) = value.split_once('=').ok_or_else(|| invalid("a header is written name=value"))?;
                 self.extras().headers.insert(header.to_owned(), value.to_owned());
             }
+            "after" => self.extras().after.push(value.to_owned()),
+            "on_failure" => self.extras().node.on_failure = choice(name, value, &OnFailure::ALL)?,
             "ephemeral" => self.ephemeral = parse_bool(name, value)?,
             "durability" => {
                 let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
@@ -307,6 +327,9 @@ impl NewJob {
         if extras.debounce.is_some() && self.start != Start::Now {
             return Err(invalid(Language::current().text("{debounce} delays the job itself: leave out {delay} and {run_at}")));
         }
+        if !extras.after.is_empty() {
+            self.check_after(&extras.after)?;
+        }
         extras.check()
     }
 
@@ -314,6 +337,16 @@ impl NewJob {
     pub(crate) fn start(&self) -> Start {
         let debounce = self.extras.as_ref().and_then(|extras| extras.debounce);
         debounce.map_or(self.start, Start::After)
+    }
+
+    fn check_after(&self, after: &[String]) -> Result<()> {
+        for id in after {
+            check_name(&format!("{}: job id", option("after")), id)?;
+            if self.id.as_ref() == Some(id) {
+                return Err(invalid(format!("the job `{id}` waits for itself; remove its own id from {}", option("after"))));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -324,6 +357,18 @@ pub(crate) enum Start {
     Now,
     After(Duration),
     At(SystemTime),
+}
+
+impl Start {
+    /// As scripts read it: 0 at once, above 0 a pause in ms, below 0 the negated time in ms since 1970.
+    pub(crate) fn as_millis(self) -> i64 {
+        let millis = |time: Duration| (time.as_millis() as i64).min(1 << 53);
+        match self {
+            Start::Now => 0,
+            Start::After(pause) => millis(pause),
+            Start::At(time) => -millis(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
+        }
+    }
 }
 
 /// The durability of a job when `add` returns.
@@ -337,6 +382,37 @@ pub enum Durability {
     Fsync,
     /// At least one replica has it too (`WAIT`).
     Replica,
+}
+
+/// What a job does if a job that it waits for fails or is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub enum OnFailure {
+    /// It fails at once with [`ErrorKind::DependencyFailed`], and so on through the jobs that wait for it. The default.
+    #[default]
+    Fail,
+    /// It runs when all have ended, and its inputs show which failed.
+    Run,
+    /// It runs when all have ended, and its inputs have only those that were completed.
+    Ignore,
+}
+
+impl OnFailure {
+    /// All with their names.
+    pub(crate) const ALL: [(&'static str, OnFailure); 3] =
+        [("fail", OnFailure::Fail), ("run", OnFailure::Run), ("ignore", OnFailure::Ignore)];
+}
+
+/// The part of a job in the graph of those that wait for each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Node {
+    /// Unique among all jobs; empty if it waits for none and none waits for it.
+    pub(crate) name: String,
+    pub(crate) on_failure: OnFailure,
+    /// The flow that it belongs to, or empty.
+    pub(crate) flow: String,
+    /// Other jobs wait for it.
+    pub(crate) watched: bool,
 }
 
 /// Options that most jobs do not have; stored in a separate part of the record, so that other jobs do not pay for them.
@@ -363,6 +439,9 @@ pub(crate) struct Extras {
     pub(crate) schedule: String,
     /// Whether the next job of the schedule follows the end of this one.
     pub(crate) then_next: bool,
+    pub(crate) node: Node,
+    /// Jobs that this one waits for; not a part of the record.
+    pub(crate) after: Vec<String>,
 }
 
 impl NewJob {
@@ -377,7 +456,8 @@ impl Extras {
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let limits: usize = self.limits.iter().map(|limit| limit.name.len()).sum();
-        self.task.len() + self.resource.len() + self.unique_key().len() + limits + headers
+        let after: usize = self.after.iter().map(String::len).sum();
+        self.task.len() + self.resource.len() + self.unique_key().len() + limits + headers + after
     }
 
     /// Whether scripts must process these options when such a job is assigned or finishes.
@@ -392,7 +472,11 @@ impl Extras {
 
     /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        self.unique.is_some() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+        self.unique.is_some()
+            || !self.ephemeral_of.is_empty()
+            || self.then_next
+            || self.has_timeouts()
+            || !self.node.name.is_empty()
     }
 
     /// The unique key, or empty.
@@ -449,7 +533,7 @@ impl Extras {
 }
 
 /// The result of `add`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Added {
     /// The job's id; if another job has its unique key, the id of that job.

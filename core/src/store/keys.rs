@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 21] = [
+pub(crate) const RARE: [&str; 29] = [
     "delayed",
     "blocked",
     "resources",
@@ -28,11 +28,33 @@ pub(crate) const RARE: [&str; 21] = [
     "schedule_jobs",
     "schedule_ids",
     "schedule_times",
+    "waits",
+    "uses",
+    "outputs",
+    "settling",
+    "failed_nodes",
+    "flows",
+    "stages",
+    "flow_answers",
 ];
 
-/// First parts of the keys of one resource, task, priority or unique key, whose name follows.
+/// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "unique", "listeners"];
+pub(crate) const NAMED: [&str; 13] = [
+    "ready",
+    "queues",
+    "load",
+    "blocked",
+    "unique",
+    "listeners",
+    "inputs",
+    "after",
+    "flow",
+    "flow_edges",
+    "stage",
+    "limited",
+    "limit_users",
+];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.
 #[cfg(test)]

@@ -94,6 +94,7 @@ scripts! {
     repair: "repair", Frees, "";
     schedule: "schedule", Adds, "";
     limit: "limit", Adds, "";
+    flow: "flow", Adds, "";
 }
 
 impl Script {
@@ -132,11 +133,11 @@ fn head(effect: Effect, flags: bool) -> &'static str {
 mod tests {
     #[test]
     fn every_command_of_the_scripts_is_among_the_documented_permissions() {
-        const OPTIONS: [&str; 17] = [
+        const OPTIONS: [&str; 18] = [
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCSHN",
+            "DATEPCSHNWGK",
             "BYLEX",
             "GT",
             "LIMIT",
@@ -147,6 +148,7 @@ mod tests {
             "RANK",
             "REV",
             "WITHSCORES",
+            "WITHVALUES",
             "XX",
             "OOM",
             "ERR",

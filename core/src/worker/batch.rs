@@ -280,7 +280,7 @@ impl Batch {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
                     let limits = extras.map_or(&[][..], |extras| &extras.limits);
-                    write_array(&mut out, if limits.is_empty() { 11 } else { 12 });
+                    write_array(&mut out, if limits.is_empty() { 13 } else { 14 });
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
@@ -292,6 +292,8 @@ impl Batch {
                     write_integer(&mut out, u64::from(job.suspect));
                     write_string(&mut out, text(Extras::then_next_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_key_for_a_time)));
+                    write_string(&mut out, text(|extras| &extras.node.name));
+                    write_string(&mut out, text(|extras| &extras.node.flow));
                     if !limits.is_empty() {
                         write_array(&mut out, limits.len());
                         limits.iter().for_each(|limit| write_string(&mut out, limit.name.as_bytes()));
@@ -352,7 +354,7 @@ fn frees_only(job: &JobData) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Whether the result has recipients: a master that awaits it, or jobs that are attached to it.
+/// Whether the result has recipients: a master that awaits it, or jobs that wait for this one.
 fn wants_outcome(job: &JobData) -> bool {
-    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| extras.unique.is_some())
+    job.wants_result() || job.extras.as_ref().is_some_and(|extras| extras.unique.is_some())
 }

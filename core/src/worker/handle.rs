@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::finishes::{Finishes, Stored};
 use super::{Command, closed};
 use crate::messaging::Messaging;
+use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData};
 use crate::model::payload::{MAX_CHECKPOINT, MAX_PROGRESS};
 use crate::util::completion::awaited;
@@ -57,6 +58,14 @@ impl WorkerHandle {
         }
         self.0.finishes.push_value(fence, kind, value);
         Ok(())
+    }
+
+    /// How the jobs ended that the job with this node waited for; a job without a node waited for none.
+    pub(crate) async fn inputs(&self, node: &str) -> Result<Vec<Input>> {
+        if node.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.0.messaging.shared.open_store()?.inputs(node).await
     }
 
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {

@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 14] = [
+const SECTIONS: [Section; 15] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -75,6 +75,12 @@ const SECTIONS: [Section; 14] = [
         title: "Limits",
         about: "How many jobs of a kind start in a time, and how many are active.",
         modules: &["limits"],
+    },
+    Section {
+        name: "flows",
+        title: "Flows",
+        about: "Jobs that wait for each other, and are added together.",
+        modules: &["flows"],
     },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },

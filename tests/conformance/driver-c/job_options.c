@@ -90,6 +90,15 @@ swarm_job_options job_options(command *command) {
         options.headers = &header;
         options.header_count = 1;
     }
+    static const char *const on_failures[] = {"fail", "run", "ignore", NULL};
+    static const char *after[64];
+    size_t count;
+    char **ids = command_list(command, "after", &count);
+    for (size_t i = 0; i < count && i < 64; i++) after[i] = ids[i];
+    free(ids);
+    options.after = count == 0 ? NULL : after;
+    options.after_count = count;
+    options.on_failure = option_choice(command_find(command, "on_failure"), on_failures);
     options.ephemeral = flag(command, "ephemeral");
     options.durability = option_choice(command_find(command, "durability"), durabilities);
     return options;

@@ -41,11 +41,12 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c, choose.c, schedules.c and limits.c. */
+/* In look.c, choose.c, schedules.c, limits.c and flows.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
 extern const master_command schedule_commands[];
 extern const master_command limit_commands[];
+extern const master_command flow_commands[];
 
 master_driver *master_driver_new(command *command, line *answer);
 void master_driver_free(master_driver *driver);

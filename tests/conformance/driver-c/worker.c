@@ -325,6 +325,17 @@ static swarm_error *store(worker_driver *driver, command *command, swarm_status 
     return error;
 }
 
+static swarm_error *inputs(worker_driver *driver, command *command, line *answer) {
+    swarm_job *job = take(driver, command_number(command, "fence"));
+    if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
+    swarm_error *error = NULL;
+    swarm_call *read = NULL;
+    if (answered(swarm_job_inputs(job), CALL_MS, &read, &error) == SWARM_OK) line_text(answer, "inputs", swarm_call_json(read));
+    swarm_call_free(read);
+    keep(driver, job);
+    return error;
+}
+
 static swarm_error *ready(worker_driver *driver, line *answer) {
     swarm_error *error = NULL;
     swarm_health health = SWARM_HEALTH_INIT;
@@ -384,6 +395,8 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         error = store(driver, command, swarm_job_progress);
     } else if (strcmp(name, "checkpoint") == 0) {
         error = store(driver, command, swarm_job_checkpoint);
+    } else if (strcmp(name, "inputs") == 0) {
+        error = inputs(driver, command, answer);
     } else if (strcmp(name, "tasks") == 0) {
         size_t count;
         char **tasks = command_list(command, "tasks", &count);

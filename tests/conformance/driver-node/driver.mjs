@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import assemblage from "../../../bindings/node/index.js";
 
-const { createMaster, createWorker, NewJob, SwarmError } = assemblage;
+const { chain, createMaster, createWorker, fanIn, NewJob, SwarmError } = assemblage;
 const LISTS = new Set(["payloads", "ids", "tasks"]);
 const SCHEDULE_TEXTS = new Set(["cron", "tz", "overlap", "catch_up"]);
 const SCHEDULE_FIELDS = [
@@ -97,11 +97,24 @@ function jobOptionsOf(fields) {
     move("uniqueUntil", "unique", "until");
     move("onConflict", "unique", "onConflict");
   }
+  if (options.after !== undefined) options.after = list(options.after);
   if (options.runAt !== undefined) options.runAt = Number(options.runAt);
   const [header, value] = options.header?.split(/=(.*)/s) ?? [];
   delete options.header;
   if (header !== undefined) parts.headers[header] = value;
   return { ...options, ...parts };
+}
+
+/** The jobs of a flow: the helpers build chains and the like. */
+function flowOf(fields) {
+  const [ids, after] = [list(fields.ids), list(fields.after_each)];
+  const jobs = list(fields.payloads).map((hex, at) => {
+    const options = { id: ids[at] };
+    if (after[at]) options.after = after[at].split("+");
+    return new NewJob(JSON.parse(bytes(hex)), options);
+  });
+  if (fields.shape === "chain") return chain(jobs);
+  return fields.shape === "fan_in" ? fanIn(jobs.slice(0, -1), jobs.at(-1)) : jobs;
 }
 
 /** The options of a schedule and those of its jobs, whose fields begin with `job_`. */
@@ -371,6 +384,18 @@ class MasterDriver extends Driver {
         const { name: _name, nextIn, ...info } = await master.limitInfo(fields.name);
         return ok({ rate: "", per: "", burst: "", concurrency: "", ...info, waits: nextIn > 0 });
       }
+      case "add_flow": {
+        const { id, cancel_rest: cancelRest, payloads: _payloads, ids: _ids, after_each: _after, shape: _shape, ...job } = fields;
+        const added = await master.addFlow(flowOf(fields), { ...jobOptionsOf(job), id, cancelRest: cancelRest === "true" });
+        return ok({ id: added.id, existed: added.existed, ids: added.jobs.map((one) => one.id), existed_each: added.jobs.map((one) => one.existed) });
+      }
+      case "flow": {
+        const flow = await master.flow(fields.id);
+        if (flow === null) return ok({ id: "" });
+        const column = (read) => flow.jobs.map(read);
+        const shownFlow = { id: flow.id, cancel_rest: flow.cancelRest, ids: column(({ id }) => id), states: column(({ state }) => state) };
+        return ok({ ...shownFlow, after_each: column(({ after }) => after.sort().join("+")) });
+      }
       case "schedule": {
         const [schedule, job] = scheduleOptionsOf(fields);
         return ok({ how: await master.schedule(fields.id, schedule, valueOf(fields), job) });
@@ -449,6 +474,8 @@ class WorkerDriver extends Driver {
       case "checkpoint":
         this.#active(fields).checkpoint(JSON.parse(bytes(fields.payload)));
         return ok();
+      case "inputs":
+        return ok({ inputs: JSON.stringify(await this.#active(fields).inputs()) });
       case "progress":
         this.#active(fields).progress(JSON.parse(bytes(fields.payload)));
         return ok();

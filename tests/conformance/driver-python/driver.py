@@ -121,7 +121,7 @@ def _options(fields: Fields, *own: str) -> dict[str, Any]:
 
 def _job_options(fields: Fields) -> dict[str, Any]:
     """Every field that is not the command's own is an option of the job."""
-    options = _options(fields, "payload", "payloads", "ids", "type", "timeout", "keep", "header", *FIELDS)
+    options = _options(fields, "payload", "payloads", "ids", "type", "timeout", "keep", "header", "after", *FIELDS)
     for name, (option, field) in FIELDS.items():
         if name in fields:
             text = field in ("type", "key", "on_conflict") or fields[name] in ("end", "start")
@@ -129,6 +129,8 @@ def _job_options(fields: Fields) -> dict[str, Any]:
             options.setdefault(option, {})[field] = value
     if fields.get("limits", "").startswith("["):
         options["limits"] = json.loads(fields["limits"])
+    if "after" in fields:
+        options["after"] = _list(fields, "after")
     if "header" in fields:
         options["headers"] = dict([fields["header"].split("=", 1)])
     return options
@@ -167,6 +169,11 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
     return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
+
+
+def _input(one: libswarm.Input) -> dict[str, Any]:
+    fields = {"state": one.state, "result": one.result, "reason": one.reason, "error": one.error}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _text(value: Any) -> str:
@@ -338,6 +345,19 @@ class MasterDriver:
                 return self._limit(command, fields)
             case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
                 return self._change_schedule(command, fields)
+            case "add_flow":
+                return self._add_flow(fields)
+            case "flow":
+                flow = master.flow(fields["id"])
+                if flow is None:
+                    return Answer().add(id="")
+                after_each = ["+".join(sorted(job.after)) for job in flow.jobs]
+                shown = {
+                    "ids": [job.id for job in flow.jobs],
+                    "states": [job.state for job in flow.jobs],
+                    "after_each": after_each,
+                }
+                return Answer().add(id=flow.id, cancel_rest=flow.cancel_rest, **shown)
             case "schedule_info":
                 info = master.schedule_info(fields["id"])
                 return Answer().add(**_schedule(info)) if info else Answer().add(id="")
@@ -372,6 +392,26 @@ class MasterDriver:
         if "per" in fields:
             figures["per"] = int(fields["per"]) / 1000
         return Answer().add(existed=master.limit(name, **figures))
+
+    def _add_flow(self, fields: Fields) -> Answer:
+        """The helpers build chains and the like; other flows are lists."""
+        own = {"id", "payloads", "ids", "after_each", "shape", "cancel_rest"}
+        options = _job_options({name: value for name, value in fields.items() if name not in own})
+        ids, after = _list(fields, "ids"), _list(fields, "after_each")
+        jobs: list[libswarm.NewJob] = []
+        for at, text in enumerate(_list(fields, "payloads")):
+            job: dict[str, Any] = {"id": ids[at]} if at < len(ids) else {}
+            if at < len(after) and after[at]:
+                job["after"] = after[at].split("+")
+            jobs.append(libswarm.NewJob(json.loads(bytes.fromhex(text)), **job))
+        match fields.get("shape"):
+            case "chain":
+                jobs = libswarm.chain(jobs)
+            case "fan_in":
+                jobs = libswarm.fan_in(jobs[:-1], jobs[-1])
+        flow = self._master.add_flow(jobs, id=fields.get("id"), cancel_rest=fields.get("cancel_rest") == "true", **options)
+        ids, existed_each = [job.id for job in flow.jobs], [job.existed for job in flow.jobs]
+        return Answer().add(id=flow.id, existed=flow.existed, ids=ids, existed_each=existed_each)
 
     def _change_schedule(self, what: str, fields: Fields) -> Answer:
         master, id = self._master, fields["id"]
@@ -472,6 +512,9 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "checkpoint":
                 self._jobs[int(fields["fence"])].checkpoint(_value(fields))
+            case "inputs":
+                inputs: dict[str, libswarm.Input] = self._jobs[int(fields["fence"])].inputs().wait()
+                return Answer().add(inputs=_text({id: _input(one) for id, one in sorted(inputs.items())}))
             case "progress":
                 self._jobs[int(fields["fence"])].progress(_value(fields))
             case "tasks":

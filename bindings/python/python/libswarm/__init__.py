@@ -16,7 +16,19 @@ from ._native import Call, Job, Message, __version__
 from ._signatures import current_job
 from .app import App, Task
 from .errors import *  # noqa: F403
-from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RateLimited, RetryAfter, Timeouts, Unique
+from .jobs import (
+    Backoff,
+    JobOptions,
+    JobsOptions,
+    NewJob,
+    PermanentFailure,
+    RateLimited,
+    RetryAfter,
+    Timeouts,
+    Unique,
+    chain,
+    fan_in,
+)
 from .logs import disable_logging, enable_logging
 from .master import Master
 from .processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
@@ -24,8 +36,12 @@ from .supervised import ready
 from .supervisor import Supervisor
 from .types import (
     Added,
+    AddedFlow,
     Candidate,
+    FlowInfo,
+    FlowJob,
     Health,
+    Input,
     JobInfo,
     JobOutcome,
     JobPage,
@@ -52,9 +68,13 @@ __all__ = [
     "Task",
     "current_job",
     "Added",
+    "AddedFlow",
     "Backoff",
     "Call",
     "Candidate",
+    "FlowInfo",
+    "FlowJob",
+    "Input",
     "JobOutcome",
     "Health",
     "Job",
@@ -91,8 +111,10 @@ __all__ = [
     "Unique",
     "Worker",
     "__version__",
+    "chain",
     "disable_logging",
     "enable_logging",
+    "fan_in",
     "from_json",
     "processes",
     "ready",

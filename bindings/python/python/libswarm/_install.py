@@ -7,8 +7,13 @@ from ._calling import check_job_listener, traceback_of
 from .jobs import NewJob
 from .processes import ProcessInfo
 from .types import (
+    Added,
+    AddedFlow,
     Candidate,
+    FlowInfo,
+    FlowJob,
     Health,
+    Input,
     JobInfo,
     JobPage,
     KillRequest,
@@ -28,8 +33,13 @@ from .values import to_json
 
 _native.install(
     **{name: getattr(errors, name) for name in errors.__all__},
+    Added=Added,
     Candidate=Candidate,
+    AddedFlow=AddedFlow,
+    FlowInfo=FlowInfo,
+    FlowJob=FlowJob,
     Health=Health,
+    Input=Input,
     JobInfo=JobInfo,
     JobPage=JobPage,
     KillRequest=KillRequest,

@@ -13,6 +13,7 @@ __all__ = [
     "SwarmBufferFull",
     "SwarmCancelled",
     "SwarmClosed",
+    "SwarmDependencyFailed",
     "SwarmError",
     "SwarmEvictionPolicy",
     "SwarmForked",
@@ -183,8 +184,8 @@ class SwarmJobFailed(SwarmError):
 
     def __init__(self, message: str, reason: str = "", traceback: str = "") -> None:
         super().__init__(message)
-        #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read), or
-        #: the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
+        #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read),
+        #: `dependency_failed`, or the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
         #: The traceback of the handler's exception, for listeners of its worker; "" for callers that await the result, see
         #: `Master.job`.
@@ -291,3 +292,9 @@ class SwarmBufferFull(SwarmError):
     """Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added."""
 
     code, kind, retryable = 37, "BUFFER_FULL", True
+
+
+class SwarmDependencyFailed(SwarmJobFailed):
+    """The job failed because a job that it waited for failed or was deleted."""
+
+    code, kind, _reason = 38, "DEPENDENCY_FAILED", "dependency_failed"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack
+from uuid import uuid4
 
 from ._calling import check_seconds
 
@@ -89,6 +90,13 @@ class JobsOptions(TypedDict, total=False):
     debounce: float
     #: The longest time in seconds for which `debounce` delays the job; at most 10 years, ten times `debounce`.
     max_wait: float
+    #: Ids of jobs for whose end it waits, at most 1,000 (in a flow 10,000): jobs that exist, that have ended and whose result or
+    #: failure is kept, or that are added in the same call. `delay`, `run_at` and the timeout `assign` count from then on.
+    #: Excludes `unique` and `ephemeral`.
+    after: Sequence[str]
+    #: What it does if one of these fails or is deleted. "fail", the default: it fails, too, at once, with SwarmDependencyFailed;
+    #: "run": it runs when all have ended, and `Job.inputs` shows which failed; "ignore": the same, but they are not shown.
+    on_failure: Literal["fail", "run", "ignore"]
     #: The kind of work: only workers that accept this task run the job.
     task: str
     #: Texts that the handler receives with the job.
@@ -120,6 +128,40 @@ class NewJob:
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"NewJob({self.payload!r}{options})"
+
+
+def _named(job: object, after: Sequence[str]) -> tuple[NewJob, str]:
+    """The job with an id, and with further jobs that it waits for; and its id."""
+    payload, options = (job.payload, job.options) if isinstance(job, NewJob) else (job, JobOptions())
+    named = NewJob(payload, **options)
+    id = named.options.get("id") or uuid4().hex
+    named.options["id"] = id
+    if after:
+        named.options["after"] = [*named.options.get("after", ()), *after]
+    return named, id
+
+
+def chain(jobs: Iterable[object]) -> list[NewJob]:
+    """Returns jobs of which each waits for the one before, besides its own option `after`; for `Master.add_flow`.
+
+    Each of `jobs` is a payload or a `NewJob`; those without an id get one.
+    """
+    chained: list[NewJob] = []
+    before: list[str] = []
+    for job in jobs:
+        named, id = _named(job, before)
+        chained.append(named)
+        before = [id]
+    return chained
+
+
+def fan_in(jobs: Iterable[object], last: object) -> list[NewJob]:
+    """Returns `jobs` and a last one that waits for all of them, besides its own option `after`; for `Master.add_flow`.
+
+    Each job is a payload or a `NewJob`; those without an id get one.
+    """
+    named = [_named(job, ()) for job in jobs]
+    return [*(job for job, _ in named), _named(last, [id for _, id in named])[0]]
 
 
 class PermanentFailure(Exception):

@@ -13,7 +13,7 @@ Overlap = Literal["skip", "allow", "queue_one", "replace"]
 #: Which slots that passed while nothing ran do run: the last; none over 60 s late; all, at most the newest 100.
 CatchUp = Literal["last", "none", "all"]
 
-#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or its unique key; it is assigned to
+#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or other jobs; it is assigned to
 #: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
@@ -50,7 +50,7 @@ class Stats:
     deleting: int
     #: Jobs that are not due yet.
     delayed: int
-    #: Jobs that wait at a limit, for their resource or for the job that has their unique key.
+    #: Jobs that wait at a limit, for their resource or for other jobs.
     blocked: int
     #: Failed jobs that are kept.
     failed: int
@@ -173,6 +173,50 @@ class JobPage(NamedTuple):
     #: The position of the next page; None at the end. Jobs that change their state or position meanwhile may be missed or
     #: returned twice.
     next: str | None
+
+
+class AddedFlow(NamedTuple):
+    """The value of `add_flow`."""
+
+    #: The flow's id.
+    id: str
+    #: Whether a flow with this id existed; then nothing was changed.
+    existed: bool
+    #: Its jobs, in order. Those that existed were left unchanged.
+    jobs: list[Added]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowJob:
+    """A job of a flow."""
+
+    id: str
+    state: Literal["waiting", "delayed", "blocked", "active", "completed", "failed", "deleted"]
+    #: Ids of the jobs that it waits for, or waited for.
+    after: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowInfo:
+    """A flow at one moment."""
+
+    id: str
+    cancel_rest: bool
+    #: Its jobs, by their ids.
+    jobs: list[FlowJob]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """How a job ended that another one waited for."""
+
+    state: Literal["completed", "failed", "deleted"]
+    #: The result of a completed job; None also if it is not known, because the job was assigned before another one waited for it,
+    #: without the option `result`.
+    result: Any
+    #: Why it failed, as `SwarmJobFailed.reason`, and the error text; None if it did not.
+    reason: str | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)

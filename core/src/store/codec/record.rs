@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
 use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
-use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
+use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob, OnFailure};
 use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
 use crate::model::unique::{ON_CONFLICT, OnConflict, Unique, Until, longest_wait};
@@ -168,6 +168,15 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             write_integer(out, (backoff.jitter * 1000.0) as u64);
         });
     }
+    if !extras.node.name.is_empty() {
+        field("d", &|out| {
+            write_array(out, 4);
+            write_string(out, extras.node.name.as_bytes());
+            write_integer(out, extras.node.on_failure as u64);
+            write_string(out, extras.node.flow.as_bytes());
+            write_integer(out, u64::from(extras.node.watched));
+        });
+    }
     for (name, limit) in [("a", extras.assign_timeout), ("t", extras.run_timeout), ("e", extras.total_timeout)] {
         if let Some(limit) = limit {
             field(name, &|out| write_integer(out, millis(limit)));
@@ -291,6 +300,17 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             }
             "y" => extras.schedule = unpack.text()?.to_owned(),
             "z" => extras.then_next = unpack.integer()? == 1,
+            "d" => {
+                if unpack.array()? != 4 {
+                    return Err(malformed("a node has four parts"));
+                }
+                extras.node.name = unpack.text()?.to_owned();
+                check_name("node", &extras.node.name)?;
+                let on_failure = usize::try_from(unpack.integer()?).ok().and_then(|at| OnFailure::ALL.get(at));
+                extras.node.on_failure = on_failure.ok_or_else(|| malformed("it is no on_failure"))?.1;
+                extras.node.flow = unpack.text()?.to_owned();
+                extras.node.watched = unpack.integer()? == 1;
+            }
             "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }

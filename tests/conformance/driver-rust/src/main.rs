@@ -1,5 +1,6 @@
 //! The conformance driver in Rust; README.md beside this folder describes the protocol.
 
+mod flows;
 mod journal;
 mod limits;
 mod line;

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::flows;
 use crate::limits;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
@@ -40,6 +41,9 @@ impl MasterDriver {
             return Ok(answer);
         }
         if let Some(answer) = limits::obey(master, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = flows::obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = schedules::obey(master, command).await? {
@@ -281,7 +285,11 @@ fn new_jobs(command: &Command) -> Result<Vec<NewJob>, Error> {
 /// Every field that is not the command's own is an option of the job.
 fn set_options(mut job: NewJob, command: &Command) -> Result<NewJob, Error> {
     for (name, value) in &command.fields {
-        if !matches!(name.as_str(), "payload" | "payloads" | "ids" | "type" | "timeout" | "keep") {
+        if name == "after" {
+            for id in command.list(name)? {
+                job.set(name, &id)?;
+            }
+        } else if !matches!(name.as_str(), "payload" | "payloads" | "ids" | "type" | "timeout" | "keep") {
             job.set(name, value)?;
         }
     }

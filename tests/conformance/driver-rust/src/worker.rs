@@ -1,7 +1,8 @@
 //! A worker, driven by commands.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use libswarm::{Error, ErrorKind, Event, Finish, Job, Payload, Worker};
@@ -40,6 +41,8 @@ struct Shared {
     behaviour: Behaviour,
     journal: Journal,
     counts: Counts,
+    /// The nodes of jobs that wait for others, or that others wait for, by fence.
+    nodes: Mutex<HashMap<u64, String>>,
 }
 
 pub struct WorkerDriver {
@@ -61,7 +64,7 @@ impl WorkerDriver {
         };
         let journal = Journal::open(command.get("log"))?;
         let worker = Worker::start(crate::options(command, &["behave", "burn", "log"])?, runtime)?;
-        let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default() });
+        let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default(), nodes: Mutex::default() });
         let (report, events) = unbounded_channel();
         runtime.spawn(handle_events(shared.clone(), report));
         Ok(WorkerDriver { shared, events, drained: None, last: Last::default() })
@@ -113,6 +116,12 @@ impl WorkerDriver {
                 worker.checkpoint(command.number("fence")?, command.payload()?.bytes)?;
                 Ok(Answer::ok())
             }
+            "inputs" => {
+                let fence: u64 = command.number("fence")?;
+                let node = self.shared.nodes.lock().expect("no thread panics with it").get(&fence).cloned().unwrap_or_default();
+                let inputs = worker.inputs(&node).await?;
+                Ok(Answer::ok().with("inputs", libswarm::inputs_to_json(&inputs)))
+            }
             "tasks" => worker.set_tasks(command.list("tasks")?).map(|()| Answer::ok()),
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
@@ -150,6 +159,9 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
             Event::Ready { incarnation } => shared.journal.note("ready", &[("incarnation", incarnation)]),
             Event::Add(job) => {
                 shared.note_add(job);
+                if !job.node().is_empty() {
+                    shared.nodes.lock().expect("no thread panics with it").insert(job.fence, job.node().to_owned());
+                }
                 shared.counts.added.fetch_add(1, Relaxed);
                 match shared.behaviour {
                     Behaviour::Hold | Behaviour::Late => {}

@@ -93,12 +93,19 @@ class Master(LoopMember, MasterApi, Choosing[ChooserTask]):
 
     def _add(self, payload: object, options: JobOptions) -> asyncio.Future[tuple[str, bool]]:
         loop = self._bound().loop
+        if options.get("after") is not None:
+            # By itself: a job that it waits for may be unknown, which must not affect others.
+            return asyncio.ensure_future(self._add_alone(payload, options))
         self._native.gather(payload, options)
         future: asyncio.Future[tuple[str, bool]] = loop.create_future()
         if not self._gathered:
             loop.call_soon(self._flush)
         self._gathered.append(future)
         return future
+
+    async def _add_alone(self, payload: object, options: JobOptions) -> tuple[str, bool]:
+        added: list[tuple[str, bool]] = await self._await(self._here.add(payload, options))
+        return added[0]
 
     def _flush(self) -> None:
         futures, self._gathered = self._gathered, []

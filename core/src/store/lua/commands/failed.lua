@@ -9,6 +9,7 @@ local failures = require('failures')
 local keys = require('keys')
 local limits = require('limits')
 local meta = require('meta')
+local rare_keys = require('rare_keys')
 local record = require('record')
 local reply = require('reply')
 local values = require('values')
@@ -16,6 +17,8 @@ local call = redis.call
 
 -- The limit of jobs in one call.
 local PAGE = 200
+-- How many bytes a dependency counts as, so that a call reads no more than some 10,000.
+local EDGE = 400
 
 local what, all, bound = ARGV[1], ARGV[2] == '', ARGV[3]
 
@@ -32,6 +35,10 @@ local function existing(ids)
   local found, bytes, seen, unknown = {}, 0, {}, {}
   for _, id in ipairs(ids) do
     local size = call('HSTRLEN', keys.failed, id)
+    local node = what == 'retry' and call('HGET', rare_keys.failed_nodes, id)
+    if node then
+      size = size + EDGE * call('HLEN', keys.of('inputs', node))
+    end
     if size == 0 then
       unknown[#unknown + 1] = id
     elseif not seen[id] and bytes < limits.BYTES then
@@ -63,7 +70,7 @@ local function retry(ids)
     records[i] = record_of(packed)
     stored[2 * i - 1], stored[2 * i] = ids[i], records[i]
   end
-  failures.forget(ids)
+  failures.forget(ids, true)
   for _, id in ipairs(ids) do
     call('ZREM', keys.due, due_entries.RESULT .. id)
   end

@@ -1,9 +1,12 @@
 -- Returns jobs, queues and members for inspections; changes nothing.
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
---       'members', cursor | 'limits', cursor | 'limit', name
+--       'members', cursor | 'limits', cursor | 'limit', name | 'flow', id of a flow or of a job, cursor | 'inputs', node of a job, cursor |
+--       'outputs', nodes (msgpack)
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
 --       none | {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} |
+--       flow: {id, cursor, cancel_rest, jobs, id, state, ..., {id, {dependency, ...}, ...}}, or '' if there is none | inputs: {cursor, what a failed
+--       dependency does, id, letter and node, ...} | outputs: {letter and outcome, ...}, of as many nodes as fit in a call, at least one |
 --       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...} | {cursor, limit, ...}, see limit_state.describe | a limit
 local chooser = require('chooser')
 local clock = require('clock')
@@ -21,6 +24,7 @@ local reply = require('reply')
 local values = require('values')
 local workers = require('workers')
 local limit_state = lazy('limit_state')
+local flow_pages = lazy('flow_pages')
 local call = redis.call
 
 -- Bounds of one call.
@@ -153,5 +157,12 @@ elseif what == 'limits' then
   return reply(cmsgpack.pack(page_of_limits(ARGV[2])))
 elseif what == 'limit' then
   return reply(cmsgpack.pack(limit_state().describe(ARGV[2])))
+elseif what == 'flow' then
+  local page = flow_pages().flow(ARGV[2], ARGV[3], state_of)
+  return reply(page and cmsgpack.pack(page) or '')
+elseif what == 'inputs' then
+  return reply(cmsgpack.pack(flow_pages().inputs(ARGV[2], ARGV[3])))
+elseif what == 'outputs' then
+  return reply(cmsgpack.pack(flow_pages().outputs(cmsgpack.unpack(ARGV[2]))))
 end
 return reply(cmsgpack.pack(page_of_members(ARGV[2])))

@@ -44,11 +44,13 @@ local function remove_queues()
   return more
 end
 
--- Jobs that wait for the names in a hash.
-local function remove_blocked(hash, part)
+-- Keys of the names in a hash: jobs that wait for them, and the like.
+local function remove_named(hash, ...)
   local scanned = call('HSCAN', hash, 0, 'COUNT', NAMES)
   for i = 1, #scanned[2], 2 do
-    call('UNLINK', keys.of(part, scanned[2][i]))
+    for _, part in ipairs({ ... }) do
+      call('UNLINK', keys.of(part, scanned[2][i]))
+    end
     call('HDEL', hash, scanned[2][i])
   end
   return call('EXISTS', hash) == 1
@@ -75,12 +77,25 @@ local function remove_limit_users()
   return call('EXISTS', keys.owner, rare_keys.stopping_limits) > 0
 end
 
+-- What jobs have of their dependencies while it is being removed.
+local function remove_settling()
+  for _, packed in ipairs(call('LPOP', rare_keys.settling, NAMES) or {}) do
+    call('UNLINK', keys.of('inputs', cmsgpack.unpack(packed)[2]))
+  end
+  return call('EXISTS', rare_keys.settling) == 1
+end
+
 local more = remove_members()
 more = remove_queues() or more
-more = remove_blocked(rare_keys.resources, 'blocked') or more
-more = remove_blocked(rare_keys.unique, 'unique') or more
-more = remove_blocked(rare_keys.limit_turns, 'limited') or more
+more = remove_named(rare_keys.resources, 'blocked') or more
+more = remove_named(rare_keys.unique, 'unique') or more
+more = remove_named(rare_keys.limit_turns, 'limited') or more
 more = remove_limit_users() or more
+more = remove_settling() or more
+more = remove_named(rare_keys.waits, 'inputs') or more
+more = remove_named(rare_keys.uses, 'after') or more
+more = remove_named(rare_keys.flows, 'flow', 'flow_edges') or more
+more = remove_named(rare_keys.stages, 'stage') or more
 if more then
   return reply(MORE)
 end

@@ -12,6 +12,8 @@ local resources = require('resources')
 local script = require('script')
 local special = require('special')
 local workers = require('workers')
+local flows = lazy('flows')
+local watching = lazy('watching')
 local unique_keys = lazy('unique_keys')
 local call = redis.call
 local beginnings = {}
@@ -38,13 +40,16 @@ local function note_timeout(batch, kind, id, pause, task)
   note_due(batch, clock.now + pause, task)
 end
 
--- Starts a job with extras. Returns whether it must wait. `pause` in ms.
-local function begin_one(batch, id, extra, pause)
+-- Starts a job with extras. Returns whether it must wait. `pause` in ms. `held`: it waits for other jobs; `release` continues.
+local function begin_one(batch, id, extra, pause, held)
   if extra.ephemeral_of then
     batch.ephemeral[#batch.ephemeral + 1] = id
   end
   if extra.total_timeout then
     note_timeout(batch, due_entries.TOTAL_TIMEOUT, id, extra.total_timeout, extra.task)
+  end
+  if held then
+    return true
   end
   if extra.assign_timeout then
     note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
@@ -82,8 +87,8 @@ function beginnings.wake_for_limits(soonest)
 end
 
 -- Starts jobs with extras and their timeouts. Ephemeral jobs belong to `inc`, or to no member if it is nil. Returns a set of the ids that must wait,
--- and when the next entry is due if it is of these jobs. Changes records.
-local function begin(ids, records, starts, inc)
+-- and when the next entry is due if it is of these jobs. Changes records. `held`: a set of ids that wait for other jobs.
+local function begin(ids, records, starts, inc, held)
   local waiting, batch = {}, new_batch()
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
@@ -93,7 +98,7 @@ local function begin(ids, records, starts, inc)
       call('HSET', keys.jobs, id, records[i])
       extra = extras.of(records[i])
     end
-    waiting[id] = begin_one(batch, id, extra, pause_of(starts[i])) or waiting[id]
+    waiting[id] = begin_one(batch, id, extra, pause_of(starts[i]), held and held[id]) or waiting[id]
   end
   if #batch.ephemeral > 0 then
     call('SADD', keys.of('ephemeral', inc), unpack(batch.ephemeral))
@@ -148,19 +153,53 @@ function beginnings.add(all, queues_of, careful, skip, inc)
   return soonest
 end
 
--- Starts failed jobs again, as if they were new; they are stored already.
-function beginnings.revive(ids, records)
-  local starts = {}
-  for i = 1, #ids do
-    starts[i] = 0
-  end
-  local waiting = begin(ids, records, starts)
+-- Starts jobs that are stored already. `held`: a set of ids that wait for other jobs.
+function beginnings.start(ids, records, starts, held)
+  local waiting = begin(ids, records, starts, nil, held)
   local there, there_records = {}, {}
   for i, id in ipairs(ids) do
     if not waiting[id] then
       there[#there + 1], there_records[#there_records + 1] = id, records[i]
     end
   end
+  there, there_records = delays.without_owner(there, there_records)
+  matching.enqueue(there, there_records, false)
+end
+
+-- Starts failed jobs again, as if they were new; they are stored already.
+function beginnings.revive(ids, records)
+  local starts, held = {}, {}
+  for i, id in ipairs(ids) do
+    starts[i] = 0
+    local extra = extras.of(records[i])
+    if extra.node then
+      held[id] = watching().reopen(id, extra)
+      if extra.flow ~= '' then
+        flows().reopen(extra.flow, id)
+      end
+    end
+  end
+  beginnings.start(ids, records, starts, held)
+end
+
+-- Starts jobs for whose dependencies they have waited: their delay, and the time until they are assigned, begin now.
+function beginnings.release(ids, records, starts)
+  local batch, there, there_records = new_batch(), {}, {}
+  for i, id in ipairs(ids) do
+    local extra, pause = extras.of(records[i]), pause_of(starts[i])
+    if extra.assign_timeout then
+      note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
+    end
+    if pause > 0 then
+      note_due(batch, delays.delay(id, pause), extra.task)
+    else
+      there[#there + 1], there_records[#there_records + 1] = id, records[i]
+    end
+  end
+  if #batch.timeouts > 0 then
+    call('ZADD', keys.due, unpack(batch.timeouts))
+  end
+  wake_for(batch)
   there, there_records = delays.without_owner(there, there_records)
   matching.enqueue(there, there_records, false)
 end

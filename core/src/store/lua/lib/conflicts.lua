@@ -136,6 +136,10 @@ local function replace(key, job, batch, position, extra)
   local old_text = job.position and jobs[2 * job.position] or call('HGET', keys.jobs, job.id)
   local old = extras.of(old_text)
   local text = with_result_of(old_text, jobs[at], job.id)
+  if old.node then
+    -- Jobs that wait for it wait for the one in its place.
+    text = extras.with_node(text, old.node)
+  end
   if extra.debounce then
     job.first_added, batch.starts[position] = debounced(job, old, extra)
     text = job.first_added and extras.with_first_added(text, extras.of(text), job.first_added) or text

@@ -4,6 +4,9 @@ local chooser = require('chooser')
 local clock = require('clock')
 local damage = require('damage')
 local delays = require('delays')
+local edges = lazy('edges')
+local flow_stages = lazy('flow_stages')
+local flows = lazy('flows')
 local departure = require('departure')
 local due_entries = require('due_entries')
 local failures = require('failures')
@@ -50,6 +53,15 @@ local handlers = {
   end,
   [due_entries.UNIQUE] = function(_, key)
     unique_keys().expire(key)
+  end,
+  [due_entries.SETTLE] = function()
+    edges().continue()
+  end,
+  [due_entries.STAGE] = function(_, nonce)
+    flow_stages().expire(nonce)
+  end,
+  [due_entries.FLOW] = function(_, flow)
+    flows().expire(flow)
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

@@ -15,6 +15,9 @@ return {
   UNIQUE = 'U:', -- unique key: the time for which its job keeps it is over
   BROADCAST = 'B:', -- the next page of members gets the first of `broadcasts`
   LIMIT = 'N:', -- name: the next job of this limit may start
+  SETTLE = 'W:', -- jobs that waited for others are settled
+  STAGE = 'G:', -- nonce of a flow: the next part is stored, parts whose producer is gone are removed, or its answer expires
+  FLOW = 'K:', -- id of a flow: jobs that are left are deleted, or it is forgotten
   -- Kinds that jobs may wait for.
-  OF_JOBS = 'DATEPCSHN',
+  OF_JOBS = 'DATEPCSHNWGK',
 }

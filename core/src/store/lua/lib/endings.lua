@@ -12,6 +12,7 @@ local suspects = require('suspects')
 local tombstones = require('tombstones')
 local values = require('values')
 local delays = lazy('delays')
+local edges = lazy('edges')
 local failures = lazy('failures')
 local firing = lazy('firing')
 local limit_lines = lazy('limit_lines')
@@ -75,6 +76,9 @@ end
 -- A job is over: lets jobs that waited for it continue. `outcome`: nil if it was deleted.
 function endings.gone(id, extra, outcome, held)
   endings.detach(id, extra, held)
+  if extra.node then
+    edges().ended(id, extra, outcome)
+  end
   if extra.unique then
     unique_keys().ended(id, extra, outcome)
   end

@@ -19,6 +19,8 @@ local WIRE = {
   SCHEDULE = 'y',
   THEN_NEXT = 'z',
   LIMITS = 'l',
+  -- {node, on_failure, flow or '', 1 if other jobs wait for it}
+  NODE = 'd',
 }
 local MAX_RETRIES = 200
 local MAX_LIMITS, MAX_COST = 4, 1000000
@@ -98,11 +100,18 @@ local function is_unique_key(value)
       and is_whole(value[FIRST], 0, limits.COUNTER)
 end
 
+-- A node has no colon: lists of dependents separate it from an id.
+local function is_node(value)
+  return value == nil
+    or type(value) == 'table' and is_name(value[1]) and value[1] ~= nil and not string.find(value[1], ':', 1, true) and type(value[3]) == 'string'
+end
+
 local function is_valid(map)
   return is_name(map[WIRE.TASK])
     and is_unique_key(map[WIRE.UNIQUE])
     and is_name(map[WIRE.EPHEMERAL_OF])
     and is_name(map[WIRE.SCHEDULE])
+    and is_node(map[WIRE.NODE])
     and is_whole(map[WIRE.PRIORITY], -limits.PRIORITY, limits.PRIORITY)
     and is_whole(map[WIRE.RETRIES], 0, MAX_RETRIES)
     and is_whole(map[WIRE.ASSIGN_TIMEOUT], 1, limits.YEAR)
@@ -141,6 +150,9 @@ local function decode(text)
       extra.unique, extra.on_conflict, extra.unique_until = unique[KEY], unique[ON_CONFLICT], unique[UNTIL]
       extra.debounce, extra.max_wait, extra.first_added = unique[DEBOUNCE], unique[MAX_WAIT], unique[FIRST]
     end
+    if map[WIRE.NODE] then
+      extra.node, extra.flow, extra.watched = map[WIRE.NODE][1], map[WIRE.NODE][3], map[WIRE.NODE][4] == 1
+    end
   end
   extra.resource, extra.suspect = resource, band(flags, record_flags.SUSPECT) ~= 0
   return extra
@@ -149,7 +161,8 @@ end
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, unique (its key) with what belongs to it, ephemeral_of (an incarnation), retries,
--- failed (attempts), timeouts in ms, limits ({name, cost} of each), suspect. For a damaged record they are those of a plain job, and `damaged`.
+-- failed (attempts), timeouts in ms, limits ({name, cost} of each), suspect, node, flow, watched (others wait for it). For a damaged record they are
+-- those of a plain job, and `damaged`.
 function extras.of(text)
   local extra = known[text]
   if extra then
@@ -193,19 +206,32 @@ function extras.with_first_added(text, extra, time)
   return with_value(text, extra, WIRE.UNIQUE, { extra.unique, extra.on_conflict, extra.unique_until, extra.debounce, extra.max_wait, time })
 end
 
--- The record with a checkpoint, a JSON text; a damaged record as it is.
-function extras.with_checkpoint(text, value)
+-- The record with an option, which may have had none; a damaged record as it is.
+local function with_option(text, name, value)
   local extra = extras.of(text)
   if extra.damaged then
     return text
   elseif extra.at then
-    return with_value(text, extra, WIRE.CHECKPOINT, value)
+    return with_value(text, extra, name, value)
   end
   local at = record.after_crashes(text)
   at = record.after_result(text, at + record.resource_length(text, at))
-  local packed = cmsgpack.pack({ [WIRE.CHECKPOINT] = value })
+  local packed = cmsgpack.pack({ [name] = value })
   local flags = string.char(bit.bor(record.flags(text), record_flags.EXTRAS))
   return flags .. sub(text, 2, at - 1) .. struct.pack('>BI2', 0, #packed) .. packed .. sub(text, at)
+end
+
+-- The record with a checkpoint, a JSON text; a damaged record as it is.
+function extras.with_checkpoint(text, value)
+  return with_option(text, WIRE.CHECKPOINT, value)
+end
+
+-- The record of a job that others wait for.
+function extras.with_node(text, node)
+  local extra = extras.of(text)
+  local old = extra.node and cmsgpack.unpack(sub(text, extra.at + 3, extra.at + 2 + extra.length))[WIRE.NODE]
+  text = with_option(text, WIRE.NODE, old and { old[1], old[2], old[3], 1 } or { node, 0, '', 1 })
+  return string.char(bit.bor(record.flags(text), record_flags.CAREFUL)) .. sub(text, 2)
 end
 
 return extras

@@ -4,10 +4,12 @@ local due_entries = require('due_entries')
 local extras = require('extras')
 local keys = require('keys')
 local limits = require('limits')
+local rare_keys = require('rare_keys')
 local meta = require('meta')
 local record = require('record')
 local results = require('results')
 local values = require('values')
+local edges = lazy('edges')
 local endings = lazy('endings')
 local call = redis.call
 local bounded = values.bounded
@@ -37,9 +39,13 @@ local function read_settings()
   return settings
 end
 
-function failures.forget(ids)
+-- With `kept`, failed jobs are retried, and keep what they have of the jobs that they waited for.
+function failures.forget(ids, kept)
   if #ids == 0 then
     return
+  end
+  if call('EXISTS', rare_keys.failed_nodes) == 1 then
+    edges().forget_failed(ids, kept)
   end
   local bytes = 0
   for _, id in ipairs(ids) do

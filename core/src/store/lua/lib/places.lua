@@ -5,6 +5,7 @@ local queues = require('queues')
 local rare_keys = require('rare_keys')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
+local edge_mending = lazy('edge_mending')
 local unique_keys = lazy('unique_keys')
 local call = redis.call
 local places = {
@@ -76,7 +77,9 @@ local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.unique and waits_for_key(id, extra) then
+  if extra.node and edge_mending().waits(id, extra) or waits_at_limit(id, extra) or waits_for_resource(id, extra) then
+    return true
+  elseif extra.unique and waits_for_key(id, extra) then
     return true
   end
   call('SREM', rare_keys.blocked, id)

@@ -17,8 +17,9 @@ local KINDS = {
   failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', blocked = 'set', resources = 'hash', stopping = 'hash',
   unique = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
   unreported = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', schedules = 'hash', schedule_jobs = 'hash',
-  schedule_ids = 'zset', schedule_times = 'zset',
-  limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+  schedule_ids = 'zset', schedule_times = 'zset', limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash',
+  waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
+  flow_answers = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 
@@ -48,6 +49,21 @@ local function check_member(inc)
   check(keys.of('listeners', 'p:' .. (pid or '') .. '@' .. (host or '')), 'set')
 end
 
+-- Keys of nodes, of flows and of those that are being stored, by the hash that has their names.
+local KINDS_OF_FLOWS = {
+  waits = { inputs = 'hash' }, uses = { after = 'list' }, flows = { flow = 'hash', flow_edges = 'hash' }, stages = { stage = 'hash' },
+}
+
+local function check_nodes()
+  for hash, parts in pairs(KINDS_OF_FLOWS) do
+    for _, field in ipairs(call('HRANDFIELD', keys.prefix .. hash, SAMPLE)) do
+      for part, kind in pairs(parts) do
+        check(keys.of(part, field), kind)
+      end
+    end
+  end
+end
+
 -- Removes keys of this cluster whose type is not the one that scripts write.
 function recovery.mend_types()
   check(damaged, 'hash')
@@ -74,6 +90,7 @@ function recovery.mend_types()
       end
     end
   end
+  check_nodes()
   for _, key in ipairs({ keys.jobs, keys.owner, keys.results }) do
     call('HSETNX', key, '', UNPACKED)
   end

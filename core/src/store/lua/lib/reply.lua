@@ -7,7 +7,11 @@ local function reply(answer)
     return answer
   end
   local flush = script.flush
-  -- First, because they may assign jobs. Each may free what jobs of the other wait for.
+  -- First, because they may end and assign jobs.
+  if flush.edges then
+    flush.edges()
+  end
+  -- Each may free what jobs of the other wait for.
   if flush.resources then
     flush.resources()
   end

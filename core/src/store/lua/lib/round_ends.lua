@@ -1,7 +1,7 @@
 -- Finishes the jobs of a round. Details of a job, as the worker packs them; an upper-case kind has extras:
 --   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
 --   {'C', ttl or -1, requester, outcome, resource, unique key, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
---   schedule that waits for its end, 1 if it has its key for a time, names of its limits or nil}
+--   schedule that waits for its end, 1 if it has its key for a time, node, flow, names of its limits or nil}
 --   {'T', pause in ms, text, traceback} fail this attempt | {'L', pause in ms, limit or ''} wait for a limit
 local endings = require('endings')
 local extras = require('extras')
@@ -35,6 +35,8 @@ local function new_batch()
     special_details = {},
     -- Jobs whose record has to be read.
     careful = {},
+    -- Completed jobs whose worker does not know that others wait for them, and their details.
+    watched = {},
   }
 end
 
@@ -50,7 +52,8 @@ local function note_completed(batch, id, detail, resource)
   end
 end
 
--- How a job finishes: a kind in lower case, or nil if it is not assigned to the worker any more.
+-- How a job finishes: a kind in lower case, or nil if it is not assigned to the worker any more; and whether its worker does not know that others wait
+-- for it.
 local function way_of(batch, i, kind, held, wanted)
   if held == wanted and kind ~= STOPPED then
     return kind
@@ -59,6 +62,8 @@ local function way_of(batch, i, kind, held, wanted)
       batch.rejected[#batch.rejected + 1] = -i
     end
     return STOPPED
+  elseif kind ~= STOPPED and held == owner.watched(wanted) then
+    return kind, true
   end
   batch.rejected[#batch.rejected + 1] = i
   batch.is_rejected[i] = true
@@ -68,18 +73,20 @@ end
 local function sort_job(batch, i, id, detail, resource, held, wanted)
   local kind = detail and detail[1] or COMPLETE
   local plain_kind = string.lower(kind)
-  local way = way_of(batch, i, plain_kind, held, wanted)
+  local way, watched = way_of(batch, i, plain_kind, held, wanted)
   if way == STOPPED then
     batch.stopped[#batch.stopped + 1] = id
   elseif way == RELEASE then
     batch.released[#batch.released + 1] = id
   end
-  if way == COMPLETE and kind == COMPLETE then
+  if watched and way == COMPLETE then
+    batch.watched[#batch.watched + 1] = { id = id, detail = detail }
+  elseif way == COMPLETE and kind == COMPLETE then
     note_completed(batch, id, detail, resource)
   elseif way == COMPLETE and kind == COMPLETE_WITH_EXTRAS then
     batch.special[#batch.special + 1] = id
     batch.special_details[#batch.special_details + 1] = detail
-  elseif way and (kind ~= plain_kind or kind == FAIL or way == STOPPED and resource) then
+  elseif way and (watched or kind ~= plain_kind or kind == FAIL or way == STOPPED and resource) then
     batch.careful[#batch.careful + 1] = { id = id, way = way, detail = detail }
   end
 end
@@ -119,18 +126,36 @@ local function complete_special(ids, details)
   end
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    local _, _, _, outcome, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, limits = unpack(details[i])
+    local _, _, _, outcome, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, node, flow, limits = unpack(details[i])
     endings.gone(id, {
       resource = text_of(resource),
       unique = text_of(unique),
       unique_until = for_a_time,
       ephemeral_of = text_of(ephemeral_of),
       then_next_of = text_of(then_next_of),
+      node = text_of(node),
+      flow = text_of(flow),
       total_timeout = timeouts == 1 or nil,
       suspect = suspect == 1,
       limits = limits and endings.named_limits(limits),
     }, outcome, false)
   end
+end
+
+-- Completes a job whose record names a node that its worker does not know.
+local function complete_watched(job)
+  local found = call('HGET', keys.jobs, job.id)
+  if not found then
+    return
+  end
+  local _, ttl, requester, outcome = unpack(job.detail or { COMPLETE, -1, '', '' })
+  call('HDEL', keys.jobs, job.id)
+  call('HDEL', rare_keys.progress, job.id)
+  meta.count('completed', 1)
+  if ttl >= 0 then
+    results.keep({ job.id }, { outcome }, { ttl }, { requester })
+  end
+  endings.gone(job.id, extras.of(found), outcome, false)
 end
 
 -- Finishes a job whose record has to be read.
@@ -199,6 +224,9 @@ local function write(inc, batch)
   if #batch.special > 0 then
     complete_special(batch.special, batch.special_details)
   end
+  for _, job in ipairs(batch.watched) do
+    complete_watched(job)
+  end
   if #batch.careful > 0 then
     local ids = {}
     for i, job in ipairs(batch.careful) do
@@ -257,7 +285,7 @@ function round_ends.store(list)
   end
   for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
     local at = 4 * i - 3
-    if held == list[at + 1] then
+    if held == list[at + 1] or held == owner.watched(list[at + 1]) then
       local kept = list[at + 2] == CHECKPOINT and checkpoints or progress
       kept[#kept + 1], kept[#kept + 2] = list[at], list[at + 3]
     end

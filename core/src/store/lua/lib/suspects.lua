@@ -23,7 +23,7 @@ end
 
 -- The first moments of a suspect are over. It is cleared if its worker renewed its lease since; otherwise the worker is woken.
 function suspects.probe(id)
-  local inc = string.match(call('HGET', keys.owner, id) or '', '^%d+:([^:]+)$')
+  local inc = string.match(call('HGET', keys.owner, id) or '', '^%d+:([^:]+):?w?$')
   local lease_end = inc and call('ZSCORE', keys.due, due_entries.LEASE .. inc)
   if not lease_end then
     return suspects.clear(id)

@@ -8,6 +8,7 @@ local meta = require('meta')
 local places = require('places')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
+local script = require('script')
 local special = require('special')
 local tombstones = require('tombstones')
 local firing = lazy('firing')
@@ -65,6 +66,12 @@ local function mend_rest()
   if call('EXISTS', rare_keys.broadcasts) == 1 then
     call('ZADD', keys.due, 'NX', clock.now, due_entries.BROADCAST)
   end
+  if call('EXISTS', rare_keys.settling) == 1 then
+    call('ZADD', keys.due, 'NX', clock.now, due_entries.SETTLE)
+  end
+  for _, nonce in ipairs(call('HRANDFIELD', rare_keys.stages, PAGE)) do
+    call('ZADD', keys.due, 'NX', clock.now, due_entries.STAGE .. nonce)
+  end
   recount_tombstones()
   if call('EXISTS', rare_keys.limit_times) == 1 then
     limit_state().forget_old()
@@ -119,6 +126,10 @@ end
 function sweep.run(hasty)
   -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
   resources.settle()
+  -- Nor are jobs that waited for them.
+  if script.flush.edges then
+    script.flush.edges()
+  end
   meta.remember('swept', clock.now)
   local at, cursor = read_position()
   for _ = 1, hasty and PAGES or 1 do

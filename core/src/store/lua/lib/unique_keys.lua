@@ -11,6 +11,7 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local results = require('results')
 local script = require('script')
+local edges = lazy('edges')
 local endings = lazy('endings')
 local matching = lazy('matching')
 local queue_heads = lazy('queue_heads')
@@ -69,7 +70,11 @@ local function end_attached(ids, records, outcome)
   meta.count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ids)
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    endings().detach(id, extras.of(records[i]), false)
+    local extra = extras.of(records[i])
+    endings().detach(id, extra, false)
+    if extra.node then
+      edges().ended(id, extra, outcome)
+    end
   end
 end
 

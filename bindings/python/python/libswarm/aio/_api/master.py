@@ -19,12 +19,13 @@ from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, Member
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
+from .flows import FlowsApi
 from .messages import MessagesApi
 from .limits import LimitsApi
 from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi):
+class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     async def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
