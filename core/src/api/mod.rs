@@ -2,6 +2,7 @@
 
 mod choosing;
 pub(crate) mod cluster;
+mod control;
 pub(crate) mod event;
 pub(crate) mod group;
 mod inspect;

@@ -41,7 +41,7 @@ use crate::worker::{Command, closed};
 /// ```
 #[derive(Clone)]
 pub struct Worker {
-    handle: WorkerHandle,
+    pub(super) handle: WorkerHandle,
 }
 
 impl Worker {
@@ -85,7 +85,8 @@ impl Worker {
     pub fn accept(&self, slots: Option<u32>) {
         let shared = self.shared();
         if let (Some(slots), None) = (slots, shared.options.slots) {
-            shared.slots.store(slots, Ordering::Relaxed);
+            // Not if the program has set them.
+            let _ = shared.slots.compare_exchange(0, slots, Ordering::Relaxed, Ordering::Relaxed);
         }
         shared.events.want();
     }
@@ -155,7 +156,7 @@ impl Worker {
     #[cfg(feature = "bindings")]
     pub fn limit_slots(&self, slots: u32) -> Result<()> {
         self.shared().asks_for.store(u64::from(slots), std::sync::atomic::Ordering::Relaxed);
-        self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
+        self.handle.0.commands.send(Command::Control).map_err(|_| closed())
     }
 
     /// Stores the progress of an active job, as JSON of at most 4 KiB. Can be called from any thread and never blocks. The latest value wins.
@@ -208,7 +209,7 @@ impl Worker {
         self.shared().open_store()?.stats().await
     }
 
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         &self.handle.0.messaging.shared
     }
 

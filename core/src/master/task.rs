@@ -419,7 +419,7 @@ impl Task {
                 }
                 Entry::Wake => calls.round_now(),
                 Entry::Choose => self.chooser.asked(),
-                Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
+                Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) | Entry::Order(_) => {}
                 other => self.messaging.received(other),
             }
         }

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) events: MemberEvents,
     /// The limit of active jobs of a worker; 0 for no limit.
     pub(crate) slots: AtomicU32,
+    /// A worker is assigned no jobs.
+    pub(crate) paused: AtomicBool,
     pub(crate) active: AtomicU64,
     /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
@@ -93,6 +95,7 @@ impl Shared {
             asks_for: AtomicU64::new(u64::MAX),
             profile: Profile::default(),
             slots: AtomicU32::new(options.slots.unwrap_or(0)),
+            paused: AtomicBool::new(false),
             options,
             active: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
@@ -107,6 +110,15 @@ impl Shared {
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })
+    }
+
+    /// The limit of active jobs of a worker; `None` for no limit.
+    pub(crate) fn slots(&self) -> Option<u32> {
+        Some(self.slots.load(Ordering::Relaxed)).filter(|slots| *slots > 0)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn tasks(&self) -> Vec<String> {

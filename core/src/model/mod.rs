@@ -10,5 +10,6 @@ pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod job_options;
 pub(crate) mod message;
+pub(crate) mod orders;
 pub(crate) mod payload;
 pub(crate) mod schedule;

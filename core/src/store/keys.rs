@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 21] = [
+pub(crate) const RARE: [&str; 22] = [
     "delayed",
     "blocked",
     "resources",
@@ -28,6 +28,7 @@ pub(crate) const RARE: [&str; 21] = [
     "schedule_jobs",
     "schedule_ids",
     "schedule_times",
+    "orders",
 ];
 
 /// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.

@@ -41,7 +41,7 @@ impl Bench {
             write_string(&mut packed, name.as_bytes());
             write_string(&mut packed, value.as_bytes());
         }
-        self.store.join(member, &packed, &[0x90]).await.unwrap();
+        self.store.join(member, &packed, &[0x90], "").await.unwrap();
     }
 
     /// Joins as a worker for these tasks, written as in Lua.
@@ -767,7 +767,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 let _: u64 = b.ask(&["DEL", &key]);
                 let _: () = b.ask(&["SET", &key, "not of this cluster"]);
             }
-            if b.store.join("w", &[0x80 | 0x10], &[0x90]).await.is_err() {
+            if b.store.join("w", &[0x80 | 0x10], &[0x90], "").await.is_err() {
                 errors.push(turn);
             }
             for job in

@@ -27,9 +27,10 @@ impl Range {
 }
 
 impl Quotas {
-    pub(crate) fn new(options: &Options) -> Result<Self> {
+    /// `slots` are those that the worker has now.
+    pub(crate) fn new(options: &Options, slots: Option<u32>) -> Result<Self> {
         let ranges: Vec<Range> = options
-            .ranges()?
+            .ranges(slots)?
             .into_iter()
             .map(|(from, limit)| Range { from, limit: u64::from(limit), used: 0, outstanding: 0 })
             .collect();
@@ -52,6 +53,13 @@ impl Quotas {
                 range.outstanding = range.outstanding.saturating_sub(1);
                 range.used += 1;
             }
+        }
+    }
+
+    /// Takes over the limits of each range from others with the same ranges.
+    pub(crate) fn resize(&mut self, other: &Quotas) {
+        for (range, new) in self.ranges.iter_mut().zip(&other.ranges) {
+            range.limit = new.limit;
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Command;
 use super::arrivals::Arrivals;
 use super::batch::Batch;
+use super::control::Reported;
 use super::finishes::{Finishes, Stored};
 use super::handle::Ends;
 use super::quotas::Quotas;
@@ -50,6 +51,9 @@ pub(crate) struct Task {
     pub(super) drain_reported: bool,
     /// The tasks have changed, and no round has sent them.
     pub(super) retask: bool,
+    /// Slots and pause as Redis knows them, and the number of the last order that was processed.
+    pub(super) reported: Reported,
+    pub(super) ordered: u64,
     /// The credit in Redis exceeds the limit.
     pub(super) reslot: bool,
     pub(super) drained: Vec<Done<()>>,
@@ -130,6 +134,8 @@ impl Task {
             draining: false,
             drain_reported: false,
             retask: false,
+            reported: Reported::default(),
+            ordered: 0,
             reslot: false,
             drained: Vec::new(),
             first_clock: None,

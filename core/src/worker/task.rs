@@ -95,12 +95,29 @@ impl MemberTask for Task {
 impl Task {
     /// Registers. `Err` if the worker is terminated before that succeeds.
     async fn join(&mut self) -> Result<Duration, Done<()>> {
-        let Task { session, commands, draining, .. } = self;
+        self.begin_reports();
         let mut retask = false;
+        let next = self.registered(&mut retask).await?;
+        self.taken_before = self.shared.events.counts().adds;
+        (self.emitted, self.number) = (0, 0);
+        self.arrivals = Arrivals::default();
+        self.resume_orders();
+        // The options were checked before, and so was each change.
+        self.quotas = Quotas::new(&self.shared.options, self.shared.slots()).unwrap_or_default();
+        self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
+        self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
+        (self.retask, self.reslot, self.first_clock) = (retask, false, None);
+        self.drain_reported = false;
+        Ok(next)
+    }
+
+    /// Registers; meanwhile it processes commands. Sets `retask` if the tasks have changed since.
+    async fn registered(&mut self, retask: &mut bool) -> Result<Duration, Done<()>> {
+        let Task { session, commands, draining, .. } = self;
         let mut joining = std::pin::pin!(session.join(Role::Worker));
-        let next = loop {
+        loop {
             tokio::select! {
-                next = &mut joining => break next,
+                next = &mut joining => return Ok(next),
                 command = commands.recv() => match command {
                     // No job is assigned to it, and none will be.
                     Some(Command::Drain(done)) => {
@@ -109,24 +126,13 @@ impl Task {
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
                     // The old tasks may have been sent already: the first round sends the new ones.
-                    Some(Command::Tasks) => retask = true,
+                    Some(Command::Tasks) => *retask = true,
                     // The first credit considers it.
-                    #[cfg(feature = "bindings")]
-                    Some(Command::Slots) => {}
+                    Some(Command::Control) => {}
                     None => return Err(Box::new(|_| ())),
                 },
             }
-        };
-        self.taken_before = self.shared.events.counts().adds;
-        (self.emitted, self.number) = (0, 0);
-        self.arrivals = Arrivals::default();
-        // The options were checked before.
-        self.quotas = Quotas::new(&self.shared.options).unwrap_or_default();
-        self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
-        self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
-        (self.retask, self.reslot, self.first_clock) = (retask, false, None);
-        self.drain_reported = false;
-        Ok(next)
+        }
     }
 
     /// Runs one incarnation.
@@ -231,6 +237,7 @@ impl Task {
                 Entry::Deletes(deletes) => self.deleted(deletes, DeleteReason::Deleted, flight.is_some()),
                 Entry::Timeouts(stops) => self.deleted(stops, DeleteReason::TimedOut, flight.is_some()),
                 Entry::Moves(moves) => self.moved(moves),
+                Entry::Order(orders) => self.ordered(&orders),
                 Entry::Wake => self.due = true,
                 Entry::Results(_) | Entry::Choose => {}
                 // No event precedes that of the incarnation.
@@ -245,8 +252,7 @@ impl Task {
         match command {
             Some(Command::Drain(done)) => self.start_drain(done),
             Some(Command::Tasks) => self.retask = true,
-            #[cfg(feature = "bindings")]
-            Some(Command::Slots) => self.slots_changed(),
+            Some(Command::Control) => self.control_changed(),
             Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
             Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
             None => {
@@ -260,7 +266,7 @@ impl Task {
 
     /// Requests that jobs move here from workers with more than the mean, if the option is set.
     fn rebalance(&self) {
-        if self.shared.options.rebalance {
+        if self.shared.options.rebalance && !self.shared.is_paused() {
             let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
             let guarding = shared.clone();
             let work = async move {

@@ -289,7 +289,7 @@ impl World {
             write_string(&mut fields, b"tasks");
             write_string(&mut fields, &packed);
         }
-        self.store.join(&inc, &fields, &[0x90]).await.unwrap();
+        self.store.join(&inc, &fields, &[0x90], "").await.unwrap();
         let tasks = if tasks.is_empty() { vec![String::new()] } else { tasks };
         let member = Member { role, tasks, adds: Vec::new(), rounds: Vec::new(), number: 0, batches: 0, dead: false };
         self.members.insert(inc.clone(), member);

@@ -4,6 +4,7 @@ local rare = {}
 for _, part in ipairs({
   'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'unreported', 'unread',
   'damaged', 'stray', 'broadcasts', 'schedules', 'schedule_jobs', 'schedule_ids', 'schedule_times',
+  'orders',
 }) do
   rare[part] = keys.prefix .. part
 end

@@ -11,6 +11,7 @@ local resources = require('resources')
 local special = require('special')
 local tombstones = require('tombstones')
 local firing = lazy('firing')
+local orders = lazy('orders')
 local call = redis.call
 local sweep = {}
 
@@ -33,6 +34,15 @@ local pages = {
     step = 2,
     mend = function(ids)
       firing().mend(ids)
+    end,
+  },
+  {
+    letter = 'a',
+    command = 'HSCAN',
+    key = rare_keys.orders,
+    step = 2,
+    mend = function(incs)
+      orders().mend(incs)
     end,
   },
 }
