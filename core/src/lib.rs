@@ -20,6 +20,7 @@
 //! ```
 
 // In the order of their layers: each module imports only from those below it (`scripts/check_layers.py`).
+mod adding;
 mod api;
 mod config;
 #[cfg(feature = "bindings")]

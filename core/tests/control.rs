@@ -3,8 +3,8 @@
 
 mod support;
 
-use libswarm::{ErrorKind, Event, Master, MemberInfo, NewJob, Payload, Worker};
-use support::{Redis, next_event, next_job, soon, until};
+use libswarm::{ErrorKind, Event, Master, MemberInfo, NewJob, Options, Payload, Worker};
+use support::{Proxy, Redis, next_event, next_job, soon, until};
 use tokio::runtime::Handle;
 
 fn master(redis: &Redis) -> Master {
@@ -207,4 +207,25 @@ async fn a_worker_without_a_limit_gets_one_and_reports_that_of_its_handler() {
     worker.set_slots(3).unwrap();
     until_shown(&master, &worker, |member| member.slots == Some(3) && member.free == 3).await;
     next_event(&worker, "ready", |event| matches!(event, Event::Ready { .. }).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_order_whose_reply_is_lost_is_given_once() {
+    let redis = Redis::start();
+    let proxy = Proxy::start(redis.socket());
+    let worker = worker(&redis, &[("slots", "4")]).await;
+    let mut options = Options::new("test");
+    options.set("url", &format!("redis://127.0.0.1:{}", proxy.port)).unwrap();
+    let master = Master::start(options, &Handle::current()).unwrap();
+    master.ready().await.unwrap();
+    let incarnation = worker.incarnation().unwrap();
+    let (mut lost, sought) = (false, incarnation.clone());
+    proxy.lose(move |sent| {
+        let of_order = sent.windows(sought.len()).any(|part| part == sought.as_bytes());
+        of_order && !std::mem::replace(&mut lost, true)
+    });
+    assert!(soon("the order", master.pause_worker(&incarnation)).await.unwrap());
+    assert_eq!(proxy.lost(), 1);
+    until("the worker follows", || worker.is_paused()).await;
+    until_shown(&master, &worker, |member| member.paused).await;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::job::{Finish, JobData, JobError};
+use crate::model::job_options::{Added, NewJob};
 use crate::model::payload::Payload;
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Result;
@@ -73,6 +74,16 @@ impl Job {
     /// The latest value wins; it is stored before this execution finishes. Ignored if the job is over.
     pub fn checkpoint(&self, checkpoint: &impl serde::Serialize) -> Result<()> {
         self.worker.checkpoint(self.fence, Payload::json(checkpoint)?.bytes)
+    }
+
+    /// Adds a job with the connection of the worker; see [`Worker::submit`](crate::Worker::submit).
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs with the connection of the worker; see [`Worker::submit`](crate::Worker::submit).
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        self.worker.add_many(jobs).await
     }
 
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.

@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 
 use super::event::Event;
 use super::messages::Messages;
+use crate::adding::Adds;
 use crate::config::options::Options;
 use crate::member::{Shared, supervise};
 use crate::messaging::{Leave, Messaging};
 use crate::model::health::{Health, Stats};
 use crate::model::job::Finish;
+use crate::model::job_options::{Added, NewJob};
 use crate::model::message::MemberRef;
 use crate::util::completion::{Done, awaited};
 use crate::worker::Task;
@@ -49,8 +51,9 @@ impl Worker {
     pub fn start(options: Options, runtime: &Handle) -> Result<Worker> {
         let shared = Arc::new(Shared::new(options, runtime)?);
         let messaging = Messaging::start(shared.clone(), runtime);
+        let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let (commands, received) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends { messaging, finishes: Arc::default(), commands });
+        let ends = Arc::new(Ends { messaging, adds, finishes: Arc::default(), commands });
         runtime.spawn(supervise(shared, Task::new(&ends, received)));
         Ok(Worker { handle: WorkerHandle(ends) })
     }
@@ -169,7 +172,23 @@ impl Worker {
         self.handle.checkpoint(fence, value)
     }
 
-    /// Queues the deletion of any job of the cluster. Returns true if it existed.
+    /// Adds jobs, as [`Master::submit`](crate::Master::submit) does, with the connection of this worker. They need not be of a task that it accepts.
+    /// An ephemeral job is deleted when this worker leaves or is lost. Outcomes are awaited by a master: a worker has no waits.
+    pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        self.handle.submit(jobs, done);
+    }
+
+    /// Adds one job; see [`Worker::submit`].
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs; see [`Worker::submit`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        self.handle.add_many(jobs).await
+    }
+
+    /// Queues the deletion of any job of the cluster, after the jobs that were submitted before. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await
     }

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
+    /// Jobs of the batch of adds under way.
+    pub(crate) pending_adds: AtomicU64,
     pub(crate) counts: Counts,
     /// Something may be due earlier than the last round returned.
     pub(crate) round_wanted: Notify,
@@ -100,6 +102,7 @@ impl Shared {
             active: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
             pending: AtomicU64::new(0),
+            pending_adds: AtomicU64::new(0),
             counts: Counts::default(),
             round_wanted: Notify::new(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
@@ -146,7 +149,7 @@ impl Shared {
             incarnation: Some(status.incarnation.clone()).filter(|incarnation| !incarnation.is_empty()),
             lease_left,
             active: self.active.load(Ordering::Relaxed),
-            pending: self.pending.load(Ordering::Relaxed),
+            pending: count(&self.pending) + count(&self.pending_adds),
             error: trouble.cloned(),
             registrations: count(&self.counts.registrations),
             added: count(&self.counts.added),

@@ -71,10 +71,10 @@ impl Bench {
 
     /// Adds a job of any kind.
     async fn add_one(&self, member: &str, number: u64, mut job: NewJob) {
-        let adds = crate::master::adds::Adds::default();
+        let adds = crate::adding::Adds::default();
         let (answer, _) = tokio::sync::oneshot::channel::<()>();
         job.fresh = false;
-        adds.push(crate::master::adds::Submission::new(vec![job], Box::new(move |_| drop(answer))));
+        adds.push(crate::adding::Submission::new(vec![job], Box::new(move |_| drop(answer))));
         let batch = adds.next_batch(member, number, &mut libswarm_common::id::random_ids()).unwrap();
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
@@ -774,8 +774,8 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").similar("s"), NewJob::bytes("")]
             {
                 number += 1;
-                let adds = crate::master::adds::Adds::default();
-                adds.push(crate::master::adds::Submission::new(vec![job.result(true)], Box::new(|_| ())));
+                let adds = crate::adding::Adds::default();
+                adds.push(crate::adding::Submission::new(vec![job.result(true)], Box::new(|_| ())));
                 let batch = adds.next_batch("w", number, &mut libswarm_common::id::random_ids()).unwrap();
                 if b.store.add(&batch.call).await.is_err() {
                     errors.push(turn);

@@ -3,18 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::quotas::Quotas;
-use super::state::Task;
+use super::state::{Reported, Task};
 use crate::model::orders::Orders;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_integer, write_string};
-
-/// What Redis knows of it.
-#[derive(Clone, Copy, Default, PartialEq)]
-pub(super) struct Reported {
-    slots: Option<u32>,
-    paused: bool,
-    /// The number of the last order that was processed.
-    order: u64,
-}
 
 impl Task {
     fn to_report(&self) -> Reported {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::finishes::refuse;
 use super::stale;
 use super::state::{Active, Task};
@@ -39,8 +41,7 @@ impl Task {
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
-                        let over = from_now(limit);
-                        self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
+                        self.round_by(from_now(limit));
                     }
                     self.active.insert(data.fence, Active { job: data.clone(), asked_to_stop: false, stopping: None });
                     if self.running() > self.slots() {
@@ -56,6 +57,11 @@ impl Task {
             }
         }
         self.push_adds(events);
+    }
+
+    /// Sends a round at this time at the latest.
+    pub(super) fn round_by(&mut self, due: Instant) {
+        self.first_clock = Some(self.first_clock.map_or(due, |first| first.min(due)));
     }
 
     /// Releases a job that is not accepted.

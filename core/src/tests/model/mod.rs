@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng};
 
 use super::server;
 use crate::config::options::Options;
-use crate::master::adds::{Adds, Submission};
+use crate::adding::{Adds, Submission};
 use crate::model::job::Finish;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
