@@ -81,7 +81,7 @@ async fn jobs_that_were_added_before_a_worker_leaves_are_stored() {
     }
     worker.terminate(Duration::ZERO).await.unwrap();
     assert!((0..5000).all(|_| stored.recv().unwrap().is_ok()));
-    assert_eq!(master.stats().await.unwrap().waiting, 5000);
+    assert_eq!(master.stats().await.unwrap().added, 5000);
 
     dropped.submit(vec![job("last")], Box::new(|_| ()));
     drop(dropped);

@@ -2,14 +2,14 @@
 // Masters: add and delete jobs, await results.
 
 const { call, emit, settleWith, settled } = require("./callbacks.js");
-const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf } = require("./check.js");
+const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, slotsOf, wholeOf } = require("./check.js");
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
 const { jobOf, memberOf, pageOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
-const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
+const { batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
 const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
@@ -31,23 +31,19 @@ class Master extends Member {
     this.id = this._cluster;
     /** Whether other members depend on this master: it has ephemeral jobs, or has set data with `setData`. */
     this._lasts = false;
-    const add = (jobs, settle) => {
-      this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));
-      const { lines, bytes } = batchOf(jobs);
-      this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
-    };
-    this._adds = new Gather(add);
-    // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
-    this._durableAdds = new Gather(add, 1);
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
-    this._gathers = [this._adds, this._durableAdds, this._deletes, this._runs];
+    this._gathers.push(this._deletes, this._runs);
     this._chooser = new Chooser(this);
     this._open(native.openMaster);
     // A master without pending calls does not keep the process alive.
     this._native.keepAlive(false);
     this._keptAlive = false;
     this._keepAlive();
+  }
+
+  _adding(jobs) {
+    this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));
   }
 
   _subscribe(event) {
@@ -100,7 +96,7 @@ class Master extends Member {
     } else if (typeof options === "function") {
       [options, callback] = [undefined, options];
     }
-    return settled(callback, (settle) => this._add(payload || {}, options, first(settle)));
+    return settled(callback, (settle) => this._addOne(payload || {}, options, settle));
   }
 
   /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own in addition. Resolves with the ids in order. */
@@ -116,49 +112,6 @@ class Master extends Member {
         return settle(null, ids.slice(from, to), flags?.slice(from, to) ?? items.map(() => false));
       });
     });
-  }
-
-  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed }`. */
-  add(payload, options, callback) {
-    if (typeof options === "function") [options, callback] = [undefined, options];
-    return settled(callback, (settle) => {
-      this._add(payload, options, first((error, id, existed) => {
-        if (error) settle(error);
-        else settle(null, { id, existed });
-      }));
-    });
-  }
-
-  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed }` in order. */
-  addMany(jobs, options, callback) {
-    if (typeof options === "function") [options, callback] = [undefined, options];
-    return settled(callback, (settle) => {
-      const jobsOf = listOf(jobs, "jobs");
-      const pack = packer(options, this._serialize);
-      const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
-      this._addItems(items, (error, ids, flags, from) => {
-        if (error) settle(error);
-        else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
-      });
-    });
-  }
-
-  _add(payload, options, settle) {
-    const job = packed(payload, options, this._serialize);
-    this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), settle);
-  }
-
-  _addItems(jobs, settle) {
-    const adds = this._before(jobs.some((job) => job.durable) ? this._durableAdds : this._adds);
-    if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
-    else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
-  }
-
-  /** Called before a call: sends the gathered calls of the other kinds, to keep the order. */
-  _before(next) {
-    if (this._native === null || this._closing) throw this._closedError();
-    for (const gather of this._gathers) if (gather !== next) gather.flush();
-    return next;
   }
 
   /**
@@ -306,6 +259,21 @@ class Master extends Member {
     return this._do(callback, "resume", () => [optionalName(task, "task")]);
   }
 
+  /** Sets the slots of a worker, by its incarnation. Resolves with whether there is such a worker. */
+  setWorkerSlots(incarnation, slots, callback) {
+    return this._do(callback, "setWorkerSlots", () => [nameOf(incarnation, "incarnation"), slotsOf(slots)]);
+  }
+
+  /** Pauses a worker, by its incarnation. Resolves with whether there is such a worker. */
+  pauseWorker(incarnation, callback) {
+    return this._do(callback, "pauseWorker", () => [nameOf(incarnation, "incarnation"), true]);
+  }
+
+  /** Ends the pause of a worker, also one of its own. Resolves with whether there is such a worker. */
+  resumeWorker(incarnation, callback) {
+    return this._do(callback, "pauseWorker", () => [nameOf(incarnation, "incarnation"), false]);
+  }
+
   /**
    * Creates or changes a schedule, which adds a job with this payload and these options at each of its slots. Resolves with `"created"`, `"changed"`
    * or `"unchanged"`.
@@ -438,15 +406,6 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A job of `addMany`. */
-function newJob(job) {
-  if (typeof job !== "object" || job === null || Array.isArray(job)) {
-    throw invalid(`a job is ${shown(job)}, it must be { payload, ...options } or a NewJob; addJobs takes payloads`);
-  }
-  const { payload, ...options } = job;
-  return new NewJob(payload, options);
-}
-
 /** Options of a job and of the wait for it. Unknown names are detected with those of the job. */
 function jobOptionsOf(options) {
   if (options === undefined || options === null) return {};
@@ -457,11 +416,6 @@ function jobOptionsOf(options) {
 /** Ids of jobs, or undefined for all. */
 function idsOf(jobIds) {
   return jobIds === undefined || jobIds === null ? undefined : namesOf(jobIds, "id", "ids");
-}
-
-/** Converts the answer of a batch to that of a call with a single id. */
-function first(settle) {
-  return (error, ids, flags, from) => (error ? settle(error) : settle(null, ids[from], flags?.[from] ?? false));
 }
 
 module.exports = Master;

@@ -3,7 +3,7 @@
 
 const { randomBytes } = require("node:crypto");
 const { call, emit, settled } = require("./callbacks.js");
-const { invalid, millisecondsOf, nameOf, optionsOf } = require("./check.js");
+const { invalid, millisecondsOf, nameOf, optionsOf, slotsOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
@@ -54,6 +54,8 @@ class Worker extends Member {
       (job, kind, token, error) => this._refused(job, kind, token, error),
     );
     this._closeTold = false;
+    /** Whether it was paused before it started. */
+    this._startsPaused = false;
 
     this._check([]);
     // Later, so that `process` can still set the slots and the tasks.
@@ -64,6 +66,7 @@ class Worker extends Member {
     if (this._native !== null || this._closing) return;
     try {
       this._open(native.openWorker, this._tasks);
+      if (this._startsPaused) this._native.setPaused(true);
       if (this._config.handleSignals !== false) leaving.add(this);
       if (this._outcomes !== null) this._native.reportOutcomes(true);
       this._accept();
@@ -171,16 +174,64 @@ class Worker extends Member {
     return slots === Infinity ? [] : ["slots", nameOf(slots, "option slots")];
   }
 
+  /**
+   * Sets the limit of active jobs from now on. With fewer slots than active jobs, these continue, and no more are assigned until fewer are active.
+   */
+  setSlots(slots) {
+    const number = slotsOf(slots);
+    if (this._native !== null || this._closing) return this._control("setSlots", number);
+    const settings = ["slots", String(number)];
+    this._check(settings, this._tasks);
+    this._settings.push(...settings);
+    return this;
+  }
+
+  /** Accepts no new jobs until `resume`; those that it has not started are requeued. Active jobs continue. */
+  pause() {
+    return this._setPaused(true);
+  }
+
+  /** Ends a pause, also one by a master. */
+  resume() {
+    return this._setPaused(false);
+  }
+
+  _setPaused(paused) {
+    if (this._native !== null || this._closing) return this._control("setPaused", paused);
+    this._startsPaused = paused;
+    return this;
+  }
+
+  /** Whether it is paused, by this program or by a master. */
+  get paused() {
+    return this._native?.isPaused() ?? this._startsPaused;
+  }
+
+  _control(method, value) {
+    if (this._native === null || this._closing) throw this._closedError();
+    const failure = this._native[method](value);
+    if (failure) throw errorOf(failure.number, failure.message);
+    return this;
+  }
+
   /** Limits the number of jobs that it accepts, below its slots. */
   _limitSlots(slots) {
     const failure = this._native?.limitSlots(slots);
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
+  /** Jobs can be added before it has started. */
+  _before(next) {
+    this._start();
+    return super._before(next);
+  }
+
   /** Deletes any job of the cluster. `callback(error, existed)` */
   deleteJob(jobId, callback) {
     return settled(callback, (settle) => {
-      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), nameOf(jobId, "id"));
+      const id = nameOf(jobId, "id");
+      this._flush();
+      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), id);
     });
   }
 
@@ -211,7 +262,8 @@ class Worker extends Member {
     this._closing = true;
     this.running = false;
     for (const job of [...this._active.values()]) this._stop(job, TERMINATED);
-    // Jobs that were finished before this call are not requeued.
+    // Jobs that were finished before this call are not requeued, and those that were added before it are stored.
+    this._flush();
     this._finishes.flush();
     return settled(callback, (settle) => {
       let left;
@@ -270,13 +322,13 @@ class Worker extends Member {
   _event(code, key, a, b, incoming) {
     switch (code) {
       case Code.ADD_JSON:
-        return this._add(new Job(this, incoming.id(), key, b, incoming.text(a)));
+        return this._assigned(new Job(this, incoming.id(), key, b, incoming.text(a)));
       case Code.ADD_BYTES:
-        return this._add(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
+        return this._assigned(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
       case Code.ADD_JSON_MORE:
-        return this._add(new Job(this, incoming.id(), key, 0, incoming.text(a), JSON.parse(incoming.text(b))));
+        return this._assigned(new Job(this, incoming.id(), key, 0, incoming.text(a), JSON.parse(incoming.text(b))));
       case Code.ADD_BYTES_MORE:
-        return this._add(new Job(this, incoming.id(), key, 0, incoming.bytes(a), JSON.parse(incoming.text(b))));
+        return this._assigned(new Job(this, incoming.id(), key, 0, incoming.bytes(a), JSON.parse(incoming.text(b))));
       case Code.DELETE:
         return this._delete(incoming.id(), key, a);
       default:
@@ -284,7 +336,7 @@ class Worker extends Member {
     }
   }
 
-  _add(job) {
+  _assigned(job) {
     // A listener of this batch has terminated the worker: the native side releases the job.
     if (this._closing) return;
     this._active.set(job.fence, job);

@@ -153,8 +153,10 @@ export interface MemberInfo {
   language: string;
   /** The version of libswarm. */
   version: string;
-  /** The option `slots`, 0 if unlimited. */
+  /** The slots that a worker has now, 0 if unlimited. */
   slots: number;
+  /** Whether it is paused: it is assigned no jobs. */
+  paused: boolean;
   /** Tasks it accepts. */
   tasks: string[];
   /** The number of its active jobs. */
