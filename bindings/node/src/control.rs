@@ -28,12 +28,6 @@ impl NativeWorker {
     pub fn is_paused(&self) -> bool {
         self.session.as_ref().is_some_and(|open| open.member.is_paused())
     }
-
-    /// The limit of active jobs; 0 for no limit.
-    #[napi(catch_unwind)]
-    pub fn slots(&self) -> u32 {
-        self.session.as_ref().and_then(|open| open.member.slots()).unwrap_or(0)
-    }
 }
 
 #[napi]

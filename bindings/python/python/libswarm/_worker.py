@@ -63,6 +63,8 @@ class WorkerBase(Subscriptions):
         self._settings = settings(options)
         self._slots: Any = options.get("slots")
         self._tasks = Tasks()
+        #: Whether it was paused before it started.
+        self._starts_paused = False
         #: Finds the handler of a job; None if there is no handler.
         self._handler: Callable[[Job], TaskHandler] | None = None
         self._native: _native.Worker | None = None
@@ -138,6 +140,43 @@ class WorkerBase(Subscriptions):
         """Replaces the option `tasks`. Tasks that have a handler are accepted in addition. Active jobs stay."""
         self._set_tasks(self._tasks.named_anew(tasks))
 
+    def set_slots(self, slots: int) -> None:
+        """Sets the limit of active jobs from now on, 1 to 4,294,967,295, as the option `slots` does at the start.
+
+        With fewer slots than active jobs, these continue, and no more are assigned until fewer are active. The threads of a
+        handler follow, unless `process` has set their number. Holds when the worker registers anew. Raises SwarmInvalidArgument
+        if the option `priority_slots` guarantees more slots.
+        """
+        if self._native is not None:
+            self._native.set_slots(slots)
+            return
+        changed = [*(pair for pair in self._settings if pair[0] != "slots"), *settings({"slots": slots})]
+        _native.check_options(self._cluster, [*changed, *self._tasks.settings()])
+        self._settings, self._slots = changed, slots
+
+    def pause(self) -> None:
+        """Accepts no new jobs until `resume`; jobs that were not taken are requeued. Active jobs continue.
+
+        Holds when the worker registers anew.
+        """
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Ends a pause, also one by a master."""
+        self._set_paused(False)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the worker is paused, by this program or by a master."""
+        return self._starts_paused if self._native is None else self._native.is_paused()
+
+    def _set_paused(self, paused: bool) -> None:
+        self._starts_paused = paused
+        if self._native is not None:
+            self._native.set_paused(paused)
+        elif self._closed:
+            raise SwarmClosed("the worker is closed")
+
     def health(self) -> Health:
         """The state of this member as it is known locally."""
         return self._here.health()
@@ -190,6 +229,8 @@ class WorkerBase(Subscriptions):
     def _subscribe_all(self, native: _native.Worker) -> None:
         """At the start: subscribes to the events that have listeners."""
         self._arm()
+        if self._starts_paused:
+            native.set_paused(True)
         for event in SUBSCRIBED:
             self._subscribe(native, event)
         if any(self._listeners[event] for event in OUTCOMES):

@@ -255,8 +255,10 @@ class MemberInfo:
     language: str
     #: The version of libswarm.
     version: str
-    #: The option `slots`, 0 if unlimited.
+    #: The slots that a worker has now, 0 if unlimited.
     slots: int
+    #: Whether it is paused: it is assigned no jobs.
+    paused: bool
     #: Tasks it accepts.
     tasks: list[str]
     #: The number of its active jobs.

@@ -100,11 +100,10 @@ class Worker(ThreadMember, WorkerApi):
             logs.begin()
             threads = None
             if self._handler is not None:
-                limit = self._thread_limit or self._slots or _DEFAULT_THREADS
                 if self._slots is None:
                     # Otherwise jobs would wait here while other workers are idle.
-                    settings = [*settings, ("slots", str(limit))]
-                threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
+                    settings = [*settings, ("slots", str(self._thread_limit or _DEFAULT_THREADS))]
+                threads = HandlerThreads(self._handle, self._most_threads, f"libswarm-{self._cluster}")
             begun: queue.SimpleQueue[bool] = queue.SimpleQueue()
             # The threads first: if one cannot be started, no worker must remain that accepts jobs.
             thread = start_thread(lambda: self._run(begun), f"libswarm-{self._cluster}")
@@ -126,6 +125,10 @@ class Worker(ThreadMember, WorkerApi):
                 self._threads, self._consume = threads, threads.submit
             self._accept()
             begun.put(True)
+
+    def _most_threads(self) -> int:
+        """The limit of threads for the handlers now."""
+        return self._thread_limit or (self._native.slots() if self._native is not None else 0) or _DEFAULT_THREADS
 
     def _terminate(self, grace: float, patience: float) -> None:
         # Threads cannot be cancelled, so `patience` has no effect.
