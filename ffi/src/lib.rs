@@ -49,6 +49,7 @@ pub mod run;
 
 pub mod inspect;
 pub mod queues;
+pub mod control;
 pub mod schedules;
 
 pub mod choice;

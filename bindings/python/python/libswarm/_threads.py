@@ -35,7 +35,7 @@ class HandlerThreads:
         """Queues a job. Called by one thread only."""
         self._jobs.put(job)
         self._owed += 1
-        while self._owed > 0 and (self._idle.acquire(blocking=False) or self._count < self._limit() and self._add_thread()):
+        while self._owed > 0 and (self._idle.acquire(blocking=False) or (self._count < self._limit() and self._add_thread())):
             self._owed -= 1
 
     def _add_thread(self) -> bool:

@@ -11,7 +11,7 @@ from . import _native
 from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
 from ._events import Listener, Registered
 from ._native import Job
-from ._options import settings
+from ._options import Settings, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
 from ._tasks import Handlers, Tasks
@@ -150,7 +150,7 @@ class WorkerBase(Subscriptions):
         if self._native is not None:
             self._native.set_slots(slots)
             return
-        changed = [*(pair for pair in self._settings if pair[0] != "slots"), *settings({"slots": slots})]
+        changed = Settings([*(pair for pair in self._settings if pair[0] != "slots"), *settings({"slots": slots})])
         _native.check_options(self._cluster, [*changed, *self._tasks.settings()])
         self._settings, self._slots = changed, slots
 

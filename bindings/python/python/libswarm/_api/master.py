@@ -161,7 +161,7 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
         self._await(self._here.resume(task))
 
     def set_worker_slots(self, incarnation: str, slots: int) -> bool:
-        """Sets the slots of a worker, 1 to 4,294,967,295, by the `incarnation` that `members` shows. Returns whether there is one.
+        """Sets the slots of a worker, 1 to 4,294,967,295, by its `incarnation`. Returns whether there is such a worker.
 
         The order is stored in Redis; the worker follows it when it reads its inbox, and keeps it when it registers anew. Raises
         SwarmInvalidArgument if the option `priority_slots` of the worker guarantees more slots.
