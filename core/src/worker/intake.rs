@@ -34,9 +34,7 @@ impl Task {
         for job in jobs {
             match job {
                 // It was assigned before the worker had fewer slots.
-                Ok(data) if self.running() >= self.slots() && self.prefetched.len() >= self.shared.options.prefetch as usize => {
-                    self.send_back(Ok(data));
-                }
+                Ok(data) if self.is_full() || self.quotas.exceed(data.priority()) => self.send_back(Ok(data)),
                 Ok(data) => {
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
@@ -100,6 +98,11 @@ impl Task {
 
     fn slots(&self) -> usize {
         self.shared.slots().map_or(usize::MAX, |slots| slots as usize)
+    }
+
+    /// Whether neither a slot is free nor a place for a prefetched job.
+    fn is_full(&self) -> bool {
+        self.running() >= self.slots() && self.prefetched.len() >= self.shared.options.prefetch as usize
     }
 
     /// Withdraws a job that the program has not taken. Returns whether there was one.

@@ -63,6 +63,11 @@ impl Quotas {
         }
     }
 
+    /// Whether more jobs of the range of this priority occupy slots than it has.
+    pub(crate) fn exceed(&mut self, priority: i64) -> bool {
+        self.range(priority).is_some_and(|range| range.used > range.limit)
+    }
+
     /// Counts a slot that a job of this priority occupies.
     pub(crate) fn take(&mut self, priority: i64) {
         if let Some(range) = self.range(priority) {
