@@ -226,6 +226,8 @@ async fn an_order_whose_reply_is_lost_is_given_once() {
     });
     assert!(soon("the order", master.pause_worker(&incarnation)).await.unwrap());
     assert_eq!(proxy.lost(), 1);
+    let number: u64 = redis.ask(&["HGET", &format!("{{test}}:member:{incarnation}"), "order"]);
+    assert_eq!(number, 1);
     until("the worker follows", || worker.is_paused()).await;
     until_shown(&master, &worker, |member| member.paused).await;
 }

@@ -64,10 +64,7 @@ pub unsafe extern "C" fn swarm_master_set_worker_slots(
 /// `true` or, if there is no such worker, `false`.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_pause_worker(
-    master: Option<&swarm_master>,
-    incarnation: *const c_char,
-) -> *mut swarm_call {
+pub unsafe extern "C" fn swarm_master_pause_worker(master: Option<&swarm_master>, incarnation: *const c_char) -> *mut swarm_call {
     order(master, incarnation, "pausing a worker", |core, incarnation| async move { core.pause_worker(&incarnation).await })
 }
 

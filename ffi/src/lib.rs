@@ -47,9 +47,9 @@ pub mod add;
 pub mod outcome;
 pub mod run;
 
+pub mod control;
 pub mod inspect;
 pub mod queues;
-pub mod control;
 pub mod schedules;
 
 pub mod choice;

@@ -18,7 +18,7 @@ export interface Health {
   errorMessage: string;
   /** The number of registrations: one at the start, and one after each lost lease. */
   registrations: number;
-  /** Jobs of this master that Redis has stored (master). */
+  /** Jobs that this member added and Redis has stored. */
   added: number;
   /** Jobs that the program has taken (worker). */
   assigned: number;

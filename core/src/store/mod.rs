@@ -296,7 +296,8 @@ impl Store {
 
     /// Sets the slots of a worker, or pauses (1) or resumes (0) it. Fails if it guarantees more slots. Returns whether there is such a worker.
     pub(crate) async fn order(&self, incarnation: &str, what: &str, value: u32) -> Result<bool> {
-        match self.call_idempotent(|s| &s.order, |cmd| cmd.arg(incarnation).arg(what).arg(value)).await? {
+        let nonce = random_id();
+        match self.call_idempotent(|s| &s.order, |cmd| cmd.arg(incarnation).arg(what).arg(value).arg(&nonce)).await? {
             Value::Int(answer) if answer >= 0 => Ok(answer == 1),
             Value::Int(least) => Err(invalid(format!(
                 "slots is {value}, but worker `{incarnation}` guarantees {} to ranges of priorities; that is the least",

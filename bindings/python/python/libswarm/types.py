@@ -96,7 +96,7 @@ class Health:
     error_message: str
     #: The number of registrations: one at the start, and one after each lost lease.
     registrations: int
-    #: Jobs of this master that Redis has stored (master).
+    #: Jobs that this member added and Redis has stored.
     added: int
     #: Jobs that the program has taken (worker).
     assigned: int

@@ -17,8 +17,8 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
 use super::server;
-use crate::config::options::Options;
 use crate::adding::{Adds, Submission};
+use crate::config::options::Options;
 use crate::model::job::Finish;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;

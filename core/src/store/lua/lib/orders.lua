@@ -27,11 +27,15 @@ local function unconfirmed(inc)
   }
 end
 
-function orders.give(inc, what, value)
+-- An order of a call that is repeated, because its reply was lost, has the nonce of the last one.
+function orders.give(inc, what, value, nonce)
   local member = keys.of('member', inc)
-  local role, least, last = unpack(call('HMGET', member, 'role', 'least_slots', 'order'))
-  if role ~= 'worker' or not call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
+  local role, least, last, last_nonce, replaced = unpack(call('HMGET', member, 'role', 'least_slots', 'order', 'order_nonce', 'replaced'))
+  if role ~= 'worker' or replaced or not call('ZSCORE', keys.due, due_entries.LEASE .. inc) then
     return NO_WORKER
+  end
+  if last_nonce == nonce then
+    return GIVEN
   end
   local of_slots = what == 'slots'
   least = values.bounded(least, 1, limits.COUNTER) or 1
@@ -40,13 +44,9 @@ function orders.give(inc, what, value)
   end
   local kept = unconfirmed(inc)
   local at, wanted = of_slots and 2 or 3, of_slots and value or value == 1 and PAUSE or RESUME
-  if kept[at] == wanted then
-    -- It is on its way: the call is repeated because its reply was lost.
-    return GIVEN
-  end
   kept[1], kept[at] = (values.bounded(last, 0, limits.COUNTER) or 0) + 1, wanted
   call('HSET', rare_keys.orders, inc, cmsgpack.pack(kept))
-  call('HSET', member, 'order', kept[1], what, value)
+  call('HSET', member, 'order', kept[1], 'order_nonce', nonce, what, value)
   if wanted == PAUSE and not of_slots then
     -- Before the worker has read the order. When it has, it withdraws its credit.
     workers.set_load(inc, workers.read(inc), 0, 0)
@@ -65,8 +65,11 @@ function orders.confirm(inc, slots, paused, seen)
   end
 end
 
--- A worker registers anew. Returns the orders that it has not confirmed before, packed, or false.
+-- A worker registers anew. Returns the orders that it has not confirmed before, packed, or false. Its incarnation before gets no more orders.
 function orders.take_over(inc, before)
+  if call('EXISTS', keys.of('member', before)) == 1 then
+    call('HSET', keys.of('member', before), 'replaced', inc)
+  end
   local kept = call('HGET', rare_keys.orders, inc) or call('HGET', rare_keys.orders, before)
   if kept then
     call('HSET', rare_keys.orders, inc, kept)
