@@ -47,6 +47,24 @@ export type JobOutcome<R = unknown> = {
 export type JobHandler<P = any, R = any> = (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>;
 
 /**
+ * Handles several jobs of one task. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not finished
+ * itself.
+ */
+export type BatchHandler<P = any, R = any> = (jobs: Job<P, R>[]) => void | readonly R[] | PromiseLike<void | readonly R[]>;
+
+/** How jobs are gathered into batches. */
+export interface BatchOptions {
+  /** The limit of jobs of a batch, 1 to 1,000. */
+  size: number;
+  /** How long the first job of a batch waits for others, 0 to 60,000 ms; default 0: a batch has the jobs that arrived together. */
+  wait?: number;
+  /** What the jobs of a batch have in common; default `"task"`. */
+  by?: "task";
+  /** As of `process`; default 10, or `size` if that is more. */
+  slots?: number;
+}
+
+/**
  * Returns the worker for the job: one of `workers`, or its incarnation; or nothing, to leave the job until jobs or workers change. The job is also
  * left if the returned worker cannot accept it any more.
  */
@@ -361,6 +379,12 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
    * worker has at most 10 active jobs; `Infinity` sets no limit.
    */
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
+
+  /**
+   * As `process`, for handlers of several jobs at once. Each job uses a slot, and keeps its own lease, fence and outcome: a handler may finish any of
+   * them itself. A job that is deleted while it waits for others is not in the batch; later its `signal` aborts.
+   */
+  processBatches(handlers: BatchHandler<P, R> | { readonly [task: string]: BatchHandler<P, R> }, options: BatchOptions): this;
 
   /** Replaces the option `tasks`. Tasks that have a handler are accepted in addition. */
   setTasks(tasks: string | readonly string[]): this;

@@ -3,7 +3,7 @@
 
 const { randomBytes } = require("node:crypto");
 const { call, emit, settled } = require("./callbacks.js");
-const { invalid, millisecondsOf, nameOf, optionsOf, slotsOf } = require("./check.js");
+const { invalid, millisecondsOf, nameOf, optionsOf, shown, slotsOf, wholeOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
@@ -28,6 +28,10 @@ const OUTCOMES = Object.freeze(["completed", "failed", "retrying"]);
 
 /** How long `terminate` waits for handlers that were asked to stop, in milliseconds. */
 const DEFAULT_GRACE = 5000;
+
+/** The maximum of the jobs of a batch, and of the milliseconds that its first job waits for others. */
+const MAX_BATCH = 1000;
+const MAX_WAIT = 60_000;
 
 /** The longest grace, in milliseconds: a day. */
 const MAX_GRACE = 86_400_000;
@@ -54,6 +58,7 @@ class Worker extends Member {
       (job, kind, token, error) => this._refused(job, kind, token, error),
     );
     this._closeTold = false;
+    this._defaultSlots = CONCURRENCY;
     /** Whether it was paused before it started. */
     this._startsPaused = false;
 
@@ -80,7 +85,7 @@ class Worker extends Member {
   /** Accepts jobs, if there is a handler or listener for them. */
   _accept() {
     if (this._native === null) return;
-    if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : CONCURRENCY);
+    if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : this._defaultSlots);
     else if (this.listenerCount("add") > 0) this._native.accept(undefined);
   }
 
@@ -141,11 +146,31 @@ class Worker extends Member {
    */
   process(handlers, options) {
     const { slots } = optionsOf(options, ["slots"], "process");
+    return this._process(handlers, slots);
+  }
+
+  /**
+   * As `process`, for handlers of several jobs at once: `handler(jobs)` is called with up to `size` jobs of one task, at the latest `wait` milliseconds
+   * after the first of them arrived. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not
+   * finished itself.
+   */
+  processBatches(handlers, options) {
+    const { slots, size, wait, by } = optionsOf(options, ["slots", "size", "wait", "by"], "processBatches");
+    if ((by ?? "task") !== "task") throw invalid(`by is ${shown(by)}, it must be "task"`);
+    return this._process(handlers, slots, {
+      size: wholeOf(size, "size", 1, MAX_BATCH),
+      wait: millisecondsOf(wait ?? 0, "wait", 0, MAX_WAIT),
+    });
+  }
+
+  _process(handlers, slots, batch) {
     const entries = this._handlers.check(handlers);
     const settings = slots === undefined || slots === null ? [] : this._slots(slots);
     this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
     this._settings.push(...settings);
-    this._handlers.add(entries);
+    this._handlers.add(entries, batch);
+    // So that a batch can be full.
+    this._defaultSlots = Math.max(this._defaultSlots, batch?.size ?? 0);
     this._unlimited = slots === Infinity || this._config.slots === Infinity;
     this._accept();
     for (const job of [...this._active.values()]) this._handle(job);
@@ -237,6 +262,7 @@ class Worker extends Member {
 
   /** Accepts no new jobs, and waits until the active ones are finished. */
   drain(callback) {
+    this._handlers.flush();
     return this._ask(callback, "drain");
   }
 
