@@ -35,6 +35,7 @@ mod tests;
 mod util;
 mod worker;
 
+pub use api::batches::Batches;
 pub use api::cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use api::event::Event;
 pub use api::group::Group;

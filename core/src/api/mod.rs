@@ -1,5 +1,6 @@
 //! The handles that a program uses.
 
+pub(crate) mod batches;
 mod choosing;
 pub(crate) mod cluster;
 mod control;

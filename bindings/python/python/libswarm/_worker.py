@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import _native
+from ._batches import Batching, Gatherer, Group, batching, results_of
 from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
 from ._events import Listener, Registered
 from ._native import Job
 from ._options import Settings, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
-from ._tasks import Handlers, Tasks
+from ._tasks import Tasks
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
 from .jobs import PermanentFailure, RetryAfter
 from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
+BatchHandler = TypeVar("BatchHandler", bound=Callable[[list[Job]], object])
 
 #: Events per crossing into the native module: enough to make its cost negligible, few enough that finished jobs are not
 #: delayed.
@@ -70,6 +72,8 @@ class WorkerBase(Subscriptions):
         self._native: _native.Worker | None = None
         self._closed = False
         self._failure: BaseException | None = None
+        #: Jobs that wait for others of their batch.
+        self._gatherer = Gatherer(self._start_batch)
         #: Called with each job after the listeners: for a handler, or a loop over the worker.
         self._consume: Callable[[Job], object] | None = None
         #: Whether no more jobs are started; waiting ones are released.
@@ -206,12 +210,37 @@ class WorkerBase(Subscriptions):
                 "@worker.process or @worker.task, or a listener by @worker.on_add"
             )
 
-    def _add_handlers(self, handlers: Handlers) -> None:
+    def _add_handlers(self, handlers: Mapping[str, Callable[[Job], object] | Batching]) -> None:
         for handler in handlers.values():
-            check_handler(handler, coroutine=self._COROUTINES)
+            check_handler(handler.function if isinstance(handler, Batching) else handler, coroutine=self._COROUTINES)
         if self._native is not None and self._handler is None:
             raise SwarmInvalidArgument("a handler must be added before the worker starts; more may follow at any time")
         self._set_tasks(self._tasks.with_handlers(handlers))
+
+    def _add_batch_handlers(self, handler: Any, size: int, wait: float, by: str) -> None:
+        handlers = handler if isinstance(handler, Mapping) else {"": handler}
+        self._add_handlers({task: batching(function, size, wait, by) for task, function in handlers.items()})
+
+    def _start_batch(self, group: Group) -> None:
+        """Runs the handler of a batch."""
+        raise NotImplementedError
+
+    def _unfinished(self, jobs: list[Job]) -> list[Job]:
+        """Those of a batch that its handler has not finished itself."""
+        active = {job.fence for job in self._native.active()} if self._native is not None else set()
+        return [job for job in jobs if job.fence in active and job.delete_reason is None]
+
+    def _complete_batch(self, jobs: list[Job], results: Any) -> None:
+        by_fence = {job.fence: result for job, result in zip(jobs, results_of(jobs, results), strict=True)}
+        for job in self._unfinished(jobs):
+            try:
+                job.complete(by_fence[job.fence])
+            except BaseException as error:
+                fail(job, error)
+
+    def _fail_batch(self, jobs: list[Job], error: BaseException) -> None:
+        for job in self._unfinished(jobs):
+            fail(job, error)
 
     def _set_tasks(self, tasks: Tasks) -> None:
         _native.check_options(self._cluster, [*self._settings, *tasks.settings()])
@@ -363,6 +392,7 @@ class WorkerBase(Subscriptions):
     def _withdraw(self, job: Job) -> None:
         """Called after the listeners of `delete`: the job has stopped, unless it is in a handler or a loop."""
         if job.fence not in self._in_progress:
+            self._gatherer.remove(job)
             job.stopped()
 
     def _begin(self, job: Job) -> bool:
