@@ -12,10 +12,12 @@ WAITING_BYTES = 240
 IDLE_COMMANDS = 1
 CROWD = 1.3
 # CPU per job, as a multiple of a plain one.
-OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2}
+OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2, "bulk_limit": 2}
 # Milliseconds after a delayed job is due, and results as a multiple of two hand-overs.
 LATE_MS = 20
 SCRIPT_MS = 5
+# Milliseconds after a rate allows a start.
+START_MS = 10
 ROUND_TRIP = 2.6
 
 
@@ -76,6 +78,8 @@ def _queues(figures):
     late = [figures.median("rust", "delayed", f"late_{share}_ms") for share in ("p50", "p99")]
     print(f"  delayed jobs are late by p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms {_verdict(late[1], LATE_MS)}")
     late = [figures.median("rust", "schedules", f"late_{share}_ms") for share in ("p50", "p99")]
+    limited = [figures.median("rust", "limits", f"late_{share}_ms") for share in ("p50", "p99")]
+    print(f"  starts of a rate p50 {limited[0]:.1f} ms, p99 {limited[1]:.1f} ms late {_verdict(limited[1], START_MS)}")
     longest = figures.median("rust", "schedules", "longest_script_ms")
     print(f"  schedules fire p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms late {_verdict(late[1], LATE_MS)}")
     print(f"  many of them at once: the longest script takes at most {longest:.1f} ms {_verdict(longest, SCRIPT_MS)}")

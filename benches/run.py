@@ -101,6 +101,7 @@ def queues(redis, figures, command, size):
         "bulk_priority": ("priority", size.jobs),
         "bulk_retries": ("retries", size.jobs),
         "bulk_resource": ("resource", size.jobs // 10, 100),
+        "bulk_limit": ("limit", size.jobs),
     }
     for _ in range(size.rounds):
         for workload, (verb, count, *numbers) in kinds.items():
@@ -116,6 +117,8 @@ def queues(redis, figures, command, size):
         report.progress("messages")
         for members, share in ((1, 1), (100, 10)):
             workloads.messages(redis, figures, "rust", command, members, size.jobs // share // 5, size.samples // share)
+    report.progress("limits")
+    workloads.limits(redis, figures, "rust", command, size.samples // 5, 20, size.crowd_waiting)
     report.progress("schedules")
     workloads.schedules(redis, figures, "rust", command, size.schedules, size.samples // 5, 100)
 

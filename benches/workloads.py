@@ -145,6 +145,17 @@ def schedules(redis, figures, language, command, count, ticks, interval_ms):
     figures.add(language, "schedules", "longest_script_ms", slowest / 1000, "ms")
 
 
+def limits(redis, figures, language, command, starts, interval_ms, waiting):
+    """How late the next job of a rate starts while `waiting` jobs wait."""
+    redis.flush()
+    limiter = Program(command, "limiter", redis.url, "bench")
+    limiter.tell("starts", starts, interval_ms, waiting)
+    samples = limiter.expect("done")
+    limiter.close()
+    figures.add(language, "limits", "late_p50_ms", percentile(samples, 0.5) / 1e6, "ms")
+    figures.add(language, "limits", "late_p99_ms", percentile(samples, 0.99) / 1e6, "ms")
+
+
 def round_trip(redis, figures, language, command, count):
     """One job at a time with its result: from before the add to the result at the producer."""
     redis.flush()

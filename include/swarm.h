@@ -78,14 +78,18 @@
  *     swarm_master_schedule swarm_master_unschedule swarm_master_pause_schedule swarm_master_run_schedule
  *     swarm_master_schedule_info swarm_master_schedules
  *
+ *   Limits: How many jobs of a kind start in a time, and how many are active.
+ *     swarm_master_limit swarm_master_remove_limit swarm_master_limit_info
+ *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
  *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
  *     swarm_job_free
  *
  *   Results of jobs: How a job is finished.
- *     swarm_result_complete swarm_result_fail swarm_result_retry swarm_result_fail_permanently
- *     swarm_result_release swarm_result_stopped swarm_result_with_traceback swarm_result_free swarm_job_finish
+ *     swarm_result_complete swarm_result_fail swarm_result_retry swarm_result_rate_limited
+ *     swarm_result_fail_permanently swarm_result_release swarm_result_stopped swarm_result_with_traceback
+ *     swarm_result_free swarm_job_finish
  *
  *   Workers: Accept jobs and run them.
  *     swarm_worker_new swarm_worker_member swarm_worker_start swarm_worker_drain swarm_worker_terminate
@@ -129,11 +133,13 @@
 /** Initializes a swarm_job_options. */
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
-   SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, false, SWARM_DURABILITY_MEMORY}
+   SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
 /** Initializes a swarm_schedule_options. */
 #define SWARM_SCHEDULE_OPTIONS_INIT \
   {sizeof(swarm_schedule_options), NULL, SWARM_DEFAULT, SWARM_DEFAULT, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, 0, \
    SWARM_OVERLAP_SKIP, SWARM_CATCH_UP_LAST}
+/** Initializes a swarm_limit. */
+#define SWARM_LIMIT_INIT {sizeof(swarm_limit), SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT}
 /** Initializes a swarm_new_message. */
 #define SWARM_NEW_MESSAGE_INIT \
   {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, SWARM_DEFAULT, SWARM_DEFAULT}
@@ -1290,6 +1296,20 @@ typedef struct {
 } swarm_header;
 
 /**
+ * One limit of a job.
+ */
+typedef struct {
+  /**
+   * Its name, at most 256 bytes. A limit whose figures are not set allows everything.
+   */
+  const char *name;
+  /**
+   * How much of the limit's rate the job takes, 1 to 1,000,000.
+   */
+  uint32_t cost;
+} swarm_job_limit;
+
+/**
  * Options of a job. Start with `swarm_job_options options = SWARM_JOB_OPTIONS_INIT;` and set the fields that you need.
  */
 typedef struct {
@@ -1385,6 +1405,14 @@ typedef struct {
    * The number of headers.
    */
   size_t header_count;
+  /**
+   * Limits that the job is subject to, at most 4; see swarm_master_limit. NULL for none.
+   */
+  const swarm_job_limit *limits;
+  /**
+   * The number of limits.
+   */
+  size_t limit_count;
   /**
    * Deletes the job when the master that added it leaves or is lost.
    */
@@ -1892,6 +1920,73 @@ swarm_call *swarm_master_schedules(const swarm_master *master,
 /** @} */
 
 /* ===================================================================================================================
+ * Limits
+ * =================================================================================================================== */
+
+/**
+ * @defgroup limits Limits
+ * How many jobs of a kind start in a time, and how many are active.
+ * @{
+ */
+
+/**
+ * The figures of a limit. Start with `swarm_limit limit = SWARM_LIMIT_INIT;` and set `rate`, `concurrency` or both.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_LIMIT_INIT.
+   */
+  size_t struct_size;
+  /**
+   * Jobs that start in each period, 1 to 1,000,000; SWARM_DEFAULT for no rate.
+   */
+  uint64_t rate;
+  /**
+   * The period, 1 ms to a day, in milliseconds; SWARM_DEFAULT for 1 s.
+   */
+  uint64_t per;
+  /**
+   * Jobs that may start at once after a pause, 1 to 1,000,000; SWARM_DEFAULT for 1: starts are at least `per / rate` apart. In a
+   * period, at most `rate + burst - 1` jobs start.
+   */
+  uint64_t burst;
+  /**
+   * Jobs that are active at a time, 1 to 1,000,000; SWARM_DEFAULT for any number.
+   */
+  uint64_t concurrency;
+} swarm_limit;
+
+/**
+ * Starts to set the figures of a limit for the whole cluster; jobs with this limit in their options are subject to it. A name
+ * `<group>:*` sets those of each limit `<group>:...` without figures of its own. Jobs that wait at the limit start as far as the
+ * new figures allow; active jobs continue. swarm_call_json answers whether the limit had figures before: `true` or `false`. Fails
+ * with SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_limit(const swarm_master *master,
+                               const char *name,
+                               const swarm_limit *limit);
+
+/**
+ * Starts to remove the figures of a limit: it allows everything, and jobs that wait at it start. swarm_call_json answers whether
+ * it had figures: `true` or `false`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_remove_limit(const swarm_master *master,
+                                      const char *name);
+
+/**
+ * Starts to look up a limit, whether it has figures or not. swarm_call_json answers `{"name", "rate", "per", "burst",
+ * "concurrency", "active", "blocked", "next_in_ms"}`: the figures that are set, the number of active jobs that have the limit, of
+ * those that wait at it, and the time until its rate lets the next one start. swarm_master_queues lists the limits of the cluster.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_limit_info(const swarm_master *master,
+                                    const char *name);
+
+/** @} */
+
+/* ===================================================================================================================
  * Jobs of a worker
  * =================================================================================================================== */
 
@@ -2084,6 +2179,14 @@ swarm_result *swarm_result_fail(const char *message);
  * As swarm_result_fail, but the job is retried after `after_ms`.
  */
 SWARM_MUST_USE swarm_result *swarm_result_retry(const char *message, uint64_t after_ms);
+
+/**
+ * Gives the job back because what it needs refuses it for now (HTTP 429 with Retry-After): the limit `limit`, or for NULL each
+ * limit of the job, starts no jobs for `after_ms`. No attempt is counted. A job without the limit is delayed by the time.
+ */
+SWARM_MUST_USE
+swarm_result *swarm_result_rate_limited(uint64_t after_ms,
+                                        const char *limit);
 
 /**
  * Fails the job permanently, even if retries are left, with an error text as in swarm_result_fail.

@@ -1,6 +1,7 @@
-//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|recipients|holders|scheduler <url> <cluster>`.
+//! libswarm as a Rust program uses it. `bench-rust producer|worker|sender|recipients|holders|scheduler|limiter <url> <cluster>`.
 
 mod holders;
+mod limits;
 mod messages;
 mod producer;
 mod schedules;
@@ -36,6 +37,7 @@ fn main() {
         "recipients" => messages::receive(&runtime, options),
         "holders" => holders::run(&runtime, options),
         "scheduler" => schedules::run(&runtime, options),
+        "limiter" => limits::run(&runtime, options),
         other => panic!("no role `{other}`"),
     }
 }

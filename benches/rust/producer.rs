@@ -19,6 +19,11 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
             "priority" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).priority((n % 10) as i64))),
             "task" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).task("mail"))),
             "retries" => runtime.block_on(bulk(&master, command.number(0), |n| job(n).retries(3))),
+            // One that allows everything: what asking costs.
+            "limit" => {
+                runtime.block_on(master.limit("api", libswarm::Limit::concurrent(1_000_000))).expect("a limit");
+                runtime.block_on(bulk(&master, command.number(0), |n| job(n).limit("api")));
+            }
             "resource" => {
                 let (count, resources) = (command.number(0), command.number(1));
                 runtime.block_on(bulk(&master, count, |n| job(n).resource((n % resources).to_string())));

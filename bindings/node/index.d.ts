@@ -4,6 +4,7 @@ import type { Candidate, Health, JobInfo, JobPage, JobState, MemberInfo, Queues,
 import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, SendOptions, To } from "./types/messages.js";
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
+import type { LimitInfo, LimitOptions } from "./types/limits.js";
 import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedules.js";
 import type { PayloadOf, ResultOf, TaskName, Untyped } from "./types/tasks.js";
 
@@ -12,6 +13,7 @@ export * from "./types/info.js";
 export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
+export * from "./types/limits.js";
 export * from "./types/schedules.js";
 export type { TaskHandlers, TaskName, TaskTypes } from "./types/tasks.js";
 
@@ -22,9 +24,12 @@ export type Callback<T = void, More extends unknown[] = []> = (error: SwarmError
 export type Bytes = Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView;
 
 export interface Added {
+  /** The job's id; if another job has its unique key, the id of that job. */
   id: string;
-  /** Whether a job with this id existed; it was left unchanged. */
+  /** Whether the job with this id existed. */
   existed: boolean;
+  /** Whether the existing job got the payload and the options of the added one. If not, it was left unchanged. */
+  replaced: boolean;
 }
 
 /** A job with its own options, accepted wherever payloads are. Its options override those of the call. */
@@ -39,7 +44,7 @@ export type JobOutcome<R = unknown> = {
   /** The position of the job in the call, from 0. */
   position: number;
   id: string;
-  /** Whether a job with this id existed: the outcome is then that of the existing job. */
+  /** Whether a job with this id, or with its unique key, existed: the outcome is then that of the existing job. */
   existed: boolean;
 } & ({ status: "fulfilled"; value: R } | { status: "rejected"; reason: SwarmError });
 
@@ -318,6 +323,19 @@ export class Master<T = any> extends Member<MemberEvents> {
    */
   runSchedule(id: string): Promise<string | null>;
   runSchedule(id: string, callback: Callback<string | null>): void;
+  /**
+   * Sets the figures of a limit for the whole cluster; jobs with the option `limits` are subject to it. A name `<group>:*` sets those of each limit
+   * `<group>:…` without figures of its own. Jobs that wait at the limit start as far as the new figures allow. Resolves with whether the limit
+   * had figures before.
+   */
+  limit(name: string, figures: LimitOptions): Promise<boolean>;
+  limit(name: string, figures: LimitOptions, callback: Callback<boolean>): void;
+  /** Removes the figures of a limit: it allows everything. Resolves with whether it had figures. */
+  removeLimit(name: string): Promise<boolean>;
+  removeLimit(name: string, callback: Callback<boolean>): void;
+  /** The state of a limit, whether it has figures or not. */
+  limitInfo(name: string): Promise<LimitInfo>;
+  limitInfo(name: string, callback: Callback<LimitInfo>): void;
   /** A schedule; `null` if there is none. */
   scheduleInfo(id: string): Promise<ScheduleInfo | null>;
   scheduleInfo(id: string, callback: Callback<ScheduleInfo | null>): void;
@@ -374,7 +392,7 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
 
   /**
    * Runs the handler for each job: the returned value completes the job, a thrown error fails this attempt (`PermanentFailure`: the job;
-   * `RetryAfter`: the next attempt starts after the given pause). An object has a handler for each task (`""`: for jobs without one). The worker
+   * `RetryAfter`: the next attempt starts after the given pause; `RateLimited`: its limits wait, and no attempt is counted). An object has a handler for each task (`""`: for jobs without one). The worker
    * then accepts only these tasks, and those of a plain handler. May be called more than once. If `slots` is not set here or as an option, the
    * worker has at most 10 active jobs; `Infinity` sets no limit.
    */
@@ -488,6 +506,12 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   /** Fails this attempt; the next one, if any is left, starts `after` milliseconds later. */
   retry(error: unknown, after: number): Promise<void>;
   retry(error: unknown, after: number, callback: Callback): void;
+  /**
+   * Gives the job back because what it needs refuses it for now (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no
+   * jobs for `after` milliseconds, at most 365 days. No attempt is counted. A job without the limit is delayed by the time.
+   */
+  rateLimited(after: number, limit?: string | null): Promise<void>;
+  rateLimited(after: number, limit: string | null | undefined, callback: Callback): void;
   /** Fails the job permanently, even if retries are left. */
   failPermanently(error?: unknown): Promise<void>;
   failPermanently(error: unknown, callback: Callback): void;

@@ -1,7 +1,7 @@
 "use strict";
 
 const { classes } = require("./lib/errors.js");
-const { PermanentFailure, RetryAfter } = require("./lib/failures.js");
+const { PermanentFailure, RateLimited, RetryAfter } = require("./lib/failures.js");
 const { Job } = require("./lib/job.js");
 const { setLogger } = require("./lib/log.js");
 const Master = require("./lib/master.js");
@@ -37,6 +37,7 @@ module.exports = {
   Master,
   NewJob,
   PermanentFailure,
+  RateLimited,
   RetryAfter,
   Supervisor,
   Worker,

@@ -11,6 +11,7 @@ export const {
   Master,
   NewJob,
   PermanentFailure,
+  RateLimited,
   RetryAfter,
   Supervisor,
   Worker,

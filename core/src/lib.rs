@@ -59,11 +59,15 @@ pub use model::health::{Health, Stats};
 pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob};
+#[cfg(feature = "bindings")]
+pub use model::limit::LIMIT_OPTIONS;
+pub use model::limit::{Limit, LimitInfo};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::payload::{ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
 #[cfg(feature = "bindings")]
 pub use model::schedule::SCHEDULE_OPTIONS;
 pub use model::schedule::{CatchUp, MAX_CAUGHT_UP, Overlap, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+pub use model::unique::{OnConflict, Unique, Until};
 pub use util::completion::Done;
 #[cfg(feature = "bindings")]
 pub use util::stages::{measure_stages, stages};

@@ -59,7 +59,7 @@ async fn is_clean(redis: &Redis, master: &Master) {
     assert_eq!((stats.waiting, stats.active, stats.deleting, stats.delayed, stats.blocked), (0, 0, 0, 0, 0), "{stats:?}");
     assert_eq!(stats.added + stats.revived, stats.completed + stats.failures + stats.deleted, "{stats:?}");
     let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
-    for part in ["ready:", "resources", "blocked", "delayed", "stopping", "similar", "progress", "ephemeral", "queues"] {
+    for part in ["ready:", "resources", "blocked", "delayed", "stopping", "unique", "progress", "ephemeral", "queues"] {
         assert!(!keys.iter().any(|key| key.starts_with(&format!("{{test}}:{part}"))), "{part} is left: {keys:?}");
     }
     let due: Vec<String> = redis.ask(&["ZRANGE", "{test}:due", "0", "-1"]);
@@ -305,34 +305,6 @@ async fn slots_are_guaranteed_for_higher_priorities() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn similar_jobs_wait_for_the_first_and_get_its_result() {
-    let redis = Redis::start();
-    let master = master(&redis);
-    let worker = worker(&redis, &[]).await;
-    let of = |name: &str| job(name).similar("k").result(true);
-    let group = tokio::spawn({
-        let master = master.clone();
-        async move { master.run_many(vec![of("a"), of("b"), of("c")]).await.unwrap() }
-    });
-    let first = next_job(&worker).await;
-    until(&master, "two wait", |stats| stats.blocked == 2).await;
-    assert!(master.delete("b").await.unwrap());
-    first.complete(Payload::json(&7).unwrap()).await.unwrap();
-    let outcomes = soon("the results", group).await.unwrap();
-    assert_eq!(outcomes[0].clone().unwrap().json::<u32>().unwrap(), 7);
-    assert_eq!(outcomes[1].clone().unwrap_err().kind(), ErrorKind::JobDeleted);
-    assert_eq!(outcomes[2].clone().unwrap().json::<u32>().unwrap(), 7);
-    // If the first is deleted, the next takes its place.
-    add(&master, vec![of("d"), of("e")]).await;
-    let d = next_job(&worker).await;
-    assert!(master.delete("d").await.unwrap());
-    soon("the end of d", d.cancelled()).await;
-    d.stopped().await.unwrap();
-    assert_eq!(run(&worker, 1).await, ["e"]);
-    is_clean(&redis, &master).await;
 }
 
 #[tokio::test]

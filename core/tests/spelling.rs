@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use libswarm::{Backoff, Choosing, JobState, Language, Master, NewJob, NewMessage, Options, Result, To, Worker};
+use libswarm::{Backoff, Choosing, JobState, Language, Master, NewJob, NewMessage, Options, Result, To, Unique, Until, Worker};
 use libswarm_supervisor::{Program, SupervisorOptions};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -89,6 +89,14 @@ async fn refusals(master: &Master, worker: &Worker) -> Vec<(Result<()>, [&'stati
             backoff(Backoff { jitter: 2.0, ..Backoff::default() }),
             ["backoff_jitter", "backoff_jitter", r#"backoff["jitter"]"#, "backoff.jitter"],
         ),
+        (set("unique_until", "x"), ["unique_until", "unique_until", r#"unique["until"]"#, "unique.until"]),
+        (set("on_conflict", "x"), ["on_conflict", "on_conflict", r#"unique["on_conflict"]"#, "unique.onConflict"]),
+        (
+            check(NewJob::bytes("").unique(Unique { until: Until::Time(far), ..Unique::from("k") })),
+            ["unique_until", "unique_until", r#"unique["until"]"#, "unique.until"],
+        ),
+        (check(NewJob::bytes("").debounce(far)), same("set unique")),
+        (check(NewJob::bytes("").unique("k").max_wait(far)), ["max_wait", "max_wait", "max_wait", "maxWait"]),
         (
             check(NewJob::bytes("").assign_timeout(far)),
             ["assign_timeout", "assign_timeout", r#"timeouts["assign"]"#, "timeouts.assign"],

@@ -120,6 +120,10 @@ impl Answer for AddedJobs {
     fn existed(&self, index: usize) -> bool {
         self.jobs.get(index).is_some_and(|job| job.existed)
     }
+
+    fn replaced(&self, index: usize) -> bool {
+        self.jobs.get(index).is_some_and(|job| job.replaced)
+    }
 }
 
 /// # Safety

@@ -144,17 +144,24 @@ pub extern "C" fn swarm_call_count(call: Option<&swarm_call>) -> usize {
     answer(call).map_or(0, |answer| answer.count())
 }
 
-/// The id of the added job at `index`; NULL if there is none. Valid as long as the call.
+/// The id of the added job at `index`, or of the job that has its unique key; NULL if there is none. Valid as long as the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_id(call: Option<&swarm_call>, index: usize) -> *const c_char {
     guard_value(std::ptr::null(), || answer(call).map_or(std::ptr::null(), |answer| answer.id(index)))
 }
 
-/// Whether a job with the id at `index` existed before: an existing job that was to be added was left unchanged, and a job that
-/// was to be deleted existed.
+/// Whether the job with the id at `index` existed before: it was to be added or has the unique key of the one that was, or it was
+/// to be deleted.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_existed(call: Option<&swarm_call>, index: usize) -> bool {
     answer(call).is_some_and(|answer| answer.existed(index))
+}
+
+/// Whether the existing job with the id at `index` got the payload and the options of the one that was to be added. If not, it was
+/// left unchanged.
+#[unsafe(no_mangle)]
+pub extern "C" fn swarm_call_replaced(call: Option<&swarm_call>, index: usize) -> bool {
+    answer(call).is_some_and(|answer| answer.replaced(index))
 }
 
 /// The answer of a call. Parts that only one kind of call has are read from the type itself, see [`swarm_call::read`].
@@ -168,6 +175,10 @@ pub(crate) trait Answer: Any + Send + Sync {
     }
 
     fn existed(&self, _index: usize) -> bool {
+        false
+    }
+
+    fn replaced(&self, _index: usize) -> bool {
         false
     }
 }

@@ -80,7 +80,7 @@ pub struct swarm_stats {
     pub crashes: u64,
     /// Delayed jobs that are not due yet.
     pub delayed: u64,
-    /// Jobs that wait for their resource or for a similar job.
+    /// Jobs that wait for their resource or for the job that has their unique key.
     pub blocked: u64,
     /// Attempts that failed and were followed by another.
     pub retries: u64,

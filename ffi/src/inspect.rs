@@ -28,7 +28,7 @@ pub unsafe extern "C" fn swarm_master_job(master: Option<&swarm_master>, id: *co
 }
 
 /// Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
-/// become due), "blocked" (on a resource or a similar job), "active" and "deleting" (both together, in no order) or "failed"
+/// become due), "blocked" (on a resource or a unique key), "active" and "deleting" (both together, in no order) or "failed"
 /// (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
 #[unsafe(no_mangle)]
 #[must_use]

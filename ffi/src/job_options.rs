@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use libswarm::{Backoff, Durability, Growth, NewJob, Result};
+use libswarm::{Backoff, Durability, Growth, NewJob, OnConflict, Result, Unique, Until};
 
 use crate::bytes::{payload, swarm_bytes};
 use crate::flag::swarm_flag;
@@ -49,9 +49,21 @@ pub struct swarm_job_options {
     /// Jobs with the same resource run one at a time, in the order in which they would have been assigned. NULL for none; at most
     /// 256 bytes.
     pub resource: *const c_char,
-    /// While a job with the same key exists, this one waits, and then finishes with the same outcome. NULL for none; at most 256
-    /// bytes.
-    pub similar: *const c_char,
+    /// A unique key, which one job has at a time; at most 256 bytes, NULL for none. While another job has it, adding this one does
+    /// what `on_conflict` states.
+    pub unique: *const c_char,
+    /// Until when the job has its unique key: SWARM_UNTIL_END, the default; SWARM_UNTIL_START; or for so many milliseconds after
+    /// it was added, 1 to 365 days, also if it has completed before. A failed or deleted job has no key.
+    pub unique_until: u64,
+    /// Delays the job by so many milliseconds, 1 to 365 days. Until it starts, each further add with its unique key replaces its
+    /// payload and options and delays it anew. SWARM_DEFAULT for none. Excludes `delay`, `run_at`, SWARM_ON_CONFLICT_ATTACH and a
+    /// time in `unique_until`.
+    pub debounce: u64,
+    /// The longest time for which `debounce` delays the job, in milliseconds from when it was first added: `debounce` to 10 years;
+    /// SWARM_DEFAULT for ten times `debounce`.
+    pub max_wait: u64,
+    /// A swarm_on_conflict: what adding the job does while another job has its unique key.
+    pub on_conflict: i32,
     /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if it is not assigned within this many milliseconds after it was added or
     /// became due; 1 to 365 days, SWARM_DEFAULT for no limit.
     pub assign_timeout: u64,
@@ -66,6 +78,10 @@ pub struct swarm_job_options {
     pub headers: *const swarm_header,
     /// The number of headers.
     pub header_count: usize,
+    /// Limits that the job is subject to, at most 4; see swarm_master_limit. NULL for none.
+    pub limits: *const swarm_job_limit,
+    /// The number of limits.
+    pub limit_count: usize,
     /// Deletes the job when the master that added it leaves or is lost.
     pub ephemeral: swarm_flag,
     /// A swarm_durability: the durability that the job has when the call ends.
@@ -82,6 +98,16 @@ pub struct swarm_header {
     pub value: *const c_char,
 }
 
+/// One limit of a job.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct swarm_job_limit {
+    /// Its name, at most 256 bytes. A limit whose figures are not set allows everything.
+    pub name: *const c_char,
+    /// How much of the limit's rate the job takes, 1 to 1,000,000.
+    pub cost: u32,
+}
+
 /// How pauses between attempts grow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +116,27 @@ pub enum swarm_backoff {
     SWARM_BACKOFF_FIXED = 0,
     /// Every pause is twice as long as the one before.
     SWARM_BACKOFF_EXPONENTIAL = 1,
+}
+
+/// As `unique_until`: the job has its unique key until it has completed, failed or was deleted. The default.
+pub const SWARM_UNTIL_END: u64 = SWARM_DEFAULT;
+/// As `unique_until`: the job has its unique key until it is assigned to a worker for the first time.
+pub const SWARM_UNTIL_START: u64 = u64::MAX - 1;
+
+/// What adding a job does while another job has its unique key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum swarm_on_conflict {
+    /// Nothing: swarm_call_id returns the id of the other job, and swarm_call_existed true.
+    SWARM_ON_CONFLICT_DROP = 0,
+    /// If the other job has not been assigned, it gets the payload and the options of this one, and swarm_call_replaced returns
+    /// true. Otherwise as SWARM_ON_CONFLICT_DROP.
+    SWARM_ON_CONFLICT_REPLACE = 1,
+    /// The job waits, and then finishes with the outcome of the other one. If that is deleted, the next one that waits runs.
+    SWARM_ON_CONFLICT_ATTACH = 2,
+    /// If the other job has not been assigned, as SWARM_ON_CONFLICT_REPLACE. Otherwise the job runs after it; of several, only the
+    /// newest does.
+    SWARM_ON_CONFLICT_LATEST = 3,
 }
 
 /// The durability of a job when the call that adds it ends.
@@ -153,12 +200,18 @@ impl swarm_job_options {
         backoff_jitter: 0.0,
         task: std::ptr::null(),
         resource: std::ptr::null(),
-        similar: std::ptr::null(),
+        unique: std::ptr::null(),
+        unique_until: SWARM_UNTIL_END,
+        debounce: SWARM_DEFAULT,
+        max_wait: SWARM_DEFAULT,
+        on_conflict: 0,
         assign_timeout: SWARM_DEFAULT,
         run_timeout: SWARM_DEFAULT,
         total_timeout: SWARM_DEFAULT,
         headers: std::ptr::null(),
         header_count: 0,
+        limits: std::ptr::null(),
+        limit_count: 0,
         ephemeral: swarm_flag::FALSE,
         durability: 0,
     };
@@ -166,22 +219,20 @@ impl swarm_job_options {
     /// Sets only the changed options, so that options with their default cost nothing.
     ///
     /// # Safety
-    /// Its texts end with a NUL, and its headers are readable for their count.
+    /// Its texts end with a NUL, and its headers and limits are readable for their counts.
     unsafe fn apply(&self, mut job: NewJob) -> Result<NewJob> {
-        let names: [(_, _, SetName); 4] = [
-            ("id", self.id, NewJob::id),
-            ("task", self.task, NewJob::task),
-            ("resource", self.resource, NewJob::resource),
-            ("similar", self.similar, NewJob::similar),
-        ];
+        let names: [(_, _, SetName); 3] =
+            [("id", self.id, NewJob::id), ("task", self.task, NewJob::task), ("resource", self.resource, NewJob::resource)];
         for (what, name, set) in names {
             // SAFETY: promised by the caller.
             if let Some(name) = unsafe { optional_text(name, what) }? {
                 job = set(job, name.to_owned());
             }
         }
-        let times: [(_, SetTime); 4] = [
+        let times: [(_, SetTime); 6] = [
             (self.result_ttl, NewJob::result_ttl),
+            (self.debounce, NewJob::debounce),
+            (self.max_wait, NewJob::max_wait),
             (self.assign_timeout, NewJob::assign_timeout),
             (self.run_timeout, NewJob::run_timeout),
             (self.total_timeout, NewJob::total_timeout),
@@ -207,6 +258,10 @@ impl swarm_job_options {
         if self.retries != 0 {
             job = job.retries(self.retries);
         }
+        // SAFETY: promised by the caller.
+        if let Some(unique) = unsafe { self.unique() }? {
+            job = job.unique(unique);
+        }
         if let Some(backoff) = self.backoff()? {
             job = job.backoff(backoff);
         }
@@ -216,12 +271,40 @@ impl swarm_job_options {
             let (name, value) = unsafe { (text(header.name, "headers.name")?, text(header.value, "headers.value")?) };
             job = job.header(name, value);
         }
+        // SAFETY: promised by the caller.
+        for limit in unsafe { array(self.limits, self.limit_count, "limits") }? {
+            // SAFETY: promised by the caller.
+            job = job.limit_at_cost(unsafe { text(limit.name, "limits.name") }?, limit.cost);
+        }
         Ok(job.ephemeral(self.ephemeral.is_set()).durability(match self.durability {
             0 => Durability::Memory,
             1 => Durability::Fsync,
             2 => Durability::Replica,
             other => return Err(invalid(format!("{other} is not a swarm_durability"))),
         }))
+    }
+
+    /// # Safety
+    /// The key ends with a NUL.
+    unsafe fn unique(&self) -> Result<Option<Unique>> {
+        let on_conflict = match self.on_conflict {
+            0 => OnConflict::Drop,
+            1 => OnConflict::Replace,
+            2 => OnConflict::Attach,
+            3 => OnConflict::Latest,
+            other => return Err(invalid(format!("{other} is not a swarm_on_conflict"))),
+        };
+        let until = match self.unique_until {
+            SWARM_UNTIL_END => Until::End,
+            SWARM_UNTIL_START => Until::Start,
+            ms => Until::Time(Duration::from_millis(ms)),
+        };
+        // SAFETY: promised by the caller.
+        let key = unsafe { optional_text(self.unique, "unique") }?;
+        if key.is_none() && (until, on_conflict) != (Until::End, OnConflict::Drop) {
+            return Err(invalid("`unique_until` and `on_conflict` need a key: set `unique`"));
+        }
+        Ok(key.map(|key| Unique { key: key.to_owned(), until, on_conflict }))
     }
 
     fn backoff(&self) -> Result<Option<Backoff>> {
@@ -273,21 +356,25 @@ mod tests {
             payload in vec(any::<u8>(), 0..40),
             size in prop_oneof![any::<usize>(), 0..=size_of::<swarm_job_options>()],
         ) {
+            let limit = swarm_job_limit { name: pointer(&texts[1]), cost: small[4] as u32 };
             let header = swarm_header { name: pointer(&texts[4]), value: pointer(&texts[5]) };
             // SAFETY: all fields may be zero.
             let mut options: swarm_job_options = unsafe { std::mem::zeroed() };
             // A size ends between fields, and a larger one than the struct is what a newer header has.
             options.struct_size = if size <= 4096 { (size & !7).min(size_of::<swarm_job_options>()) } else { size };
-            (options.id, options.task, options.resource, options.similar) =
+            (options.id, options.task, options.resource, options.unique) =
                 (pointer(&texts[0]), pointer(&texts[1]), pointer(&texts[2]), pointer(&texts[3]));
             (options.content_type, options.backoff, options.durability) = (small[0] % 3, small[1] % 3, small[2] % 4);
+            (options.unique_until, options.debounce, options.max_wait) = (numbers[10], numbers[11], numbers[0]);
+            options.on_conflict = small[4] % 5;
             (options.priority, options.retries) = (small[3].into(), small[4] as u32);
             (options.result_ttl, options.delay, options.run_at) = (numbers[0], numbers[1], numbers[2]);
             (options.assign_timeout, options.run_timeout, options.total_timeout) = (numbers[3], numbers[4], numbers[5]);
             (options.backoff_delay, options.backoff_max, options.backoff_jitter) = (numbers[6], numbers[7], jitter);
             (options.headers, options.header_count) = if numbers[8] % 2 == 0 { (&raw const header, 1) } else { (null(), numbers[9] as usize) };
+            (options.limits, options.limit_count) = if numbers[8] % 3 == 0 { (&raw const limit, 1) } else { (null(), numbers[10] as usize) };
             let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
-            // SAFETY: texts end with a NUL, the payload and the headers have their stated lengths or are NULL.
+            // SAFETY: texts end with a NUL, the payload, the headers and the limits have their stated lengths or are NULL.
             if let Ok(job) = unsafe { job.read() } {
                 // As adding does.
                 let _ = job.check(512 * 1024);

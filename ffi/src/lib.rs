@@ -52,6 +52,8 @@ pub mod inspect;
 pub mod queues;
 pub mod schedules;
 
+pub mod limits;
+
 pub mod choice;
 
 pub mod job;

@@ -62,8 +62,8 @@ pub extern "C" fn swarm_outcome_message(outcome: Option<&swarm_outcome>) -> *con
     outcome.and_then(|outcome| outcome.failure.as_ref()).map_or(std::ptr::null(), |failed| failed.message.as_ptr())
 }
 
-/// Whether a job with this id existed when the job was run, by itself or in a group. If so, it was left unchanged, and the
-/// outcome is that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
+/// Whether a job with this id, or with its unique key, existed when the job was run, by itself or in a group. If so, the outcome is
+/// that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
 /// job with swarm_master_add and then await swarm_master_result.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_outcome_existed(outcome: Option<&swarm_outcome>) -> bool {

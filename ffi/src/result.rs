@@ -8,7 +8,7 @@ use libswarm::{Error, ErrorKind, Finish, JobError, Result};
 use crate::bytes::{answer, swarm_bytes};
 use crate::call::swarm_call;
 use crate::error::swarm_error;
-use crate::guard::{given, guard, guard_value, lossy_text};
+use crate::guard::{given, guard, guard_value, lossy_text, optional_text};
 use crate::job::swarm_job;
 use crate::jobs::Kept;
 use crate::status::swarm_status;
@@ -43,6 +43,18 @@ pub unsafe extern "C" fn swarm_result_fail(message: *const c_char) -> Option<Box
 pub unsafe extern "C" fn swarm_result_retry(message: *const c_char, after_ms: u64) -> Option<Box<swarm_result>> {
     // SAFETY: a non-NULL text is NUL-terminated.
     made(|| Ok(Finish::Retry(unsafe { lossy_text(message, "message") }?.into(), Duration::from_millis(after_ms))))
+}
+
+/// Gives the job back because what it needs refuses it for now (HTTP 429 with Retry-After): the limit `limit`, or for NULL each
+/// limit of the job, starts no jobs for `after_ms`. No attempt is counted. A job without the limit is delayed by the time.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_result_rate_limited(after_ms: u64, limit: *const c_char) -> Option<Box<swarm_result>> {
+    made(|| {
+        // SAFETY: a non-NULL text is NUL-terminated.
+        let limit = unsafe { optional_text(limit, "limit") }?.map(str::to_owned);
+        Ok(Finish::RateLimited { pause: Duration::from_millis(after_ms), limit })
+    })
 }
 
 /// Fails the job permanently, even if retries are left, with an error text as in swarm_result_fail.

@@ -104,6 +104,22 @@ static inline swarm_status changed_by(swarm_call *call, uint64_t timeout_ms, uin
   return status;
 }
 
+/* Waits for a call whose answer is JSON, and copies it; "" for none. */
+static inline void read_json(swarm_call *call, char json[4096]) {
+  swarm_call *answer = NULL;
+  CHECK_OK(answered(call, DEADLINE_MS, &answer, &error));
+  const char *text = swarm_call_json(answer);
+  snprintf(json, 4096, "%s", text ? text : "");
+  swarm_call_free(answer);
+}
+
+#define CHECK_JSON(expected, call) \
+  do { \
+    char json_[4096]; \
+    read_json(call, json_); \
+    CHECK_TEXT(expected, json_); \
+  } while (0)
+
 /* Finishes a job and waits until Redis has accepted it. */
 static inline swarm_status finish_and_wait(swarm_job *job, swarm_result *result, swarm_error **error) {
   swarm_call *accepted = NULL;

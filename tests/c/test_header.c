@@ -21,11 +21,14 @@ static void structs_begin_with_their_size(void) {
   CHECK(!job_options.ephemeral && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
   CHECK(job_options.result_ttl == SWARM_DEFAULT && job_options.backoff_delay == SWARM_DEFAULT && job_options.run_timeout == SWARM_DEFAULT);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
+  swarm_limit limit = SWARM_LIMIT_INIT;
   swarm_schedule_options schedule = SWARM_SCHEDULE_OPTIONS_INIT;
   CHECK(schedule.struct_size == sizeof schedule && schedule.cron == NULL && schedule.tz == NULL && schedule.jitter == 0);
   CHECK(schedule.every == SWARM_DEFAULT && schedule.after_end == SWARM_DEFAULT && schedule.limit == SWARM_DEFAULT);
   CHECK(schedule.start == SWARM_DEFAULT && schedule.end == SWARM_DEFAULT);
   CHECK(schedule.overlap == SWARM_OVERLAP_SKIP && schedule.catch_up == SWARM_CATCH_UP_LAST);
+  CHECK(limit.struct_size == sizeof limit && limit.rate == SWARM_DEFAULT && limit.per == SWARM_DEFAULT);
+  CHECK(limit.burst == SWARM_DEFAULT && limit.concurrency == SWARM_DEFAULT && job_options.limits == NULL);
   swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
   CHECK(message.struct_size == sizeof message && message.to == SWARM_TO_ALL && message.content_type == SWARM_CONTENT_JSON);
   CHECK(!message.to_self && message.acknowledged_ms == SWARM_DEFAULT && message.request_ms == SWARM_DEFAULT && message.name == NULL);

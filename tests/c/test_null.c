@@ -79,6 +79,9 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_call_end(swarm_master_retry_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_delete_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_stop_choosing(NULL), 1, &error));
+  REFUSED(answered(swarm_master_limit(NULL, "x", NULL), 1, &json, &error));
+  REFUSED(answered(swarm_master_remove_limit(NULL, "x"), 1, &json, &error));
+  REFUSED(answered(swarm_master_limit_info(NULL, "x"), 1, &json, &error));
   REFUSED(answered(swarm_master_schedule(NULL, "x", NULL, empty, NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_unschedule(NULL, "x"), 1, &json, &error));
   REFUSED(answered(swarm_master_pause_schedule(NULL, "x", true), 1, &json, &error));
@@ -163,6 +166,9 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_call_end(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), 1, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), SWARM_NO_TIMEOUT, NULL, data, NULL, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_stop_choosing(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_limit(NULL, "x", NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_remove_limit(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_limit_info(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedule(NULL, "x", NULL, empty, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_unschedule(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_pause_schedule(NULL, "x", true), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));

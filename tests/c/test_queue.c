@@ -253,12 +253,13 @@ static void one_job_of_a_resource_runs_at_a_time(void) {
   end();
 }
 
-static void similar_jobs_end_as_the_first_ends(void) {
-  begin("similar");
+static void attached_jobs_end_as_the_first_ends(void) {
+  begin("attached");
   keeper kept;
   keeper_start(&kept, options);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
-  job.similar = "report";
+  job.unique = "report";
+  job.on_conflict = SWARM_ON_CONFLICT_ATTACH;
   job.result = true;
   char first[257], second[257];
   add_job(master, "1", &job, first);
@@ -269,6 +270,54 @@ static void similar_jobs_end_as_the_first_ends(void) {
   CHECK_OK(answered(swarm_master_result(master, second), DEADLINE_MS, &outcome, &error));
   CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 2 && counter_get(&kept.added) == 1);
   swarm_call_free(outcome);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
+/* Adds a job; its id is `id`, and it existed or was replaced. */
+static void check_added(const char *payload, const swarm_job_options *job, const char *id, bool existed, bool replaced) {
+  swarm_call *added = NULL;
+  CHECK_OK(answered(swarm_master_add(master, swarm_bytes_of(payload), job), DEADLINE_MS, &added, &error));
+  CHECK(strcmp(swarm_call_id(added, 0), id) == 0);
+  CHECK(swarm_call_existed(added, 0) == existed && swarm_call_replaced(added, 0) == replaced);
+  swarm_call_free(added);
+}
+
+static void a_unique_key_is_that_of_one_job(void) {
+  begin("unique");
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.unique = "report";
+  job.id = "first";
+  check_added("1", &job, "first", false, false);
+  job.id = NULL;
+  check_added("2", &job, "first", true, false);
+  job.on_conflict = SWARM_ON_CONFLICT_REPLACE;
+  job.unique_until = SWARM_UNTIL_START;
+  check_added("3", &job, "first", true, true);
+  keeper kept;
+  keeper_start(&kept, options);
+  CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '3');
+  job.id = "second";
+  job.unique_until = 60000;
+  check_added("4", &job, "second", false, false);
+  CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '4');
+  for (size_t i = 0; i < 2; i++) {
+    CHECK_OK(swarm_job_finish(kept.jobs[i], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
+  }
+  UNTIL_STATS(master, stats.completed == 2);
+  job.id = NULL;
+  check_added("5", &job, "second", true, false);
+  /* Each add delays it anew, until its longest wait is over. */
+  job = (swarm_job_options)SWARM_JOB_OPTIONS_INIT;
+  job.unique = "index";
+  job.debounce = 40;
+  job.max_wait = 200;
+  job.id = "debounced";
+  check_added("6", &job, "debounced", false, false);
+  job.id = NULL;
+  check_added("7", &job, "debounced", true, true);
+  CHECK(swarm_job_payload(kept_job(&kept, 2)).data[0] == '7');
+  CHECK_OK(swarm_job_finish(kept.jobs[2], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -366,7 +415,13 @@ static void what_is_out_of_bounds_is_refused(void) {
   REFUSED(task, "a\nb");
   REFUSED(task, "\xff");
   REFUSED(resource, "a\nb");
-  REFUSED(similar, "a\nb");
+  REFUSED(unique, "a\nb");
+  REFUSED(unique, "");
+  REFUSED(unique_until, SWARM_UNTIL_START);
+  REFUSED(on_conflict, 4);
+  REFUSED(on_conflict, SWARM_ON_CONFLICT_REPLACE);
+  REFUSED(debounce, 50);
+  REFUSED(max_wait, 50);
   REFUSED(headers, nameless);
   REFUSED(headers, bad_text);
   REFUSED_WITH(SWARM_ERR_TOO_LARGE, headers, large);
@@ -393,7 +448,8 @@ int main(void) {
   RUN(failed_attempts_are_repeated_after_their_backoff);
   RUN(a_job_can_fail_permanently);
   RUN(one_job_of_a_resource_runs_at_a_time);
-  RUN(similar_jobs_end_as_the_first_ends);
+  RUN(attached_jobs_end_as_the_first_ends);
+  RUN(a_unique_key_is_that_of_one_job);
   RUN(tied_jobs_are_given_up_with_their_master);
   RUN(jobs_move_to_a_worker_that_asks_for_its_share);
   RUN(less_durable_than_asked_for_is_said);

@@ -18,22 +18,6 @@ static void end(void) {
   swarm_options_free(options);
 }
 
-/* Waits for a call whose answer is JSON, and copies it; "" for none. */
-static void read_json(swarm_call *call, char json[4096]) {
-  swarm_call *answer = NULL;
-  CHECK_OK(answered(call, DEADLINE_MS, &answer, &error));
-  const char *text = swarm_call_json(answer);
-  snprintf(json, 4096, "%s", text ? text : "");
-  swarm_call_free(answer);
-}
-
-#define CHECK_JSON(expected, call) \
-  do { \
-    char json_[4096]; \
-    read_json(call, json_); \
-    CHECK_TEXT(expected, json_); \
-  } while (0)
-
 static bool info_has(const char *id, const char *part) {
   char json[4096];
   read_json(swarm_master_schedule_info(master, id), json);

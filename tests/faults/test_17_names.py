@@ -41,7 +41,7 @@ def test_odd_names_are_kept_as_they_are(server: Redis, tmp_path: Path, evidence:
         master = team.master()
         worker = team.worker(tasks=ODD, behave="echo")
         for number, name in enumerate(ODD):
-            for option in ("task", "resource", "similar"):
+            for option in ("task", "resource", "unique"):
                 if name or option == "task":
                     team.ledger.add(
                         master.call("add_many", payloads=[b"1"], **{option: name, "priority": number}).list("ids"), b"1"
@@ -53,7 +53,7 @@ def test_odd_names_are_kept_as_they_are(server: Redis, tmp_path: Path, evidence:
         team.check(master, evidence)
 
 
-@pytest.mark.parametrize("option", ["id", "task", "resource", "similar"])
+@pytest.mark.parametrize("option", ["id", "task", "resource", "unique"])
 def test_names_out_of_bounds_are_refused(server: Redis, tmp_path: Path, option: str, evidence: Evidence) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master()

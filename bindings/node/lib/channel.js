@@ -127,8 +127,11 @@ class Channel extends Emitter {
   /** Handles rows that do not concern a job. */
   _dispatch(code, key, a, b, incoming) {
     const settle = this._calls.get(key);
-    // The outcome follows in a later answer.
-    if (code === Code.EXISTED) return settle?.existed?.();
+    if (code === Code.EXISTED) {
+      const id = incoming.id();
+      // The outcome follows in a later answer.
+      return settle?.existed?.(id);
+    }
     this._calls.delete(key);
     answer(settle ?? ignore, code, a, b, incoming);
   }
@@ -146,7 +149,7 @@ function answer(settle, code, a, b, incoming) {
     case Code.ADDED: {
       const ids = [];
       for (let i = 0; i < a; i++) ids.push(incoming.id());
-      return settle(null, ids, b === 0 ? null : incoming.flags(a));
+      return settle(null, ids, b === 0 ? null : incoming.marks(a));
     }
     case Code.FLAGS:
       return settle(null, incoming.flags(a));

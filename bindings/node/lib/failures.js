@@ -1,7 +1,7 @@
 "use strict";
 // Converts what a handler throws into the finish of its job.
 
-const { millisecondsOf } = require("./check.js");
+const { millisecondsOf, optionalName } = require("./check.js");
 const { attempt, textOf, tracebackOf } = require("./text.js");
 const { Finish } = require("./wire.js");
 
@@ -11,6 +11,9 @@ const MAX_PAUSE = 365 * 86_400_000;
 /** Mark the classes below in every copy of this package: a handler may use another copy than the worker. */
 const PERMANENT = Symbol.for("libswarm.PermanentFailure");
 const RETRY = Symbol.for("libswarm.RetryAfter");
+const LIMITED = Symbol.for("libswarm.RateLimited");
+
+const LIMITED_FOR = "the time of a rate limit";
 
 /** Thrown by a handler: the job fails permanently, even if retries are left. */
 class PermanentFailure extends Error {
@@ -33,12 +36,31 @@ class RetryAfter extends Error {
 }
 RetryAfter.prototype.name = "RetryAfter";
 
-function pauseOf(after) {
-  return millisecondsOf(after, "the pause before a retry", 0, MAX_PAUSE);
+/**
+ * Thrown by a handler that was told to wait (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
+ * milliseconds. No attempt is counted.
+ */
+class RateLimited extends Error {
+  constructor(after, limit) {
+    super(`rate limited for ${after} ms`);
+    this.after = pauseOf(after, LIMITED_FOR);
+    this.limit = optionalName(limit, "name of a limit");
+  }
+
+  get [LIMITED]() {
+    return true;
+  }
+}
+RateLimited.prototype.name = "RateLimited";
+
+function pauseOf(after, what = "the pause before a retry") {
+  return millisecondsOf(after, what, 0, MAX_PAUSE);
 }
 
 /** The finish of a job whose attempt threw `error`: its kind, and its line of the batch. Never throws. */
 function failureOf(error) {
+  const limited = attempt(() => (error[LIMITED] === true ? limitedOf(error.after, error.limit) : undefined));
+  if (limited !== undefined) return limited;
   const after = attempt(() => (error[RETRY] === true ? pauseOf(error.after) : undefined));
   if (after !== undefined) return retryOf(error, after);
   const kind = attempt(() => error[PERMANENT] === true) ? Finish.FAIL_PERMANENTLY : Finish.FAIL;
@@ -48,6 +70,11 @@ function failureOf(error) {
 /** As `failureOf`, with the pause before the next attempt. */
 function retryOf(error, after) {
   return { kind: Finish.RETRY, content: lineOf(error, pauseOf(after)) };
+}
+
+/** The finish of a job that a limit lets wait; the line has the limit in the place of the error text. */
+function limitedOf(after, limit) {
+  return { kind: Finish.RATE_LIMITED, content: JSON.stringify([optionalName(limit, "name of a limit") ?? "", "", pauseOf(after, LIMITED_FOR)]) };
 }
 
 /** As `failureOf`, for a job that fails permanently. */
@@ -63,4 +90,4 @@ function lineOf(error, ...more) {
 /** Stands for an omitted error. */
 const NOTHING = Symbol("nothing");
 
-module.exports = { NOTHING, PermanentFailure, RetryAfter, failureOf, permanentOf, retryOf };
+module.exports = { NOTHING, PermanentFailure, RateLimited, RetryAfter, failureOf, limitedOf, permanentOf, retryOf };

@@ -11,13 +11,13 @@ class Group extends Wait {
     super(master, settle, signal, timeout, "the results");
     this.report = report;
     this.ids = [];
-    /** Whether a job with each id existed; null if none did. */
-    this.existed = null;
+    /** Of each job a mark, above 0 if it existed; null if none did. */
+    this.marks = null;
     this.left = jobs.length;
     this.tokens = new Uint32Array(jobs.length + 1);
     try {
       const { lines, bytes } = batchOf(jobs);
-      this.tokens[0] = master._expect((error, ids, existed) => (error ? this.end(error) : this.added(ids, existed)));
+      this.tokens[0] = master._expect((error, ids, marks) => (error ? this.end(error) : this.added(ids, marks)));
       for (let position = 0; position < jobs.length; position++) {
         const ended = (error, value) => this.ended(position, error, value);
         ended.parse = master._parse;
@@ -29,16 +29,16 @@ class Group extends Wait {
     }
   }
 
-  added(ids, existed) {
+  added(ids, marks) {
     this.ids = ids;
-    this.existed = existed;
+    this.marks = marks;
     if (this.left === 0) this.end(null);
   }
 
   ended(position, error, value) {
     if (this.over) return;
     const outcome = error ? { status: "rejected", reason: error } : { status: "fulfilled", value };
-    const existed = this.existed?.[position] ?? false;
+    const existed = this.marks !== null && this.marks[position] > 0;
     this.report({ position, id: this.ids[position], existed, ...outcome });
     this.left -= 1;
     if (this.left === 0) this.end(null);

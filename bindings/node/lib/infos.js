@@ -25,6 +25,16 @@ function memberOf(info) {
   return camel(info, { lease_left_ms: "leaseLeft" });
 }
 
+/** A limit. */
+function limitOf(info) {
+  return camel(info, { next_in_ms: "nextIn" });
+}
+
+/** Queues, with their limits. */
+function queuesOf(info) {
+  return { ...info, limits: info.limits.map(limitOf) };
+}
+
 /** A schedule, or null. */
 function scheduleOf(info) {
   return info && camel(info);
@@ -35,4 +45,4 @@ function schedulesOf({ schedules, next }) {
   return { schedules: schedules.map(scheduleOf), next };
 }
 
-module.exports = { jobOf, memberOf, pageOf, scheduleOf, schedulesOf };
+module.exports = { jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };

@@ -5,7 +5,7 @@ const { inspect } = require("node:util");
 const { emit } = require("./callbacks.js");
 const Emitter = require("./emitter.js");
 const { classes } = require("./errors.js");
-const { NOTHING, failureOf, permanentOf, retryOf } = require("./failures.js");
+const { NOTHING, failureOf, limitedOf, permanentOf, retryOf } = require("./failures.js");
 const { Finish, jsonOf } = require("./wire.js");
 
 /** The reasons for which a job must stop, by their number on the native side. */
@@ -107,6 +107,12 @@ class Job {
   /** Fails this attempt; the next one, if any is left, starts `after` milliseconds later. */
   retry(error, after, callback) {
     return this.worker._finish(this, () => retryOf(given(error), after), callback, error);
+  }
+
+  /** Gives the job back: the limit, or without one each limit of the job, starts no jobs for `after` milliseconds. No attempt is counted. */
+  rateLimited(after, limit, callback) {
+    if (typeof limit === "function" && callback === undefined) [limit, callback] = [undefined, limit];
+    return this.worker._finish(this, () => limitedOf(after, limit), callback);
   }
 
   /** Fails the job permanently, even if retries are left. */

@@ -6,11 +6,12 @@ const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalNa
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
-const { jobOf, memberOf, pageOf, scheduleOf, schedulesOf } = require("./infos.js");
+const { jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
-const { batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
+const { batchOf, isNewJob, isOld, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
+const limitOptions = require("./limit.js");
 const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
@@ -96,7 +97,7 @@ class Master extends Member {
     } else if (typeof options === "function") {
       [options, callback] = [undefined, options];
     }
-    return settled(callback, (settle) => this._addOne(payload || {}, options, settle));
+    return settled(callback, (settle) => this._addOne(payload || {}, options, first(settle)));
   }
 
   /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own in addition. Resolves with the ids in order. */
@@ -106,10 +107,10 @@ class Master extends Member {
       const payloadsOf = listOf(payloads, "payloads");
       const pack = packer(options, this._serialize);
       const items = payloadsOf.map((payload) => pack(payload || {}));
-      this._addItems(items, (error, ids, flags, from) => {
+      this._addItems(items, (error, ids, marks, from) => {
         if (error) return settle(error);
         const to = from + items.length;
-        return settle(null, ids.slice(from, to), flags?.slice(from, to) ?? items.map(() => false));
+        return settle(null, ids.slice(from, to), items.map((_, i) => isOld(marks, from + i)));
       });
     });
   }
@@ -159,7 +160,8 @@ class Master extends Member {
 
   /**
    * Adds a job and awaits its result; `callback(error, result, existed)`. `options` are those of `add`, and `signal` and `timeout` (milliseconds),
-   * which end the wait; the job continues. `onExisted(id)` is called if a job with this `id` existed: the result is that of the existing job.
+   * which end the wait; the job continues. `onExisted(id)` is called if a job with this `id`, or with its unique
+   * key, existed: the result is that of the existing job.
    */
   run(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
@@ -170,13 +172,10 @@ class Master extends Member {
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
-      const id = (isNewJob(payload) ? payload.options?.id : undefined) ?? rest.id;
-      if (id !== undefined) {
-        wait.existed = () => {
-          existed = true;
-          if (report !== undefined) call(report, String(id));
-        };
-      }
+      wait.existed = (id) => {
+        existed = true;
+        if (report !== undefined) call(report, id);
+      };
       runs.one({ job, wait }, sizeOf(job), (error) => wait.end(error));
     });
   }
@@ -237,9 +236,9 @@ class Master extends Member {
     });
   }
 
-  /** Counts the waiting jobs by priority and task; also returns the paused tasks. */
+  /** Counts the waiting jobs by priority and task; also returns the limits and the paused tasks. */
   queues(callback) {
-    return this._ask(callback, "queues");
+    return this._look(callback, queuesOf, "queues");
   }
 
   /** All live members. */
@@ -305,6 +304,21 @@ class Master extends Member {
   /** Adds the job of a schedule now, beside its slots. Resolves with its id, or null if `overlap` skips it. */
   runSchedule(id, callback) {
     return this._do(callback, "runSchedule", () => [nameOf(id, "schedule id")]);
+  }
+
+  /** Sets the figures of a limit for the whole cluster. Resolves with whether it had figures before. */
+  limit(name, figures, callback) {
+    return this._do(callback, "setLimit", () => [nameOf(name, "name of a limit"), limitOptions(figures)]);
+  }
+
+  /** Removes the figures of a limit: it allows everything. Resolves with whether it had figures. */
+  removeLimit(name, callback) {
+    return this._do(callback, "removeLimit", () => [nameOf(name, "name of a limit")]);
+  }
+
+  /** The state of a limit, whether it has figures or not. */
+  limitInfo(name, callback) {
+    return this._look(callback, limitOf, "limitInfo", () => [nameOf(name, "name of a limit")]);
   }
 
   /** A schedule, or null if there is none. */
@@ -416,6 +430,11 @@ function jobOptionsOf(options) {
 /** Ids of jobs, or undefined for all. */
 function idsOf(jobIds) {
   return jobIds === undefined || jobIds === null ? undefined : namesOf(jobIds, "id", "ids");
+}
+
+/** Converts the answer of a batch to that of a call with a single id. */
+function first(settle) {
+  return (error, ids, marks, from) => (error ? settle(error) : settle(null, ids[from], isOld(marks, from)));
 }
 
 module.exports = Master;

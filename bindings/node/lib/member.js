@@ -11,7 +11,7 @@ const Gather = require("./gather.js");
 const { SUBSCRIBABLE, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
 const { hide, showOnly } = require("./hide.js");
 const native = require("./native.js");
-const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
+const { NewJob, addedOf, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { memberOptions } = require("./options.js");
 const { Code, jsonOf } = require("./wire.js");
 
@@ -59,38 +59,31 @@ class Member extends Channel {
     if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }
 
-  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed }`. */
+  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed, replaced }`. */
   add(payload, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
-      this._addOne(payload, options, (error, id, existed) => {
-        if (error) settle(error);
-        else settle(null, { id, existed });
-      });
+      this._addOne(payload, options, (error, ids, marks, from) => (error ? settle(error) : settle(null, addedOf(ids, marks, from))));
     });
   }
 
-  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed }` in order. */
+  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed, replaced }` in order. */
   addMany(jobs, options, callback) {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const jobsOf = listOf(jobs, "jobs");
       const pack = packer(options, this._serialize);
       const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
-      this._addItems(items, (error, ids, flags, from) => {
+      this._addItems(items, (error, ids, marks, from) => {
         if (error) settle(error);
-        else settle(null, items.map((_, i) => ({ id: ids[from + i], existed: flags?.[from + i] ?? false })));
+        else settle(null, items.map((_, i) => addedOf(ids, marks, from + i)));
       });
     });
   }
 
-  /** `settle(error, id, existed)` */
   _addOne(payload, options, settle) {
     const job = packed(payload, options, this._serialize);
-    this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), (error, ids, flags, from) => {
-      if (error) settle(error);
-      else settle(null, ids[from], flags?.[from] ?? false);
-    });
+    this._before(job.durable ? this._durableAdds : this._adds).one(job, sizeOf(job), settle);
   }
 
   _addItems(jobs, settle) {

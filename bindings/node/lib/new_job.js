@@ -3,6 +3,7 @@
 
 const { types } = require("node:util");
 const { invalid, nameOf, shown } = require("./check.js");
+const { jobLimits } = require("./limit.js");
 const { append } = require("./options.js");
 const { attempt } = require("./text.js");
 const { Outgoing, contentOf } = require("./wire.js");
@@ -28,15 +29,16 @@ function isNewJob(payload) {
 }
 
 /** Options that are passed to the core unchanged. */
-const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "similar", "task", "ephemeral", "durability"];
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "debounce", "maxWait", "task", "ephemeral", "durability"];
 
 /** Options with parts, and the names of these parts in the core. */
 const parts = {
   timeouts: { assign: "assign_timeout", run: "run_timeout", total: "total_timeout" },
+  unique: { key: "unique", until: "unique_until", onConflict: "on_conflict" },
   backoff: { type: "backoff", delay: "backoff_delay", max: "backoff_max", jitter: "backoff_jitter" },
 };
 
-const known = new Set([...passed, ...Object.keys(parts), "headers"]);
+const known = new Set([...passed, ...Object.keys(parts), "headers", "limits"]);
 
 /** The options of a job as the flat list of names and values for the core, which checks the bounds. */
 function settingsOf(options) {
@@ -45,14 +47,20 @@ function settingsOf(options) {
     if (!known.has(name)) throw invalid(`unknown job option \`${name}\`; the README and types of assemblage list the options`);
   }
   const settings = [];
-  const { delay, runAt, backoff, timeouts, headers } = options;
+  const { delay, runAt, backoff, timeouts, unique, headers, limits } = options;
   if ((delay ?? undefined) !== undefined && (runAt ?? undefined) !== undefined) {
     throw invalid("`delay` and `runAt` exclude each other; set one of them");
   }
   append(settings, types.isDate(runAt) ? { ...options, runAt: runAt.getTime() } : options, passed);
   if (timeouts !== undefined && timeouts !== null) appendParts(settings, "timeouts", timeouts);
+  if (unique !== undefined && unique !== null) {
+    // An object without a key is refused as an empty key.
+    settings.push("unique", "");
+    appendParts(settings, "unique", typeof unique === "string" ? { key: unique } : unique);
+  }
   // A number is a fixed pause.
   if (backoff !== undefined && backoff !== null) appendParts(settings, "backoff", typeof backoff === "number" ? { delay: backoff } : backoff);
+  if (limits !== undefined && limits !== null) settings.push("limits", jobLimits(limits));
   if (headers !== undefined && headers !== null && typeof headers !== "object") throw invalid(`headers is ${shown(headers)}, it must be an object`);
   for (const [name, value] of Object.entries(headers ?? {})) {
     if (name === "" || name.includes("=")) throw invalid(`the header \`${name}\` has a name that is empty or contains =`);
@@ -129,4 +137,14 @@ function batchOf(jobs) {
   return { lines: batch.text, bytes: batch.allBytes };
 }
 
-module.exports = { NewJob, isNewJob, appendParts, batchOf, packed, packer, sizeOf };
+/** Whether the job at a position existed. `marks`: see `Incoming`; null if all are new. */
+function isOld(marks, position) {
+  return marks !== null && marks[position] > 0;
+}
+
+/** A job that was added, as programs get it. */
+function addedOf(ids, marks, position) {
+  return { id: ids[position], existed: isOld(marks, position), replaced: marks?.[position] === 2 };
+}
+
+module.exports = { NewJob, addedOf, isNewJob, isOld, appendParts, batchOf, packed, packer, sizeOf };

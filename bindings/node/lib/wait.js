@@ -27,7 +27,7 @@ class Wait {
     this.what = what;
     this.over = false;
     this.token = 0;
-    /** Called if the job existed. */
+    /** Called with the id of the job if it existed. */
     this.existed = undefined;
     if (signal?.aborted) throw this.cancelled();
     if (signal !== undefined) listen(signal, this);

@@ -47,13 +47,14 @@ const Finish = Object.freeze({
   STOPPED: 5,
   RETRY: 6,
   FAIL_PERMANENTLY: 7,
+  RATE_LIMITED: 8,
 });
 
 /** Numbers per row of finishes: fence, kind, token (0: no answer requested). */
 const FINISH_COLUMNS = 3;
 
 /** Finishes with a line of text; for bytes the line is their length. */
-const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_PERMANENTLY]);
+const WITH_LINE = Object.freeze([Finish.COMPLETE_JSON, Finish.COMPLETE_BYTES, Finish.FAIL, Finish.RETRY, Finish.FAIL_PERMANENTLY, Finish.RATE_LIMITED]);
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -178,6 +179,11 @@ class Incoming {
 
   request() {
     return this.requests[this.nextRequest++];
+  }
+
+  /** Of each added job: 0 it is new, 1 it existed, 2 it existed and was replaced. */
+  marks(count) {
+    return Array.from(this.text(count), Number);
   }
 
   flags(count) {

@@ -5,7 +5,7 @@ const { createHash } = require("node:crypto");
 const { isObject, textOf } = require("../lib/shapes.js");
 const { limitOf } = require("./numbers.js");
 
-/** A key of similar works that is used unchanged; longer keys and keys with other characters are replaced by a digest. */
+/** A `_key` that is used unchanged; longer keys and keys with other characters are replaced by a digest. */
 const PLAIN_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** The data from the client: `{ client, rid, args, isFunction, timeout, knownTo }`. The payload of a job of another program is the work itself. */
@@ -25,7 +25,7 @@ function sentBy(payload) {
   }
 }
 
-/** The option `similar` for a work's `_key`. */
+/** The unique key for a work's `_key`. */
 function keyOf(original) {
   const key = original?._key;
   if (key === undefined || key === null) return undefined;

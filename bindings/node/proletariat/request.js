@@ -82,7 +82,7 @@ class Work {
     const options = { id: this.id, ephemeral: !keepState };
     if (priority !== 0) options.priority = priority;
     if (runTimeout !== undefined || assignTimeout !== undefined) options.timeouts = { run: runTimeout, assign: assignTimeout };
-    if (hold && this.key !== undefined) options.similar = this.key;
+    if (hold && this.key !== undefined) options.unique = { key: this.key, onConflict: "attach" };
     this.knownTo = knownTo;
     // Inserted before the closing brace.
     const bytes = knownTo === undefined ? this.bytes : Buffer.concat([this.bytes.subarray(0, -1), Buffer.from(`,"m":${JSON.stringify(knownTo)}}`)]);

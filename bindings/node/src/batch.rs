@@ -97,7 +97,7 @@ fn with_options(mut job: NewJob, options: &str) -> Result<NewJob, Error> {
 /// A row of a batch of finishes: fence, kind, token (0: no answer requested).
 pub const FINISH_COLUMNS: usize = 3;
 
-/// Jobs to finish, with the token of each; kinds 1 to 3, 6 and 7 have a line of `text`.
+/// Jobs to finish, with the token of each; kinds 1 to 3 and 6 to 8 have a line of `text`.
 pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finish, u32)>, Error> {
     let mut lines = Lines { text: Some(text), blob };
     let mut finishes = Vec::with_capacity(rows.len() / FINISH_COLUMNS);
@@ -117,6 +117,12 @@ pub fn finishes(rows: &[f64], text: &str, blob: &[u8]) -> Result<Vec<(u64, Finis
                 }
             }
             7 => Finish::FailPermanently(lines.failure()?.0),
+            // The name of the limit is in the place of the error text.
+            8 => {
+                let (error, pause) = lines.failure()?;
+                let pause = pause.and_then(|pause| Duration::try_from_secs_f64(pause / 1000.0).ok()).unwrap_or_default();
+                Finish::RateLimited { pause, limit: Some(error.message).filter(|limit| !limit.is_empty()) }
+            }
             kind => return Err(damaged(&format!("there is no finish {kind}"))),
         };
         finishes.push((row[0] as u64, finish, row[2] as u32));

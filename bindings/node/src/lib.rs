@@ -11,6 +11,7 @@ mod control;
 mod failure;
 mod group;
 mod inspect;
+mod limits;
 mod log;
 mod mailbox;
 mod master;

@@ -55,7 +55,7 @@ impl NativeMaster {
                     open.wait(token, |master| async move {
                         let on_added = |added: &Added| {
                             if added.existed {
-                                mailbox.answer(token, Answer::Existed);
+                                mailbox.answer(token, Answer::Existed(added.id.clone()));
                             }
                         };
                         answer(master.run_with(job, on_added).await, Answer::Outcome)

@@ -51,8 +51,8 @@ pub enum Answer {
     Done,
     /// Jobs were added.
     Added(Vec<Added>),
-    /// The job existed. Its outcome is answered later.
-    Existed,
+    /// A job with this id existed. Its outcome is answered later.
+    Existed(String),
     /// Whether each of the named jobs existed.
     Flags(Vec<bool>),
     /// A value as JSON.
@@ -189,7 +189,10 @@ impl<'a> Writer<'a> {
         let key = f64::from(token);
         match answer {
             Answer::Done => self.row(code::DONE, key, 0.0, 0.0),
-            Answer::Existed => self.row(code::EXISTED, key, 0.0, 0.0),
+            Answer::Existed(id) => {
+                self.id(id);
+                self.row(code::EXISTED, key, 0.0, 0.0);
+            }
             Answer::Failed(error) => self.error(code::FAILED, token, error),
             Answer::Trouble(error) => self.error(code::ERROR, 0, error),
             Answer::Receipt(receipt) => self.receipt(token, receipt),
@@ -197,7 +200,11 @@ impl<'a> Writer<'a> {
                 jobs.iter().for_each(|job| self.id(&job.id));
                 let existed = jobs.iter().any(|job| job.existed);
                 if existed {
-                    self.flags(jobs.iter().map(|job| job.existed));
+                    self.text.extend(jobs.iter().map(|job| match (job.existed, job.replaced) {
+                        (false, _) => '0',
+                        (true, false) => '1',
+                        (true, true) => '2',
+                    }));
                 }
                 self.row(code::ADDED, key, jobs.len() as f64, f64::from(u8::from(existed)));
             }

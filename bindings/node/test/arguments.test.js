@@ -43,7 +43,7 @@ async function refuse(calls, codes = /^SWARM_INVALID_ARGUMENT$/) {
 
 test("masters", async (t) => {
   const master = new Cluster(t).master();
-  const options = [...NO_OPTIONS, { id: {} }, { id: true }, { task: ["a"] }, { resource: {} }, { similar: () => {} }, { headers: { a: {} } },
+  const options = [...NO_OPTIONS, { id: {} }, { id: true }, { task: ["a"] }, { resource: {} }, { unique: () => {} }, { unique: {} }, { unique: ["k"] }, { unique: { key: "k", until: "stop" } }, { headers: { a: {} } },
     { headers: { a: undefined } }, { headers: "a" }, { priority: {} }, { priority: "high" }, { delay: [] }, { timeouts: false }, { backoff: true },
     { retries: [] }, { ephemeral: 5 }, { result: "perhaps" }];
   const waits = [{ timeout: 0 }, { timeout: "5" }, { timeout: 5n }, { timeout: NaN }, { signal: 5 }, { signal: {} }, { signal: "abort" }];

@@ -100,7 +100,7 @@ test("a handler adds jobs with the connection of its worker", async (t) => {
   worker.process({
     split: async (job) => {
       const parts = await job.worker.addMany(job.payload.map((payload, at) => ({ payload, id: `${job.id}-${at}` })), { task: "part", result: true });
-      assert.deepEqual(await job.worker.add(0, { task: "part", id: `${job.id}-0` }), { id: `${job.id}-0`, existed: true });
+      assert.deepEqual(await job.worker.add(0, { task: "part", id: `${job.id}-0` }), { id: `${job.id}-0`, existed: true, replaced: false });
       return parts.map(({ id }) => id);
     },
     part: (job) => job.payload * 2,
@@ -114,7 +114,7 @@ test("what a worker adds is checked, gathered, and stored before it leaves", asy
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  assert.deepEqual(await called((done) => worker.add("first", { id: "own" }, done)), [null, { id: "own", existed: false }]);
+  assert.deepEqual(await called((done) => worker.add("first", { id: "own" }, done)), [null, { id: "own", existed: false, replaced: false }]);
   await assert.rejects(worker.add(1, { colour: "red" }), { code: "SWARM_INVALID_ARGUMENT" });
   await assert.rejects(worker.addMany([1]), { code: "SWARM_INVALID_ARGUMENT" });
   await assert.rejects(worker.add("x".repeat(600_000)), { code: "SWARM_TOO_LARGE" });

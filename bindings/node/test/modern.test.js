@@ -15,8 +15,8 @@ test("add keeps every payload as it is, and reports a job that existed", async (
   await master.add();
   await until(() => jobs.length === values.length + 1, "all jobs arrive");
   assert.deepEqual(jobs.map((job) => job.payload), [...values, {}]);
-  assert.deepEqual(await master.add({ n: 1 }, { id: "mine" }), { id: "mine", existed: false });
-  assert.deepEqual(await master.add({ n: 2 }, { id: "mine" }), { id: "mine", existed: true });
+  assert.deepEqual(await master.add({ n: 1 }, { id: "mine" }), { id: "mine", existed: false, replaced: false });
+  assert.deepEqual(await master.add({ n: 2 }, { id: "mine" }), { id: "mine", existed: true, replaced: false });
   assert.equal(await master.addJob({ n: 3 }, { id: "mine" }), "mine");
   assert.deepEqual(await called((done) => master.addJob({}, { id: "mine" }, done)), [null, "mine", true]);
 });
@@ -29,9 +29,9 @@ test("many jobs are added in one call, in order", async (t) => {
   assert.deepEqual(await master.addJobs([]), []);
   const added = await master.addMany([{ payload: 0, id: "zero" }, { id: "nothing" }, { payload: 0, id: "zero" }]);
   assert.deepEqual(added, [
-    { id: "zero", existed: false },
-    { id: "nothing", existed: false },
-    { id: "zero", existed: true },
+    { id: "zero", existed: false, replaced: false },
+    { id: "nothing", existed: false, replaced: false },
+    { id: "zero", existed: true, replaced: false },
   ]);
   const jobs = collect(cluster.worker());
   await until(() => jobs.length === 5, "all jobs arrive");

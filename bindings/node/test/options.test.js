@@ -88,10 +88,10 @@ test("jobs of one resource run one at a time, in order", async (t) => {
   assert.deepEqual(order, [1, 2, 3, 4, 5, 6]);
 });
 
-test("similar jobs wait for the first and end as it ends", async (t) => {
+test("attached jobs wait for the first and end as it ends", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
-  const runs = [1, 2, 3].map((n) => master.run(n, { similar: "k" }));
+  const runs = [1, 2, 3].map((n) => master.run(n, { unique: { key: "k", onConflict: "attach" } }));
   await until(async () => (await master.stats()).blocked === 2, "two wait");
   cluster.worker().process((job) => `result of ${job.payload}`);
   assert.deepEqual(await Promise.all(runs), Array(3).fill("result of 1"));

@@ -160,7 +160,7 @@ test("a lone surrogate in content travels, in text it is replaced, and as a name
     master.add("x", { id: LONE }),
     master.add("x", { task: LONE }),
     master.add("x", { resource: LONE }),
-    master.add("x", { similar: LONE }),
+    master.add("x", { unique: LONE }),
     master.add("x", { headers: { [LONE]: "x" } }),
     master.add("x", { headers: { x: LONE } }),
     master.addJob("x", { id: LONE }),

@@ -103,3 +103,14 @@ export class RetryAfter extends Error {
   constructor(after: number, message?: string, options?: { cause?: unknown });
   readonly after: number;
 }
+
+/**
+ * Thrown by a handler that was told to wait (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
+ * milliseconds. No attempt is counted. A job without the limit is delayed by the time.
+ */
+export class RateLimited extends Error {
+  /** `after` is 0 to 31,536,000,000 ms. */
+  constructor(after: number, limit?: string | null);
+  readonly after: number;
+  readonly limit: string | undefined;
+}

@@ -1,3 +1,5 @@
+import type { LimitInfo } from "./limits.js";
+
 // States and counts: of a member, of the cluster, and of its jobs and members.
 
 /** The state of a member as it is known locally. */
@@ -41,7 +43,7 @@ export interface Stats {
   deleting: number;
   /** Delayed jobs that are not due yet. */
   delayed: number;
-  /** Jobs that wait for their resource or for a similar job. */
+  /** Jobs that wait at a limit, for their resource or for the job that has their unique key. */
   blocked: number;
   /** Failed jobs that are kept. */
   failed: number;
@@ -60,7 +62,7 @@ export interface Stats {
   damaged: number;
 }
 
-/** The state of a job: `blocked` waits for its resource or a similar job, `deleting` until its worker has stopped. */
+/** The state of a job: `blocked` waits at a limit, for its resource or its unique key, `deleting` until its worker has stopped. */
 export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
 
 /** A job at one moment. Times are in milliseconds since 1970, on Redis' clock. */
@@ -74,6 +76,8 @@ export interface JobInfo<P = any> {
   task: string;
   /** Its resource, or `""`. */
   resource: string;
+  /** The names of its limits. */
+  limits: string[];
   headers: Record<string, string>;
   /** The number of the attempt that runs or comes next, from 1. */
   attempt: number;
@@ -114,6 +118,8 @@ export interface JobPage {
 export interface Queues {
   /** Queues that are not empty, highest priority first. */
   queues: { priority: number; task: string; waiting: number }[];
+  /** Limits that have figures or at which jobs wait, by name. */
+  limits: LimitInfo[];
   /** Tasks that are paused; `*` stands for all. */
   paused: string[];
   /** The incarnation of the master that chooses workers, or `""`. */

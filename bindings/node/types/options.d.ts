@@ -1,3 +1,5 @@
+import type { JobLimit } from "./limits.js";
+
 // Options of members, jobs and waits.
 
 /** Options of masters and workers. Times are in milliseconds. */
@@ -132,8 +134,17 @@ export interface JobOptions {
   backoff?: number | Backoff;
   /** Jobs with the same resource run one at a time, in the order in which they would have been assigned. */
   resource?: string;
-  /** While a job with the same key exists, this one waits, and then finishes with the same outcome. */
-  similar?: string;
+  /** Limits that the job is subject to, at most 4; see `limit`. A limit whose figures are not set allows everything. */
+  limits?: JobLimit | readonly JobLimit[];
+  /** A key that one job has at a time: while another job has it, adding this one does nothing, or what `onConflict` states. */
+  unique?: string | Unique;
+  /**
+   * Delays the job by this many milliseconds, 1 to 365 days. Until it starts, each further add with its unique key replaces its payload and options
+   * and delays it anew.
+   */
+  debounce?: number;
+  /** The longest time in milliseconds for which `debounce` delays the job, at most 10 years; default ten times `debounce`. */
+  maxWait?: number;
   /** The kind of work: only workers that accept this task are assigned the job. */
   task?: string;
   /** Headers: names and values that the handler receives with the job, at most 30 KiB together; no name contains a `=`. */
@@ -158,6 +169,25 @@ export interface Backoff {
   jitter?: number;
 }
 
+/** A key that one job has at a time. */
+export interface Unique {
+  /** The key, 1 to 256 bytes. */
+  key: string;
+  /**
+   * Until when the job has the key: until it has completed, failed or was deleted; until it is assigned to a worker for the first time; or for so many
+   * milliseconds after it was added, 1 to 365 days, also if it has completed before. Default "end".
+   */
+  until?: "end" | "start" | number;
+  /**
+   * What adding this job does while another job has the key; default "drop".
+   * - drop: nothing; the answer has the id of the other job.
+   * - replace: if the other job has not been assigned, it gets the payload and the options of this one.
+   * - attach: this job waits, and then finishes with the outcome of the other one.
+   * - latest: as replace; but if the other job is active, this one runs after it. Of several, only the newest does.
+   */
+  onConflict?: "drop" | "replace" | "attach" | "latest";
+}
+
 export interface Timeouts {
   /** The job fails with an AssignTimeoutError if it is not assigned within this time after it was added or became due. */
   assign?: number;
@@ -175,7 +205,7 @@ export interface WaitOptions {
 }
 
 export interface RunOptions extends Omit<JobOptions, "result">, WaitOptions {
-  /** Called with the id if a job with this `id` existed: the result is that of the existing job. */
+  /** Called with the id of the existing job, if one with this `id` or with its unique key existed: the result is that of this job. */
   onExisted?: (jobId: string) => void;
 }
 

@@ -65,7 +65,7 @@ impl Group {
         Ok(Call::spawn(runtime, None, self.limit(), ended(progress.clone())))
     }
 
-    /// Waits until Redis has stored the jobs: `[(id, existed)]`.
+    /// Waits until Redis has stored the jobs: `[(id, existed, replaced)]`.
     fn added(&self) -> PyResult<Call> {
         let (progress, runtime) = self.inner.get().map_err(raise)?;
         Ok(Call::spawn(runtime, None, self.limit(), added(progress.clone())))

@@ -20,6 +20,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         priority,
         task,
         resource,
+        limits,
         headers,
         attempt,
         retries,
@@ -41,6 +42,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         priority,
         task,
         resource,
+        limits,
         headers,
         attempt,
         retries,
@@ -66,9 +68,10 @@ pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, 
 }
 
 pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyAny>> {
-    let Queues { queues, paused, chooser } = queues;
+    let Queues { queues, limits, paused, chooser } = queues;
+    let limits: Vec<_> = limits.iter().map(|one| crate::limits::info(py, one)).collect::<PyResult<_>>()?;
     let queues: Vec<_> = queues.iter().map(|one| queue(py, one)).collect::<PyResult<_>>()?;
-    make(&package(py)?.queues, &fields!(py; queues, paused, chooser = chooser.as_deref().unwrap_or("")))
+    make(&package(py)?.queues, &fields!(py; queues, limits, paused, chooser = chooser.as_deref().unwrap_or("")))
 }
 
 fn queue<'py>(py: Python<'py>, count: &QueueCount) -> PyResult<Bound<'py, PyAny>> {

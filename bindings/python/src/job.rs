@@ -15,7 +15,7 @@ use crate::errors::{invalid, not_copied, raise};
 use crate::fork::Owned;
 use crate::info::content_type;
 use crate::members::Shared;
-use crate::options::{class_of, duration, text};
+use crate::options::{class_of, duration, some_text, text};
 use crate::package::package;
 use crate::payload::{decode, encode};
 use crate::value::Value;
@@ -217,6 +217,15 @@ impl Job {
     ) -> PyResult<Call> {
         let after = duration("after", after)?;
         self.finish(py, Finish::Retry(job_error(error, traceback), after))
+    }
+
+    /// Gives the job back because what it needs refuses it for now (HTTP 429): the limit, or for None each limit of the job, starts no jobs for
+    /// `after` seconds, at most 365 days. No attempt is counted. A job without the limit is delayed by the time.
+    #[pyo3(signature = (after, limit=None))]
+    fn rate_limited(&self, py: Python<'_>, after: &Bound<'_, PyAny>, limit: Option<&Bound<'_, PyAny>>) -> PyResult<Call> {
+        let pause = duration("after", after)?;
+        let limit = limit.map(|limit| some_text("limit", limit)).transpose()?.flatten();
+        self.finish(py, Finish::RateLimited { pause, limit })
     }
 
     /// As `fail`, but the job fails permanently, even if retries are left.

@@ -2,7 +2,7 @@
 
 use libswarm::NewJob;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::errors::{invalid, raise};
 use crate::options::{Text, class_of, flag, integer, number, text};
@@ -49,10 +49,11 @@ struct Settings(Vec<Setting>);
 impl Settings {
     fn read(&mut self, Text(name): Text, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match &*name {
-            "id" | "task" | "resource" | "similar" | "durability" => self.push(&name, text(&name, value)?),
+            "id" | "task" | "resource" | "durability" => self.push(&name, text(&name, value)?),
             "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
+            "limits" => self.push(&name, limits(value)?),
             "priority" | "retries" => self.push(&name, whole(&name, value)?),
-            "result_ttl" | "delay" => self.push(&name, milliseconds(&name, value)?),
+            "result_ttl" | "delay" | "debounce" | "max_wait" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
             "headers" => {
                 for (header, value) in entries(&name, value)? {
@@ -73,6 +74,19 @@ impl Settings {
                     ("jitter", "backoff_jitter", fraction),
                 ],
             )?,
+            "unique" => {
+                // So that no part of the key of the call is left in one of its jobs.
+                for (option, default) in [("unique", ""), ("unique_until", "end"), ("on_conflict", "drop")] {
+                    self.push(option, default.into());
+                }
+                if value.is_instance_of::<PyMapping>() {
+                    let parts: [(_, _, Reader); 3] =
+                        [("key", "unique", text), ("until", "unique_until", until), ("on_conflict", "on_conflict", text)];
+                    self.fields(&name, value, &parts)?;
+                } else {
+                    self.push("unique", text(&name, value)?);
+                }
+            }
             "timeouts" => self.fields(
                 &name,
                 value,
@@ -117,6 +131,41 @@ fn entries<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Entries<'py>>
     mapping.items()?.extract().map_err(|_| invalid(format!("{name} is not a mapping of names to values")))
 }
 
+/// Limits: a name, or names and mappings with `name` and `cost`; as JSON.
+fn limits(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(name) = text("limits", value) {
+        return Ok(serde_json::json!([name]).to_string());
+    }
+    let wrong = || {
+        invalid(format!(
+            "limits is of type {}, it must be a name, or a list of names and of {{\"name\": ..., \"cost\": ...}}",
+            class_of(value)
+        ))
+    };
+    if value.is_instance_of::<PyMapping>() {
+        return Err(wrong());
+    }
+    let mut list = Vec::new();
+    for item in value.try_iter().map_err(|_| wrong())? {
+        let item = item?;
+        if !item.is_instance_of::<PyMapping>() {
+            list.push(serde_json::Value::from(text("the name of a limit", &item)?));
+            continue;
+        }
+        let mut fields = serde_json::Map::new();
+        for (field, value) in entries("a limit", &item)? {
+            let field = text("the name of a field", &field)?;
+            let value = match &*field {
+                "cost" => serde_json::Value::from(integer("cost", &value)?),
+                _ => text(&field, &value)?.into(),
+            };
+            fields.insert(field, value);
+        }
+        list.push(fields.into());
+    }
+    Ok(serde_json::Value::Array(list).to_string())
+}
+
 /// A whole number, as the core reads it.
 pub(crate) fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     integer(name, value).map(|number| number.to_string())
@@ -133,6 +182,17 @@ fn fraction(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// A number of seconds, in milliseconds.
 pub(crate) fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     number(name, "a number of seconds", value).map(|seconds| (seconds * 1000.0).round().to_string())
+}
+
+/// "end", "start" or a number of seconds, in milliseconds.
+fn until(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if value.is_instance_of::<PyString>() {
+        return match text(name, value)? {
+            until if until == "end" || until == "start" => Ok(until),
+            other => Err(invalid(format!("{name} is `{other}`, it must be end or start, or a number of seconds"))),
+        };
+    }
+    number(name, "\"end\", \"start\", or a number of seconds", value).map(|seconds| (seconds * 1000.0).round().to_string())
 }
 
 /// A `datetime`, or seconds since 1970, in milliseconds.

@@ -11,6 +11,7 @@ mod group;
 mod info;
 mod job;
 mod job_options;
+mod limits;
 mod logs;
 mod mailbox;
 mod master;
@@ -49,6 +50,8 @@ mod _native {
     use crate::group::Group;
     #[pymodule_export]
     use crate::job::Job;
+    #[pymodule_export]
+    use crate::limits::Limits;
     #[pymodule_export]
     use crate::logs::Log;
     #[pymodule_export]

@@ -14,6 +14,7 @@ use crate::events::event_tuple;
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::info;
+use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::members::OpenMaster;
 use crate::messages::Subscribed;
@@ -93,12 +94,12 @@ impl Master {
         })
     }
 
-    /// Adds one job: `[(id, existed)]`.
+    /// Adds one job: `[(id, existed, replaced)]`.
     fn add(&self, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
         self.submit(vec![new_job(payload, options)?], Value::Added)
     }
 
-    /// Adds many jobs in one call: `[(id, existed)]`, or with `ids_only` their ids.
+    /// Adds many jobs in one call: `[(id, existed, replaced)]`, or with `ids_only` their ids.
     #[pyo3(signature = (jobs, ids, options, ids_only=false))]
     fn add_many(
         &self,
@@ -119,7 +120,7 @@ impl Master {
         Ok(gathered.len() - 1)
     }
 
-    /// Adds the gathered jobs: `[(id, existed)]` in their order.
+    /// Adds the gathered jobs: `[(id, existed, replaced)]` in their order.
     fn flush(&self) -> PyResult<Call> {
         let jobs = std::mem::take(&mut *self.gathered());
         self.submit(jobs, Value::Added)
@@ -141,7 +142,7 @@ impl Master {
         self.spawn(limit, |master| async move { master.result(id).await.map(Value::Outcome) })
     }
 
-    /// Adds a job and waits for its outcome, in two calls. The first ends when Redis has stored the job, with `[(id, existed)]`, or when it is
+    /// Adds a job and waits for its outcome, in two calls. The first ends when Redis has stored the job, with `[(id, existed, replaced)]`, or when it is
     /// certain that it was not added, with `[]`; the second ends with the outcome.
     fn run(&self, payload: &Bound<'_, PyAny>, timeout: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<(Call, Call)> {
         let job = new_job(payload, options)?;
@@ -270,6 +271,10 @@ impl Master {
     }
 
     /// Raises SwarmClosed if the master is closed.
+    fn limits(&self) -> PyResult<Limits> {
+        Ok(Limits::new(self.member()?))
+    }
+
     fn schedules(&self) -> PyResult<Schedules> {
         Ok(Schedules::new(self.member()?))
     }

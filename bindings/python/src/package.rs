@@ -48,6 +48,7 @@ package! {
     queues = "Queues",
     receipt = "Receipt",
     reply = "Reply",
+    limit_info = "LimitInfo",
     schedule_info = "ScheduleInfo",
     schedule_page = "SchedulePage",
     stats = "Stats",

@@ -1,14 +1,15 @@
 //! The values of calls, and their conversion to Python objects.
 
 use libswarm::{
-    Added, JobInfo, JobPage, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, ScheduleInfo, SchedulePage, Stats,
+    Added, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result, ScheduleInfo, SchedulePage,
+    Stats,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{info, messages, payload, schedule_info};
+use crate::{info, limits, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -17,7 +18,7 @@ pub(crate) enum Value {
     Bools(Vec<bool>),
     Count(u64),
     Numbers(Vec<u64>),
-    /// In Python `(id, existed)`.
+    /// In Python `(id, existed, replaced)`.
     Added(Vec<Added>),
     /// In Python ids alone.
     Ids(Vec<Added>),
@@ -36,6 +37,7 @@ pub(crate) enum Value {
     Receipt(Receipt),
     Name(&'static str),
     SomeText(Option<String>),
+    Limit(Box<LimitInfo>),
     Schedule(Option<Box<ScheduleInfo>>),
     Schedules(SchedulePage),
     Confirmations(Vec<MemberRef>),
@@ -53,7 +55,7 @@ impl Value {
             Value::Added(added) => {
                 let pairs: Vec<_> = added
                     .iter()
-                    .map(|job| (&job.id, job.existed).into_pyobject(py))
+                    .map(|job| (&job.id, job.existed, job.replaced).into_pyobject(py))
                     .collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?;
                 PyList::new(py, pairs)?.into_any()
             }
@@ -78,6 +80,7 @@ impl Value {
             Value::Choices(choices) => Choices::new(choices.clone()).into_pyobject(py)?.into_any(),
             Value::Name(name) => name.into_pyobject(py)?.into_any(),
             Value::SomeText(text) => text.into_pyobject(py)?,
+            Value::Limit(found) => limits::info(py, found)?,
             Value::Schedule(found) => {
                 found.as_ref().map(|found| schedule_info::info(py, found)).transpose()?.into_pyobject(py)?
             }

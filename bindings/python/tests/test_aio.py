@@ -12,7 +12,7 @@ from swarm_support import Redis
 
 import libswarm
 from conftest import SOON
-from libswarm import Job
+from libswarm import Added, Job
 from libswarm.aio import Master, Worker
 
 Test = Callable[..., Coroutine[Any, Any, None]]
@@ -41,8 +41,8 @@ async def test_adds_of_one_tick_travel_together(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master:
         ids = await asyncio.gather(*(master.add_job({"n": n}, id=f"id-{n}") for n in range(500)))
         assert ids == [f"id-{n}" for n in range(500)]
-        assert await master.add(None, id="id-7") == ("id-7", True)
-        assert await master.add_many([1, 2], ids=["id-0", "new"]) == [("id-0", True), ("new", False)]
+        assert await master.add(None, id="id-7") == Added("id-7", True)
+        assert await master.add_many([1, 2], ids=["id-0", "new"]) == [Added("id-0", True), Added("new", False)]
         assert (await master.stats()).waiting == 501
 
 

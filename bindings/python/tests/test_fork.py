@@ -139,8 +139,8 @@ read, write = os.pipe()
 def add():
     with Master(cluster, url=url) as own:
         added = [own.add() for _ in range(10)]
-        assert not any(existed for _, existed in added)
-        os.write(write, ("".join(id for id, _ in added)).encode())
+        assert not any(job.existed for job in added)
+        os.write(write, ("".join(job.id for job in added)).encode())
 
 in_child(add)
 in_child(add)

@@ -22,9 +22,12 @@ def test_add_job_answers_an_id_of_twenty_hexadecimal_characters(master: Master) 
 
 
 def test_an_id_of_ones_own_is_added_once(master: Master) -> None:
-    assert master.add("first", id="mine") == ("mine", False)
+    assert master.add("first", id="mine") == libswarm.Added("mine", False)
     assert master.add("second", id="mine") == libswarm.Added("mine", True)
-    assert master.add_many(["third", "fourth"], ids=["mine", "other"]) == [("mine", True), ("other", False)]
+    assert master.add_many(["third", "fourth"], ids=["mine", "other"]) == [
+        libswarm.Added("mine", True),
+        libswarm.Added("other", False),
+    ]
     assert master.stats().waiting == 2
 
 

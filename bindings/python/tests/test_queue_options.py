@@ -83,9 +83,9 @@ def test_delayed_jobs_start_when_they_are_due(master: Master, cluster: str, url:
         assert taken(worker, 3) == ["first", "second", "third"]
 
 
-def test_jobs_of_a_resource_run_one_at_a_time_and_similar_ones_once(master: Master, cluster: str, url: str) -> None:
+def test_jobs_of_a_resource_run_one_at_a_time_and_attached_ones_once(master: Master, cluster: str, url: str) -> None:
     master.add_jobs(["a", "b"], resource="r")
-    master.add_jobs(["c", "d"], similar="s")
+    master.add_jobs(["c", "d"], unique={"key": "s", "on_conflict": "attach"})
     with Worker(cluster, url=url) as worker:
         # Asked for, and kept for the loop.
         worker.on("add", print)
@@ -93,7 +93,7 @@ def test_jobs_of_a_resource_run_one_at_a_time_and_similar_ones_once(master: Mast
         wait_until(lambda: len(worker.jobs) == 2, SOON, "the first of each is active")
         assert master.stats().blocked == 2
         assert taken(worker, 3) == ["a", "c", "b"]
-        wait_until(lambda: master.stats().completed == 4, SOON, "the similar one ended as its first")
+        wait_until(lambda: master.stats().completed == 4, SOON, "the attached one ended as its first")
 
 
 @pytest.mark.parametrize("durability", ["fsync", "replica"])

@@ -39,7 +39,7 @@ const OF_JOB: &str = "job.";
 const OF_CALL: &str = "call.";
 
 /// Options that have another name in Python.
-const IN_PYTHON: [(&str, &str); 9] = [
+const IN_PYTHON: [(&str, &str); 11] = [
     ("assign_timeout", r#"timeouts["assign"]"#),
     ("run_timeout", r#"timeouts["run"]"#),
     ("total_timeout", r#"timeouts["total"]"#),
@@ -47,12 +47,14 @@ const IN_PYTHON: [(&str, &str); 9] = [
     ("job.backoff_delay", r#"backoff["delay"]"#),
     ("job.backoff_max", r#"backoff["max"]"#),
     ("job.backoff_jitter", r#"backoff["jitter"]"#),
+    ("unique_until", r#"unique["until"]"#),
+    ("on_conflict", r#"unique["on_conflict"]"#),
     ("header", "headers"),
     ("task", "tasks"),
 ];
 
 /// Options whose name in JavaScript is not simply their name in camelCase.
-const IN_NODE: [(&str, &str); 9] = [
+const IN_NODE: [(&str, &str); 11] = [
     ("assign_timeout", "timeouts.assign"),
     ("run_timeout", "timeouts.run"),
     ("total_timeout", "timeouts.total"),
@@ -60,6 +62,8 @@ const IN_NODE: [(&str, &str); 9] = [
     ("backoff_delay", "backoff.delay"),
     ("backoff_max", "backoff.max"),
     ("backoff_jitter", "backoff.jitter"),
+    ("unique_until", "unique.until"),
+    ("on_conflict", "unique.onConflict"),
     ("header", "headers"),
     ("task", "tasks"),
 ];

@@ -14,6 +14,7 @@ use crate::model::job_options::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string};
 use crate::store::codec::record::write_record;
+use crate::store::codec::reply::Existed;
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::id::Ids;
@@ -215,7 +216,7 @@ impl Adds {
         }
         let mut parts: Vec<Part> = Vec::new();
         let mut body = Vec::new();
-        let mut own: Vec<usize> = Vec::new();
+        let mut checked: Vec<i64> = Vec::new();
         let mut kinds = Kinds::default();
         let (mut count, mut largest) = (0, 0);
         let mut durability = Durability::Memory;
@@ -232,7 +233,7 @@ impl Adds {
                 if job.ephemeral {
                     job.extras.get_or_insert_default().ephemeral_of = incarnation.to_owned();
                 }
-                if job.start != Start::Now {
+                if job.start() != Start::Now {
                     // So that the record shows that the job does not wait in a plain queue.
                     job.extras.get_or_insert_default();
                 }
@@ -240,19 +241,18 @@ impl Adds {
                 durability = durability.max(job.durability);
                 let before = body.len();
                 let requester = if job.awaited { incarnation } else { "" };
-                let id = match job.id.take() {
-                    Some(id) => {
-                        if !job.fresh {
-                            own.push(count);
-                        }
-                        id
-                    }
-                    None => fresh.next(),
-                };
+                let place = count as i64 + 1;
+                let keyed = job.extras.as_ref().is_some_and(|extras| extras.unique.is_some());
+                if job.id.is_some() && !job.fresh {
+                    checked.push(place);
+                } else if keyed {
+                    checked.push(-place);
+                }
+                let id = job.id.take().unwrap_or_else(|| fresh.next());
                 write_string(&mut body, id.as_bytes());
                 write_record(&mut body, &job, requester);
                 largest = largest.max(body.len() - before);
-                submission.added.push(Added { id, existed: false });
+                submission.added.push(Added { id, existed: false, replaced: false });
                 count += 1;
             }
             parts.push(Part { submission, stored });
@@ -263,15 +263,13 @@ impl Adds {
         let mut jobs = Vec::with_capacity(body.len() + 5);
         write_array(&mut jobs, 2 * count);
         jobs.extend_from_slice(&body);
-        let mut own_ids = Vec::new();
-        if !own.is_empty() {
-            write_array(&mut own_ids, own.len());
-            for position in own {
-                write_integer(&mut own_ids, position as u64 + 1);
-            }
+        let mut packed = Vec::new();
+        if !checked.is_empty() {
+            write_array(&mut packed, checked.len());
+            checked.iter().for_each(|place| write_signed(&mut packed, *place));
         }
         let extras = kinds.pack(count);
-        let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, own_ids, largest, extras };
+        let call = AddCall { incarnation: incarnation.to_owned(), number, jobs, checked: packed, largest, extras };
         Some(Batch { call: call.into(), parts, count, durability })
     }
 
@@ -298,9 +296,10 @@ impl Kinds {
     fn note(&mut self, position: usize, job: &NewJob) {
         let Some(extras) = &job.extras else { return };
         self.watched |= extras.need_care();
-        if extras.need_beginning() || job.start != Start::Now {
+        let start = job.start();
+        if extras.need_beginning() || start != Start::Now {
             let millis = |time: std::time::Duration| (time.as_millis() as i64).min(1 << 53);
-            let start = match job.start {
+            let start = match start {
                 Start::Now => 0,
                 Start::After(pause) => millis(pause),
                 Start::At(time) => -millis(time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()).max(1),
@@ -360,14 +359,20 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Redis has stored the batch; `existed` are positions in it. With `not_durable`, submissions that requested a durability fail with
+    /// Redis has stored the batch; `existed` is about jobs of it. With `not_durable`, submissions that requested a durability fail with
     /// NOT_DURABLE.
-    pub(crate) fn succeed(self, adds: &Adds, existed: &[usize], not_durable: Option<&Error>) {
+    pub(crate) fn succeed(self, adds: &Adds, existed: Vec<Existed>, not_durable: Option<&Error>) {
         let mut first = 0;
+        let mut existed = existed.into_iter().peekable();
         for Part { mut submission, stored } in self.parts {
             let next = first + submission.added.len() - stored;
-            for position in existed.iter().filter(|position| (first..next).contains(position)) {
-                submission.added[stored + position - first].existed = true;
+            while let Some(job) = existed.next_if(|job| job.position < next) {
+                let place = (stored + job.position).checked_sub(first);
+                let Some(added) = place.and_then(|place| submission.added.get_mut(place)) else { continue };
+                (added.existed, added.replaced) = (true, job.replaced);
+                if let Some(other) = job.other {
+                    added.id = other;
+                }
             }
             first = next;
             if let Some(error) = not_durable
@@ -394,7 +399,7 @@ impl Batch {
             incarnation: incarnation.to_owned(),
             number,
             jobs: self.call.jobs.clone(),
-            own_ids: self.call.own_ids.clone(),
+            checked: self.call.checked.clone(),
             largest: self.call.largest,
             extras: self.call.extras.clone(),
         };

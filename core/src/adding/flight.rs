@@ -73,9 +73,10 @@ impl AddFlight {
         match answer {
             Ok(AddReply::Done { existed, next, not_durable }) => {
                 shared.healed(Source::Calls);
-                tracing::debug!(target: "libswarm::jobs", "added {} jobs, {} existed", self.batch.count - existed.len(), existed.len());
-                shared.counts.added.fetch_add((self.batch.count - existed.len()) as u64, Ordering::Relaxed);
-                self.batch.succeed(adds, &existed, not_durable.as_ref());
+                let added = self.batch.count.saturating_sub(existed.len());
+                tracing::debug!(target: "libswarm::jobs", "added {added} jobs, {} existed", existed.len());
+                shared.counts.added.fetch_add(added as u64, Ordering::Relaxed);
+                self.batch.succeed(adds, existed, not_durable.as_ref());
                 Landed::Stored(next)
             }
             Ok(AddReply::UnknownMember(epoch)) => self.unknown(&epoch),

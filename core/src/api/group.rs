@@ -27,7 +27,7 @@ use libswarm_common::id::random_ids;
 /// ```
 pub struct Group {
     ended: FuturesUnordered<futures_util::future::BoxFuture<'static, (usize, Result<Outcome>)>>,
-    /// The ids of the jobs, in their order, and whether a job with this id existed. If so, the outcome is that of the existing job.
+    /// The ids of the jobs that are awaited, in their order, and whether each existed.
     pub added: Vec<Added>,
 }
 
@@ -73,8 +73,8 @@ impl Master {
             ready.push(job);
         }
         let added = awaited(|done| self.submit_for(ready, true, done), closed).await?;
-        for (wait, added) in waits.iter().zip(&added) {
-            wait.stored(added.existed);
+        for (wait, added) in waits.iter_mut().zip(&added) {
+            wait.stored(added);
         }
         let ended = waits
             .into_iter()

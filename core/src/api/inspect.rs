@@ -2,7 +2,7 @@
 
 use super::master::Master;
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
-use crate::store::codec::inspect;
+use crate::store::codec::{inspect, limit};
 use libswarm_common::error::Result;
 use libswarm_common::id::check_name;
 use libswarm_common::value::bounded;
@@ -26,7 +26,7 @@ impl Master {
         inspect::page(&self.front.shared.open_store()?.inspect(&words).await?)
     }
 
-    /// Returns the number of waiting jobs by priority and task, and the paused tasks. [`Master::stats`] returns the counts by state.
+    /// Returns the number of waiting jobs by priority and task, the limits, and the paused tasks. [`Master::stats`] returns the counts by state.
     pub async fn queues(&self) -> Result<Queues> {
         let mut all = Queues::default();
         let mut cursor = String::new();
@@ -37,6 +37,15 @@ impl Master {
                 break;
             }
         }
+        loop {
+            let reply = self.front.shared.open_store()?.inspect(&["limits", &cursor]).await?;
+            cursor = limit::page(&reply, &mut all.limits)?;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        all.limits.sort_by(|a, b| a.name.cmp(&b.name));
+        all.limits.dedup_by(|a, b| a.name == b.name);
         all.paused.sort();
         let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
         all.queues.sort_by_cached_key(order);

@@ -96,6 +96,12 @@ impl Job {
         self.worker.finish_and_wait(self.fence, Finish::Retry(error.into(), after)).await
     }
 
+    /// Gives the job back because what it needs refuses it for now (HTTP 429 with `Retry-After`): the limit `limit`, or with `None` each limit of the
+    /// job, starts no jobs for this time, at most 365 days. No attempt is counted. A job without the limit is delayed by the time.
+    pub async fn rate_limited(&self, after: Duration, limit: Option<&str>) -> Result<()> {
+        self.worker.finish_and_wait(self.fence, Finish::RateLimited { pause: after, limit: limit.map(str::to_owned) }).await
+    }
+
     /// Fails the job permanently, even if retries are left.
     pub async fn fail_permanently(&self, error: impl Into<JobError>) -> Result<()> {
         self.worker.finish_and_wait(self.fence, Finish::FailPermanently(error.into())).await

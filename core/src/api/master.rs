@@ -159,14 +159,14 @@ impl Master {
         wait.outcome().await
     }
 
-    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job with this id exists, the
-    /// outcome is that of the existing job; [`Master::run_with`] shows which.
+    /// Adds a job with `result` set and awaits its outcome. Dropping the future stops the wait, not the job. If a job with this id exists, or
+    /// another job has its unique key, the outcome is that of the existing job; [`Master::run_with`] shows which.
     pub async fn run(&self, job: NewJob) -> Result<Outcome> {
         self.run_with(job, |_| ()).await
     }
 
-    /// As [`Master::run`], and calls `on_added` once Redis has stored the job, before its outcome is awaited: with its id, and whether a job with
-    /// this id existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
+    /// As [`Master::run`], and calls `on_added` once Redis has stored the job, before its outcome is awaited: with the id of the job that is
+    /// awaited, and whether it existed. It is not called if the job could not be added. It runs in the task that polls this future, so it must not block.
     ///
     /// ```no_run
     /// # async fn run(master: libswarm::Master) -> libswarm::Result<()> {
@@ -179,9 +179,9 @@ impl Master {
         job.fresh = job.id.is_none();
         let id = job.id.get_or_insert_with(random_id).clone();
         job.check(self.front.shared.options.max_payload)?;
-        let wait = self.front.waits.begin_adding(id);
+        let mut wait = self.front.waits.begin_adding(id);
         let added = awaited(|done| self.submit_for(vec![job], true, done), closed).await?;
-        wait.stored(added[0].existed);
+        wait.stored(&added[0]);
         on_added(&added[0]);
         wait.outcome().await
     }

@@ -8,6 +8,7 @@ pub(crate) mod event;
 pub(crate) mod group;
 mod inspect;
 pub(crate) mod job;
+mod limits;
 pub(crate) mod master;
 pub(crate) mod messages;
 pub(crate) mod process;

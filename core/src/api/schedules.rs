@@ -38,7 +38,8 @@ impl Master {
         self.change_schedule("resume", id).await
     }
 
-    /// Adds the job of a schedule now, beside its slots. Returns its id, or `None` if its option `overlap` skips it.
+    /// Adds the job of a schedule now, beside its slots. Returns its id, or `None` if its option `overlap` skips it, or another job has its unique key
+    /// and is left unchanged.
     pub async fn run_schedule(&self, id: &str) -> Result<Option<String>> {
         check_id(id)?;
         let job = self.front.shared.open_store()?.run_schedule(id).await?;
@@ -68,9 +69,9 @@ impl Master {
 
 /// The job as the schedule adds it.
 pub(crate) fn job_of(id: &str, schedule: &Schedule, mut job: NewJob) -> Result<NewJob> {
-    if job.id.is_some() || job.start != Start::Now || job.ephemeral || job.durability != Durability::Memory {
+    if job.id.is_some() || job.start() != Start::Now || job.ephemeral || job.durability != Durability::Memory {
         return Err(invalid(
-            "the job of a schedule has no id, delay, run_at, durability or ephemeral of its own: its slots decide",
+            "the job of a schedule has no id, delay, run_at, debounce, durability or ephemeral of its own: its slots decide",
         ));
     }
     if schedule.overlap.uses_resource() {

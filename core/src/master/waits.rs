@@ -8,6 +8,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::closed;
 use crate::model::job::Outcome;
+use crate::model::job_options::Added;
 use libswarm_common::error::{Error, Result};
 
 /// A job counts as awaited for long after this many checks, one each 2 s: 10 s.
@@ -91,10 +92,8 @@ impl Waits {
             return Wait { waits: self.clone(), id, number, outcome };
         }
         let first = state.waiting.is_empty();
-        let since = state.checks;
         let knows = if adding { Knows::Adding(state.registrations) } else { Knows::Stored };
-        let waiting = || Waiting { waiters: Vec::new(), since, looked_up: false };
-        state.waiting.entry(id.clone()).or_insert_with(waiting).waiters.push(Waiter { number, sender, knows });
+        state.insert(id.clone(), Waiter { number, sender, knows });
         if !adding {
             state.unasked.insert(id.clone());
         }
@@ -215,6 +214,24 @@ impl Waits {
     }
 }
 
+impl State {
+    fn insert(&mut self, id: String, waiter: Waiter) {
+        let since = self.checks;
+        let waiting = || Waiting { waiters: Vec::new(), since, looked_up: false };
+        self.waiting.entry(id).or_insert_with(waiting).waiters.push(waiter);
+    }
+
+    /// Removes a waiter, if it still waits.
+    fn take(&mut self, id: &str, number: u64) -> Option<Waiter> {
+        let waiters = &mut self.waiting.get_mut(id)?.waiters;
+        let waiter = waiters.swap_remove(waiters.iter().position(|waiter| waiter.number == number)?);
+        if waiters.is_empty() {
+            self.waiting.remove(id);
+        }
+        Some(waiter)
+    }
+}
+
 impl Waiting {
     fn is_stored(&self) -> bool {
         self.waiters.iter().any(Waiter::is_stored)
@@ -228,16 +245,21 @@ impl Waiter {
 }
 
 impl Wait {
-    /// Redis has the job. If it `existed`, its record does not name this master as the requester. If this master has registered anew meanwhile, the
-    /// record names the previous incarnation.
-    pub(crate) fn stored(&self, existed: bool) {
+    /// Redis has the job. If it existed, its record does not name this master as the requester, and the wait is for the job that existed. If this
+    /// master has registered anew meanwhile, the record names the previous incarnation.
+    pub(crate) fn stored(&mut self, added: &Added) {
         let mut state = self.waits.state.lock();
+        if added.id != self.id {
+            let Some(waiter) = state.take(&self.id, self.number) else { return };
+            added.id.clone_into(&mut self.id);
+            state.insert(added.id.clone(), waiter);
+        }
         let State { waiting, unasked, registrations, .. } = &mut *state;
         let waiters = waiting.get_mut(&self.id).map(|waiting| &mut waiting.waiters);
         let Some(waiter) = waiters.and_then(|waiters| waiters.iter_mut().find(|waiter| waiter.number == self.number)) else {
             return;
         };
-        let ask = existed || waiter.knows != Knows::Adding(*registrations);
+        let ask = added.existed || waiter.knows != Knows::Adding(*registrations);
         waiter.knows = Knows::Stored;
         if ask {
             unasked.insert(self.id.clone());
@@ -280,22 +302,27 @@ mod tests {
     #[test]
     fn redis_is_not_asked_for_what_is_being_added() {
         let waits = waits();
-        let wait = waits.begin_adding("job".into());
+        let added = |id: &str, existed| Added { id: id.into(), existed, replaced: false };
+        let mut wait = waits.begin_adding("job".into());
         waits.ask_all();
         assert_eq!(waits.take_unasked(9), [""; 0]);
         // The master has registered since: the record may name the incarnation before.
-        wait.stored(false);
+        wait.stored(&added("job", false));
         assert_eq!(waits.take_unasked(9), ["job"]);
 
-        let other = waits.begin_adding("other".into());
-        other.stored(false);
+        let mut other = waits.begin_adding("other".into());
+        other.stored(&added("other", false));
         assert_eq!(waits.take_unasked(9), [""; 0]);
         waits.ask_all();
         assert_eq!(waits.take_unasked(9).len(), 2);
 
-        let existing = waits.begin_adding("existing".into());
-        existing.stored(true);
+        let mut existing = waits.begin_adding("existing".into());
+        existing.stored(&added("existing", true));
         assert_eq!(waits.take_unasked(9), ["existing"]);
+
+        let mut dropped = waits.begin_adding("dropped".into());
+        dropped.stored(&added("has-the-key", true));
+        assert_eq!(waits.take_unasked(9), ["has-the-key"]);
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ pub struct Stats {
     pub deleting: u64,
     /// Delayed jobs that are not due yet.
     pub delayed: u64,
-    /// Jobs that wait for their resource or for a similar job.
+    /// Jobs that wait for their resource or for the job that has their unique key.
     pub blocked: u64,
     /// Failed jobs that are kept.
     pub failed: u64,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::as_json::{as_ms, failure, optional_time, or_empty, or_zero, payload, raw, time};
 use super::job::JobFailure;
+use super::limit::LimitInfo;
 use super::message::Role;
 
 use super::payload::Payload;
@@ -20,7 +21,7 @@ pub enum JobState {
     Waiting,
     /// It waits until it is due, after a delay or between attempts.
     Delayed,
-    /// It waits for its resource, or for a similar job.
+    /// It waits at a limit, for its resource, or for the job that has its unique key.
     Blocked,
     /// A worker runs it.
     Active,
@@ -69,6 +70,8 @@ pub struct JobInfo {
     pub task: String,
     /// Its resource, or "".
     pub resource: String,
+    /// Its limits.
+    pub limits: Vec<String>,
     /// The headers that were added with the job.
     pub headers: BTreeMap<String, String>,
     /// The number of the attempt that runs or comes next, from 1.
@@ -128,6 +131,8 @@ pub struct QueueCount {
 pub struct Queues {
     /// Queues that are not empty, highest priority first.
     pub queues: Vec<QueueCount>,
+    /// Limits that have figures or at which jobs wait, by name.
+    pub limits: Vec<LimitInfo>,
     /// Tasks that are paused; `*` stands for all.
     pub paused: Vec<String>,
     /// The incarnation of the master that chooses workers, if there is one; as JSON "" for `None`.

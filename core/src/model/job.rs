@@ -276,6 +276,14 @@ pub enum Finish {
     Retry(JobError, Duration),
     /// Failed permanently, even if retries are left.
     FailPermanently(JobError),
+    /// What the job needs refuses it for now (HTTP 429 with `Retry-After`): the limit `limit`, or if it is `None` each limit of the job, starts no
+    /// jobs for this time, at most 365 days. No attempt is counted. A job that does not have the limit is delayed by the time.
+    RateLimited {
+        /// The time for which no jobs start; at least 1 ms.
+        pause: Duration,
+        /// The name of the limit.
+        limit: Option<String>,
+    },
     /// Released: the job is requeued, and no crash or attempt is counted.
     Release,
     /// The work was stopped after a `delete` event. Frees the slot; a new job with this id may then start elsewhere.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::model::limit::{self, JobLimit};
 use crate::model::payload::Payload;
+use crate::model::unique::{self, ON_CONFLICT, Unique, Until};
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::check_name;
@@ -20,7 +22,7 @@ pub const MAX_PRIORITY: i64 = 1 << 53;
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 25] = [
     "id",
     "result",
     "result_ttl",
@@ -34,7 +36,12 @@ const NAMES: [&str; 20] = [
     "backoff_max",
     "backoff_jitter",
     "resource",
-    "similar",
+    "limits",
+    "unique",
+    "unique_until",
+    "on_conflict",
+    "debounce",
+    "max_wait",
     "assign_timeout",
     "run_timeout",
     "total_timeout",
@@ -153,9 +160,37 @@ impl NewJob {
         self
     }
 
-    /// While a job with the same key exists, this one waits, and then finishes with the same outcome.
-    pub fn similar(mut self, key: impl Into<String>) -> Self {
-        self.extras().similar = key.into();
+    /// The job's unique key, which one job has at a time: see [`Unique`]. While another job has it, adding this one does nothing, or what
+    /// [`Unique::on_conflict`] states.
+    pub fn unique(mut self, unique: impl Into<Unique>) -> Self {
+        self.extras().unique = Some(unique.into());
+        self
+    }
+
+    /// Delays the job by this time, 1 ms to 365 days. Until it starts, each further add with its unique key replaces its payload and options and
+    /// delays it anew. Excludes `delay`, `run_at`, [`OnConflict::Attach`](crate::OnConflict::Attach) and [`Until::Time`](crate::Until::Time).
+    pub fn debounce(mut self, pause: Duration) -> Self {
+        self.extras().debounce = Some(pause);
+        self
+    }
+
+    /// The longest time for which [`debounce`](NewJob::debounce) delays a job, from when it was first added; at least `debounce`, at most 10 years;
+    /// default ten times `debounce`.
+    pub fn max_wait(mut self, limit: Duration) -> Self {
+        self.extras().max_wait = Some(limit);
+        self
+    }
+
+    /// Adds a limit that the job is subject to, at a cost of 1; at most 4. A limit whose figures are not set with [`Master::limit`] allows everything.
+    ///
+    /// [`Master::limit`]: crate::Master::limit
+    pub fn limit(self, name: impl Into<String>) -> Self {
+        self.limit_at_cost(name, 1)
+    }
+
+    /// Adds a limit that the job is subject to, and how much of the limit's rate it takes, 1 to 1,000,000; at most 4.
+    pub fn limit_at_cost(mut self, name: impl Into<String>, cost: u32) -> Self {
+        self.extras().limits.push(JobLimit { name: name.into(), cost });
         self
     }
 
@@ -219,7 +254,12 @@ impl NewJob {
             "backoff_max" => self.extras().backoff.get_or_insert_default().max = parse_ms(BACKOFF[1], value)?,
             "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
             "resource" => self.extras().resource = value.to_owned(),
-            "similar" => self.extras().similar = value.to_owned(),
+            "limits" => self.extras().limits = limit::parse_job_limits(value)?,
+            "unique" => self.extras().unique.get_or_insert_default().key = value.to_owned(),
+            "unique_until" => self.extras().unique.get_or_insert_default().until = Until::parse(value)?,
+            "on_conflict" => self.extras().unique.get_or_insert_default().on_conflict = choice(name, value, &ON_CONFLICT)?,
+            "debounce" => self.extras().debounce = Some(parse_ms(name, value)?),
+            "max_wait" => self.extras().max_wait = Some(parse_ms(name, value)?),
             "assign_timeout" => self.extras().assign_timeout = Some(parse_ms(name, value)?),
             "run_timeout" => self.extras().run_timeout = Some(parse_ms(name, value)?),
             "total_timeout" => self.extras().total_timeout = Some(parse_ms(name, value)?),
@@ -263,10 +303,17 @@ impl NewJob {
                 within("run_at", since, Duration::ZERO, 1000 * YEAR)?;
             }
         }
-        match &self.extras {
-            Some(extras) => extras.check(),
-            None => Ok(()),
+        let Some(extras) = &self.extras else { return Ok(()) };
+        if extras.debounce.is_some() && self.start != Start::Now {
+            return Err(invalid(Language::current().text("{debounce} delays the job itself: leave out {delay} and {run_at}")));
         }
+        extras.check()
+    }
+
+    /// When the job becomes due, if no other job has its unique key.
+    pub(crate) fn start(&self) -> Start {
+        let debounce = self.extras.as_ref().and_then(|extras| extras.debounce);
+        debounce.map_or(self.start, Start::After)
     }
 }
 
@@ -298,12 +345,15 @@ pub(crate) struct Extras {
     pub(crate) priority: i64,
     pub(crate) task: String,
     pub(crate) resource: String,
-    pub(crate) similar: String,
+    pub(crate) unique: Option<Unique>,
+    pub(crate) debounce: Option<Duration>,
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) assign_timeout: Option<Duration>,
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) total_timeout: Option<Duration>,
+    pub(crate) limits: Vec<JobLimit>,
     pub(crate) headers: BTreeMap<String, String>,
     /// For an ephemeral job the incarnation of its master, else empty.
     pub(crate) ephemeral_of: String,
@@ -326,17 +376,34 @@ impl NewJob {
 impl Extras {
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.task.len() + self.resource.len() + self.similar.len() + headers
+        let limits: usize = self.limits.iter().map(|limit| limit.name.len()).sum();
+        self.task.len() + self.resource.len() + self.unique_key().len() + limits + headers
     }
 
     /// Whether scripts must process these options when such a job is assigned or finishes.
     pub(crate) fn need_care(&self) -> bool {
-        !self.resource.is_empty() || self.need_beginning()
+        !self.resource.is_empty() || self.need_decoding()
+    }
+
+    /// As `need_care`, for options that are in the map of extras of a record.
+    pub(crate) fn need_decoding(&self) -> bool {
+        !self.limits.is_empty() || self.need_beginning()
     }
 
     /// Whether scripts must process these options when the job is added.
     pub(crate) fn need_beginning(&self) -> bool {
-        !self.similar.is_empty() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+        self.unique.is_some() || !self.ephemeral_of.is_empty() || self.then_next || self.has_timeouts()
+    }
+
+    /// The unique key, or empty.
+    pub(crate) fn unique_key(&self) -> &String {
+        static NONE: String = String::new();
+        self.unique.as_ref().map_or(&NONE, |unique| &unique.key)
+    }
+
+    /// Whether the job has its unique key for a time, which may be longer than its own.
+    pub(crate) fn has_key_for_a_time(&self) -> bool {
+        self.unique.as_ref().is_some_and(|unique| matches!(unique.until, Until::Time(_)))
     }
 
     /// The schedule whose next job follows the end of this one, or empty.
@@ -351,12 +418,14 @@ impl Extras {
 
     pub(crate) fn check(&self) -> Result<()> {
         bounded("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)?;
-        for (what, name) in [("task", &self.task), ("resource", &self.resource), ("key of similar jobs", &self.similar)] {
+        for (what, name) in [("task", &self.task), ("resource", &self.resource)] {
             if !name.is_empty() {
                 check_name(what, name)?;
             }
         }
+        unique::check(self.unique.as_ref(), self.debounce, self.max_wait)?;
         bounded("retries", self.retries, 0, MAX_RETRIES)?;
+        limit::check_job_limits(&self.limits)?;
         if let Some(backoff) = &self.backoff {
             backoff.check(BACKOFF)?;
         }
@@ -383,10 +452,12 @@ impl Extras {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub struct Added {
-    /// The job's id.
+    /// The job's id; if another job has its unique key, the id of that job.
     pub id: String,
-    /// Whether a job with this id existed; it was left unchanged.
+    /// Whether the job with this id existed.
     pub existed: bool,
+    /// Whether the existing job got the payload and the options of the added one. If not, it was left unchanged.
+    pub replaced: bool,
 }
 
 #[cfg(test)]

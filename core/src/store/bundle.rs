@@ -18,20 +18,20 @@ macro_rules! files {
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = files!(
     "commands":
-    "add", "await", "choose", "delete", "failed", "inspect", "join", "leave", "listen", "obliterate", "order", "pause", "rebalance",
+    "add", "await", "choose", "delete", "failed", "inspect", "join", "leave", "limit", "listen", "obliterate", "order", "pause", "rebalance",
     "repair", "schedule", "send", "stats", "sync",
 );
 
 #[rustfmt::skip]
 const LIB: &[(&str, &str)] = files!(
     "lib":
-    "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "damage",
-    "delays", "deletion", "departure", "due", "due_entries", "endings", "extras", "failures", "fences", "firing", "inbox",
-    "inbox_kinds", "keys", "lean_add", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
+    "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
+    "damage", "delays", "deletion", "departure", "due", "due_entries", "endings", "extras", "failures", "fences", "firing", "inbox",
+    "inbox_kinds", "keys", "lean_add", "limit_lines", "limit_state", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
-    "values", "workers",
+    "unique_keys", "values", "waiters", "workers",
 );
 
 /// Modules that recovery needs even if the creation of a module fails. They make no calls and are created before all others.

@@ -11,7 +11,7 @@ pub(crate) const RARE: [&str; 22] = [
     "blocked",
     "resources",
     "stopping",
-    "similar",
+    "unique",
     "progress",
     "tasks",
     "queues",
@@ -31,9 +31,9 @@ pub(crate) const RARE: [&str; 22] = [
     "orders",
 ];
 
-/// First parts of the keys of one resource, task, priority or key of similar jobs, whose name follows.
+/// First parts of the keys of one resource, task, priority or unique key, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "similar", "listeners"];
+pub(crate) const NAMED: [&str; 6] = ["ready", "queues", "load", "blocked", "unique", "listeners"];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 
 pub(crate) use codec::reply::{AddReply, Assigned, Joined, SyncReply};
 pub(crate) use codec::slots::Wanted;
-use codec::{message, msgpack, reply, schedule};
+use codec::{limit, message, msgpack, reply, schedule};
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};
@@ -79,7 +79,7 @@ pub(crate) struct AddCall {
     pub(crate) incarnation: String,
     pub(crate) number: u64,
     pub(crate) jobs: Vec<u8>,
-    pub(crate) own_ids: Vec<u8>,
+    pub(crate) checked: Vec<u8>,
     pub(crate) largest: usize,
     /// Positions and starts of jobs with extras or a later start.
     pub(crate) extras: Vec<u8>,
@@ -158,7 +158,7 @@ impl Store {
             .call(
                 |s| &s.add,
                 |cmd| {
-                    cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.own_ids[..]);
+                    cmd.arg(&call.incarnation).arg(call.number).arg(&call.jobs[..]).arg(&call.checked[..]);
                     cmd.arg(call.largest).arg(&call.extras[..])
                 },
             )
@@ -275,6 +275,20 @@ impl Store {
 
     pub(crate) async fn schedules(&self, after: &str, limit: u32) -> Result<SchedulePage> {
         schedule::page(self.ask_schedules(&["page", after, &limit.to_string()]).await?)
+    }
+
+    /// Sets or removes the figures of a limit; see `lua/commands/limit.lua`. Whether it had figures.
+    pub(crate) async fn change_limit(&self, what: &str, name: &str, figures: &[u8]) -> Result<bool> {
+        let (mut existed, mut cursor) = (None, "0".to_owned());
+        loop {
+            let reply = self.call_idempotent(|s| &s.limit, |cmd| cmd.arg(what).arg(name).arg(figures).arg(&cursor)).await?;
+            let (before, next) = limit::changed(&reply)?;
+            let existed = *existed.get_or_insert(before);
+            if next == "0" {
+                return Ok(existed);
+            }
+            cursor = next;
+        }
     }
 
     /// Inspections; see `lua/commands/inspect.lua`.

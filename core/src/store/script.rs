@@ -94,6 +94,7 @@ scripts! {
     listen: "listen", Frees, "";
     repair: "repair", Frees, "";
     schedule: "schedule", Adds, "";
+    limit: "limit", Adds, "";
 }
 
 impl Script {
@@ -136,7 +137,7 @@ mod tests {
             "BYSCORE",
             "CH",
             "COUNT",
-            "DATEPCSH",
+            "DATEPCSHN",
             "BYLEX",
             "GT",
             "LIMIT",

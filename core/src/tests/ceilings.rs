@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::server::Redis;
+use crate::Event;
 use crate::Master;
 use crate::Worker;
 use crate::model::health::Stats;
 use crate::model::info::JobState;
 use crate::model::job_options::NewJob;
+use crate::model::limit::Limit;
+use crate::model::payload::Payload;
 use crate::store::{WITH_FLAGS, WITHOUT_FLAGS};
 
 const JOBS: usize = 1_000_000;
@@ -157,6 +160,31 @@ async fn no_script_takes_long_with_many_jobs_of_one_resource() {
     crowd.until(|stats| stats.failures >= 20_000).await;
     worker.terminate(Duration::ZERO).await.unwrap();
     crowd.report("jobs of one resource");
+}
+
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn no_script_takes_long_with_a_million_jobs_at_a_limit() {
+    let crowd = Crowd::new().await;
+    crowd.master.limit("api", Limit::rate(100, Duration::from_secs(1)).concurrency(50)).await.unwrap();
+    let with = |_, job: NewJob| job.limit("api");
+    crowd.add(JOBS, with).await;
+    let worker = crowd.worker(&[("slots", "1000")]).await;
+    crowd.until(|stats| stats.blocked > JOBS as u64 - 2000).await;
+    crowd.everything(with).await;
+    for _ in 0..100 {
+        if let Some(Event::Add(job)) = worker.next().await {
+            job.complete(Payload::default()).await.unwrap();
+        }
+    }
+    crowd.report("jobs at a limit");
+    // All may start at once.
+    crowd.master.remove_limit("api").await.unwrap();
+    crowd.until(|stats| stats.active == 1000).await;
+    worker.terminate(Duration::ZERO).await.unwrap();
+    crowd.report("jobs of a removed limit");
+    crowd.master.obliterate().await.unwrap();
+    crowd.report("jobs of a limit, with their removal");
 }
 
 #[tokio::test]

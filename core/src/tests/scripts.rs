@@ -8,6 +8,7 @@ use super::server;
 use crate::config::options::Options;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
+use crate::model::unique::{OnConflict, Unique};
 use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::store::codec::record::write_record;
 use crate::store::codec::{inspect, record, reply};
@@ -65,7 +66,7 @@ impl Bench {
             write_array(&mut own, positions.len());
             positions.iter().for_each(|position| write_integer(&mut own, *position));
         }
-        let call = AddCall { incarnation: member.into(), number, jobs: packed, own_ids: own, largest, extras: Vec::new() };
+        let call = AddCall { incarnation: member.into(), number, jobs: packed, checked: own, largest, extras: Vec::new() };
         self.store.add(&call).await.unwrap()
     }
 
@@ -159,7 +160,7 @@ fn given(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
 
 fn existed(reply: AddReply) -> Vec<usize> {
     match reply {
-        AddReply::Done { existed, .. } => existed,
+        AddReply::Done { existed, .. } => existed.iter().map(|job| job.position).collect(),
         AddReply::UnknownMember(_) => panic!("unknown member"),
     }
 }
@@ -690,6 +691,27 @@ async fn a_damaged_dead_member_stops_nobodys_recovery() {
 }
 
 #[tokio::test]
+async fn a_batch_with_unique_keys_sent_again_answers_the_same() {
+    let b = bench();
+    b.join("w", &[]).await;
+    let job = |id: &str, on_conflict| NewJob::bytes("").id(id).unique(Unique { on_conflict, ..Unique::from("k") });
+    b.add_one("w", 1, job("active", OnConflict::Drop)).await;
+    assert_eq!(given(b.sync("w", 2, "1", &[]).await).0.len(), 1);
+    let hows = [OnConflict::Drop, OnConflict::Latest, OnConflict::Replace, OnConflict::Latest, OnConflict::Attach];
+    let jobs = (0..).zip(hows).map(|(n, how)| job(&format!("j{n}"), how)).collect();
+    let adds = crate::adding::Adds::default();
+    adds.push(crate::adding::Submission::new(jobs, Box::new(|_| ())));
+    let batch = adds.next_batch("w", 3, &mut libswarm_common::id::random_ids()).unwrap();
+    for _ in 0..2 {
+        let AddReply::Done { existed, .. } = b.store.add(&batch.call).await.unwrap() else { panic!("known") };
+        let answers: Vec<_> = existed.iter().map(|job| (job.position, job.other.as_deref().unwrap(), job.replaced)).collect();
+        assert_eq!(answers, [(0, "active", false), (2, "active", false), (3, "j1", true)]);
+        let stats = b.store.stats().await.unwrap();
+        assert_eq!((stats.added, stats.blocked, stats.active), (3, 2, 1), "{stats:?}");
+    }
+}
+
+#[tokio::test]
 async fn jobs_in_no_place_are_queued_anew() {
     let b = bench();
     b.join("w", &[]).await;
@@ -702,8 +724,9 @@ async fn jobs_in_no_place_are_queued_anew() {
     b.add_one("w", 4, job("priority").priority(7)).await;
     b.add_one("w", 5, job("delayed").delay(Duration::from_secs(60))).await;
     b.add_one("w", 6, job("blocked").resource("r")).await;
-    b.add_one("w", 7, job("similar").similar("s")).await;
-    b.add_one("w", 8, job("follower").similar("s")).await;
+    let attach = || Unique { on_conflict: OnConflict::Attach, ..Unique::from("s") };
+    b.add_one("w", 7, job("unique").unique(attach())).await;
+    b.add_one("w", 8, job("attached").unique(attach())).await;
     let stats = b.store.stats().await.unwrap();
     assert_eq!((stats.delayed, stats.active), (1, 1), "{stats:?}");
     let whole = stats.damaged;
@@ -713,8 +736,10 @@ async fn jobs_in_no_place_are_queued_anew() {
         &["DEL", "{t}:ready:0", "{t}:ready:0:", "{t}:ready:7", "{t}:ready:0:a", "{t}:delayed"][..],
         &["DEL", "{t}:index", "{t}:queues", "{t}:queues:a", "{t}:tasks"],
         &["HSET", "{t}:owner", "plain", "5:nobody", "task", "garbage", "priority", "6:nobody:d"],
-        &["DEL", "{t}:blocked:r", "{t}:similar:s"],
-        &["HDEL", "{t}:similar", "s"],
+        &["DEL", "{t}:blocked:r", "{t}:unique:s"],
+        &["HDEL", "{t}:unique", "s"],
+        &["HSET", "{t}:unique", "s", "nobody", "other", "plain"],
+        &["ZADD", "{t}:due", "1e18", "U:s"],
         &["HSET", "{t}:resources", "r", "nobody"],
         &["DEL", "{t}:resources"],
         &["DEL", "{t}:blocked"],
@@ -754,7 +779,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
     // All keys but `meta`, which says what the others are.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
     let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
-    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "similar:s"].map(str::to_owned);
+    let named = ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "unique:s"].map(str::to_owned);
     for part in fixed.chain(of_member).chain(named) {
         let b = bench();
         b.join("w", &[]).await;
@@ -771,7 +796,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 errors.push(turn);
             }
             for job in
-                [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").similar("s"), NewJob::bytes("")]
+                [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").unique("s"), NewJob::bytes("")]
             {
                 number += 1;
                 let adds = crate::adding::Adds::default();

@@ -14,6 +14,7 @@ use crate::store::codec::msgpack::{write_array, write_integer, write_signed, wri
 use crate::store::codec::record::write_outcome;
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
+use libswarm_common::id::check_name;
 
 /// The limit of jobs that finish in one round.
 pub(crate) const MAX_FINISHES: usize = 1000;
@@ -44,6 +45,11 @@ enum End {
         pause: Duration,
         error: JobError,
     },
+    /// The limit, or all limits of the job, start no jobs for this time.
+    Limited {
+        pause: Duration,
+        limit: String,
+    },
     Release {
         careful: bool,
     },
@@ -59,7 +65,7 @@ impl End {
             }
             End::Fail { error, .. } => Some(AcceptedOutcome::Failed(error.clone())),
             End::Retry { pause, error } => Some(AcceptedOutcome::Retrying(error.clone(), *pause)),
-            End::Release { .. } | End::Stopped => None,
+            End::Limited { .. } | End::Release { .. } | End::Stopped => None,
         }
     }
 }
@@ -134,6 +140,18 @@ impl Batch {
             Finish::Retry(error, pause) if job.retries_left() > 0 => {
                 End::Retry { pause: pause.min(MAX_PAUSE), error: error.cut() }
             }
+            Finish::RateLimited { pause, limit } => {
+                match limit.as_deref().map_or(Ok(()), |name| check_name("name of a limit", name)) {
+                    Ok(()) => End::Limited { pause: pause.min(MAX_PAUSE), limit: limit.unwrap_or_default() },
+                    Err(error) => {
+                        if let Some(done) = done {
+                            done(Err(error));
+                            return false;
+                        }
+                        End::Fail { careful: true, reason: "failed", error: error.to_string().into() }
+                    }
+                }
+            }
             Finish::Fail(error) | Finish::Retry(error, _) | Finish::FailPermanently(error) => {
                 End::Fail { careful: job.extras.is_some() || careful, reason: "failed", error: error.cut() }
             }
@@ -206,7 +224,7 @@ impl Batch {
                 End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => 0,
                 End::Fail { .. } => 1,
                 End::Retry { .. } => 2,
-                End::Release { .. } => 3,
+                End::Limited { .. } | End::Release { .. } => 3,
                 End::Stopped => 4,
             };
             counts[kind].1 += 1;
@@ -261,17 +279,23 @@ impl Batch {
                 End::CompleteWithCare { job, outcome } => {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
-                    write_array(&mut out, 10);
+                    let limits = extras.map_or(&[][..], |extras| &extras.limits);
+                    write_array(&mut out, if limits.is_empty() { 11 } else { 12 });
                     write_string(&mut out, b"C");
                     write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
                     write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
                     write_string(&mut out, outcome);
                     write_string(&mut out, text(|extras| &extras.resource));
-                    write_string(&mut out, text(|extras| &extras.similar));
+                    write_string(&mut out, text(Extras::unique_key));
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
                     write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_timeouts)));
                     write_integer(&mut out, u64::from(job.suspect));
                     write_string(&mut out, text(Extras::then_next_of));
+                    write_integer(&mut out, u64::from(extras.is_some_and(Extras::has_key_for_a_time)));
+                    if !limits.is_empty() {
+                        write_array(&mut out, limits.len());
+                        limits.iter().for_each(|limit| write_string(&mut out, limit.name.as_bytes()));
+                    }
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);
@@ -286,6 +310,12 @@ impl Batch {
                     write_integer(&mut out, pause.as_millis() as u64);
                     write_string(&mut out, error.message.as_bytes());
                     write_string(&mut out, error.traceback.as_bytes());
+                }
+                End::Limited { pause, limit } => {
+                    write_array(&mut out, 3);
+                    write_string(&mut out, b"L");
+                    write_integer(&mut out, pause.as_millis().max(1) as u64);
+                    write_string(&mut out, limit.as_bytes());
                 }
                 End::Release { careful } => {
                     write_array(&mut out, 1);
@@ -318,11 +348,11 @@ fn is_careful(job: &JobData) -> bool {
 
 /// Whether the resource is all that scripts must process when the job is completed.
 fn frees_only(job: &JobData) -> bool {
-    let only = |extras: &Extras| !extras.resource.is_empty() && !extras.need_beginning();
+    let only = |extras: &Extras| !extras.resource.is_empty() && !extras.need_decoding();
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
 }
 
-/// Whether the result has recipients: a master that awaits it, or similar jobs that wait for it.
+/// Whether the result has recipients: a master that awaits it, or jobs that are attached to it.
 fn wants_outcome(job: &JobData) -> bool {
-    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| !extras.similar.is_empty())
+    job.result.is_some() || job.extras.as_ref().is_some_and(|extras| extras.unique.is_some())
 }

@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -69,6 +69,12 @@ const SECTIONS: [Section; 13] = [
         title: "Schedules",
         about: "Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.",
         modules: &["schedules"],
+    },
+    Section {
+        name: "limits",
+        title: "Limits",
+        about: "How many jobs of a kind start in a time, and how many are active.",
+        modules: &["limits"],
     },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },

@@ -9,6 +9,7 @@ swarm_error *show_added(swarm_call *call, line *answer) {
     if (answered(call, CALL_MS, &added, &error) != SWARM_OK) return error;
     line_text(answer, "id", swarm_call_id(added, 0));
     line_flag(answer, "existed", swarm_call_existed(added, 0));
+    line_flag(answer, "replaced", swarm_call_replaced(added, 0));
     swarm_call_free(added);
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "member.h"
 
 static uint64_t number(command *command, const char *name) {
@@ -25,8 +26,33 @@ static bool flag(command *command, const char *name) {
     return value != NULL && strcmp(value, "true") == 0;
 }
 
+/* Limits are a name, or a JSON array of names and {"name": name, "cost": number}. They are valid until the next call. */
+static void read_limits(const char *text, swarm_job_options *options) {
+    static swarm_job_limit limits[8];
+    static char *names[8];
+    if (text == NULL) return;
+    bool many = text[0] == '[';
+    for (const char *item = many ? json_first(text) : text; item != NULL; item = many ? json_next(item) : NULL) {
+        if (options->limit_count == sizeof limits / sizeof limits[0]) misuse("too many limits", text);
+        char **name = &names[options->limit_count];
+        free(*name);
+        bool object = item[0] == '{';
+        if (many) *name = json_text(object ? json_member(item, "name") : item);
+        else *name = strcpy(malloc(strlen(text) + 1), text);
+        const char *cost = object ? json_member(item, "cost") : NULL;
+        limits[options->limit_count++] = (swarm_job_limit){*name, cost == NULL ? 1 : (uint32_t)strtoul(cost, NULL, 10)};
+    }
+    options->limits = limits;
+}
+
+static uint64_t unique_until(const char *text) {
+    if (text == NULL || strcmp(text, "end") == 0) return SWARM_UNTIL_END;
+    return strcmp(text, "start") == 0 ? SWARM_UNTIL_START : strtoull(text, NULL, 10);
+}
+
 swarm_job_options job_options(command *command) {
     static const char *const growths[] = {"fixed", "exponential", NULL};
+    static const char *const conflicts[] = {"drop", "replace", "attach", "latest", NULL};
     static const char *const durabilities[] = {"memory", "fsync", "replica", NULL};
     static swarm_header header;
     static char header_text[4096];
@@ -45,10 +71,15 @@ swarm_job_options job_options(command *command) {
     if (command_find(command, "backoff_jitter") != NULL) options.backoff_jitter = atof(command_find(command, "backoff_jitter"));
     options.task = command_find(command, "task");
     options.resource = command_find(command, "resource");
-    options.similar = command_find(command, "similar");
+    options.unique = command_find(command, "unique");
+    options.unique_until = unique_until(command_find(command, "unique_until"));
+    options.on_conflict = option_choice(command_find(command, "on_conflict"), conflicts);
+    options.debounce = option_limit(command, "debounce");
+    options.max_wait = option_limit(command, "max_wait");
     options.assign_timeout = option_limit(command, "assign_timeout");
     options.run_timeout = option_limit(command, "run_timeout");
     options.total_timeout = option_limit(command, "total_timeout");
+    read_limits(command_find(command, "limits"), &options);
     const char *text = command_find(command, "header");
     if (text != NULL) {
         strncpy(header_text, text, sizeof header_text - 1);

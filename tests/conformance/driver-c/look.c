@@ -33,6 +33,7 @@ void show_each(line *answer, const char *name, const char *array, const char *co
 static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
                                           "task",     "resource", "progress", "checkpoint", "error", "reason"};
+    static const char *const itself[] = {"", NULL};
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_job(master, command_text(command, "id")), CALL_MS, &json, &error) != SWARM_OK) return error;
@@ -41,6 +42,7 @@ static swarm_error *job(swarm_master *master, command *command, line *answer) {
     for (size_t i = 0; found != NULL && i < sizeof members / sizeof members[0]; i++) {
         show(answer, found, members[i]);
     }
+    if (found != NULL) show_each(answer, "limits", json_member(found, "limits"), itself);
     swarm_call_free(json);
     return NULL;
 }
@@ -60,12 +62,14 @@ static swarm_error *jobs(swarm_master *master, command *command, line *answer) {
 }
 
 static swarm_error *queues(swarm_master *master, command *command, line *answer) {
-    static const char *const members[] = {"priority", "task", "waiting", NULL}, *const itself[] = {"", NULL};
+    static const char *const members[] = {"priority", "task", "waiting", NULL}, *const itself[] = {"", NULL},
+                      *const limits[] = {"name", NULL};
     (void)command;
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_queues(master), CALL_MS, &json, &error) != SWARM_OK) return error;
     show_each(answer, "queues", json_member(swarm_call_json(json), "queues"), members);
+    show_each(answer, "limits", json_member(swarm_call_json(json), "limits"), limits);
     show_each(answer, "paused", json_member(swarm_call_json(json), "paused"), itself);
     char *chooser = json_text(json_member(swarm_call_json(json), "chooser"));
     line_flag(answer, "chooser", *chooser != '\0');

@@ -263,7 +263,7 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
         return;
     }
     if (messages_obey((messenger){swarm_master_member(driver->master), driver->events}, command, answer)) return;
-    const master_command *const tables[] = {commands, look_commands, choose_commands, control_commands, schedule_commands};
+    const master_command *const tables[] = {commands, look_commands, choose_commands, control_commands, schedule_commands, limit_commands};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         for (const master_command *known = tables[i]; known->name != NULL; known++) {
             if (strcmp(known->name, command->name) == 0) {

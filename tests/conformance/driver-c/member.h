@@ -23,6 +23,8 @@ void line_stats(line *answer, const swarm_stats *stats);
 
 /* A field of the command's answer: a value of a JSON object. */
 void show(line *answer, const char *object, const char *name);
+/* A call whose answer is one value. */
+swarm_error *show_value(swarm_call *call, line *answer, const char *name);
 /* A list with an item for each of an array: the values of these members, with colons between. */
 void show_each(line *answer, const char *name, const char *array, const char *const *members);
 
@@ -56,11 +58,12 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c, choose.c, control.c and schedules.c. */
+/* In look.c, choose.c, control.c, schedules.c and limits.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
 extern const master_command control_commands[];
 extern const master_command schedule_commands[];
+extern const master_command limit_commands[];
 
 master_driver *master_driver_new(command *command, line *answer);
 void master_driver_free(master_driver *driver);

@@ -376,6 +376,8 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         error = finish(driver, command, swarm_result_fail(command_text(command, "message")));
     } else if (strcmp(name, "fail_permanently") == 0) {
         error = finish(driver, command, swarm_result_fail_permanently(command_text(command, "message")));
+    } else if (strcmp(name, "rate_limited") == 0) {
+        error = finish(driver, command, swarm_result_rate_limited(command_number(command, "after"), command_find(command, "limit")));
     } else if (strcmp(name, "retry") == 0) {
         error = finish(driver, command, swarm_result_retry(command_text(command, "message"), command_number(command, "after")));
     } else if (strcmp(name, "progress") == 0) {

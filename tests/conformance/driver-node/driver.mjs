@@ -81,6 +81,8 @@ function health(member) {
 function jobOptionsOf(fields) {
   const options = optionsOf(fields, "payload", "payloads", "ids", "type", "timeout", "keep");
   const parts = { backoff: {}, timeouts: {}, headers: {} };
+  if (options.unique !== undefined) parts.unique = { key: options.unique };
+  delete options.unique;
   const move = (name, option, part) => {
     if (options[name] !== undefined) parts[option][part] = options[name];
     delete options[name];
@@ -88,6 +90,13 @@ function jobOptionsOf(fields) {
   move("backoff", "backoff", "type");
   for (const part of ["delay", "max", "jitter"]) move(camelCase(`backoff_${part}`), "backoff", part);
   for (const part of ["assign", "run", "total"]) move(`${part}Timeout`, "timeouts", part);
+  if (options.limits?.startsWith("[")) options.limits = JSON.parse(options.limits);
+  const until = Number(options.uniqueUntil);
+  if (!Number.isNaN(until)) options.uniqueUntil = until;
+  if (parts.unique !== undefined) {
+    move("uniqueUntil", "unique", "until");
+    move("onConflict", "unique", "onConflict");
+  }
   if (options.runAt !== undefined) options.runAt = Number(options.runAt);
   const [header, value] = options.header?.split(/=(.*)/s) ?? [];
   delete options.header;
@@ -188,8 +197,8 @@ class Driver {
       case "stats":
         return ok(await this.member.stats());
       case "add": {
-        const { id, existed } = await this.member.add(valueOf(fields), jobOptionsOf(fields));
-        return ok({ id, existed });
+        const { id, existed, replaced } = await this.member.add(valueOf(fields), jobOptionsOf(fields));
+        return ok({ id, existed, replaced });
       }
       case "add_many": {
         const ids = list(fields.ids);
@@ -296,7 +305,7 @@ class MasterDriver extends Driver {
       case "run": {
         let existed = false;
         const onExisted = (id) => {
-          if (id !== fields.id) throw new Error(`onExisted gets ${id}`);
+          if (fields.unique === undefined && id !== fields.id) throw new Error(`onExisted gets ${id}`);
           existed = true;
         };
         const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), onExisted };
@@ -313,18 +322,19 @@ class MasterDriver extends Driver {
       case "job": {
         const job = await master.job(fields.id);
         if (job === null) return ok({ state: "none" });
-        const { state, holder, fence, attempt, priority, task, resource, error = "", reason = "" } = job;
+        const { state, holder, fence, attempt, priority, task, resource, limits, error = "", reason = "" } = job;
         const progress = job.progress === undefined ? "" : JSON.stringify(job.progress);
         const checkpoint = job.checkpoint === undefined ? "" : JSON.stringify(job.checkpoint);
-        return ok({ state, holder, fence, attempt, priority, task, resource, progress, checkpoint, error, reason });
+        return ok({ state, holder, fence, attempt, priority, task, resource, limits, progress, checkpoint, error, reason });
       }
       case "jobs": {
         const { jobs, next } = await master.jobs(fields.state, { after: fields.after || undefined, limit: Number(fields.limit) });
         return ok({ ids: jobs.map((job) => job.id), next: next ?? "" });
       }
       case "queues": {
-        const { queues, paused, chooser } = await master.queues();
-        return ok({ queues: queues.map(({ priority, task, waiting }) => `${priority}:${task}:${waiting}`), paused, chooser: chooser !== "" });
+        const { queues, limits, paused, chooser } = await master.queues();
+        const counts = queues.map(({ priority, task, waiting }) => `${priority}:${task}:${waiting}`);
+        return ok({ queues: counts, limits: limits.map(({ name }) => name), paused, chooser: chooser !== "" });
       }
       case "members": {
         const members = await master.members();
@@ -356,6 +366,17 @@ class MasterDriver extends Driver {
         return ok({ count: await master.retryFailed(fields.ids && list(fields.ids)) });
       case "delete_failed":
         return ok({ count: await master.deleteFailed(fields.ids && list(fields.ids)) });
+      case "limit": {
+        const { name, ...figures } = fields;
+        const numbers = Object.fromEntries(Object.entries(figures).map(([figure, value]) => [figure, Number(value)]));
+        return ok({ existed: await master.limit(name, numbers) });
+      }
+      case "remove_limit":
+        return ok({ existed: await master.removeLimit(fields.name) });
+      case "limit_info": {
+        const { name: _name, nextIn, ...info } = await master.limitInfo(fields.name);
+        return ok({ rate: "", per: "", burst: "", concurrency: "", ...info, waits: nextIn > 0 });
+      }
       case "schedule": {
         const [schedule, job] = scheduleOptionsOf(fields);
         return ok({ how: await master.schedule(fields.id, schedule, valueOf(fields), job) });
@@ -424,6 +445,9 @@ class WorkerDriver extends Driver {
         return ok();
       case "fail_permanently":
         await this.#active(fields).failPermanently(fields.message);
+        return ok();
+      case "rate_limited":
+        await this.#active(fields).rateLimited(Number(fields.after), fields.limit);
         return ok();
       case "retry":
         await this.#active(fields).retry(fields.message, Number(fields.after));

@@ -18,7 +18,7 @@ import libswarm
 import libswarm.aio
 
 # Options that Python takes in seconds.
-SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at"}
+SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
 NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
@@ -29,6 +29,9 @@ FIELDS = {
     "assign_timeout": ("timeouts", "assign"),
     "run_timeout": ("timeouts", "run"),
     "total_timeout": ("timeouts", "total"),
+    "unique": ("unique", "key"),
+    "unique_until": ("unique", "until"),
+    "on_conflict": ("unique", "on_conflict"),
 }
 # Those of a schedule that Python has in seconds.
 SCHEDULE_SECONDS = {"every", "after_end", "start", "end", "jitter", "next_at", "last_at"}
@@ -121,9 +124,11 @@ def _job_options(fields: Fields) -> dict[str, Any]:
     options = _options(fields, "payload", "payloads", "ids", "type", "timeout", "keep", "header", *FIELDS)
     for name, (option, field) in FIELDS.items():
         if name in fields:
-            number = field not in ("type", "jitter")
-            value: object = int(fields[name]) / 1000 if number else float(fields[name]) if field == "jitter" else fields[name]
+            text = field in ("type", "key", "on_conflict") or fields[name] in ("end", "start")
+            value: object = fields[name] if text else float(fields[name]) if field == "jitter" else int(fields[name]) / 1000
             options.setdefault(option, {})[field] = value
+    if fields.get("limits", "").startswith("["):
+        options["limits"] = json.loads(fields["limits"])
     if "header" in fields:
         options["headers"] = dict([fields["header"].split("=", 1)])
     return options
@@ -155,7 +160,7 @@ def _add(member: libswarm.Master | libswarm.Worker, command: str, fields: Fields
     """Adds one job or many."""
     if command == "add":
         added = member.add(_value(fields), **_job_options(fields))
-        return Answer().add(id=added.id, existed=added.existed)
+        return Answer().add(id=added.id, existed=added.existed, replaced=added.replaced)
     payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
     many = member.add_many(payloads, ids=_list(fields, "ids") or None, **_job_options(fields))
     return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
@@ -168,7 +173,7 @@ def _outcome(outcome: Any) -> str:
 def _job(job: libswarm.JobInfo | None) -> Answer:
     if job is None:
         return Answer().add(state="none")
-    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "error", "reason")
+    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "limits", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
     return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
@@ -314,7 +319,7 @@ class MasterDriver:
             case "run":
                 existed: list[str] = []
                 result = master.run(_value(fields), timeout=_limit(fields), on_existed=existed.append, **_job_options(fields))
-                return Answer().add(existed=existed == [fields.get("id")], **_payload(result))
+                return Answer().add(existed=len(existed) == 1, **_payload(result))
             case "run_many":
                 payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
                 keep = fields.get("keep") == "true"
@@ -340,6 +345,8 @@ class MasterDriver:
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
+            case "limit" | "remove_limit" | "limit_info":
+                return self._limit(command, fields)
             case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
                 return self._change_schedule(command, fields)
             case "schedule_info":
@@ -361,6 +368,21 @@ class MasterDriver:
             case _:
                 raise LookupError(f"no command `{command}` here")
         return Answer()
+
+    def _limit(self, what: str, fields: Fields) -> Answer:
+        master, name = self._master, fields["name"]
+        if what == "remove_limit":
+            return Answer().add(existed=master.remove_limit(name))
+        if what == "limit_info":
+            shown = asdict(master.limit_info(name))
+            del shown["name"]
+            per, next_in = shown.pop("per"), shown.pop("next_in")
+            shown = {field: "" if value is None else value for field, value in shown.items()}
+            return Answer().add(per="" if per is None else round(per * 1000), waits=next_in > 0, **shown)
+        figures: dict[str, Any] = {field: int(value) for field, value in fields.items() if field not in ("name", "per")}
+        if "per" in fields:
+            figures["per"] = int(fields["per"]) / 1000
+        return Answer().add(existed=master.limit(name, **figures))
 
     def _change_schedule(self, what: str, fields: Fields) -> Answer:
         master, id = self._master, fields["id"]
@@ -386,7 +408,8 @@ class MasterDriver:
         if what == "queues":
             queues = master.queues()
             counts = [f"{count.priority}:{count.task}:{count.waiting}" for count in queues.queues]
-            return Answer().add(queues=counts, paused=queues.paused, chooser=bool(queues.chooser))
+            limits = [limit.name for limit in queues.limits]
+            return Answer().add(queues=counts, limits=limits, paused=queues.paused, chooser=bool(queues.chooser))
         members = master.members()
         each = [f"{member.role}:{member.name}:{member.slots}:{member.active}" for member in members]
         data = ["" if member.data is None else _text(member.data) for member in members]
@@ -455,6 +478,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.fail(fields["message"]))
             case "fail_permanently":
                 self._finish(fields, lambda job: job.fail_permanently(fields["message"]))
+            case "rate_limited":
+                self._finish(fields, lambda job: job.rate_limited(int(fields["after"]) / 1000, fields.get("limit")))
             case "retry":
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "checkpoint":

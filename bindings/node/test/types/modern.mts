@@ -1,7 +1,7 @@
 // An ES module in the modern manner.
 
 import assemblage, {
-  createMaster, createSupervisor, createWorker, JobFailedError, NewJob, PermanentFailure, ready, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
+  createMaster, createSupervisor, createWorker, JobFailedError, NewJob, PermanentFailure, ready, RateLimited, RetryAfter, RunTimeoutError, setLogger, SwarmError, TimeoutError,
 } from "assemblage";
 import type { ProcessExit, ProcessInfo, Supervisor } from "assemblage";
 import type { Added, Candidate, Health, Job, JobInfo, JobOutcome, JobPage, Master, MemberInfo, MemberRef, Message, Queues, Receipt, Stats, Worker } from "assemblage";
@@ -22,7 +22,7 @@ const outcomes: JobOutcome<number>[] = await master.runMany<number>([1, new NewJ
   keep: true, timeout: 1000, retries: 3, backoff: { type: "exponential", delay: 10, max: 100, jitter: 0.2 }, headers: { trace: "1" },
 });
 for (const outcome of outcomes) console.log(outcome.status === "fulfilled" ? outcome.value.toFixed() : outcome.reason.code);
-for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", similar: "s" })) console.log(position + 1, which.length);
+for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", unique: { key: "s", until: "end", onConflict: "attach" }, limits: ["a", { name: "b", cost: 2 }] })) console.log(position + 1, which.length);
 await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { ephemeral: true, durability: "fsync" });
 const info: JobInfo<Sum> | null = await master.job<Sum>(id);
 console.log(info?.state === "failed" ? info.failedAt : info?.payload.a, info?.progress?.done);
@@ -101,6 +101,7 @@ createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, strictSlots: true, pre
       job.progress({ done: 0.5 });
       job.checkpoint({ page: job.lastCheckpoint?.page ?? 1 });
       if (job.attempt + job.retriesLeft > 3) throw new RetryAfter(1000, "busy");
+      if (job.crashes > 1) throw new RateLimited(1000, "api");
       throw new PermanentFailure(`${job.task} ${job.headers.trace} ${job.resource} ${job.priority}`, { cause: 1 });
     },
   })

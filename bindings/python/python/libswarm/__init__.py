@@ -16,7 +16,7 @@ from ._native import Call, Job, Message, __version__
 from ._signatures import current_job
 from .app import App, Task
 from .errors import *  # noqa: F403
-from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
+from .jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RateLimited, RetryAfter, Timeouts, Unique
 from .logs import disable_logging, enable_logging
 from .master import Master
 from .processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
@@ -38,6 +38,7 @@ from .types import (
     Queues,
     Receipt,
     Reply,
+    LimitInfo,
     ScheduleInfo,
     SchedulePage,
     Stats,
@@ -77,14 +78,17 @@ __all__ = [
     "Queues",
     "Receipt",
     "Reply",
+    "LimitInfo",
     "ScheduleInfo",
     "SchedulePage",
+    "RateLimited",
     "RetryAfter",
     "Stats",
     "Supervisor",
     "SupervisorEvent",
     "Timeouts",
     "To",
+    "Unique",
     "Worker",
     "__version__",
     "disable_logging",

@@ -25,7 +25,7 @@ class Outcomes(Iterator[JobOutcome]):
         if (on_existed := self._on_existed) is not None:
             added = self._wait(self._group.added())
             self._on_existed = None
-            for id, existed in added:
+            for id, existed, _ in added:
                 if existed:
                     on_existed(id)
         if not self._ready:

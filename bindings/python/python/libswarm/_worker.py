@@ -17,7 +17,7 @@ from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
 from ._tasks import Tasks
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
-from .jobs import PermanentFailure, RetryAfter
+from .jobs import PermanentFailure, RateLimited, RetryAfter
 from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
@@ -42,6 +42,8 @@ def fail(job: Job, error: BaseException) -> None:
     try:
         if isinstance(error, PermanentFailure):
             job.fail_permanently(text_of(error) or class_name(error), trace)
+        elif isinstance(error, RateLimited):
+            job.rate_limited(error.after, error.limit)
         elif isinstance(error, RetryAfter):
             job.retry(text_of(error) or class_name(error), error.after, trace)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack
 
@@ -22,6 +22,25 @@ class Backoff(TypedDict, total=False):
     jitter: float
 
 
+class _UniqueKey(TypedDict):
+    #: The key, 1 to 256 bytes.
+    key: str
+
+
+class Unique(_UniqueKey, total=False):
+    """A key that one job has at a time."""
+
+    #: Until when the job has the key: "end", until it has completed, failed or was deleted, the default; "start", until it is
+    #: assigned to a worker for the first time; or for so many seconds after it was added, 1 ms to 365 days, also if it has
+    #: completed before.
+    until: Literal["end", "start"] | float
+    #: What adding this job does while another job has the key. "drop", the default: nothing; the answer has the id of the other
+    #: job. "replace": if the other one has not been assigned, it gets the payload and options of this one. "attach": this one
+    #: waits, and finishes with the outcome of the other one. "latest": as "replace", and if the other one is active, this one
+    #: runs after it; of several, only the newest does.
+    on_conflict: Literal["drop", "replace", "attach", "latest"]
+
+
 class Timeouts(TypedDict, total=False):
     """Time limits of a job in seconds; each has its own error."""
 
@@ -31,6 +50,15 @@ class Timeouts(TypedDict, total=False):
     run: float
     #: From when the job was added until it is finished.
     total: float
+
+
+class JobLimit(TypedDict, total=False):
+    """A limit of a job."""
+
+    #: The name of the limit; required.
+    name: str
+    #: How much of the limit's rate the job takes, 1 to 1,000,000; 1.
+    cost: int
 
 
 class JobsOptions(TypedDict, total=False):
@@ -52,8 +80,15 @@ class JobsOptions(TypedDict, total=False):
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
-    #: While a job with the same key exists, this one waits, and then finishes with the same outcome.
-    similar: str
+    #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows everything.
+    limits: str | Sequence[str | JobLimit]
+    #: A key that one job has at a time: while another job has it, adding this one does nothing, or what `on_conflict` states.
+    unique: str | Unique
+    #: Seconds by which each add with its unique key delays the job anew and replaces its payload, until it starts; 1 ms to 365
+    #: days.
+    debounce: float
+    #: The longest time in seconds for which `debounce` delays the job; at most 10 years, ten times `debounce`.
+    max_wait: float
     #: The kind of work: only workers that accept this task run the job.
     task: str
     #: Texts that the handler receives with the job.
@@ -106,3 +141,28 @@ class RetryAfter(Exception):
 
     def __reduce__(self) -> tuple[type[RetryAfter], tuple[float, str]]:
         return type(self), (self._after, str(self))
+
+
+class RateLimited(Exception):
+    """Raised by a handler that was told to wait (HTTP 429): the limit, or each limit of the job, starts no jobs for `after` seconds.
+
+    No attempt is counted. A job without the limit is delayed by the time.
+    """
+
+    def __init__(self, after: float, limit: str | None = None) -> None:
+        """`limit` is the name of a limit; None for those of the job."""
+        super().__init__(f"rate limited for {after} s")
+        self._after, self._limit = check_seconds("after", after), limit
+
+    @property
+    def after(self) -> float:
+        """Seconds until a job starts again."""
+        return self._after
+
+    @property
+    def limit(self) -> str | None:
+        """The name of the limit; None for those of the job."""
+        return self._limit
+
+    def __reduce__(self) -> tuple[type[RateLimited], tuple[float, str | None]]:
+        return type(self), (self._after, self._limit)

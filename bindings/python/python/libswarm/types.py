@@ -13,7 +13,7 @@ Overlap = Literal["skip", "allow", "queue_one", "replace"]
 #: Which slots that passed while nothing ran do run: the last; none over 60 s late; all, at most the newest 100.
 CatchUp = Literal["last", "none", "all"]
 
-#: The state of a job: it waits for a worker; it is not due yet; it waits for its resource or a similar job; it is assigned to
+#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or its unique key; it is assigned to
 #: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
@@ -21,10 +21,12 @@ JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "faile
 class Added(NamedTuple):
     """The value of `add`."""
 
-    #: The job's id.
+    #: The job's id; if another job has its unique key, the id of that job.
     id: str
-    #: Whether a job with this id existed; it was left unchanged.
+    #: Whether the job with this id existed.
     existed: bool
+    #: Whether the existing job got the payload and the options of the added one; if not, it was left unchanged.
+    replaced: bool = False
 
 
 class JobOutcome(NamedTuple):
@@ -48,7 +50,7 @@ class Stats:
     deleting: int
     #: Jobs that are not due yet.
     delayed: int
-    #: Jobs that wait for their resource or for a similar job.
+    #: Jobs that wait at a limit, for their resource or for the job that has their unique key.
     blocked: int
     #: Failed jobs that are kept.
     failed: int
@@ -127,6 +129,8 @@ class JobInfo:
     task: str
     #: The job's resource, or "".
     resource: str
+    #: The names of its limits.
+    limits: list[str]
     headers: dict[str, str]
     #: The running or next attempt, from 1.
     attempt: int
@@ -169,6 +173,27 @@ class JobPage(NamedTuple):
     #: The position of the next page; None at the end. Jobs that change their state or position meanwhile may be missed or
     #: returned twice.
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInfo:
+    """A limit at one moment. Times are in seconds. Without figures it allows everything."""
+
+    name: str
+    #: Jobs that start in each period.
+    rate: int | None
+    #: The period.
+    per: float | None
+    #: Jobs that may start at once after a pause.
+    burst: int | None
+    #: Jobs that are active at a time.
+    concurrency: int | None
+    #: The number of active jobs that have this limit.
+    active: int
+    #: The number of jobs that wait at this limit. A job that may start waits in its queue.
+    blocked: int
+    #: The time until the rate lets the next job start, also after `RateLimited`; 0 if one may start now.
+    next_in: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +256,8 @@ class Queues(NamedTuple):
 
     #: Queues that are not empty, highest priority first.
     queues: list[QueueCount]
+    #: Limits that have figures or at which jobs wait, by name.
+    limits: list[LimitInfo]
     #: Paused tasks; "*" stands for all.
     paused: list[str]
     #: The incarnation of the master that chooses workers, or "".

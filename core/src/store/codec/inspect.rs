@@ -101,6 +101,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         priority: extras.priority,
         task: extras.task,
         resource: extras.resource,
+        limits: extras.limits.into_iter().map(|limit| limit.name).collect(),
         headers: extras.headers,
         checkpoint: extras.checkpoint,
         attempt: head.failed_attempts + 1,

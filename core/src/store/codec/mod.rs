@@ -2,6 +2,7 @@
 
 pub(crate) mod choices;
 pub(crate) mod inspect;
+pub(crate) mod limit;
 pub(crate) mod message;
 pub(crate) mod msgpack;
 pub(crate) mod record;

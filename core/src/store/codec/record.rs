@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
 use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
 use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob};
+use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
+use crate::model::unique::{ON_CONFLICT, OnConflict, Unique, Until, longest_wait};
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
@@ -42,7 +44,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         }
         // Writes the extras even if none is set: the job may be delayed, and scripts search plain jobs only in their queue.
         if write_extras(&mut extras, job) || resource.is_empty() {
-            flags |= if job.need_beginning() { EXTRAS | CARE } else { EXTRAS };
+            flags |= if job.need_decoding() { EXTRAS | CARE } else { EXTRAS };
             length += 3 + extras.len();
         }
     }
@@ -133,20 +135,23 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
 /// Writes the options that are set, except the resource, into an empty buffer. Returns whether there are any.
 fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
-    // The head of a map of up to 15 entries is one byte, their number, written at the end.
-    out.push(0x80);
+    // The head of a map of up to 255 entries: their number is written at the end.
+    out.extend_from_slice(&[0xde, 0, 0]);
     let mut field = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
         write_string(out, name.as_bytes());
         write(out);
-        out[0] += 1;
+        out[2] += 1;
     };
     if extras.priority != 0 {
         field("p", &|out| write_signed(out, extras.priority));
     }
-    for (name, text) in [("k", &extras.task), ("s", &extras.similar), ("o", &extras.ephemeral_of), ("y", &extras.schedule)] {
+    for (name, text) in [("k", &extras.task), ("o", &extras.ephemeral_of), ("y", &extras.schedule)] {
         if !text.is_empty() {
             field(name, &|out| write_string(out, text.as_bytes()));
         }
+    }
+    if let Some(unique) = &extras.unique {
+        field("u", &|out| write_unique(out, unique, extras));
     }
     if extras.then_next {
         field("z", &|out| write_integer(out, 1));
@@ -168,6 +173,15 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             field(name, &|out| write_integer(out, millis(limit)));
         }
     }
+    if !extras.limits.is_empty() {
+        field("l", &|out| {
+            write_array(out, 2 * extras.limits.len());
+            for limit in &extras.limits {
+                write_string(out, limit.name.as_bytes());
+                write_integer(out, u64::from(limit.cost));
+            }
+        });
+    }
     if !extras.headers.is_empty() {
         field("h", &|out| {
             write_map(out, extras.headers.len());
@@ -178,7 +192,60 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
         });
     }
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
-    out[0] > 0x80
+    out[2] > 0
+}
+
+/// `[key, letter of on_conflict, 0 until it ends, -1 until it starts, or ms]`, and for a debounced job `debounce, max_wait` in ms. Scripts append when
+/// it was first added.
+fn write_unique(out: &mut Vec<u8>, unique: &Unique, extras: &Extras) {
+    let millis = |time: Duration| (time.as_millis() as u64).min(1 << 53);
+    write_array(out, if extras.debounce.is_some() { 5 } else { 3 });
+    write_string(out, unique.key.as_bytes());
+    write_string(out, letter_of(unique.on_conflict).as_bytes());
+    match unique.until {
+        Until::End => write_integer(out, 0),
+        Until::Start => write_signed(out, -1),
+        Until::Time(time) => write_integer(out, millis(time)),
+    }
+    if let Some(debounce) = extras.debounce {
+        write_integer(out, millis(debounce));
+        write_integer(out, millis(longest_wait(debounce, extras.max_wait)));
+    }
+}
+
+/// The letter of a value of `on_conflict` in records.
+fn letter_of(on_conflict: OnConflict) -> &'static str {
+    match on_conflict {
+        OnConflict::Drop => "d",
+        OnConflict::Replace => "r",
+        OnConflict::Attach => "a",
+        OnConflict::Latest => "l",
+    }
+}
+
+fn read_unique(unpack: &mut Unpack<'_>, extras: &mut Extras) -> Result<()> {
+    let parts = unpack.array()?;
+    let key = unpack.text()?.to_owned();
+    let letter = unpack.text()?;
+    let on_conflict = ON_CONFLICT.iter().map(|(_, value)| *value).find(|value| letter_of(*value) == letter);
+    let on_conflict = on_conflict.ok_or_else(|| malformed("a unique key has an unknown letter"))?;
+    let millis = |number: i64| u64::try_from(number).map(Duration::from_millis).map_err(malformed);
+    let until = match unpack.integer()? {
+        0 => Until::End,
+        -1 => Until::Start,
+        time => Until::Time(millis(time)?),
+    };
+    if parts >= 5 {
+        extras.debounce = Some(millis(unpack.integer()?)?);
+        extras.max_wait = Some(millis(unpack.integer()?)?);
+    }
+    match parts {
+        3 | 5 => {}
+        6 => drop(unpack.integer()?),
+        _ => return Err(malformed("a unique key has three, five or six parts")),
+    }
+    extras.unique = Some(Unique { key, until, on_conflict });
+    Ok(())
 }
 
 fn read_extras(packed: &[u8]) -> Result<Extras> {
@@ -191,7 +258,7 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
         match name {
             "p" => extras.priority = unpack.integer()?,
             "k" => extras.task = unpack.text()?.to_owned(),
-            "s" => extras.similar = unpack.text()?.to_owned(),
+            "u" => read_unique(&mut unpack, &mut extras)?,
             "o" => {
                 extras.ephemeral_of = unpack.text()?.to_owned();
                 check_name("member", &extras.ephemeral_of)?;
@@ -214,6 +281,12 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
             "h" => {
                 for _ in 0..unpack.map()? {
                     extras.headers.insert(unpack.text()?.to_owned(), unpack.text()?.to_owned());
+                }
+            }
+            "l" => {
+                for _ in 0..unpack.array()? / 2 {
+                    let name = unpack.text()?.to_owned();
+                    extras.limits.push(JobLimit { name, cost: u32::try_from(unpack.integer()?).map_err(malformed)? });
                 }
             }
             "y" => extras.schedule = unpack.text()?.to_owned(),
@@ -274,10 +347,23 @@ mod tests {
         let second = Duration::from_secs(1);
         let backoff = Backoff { growth: Growth::Exponential, delay: second, max: 9 * second, jitter: 0.25 };
         let job =
-            NewJob::bytes("x").priority(-3).task("t").resource("r").similar("s").retries(200).backoff(backoff).header("a", "b");
+            NewJob::bytes("x").priority(-3).task("t").resource("r").unique("s").retries(200).backoff(backoff).header("a", "b");
         let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
         let read = round_trip(&job, "abc");
         assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
+        for (until, on_conflict) in [
+            (Until::End, OnConflict::Latest),
+            (Until::Start, OnConflict::Replace),
+            (Until::Time(YEAR), OnConflict::Drop),
+            (Until::End, OnConflict::Attach),
+        ] {
+            let job = NewJob::bytes("").unique(Unique { key: "k".into(), until, on_conflict });
+            assert_eq!(round_trip(&job, "").extras, job.extras);
+        }
+        let job = NewJob::bytes("").unique("k").debounce(second).max_wait(second);
+        assert_eq!(round_trip(&job, "").extras, job.extras);
+        let read = round_trip(&NewJob::bytes("").unique("k").debounce(YEAR), "");
+        assert_eq!(read.extras.unwrap().max_wait, Some(10 * YEAR));
     }
 
     #[test]
@@ -314,13 +400,34 @@ mod tests {
         for timeout in ["a", "t", "e"] {
             damaged.extend([0, -1, least, most].map(|value| field(timeout, value)));
         }
-        for name in ["k", "s", "o"] {
+        for name in ["k", "o"] {
             for text in [&b"a\nb"[..], b"\0", &[0xff], &[b'x'; 257]] {
                 damaged.push(record(&move |out| {
                     write_string(out, name.as_bytes());
                     write_string(out, text);
                 }));
             }
+        }
+        for (key, letter, numbers) in [
+            ("", "d", &[0][..]),
+            ("a\nb", "d", &[0]),
+            ("a", "x", &[0]),
+            ("a", "d", &[]),
+            ("a", "d", &[-2]),
+            ("a", "d", &[most]),
+            ("a", "a", &[-1]),
+            ("a", "d", &[0, 1]),
+            ("a", "d", &[0, 0, 1]),
+            ("a", "d", &[0, 2, 1]),
+            ("a", "d", &[0, 1, 1, 1, 1]),
+        ] {
+            damaged.push(record(&move |out| {
+                write_string(out, b"u");
+                write_array(out, 2 + numbers.len());
+                write_string(out, key.as_bytes());
+                write_string(out, letter.as_bytes());
+                numbers.iter().for_each(|number| write_signed(out, *number));
+            }));
         }
         for value in [f64::NAN, f64::INFINITY, 1e300] {
             damaged.push(record(&move |out| {

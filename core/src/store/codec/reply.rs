@@ -50,11 +50,22 @@ pub(crate) enum SyncReply {
     Old,
 }
 
+/// A job of a batch that existed, or whose unique key another job had.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Existed {
+    /// Its position in the batch, from 0.
+    pub(crate) position: usize,
+    /// The job that has its unique key.
+    pub(crate) other: Option<String>,
+    /// That job got the payload and the options of this one.
+    pub(crate) replaced: bool,
+}
+
 /// The reply of `add`.
 pub(crate) enum AddReply {
     Done {
-        /// Positions (from 0) of jobs that existed.
-        existed: Vec<usize>,
+        /// Jobs that existed, or whose unique key another job had.
+        existed: Vec<Existed>,
         /// The time until the next due entry, if a job may have changed it.
         next: Option<Duration>,
         /// The jobs are stored, but less durably than requested; submissions that requested it fail with this error.
@@ -154,10 +165,18 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
                 Value::Nil => Vec::new(),
                 blob => {
                     let mut unpack = Unpack::new(bytes(blob)?);
-                    let count = unpack.array()?;
-                    (0..count)
-                        .map(|_| usize::try_from(unpack.integer()? - 1).map_err(|_| unexpected("add")))
-                        .collect::<Result<_>>()?
+                    let mut left = unpack.array()?;
+                    let mut existed = Vec::new();
+                    while left > 0 {
+                        let position = unpack.integer()?;
+                        let of_key = position < 0;
+                        let (other, replaced) =
+                            if of_key { (Some(unpack.text()?.to_owned()), unpack.integer()? == 1) } else { (None, false) };
+                        let position = usize::try_from(position.unsigned_abs()).ok().and_then(|position| position.checked_sub(1));
+                        existed.push(Existed { position: position.ok_or_else(|| unexpected("add"))?, other, replaced });
+                        left = left.saturating_sub(if of_key { 3 } else { 1 });
+                    }
+                    existed
                 }
             };
             Ok(AddReply::Done { existed, next, not_durable: None })

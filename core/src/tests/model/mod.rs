@@ -345,7 +345,10 @@ impl World {
 
     async fn send_add(&mut self, call: &AddCall) -> Answer {
         match self.store.add(call).await.unwrap() {
-            AddReply::Done { existed, .. } => Answer { existed, ..Answer::default() },
+            AddReply::Done { existed, .. } => {
+                let existed = existed.iter().map(|job| job.position).collect();
+                Answer { existed, ..Answer::default() }
+            }
             AddReply::UnknownMember(_) => Answer { unknown: true, ..Answer::default() },
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::limits;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
 use crate::schedules;
@@ -36,6 +37,9 @@ impl MasterDriver {
     pub async fn obey(&self, command: &Command) -> Result<Answer, Error> {
         let master = &self.master;
         if let Some(answer) = messages::obey(&master.messages(), &self.last, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = limits::obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = schedules::obey(master, command).await? {
@@ -80,6 +84,7 @@ impl MasterDriver {
                     .with("priority", job.priority)
                     .with("task", &job.task)
                     .with("resource", &job.resource)
+                    .with_list("limits", &job.limits)
                     .with("progress", job.progress.as_deref().unwrap_or(""))
                     .with("checkpoint", job.checkpoint.as_deref().unwrap_or(""))
                     .with("error", job.failure.as_ref().map_or("", |failure| &failure.message))
@@ -99,6 +104,7 @@ impl MasterDriver {
                 let each = queues.queues.iter().map(|queue| format!("{}:{}:{}", queue.priority, queue.task, queue.waiting));
                 Ok(Answer::ok()
                     .with_list("queues", each)
+                    .with_list("limits", queues.limits.iter().map(|limit| &limit.name))
                     .with_list("paused", queues.paused)
                     .with("chooser", queues.chooser.is_some()))
             }
@@ -284,7 +290,7 @@ fn set_options(mut job: NewJob, command: &Command) -> Result<NewJob, Error> {
 
 /// A job that was added.
 pub fn show_added(added: &Added) -> Answer {
-    Answer::ok().with("id", &added.id).with("existed", added.existed)
+    Answer::ok().with("id", &added.id).with("existed", added.existed).with("replaced", added.replaced)
 }
 
 /// Jobs that were added.

@@ -100,6 +100,10 @@ impl WorkerDriver {
             "complete" => self.finish(command, Finish::Complete(command.payload()?)).await,
             "fail" => self.finish(command, Finish::Fail(command.text("message")?.into())).await,
             "fail_permanently" => self.finish(command, Finish::FailPermanently(command.text("message")?.into())).await,
+            "rate_limited" => {
+                let limit = command.get("limit").map(str::to_owned);
+                self.finish(command, Finish::RateLimited { pause: command.time("after")?, limit }).await
+            }
             "retry" => self.finish(command, Finish::Retry(command.text("message")?.into(), command.time("after")?)).await,
             "progress" => {
                 worker.progress(command.number("fence")?, command.payload()?.bytes)?;

@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 from libswarm._calling import check_on_existed
 from libswarm._events import Listener
 from libswarm._master import MasterBase
-from libswarm._native import Call, Schedules
+from libswarm._native import Call, Limits, Schedules
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
 from libswarm.errors import SwarmError
@@ -20,24 +20,26 @@ from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, Member
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
+from .limits import LimitsApi
 from .messages import MessagesApi
 from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi, SchedulesApi):
+class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:
         """Adds a job and returns its id, once Redis has stored it. See `JobOptions` for all options.
 
-        `id` is the job's id, 1 to 256 bytes: while a job with this id exists, adding it again changes nothing. With `result`
+        `id` is the job's id, 1 to 256 bytes: while a job with this id exists, adding it again changes nothing. If another job has
+        the key of `unique`, the id of that job is returned. With `result`
         the job's result is kept for `result`, for `result_ttl` seconds after the job has finished (1 s to 365 days; default 300).
         """
-        added: tuple[str, bool] = self._add(payload, options)
+        added: tuple[str, bool, bool] = self._add(payload, options)
         return added[0]
 
     def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
-        """As `add_job`, and returns also whether the job existed."""
+        """As `add_job`, and returns also whether the job existed, and whether it was replaced."""
         return Added(*self._add(payload, options))
 
     def add_jobs(self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]) -> list[str]:
@@ -51,9 +53,9 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
-        """As `add_jobs`, and returns for each job also whether it existed."""
-        added: list[tuple[str, bool]] = self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
-        return [Added(id, existed) for id, existed in added]
+        """As `add_jobs`, and returns for each job also whether it existed, and whether it was replaced."""
+        added: list[tuple[str, bool, bool]] = self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        return [Added(*one) for one in added]
 
     def delete_job(self, id: str) -> bool:
         """Deletes a job in any state; a worker that runs it is asked to stop. Returns whether the job existed."""
@@ -82,8 +84,8 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     ) -> Any:
         """Adds a job and waits for its result, at most `timeout` seconds. After a timeout or an interrupt the job continues.
 
-        If a job with this `id` exists, the result is that job's, and `on_existed(id)` is called as soon as this is known, in the
-        calling thread or in the loop. An exception from it ends the wait and is raised.
+        If a job with this `id`, or with the key of `unique`, exists, the result is that job's, and `on_existed(id)` is called
+        as soon as this is known, in the calling thread or in the loop. An exception from it ends the wait and is raised.
         """
         check_on_existed(on_existed)
         return self._outcome(*self._here.run(payload, timeout, options), on_existed)
@@ -260,7 +262,7 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
         """Waits for the outcome of jobs. Calls `on_existed` before, for those that existed."""
         try:
             if on_existed is not None:
-                for id, existed in self._await(added):
+                for id, existed, _ in self._await(added):
                     if existed:
                         on_existed(id)
             return self._await(ended)
@@ -271,6 +273,10 @@ class MasterApi(MasterBase, MessagesApi, SchedulesApi):
     @property
     def _here(self) -> NativeMaster:
         raise NotImplementedError
+
+    @property
+    def _limits(self) -> Limits:
+        return self._here.limits()
 
     @property
     def _schedules(self) -> Schedules:

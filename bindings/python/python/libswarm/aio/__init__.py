@@ -10,7 +10,7 @@ async with Master("mail", url="redis://localhost:6379") as master:
 
 from .._native import Call, Job, Message
 from .._signatures import current_job
-from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RetryAfter, Timeouts
+from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RateLimited, RetryAfter, Timeouts, Unique
 from ..processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
 from ..types import (
     Added,
@@ -28,6 +28,7 @@ from ..types import (
     Queues,
     Receipt,
     Reply,
+    LimitInfo,
     ScheduleInfo,
     SchedulePage,
     Stats,
@@ -68,7 +69,9 @@ __all__ = [
     "Queues",
     "Receipt",
     "Reply",
+    "RateLimited",
     "RetryAfter",
+    "LimitInfo",
     "ScheduleInfo",
     "SchedulePage",
     "Stats",
@@ -77,6 +80,7 @@ __all__ = [
     "Task",
     "Timeouts",
     "To",
+    "Unique",
     "Worker",
     "current_job",
     "from_json",

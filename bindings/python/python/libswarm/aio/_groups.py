@@ -32,7 +32,7 @@ class Outcomes(AsyncIterator[JobOutcome]):
             added = await self._wait(self._group.added())
             # Another task may have waited at the same time, and called it.
             on_existed, self._on_existed = self._on_existed, None
-            for id, existed in added if on_existed is not None else ():
+            for id, existed, _ in added if on_existed is not None else ():
                 if existed:
                     on_existed(id)
         while not self._ready:

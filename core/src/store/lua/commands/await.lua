@@ -5,21 +5,13 @@
 local keys = require('keys')
 local record = require('record')
 local reply = require('reply')
+local waiters = require('waiters')
 local call = redis.call
 
 local REGISTERED, NONE, NO_RESULT = 'w', 'n', 'x'
 
 local inc = ARGV[1]
 local ids = cmsgpack.unpack(ARGV[2])
-
-local function register(id)
-  local waiters = call('HGET', keys.waiters, id)
-  if not waiters then
-    call('HSET', keys.waiters, id, inc)
-  elseif not string.find(',' .. waiters .. ',', ',' .. inc .. ',', 1, true) then
-    call('HSET', keys.waiters, id, waiters .. ',' .. inc)
-  end
-end
 
 local answers = call('HMGET', keys.results, unpack(ids))
 for i, id in ipairs(ids) do
@@ -30,7 +22,7 @@ for i, id in ipairs(ids) do
     elseif not record.result_of(found) then
       answers[i] = NO_RESULT
     else
-      register(id)
+      waiters.add(id, inc)
       answers[i] = REGISTERED
     end
   end

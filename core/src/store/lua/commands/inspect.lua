@@ -1,10 +1,10 @@
 -- Returns jobs, queues and members for inspections; changes nothing.
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
---       'members', cursor
+--       'members', cursor | 'limits', cursor | 'limit', name
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
 --       none | {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} |
---       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...}
+--       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...} | {cursor, limit, ...}, see limit_state.describe | a limit
 local chooser = require('chooser')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -20,10 +20,11 @@ local rare_keys = require('rare_keys')
 local reply = require('reply')
 local values = require('values')
 local workers = require('workers')
+local limit_state = lazy('limit_state')
 local call = redis.call
 
 -- Bounds of one call.
-local QUEUES, MEMBERS = 1000, 100
+local QUEUES, MEMBERS, LIMITS = 1000, 100, 200
 -- The position of the state in a description.
 local STATE = 2
 
@@ -124,6 +125,22 @@ local function page_of_members(cursor)
   return answer
 end
 
+-- Limits with figures, then those without at which jobs wait. The cursor is a letter of the two, and that of a scan.
+local function page_of_limits(cursor)
+  local part, from = string.match(cursor, '^([fw])(%d+)$')
+  part, from = part or 'f', from or '0'
+  local scanned = call('HSCAN', part == 'f' and rare_keys.limits or rare_keys.limit_turns, from, 'COUNT', LIMITS)
+  local next_cursor = scanned[1] ~= '0' and part .. scanned[1] or part == 'f' and 'w0' or ''
+  local answer = { next_cursor }
+  for i = 1, #scanned[2], 2 do
+    local name = scanned[2][i]
+    if part == 'f' or call('HEXISTS', rare_keys.limits, name) == 0 then
+      answer[#answer + 1] = limit_state().describe(name)
+    end
+  end
+  return answer
+end
+
 local what = ARGV[1]
 if what == 'job' then
   local job = describe(ARGV[2])
@@ -132,5 +149,9 @@ elseif what == 'jobs' then
   return reply(cmsgpack.pack(page_of_jobs(ARGV[2], ARGV[3], tonumber(ARGV[4]))))
 elseif what == 'counts' then
   return reply(cmsgpack.pack(page_of_counts(ARGV[2])))
+elseif what == 'limits' then
+  return reply(cmsgpack.pack(page_of_limits(ARGV[2])))
+elseif what == 'limit' then
+  return reply(cmsgpack.pack(limit_state().describe(ARGV[2])))
 end
 return reply(cmsgpack.pack(page_of_members(ARGV[2])))

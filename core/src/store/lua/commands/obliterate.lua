@@ -8,6 +8,8 @@ local registry = require('registry')
 local reply = require('reply')
 local script = require('script')
 local workers = require('workers')
+local extras = lazy('extras')
+local values = lazy('values')
 local call = redis.call
 
 -- Limits of one call: members, and queues, tasks or resources.
@@ -52,10 +54,33 @@ local function remove_blocked(hash, part)
   return call('EXISTS', hash) == 1
 end
 
+-- The sets of jobs that use limits: the names are in the records of active jobs, or kept while a deleted one stops.
+local function remove_limit_users()
+  local scanned = call('HSCAN', keys.owner, 0, 'COUNT', NAMES)
+  for i = 1, #scanned[2], 2 do
+    local id = scanned[2][i]
+    local found = id ~= '' and call('HGET', keys.jobs, id)
+    for _, limit in ipairs(found and extras().of(found).limits or {}) do
+      call('UNLINK', keys.of('limit_users', limit.name))
+    end
+    call('HDEL', keys.owner, id)
+  end
+  local stopping = call('HSCAN', rare_keys.stopping_limits, 0, 'COUNT', NAMES)
+  for i = 1, #stopping[2], 2 do
+    for _, name in ipairs(values().unpacked(stopping[2][i + 1]) or {}) do
+      call('UNLINK', keys.of('limit_users', name))
+    end
+    call('HDEL', rare_keys.stopping_limits, stopping[2][i])
+  end
+  return call('EXISTS', keys.owner, rare_keys.stopping_limits) > 0
+end
+
 local more = remove_members()
 more = remove_queues() or more
 more = remove_blocked(rare_keys.resources, 'blocked') or more
-more = remove_blocked(rare_keys.similar, 'similar') or more
+more = remove_blocked(rare_keys.unique, 'unique') or more
+more = remove_blocked(rare_keys.limit_turns, 'limited') or more
+more = remove_limit_users() or more
 if more then
   return reply(MORE)
 end

@@ -5,17 +5,21 @@ local keys = require('keys')
 local meta = require('meta')
 local placement = require('placement')
 local positions = require('positions')
+local record = require('record')
 local script = require('script')
 local beginnings = lazy('beginnings')
+local conflicts = lazy('conflicts')
+local extras = lazy('extras')
 local failures = lazy('failures')
+local limit_lines = lazy('limit_lines')
 local call = redis.call
 
 local DONE, UNKNOWN = 0, 1
 
 local inc, number, largest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
-local own_ids_arg, special_arg = ARGV[4], ARGV[6]
+local checked_arg, special_arg = ARGV[4], ARGV[6]
 
--- The last batch: number, positions of jobs that existed.
+-- The last batch: number, the answer about jobs that existed.
 local last = meta.last_batch
 
 -- Removes data of an earlier job with this id. Returns whether the id still has an owner.
@@ -29,21 +33,48 @@ local function clear_id(id)
   return call('HEXISTS', keys.owner, id) == 1
 end
 
--- Positions of jobs that exist already, and the positions to skip, with the reason: see positions.lua.
-local function check_own_ids(jobs, own)
-  local existed, skip, seen = {}, {}, {}
-  for _, position in ipairs(own) do
-    local id = jobs[2 * position - 1]
-    if seen[id] or call('HEXISTS', keys.jobs, id) == 1 then
-      existed[#existed + 1] = position
-      skip[position] = positions.EXISTED
-    elseif clear_id(id) then
-      -- The earlier job is deleted, but its worker has not stopped yet: the new one is stored now, and assigned after that.
-      skip[position] = positions.LATER
-    end
-    seen[id] = true
+local function has_key(text)
+  return record.has_extras(text) and extras().of(text).unique
+end
+
+-- The starts of jobs by position.
+local function starts_of(careful)
+  local starts = {}
+  for i = 1, #careful, 2 do
+    starts[careful[i]] = careful[i + 1]
   end
-  return existed, skip
+  return starts
+end
+
+-- Checks the ids and unique keys of the jobs at these positions. Returns what is answered, and fills `skip` of the batch.
+local function check(batch, checked)
+  local existed, seen = {}, {}
+  for _, signed in ipairs(checked) do
+    local position = math.abs(signed)
+    local id, own = batch.jobs[2 * position - 1], signed > 0
+    local exists, other, replaced = own and (seen[id] or call('HEXISTS', keys.jobs, id) == 1), nil, nil
+    if not exists and has_key(batch.jobs[2 * position]) then
+      if not batch.starts then
+        batch.starts = starts_of(batch.careful)
+        conflicts().read(batch.jobs, checked)
+      end
+      other, replaced = conflicts().decide(batch, position)
+    end
+    if exists then
+      existed[#existed + 1] = position
+      batch.skip[position] = positions.EXISTED
+    elseif other then
+      existed[#existed + 1], existed[#existed + 2], existed[#existed + 3] = -position, other, replaced and 1 or 0
+      batch.skip[position] = replaced and batch.skip[position] or not replaced and positions.EXISTED or nil
+    else
+      if own and clear_id(id) then
+        -- The earlier job is deleted, but its worker has not stopped yet: the new one is stored now, and assigned after that.
+        batch.skip[position] = positions.LATER
+      end
+      seen[id] = true
+    end
+  end
+  return existed
 end
 
 local function new_jobs(jobs, skip)
@@ -57,19 +88,19 @@ local function new_jobs(jobs, skip)
   return new
 end
 
--- Stores the new jobs. Returns the packed positions of those that existed, or false, and which positions to skip.
-local function store(jobs)
-  local existed, skip, stored = {}, {}, jobs
-  if own_ids_arg ~= '' then
-    existed, skip = check_own_ids(jobs, cmsgpack.unpack(own_ids_arg))
-    stored = #existed > 0 and new_jobs(jobs, skip) or jobs
+-- Stores the new jobs. Returns the packed answer about those that existed, or false.
+local function store(batch)
+  local existed, stored = {}, batch.jobs
+  if checked_arg ~= '' then
+    existed = check(batch, cmsgpack.unpack(checked_arg))
+    stored = #existed > 0 and new_jobs(batch.jobs, batch.skip) or stored
   end
   if #stored > 0 then
     call('HSET', keys.jobs, unpack(stored))
-    meta.count('added', #stored / 2)
+    meta.count('added', #stored / 2 - batch.replaced)
   end
   meta.note_size(largest)
-  return #existed > 0 and cmsgpack.pack(existed), skip
+  return #existed > 0 and cmsgpack.pack(existed)
 end
 
 -- Plain jobs.
@@ -92,8 +123,10 @@ local function add()
     -- The batch is repeated because its reply was lost.
     return { DONE, last[2] or false, 0 }
   end
-  local jobs = cmsgpack.unpack(ARGV[3])
-  local existed, skip = store(jobs)
+  local jobs, skip = cmsgpack.unpack(ARGV[3]), {}
+  local queues_of, careful = unpack(special_arg ~= '' and cmsgpack.unpack(special_arg) or {})
+  local batch = { jobs = jobs, skip = skip, careful = careful, replaced = 0 }
+  local existed = store(batch)
   -- The jobs are stored: if the batch is repeated, or something fails later, the reply is that of success.
   meta.remember(BATCH .. inc, cmsgpack.pack({ number, existed }))
   script.answer = { DONE, existed, 0 }
@@ -101,8 +134,17 @@ local function add()
     enqueue(jobs, skip)
     return { DONE, existed, -1 }
   end
-  local queues_of, careful = unpack(cmsgpack.unpack(special_arg))
+  if batch.starts then
+    conflicts().write()
+    for i = 1, #careful, 2 do
+      careful[i + 1] = batch.starts[careful[i]]
+    end
+  end
   local soonest = beginnings().add(jobs, queues_of, careful, skip, inc)
+  if script.flush.limits then
+    limit_lines().settle()
+    soonest = beginnings().wake_for_limits(soonest)
+  end
   return { DONE, existed, soonest and math.max(0, soonest - clock.now) or -1 }
 end
 

@@ -1,4 +1,5 @@
--- Admits jobs that are about to be assigned: claims their resources and starts their timeouts. Jobs whose resource is not free are blocked.
+-- Admits jobs that are about to be assigned: asks their limits, claims their resources and starts their timeouts. Jobs that a limit refuses or whose
+-- resource is not free are blocked.
 local blocking = require('blocking')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -8,12 +9,25 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local record_flags = require('record_flags')
 local suspects = require('suspects')
+local limit_lines = lazy('limit_lines')
+local limit_state = lazy('limit_state')
+local resources = lazy('resources')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local admission = {}
 
--- The exclusive needs of each job: its resource and, if it is a suspect, that of suspects. Nil if no job needs special care.
+local function note_limits(needs, extra)
+  for _, limit in ipairs(extra and extra.limits or {}) do
+    if not needs.limits[limit.name] then
+      needs.limits[limit.name] = true
+      needs.limits[#needs.limits + 1] = limit.name
+    end
+  end
+end
+
+-- The needs of each job: its limits, its resource and, if it is a suspect, that of suspects. Nil if no job needs special care.
 local function needs_of(records)
-  local needs = { resource = {}, extra = {}, suspect = {}, wanted = {} }
+  local needs = { resource = {}, extra = {}, suspect = {}, wanted = {}, limits = {} }
   local seen, careful = {}, false
   local function want(name)
     if not seen[name] then
@@ -41,6 +55,7 @@ local function needs_of(records)
         needs.resource[i] = name
         want(name)
       end
+      note_limits(needs, needs.extra[i])
     end
   end
   return careful and needs or nil
@@ -85,6 +100,44 @@ local function note_timeouts(extra, id, started, stopped)
   end
 end
 
+-- Asks the limits of jobs.
+local function new_limiter(names)
+  if #names == 0 then
+    return nil
+  end
+  limit_lines().write_freed()
+  return { states = limit_state().load(names), refused = {} }
+end
+
+-- Whether no limit refuses the job. One that is refused gives up the resource that was passed to it.
+local function is_allowed(limiter, claims, id, text, extra)
+  local name = limit_lines().refusing(limiter.states, id, extra.limits)
+  if not name then
+    return true
+  end
+  if extra.resource and claims.holders[extra.resource] == id then
+    resources().free(extra.resource, id)
+  end
+  local list = limiter.refused[name] or {}
+  limiter.refused[name] = list
+  list[#list + 1] = { id = id, wanted = extra.limits, crashed = extras.crashes_of(text) > 0 }
+  return false
+end
+
+local function write_limits(limiter)
+  limit_state().write(limiter.states)
+  for name, jobs in pairs(limiter.refused) do
+    limit_lines().block(limiter.states, name, jobs)
+  end
+end
+
+-- A unique key that a job has only until it starts.
+local function note_key(extra, id, freed)
+  if extra.unique_until == extras.UNTIL_START then
+    freed.names[#freed.names + 1], freed.ids[#freed.ids + 1] = extra.unique, id
+  end
+end
+
 local function write(claims, started, stopped)
   if #claims.new > 0 then
     call('HSET', rare_keys.resources, unpack(claims.new))
@@ -106,19 +159,34 @@ function admission.admit(ids, records)
   if not needs then
     return ids, records
   end
-  local claims = claims_of(needs.wanted)
-  local admitted, admitted_records, started, stopped = {}, {}, {}, {}
+  local claims, limiter = claims_of(needs.wanted), new_limiter(needs.limits)
+  local admitted, admitted_records, started, stopped, freed = {}, {}, {}, {}, { names = {}, ids = {} }
   for i, id in ipairs(ids) do
-    local resource = needs.resource[i]
-    if (not resource or claim(claims, resource, id)) and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id)) then
-      if needs.extra[i] then
-        note_timeouts(needs.extra[i], id, started, stopped)
+    local resource, extra = needs.resource[i], needs.extra[i]
+    local limits = extra and extra.limits
+    if
+      (not limits or is_allowed(limiter, claims, id, records[i], extra))
+      and (not resource or claim(claims, resource, id))
+      and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id))
+    then
+      if extra then
+        note_timeouts(extra, id, started, stopped)
+        note_key(extra, id, freed)
+      end
+      if limits then
+        limit_lines().start(limiter.states, id, limits)
       end
       admitted[#admitted + 1] = id
       admitted_records[#admitted_records + 1] = records[i]
     end
   end
   write(claims, started, stopped)
+  if limiter then
+    write_limits(limiter)
+  end
+  if #freed.ids > 0 then
+    unique_keys().started(freed.names, freed.ids)
+  end
   return admitted, admitted_records
 end
 

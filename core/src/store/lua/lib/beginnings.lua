@@ -1,5 +1,4 @@
--- Starts jobs with extras: timeouts, delays, resources and groups of similar jobs.
-local blocking = require('blocking')
+-- Starts jobs with extras: timeouts, delays, resources and unique keys.
 local clock = require('clock')
 local delays = require('delays')
 local due_entries = require('due_entries')
@@ -9,10 +8,11 @@ local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local matching = require('matching')
 local positions_skipped = require('positions')
-local rare_keys = require('rare_keys')
 local resources = require('resources')
+local script = require('script')
 local special = require('special')
 local workers = require('workers')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local beginnings = {}
 
@@ -49,8 +49,7 @@ local function begin_one(batch, id, extra, pause)
   if extra.assign_timeout then
     note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
   end
-  if extra.similar and call('HSETNX', rare_keys.similar, extra.similar, id) == 0 then
-    blocking.block(blocking.SIMILAR, extra.similar, { id })
+  if extra.unique and unique_keys().begin(id, extra) then
     return true
   elseif pause > 0 then
     note_due(batch, delays.delay(id, pause), extra.task)
@@ -74,6 +73,12 @@ local function wake_for(batch)
     inbox.post(worker, inbox_kinds.WAKE, '')
   end
   return batch.soonest
+end
+
+-- As above, for jobs that this call blocked at limits. `soonest` is the due time of other jobs, if any.
+function beginnings.wake_for_limits(soonest)
+  local due = wake_for({ soonest = script.soonest, soonest_task = script.soonest_task })
+  return due and soonest and math.min(due, soonest) or due or soonest
 end
 
 -- Starts jobs with extras and their timeouts. Ephemeral jobs belong to `inc`, or to no member if it is nil. Returns a set of the ids that must wait,

@@ -1,9 +1,9 @@
--- Jobs that wait for a resource or a similar job.
+-- Jobs that wait for a resource or for a unique key.
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local special = require('special')
 local call = redis.call
-local blocking = { RESOURCE = 'blocked', SIMILAR = 'similar' }
+local blocking = { RESOURCE = 'blocked', UNIQUE = 'unique' }
 
 -- Blocks jobs for a name of this kind, in order, behind the jobs that wait for it.
 function blocking.block(kind, name, ids)

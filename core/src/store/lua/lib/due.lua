@@ -8,11 +8,13 @@ local departure = require('departure')
 local due_entries = require('due_entries')
 local failures = require('failures')
 local firing = lazy('firing')
+local limit_lines = lazy('limit_lines')
 local keys = require('keys')
 local recovery = require('recovery')
 local suspects = require('suspects')
 local sweep = require('sweep')
 local timeouts = require('timeouts')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local due = {}
 
@@ -41,6 +43,13 @@ local handlers = {
   end,
   [due_entries.SCHEDULE] = function(_, id)
     firing().expire(id)
+  end,
+  [due_entries.LIMIT] = function(_, name)
+    limit_lines().note(name)
+    limit_lines().settle()
+  end,
+  [due_entries.UNIQUE] = function(_, key)
+    unique_keys().expire(key)
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

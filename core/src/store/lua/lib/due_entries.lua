@@ -12,7 +12,9 @@ return {
   CHOICE = 'C:', -- the time for a choice of workers is over
   SWEEP = 'S:', -- a search for damage
   SCHEDULE = 'H:', -- '': the first slot of all schedules; id: the next job of a schedule, after the end of one
+  UNIQUE = 'U:', -- unique key: the time for which its job keeps it is over
   BROADCAST = 'B:', -- the next page of members gets the first of `broadcasts`
+  LIMIT = 'N:', -- name: the next job of this limit may start
   -- Kinds that jobs may wait for.
-  OF_JOBS = 'DATEPCSH',
+  OF_JOBS = 'DATEPCSHN',
 }

@@ -8,19 +8,18 @@ local queues = require('queues')
 local rare_keys = require('rare_keys')
 local record = require('record')
 local resources = require('resources')
-local results = require('results')
-local script = require('script')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
+local values = require('values')
 local delays = lazy('delays')
 local failures = lazy('failures')
 local firing = lazy('firing')
+local limit_lines = lazy('limit_lines')
+local limit_state = lazy('limit_state')
 local matching = lazy('matching')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local endings = {}
-
--- The limit of jobs that finish in one call because a similar job did, and how many are read at once.
-local followers_left, FOLLOWERS_AT_ONCE = 1000, 100
 
 -- Removes a waiting job from its queue. `stopping`: it is in no queue until an earlier execution has stopped.
 function endings.unqueue(id, extra, stopping)
@@ -28,9 +27,12 @@ function endings.unqueue(id, extra, stopping)
     return
   end
   if call('SREM', rare_keys.blocked, id) == 1 then
+    if extra.limits then
+      limit_lines().unblock(id, extra.limits)
+    end
     local _ = extra.resource and call('ZREM', keys.of('blocked', extra.resource), id) == 1
       or extra.suspect and call('ZREM', keys.of('blocked', suspects.RESOURCE), id) == 1
-      or extra.similar and call('ZREM', keys.of('similar', extra.similar), id)
+      or extra.unique and call('ZREM', keys.of('unique', extra.unique), id)
     return
   end
   if stopping then
@@ -43,69 +45,9 @@ function endings.unqueue(id, extra, stopping)
   end
 end
 
--- Finishes followers with the outcome of the first.
-local function end_followers(ids, records, outcome)
-  local kept, outcomes, ttls, requesters = {}, {}, {}, {}
-  for i, id in ipairs(ids) do
-    local ttl, requester = record.result_of(records[i])
-    if ttl then
-      local n = #kept + 1
-      kept[n], outcomes[n], ttls[n], requesters[n] = id, outcome, ttl, requester
-    end
-  end
-  call('HDEL', keys.jobs, unpack(ids))
-  meta.count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ids)
-  results.keep(kept, outcomes, ttls, requesters)
-  for i, id in ipairs(ids) do
-    local extra = extras.of(records[i])
-    extra.similar = nil
-    endings.gone(id, extra, outcome, false)
-  end
-end
-
--- The follower takes the place of the first. If it has an owner, it is queued when that has stopped.
-local function promote(name, id, found)
-  call('HSET', rare_keys.similar, name, id)
-  if call('HEXISTS', keys.owner, id) == 0 then
-    matching().enqueue({ id }, { found }, false)
-  end
-end
-
--- Jobs that wait for a similar one finish with its outcome. If that was deleted, or if too many have finished in this call, the next of them runs in
--- its place.
-local function settle(name, outcome)
-  local followers = keys.of('similar', name)
-  while true do
-    local ends = outcome and followers_left > 0
-    local scored = call('ZPOPMIN', followers, ends and FOLLOWERS_AT_ONCE or 1)
-    if #scored == 0 then
-      call('HDEL', rare_keys.similar, name)
-      return
-    end
-    local ids = {}
-    for i = 1, #scored, 2 do
-      ids[#ids + 1] = scored[i]
-    end
-    followers_left = followers_left - #ids
-    script.in_hand[#script.in_hand + 1] = ids
-    call('SREM', rare_keys.blocked, unpack(ids))
-    local there, records = {}, {}
-    for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
-      if found then
-        there[#there + 1], records[#records + 1] = ids[i], found
-      end
-    end
-    if #there > 0 and not ends then
-      return promote(name, there[1], records[1])
-    elseif #there > 0 then
-      end_followers(there, records, outcome)
-    end
-  end
-end
-
--- A job is over: stops its timeouts, frees its resource, and lets jobs that waited for it continue. `held`: the value of `owner`, if any. A worker
--- that still runs the job keeps the resource until it has stopped. If that is an earlier execution of the same id, this job never had the resource.
-function endings.gone(id, extra, outcome, held)
+-- Stops the timeouts of a job and frees its resource. `held`: the value of `owner`, if any. A worker that still runs the job keeps the resource until
+-- it has stopped. If that is an earlier execution of the same id, this job never had the resource.
+function endings.detach(id, extra, held)
   if extra.assign_timeout or extra.run_timeout or extra.total_timeout then
     call('ZREM', keys.due, due_entries.ASSIGN_TIMEOUT .. id, due_entries.RUN_TIMEOUT .. id, due_entries.TOTAL_TIMEOUT .. id)
   end
@@ -123,9 +65,37 @@ function endings.gone(id, extra, outcome, held)
   elseif extra.resource and not owner.is_deleting(held) then
     call('HSETNX', rare_keys.stopping, id, extra.resource)
   end
-  if extra.similar and call('HGET', rare_keys.similar, extra.similar) == id then
-    settle(extra.similar, outcome)
+  if extra.limits and not held then
+    limit_lines().free(id, extra.limits, true)
+  elseif extra.limits and not owner.is_deleting(held) then
+    endings.keep_limits(id, extra.limits)
   end
+end
+
+-- A job is over: lets jobs that waited for it continue. `outcome`: nil if it was deleted.
+function endings.gone(id, extra, outcome, held)
+  endings.detach(id, extra, held)
+  if extra.unique then
+    unique_keys().ended(id, extra, outcome)
+  end
+end
+
+-- The worker of a deleted or timed-out job uses its limits until it has stopped.
+function endings.keep_limits(id, limits)
+  local names = {}
+  for i, limit in ipairs(limits) do
+    names[i] = limit.name
+  end
+  call('HSETNX', rare_keys.stopping_limits, id, cmsgpack.pack(names))
+end
+
+-- {name} of each limit, of their names; none if they cannot be read.
+function endings.named_limits(names)
+  local limits = {}
+  for i, name in ipairs(type(names) == 'table' and names or {}) do
+    limits[i] = { name = name }
+  end
+  return limits
 end
 
 -- The worker has stopped a deleted job, or died while it ran it.
@@ -136,9 +106,14 @@ function endings.stopped(id)
     call('HDEL', rare_keys.stopping, id)
     resources.free(resource, id)
   end
+  local names = call('HGET', rare_keys.stopping_limits, id)
+  if names then
+    call('HDEL', rare_keys.stopping_limits, id)
+    limit_lines().free(id, endings.named_limits(values.unpacked(names)), false)
+  end
 end
 
--- A job leaves its worker and still exists. `front`: it is requeued before all others and keeps its resource.
+-- A job leaves its worker and still exists. `front`: it is requeued before all others, also in the lines of its limits, and keeps its resource.
 function endings.left(id, extra, front)
   call('HDEL', rare_keys.progress, id)
   if extra.run_timeout then
@@ -146,6 +121,12 @@ function endings.left(id, extra, front)
   end
   if extra.resource and not front then
     resources.free(extra.resource, id)
+  end
+  if extra.limits then
+    limit_lines().free(id, extra.limits, false)
+    if front then
+      limit_lines().keep_place(id, extra.limits)
+    end
   end
   if extra.suspect then
     call('ZREM', keys.due, due_entries.TRIAL .. id)
@@ -169,6 +150,29 @@ function endings.retry(id, found, extra, pause, message, traceback)
     delays().delay(id, pause)
   else
     matching().enqueue({ id }, { found }, false)
+  end
+end
+
+-- A handler was told to wait: no attempt is counted. The limit, or each limit of the job if none is named, starts no job for `pause` ms.
+function endings.limited(id, found, extra, pause, named)
+  local names, is_own = { named }, false
+  for _, limit in ipairs(extra.limits or {}) do
+    is_own = is_own or named == '' or named == limit.name
+    if named == '' then
+      names[#names + 1] = limit.name
+    end
+  end
+  if names[1] == '' then
+    table.remove(names, 1)
+  end
+  if #names > 0 then
+    limit_state().pause(names, pause)
+  end
+  endings.left(id, extra, is_own)
+  if is_own then
+    matching().enqueue({ id }, { found }, true)
+  else
+    delays().delay(id, pause)
   end
 end
 

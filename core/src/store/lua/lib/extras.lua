@@ -9,7 +9,7 @@ local byte, band, sub = string.byte, bit.band, string.sub
 local WIRE = {
   PRIORITY = 'p',
   TASK = 'k',
-  SIMILAR = 's',
+  UNIQUE = 'u',
   EPHEMERAL_OF = 'o',
   RETRIES = 'n',
   ASSIGN_TIMEOUT = 'a',
@@ -18,12 +18,29 @@ local WIRE = {
   CHECKPOINT = 'c',
   SCHEDULE = 'y',
   THEN_NEXT = 'z',
+  LIMITS = 'l',
 }
 local MAX_RETRIES = 200
+local MAX_LIMITS, MAX_COST = 4, 1000000
 -- Flags that are kept when crashes are written: all but SUSPECT.
 local ALL_BUT_SUSPECT = 95
 
-local extras = { NEEDS_DECODING = record_flags.EXTRAS + record_flags.CAREFUL + record_flags.SUSPECT }
+-- Places in the unique key of a record: the key, what an add of another job with it does, until when the job has it (0: it ends, -1: it starts, or
+-- ms), and for a debounced job its pause, the longest one, and when it was first added, in ms.
+local KEY, ON_CONFLICT, UNTIL, DEBOUNCE, MAX_WAIT, FIRST = 1, 2, 3, 4, 5, 6
+
+local extras = {
+  NEEDS_DECODING = record_flags.EXTRAS + record_flags.CAREFUL + record_flags.SUSPECT,
+  DROP = 'd',
+  REPLACE = 'r',
+  ATTACH = 'a',
+  LATEST = 'l',
+  UNTIL_END = 0,
+  UNTIL_START = -1,
+  -- The longest time in ms for which a job has its unique key.
+  LONGEST_UNIQUE = limits.YEAR,
+}
+local CONFLICTS = { [extras.DROP] = true, [extras.REPLACE] = true, [extras.ATTACH] = true, [extras.LATEST] = true }
 
 -- The resource, if the record has one.
 function extras.resource_of(text)
@@ -51,9 +68,39 @@ local function is_whole(value, least, most)
   return value == nil or type(value) == 'number' and value >= least and value <= most and value % 1 == 0
 end
 
+-- Reads names and costs of limits in turn. Returns {name, cost} of each, nil if there are none, false if they cannot be read.
+local function limits_of(list)
+  if list == nil then
+    return nil
+  elseif type(list) ~= 'table' or #list == 0 or #list % 2 ~= 0 or #list > 2 * MAX_LIMITS then
+    return false
+  end
+  local found = {}
+  for i = 1, #list, 2 do
+    if list[i] == nil or not is_name(list[i]) or not is_whole(list[i + 1], 1, MAX_COST) then
+      return false
+    end
+    found[#found + 1] = { name = list[i], cost = list[i + 1] }
+  end
+  return found
+end
+
+local function is_unique_key(value)
+  return value == nil
+    or type(value) == 'table'
+      and value[KEY]
+      and is_name(value[KEY])
+      and CONFLICTS[value[ON_CONFLICT]]
+      and value[UNTIL]
+      and is_whole(value[UNTIL], extras.UNTIL_START, extras.LONGEST_UNIQUE)
+      and is_whole(value[DEBOUNCE], 1, limits.YEAR)
+      and is_whole(value[MAX_WAIT], 1, 10 * limits.YEAR)
+      and is_whole(value[FIRST], 0, limits.COUNTER)
+end
+
 local function is_valid(map)
   return is_name(map[WIRE.TASK])
-    and is_name(map[WIRE.SIMILAR])
+    and is_unique_key(map[WIRE.UNIQUE])
     and is_name(map[WIRE.EPHEMERAL_OF])
     and is_name(map[WIRE.SCHEDULE])
     and is_whole(map[WIRE.PRIORITY], -limits.PRIORITY, limits.PRIORITY)
@@ -80,14 +127,20 @@ local function decode(text)
       failed = failed,
       priority = map[WIRE.PRIORITY],
       task = map[WIRE.TASK],
-      similar = map[WIRE.SIMILAR],
       ephemeral_of = map[WIRE.EPHEMERAL_OF],
       then_next_of = map[WIRE.THEN_NEXT] == 1 and map[WIRE.SCHEDULE] or nil,
       retries = map[WIRE.RETRIES],
       assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
       run_timeout = map[WIRE.RUN_TIMEOUT],
       total_timeout = map[WIRE.TOTAL_TIMEOUT],
+      limits = limits_of(map[WIRE.LIMITS]),
     }
+    assert(extra.limits ~= false)
+    local unique = map[WIRE.UNIQUE]
+    if unique then
+      extra.unique, extra.on_conflict, extra.unique_until = unique[KEY], unique[ON_CONFLICT], unique[UNTIL]
+      extra.debounce, extra.max_wait, extra.first_added = unique[DEBOUNCE], unique[MAX_WAIT], unique[FIRST]
+    end
   end
   extra.resource, extra.suspect = resource, band(flags, record_flags.SUSPECT) ~= 0
   return extra
@@ -95,8 +148,8 @@ end
 
 local known = {}
 
--- The extras of a record: priority, task ('' = none), resource, similar (key of similar jobs), ephemeral_of (an incarnation), retries, failed
--- (attempts), timeouts in ms, suspect. For a damaged record they are those of a plain job, and `damaged`.
+-- The extras of a record: priority, task ('' = none), resource, unique (its key) with what belongs to it, ephemeral_of (an incarnation), retries,
+-- failed (attempts), timeouts in ms, limits ({name, cost} of each), suspect. For a damaged record they are those of a plain job, and `damaged`.
 function extras.of(text)
   local extra = known[text]
   if extra then
@@ -133,6 +186,11 @@ end
 -- The record as that of an ephemeral job of another member.
 function extras.with_member(text, extra, inc)
   return with_value(text, extra, WIRE.EPHEMERAL_OF, inc)
+end
+
+-- The record with the time at which a debounced job was first added, in ms.
+function extras.with_first_added(text, extra, time)
+  return with_value(text, extra, WIRE.UNIQUE, { extra.unique, extra.on_conflict, extra.unique_until, extra.debounce, extra.max_wait, time })
 end
 
 -- The record with a checkpoint, a JSON text; a damaged record as it is.

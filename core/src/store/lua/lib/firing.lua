@@ -10,6 +10,7 @@ local meta = require('meta')
 local rare_keys = require('rare_keys')
 local schedules = require('schedules')
 local script = require('script')
+local conflicts = lazy('conflicts')
 local call = redis.call
 local firing = {}
 
@@ -51,19 +52,35 @@ local function add(id, schedule, slot, delay)
   local priority, task, careful = unpack(schedule[schedules.ROUTE])
   local job = string.format('%s@%.0f', id, slot)
   if call('HEXISTS', keys.jobs, job) == 0 then
-    call('HSET', keys.jobs, job, record)
-    meta.count('added', 1)
+    local batch = { jobs = { job, record }, skip = {}, starts = { delay }, replaced = 0 }
+    local keyed, other = careful == 1 and extras.of(record).unique, nil
+    if keyed then
+      local replaces
+      other, replaces = conflicts().decide(batch, 1)
+      if other and not replaces then
+        return nil
+      end
+    end
+    call('HSET', keys.jobs, unpack(batch.jobs))
+    meta.count('added', 1 - batch.replaced)
     meta.note_size(#record)
-    beginnings.add({ job, record }, { { priority, task, { 1 } } }, (careful == 1 or delay > 0) and { 1, delay } or {}, {}, nil)
+    if keyed then
+      conflicts().write()
+    end
+    beginnings.add(batch.jobs, { { priority, task, { 1 } } }, (careful == 1 or delay > 0) and { 1, delay } or {}, batch.skip, nil)
+    job = other or job
   end
   added = added + 1
   schedule[schedules.LAST_ID] = job
   return job
 end
 
+-- Returns whether a job was added.
 local function add_of_slot(id, schedule, slot, delay)
-  local counter = add(id, schedule, slot, delay) and schedules.FIRED or schedules.SKIPPED
+  local job = add(id, schedule, slot, delay)
+  local counter = job and schedules.FIRED or schedules.SKIPPED
   schedule[counter] = schedule[counter] + 1
+  return job ~= nil
 end
 
 -- Adds its job now, beside its slots; '' if it is skipped. Two in a millisecond are two.
@@ -169,8 +186,9 @@ local function fire_after_end(id)
   -- The server's clock may have been set back.
   local slot = math.min(schedule[schedules.SLOTS][1] or clock.wall, clock.wall)
   schedule[schedules.SLOTS], schedule[schedules.LAST] = {}, slot
-  if not schedules.is_over(schedule) then
-    add_of_slot(id, schedule, slot, 0)
+  if not schedules.is_over(schedule) and not add_of_slot(id, schedule, slot, 0) and not is_there(schedule[schedules.LAST_ID]) then
+    -- Another job has the unique key of its job.
+    schedule[schedules.SLOTS] = { clock.wall + schedule[schedules.AFTER_END], 0 }
   end
   schedule[schedules.ENDED] = schedules.is_over(schedule) and 1 or 0
   schedules.write(id, schedule)

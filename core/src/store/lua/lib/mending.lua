@@ -14,10 +14,17 @@ local owner = require('owner')
 local places = require('places')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
+local record = require('record')
 local resources = require('resources')
 local values = require('values')
+local limit_lines = lazy('limit_lines')
+local limit_state = lazy('limit_state')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local mending = {}
+
+-- How many users of a limit are looked at in a turn.
+local USERS = 20
 
 -- The time in ms in which a member whose lease has no entry in `due` must renew it.
 local LEASE_ANEW = 60000
@@ -63,6 +70,21 @@ local function mend_waiting(id, found, in_hand, batch)
   end
 end
 
+local function count_damage(number)
+  if number > 0 then
+    meta.count('damaged', number)
+  end
+end
+
+-- Jobs whose unique key nobody has get it.
+local function mend_keys(ids, records)
+  for i = 1, #ids do
+    if records[i] and record.has_extras(records[i]) then
+      return count_damage(unique_keys().take_free(ids, records))
+    end
+  end
+end
+
 -- `in_hand`: a script that failed had removed the jobs from their queues.
 function mending.jobs(ids, in_hand)
   if #ids == 0 then
@@ -70,6 +92,7 @@ function mending.jobs(ids, in_hand)
   end
   local records, owners = call('HMGET', keys.jobs, unpack(ids)), call('HMGET', keys.owner, unpack(ids))
   local batch = { lost = {}, lost_records = {}, listed = {} }
+  mend_keys(ids, records)
   for i, id in ipairs(ids) do
     local _, inc, deleting = owner.read(owners[i])
     if inc and is_alive(inc) then
@@ -86,7 +109,7 @@ function mending.jobs(ids, in_hand)
     end
   end
   if #batch.lost > 0 then
-    meta.count('damaged', #batch.lost)
+    count_damage(#batch.lost)
     matching.enqueue(batch.lost, batch.lost_records, false)
     places.forget()
   end
@@ -110,6 +133,36 @@ function mending.resources(names)
       resources.free(names[i], holder)
     end
   end
+end
+
+-- Limits at which jobs wait: removes users that are not active, and lets their lines move.
+function mending.turns(names)
+  for _, name in ipairs(names) do
+    local users = call('SRANDMEMBER', keys.of('limit_users', name), USERS)
+    local gone = {}
+    for i, held in ipairs(#users > 0 and call('HMGET', keys.owner, unpack(users)) or {}) do
+      if not held then
+        gone[#gone + 1] = users[i]
+      end
+    end
+    if #gone > 0 then
+      damage.found()
+      limit_state().stop(name, gone)
+    end
+    local turn = call('HGET', rare_keys.limit_turns, name)
+    if turn and turn ~= '' and call('HEXISTS', keys.jobs, turn) == 0 then
+      damage.found()
+      call('ZREM', keys.of('limited', name), turn)
+      call('HSET', rare_keys.limit_turns, name, '')
+    end
+    limit_lines().note(name)
+  end
+  limit_lines().settle()
+end
+
+-- Checks unique keys.
+function mending.unique(names)
+  count_damage(unique_keys().mend(names))
 end
 
 function mending.stopping(ids)

@@ -3,9 +3,9 @@ local keys = require('keys')
 local meta = require('meta')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
-local special = require('special')
 local suspects = require('suspects')
 local tombstones = require('tombstones')
+local unique_keys = lazy('unique_keys')
 local call = redis.call
 local places = {
   -- The length up to which `ready:0` is searched, and its tombstones are counted.
@@ -48,16 +48,25 @@ local function waits_for_resource(id, extra)
   return false
 end
 
--- Whether the job follows another one. If there is no first job, this one becomes it.
-local function waits_for_similar(id, extra)
-  local first, followers = call('HGET', rare_keys.similar, extra.similar), keys.of('similar', extra.similar)
-  local first_exists = first and call('HEXISTS', keys.jobs, first) == 1
-  if call('ZREM', followers, id) == 1 and first_exists and first ~= id then
-    -- Its original order is not known exactly.
-    call('ZADD', followers, special.sequence, id)
+-- Whether the job waits for its unique key. If no job has the key, this one gets it.
+local function waits_for_key(id, extra)
+  local holder, waiting = call('HGET', rare_keys.unique, extra.unique), keys.of('unique', extra.unique)
+  local there = holder and call('HEXISTS', keys.jobs, holder) == 1
+  if there and holder ~= id and call('ZSCORE', waiting, id) then
     return true
-  elseif not first_exists then
-    call('HSET', rare_keys.similar, extra.similar, id)
+  end
+  call('ZREM', waiting, id)
+  if not there then
+    unique_keys().hold(extra.unique, id, extra)
+  end
+  return false
+end
+
+local function waits_at_limit(id, extra)
+  for _, limit in ipairs(extra.limits or {}) do
+    if call('ZSCORE', keys.of('limited', limit.name), id) and call('HEXISTS', rare_keys.limit_turns, limit.name) == 1 then
+      return true
+    end
   end
   return false
 end
@@ -67,7 +76,7 @@ local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if waits_for_resource(id, extra) or extra.similar and waits_for_similar(id, extra) then
+  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.unique and waits_for_key(id, extra) then
     return true
   end
   call('SREM', rare_keys.blocked, id)

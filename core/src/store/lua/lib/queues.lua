@@ -2,8 +2,8 @@
 -- for each priority and task. While there are others, new plain jobs are queued in `ready:0:`. So the jobs in `ready:0` came before all others of
 -- their priority, and the jobs of one priority are assigned in the order in which they came, whatever their task.
 --
--- A waiting job is in one of: a queue, `delayed` until it is due, `blocked:<resource>` while another job has the resource, `similar:<key>` while a
--- similar job exists; `blocked` has the ids of the latter two.
+-- A waiting job is in one of: a queue, `delayed` until it is due, `blocked:<resource>` while another job has the resource, `unique:<key>` while
+-- another job has its unique key; `blocked` has the ids of the latter two.
 local keys = require('keys')
 local limits = require('limits')
 local rare_keys = require('rare_keys')

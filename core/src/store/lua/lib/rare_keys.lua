@@ -2,9 +2,9 @@
 local keys = require('keys')
 local rare = {}
 for _, part in ipairs({
-  'delayed', 'blocked', 'resources', 'stopping', 'similar', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'unreported', 'unread',
+  'delayed', 'blocked', 'resources', 'stopping', 'unique', 'progress', 'tasks', 'queues', 'index', 'paused', 'listeners', 'watchers', 'unreported', 'unread',
   'damaged', 'stray', 'broadcasts', 'schedules', 'schedule_jobs', 'schedule_ids', 'schedule_times',
-  'orders',
+  'limits', 'limit_times', 'limit_turns', 'stopping_limits', 'orders',
 }) do
   rare[part] = keys.prefix .. part
 end

@@ -41,6 +41,14 @@ function record.result_of(text)
   return ttl, string.sub(text, at + RESULT_HEAD, at + RESULT_HEAD - 1 + length)
 end
 
+-- The record of a job that keeps no result, as that of one that does.
+function record.with_result(text, ttl, requester)
+  local at = record.after_crashes(text)
+  at = at + record.resource_length(text, at)
+  local flags = string.char(bit.bor(record.flags(text), record_flags.RESULT))
+  return flags .. string.sub(text, 2, at - 1) .. struct.pack('>I4B', ttl, #requester) .. requester .. string.sub(text, at)
+end
+
 -- Where the part with the extras begins, behind the result's.
 function record.after_result(text, at)
   if bit.band(record.flags(text), record_flags.RESULT) == 0 then

@@ -15,9 +15,10 @@ local UNPACKED = string.rep('-', 65)
 local KINDS = {
   damaged = 'hash', jobs = 'hash', owner = 'hash', ['ready:0'] = 'list', tombstones = 'hash', load = 'zset', due = 'zset', members = 'set',
   failed = 'hash', failed_at = 'zset', results = 'hash', waiters = 'hash', delayed = 'zset', blocked = 'set', resources = 'hash', stopping = 'hash',
-  similar = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
+  unique = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
   unreported = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', schedules = 'hash', schedule_jobs = 'hash',
-  schedule_ids = 'zset', schedule_times = 'zset', orders = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+  schedule_ids = 'zset', schedule_times = 'zset',
+  limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash', orders = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 
@@ -65,9 +66,12 @@ function recovery.mend_types()
   for _, entry in ipairs(call('ZRANDMEMBER', keys.prefix .. 'index', SAMPLE)) do
     check(keys.of('ready', string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
   end
-  for hash, part in pairs({ resources = 'blocked', similar = 'similar' }) do
+  for hash, part in pairs({ resources = 'blocked', unique = 'unique', limit_turns = 'limited' }) do
     for _, field in ipairs(call('HRANDFIELD', keys.prefix .. hash, SAMPLE)) do
       check(keys.of(part, field), 'zset')
+      if hash == 'limit_turns' then
+        check(keys.of('limit_users', field), 'set')
+      end
     end
   end
   for _, key in ipairs({ keys.jobs, keys.owner, keys.results }) do

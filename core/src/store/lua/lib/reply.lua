@@ -7,9 +7,16 @@ local function reply(answer)
     return answer
   end
   local flush = script.flush
-  -- First, because it may assign jobs.
+  -- First, because they may assign jobs. Each may free what jobs of the other wait for.
   if flush.resources then
     flush.resources()
+  end
+  if flush.limits then
+    flush.limits()
+    if flush.resources then
+      flush.resources()
+      flush.limits()
+    end
   end
   if flush.notices then
     flush.notices()

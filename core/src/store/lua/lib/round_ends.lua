@@ -1,8 +1,8 @@
 -- Finishes the jobs of a round. Details of a job, as the worker packs them; an upper-case kind has extras:
 --   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
---   {'C', ttl or -1, requester, outcome, resource, key of similar jobs, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
---   schedule that waits for its end}
---   {'T', pause in ms, text, traceback} fail this attempt
+--   {'C', ttl or -1, requester, outcome, resource, unique key, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
+--   schedule that waits for its end, 1 if it has its key for a time, names of its limits or nil}
+--   {'T', pause in ms, text, traceback} fail this attempt | {'L', pause in ms, limit or ''} wait for a limit
 local endings = require('endings')
 local extras = require('extras')
 local failures = require('failures')
@@ -17,7 +17,7 @@ local call = redis.call
 local round_ends = {}
 
 local COMPLETE, FAIL, ATTEMPT_FAILED, RELEASE, STOPPED = 'c', 'f', 't', 'r', 's'
-local COMPLETE_WITH_EXTRAS = 'C'
+local COMPLETE_WITH_EXTRAS, LIMITED = 'C', 'l'
 -- Kinds of values that are stored with active jobs; the other one is progress.
 local CHECKPOINT = 'c'
 
@@ -119,14 +119,16 @@ local function complete_special(ids, details)
   end
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    local _, _, _, outcome, resource, similar, ephemeral_of, timeouts, suspect, then_next_of = unpack(details[i])
+    local _, _, _, outcome, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, limits = unpack(details[i])
     endings.gone(id, {
       resource = text_of(resource),
-      similar = text_of(similar),
+      unique = text_of(unique),
+      unique_until = for_a_time,
       ephemeral_of = text_of(ephemeral_of),
       then_next_of = text_of(then_next_of),
       total_timeout = timeouts == 1 or nil,
       suspect = suspect == 1,
+      limits = limits and endings.named_limits(limits),
     }, outcome, false)
   end
 end
@@ -150,6 +152,9 @@ local function end_careful(job, found, front)
     if job.way == ATTEMPT_FAILED then
       local _, pause, text, traceback = unpack(detail)
       endings.retry(id, found, extra, pause, text, traceback)
+    elseif job.way == LIMITED then
+      local _, pause, limit = unpack(detail)
+      endings.limited(id, found, extra, pause, limit)
     else
       endings.left(id, extra, front)
     end

@@ -8,8 +8,8 @@ local tombstones = lazy('tombstones')
 local call = redis.call
 local byte = string.byte
 
--- The limit of entries of `ready:0` that one call reads.
-local LOOKED_AT = 2000
+-- The limit of entries of `ready:0` that one call reads. One that is not assigned counts for several.
+local LOOKED_AT, SKIPPED = 2000, 3
 
 -- Records of the ids, without dead entries and jobs whose resource another job has.
 local function read(ids)
@@ -44,7 +44,9 @@ local function take(ids, records, credit)
     empty = #some < asked
     if #some > 0 then
       local found
+      local asked_for = #some
       some, found = read(some)
+      popped = popped + (SKIPPED - 1) * (asked_for - #some)
       if #ids == 0 then
         -- The common case, without copying.
         ids, records = some, found

@@ -5,5 +5,6 @@
 --   answer   the reply of the command if anything fails after it was set
 --   discarded  `meta` was removed, and is not written
 --   slots    schedules whose next slots the caller is to compute, or nil
+--   soonest, soonest_task  the first time at which a limit lets one of the jobs start that this call blocked, and its task
 --   refused  the text of an error for which nothing is repaired
 return { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil, slots = nil }

@@ -11,6 +11,7 @@ local resources = require('resources')
 local special = require('special')
 local tombstones = require('tombstones')
 local firing = lazy('firing')
+local limit_state = lazy('limit_state')
 local orders = lazy('orders')
 local call = redis.call
 local sweep = {}
@@ -18,12 +19,15 @@ local sweep = {}
 -- Entries of a page; pages in one call while damage is searched; ids repaired at once.
 local PAGE, PAGES, AT_ONCE = 200, 5, 1000
 
--- The keys to scan, one after the other. `step`: how many items of a reply are one entry.
+-- The keys to scan, one after the other. `step`: how many items of a reply are one entry. `reads_records`: the record of the job of each is read.
 local pages = {
-  { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs },
+  { letter = 'j', command = 'HSCAN', key = keys.jobs, step = 2, mend = mending.jobs, reads_records = true },
   { letter = 'o', command = 'HSCAN', key = keys.owner, step = 2, mend = mending.owned },
   { letter = 'r', command = 'HSCAN', key = rare_keys.resources, step = 2, mend = mending.resources },
+  { letter = 'u', command = 'HSCAN', key = rare_keys.unique, step = 2, mend = mending.unique, reads_records = true },
   { letter = 's', command = 'HSCAN', key = rare_keys.stopping, step = 2, mend = mending.stopping },
+  { letter = 't', command = 'HSCAN', key = rare_keys.limit_turns, step = 2, mend = mending.turns },
+  { letter = 'v', command = 'HSCAN', key = rare_keys.stopping_limits, step = 2, mend = mending.stopping },
   { letter = 'm', command = 'SSCAN', key = keys.members, step = 1, mend = mending.members },
   { letter = 'l', command = 'ZSCAN', key = keys.load, step = 2, mend = mending.load },
   { letter = 'q', command = 'ZSCAN', key = rare_keys.index, step = 2, mend = mending.index },
@@ -72,6 +76,9 @@ local function mend_rest()
     call('ZADD', keys.due, 'NX', clock.now, due_entries.BROADCAST)
   end
   recount_tombstones()
+  if call('EXISTS', rare_keys.limit_times) == 1 then
+    limit_state().forget_old()
+  end
   if call('EXISTS', rare_keys.schedule_times) == 1 and not call('ZSCORE', keys.due, due_entries.SCHEDULE) then
     call('ZADD', keys.due, clock.now, due_entries.SCHEDULE)
   end
@@ -85,7 +92,7 @@ end
 
 -- Repairs one page. Returns the cursor of the next one, '0' if there is none.
 local function mend_page(page, cursor)
-  local count = page.key == keys.jobs and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
+  local count = page.reads_records and math.max(1, math.floor(meta.move_limit * PAGE / 1000)) or PAGE
   local scanned = call(page.command, page.key, cursor, 'COUNT', count)
   local names = {}
   for i = 1, #scanned[2], page.step do
@@ -110,6 +117,14 @@ local function read_position()
   return 1, '0'
 end
 
+-- The page that follows: that of a key which exists, or the first.
+local function next_page(at)
+  repeat
+    at = at % #pages + 1
+  until at == 1 or call('EXISTS', pages[at].key) == 1
+  return at
+end
+
 -- Runs one page, and more while damage is searched. `hasty`: an entry of `due` requested it.
 function sweep.run(hasty)
   -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
@@ -120,7 +135,7 @@ function sweep.run(hasty)
     mending.jobs(call('SPOP', rare_keys.stray, PAGE), true)
     cursor = mend_page(pages[at], cursor)
     if cursor == '0' then
-      at = at % #pages + 1
+      at = next_page(at)
       if at == 1 then
         mend_rest()
         break

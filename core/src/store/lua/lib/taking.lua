@@ -11,8 +11,8 @@ local workers = require('workers')
 local call = redis.call
 local taking = {}
 
--- The limit of queue entries that one call reads.
-local LOOKED_AT = 2000
+-- The limit of queue entries that one call reads. A job that is blocked counts for several: it is decoded and moved.
+local LOOKED_AT, BLOCKED = 2000, 3
 
 -- The queues from which a worker takes, by priority, highest first: {priority, tasks, ready if `ready:0` is among them}, ...
 local function levels_of(worker)
@@ -53,8 +53,9 @@ local function drain(state, priority, pop)
       return
     end
     local ids, records, popped = pop(want)
-    state.budget, state.popped = state.budget - popped, state.popped + popped
+    local found = #ids
     ids, records = admission.admit(ids, records)
+    state.budget, state.popped = state.budget - popped - (BLOCKED - 1) * (found - #ids), state.popped + popped
     workers.use_slots(state.worker, priority, #ids)
     if #state.ids == 0 then
       state.ids, state.records = ids, records

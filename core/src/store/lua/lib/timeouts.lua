@@ -45,6 +45,9 @@ function timeouts.expire(kind, id)
     if extra.resource then
       call('HSETNX', rare_keys.stopping, id, extra.resource)
     end
+    if extra.limits then
+      endings.keep_limits(id, extra.limits)
+    end
     return
   end
   if not active then

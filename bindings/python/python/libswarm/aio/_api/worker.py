@@ -84,15 +84,15 @@ class WorkerApi(WorkerBase, MessagesApi):
         A job with `ephemeral` is deleted when this worker leaves or is lost. A worker does not await results: a master does, by
         the job's id.
         """
-        added: list[tuple[str, bool]] = await self._await(self._here.add(payload, options))
+        added: list[tuple[str, bool, bool]] = await self._await(self._here.add(payload, options))
         return Added(*added[0])
 
     async def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """Adds many jobs as `Master.add_many` does, with the connection of this worker; see `add`."""
-        added: list[tuple[str, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
-        return [Added(id, existed) for id, existed in added]
+        added: list[tuple[str, bool, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        return [Added(*one) for one in added]
 
     async def delete_job(self, id: str) -> bool:
         """Deletes any job of the cluster. Returns whether it existed."""

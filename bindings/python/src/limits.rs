@@ -1,0 +1,84 @@
+//! Limits of a cluster.
+
+use std::future::Future;
+
+use libswarm::{Limit, LimitInfo};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::call::Call;
+use crate::errors::raise;
+use crate::fork::Owned;
+use crate::job_options::{milliseconds, whole};
+use crate::members::OpenMaster;
+use crate::options::text;
+use crate::package::{fields, make, package};
+use crate::value::Value;
+
+/// Created for each use, because it keeps the runtime alive.
+#[pyclass(frozen, module = "libswarm._native")]
+pub(crate) struct Limits {
+    member: Owned<OpenMaster>,
+}
+
+impl Limits {
+    pub(crate) fn new(member: OpenMaster) -> Self {
+        Limits { member: Owned::new(member) }
+    }
+
+    fn spawn<F>(&self, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
+    where
+        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
+    {
+        let OpenMaster { master, runtime } = self.member.get().map_err(raise)?;
+        Ok(Call::spawn(runtime, None, None, call(master.clone())))
+    }
+}
+
+#[pymethods]
+impl Limits {
+    /// Sets the figures of a limit: `rate`, `per` in seconds, `burst`, `concurrency`; None stands for the default. Whether it had figures.
+    fn set(&self, name: &Bound<'_, PyAny>, figures: &Bound<'_, PyDict>) -> PyResult<Call> {
+        let (name, limit) = (text("name", name)?, read(figures)?);
+        self.spawn(|master| async move { master.limit(&name, limit).await.map(Value::Bool) })
+    }
+
+    fn remove(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let name = text("name", name)?;
+        self.spawn(|master| async move { master.remove_limit(&name).await.map(Value::Bool) })
+    }
+
+    fn info(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let name = text("name", name)?;
+        self.spawn(|master| async move { master.limit_info(&name).await.map(|info| Value::Limit(Box::new(info))) })
+    }
+}
+
+fn read(figures: &Bound<'_, PyDict>) -> PyResult<Limit> {
+    let mut pairs = Vec::new();
+    for (name, value) in figures {
+        let name = text("the name of an option", &name)?;
+        if !value.is_none() {
+            let value = if name == "per" { milliseconds(&name, &value)? } else { whole(&name, &value)? };
+            pairs.push((name, value));
+        }
+    }
+    Limit::from_pairs(&pairs).map_err(raise)
+}
+
+/// A limit as the package shows it.
+pub(crate) fn info<'py>(py: Python<'py>, info: &LimitInfo) -> PyResult<Bound<'py, PyAny>> {
+    let LimitInfo { name, figures, active, blocked, next_in } = info;
+    let Limit { rate, per, burst, concurrency } = figures.clone().unwrap_or_default();
+    let fields = fields!(py;
+        name,
+        rate,
+        per = per.map(|per| per.as_secs_f64()),
+        burst,
+        concurrency,
+        active,
+        blocked,
+        next_in = next_in.as_secs_f64(),
+    );
+    make(&package(py)?.limit_info, &fields)
+}

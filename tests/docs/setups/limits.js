@@ -1,0 +1,2 @@
+const callStripe = async () => ({ status: 200, retryAfter: 0 });
+// BLOCK
