@@ -49,7 +49,7 @@
  *
  *   Calls: A function that takes time returns a swarm_call: wait for it, or set a callback; then read its answer.
  *     swarm_call_wait swarm_call_end swarm_call_on_done swarm_call_free swarm_call_count swarm_call_id
- *     swarm_call_existed swarm_call_json
+ *     swarm_call_existed swarm_call_replaced swarm_call_json
  *
  *   Members: What masters and workers share: registration, events, callbacks on your own thread, deletion of jobs, health, counts.
  *     swarm_member_ready swarm_member_on_ready swarm_member_on_close swarm_member_on_error swarm_member_fd
@@ -133,7 +133,8 @@
 /** Initializes a swarm_job_options. */
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
-   SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
+   SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_UNTIL_END, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_ON_CONFLICT_DROP, SWARM_DEFAULT, \
+   SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
 /** Initializes a swarm_schedule_options. */
 #define SWARM_SCHEDULE_OPTIONS_INIT \
   {sizeof(swarm_schedule_options), NULL, SWARM_DEFAULT, SWARM_DEFAULT, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, 0, \
@@ -619,16 +620,24 @@ void swarm_call_free(swarm_call *call);
 size_t swarm_call_count(const swarm_call *call);
 
 /**
- * The id of the added job at `index`; NULL if there is none. Valid as long as the call.
+ * The id of the added job at `index`, or of the job that has its unique key; NULL if there is none. Valid as long as the call.
  */
-const char *swarm_call_id(const swarm_call *call, size_t index);
+const char *swarm_call_id(const swarm_call *call,
+                          size_t index);
 
 /**
- * Whether a job with the id at `index` existed before: an existing job that was to be added was left unchanged, and a job that
- * was to be deleted existed.
+ * Whether the job with the id at `index` existed before: it was to be added or has the unique key of the one that was, or it was
+ * to be deleted.
  */
 bool swarm_call_existed(const swarm_call *call,
                         size_t index);
+
+/**
+ * Whether the existing job with the id at `index` got the payload and the options of the one that was to be added. If not, it was
+ * left unchanged.
+ */
+bool swarm_call_replaced(const swarm_call *call,
+                         size_t index);
 
 /**
  * The answer of a call as JSON text, UTF-8 with a final NUL. NULL if there is none, such as for swarm_master_job with the id of
@@ -708,7 +717,7 @@ typedef struct {
    */
   uint64_t registrations;
   /**
-   * Jobs of this master that Redis has stored (master).
+   * Jobs that this member added and Redis has stored.
    */
   uint64_t added;
   /**
@@ -795,7 +804,7 @@ typedef struct {
    */
   uint64_t delayed;
   /**
-   * Jobs that wait for their resource or for a similar job.
+   * Jobs that wait for their resource or for the job that has their unique key.
    */
   uint64_t blocked;
   /**
@@ -1250,6 +1259,16 @@ swarm_call *swarm_member_set_data(const swarm_member *member,
 #define SWARM_DEFAULT UINT64_MAX
 
 /**
+ * As `unique_until`: the job has its unique key until it has completed, failed or was deleted. The default.
+ */
+#define SWARM_UNTIL_END SWARM_DEFAULT
+
+/**
+ * As `unique_until`: the job has its unique key until it is assigned to a worker for the first time.
+ */
+#define SWARM_UNTIL_START (UINT64_MAX - 1)
+
+/**
  * How pauses between attempts grow.
  */
 typedef enum {
@@ -1262,6 +1281,30 @@ typedef enum {
    */
   SWARM_BACKOFF_EXPONENTIAL = 1,
 } swarm_backoff;
+
+/**
+ * What adding a job does while another job has its unique key.
+ */
+typedef enum {
+  /**
+   * Nothing: swarm_call_id returns the id of the other job, and swarm_call_existed true.
+   */
+  SWARM_ON_CONFLICT_DROP = 0,
+  /**
+   * If the other job has not been assigned, it gets the payload and the options of this one, and swarm_call_replaced returns
+   * true. Otherwise as SWARM_ON_CONFLICT_DROP.
+   */
+  SWARM_ON_CONFLICT_REPLACE = 1,
+  /**
+   * The job waits, and then finishes with the outcome of the other one. If that is deleted, the next one that waits runs.
+   */
+  SWARM_ON_CONFLICT_ATTACH = 2,
+  /**
+   * If the other job has not been assigned, as SWARM_ON_CONFLICT_REPLACE. Otherwise the job runs after it; of several, only the
+   * newest does.
+   */
+  SWARM_ON_CONFLICT_LATEST = 3,
+} swarm_on_conflict;
 
 /**
  * The durability of a job when the call that adds it ends.
@@ -1377,10 +1420,30 @@ typedef struct {
    */
   const char *resource;
   /**
-   * While a job with the same key exists, this one waits, and then finishes with the same outcome. NULL for none; at most 256
-   * bytes.
+   * A unique key, which one job has at a time; at most 256 bytes, NULL for none. While another job has it, adding this one does
+   * what `on_conflict` states.
    */
-  const char *similar;
+  const char *unique;
+  /**
+   * Until when the job has its unique key: SWARM_UNTIL_END, the default; SWARM_UNTIL_START; or for so many milliseconds after
+   * it was added, 1 to 365 days, also if it has completed before. A failed or deleted job has no key.
+   */
+  uint64_t unique_until;
+  /**
+   * Delays the job by so many milliseconds, 1 to 365 days. Until it starts, each further add with its unique key replaces its
+   * payload and options and delays it anew. SWARM_DEFAULT for none. Excludes `delay`, `run_at`, SWARM_ON_CONFLICT_ATTACH and a
+   * time in `unique_until`.
+   */
+  uint64_t debounce;
+  /**
+   * The longest time for which `debounce` delays the job, in milliseconds from when it was first added: `debounce` to 10 years;
+   * SWARM_DEFAULT for ten times `debounce`.
+   */
+  uint64_t max_wait;
+  /**
+   * A swarm_on_conflict: what adding the job does while another job has its unique key.
+   */
+  int32_t on_conflict;
   /**
    * The job fails with SWARM_ERR_ASSIGN_TIMEOUT if it is not assigned within this many milliseconds after it was added or
    * became due; 1 to 365 days, SWARM_DEFAULT for no limit.
@@ -1547,8 +1610,8 @@ const char *swarm_outcome_reason(const swarm_outcome *outcome);
 const char *swarm_outcome_message(const swarm_outcome *outcome);
 
 /**
- * Whether a job with this id existed when the job was run, by itself or in a group. If so, it was left unchanged, and the
- * outcome is that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
+ * Whether a job with this id, or with its unique key, existed when the job was run, by itself or in a group. If so, the outcome is
+ * that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
  * job with swarm_master_add and then await swarm_master_result.
  */
 bool swarm_outcome_existed(const swarm_outcome *outcome);
@@ -1564,7 +1627,7 @@ swarm_call *swarm_master_result(const swarm_master *master,
 
 /**
  * Adds a job with `result` set and waits for its outcome, swarm_call_outcome at index 0. Freeing the call ends the wait, not the
- * job. If a job with this id exists, the outcome is that of the existing job, see swarm_outcome_existed.
+ * job. If a job with this id or with its unique key exists, the outcome is that of the existing job, see swarm_outcome_existed.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_run(const swarm_master *master,
@@ -1632,7 +1695,7 @@ swarm_call *swarm_master_job(const swarm_master *master,
 
 /**
  * Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
- * become due), "blocked" (on a resource or a similar job), "active" and "deleting" (both together, in no order) or "failed"
+ * become due), "blocked" (on a resource or a unique key), "active" and "deleting" (both together, in no order) or "failed"
  * (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
  */
 SWARM_MUST_USE
