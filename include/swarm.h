@@ -61,16 +61,18 @@
  *     swarm_member_send swarm_member_confirm swarm_member_confirmations swarm_member_exit_on_kill
  *     swarm_member_on_kill swarm_member_kill swarm_member_on_peer swarm_member_set_data
  *
- *   Masters: Add jobs, await their outcomes.
+ *   Masters: Add jobs, await their outcomes. Workers add jobs, too.
  *     swarm_master_new swarm_master_member swarm_master_close swarm_master_obliterate swarm_master_free
- *     swarm_master_add swarm_master_add_many swarm_outcome_completed swarm_outcome_status swarm_outcome_result
- *     swarm_outcome_content_type swarm_outcome_reason swarm_outcome_message swarm_outcome_existed
- *     swarm_master_result swarm_master_run swarm_master_run_many swarm_call_outcome swarm_call_outcome_error
+ *     swarm_master_add swarm_master_add_many swarm_worker_add swarm_worker_add_many swarm_outcome_completed
+ *     swarm_outcome_status swarm_outcome_result swarm_outcome_content_type swarm_outcome_reason
+ *     swarm_outcome_message swarm_outcome_existed swarm_master_result swarm_master_run swarm_master_run_many
+ *     swarm_call_outcome swarm_call_outcome_error
  *
- *   Inspection and control: Inspection of jobs, queues and members; pauses, failed jobs, the choice of workers.
+ *   Inspection and control: Inspection of jobs, queues and members; pauses, slots of workers, failed jobs, the choice of workers.
  *     swarm_master_job swarm_master_jobs swarm_master_queues swarm_master_members swarm_master_pause
- *     swarm_master_resume swarm_master_retry_failed swarm_master_delete_failed swarm_master_choose
- *     swarm_master_stop_choosing
+ *     swarm_master_resume swarm_master_retry_failed swarm_master_delete_failed swarm_worker_set_slots
+ *     swarm_worker_pause swarm_worker_resume swarm_worker_paused swarm_master_set_worker_slots
+ *     swarm_master_pause_worker swarm_master_resume_worker swarm_master_choose swarm_master_stop_choosing
  *
  *   Schedules: Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.
  *     swarm_master_schedule swarm_master_unschedule swarm_master_pause_schedule swarm_master_run_schedule
@@ -715,7 +717,7 @@ typedef struct {
    */
   uint64_t registrations;
   /**
-   * Jobs of this master that Redis has stored (master).
+   * Jobs that this member added and Redis has stored.
    */
   uint64_t added;
   /**
@@ -1247,7 +1249,7 @@ swarm_call *swarm_member_set_data(const swarm_member *member,
 
 /**
  * @defgroup masters Masters
- * Add jobs, await their outcomes.
+ * Add jobs, await their outcomes. Workers add jobs, too.
  * @{
  */
 
@@ -1562,6 +1564,20 @@ swarm_call *swarm_master_add_many(const swarm_master *master,
                                   size_t count);
 
 /**
+ * As swarm_master_add, with the connection of a worker that has started, also in its callbacks. An ephemeral job is deleted when
+ * the worker leaves or is lost. A worker does not await results: a master does, by the job's id.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_worker_add(const swarm_worker *worker,
+                             swarm_bytes payload,
+                             const swarm_job_options *options);
+
+/**
+ * As swarm_master_add_many, with the connection of a worker; see swarm_worker_add.
+ */
+SWARM_MUST_USE swarm_call *swarm_worker_add_many(const swarm_worker *worker, const swarm_new_job *jobs, size_t count);
+
+/**
  * Whether the job completed; false if it failed, and for NULL.
  */
 bool swarm_outcome_completed(const swarm_outcome *outcome);
@@ -1656,7 +1672,7 @@ const swarm_error *swarm_call_outcome_error(const swarm_call *call,
 
 /**
  * @defgroup inspection Inspection and control
- * Inspection of jobs, queues and members; pauses, failed jobs, the choice of workers.
+ * Inspection of jobs, queues and members; pauses, slots of workers, failed jobs, the choice of workers.
  * @{
  */
 
@@ -1727,6 +1743,55 @@ swarm_call *swarm_master_retry_failed(const swarm_master *master,
  * swarm_master_retry_failed.
  */
 SWARM_MUST_USE swarm_call *swarm_master_delete_failed(const swarm_master *master, const char *const *ids, size_t count);
+
+/**
+ * Sets the limit of active jobs of a worker that has started, at least 1, as the option `slots` does at its start. With fewer
+ * slots than active jobs, these continue, and no more are assigned until fewer are active. Holds when the worker registers anew.
+ * Fails with SWARM_ERR_INVALID_ARGUMENT if the option `priority_slots` guarantees more slots.
+ */
+swarm_status swarm_worker_set_slots(const swarm_worker *worker,
+                                    uint32_t slots,
+                                    swarm_error **error);
+
+/**
+ * Pauses a worker that has started until swarm_worker_resume: it is assigned no new jobs, and those whose add callback has not
+ * been called are requeued. Active jobs continue. Holds when the worker registers anew.
+ */
+swarm_status swarm_worker_pause(const swarm_worker *worker,
+                                swarm_error **error);
+
+/**
+ * Ends a pause of a worker, also one by a master.
+ */
+swarm_status swarm_worker_resume(const swarm_worker *worker, swarm_error **error);
+
+/**
+ * Whether a worker is paused, by its program or by a master; false before its start.
+ */
+bool swarm_worker_paused(const swarm_worker *worker);
+
+/**
+ * Starts to set the slots of a worker, at least 1, by its incarnation: that of swarm_master_members. swarm_call_json answers `true`
+ * or, if there is no such worker, `false`. The order is stored in Redis; the worker follows it when it reads its inbox, and keeps
+ * it when it registers anew. Fails with SWARM_ERR_INVALID_ARGUMENT if the worker guarantees more slots.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_set_worker_slots(const swarm_master *master,
+                                          const char *incarnation,
+                                          uint32_t slots);
+
+/**
+ * Starts to pause a worker, by its incarnation: it is assigned no new jobs, and its active jobs continue. swarm_call_json answers
+ * `true` or, if there is no such worker, `false`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_pause_worker(const swarm_master *master,
+                                      const char *incarnation);
+
+/**
+ * Starts to end the pause of a worker, also one of its own. Otherwise as swarm_master_pause_worker.
+ */
+SWARM_MUST_USE swarm_call *swarm_master_resume_worker(const swarm_master *master, const char *incarnation);
 
 /**
  * Sets the callback that chooses the workers of waiting jobs; it replaces an earlier one, until swarm_master_stop_choosing or

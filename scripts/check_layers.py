@@ -19,6 +19,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["store"],
         ["member"],
         ["messaging"],
+        ["adding"],
         ["master", "worker"],
         ["api"],
     ],

@@ -60,6 +60,24 @@ export type JobOutcome<R = unknown> = {
 export type JobHandler<P = any, R = any> = (job: Job<P, R>, context: { readonly signal: AbortSignal }) => R | PromiseLike<R>;
 
 /**
+ * Handles several jobs of one task. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not finished
+ * itself.
+ */
+export type BatchHandler<P = any, R = any> = (jobs: Job<P, R>[]) => void | readonly R[] | PromiseLike<void | readonly R[]>;
+
+/** How jobs are gathered into batches. */
+export interface BatchOptions {
+  /** The limit of jobs of a batch, 1 to 1,000. */
+  size: number;
+  /** How long the first job of a batch waits for others, 0 to 60,000 ms; default 0: a batch has the jobs that arrived together. */
+  wait?: number;
+  /** What the jobs of a batch have in common; default `"task"`. */
+  by?: "task";
+  /** As of `process`; default 10, or `size` if that is more. */
+  slots?: number;
+}
+
+/**
  * Returns the worker for the job: one of `workers`, or its incarnation; or nothing, to leave the job until jobs or workers change. The job is also
  * left if the returned worker cannot accept it any more.
  */
@@ -286,6 +304,22 @@ export class Master<T = any> extends Member<MemberEvents> {
   resume(callback: Callback): void;
   resume(task: string | null | undefined, callback: Callback): void;
   /**
+   * Sets the slots of a worker, 1 to 4,294,967,295, by the `incarnation` that `members` shows. Resolves with whether there is such a worker. The order
+   * is stored in Redis; the worker follows it when it reads its inbox, and keeps it when it registers anew. It fails if the option `prioritySlots`
+   * of the worker guarantees more slots.
+   */
+  setWorkerSlots(incarnation: string, slots: number): Promise<boolean>;
+  setWorkerSlots(incarnation: string, slots: number, callback: Callback<boolean>): void;
+  /**
+   * Pauses a worker until `resumeWorker` or its own `resume`: it is assigned no new jobs, and its active jobs continue. Resolves with whether there is
+   * such a worker.
+   */
+  pauseWorker(incarnation: string): Promise<boolean>;
+  pauseWorker(incarnation: string, callback: Callback<boolean>): void;
+  /** Ends the pause of a worker, also one of its own. Resolves with whether there is such a worker. */
+  resumeWorker(incarnation: string): Promise<boolean>;
+  resumeWorker(incarnation: string, callback: Callback<boolean>): void;
+  /**
    * Creates or changes a schedule, which adds a job with this payload and these options at each of its slots, with the id
    * `<schedule>@<slot in ms since 1970>`: each slot adds one job at most. Any living member of the cluster fires it. The same
    * schedule again changes nothing. A change of the job, `overlap`, `catchUp` or `limit` keeps the slots, and a higher limit
@@ -388,8 +422,42 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
    */
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
 
+  /**
+   * As `process`, for handlers of several jobs at once. Each job uses a slot, and keeps its own lease, fence and outcome: a handler may finish any of
+   * them itself. A job that is deleted while it waits for others is not in the batch; later its `signal` aborts.
+   */
+  processBatches(handlers: BatchHandler<P, R> | { readonly [task: string]: BatchHandler<P, R> }, options: BatchOptions): this;
+
   /** Replaces the option `tasks`. Tasks that have a handler are accepted in addition. */
   setTasks(tasks: string | readonly string[]): this;
+
+  /**
+   * Sets the limit of active jobs from now on, 1 to 4,294,967,295, as the option `slots` does at the start. With fewer slots than active jobs, these
+   * continue, and no more are assigned until fewer are active. Throws if the option `prioritySlots` guarantees more. Holds when it registers anew.
+   */
+  setSlots(slots: number): this;
+  /** Accepts no new jobs until `resume`; those that were not passed to a handler are requeued. Active jobs continue. Holds when it registers anew. */
+  pause(): this;
+  /** Ends a pause, also one by a master. */
+  resume(): this;
+  /** Whether it is paused, by this program or by a master. */
+  readonly paused: boolean;
+
+  /**
+   * Adds a job as `Master.add` does, with the connection of this worker; in a handler: `job.worker.add`. An `ephemeral` job is deleted when this
+   * worker leaves or is lost. A worker does not await results: a master does, by the job's id.
+   */
+  add(payload?: unknown, options?: JobOptions | null): Promise<Added>;
+  add(payload: unknown, callback: Callback<Added>): void;
+  add(payload: unknown, options: JobOptions | null | undefined, callback: Callback<Added>): void;
+  /** Adds many jobs as `Master.addMany` does. */
+  addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, options?: Omit<JobOptions, "id"> | null): Promise<Added[]>;
+  addMany(jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>, callback: Callback<Added[]>): void;
+  addMany(
+    jobs: Iterable<({ payload?: unknown } & JobOptions) | NewJob>,
+    options: Omit<JobOptions, "id"> | null | undefined,
+    callback: Callback<Added[]>,
+  ): void;
 
   /** Deletes any job of the cluster. Resolves with whether it existed. */
   deleteJob(jobId: string | number | bigint): Promise<boolean>;

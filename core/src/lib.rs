@@ -20,6 +20,7 @@
 //! ```
 
 // In the order of their layers: each module imports only from those below it (`scripts/check_layers.py`).
+mod adding;
 mod api;
 mod config;
 #[cfg(feature = "bindings")]
@@ -34,6 +35,7 @@ mod tests;
 mod util;
 mod worker;
 
+pub use api::batches::Batches;
 pub use api::cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use api::event::Event;
 pub use api::group::Group;

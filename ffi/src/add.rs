@@ -1,7 +1,7 @@
 //! Adding jobs.
 
 use std::ffi::{CString, c_char};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use libswarm::{Added, NewJob, Result};
 
@@ -11,6 +11,7 @@ use crate::error::text;
 use crate::guard::array;
 use crate::job_options::{swarm_job_options, swarm_new_job};
 use crate::master::swarm_master;
+use crate::worker::{WorkerMember, swarm_worker};
 
 const DOING: &str = "adding jobs";
 
@@ -53,6 +54,44 @@ pub unsafe extern "C" fn swarm_master_add_many(
         let submit = |done| master.core.submit(jobs, done);
         Ok(swarm_call::submitted::<Vec<Added>, AddedJobs>(&master.context, DOING, submit))
     })
+}
+
+/// As swarm_master_add, with the connection of a worker that has started, also in its callbacks. An ephemeral job is deleted when
+/// the worker leaves or is lost. A worker does not await results: a master does, by the job's id.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_worker_add(
+    worker: Option<&swarm_worker>,
+    payload: swarm_bytes,
+    options: *const swarm_job_options,
+) -> *mut swarm_call {
+    call(|| {
+        let worker = swarm_worker::open(worker)?;
+        // SAFETY: the caller's payload and options are readable.
+        let job = unsafe { swarm_new_job { payload, options }.read() }?;
+        add_by_worker(worker, vec![job])
+    })
+}
+
+/// As swarm_master_add_many, with the connection of a worker; see swarm_worker_add.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_worker_add_many(
+    worker: Option<&swarm_worker>,
+    jobs: *const swarm_new_job,
+    count: usize,
+) -> *mut swarm_call {
+    call(|| {
+        let worker = swarm_worker::open(worker)?;
+        // SAFETY: the caller's array is readable for its count.
+        let jobs = unsafe { read_jobs(jobs, count) }?;
+        add_by_worker(worker, jobs)
+    })
+}
+
+fn add_by_worker(worker: &WorkerMember, jobs: Vec<NewJob>) -> Result<Arc<swarm_call>> {
+    let core = worker.member.worker()?;
+    Ok(swarm_call::submitted::<Vec<Added>, AddedJobs>(&worker.context, DOING, |done| core.submit(jobs, done)))
 }
 
 /// The jobs that a call has added, in the order of the jobs.

@@ -34,7 +34,7 @@ pub struct swarm_health {
     pub trouble_message: [c_char; 256],
     /// The number of registrations: one at the start, and one after each lost lease.
     pub registrations: u64,
-    /// Jobs of this master that Redis has stored (master).
+    /// Jobs that this member added and Redis has stored.
     pub added: u64,
     /// Jobs that the program has taken (worker).
     pub assigned: u64,

@@ -47,6 +47,7 @@ pub mod add;
 pub mod outcome;
 pub mod run;
 
+pub mod control;
 pub mod inspect;
 pub mod queues;
 pub mod schedules;

@@ -93,7 +93,7 @@ static void what_is_paused_waits(void) {
   swarm_options_set(options, "slots", "3");
   keeper_start(&kept, options);
   CHECK_LOOK("\"name\":\"ann\"", answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
-  CHECK_LOOK("\"slots\":3,\"tasks\":[\"\",\"t\"]", answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
+  CHECK_LOOK("\"slots\":3,\"paused\":false,\"tasks\":[\"\",\"t\"]", answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_call_end(swarm_master_pause(master, "t"), DEADLINE_MS, &error));
   CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL), DEADLINE_MS, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause(master, "a\nb"), DEADLINE_MS, &error));

@@ -64,9 +64,14 @@ function wholeOf(value, what, min, max) {
   throw invalid(`${what} is ${shown(value)}, it must be a whole number from ${min.toLocaleString("en")} to ${max.toLocaleString("en")}`);
 }
 
+/** A number of slots. */
+function slotsOf(value) {
+  return wholeOf(value, "slots", 1, 0xffffffff);
+}
+
 function functionOf(value, what) {
   if (typeof value === "function") return value;
   throw invalid(`${what} is ${shown(value)}, it must be a function`);
 }
 
-module.exports = { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf };
+module.exports = { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, slotsOf, wholeOf };

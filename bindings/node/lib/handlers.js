@@ -1,6 +1,7 @@
 "use strict";
 // Runs the handler of each job and finishes the job with its outcome.
 
+const Batches = require("./batches.js");
 const { invalid, nameOf } = require("./check.js");
 const { classes } = require("./errors.js");
 const { failureOf } = require("./failures.js");
@@ -13,7 +14,7 @@ const SURELY_ACCEPTED = 1024;
 class Handlers {
   constructor(worker) {
     this.worker = worker;
-    /** Handles the jobs of tasks without their own handler. */
+    /** Handles the jobs of tasks without their own handler: a function, or Batches. */
     this.plain = null;
     this.byTask = new Map();
   }
@@ -39,9 +40,11 @@ class Handlers {
     return entries;
   }
 
-  add(entries) {
+  /** `batch`, if set, has the size and the wait of batches. */
+  add(entries, batch) {
     for (const [task, handle] of entries) {
-      const scoped = bound(handle, "handler");
+      const handler = bound(handle, "handler");
+      const scoped = batch === undefined ? handler : new Batches(this, handler, batch);
       if (task === undefined) this.plain = scoped;
       else this.byTask.set(task, scoped);
     }
@@ -60,8 +63,20 @@ class Handlers {
   run(job) {
     const handle = this.byTask.size === 0 ? this.plain : this.byTask.get(job.task) ?? this.plain;
     if (handle === null) return false;
-    if (!job._running && !job.cancelled) this.start(job, handle);
+    if (job._running || job.cancelled) return true;
+    if (typeof handle === "function") this.start(job, handle);
+    else handle.add(job);
     return true;
+  }
+
+  /** Whether a job that waited for others can still start. */
+  canStart(job) {
+    return !job._running && !job.cancelled && this.worker._active.has(job.fence);
+  }
+
+  /** Starts the batches that wait for more jobs. */
+  flush() {
+    for (const handle of [this.plain, ...this.byTask.values()]) handle?.flush?.();
   }
 
   start(job, handle) {

@@ -2,14 +2,14 @@
 // Masters: add and delete jobs, await results.
 
 const { call, emit, settleWith, settled } = require("./callbacks.js");
-const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, wholeOf } = require("./check.js");
+const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalName, optionsOf, shown, slotsOf, wholeOf } = require("./check.js");
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
 const { flowOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
 const Member = require("./member.js");
 const native = require("./native.js");
-const { NewJob, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
+const { batchOf, isNewJob, isOld, packed, packer, sizeOf } = require("./new_job.js");
 const { tasksOf } = require("./options.js");
 const limitOptions = require("./limit.js");
 const scheduleOptions = require("./schedule.js");
@@ -32,23 +32,19 @@ class Master extends Member {
     this.id = this._cluster;
     /** Whether other members depend on this master: it has ephemeral jobs, or has set data with `setData`. */
     this._lasts = false;
-    const add = (jobs, settle) => {
-      this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));
-      const { lines, bytes } = batchOf(jobs);
-      this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
-    };
-    this._adds = new Gather(add);
-    // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
-    this._loneAdds = new Gather(add, 1);
     this._deletes = new Gather((ids, settle) => this._native_("deleteJobs", settle, ids));
     this._runs = new Gather((runs) => this._sendRuns(runs));
-    this._gathers = [this._adds, this._loneAdds, this._deletes, this._runs];
+    this._gathers.push(this._deletes, this._runs);
     this._chooser = new Chooser(this);
     this._open(native.openMaster);
     // A master without pending calls does not keep the process alive.
     this._native.keepAlive(false);
     this._keptAlive = false;
     this._keepAlive();
+  }
+
+  _adding(jobs) {
+    this._lasts ||= jobs.some((job) => job.options?.includes('"ephemeral","true"'));
   }
 
   _subscribe(event) {
@@ -101,7 +97,7 @@ class Master extends Member {
     } else if (typeof options === "function") {
       [options, callback] = [undefined, options];
     }
-    return settled(callback, (settle) => this._add(payload || {}, options, first(settle)));
+    return settled(callback, (settle) => this._addOne(payload || {}, options, first(settle)));
   }
 
   /** Adds many jobs like `addJob`, with the same options, or as `NewJob` with their own in addition. Resolves with the ids in order. */
@@ -115,28 +111,6 @@ class Master extends Member {
         if (error) return settle(error);
         const to = from + items.length;
         return settle(null, ids.slice(from, to), items.map((_, i) => isOld(marks, from + i)));
-      });
-    });
-  }
-
-  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed, replaced }`. */
-  add(payload, options, callback) {
-    if (typeof options === "function") [options, callback] = [undefined, options];
-    return settled(callback, (settle) => {
-      this._add(payload, options, (error, ids, marks, from) => (error ? settle(error) : settle(null, addedOf(ids, marks, from))));
-    });
-  }
-
-  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed, replaced }` in order. */
-  addMany(jobs, options, callback) {
-    if (typeof options === "function") [options, callback] = [undefined, options];
-    return settled(callback, (settle) => {
-      const jobsOf = listOf(jobs, "jobs");
-      const pack = packer(options, this._serialize);
-      const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
-      this._addItems(items, (error, ids, marks, from) => {
-        if (error) settle(error);
-        else settle(null, items.map((_, i) => addedOf(ids, marks, from + i)));
       });
     });
   }
@@ -160,24 +134,6 @@ class Master extends Member {
   /** A flow with the states of its jobs, by its id or that of one of its jobs, or null if there is none. */
   flow(id, callback) {
     return this._look(callback, flowOf, "flow", () => [nameOf(id, "flow id")]);
-  }
-
-  _add(payload, options, settle) {
-    const job = packed(payload, options, this._serialize);
-    this._before(job.alone ? this._loneAdds : this._adds).one(job, sizeOf(job), settle);
-  }
-
-  _addItems(jobs, settle) {
-    const adds = this._before(jobs.some((job) => job.alone) ? this._loneAdds : this._adds);
-    if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
-    else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
-  }
-
-  /** Called before a call: sends the gathered calls of the other kinds, to keep the order. */
-  _before(next) {
-    if (this._native === null || this._closing) throw this._closedError();
-    for (const gather of this._gathers) if (gather !== next) gather.flush();
-    return next;
   }
 
   /**
@@ -321,6 +277,21 @@ class Master extends Member {
   resume(task, callback) {
     if (typeof task === "function") [task, callback] = [undefined, task];
     return this._do(callback, "resume", () => [optionalName(task, "task")]);
+  }
+
+  /** Sets the slots of a worker, by its incarnation. Resolves with whether there is such a worker. */
+  setWorkerSlots(incarnation, slots, callback) {
+    return this._do(callback, "setWorkerSlots", () => [nameOf(incarnation, "incarnation"), slotsOf(slots)]);
+  }
+
+  /** Pauses a worker, by its incarnation. Resolves with whether there is such a worker. */
+  pauseWorker(incarnation, callback) {
+    return this._do(callback, "pauseWorker", () => [nameOf(incarnation, "incarnation"), true]);
+  }
+
+  /** Ends the pause of a worker, also one of its own. Resolves with whether there is such a worker. */
+  resumeWorker(incarnation, callback) {
+    return this._do(callback, "pauseWorker", () => [nameOf(incarnation, "incarnation"), false]);
   }
 
   /**
@@ -470,15 +441,6 @@ if (Symbol.asyncDispose) {
   };
 }
 
-/** A job of `addMany`. */
-function newJob(job) {
-  if (typeof job !== "object" || job === null || Array.isArray(job)) {
-    throw invalid(`a job is ${shown(job)}, it must be { payload, ...options } or a NewJob; addJobs takes payloads`);
-  }
-  const { payload, ...options } = job;
-  return new NewJob(payload, options);
-}
-
 /** Options of a job and of the wait for it. Unknown names are detected with those of the job. */
 function jobOptionsOf(options) {
   if (options === undefined || options === null) return {};
@@ -494,15 +456,6 @@ function idsOf(jobIds) {
 /** Converts the answer of a batch to that of a call with a single id. */
 function first(settle) {
   return (error, ids, marks, from) => (error ? settle(error) : settle(null, ids[from], isOld(marks, from)));
-}
-
-/** Whether the job at a position existed. `marks`: see `Incoming`; null if all are new. */
-function isOld(marks, position) {
-  return marks !== null && marks[position] > 0;
-}
-
-function addedOf(ids, marks, position) {
-  return { id: ids[position], existed: isOld(marks, position), replaced: marks?.[position] === 2 };
 }
 
 module.exports = Master;

@@ -1,15 +1,17 @@
 "use strict";
 // What masters and workers have in common.
 
-const Channel = require("./channel.js");
 const { emit, settled } = require("./callbacks.js");
-const { invalid, nameOf, shown } = require("./check.js");
+const Channel = require("./channel.js");
+const { invalid, listOf, nameOf, shown } = require("./check.js");
 const { complain, fromCore } = require("./complain.js");
 const { errorOf } = require("./errors.js");
 const Exit = require("./exit.js");
+const Gather = require("./gather.js");
 const { SUBSCRIBABLE, countOf, readMessage, recipientsOf, sending } = require("./messages.js");
 const { hide, showOnly } = require("./hide.js");
 const native = require("./native.js");
+const { NewJob, addedOf, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const { memberOptions } = require("./options.js");
 const { Code, jsonOf } = require("./wire.js");
 
@@ -31,6 +33,15 @@ class Member extends Channel {
     this._closing = false;
     this._subscriptions = new Set();
     this._exit = null;
+    const add = (jobs, settle) => {
+      this._adding(jobs);
+      const { lines, bytes } = batchOf(jobs);
+      this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
+    };
+    this._adds = new Gather(add);
+    // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
+    this._loneAdds = new Gather(add, 1);
+    this._gathers = [this._adds, this._loneAdds];
 
     this._check([]);
   }
@@ -47,6 +58,53 @@ class Member extends Channel {
     for (const event of this._subscriptions) this._native.subscribe(event);
     if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }
+
+  /** Adds a job; its payload is stored unchanged, only `undefined` becomes `{}`. Resolves with `{ id, existed, replaced }`. */
+  add(payload, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return settled(callback, (settle) => {
+      this._addOne(payload, options, (error, ids, marks, from) => (error ? settle(error) : settle(null, addedOf(ids, marks, from))));
+    });
+  }
+
+  /** Adds many jobs like `add`, each `{ payload, ...options }` or a `NewJob`. Resolves with their `{ id, existed, replaced }` in order. */
+  addMany(jobs, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return settled(callback, (settle) => {
+      const jobsOf = listOf(jobs, "jobs");
+      const pack = packer(options, this._serialize);
+      const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
+      this._addItems(items, (error, ids, marks, from) => {
+        if (error) settle(error);
+        else settle(null, items.map((_, i) => addedOf(ids, marks, from + i)));
+      });
+    });
+  }
+
+  _addOne(payload, options, settle) {
+    const job = packed(payload, options, this._serialize);
+    this._before(job.alone ? this._loneAdds : this._adds).one(job, sizeOf(job), settle);
+  }
+
+  _addItems(jobs, settle) {
+    const adds = this._before(jobs.some((job) => job.alone) ? this._loneAdds : this._adds);
+    if (jobs.length === 0) process.nextTick(settle, null, [], null, 0);
+    else adds.many(jobs, jobs.reduce((size, job) => size + sizeOf(job), 0), settle);
+  }
+
+  /** Called before a call: sends the gathered calls of the other kinds, to keep the order. */
+  _before(next) {
+    if (this._native === null || this._closing) throw this._closedError();
+    this._flush(next);
+    return next;
+  }
+
+  _flush(except) {
+    for (const gather of this._gathers) if (gather !== except) gather.flush();
+  }
+
+  /** Called with jobs that are about to be sent. */
+  _adding() {}
 
   /**
    * Waits until the member is registered with Redis and subscribed to the events that have listeners. Fails with the first permanent error, such as
@@ -182,6 +240,15 @@ Member.prototype.incarnation = "";
 
 // Its identity, and never the options.
 showOnly(Member, ({ type, _cluster: cluster, incarnation }) => ({ type, cluster, incarnation }));
+
+/** A job of `addMany`. */
+function newJob(job) {
+  if (typeof job !== "object" || job === null || Array.isArray(job)) {
+    throw invalid(`a job is ${shown(job)}, it must be { payload, ...options } or a NewJob; addJobs takes payloads`);
+  }
+  const { payload, ...options } = job;
+  return new NewJob(payload, options);
+}
 
 function taskSettings(tasks) {
   return tasks.flatMap((task) => ["task", task]);

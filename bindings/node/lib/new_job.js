@@ -161,4 +161,14 @@ function batchOf(jobs) {
   return { lines: batch.text, bytes: batch.allBytes };
 }
 
-module.exports = { NewJob, chain, fanIn, isNewJob, appendParts, batchOf, packed, packer, sizeOf };
+/** Whether the job at a position existed. `marks`: see `Incoming`; null if all are new. */
+function isOld(marks, position) {
+  return marks !== null && marks[position] > 0;
+}
+
+/** A job that was added, as programs get it. */
+function addedOf(ids, marks, position) {
+  return { id: ids[position], existed: isOld(marks, position), replaced: marks?.[position] === 2 };
+}
+
+module.exports = { NewJob, addedOf, chain, fanIn, isNewJob, isOld, appendParts, batchOf, packed, packer, sizeOf };

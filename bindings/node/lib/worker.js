@@ -3,7 +3,7 @@
 
 const { randomBytes } = require("node:crypto");
 const { call, emit, settleWith, settled } = require("./callbacks.js");
-const { invalid, millisecondsOf, nameOf, optionsOf } = require("./check.js");
+const { invalid, millisecondsOf, nameOf, optionsOf, shown, slotsOf, wholeOf } = require("./check.js");
 const { classes, errorOf } = require("./errors.js");
 const { failureOf } = require("./failures.js");
 const Finishes = require("./finishes.js");
@@ -30,6 +30,10 @@ const OUTCOMES = Object.freeze(["completed", "failed", "retrying"]);
 /** How long `terminate` waits for handlers that were asked to stop, in milliseconds. */
 const DEFAULT_GRACE = 5000;
 
+/** The maximum of the jobs of a batch, and of the milliseconds that its first job waits for others. */
+const MAX_BATCH = 1000;
+const MAX_WAIT = 60_000;
+
 /** The longest grace, in milliseconds: a day. */
 const MAX_GRACE = 86_400_000;
 
@@ -55,6 +59,9 @@ class Worker extends Member {
       (job, kind, token, error) => this._refused(job, kind, token, error),
     );
     this._closeTold = false;
+    this._defaultSlots = CONCURRENCY;
+    /** Whether it was paused before it started. */
+    this._startsPaused = false;
 
     this._check([]);
     // Later, so that `process` can still set the slots and the tasks.
@@ -65,6 +72,7 @@ class Worker extends Member {
     if (this._native !== null || this._closing) return;
     try {
       this._open(native.openWorker, this._tasks);
+      if (this._startsPaused) this._native.setPaused(true);
       if (this._config.handleSignals !== false) leaving.add(this);
       if (this._outcomes !== null) this._native.reportOutcomes(true);
       this._accept();
@@ -78,7 +86,7 @@ class Worker extends Member {
   /** Accepts jobs, if there is a handler or listener for them. */
   _accept() {
     if (this._native === null) return;
-    if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : CONCURRENCY);
+    if (!this._handlers.isEmpty) this._native.accept(this._unlimited ? undefined : this._defaultSlots);
     else if (this.listenerCount("add") > 0) this._native.accept(undefined);
   }
 
@@ -139,11 +147,31 @@ class Worker extends Member {
    */
   process(handlers, options) {
     const { slots } = optionsOf(options, ["slots"], "process");
+    return this._process(handlers, slots);
+  }
+
+  /**
+   * As `process`, for handlers of several jobs at once: `handler(jobs)` is called with up to `size` jobs of one task, at the latest `wait` milliseconds
+   * after the first of them arrived. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not
+   * finished itself.
+   */
+  processBatches(handlers, options) {
+    const { slots, size, wait, by } = optionsOf(options, ["slots", "size", "wait", "by"], "processBatches");
+    if ((by ?? "task") !== "task") throw invalid(`by is ${shown(by)}, it must be "task"`);
+    return this._process(handlers, slots, {
+      size: wholeOf(size, "size", 1, MAX_BATCH),
+      wait: millisecondsOf(wait ?? 0, "wait", 0, MAX_WAIT),
+    });
+  }
+
+  _process(handlers, slots, batch) {
     const entries = this._handlers.check(handlers);
     const settings = slots === undefined || slots === null ? [] : this._slots(slots);
     this._setTasks(this._handlers.tasks(entries, this._wantedTasks), settings);
     this._settings.push(...settings);
-    this._handlers.add(entries);
+    this._handlers.add(entries, batch);
+    // So that a batch can be full.
+    this._defaultSlots = Math.max(this._defaultSlots, batch?.size ?? 0);
     this._unlimited = slots === Infinity || this._config.slots === Infinity;
     this._accept();
     for (const job of [...this._active.values()]) this._handle(job);
@@ -172,6 +200,46 @@ class Worker extends Member {
     return slots === Infinity ? [] : ["slots", nameOf(slots, "option slots")];
   }
 
+  /**
+   * Sets the limit of active jobs from now on. With fewer slots than active jobs, these continue, and no more are assigned until fewer are active.
+   */
+  setSlots(slots) {
+    const number = slotsOf(slots);
+    if (this._native !== null || this._closing) return this._control("setSlots", number);
+    const settings = ["slots", String(number)];
+    this._check(settings, this._tasks);
+    this._settings.push(...settings);
+    return this;
+  }
+
+  /** Accepts no new jobs until `resume`; those that it has not started are requeued. Active jobs continue. */
+  pause() {
+    return this._setPaused(true);
+  }
+
+  /** Ends a pause, also one by a master. */
+  resume() {
+    return this._setPaused(false);
+  }
+
+  _setPaused(paused) {
+    if (this._native !== null || this._closing) return this._control("setPaused", paused);
+    this._startsPaused = paused;
+    return this;
+  }
+
+  /** Whether it is paused, by this program or by a master. */
+  get paused() {
+    return this._native?.isPaused() ?? this._startsPaused;
+  }
+
+  _control(method, value) {
+    if (this._native === null || this._closing) throw this._closedError();
+    const failure = this._native[method](value);
+    if (failure) throw errorOf(failure.number, failure.message);
+    return this;
+  }
+
   /** Limits the number of jobs that it accepts, below its slots. */
   _limitSlots(slots) {
     const failure = this._native?.limitSlots(slots);
@@ -185,15 +253,24 @@ class Worker extends Member {
     });
   }
 
+  /** Jobs can be added before it has started. */
+  _before(next) {
+    this._start();
+    return super._before(next);
+  }
+
   /** Deletes any job of the cluster. `callback(error, existed)` */
   deleteJob(jobId, callback) {
     return settled(callback, (settle) => {
-      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), nameOf(jobId, "id"));
+      const id = nameOf(jobId, "id");
+      this._flush();
+      this._native_("deleteJob", (error, flags) => (error ? settle(error) : settle(null, flags[0])), id);
     });
   }
 
   /** Accepts no new jobs, and waits until the active ones are finished. */
   drain(callback) {
+    this._handlers.flush();
     return this._ask(callback, "drain");
   }
 
@@ -219,7 +296,8 @@ class Worker extends Member {
     this._closing = true;
     this.running = false;
     for (const job of [...this._active.values()]) this._stop(job, TERMINATED);
-    // Jobs that were finished before this call are not requeued.
+    // Jobs that were finished before this call are not requeued, and those that were added before it are stored.
+    this._flush();
     this._finishes.flush();
     return settled(callback, (settle) => {
       let left;
@@ -278,13 +356,13 @@ class Worker extends Member {
   _event(code, key, a, b, incoming) {
     switch (code) {
       case Code.ADD_JSON:
-        return this._add(new Job(this, incoming.id(), key, b, incoming.text(a)));
+        return this._assigned(new Job(this, incoming.id(), key, b, incoming.text(a)));
       case Code.ADD_BYTES:
-        return this._add(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
+        return this._assigned(new Job(this, incoming.id(), key, b, incoming.bytes(a)));
       case Code.ADD_JSON_MORE:
-        return this._add(new Job(this, incoming.id(), key, 0, incoming.text(a), JSON.parse(incoming.text(b))));
+        return this._assigned(new Job(this, incoming.id(), key, 0, incoming.text(a), JSON.parse(incoming.text(b))));
       case Code.ADD_BYTES_MORE:
-        return this._add(new Job(this, incoming.id(), key, 0, incoming.bytes(a), JSON.parse(incoming.text(b))));
+        return this._assigned(new Job(this, incoming.id(), key, 0, incoming.bytes(a), JSON.parse(incoming.text(b))));
       case Code.DELETE:
         return this._delete(incoming.id(), key, a);
       default:
@@ -292,7 +370,7 @@ class Worker extends Member {
     }
   }
 
-  _add(job) {
+  _assigned(job) {
     // A listener of this batch has terminated the worker: the native side releases the job.
     if (this._closing) return;
     this._active.set(job.fence, job);

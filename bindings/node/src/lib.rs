@@ -4,8 +4,10 @@
 //! call after one wake-up ([`mailbox`], [`outgoing`]). `lib/wire.js` has the JavaScript side of each format. No user code runs on the threads
 //! created here.
 
+mod adding;
 mod batch;
 mod choice;
+mod control;
 mod failure;
 mod flows;
 mod group;

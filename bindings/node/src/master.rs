@@ -42,18 +42,6 @@ session!(NativeMaster, Master);
 
 #[napi]
 impl NativeMaster {
-    /// Adds jobs, see `batch::jobs`.
-    #[napi(catch_unwind)]
-    pub fn submit(&self, token: u32, count: u32, text: String, blob: Option<&[u8]>) {
-        let Some(open) = &self.session else { return };
-        let mailbox = open.mailbox.clone();
-        let jobs = batch::jobs(&text, blob.unwrap_or_default(), count as usize).and_then(batch::all);
-        match jobs {
-            Ok(jobs) => open.member.submit(jobs, Box::new(move |added| mailbox.answer(token, answer(added, Answer::Added)))),
-            Err(error) => mailbox.answer(token, Answer::Failed(error)),
-        }
-    }
-
     /// Adds jobs and awaits their results, each with its own token.
     #[napi(catch_unwind)]
     pub fn run(&self, tokens: &[u32], text: String, blob: Option<&[u8]>) {

@@ -72,7 +72,7 @@ test("queues and members say what waits and who is there", async (t) => {
   assert.deepEqual(members.map((member) => member.role).sort(), ["master", "worker"]);
   const { host, pid, version, joinedAt, leaseLeft, ...ann } = members.find((member) => member.name === "ann");
   assert.deepEqual(ann, {
-    incarnation: worker.incarnation, role: "worker", name: "ann", group: "g", language: "node", slots: 3, tasks: ["", "t"], active: 3, free: 0, dropped: 0,
+    incarnation: worker.incarnation, role: "worker", name: "ann", group: "g", language: "node", slots: 3, paused: false, tasks: ["", "t"], active: 3, free: 0, dropped: 0,
   });
   assert.equal(pid, process.pid);
   assert.ok(host.length > 0 && version.length > 0 && Math.abs(joinedAt - Date.now()) < 60_000);

@@ -20,7 +20,7 @@ export interface Health {
   errorMessage: string;
   /** The number of registrations: one at the start, and one after each lost lease. */
   registrations: number;
-  /** Jobs of this master that Redis has stored (master). */
+  /** Jobs that this member added and Redis has stored. */
   added: number;
   /** Jobs that the program has taken (worker). */
   assigned: number;
@@ -159,8 +159,10 @@ export interface MemberInfo {
   language: string;
   /** The version of libswarm. */
   version: string;
-  /** The option `slots`, 0 if unlimited. */
+  /** The slots that a worker has now, 0 if unlimited. */
   slots: number;
+  /** Whether it is paused: it is assigned no jobs. */
+  paused: boolean;
   /** Tasks it accepts. */
   tasks: string[];
   /** The number of its active jobs. */

@@ -69,7 +69,7 @@ pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, 
 
 pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'py, PyAny>> {
     let Queues { queues, limits, paused, chooser } = queues;
-    let limits: Vec<_> = limits.iter().map(|one| crate::limits::info(py, one)).collect::<PyResult<_>>()?;
+    let limits: Vec<_> = limits.iter().map(|one| crate::limit_info::info(py, one)).collect::<PyResult<_>>()?;
     let queues: Vec<_> = queues.iter().map(|one| queue(py, one)).collect::<PyResult<_>>()?;
     make(&package(py)?.queues, &fields!(py; queues, limits, paused, chooser = chooser.as_deref().unwrap_or("")))
 }
@@ -95,6 +95,7 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyAn
         language,
         version,
         slots,
+        paused,
         tasks,
         active,
         free,
@@ -113,6 +114,7 @@ fn member<'py>(py: Python<'py>, member: &MemberInfo) -> PyResult<Bound<'py, PyAn
         language,
         version,
         slots = slots.unwrap_or(0),
+        paused = *paused,
         tasks,
         active,
         free,

@@ -12,6 +12,7 @@ mod group;
 mod info;
 mod job;
 mod job_options;
+mod limit_info;
 mod limits;
 mod logs;
 mod mailbox;

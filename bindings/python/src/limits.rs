@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use libswarm::{Limit, LimitInfo};
+use libswarm::Limit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -12,7 +12,6 @@ use crate::fork::Owned;
 use crate::job_options::{milliseconds, whole};
 use crate::members::OpenMaster;
 use crate::options::text;
-use crate::package::{fields, make, package};
 use crate::value::Value;
 
 /// Created for each use, because it keeps the runtime alive.
@@ -64,21 +63,4 @@ fn read(figures: &Bound<'_, PyDict>) -> PyResult<Limit> {
         }
     }
     Limit::from_pairs(&pairs).map_err(raise)
-}
-
-/// A limit as the package shows it.
-pub(crate) fn info<'py>(py: Python<'py>, info: &LimitInfo) -> PyResult<Bound<'py, PyAny>> {
-    let LimitInfo { name, figures, active, blocked, next_in } = info;
-    let Limit { rate, per, burst, concurrency } = figures.clone().unwrap_or_default();
-    let fields = fields!(py;
-        name,
-        rate,
-        per = per.map(|per| per.as_secs_f64()),
-        burst,
-        concurrency,
-        active,
-        blocked,
-        next_in = next_in.as_secs_f64(),
-    );
-    make(&package(py)?.limit_info, &fields)
 }

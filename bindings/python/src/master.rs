@@ -20,7 +20,7 @@ use crate::members::OpenMaster;
 use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
 use crate::new_job::{new_job, new_jobs};
-use crate::options::{Text, duration, flag, integer, options, some_duration, some_text, some_texts, text, texts};
+use crate::options::{self, Text, duration, flag, integer, options, some_duration, some_text, some_texts, text, texts};
 use crate::runtime;
 use crate::schedules::Schedules;
 use crate::value::Value;
@@ -235,6 +235,21 @@ impl Master {
 
     fn members(&self) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.members().await.map(Value::Members) })
+    }
+
+    /// Sets the slots of a worker: whether there is such a worker.
+    fn set_worker_slots(&self, incarnation: &Bound<'_, PyAny>, slots: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let (incarnation, slots) = (text("incarnation", incarnation)?, options::slots(slots)?);
+        self.spawn(None, move |master| async move { master.set_worker_slots(&incarnation, slots).await.map(Value::Bool) })
+    }
+
+    /// Pauses or resumes a worker: whether there is such a worker.
+    fn pause_worker(&self, incarnation: &Bound<'_, PyAny>, paused: bool) -> PyResult<Call> {
+        let incarnation = text("incarnation", incarnation)?;
+        self.spawn(None, move |master| async move {
+            let ordered = if paused { master.pause_worker(&incarnation).await } else { master.resume_worker(&incarnation).await };
+            ordered.map(Value::Bool)
+        })
     }
 
     fn pause(&self, task: &Bound<'_, PyAny>) -> PyResult<Call> {

@@ -104,6 +104,15 @@ impl Shared {
         Ok(Call::spawn(&runtime, awaiter, None, call(self.worker.clone())))
     }
 
+    /// Adds jobs.
+    pub(crate) fn submit(&self, py: Python<'_>, jobs: Vec<libswarm::NewJob>) -> PyResult<Call> {
+        let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
+        self.runtime().ok_or_else(|| raise(closed()))?;
+        let (call, done) = Call::done(awaiter, Value::Added);
+        self.worker.submit(jobs, done);
+        Ok(call)
+    }
+
     pub(crate) fn send(&self, py: Python<'_>, message: libswarm::NewMessage) -> PyResult<Call> {
         let awaiter = self.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py));
         self.runtime().ok_or_else(|| raise(closed()))?;

@@ -72,6 +72,12 @@ pub(crate) fn integer(name: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
     value.extract().map_err(|_| invalid(format!("{name} is out of bounds")))
 }
 
+/// An argument that is a number of slots; the core checks that it is not 0.
+pub(crate) fn slots(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let number = integer("slots", value)?;
+    u32::try_from(number).map_err(|_| invalid(format!("slots is `{number}`, it must be a whole number from 1 to {}", u32::MAX)))
+}
+
 /// An argument that is a number.
 pub(crate) fn number(name: &str, what: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if value.is_instance_of::<PyBool>() || value.is_instance_of::<PyString>() {

@@ -9,7 +9,7 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{flow_info, info, limits, messages, payload, schedule_info};
+use crate::{flow_info, info, limit_info, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -84,7 +84,7 @@ impl Value {
             Value::Choices(choices) => Choices::new(choices.clone()).into_pyobject(py)?.into_any(),
             Value::Name(name) => name.into_pyobject(py)?.into_any(),
             Value::SomeText(text) => text.into_pyobject(py)?,
-            Value::Limit(found) => limits::info(py, found)?,
+            Value::Limit(found) => limit_info::info(py, found)?,
             Value::Schedule(found) => {
                 found.as_ref().map(|found| schedule_info::info(py, found)).transpose()?.into_pyobject(py)?
             }

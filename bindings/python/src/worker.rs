@@ -8,6 +8,7 @@ use libswarm::Event;
 use libswarm_host::lock::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
 
 use crate::call::Call;
 use crate::errors::raise;
@@ -20,7 +21,8 @@ use crate::mailbox::Mailbox;
 use crate::members::{Shared, closed};
 use crate::messages::Subscribed;
 use crate::messaging::{Messages, Sender};
-use crate::options::{Text, duration, options, text, texts};
+use crate::new_job::{new_job, new_jobs};
+use crate::options::{self, Text, duration, options, text, texts};
 use crate::runtime;
 use crate::value::Value;
 
@@ -208,6 +210,42 @@ impl Worker {
     fn set_tasks(&self, tasks: &Bound<'_, PyAny>) -> PyResult<()> {
         let tasks = texts("tasks", tasks)?;
         self.shared()?.worker.set_tasks(tasks).map_err(raise)
+    }
+
+    /// Sets the limit of active jobs from now on.
+    fn set_slots(&self, slots: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.shared()?.worker.set_slots(options::slots(slots)?).map_err(raise)
+    }
+
+    /// The limit of active jobs; 0 for no limit.
+    fn slots(&self) -> PyResult<u32> {
+        Ok(self.shared()?.worker.slots().unwrap_or(0))
+    }
+
+    /// Pauses or resumes the worker.
+    fn set_paused(&self, paused: bool) -> PyResult<()> {
+        let worker = &self.shared()?.worker;
+        if paused { worker.pause() } else { worker.resume() }.map_err(raise)
+    }
+
+    fn is_paused(&self) -> PyResult<bool> {
+        Ok(self.shared()?.worker.is_paused())
+    }
+
+    /// Adds one job: `[(id, existed)]`.
+    fn add(&self, py: Python<'_>, payload: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Call> {
+        self.shared()?.submit(py, vec![new_job(payload, options)?])
+    }
+
+    /// Adds many jobs in one call: `[(id, existed)]`.
+    fn add_many(
+        &self,
+        py: Python<'_>,
+        jobs: &Bound<'_, PyList>,
+        ids: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Call> {
+        self.shared()?.submit(py, new_jobs(jobs, ids, options)?)
     }
 
     fn messages(&self) -> PyResult<Messages> {

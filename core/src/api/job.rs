@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData, JobError};
+use crate::model::job_options::{Added, NewJob};
 use crate::model::payload::Payload;
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Result;
@@ -81,6 +82,16 @@ impl Job {
     /// completed ones are returned.
     pub async fn inputs(&self) -> Result<Vec<Input>> {
         self.worker.inputs(self.node_name()).await
+    }
+
+    /// Adds a job with the connection of the worker; see [`Worker::submit`](crate::Worker::submit).
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs with the connection of the worker; see [`Worker::submit`](crate::Worker::submit).
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        self.worker.add_many(jobs).await
     }
 
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.

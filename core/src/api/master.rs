@@ -10,8 +10,8 @@ use tokio::sync::{RwLock, mpsc};
 
 use super::event::Event;
 use super::messages::Messages;
+use crate::adding::Adds;
 use crate::config::options::Options;
-use crate::master::adds::{Adds, Submission};
 use crate::master::chooser::Chooser;
 use crate::master::closed;
 use crate::master::slow_waits::SlowWaits;
@@ -229,23 +229,10 @@ impl Master {
     }
 
     pub(super) fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {
-        let limit = self.front.shared.options.max_payload;
-        if let Some((position, error)) = jobs.iter().enumerate().find_map(|(at, job)| Some((at, job.check(limit).err()?))) {
-            return done(Err(if jobs.len() == 1 {
-                error
-            } else {
-                error.context(format_args!("job {position}, none was added"))
-            }));
-        }
-        if jobs.is_empty() {
-            return done(Ok(Vec::new()));
-        }
-        for job in &mut jobs {
-            job.awaited = awaited;
-        }
-        if jobs.iter().any(|job| job.extras.as_ref().is_some_and(|extras| !extras.after.is_empty())) {
+        if jobs.iter().any(NewJob::waits_for_others) {
+            jobs.iter_mut().for_each(|job| job.awaited = awaited);
             return self.submit_waiting(jobs, done);
         }
-        self.front.adds.push(Submission::new(jobs, done));
+        self.front.adds.submit(jobs, self.front.shared.options.max_payload, awaited, done);
     }
 }

@@ -1,7 +1,9 @@
 //! The handles that a program uses.
 
+pub(crate) mod batches;
 mod choosing;
 pub(crate) mod cluster;
+mod control;
 pub(crate) mod event;
 mod flows;
 pub(crate) mod group;

@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 
 use super::event::Event;
 use super::messages::Messages;
+use crate::adding::Adds;
 use crate::config::options::Options;
 use crate::member::{Shared, supervise};
 use crate::messaging::{Leave, Messaging};
 use crate::model::health::{Health, Stats};
 use crate::model::job::Finish;
+use crate::model::job_options::{Added, NewJob};
 use crate::model::message::MemberRef;
 use crate::util::completion::{Done, awaited};
 use crate::worker::Task;
@@ -41,7 +43,7 @@ use crate::worker::{Command, closed};
 /// ```
 #[derive(Clone)]
 pub struct Worker {
-    handle: WorkerHandle,
+    pub(super) handle: WorkerHandle,
 }
 
 impl Worker {
@@ -49,8 +51,9 @@ impl Worker {
     pub fn start(options: Options, runtime: &Handle) -> Result<Worker> {
         let shared = Arc::new(Shared::new(options, runtime)?);
         let messaging = Messaging::start(shared.clone(), runtime);
+        let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let (commands, received) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends { messaging, finishes: Arc::default(), commands });
+        let ends = Arc::new(Ends { messaging, adds, finishes: Arc::default(), commands });
         runtime.spawn(supervise(shared, Task::new(&ends, received)));
         Ok(Worker { handle: WorkerHandle(ends) })
     }
@@ -85,7 +88,8 @@ impl Worker {
     pub fn accept(&self, slots: Option<u32>) {
         let shared = self.shared();
         if let (Some(slots), None) = (slots, shared.options.slots) {
-            shared.slots.store(slots, Ordering::Relaxed);
+            // Not if the program has set them.
+            let _ = shared.slots.compare_exchange(0, slots, Ordering::Relaxed, Ordering::Relaxed);
         }
         shared.events.want();
     }
@@ -155,7 +159,7 @@ impl Worker {
     #[cfg(feature = "bindings")]
     pub fn limit_slots(&self, slots: u32) -> Result<()> {
         self.shared().asks_for.store(u64::from(slots), std::sync::atomic::Ordering::Relaxed);
-        self.handle.0.commands.send(Command::Slots).map_err(|_| closed())
+        self.handle.0.commands.send(Command::Control).map_err(|_| closed())
     }
 
     /// Stores the progress of an active job, as JSON of at most 4 KiB. Can be called from any thread and never blocks. The latest value wins.
@@ -174,7 +178,23 @@ impl Worker {
         self.handle.inputs(node).await
     }
 
-    /// Queues the deletion of any job of the cluster. Returns true if it existed.
+    /// Adds jobs, as [`Master::submit`](crate::Master::submit) does, with the connection of this worker. They need not be of a task that it accepts.
+    /// A job with the option `after` is refused. An ephemeral job is deleted when this worker leaves or is lost. Outcomes are awaited by a master: a worker has no waits.
+    pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        self.handle.submit(jobs, done);
+    }
+
+    /// Adds one job; see [`Worker::submit`].
+    pub async fn add(&self, job: NewJob) -> Result<Added> {
+        Ok(self.add_many(vec![job]).await?.swap_remove(0))
+    }
+
+    /// Adds many jobs; see [`Worker::submit`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        self.handle.add_many(jobs).await
+    }
+
+    /// Queues the deletion of any job of the cluster, after the jobs that were submitted before. Returns true if it existed.
     pub async fn delete(&self, id: impl Into<String>) -> Result<bool> {
         self.handle.delete(id.into()).await
     }
@@ -214,7 +234,7 @@ impl Worker {
         self.shared().open_store()?.stats().await
     }
 
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         &self.handle.0.messaging.shared
     }
 

@@ -308,7 +308,7 @@ impl Options {
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
-        self.ranges()?;
+        self.ranges(self.slots)?;
         bounded("max_crashes", self.max_crashes, 0, 200)?;
         bounded("db", self.db, 0, MAX_DB)?;
         let own = |text: &str| invalid(Language::current().text(text));
@@ -327,17 +327,23 @@ impl Options {
         Ok(())
     }
 
+    /// The number of slots that ranges of priorities guarantee: the worker cannot have fewer.
+    pub(crate) fn guaranteed_slots(&self) -> u64 {
+        self.priority_slots.iter().filter(|(from, _)| *from != 0).map(|(_, slots)| u64::from(*slots)).sum()
+    }
+
     /// Ranges of priorities, ascending: the lowest priority of each, and how many jobs of the range are active at once. A job belongs to the
-    /// highest range whose lowest priority does not exceed the job's priority, or otherwise to the lowest range.
-    pub(crate) fn ranges(&self) -> Result<Vec<(i64, u32)>> {
+    /// highest range whose lowest priority does not exceed the job's priority, or otherwise to the lowest range. `slots` are those that the worker
+    /// has now.
+    pub(crate) fn ranges(&self, slots: Option<u32>) -> Result<Vec<(i64, u32)>> {
         if self.priority_slots.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(slots) = self.slots else {
+        let Some(slots) = slots else {
             return Err(invalid(Language::current().text("{priority_slots} divides the slots of a worker: set {slots} too")));
         };
         let mut own: Vec<(i64, u32)> = self.priority_slots.iter().copied().filter(|(from, _)| *from != 0).collect();
-        let guaranteed: u64 = own.iter().map(|(_, slots)| u64::from(*slots)).sum();
+        let guaranteed = self.guaranteed_slots();
         let Some(rest) = u64::from(slots).checked_sub(guaranteed) else {
             return Err(invalid(format!(
                 "{} guarantees {guaranteed} slots, but the worker has {slots}",
@@ -450,7 +456,7 @@ mod tests {
     fn slots_are_guaranteed_as_in_proletariat() {
         let slots = |strict_slots: &str, slots: &str, guaranteed: &str| -> Vec<u32> {
             let options = with(&[("slots", slots), ("priority_slots", guaranteed), ("strict_slots", strict_slots)]).unwrap();
-            options.ranges().unwrap().into_iter().map(|(_, limit)| limit).collect()
+            options.ranges(options.slots).unwrap().into_iter().map(|(_, limit)| limit).collect()
         };
         assert_eq!(slots("false", "100", "1:30,2:20"), [50, 80, 100]);
         assert_eq!(slots("true", "100", "1:30,2:20"), [50, 80, 70]);

@@ -1,8 +1,6 @@
 //! The tasks of a master: jobs and queries to Redis, outcomes back.
 
-pub(crate) mod adds;
 pub(crate) mod chooser;
-mod flight;
 pub(crate) mod slow_waits;
 pub(crate) mod task;
 pub(crate) mod waits;

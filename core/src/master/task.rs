@@ -6,15 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use libswarm_common::error::{Error, ErrorKind, Result};
-use libswarm_common::id::Ids;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::adds::Adds;
 use super::chooser::Chooser;
 use super::closed;
-use super::flight::{AddFlight, Landed};
 use super::waits::Waits;
+use crate::adding::{Adder, Adds, Landing};
 use crate::member::{InboxTask, MemberTask, Session, Shared, Source};
 use crate::messaging::Messaging;
 use crate::model::event::QueuedEvent;
@@ -28,23 +26,15 @@ use crate::util::reconnect::ReconnectDelay;
 
 /// The limit of ids in one query for outcomes.
 const MAX_ASKED: usize = 100;
-/// How often a master that is registering checks whether submissions have waited for too long.
-const CHECK: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
     shared: Arc<Shared>,
     messaging: Arc<Messaging>,
-    adds: Arc<Adds>,
+    adder: Adder,
     waits: Arc<Waits>,
     chooser: Arc<Chooser>,
     commands: mpsc::UnboundedReceiver<Done<()>>,
     session: Session,
-    /// Ids for jobs that the caller adds without one. A master cannot be used in a forked child, so no two processes share it.
-    fresh: Ids,
-    /// Number of the last batch of adds under the current incarnation.
-    number: u64,
-    /// The batch of adds under way. It survives the end of its incarnation: its outcome is known under the incarnation that sent it.
-    flight: Option<AddFlight>,
     closing: Option<Option<Done<()>>>,
 }
 
@@ -88,7 +78,7 @@ impl MemberTask for Task {
             let Some(error) = self.live(next).await else { break };
             if self.shared.obliterated.swap(false, Ordering::AcqRel) {
                 // The program removed the cluster. It is created anew when the program uses it again.
-                if self.flight.is_none() && !self.is_wanted().await {
+                if !self.adder.is_under_way() && !self.is_wanted().await {
                     break;
                 }
             } else {
@@ -96,10 +86,7 @@ impl MemberTask for Task {
             }
         }
         let done = self.closing.take().flatten();
-        if let Some(flight) = self.flight.take() {
-            flight.fail(&closed());
-        }
-        self.adds.fail_waiting(None, &closed());
+        self.adder.end(&closed());
         self.waits.close(&closed());
         self.chooser.end();
         self.shared.events.push([QueuedEvent::Close(None)]);
@@ -114,8 +101,7 @@ impl MemberTask for Task {
     }
 
     fn abort(&mut self, error: &Error) {
-        self.adds.close(error);
-        self.adds.fail_waiting(None, error);
+        self.adder.end(error);
         self.waits.close(error);
         self.chooser.end();
         self.shared.events.push([QueuedEvent::Close(Some(error.clone()))]);
@@ -137,15 +123,12 @@ impl Task {
         let shared = messaging.shared.clone();
         Task {
             session: Session::new(shared.clone()),
+            adder: Adder::new(shared.clone(), adds),
             shared,
             messaging,
-            adds,
             waits,
             chooser,
             commands,
-            fresh: Ids::new(),
-            number: 0,
-            flight: None,
             closing: None,
         }
     }
@@ -157,13 +140,13 @@ impl Task {
 
     /// Waits until the program makes a call; false if it closes the master.
     async fn is_wanted(&mut self) -> bool {
-        while self.adds.len() == 0 && !self.reads_inbox() {
+        while !self.adder.is_busy() && !self.reads_inbox() {
             tokio::select! {
-                () = self.adds.arrived.notified() => {}
+                _ = self.adder.next() => {}
                 () = self.waits.changed.notified() => {}
                 command = self.commands.recv() => {
                     self.start_close(command);
-                    return self.adds.len() > 0;
+                    return self.adder.is_busy();
                 }
             }
         }
@@ -171,45 +154,30 @@ impl Task {
     }
 
     fn start_close(&mut self, command: Option<Done<()>>) {
-        self.adds.close(&closed());
+        self.adder.close(&closed());
         self.closing = Some(command);
     }
 
     /// Registers; returns when the first round is due. Returns `None` if the master is closed before that succeeds: at once if nothing was
     /// submitted, else after the option `timeout`. Submissions that wait too long meanwhile fail.
     async fn join(&mut self) -> Option<Duration> {
-        let Task { session, commands, adds, shared, closing, waits, flight, .. } = self;
+        let Task { session, commands, adder, shared, closing, waits, .. } = self;
         let mut joining = std::pin::pin!(session.join(Role::Master));
-        let mut check = tokio::time::interval(CHECK);
+        let mut checks = Adder::checks();
         let mut give_up = Instant::now() + shared.options.timeout;
         loop {
             tokio::select! {
-                next = &mut joining => {
-                    self.number = 0;
-                    return Some(next);
-                }
-                // The batch was sent under the previous incarnation: its outcome may still arrive.
-                answer = answer_of(flight) => {
-                    if let Some(Landed::Again(again) | Landed::Orphaned(again)) = flight.take().map(|sent| sent.landed(shared, adds, answer)) {
-                        *flight = Some(again);
-                    }
-                }
+                next = &mut joining => return Some(next),
                 command = commands.recv(), if closing.is_none() => {
                     *closing = Some(command);
-                    adds.close(&closed());
+                    adder.close(&closed());
                     give_up = Instant::now() + shared.options.timeout;
                 }
-                _ = check.tick() => if let Some(error) = shared.trouble() {
-                    fail_old(shared, adds, &error);
-                    if let Some(flight) = flight.take_if(|flight| flight.has_waited_too_long(&error, shared.options.timeout)) {
-                        flight.fail(&error);
-                    }
-                    if !error.kind().is_retryable() {
-                        waits.take_unasked(usize::MAX).iter().for_each(|id| waits.refuse(id, &error));
-                    }
+                error = adder.while_joining(&mut checks) => if let Some(error) = error.filter(|error| !error.kind().is_retryable()) {
+                    waits.take_unasked(usize::MAX).iter().for_each(|id| waits.refuse(id, &error));
                 },
             }
-            if closing.is_some() && (adds.len() == 0 && flight.is_none() || Instant::now() >= give_up) {
+            if closing.is_some() && (!adder.is_busy() || Instant::now() >= give_up) {
                 return None;
             }
         }
@@ -220,7 +188,7 @@ impl Task {
         self.session.announce();
         // This incarnation is not yet registered as the chooser.
         self.chooser.wanted.notify_one();
-        self.adopt_flight();
+        self.adder.begin(&self.session);
         let mut calls = Calls {
             inbox: None,
             sync: None,
@@ -230,7 +198,7 @@ impl Task {
             unseen: None,
         };
         loop {
-            if !self.start_batch() && self.closing.is_some() {
+            if !self.adder.start(&self.session) && self.closing.is_some() {
                 // Calls under way that are no longer polled must not delay the last call.
                 drop(calls);
                 self.session.stop_probing();
@@ -240,11 +208,11 @@ impl Task {
                 return None;
             }
             self.start_reads(&mut calls);
-            let idle = calls.sync.is_none() && self.flight.is_none();
+            let idle = calls.sync.is_none() && !self.adder.is_under_way();
             let round = self.chooser.deadline().map_or(calls.wake, |deadline| calls.wake.min(deadline));
             tokio::select! {
                 biased;
-                answer = answer_of(&mut self.flight) => if let Some(error) = self.batch_answered(answer, &mut calls) {
+                answer = self.adder.next() => if let Some(error) = answer.and_then(|answer| self.batch_answered(answer, &mut calls)) {
                     return Some(error);
                 },
                 (sent, answer) = optional(&mut calls.sync) => if let Some(error) = self.round_answered(sent, answer, &mut calls) {
@@ -254,34 +222,11 @@ impl Task {
                 Some(read) = next_read(&mut calls.inbox) => self.inbox_read(read, &mut calls),
                 command = self.commands.recv(), if self.closing.is_none() => self.start_close(command),
                 () = self.session.suspicion(idle) => calls.round_now(),
-                () = self.adds.arrived.notified(), if self.flight.is_none() => {}
                 () = self.waits.changed.notified() => {}
                 () = self.messaging.inbox_wanted() => {}
                 () = self.shared.round_wanted.notified() => calls.round_now(),
                 () = tokio::time::sleep_until(round), if calls.sync.is_none() => self.start_round(&mut calls),
             }
-        }
-    }
-
-    /// Sends the next batch if none is under way. Returns whether one is.
-    fn start_batch(&mut self) -> bool {
-        if self.flight.is_none() {
-            let Some(batch) = self.adds.next_batch(&self.session.incarnation, self.number + 1, &mut self.fresh) else {
-                self.shared.pending.store(0, Ordering::Relaxed);
-                return false;
-            };
-            self.number += 1;
-            self.shared.pending.store(batch.count as u64, Ordering::Relaxed);
-            self.flight = Some(AddFlight::new(&self.shared, batch, self.session.epoch.clone()));
-        }
-        true
-    }
-
-    /// Sends a batch whose incarnation is gone again, under this incarnation.
-    fn adopt_flight(&mut self) {
-        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_orphaned()) {
-            self.number += 1;
-            flight.adopt(&self.shared, &self.session.incarnation, self.number, &self.session.epoch);
         }
     }
 
@@ -300,23 +245,10 @@ impl Task {
 
     /// Handles the reply to the batch under way. Returns the reason to register anew, if there is one.
     fn batch_answered(&mut self, answer: Result<AddReply, Failed>, calls: &mut Calls) -> Option<Error> {
-        match self.flight.take()?.landed(&self.shared, &self.adds, answer) {
-            Landed::Stored(next) => {
-                self.session.seen();
-                if let Some(next) = next {
-                    calls.round_by(from_now(next));
-                }
-            }
-            Landed::Failed => {}
-            Landed::Again(again) => self.flight = Some(again),
-            Landed::Orphaned(orphan) => {
-                let lost_now = orphan.incarnation() == self.session.incarnation;
-                self.flight = Some(orphan);
-                if lost_now {
-                    return Some(lost());
-                }
-                self.adopt_flight();
-            }
+        match self.adder.landed(answer, &mut self.session) {
+            Landing::Stored(Some(next)) => calls.round_by(from_now(next)),
+            Landing::Stored(None) | Landing::Other => {}
+            Landing::Unknown => return Some(lost()),
         }
         None
     }
@@ -344,7 +276,7 @@ impl Task {
             Ok(SyncReply::UnknownMember | SyncReply::Old) => return Some(lost()),
             Err(failed) => {
                 self.shared.report(Source::Calls, &failed.error);
-                fail_old(&self.shared, &self.adds, &failed.error);
+                self.adder.fail_old(&failed.error);
                 calls.wake = Instant::now() + self.session.backoff.next();
             }
         }
@@ -419,18 +351,10 @@ impl Task {
                 }
                 Entry::Wake => calls.round_now(),
                 Entry::Choose => self.chooser.asked(),
-                Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) => {}
+                Entry::Jobs(_) | Entry::Deletes(_) | Entry::Timeouts(_) | Entry::Moves(_) | Entry::Order(_) => {}
                 other => self.messaging.received(other),
             }
         }
-    }
-}
-
-/// The reply to the batch under way; never ready if there is none.
-async fn answer_of(flight: &mut Option<AddFlight>) -> Result<AddReply, Failed> {
-    match flight {
-        Some(flight) => flight.future.as_mut().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -439,17 +363,6 @@ async fn next_read(inbox: &mut Option<InboxTask>) -> Option<Read> {
     match inbox {
         Some(inbox) => inbox.receiver.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Fails submissions that have waited for longer than the option `timeout` during an outage. If the error does not go away by waiting, fails all.
-fn fail_old(shared: &Shared, adds: &Adds, error: &Error) {
-    if !error.kind().is_retryable() {
-        adds.fail_waiting(None, error);
-    } else if shared.troubled_for() >= shared.options.timeout
-        && let Some(since) = Instant::now().checked_sub(shared.options.timeout)
-    {
-        adds.fail_waiting(Some(since), error);
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
         ("language", &options.language),
         ("version", crate::VERSION),
         ("slots", &slots),
+        ("paused", if shared.paused.load(Ordering::Relaxed) { "1" } else { "0" }),
         ("max_crashes", &crashes),
         ("requeue", requeue),
         ("subscriptions", &subscriptions),
@@ -38,8 +39,8 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
     ];
     let mut out = Vec::new();
     // `check` has already rejected options for which this is an error.
-    let ranges = options.ranges().unwrap_or_default();
-    let more = usize::from(tasks.is_some()) + usize::from(!ranges.is_empty());
+    let ranges = options.ranges(options.slots).unwrap_or_default();
+    let more = usize::from(tasks.is_some()) + 2 * usize::from(!ranges.is_empty());
     write_array(&mut out, 2 * (all.len() + more));
     for (name, value) in all {
         write_string(&mut out, name.as_bytes());
@@ -55,6 +56,8 @@ pub(super) fn fields(shared: &Shared, role: Role, tasks: Option<Vec<u8>>, profil
         ranges.iter().for_each(|(from, _)| write_signed(&mut packed, *from));
         write_string(&mut out, b"ranges");
         write_string(&mut out, &packed);
+        write_string(&mut out, b"least_slots");
+        write_string(&mut out, options.guaranteed_slots().to_string().as_bytes());
     }
     out
 }

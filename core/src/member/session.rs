@@ -17,7 +17,8 @@ use super::registration::{fields, packed_tasks, settings};
 use super::shared::{Shared, Source};
 use crate::model::event::QueuedEvent;
 use crate::model::message::Role;
-use crate::store::{Failed, after};
+use crate::model::orders::Orders;
+use crate::store::{Failed, Joined, after};
 use crate::util::clock::boottime;
 use crate::util::optional;
 use crate::util::reconnect::ReconnectDelay;
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     last_entry: Option<String>,
     /// The number of lost connections after which a round was sent or is under way.
     pub(crate) losses: u64,
+    /// Orders that the worker has not confirmed under the incarnation before.
+    pub(crate) orders: Option<Orders>,
 }
 
 /// A query whether the member is still registered in Redis.
@@ -63,6 +66,7 @@ impl Session {
             backoff,
             seen: Instant::now(),
             losses: 0,
+            orders: None,
             probe: None,
             untrimmed: 0,
             last_entry: None,
@@ -71,16 +75,17 @@ impl Session {
 
     /// Registers a new incarnation; retries until it succeeds. Returns when the first round is due. Drop the future to cancel it.
     pub(crate) async fn join(&mut self, role: Role) -> Duration {
-        self.incarnation = random_id();
+        let before = std::mem::replace(&mut self.incarnation, random_id());
+        let before = if role == Role::Worker { before } else { String::new() };
         let tasks = if role == Role::Worker { packed_tasks(&self.shared.tasks()) } else { None };
         let registered = self.shared.profile.now();
         let fields = fields(&self.shared, role, tasks, &registered);
         let settings = settings(&self.shared.options);
         loop {
             let (sent, losses) = (boottime(), self.shared.store.losses());
-            match self.shared.store.join(&self.incarnation, &fields, &settings).await {
-                Ok((epoch, next)) => {
-                    (self.epoch, self.losses) = (epoch, losses);
+            match self.shared.store.join(&self.incarnation, &fields, &settings, &before).await {
+                Ok(Joined { epoch, next, orders }) => {
+                    (self.epoch, self.losses, self.orders) = (epoch, losses, orders);
                     (self.untrimmed, self.last_entry, self.probe) = (0, None, None);
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);
                     self.renewed(sent);

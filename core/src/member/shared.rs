@@ -26,10 +26,14 @@ pub(crate) struct Shared {
     pub(crate) events: MemberEvents,
     /// The limit of active jobs of a worker; 0 for no limit.
     pub(crate) slots: AtomicU32,
+    /// A worker is assigned no jobs.
+    pub(crate) paused: AtomicBool,
     pub(crate) active: AtomicU64,
     /// Jobs whose handlers were asked to stop and did not within the option `stop_grace`.
     pub(crate) stuck: AtomicU64,
     pub(crate) pending: AtomicU64,
+    /// Jobs of the batch of adds under way.
+    pub(crate) pending_adds: AtomicU64,
     pub(crate) counts: Counts,
     /// Something may be due earlier than the last round returned.
     pub(crate) round_wanted: Notify,
@@ -93,10 +97,12 @@ impl Shared {
             asks_for: AtomicU64::new(u64::MAX),
             profile: Profile::default(),
             slots: AtomicU32::new(options.slots.unwrap_or(0)),
+            paused: AtomicBool::new(false),
             options,
             active: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
             pending: AtomicU64::new(0),
+            pending_adds: AtomicU64::new(0),
             counts: Counts::default(),
             round_wanted: Notify::new(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
@@ -107,6 +113,15 @@ impl Shared {
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })
+    }
+
+    /// The limit of active jobs of a worker; `None` for no limit.
+    pub(crate) fn slots(&self) -> Option<u32> {
+        Some(self.slots.load(Ordering::Relaxed)).filter(|slots| *slots > 0)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn tasks(&self) -> Vec<String> {
@@ -134,7 +149,7 @@ impl Shared {
             incarnation: Some(status.incarnation.clone()).filter(|incarnation| !incarnation.is_empty()),
             lease_left,
             active: self.active.load(Ordering::Relaxed),
-            pending: self.pending.load(Ordering::Relaxed),
+            pending: count(&self.pending) + count(&self.pending_adds),
             error: trouble.cloned(),
             registrations: count(&self.counts.registrations),
             added: count(&self.counts.added),

@@ -31,7 +31,7 @@ pub struct Health {
     pub error: Option<Error>,
     /// The number of registrations: one at the start, and one after each lost lease.
     pub registrations: u64,
-    /// Jobs of this master that Redis has stored (master).
+    /// Jobs that this member added and Redis has stored.
     pub added: u64,
     /// Jobs that the program has taken (worker).
     pub assigned: u64,

@@ -160,9 +160,11 @@ pub struct MemberInfo {
     pub language: String,
     /// The version of libswarm.
     pub version: String,
-    /// The option `slots`; `None` for no limit, as JSON 0.
+    /// The slots that a worker has now; `None` for no limit, as JSON 0.
     #[serde(serialize_with = "or_zero")]
     pub slots: Option<u32>,
+    /// Whether it is paused: it is assigned no jobs.
+    pub paused: bool,
     /// Tasks it accepts.
     pub tasks: Vec<String>,
     /// The number of its active jobs.

@@ -445,6 +445,11 @@ pub(crate) struct Extras {
 }
 
 impl NewJob {
+    /// Whether it has the option `after`.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| !extras.after.is_empty())
+    }
+
     /// Bytes that the job keeps in memory until Redis has stored it.
     pub(crate) fn size(&self) -> u64 {
         let id = self.id.as_ref().map_or(0, String::len);

@@ -7,8 +7,6 @@ use libswarm_common::id::check_name;
 use libswarm_common::value::{bounded, within};
 use serde::Serialize;
 
-use super::as_json::as_ms;
-
 /// The limits that one job may have.
 pub(crate) const MAX_JOB_LIMITS: usize = 4;
 /// The highest rate, burst, concurrency and cost.
@@ -126,8 +124,12 @@ pub struct LimitInfo {
     /// The number of jobs that wait at this limit. A job that may start waits in its queue.
     pub blocked: u64,
     /// The time until the rate lets the next job start, also after a handler said that the limit must wait; 0 if one may start now.
-    #[serde(serialize_with = "as_ms", rename = "next_in_ms")]
+    #[serde(serialize_with = "milliseconds", rename = "next_in_ms")]
     pub next_in: Duration,
+}
+
+fn milliseconds<S: serde::Serializer>(time: &Duration, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_u64(time.as_millis() as u64)
 }
 
 fn figures<S: serde::Serializer>(figures: &Option<Limit>, to: S) -> std::result::Result<S::Ok, S::Error> {

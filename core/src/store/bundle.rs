@@ -18,8 +18,8 @@ macro_rules! files {
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = files!(
     "commands":
-    "add", "await", "choose", "delete", "failed", "flow", "inspect", "join", "leave", "limit", "listen", "obliterate", "pause",
-    "rebalance",
+    "add", "await", "choose", "delete", "failed", "flow", "inspect", "join", "leave", "limit", "listen", "obliterate", "order",
+    "pause", "rebalance",
     "repair", "schedule", "send", "stats", "sync",
 );
 
@@ -29,7 +29,7 @@ const LIB: &[(&str, &str)] = files!(
     "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
     "damage", "delays", "deletion", "departure", "due", "due_entries", "edge_mending", "edges", "endings", "extras", "failures",
     "fences", "firing", "flow_pages", "flow_stages", "flows", "inbox", "inbox_kinds", "keys", "lean_add", "limit_lines",
-    "limit_state", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "owner",
+    "limit_state", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",

@@ -8,12 +8,13 @@ use redis::Value;
 
 use super::codec::message;
 use super::codec::msgpack::Unpack;
-use super::codec::reply::{Assigned, read_id, read_jobs};
+use super::codec::reply::{Assigned, read_id, read_jobs, read_orders};
 use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
 use crate::config::options::Options;
 use crate::model::message::{Change, MemberRef, MessageData, Role};
+use crate::model::orders::Orders;
 use libswarm_common::error::{Error, ErrorKind, Result};
 
 /// The limit of entries that one read returns. An entry contains up to 1,000 jobs or 4 MiB.
@@ -54,6 +55,8 @@ pub(crate) enum Entry {
     Gone(Vec<String>),
     /// The number of messages that were dropped, because this inbox was full.
     Dropped(u64),
+    /// An order of a master.
+    Order(Orders),
     /// An entry of `due` is earlier than the last round returned.
     Wake,
     /// Awaited results: id and outcome.
@@ -165,6 +168,7 @@ pub(crate) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
         b"d" => pairs(blob, execution).map(Entry::Deletes),
         b"t" => pairs(blob, execution).map(Entry::Timeouts),
         b"m" => pairs(blob, execution).map(Entry::Moves),
+        b"s" => read_orders(blob).map(Entry::Order),
         b"w" => Ok(Entry::Wake),
         b"c" => Ok(Entry::Choose),
         b"e" => message::read_blob(blob).map(Entry::Message),

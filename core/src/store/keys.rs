@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 29] = [
+pub(crate) const RARE: [&str; 30] = [
     "delayed",
     "blocked",
     "resources",
@@ -36,6 +36,7 @@ pub(crate) const RARE: [&str; 29] = [
     "flows",
     "stages",
     "flow_answers",
+    "orders",
 ];
 
 /// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.

@@ -20,7 +20,7 @@ use redis::{Cmd, Value};
 use tokio::runtime::Handle;
 
 pub(crate) use codec::flow::FlowReply;
-pub(crate) use codec::reply::{AddReply, Assigned, SyncReply};
+pub(crate) use codec::reply::{AddReply, Assigned, Joined, SyncReply};
 pub(crate) use codec::slots::Wanted;
 use codec::{flow, limit, message, msgpack, reply, schedule};
 pub(crate) use failure::Failed;
@@ -36,7 +36,7 @@ use crate::model::health::Stats;
 use crate::model::job_options::{Durability, NewJob};
 use crate::model::message::Receipt;
 use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled};
-use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::random_id;
 use libswarm_common::language::Language;
 
@@ -70,8 +70,8 @@ pub(crate) struct SyncCall {
     /// Free slots to add in each range of priorities, packed; empty bytes if the worker accepts any job without a task.
     pub(crate) quotas: Vec<u8>,
     pub(crate) values: Vec<u8>,
-    /// The tasks that the worker accepts from now on, packed, or empty if they have not changed.
-    pub(crate) tasks: Vec<u8>,
+    /// What the worker accepts from now on, packed, or empty if that has not changed.
+    pub(crate) accepts: Vec<u8>,
     /// The number of the last batch whose reply arrived.
     pub(crate) answered: u64,
 }
@@ -133,9 +133,10 @@ impl Store {
         (self.options.lease / 6).min(Duration::from_secs(1))
     }
 
-    pub(crate) async fn join(&self, incarnation: &str, fields: &[u8], settings: &[u8]) -> Result<(String, Duration), Failed> {
+    /// `before`: the incarnation of the worker before, or empty.
+    pub(crate) async fn join(&self, incarnation: &str, fields: &[u8], settings: &[u8], before: &str) -> Result<Joined, Failed> {
         let lease = self.options.lease.as_millis() as u64;
-        let reply = self.call(|s| &s.join, |cmd| cmd.arg(incarnation).arg(lease).arg(fields).arg(settings)).await?;
+        let reply = self.call(|s| &s.join, |cmd| cmd.arg(incarnation).arg(lease).arg(fields).arg(settings).arg(before)).await?;
         reply::joined(reply).map_err(internal)
     }
 
@@ -146,7 +147,7 @@ impl Store {
                 |s| &s.sync,
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
-                    cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.values[..]).arg(&call.tasks[..]);
+                    cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.values[..]).arg(&call.accepts[..]);
                     cmd.arg(call.answered)
                 },
             )
@@ -391,6 +392,19 @@ impl Store {
             if cursor.is_empty() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Sets the slots of a worker, or pauses (1) or resumes (0) it. Fails if it guarantees more slots. Returns whether there is such a worker.
+    pub(crate) async fn order(&self, incarnation: &str, what: &str, value: u32) -> Result<bool> {
+        let nonce = random_id();
+        match self.call_idempotent(|s| &s.order, |cmd| cmd.arg(incarnation).arg(what).arg(value).arg(&nonce)).await? {
+            Value::Int(answer) if answer >= 0 => Ok(answer == 1),
+            Value::Int(least) => Err(invalid(format!(
+                "slots is {value}, but worker `{incarnation}` guarantees {} to ranges of priorities; that is the least",
+                -least
+            ))),
+            _ => Err(reply::unexpected("order")),
         }
     }
 

@@ -86,6 +86,7 @@ scripts! {
     obliterate: "obliterate", Frees, "";
     inspect: "inspect", Reads, "";
     pause: "pause", Frees, "";
+    order: "order", Frees, "";
     failed: "failed", Frees, "";
     rebalance: "rebalance", Frees, "";
     choose: "choose", Frees, "";

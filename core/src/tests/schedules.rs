@@ -38,7 +38,7 @@ impl World {
         write_array(&mut fields, 2);
         write_string(&mut fields, b"role");
         write_string(&mut fields, b"worker");
-        world.store.join("w", &fields, &[0x90]).await.unwrap();
+        world.store.join("w", &fields, &[0x90], "").await.unwrap();
         world
     }
 

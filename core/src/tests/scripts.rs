@@ -42,7 +42,7 @@ impl Bench {
             write_string(&mut packed, name.as_bytes());
             write_string(&mut packed, value.as_bytes());
         }
-        self.store.join(member, &packed, &[0x90]).await.unwrap();
+        self.store.join(member, &packed, &[0x90], "").await.unwrap();
     }
 
     /// Joins as a worker for these tasks, written as in Lua.
@@ -72,10 +72,10 @@ impl Bench {
 
     /// Adds a job of any kind.
     async fn add_one(&self, member: &str, number: u64, mut job: NewJob) {
-        let adds = crate::master::adds::Adds::default();
+        let adds = crate::adding::Adds::default();
         let (answer, _) = tokio::sync::oneshot::channel::<()>();
         job.fresh = false;
-        adds.push(crate::master::adds::Submission::new(vec![job], Box::new(move |_| drop(answer))));
+        adds.push(crate::adding::Submission::new(vec![job], Box::new(move |_| drop(answer))));
         let batch = adds.next_batch(member, number, &mut libswarm_common::id::random_ids()).unwrap();
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
@@ -699,8 +699,8 @@ async fn a_batch_with_unique_keys_sent_again_answers_the_same() {
     assert_eq!(given(b.sync("w", 2, "1", &[]).await).0.len(), 1);
     let hows = [OnConflict::Drop, OnConflict::Latest, OnConflict::Replace, OnConflict::Latest, OnConflict::Attach];
     let jobs = (0..).zip(hows).map(|(n, how)| job(&format!("j{n}"), how)).collect();
-    let adds = crate::master::adds::Adds::default();
-    adds.push(crate::master::adds::Submission::new(jobs, Box::new(|_| ())));
+    let adds = crate::adding::Adds::default();
+    adds.push(crate::adding::Submission::new(jobs, Box::new(|_| ())));
     let batch = adds.next_batch("w", 3, &mut libswarm_common::id::random_ids()).unwrap();
     for _ in 0..2 {
         let AddReply::Done { existed, .. } = b.store.add(&batch.call).await.unwrap() else { panic!("known") };
@@ -792,15 +792,15 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 let _: u64 = b.ask(&["DEL", &key]);
                 let _: () = b.ask(&["SET", &key, "not of this cluster"]);
             }
-            if b.store.join("w", &[0x80 | 0x10], &[0x90]).await.is_err() {
+            if b.store.join("w", &[0x80 | 0x10], &[0x90], "").await.is_err() {
                 errors.push(turn);
             }
             for job in
                 [NewJob::bytes("").task("a"), NewJob::bytes("").resource("r"), NewJob::bytes("").unique("s"), NewJob::bytes("")]
             {
                 number += 1;
-                let adds = crate::master::adds::Adds::default();
-                adds.push(crate::master::adds::Submission::new(vec![job.result(true)], Box::new(|_| ())));
+                let adds = crate::adding::Adds::default();
+                adds.push(crate::adding::Submission::new(vec![job.result(true)], Box::new(|_| ())));
                 let batch = adds.next_batch("w", number, &mut libswarm_common::id::random_ids()).unwrap();
                 if b.store.add(&batch.call).await.is_err() {
                     errors.push(turn);

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use libswarm_common::error::{Error, ErrorKind, Result};
+use libswarm_common::error::{Error, ErrorKind, Result, invalid};
+use libswarm_common::language::option;
 use tokio::sync::mpsc;
 
 use super::finishes::{Finishes, Stored};
 use super::{Command, closed};
+use crate::adding::Adds;
 use crate::messaging::Messaging;
 use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData};
+use crate::model::job_options::{Added, NewJob};
 use crate::model::payload::{MAX_CHECKPOINT, MAX_PROGRESS};
-use crate::util::completion::awaited;
+use crate::util::completion::{Done, awaited};
 
 /// A handle; clones belong to the same worker. The worker ends when the last is dropped.
 #[derive(Clone)]
@@ -20,6 +23,7 @@ pub(crate) struct WorkerHandle(pub(crate) Arc<Ends>);
 /// The channels for the calls of a program.
 pub(crate) struct Ends {
     pub(crate) messaging: Arc<Messaging>,
+    pub(crate) adds: Arc<Adds>,
     pub(crate) finishes: Arc<Finishes>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
 }
@@ -68,11 +72,24 @@ impl WorkerHandle {
         self.0.messaging.shared.open_store()?.inputs(node).await
     }
 
+    pub(crate) fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        if jobs.iter().any(NewJob::waits_for_others) {
+            let text =
+                format!("a worker adds no jobs that wait for others: leave out {}, or add them with a master", option("after"));
+            return done(Err(invalid(text)));
+        }
+        self.0.adds.submit(jobs, self.0.messaging.shared.options.max_payload, false, done);
+    }
+
+    pub(crate) async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        awaited(|done| self.submit(jobs, done), closed).await
+    }
+
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {
         Ok(self.delete_many(&[id]).await?[0])
     }
 
     pub(crate) async fn delete_many(&self, ids: &[String]) -> Result<Vec<bool>> {
-        self.0.messaging.shared.delete(ids, std::future::ready(())).await
+        self.0.messaging.shared.delete(ids, self.0.adds.settled()).await
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::finishes::refuse;
 use super::stale;
 use super::state::{Active, Task};
@@ -24,25 +26,20 @@ impl Task {
         if jobs.is_empty() {
             return;
         }
-        if self.draining || self.ends.strong_count() == 0 {
-            for job in jobs {
-                self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
-                match job {
-                    Ok(job) => self.batch.release(job.id, job.fence),
-                    Err(job) => self.batch.release(job.id, job.fence),
-                }
-            }
+        if self.draining || self.shared.is_paused() || self.ends.strong_count() == 0 {
+            jobs.into_iter().for_each(|job| self.send_back(job));
             return;
         }
         let mut events = Vec::with_capacity(jobs.len());
         for job in jobs {
             match job {
+                // It was assigned before the worker had fewer slots.
+                Ok(data) if self.is_full() || self.quotas.exceed(data.priority()) => self.send_back(Ok(data)),
                 Ok(data) => {
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
-                        let over = from_now(limit);
-                        self.first_clock = Some(self.first_clock.map_or(over, |first| first.min(over)));
+                        self.round_by(from_now(limit));
                     }
                     self.active.insert(data.fence, Active { job: data.clone(), asked_to_stop: false, stopping: None });
                     if self.running() > self.slots() {
@@ -58,6 +55,20 @@ impl Task {
             }
         }
         self.push_adds(events);
+    }
+
+    /// Sends a round at this time at the latest.
+    pub(super) fn round_by(&mut self, due: Instant) {
+        self.first_clock = Some(self.first_clock.map_or(due, |first| first.min(due)));
+    }
+
+    /// Releases a job that is not accepted.
+    fn send_back(&mut self, job: Assigned) {
+        self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
+        match job {
+            Ok(job) => self.batch.release(job.id, job.fence),
+            Err(job) => self.batch.release(job.id, job.fence),
+        }
     }
 
     /// Passes prefetched jobs to the program for slots that are free now.
@@ -86,10 +97,12 @@ impl Task {
     }
 
     fn slots(&self) -> usize {
-        match self.shared.slots.load(Ordering::Relaxed) {
-            0 => usize::MAX,
-            slots => slots as usize,
-        }
+        self.shared.slots().map_or(usize::MAX, |slots| slots as usize)
+    }
+
+    /// Whether neither a slot is free nor a place for a prefetched job.
+    fn is_full(&self) -> bool {
+        self.running() >= self.slots() && self.prefetched.len() >= self.shared.options.prefetch as usize
     }
 
     /// Withdraws a job that the program has not taken. Returns whether there was one.
@@ -179,7 +192,7 @@ impl Task {
         self.closing = Some((from_now(grace), done));
     }
 
-    fn release_untaken(&mut self) {
+    pub(super) fn release_untaken(&mut self) {
         let arrived = self.arrivals.all();
         self.receive(arrived);
         let untaken = self.shared.events.withdraw_adds(None);

@@ -2,6 +2,7 @@
 
 mod arrivals;
 pub(crate) mod batch;
+mod control;
 pub(crate) mod finishes;
 pub(crate) mod handle;
 mod intake;
@@ -24,9 +25,8 @@ pub(crate) enum Command {
     Terminate(Duration, Done<()>),
     /// The tasks have changed.
     Tasks,
-    /// The limit of requested jobs has changed.
-    #[cfg(feature = "bindings")]
-    Slots,
+    /// The slots or the limit of requested jobs have changed, or the worker was paused or resumed.
+    Control,
 }
 
 pub(crate) fn closed() -> Error {

@@ -27,9 +27,10 @@ impl Range {
 }
 
 impl Quotas {
-    pub(crate) fn new(options: &Options) -> Result<Self> {
+    /// `slots` are those that the worker has now.
+    pub(crate) fn new(options: &Options, slots: Option<u32>) -> Result<Self> {
         let ranges: Vec<Range> = options
-            .ranges()?
+            .ranges(slots)?
             .into_iter()
             .map(|(from, limit)| Range { from, limit: u64::from(limit), used: 0, outstanding: 0 })
             .collect();
@@ -53,6 +54,18 @@ impl Quotas {
                 range.used += 1;
             }
         }
+    }
+
+    /// Takes over the limits of each range from others with the same ranges.
+    pub(crate) fn resize(&mut self, other: &Quotas) {
+        for (range, new) in self.ranges.iter_mut().zip(&other.ranges) {
+            range.limit = new.limit;
+        }
+    }
+
+    /// Whether more jobs of the range of this priority occupy slots than it has.
+    pub(crate) fn exceed(&mut self, priority: i64) -> bool {
+        self.range(priority).is_some_and(|range| range.used > range.limit)
     }
 
     /// Counts a slot that a job of this priority occupies.

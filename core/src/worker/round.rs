@@ -12,7 +12,7 @@ use super::stale;
 use super::state::{Active, Task};
 use crate::member::panicked;
 use crate::model::job::Finish;
-use crate::store::codec::msgpack::{packed_strings, write_array, write_string};
+use crate::store::codec::msgpack::{write_array, write_string};
 use crate::store::{Assigned, Failed, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -97,9 +97,10 @@ impl Task {
             || self.session.must_trim()
             || self.draining && !self.drain_reported
             || self.retask
+            || self.must_report()
             || self.reslot
             || self.grantable(true) > 0
-            || self.quotas.worth_sending() && !self.draining
+            || self.quotas.worth_sending() && !self.draining && !self.shared.is_paused()
             || !self.values.is_empty()
             || self.finishes.has_values()
     }
@@ -123,6 +124,9 @@ impl Task {
 
     /// The limit of jobs that are assigned to this worker, including prefetched ones.
     fn asks_for(&self) -> u64 {
+        if self.shared.is_paused() {
+            return 0;
+        }
         let slots = match self.shared.slots.load(Ordering::Relaxed) {
             0 => u64::MAX,
             slots => u64::from(slots) + u64::from(self.shared.options.prefetch),
@@ -131,7 +135,6 @@ impl Task {
     }
 
     /// Withdraws credit if it exceeds the new limit.
-    #[cfg(feature = "bindings")]
     pub(super) fn slots_changed(&mut self) {
         let (outstanding, arrived) = self.arrivals.expected();
         self.reslot |=
@@ -144,7 +147,7 @@ impl Task {
         let grant = if retask || reslot { 0 } else { self.grantable(false) };
         self.arrivals.grant(grant);
         self.first_clock = None;
-        let tasks = if retask { self.new_tasks() } else { Vec::new() };
+        let accepts = self.pack_accepts(retask);
         // A worker with other tasks is ranked elsewhere, and one with fewer slots has too much credit: all credit is withdrawn, and the next round
         // sends the new credit.
         let credit = if self.draining && !self.drain_reported || retask || reslot {
@@ -157,29 +160,22 @@ impl Task {
         } else {
             String::new()
         };
-        let quotas = if credit == "-" { self.quotas.none() } else { self.quotas.grant() };
+        let quotas = if credit == "-" || self.shared.is_paused() { self.quotas.none() } else { self.quotas.grant() };
         let values = self.pack_values();
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let summary = batch.summary();
         let (packed, dones) = batch.pack(&self.session.incarnation);
         let (mut number, answered) = (0, self.number);
-        if !packed.is_empty() || !credit.is_empty() || quotas.len() > 1 {
+        if !packed.is_empty() || !credit.is_empty() || !accepts.is_empty() || quotas.len() > 1 {
             self.number += 1;
             number = self.number;
         }
         let keep_from = self.session.keep_from();
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, values, tasks, answered });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, values, accepts, answered });
         let losses = self.shared.store.losses();
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
-    }
-
-    /// The tasks, packed for `lua/commands/sync.lua`. They are in effect from now on.
-    fn new_tasks(&mut self) -> Vec<u8> {
-        let tasks = self.shared.tasks();
-        self.quotas.selective = true;
-        if tasks.is_empty() { packed_strings(&[String::new()]) } else { packed_strings(&tasks) }
     }
 
     /// Keeps a value of an active job for the next round.

@@ -12,6 +12,7 @@ use super::batch::Batch;
 use super::finishes::{Finishes, Stored};
 use super::handle::Ends;
 use super::quotas::Quotas;
+use crate::adding::Adder;
 use crate::member::{Session, Shared};
 use crate::messaging::Messaging;
 use crate::model::event::DeleteReason;
@@ -27,6 +28,7 @@ pub(crate) struct Task {
     pub(super) ends: Weak<Ends>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) session: Session,
+    pub(super) adder: Adder,
     /// Jobs that are assigned and not finished, by fence.
     pub(super) active: HashMap<u64, Active>,
     pub(super) stuck: Stuck,
@@ -50,10 +52,13 @@ pub(crate) struct Task {
     pub(super) drain_reported: bool,
     /// The tasks have changed, and no round has sent them.
     pub(super) retask: bool,
+    /// Slots and pause as Redis knows them, and the number of the last order that was processed.
+    pub(super) reported: Reported,
+    pub(super) ordered: u64,
     /// The credit in Redis exceeds the limit.
     pub(super) reslot: bool,
     pub(super) drained: Vec<Done<()>>,
-    /// The earliest timeout of jobs that arrived since the last round was sent: the reply of that round may not consider it.
+    /// The earliest timeout of jobs that arrived or were added since the last round was sent: the reply of that round may not consider it.
     pub(super) first_clock: Option<Instant>,
     /// A round is due.
     pub(super) due: bool,
@@ -86,6 +91,15 @@ pub(super) struct Stopping {
     pub(super) stuck: bool,
 }
 
+/// Slots and pause as Redis knows them.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) struct Reported {
+    pub(super) slots: Option<u32>,
+    pub(super) paused: bool,
+    /// The number of the last order that was processed.
+    pub(super) order: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Stuck {
     /// Abandoned executions whose handlers still run, by fence. Each occupies a slot.
@@ -111,6 +125,7 @@ impl Task {
         let shared = messaging.shared.clone();
         Task {
             session: Session::new(shared.clone()),
+            adder: Adder::new(shared.clone(), ends.adds.clone()),
             shared,
             messaging,
             finishes: ends.finishes.clone(),
@@ -130,6 +145,8 @@ impl Task {
             draining: false,
             drain_reported: false,
             retask: false,
+            reported: Reported::default(),
+            ordered: 0,
             reslot: false,
             drained: Vec::new(),
             first_clock: None,

@@ -14,16 +14,19 @@ use super::quotas::Quotas;
 use super::round::{Flight, abandon};
 use super::state::Task;
 use super::{Command, closed};
+use crate::adding::{Adder, Landing};
 use crate::member::{MemberTask, Source, packed_tasks};
 use crate::model::event::{DeleteReason, QueuedEvent};
 use crate::model::message::Role;
-use crate::store::{Entry, Failed, Read, SyncReply};
+use crate::store::{AddReply, Entry, Failed, Read, SyncReply};
 use crate::util::clock::{from_now, reached};
 use crate::util::completion::Done;
 
 /// How often a worker that joined requests a rebalance while the load is uneven: other workers may join and leave meanwhile.
 const REBALANCES: u32 = 12;
 const REBALANCE_PAUSE: Duration = Duration::from_secs(5);
+
+const UNKNOWN: &str = "Redis no longer knows it: its lease ran out there, or Redis lost its data";
 
 /// Why an incarnation ended.
 enum End {
@@ -54,6 +57,7 @@ impl MemberTask for Task {
                         break done;
                     }
                     if !self.shared.options.rejoin {
+                        self.adder.end(&error);
                         self.finishes.close(error.clone());
                         refuse(self.finishes.take(usize::MAX), &error);
                         self.messaging.end(error);
@@ -62,6 +66,7 @@ impl MemberTask for Task {
                 }
             }
         };
+        self.adder.end(&closed());
         self.finishes.close(closed());
         refuse(self.finishes.take(usize::MAX), &closed());
         for drained in self.drained.drain(..) {
@@ -73,6 +78,7 @@ impl MemberTask for Task {
     }
 
     fn abort(&mut self, error: &Error) {
+        self.adder.end(error);
         self.finishes.close(error.clone());
         let finishes = self.finishes.take(usize::MAX);
         for (_, _, done) in finishes {
@@ -95,12 +101,31 @@ impl MemberTask for Task {
 impl Task {
     /// Registers. `Err` if the worker is terminated before that succeeds.
     async fn join(&mut self) -> Result<Duration, Done<()>> {
-        let Task { session, commands, draining, .. } = self;
+        self.begin_reports();
         let mut retask = false;
+        let next = self.registered(&mut retask).await?;
+        self.taken_before = self.shared.events.counts().adds;
+        (self.emitted, self.number) = (0, 0);
+        self.arrivals = Arrivals::default();
+        self.resume_orders();
+        // The options were checked before, and so was each change.
+        self.quotas = Quotas::new(&self.shared.options, self.shared.slots()).unwrap_or_default();
+        self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
+        self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
+        (self.retask, self.reslot, self.first_clock) = (retask, false, None);
+        self.drain_reported = false;
+        Ok(next)
+    }
+
+    /// Registers; meanwhile it processes commands. Sets `retask` if the tasks have changed since.
+    async fn registered(&mut self, retask: &mut bool) -> Result<Duration, Done<()>> {
+        let Task { session, commands, adder, draining, .. } = self;
+        let mut checks = Adder::checks();
         let mut joining = std::pin::pin!(session.join(Role::Worker));
-        let next = loop {
+        loop {
             tokio::select! {
-                next = &mut joining => break next,
+                next = &mut joining => return Ok(next),
+                _ = adder.while_joining(&mut checks) => {}
                 command = commands.recv() => match command {
                     // No job is assigned to it, and none will be.
                     Some(Command::Drain(done)) => {
@@ -109,35 +134,26 @@ impl Task {
                     }
                     Some(Command::Terminate(_, done)) => return Err(done),
                     // The old tasks may have been sent already: the first round sends the new ones.
-                    Some(Command::Tasks) => retask = true,
+                    Some(Command::Tasks) => *retask = true,
                     // The first credit considers it.
-                    #[cfg(feature = "bindings")]
-                    Some(Command::Slots) => {}
+                    Some(Command::Control) => {}
                     None => return Err(Box::new(|_| ())),
                 },
             }
-        };
-        self.taken_before = self.shared.events.counts().adds;
-        (self.emitted, self.number) = (0, 0);
-        self.arrivals = Arrivals::default();
-        // The options were checked before.
-        self.quotas = Quotas::new(&self.shared.options).unwrap_or_default();
-        self.stuck.priorities().for_each(|priority| self.quotas.take(priority));
-        self.quotas.selective |= packed_tasks(&self.shared.tasks()).is_some();
-        (self.retask, self.reslot, self.first_clock) = (retask, false, None);
-        self.drain_reported = false;
-        Ok(next)
+        }
     }
 
     /// Runs one incarnation.
     async fn live(&mut self, next: Duration) -> End {
         let mut inbox = self.session.read_inbox();
         let mut flight: Option<Flight> = None;
+        self.adder.begin(&self.session);
         self.wake = Instant::now() + next.min(self.session.renewal());
         // Even if it accepts no jobs yet: `ready` must not wait for a renewal.
         (self.due, self.announced) = (true, false);
         self.before_announced.clear();
         loop {
+            self.adder.start(&self.session);
             if flight.is_none() {
                 self.gather();
                 if std::mem::take(&mut self.due) || self.has_to_send() {
@@ -147,6 +163,7 @@ impl Task {
                 }
             }
             let (idle, close) = (flight.is_none(), self.close_deadline());
+            let silent = idle && !self.adder.is_under_way();
             let round = self.first_clock.map_or(self.wake, |clock| self.wake.min(clock));
             tokio::select! {
                 biased;
@@ -158,7 +175,11 @@ impl Task {
                 (sent, answer) = answer_of(&mut flight) => if let Some(end) = self.round_answered(&mut flight, sent, answer) {
                     return end;
                 },
-                () = self.session.suspicion(idle) => self.due = true,
+                () = self.session.suspicion(silent) => self.due = true,
+                answer = self.adder.next() => if let Some(end) = answer.and_then(|answer| self.batch_answered(answer)) {
+                    abandon(flight, true);
+                    return end;
+                },
                 Some(read) = inbox.receiver.recv() => self.inbox_read(read, flight.as_ref()),
                 command = self.commands.recv(), if !self.abandoned => self.commanded(command),
                 () = self.finishes.arrived.notified() => {}
@@ -204,7 +225,7 @@ impl Task {
             }
             Ok(SyncReply::UnknownMember) => {
                 abandon(Some(landed), false);
-                Some(End::LeaseLost(lost("Redis no longer knows it: its lease ran out there, or Redis lost its data")))
+                Some(End::LeaseLost(lost(UNKNOWN)))
             }
             Ok(SyncReply::Old) => {
                 abandon(Some(landed), false);
@@ -212,10 +233,21 @@ impl Task {
             }
             Err(failed) => {
                 self.shared.report(Source::Calls, &failed.error);
+                self.adder.fail_old(&failed.error);
                 *flight = Some(self.again(landed, failed.maybe_executed));
                 None
             }
         }
+    }
+
+    /// Handles the reply to the batch of adds under way. Returns why the incarnation ends, if it does.
+    fn batch_answered(&mut self, answer: Result<AddReply, Failed>) -> Option<End> {
+        match self.adder.landed(answer, &mut self.session) {
+            Landing::Stored(Some(next)) => self.round_by(from_now(next)),
+            Landing::Stored(None) | Landing::Other => {}
+            Landing::Unknown => return Some(End::LeaseLost(lost(UNKNOWN))),
+        }
+        None
     }
 
     fn inbox_read(&mut self, Read { said, entries, last, again }: Read, flight: Option<&Flight>) {
@@ -231,6 +263,7 @@ impl Task {
                 Entry::Deletes(deletes) => self.deleted(deletes, DeleteReason::Deleted, flight.is_some()),
                 Entry::Timeouts(stops) => self.deleted(stops, DeleteReason::TimedOut, flight.is_some()),
                 Entry::Moves(moves) => self.moved(moves),
+                Entry::Order(orders) => self.ordered(&orders),
                 Entry::Wake => self.due = true,
                 Entry::Results(_) | Entry::Choose => {}
                 // No event precedes that of the incarnation.
@@ -245,8 +278,7 @@ impl Task {
         match command {
             Some(Command::Drain(done)) => self.start_drain(done),
             Some(Command::Tasks) => self.retask = true,
-            #[cfg(feature = "bindings")]
-            Some(Command::Slots) => self.slots_changed(),
+            Some(Command::Control) => self.control_changed(),
             Some(Command::Terminate(_, done)) if self.closing.is_some() => done(Err(closed())),
             Some(Command::Terminate(grace, done)) => self.start_close(grace, done),
             None => {
@@ -260,7 +292,7 @@ impl Task {
 
     /// Requests that jobs move here from workers with more than the mean, if the option is set.
     fn rebalance(&self) {
-        if self.shared.options.rebalance {
+        if self.shared.options.rebalance && !self.shared.is_paused() {
             let (shared, incarnation) = (self.shared.clone(), self.session.incarnation.clone());
             let guarding = shared.clone();
             let work = async move {
@@ -276,13 +308,14 @@ impl Task {
         }
     }
 
-    /// With no round under way and nothing to send: whether draining or closing is done.
+    /// With no round under way and nothing to send: whether draining or closing is done. A worker that closes sends the jobs that were added before.
     fn may_end(&mut self) -> Option<End> {
+        let added = !self.adder.is_busy();
         if (self.active.is_empty() || self.overdue) && self.drain_reported {
             for drained in self.drained.drain(..) {
                 drained(Ok(()));
             }
-            if let Some((_, done)) = self.closing.take() {
+            if let Some((_, done)) = self.closing.take_if(|_| added) {
                 return Some(End::Leave(done));
             }
         }

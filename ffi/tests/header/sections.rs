@@ -55,14 +55,14 @@ const SECTIONS: [Section; 15] = [
     Section {
         name: "masters",
         title: "Masters",
-        about: "Add jobs, await their outcomes.",
+        about: "Add jobs, await their outcomes. Workers add jobs, too.",
         modules: &["job_options", "master", "add", "outcome", "run"],
     },
     Section {
         name: "inspection",
         title: "Inspection and control",
-        about: "Inspection of jobs, queues and members; pauses, failed jobs, the choice of workers.",
-        modules: &["inspect", "queues", "choosers", "choice"],
+        about: "Inspection of jobs, queues and members; pauses, slots of workers, failed jobs, the choice of workers.",
+        modules: &["inspect", "queues", "control", "choosers", "choice"],
     },
     Section {
         name: "schedules",

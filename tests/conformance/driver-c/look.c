@@ -79,13 +79,14 @@ static swarm_error *queues(swarm_master *master, command *command, line *answer)
 }
 
 static swarm_error *members(swarm_master *master, command *command, line *answer) {
-    static const char *const members[] = {"role", "name", "slots", "active", NULL}, *const data[] = {"data", NULL};
+    static const char *const members[] = {"role", "name", "slots", "active", NULL}, *const data[] = {"data", NULL}, *const paused[] = {"paused", NULL};
     (void)command;
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_members(master), CALL_MS, &json, &error) != SWARM_OK) return error;
     show_each(answer, "members", swarm_call_json(json), members);
     show_each(answer, "data", swarm_call_json(json), data);
+    show_each(answer, "paused", swarm_call_json(json), paused);
     swarm_call_free(json);
     return NULL;
 }

@@ -43,15 +43,8 @@ void master_driver_free(master_driver *driver) {
 }
 
 static swarm_error *add(swarm_master *master, command *command, line *answer) {
-    swarm_error *error = NULL;
-    swarm_call *added = NULL;
     swarm_job_options options = job_options(command);
-    if (answered(swarm_master_add(master, command_payload(command), &options), CALL_MS, &added, &error) != SWARM_OK) return error;
-    line_text(answer, "id", swarm_call_id(added, 0));
-    line_flag(answer, "existed", swarm_call_existed(added, 0));
-    line_flag(answer, "replaced", swarm_call_replaced(added, 0));
-    swarm_call_free(added);
-    return NULL;
+    return show_added(swarm_master_add(master, command_payload(command), &options), answer);
 }
 
 /* JSON text at the edges of what can be written or read. */
@@ -75,50 +68,9 @@ static swarm_error *add_value(swarm_master *master, command *command, line *answ
     misuse("no such value", name);
 }
 
-/* The jobs of `payloads`, with the ids of `ids`, if there are any. */
-typedef struct {
-    size_t count;
-    swarm_new_job *jobs;
-    swarm_job_options *options;
-    char **payloads, **ids;
-} job_list;
-
-static job_list job_list_new(command *command) {
-    job_list list;
-    size_t ids_count;
-    list.payloads = command_list(command, "payloads", &list.count);
-    list.ids = command_list(command, "ids", &ids_count);
-    list.jobs = calloc(list.count + 1, sizeof *list.jobs);
-    list.options = calloc(list.count + 1, sizeof *list.options);
-    if (list.jobs == NULL || list.options == NULL) misuse("out of memory", "jobs");
-    for (size_t i = 0; i < list.count; i++) {
-        list.options[i] = job_options(command);
-        list.options[i].id = i < ids_count ? list.ids[i] : NULL;
-        list.jobs[i] = (swarm_new_job){bytes_of_hex(list.payloads[i]), &list.options[i]};
-    }
-    return list;
-}
-
-static void job_list_free(job_list *list) {
-    free(list->options);
-    free(list->jobs);
-    free(list->payloads);
-    free(list->ids);
-}
-
 static swarm_error *add_many(swarm_master *master, command *command, line *answer) {
     job_list list = job_list_new(command);
-    swarm_error *error = NULL;
-    swarm_call *added = NULL;
-    if (answered(swarm_master_add_many(master, list.jobs, list.count), CALL_MS, &added, &error) == SWARM_OK) {
-        line_add(answer, " ids=");
-        for (size_t i = 0; i < swarm_call_count(added); i++) line_item(answer, swarm_call_id(added, i), i == 0);
-        line_add(answer, " existed_each=");
-        for (size_t i = 0; i < swarm_call_count(added); i++) {
-            line_item(answer, swarm_call_existed(added, i) ? "true" : "false", i == 0);
-        }
-    }
-    swarm_call_free(added);
+    swarm_error *error = show_added_many(swarm_master_add_many(master, list.jobs, list.count), answer);
     job_list_free(&list);
     return error;
 }
@@ -311,7 +263,7 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
         return;
     }
     if (messages_obey((messenger){swarm_master_member(driver->master), driver->events}, command, answer)) return;
-    const master_command *const tables[] = {commands, look_commands, choose_commands, schedule_commands, limit_commands,
+    const master_command *const tables[] = {commands, look_commands, choose_commands, control_commands, schedule_commands, limit_commands,
                                             flow_commands};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         for (const master_command *known = tables[i]; known->name != NULL; known++) {

@@ -1,3 +1,4 @@
+#include "json.h"
 #include "member.h"
 
 #include <stdlib.h>
@@ -83,4 +84,15 @@ void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "retries", stats->retries);
     line_number(answer, "revived", stats->revived);
     line_number(answer, "damaged", stats->damaged);
+}
+
+swarm_error *show_value(swarm_call *call, line *answer, const char *name) {
+    swarm_error *error = NULL;
+    swarm_call *json = NULL;
+    if (answered(call, CALL_MS, &json, &error) != SWARM_OK) return error;
+    char *value = json_text(swarm_call_json(json));
+    line_text(answer, name, value);
+    free(value);
+    swarm_call_free(json);
+    return NULL;
 }

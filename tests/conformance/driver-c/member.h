@@ -35,15 +35,33 @@ int32_t option_choice(const char *value, const char *const *names);
 /* Options of the job that a command adds. They point into the command, and to one header at a time. */
 swarm_job_options job_options(command *command);
 
+/* Waits for a call whose answer is one value, as JSON. */
+swarm_error *show_value(swarm_call *call, line *answer, const char *name);
+
+/* The jobs of `payloads`, with the ids of `ids`, if there are any. */
+typedef struct {
+    size_t count;
+    swarm_new_job *jobs;
+    swarm_job_options *options;
+    char **payloads, **ids;
+} job_list;
+
+job_list job_list_new(command *command);
+void job_list_free(job_list *list);
+/* Waits for a call that adds one job, or many. */
+swarm_error *show_added(swarm_call *call, line *answer);
+swarm_error *show_added_many(swarm_call *call, line *answer);
+
 /* A command for a master; tables of them end with NULL. */
 typedef struct master_command {
     const char *name;
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c, choose.c, schedules.c, limits.c and flows.c. */
+/* In look.c, choose.c, control.c, schedules.c, limits.c and flows.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
+extern const master_command control_commands[];
 extern const master_command schedule_commands[];
 extern const master_command limit_commands[];
 extern const master_command flow_commands[];
@@ -54,6 +72,9 @@ void master_driver_obey(master_driver *driver, command *command, line *answer);
 
 worker_driver *worker_driver_new(command *command, line *answer);
 void worker_driver_free(worker_driver *driver);
+/* Commands of a worker in control.c; false if it is none of them. */
+bool control_obey(swarm_worker *worker, command *command, line *answer, swarm_error **error);
+
 void worker_driver_obey(worker_driver *driver, command *command, line *answer);
 
 #endif

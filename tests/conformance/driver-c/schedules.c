@@ -43,17 +43,6 @@ static swarm_error *schedule(swarm_master *master, command *from, line *answer) 
     return NULL;
 }
 
-swarm_error *show_value(swarm_call *call, line *answer, const char *name) {
-    swarm_error *error = NULL;
-    swarm_call *json = NULL;
-    if (answered(call, CALL_MS, &json, &error) != SWARM_OK) return error;
-    char *value = json_text(swarm_call_json(json));
-    line_text(answer, name, value);
-    free(value);
-    swarm_call_free(json);
-    return NULL;
-}
-
 static swarm_error *unschedule(swarm_master *master, command *command, line *answer) {
     return show_value(swarm_master_unschedule(master, command_text(command, "id")), answer, "existed");
 }

@@ -402,6 +402,8 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         char **tasks = command_list(command, "tasks", &count);
         swarm_worker_set_tasks(driver->worker, (const char *const *)tasks, count, &error);
         free(tasks);
+    } else if (control_obey(driver->worker, command, answer, &error)) {
+        /* Done. */
     } else if (strcmp(name, "release") == 0) {
         error = finish(driver, command, swarm_result_release());
     } else if (strcmp(name, "delete") == 0) {

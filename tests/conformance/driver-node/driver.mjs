@@ -209,6 +209,16 @@ class Driver {
         return health(this.member);
       case "stats":
         return ok(await this.member.stats());
+      case "add": {
+        const { id, existed, replaced } = await this.member.add(valueOf(fields), jobOptionsOf(fields));
+        return ok({ id, existed, replaced });
+      }
+      case "add_many": {
+        const ids = list(fields.ids);
+        const jobs = list(fields.payloads).map((hex, index) => ({ payload: JSON.parse(bytes(hex)), id: ids[index] }));
+        const added = await this.member.addMany(jobs, jobOptionsOf(fields));
+        return ok({ ids: added.map((job) => job.id), existed_each: added.map((job) => job.existed) });
+      }
       case "event": {
         const { message, ...event } = await this.events.next(Number(fields.timeout));
         this.#message = message ?? this.#message;
@@ -286,19 +296,9 @@ class MasterDriver extends Driver {
   async obey(command, fields) {
     const master = this.member;
     switch (command) {
-      case "add": {
-        const { id, existed, replaced } = await master.add(valueOf(fields), jobOptionsOf(fields));
-        return ok({ id, existed, replaced });
-      }
       case "add_value": {
         const { id } = await master.add(hardValue(fields.value));
         return ok({ id });
-      }
-      case "add_many": {
-        const ids = list(fields.ids);
-        const jobs = list(fields.payloads).map((hex, index) => ({ payload: JSON.parse(bytes(hex)), id: ids[index] }));
-        const added = await master.addMany(jobs, jobOptionsOf(fields));
-        return ok({ ids: added.map((job) => job.id), existed_each: added.map((job) => job.existed) });
       }
       case "flood": {
         const payload = valueOf(fields);
@@ -352,7 +352,7 @@ class MasterDriver extends Driver {
       case "members": {
         const members = await master.members();
         const data = members.map((member) => (member.data === undefined ? "" : JSON.stringify(member.data)));
-        return ok({ members: members.map(({ role, name, slots, active }) => `${role}:${name}:${slots}:${active}`), data });
+        return ok({ members: members.map(({ role, name, slots, active }) => `${role}:${name}:${slots}:${active}`), data, paused: members.map(({ paused }) => paused) });
       }
       case "choose": {
         const { worker, limit, tasks } = fields;
@@ -369,6 +369,12 @@ class MasterDriver extends Driver {
       case "resume":
         await master.resume(fields.task);
         return ok();
+      case "set_worker_slots":
+        return ok({ existed: await master.setWorkerSlots(fields.worker, Number(fields.slots)) });
+      case "pause_worker":
+        return ok({ existed: await master.pauseWorker(fields.worker) });
+      case "resume_worker":
+        return ok({ existed: await master.resumeWorker(fields.worker) });
       case "retry_failed":
         return ok({ count: await master.retryFailed(fields.ids && list(fields.ids)) });
       case "delete_failed":
@@ -482,6 +488,17 @@ class WorkerDriver extends Driver {
       case "tasks":
         worker.setTasks(list(fields.tasks));
         return ok();
+      case "set_slots":
+        worker.setSlots(Number(fields.slots));
+        return ok();
+      case "pause":
+        worker.pause();
+        return ok();
+      case "resume":
+        worker.resume();
+        return ok();
+      case "paused":
+        return ok({ paused: worker.paused });
       case "release":
         await this.#active(fields).release();
         return ok();

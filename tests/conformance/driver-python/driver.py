@@ -158,6 +158,16 @@ def _schedule(info: libswarm.ScheduleInfo) -> dict[str, Any]:
     return {name: shown(name, value) for name, value in asdict(info).items()}
 
 
+def _add(member: libswarm.Master | libswarm.Worker, command: str, fields: Fields) -> Answer:
+    """Adds one job or many."""
+    if command == "add":
+        added = member.add(_value(fields), **_job_options(fields))
+        return Answer().add(id=added.id, existed=added.existed, replaced=added.replaced)
+    payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
+    many = member.add_many(payloads, ids=_list(fields, "ids") or None, **_job_options(fields))
+    return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
+
+
 def _outcome(outcome: Any) -> str:
     return outcome.kind if isinstance(outcome, libswarm.SwarmError) else bytes.fromhex(_payload(outcome)["payload"]).decode()
 
@@ -301,15 +311,10 @@ class MasterDriver:
                 return _health(master.health())
             case "stats":
                 return Answer().add(**asdict(master.stats()))
-            case "add":
-                added = master.add(_value(fields), **_job_options(fields))
-                return Answer().add(id=added.id, existed=added.existed, replaced=added.replaced)
+            case "add" | "add_many":
+                return _add(master, command, fields)
             case "add_value":
                 return Answer().add(id=master.add_job(_hard_value(fields["value"])))
-            case "add_many":
-                payloads = [json.loads(bytes.fromhex(text)) for text in _list(fields, "payloads")]
-                many = master.add_many(payloads, ids=_list(fields, "ids") or None, **_job_options(fields))
-                return Answer().add(ids=[job.id for job in many], existed_each=[job.existed for job in many])
             case "flood":
                 return self._flood(int(fields["count"]), _value(fields))
             case "delete":
@@ -335,6 +340,12 @@ class MasterDriver:
                 master.pause(fields.get("task"))
             case "resume":
                 master.resume(fields.get("task"))
+            case "set_worker_slots":
+                return Answer().add(existed=master.set_worker_slots(fields["worker"], int(fields["slots"])))
+            case "pause_worker":
+                return Answer().add(existed=master.pause_worker(fields["worker"]))
+            case "resume_worker":
+                return Answer().add(existed=master.resume_worker(fields["worker"]))
             case "retry_failed":
                 return Answer().add(count=master.retry_failed(_list(fields, "ids") if "ids" in fields else None))
             case "delete_failed":
@@ -441,7 +452,8 @@ class MasterDriver:
             return Answer().add(queues=counts, limits=limits, paused=queues.paused, chooser=bool(queues.chooser))
         members = master.members()
         each = [f"{member.role}:{member.name}:{member.slots}:{member.active}" for member in members]
-        return Answer().add(members=each, data=["" if member.data is None else _text(member.data) for member in members])
+        data = ["" if member.data is None else _text(member.data) for member in members]
+        return Answer().add(members=each, data=data, paused=[member.paused for member in members])
 
     def _choose(self, fields: Fields) -> None:
         """Chooses the worker of one name, or none."""
@@ -519,6 +531,16 @@ class WorkerDriver:
                 self._jobs[int(fields["fence"])].progress(_value(fields))
             case "tasks":
                 worker.set_tasks(_list(fields, "tasks"))
+            case "set_slots":
+                worker.set_slots(int(fields["slots"]))
+            case "pause":
+                worker.pause()
+            case "resume":
+                worker.resume()
+            case "paused":
+                return Answer().add(paused=worker.paused)
+            case "add" | "add_many":
+                return _add(worker, command, fields)
             case "release":
                 self._finish(fields, lambda job: job.release())
             case "delete":

@@ -56,6 +56,18 @@ await worker.confirm("up");
 worker.exitOnKill().exitOnKill({ grace: 1000, onKill: async (code: number, from: MemberRef) => console.log(code, from.name) });
 await worker.setData({ shard: 7 });
 console.log(members[0]?.data.shard, members[0]?.dropped, confirmed.length);
+const known: boolean = await master.setWorkerSlots(members[0]!.incarnation, 4);
+master.pauseWorker("x", (error, there) => console.log(error, there === known, members[0]?.paused));
+await master.resumeWorker("x");
+console.log(worker.setSlots(3).pause().resume().paused);
+const child: Added = await worker.add({ n: 1 }, { id: "child", ephemeral: true });
+worker.addMany([{ payload: 1, delay: 5 }, new NewJob(2)], { task: "t" }, (error, jobs) => console.log(error, jobs?.[0]?.existed, child.id));
+createWorker<Sum, number>("sums").processBatches((jobs) => jobs.map(({ payload }) => payload.a + payload.b), { size: 100, wait: 50, by: "task", slots: 200 });
+createWorker<Sum, number>("sums").processBatches({ sum: async (jobs) => void (await jobs[0]!.complete(1)) }, { size: 2 });
+// @ts-expect-error a batch has a size
+worker.processBatches(() => {}, { wait: 1 });
+// @ts-expect-error a worker awaits no results
+await worker.run(1);
 await master.pause();
 await master.resume("double");
 const revived: number = await master.retryFailed([id]);

@@ -6,13 +6,16 @@ import contextvars
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ._batches import Batching
 from ._native import Job
 from .errors import SwarmInvalidArgument
 
 #: By task; "" is for jobs without a task, and for tasks without their own handler.
 Handlers = Mapping[str, Callable[[Job], object]]
+#: As `Handlers`, for several jobs at once.
+BatchHandlers = Mapping[str, Callable[[list[Job]], object]]
 #: A handler, and the context (of `contextvars`) in which it was added: each job runs in a copy.
-Handler = tuple[Callable[[Job], Any], contextvars.Context]
+Handler = tuple[Callable[[Job], Any] | Batching, contextvars.Context]
 
 
 class Tasks:
@@ -32,7 +35,7 @@ class Tasks:
         """The same handlers with other names."""
         return Tasks(named, self.handlers)
 
-    def with_handlers(self, handlers: Handlers) -> Tasks:
+    def with_handlers(self, handlers: Mapping[str, Callable[[Job], object] | Batching]) -> Tasks:
         """The same tasks with additional handlers."""
         for task in handlers:
             if task in self.handlers:
@@ -46,6 +49,10 @@ class Tasks:
             return self._of
         handler = self.handlers.get("")
         return None if handler is None else lambda job: handler
+
+    def largest_batch(self) -> int:
+        """The size of the largest batch of a handler; 0 if all handle one job."""
+        return max((handler.size for handler, _ in self.handlers.values() if isinstance(handler, Batching)), default=0)
 
     def settings(self) -> list[tuple[str, str]]:
         """The tasks to accept, as options of the core."""

@@ -12,15 +12,17 @@ from .errors import SwarmError
 
 
 class HandlerThreads:
-    """Runs `work(job)` on up to `limit` daemon threads."""
+    """Runs `work(job)`, or with the jobs of a batch, on up to `limit()` daemon threads, which may grow."""
 
-    def __init__(self, work: Callable[[Job], None], limit: int, name: str) -> None:
+    def __init__(self, work: Callable[[Job | list[Job]], None], limit: Callable[[], int], name: str) -> None:
         self._work = work
         self._limit = limit
         self._name = name
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | list[Job] | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._count = 0
+        #: Jobs for which there was neither an idle thread nor a new one.
+        self._owed = 0
         self._lacking = False
 
     def start(self) -> None:
@@ -29,30 +31,36 @@ class HandlerThreads:
         self._count = 1
         self._idle.release()
 
-    def submit(self, job: Job) -> None:
-        """Queues a job. Called by one thread only."""
+    def submit(self, job: Job | list[Job]) -> None:
+        """Queues a job or a batch. Called by one thread only."""
         self._jobs.put(job)
-        if self._count < self._limit and not self._idle.acquire(blocking=False):
-            try:
-                start_thread(self._run, f"{self._name}-{self._count}")
-                self._count += 1
-                self._lacking = False
-            except SwarmError as error:
-                # The running threads will run the job. Logged once, until a thread can be started again.
-                if not self._lacking:
-                    log_raised("no more threads for handlers can be started; jobs wait for the running ones", error=error)
-                self._lacking = True
+        self._owed += 1
+        while self._owed > 0 and (self._idle.acquire(blocking=False) or (self._count < self._limit() and self._add_thread())):
+            self._owed -= 1
+
+    def _add_thread(self) -> bool:
+        try:
+            start_thread(self._run, f"{self._name}-{self._count}")
+        except SwarmError as error:
+            # The running threads will run the job. Logged once, until a thread can be started again.
+            if not self._lacking:
+                log_raised("no more threads for handlers can be started; jobs wait for the running ones", error=error)
+            self._lacking = True
+            return False
+        self._count += 1
+        self._lacking = False
+        return True
 
     def backlog(self) -> int:
-        """The number of jobs that no thread has started."""
+        """The number of jobs and batches that no thread has started."""
         return self._jobs.qsize()
 
     def withdraw(self) -> list[Job]:
         """Removes and returns all jobs that no thread has started."""
-        jobs = []
+        jobs: list[Job] = []
         try:
             while (job := self._jobs.get_nowait()) is not None:
-                jobs.append(job)
+                jobs.extend(job if isinstance(job, list) else [job])
             self._jobs.put(None)
         except queue.Empty:
             pass

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import _native
+from ._batches import Batching, Gatherer, Group, batching, results_of
 from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
 from ._events import Listener, Registered
 from ._native import Job
-from ._options import settings
+from ._options import Settings, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
-from ._tasks import Handlers, Tasks
+from ._tasks import Tasks
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
 from .jobs import PermanentFailure, RateLimited, RetryAfter
 from .types import Health
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
+BatchHandler = TypeVar("BatchHandler", bound=Callable[[list[Job]], object])
 
 #: Events per crossing into the native module: enough to make its cost negligible, few enough that finished jobs are not
 #: delayed.
@@ -65,11 +67,15 @@ class WorkerBase(Subscriptions):
         self._settings = settings(options)
         self._slots: Any = options.get("slots")
         self._tasks = Tasks()
+        #: Whether it was paused before it started.
+        self._starts_paused = False
         #: Finds the handler of a job; None if there is no handler.
         self._handler: Callable[[Job], TaskHandler] | None = None
         self._native: _native.Worker | None = None
         self._closed = False
         self._failure: BaseException | None = None
+        #: Jobs that wait for others of their batch.
+        self._gatherer = Gatherer(self._start_batch)
         #: Called with each job after the listeners: for a handler, or a loop over the worker.
         self._consume: Callable[[Job], object] | None = None
         #: Whether no more jobs are started; waiting ones are released.
@@ -140,6 +146,43 @@ class WorkerBase(Subscriptions):
         """Replaces the option `tasks`. Tasks that have a handler are accepted in addition. Active jobs stay."""
         self._set_tasks(self._tasks.named_anew(tasks))
 
+    def set_slots(self, slots: int) -> None:
+        """Sets the limit of active jobs from now on, 1 to 4,294,967,295, as the option `slots` does at the start.
+
+        With fewer slots than active jobs, these continue, and no more are assigned until fewer are active. The threads of a
+        handler follow, unless `process` has set their number. Holds when the worker registers anew. Raises SwarmInvalidArgument
+        if the option `priority_slots` guarantees more slots.
+        """
+        if self._native is not None:
+            self._native.set_slots(slots)
+            return
+        changed = Settings([*(pair for pair in self._settings if pair[0] != "slots"), *settings({"slots": slots})])
+        _native.check_options(self._cluster, [*changed, *self._tasks.settings()])
+        self._settings, self._slots = changed, slots
+
+    def pause(self) -> None:
+        """Accepts no new jobs until `resume`; jobs that were not taken are requeued. Active jobs continue.
+
+        Holds when the worker registers anew.
+        """
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Ends a pause, also one by a master."""
+        self._set_paused(False)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the worker is paused, by this program or by a master."""
+        return self._starts_paused if self._native is None else self._native.is_paused()
+
+    def _set_paused(self, paused: bool) -> None:
+        self._starts_paused = paused
+        if self._native is not None:
+            self._native.set_paused(paused)
+        elif self._closed:
+            raise SwarmClosed("the worker is closed")
+
     def health(self) -> Health:
         """The state of this member as it is known locally."""
         return self._here.health()
@@ -169,12 +212,37 @@ class WorkerBase(Subscriptions):
                 "@worker.process or @worker.task, or a listener by @worker.on_add"
             )
 
-    def _add_handlers(self, handlers: Handlers) -> None:
+    def _add_handlers(self, handlers: Mapping[str, Callable[[Job], object] | Batching]) -> None:
         for handler in handlers.values():
-            check_handler(handler, coroutine=self._COROUTINES)
+            check_handler(handler.function if isinstance(handler, Batching) else handler, coroutine=self._COROUTINES)
         if self._native is not None and self._handler is None:
             raise SwarmInvalidArgument("a handler must be added before the worker starts; more may follow at any time")
         self._set_tasks(self._tasks.with_handlers(handlers))
+
+    def _add_batch_handlers(self, handler: Any, size: int, wait: float, by: str) -> None:
+        handlers = handler if isinstance(handler, Mapping) else {"": handler}
+        self._add_handlers({task: batching(function, size, wait, by) for task, function in handlers.items()})
+
+    def _start_batch(self, group: Group) -> None:
+        """Runs the handler of a batch."""
+        raise NotImplementedError
+
+    def _unfinished(self, jobs: list[Job]) -> list[Job]:
+        """Those of a batch that its handler has not finished itself."""
+        active = {job.fence for job in self._native.active()} if self._native is not None else set()
+        return [job for job in jobs if job.fence in active and job.delete_reason is None]
+
+    def _complete_batch(self, jobs: list[Job], results: Any) -> None:
+        by_fence = {job.fence: result for job, result in zip(jobs, results_of(jobs, results), strict=True)}
+        for job in self._unfinished(jobs):
+            try:
+                job.complete(by_fence[job.fence])
+            except BaseException as error:
+                fail(job, error)
+
+    def _fail_batch(self, jobs: list[Job], error: BaseException) -> None:
+        for job in self._unfinished(jobs):
+            fail(job, error)
 
     def _set_tasks(self, tasks: Tasks) -> None:
         _native.check_options(self._cluster, [*self._settings, *tasks.settings()])
@@ -192,6 +260,8 @@ class WorkerBase(Subscriptions):
     def _subscribe_all(self, native: _native.Worker) -> None:
         """At the start: subscribes to the events that have listeners."""
         self._arm()
+        if self._starts_paused:
+            native.set_paused(True)
         for event in SUBSCRIBED:
             self._subscribe(native, event)
         if any(self._listeners[event] for event in OUTCOMES):
@@ -324,6 +394,7 @@ class WorkerBase(Subscriptions):
     def _withdraw(self, job: Job) -> None:
         """Called after the listeners of `delete`: the job has stopped, unless it is in a handler or a loop."""
         if job.fence not in self._in_progress:
+            self._gatherer.remove(job)
             job.stopped()
 
     def _begin(self, job: Job) -> bool:

@@ -98,7 +98,7 @@ class Health:
     error_message: str
     #: The number of registrations: one at the start, and one after each lost lease.
     registrations: int
-    #: Jobs of this master that Redis has stored (master).
+    #: Jobs that this member added and Redis has stored.
     added: int
     #: Jobs that the program has taken (worker).
     assigned: int
@@ -326,8 +326,10 @@ class MemberInfo:
     language: str
     #: The version of libswarm.
     version: str
-    #: The option `slots`, 0 if unlimited.
+    #: The slots that a worker has now, 0 if unlimited.
     slots: int
+    #: Whether it is paused: it is assigned no jobs.
+    paused: bool
     #: Tasks it accepts.
     tasks: list[str]
     #: The number of its active jobs.

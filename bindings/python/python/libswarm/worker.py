@@ -10,17 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Any, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from . import _lifecycle, _native, logs
 from ._api.worker import News, WorkerApi
+from ._batches import Batching, Group
 from ._calling import log_raised, message_of, refuse_coroutine, start_thread
 from ._member import ThreadMember
 from ._native import Job
 from ._options import WorkerOptions
-from ._tasks import Handlers
+from ._tasks import BatchHandlers, Handlers
 from ._threads import HandlerThreads
-from ._worker import BACKLOG, POLL, Handler, fail
+from ._worker import BACKLOG, POLL, BatchHandler, Handler, fail
 from .errors import SwarmClosed, SwarmInCallback, SwarmInternal, SwarmInvalidArgument
 
 #: The default number of threads for a handler, if neither `slots` nor `threads` is set; the same in every language.
@@ -82,6 +83,30 @@ class Worker(ThreadMember, WorkerApi):
             raise SwarmInvalidArgument(f"threads is {threads!r}, it must be an int, 1 to {_MAX_THREADS}")
         return self._process(threads, handler)
 
+    @overload
+    def process_batches(
+        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+    ) -> BatchHandler: ...
+    @overload
+    def process_batches(self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task"] = "task") -> None: ...
+    @overload
+    def process_batches(
+        self, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+    ) -> Callable[[BatchHandler], BatchHandler]: ...
+    def process_batches(self, handler: Any = None, *, size: int, wait: float = 0.0, by: str = "task") -> Any:
+        """Calls `handler(jobs)` for several jobs of one task at once. A decorator; as `process` otherwise.
+
+        A batch starts with `size` jobs (1 to 1,000), or `wait` seconds (at most 60) after its first job; with 0 it has the jobs
+        that are there. Each job uses a slot (default 10, or `size` if that is more), and keeps its own lease, fence and
+        outcome. The handler returns None, or a list with a result for each job; an exception fails each job that it has not
+        finished itself. A job that is deleted while it waits for others is not in the batch.
+        """
+        if handler is None:
+            return functools.partial(self.process_batches, size=size, wait=wait, by=by)
+        self._add_batch_handlers(handler, size, wait, by)
+        self._gather_batches()
+        return None if isinstance(handler, Mapping) else handler
+
     def _process(self, threads: int | None, handler: Any) -> Any:
         if isinstance(handler, Mapping):
             self._add_handlers(handler)
@@ -100,11 +125,11 @@ class Worker(ThreadMember, WorkerApi):
             logs.begin()
             threads = None
             if self._handler is not None:
-                limit = self._thread_limit or self._slots or _DEFAULT_THREADS
                 if self._slots is None:
                     # Otherwise jobs would wait here while other workers are idle.
-                    settings = [*settings, ("slots", str(limit))]
-                threads = HandlerThreads(self._handle, limit, f"libswarm-{self._cluster}")
+                    slots = max(self._thread_limit or _DEFAULT_THREADS, self._tasks.largest_batch())
+                    settings = [*settings, ("slots", str(slots))]
+                threads = HandlerThreads(self._handle, self._most_threads, f"libswarm-{self._cluster}")
             begun: queue.SimpleQueue[bool] = queue.SimpleQueue()
             # The threads first: if one cannot be started, no worker must remain that accepts jobs.
             thread = start_thread(lambda: self._run(begun), f"libswarm-{self._cluster}")
@@ -124,8 +149,31 @@ class Worker(ThreadMember, WorkerApi):
             self._thread = thread
             if threads is not None:
                 self._threads, self._consume = threads, threads.submit
+                self._gather_batches()
             self._accept()
             begun.put(True)
+
+    def _gather_batches(self) -> None:
+        """From now on, jobs of handlers of batches wait for others."""
+        if self._threads is not None and self._consume == self._threads.submit and self._tasks.largest_batch() > 0:
+            self._consume = self._gather
+
+    def _gather(self, job: Job) -> None:
+        if self._threads is None or self._handler is None:
+            return
+        handler, context = self._handler(job)
+        if isinstance(handler, Batching):
+            self._gatherer.add(job, handler, context)
+        else:
+            self._threads.submit(job)
+
+    def _start_batch(self, group: Group) -> None:
+        if self._threads is not None:
+            self._threads.submit(group.jobs)
+
+    def _most_threads(self) -> int:
+        """The limit of threads for the handlers now."""
+        return self._thread_limit or (self._native.slots() if self._native is not None else 0) or _DEFAULT_THREADS
 
     def _terminate(self, grace: float, patience: float) -> None:
         # Threads cannot be cancelled, so `patience` has no effect.
@@ -184,11 +232,13 @@ class Worker(ThreadMember, WorkerApi):
             patience = POLL if self._waiting_here() >= BACKLOG else None
             if patience is None and self._unclaimed:
                 patience = self._warn_unclaimed()
-            self._mailbox.wait(patience)
+            due = self._gatherer.seconds()
+            self._mailbox.wait(patience if due is None else min(due, due if patience is None else patience))
             for _ in self._mailbox.take():
                 self._report("drained")
             while (capacity := self._capacity()) > 0 and self._dispatch(capacity):
                 pass
+            self._gatherer.start_due()
 
     def _waiting_here(self) -> int:
         if self._threads is not None:
@@ -198,14 +248,35 @@ class Worker(ThreadMember, WorkerApi):
     def _claim(self) -> None:
         self._mailbox.announce()
 
-    def _handle(self, job: Job) -> None:
-        """Runs the handler for one job, on one of its threads."""
+    def _handle_batch(self, jobs: list[Job]) -> None:
+        """Runs the handler for a batch, on one of its threads."""
+        begun = [job for job in jobs if self._begin(job)]
+        if self._handler is None or not begun:
+            return
+        try:
+            handler, context = self._handler(begun[0])
+            assert isinstance(handler, Batching)
+            results = context.copy().run(handler.function, list(begun))
+            refuse_coroutine(results)
+            self._complete_batch(begun, results)
+        except BaseException as error:
+            self._fail_batch(begun, error)
+        finally:
+            for job in begun:
+                self._end(job)
+
+    def _handle(self, job: Job | list[Job]) -> None:
+        """Runs the handler for one job or a batch, on one of its threads."""
+        if isinstance(job, list):
+            self._handle_batch(job)
+            return
         if self._threads is not None and self._threads.backlog() == BACKLOG // 2:
             self._mailbox.announce()
         if self._handler is None or not self._begin(job):
             return
         try:
             handler, context = self._handler(job)
+            assert not isinstance(handler, Batching)
             result = context.copy().run(handler, job)
             refuse_coroutine(result)
             job.complete(result)
@@ -215,6 +286,8 @@ class Worker(ThreadMember, WorkerApi):
             self._end(job)
 
     def _release_waiting(self) -> None:
+        for job in self._gatherer.withdraw():
+            job.release()
         if self._threads is not None:
             for job in self._threads.withdraw():
                 job.release()

@@ -131,6 +131,7 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
         language: String::new(),
         version: String::new(),
         slots: None,
+        paused: false,
         tasks: Vec::new(),
         joined_at: UNIX_EPOCH,
         data: None,
@@ -151,6 +152,7 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             "data" => member.data = Some(text()).filter(|data| !data.is_empty()),
             "dropped" => member.dropped = text().parse().unwrap_or(0),
             "slots" => member.slots = text().parse().ok().filter(|slots| *slots > 0),
+            "paused" => member.paused = value == b"1",
             "joined" => member.joined_at = time(text().parse().unwrap_or(0.0) as u64),
             "tasks" => {
                 let mut tasks = Unpack::new(value);

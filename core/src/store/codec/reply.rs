@@ -9,6 +9,7 @@ use super::record::read_record;
 use super::slots::Wanted;
 use crate::model::health::Stats;
 use crate::model::job::JobData;
+use crate::model::orders::Orders;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 
@@ -74,9 +75,37 @@ pub(crate) enum AddReply {
     UnknownMember(String),
 }
 
-pub(crate) fn joined(reply: Value) -> Result<(String, Duration)> {
+/// The reply of `join`.
+pub(crate) struct Joined {
+    /// The epoch of the store.
+    pub(crate) epoch: String,
+    /// The time until the next due entry.
+    pub(crate) next: Duration,
+    /// Orders that the worker has not confirmed under its incarnation before.
+    pub(crate) orders: Option<Orders>,
+}
+
+/// Reads orders as `lua/lib/orders.lua` packs them.
+pub(crate) fn read_orders(packed: &[u8]) -> Result<Orders> {
+    let mut unpack = Unpack::new(packed);
+    if unpack.array()? != 3 {
+        return Err(unexpected("order"));
+    }
+    let (number, slots, pause) = (unpack.integer()?, unpack.integer()?, unpack.integer()?);
+    Ok(Orders {
+        number: number.max(0) as u64,
+        slots: u32::try_from(slots).ok().filter(|slots| *slots > 0),
+        paused: [None, Some(false), Some(true)].get(pause as usize).copied().flatten(),
+    })
+}
+
+pub(crate) fn joined(reply: Value) -> Result<Joined> {
     match array(reply)?.as_mut_slice() {
-        [epoch, next] => Ok((text(epoch)?, milliseconds(next)?)),
+        [epoch, next, orders] => Ok(Joined {
+            epoch: text(epoch)?,
+            next: milliseconds(next)?,
+            orders: if *orders == Value::Nil { None } else { Some(read_orders(bytes(orders)?)?) },
+        }),
         _ => Err(unexpected("join")),
     }
 }

@@ -17,8 +17,8 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
 use super::server;
+use crate::adding::{Adds, Submission};
 use crate::config::options::Options;
-use crate::master::adds::{Adds, Submission};
 use crate::model::job::Finish;
 use crate::model::job_options::NewJob;
 use crate::model::payload::Payload;
@@ -292,7 +292,7 @@ impl World {
             write_string(&mut fields, b"tasks");
             write_string(&mut fields, &packed);
         }
-        self.store.join(&inc, &fields, &[0x90]).await.unwrap();
+        self.store.join(&inc, &fields, &[0x90], "").await.unwrap();
         let tasks = if tasks.is_empty() { vec![String::new()] } else { tasks };
         let member = Member { role, tasks, adds: Vec::new(), rounds: Vec::new(), number: 0, batches: 0, dead: false };
         self.members.insert(inc.clone(), member);

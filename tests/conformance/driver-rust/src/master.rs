@@ -61,19 +61,12 @@ impl MasterDriver {
             }
             "health" => Answer::ok().with_fields(&master.health()),
             "stats" => Answer::ok().with_fields(&master.stats().await?),
-            "add" => {
-                let added = master.add(new_job(command)?).await?;
-                Ok(Answer::ok().with("id", added.id).with("existed", added.existed).with("replaced", added.replaced))
-            }
+            "add" => Ok(show_added(&master.add(new_job(command)?).await?)),
             "add_value" => {
                 let added = master.add(NewJob::new(Payload::raw_json(hard_value(command.text("value")?)?))).await?;
                 Ok(Answer::ok().with("id", added.id))
             }
-            "add_many" => {
-                let added = master.add_many(new_jobs(command)?).await?;
-                let ids = added.iter().map(|job| &job.id);
-                Ok(Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed)))
-            }
+            "add_many" => Ok(show_added_many(&master.add_many(new_jobs(command)?).await?)),
             "run_many" => {
                 let ephemeral = command.get("keep") != Some("true");
                 let jobs = new_jobs(command)?.into_iter().map(|job| job.ephemeral(ephemeral)).collect();
@@ -128,10 +121,17 @@ impl MasterDriver {
                 });
                 Ok(Answer::ok()
                     .with_list("members", each)
-                    .with_list("data", members.iter().map(|member| member.data.as_deref().unwrap_or(""))))
+                    .with_list("data", members.iter().map(|member| member.data.as_deref().unwrap_or("")))
+                    .with_list("paused", members.iter().map(|member| member.paused)))
             }
             "pause" => master.pause(command.get("task")).await.map(|()| Answer::ok()),
             "resume" => master.resume(command.get("task")).await.map(|()| Answer::ok()),
+            "set_worker_slots" => {
+                let slots = command.number("slots")? as u32;
+                Ok(Answer::ok().with("existed", master.set_worker_slots(command.text("worker")?, slots).await?))
+            }
+            "pause_worker" => Ok(Answer::ok().with("existed", master.pause_worker(command.text("worker")?).await?)),
+            "resume_worker" => Ok(Answer::ok().with("existed", master.resume_worker(command.text("worker")?).await?)),
             "retry_failed" => Ok(Answer::ok().with("count", master.retry_failed(ids(command)?.as_deref()).await?)),
             "delete_failed" => Ok(Answer::ok().with("count", master.delete_failed(ids(command)?.as_deref()).await?)),
             "flood" => self.flood(command.number("count")?, command.payload()?),
@@ -265,12 +265,12 @@ fn hard_value(name: &str) -> Result<String, Error> {
     })
 }
 
-fn new_job(command: &Command) -> Result<NewJob, Error> {
+pub fn new_job(command: &Command) -> Result<NewJob, Error> {
     set_options(NewJob::new(command.payload()?), command)
 }
 
 /// The jobs of `payloads`, with the ids of `ids`, if there are any.
-fn new_jobs(command: &Command) -> Result<Vec<NewJob>, Error> {
+pub fn new_jobs(command: &Command) -> Result<Vec<NewJob>, Error> {
     let ids = command.list("ids")?;
     let job = |(index, payload): (usize, &String)| {
         let job = set_options(NewJob::new(Payload::raw_json(bytes(payload)?)), command)?;
@@ -294,6 +294,17 @@ fn set_options(mut job: NewJob, command: &Command) -> Result<NewJob, Error> {
         }
     }
     Ok(job)
+}
+
+/// A job that was added.
+pub fn show_added(added: &Added) -> Answer {
+    Answer::ok().with("id", &added.id).with("existed", added.existed).with("replaced", added.replaced)
+}
+
+/// Jobs that were added.
+pub fn show_added_many(added: &[Added]) -> Answer {
+    let ids = added.iter().map(|job| &job.id);
+    Answer::ok().with_list("ids", ids).with_list("existed_each", added.iter().map(|job| job.existed))
 }
 
 /// The ids of a command that may leave them out.

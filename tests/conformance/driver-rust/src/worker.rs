@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::journal::Journal;
 use crate::line::{Answer, Command, misuse};
-use crate::master::describe;
+use crate::master::{describe, new_job, new_jobs, show_added, show_added_many};
 use crate::messages::{self, Last};
 
 /// What the handler does with a job.
@@ -123,6 +123,12 @@ impl WorkerDriver {
                 Ok(Answer::ok().with("inputs", libswarm::inputs_to_json(&inputs)))
             }
             "tasks" => worker.set_tasks(command.list("tasks")?).map(|()| Answer::ok()),
+            "set_slots" => worker.set_slots(command.number("slots")? as u32).map(|()| Answer::ok()),
+            "pause" => worker.pause().map(|()| Answer::ok()),
+            "resume" => worker.resume().map(|()| Answer::ok()),
+            "paused" => Ok(Answer::ok().with("paused", worker.is_paused())),
+            "add" => Ok(show_added(&worker.add(new_job(command)?).await?)),
+            "add_many" => Ok(show_added_many(&worker.add_many(new_jobs(command)?).await?)),
             "release" => self.finish(command, Finish::Release).await,
             "delete" => Ok(Answer::ok().with("existed", worker.delete(command.text("id")?).await?)),
             "drain" => {

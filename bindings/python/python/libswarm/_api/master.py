@@ -163,6 +163,25 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
         """Ends a pause."""
         self._await(self._here.resume(task))
 
+    def set_worker_slots(self, incarnation: str, slots: int) -> bool:
+        """Sets the slots of a worker, 1 to 4,294,967,295, by its `incarnation`. Returns whether there is such a worker.
+
+        The order is stored in Redis; the worker follows it when it reads its inbox, and keeps it when it registers anew. Raises
+        SwarmInvalidArgument if the option `priority_slots` of the worker guarantees more slots.
+        """
+        known: bool = self._await(self._here.set_worker_slots(incarnation, slots))
+        return known
+
+    def pause_worker(self, incarnation: str) -> bool:
+        """Pauses a worker: it is assigned no new jobs, and its active jobs continue. Returns whether there is such a worker."""
+        known: bool = self._await(self._here.pause_worker(incarnation, True))
+        return known
+
+    def resume_worker(self, incarnation: str) -> bool:
+        """Ends the pause of a worker, also one of its own. Returns whether there is such a worker."""
+        known: bool = self._await(self._here.pause_worker(incarnation, False))
+        return known
+
     def choose(self, callback: ChooseCallback, *, within: float = 1.0, tasks: Sequence[str] = ()) -> None:
         """Calls `callback(job, workers)` to choose the worker of each waiting job, until `stop_choosing` or `close`.
 

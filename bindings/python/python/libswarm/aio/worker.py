@@ -9,15 +9,16 @@ import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self, Unpack, overload
+from typing import Any, Literal, Self, Unpack, overload
 
 from .. import _lifecycle, _native, logs
+from .._batches import Batching, Group
 from .._calling import log_info
 from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
-from .._tasks import Handlers
-from .._worker import BACKLOG, BATCH, POLL, UNCLAIMED, Handler, fail
+from .._tasks import BatchHandlers, Handlers
+from .._worker import BACKLOG, BATCH, POLL, UNCLAIMED, BatchHandler, Handler, fail
 from ..errors import SwarmClosed
 from ._api.worker import News, WorkerApi
 from ._bridge import Bridge
@@ -44,6 +45,8 @@ class Worker(LoopMember, WorkerApi):
         self._bridge: Bridge | None = None
         #: The tasks of the handlers, by the fence of the job.
         self._handling: dict[int, asyncio.Task[None]] = {}
+        #: The jobs of the tasks of handlers of batches.
+        self._batches: dict[asyncio.Task[None], list[Job]] = {}
         self._tasks_of_listeners = set()
         self._loop: JobLoop | None = None
         self._poll_timer: asyncio.TimerHandle | None = None
@@ -70,6 +73,26 @@ class Worker(LoopMember, WorkerApi):
         self._add_handlers({"": handler})
         return handler
 
+    @overload
+    def process_batches(
+        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+    ) -> BatchHandler: ...
+    @overload
+    def process_batches(self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task"] = "task") -> None: ...
+    @overload
+    def process_batches(
+        self, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+    ) -> Callable[[BatchHandler], BatchHandler]: ...
+    def process_batches(self, handler: Any = None, *, size: int, wait: float = 0.0, by: str = "task") -> Any:
+        """Runs `await handler(jobs)` for several jobs of one task at once. A decorator.
+
+        As `libswarm.Worker.process_batches`. The handler is cancelled when all of its jobs are deleted, timed out or reclaimed.
+        """
+        if handler is None:
+            return functools.partial(self.process_batches, size=size, wait=wait, by=by)
+        self._add_batch_handlers(handler, size, wait, by)
+        return None if isinstance(handler, Mapping) else handler
+
     def _await(self, call: Call) -> asyncio.Future[Any]:
         assert self._bridge is not None  # As old as the native worker.
         return self._bridge.future(call)
@@ -85,7 +108,7 @@ class Worker(LoopMember, WorkerApi):
         settings = self._all_settings()
         logs.begin()
         if self._handler is not None and self._slots is None:
-            settings = [*settings, ("slots", str(_DEFAULT_SLOTS))]
+            settings = [*settings, ("slots", str(max(_DEFAULT_SLOTS, self._tasks.largest_batch())))]
         bridge = Bridge(self._loop_ended)
         schedule = bridge.loop.call_soon
         try:
@@ -167,12 +190,53 @@ class Worker(LoopMember, WorkerApi):
 
     def _handle(self, job: Job) -> None:
         if self._bridge is not None and self._handler is not None:
-            self._in_progress.add(job.fence)
             handler, context = self._handler(job)
+            if isinstance(handler, Batching):
+                if (group := self._gatherer.add(job, handler, context)) is not None:
+                    self._bridge.loop.call_later(handler.wait, self._gatherer.start, group)
+                return
+            self._in_progress.add(job.fence)
             task = self._bridge.loop.create_task(self._work(handler, job), context=context.copy())
             self._handling[job.fence] = task
             # Not at the end of `_work`, which never starts if it is cancelled before.
             task.add_done_callback(functools.partial(self._worked, job))
+
+    def _start_batch(self, group: Group) -> None:
+        jobs = [job for job in group.jobs if self._begin(job)]
+        if self._bridge is not None and jobs:
+            task = self._bridge.loop.create_task(self._work_batch(group.handler, jobs), context=group.context.copy())
+            self._batches[task] = jobs
+            for job in jobs:
+                self._handling[job.fence] = task
+            task.add_done_callback(self._worked_batch)
+
+    async def _work_batch(self, handler: Batching, jobs: list[Job]) -> None:
+        """Runs the handler for a batch, in a separate task."""
+        try:
+            self._complete_batch(jobs, await handler.function(list(jobs)))
+        except asyncio.CancelledError:
+            # Handled by `_worked_batch`.
+            raise
+        except GeneratorExit as error:
+            if asyncio._get_running_loop() is None:
+                raise
+            self._fail_batch(jobs, error)
+        except KeyboardInterrupt as error:
+            self._fail_batch(jobs, error)
+            raise
+        except BaseException as error:
+            self._fail_batch(jobs, error)
+
+    def _worked_batch(self, task: asyncio.Task[None]) -> None:
+        jobs = self._batches.pop(task, [])
+        for job in jobs:
+            self._handling.pop(job.fence, None)
+        if task.cancelled() and (left := self._unfinished(jobs)):
+            for job in left:
+                unless_ending(functools.partial(self._cancelled, job, task))
+            jobs = [job for job in jobs if job not in left]
+        for job in jobs:
+            self._end(job)
 
     async def _work(self, handler: Callable[[Job], Any], job: Job) -> None:
         """Runs the handler for one job, in a separate task."""
@@ -210,7 +274,7 @@ class Worker(LoopMember, WorkerApi):
         task = self._handling.get(job.fence)
         if task is None:
             super()._withdraw(job)
-        elif job.delete_reason != "terminated":
+        elif job.delete_reason != "terminated" and all(other.delete_reason for other in self._batches.get(task, ())):
             task.cancel()
 
     def _cancel_all(self) -> None:
@@ -247,6 +311,8 @@ class Worker(LoopMember, WorkerApi):
         log_info("a worker of cluster %r leaves, because its event loop has ended", self._cluster)
 
     def _release_waiting(self) -> None:
+        for job in self._gatherer.withdraw():
+            job.release()
         if self._loop is not None:
             for job in self._loop.withdraw():
                 job.release()

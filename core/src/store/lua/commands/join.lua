@@ -1,7 +1,8 @@
 -- Registers an incarnation. A repeated call changes nothing.
 -- KEYS  the fixed keys
--- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...)
--- Returns  {epoch of the store, ms until the next due entry}
+-- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...),
+--       the incarnation of the worker before, or ''
+-- Returns  {epoch of the store, ms until the next due entry, orders that the worker has not confirmed before (msgpack) or false}
 local broadcast = require('broadcast')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -11,6 +12,7 @@ local meta = require('meta')
 local registry = require('registry')
 local reply = require('reply')
 local tick = require('tick')
+local orders = lazy('orders')
 local workers = lazy('workers')
 local call = redis.call
 
@@ -18,7 +20,7 @@ local PROTOCOL = 1
 -- A long value makes Redis store the hash as a table from the start: a packed hash is searched from its start.
 local UNPACKED = string.rep('-', 65)
 
-local inc, lease = ARGV[1], tonumber(ARGV[2])
+local inc, lease, before = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local fields, settings = cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[4])
 
 local epoch = meta.epoch
@@ -68,4 +70,5 @@ end
 for i = 1, #settings, 2 do
   meta.remember(settings[i], settings[i + 1])
 end
-return reply({ epoch, (tick(lease)) })
+local kept = before ~= '' and orders().take_over(inc, before)
+return reply({ epoch, (tick(lease)), kept })

@@ -4,7 +4,8 @@
 --       credit to add ('' = none, '-' = drop it all), finished jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add
 --       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), values to store (msgpack {id, owner, 'p' for
 --       progress or 'c' for a checkpoint, value, ...}, or ''),
---       tasks it accepts from now on (msgpack, or ''; its credit is withdrawn with them), number of the last batch that was answered (0 = none)
+--       what it accepts from now on (msgpack {tasks (msgpack; its credit is withdrawn with them) or '' as before, slots or '', 1 if it is paused or 0,
+--       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
 --       resources and no other options
 -- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
@@ -23,6 +24,7 @@ local script = require('script')
 local take_plain = require('round_take')
 local tick = require('tick')
 local departure = lazy('departure')
+local orders = lazy('orders')
 local replay = lazy('round_replay')
 local resources = lazy('resources')
 local round_ends = lazy('round_ends')
@@ -37,10 +39,12 @@ local MANY = 5000
 
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep_from, credit_arg, ended_arg, quotas_arg = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local values_arg, tasks_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
+local values_arg, accepts_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
 local active = keys.of('active', inc)
 -- The member does not accept every job without a task.
 local selective = quotas_arg ~= ''
+local accepts = accepts_arg ~= '' and cmsgpack.unpack(accepts_arg)
+local new_tasks = accepts and accepts[1] ~= ''
 
 -- The last batch: number, fence of the first job, jobs assigned, rejected, credit returned.
 local last = meta.last_batch
@@ -68,7 +72,7 @@ end
 if values_arg ~= '' then
   round_ends().store(cmsgpack.unpack(values_arg))
 end
-if selective and tasks_arg == '' and workers().read(inc).damaged then
+if selective and not new_tasks and workers().read(inc).damaged then
   -- The member registers anew, which replaces its record.
   meta.count('damaged', 1)
   call('ZADD', keys.due, clock.now, lease_entry)
@@ -99,8 +103,11 @@ if number == 0 then
   assign_waiting()
   return reply(answer(false, false, 0, 0, -1))
 end
-if tasks_arg ~= '' then
-  workers().set_tasks(inc, tasks_arg)
+if new_tasks then
+  workers().set_tasks(inc, accepts[1])
+end
+if accepts then
+  orders().confirm(inc, unpack(accepts, 2))
 end
 
 local function score_of(worker)

@@ -6,6 +6,7 @@ local due_entries = require('due_entries')
 local keys = require('keys')
 local limits = require('limits')
 local meta = require('meta')
+local orders = require('orders')
 local rare_keys = require('rare_keys')
 local reclaim = require('reclaim')
 local registry = require('registry')
@@ -14,20 +15,20 @@ local workers = require('workers')
 local call = redis.call
 local departure = {}
 
--- How long the last batch of adds of a removed member is remembered, in ms.
-local LAST_BATCH_TTL = 3600000
-
 -- The number of jobs that this call may still move.
 local moves_left = meta.move_limit
 
--- Keeps the number of its last batch of adds for a while, so that a repetition of the batch is recognized.
+-- Keeps the number of its last batch of adds for a while, so that a repetition of the batch is recognized, and orders for the case that the member
+-- registers anew.
 local function forget_batches(inc)
   call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc)
   local added = values.unpacked(call('HGET', keys.meta, 'add:' .. inc) or '')
-  if type(added) == 'table' and values.bounded(added[1], 1, limits.COUNTER) then
-    call('ZADD', keys.due, clock.now + LAST_BATCH_TTL, due_entries.LAST_BATCH .. inc)
-  else
+  local number = type(added) == 'table' and values.bounded(added[1], 1, limits.COUNTER)
+  if not number then
     call('HDEL', keys.meta, 'add:' .. inc)
+  end
+  if number or orders.any(inc) then
+    call('ZADD', keys.due, clock.now + limits.REMEMBERED, due_entries.LAST_BATCH .. inc)
   end
 end
 
@@ -65,6 +66,7 @@ function departure.forget(inc)
   end
   call('HDEL', rare_keys.unreported, inc)
   call('HDEL', rare_keys.unread, inc)
+  call('HDEL', rare_keys.orders, inc)
   call('HDEL', keys.meta, 'sync:' .. inc, 'send:' .. inc, 'add:' .. inc)
   local readable, worker = pcall(workers.read, inc)
   for _, task in ipairs(readable and worker.tasks or {}) do

@@ -2,7 +2,7 @@
 return {
   LEASE = 'L:', -- incarnation
   RESULT = 'R:', -- id: its result expires
-  LAST_BATCH = 'M:', -- incarnation: the number of its last batch of adds expires
+  LAST_BATCH = 'M:', -- incarnation: the number of its last batch of adds, and orders that it has not confirmed, expire
   FAILED = 'F:', -- the oldest failed job expires
   DELAYED = 'D:', -- the first delayed job
   ASSIGN_TIMEOUT = 'A:', -- id

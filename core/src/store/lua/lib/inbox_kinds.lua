@@ -7,6 +7,7 @@ return {
   OUTCOMES = 'r', -- msgpack {id, outcome, ...}
   WAKE = 'w', -- '': an entry of `due` is earlier than the last round returned
   CHOOSE = 'c', -- '': jobs wait for a choice
+  ORDER = 's', -- msgpack {number, slots or 0, 1 to resume, 2 to pause or 0}
   MESSAGE = 'e',
   MEMBER = 'n', -- msgpack {joined, left or lost, incarnation, role, name, group, host, pid}
   ABSENT = 'g', -- msgpack {incarnation, ...}

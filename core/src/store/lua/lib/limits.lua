@@ -13,6 +13,8 @@ return {
   PRIORITY = 9007199254740992,
   -- Bytes of payloads in one call.
   BYTES = 4194304,
+  -- How long the last batch of adds of a removed member, and orders that it has not confirmed, are remembered, in ms.
+  REMEMBERED = 3600000,
   -- Small jobs moved in one call.
   JOBS = 1000,
 }

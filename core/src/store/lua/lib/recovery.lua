@@ -19,7 +19,7 @@ local KINDS = {
   unreported = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', schedules = 'hash', schedule_jobs = 'hash',
   schedule_ids = 'zset', schedule_times = 'zset', limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash',
   waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
-  flow_answers = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+  flow_answers = 'hash', orders = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 

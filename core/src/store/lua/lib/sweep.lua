@@ -13,6 +13,7 @@ local special = require('special')
 local tombstones = require('tombstones')
 local firing = lazy('firing')
 local limit_state = lazy('limit_state')
+local orders = lazy('orders')
 local call = redis.call
 local sweep = {}
 
@@ -38,6 +39,15 @@ local pages = {
     step = 2,
     mend = function(ids)
       firing().mend(ids)
+    end,
+  },
+  {
+    letter = 'a',
+    command = 'HSCAN',
+    key = rare_keys.orders,
+    step = 2,
+    mend = function(incs)
+      orders().mend(incs)
     end,
   },
 }

@@ -15,7 +15,7 @@ local SWEEP_EVERY = 1000
 -- Members spread their rounds for due entries over the first, in ms; for entries that jobs wait for, over the second for each member.
 local SPREAD, SPREAD_PER_MEMBER = 100, 2
 
--- Removes results and numbers of batches that have expired. Returns the other entries.
+-- Removes results, numbers of batches and orders to workers that have expired. Returns the other entries.
 local function expire_simple(entries)
   local over, results, others = {}, {}, {}
   for _, entry in ipairs(entries) do
@@ -24,6 +24,7 @@ local function expire_simple(entries)
       results[#results + 1], over[#over + 1] = name, entry
     elseif kind == due_entries.LAST_BATCH then
       call('HDEL', keys.meta, 'add:' .. name)
+      call('HDEL', keys.prefix .. 'orders', name)
       over[#over + 1] = entry
     else
       others[#others + 1] = entry

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, Unpack
 
 from libswarm._calling import DAY, check_seconds
 from libswarm._native import Call, Job
+from libswarm._options import as_list
 from libswarm._worker import WorkerBase
 from libswarm.errors import SwarmClosed, SwarmError, SwarmInvalidArgument
-from libswarm.types import Stats
+from libswarm.jobs import JobOptions, JobsOptions
+from libswarm.types import Added, Stats
 
 from .messages import MessagesApi
 
@@ -75,6 +77,22 @@ class WorkerApi(WorkerBase, MessagesApi):
         self._refuse_in_listener("terminate")
         grace = check_seconds("grace", grace, DAY)
         await self._terminate(grace, max(grace - _LAST_GRACE, grace / 2))
+
+    async def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
+        """Adds a job as `Master.add` does, with the connection of this worker, also in a handler. The worker has started before.
+
+        A job with `ephemeral` is deleted when this worker leaves or is lost. A worker does not await results: a master does, by
+        the job's id.
+        """
+        added: list[tuple[str, bool, bool]] = await self._await(self._here.add(payload, options))
+        return Added(*added[0])
+
+    async def add_many(
+        self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
+    ) -> list[Added]:
+        """Adds many jobs as `Master.add_many` does, with the connection of this worker; see `add`."""
+        added: list[tuple[str, bool, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        return [Added(*one) for one in added]
 
     async def delete_job(self, id: str) -> bool:
         """Deletes any job of the cluster. Returns whether it existed."""

@@ -121,7 +121,7 @@ impl AddFlight {
     /// store.
     fn unknown(mut self, epoch: &str) -> Landed {
         if self.maybe_executed && self.epoch == epoch {
-            let message = "the reply was lost and Redis has forgotten this master meanwhile: the jobs may have been added";
+            let message = "the reply was lost and Redis has forgotten this member meanwhile: the jobs may have been added";
             self.batch.fail(&Error::new(ErrorKind::OutcomeUnknown, message));
             return Landed::Failed;
         }

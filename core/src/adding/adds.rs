@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::closed;
 use crate::member::panicked;
+use crate::messaging::closed;
 use crate::model::job_options::{Added, Durability, NewJob, Start};
 use crate::store::AddCall;
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string};
@@ -79,7 +79,7 @@ impl Submission {
     }
 }
 
-/// A submission that was never finished: the master's task has panicked, or its runtime has ended.
+/// A submission that was never finished: the member's task has panicked, or its runtime has ended.
 impl Drop for Submission {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
@@ -88,7 +88,7 @@ impl Drop for Submission {
     }
 }
 
-/// The queue between the program's threads and the master's task.
+/// The queue between the program's threads and the member's task.
 pub(crate) struct Adds {
     queue: Mutex<Queue>,
     pub(crate) arrived: Notify,
@@ -124,6 +124,24 @@ impl Adds {
             pending_bytes: Arc::default(),
             max_pending_bytes,
         }
+    }
+
+    /// Checks all jobs, whose payloads have at most `max_payload` bytes, and queues them. `awaited`: this member awaits their outcomes.
+    pub(crate) fn submit(&self, mut jobs: Vec<NewJob>, max_payload: usize, awaited: bool, done: Done<Vec<Added>>) {
+        if let Some((position, error)) = jobs.iter().enumerate().find_map(|(at, job)| Some((at, job.check(max_payload).err()?))) {
+            return done(Err(if jobs.len() == 1 {
+                error
+            } else {
+                error.context(format_args!("job {position}, none was added"))
+            }));
+        }
+        if jobs.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        for job in &mut jobs {
+            job.awaited = awaited;
+        }
+        self.push(Submission::new(jobs, done));
     }
 
     pub(crate) fn push(&self, mut submission: Submission) {
