@@ -81,6 +81,9 @@
  *   Limits: How many jobs of a kind start in a time, and how many are active.
  *     swarm_master_limit swarm_master_remove_limit swarm_master_limit_info
  *
+ *   Flows: Jobs that wait for each other, and are added together.
+ *     swarm_master_add_flow swarm_master_flow swarm_job_inputs
+ *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
  *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
@@ -134,7 +137,9 @@
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
    SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_UNTIL_END, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_ON_CONFLICT_DROP, SWARM_DEFAULT, \
-   SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY}
+   SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY, NULL, 0, SWARM_ON_FAILURE_FAIL}
+/** Initializes a swarm_flow_options. */
+#define SWARM_FLOW_OPTIONS_INIT {sizeof(swarm_flow_options), NULL, SWARM_FLOW_GRAPH, false}
 /** Initializes a swarm_schedule_options. */
 #define SWARM_SCHEDULE_OPTIONS_INIT \
   {sizeof(swarm_schedule_options), NULL, SWARM_DEFAULT, SWARM_DEFAULT, NULL, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, 0, \
@@ -401,6 +406,10 @@ typedef enum {
    * Jobs that Redis has not stored yet use `max_pending_bytes` in this process. Nothing was added.
    */
   SWARM_ERR_BUFFER_FULL = 37,
+  /**
+   * A job that the job waited for failed or was deleted.
+   */
+  SWARM_ERR_DEPENDENCY_FAILED = 38,
 } swarm_status;
 
 /**
@@ -804,7 +813,7 @@ typedef struct {
    */
   uint64_t delayed;
   /**
-   * Jobs that wait for their resource or for the job that has their unique key.
+   * Jobs that wait at a limit, for their resource or for other jobs.
    */
   uint64_t blocked;
   /**
@@ -1325,6 +1334,24 @@ typedef enum {
 } swarm_durability;
 
 /**
+ * What a job does if a job that it waits for fails or is deleted.
+ */
+typedef enum {
+  /**
+   * It fails at once with SWARM_ERR_DEPENDENCY_FAILED, and so on through the jobs that wait for it.
+   */
+  SWARM_ON_FAILURE_FAIL = 0,
+  /**
+   * It runs when all have ended, and its inputs show which failed.
+   */
+  SWARM_ON_FAILURE_RUN = 1,
+  /**
+   * It runs when all have ended, and its inputs have only those that were completed.
+   */
+  SWARM_ON_FAILURE_IGNORE = 2,
+} swarm_on_failure;
+
+/**
  * One header of a job.
  */
 typedef struct {
@@ -1484,6 +1511,20 @@ typedef struct {
    * A swarm_durability: the durability that the job has when the call ends.
    */
   int32_t durability;
+  /**
+   * Ids of jobs for whose end the job waits, at most 1,000, in a flow 10,000: jobs that exist, that have ended and whose result
+   * or failure is kept, or that are in the same call. `delay`, `run_at` and `assign_timeout` count from then on. Excludes
+   * `unique` and `ephemeral`. NULL for none.
+   */
+  const char *const *after;
+  /**
+   * The number of these ids.
+   */
+  size_t after_count;
+  /**
+   * A swarm_on_failure: what the job does if one of these fails or is deleted.
+   */
+  int32_t on_failure;
 } swarm_job_options;
 
 /**
@@ -1695,7 +1736,7 @@ swarm_call *swarm_master_job(const swarm_master *master,
 
 /**
  * Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
- * become due), "blocked" (on a resource or a unique key), "active" and "deleting" (both together, in no order) or "failed"
+ * become due), "blocked" (at a limit, on a resource or another job), "active" and "deleting" (both together, in no order) or "failed"
  * (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
  */
 SWARM_MUST_USE
@@ -2046,6 +2087,92 @@ swarm_call *swarm_master_remove_limit(const swarm_master *master,
 SWARM_MUST_USE
 swarm_call *swarm_master_limit_info(const swarm_master *master,
                                     const char *name);
+
+/** @} */
+
+/* ===================================================================================================================
+ * Flows
+ * =================================================================================================================== */
+
+/**
+ * @defgroup flows Flows
+ * Jobs that wait for each other, and are added together.
+ * @{
+ */
+
+/**
+ * Which jobs of a flow wait for which others, besides those in their option `after`.
+ */
+typedef enum {
+  /**
+   * None.
+   */
+  SWARM_FLOW_GRAPH = 0,
+  /**
+   * Each job waits for the one before.
+   */
+  SWARM_FLOW_CHAIN = 1,
+  /**
+   * The last job waits for all others.
+   */
+  SWARM_FLOW_FAN_IN = 2,
+} swarm_flow_shape;
+
+/**
+ * Options of a flow. Start with `swarm_flow_options flow = SWARM_FLOW_OPTIONS_INIT;` and set the fields that you need.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_FLOW_OPTIONS_INIT.
+   */
+  size_t struct_size;
+  /**
+   * The flow's id, 1 to 200 bytes of UTF-8 without control characters; for NULL, libswarm generates one. While a flow with this
+   * id exists, and for an hour after its last job has ended, adding it again changes nothing.
+   */
+  const char *id;
+  /**
+   * A swarm_flow_shape.
+   */
+  int32_t shape;
+  /**
+   * When one job of the flow fails, deletes those that have not ended.
+   */
+  bool cancel_rest;
+} swarm_flow_options;
+
+/**
+ * Starts to add a flow: 1 to 10,000 jobs whose options `after` name each other or other jobs, all or none. No job is assigned before
+ * all are in Redis. A job whose id exists is left unchanged, and those after it wait for the existing one. `options` is NULL for
+ * the defaults. swarm_call_json answers `{"id", "existed", "jobs": [{"id", "existed"}, ...]}`, in the order of the jobs.
+ *
+ * Fails with SWARM_ERR_INVALID_ARGUMENT if jobs wait for each other in a cycle or for an id that is unknown, which the message
+ * names, or for ephemeral jobs; with SWARM_ERR_TOO_LARGE for too many jobs or ids. Then nothing was added.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_add_flow(const swarm_master *master,
+                                  const swarm_new_job *jobs,
+                                  size_t count,
+                                  const swarm_flow_options *options);
+
+/**
+ * Starts to look up a flow, by its id or by that of one of its jobs that has not been completed or deleted. swarm_call_json answers
+ * `{"id", "cancel_rest", "jobs": [{"id", "state", "after": [id, ...]}, ...]}`, the jobs by their ids, or NULL if there is none. The
+ * state is "waiting", "delayed", "blocked", "active", "completed", "failed" or "deleted". A flow is kept for an hour after its last
+ * job has ended.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_flow(const swarm_master *master,
+                              const char *id);
+
+/**
+ * Starts to read how the jobs ended that this job waited for (option `after`). swarm_call_json answers an object by id, empty if it
+ * waited for none: `{"state": "completed", "result": ...}` with `result_base64` for bytes, and without a result if it is not known;
+ * `{"state": "failed", "reason": ..., "error": ...}`; or `{"state": "deleted"}`. Until this job has ended, these results are kept,
+ * whatever their `result_ttl`. The call may outlive the job.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_job_inputs(const swarm_job *job);
 
 /** @} */
 

@@ -39,7 +39,7 @@ class Member extends Channel {
       this._call(settle, (token) => this._native.submit(token, jobs.length, lines, bytes));
     };
     this._adds = new Gather(add);
-    // Adds with a durability may fail after the jobs were added, so they are not mixed with other calls.
+    // Adds with a durability may fail after the jobs were added, and those that wait for others are refused as a whole: not mixed with other calls.
     this._loneAdds = new Gather(add, 1);
     this._gathers = [this._adds, this._loneAdds];
 

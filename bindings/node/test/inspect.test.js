@@ -12,7 +12,7 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   await master.add({ n_m: 1 }, { id: "a", priority: 3, headers: { b_c: "d" }, retries: 2 });
   const waiting = await master.job("a");
   assert.deepEqual(waiting, {
-    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
+    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", limits: [], headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
     holder: "", fence: 0,
   });
   const before = Date.now();
@@ -65,6 +65,7 @@ test("queues and members say what waits and who is there", async (t) => {
     queues: [{ priority: 9, task: "t", waiting: 1 }, { priority: 0, task: "", waiting: 2 }],
     paused: ["*"],
     chooser: "",
+    limits: [],
   });
   await master.resume();
   await until(() => Object.keys(worker.jobs).length === 3, "the jobs arrive");

@@ -300,12 +300,12 @@ class Queues(NamedTuple):
 
     #: Queues that are not empty, highest priority first.
     queues: list[QueueCount]
-    #: Limits that have figures or at which jobs wait, by name.
-    limits: list[LimitInfo]
     #: Paused tasks; "*" stands for all.
     paused: list[str]
     #: The incarnation of the master that chooses workers, or "".
     chooser: str
+    #: Limits that have figures or at which jobs wait, by name.
+    limits: list[LimitInfo]
 
 
 @dataclass(frozen=True, slots=True)

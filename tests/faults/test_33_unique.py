@@ -1,4 +1,4 @@
-"""Fault 32: 32 producers in every language add jobs with a few unique keys while workers are killed with -9 and Redis restarts.
+"""Fault 33: 32 producers in every language add jobs with a few unique keys while workers are killed with -9 and Redis restarts.
 At no moment does a key outlive its job, and at no moment do two jobs exist for a key that has one at a time."""
 
 import itertools
