@@ -32,7 +32,7 @@ def completed(result: Any) -> Input:
 def test_jobs_wait_for_others_and_read_their_results(master: Master, jobs: Jobs) -> None:
     flow = master.add_flow(fan_in([NewJob({"n": 1}, id="a"), NewJob(b"\0", id="b")], NewJob(id="last")), id="f")
     assert (flow.id, flow.existed) == ("f", False)
-    assert flow.jobs == [("a", False), ("b", False), ("last", False)]
+    assert [(job.id, job.existed) for job in flow.jobs] == [("a", False), ("b", False), ("last", False)]
     assert master.add_flow([NewJob(id="a")], id="f").existed
     for _ in range(2):
         job = jobs.get(timeout=SOON)

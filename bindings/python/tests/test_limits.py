@@ -79,7 +79,7 @@ def test_a_handler_lets_its_limit_wait(master: Master, cluster: str, url: str) -
     assert [attempt for attempt, _ in attempts] == [1, 1, 1]
     assert attempts[1][1] - attempts[0][1] >= 0.2
     assert attempts[2][1] - attempts[1][1] >= 0.1
-    copied = pickle.loads(pickle.dumps(RateLimited(0.5, "api")))  # noqa: S301
+    copied = pickle.loads(pickle.dumps(RateLimited(0.5, "api")))
     assert (copied.after, copied.limit) == (0.5, "api")
     with pytest.raises(libswarm.SwarmInvalidArgument):
         RateLimited(-1)

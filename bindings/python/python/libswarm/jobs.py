@@ -81,7 +81,7 @@ class JobsOptions(TypedDict, total=False):
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
-    #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows everything.
+    #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows all.
     limits: str | Sequence[str | JobLimit]
     #: A key that one job has at a time: while another job has it, adding this one does nothing, or what `on_conflict` states.
     unique: str | Unique
@@ -186,9 +186,9 @@ class RetryAfter(Exception):
 
 
 class RateLimited(Exception):
-    """Raised by a handler that was told to wait (HTTP 429): the limit, or each limit of the job, starts no jobs for `after` seconds.
+    """Raised by a handler that was told to wait (HTTP 429): its limits start no jobs for `after` seconds.
 
-    No attempt is counted. A job without the limit is delayed by the time.
+    They are the limit that it names, or each limit of the job. No attempt is counted. A job without that limit is delayed.
     """
 
     def __init__(self, after: float, limit: str | None = None) -> None:

@@ -13,8 +13,8 @@ Overlap = Literal["skip", "allow", "queue_one", "replace"]
 #: Which slots that passed while nothing ran do run: the last; none over 60 s late; all, at most the newest 100.
 CatchUp = Literal["last", "none", "all"]
 
-#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or other jobs; it is assigned to
-#: a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
+#: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or other jobs; it is
+#: assigned to a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 

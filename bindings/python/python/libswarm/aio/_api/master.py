@@ -20,8 +20,8 @@ from .._chooser import ChooseCallback
 from .._groups import Outcomes
 from .._waiting import Waiting
 from .flows import FlowsApi
-from .messages import MessagesApi
 from .limits import LimitsApi
+from .messages import MessagesApi
 from .schedules import SchedulesApi
 
 
