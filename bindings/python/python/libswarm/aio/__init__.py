@@ -10,12 +10,28 @@ async with Master("mail", url="redis://localhost:6379") as master:
 
 from .._native import Call, Job, Message
 from .._signatures import current_job
-from ..jobs import Backoff, JobOptions, JobsOptions, NewJob, PermanentFailure, RateLimited, RetryAfter, Timeouts, Unique
+from ..jobs import (
+    Backoff,
+    JobOptions,
+    JobsOptions,
+    NewJob,
+    PermanentFailure,
+    RateLimited,
+    RetryAfter,
+    Timeouts,
+    Unique,
+    chain,
+    fan_in,
+)
 from ..processes import ProcessExit, ProcessInfo, ProcessState, SupervisorEvent
 from ..types import (
     Added,
+    AddedFlow,
     Candidate,
+    FlowInfo,
+    FlowJob,
     Health,
+    Input,
     JobInfo,
     JobOutcome,
     JobPage,
@@ -42,11 +58,15 @@ from .worker import Worker
 
 __all__ = [
     "Added",
+    "AddedFlow",
     "App",
     "Backoff",
     "Call",
     "Candidate",
+    "FlowInfo",
+    "FlowJob",
     "Health",
+    "Input",
     "Job",
     "JobInfo",
     "JobOptions",
@@ -82,7 +102,9 @@ __all__ = [
     "To",
     "Unique",
     "Worker",
+    "chain",
     "current_job",
+    "fan_in",
     "from_json",
     "register_reader",
     "to_json",
