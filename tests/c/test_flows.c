@@ -17,22 +17,6 @@ static void end(void) {
   swarm_options_free(options);
 }
 
-/* Waits for a call whose answer is JSON, and copies it; "" for none. */
-static void read_json(swarm_call *call, char json[4096]) {
-  swarm_call *answer = NULL;
-  CHECK_OK(answered(call, DEADLINE_MS, &answer, &error));
-  const char *text = swarm_call_json(answer);
-  snprintf(json, 4096, "%s", text ? text : "");
-  swarm_call_free(answer);
-}
-
-#define CHECK_JSON(expected, call) \
-  do { \
-    char json_[4096]; \
-    read_json(call, json_); \
-    CHECK_TEXT(expected, json_); \
-  } while (0)
-
 static void complete(swarm_job *job, const char *result) {
   CHECK_OK(finish_and_wait(job, swarm_result_complete(swarm_bytes_of(result), SWARM_CONTENT_JSON), &error));
 }
@@ -50,7 +34,7 @@ static void jobs_wait_and_read_results(void) {
   swarm_flow_options flow = SWARM_FLOW_OPTIONS_INIT;
   flow.id = "f";
   flow.shape = SWARM_FLOW_FAN_IN;
-  const char *each = "{\"id\":\"a\",\"existed\":%s},{\"id\":\"b\",\"existed\":%s},{\"id\":\"last\",\"existed\":%s}";
+  const char *each = "{\"id\":\"a\",\"existed\":%s,\"replaced\":false},{\"id\":\"b\",\"existed\":%s,\"replaced\":false},{\"id\":\"last\",\"existed\":%s,\"replaced\":false}";
   char ids[256], expected[512];
   snprintf(ids, sizeof ids, each, "false", "false", "false");
   snprintf(expected, sizeof expected, "{\"id\":\"f\",\"existed\":false,\"jobs\":[%s]}", ids);

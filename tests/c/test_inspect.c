@@ -102,7 +102,7 @@ static void what_is_paused_waits(void) {
   job.priority = 5;
   add_job(master, "2", &job, NULL);
   CHECK_LOOK("{\"queues\":[{\"priority\":5,\"task\":\"t\",\"waiting\":1},{\"priority\":0,\"task\":\"\",\"waiting\":1}],"
-             "\"paused\":[\"*\",\"t\"],\"chooser\":\"\"}",
+             "\"limits\":[],\"paused\":[\"*\",\"t\"],\"chooser\":\"\"}",
              answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_call_end(swarm_master_resume(master, NULL), DEADLINE_MS, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '1');
