@@ -316,8 +316,7 @@ impl World {
             let delay = Duration::from_millis(random.random_range(0..18_000));
             job = job.retries(random.random_range(1..3)).backoff(Backoff { delay, ..Backoff::default() });
         }
-        // Rarely, after a retry of failed jobs, two jobs have one key: not by default until that is understood.
-        if std::env::var_os("SWARM_MODEL_KEYS").is_some() && random.random_bool(0.3) {
+        if random.random_bool(0.3) {
             let until = *[Until::End, Until::Start, Until::Time(Duration::from_secs(20))].choose(random).unwrap();
             job = job.unique(Unique { until, ..Unique::from(*["u", "v", "w"].choose(random).unwrap()) });
         }

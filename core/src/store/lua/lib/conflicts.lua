@@ -32,7 +32,9 @@ local function holder_of(key)
     if id == nil then
       id = call('HGET', rare_keys.unique, key)
     end
-    local gone = id and call('HEXISTS', keys.jobs, id) == 0
+    local was = id and string.match(id, '^' .. unique_keys.GONE .. '(.*)$')
+    local gone = was or id and call('HEXISTS', keys.jobs, id) == 0
+    id = was or id
     holders[key] = id and (not gone or unique_keys.is_kept(key)) and { id = id, gone = gone } or false
   end
   return holders[key] or nil

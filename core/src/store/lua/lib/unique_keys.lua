@@ -20,6 +20,8 @@ local call = redis.call
 local unique_keys = {
   -- The score of the one job that runs once more after the active one: behind all that finish with the active one.
   LAST = 9e15,
+  -- Stands before the id of a job that is completed and keeps its key for a time.
+  GONE = '\1',
   -- Set by conflicts.lua: whether a job that is being added has its key (false) or waits for it (true).
   waits = {},
 }
@@ -47,9 +49,11 @@ function unique_keys.hold(key, id, extra)
   end
 end
 
--- Nobody waits for the key. `kept`: it is that of a completed job, for the rest of its time.
+-- Nobody waits for the key. `kept`: the id of the completed job that keeps it for the rest of its time. Another job with this id may be added
+-- meanwhile, which has nothing to do with the key.
 local function free(key, kept)
   if kept and unique_keys.is_kept(key) then
+    call('HSET', rare_keys.unique, key, unique_keys.GONE .. kept)
     return
   end
   call('HDEL', rare_keys.unique, key)
@@ -144,7 +148,7 @@ end
 function unique_keys.ended(id, extra, outcome)
   if call('HGET', rare_keys.unique, extra.unique) == id then
     local completed = outcome and string.sub(outcome, 1, 1) ~= 'f'
-    settle(extra.unique, outcome, completed and (extra.unique_until or 0) > 0)
+    settle(extra.unique, outcome, completed and (extra.unique_until or 0) > 0 and id)
   end
 end
 
