@@ -56,30 +56,27 @@
  *     swarm_member_dispatch swarm_member_delete swarm_member_health swarm_member_stats swarm_call_stats
  *
  *   Messages: Messages between members, replies, confirmations, requests to exit; members that join, leave or are lost.
- *     swarm_member_on_message swarm_message_payload swarm_message_content_type swarm_message_from
- *     swarm_message_wants_reply swarm_message_reply swarm_message_keep swarm_message_free swarm_call_receipt
- *     swarm_member_send swarm_member_confirm swarm_member_confirmations swarm_member_exit_on_kill
- *     swarm_member_on_kill swarm_member_kill swarm_member_on_peer swarm_member_set_data
+ *     swarm_member_on_message swarm_message_details swarm_message_reply swarm_message_keep swarm_message_free
+ *     swarm_call_receipt swarm_member_send swarm_member_confirm swarm_member_confirmations
+ *     swarm_member_exit_on_kill swarm_member_on_kill swarm_member_kill swarm_member_on_peer swarm_member_set_data
  *
  *   Masters: Add jobs, await their outcomes. Workers add jobs, too.
  *     swarm_master_new swarm_master_member swarm_master_close swarm_master_obliterate swarm_master_free
- *     swarm_master_add swarm_master_add_many swarm_worker_add swarm_worker_add_many swarm_outcome_completed
- *     swarm_outcome_status swarm_outcome_result swarm_outcome_content_type swarm_outcome_reason
- *     swarm_outcome_message swarm_outcome_existed swarm_master_result swarm_master_run swarm_master_run_many
- *     swarm_call_outcome swarm_call_outcome_error
+ *     swarm_master_add swarm_master_add_many swarm_worker_add swarm_worker_add_many swarm_outcome_details
+ *     swarm_master_result swarm_master_run swarm_master_run_many swarm_call_outcome swarm_call_outcome_error
  *
  *   Inspection and control: Inspection of jobs, queues and members; pauses, slots of workers, failed jobs, the choice of workers.
  *     swarm_master_job swarm_master_jobs swarm_master_queues swarm_master_members swarm_master_pause
- *     swarm_master_resume swarm_master_retry_failed swarm_master_delete_failed swarm_worker_set_slots
- *     swarm_worker_pause swarm_worker_resume swarm_worker_paused swarm_master_set_worker_slots
- *     swarm_master_pause_worker swarm_master_resume_worker swarm_master_choose swarm_master_stop_choosing
+ *     swarm_master_retry_failed swarm_master_delete_failed swarm_worker_set_slots swarm_worker_pause
+ *     swarm_worker_paused swarm_master_set_worker_slots swarm_master_pause_worker swarm_master_choose
+ *     swarm_master_stop_choosing
  *
  *   Schedules: Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.
  *     swarm_master_schedule swarm_master_unschedule swarm_master_pause_schedule swarm_master_run_schedule
  *     swarm_master_schedule_info swarm_master_schedules
  *
  *   Limits: How many jobs of a kind start in a time, and how many are active.
- *     swarm_master_limit swarm_master_remove_limit swarm_master_limit_info
+ *     swarm_master_limit swarm_master_limit_info
  *
  *   Flows: Jobs that wait for each other, and are added together.
  *     swarm_master_add_flow swarm_master_flow swarm_job_inputs
@@ -335,7 +332,7 @@ typedef enum {
    */
   SWARM_ERR_JOB_DELETED = 19,
   /**
-   * The job failed permanently. Returned by swarm_outcome_status: a failed job is data, not an error of the call.
+   * The job failed permanently. In `status` of swarm_outcome_details: a failed job is data, not an error of the call.
    */
   SWARM_ERR_JOB_FAILED = 20,
   /**
@@ -363,15 +360,15 @@ typedef enum {
    */
   SWARM_ERR_INTERNAL = 26,
   /**
-   * The job was not assigned to a worker within its `assign_timeout`. Returned by swarm_outcome_status.
+   * The job was not assigned to a worker within its `assign_timeout`. In `status` of swarm_outcome_details.
    */
   SWARM_ERR_ASSIGN_TIMEOUT = 27,
   /**
-   * An execution of the job took longer than its `run_timeout`, and no retry was left. Returned by swarm_outcome_status.
+   * An execution of the job took longer than its `run_timeout`, and no retry was left. In `status` of swarm_outcome_details.
    */
   SWARM_ERR_RUN_TIMEOUT = 28,
   /**
-   * The job had not finished within its `total_timeout`. Returned by swarm_outcome_status.
+   * The job had not finished within its `total_timeout`. In `status` of swarm_outcome_details.
    */
   SWARM_ERR_TOTAL_TIMEOUT = 29,
   /**
@@ -954,6 +951,32 @@ typedef struct {
 typedef void (*swarm_message_fn)(void *user_data, const swarm_message *message);
 
 /**
+ * The data of a message. Only the library creates it.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * The payload.
+   */
+  swarm_bytes payload;
+  /**
+   * A swarm_content_type: how to interpret the payload.
+   */
+  int32_t content_type;
+  /**
+   * Whether the sender waits for a reply.
+   */
+  bool wants_reply;
+  /**
+   * The member that sent it; NULL only for NULL as the message.
+   */
+  const swarm_peer *from;
+} swarm_message_info;
+
+/**
  * A recipient that has acknowledged a message, or replied.
  */
 typedef struct {
@@ -1128,24 +1151,9 @@ void swarm_member_on_message(const swarm_member *member,
                              swarm_destroy_fn destroy);
 
 /**
- * The payload. Valid as long as the message, as is everything that the functions for reading it return.
+ * The data of a message. Valid as long as the message. Never NULL; empty for NULL as the message.
  */
-swarm_bytes swarm_message_payload(const swarm_message *message);
-
-/**
- * How to interpret the payload.
- */
-swarm_content_type swarm_message_content_type(const swarm_message *message);
-
-/**
- * The member that sent it; NULL for NULL.
- */
-const swarm_peer *swarm_message_from(const swarm_message *message);
-
-/**
- * Whether the sender waits for a reply.
- */
-bool swarm_message_wants_reply(const swarm_message *message);
+const swarm_message_info *swarm_message_details(const swarm_message *message);
 
 /**
  * Queues a reply of at most 64 KiB, which is copied; never blocks. `content_type` is a swarm_content_type. Only the first reply
@@ -1542,6 +1550,48 @@ typedef struct {
 } swarm_new_job;
 
 /**
+ * The data of an outcome. Only the library creates it.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * Whether the job completed.
+   */
+  bool completed;
+  /**
+   * Whether a job with this id, or with its unique key, existed when the job was run, by itself or in a group. If so, the
+   * outcome is that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add
+   * the job with swarm_master_add and then await swarm_master_result.
+   */
+  bool existed;
+  /**
+   * SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, SWARM_ERR_DEPENDENCY_FAILED, or the
+   * timeout that failed it: SWARM_ERR_ASSIGN_TIMEOUT, SWARM_ERR_RUN_TIMEOUT or SWARM_ERR_TOTAL_TIMEOUT.
+   */
+  swarm_status status;
+  /**
+   * A swarm_content_type: how to interpret the result.
+   */
+  int32_t content_type;
+  /**
+   * The result of a completed job, empty if it failed.
+   */
+  swarm_bytes result;
+  /**
+   * Why the job failed: "failed" (by its handler), "poison" (too many crashes of its workers), "corrupt" (its record could not
+   * be read), "dependency_failed", "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
+   */
+  const char *reason;
+  /**
+   * The error text of a failed job. NULL if it completed.
+   */
+  const char *message;
+} swarm_outcome_info;
+
+/**
  * Called as one job of several finishes; `index` is its position among them. If the outcome could not be determined, `outcome`
  * is NULL; otherwise `error` is NULL. Both are borrowed for the call.
  */
@@ -1619,43 +1669,10 @@ swarm_call *swarm_worker_add(const swarm_worker *worker,
 SWARM_MUST_USE swarm_call *swarm_worker_add_many(const swarm_worker *worker, const swarm_new_job *jobs, size_t count);
 
 /**
- * Whether the job completed; false if it failed, and for NULL.
+ * The data of an outcome. Valid as long as the outcome. Never NULL; for NULL as the outcome, `status` is
+ * SWARM_ERR_INVALID_ARGUMENT.
  */
-bool swarm_outcome_completed(const swarm_outcome *outcome);
-
-/**
- * SWARM_OK if the job completed. If it failed, SWARM_ERR_JOB_FAILED, or the timeout that failed it: SWARM_ERR_ASSIGN_TIMEOUT,
- * SWARM_ERR_RUN_TIMEOUT or SWARM_ERR_TOTAL_TIMEOUT. SWARM_ERR_INVALID_ARGUMENT for NULL.
- */
-swarm_status swarm_outcome_status(const swarm_outcome *outcome);
-
-/**
- * The result of a completed job, empty if it failed.
- */
-swarm_bytes swarm_outcome_result(const swarm_outcome *outcome);
-
-/**
- * How to interpret the result.
- */
-swarm_content_type swarm_outcome_content_type(const swarm_outcome *outcome);
-
-/**
- * Why the job failed: "failed" (by its handler), "poison" (too many crashes of its workers), "corrupt" (its record could not be
- * read), "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
- */
-const char *swarm_outcome_reason(const swarm_outcome *outcome);
-
-/**
- * The error text of a failed job. NULL if it completed.
- */
-const char *swarm_outcome_message(const swarm_outcome *outcome);
-
-/**
- * Whether a job with this id, or with its unique key, existed when the job was run, by itself or in a group. If so, the outcome is
- * that of the existing job. False for swarm_master_result. To know it before the end, or without an outcome, add the
- * job with swarm_master_add and then await swarm_master_result.
- */
-bool swarm_outcome_existed(const swarm_outcome *outcome);
+const swarm_outcome_info *swarm_outcome_details(const swarm_outcome *outcome);
 
 /**
  * Starts to wait for the outcome of a job that any member added with `result`. It is available until `result_ttl` after the job
@@ -1668,7 +1685,7 @@ swarm_call *swarm_master_result(const swarm_master *master,
 
 /**
  * Adds a job with `result` set and waits for its outcome, swarm_call_outcome at index 0. Freeing the call ends the wait, not the
- * job. If a job with this id or with its unique key exists, the outcome is that of the existing job, see swarm_outcome_existed.
+ * job. If a job with this id or with its unique key exists, the outcome is that of the existing job, see `existed` of swarm_outcome_details.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_run(const swarm_master *master,
@@ -1758,17 +1775,13 @@ swarm_call *swarm_master_queues(const swarm_master *master);
 SWARM_MUST_USE swarm_call *swarm_master_members(const swarm_master *master);
 
 /**
- * Pauses the assignment of jobs to workers until swarm_master_resume: of the jobs of a task ("" for jobs without one), or of all
- * for NULL. Active jobs continue. Pauses are independent: resuming all does not resume a task that was paused by itself.
+ * Pauses the assignment of jobs to workers, or with `paused` false ends the pause: of the jobs of a task ("" for jobs without one),
+ * or of all for NULL. Active jobs continue. Pauses are independent: the end of the pause of all does not end that of a task.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_pause(const swarm_master *master,
-                               const char *task);
-
-/**
- * Ends a pause.
- */
-SWARM_MUST_USE swarm_call *swarm_master_resume(const swarm_master *master, const char *task);
+                               const char *task,
+                               bool paused);
 
 /**
  * Requeues failed jobs with all their retries: those with the ids, or all if `count` is SWARM_ALL. Ids without a failed job are
@@ -1795,16 +1808,12 @@ swarm_status swarm_worker_set_slots(const swarm_worker *worker,
                                     swarm_error **error);
 
 /**
- * Pauses a worker that has started until swarm_worker_resume: it is assigned no new jobs, and those whose add callback has not
- * been called are requeued. Active jobs continue. Holds when the worker registers anew.
+ * Pauses a worker that has started, or with `paused` false ends its pause, also one by a master. A paused worker is assigned no new
+ * jobs, and those whose add callback has not been called are requeued. Active jobs continue. Holds when the worker registers anew.
  */
 swarm_status swarm_worker_pause(const swarm_worker *worker,
+                                bool paused,
                                 swarm_error **error);
-
-/**
- * Ends a pause of a worker, also one by a master.
- */
-swarm_status swarm_worker_resume(const swarm_worker *worker, swarm_error **error);
 
 /**
  * Whether a worker is paused, by its program or by a master; false before its start.
@@ -1822,17 +1831,13 @@ swarm_call *swarm_master_set_worker_slots(const swarm_master *master,
                                           uint32_t slots);
 
 /**
- * Starts to pause a worker, by its incarnation: it is assigned no new jobs, and its active jobs continue. swarm_call_json answers
- * `true` or, if there is no such worker, `false`.
+ * Starts to pause a worker, by its incarnation, or with `paused` false to end its pause, also one of its own. A paused worker is
+ * assigned no new jobs, and its active jobs continue. swarm_call_json answers `true` or, if there is no such worker, `false`.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_pause_worker(const swarm_master *master,
-                                      const char *incarnation);
-
-/**
- * Starts to end the pause of a worker, also one of its own. Otherwise as swarm_master_pause_worker.
- */
-SWARM_MUST_USE swarm_call *swarm_master_resume_worker(const swarm_master *master, const char *incarnation);
+                                      const char *incarnation,
+                                      bool paused);
 
 /**
  * Sets the callback that chooses the workers of waiting jobs; it replaces an earlier one, until swarm_master_stop_choosing or
@@ -2063,21 +2068,14 @@ typedef struct {
 /**
  * Starts to set the figures of a limit for the whole cluster; jobs with this limit in their options are subject to it. A name
  * `<group>:*` sets those of each limit `<group>:...` without figures of its own. Jobs that wait at the limit start as far as the
- * new figures allow; active jobs continue. swarm_call_json answers whether the limit had figures before: `true` or `false`. Fails
- * with SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field.
+ * new figures allow; active jobs continue. NULL as `limit` removes the figures: the limit allows everything, and jobs that wait at
+ * it start. swarm_call_json answers whether the limit had figures before: `true` or `false`. Fails with
+ * SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_limit(const swarm_master *master,
                                const char *name,
                                const swarm_limit *limit);
-
-/**
- * Starts to remove the figures of a limit: it allows everything, and jobs that wait at it start. swarm_call_json answers whether
- * it had figures: `true` or `false`.
- */
-SWARM_MUST_USE
-swarm_call *swarm_master_remove_limit(const swarm_master *master,
-                                      const char *name);
 
 /**
  * Starts to look up a limit, whether it has figures or not. swarm_call_json answers `{"name", "rate", "per", "burst",

@@ -36,11 +36,11 @@ int main(int argc, char **argv) {
     swarm_call *call = swarm_master_result(master, swarm_call_id(added, i));
     if (swarm_call_wait(call, 30000, &error) != SWARM_OK) return failed(error);
     const swarm_outcome *outcome = swarm_call_outcome(call, 0);
-    swarm_bytes result = swarm_outcome_result(outcome);
-    if (swarm_outcome_completed(outcome)) {
+    swarm_bytes result = swarm_outcome_details(outcome)->result;
+    if (swarm_outcome_details(outcome)->completed) {
       printf("%s -> %.*s\n", argv[i + 1], (int)result.len, (const char *)result.data);
     } else {
-      printf("%s failed: %s\n", argv[i + 1], swarm_outcome_message(outcome));
+      printf("%s failed: %s\n", argv[i + 1], swarm_outcome_details(outcome)->message);
     }
     swarm_call_free(call);
   }

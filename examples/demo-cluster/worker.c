@@ -41,7 +41,7 @@ static void send(int to, const char *name, const char *json) {
 static void on_message(void *user_data, const swarm_message *message) {
   (void)user_data;
   static const char *const ways[] = {"\"private\"", "\"group\"", "\"public\""};
-  swarm_bytes payload = swarm_message_payload(message);
+  swarm_bytes payload = swarm_message_details(message)->payload;
   if (payload.len == strlen("\"greet\"") && memcmp(payload.data, "\"greet\"", payload.len) == 0) {
     send(SWARM_TO_NAME, "node", ways[0]);
     send(SWARM_TO_NAME, "python", ways[0]);
@@ -53,7 +53,7 @@ static void on_message(void *user_data, const swarm_message *message) {
   for (int from = 0; from < 3; from++) {
     for (int way = 0; way < 3; way++) {
       bool same = payload.len == strlen(ways[way]) && memcmp(payload.data, ways[way], payload.len) == 0;
-      if (same && strcmp(swarm_message_from(message)->name, names[from]) == 0) received[from][way] = true;
+      if (same && strcmp(swarm_message_details(message)->from->name, names[from]) == 0) received[from][way] = true;
       count += received[from][way];
     }
   }

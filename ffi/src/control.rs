@@ -6,6 +6,7 @@ use libswarm::Result;
 
 use crate::call::{call, swarm_call};
 use crate::error::swarm_error;
+use crate::flag::swarm_flag;
 use crate::guard::{guard, guard_value, text};
 use crate::json::Json;
 use crate::master::swarm_master;
@@ -24,17 +25,18 @@ pub unsafe extern "C" fn swarm_worker_set_slots(
     guard(error, || swarm_worker::open(worker)?.member.worker()?.set_slots(slots))
 }
 
-/// Pauses a worker that has started until swarm_worker_resume: it is assigned no new jobs, and those whose add callback has not
-/// been called are requeued. Active jobs continue. Holds when the worker registers anew.
+/// Pauses a worker that has started, or with `paused` false ends its pause, also one by a master. A paused worker is assigned no new
+/// jobs, and those whose add callback has not been called are requeued. Active jobs continue. Holds when the worker registers anew.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_pause(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
-    guard(error, || swarm_worker::open(worker)?.member.worker()?.pause())
-}
-
-/// Ends a pause of a worker, also one by a master.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn swarm_worker_resume(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
-    guard(error, || swarm_worker::open(worker)?.member.worker()?.resume())
+pub unsafe extern "C" fn swarm_worker_pause(
+    worker: Option<&swarm_worker>,
+    paused: swarm_flag,
+    error: *mut *mut swarm_error,
+) -> swarm_status {
+    guard(error, || {
+        let core = swarm_worker::open(worker)?.member.worker()?;
+        if paused.is_set() { core.pause() } else { core.resume() }
+    })
 }
 
 /// Whether a worker is paused, by its program or by a master; false before its start.
@@ -60,22 +62,18 @@ pub unsafe extern "C" fn swarm_master_set_worker_slots(
     })
 }
 
-/// Starts to pause a worker, by its incarnation: it is assigned no new jobs, and its active jobs continue. swarm_call_json answers
-/// `true` or, if there is no such worker, `false`.
+/// Starts to pause a worker, by its incarnation, or with `paused` false to end its pause, also one of its own. A paused worker is
+/// assigned no new jobs, and its active jobs continue. swarm_call_json answers `true` or, if there is no such worker, `false`.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_pause_worker(master: Option<&swarm_master>, incarnation: *const c_char) -> *mut swarm_call {
-    order(master, incarnation, "pausing a worker", |core, incarnation| async move { core.pause_worker(&incarnation).await })
-}
-
-/// Starts to end the pause of a worker, also one of its own. Otherwise as swarm_master_pause_worker.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_resume_worker(
+pub unsafe extern "C" fn swarm_master_pause_worker(
     master: Option<&swarm_master>,
     incarnation: *const c_char,
+    paused: swarm_flag,
 ) -> *mut swarm_call {
-    order(master, incarnation, "resuming a worker", |core, incarnation| async move { core.resume_worker(&incarnation).await })
+    order(master, incarnation, "pausing a worker", move |core, incarnation| async move {
+        if paused.is_set() { core.pause_worker(&incarnation).await } else { core.resume_worker(&incarnation).await }
+    })
 }
 
 fn order<F>(

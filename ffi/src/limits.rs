@@ -30,8 +30,9 @@ pub struct swarm_limit {
 
 /// Starts to set the figures of a limit for the whole cluster; jobs with this limit in their options are subject to it. A name
 /// `<group>:*` sets those of each limit `<group>:...` without figures of its own. Jobs that wait at the limit start as far as the
-/// new figures allow; active jobs continue. swarm_call_json answers whether the limit had figures before: `true` or `false`. Fails
-/// with SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field.
+/// new figures allow; active jobs continue. NULL as `limit` removes the figures: the limit allows everything, and jobs that wait at
+/// it start. swarm_call_json answers whether the limit had figures before: `true` or `false`. Fails with
+/// SWARM_ERR_INVALID_ARGUMENT, whose message names the wrong field.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_limit(
@@ -41,23 +42,16 @@ pub unsafe extern "C" fn swarm_master_limit(
 ) -> *mut swarm_call {
     call(|| {
         let master = swarm_master::open(master)?;
-        // SAFETY: the caller's text ends with a NUL, and the limit starts with its size.
-        let (name, limit) = unsafe { (text(name, "name")?.to_owned(), read(limit)?) };
-        let core = master.core.clone();
-        Ok(swarm_call::spawned(&master.context, "setting a limit", async move { Json::of(&core.limit(&name, limit).await?) }))
-    })
-}
-
-/// Starts to remove the figures of a limit: it allows everything, and jobs that wait at it start. swarm_call_json answers whether
-/// it had figures: `true` or `false`.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_remove_limit(master: Option<&swarm_master>, name: *const c_char) -> *mut swarm_call {
-    call(|| {
-        let master = swarm_master::open(master)?;
-        // SAFETY: a non-NULL text is NUL-terminated.
+        // SAFETY: the caller's text ends with a NUL.
         let (core, name) = (master.core.clone(), unsafe { text(name, "name") }?.to_owned());
-        Ok(swarm_call::spawned(&master.context, "removing a limit", async move { Json::of(&core.remove_limit(&name).await?) }))
+        // SAFETY: a limit that is not NULL starts with its size.
+        let figures = if limit.is_null() { None } else { Some(unsafe { read(limit) }?) };
+        Ok(swarm_call::spawned(&master.context, "setting a limit", async move {
+            Json::of(&match figures {
+                Some(figures) => core.limit(&name, figures).await?,
+                None => core.remove_limit(&name).await?,
+            })
+        }))
     })
 }
 

@@ -5,34 +5,29 @@ use std::ffi::c_char;
 use libswarm::Result;
 
 use crate::call::{Changed, call, swarm_call};
+use crate::flag::swarm_flag;
 use crate::guard::{optional_text, texts};
 use crate::master::swarm_master;
 
 /// All jobs, whatever the ids. Declared in cbindgen.toml, which cannot express SIZE_MAX for this constant.
 const SWARM_ALL: usize = usize::MAX;
 
-/// Pauses the assignment of jobs to workers until swarm_master_resume: of the jobs of a task ("" for jobs without one), or of all
-/// for NULL. Active jobs continue. Pauses are independent: resuming all does not resume a task that was paused by itself.
+/// Pauses the assignment of jobs to workers, or with `paused` false ends the pause: of the jobs of a task ("" for jobs without one),
+/// or of all for NULL. Active jobs continue. Pauses are independent: the end of the pause of all does not end that of a task.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn swarm_master_pause(master: Option<&swarm_master>, task: *const c_char) -> *mut swarm_call {
+pub unsafe extern "C" fn swarm_master_pause(
+    master: Option<&swarm_master>,
+    task: *const c_char,
+    paused: swarm_flag,
+) -> *mut swarm_call {
     call(|| {
         let master = swarm_master::open(master)?;
         // SAFETY: a non-NULL text is NUL-terminated.
         let (core, task) = (master.core.clone(), unsafe { optional_text(task, "task") }?.map(str::to_owned));
-        Ok(swarm_call::spawned(&master.context, "pausing", async move { core.pause(task.as_deref()).await }))
-    })
-}
-
-/// Ends a pause.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn swarm_master_resume(master: Option<&swarm_master>, task: *const c_char) -> *mut swarm_call {
-    call(|| {
-        let master = swarm_master::open(master)?;
-        // SAFETY: a non-NULL text is NUL-terminated.
-        let (core, task) = (master.core.clone(), unsafe { optional_text(task, "task") }?.map(str::to_owned));
-        Ok(swarm_call::spawned(&master.context, "resuming", async move { core.resume(task.as_deref()).await }))
+        Ok(swarm_call::spawned(&master.context, "pausing", async move {
+            if paused.is_set() { core.pause(task.as_deref()).await } else { core.resume(task.as_deref()).await }
+        }))
     })
 }
 

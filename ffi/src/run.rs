@@ -43,7 +43,7 @@ pub unsafe extern "C" fn swarm_master_result(master: Option<&swarm_master>, id: 
 }
 
 /// Adds a job with `result` set and waits for its outcome, swarm_call_outcome at index 0. Freeing the call ends the wait, not the
-/// job. If a job with this id or with its unique key exists, the outcome is that of the existing job, see swarm_outcome_existed.
+/// job. If a job with this id or with its unique key exists, the outcome is that of the existing job, see `existed` of swarm_outcome_details.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_run(

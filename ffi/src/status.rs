@@ -49,7 +49,7 @@ pub enum swarm_status {
     SWARM_ERR_NOT_FOUND = 18,
     /// The job was deleted.
     SWARM_ERR_JOB_DELETED = 19,
-    /// The job failed permanently. Returned by swarm_outcome_status: a failed job is data, not an error of the call.
+    /// The job failed permanently. In `status` of swarm_outcome_details: a failed job is data, not an error of the call.
     SWARM_ERR_JOB_FAILED = 20,
     /// The worker could not renew its lease in time and lost its jobs.
     SWARM_ERR_LEASE_LOST = 21,
@@ -63,11 +63,11 @@ pub enum swarm_status {
     SWARM_ERR_PANIC = 25,
     /// An unexpected reply or state: a bug in libswarm, or data in Redis that was altered.
     SWARM_ERR_INTERNAL = 26,
-    /// The job was not assigned to a worker within its `assign_timeout`. Returned by swarm_outcome_status.
+    /// The job was not assigned to a worker within its `assign_timeout`. In `status` of swarm_outcome_details.
     SWARM_ERR_ASSIGN_TIMEOUT = 27,
-    /// An execution of the job took longer than its `run_timeout`, and no retry was left. Returned by swarm_outcome_status.
+    /// An execution of the job took longer than its `run_timeout`, and no retry was left. In `status` of swarm_outcome_details.
     SWARM_ERR_RUN_TIMEOUT = 28,
-    /// The job had not finished within its `total_timeout`. Returned by swarm_outcome_status.
+    /// The job had not finished within its `total_timeout`. In `status` of swarm_outcome_details.
     SWARM_ERR_TOTAL_TIMEOUT = 29,
     /// The jobs were added, but less durably than requested.
     SWARM_ERR_NOT_DURABLE = 30,

@@ -23,8 +23,8 @@ int main(int count, char **arguments) {
   for (int i = 0; i < 100; i++) {
     swarm_call *outcome = NULL;
     CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("{\"a\":1,\"b\":2}"), NULL), DEADLINE_MS, &outcome, &error));
-    swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
-    CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && result.len == 13 && memcmp(result.data, "{\"a\":1,\"b\":2}", 13) == 0);
+    swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
+    CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && result.len == 13 && memcmp(result.data, "{\"a\":1,\"b\":2}", 13) == 0);
     swarm_call_free(outcome);
   }
   /* Its input ends, and so does it. */

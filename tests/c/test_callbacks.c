@@ -22,7 +22,7 @@ static void refuse_in_worker(void *user_data, swarm_job *job) {
 static void a_worker_is_not_ended_in_its_own_callback(void) {
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   CHECK(counter_reaches(&ended, 1));
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("2"), NULL), DEADLINE_MS, &outcome, &error));
@@ -37,7 +37,7 @@ static void refuse_in_master(void *user_data, const swarm_error *failure, const 
   /* A waiting call of the same master: its answer does not need the callback thread. */
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("3"), NULL), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   counter_add(user_data);
 }
@@ -131,7 +131,7 @@ static void a_blocked_callback_loses_no_lease(void) {
   CHECK_STATUS(SWARM_ERR_TIMEOUT, answered(swarm_master_result(other, id), 4000, &outcome, &error));
   counter_add(&gate.leave);
   CHECK_OK(answered(swarm_master_result(other, id), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   CHECK(counter_get(&gate.entered) == 1);
   CHECK(swarm_worker_free(blocked) == SWARM_OK);

@@ -127,12 +127,12 @@ static void each_job_goes_to_the_worker_chosen(void) {
   check_chooser(master, false);
   CHOOSE(master, NEVER_MS, choose, &bob_is);
   check_chooser(master, true);
-  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL, true), DEADLINE_MS, &error));
   add_named(master, "x", NULL, 0);
   add_named(master, "a", NULL, 0);
   add_named(master, "b", "t", 0);
   add_named(master, "high", NULL, 7);
-  CHECK_OK(swarm_call_end(swarm_master_resume(master, NULL), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL, false), DEADLINE_MS, &error));
   CHECK_TEXT("high", swarm_job_id(kept_job(&bob, 0)));
   CHECK_TEXT("a", swarm_job_id(kept_job(&bob, 1)));
   CHECK_TEXT("b", swarm_job_id(kept_job(&bob, 2)));

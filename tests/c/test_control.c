@@ -57,7 +57,7 @@ static void a_worker_is_paused_and_has_its_slots_set(void) {
   start_worker(kept.worker);
   add_jobs(1);
   swarm_job *first = kept_job(&kept, 0);
-  CHECK_OK(swarm_worker_pause(kept.worker, &error));
+  CHECK_OK(swarm_worker_pause(kept.worker, true, &error));
   CHECK(swarm_worker_paused(kept.worker));
   until_shown("\"paused\":true,\"tasks\":[\"\"],\"active\":1,\"free\":0");
   add_jobs(5);
@@ -65,11 +65,11 @@ static void a_worker_is_paused_and_has_its_slots_set(void) {
   UNTIL_STATS(master, stats.waiting == 5 && stats.active == 0);
   CHECK_OK(swarm_worker_set_slots(kept.worker, 2, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_set_slots(kept.worker, 0, &error));
-  CHECK_OK(swarm_worker_resume(kept.worker, &error));
+  CHECK_OK(swarm_worker_pause(kept.worker, false, &error));
   until_shown("\"slots\":2,\"paused\":false,\"tasks\":[\"\"],\"active\":2,\"free\":0");
   for (long i = 1; i <= 5; i++) complete(kept_job(&kept, i));
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_pause(NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_pause(NULL, true, &error));
   CHECK(!swarm_worker_paused(NULL));
   end();
 }
@@ -82,17 +82,17 @@ static void a_master_orders_a_worker(void) {
   swarm_health health = SWARM_HEALTH_INIT;
   CHECK_OK(swarm_member_health(swarm_worker_member(kept.worker), &health, &error));
   snprintf(worker, sizeof worker, "%s", health.incarnation);
-  check_order("true", swarm_master_pause_worker(master, worker));
+  check_order("true", swarm_master_pause_worker(master, worker, true));
   until_paused(kept.worker, true);
   add_jobs(3);
   check_order("true", swarm_master_set_worker_slots(master, worker, 2));
-  check_order("true", swarm_master_resume_worker(master, worker));
+  check_order("true", swarm_master_pause_worker(master, worker, false));
   until_paused(kept.worker, false);
   until_shown("\"slots\":2,\"paused\":false,\"tasks\":[\"\"],\"active\":2,\"free\":0");
-  check_order("false", swarm_master_pause_worker(master, "nobody"));
+  check_order("false", swarm_master_pause_worker(master, "nobody", true));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_set_worker_slots(master, worker, 0), DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause_worker(master, NULL), DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_resume_worker(NULL, worker), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause_worker(master, NULL, true), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause_worker(NULL, worker, false), DEADLINE_MS, &error));
   for (long i = 0; i < 3; i++) complete(kept_job(&kept, i));
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();

@@ -24,7 +24,7 @@ void a_cxx_program_runs_a_job() {
   swarm_master *master = start_master(options);
   swarm_call *outcome = nullptr;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("7"), nullptr), DEADLINE_MS, &outcome, &error));
-  swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
+  swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
   CHECK(std::string(reinterpret_cast<const char *>(result.data), result.len) == "[7]");
   swarm_call_free(outcome);
   CHECK(swarm_worker_free(worker) == SWARM_OK);

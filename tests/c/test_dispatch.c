@@ -34,7 +34,7 @@ static void on_close(void *user_data, const swarm_error *error) {
 
 static void on_outcome(void *user_data, const swarm_error *error, const swarm_call *outcome) {
   (void)user_data;
-  CHECK(pthread_equal(pthread_self(), here) && error == NULL && swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(pthread_equal(pthread_self(), here) && error == NULL && swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   outcomes++;
 }
 

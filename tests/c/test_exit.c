@@ -15,7 +15,7 @@ static void hold(void *user_data, swarm_job *job) {
 
 static void receive(void *user_data, const swarm_message *message) {
   (void)user_data;
-  CHECK(swarm_message_wants_reply(message));
+  CHECK(swarm_message_details(message)->wants_reply);
 }
 
 static const char *choose_none(void *user_data, const char *job, const char *workers) {

@@ -73,8 +73,8 @@ static void failures_are_ignored_or_shown(void) {
   add_job(master, "4", &fails, NULL);
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(master, "fails"), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == SWARM_ERR_DEPENDENCY_FAILED);
-  CHECK_TEXT("dependency_failed", swarm_outcome_reason(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status == SWARM_ERR_DEPENDENCY_FAILED);
+  CHECK_TEXT("dependency_failed", swarm_outcome_details(swarm_call_outcome(outcome, 0))->reason);
   swarm_call_free(outcome);
   for (int i = 1; i < 3; i++) complete(kept.jobs[i], "1");
   end();

@@ -67,7 +67,7 @@ static void use_the_parents(void) {
   CHECK(counter_get(&destroyed) == 3);
   /* Reading what was there is fine, and so is freeing. */
   CHECK(swarm_job_payload(job).len == 1);
-  CHECK(swarm_message_payload(message).len == 1);
+  CHECK(swarm_message_details(message)->payload.len == 1);
   swarm_message_free(message);
   swarm_job_free(job);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
@@ -83,7 +83,7 @@ static void work_in_the_child(void) {
   swarm_master *other = start_master(own);
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(other, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   CHECK(swarm_worker_free(new_one) == SWARM_OK);
   end_master(other);

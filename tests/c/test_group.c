@@ -32,12 +32,12 @@ static swarm_new_job *numbered(void) {
 static void check_outcome(size_t index, const swarm_outcome *outcome) {
   char expected[12];
   snprintf(expected, sizeof expected, "%d", (int)index);
-  swarm_bytes result = swarm_outcome_result(outcome);
+  swarm_bytes result = swarm_outcome_details(outcome)->result;
   if (index == 13) {
-    CHECK(swarm_outcome_status(outcome) == SWARM_ERR_JOB_FAILED);
-    CHECK_TEXT("unlucky", swarm_outcome_message(outcome));
+    CHECK(swarm_outcome_details(outcome)->status == SWARM_ERR_JOB_FAILED);
+    CHECK_TEXT("unlucky", swarm_outcome_details(outcome)->message);
   } else {
-    CHECK(swarm_outcome_completed(outcome) && result.len == strlen(expected));
+    CHECK(swarm_outcome_details(outcome)->completed && result.len == strlen(expected));
     CHECK(memcmp(result.data, expected, result.len) == 0);
   }
 }
@@ -221,7 +221,7 @@ static void outcomes_that_cannot_be_learnt_have_errors(void) {
   CHECK(pthread_join(thread, NULL) == 0);
   CHECK(swarm_call_outcome(outcomes, 0) == NULL);
   CHECK(swarm_error_status(swarm_call_outcome_error(outcomes, 0)) == SWARM_ERR_JOB_DELETED);
-  CHECK(swarm_outcome_status(swarm_call_outcome(outcomes, 1)) == SWARM_ERR_TOTAL_TIMEOUT);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcomes, 1))->status == SWARM_ERR_TOTAL_TIMEOUT);
   swarm_call_free(outcomes);
   end_master(lonely);
   swarm_options_free(other);
@@ -235,10 +235,10 @@ typedef struct {
 } same;
 
 static void note_same(same *seen, const swarm_error *failure, const swarm_outcome *outcome) {
-  swarm_bytes result = swarm_outcome_result(outcome);
+  swarm_bytes result = swarm_outcome_details(outcome)->result;
   CHECK(failure == NULL && result.len < sizeof seen->result);
   memcpy(seen->result, result.data, result.len);
-  seen->existed = swarm_outcome_existed(outcome);
+  seen->existed = swarm_outcome_details(outcome)->existed;
   counter_add(&seen->reported);
 }
 
@@ -248,7 +248,7 @@ static void on_same(void *user_data, const swarm_error *failure, const swarm_cal
 
 static void on_each_same(void *user_data, size_t index, const swarm_error *failure, const swarm_outcome *outcome) {
   if (index == 1) note_same(user_data, failure, outcome);
-  else CHECK(!swarm_outcome_existed(outcome));
+  else CHECK(!swarm_outcome_details(outcome)->existed);
 }
 
 static void outcomes_say_that_a_job_of_this_id_existed(void) {
@@ -277,10 +277,10 @@ static void outcomes_say_that_a_job_of_this_id_existed(void) {
 
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("5"), &job), DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_existed(swarm_call_outcome(outcome, 0)) && memcmp(swarm_outcome_result(swarm_call_outcome(outcome, 0)).data, "5", 1) == 0);
+  CHECK(!swarm_outcome_details(swarm_call_outcome(outcome, 0))->existed && memcmp(swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.data, "5", 1) == 0);
   swarm_call_free(outcome);
   CHECK_OK(answered(swarm_master_result(master, "same"), DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_existed(swarm_call_outcome(outcome, 0)));
+  CHECK(!swarm_outcome_details(swarm_call_outcome(outcome, 0))->existed);
   swarm_call_free(outcome);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);

@@ -88,7 +88,7 @@ static void any_byte_that_is_not_zero_is_true(void) {
     /* Its result is kept. */
     swarm_call *outcome = NULL;
     CHECK_OK(answered(swarm_master_result(bench.master, id), DEADLINE_MS, &outcome, &error));
-    CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+    CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
     swarm_call_free(outcome);
     swarm_new_message message = SWARM_NEW_MESSAGE_INIT;
     message.payload = swarm_bytes_of("1");
@@ -137,7 +137,7 @@ static void a_result_that_is_not_json_travels_as_bytes(void) {
   CHECK_OK(swarm_job_finish(bench.job, swarm_result_complete(swarm_bytes_of("{oops"), SWARM_CONTENT_JSON), NULL, &error));
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(bench.master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == SWARM_CONTENT_BYTES && swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 5);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type == SWARM_CONTENT_BYTES && swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 5);
   swarm_call_free(outcome);
   bench_end(&bench);
 }

@@ -94,9 +94,9 @@ static void what_is_paused_waits(void) {
   keeper_start(&kept, options);
   CHECK_LOOK("\"name\":\"ann\"", answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
   CHECK_LOOK("\"slots\":3,\"paused\":false,\"tasks\":[\"\",\"t\"]", answered(swarm_master_members(master), DEADLINE_MS, &json, &error));
-  CHECK_OK(swarm_call_end(swarm_master_pause(master, "t"), DEADLINE_MS, &error));
-  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL), DEADLINE_MS, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause(master, "a\nb"), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, "t", true), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL, true), DEADLINE_MS, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(swarm_master_pause(master, "a\nb", true), DEADLINE_MS, &error));
   add_job(master, "1", NULL, NULL);
   job.task = "t";
   job.priority = 5;
@@ -104,10 +104,10 @@ static void what_is_paused_waits(void) {
   CHECK_LOOK("{\"queues\":[{\"priority\":5,\"task\":\"t\",\"waiting\":1},{\"priority\":0,\"task\":\"\",\"waiting\":1}],"
              "\"limits\":[],\"paused\":[\"*\",\"t\"],\"chooser\":\"\"}",
              answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
-  CHECK_OK(swarm_call_end(swarm_master_resume(master, NULL), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL, false), DEADLINE_MS, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 0)).data[0] == '1');
   CHECK_LOOK("\"state\":\"active\"", answered(swarm_master_jobs(master, "active", NULL, 10), DEADLINE_MS, &json, &error));
-  CHECK_OK(swarm_call_end(swarm_master_resume(master, "t"), DEADLINE_MS, &error));
+  CHECK_OK(swarm_call_end(swarm_master_pause(master, "t", false), DEADLINE_MS, &error));
   CHECK(swarm_job_payload(kept_job(&kept, 1)).data[0] == '2');
   CHECK_OK(swarm_job_finish(kept.jobs[0], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK_OK(swarm_job_finish(kept.jobs[1], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
@@ -193,9 +193,9 @@ static void all_of_it_without_waiting(void) {
              swarm_call_on_done(swarm_master_jobs(master, "delayed", NULL, 10), SWARM_NO_TIMEOUT, on_json, &seen, seen_destroy, &error));
   CHECK_SEEN(SWARM_OK, "\"queues\"", swarm_call_on_done(swarm_master_queues(master), SWARM_NO_TIMEOUT, on_json, &seen, seen_destroy, &error));
   CHECK_SEEN(SWARM_OK, "\"incarnation\"", swarm_call_on_done(swarm_master_members(master), SWARM_NO_TIMEOUT, on_json, &seen, seen_destroy, &error));
-  CHECK_SEEN(SWARM_OK, "", swarm_call_on_done(swarm_master_pause(master, "x"), SWARM_NO_TIMEOUT, on_done, &seen, seen_destroy, &error));
+  CHECK_SEEN(SWARM_OK, "", swarm_call_on_done(swarm_master_pause(master, "x", true), SWARM_NO_TIMEOUT, on_done, &seen, seen_destroy, &error));
   CHECK_LOOK("\"paused\":[\"x\"]", answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
-  CHECK_SEEN(SWARM_OK, "", swarm_call_on_done(swarm_master_resume(master, "x"), SWARM_NO_TIMEOUT, on_done, &seen, seen_destroy, &error));
+  CHECK_SEEN(SWARM_OK, "", swarm_call_on_done(swarm_master_pause(master, "x", false), SWARM_NO_TIMEOUT, on_done, &seen, seen_destroy, &error));
   CHECK_LOOK("\"paused\":[]", answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
   seen retried = SEEN_INIT, deleted = SEEN_INIT, refused = SEEN_INIT;
   CHECK_OK(swarm_call_on_done(swarm_master_retry_failed(master, NULL, SWARM_ALL), SWARM_NO_TIMEOUT, on_count, &retried, seen_destroy, &error));

@@ -43,9 +43,9 @@ static void own_ids_exist_once(void) {
 static void results_come_back(void) {
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("{\"n\":2}"), NULL), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && swarm_outcome_reason(swarm_call_outcome(outcome, 0)) == NULL && swarm_outcome_message(swarm_call_outcome(outcome, 0)) == NULL);
-  CHECK(swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == SWARM_CONTENT_JSON);
-  swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && swarm_outcome_details(swarm_call_outcome(outcome, 0))->reason == NULL && swarm_outcome_details(swarm_call_outcome(outcome, 0))->message == NULL);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type == SWARM_CONTENT_JSON);
+  swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
   CHECK(result.len == 7 && memcmp(result.data, "{\"n\":2}", 7) == 0);
   swarm_call_free(outcome);
 
@@ -55,7 +55,7 @@ static void results_come_back(void) {
   job.result_ttl = 60000;
   add_job(master, "\"x\"", &job, id);
   CHECK_OK(answered(swarm_master_result(master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 3);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 3);
   swarm_call_free(outcome);
   outcome = NULL;
   CHECK_STATUS(SWARM_ERR_NOT_FOUND, answered(swarm_master_result(master, "no-such-job"), DEADLINE_MS, &outcome, &error));
@@ -139,8 +139,8 @@ static void on_outcome(void *user_data, const swarm_error *error, const swarm_ca
   seen *seen = user_data;
   CHECK((error == NULL) == (swarm_call_outcome(outcome, 0) != NULL));
   seen->status = swarm_error_status(error);
-  seen->value = swarm_outcome_completed(swarm_call_outcome(outcome, 0));
-  seen->count = swarm_outcome_result(swarm_call_outcome(outcome, 0)).len;
+  seen->value = swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed;
+  seen->count = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len;
   counter_add(&seen->called);
 }
 

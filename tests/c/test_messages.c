@@ -25,8 +25,8 @@ static void note(listener *listener, const char *text, swarm_message *kept) {
 /* Notes `sender:payload`, and keeps the message. */
 static void on_message(void *user_data, const swarm_message *message) {
   char text[64];
-  swarm_bytes payload = swarm_message_payload(message);
-  const swarm_peer *from = swarm_message_from(message);
+  swarm_bytes payload = swarm_message_details(message)->payload;
+  const swarm_peer *from = swarm_message_details(message)->from;
   snprintf(text, sizeof text, "%s:%.*s", from->name, (int)payload.len, payload.len ? (const char *)payload.data : "");
   note(user_data, text, swarm_message_keep(message));
 }
@@ -137,18 +137,18 @@ static void messages_reach_those_they_are_for(void) {
     CHECK_TEXT(of_ann[i], received(&ann, i));
     CHECK_TEXT(of_bob[i], received(&bob, i));
   }
-  CHECK(swarm_message_content_type(ann.kept[0]) == SWARM_CONTENT_JSON && !swarm_message_wants_reply(ann.kept[0]));
-  CHECK(swarm_message_content_type(ann.kept[4]) == SWARM_CONTENT_BYTES);
-  const swarm_peer *from = swarm_message_from(ann.kept[0]);
+  CHECK(swarm_message_details(ann.kept[0])->content_type == SWARM_CONTENT_JSON && !swarm_message_details(ann.kept[0])->wants_reply);
+  CHECK(swarm_message_details(ann.kept[4])->content_type == SWARM_CONTENT_BYTES);
+  const swarm_peer *from = swarm_message_details(ann.kept[0])->from;
   CHECK(from->pid == (uint32_t)getpid() && from->host[0] != 0);
   CHECK_TEXT("m", from->group);
-  CHECK_TEXT("", swarm_message_from(bob.kept[0])->name + strlen("mum"));
-  CHECK_TEXT(health.incarnation, swarm_message_from(ann.kept[4])->incarnation);
+  CHECK_TEXT("", swarm_message_details(bob.kept[0])->from->name + strlen("mum"));
+  CHECK_TEXT(health.incarnation, swarm_message_details(ann.kept[4])->from->incarnation);
   CHECK(swarm_worker_free(first) == SWARM_OK && swarm_worker_free(second) == SWARM_OK);
   CHECK(counter_get(&ann.destroyed) == 1 && counter_get(&bob.received) == 5);
   CHECK(counter_get(&ann.troubles) == 0 && counter_get(&bob.troubles) == 0);
   /* What was kept outlives its member. */
-  CHECK_TEXT("g", swarm_message_from(bob.kept[3])->group);
+  CHECK_TEXT("g", swarm_message_details(bob.kept[3])->from->group);
   forget(&ann);
   forget(&bob);
   end_master(master);
@@ -199,7 +199,7 @@ static void senders_learn_who_took_it_and_who_replied(void) {
   message.request_ms = DEADLINE_MS;
   CHECK_OK(swarm_call_on_done(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, on_receipt, &asked, reception_destroy, &error));
   CHECK_TEXT("mum:2", received(&ann, 1));
-  CHECK(swarm_message_wants_reply(ann.kept[1]));
+  CHECK(swarm_message_details(ann.kept[1])->wants_reply);
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[0], swarm_bytes_of("0"), SWARM_CONTENT_JSON, &error));
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_message_reply(ann.kept[1], swarm_bytes_of("0"), 7, &error));
   static const uint8_t zeros[64 * 1024 + 1];

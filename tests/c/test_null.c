@@ -17,16 +17,16 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(swarm_job_user_data(NULL) == NULL);
   swarm_job_set_user_data(NULL, NULL);
   CHECK(swarm_call_count(NULL) == 0 && swarm_call_id(NULL, 0) == NULL && !swarm_call_existed(NULL, 0));
-  CHECK(!swarm_outcome_completed(NULL) && !swarm_outcome_existed(NULL) && swarm_outcome_result(NULL).len == 0);
-  CHECK(swarm_outcome_reason(NULL) == NULL && swarm_outcome_message(NULL) == NULL);
-  CHECK(swarm_outcome_content_type(NULL) == SWARM_CONTENT_JSON);
-  CHECK(swarm_outcome_status(NULL) == SWARM_ERR_INVALID_ARGUMENT && swarm_call_json(NULL) == NULL);
+  CHECK(!swarm_outcome_details(NULL)->completed && !swarm_outcome_details(NULL)->existed && swarm_outcome_details(NULL)->result.len == 0);
+  CHECK(swarm_outcome_details(NULL)->reason == NULL && swarm_outcome_details(NULL)->message == NULL);
+  CHECK(swarm_outcome_details(NULL)->content_type == SWARM_CONTENT_JSON);
+  CHECK(swarm_outcome_details(NULL)->status == SWARM_ERR_INVALID_ARGUMENT && swarm_call_json(NULL) == NULL);
   CHECK(swarm_call_count(NULL) == 0 && swarm_call_outcome(NULL, 0) == NULL && swarm_call_outcome_error(NULL, 0) == NULL);
   CHECK(swarm_call_receipt(NULL) == NULL && swarm_call_stats(NULL) == NULL && swarm_call_id(NULL, 0) == NULL);
   CHECK(swarm_master_member(NULL) == NULL && swarm_worker_member(NULL) == NULL);
   CHECK(swarm_result_with_traceback(NULL, "x") == NULL);
-  CHECK(swarm_message_payload(NULL).len == 0 && swarm_message_content_type(NULL) == SWARM_CONTENT_JSON);
-  CHECK(swarm_message_from(NULL) == NULL && !swarm_message_wants_reply(NULL) && swarm_message_keep(NULL) == NULL);
+  CHECK(swarm_message_details(NULL)->payload.len == 0 && swarm_message_details(NULL)->content_type == SWARM_CONTENT_JSON);
+  CHECK(swarm_message_details(NULL)->from == NULL && !swarm_message_details(NULL)->wants_reply && swarm_message_keep(NULL) == NULL);
   CHECK(swarm_bytes_of(NULL).data == NULL && swarm_bytes_of(NULL).len == 0);
 }
 
@@ -74,13 +74,12 @@ static void null_members_are_refused(void) {
   REFUSED(answered(swarm_master_jobs(NULL, "active", NULL, 1), 1, &json, &error));
   REFUSED(answered(swarm_master_queues(NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_members(NULL), 1, &json, &error));
-  REFUSED(swarm_call_end(swarm_master_pause(NULL, NULL), 1, &error));
-  REFUSED(swarm_call_end(swarm_master_resume(NULL, NULL), 1, &error));
+  REFUSED(swarm_call_end(swarm_master_pause(NULL, NULL, true), 1, &error));
+  REFUSED(swarm_call_end(swarm_master_pause(NULL, NULL, false), 1, &error));
   REFUSED(swarm_call_end(swarm_master_retry_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_delete_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_stop_choosing(NULL), 1, &error));
   REFUSED(answered(swarm_master_limit(NULL, "x", NULL), 1, &json, &error));
-  REFUSED(answered(swarm_master_remove_limit(NULL, "x"), 1, &json, &error));
   REFUSED(answered(swarm_master_limit_info(NULL, "x"), 1, &json, &error));
   REFUSED(answered(swarm_master_schedule(NULL, "x", NULL, empty, NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_unschedule(NULL, "x"), 1, &json, &error));
@@ -162,15 +161,14 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_jobs(NULL, "active", NULL, 1), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_queues(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_members(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
-  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_pause(NULL, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
-  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_resume(NULL, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_pause(NULL, NULL, true), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_pause(NULL, NULL, false), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_retry_failed(NULL, NULL, SWARM_ALL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_delete_failed(NULL, NULL, SWARM_ALL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_end(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), 1, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_choose(NULL, 1000, NULL, 0, NULL, data, count_destroy), SWARM_NO_TIMEOUT, NULL, data, NULL, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_stop_choosing(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_limit(NULL, "x", NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
-  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_remove_limit(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_limit_info(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedule(NULL, "x", NULL, empty, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_unschedule(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));

@@ -35,10 +35,10 @@ static swarm_result *say(void *user_data, const swarm_job *job) {
 static void check_run_with(const swarm_job_options *job, const char *expected) {
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), job), DEADLINE_MS, &outcome, &error));
-  swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
+  swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
   if (result.len != strlen(expected) || memcmp(result.data, expected, result.len) != 0) {
     fprintf(stderr, "%.*s, not %s (%s)\n", (int)result.len, (const char *)result.data, expected,
-            swarm_outcome_completed(swarm_call_outcome(outcome, 0)) ? "completed" : swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+            swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed ? "completed" : swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
     abort();
   }
   swarm_call_free(outcome);
@@ -161,13 +161,13 @@ static void check_obeyed(const char *payload, swarm_status status, const char *s
   job.backoff_delay = 1;
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of(payload), &job), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == status);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status == status);
   if (status == SWARM_OK) {
-    swarm_bytes result = swarm_outcome_result(swarm_call_outcome(outcome, 0));
+    swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
     CHECK(result.len == strlen(said) && (result.len == 0 || memcmp(result.data, said, result.len) == 0));
-    CHECK(swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
-  } else if (strstr(swarm_outcome_message(swarm_call_outcome(outcome, 0)), said) == NULL) {
-    fprintf(stderr, "%s\n", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+    CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
+  } else if (strstr(swarm_outcome_details(swarm_call_outcome(outcome, 0))->message, said) == NULL) {
+    fprintf(stderr, "%s\n", swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
     abort();
   }
   swarm_call_free(outcome);

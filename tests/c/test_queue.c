@@ -158,9 +158,9 @@ static void delayed_jobs_come_when_they_are_due(void) {
 static void check_outcome(swarm_job_options job, swarm_status status, const char *reason) {
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &outcome, &error));
-  if (swarm_outcome_status(swarm_call_outcome(outcome, 0)) != status) fprintf(stderr, "seen %s\n", swarm_status_name(swarm_outcome_status(swarm_call_outcome(outcome, 0))));
-  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == status && swarm_outcome_completed(swarm_call_outcome(outcome, 0)) == (status == SWARM_OK));
-  if (reason != NULL) CHECK_TEXT(reason, swarm_outcome_reason(swarm_call_outcome(outcome, 0)));
+  if (swarm_outcome_details(swarm_call_outcome(outcome, 0))->status != status) fprintf(stderr, "seen %s\n", swarm_status_name(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status == status && swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed == (status == SWARM_OK));
+  if (reason != NULL) CHECK_TEXT(reason, swarm_outcome_details(swarm_call_outcome(outcome, 0))->reason);
   swarm_call_free(outcome);
 }
 
@@ -179,7 +179,7 @@ static void each_timeout_has_its_status(void) {
   check_outcome(job, SWARM_ERR_RUN_TIMEOUT, "run_timeout");
   CHECK(counter_reaches(&kept.deleted, 1) && kept.reason == SWARM_DELETE_TIMED_OUT);
   CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_stopped(), NULL, &error));
-  CHECK(swarm_outcome_status(swarm_call_outcome(NULL, 0)) == SWARM_ERR_INVALID_ARGUMENT);
+  CHECK(swarm_outcome_details(swarm_call_outcome(NULL, 0))->status == SWARM_ERR_INVALID_ARGUMENT);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }
@@ -210,8 +210,8 @@ static void failed_attempts_are_repeated_after_their_backoff(void) {
   }
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(master, "a"), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_status(swarm_call_outcome(outcome, 0)) == SWARM_ERR_JOB_FAILED);
-  CHECK_TEXT("enough", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status == SWARM_ERR_JOB_FAILED);
+  CHECK_TEXT("enough", swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
   swarm_call_free(outcome);
   UNTIL_STATS(master, stats.retries == 3 && stats.failures == 1 && stats.failed == 1);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
@@ -268,7 +268,7 @@ static void attached_jobs_end_as_the_first_ends(void) {
   CHECK_OK(swarm_job_finish(kept_job(&kept, 0), swarm_result_complete(swarm_bytes_of("42"), SWARM_CONTENT_JSON), NULL, &error));
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(master, second), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 2 && counter_get(&kept.added) == 1);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 2 && counter_get(&kept.added) == 1);
   swarm_call_free(outcome);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();

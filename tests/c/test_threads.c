@@ -42,7 +42,7 @@ static void *finish_jobs(void *unused) {
 
 static void on_outcome(void *user_data, const swarm_error *error, const swarm_call *outcome) {
   (void)user_data;
-  CHECK(error == NULL && swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(error == NULL && swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   counter_add(&outcomes);
 }
 
@@ -52,7 +52,7 @@ static void *run_jobs(void *unused) {
     if (i % 10 == 0) {
       swarm_call *outcome = NULL;
       CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("7"), NULL), DEADLINE_MS, &outcome, &error));
-      CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 1);
+      CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 1);
       swarm_call_free(outcome);
       counter_add(&outcomes);
     } else {

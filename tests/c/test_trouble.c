@@ -123,7 +123,7 @@ static void cut_connections_heal(void) {
   /* Connected again, both work. */
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   CHECK_OK(swarm_call_end(swarm_worker_drain(worker), DEADLINE_MS, &error));
   CHECK(swarm_worker_free(worker) == SWARM_OK);

@@ -110,21 +110,21 @@ static void every_finish_arrives(void) {
 
   CHECK_OK(swarm_job_finish(active_job(&holder, "1", id), swarm_result_complete(bytes, SWARM_CONTENT_BYTES), NULL, &error));
   CHECK_OK(answered(swarm_master_result(holder.master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && swarm_outcome_content_type(swarm_call_outcome(outcome, 0)) == SWARM_CONTENT_BYTES);
-  CHECK(swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 2 && memcmp(swarm_outcome_result(swarm_call_outcome(outcome, 0)).data, "\0\xff", 2) == 0);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type == SWARM_CONTENT_BYTES);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 2 && memcmp(swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.data, "\0\xff", 2) == 0);
   swarm_call_free(outcome);
 
   CHECK_OK(swarm_job_finish(active_job(&holder, "2", id), swarm_result_fail("no such user"), NULL, &error));
   CHECK_OK(answered(swarm_master_result(holder.master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 0);
-  CHECK_TEXT("failed", swarm_outcome_reason(swarm_call_outcome(outcome, 0)));
-  CHECK_TEXT("no such user", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+  CHECK(!swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 0);
+  CHECK_TEXT("failed", swarm_outcome_details(swarm_call_outcome(outcome, 0))->reason);
+  CHECK_TEXT("no such user", swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
   swarm_call_free(outcome);
 
   swarm_result *result = swarm_result_complete(swarm_bytes_of("[3]"), SWARM_CONTENT_JSON);
   CHECK_OK(finish_and_wait(active_job(&holder, "3", id), result, &error));
   CHECK_OK(answered(swarm_master_result(holder.master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(swarm_outcome_completed(swarm_call_outcome(outcome, 0)) && swarm_outcome_result(swarm_call_outcome(outcome, 0)).len == 3);
+  CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && swarm_outcome_details(swarm_call_outcome(outcome, 0))->result.len == 3);
   swarm_call_free(outcome);
   holder_end(&holder);
 }
@@ -180,7 +180,7 @@ static void finishing_without_waiting_reports_the_outcome(void) {
   free(large);
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(holder.master, id), DEADLINE_MS, &outcome, &error));
-  CHECK(!swarm_outcome_completed(swarm_call_outcome(outcome, 0)));
+  CHECK(!swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
   holder_end(&holder);
 }

@@ -20,7 +20,63 @@ pub struct swarm_message {
     message: Message,
     owner: Origin,
     /// Created at the first access.
-    from: OnceLock<ShownPeer>,
+    details: OnceLock<Details>,
+}
+
+/// The data of a message. Only the library creates it.
+#[repr(C)]
+pub struct swarm_message_info {
+    /// The size of the struct in this library; a later one may be larger.
+    pub struct_size: usize,
+    /// The payload.
+    pub payload: swarm_bytes,
+    /// A swarm_content_type: how to interpret the payload.
+    pub content_type: i32,
+    /// Whether the sender waits for a reply.
+    pub wants_reply: bool,
+    /// The member that sent it; NULL only for NULL as the message.
+    pub from: *const swarm_peer,
+}
+
+/// The data of a message in the layout of C.
+struct Details {
+    shown: swarm_message_info,
+    _from: Box<ShownPeer>,
+}
+
+// SAFETY: the pointers lead to what the message and the details own, which never changes.
+unsafe impl Send for Details {}
+// SAFETY: as above.
+unsafe impl Sync for Details {}
+
+/// The data for NULL as the message.
+struct Empty(swarm_message_info);
+
+// SAFETY: its pointers are NULL.
+unsafe impl Sync for Empty {}
+
+static EMPTY: Empty = Empty(swarm_message_info {
+    struct_size: size_of::<swarm_message_info>(),
+    payload: swarm_bytes::EMPTY,
+    content_type: 0,
+    wants_reply: false,
+    from: std::ptr::null(),
+});
+
+impl swarm_message {
+    fn details(&self) -> &Details {
+        self.details.get_or_init(|| {
+            let (message, from) = (&self.message, Box::new(ShownPeer::from(self.message.from())));
+            let shown = swarm_message_info {
+                payload: message.payload().bytes.as_slice().into(),
+                content_type: swarm_content_type::from(message.payload().content_type) as i32,
+                wants_reply: message.wants_reply(),
+                from: from.as_ptr(),
+                ..EMPTY.0
+            };
+            Details { shown, _from: from }
+        })
+    }
 }
 
 /// Called with a message for this member. `message` is borrowed for the call; see swarm_message_keep.
@@ -41,7 +97,7 @@ pub unsafe extern "C" fn swarm_member_on_message(
     let listener = callback.map(|function| {
         listener(move |event| {
             if let Event::Message(message) = event {
-                let message = Arc::new(swarm_message { message, owner: Origin::current(), from: OnceLock::new() });
+                let message = Arc::new(swarm_message { message, owner: Origin::current(), details: OnceLock::new() });
                 // SAFETY: the callback and its data belong together; the message lives until it returns.
                 unsafe { function(user_data.pointer(), Arc::as_ptr(&message)) }
             }
@@ -50,30 +106,11 @@ pub unsafe extern "C" fn swarm_member_on_message(
     subscriptions::listen(member, Kind::Message, Topic::Messages, listener);
 }
 
-/// The payload. Valid as long as the message, as is everything that the functions for reading it return.
+/// The data of a message. Valid as long as the message. Never NULL; empty for NULL as the message.
 #[unsafe(no_mangle)]
-pub extern "C" fn swarm_message_payload(message: Option<&swarm_message>) -> swarm_bytes {
-    message.map_or(swarm_bytes::EMPTY, |message| message.message.payload().bytes.as_slice().into())
-}
-
-/// How to interpret the payload.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_message_content_type(message: Option<&swarm_message>) -> swarm_content_type {
-    message.map(|message| message.message.payload().content_type).unwrap_or_default().into()
-}
-
-/// The member that sent it; NULL for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_message_from(message: Option<&swarm_message>) -> *const swarm_peer {
-    guard_value(std::ptr::null(), || {
-        message.map_or(std::ptr::null(), |message| message.from.get_or_init(|| message.message.from().into()).as_ptr())
-    })
-}
-
-/// Whether the sender waits for a reply.
-#[unsafe(no_mangle)]
-pub extern "C" fn swarm_message_wants_reply(message: Option<&swarm_message>) -> bool {
-    message.is_some_and(|message| message.message.wants_reply())
+pub extern "C" fn swarm_message_details(message: Option<&swarm_message>) -> *const swarm_message_info {
+    let empty = || &raw const EMPTY.0;
+    guard_value(empty(), || message.map_or_else(empty, |message| &raw const message.details().shown))
 }
 
 /// Queues a reply of at most 64 KiB, which is copied; never blocks. `content_type` is a swarm_content_type. Only the first reply

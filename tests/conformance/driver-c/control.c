@@ -9,11 +9,11 @@ static swarm_error *set_worker_slots(swarm_master *master, command *command, lin
 }
 
 static swarm_error *pause_worker(swarm_master *master, command *command, line *answer) {
-    return show_value(swarm_master_pause_worker(master, command_text(command, "worker")), answer, "existed");
+    return show_value(swarm_master_pause_worker(master, command_text(command, "worker"), true), answer, "existed");
 }
 
 static swarm_error *resume_worker(swarm_master *master, command *command, line *answer) {
-    return show_value(swarm_master_resume_worker(master, command_text(command, "worker")), answer, "existed");
+    return show_value(swarm_master_pause_worker(master, command_text(command, "worker"), false), answer, "existed");
 }
 
 const master_command control_commands[] = {
@@ -25,9 +25,9 @@ bool control_obey(swarm_worker *worker, command *command, line *answer, swarm_er
     if (strcmp(name, "set_slots") == 0) {
         swarm_worker_set_slots(worker, (uint32_t)command_number(command, "slots"), error);
     } else if (strcmp(name, "pause") == 0) {
-        swarm_worker_pause(worker, error);
+        swarm_worker_pause(worker, true, error);
     } else if (strcmp(name, "resume") == 0) {
-        swarm_worker_resume(worker, error);
+        swarm_worker_pause(worker, false, error);
     } else if (strcmp(name, "paused") == 0) {
         line_flag(answer, "paused", swarm_worker_paused(worker));
     } else if (strcmp(name, "add") == 0) {

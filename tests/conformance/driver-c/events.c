@@ -111,13 +111,13 @@ void events_push_error(events *events, const swarm_error *error) {
 }
 
 void events_push_message(events *events, const swarm_message *message) {
-    const swarm_peer *from = swarm_message_from(message);
+    const swarm_peer *from = swarm_message_details(message)->from;
     line line = {0};
     line_add(&line, "ok event=message");
     line_text(&line, "from", from->name);
     line_text(&line, "group", from->group);
-    line_flag(&line, "wants_reply", swarm_message_wants_reply(message));
-    line_payload(&line, swarm_message_payload(message), swarm_message_content_type(message));
+    line_flag(&line, "wants_reply", swarm_message_details(message)->wants_reply);
+    line_payload(&line, swarm_message_details(message)->payload, swarm_message_details(message)->content_type);
     push(events, line, swarm_message_keep(message));
 }
 

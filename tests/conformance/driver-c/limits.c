@@ -15,7 +15,7 @@ static swarm_error *limit(swarm_master *master, command *from, line *answer) {
 }
 
 static swarm_error *remove_limit(swarm_master *master, command *from, line *answer) {
-    return show_value(swarm_master_remove_limit(master, command_text(from, "name")), answer, "existed");
+    return show_value(swarm_master_limit(master, command_text(from, "name"), NULL), answer, "existed");
 }
 
 static swarm_error *limit_info(swarm_master *master, command *from, line *answer) {

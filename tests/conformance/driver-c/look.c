@@ -94,14 +94,14 @@ static swarm_error *members(swarm_master *master, command *command, line *answer
 static swarm_error *pause_task(swarm_master *master, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
-    swarm_call_end(swarm_master_pause(master, command_find(command, "task")), CALL_MS, &error);
+    swarm_call_end(swarm_master_pause(master, command_find(command, "task"), true), CALL_MS, &error);
     return error;
 }
 
 static swarm_error *resume_task(swarm_master *master, command *command, line *answer) {
     (void)answer;
     swarm_error *error = NULL;
-    swarm_call_end(swarm_master_resume(master, command_find(command, "task")), CALL_MS, &error);
+    swarm_call_end(swarm_master_pause(master, command_find(command, "task"), false), CALL_MS, &error);
     return error;
 }
 

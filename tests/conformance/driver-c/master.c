@@ -143,14 +143,14 @@ static swarm_error *delete_many(swarm_master *master, command *command, line *an
 
 /* Whether it completed. */
 static bool show_outcome(line *answer, swarm_call *outcome) {
-    bool completed = swarm_outcome_completed(swarm_call_outcome(outcome, 0));
+    bool completed = swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed;
     if (completed) {
-        line_payload(answer, swarm_outcome_result(swarm_call_outcome(outcome, 0)), swarm_outcome_content_type(swarm_call_outcome(outcome, 0)));
+        line_payload(answer, swarm_outcome_details(swarm_call_outcome(outcome, 0))->result, swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type);
     } else {
         line_clear(answer);
         line_add(answer, "error");
-        line_text(answer, "code", swarm_status_name(swarm_outcome_status(swarm_call_outcome(outcome, 0))));
-        line_text(answer, "message", swarm_outcome_message(swarm_call_outcome(outcome, 0)));
+        line_text(answer, "code", swarm_status_name(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status));
+        line_text(answer, "message", swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
     }
     swarm_call_free(outcome);
     return completed;
@@ -159,15 +159,15 @@ static bool show_outcome(line *answer, swarm_call *outcome) {
 /* The result as its JSON text, or the name of the kind of error. */
 static void show_one(line *answer, const swarm_call *outcomes, size_t index) {
     const swarm_outcome *outcome = swarm_call_outcome(outcomes, index);
-    if (swarm_outcome_completed(outcome)) {
-        swarm_bytes result = swarm_outcome_result(outcome);
+    if (swarm_outcome_details(outcome)->completed) {
+        swarm_bytes result = swarm_outcome_details(outcome)->result;
         char *text = calloc(result.len + 1, 1);
         if (text == NULL) misuse("out of memory", "outcome");
         if (result.len > 0) memcpy(text, result.data, result.len);
         line_item(answer, text, index == 0);
         free(text);
     } else {
-        swarm_status status = outcome != NULL ? swarm_outcome_status(outcome) : swarm_error_status(swarm_call_outcome_error(outcomes, index));
+        swarm_status status = outcome != NULL ? swarm_outcome_details(outcome)->status : swarm_error_status(swarm_call_outcome_error(outcomes, index));
         line_item(answer, swarm_status_name(status), index == 0);
     }
 }
@@ -187,7 +187,7 @@ static swarm_error *run(swarm_master *master, command *command, line *answer) {
     swarm_job_options options = job_options(command);
     uint64_t limit = command_number(command, "timeout");
     if (answered(swarm_master_run(master, command_payload(command), &options), limit, &outcome, &error) != SWARM_OK) return error;
-    bool existed = swarm_outcome_existed(swarm_call_outcome(outcome, 0));
+    bool existed = swarm_outcome_details(swarm_call_outcome(outcome, 0))->existed;
     if (show_outcome(answer, outcome)) line_flag(answer, "existed", existed);
     return NULL;
 }
@@ -204,7 +204,7 @@ static swarm_error *run_many(swarm_master *master, command *command, line *answe
         for (size_t i = 0; i < swarm_call_count(outcomes); i++) show_one(answer, outcomes, i);
         line_add(answer, " existed_each=");
         for (size_t i = 0; i < swarm_call_count(outcomes); i++) {
-            line_item(answer, swarm_outcome_existed(swarm_call_outcome(outcomes, i)) ? "true" : "false", i == 0);
+            line_item(answer, swarm_outcome_details(swarm_call_outcome(outcomes, i))->existed ? "true" : "false", i == 0);
         }
     }
     swarm_call_free(outcomes);
