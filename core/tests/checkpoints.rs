@@ -7,15 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libswarm::{ErrorKind, Finish, Job, Master, NewJob, Payload, Worker};
-use support::{Redis, next_job, soon};
+use support::{Redis, next_job, pair, soon};
 use tokio::runtime::Handle;
-
-async fn pair(redis: &Redis) -> (Master, Worker) {
-    let master = Master::start(redis.options(), &Handle::current()).unwrap();
-    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    (master, worker)
-}
 
 fn read(job: &Job) -> Option<u32> {
     job.last_checkpoint().map(|text| serde_json::from_str(text).unwrap())

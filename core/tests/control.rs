@@ -4,22 +4,8 @@
 mod support;
 
 use libswarm::{ErrorKind, Event, Master, MemberInfo, NewJob, Options, Payload, Worker};
-use support::{Proxy, Redis, next_event, next_job, soon, until};
+use support::{Proxy, Redis, master, next_event, next_job, soon, until, worker};
 use tokio::runtime::Handle;
-
-fn master(redis: &Redis) -> Master {
-    Master::start(redis.options(), &Handle::current()).unwrap()
-}
-
-async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
-    let mut all = redis.options();
-    for (name, value) in options {
-        all.set(name, value).unwrap();
-    }
-    let worker = Worker::start(all, &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    worker
-}
 
 async fn add(master: &Master, count: usize) {
     master.add_many(vec![NewJob::bytes(""); count]).await.unwrap();

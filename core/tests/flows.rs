@@ -10,15 +10,8 @@ use libswarm::{
     ErrorKind, Event, Failure, FailureReason, Finish, FlowState, Input, InputOutcome, Job, JobState, Master, NewFlow, NewJob,
     OnFailure, Outcome, Payload, Worker,
 };
-use support::{Redis, next_job, soon, until};
+use support::{Redis, next_job, pair, soon, until};
 use tokio::runtime::Handle;
-
-async fn pair(redis: &Redis) -> (Master, Worker) {
-    let master = Master::start(redis.options(), &Handle::current()).unwrap();
-    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    (master, worker)
-}
 
 fn job(id: &str) -> NewJob {
     NewJob::json(id).unwrap().id(id)

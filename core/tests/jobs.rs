@@ -6,12 +6,8 @@ mod support;
 use std::time::Duration;
 
 use libswarm::{DeleteReason, ErrorKind, Event, Finish, Master, NewJob, Outcome, Payload, Worker};
-use support::{Redis, next_event, next_job, soon};
+use support::{Redis, master, next_event, next_job, soon};
 use tokio::runtime::Handle;
-
-fn master(redis: &Redis) -> Master {
-    Master::start(redis.options(), &Handle::current()).unwrap()
-}
 
 fn worker(redis: &Redis) -> Worker {
     Worker::start(redis.options(), &Handle::current()).unwrap()

@@ -5,8 +5,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use libswarm::{ErrorKind, Job, JobState, Limit, Master, NewJob, Payload, Stats, Worker};
-use support::{Redis, next_job, soon};
+use libswarm::{ErrorKind, Job, JobState, Limit, Master, NewJob, Payload, Worker};
+use support::{Redis, master, next_job, soon, until_counts, worker};
 use tokio::runtime::Handle;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -15,11 +15,8 @@ const MS: Duration = Duration::from_millis(1);
 const TOLERANCE: Duration = MS;
 
 async fn pair(redis: &Redis, slots: &str) -> (Master, Worker) {
-    let mut options = redis.options();
-    options.set("slots", slots).unwrap();
-    let worker = Worker::start(options, &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    (Master::start(redis.options(), &Handle::current()).unwrap(), worker)
+    let worker = worker(redis, &[("slots", slots)]).await;
+    (master(redis), worker)
 }
 
 fn job(id: &str) -> NewJob {
@@ -28,19 +25,6 @@ fn job(id: &str) -> NewJob {
 
 fn jobs(name: &str, count: usize, limit: &str) -> Vec<NewJob> {
     (0..count).map(|number| job(&format!("{name}{number}")).limit(limit)).collect()
-}
-
-async fn counts(master: &Master, what: &str, right: impl Fn(&Stats) -> bool) {
-    soon(what, async {
-        loop {
-            let stats = master.stats().await.unwrap();
-            if right(&stats) {
-                return;
-            }
-            tokio::time::sleep(5 * MS).await;
-        }
-    })
-    .await
 }
 
 async fn done(job: Job) {
@@ -65,7 +49,7 @@ fn between(starts: &[(String, Duration)], one: usize, other: usize) -> Duration 
 
 /// Nothing is left of jobs and lines.
 async fn is_clean(redis: &Redis, master: &Master) {
-    counts(master, "the end of all jobs", |stats| {
+    until_counts(master, "the end of all jobs", |stats| {
         stats.waiting + stats.active + stats.deleting + stats.delayed + stats.blocked == 0
     })
     .await;
@@ -150,7 +134,7 @@ async fn a_job_needs_all_its_limits_and_a_group_has_figures() {
         active.push(next_job(&worker).await);
         assert_eq!(active.last().unwrap().id, expected);
     }
-    counts(&master, "three blocked jobs", |stats| stats.blocked == 3).await;
+    until_counts(&master, "three blocked jobs", |stats| stats.blocked == 3).await;
     let [a0, b0, b1] = <[Job; 3]>::try_from(active).unwrap();
     done(b0).await;
     let next = next_job(&worker).await;
@@ -178,7 +162,7 @@ async fn a_handler_can_let_a_limit_wait() {
     a.rate_limited(200 * MS, None).await.unwrap();
     done(b).await;
     master.add(job("c").limit("api")).await.unwrap();
-    counts(&master, "two blocked jobs", |stats| stats.blocked == 2).await;
+    until_counts(&master, "two blocked jobs", |stats| stats.blocked == 2).await;
     assert!(master.limit_info("api").await.unwrap().next_in > Duration::ZERO);
     let again = next_job(&worker).await;
     assert_eq!((&*again.id, again.attempt(), again.crashes), ("a", 1, 0));
@@ -213,7 +197,7 @@ async fn figures_change_while_jobs_wait() {
     master.add_many(jobs("g", 3, "group:x")).await.unwrap();
     done(next_job(&worker).await).await;
     done(next_job(&worker).await).await;
-    counts(&master, "four blocked jobs", |stats| stats.blocked == 4 && stats.active == 0).await;
+    until_counts(&master, "four blocked jobs", |stats| stats.blocked == 4 && stats.active == 0).await;
     assert!(master.limit("api", Limit::rate(1, hour)).await.unwrap());
     assert!(master.limit_info("api").await.unwrap().next_in > Duration::from_secs(3000));
     master.limit("api", Limit::rate(20, SECOND)).await.unwrap();
@@ -233,7 +217,7 @@ async fn waiting_and_active_jobs_can_be_deleted() {
     master.limit("api", Limit::concurrent(1)).await.unwrap();
     master.add_many(jobs("a", 4, "api")).await.unwrap();
     let first = next_job(&worker).await;
-    counts(&master, "waiting jobs", |stats| stats.active == 1).await;
+    until_counts(&master, "waiting jobs", |stats| stats.active == 1).await;
     assert!(master.delete("a1").await.unwrap());
     assert!(master.delete("a0").await.unwrap());
     // The limit is used until the worker has stopped.
@@ -335,7 +319,7 @@ async fn bad_limits_are_refused_and_an_obliterated_cluster_has_none() {
     master.limit("api", Limit::concurrent(1)).await.unwrap();
     master.add_many(jobs("a", 3, "api")).await.unwrap();
     next_job(&worker).await;
-    counts(&master, "two blocked jobs", |stats| stats.blocked == 2).await;
+    until_counts(&master, "two blocked jobs", |stats| stats.blocked == 2).await;
     master.obliterate().await.unwrap();
     let keys: Vec<String> = redis.ask(&["KEYS", "*limit*"]);
     assert!(keys.is_empty(), "{keys:?}");

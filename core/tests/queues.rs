@@ -6,22 +6,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use libswarm::{Backoff, Choosing, DeleteReason, ErrorKind, Event, Growth, JobState, Master, NewJob, Outcome, Payload, Worker};
-use support::{Redis, next_event, next_job, soon};
+use support::{Redis, master, next_event, next_job, soon, until_counts, worker};
 use tokio::runtime::Handle;
-
-fn master(redis: &Redis) -> Master {
-    Master::start(redis.options(), &Handle::current()).unwrap()
-}
-
-async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
-    let mut all = redis.options();
-    for (name, value) in options {
-        all.set(name, value).unwrap();
-    }
-    let worker = Worker::start(all, &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    worker
-}
 
 fn job(name: &str) -> NewJob {
     NewJob::bytes("").id(name)
@@ -41,16 +27,6 @@ async fn run(worker: &Worker, count: usize) -> Vec<String> {
         job.complete(Payload::default()).await.unwrap();
     }
     ids
-}
-
-/// Waits until the cluster's counts are such.
-async fn until(master: &Master, what: &str, right: impl Fn(&libswarm::Stats) -> bool) {
-    soon(what, async {
-        while !right(&master.stats().await.unwrap()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
 }
 
 /// Nothing is left of what only these jobs have.
@@ -107,7 +83,7 @@ async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
     let of = |n: u32| job(&n.to_string()).resource(if n.is_multiple_of(2) { "even" } else { "odd" });
     let workers = [worker(&redis, &[]).await, worker(&redis, &[]).await];
     add(&master, (0..20).map(of).collect()).await;
-    until(&master, "18 are blocked", |stats| (stats.active, stats.blocked) == (2, 18)).await;
+    until_counts(&master, "18 are blocked", |stats| (stats.active, stats.blocked) == (2, 18)).await;
     let mut order = [Vec::new(), Vec::new()];
     while order[0].len() + order[1].len() < 20 {
         let (first, second) = (workers[0].next(), workers[1].next());
@@ -136,7 +112,7 @@ async fn a_deleted_or_lost_holder_frees_its_resource_only_when_it_has_stopped() 
     let a = next_job(&worker).await;
     assert!(master.delete("c").await.unwrap(), "a blocked one");
     assert!(master.delete("a").await.unwrap());
-    until(&master, "a is being deleted", |stats| stats.deleting == 1).await;
+    until_counts(&master, "a is being deleted", |stats| stats.deleting == 1).await;
     assert_eq!(master.stats().await.unwrap().active, 0, "b has to wait until a has stopped");
     a.stopped().await.unwrap();
     let b = next_job(&worker).await;
@@ -293,15 +269,15 @@ async fn slots_are_guaranteed_for_higher_priorities() {
             add(&master, jobs[..40].to_vec()).await;
             let worker = worker(&redis, &options).await;
             add(&master, jobs[40..].to_vec()).await;
-            until(&master, "the range is full", |stats| stats.active == expected).await;
+            until_counts(&master, "the range is full", |stats| stats.active == expected).await;
             for _ in 0..10 {
                 let job = next_job(&worker).await;
                 job.complete(Payload::default()).await.unwrap();
             }
-            until(&master, "it is full again", |stats| (stats.completed, stats.active) == (10, expected)).await;
+            until_counts(&master, "it is full again", |stats| (stats.completed, stats.active) == (10, expected)).await;
             if at == 0 {
                 add(&master, (0..60).map(|n| job(&format!("p{n}")).priority(1)).collect()).await;
-                until(&master, "all slots are full", |stats| stats.active == 100).await;
+                until_counts(&master, "all slots are full", |stats| stats.active == 100).await;
             }
         }
     }
@@ -409,7 +385,7 @@ async fn a_walk_over_pages_visits_every_job_though_each_page_is_deleted() {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 1000, "{state:?}, kind {turn}");
-        until(&master, "nothing is left", |stats| (stats.waiting, stats.delayed, stats.failed) == (0, 0, 0)).await;
+        until_counts(&master, "nothing is left", |stats| (stats.waiting, stats.delayed, stats.failed) == (0, 0, 0)).await;
     }
 }
 
@@ -432,7 +408,7 @@ async fn jobs_at_hand_start_as_slots_become_free() {
     let master = master(&redis);
     let worker = worker(&redis, &[("slots", "1"), ("prefetch", "2")]).await;
     add(&master, (0..5).map(|n| job(&n.to_string())).collect()).await;
-    until(&master, "three are given", |stats| (stats.active, stats.waiting) == (3, 2)).await;
+    until_counts(&master, "three are given", |stats| (stats.active, stats.waiting) == (3, 2)).await;
     let first = next_job(&worker).await;
     assert!(worker.take_events(10).is_empty(), "one slot, one job");
     assert!(master.delete("1").await.unwrap(), "it was never seen");
@@ -460,14 +436,14 @@ async fn a_worker_asks_for_no_more_jobs_than_its_limit() {
     limited.limit_slots(3).unwrap();
     other.terminate(Duration::ZERO).await.unwrap();
     active.push(next_job(&limited).await);
-    until(&master, "three wait", |stats| (stats.active, stats.waiting) == (3, 3)).await;
+    until_counts(&master, "three wait", |stats| (stats.active, stats.waiting) == (3, 3)).await;
 
     limited.limit_slots(1).unwrap();
     for job in active {
         job.complete(Payload::default()).await.unwrap();
     }
     let last = next_job(&limited).await;
-    until(&master, "it has one", |stats| (stats.active, stats.waiting) == (1, 2)).await;
+    until_counts(&master, "it has one", |stats| (stats.active, stats.waiting) == (1, 2)).await;
     last.complete(Payload::default()).await.unwrap();
     assert_eq!(run(&limited, 2).await.len(), 2);
 
@@ -477,7 +453,7 @@ async fn a_worker_asks_for_no_more_jobs_than_its_limit() {
     own.limit_slots(5).unwrap();
     add(&master, vec![job("a"), job("b")]).await;
     let first = next_job(&own).await;
-    until(&master, "the other waits", |stats| (stats.active, stats.waiting) == (1, 1)).await;
+    until_counts(&master, "the other waits", |stats| (stats.active, stats.waiting) == (1, 1)).await;
     first.complete(Payload::default()).await.unwrap();
     run(&own, 1).await;
     is_clean(&redis, &master).await;
@@ -510,7 +486,7 @@ async fn failed_jobs_are_bounded_in_number_and_age() {
     }
     let page = master.jobs(JobState::Failed, None, 10).await.unwrap();
     assert_eq!(page.jobs.iter().map(|job| &*job.id).collect::<Vec<_>>(), ["3", "2"], "the newest, newest first");
-    until(&master, "they are forgotten", |stats| stats.failed == 0).await;
+    until_counts(&master, "they are forgotten", |stats| stats.failed == 0).await;
 }
 
 #[tokio::test]
@@ -623,7 +599,7 @@ async fn a_master_may_choose_the_worker_of_each_job() {
     let ids: Vec<_> = next(3).await.into_iter().map(|job| job.id.clone()).collect();
     assert_eq!(ids, ["high", "a", "b"], "higher priorities go first, and bob has two slots more for the others");
     assert_eq!(ann.health().active, 0, "it was not chosen");
-    until(&master, "two wait", |stats| stats.waiting == 2).await;
+    until_counts(&master, "two wait", |stats| stats.waiting == 2).await;
     for job in first {
         job.complete(Payload::default()).await.unwrap();
     }

@@ -6,16 +6,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use libswarm::{ErrorKind, Job, Master, NewJob, Overlap, Payload, Schedule, Scheduled, Timing, Worker};
-use support::{Redis, next_job, soon};
-use tokio::runtime::Handle;
-
-async fn pair(redis: &Redis) -> (Master, Worker) {
-    let master = Master::start(redis.options(), &Handle::current()).unwrap();
-    let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    (master, worker)
-}
+use libswarm::{ErrorKind, Job, NewJob, Overlap, Payload, Schedule, Scheduled, Timing};
+use support::{Redis, next_job, pair, soon};
 
 fn every(ms: u64) -> Schedule {
     Schedule::new(Timing::Every(Duration::from_millis(ms)))

@@ -8,22 +8,8 @@ use std::time::{Duration, Instant};
 use libswarm::{
     Added, ErrorKind, JobState, Master, NewJob, OnConflict, Outcome, Payload, Schedule, Timing, Unique, Until, Worker,
 };
-use support::{Redis, next_job, soon};
+use support::{Redis, master, next_job, soon, until_counts, worker};
 use tokio::runtime::Handle;
-
-fn master(redis: &Redis) -> Master {
-    Master::start(redis.options(), &Handle::current()).unwrap()
-}
-
-async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
-    let mut all = redis.options();
-    for (name, value) in options {
-        all.set(name, value).unwrap();
-    }
-    let worker = Worker::start(all, &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    worker
-}
 
 /// A job with the key `k`.
 fn job(payload: u32, on_conflict: OnConflict) -> NewJob {
@@ -32,15 +18,6 @@ fn job(payload: u32, on_conflict: OnConflict) -> NewJob {
 
 fn until(until: Until) -> Unique {
     Unique { until, ..Unique::from("k") }
-}
-
-async fn counted(master: &Master, what: &str, right: impl Fn(&libswarm::Stats) -> bool) {
-    soon(what, async {
-        while !right(&master.stats().await.unwrap()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
 }
 
 fn number(outcome: Outcome) -> u32 {
@@ -142,7 +119,7 @@ async fn the_key_is_free_after_each_way_to_end() {
     tied.add(new().ephemeral(true).delay(Duration::from_secs(600))).await.unwrap();
     tied.close().await.unwrap();
     free("the end of its master").await;
-    counted(&master, "all have stopped", |stats| stats.deleting == 0).await;
+    until_counts(&master, "all have stopped", |stats| stats.deleting == 0).await;
     master.delete_failed(None).await.unwrap();
     is_clean(&redis, &master).await;
 }
@@ -282,11 +259,11 @@ async fn replace_takes_a_blocked_job_out_of_its_queue() {
     master.add(NewJob::json(&1).unwrap().resource("r")).await.unwrap();
     let holding = next_job(&worker).await;
     let blocked = master.add(job(2, OnConflict::Replace).resource("r")).await.unwrap();
-    counted(&master, "it is blocked", |stats| stats.blocked == 1).await;
+    until_counts(&master, "it is blocked", |stats| stats.blocked == 1).await;
     assert_eq!(master.add(job(3, OnConflict::Replace)).await.unwrap(), replaced(&blocked));
     assert_eq!(run(&worker).await, 3);
     holding.complete(Payload::default()).await.unwrap();
-    counted(&master, "all are done", |stats| stats.completed == 2).await;
+    until_counts(&master, "all are done", |stats| stats.completed == 2).await;
     is_clean(&redis, &master).await;
 }
 
@@ -311,7 +288,7 @@ async fn latest_runs_once_more_with_the_newest_payload() {
         let master = master.clone();
         async move { number(master.run(job(50, OnConflict::Attach)).await.unwrap()) }
     });
-    counted(&master, "two wait", |stats| stats.blocked == 2).await;
+    until_counts(&master, "two wait", |stats| stats.blocked == 2).await;
     assert_eq!(master.add(job(51, OnConflict::Drop)).await.unwrap(), left(&first));
     active.complete(Payload::json(&77).unwrap()).await.unwrap();
     assert_eq!(soon("the attached job", attached).await.unwrap(), 77);
@@ -347,7 +324,7 @@ async fn attached_jobs_finish_with_the_outcome_of_the_first() {
         async move { master.run_many(vec![of("a"), of("b"), of("c")]).await.unwrap() }
     });
     let first = next_job(&worker).await;
-    counted(&master, "two wait", |stats| stats.blocked == 2).await;
+    until_counts(&master, "two wait", |stats| stats.blocked == 2).await;
     assert!(master.delete("b").await.unwrap());
     first.complete(Payload::json(&7).unwrap()).await.unwrap();
     let outcomes = soon("the results", group).await.unwrap();
@@ -366,10 +343,10 @@ async fn attached_jobs_finish_with_the_outcome_of_the_first() {
     // Deleted together: the second is assigned when the first is deleted, and stopped.
     master.add_many(vec![of("f"), of("g"), of("h")]).await.unwrap();
     let f = next_job(&worker).await;
-    counted(&master, "two wait", |stats| stats.blocked == 2).await;
+    until_counts(&master, "two wait", |stats| stats.blocked == 2).await;
     assert_eq!(master.delete_many(["f", "g", "h"].map(str::to_owned).to_vec()).await.unwrap(), [true; 3]);
     f.stopped().await.unwrap();
-    counted(&master, "nothing is left", |stats| stats.active + stats.deleting + stats.waiting + stats.blocked == 0).await;
+    until_counts(&master, "nothing is left", |stats| stats.active + stats.deleting + stats.waiting + stats.blocked == 0).await;
     is_clean(&redis, &master).await;
 }
 
@@ -414,7 +391,7 @@ async fn a_debounced_job_starts_after_a_pause_in_adds_or_its_longest_wait() {
     assert!(begun.elapsed() >= pause);
     // Due, and still waiting for a worker: the newest payload counts, and nothing is delayed anew.
     let waiting = master.add(new(6).task("t").debounce(Duration::from_millis(1))).await.unwrap();
-    counted(&master, "it is due", |stats| stats.waiting == 1).await;
+    until_counts(&master, "it is due", |stats| stats.waiting == 1).await;
     assert_eq!(
         master.add(new(7).task("t").debounce(Duration::from_secs(60)).max_wait(Duration::from_secs(60))).await.unwrap(),
         replaced(&waiting)
@@ -508,7 +485,7 @@ async fn a_key_whose_job_is_gone_blocks_nothing() {
     let _: u64 = redis.ask(&["HDEL", "{test}:owner", &lost.id]);
     assert_eq!(run(&worker).await, 4);
     assert_eq!(run(&worker).await, 5);
-    let _ = active.complete(Payload::default()).await;
+    assert_eq!(active.complete(Payload::default()).await.unwrap_err().kind(), ErrorKind::StaleFence);
     // A key that was removed is taken again by its job.
     let kept = master.add(job(6, OnConflict::Drop)).await.unwrap();
     let active = next_job(&worker).await;

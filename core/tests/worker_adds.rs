@@ -5,23 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use libswarm::{ErrorKind, Job, Master, NewJob, Options, Payload, Worker};
-use support::{Proxy, Redis, next_job, soon, until};
+use libswarm::{ErrorKind, Job, NewJob, Options, Payload, Worker};
+use support::{Proxy, Redis, master, next_job, soon, until, worker};
 use tokio::runtime::Handle;
-
-fn master(redis: &Redis) -> Master {
-    Master::start(redis.options(), &Handle::current()).unwrap()
-}
-
-async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
-    let mut all = redis.options();
-    for (name, value) in options {
-        all.set(name, value).unwrap();
-    }
-    let worker = Worker::start(all, &Handle::current()).unwrap();
-    worker.ready().await.unwrap();
-    worker
-}
 
 fn job(id: &str) -> NewJob {
     NewJob::bytes("").id(id)

@@ -37,7 +37,7 @@ class RetryAfter extends Error {
 RetryAfter.prototype.name = "RetryAfter";
 
 /**
- * Thrown by a handler that was told to wait (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
+ * Thrown by a handler whose request was refused for now (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
  * milliseconds. No attempt is counted.
  */
 class RateLimited extends Error {

@@ -13,7 +13,7 @@ function untilShown(master, worker, right, what) {
   }, what);
 }
 
-/** A handler that runs until it is told to end. */
+/** A handler that runs until its job must stop. */
 function holding(worker, options) {
   const running = [];
   worker.process((job) => new Promise((resolve) => running.push({ job, resolve })), options);

@@ -109,7 +109,7 @@ export class RetryAfter extends Error {
 }
 
 /**
- * Thrown by a handler that was told to wait (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
+ * Thrown by a handler whose request was refused for now (HTTP 429): the limit named `limit`, or without it each limit of the job, starts no jobs for `after`
  * milliseconds. No attempt is counted. A job without the limit is delayed by the time.
  */
 export class RateLimited extends Error {

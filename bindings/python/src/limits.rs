@@ -1,7 +1,5 @@
 //! Limits of a cluster.
 
-use std::future::Future;
-
 use libswarm::Limit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -24,14 +22,6 @@ impl Limits {
     pub(crate) fn new(member: OpenMaster) -> Self {
         Limits { member: Owned::new(member) }
     }
-
-    fn spawn<F>(&self, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
-    where
-        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
-    {
-        let OpenMaster { master, runtime } = self.member.get().map_err(raise)?;
-        Ok(Call::spawn(runtime, None, None, call(master.clone())))
-    }
 }
 
 #[pymethods]
@@ -39,17 +29,20 @@ impl Limits {
     /// Sets the figures of a limit: `rate`, `per` in seconds, `burst`, `concurrency`; None stands for the default. Whether it had figures.
     fn set(&self, name: &Bound<'_, PyAny>, figures: &Bound<'_, PyDict>) -> PyResult<Call> {
         let (name, limit) = (text("name", name)?, read(figures)?);
-        self.spawn(|master| async move { master.limit(&name, limit).await.map(Value::Bool) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.limit(&name, limit).await.map(Value::Bool) })
     }
 
     fn remove(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
         let name = text("name", name)?;
-        self.spawn(|master| async move { master.remove_limit(&name).await.map(Value::Bool) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.remove_limit(&name).await.map(Value::Bool) })
     }
 
     fn info(&self, name: &Bound<'_, PyAny>) -> PyResult<Call> {
         let name = text("name", name)?;
-        self.spawn(|master| async move { master.limit_info(&name).await.map(|info| Value::Limit(Box::new(info))) })
+        self.member
+            .get()
+            .map_err(raise)?
+            .spawn(|master| async move { master.limit_info(&name).await.map(|info| Value::Limit(Box::new(info))) })
     }
 }
 

@@ -22,6 +22,16 @@ pub(crate) struct OpenMaster {
     pub(crate) runtime: Runtime,
 }
 
+impl OpenMaster {
+    /// Makes a call of the master in the background.
+    pub(crate) fn spawn<F>(&self, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
+    where
+        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
+    {
+        Ok(Call::spawn(&self.runtime, None, None, call(self.master.clone())))
+    }
+}
+
 /// The part of a worker that its jobs share. Never owned by a runtime thread, because it contains Python objects.
 pub(crate) struct Shared {
     pub(crate) worker: libswarm::Worker,

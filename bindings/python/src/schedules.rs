@@ -1,7 +1,6 @@
 //! Schedules of a cluster.
 
 use libswarm::{Schedule, Scheduled};
-use std::future::Future;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -25,14 +24,6 @@ impl Schedules {
     pub(crate) fn new(member: OpenMaster) -> Self {
         Schedules { member: Owned::new(member) }
     }
-
-    fn spawn<F>(&self, call: impl FnOnce(libswarm::Master) -> F) -> PyResult<Call>
-    where
-        F: Future<Output = libswarm::Result<Value>> + Send + 'static,
-    {
-        let OpenMaster { master, runtime } = self.member.get().map_err(raise)?;
-        Ok(Call::spawn(runtime, None, None, call(master.clone())))
-    }
 }
 
 #[pymethods]
@@ -46,33 +37,39 @@ impl Schedules {
         job_options: &Bound<'_, PyDict>,
     ) -> PyResult<Call> {
         let (id, schedule, job) = (text("id", id)?, read(options)?, new_job(payload, job_options)?);
-        self.spawn(|master| async move { master.schedule(&id, schedule, job).await.map(|how| Value::Name(name_of(how))) })
+        self.member
+            .get()
+            .map_err(raise)?
+            .spawn(|master| async move { master.schedule(&id, schedule, job).await.map(|how| Value::Name(name_of(how))) })
     }
 
     fn remove(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(|master| async move { master.unschedule(&id).await.map(Value::Bool) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.unschedule(&id).await.map(Value::Bool) })
     }
 
     fn pause(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(|master| async move { master.pause_schedule(&id).await.map(Value::Bool) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.pause_schedule(&id).await.map(Value::Bool) })
     }
 
     fn resume(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(|master| async move { master.resume_schedule(&id).await.map(Value::Bool) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.resume_schedule(&id).await.map(Value::Bool) })
     }
 
     /// The id of the job, or None if it was skipped.
     fn run(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(|master| async move { master.run_schedule(&id).await.map(Value::SomeText) })
+        self.member.get().map_err(raise)?.spawn(|master| async move { master.run_schedule(&id).await.map(Value::SomeText) })
     }
 
     fn info(&self, id: &Bound<'_, PyAny>) -> PyResult<Call> {
         let id = text("id", id)?;
-        self.spawn(|master| async move { Ok(Value::Schedule(master.schedule_info(&id).await?.map(Box::new))) })
+        self.member
+            .get()
+            .map_err(raise)?
+            .spawn(|master| async move { Ok(Value::Schedule(master.schedule_info(&id).await?.map(Box::new))) })
     }
 
     fn page(&self, after: &Bound<'_, PyAny>, limit: &Bound<'_, PyAny>) -> PyResult<Call> {
@@ -80,7 +77,10 @@ impl Schedules {
         let number = integer("limit", limit)?;
         let limit = u32::try_from(number)
             .map_err(|_| invalid(format!("limit is `{number}`, it must be a whole number from 1 to 1,000")))?;
-        self.spawn(move |master| async move { master.schedules(after.as_deref(), limit).await.map(Value::Schedules) })
+        self.member
+            .get()
+            .map_err(raise)?
+            .spawn(move |master| async move { master.schedules(after.as_deref(), limit).await.map(Value::Schedules) })
     }
 }
 

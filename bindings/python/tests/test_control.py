@@ -22,7 +22,7 @@ def is_shown(master: Master, worker: Worker, right: Callable[[MemberInfo], bool]
 
 
 class Holding:
-    """A handler whose jobs run until they are told to end."""
+    """A handler whose jobs run until they must stop."""
 
     def __init__(self, worker: Worker, threads: int | None = None) -> None:
         self.gates: list[threading.Event] = []

@@ -6,7 +6,8 @@ mod server;
 
 use std::time::Duration;
 
-use libswarm::{ErrorKind, Event, Health, Job, Options, Worker};
+use libswarm::{ErrorKind, Event, Health, Job, Master, Options, Stats, Worker};
+use tokio::runtime::Handle;
 
 pub use proxy::Proxy;
 pub use server::Redis;
@@ -63,6 +64,38 @@ pub async fn next_event<T>(worker: &Worker, what: &str, mut wanted: impl FnMut(E
             if let Some(value) = wanted(event) {
                 return value;
             }
+        }
+    })
+    .await
+}
+
+/// A master of cluster `test`.
+pub fn master(redis: &Redis) -> Master {
+    Master::start(redis.options(), &Handle::current()).unwrap()
+}
+
+/// A registered worker of cluster `test`.
+pub async fn worker(redis: &Redis, options: &[(&str, &str)]) -> Worker {
+    let mut all = redis.options();
+    for (name, value) in options {
+        all.set(name, value).unwrap();
+    }
+    let worker = Worker::start(all, &Handle::current()).unwrap();
+    worker.ready().await.unwrap();
+    worker
+}
+
+/// A master and a registered worker.
+pub async fn pair(redis: &Redis) -> (Master, Worker) {
+    let worker = worker(redis, &[]).await;
+    (master(redis), worker)
+}
+
+/// Waits until the cluster's counts are such.
+pub async fn until_counts(master: &Master, what: &str, right: impl Fn(&Stats) -> bool) {
+    soon(what, async {
+        while !right(&master.stats().await.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await

@@ -186,7 +186,7 @@ class RetryAfter(Exception):
 
 
 class RateLimited(Exception):
-    """Raised by a handler that was told to wait (HTTP 429): its limits start no jobs for `after` seconds.
+    """Raised by a handler whose request was refused for now (HTTP 429): its limits start no jobs for `after` seconds.
 
     They are the limit that it names, or each limit of the job. No attempt is counted. A job without that limit is delayed.
     """

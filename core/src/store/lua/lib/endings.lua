@@ -157,7 +157,7 @@ function endings.retry(id, found, extra, pause, message, traceback)
   end
 end
 
--- A handler was told to wait: no attempt is counted. The limit, or each limit of the job if none is named, starts no job for `pause` ms.
+-- What the handler needs refused it for now: no attempt is counted. The limit, or each limit of the job if none is named, starts no job for `pause` ms.
 function endings.limited(id, found, extra, pause, named)
   local names, is_own = { named }, false
   for _, limit in ipairs(extra.limits or {}) do

@@ -133,12 +133,14 @@ function limit_state.stop(name, ids)
   call('SREM', users_of(name), unpack(ids))
 end
 
--- No job starts for `pause` ms.
-function limit_state.pause(names, pause)
+local LATER, EARLIER = 1, -1
+
+-- Moves the times at which buckets are full in one direction only. time_of(state): in microseconds.
+local function move(names, direction, time_of)
   local scored = {}
   for name, state in pairs(limit_state.load(names)) do
-    local full_at = now + pause * 1000 + (state.burst - 1) * state.interval
-    if full_at > state.full_at then
+    local full_at = time_of(state)
+    if (full_at - state.full_at) * direction > 0 then
       note_time(scored, name, full_at)
     end
   end
@@ -147,18 +149,18 @@ function limit_state.pause(names, pause)
   end
 end
 
+-- No job starts for `pause` ms.
+function limit_state.pause(names, pause)
+  move(names, LATER, function(state)
+    return now + pause * 1000 + (state.burst - 1) * state.interval
+  end)
+end
+
 -- The figures changed: what earlier starts cost counts no longer than a whole bucket takes to fill.
 function limit_state.shorten(names)
-  local scored = {}
-  for name, state in pairs(limit_state.load(names)) do
-    local full_at = now + state.burst * state.interval
-    if state.full_at > full_at then
-      note_time(scored, name, full_at)
-    end
-  end
-  if #scored > 0 then
-    call('ZADD', rare_keys.limit_times, unpack(scored))
-  end
+  move(names, EARLIER, function(state)
+    return now + state.burst * state.interval
+  end)
 end
 
 -- `due` has an entry at the time at which the next job may start.
