@@ -299,7 +299,7 @@ fn queued_as_they_came(after: &Snapshot, world: &World) -> Result<(), String> {
 /// Of the jobs that have a unique key until they end, one is not blocked.
 fn one_of_a_key(after: &Snapshot) -> Result<(), String> {
     let mut holders: HashMap<String, &String> = HashMap::new();
-    for (id, job) in after.jobs.iter().filter(|(_, job)| job.place != Place::Blocked) {
+    for (id, job) in after.jobs.iter().filter(|(_, job)| !job.blocked) {
         let Some(unique) = head(job).extras.and_then(|extras| extras.unique) else { continue };
         if unique.until == Until::End
             && let Some(other) = holders.insert(unique.key.clone(), id)

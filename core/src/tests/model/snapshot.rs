@@ -27,6 +27,8 @@ pub(super) enum Place {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Job {
     pub(super) place: Place,
+    /// It waits for its resource or its unique key, which one that is `Later` may do, too.
+    pub(super) blocked: bool,
     /// An execution that is to stop: fence and incarnation.
     pub(super) stopping: Option<(u64, String)>,
     pub(super) failed: bool,
@@ -161,7 +163,7 @@ impl Snapshot {
                     record.is_some()
                 ));
             }
-            let mut job = Job { failed: failed.contains(&id), ..Job::default() };
+            let mut job = Job { failed: failed.contains(&id), blocked: blocked.contains(&id), ..Job::default() };
             match owner {
                 Some((fence, inc, true)) => {
                     job.stopping = Some((fence, inc));
@@ -229,7 +231,7 @@ impl Snapshot {
     }
 
     pub(super) fn job(&self, id: &str) -> &Job {
-        static NONE: Job = Job { place: Place::Nowhere, stopping: None, failed: false, record: Vec::new() };
+        static NONE: Job = Job { place: Place::Nowhere, blocked: false, stopping: None, failed: false, record: Vec::new() };
         self.jobs.get(id).unwrap_or(&NONE)
     }
 
