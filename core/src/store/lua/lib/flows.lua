@@ -26,8 +26,8 @@ local flows = {
 }
 -- How long a flow is kept after its last job, in ms.
 local KEPT = 3600000
--- Jobs looked at, and deleted, in one call.
-local PAGE = 50
+-- Jobs looked at, and deleted, in one call; and how long it takes until all are looked at again when none of them was there, in ms.
+local PAGE, AGAIN = 50, 100
 
 function flows.key(flow)
   return keys.of('flow', flow)
@@ -147,8 +147,9 @@ local function cancel(flow, key)
     note_in(flow, lost, letters)
   end
   call('HSET', key, flows.CURSOR, scanned[1])
-  if tonumber(call('HGET', key, flows.LEFT)) > 0 then
-    call('ZADD', keys.due, clock.now, due_entries.FLOW .. flow)
+  if (values.bounded(call('HGET', key, flows.LEFT), 0, 1e9) or 0) > 0 then
+    local pause = scanned[1] == '0' and #there == 0 and AGAIN or 0
+    call('ZADD', keys.due, clock.now + pause, due_entries.FLOW .. flow)
   end
 end
 
