@@ -9,6 +9,7 @@ use crate::member::Shared;
 use crate::model::event::AcceptedOutcome;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::job_options::Extras;
+use crate::model::limit::JobLimit;
 use crate::model::payload::MAX_RESULT;
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string, write_string_length};
 use crate::store::codec::record::write_outcome;
@@ -24,8 +25,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 /// How a job finishes, with all that the script needs.
 enum End {
     Complete,
-    /// Frees this resource for another job.
-    CompleteAndFree(String),
+    /// Frees its resource or its limits for other jobs.
+    CompleteAndFree(Freed),
     CompleteWithResult {
         ttl_secs: u32,
         requester: String,
@@ -70,16 +71,25 @@ impl End {
     }
 }
 
+/// What a completed job frees, if scripts must process nothing else of it.
+enum Freed {
+    Resource(String),
+    Limits(Arc<JobData>),
+}
+
 /// Builds the batch of one round.
 #[derive(Default)]
 pub(crate) struct Batch {
     plain: Vec<(String, u64)>,
+    /// Completed without a result, with the limits that become free.
+    limited: Vec<(String, u64, Arc<JobData>)>,
     /// Completed without a result, with the resource that becomes free.
     freeing: Vec<(String, u64, String)>,
     /// Ids are the bytes in Redis, because jobs with unreadable ids are released or failed, too.
     detailed: Vec<(Vec<u8>, u64, End)>,
     /// Callbacks by position in each of these lists.
     plain_dones: Dones,
+    limited_dones: Dones,
     freeing_dones: Dones,
     detailed_dones: Dones,
 }
@@ -93,7 +103,7 @@ impl Batch {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.plain.len() + self.freeing.len() + self.detailed.len()
+        self.plain.len() + self.limited.len() + self.freeing.len() + self.detailed.len()
     }
 
     /// Finishes an active job as its program requested. A result that is too large is an error of the program: `done` is called with it, or if
@@ -118,9 +128,11 @@ impl Batch {
                 }
                 End::Fail { careful, reason: "failed", error: text.into() }
             }
-            Finish::Complete(_) if frees_only(job) => {
-                End::CompleteAndFree(job.extras.as_ref().map_or_else(String::new, |extras| extras.resource.clone()))
+            Finish::Complete(_) if frees_resource_only(job) => {
+                let resource = job.extras.as_ref().map_or_else(String::new, |extras| extras.resource.clone());
+                End::CompleteAndFree(Freed::Resource(resource))
             }
+            Finish::Complete(_) if frees_limits_only(job) => End::CompleteAndFree(Freed::Limits(job.clone())),
             Finish::Complete(payload) if careful => {
                 let outcome = if wants_outcome(job) { write_outcome(&payload) } else { Vec::new() };
                 End::CompleteWithCare { job: job.clone(), outcome }
@@ -193,7 +205,11 @@ impl Batch {
                 self.plain.push((id, fence));
                 (self.plain.len() - 1, &mut self.plain_dones)
             }
-            End::CompleteAndFree(resource) => {
+            End::CompleteAndFree(Freed::Limits(job)) => {
+                self.limited.push((id, fence, job));
+                (self.limited.len() - 1, &mut self.limited_dones)
+            }
+            End::CompleteAndFree(Freed::Resource(resource)) => {
                 self.freeing.push((id, fence, resource));
                 (self.freeing.len() - 1, &mut self.freeing_dones)
             }
@@ -213,7 +229,7 @@ impl Batch {
             return String::new();
         }
         let mut counts = [
-            ("completed", self.plain.len() + self.freeing.len()),
+            ("completed", self.plain.len() + self.limited.len() + self.freeing.len()),
             ("failed", 0),
             ("retried", 0),
             ("released", 0),
@@ -232,7 +248,10 @@ impl Batch {
         if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
             let plain = self.plain.iter().map(|(id, fence)| (id.as_bytes(), fence));
             let freeing = self.freeing.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
-            for (id, fence) in plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence))) {
+            let limited = self.limited.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
+            for (id, fence) in
+                plain.chain(limited).chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence)))
+            {
                 tracing::trace!(target: TARGET, "job `{}` ends under fence {fence}", String::from_utf8_lossy(id));
             }
         }
@@ -251,8 +270,9 @@ impl Batch {
         write_array(&mut out, count);
         let all = || {
             let plain = self.plain.iter().map(|(id, fence)| (id.as_bytes(), fence));
+            let limited = self.limited.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
             let freeing = self.freeing.iter().map(|(id, fence, _)| (id.as_bytes(), fence));
-            plain.chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence)))
+            plain.chain(limited).chain(freeing).chain(self.detailed.iter().map(|(id, fence, _)| (&id[..], fence)))
         };
         for (id, _) in all() {
             write_string(&mut out, id);
@@ -295,8 +315,7 @@ impl Batch {
                     write_string(&mut out, text(|extras| &extras.node.name));
                     write_string(&mut out, text(|extras| &extras.node.flow));
                     if !limits.is_empty() {
-                        write_array(&mut out, limits.len());
-                        limits.iter().for_each(|limit| write_string(&mut out, limit.name.as_bytes()));
+                        write_limits(&mut out, limits);
                     }
                 }
                 End::Fail { careful, reason, error } => {
@@ -330,12 +349,17 @@ impl Batch {
                 End::Complete | End::CompleteAndFree(_) => unreachable!("they have no details"),
             }
         }
-        write_array(&mut out, self.freeing.len());
+        write_array(&mut out, self.limited.len() + self.freeing.len());
+        for (_, _, job) in &self.limited {
+            write_limits(&mut out, job.extras.as_ref().map_or(&[], |extras| &extras.limits));
+        }
         for (_, _, resource) in &self.freeing {
             write_string(&mut out, resource.as_bytes());
         }
         let mut dones = self.plain_dones;
         let mut offset = self.plain.len();
+        dones.extend(self.limited_dones.drain(..).map(|(position, done)| (position + offset, done)));
+        offset += self.limited.len();
         dones.extend(self.freeing_dones.drain(..).map(|(position, done)| (position + offset, done)));
         offset += self.freeing.len();
         dones.extend(self.detailed_dones.drain(..).map(|(position, done)| (position + offset, done)));
@@ -349,9 +373,22 @@ fn is_careful(job: &JobData) -> bool {
 }
 
 /// Whether the resource is all that scripts must process when the job is completed.
-fn frees_only(job: &JobData) -> bool {
-    let only = |extras: &Extras| !extras.resource.is_empty() && !extras.need_decoding();
+fn frees_resource_only(job: &JobData) -> bool {
+    frees_only(job, |extras| !extras.resource.is_empty() && !extras.need_decoding())
+}
+
+/// Whether limits are all that scripts must process when the job is completed.
+fn frees_limits_only(job: &JobData) -> bool {
+    frees_only(job, |extras| extras.resource.is_empty() && !extras.limits.is_empty() && !extras.need_beginning())
+}
+
+fn frees_only(job: &JobData, only: impl FnOnce(&Extras) -> bool) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
+}
+
+fn write_limits(out: &mut Vec<u8>, limits: &[JobLimit]) {
+    write_array(out, limits.len());
+    limits.iter().for_each(|limit| write_string(out, limit.name.as_bytes()));
 }
 
 /// Whether the result has recipients: a master that awaits it, or jobs that wait for this one.

@@ -7,7 +7,7 @@
 --       what it accepts from now on (msgpack {tasks (msgpack; its credit is withdrawn with them) or '' as before, slots or '', 1 if it is paused or 0,
 --       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
---       resources and no other options
+--       resources, lists of the names of limits first, and no other options
 -- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not assigned to the member any more, 0 -
 --       position if deleted; returned = credit withdrawn because jobs wait that this call could not assign; taken = jobs that this batch
@@ -24,6 +24,7 @@ local script = require('script')
 local take_plain = require('round_take')
 local tick = require('tick')
 local departure = lazy('departure')
+local limit_lines = lazy('limit_lines')
 local orders = lazy('orders')
 local replay = lazy('round_replay')
 local resources = lazy('resources')
@@ -142,6 +143,7 @@ if ended_arg ~= '' then
     completed_plainly = ids
     meta.count('completed', #ids)
     if #names > 0 then
+      names = type(names[1]) == 'table' and limit_lines().free_all(ids, names) or names
       resources().free_all(names)
     end
   end

@@ -119,63 +119,84 @@ local function is_valid(map)
     and is_whole(map[WIRE.TOTAL_TIMEOUT], 1, limits.YEAR)
 end
 
+-- What records with the same packed options have in common: most jobs of a program have few sets of options.
+local options = {}
+
+local function read_options(packed)
+  local map = cmsgpack.unpack(packed)
+  assert(is_valid(map))
+  local unique, node, limits_of_job = map[WIRE.UNIQUE] or {}, map[WIRE.NODE] or {}, limits_of(map[WIRE.LIMITS])
+  assert(limits_of_job ~= false)
+  return {
+    priority = map[WIRE.PRIORITY] or 0,
+    task = map[WIRE.TASK] or '',
+    ephemeral_of = map[WIRE.EPHEMERAL_OF],
+    then_next_of = map[WIRE.THEN_NEXT] == 1 and map[WIRE.SCHEDULE] or nil,
+    retries = map[WIRE.RETRIES] or 0,
+    assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
+    run_timeout = map[WIRE.RUN_TIMEOUT],
+    total_timeout = map[WIRE.TOTAL_TIMEOUT],
+    limits = limits_of_job,
+    unique = unique[KEY],
+    on_conflict = unique[ON_CONFLICT],
+    unique_until = unique[UNTIL],
+    debounce = unique[DEBOUNCE],
+    max_wait = unique[MAX_WAIT],
+    first_added = unique[FIRST],
+    node = node[1],
+    flow = node[3],
+    watched = node[4] == 1,
+  }
+end
+
+local function options_of(packed)
+  local found = options[packed]
+  if not found then
+    found = { shown = { __index = read_options(packed) } }
+    options[packed] = found
+  end
+  return found
+end
+
 -- Decodes a record; raises an error if it has values that adding refuses.
 local function decode(text)
-  local extra, at = {}, record.after_crashes(text)
+  local at = record.after_crashes(text)
   local flags, resource = byte(text, 1), extras.resource_of(text)
+  local suspect = band(flags, record_flags.SUSPECT) ~= 0
   at = at + record.resource_length(text, at)
   assert(is_name(resource) and (resource or band(flags, record_flags.RESOURCE) == 0))
-  if band(flags, record_flags.EXTRAS) ~= 0 then
-    at = record.after_result(text, at)
-    local failed, length = struct.unpack('>BI2', text, at)
-    local map = cmsgpack.unpack(sub(text, at + 3, at + 2 + length))
-    assert(is_valid(map))
-    extra = {
-      at = at,
-      length = length,
-      failed = failed,
-      priority = map[WIRE.PRIORITY],
-      task = map[WIRE.TASK],
-      ephemeral_of = map[WIRE.EPHEMERAL_OF],
-      then_next_of = map[WIRE.THEN_NEXT] == 1 and map[WIRE.SCHEDULE] or nil,
-      retries = map[WIRE.RETRIES],
-      assign_timeout = map[WIRE.ASSIGN_TIMEOUT],
-      run_timeout = map[WIRE.RUN_TIMEOUT],
-      total_timeout = map[WIRE.TOTAL_TIMEOUT],
-      limits = limits_of(map[WIRE.LIMITS]),
-    }
-    assert(extra.limits ~= false)
-    local unique = map[WIRE.UNIQUE]
-    if unique then
-      extra.unique, extra.on_conflict, extra.unique_until = unique[KEY], unique[ON_CONFLICT], unique[UNTIL]
-      extra.debounce, extra.max_wait, extra.first_added = unique[DEBOUNCE], unique[MAX_WAIT], unique[FIRST]
-    end
-    if map[WIRE.NODE] then
-      extra.node, extra.flow, extra.watched = map[WIRE.NODE][1], map[WIRE.NODE][3], map[WIRE.NODE][4] == 1
-    end
+  if band(flags, record_flags.EXTRAS) == 0 then
+    return { priority = 0, task = '', retries = 0, failed = 0, resource = resource, suspect = suspect }
   end
-  extra.resource, extra.suspect = resource, band(flags, record_flags.SUSPECT) ~= 0
-  return extra
+  at = record.after_result(text, at)
+  local failed, length = struct.unpack('>BI2', text, at)
+  local found = options_of(sub(text, at + 3, at + 2 + length))
+  local last = found.last
+  if last and last.at == at and last.failed == failed and last.resource == resource and last.suspect == suspect then
+    return last
+  end
+  found.last = setmetatable({ at = at, length = length, failed = failed, resource = resource, suspect = suspect }, found.shown)
+  return found.last
 end
 
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, unique (its key) with what belongs to it, ephemeral_of (an incarnation), retries,
 -- failed (attempts), timeouts in ms, limits ({name, cost} of each), suspect, node, flow, watched (others wait for it). For a damaged record they are
--- those of a plain job, and `damaged`.
+-- those of a plain job, and `damaged`. Records may share them: they are not changed.
 function extras.of(text)
   local extra = known[text]
   if extra then
     return extra
   end
+  local readable, found = true, nil
   if record.has_extras(text) then
-    local readable, found = pcall(decode, text)
-    extra = readable and found or { damaged = true }
-  else
-    extra = { damaged = text == '' }
+    readable, found = pcall(decode, text)
   end
-  extra.failed, extra.retries = extra.failed or 0, extra.retries or 0
-  extra.priority, extra.task = extra.priority or 0, extra.task or ''
+  if not readable or not found then
+    found = { priority = 0, task = '', retries = 0, failed = 0, damaged = not readable or text == '' }
+  end
+  extra = found
   known[text] = extra
   return extra
 end

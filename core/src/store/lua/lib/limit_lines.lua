@@ -84,17 +84,40 @@ function lines.block(states, name, jobs)
   lines.note(name)
 end
 
+local function free(name, id, over)
+  local lists = freed[name]
+  if not lists then
+    lists = { ids = {}, over = {} }
+    freed[name] = lists
+    lines.note(name)
+  end
+  lists.ids[#lists.ids + 1] = id
+  if over then
+    lists.over[#lists.over + 1] = id
+  end
+end
+
 -- A job leaves its worker or (over) exists no longer: other jobs may start.
 function lines.free(id, wanted, over)
   for _, limit in ipairs(wanted) do
-    local lists = freed[limit.name] or { ids = {}, over = {} }
-    freed[limit.name] = lists
-    lists.ids[#lists.ids + 1] = id
-    if over then
-      lists.over[#lists.over + 1] = id
-    end
-    lines.note(limit.name)
+    free(limit.name, id, over)
   end
+end
+
+-- As `free`, for jobs that are over and have no other options. names: the limits of the last of the ids. An element that is not a list is the resource
+-- of its job: returns these.
+function lines.free_all(ids, names)
+  local resources, before = {}, #ids - #names
+  for i, list in ipairs(names) do
+    if type(list) == 'table' then
+      for _, name in ipairs(list) do
+        free(name, ids[before + i], true)
+      end
+    else
+      resources[#resources + 1] = list
+    end
+  end
+  return resources
 end
 
 -- A job leaves its worker and is queued before all others: it has the first place in lines.

@@ -13,6 +13,7 @@ local placement = require('placement')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
 local results = require('results')
+local limit_lines = lazy('limit_lines')
 local call = redis.call
 local round_ends = {}
 
@@ -47,6 +48,8 @@ local function note_completed(batch, id, detail, resource)
     local kept = batch.results
     local n = #kept.ids + 1
     kept.ids[n], kept.outcomes[n], kept.ttls[n], kept.requesters[n] = id, outcome, ttl, requester
+  elseif type(resource) == 'table' then
+    limit_lines().free(id, endings.named_limits(resource), true)
   elseif resource then
     resources.free(resource, id)
   end
@@ -239,8 +242,8 @@ local function write(inc, batch)
   requeue(batch, front)
 end
 
--- Finishes jobs of `inc`. `details` belong to the last of the ids, `names` of resources to the last of those before. `owners` are the values in
--- `owner`, `wanted` the expected ones. Returns the rejected positions.
+-- Finishes jobs of `inc`. `details` belong to the last of the ids, `names` of resources, or lists of names of limits, to the last of those before.
+-- `owners` are the values in `owner`, `wanted` the expected ones. Returns the rejected positions.
 function round_ends.finish(inc, ids, wanted, details, names, owners)
   local batch = new_batch()
   local plain = #ids - #details
