@@ -180,6 +180,11 @@ impl JobData {
         self.extras.as_ref().map_or("", |extras| &extras.task)
     }
 
+    /// The job's group, or "".
+    pub fn group(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.group)
+    }
+
     /// The job's resource, or "".
     pub fn resource(&self) -> &str {
         self.extras.as_ref().map_or("", |extras| &extras.resource)

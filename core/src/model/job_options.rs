@@ -20,11 +20,13 @@ pub const MAX_EXTRAS: usize = 32 * 1024;
 pub const MAX_RETRIES: u32 = 200;
 /// The limit of priorities, in both directions from 0.
 pub const MAX_PRIORITY: i64 = 1 << 53;
+/// The largest weight of a group.
+pub const MAX_WEIGHT: u32 = 1000;
 /// The default time for which a result is kept.
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 29] = [
     "id",
     "result",
     "result_ttl",
@@ -39,6 +41,8 @@ const NAMES: [&str; 27] = [
     "backoff_jitter",
     "resource",
     "limits",
+    "group",
+    "weight",
     "unique",
     "unique_until",
     "on_conflict",
@@ -164,6 +168,19 @@ impl NewJob {
         self
     }
 
+    /// The job's group: the groups of the jobs that wait with the same priority and task take turns, so that no group waits for all jobs of another.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.extras().group = group.into();
+        self
+    }
+
+    /// How many turns the job's group has while one of weight 1 has one, 1 to 1,000; default 1. Of the jobs of a group that wait, the one that was
+    /// queued last counts. Excludes a job without a group.
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.extras().weight = Some(weight);
+        self
+    }
+
     /// The job's unique key, which one job has at a time: see [`Unique`]. While another job has it, adding this one does nothing, or what
     /// [`Unique::on_conflict`] states.
     pub fn unique(mut self, unique: impl Into<Unique>) -> Self {
@@ -273,6 +290,8 @@ impl NewJob {
             "backoff_jitter" => self.extras().backoff.get_or_insert_default().jitter = share(BACKOFF[2], value)?,
             "resource" => self.extras().resource = value.to_owned(),
             "limits" => self.extras().limits = limit::parse_job_limits(value)?,
+            "group" => self.extras().group = value.to_owned(),
+            "weight" => self.extras().weight = Some(whole(name, value, 1, MAX_WEIGHT)?),
             "unique" => self.extras().unique.get_or_insert_default().key = value.to_owned(),
             "unique_until" => self.extras().unique.get_or_insert_default().until = Until::parse(value)?,
             "on_conflict" => self.extras().unique.get_or_insert_default().on_conflict = choice(name, value, &ON_CONFLICT)?,
@@ -421,6 +440,8 @@ pub(crate) struct Extras {
     pub(crate) priority: i64,
     pub(crate) task: String,
     pub(crate) resource: String,
+    pub(crate) group: String,
+    pub(crate) weight: Option<u32>,
     pub(crate) unique: Option<Unique>,
     pub(crate) debounce: Option<Duration>,
     pub(crate) max_wait: Option<Duration>,
@@ -462,7 +483,7 @@ impl Extras {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let limits: usize = self.limits.iter().map(|limit| limit.name.len()).sum();
         let after: usize = self.after.iter().map(String::len).sum();
-        self.task.len() + self.resource.len() + self.unique_key().len() + limits + headers + after
+        self.task.len() + self.resource.len() + self.group.len() + self.unique_key().len() + limits + headers + after
     }
 
     /// Whether scripts must process these options when such a job is assigned or finishes.
@@ -507,7 +528,7 @@ impl Extras {
 
     pub(crate) fn check(&self) -> Result<()> {
         bounded("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)?;
-        for (what, name) in [("task", &self.task), ("resource", &self.resource)] {
+        for (what, name) in [("task", &self.task), ("resource", &self.resource), ("group", &self.group)] {
             if !name.is_empty() {
                 check_name(what, name)?;
             }
@@ -515,6 +536,12 @@ impl Extras {
         unique::check(self.unique.as_ref(), self.debounce, self.max_wait)?;
         bounded("retries", self.retries, 0, MAX_RETRIES)?;
         limit::check_job_limits(&self.limits)?;
+        if let Some(weight) = self.weight {
+            bounded("weight", weight, 1, MAX_WEIGHT)?;
+            if self.group.is_empty() {
+                return Err(invalid("weight belongs to a group, and this job has none; set group, or leave weight out"));
+            }
+        }
         if let Some(backoff) = &self.backoff {
             backoff.check(BACKOFF)?;
         }

@@ -191,6 +191,13 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             }
         });
     }
+    if !extras.group.is_empty() {
+        field("g", &|out| {
+            write_array(out, 2);
+            write_string(out, extras.group.as_bytes());
+            write_integer(out, u64::from(extras.weight.unwrap_or(0)));
+        });
+    }
     if !extras.headers.is_empty() {
         field("h", &|out| {
             write_map(out, extras.headers.len());
@@ -298,6 +305,14 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                     extras.limits.push(JobLimit { name, cost: u32::try_from(unpack.integer()?).map_err(malformed)? });
                 }
             }
+            "g" => {
+                if unpack.array()? != 2 {
+                    return Err(malformed("a group has two parts"));
+                }
+                extras.group = unpack.text()?.to_owned();
+                let weight = u32::try_from(unpack.integer()?).map_err(malformed)?;
+                extras.weight = (weight > 0).then_some(weight);
+            }
             "y" => extras.schedule = unpack.text()?.to_owned(),
             "z" => extras.then_next = unpack.integer()? == 1,
             "d" => {
@@ -366,8 +381,16 @@ mod tests {
         assert_eq!(round_trip(&job, "abc").result, Some(wanted));
         let second = Duration::from_secs(1);
         let backoff = Backoff { growth: Growth::Exponential, delay: second, max: 9 * second, jitter: 0.25 };
-        let job =
-            NewJob::bytes("x").priority(-3).task("t").resource("r").unique("s").retries(200).backoff(backoff).header("a", "b");
+        let job = NewJob::bytes("x")
+            .priority(-3)
+            .task("t")
+            .resource("r")
+            .group("g")
+            .weight(3)
+            .unique("s")
+            .retries(200)
+            .backoff(backoff)
+            .header("a", "b");
         let job = job.assign_timeout(second).run_timeout(2 * second).total_timeout(3 * second).result(true);
         let read = round_trip(&job, "abc");
         assert_eq!((&read.extras, &read.payload, read.attempt()), (&job.extras, &job.payload, 1));
