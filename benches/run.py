@@ -102,6 +102,7 @@ def queues(redis, figures, command, size):
         "bulk_retries": ("retries", size.jobs),
         "bulk_resource": ("resource", size.jobs // 10, 100),
         "bulk_limit": ("limit", size.jobs),
+        "bulk_group": ("group", size.jobs, 10),
     }
     for _ in range(size.rounds):
         for workload, (verb, count, *numbers) in kinds.items():

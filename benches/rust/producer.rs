@@ -24,6 +24,10 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
                 runtime.block_on(master.limit("api", libswarm::Limit::concurrent(1_000_000))).expect("a limit");
                 runtime.block_on(bulk(&master, command.number(0), |n| job(n).limit("api")));
             }
+            "group" => {
+                let (count, groups) = (command.number(0), command.number(1));
+                runtime.block_on(bulk(&master, count, |n| job(n).group((n % groups).to_string())));
+            }
             "resource" => {
                 let (count, resources) = (command.number(0), command.number(1));
                 runtime.block_on(bulk(&master, count, |n| job(n).resource((n % resources).to_string())));

@@ -282,8 +282,8 @@ impl Adds {
 /// The part of a batch that is not plain, in the format of `lua/commands/add.lua`.
 #[derive(Default)]
 struct Kinds {
-    /// Positions by queue: priority and task. Those of plain jobs are added only when they are needed.
-    queues: BTreeMap<(i64, String), Vec<usize>>,
+    /// Positions by queue: priority, task, and whether the jobs have groups. Those of plain jobs are added only when they are needed.
+    queues: BTreeMap<(i64, String, bool), Vec<usize>>,
     in_queues: usize,
     /// Some jobs need special care when they are assigned.
     watched: bool,
@@ -299,8 +299,9 @@ impl Kinds {
         if extras.need_beginning() || start != Start::Now {
             self.careful.push((position, start.as_millis()));
         }
-        if extras.priority != 0 || !extras.task.is_empty() {
-            self.queues.entry((extras.priority, extras.task.clone())).or_default().push(position);
+        let grouped = !extras.group.is_empty();
+        if extras.priority != 0 || !extras.task.is_empty() || grouped {
+            self.queues.entry((extras.priority, extras.task.clone(), grouped)).or_default().push(position);
             self.in_queues += 1;
         }
     }
@@ -315,16 +316,17 @@ impl Kinds {
             let mut elsewhere = vec![false; count];
             self.queues.values().flatten().for_each(|position| elsewhere[*position] = true);
             let plain = (0..count).filter(|position| !elsewhere[*position]).collect();
-            self.queues.insert((0, String::new()), plain);
+            self.queues.insert((0, String::new(), false), plain);
         }
         write_array(&mut out, 2);
         write_array(&mut out, self.queues.len());
-        for ((priority, task), positions) in &self.queues {
-            write_array(&mut out, 3);
+        for ((priority, task, grouped), positions) in &self.queues {
+            write_array(&mut out, 4);
             write_signed(&mut out, *priority);
             write_string(&mut out, task.as_bytes());
             write_array(&mut out, positions.len());
             positions.iter().for_each(|position| write_integer(&mut out, *position as u64 + 1));
+            write_integer(&mut out, u64::from(*grouped));
         }
         write_array(&mut out, 2 * self.careful.len());
         for (position, start) in &self.careful {

@@ -49,10 +49,13 @@ impl Master {
         all.paused.sort();
         let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
         all.queues.sort_by_cached_key(order);
-        // Plain jobs may wait in two queues.
+        // Jobs with a group and others wait in two queues, and plain jobs may, too.
         all.queues.dedup_by(|other, one| {
             let same = (other.priority, &other.task) == (one.priority, &one.task);
-            one.waiting += if same { other.waiting } else { 0 };
+            if same {
+                one.waiting += other.waiting;
+                one.groups += other.groups;
+            }
             same
         });
         Ok(all)

@@ -150,6 +150,7 @@ mod tests {
             priority,
             task: task.into(),
             resource: String::new(),
+            group: String::new(),
             limits: Vec::new(),
             headers: Default::default(),
             attempt: 1,

@@ -70,6 +70,8 @@ pub struct JobInfo {
     pub task: String,
     /// Its resource, or "".
     pub resource: String,
+    /// Its group, or "".
+    pub group: String,
     /// Its limits.
     pub limits: Vec<String>,
     /// The headers that were added with the job.
@@ -123,6 +125,8 @@ pub struct QueueCount {
     pub task: String,
     /// Waiting jobs. In a queue of more than 4,096, deleted jobs count until their turn comes.
     pub waiting: u64,
+    /// Groups that have waiting jobs.
+    pub groups: u64,
 }
 
 /// Queues and pauses of a cluster.

@@ -33,7 +33,7 @@ const LIB: &[(&str, &str)] = files!(
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
-    "unique_keys", "values", "waiters", "watching", "workers",
+    "turn_pages", "turns", "unique_keys", "values", "waiters", "watching", "workers",
 );
 
 /// Modules that recovery needs even if the creation of a module fails. They make no calls and are created before all others.

@@ -36,9 +36,9 @@ pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
     }
     for _ in 0..unpack.array()? {
         unpack.array()?;
-        let priority = number(unpack.text()?)?;
-        let (task, waiting) = (legible(unpack.string()?), unpack.integer()?.max(0) as u64);
-        all.queues.push(QueueCount { priority, task, waiting });
+        let (priority, task) = (number(unpack.text()?)?, legible(unpack.string()?));
+        let (waiting, groups) = (unpack.integer()?.max(0) as u64, unpack.integer()?.max(0) as u64);
+        all.queues.push(QueueCount { priority, task, waiting, groups });
     }
     for _ in 0..unpack.array()? {
         all.paused.push(legible(unpack.string()?));
@@ -101,6 +101,7 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         priority: extras.priority,
         task: extras.task,
         resource: extras.resource,
+        group: extras.group,
         limits: extras.limits.into_iter().map(|limit| limit.name).collect(),
         headers: extras.headers,
         checkpoint: extras.checkpoint,

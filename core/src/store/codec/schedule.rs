@@ -32,14 +32,15 @@ pub(crate) fn put(reply: Value, id: &str, schedule: &Schedule) -> Result<(Schedu
     Ok((how, wanted))
 }
 
-/// Where the jobs of a schedule go: `{priority, task, 1 if scripts process their extras}`.
+/// Where the jobs of a schedule go: `{priority, task, 1 if scripts process their extras, 1 if they have a group}`.
 pub(crate) fn pack_route(job: &NewJob) -> Vec<u8> {
     let mut out = Vec::new();
     let extras = job.extras.as_deref();
-    write_array(&mut out, 3);
+    write_array(&mut out, 4);
     write_signed(&mut out, extras.map_or(0, |extras| extras.priority));
     write_string(&mut out, extras.map_or("", |extras| &extras.task).as_bytes());
     write_integer(&mut out, u64::from(extras.is_some_and(|extras| extras.need_beginning())));
+    write_integer(&mut out, u64::from(extras.is_some_and(|extras| !extras.group.is_empty())));
     out
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn info(packed: &[u8]) -> Option<ScheduleInfo> {
         let Some(mut schedule) = Schedule::from_timing(unpack.text()?) else { return Ok(None) };
         unpack.array()?;
         let (priority, task) = (unpack.integer()?, unpack.text()?.to_owned());
+        unpack.integer()?;
         unpack.integer()?;
         schedule.overlap = unpack.text()?.parse()?;
         schedule.catch_up = unpack.text()?.parse()?;

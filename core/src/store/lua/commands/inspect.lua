@@ -4,7 +4,7 @@
 --       'members', cursor | 'limits', cursor | 'limit', name | 'flow', id of a flow or of a job, cursor | 'inputs', node of a job, cursor |
 --       'outputs', nodes (msgpack)
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
---       none | {cursor of the next page or '', job, ...} | {{{priority, task, number}, ...}, {paused task, ...}, chooser or '', cursor} |
+--       none | {cursor of the next page or '', job, ...} | {{{priority, task, number, groups}, ...}, {paused task, ...}, chooser or '', cursor} |
 --       flow: {id, cursor, cancel_rest, jobs, id, state, ..., {id, {dependency, ...}, ...}}, or '' if there is none | inputs: {cursor, what a failed
 --       dependency does, id, letter and node, ...} | outputs: {letter and outcome, ...}, of as many nodes as fit in a call, at least one |
 --       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...} | {cursor, limit, ...}, see limit_state.describe | a limit
@@ -25,6 +25,7 @@ local values = require('values')
 local workers = require('workers')
 local limit_state = lazy('limit_state')
 local flow_pages = lazy('flow_pages')
+local turns = lazy('turns')
 local call = redis.call
 
 -- Bounds of one call.
@@ -84,21 +85,25 @@ local function page_of_jobs(state, cursor, number)
 end
 
 local function page_of_counts(cursor)
-  local priority = string.match(cursor, '^(-?%d+):')
+  local priority = string.match(cursor, '^(-?%d+)[*:]')
   local from = priority and pages.behind_queue(cursor, tonumber(priority)) or 0
   local found, entries = queues.page(from, QUEUES)
   local counts = {}
-  local function note(queue_priority, task, number)
+  local function note(queue_priority, task, number, groups)
     if number > 0 then
-      counts[#counts + 1] = { string.format('%.0f', queue_priority), task, number }
+      counts[#counts + 1] = { string.format('%.0f', queue_priority), task, number, groups }
     end
   end
   for _, queue in ipairs(found) do
-    note(queue.priority, queue.task, call('ZCARD', queue.key))
+    if queue.grouped then
+      note(queue.priority, queue.task, turns().count(queue))
+    else
+      note(queue.priority, queue.task, call('ZCARD', queue.key), 0)
+    end
   end
   local paused = {}
   if cursor == '' then
-    note(0, '', call('LLEN', keys.ready) - meta.tombstones)
+    note(0, '', call('LLEN', keys.ready) - meta.tombstones, 0)
     paused = call('SMEMBERS', rare_keys.paused)
   end
   local last = found[#found]

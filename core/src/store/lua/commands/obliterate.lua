@@ -9,6 +9,7 @@ local reply = require('reply')
 local script = require('script')
 local workers = require('workers')
 local extras = lazy('extras')
+local turns = lazy('turns')
 local values = lazy('values')
 local call = redis.call
 
@@ -33,9 +34,14 @@ end
 local function remove_queues()
   local more = false
   for _, queue in ipairs((queues.page(0, NAMES))) do
-    call('UNLINK', queue.key)
-    queues.forget(queue.priority, queue.task)
+    if not queue.grouped or turns().unlink(queue, NAMES) then
+      call('UNLINK', queue.key)
+      queues.forget(queue)
+    end
     more = true
+    if queue.grouped then
+      break
+    end
   end
   for _, task in ipairs(call('SPOP', rare_keys.tasks, NAMES)) do
     call('UNLINK', keys.of('load', task), keys.of('queues', task))

@@ -1,8 +1,9 @@
 -- Creates, changes, extends, lists and removes schedules.
 -- KEYS  the fixed keys
--- ARGV  'put', id, nonce of the call, timing, route (msgpack {priority, task, 1 if scripts process extras of the job}), record of the job, options
---       (msgpack {overlap, catch_up, after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known, slots (msgpack {slot, delay in ms,
---       ...}), 1 if no more follow | 'pause', id | 'resume', id | 'run', id, nonce | 'page', cursor ('' = from the start), how many | 'show', id
+-- ARGV  'put', id, nonce of the call, timing, route (msgpack {priority, task, 1 if scripts process extras of the job, 1 if it has a group}),
+--       record of the job, options (msgpack {overlap, catch_up, after_end in ms or 0, limit or 0}) | 'remove', id | 'extend', id, timing, known,
+--       slots (msgpack {slot, delay in ms, ...}), 1 if no more follow | 'pause', id | 'resume', id | 'run', id, nonce | 'page', cursor ('' = from the
+--       start), how many | 'show', id
 -- Returns  put: {created, changed or same, anchor, known, time in ms} | remove, pause, resume: 1 if it exists, else 0 | extend: 1 | run: the id of the job,
 --       '' if it was skipped, or false if there is no such schedule | page: {cursor of the next page or '', msgpack {id, field, ...}, ...}; show: the same
 --       for one, or false

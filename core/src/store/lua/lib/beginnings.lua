@@ -109,29 +109,29 @@ local function begin(ids, records, starts, inc, held)
   return waiting, wake_for(batch)
 end
 
--- The jobs that can be queued now, grouped by queue.
-local function groups_of(all, queues_of, skip, waiting)
-  local groups = {}
+-- The jobs that can be queued now, by queue.
+local function batches_of(all, queues_of, skip, waiting)
+  local batches = {}
   for _, queue in ipairs(queues_of) do
-    local priority, task, positions = unpack(queue)
-    local group = { priority = priority, task = task, ids = {}, records = {}, orders = {} }
+    local priority, task, positions, grouped = unpack(queue)
+    local batch = { priority = priority, task = task, grouped = grouped == 1, ids = {}, records = {}, orders = {} }
     for _, position in ipairs(positions) do
       local id = all[2 * position - 1]
       if not skip[position] and not waiting[id] then
-        local n = #group.ids + 1
-        group.ids[n], group.records[n], group.orders[n] = id, all[2 * position], special.sequence + position
+        local n = #batch.ids + 1
+        batch.ids[n], batch.records[n], batch.orders[n] = id, all[2 * position], special.sequence + position
       end
     end
-    if #group.ids > 0 then
-      groups[#groups + 1] = group
+    if #batch.ids > 0 then
+      batches[#batches + 1] = batch
     end
   end
-  return groups
+  return batches
 end
 
--- Adds new jobs that are stored already. all: id, record, ...; queues_of: priority, task and positions of each queue; careful: position and start of
--- jobs with extras or a start. Positions marked in `skip` are skipped (EXISTED), or started but queued only when an earlier execution has stopped
--- (LATER). Returns when the next entry is due, if it is of these jobs.
+-- Adds new jobs that are stored already. all: id, record, ...; queues_of: priority, task, positions of the jobs, and 1 if these have groups, of each
+-- queue; careful: position and start of jobs with extras or a start. Positions marked in `skip` are skipped (EXISTED), or started but queued only when
+-- an earlier execution has stopped (LATER). Returns when the next entry is due, if it is of these jobs.
 function beginnings.add(all, queues_of, careful, skip, inc)
   local ids, records, starts, positions = {}, {}, {}, {}
   for i = 1, #careful, 2 do
@@ -149,7 +149,7 @@ function beginnings.add(all, queues_of, careful, skip, inc)
     all[2 * position] = records[i]
   end
   resources.settle()
-  matching.take_in(groups_of(all, queues_of, skip, waiting), #all / 2, false)
+  matching.take_in(batches_of(all, queues_of, skip, waiting), #all / 2, false)
   return soonest
 end
 

@@ -14,6 +14,7 @@ local rare_keys = require('rare_keys')
 local special = require('special')
 local tombstones = require('tombstones')
 local workers = require('workers')
+local turns = lazy('turns')
 local call = redis.call
 local choice = {}
 
@@ -26,8 +27,8 @@ local function queues_to_choose()
   end
   local found = {}
   for _, task in ipairs(special.chooser.tasks) do
-    for _, priority in ipairs(queues.priorities(task)) do
-      found[#found + 1] = queues.read_entry(queues.entry_of(priority, task))
+    for _, queue in ipairs(queues.of_task(task)) do
+      found[#found + 1] = queue
     end
   end
   table.sort(found, function(one, other)
@@ -102,15 +103,24 @@ local function show_ready(shown)
   end
 end
 
+-- Removes the entry of a job that does not exist.
+local function discard(job)
+  if job.queue.grouped then
+    turns().remove(job.queue, job.group.name, job.id)
+  else
+    call('ZREM', job.queue.key, job.id)
+  end
+end
+
 local function show_sorted(shown, level)
   if is_full(shown) then
     return
   end
   local all, share = {}, math.min(shown.most, math.max(1, math.floor(ENTRIES / math.max(1, #level.queues))))
   for _, queue in ipairs(level.queues) do
-    local some = call('ZRANGE', queue.key, 0, share - 1, 'WITHSCORES')
-    for i = 1, #some, 2 do
-      all[#all + 1] = { id = some[i], order = tonumber(some[i + 1]), key = queue.key }
+    for _, job in ipairs((queue_heads.first(queue, share))) do
+      job.queue = queue
+      all[#all + 1] = job
     end
   end
   table.sort(all, queue_heads.by_order)
@@ -122,7 +132,7 @@ local function show_sorted(shown, level)
     local records = is_full(shown) and {} or call('HMGET', keys.jobs, unpack(ids))
     for i, found in ipairs(records) do
       if not found then
-        call('ZREM', all[at + i - 1].key, ids[i])
+        discard(all[at + i - 1])
       end
     end
     show(shown, ids, records)
@@ -175,10 +185,10 @@ local function dequeue(id, extra)
   if call('ZSCORE', rare_keys.delayed, id) or call('SISMEMBER', rare_keys.blocked, id) == 1 then
     return false
   end
-  if call('ZREM', queues.key_of(extra.priority, extra.task), id) == 1 then
+  if queues.remove(id, extra) then
     return true
   end
-  if not queues.is_plain(extra.priority, extra.task) or call('EXISTS', keys.ready) == 0 then
+  if not queues.is_plain(extra.priority, extra.task, extra.group) or call('EXISTS', keys.ready) == 0 then
     return false
   end
   tombstones.bury(id)

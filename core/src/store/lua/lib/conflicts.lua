@@ -109,7 +109,7 @@ local function stays(job, old, extra, start)
     return true
   end
   local queued = job.queued or not call('ZSCORE', rare_keys.delayed, job.id) and call('SISMEMBER', rare_keys.blocked, job.id) == 0
-  return queued and start == 0 and old.priority == extra.priority and old.task == extra.task
+  return queued and start == 0 and old.priority == extra.priority and old.task == extra.task and old.group == extra.group
 end
 
 -- Takes a job out of its place, or leaves it there. Returns why the one that replaces it is not queued, or nil.

@@ -40,8 +40,8 @@ function endings.unqueue(id, extra, stopping)
     return
   end
   -- It is in `ready:0` only if it is in no sorted set. A job with a damaged record may be in any queue: its entry is skipped when its turn comes.
-  local found = call('ZREM', queues.key_of(extra.priority, extra.task), id) == 1
-  if not found and queues.is_plain(extra.priority, extra.task) and not extra.damaged then
+  local found = queues.remove(id, extra)
+  if not found and queues.is_plain(extra.priority, extra.task, extra.group) and not extra.damaged then
     tombstones.bury(id)
   end
 end

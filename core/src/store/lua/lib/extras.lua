@@ -19,11 +19,15 @@ local WIRE = {
   SCHEDULE = 'y',
   THEN_NEXT = 'z',
   LIMITS = 'l',
+  -- {group, weight or 0}
+  GROUP = 'g',
   -- {node, on_failure, flow or '', 1 if other jobs wait for it}
   NODE = 'd',
 }
 local MAX_RETRIES = 200
 local MAX_LIMITS, MAX_COST = 4, 1000000
+-- Flags of records whose options do not follow the flags.
+local LONG_HEAD = record_flags.RESULT + record_flags.CRASHES + record_flags.SUSPECT + record_flags.RESOURCE
 -- Flags that are kept when crashes are written: all but SUSPECT.
 local ALL_BUT_SUSPECT = 95
 
@@ -41,6 +45,7 @@ local extras = {
   UNTIL_START = -1,
   -- The longest time in ms for which a job has its unique key.
   LONGEST_UNIQUE = limits.YEAR,
+  MAX_WEIGHT = 1000,
 }
 local CONFLICTS = { [extras.DROP] = true, [extras.REPLACE] = true, [extras.ATTACH] = true, [extras.LATEST] = true }
 
@@ -106,8 +111,13 @@ local function is_node(value)
     or type(value) == 'table' and is_name(value[1]) and value[1] ~= nil and not string.find(value[1], ':', 1, true) and type(value[3]) == 'string'
 end
 
+local function is_group(value)
+  return value == nil or type(value) == 'table' and value[1] and is_name(value[1]) and value[2] and is_whole(value[2], 0, extras.MAX_WEIGHT)
+end
+
 local function is_valid(map)
   return is_name(map[WIRE.TASK])
+    and is_group(map[WIRE.GROUP])
     and is_unique_key(map[WIRE.UNIQUE])
     and is_name(map[WIRE.EPHEMERAL_OF])
     and is_name(map[WIRE.SCHEDULE])
@@ -126,6 +136,7 @@ local function read_options(packed)
   local map = cmsgpack.unpack(packed)
   assert(is_valid(map))
   local unique, node, limits_of_job = map[WIRE.UNIQUE] or {}, map[WIRE.NODE] or {}, limits_of(map[WIRE.LIMITS])
+  local group, weight = unpack(map[WIRE.GROUP] or {})
   assert(limits_of_job ~= false)
   return {
     priority = map[WIRE.PRIORITY] or 0,
@@ -137,6 +148,8 @@ local function read_options(packed)
     run_timeout = map[WIRE.RUN_TIMEOUT],
     total_timeout = map[WIRE.TOTAL_TIMEOUT],
     limits = limits_of_job,
+    group = group,
+    weight = weight ~= 0 and weight or 1,
     unique = unique[KEY],
     on_conflict = unique[ON_CONFLICT],
     unique_until = unique[UNTIL],
@@ -179,13 +192,24 @@ local function decode(text)
   return found.last
 end
 
+-- The same in the common case, without decoding: a record with options, but without crashes, resource and result, whose options were read before.
+local function found_before(text)
+  local flags, failed, high, low = byte(text, 1, 4)
+  if not low or band(flags, record_flags.EXTRAS) == 0 or band(flags, LONG_HEAD) ~= 0 then
+    return nil
+  end
+  local found = options[sub(text, 5, 4 + high * 256 + low)]
+  local last = found and found.last
+  return last and last.failed == failed and last.at == 2 and not last.resource and not last.suspect and last or nil
+end
+
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, unique (its key) with what belongs to it, ephemeral_of (an incarnation), retries,
--- failed (attempts), timeouts in ms, limits ({name, cost} of each), suspect, node, flow, watched (others wait for it). For a damaged record they are
--- those of a plain job, and `damaged`. Records may share them: they are not changed.
+-- failed (attempts), timeouts in ms, limits ({name, cost} of each), group, weight, suspect, node, flow, watched (others wait for
+-- it). For a damaged record they are those of a plain job, and `damaged`. Records may share them: they are not changed.
 function extras.of(text)
-  local extra = known[text]
+  local extra = known[text] or found_before(text)
   if extra then
     return extra
   end

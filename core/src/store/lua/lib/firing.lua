@@ -49,7 +49,7 @@ local function add(id, schedule, slot, delay)
   if not record or not may_overlap(schedule, record) then
     return nil
   end
-  local priority, task, careful = unpack(schedule[schedules.ROUTE])
+  local priority, task, careful, grouped = unpack(schedule[schedules.ROUTE])
   local job = string.format('%s@%.0f', id, slot)
   if call('HEXISTS', keys.jobs, job) == 0 then
     local batch = { jobs = { job, record }, skip = {}, starts = { delay }, replaced = 0 }
@@ -67,7 +67,7 @@ local function add(id, schedule, slot, delay)
     if keyed then
       conflicts().write()
     end
-    beginnings.add(batch.jobs, { { priority, task, { 1 } } }, (careful == 1 or delay > 0) and { 1, delay } or {}, batch.skip, nil)
+    beginnings.add(batch.jobs, { { priority, task, { 1 }, grouped } }, (careful == 1 or delay > 0) and { 1, delay } or {}, batch.skip, nil)
     job = other or job
   end
   added = added + 1

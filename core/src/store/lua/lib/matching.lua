@@ -77,25 +77,25 @@ local function assign(priority, task, next_jobs)
   end
 end
 
--- Assigns the next jobs of a group up to its `to`th. Returns whether it assigned all of them.
-local function assign_group(group, to)
-  assign(group.priority, group.task, function(most)
+-- Assigns the next jobs of a batch up to its `to`th. Returns whether it assigned all of them.
+local function assign_batch(batch, to)
+  assign(batch.priority, batch.task, function(most)
     local ids, records = {}, {}
-    for i = group.done + 1, math.min(group.done + most, to) do
-      ids[#ids + 1], records[#records + 1] = group.ids[i], group.records[i]
+    for i = batch.done + 1, math.min(batch.done + most, to) do
+      ids[#ids + 1], records[#records + 1] = batch.ids[i], batch.records[i]
     end
-    group.done = group.done + #ids
+    batch.done = batch.done + #ids
     return ids, records, #ids
   end)
-  return group.done >= to
+  return batch.done >= to
 end
 
--- Assigns the jobs of several groups in the order in which they came.
-local function assign_in_order(groups)
+-- Assigns the jobs of several batches in the order in which they came.
+local function assign_in_order(batches)
   local all = {}
-  for _, group in ipairs(groups) do
-    for i = 1, #group.ids do
-      all[#all + 1] = { order = group.orders[i], group = group, at = i }
+  for _, batch in ipairs(batches) do
+    for i = 1, #batch.ids do
+      all[#all + 1] = { order = batch.orders[i], batch = batch, at = i }
     end
   end
   table.sort(all, function(a, b)
@@ -103,47 +103,47 @@ local function assign_in_order(groups)
   end)
   for i, job in ipairs(all) do
     local following = all[i + 1]
-    if not job.group.full and not (following and following.group == job.group) then
-      job.group.full = not assign_group(job.group, job.at)
+    if not job.batch.full and not (following and following.batch == job.batch) then
+      job.batch.full = not assign_batch(job.batch, job.at)
     end
   end
 end
 
--- Assigns groups of one priority. If there are not free slots for all, jobs are assigned in the order in which they came.
-local function assign_groups(groups)
-  if #groups == 1 then
-    assign_group(groups[1], #groups[1].ids)
+-- Assigns batches of one priority. If there are not free slots for all, jobs are assigned in the order in which they came.
+local function assign_batches(batches)
+  if #batches == 1 then
+    assign_batch(batches[1], #batches[1].ids)
     return
   end
   local count, scarce, some = 0, false, false
-  for _, group in ipairs(groups) do
-    count = count + #group.ids
+  for _, batch in ipairs(batches) do
+    count = count + #batch.ids
   end
-  for _, group in ipairs(groups) do
-    local _, free = candidates(group.priority, group.task)
-    group.full = free == 0
+  for _, batch in ipairs(batches) do
+    local _, free = candidates(batch.priority, batch.task)
+    batch.full = free == 0
     scarce, some = scarce or free < count, some or free > 0
   end
   if not scarce then
-    for _, group in ipairs(groups) do
-      assign_group(group, #group.ids)
+    for _, batch in ipairs(batches) do
+      assign_batch(batch, #batch.ids)
     end
   elseif some then
-    assign_in_order(groups)
+    assign_in_order(batches)
   end
 end
 
 -- Queues the jobs that were not assigned.
-local function push_rest(group, front)
-  if group.done > 0 then
-    local ids, orders = {}, {}
-    for i = group.done + 1, #group.ids do
-      ids[#ids + 1], orders[#orders + 1] = group.ids[i], group.orders[i]
+local function push_rest(batch, front)
+  if batch.done > 0 then
+    local ids, records, orders = {}, {}, {}
+    for i = batch.done + 1, #batch.ids do
+      ids[#ids + 1], records[#records + 1], orders[#orders + 1] = batch.ids[i], batch.records[i], batch.orders[i]
     end
-    group.ids, group.orders = ids, orders
+    batch.ids, batch.records, batch.orders = ids, records, orders
   end
-  if #group.ids > 0 then
-    queues.push(group.priority, group.task, group.ids, group.orders, front)
+  if #batch.ids > 0 then
+    queues.push(batch, front)
   end
 end
 
@@ -152,31 +152,31 @@ local function by_priority(a, b)
 end
 
 local function plain_last(a, b)
-  return not queues.is_plain(a.priority, a.task) and queues.is_plain(b.priority, b.task)
+  return not queues.is_plain(a.priority, a.task, a.grouped) and queues.is_plain(b.priority, b.task, b.grouped)
 end
 
--- Assigns new jobs as far as possible, and queues the others. groups: priority, task, ids, records and orders of each; `count` orders are used up.
+-- Assigns new jobs as far as possible, and queues the others. batches: those of one queue, as queues.push has them; `count` orders are used up.
 -- The caller settles resources before it reads orders. No older job waits that a member could accept, so the new jobs need not be queued first.
-function matching.take_in(groups, count, front)
-  for _, group in ipairs(groups) do
-    script.in_hand[#script.in_hand + 1] = group.ids
-    group.done = 0
+function matching.take_in(batches, count, front)
+  for _, batch in ipairs(batches) do
+    script.in_hand[#script.in_hand + 1] = batch.ids
+    batch.done = 0
   end
   special.advance(count)
-  table.sort(groups, by_priority)
+  table.sort(batches, by_priority)
   local at = 1
-  while at <= #groups do
+  while at <= #batches do
     local same = {}
     repeat
-      same[#same + 1] = groups[at]
+      same[#same + 1] = batches[at]
       at = at + 1
-    until not groups[at] or groups[at].priority ~= same[1].priority
-    assign_groups(same)
+    until not batches[at] or batches[at].priority ~= same[1].priority
+    assign_batches(same)
   end
   -- Plain jobs last: beside other waiting jobs they keep their place among them.
-  table.sort(groups, plain_last)
-  for _, group in ipairs(groups) do
-    push_rest(group, front)
+  table.sort(batches, plain_last)
+  for _, batch in ipairs(batches) do
+    push_rest(batch, front)
   end
 end
 
@@ -184,21 +184,22 @@ end
 function matching.enqueue(ids, records, front)
   -- Before orders are read: it uses up some.
   resources.settle()
-  local groups, of_queue = {}, {}
+  local batches, of_queue, of_extra = {}, {}, {}
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
-    local entry = queues.entry_of(extra.priority, extra.task)
-    local group = of_queue[entry]
-    if not group then
-      group = { priority = extra.priority, task = extra.task, ids = {}, records = {}, orders = {} }
-      of_queue[entry] = group
-      groups[#groups + 1] = group
+    local entry = of_extra[extra] or queues.of_job(extra).entry
+    local batch = of_queue[entry]
+    of_extra[extra] = entry
+    if not batch then
+      batch = { priority = extra.priority, task = extra.task, grouped = extra.group ~= nil, ids = {}, records = {}, orders = {} }
+      of_queue[entry] = batch
+      batches[#batches + 1] = batch
     end
-    local n = #group.ids + 1
-    group.ids[n], group.records[n] = id, records[i]
-    group.orders[n] = front and i - #ids - 1 - special.sequence or special.sequence + i
+    local n = #batch.ids + 1
+    batch.ids[n], batch.records[n] = id, records[i]
+    batch.orders[n] = front and i - #ids - 1 - special.sequence or special.sequence + i
   end
-  matching.take_in(groups, #ids, front)
+  matching.take_in(batches, #ids, front)
 end
 
 return matching

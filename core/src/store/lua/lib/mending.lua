@@ -54,7 +54,6 @@ end
 -- A job without an owner: requeued if it is in no queue.
 local function mend_waiting(id, found, in_hand, batch)
   local extra = extras.of(found)
-  local entry = queues.entry_of(extra.priority, extra.task)
   if not places.is_waiting(id, extra, in_hand) then
     if extra.damaged then
       damage.found()
@@ -62,10 +61,11 @@ local function mend_waiting(id, found, in_hand, batch)
     else
       batch.lost[#batch.lost + 1], batch.lost_records[#batch.lost_records + 1] = id, found
     end
-  elseif not queues.is_plain(extra.priority, extra.task) and not batch.listed[entry] then
-    batch.listed[entry] = true
-    if call('EXISTS', queues.key_of(extra.priority, extra.task)) == 1 then
-      queues.list(extra.priority, extra.task)
+  elseif not queues.is_plain(extra.priority, extra.task, extra.group) then
+    local listed = queues.of_job(extra).entry .. (extra.group and ':' .. extra.group or '')
+    if not batch.listed[listed] then
+      batch.listed[listed] = true
+      queues.mend(extra)
     end
   end
 end
@@ -199,10 +199,9 @@ function mending.index(entries)
     if not queue then
       call('ZREM', rare_keys.index, entry)
     elseif call('EXISTS', queue.key) == 0 then
-      queues.forget(queue.priority, queue.task)
+      queues.forget(queue)
     else
-      call('ZADD', queues.priorities_of(queue.task), -queue.priority, string.format('%.0f', queue.priority))
-      call('ZADD', rare_keys.index, -queue.priority, entry)
+      queues.list(queue)
     end
   end
 end

@@ -4,6 +4,7 @@ local ordering = require('ordering')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
 local tombstones = require('tombstones')
+local turn_pages = lazy('turn_pages')
 local call = redis.call
 local pages = {}
 
@@ -72,8 +73,26 @@ local function append_ready(ids, number, from)
   return more and string.format('r%d:%s', from + #some - 1, some[#some])
 end
 
--- Appends entries of one sorted set, from one entry on. Returns the cursor if the page is full.
+local function grouped_cursor(queue, cursor)
+  return string.format('g%d:%s:%s', #queue.entry, queue.entry, cursor)
+end
+
+-- Parses the cursor of a queue in which groups take turns: the queue, and the cursor in it.
+local function read_grouped_cursor(cursor)
+  local length, rest = string.match(cursor, '^g(%d+):(.*)$')
+  if not length then
+    return nil
+  end
+  local queue = queues.read_entry(string.sub(rest, 1, tonumber(length)))
+  return queue and queue.grouped and queue, string.sub(rest, tonumber(length) + 2)
+end
+
+-- Appends entries of one queue, from one entry on. Returns the cursor if the page is full.
 local function append_sorted(ids, number, queue, from)
+  if queue.grouped then
+    local cursor = turn_pages().append(ids, number, queue, '')
+    return cursor and grouped_cursor(queue, cursor)
+  end
   local scored = call('ZRANGE', queue.key, from, from + number - #ids - 1, 'WITHSCORES')
   for i = 1, #scored, 2 do
     ids[#ids + 1] = scored[i]
@@ -118,11 +137,13 @@ local function append_queues(ids, number, from, ready_shown)
 end
 
 -- Waiting jobs: first those of higher priorities than `ready:0`, then `ready:0`, then the others. A cursor contains an entry of `ready:0`
--- ('r<index>:<id>') or of a sorted set ('q<length of the entry of `index`>:<that entry>:<score>:<id>').
+-- ('r<index>:<id>'), of a sorted set ('q<length of the entry of `index`>:<that entry>:<score>:<id>') or of a queue in which groups take turns
+-- ('g<length>:<entry of `index`>:<cursor of turn_pages.lua>').
 local function waiting_page(cursor, number)
   local ids, full = {}, nil
   local at, id = string.match(cursor, '^r(%d+):(.*)$')
   local queue, score, member = read_sorted_cursor(cursor)
+  local grouped, inner = read_grouped_cursor(cursor)
   local ready_shown, from = false, 0
   if at then
     full = append_ready(ids, number, behind_ready(tonumber(at), id))
@@ -132,6 +153,11 @@ local function waiting_page(cursor, number)
     ready_shown = queue.priority <= 0
     full = append_sorted(ids, number, queue, ordering.behind(queue.key, score, member))
     from = pages.behind_queue(queue.entry, queue.priority)
+  elseif grouped then
+    ready_shown = grouped.priority <= 0
+    full = turn_pages().append(ids, number, grouped, inner)
+    full = full and grouped_cursor(grouped, full)
+    from = pages.behind_queue(grouped.entry, grouped.priority)
   end
   return ids, full or append_queues(ids, number, from, ready_shown)
 end

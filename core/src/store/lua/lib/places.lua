@@ -91,10 +91,10 @@ function places.is_waiting(id, extra, in_hand)
   if call('ZSCORE', rare_keys.delayed, id) or is_blocked(id, extra) then
     return true
   end
-  if call('ZSCORE', queues.key_of(extra.priority, extra.task), id) then
+  if queues.contain(id, extra) then
     return true
   end
-  return queues.is_plain(extra.priority, extra.task) and is_in_ready(id, in_hand)
+  return queues.is_plain(extra.priority, extra.task, extra.group) and is_in_ready(id, in_hand)
 end
 
 return places

@@ -1,8 +1,9 @@
--- Takes jobs out of queues. Functions return ids, records and how many entries were taken.
+-- Takes jobs out of queues. Functions return ids, records, how many entries were taken, and whether none is left.
 local keys = require('keys')
 local queues = require('queues')
 local script = require('script')
 local tombstones = require('tombstones')
+local turns = lazy('turns')
 local call = redis.call
 local heads = {}
 
@@ -19,53 +20,99 @@ end
 
 heads.members_of = members_of
 
-local function first_of_queue(priority, task, n)
-  local ids = members_of(call('ZPOPMIN', queues.key_of(priority, task), n))
+local function first_in_turn(queue, n)
+  local ids, none
+  repeat
+    local some
+    some, none = turns().pop(queue, n - (ids and #ids or 0))
+    if not ids then
+      -- The common case, without copying.
+      ids = some
+    else
+      for _, id in ipairs(some) do
+        ids[#ids + 1] = id
+      end
+    end
+  until none or #ids >= n
+  return ids
+end
+
+local function first_of_queue(queue, n)
+  local ids = queue.grouped and first_in_turn(queue, n) or members_of(call('ZPOPMIN', queue.key, n))
   if #ids < n then
-    queues.forget(priority, task)
+    queues.forget(queue)
   end
   return ids
 end
 
-local function by_order(one, other)
-  return one.order < other.order
+-- Of several queues, which have jobs in their own order.
+function heads.by_order(one, other)
+  return one.order < other.order or one.order == other.order and one.at < other.at
 end
 
-heads.by_order = by_order
+-- Up to n jobs of a queue: {id, order, at: the position in the queue}, ..., and if its groups take turns, the plan of these.
+function heads.first(queue, n)
+  if queue.grouped then
+    local plan = turns().plan(queue, n)
+    return plan.jobs, plan
+  end
+  local jobs, scored = {}, call('ZRANGE', queue.key, 0, n - 1, 'WITHSCORES')
+  for i = 1, #scored, 2 do
+    jobs[#jobs + 1] = { id = scored[i], order = tonumber(scored[i + 1]), at = #jobs + 1 }
+  end
+  return jobs, nil
+end
 
--- The first ids of several tasks, in the order in which they came.
-local function first_of_queues(priority, tasks, n)
+local function take(source)
+  if not source.plan then
+    call('ZREM', source.queue.key, unpack(source.ids))
+  elseif turns().take(source.plan, #source.ids) then
+    queues.forget(source.queue)
+  end
+end
+
+-- The first ids of several queues, in the order in which they came, and how many were wanted of them.
+local function first_of_queues(list, n)
   -- The number of entries that are read is limited, not only that of those taken; the caller may repeat the call.
-  n = math.min(n, math.max(1, math.floor(LOOKED_AT / #tasks)))
-  local all = {}
-  for _, task in ipairs(tasks) do
-    local some = call('ZRANGE', queues.key_of(priority, task), 0, n - 1, 'WITHSCORES')
+  n = math.min(n, turns().AT_ONCE, math.max(1, math.floor(LOOKED_AT / #list)))
+  local all, sources = {}, {}
+  for i, queue in ipairs(list) do
+    local some, plan = heads.first(queue, n)
     if #some == 0 then
-      queues.forget(priority, task)
+      queues.forget(queue)
     end
-    for i = 1, #some, 2 do
-      all[#all + 1] = { id = some[i], order = tonumber(some[i + 1]), task = task }
+    sources[i] = { queue = queue, plan = plan, ids = {} }
+    for _, job in ipairs(some) do
+      job.source = sources[i]
+      all[#all + 1] = job
     end
   end
-  table.sort(all, by_order)
-  local ids, of_task = {}, {}
+  table.sort(all, heads.by_order)
+  local ids = {}
   for i = 1, math.min(n, #all) do
-    local task = all[i].task
-    ids[i] = all[i].id
-    of_task[task] = of_task[task] or {}
-    table.insert(of_task[task], all[i].id)
+    local job = all[i]
+    ids[i] = job.id
+    table.insert(job.source.ids, job.id)
   end
-  for task, list in pairs(of_task) do
-    call('ZREM', queues.key_of(priority, task), unpack(list))
+  for _, source in ipairs(sources) do
+    if #source.ids > 0 then
+      take(source)
+    end
   end
-  return ids
+  return ids, n
 end
 
 -- Takes up to n jobs out of the sorted sets of one priority.
-function heads.pop(priority, tasks, n)
-  local some = #tasks == 1 and first_of_queue(priority, tasks[1], n) or first_of_queues(priority, tasks, n)
+function heads.pop(list, n)
+  local some, wanted
+  if #list == 1 then
+    some, wanted = first_of_queue(list[1], n), n
+  else
+    some, wanted = first_of_queues(list, n)
+  end
+  local all = #some < wanted
   if #some == 0 then
-    return {}, {}, 0
+    return {}, {}, 0, all
   end
   script.in_hand[#script.in_hand + 1] = some
   local found, whole = call('HMGET', keys.jobs, unpack(some)), true
@@ -74,7 +121,7 @@ function heads.pop(priority, tasks, n)
   end
   if whole then
     -- The common case, without copying.
-    return some, found, #some
+    return some, found, #some, all
   end
   local ids, records = {}, {}
   for i, id in ipairs(some) do
@@ -83,7 +130,7 @@ function heads.pop(priority, tasks, n)
       records[#records + 1] = found[i]
     end
   end
-  return ids, records, #some
+  return ids, records, #some, all
 end
 
 -- Takes up to n jobs out of `ready:0`.
@@ -96,7 +143,7 @@ function heads.pop_ready(n)
   if #some < n then
     tombstones.forget()
   end
-  return ids, records, #some
+  return ids, records, #some, #some < n
 end
 
 return heads

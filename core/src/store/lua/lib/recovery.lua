@@ -18,6 +18,7 @@ local KINDS = {
   unique = 'hash', progress = 'hash', tasks = 'set', queues = 'zset', index = 'zset', paused = 'set', listeners = 'set', watchers = 'set',
   unreported = 'hash', unread = 'hash', stray = 'set', broadcasts = 'list', schedules = 'hash', schedule_jobs = 'hash',
   schedule_ids = 'zset', schedule_times = 'zset', limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash',
+  group_waiting = 'hash',
   waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
   flow_answers = 'hash', orders = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
@@ -80,7 +81,13 @@ function recovery.mend_types()
     check(keys.of('queues', task), 'zset')
   end
   for _, entry in ipairs(call('ZRANDMEMBER', keys.prefix .. 'index', SAMPLE)) do
-    check(keys.of('ready', string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
+    local priority, task = string.match(entry, '^(-?%d+)%*(.*)$')
+    if priority then
+      check(keys.of('turns', priority .. ':' .. task), 'zset')
+      check(keys.of('weights', priority .. ':' .. task), 'hash')
+    else
+      check(keys.of('ready', string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
+    end
   end
   for hash, part in pairs({ resources = 'blocked', unique = 'unique', limit_turns = 'limited' }) do
     for _, field in ipairs(call('HRANDFIELD', keys.prefix .. hash, SAMPLE)) do

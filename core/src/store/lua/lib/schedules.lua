@@ -11,7 +11,7 @@ local call = redis.call
 local schedules = {
   -- Places in a record, which is msgpack.
   TIMING = 1, -- what the slots follow from, opaque here
-  ROUTE = 2, -- {priority, task, 1 if scripts process extras of the job}; the record of the job is in a hash of its own
+  ROUTE = 2, -- {priority, task, 1 if scripts process extras of the job, 1 if it has a group}; the record of the job is in a hash of its own
   OVERLAP = 3,
   CATCH_UP = 4,
   AFTER_END = 5, -- ms, or 0
@@ -102,7 +102,7 @@ function schedules.arm_and_wake(id, schedule, pause)
 end
 
 local function same_route(one, other)
-  return one[1] == other[1] and one[2] == other[2] and one[3] == other[3]
+  return one[1] == other[1] and one[2] == other[2] and one[3] == other[3] and one[4] == other[4]
 end
 
 function schedules.is_over(schedule)

@@ -14,12 +14,12 @@ local taking = {}
 -- The limit of queue entries that one call reads. A job that is blocked counts for several: it is decoded and moved.
 local LOOKED_AT, BLOCKED = 2000, 3
 
--- The queues from which a worker takes, by priority, highest first: {priority, tasks, ready if `ready:0` is among them}, ...
+-- The queues from which a worker takes, by priority, highest first: {priority, queues, ready if `ready:0` is among them}, ...
 local function levels_of(worker)
   local levels, at = {}, {}
   local function level(priority)
     if not at[priority] then
-      at[priority] = { priority = priority, tasks = {} }
+      at[priority] = { priority = priority, queues = {} }
       levels[#levels + 1] = at[priority]
     end
     return at[priority]
@@ -33,9 +33,9 @@ local function levels_of(worker)
       if task == '' and call('EXISTS', keys.ready) == 1 then
         level(0).ready = true
       end
-      for _, priority in ipairs(queues.priorities(task)) do
-        local here = level(priority)
-        here.tasks[#here.tasks + 1] = task
+      for _, queue in ipairs(queues.of_task(task)) do
+        local here = level(queue.priority).queues
+        here[#here + 1] = queue
       end
     end
   end
@@ -52,7 +52,7 @@ local function drain(state, priority, pop)
     if want < 1 then
       return
     end
-    local ids, records, popped = pop(want)
+    local ids, records, popped, all = pop(want)
     local found = #ids
     ids, records = admission.admit(ids, records)
     state.budget, state.popped = state.budget - popped - (BLOCKED - 1) * (found - #ids), state.popped + popped
@@ -64,7 +64,7 @@ local function drain(state, priority, pop)
         state.ids[#state.ids + 1], state.records[#state.records + 1] = id, records[i]
       end
     end
-    if popped < want then
+    if all then
       return
     end
   end
@@ -80,9 +80,9 @@ function taking.take(worker, credit)
       if level.ready then
         drain(state, level.priority, queue_heads.pop_ready)
       end
-      if #level.tasks > 0 then
+      if #level.queues > 0 then
         drain(state, level.priority, function(want)
-          return queue_heads.pop(level.priority, level.tasks, want)
+          return queue_heads.pop(level.queues, want)
         end)
       end
     end
