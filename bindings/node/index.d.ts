@@ -504,6 +504,8 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
   readonly task: string;
   /** Its resource, or `""`. */
   readonly resource: string;
+  /** Its group, or `""`. */
+  readonly group: string;
   /** The headers that were added with the job. */
   readonly headers: Readonly<Record<string, string>>;
   /** Whether the job was deleted or reclaimed. */

@@ -46,6 +46,8 @@ pub struct swarm_job_info {
     pub task: *const c_char,
     /// The job's resource; "" if it has none.
     pub resource: *const c_char,
+    /// The job's group; "" if it has none.
+    pub group: *const c_char,
     /// The job's headers, in the order of their names; they can be passed on in swarm_job_options. NULL if there are none.
     pub headers: *const swarm_header,
     /// The number of headers.
@@ -62,6 +64,7 @@ struct Details {
     /// The data to which the pointers of `shown` point.
     _task: CString,
     _resource: CString,
+    _group: CString,
     _last_checkpoint: Option<CString>,
     headers: Vec<(CString, CString)>,
     _shown_headers: Vec<swarm_header>,
@@ -87,6 +90,7 @@ static EMPTY: Empty = Empty(swarm_job_info {
     priority: 0,
     task: c"".as_ptr(),
     resource: c"".as_ptr(),
+    group: c"".as_ptr(),
     headers: std::ptr::null(),
     header_count: 0,
     last_checkpoint: std::ptr::null(),
@@ -276,7 +280,7 @@ impl swarm_job {
             let headers: Vec<_> = job.headers().map(|(name, value)| (c_text(name), c_text(value))).collect();
             let shown_headers: Vec<_> =
                 headers.iter().map(|(name, value)| swarm_header { name: name.as_ptr(), value: value.as_ptr() }).collect();
-            let (task, resource) = (c_text(job.task()), c_text(job.resource()));
+            let (task, resource, group) = (c_text(job.task()), c_text(job.resource()), c_text(job.group()));
             let checkpoint = job.last_checkpoint().map(c_text);
             let shown = swarm_job_info {
                 struct_size: size_of::<swarm_job_info>(),
@@ -287,6 +291,7 @@ impl swarm_job {
                 priority: job.priority(),
                 task: task.as_ptr(),
                 resource: resource.as_ptr(),
+                group: group.as_ptr(),
                 headers: if shown_headers.is_empty() { std::ptr::null() } else { shown_headers.as_ptr() },
                 header_count: shown_headers.len(),
                 last_checkpoint: checkpoint.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()),
@@ -296,6 +301,7 @@ impl swarm_job {
                 shown,
                 _task: task,
                 _resource: resource,
+                _group: group,
                 _last_checkpoint: checkpoint,
                 headers,
                 _shown_headers: shown_headers,

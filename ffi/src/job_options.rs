@@ -49,6 +49,9 @@ pub struct swarm_job_options {
     /// Jobs with the same resource run one at a time, in the order in which they would have been assigned. NULL for none; at most
     /// 256 bytes.
     pub resource: *const c_char,
+    /// The groups of jobs that wait with the same priority and task take turns, so that none waits for all jobs of another. NULL for
+    /// none; at most 256 bytes.
+    pub group: *const c_char,
     /// A unique key, which one job has at a time; at most 256 bytes, NULL for none. While another job has it, adding this one does
     /// what `on_conflict` states.
     pub unique: *const c_char,
@@ -64,6 +67,8 @@ pub struct swarm_job_options {
     pub max_wait: u64,
     /// A swarm_on_conflict: what adding the job does while another job has its unique key.
     pub on_conflict: i32,
+    /// How many turns the job's group has while one of weight 1 has one, 1 to 1,000; 1. That of the job queued last counts.
+    pub weight: u32,
     /// The job fails with SWARM_ERR_ASSIGN_TIMEOUT if it is not assigned within this many milliseconds after it was added or
     /// became due; 1 to 365 days, SWARM_DEFAULT for no limit.
     pub assign_timeout: u64,
@@ -220,11 +225,13 @@ impl swarm_job_options {
         backoff_jitter: 0.0,
         task: std::ptr::null(),
         resource: std::ptr::null(),
+        group: std::ptr::null(),
         unique: std::ptr::null(),
         unique_until: SWARM_UNTIL_END,
         debounce: SWARM_DEFAULT,
         max_wait: SWARM_DEFAULT,
         on_conflict: 0,
+        weight: 1,
         assign_timeout: SWARM_DEFAULT,
         run_timeout: SWARM_DEFAULT,
         total_timeout: SWARM_DEFAULT,
@@ -244,8 +251,12 @@ impl swarm_job_options {
     /// # Safety
     /// Its texts end with a NUL, and its headers and limits are readable for their counts.
     unsafe fn apply(&self, mut job: NewJob) -> Result<NewJob> {
-        let names: [(_, _, SetName); 3] =
-            [("id", self.id, NewJob::id), ("task", self.task, NewJob::task), ("resource", self.resource, NewJob::resource)];
+        let names: [(_, _, SetName); 4] = [
+            ("id", self.id, NewJob::id),
+            ("task", self.task, NewJob::task),
+            ("resource", self.resource, NewJob::resource),
+            ("group", self.group, NewJob::group),
+        ];
         for (what, name, set) in names {
             // SAFETY: promised by the caller.
             if let Some(name) = unsafe { optional_text(name, what) }? {
@@ -277,6 +288,9 @@ impl swarm_job_options {
         }
         if self.priority != 0 {
             job = job.priority(self.priority);
+        }
+        if self.weight != 1 {
+            job = job.weight(self.weight);
         }
         if self.retries != 0 {
             job = job.retries(self.retries);
@@ -401,6 +415,7 @@ mod tests {
             (options.content_type, options.backoff, options.durability) = (small[0] % 3, small[1] % 3, small[2] % 4);
             (options.unique_until, options.debounce, options.max_wait) = (numbers[10], numbers[11], numbers[0]);
             options.on_conflict = small[4] % 5;
+            (options.group, options.weight) = (pointer(&texts[4]), small[3] as u32);
             (options.priority, options.retries) = (small[3].into(), small[4] as u32);
             (options.result_ttl, options.delay, options.run_at) = (numbers[0], numbers[1], numbers[2]);
             (options.assign_timeout, options.run_timeout, options.total_timeout) = (numbers[3], numbers[4], numbers[5]);

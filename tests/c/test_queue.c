@@ -253,6 +253,25 @@ static void one_job_of_a_resource_runs_at_a_time(void) {
   end();
 }
 
+static void groups_take_turns(void) {
+  begin("groups");
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.group = "a";
+  for (int i = 0; i < 3; i++) add_job(master, "1", &job, NULL);
+  job.group = "b";
+  job.weight = 2;
+  add_job(master, "2", &job, NULL);
+  keeper kept;
+  start_with_one_slot(&kept);
+  for (int i = 0; i < 2; i++) {
+    CHECK_OK(swarm_job_finish(kept_job(&kept, i), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
+  }
+  CHECK_TEXT("a", swarm_job_details(kept_job(&kept, 0))->group);
+  CHECK_TEXT("b", swarm_job_details(kept_job(&kept, 1))->group);
+  CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
+  end();
+}
+
 static void attached_jobs_end_as_the_first_ends(void) {
   begin("attached");
   keeper kept;
@@ -448,6 +467,7 @@ int main(void) {
   RUN(failed_attempts_are_repeated_after_their_backoff);
   RUN(a_job_can_fail_permanently);
   RUN(one_job_of_a_resource_runs_at_a_time);
+  RUN(groups_take_turns);
   RUN(attached_jobs_end_as_the_first_ends);
   RUN(a_unique_key_is_that_of_one_job);
   RUN(tied_jobs_are_given_up_with_their_master);

@@ -133,8 +133,8 @@ class Job {
 
   /** Its properties, as JSON and on a console. */
   toJSON() {
-    const { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason } = this;
-    return { id, payload, task, priority, resource, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason };
+    const { id, payload, task, priority, resource, group, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason } = this;
+    return { id, payload, task, priority, resource, group, headers, attempt, retriesLeft, crashes, fence, lastCheckpoint, scheduledFor, cancelled, deleteReason };
   }
 
   [inspect.custom](depth, options, show) {
@@ -168,7 +168,7 @@ Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
 /** The values of these properties for a plain job. */
-Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined, _node: "" });
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", group: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined, _node: "" });
 
 function given(error) {
   return error === undefined ? NOTHING : error;

@@ -359,6 +359,7 @@ struct More<'a> {
     priority: i64,
     task: &'a str,
     resource: &'a str,
+    group: &'a str,
     headers: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_checkpoint: Option<&'a serde_json::value::RawValue>,
@@ -372,8 +373,8 @@ impl<'a> More<'a> {
     /// `None` if all have the values of a plain job.
     fn of(job: &'a Job) -> Option<More<'a>> {
         let (attempt, retries_left, priority) = (job.attempt(), job.retries_left(), job.priority());
-        let (task, resource) = (job.task(), job.resource());
-        let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty();
+        let (task, resource, group) = (job.task(), job.resource(), job.group());
+        let plain = (attempt, retries_left, priority) == (1, 0, 0) && task.is_empty() && resource.is_empty() && group.is_empty();
         let last_checkpoint = job.last_checkpoint().and_then(|text| serde_json::from_str(text).ok());
         let scheduled_for = job.scheduled_for();
         if plain
@@ -392,6 +393,7 @@ impl<'a> More<'a> {
             priority,
             task,
             resource,
+            group,
             headers,
             last_checkpoint,
             scheduled_for,

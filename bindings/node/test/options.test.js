@@ -88,6 +88,19 @@ test("jobs of one resource run one at a time, in order", async (t) => {
   assert.deepEqual(order, [1, 2, 3, 4, 5, 6]);
 });
 
+test("groups of waiting jobs take turns", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  await master.addJobs([1, 2, 3, 4], { group: "a" });
+  await master.addJobs([5, 6], { group: "b", weight: 2 });
+  assert.deepEqual((await master.queues()).queues, [{ priority: 0, task: "", waiting: 6, groups: 2 }]);
+  const groups = [];
+  cluster.worker({ slots: 1 }).process((job) => void groups.push(job.group));
+  await until(() => groups.length === 6, "all have run");
+  assert.deepEqual(groups.slice(0, 4).sort(), ["a", "a", "b", "b"]);
+  await assert.rejects(master.add(1, { weight: 2 }), /weight belongs to a group/);
+});
+
 test("attached jobs wait for the first and end as it ends", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();

@@ -76,6 +76,8 @@ export interface JobInfo<P = any> {
   task: string;
   /** Its resource, or `""`. */
   resource: string;
+  /** Its group, or `""`. */
+  group: string;
   /** The names of its limits. */
   limits: string[];
   headers: Record<string, string>;
@@ -115,9 +117,20 @@ export interface JobPage {
   next: string | null;
 }
 
+/** The number of waiting jobs of a priority and task. */
+export interface QueueCount {
+  priority: number;
+  /** The task, or `""`. */
+  task: string;
+  /** In a queue of more than 4,096, deleted jobs count until their turn comes. */
+  waiting: number;
+  /** Groups that have waiting jobs. */
+  groups: number;
+}
+
 export interface Queues {
   /** Queues that are not empty, highest priority first. */
-  queues: { priority: number; task: string; waiting: number }[];
+  queues: QueueCount[];
   /** Limits that have figures or at which jobs wait, by name. */
   limits: LimitInfo[];
   /** Tasks that are paused; `*` stands for all. */

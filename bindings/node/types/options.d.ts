@@ -134,6 +134,10 @@ export interface JobOptions {
   backoff?: number | Backoff;
   /** Jobs with the same resource run one at a time, in the order in which they would have been assigned. */
   resource?: string;
+  /** The groups of jobs that wait with the same priority and task take turns, so that none waits for all jobs of another. */
+  group?: string;
+  /** How many turns its group has while one of weight 1 has one, 1 to 1,000; default 1. That of the job queued last counts. */
+  weight?: number;
   /** Limits that the job is subject to, at most 4; see `limit`. A limit whose figures are not set allows everything. */
   limits?: JobLimit | readonly JobLimit[];
   /** A key that one job has at a time: while another job has it, adding this one does nothing, or what `onConflict` states. */

@@ -20,6 +20,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         priority,
         task,
         resource,
+        group,
         limits,
         headers,
         attempt,
@@ -42,6 +43,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         priority,
         task,
         resource,
+        group,
         limits,
         headers,
         attempt,
@@ -75,8 +77,8 @@ pub(crate) fn queues<'py>(py: Python<'py>, queues: &Queues) -> PyResult<Bound<'p
 }
 
 fn queue<'py>(py: Python<'py>, count: &QueueCount) -> PyResult<Bound<'py, PyAny>> {
-    let QueueCount { priority, task, waiting } = count;
-    make(&package(py)?.queue_count, &fields!(py; priority, task, waiting))
+    let QueueCount { priority, task, waiting, groups } = count;
+    make(&package(py)?.queue_count, &fields!(py; priority, task, waiting, groups))
 }
 
 pub(crate) fn members<'py>(py: Python<'py>, members: &[MemberInfo]) -> PyResult<Bound<'py, PyList>> {

@@ -149,6 +149,12 @@ impl Job {
         Ok(self.inner()?.0.resource())
     }
 
+    /// The job's group, or "".
+    #[getter]
+    fn group(&self) -> PyResult<&str> {
+        Ok(self.inner()?.0.group())
+    }
+
     /// The headers that were added with the job.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

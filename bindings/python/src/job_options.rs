@@ -49,10 +49,10 @@ struct Settings(Vec<Setting>);
 impl Settings {
     fn read(&mut self, Text(name): Text, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match &*name {
-            "id" | "task" | "resource" | "durability" | "on_failure" => self.push(&name, text(&name, value)?),
+            "id" | "task" | "resource" | "group" | "durability" | "on_failure" => self.push(&name, text(&name, value)?),
             "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
             "limits" => self.push(&name, limits(value)?),
-            "priority" | "retries" => self.push(&name, whole(&name, value)?),
+            "priority" | "retries" | "weight" => self.push(&name, whole(&name, value)?),
             "result_ttl" | "delay" | "debounce" | "max_wait" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
             "after" => {

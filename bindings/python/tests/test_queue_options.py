@@ -96,6 +96,24 @@ def test_jobs_of_a_resource_run_one_at_a_time_and_attached_ones_once(master: Mas
         wait_until(lambda: master.stats().completed == 4, SOON, "the attached one ended as its first")
 
 
+def test_groups_of_waiting_jobs_take_turns(master: Master, cluster: str, url: str) -> None:
+    master.add_jobs([1, 2, 3, 4], group="a")
+    last = master.add_jobs([5, 6], group="b", weight=2)[-1]
+    assert master.queues().queues == [(0, "", 6, 2)]
+    info = master.job(last.id)
+    assert info is not None and info.group == "b"
+    groups = []
+    with Worker(cluster, url=url, slots=1) as worker:
+        for job in worker:
+            groups.append(job.group)
+            job.complete()
+            if len(groups) == 6:
+                break
+    assert sorted(groups[:4]) == ["a", "a", "b", "b"]
+    with pytest.raises(libswarm.SwarmInvalidArgument, match="weight belongs to a group"):
+        master.add(1, weight=2)
+
+
 @pytest.mark.parametrize("durability", ["fsync", "replica"])
 def test_less_durable_than_asked_is_an_error(master: Master, durability: Any) -> None:
     with pytest.raises(libswarm.SwarmNotDurable) as caught:

@@ -71,6 +71,8 @@ swarm_job_options job_options(command *command) {
     if (command_find(command, "backoff_jitter") != NULL) options.backoff_jitter = atof(command_find(command, "backoff_jitter"));
     options.task = command_find(command, "task");
     options.resource = command_find(command, "resource");
+    options.group = command_find(command, "group");
+    if (command_find(command, "weight") != NULL) options.weight = (uint32_t)number(command, "weight");
     options.unique = command_find(command, "unique");
     options.unique_until = unique_until(command_find(command, "unique_until"));
     options.on_conflict = option_choice(command_find(command, "on_conflict"), conflicts);

@@ -32,7 +32,7 @@ void show_each(line *answer, const char *name, const char *array, const char *co
 
 static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
-                                          "task",     "resource", "progress", "checkpoint", "error", "reason"};
+                                          "task",     "resource", "group",  "progress", "checkpoint", "error", "reason"};
     static const char *const itself[] = {"", NULL};
     swarm_error *error = NULL;
     swarm_call *json = NULL;

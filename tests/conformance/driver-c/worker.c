@@ -144,6 +144,7 @@ static void show_extras(line *event, const swarm_job *job) {
     line_text(event, "priority", priority);
     line_text(event, "task", swarm_job_details(job)->task);
     line_text(event, "resource", swarm_job_details(job)->resource);
+    line_text(event, "group", swarm_job_details(job)->group);
     const char *checkpoint = swarm_job_details(job)->last_checkpoint;
     line_text(event, "checkpoint", checkpoint == NULL ? "" : checkpoint);
     uint64_t slot = swarm_job_details(job)->scheduled_for;

@@ -335,10 +335,10 @@ class MasterDriver extends Driver {
       case "job": {
         const job = await master.job(fields.id);
         if (job === null) return ok({ state: "none" });
-        const { state, holder, fence, attempt, priority, task, resource, limits, error = "", reason = "" } = job;
+        const { state, holder, fence, attempt, priority, task, resource, group, limits, error = "", reason = "" } = job;
         const progress = job.progress === undefined ? "" : JSON.stringify(job.progress);
         const checkpoint = job.checkpoint === undefined ? "" : JSON.stringify(job.checkpoint);
-        return ok({ state, holder, fence, attempt, priority, task, resource, limits, progress, checkpoint, error, reason });
+        return ok({ state, holder, fence, attempt, priority, task, resource, group, limits, progress, checkpoint, error, reason });
       }
       case "jobs": {
         const { jobs, next } = await master.jobs(fields.state, { after: fields.after || undefined, limit: Number(fields.limit) });
@@ -557,11 +557,11 @@ class WorkerDriver extends Driver {
       default: {
         this.#jobs.set(job.fence, job);
         const type = Buffer.isBuffer(job.payload) ? "bytes" : "json";
-        const { id, fence, crashes, attempt, priority, task, resource } = job;
+        const { id, fence, crashes, attempt, priority, task, resource, group } = job;
         const checkpoint = job.lastCheckpoint === undefined ? "" : JSON.stringify(job.lastCheckpoint);
         const headers = Object.entries(job.headers).map(([name, value]) => `${name}=${value}`);
         const scheduled_for = job.scheduledFor ?? "";
-        const what = { id, fence, crashes, attempt, priority, task, resource, checkpoint, scheduled_for, headers, payload: job.payloadBytes, type };
+        const what = { id, fence, crashes, attempt, priority, task, resource, group, checkpoint, scheduled_for, headers, payload: job.payloadBytes, type };
         this.events.push({ event: "add", ...what });
       }
     }

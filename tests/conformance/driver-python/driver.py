@@ -19,7 +19,7 @@ import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries", "weight"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),
@@ -175,7 +175,7 @@ def _outcome(outcome: Any) -> str:
 def _job(job: libswarm.JobInfo | None) -> Answer:
     if job is None:
         return Answer().add(state="none")
-    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "limits", "error", "reason")
+    names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "group", "limits", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
     return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
@@ -589,7 +589,7 @@ class WorkerDriver:
                 self._complete(job)
             case _:
                 self._jobs[job.fence] = job
-                names = ("id", "fence", "crashes", "attempt", "priority", "task", "resource")
+                names = ("id", "fence", "crashes", "attempt", "priority", "task", "resource", "group")
                 headers = [f"{name}={value}" for name, value in job.headers.items()]
                 fields = {name: getattr(job, name) for name in names}
                 last = job.last_checkpoint

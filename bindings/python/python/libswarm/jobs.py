@@ -81,6 +81,10 @@ class JobsOptions(TypedDict, total=False):
     backoff: Backoff | float
     #: Jobs of one resource run one at a time.
     resource: str
+    #: The groups of jobs that wait with the same priority and task take turns, so that none waits for all jobs of another.
+    group: str
+    #: How many turns its group has while one of weight 1 has one, 1 to 1,000; 1. That of the job queued last counts.
+    weight: int
     #: Limits that the job is subject to, at most 4: names, or names and costs. A limit whose figures are not set allows all.
     limits: str | Sequence[str | JobLimit]
     #: A key that one job has at a time: while another job has it, adding this one does nothing, or what `on_conflict` states.

@@ -129,6 +129,8 @@ class JobInfo:
     task: str
     #: The job's resource, or "".
     resource: str
+    #: The job's group, or "".
+    group: str
     #: The names of its limits.
     limits: list[str]
     headers: dict[str, str]
@@ -293,6 +295,8 @@ class QueueCount(NamedTuple):
     task: str
     #: In a queue of more than 4,096, deleted jobs count until their turn comes.
     waiting: int
+    #: Groups that have waiting jobs.
+    groups: int
 
 
 class Queues(NamedTuple):

@@ -88,6 +88,7 @@ impl MasterDriver {
                     .with("priority", job.priority)
                     .with("task", &job.task)
                     .with("resource", &job.resource)
+                    .with("group", &job.group)
                     .with_list("limits", &job.limits)
                     .with("progress", job.progress.as_deref().unwrap_or(""))
                     .with("checkpoint", job.checkpoint.as_deref().unwrap_or(""))
@@ -227,6 +228,7 @@ pub fn describe(event: &Event) -> Answer {
             let answer = answer.with("attempt", job.attempt()).with("priority", job.priority()).with("task", job.task());
             let answer = answer
                 .with("resource", job.resource())
+                .with("group", job.group())
                 .with("checkpoint", job.last_checkpoint().unwrap_or(""))
                 .with("scheduled_for", job.scheduled_for().map_or(String::new(), |slot| slot.to_string()))
                 .with_list("headers", job.headers().map(|(name, value)| format!("{name}={value}")));
