@@ -133,7 +133,7 @@
 /** Initializes a swarm_job_options. */
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
-   SWARM_DEFAULT, 0, NULL, NULL, NULL, SWARM_UNTIL_END, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_ON_CONFLICT_DROP, SWARM_DEFAULT, \
+   SWARM_DEFAULT, 0, NULL, NULL, NULL, NULL, SWARM_UNTIL_END, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_ON_CONFLICT_DROP, 1, SWARM_DEFAULT, \
    SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY, NULL, 0, SWARM_ON_FAILURE_FAIL}
 /** Initializes a swarm_flow_options. */
 #define SWARM_FLOW_OPTIONS_INIT {sizeof(swarm_flow_options), NULL, SWARM_FLOW_GRAPH, false}
@@ -1455,6 +1455,11 @@ typedef struct {
    */
   const char *resource;
   /**
+   * The groups of jobs that wait with the same priority and task take turns, so that none waits for all jobs of another. NULL for
+   * none; at most 256 bytes.
+   */
+  const char *group;
+  /**
    * A unique key, which one job has at a time; at most 256 bytes, NULL for none. While another job has it, adding this one does
    * what `on_conflict` states.
    */
@@ -1479,6 +1484,10 @@ typedef struct {
    * A swarm_on_conflict: what adding the job does while another job has its unique key.
    */
   int32_t on_conflict;
+  /**
+   * How many turns the job's group has while one of weight 1 has one, 1 to 1,000; 1. That of the job queued last counts.
+   */
+  uint32_t weight;
   /**
    * The job fails with SWARM_ERR_ASSIGN_TIMEOUT if it is not assigned within this many milliseconds after it was added or
    * became due; 1 to 365 days, SWARM_DEFAULT for no limit.
@@ -2247,6 +2256,10 @@ typedef struct {
    * The job's resource; "" if it has none.
    */
   const char *resource;
+  /**
+   * The job's group; "" if it has none.
+   */
+  const char *group;
   /**
    * The job's headers, in the order of their names; they can be passed on in swarm_job_options. NULL if there are none.
    */

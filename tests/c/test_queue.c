@@ -262,12 +262,12 @@ static void groups_take_turns(void) {
   job.weight = 2;
   add_job(master, "2", &job, NULL);
   keeper kept;
-  start_with_one_slot(&kept);
-  for (int i = 0; i < 2; i++) {
-    CHECK_OK(swarm_job_finish(kept_job(&kept, i), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
+  one_slot(&kept);
+  for (long i = 0; i < 2; i++) {
+    swarm_job *given = kept_job(&kept, i);
+    CHECK_TEXT(i == 0 ? "a" : "b", swarm_job_details(given)->group);
+    CHECK_OK(swarm_job_finish(given, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
-  CHECK_TEXT("a", swarm_job_details(kept_job(&kept, 0))->group);
-  CHECK_TEXT("b", swarm_job_details(kept_job(&kept, 1))->group);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
 }

@@ -148,7 +148,7 @@ test("jobs and members can be written as JSON and shown, without secrets", async
   await until(() => jobs.length === 1, "the job arrives");
   const [job] = jobs;
   assert.deepEqual(JSON.parse(JSON.stringify(job)), {
-    id: "one", payload: { a: [1] }, task: "", priority: 3, resource: "", headers: { trace: "1" }, attempt: 1, retriesLeft: 0, crashes: 0, fence: job.fence,
+    id: "one", payload: { a: [1] }, task: "", priority: 3, resource: "", group: "", headers: { trace: "1" }, attempt: 1, retriesLeft: 0, crashes: 0, fence: job.fence,
     cancelled: false,
   });
   assert.match(inspect(job), /^Job \{\n? *id: 'one'/);

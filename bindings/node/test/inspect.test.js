@@ -12,7 +12,7 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   await master.add({ n_m: 1 }, { id: "a", priority: 3, headers: { b_c: "d" }, retries: 2 });
   const waiting = await master.job("a");
   assert.deepEqual(waiting, {
-    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", limits: [], headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
+    id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", group: "", limits: [], headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
     holder: "", fence: 0,
   });
   const before = Date.now();
@@ -62,7 +62,7 @@ test("queues and members say what waits and who is there", async (t) => {
   await master.addJobs([1, 2]);
   await master.addJobs([3], { task: "t", priority: 9 });
   assert.deepEqual(await master.queues(), {
-    queues: [{ priority: 9, task: "t", waiting: 1 }, { priority: 0, task: "", waiting: 2 }],
+    queues: [{ priority: 9, task: "t", waiting: 1, groups: 0 }, { priority: 0, task: "", waiting: 2, groups: 0 }],
     paused: ["*"],
     chooser: "",
     limits: [],

@@ -168,7 +168,7 @@ def test_pages_queues_and_pauses(master: Master, cluster: str, url: str) -> None
     assert sorted(master.queues().paused) == ["*", "t"]
     master.add_jobs([NewJob(n, id=str(n), priority=n // 5) for n in range(10)])
     master.add_job("t", id="t", task="t", priority=9)
-    assert master.queues().queues == [(9, "t", 1), (1, "", 5), (0, "", 5)]
+    assert master.queues().queues == [(9, "t", 1, 0), (1, "", 5, 0), (0, "", 5, 0)]
     ids: list[str] = []
     after: str | None = ""
     while after is not None:

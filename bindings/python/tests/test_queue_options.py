@@ -100,7 +100,7 @@ def test_groups_of_waiting_jobs_take_turns(master: Master, cluster: str, url: st
     master.add_jobs([1, 2, 3, 4], group="a")
     last = master.add_jobs([5, 6], group="b", weight=2)[-1]
     assert master.queues().queues == [(0, "", 6, 2)]
-    info = master.job(last.id)
+    info = master.job(last)
     assert info is not None and info.group == "b"
     groups = []
     with Worker(cluster, url=url, slots=1) as worker:
