@@ -101,7 +101,7 @@ static void what_is_paused_waits(void) {
   job.task = "t";
   job.priority = 5;
   add_job(master, "2", &job, NULL);
-  CHECK_LOOK("{\"queues\":[{\"priority\":5,\"task\":\"t\",\"waiting\":1},{\"priority\":0,\"task\":\"\",\"waiting\":1}],"
+  CHECK_LOOK("{\"queues\":[{\"priority\":5,\"task\":\"t\",\"waiting\":1,\"groups\":0},{\"priority\":0,\"task\":\"\",\"waiting\":1,\"groups\":0}],"
              "\"limits\":[],\"paused\":[\"*\",\"t\"],\"chooser\":\"\"}",
              answered(swarm_master_queues(master), DEADLINE_MS, &json, &error));
   CHECK_OK(swarm_call_end(swarm_master_pause(master, NULL, false), DEADLINE_MS, &error));

@@ -320,6 +320,9 @@ impl World {
             let until = *[Until::End, Until::Start, Until::Time(Duration::from_secs(20))].choose(random).unwrap();
             job = job.unique(Unique { until, ..Unique::from(*["u", "v", "w"].choose(random).unwrap()) });
         }
+        if random.random_bool(0.3) {
+            job = job.group(*["g", "h", "i"].choose(random).unwrap()).weight(random.random_range(1..4));
+        }
         if random.random_bool(0.2) {
             job = job.delay(Duration::from_millis(random.random_range(1..60_000)));
         }

@@ -73,6 +73,11 @@ fn head(job: &Job) -> Head {
     split_record(&job.record).map(|(head, _)| head).unwrap_or_default()
 }
 
+/// Its group, or empty.
+fn group(job: &Job) -> String {
+    head(job).extras.map(|extras| extras.group).unwrap_or_default()
+}
+
 fn may_be_blocked(job: &Job) -> bool {
     head(job).extras.is_some_and(|extras| !extras.resource.is_empty() || extras.unique.is_some())
 }
@@ -243,7 +248,8 @@ fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(),
     Ok(())
 }
 
-/// A worker that asks is given the jobs of the highest priority that it takes, and of these those that were added first, whatever their task.
+/// A worker that asks is given the jobs of the highest priority that it takes, and of these those that were added first, whatever their task: of jobs
+/// with groups, those of the same group and task.
 fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
     let Some(member) = world.members.get(&step.actor) else { return Ok(()) };
     // One with a resource may have been set aside in a step that also freed the resource: it goes on at the front, and was seen waiting throughout.
@@ -252,11 +258,19 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
         let priority = head(snapshot.job(id)).extras.map_or(0, |extras| extras.priority);
         world.order.get(id).map(|order| (-priority, *order))
     };
-    let given = step.answer.jobs.iter().filter(|(id, fence)| *fence > world.newest && waited(id));
-    let Some((last, latest)) = given.filter_map(|(id, _)| Some((rank(id, before)?, id))).max() else { return Ok(()) };
-    for (id, _) in after.jobs.iter().filter(|(id, job)| job.place == Place::Waiting && waited(id)) {
+    let given: Vec<_> = step.answer.jobs.iter().filter(|(id, fence)| *fence > world.newest && waited(id)).collect();
+    for (id, job) in after.jobs.iter().filter(|(id, job)| job.place == Place::Waiting && waited(id)) {
         let task = after.task(id);
-        if member.tasks.contains(&task) && !world.is_paused(&task) && rank(id, after).is_some_and(|rank| rank < last) {
+        let takes = member.tasks.contains(&task) && !world.is_paused(&task);
+        let Some(own) = rank(id, after).filter(|_| takes) else { continue };
+        for (latest, _) in &given {
+            let Some(other) = rank(latest, before) else { continue };
+            let turns = !group(job).is_empty() || !group(before.job(latest)).is_empty();
+            let same = group(job) == group(before.job(latest)) && before.task(latest) == task;
+            let behind = if turns && !same { own.0 >= other.0 } else { own >= other };
+            if behind {
+                continue;
+            }
             let (a, b) = (before.job(latest), before.job(id));
             return Err(format!(
                 "`{latest}` ({a:?}) was given before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",

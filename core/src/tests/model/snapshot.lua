@@ -1,7 +1,7 @@
 -- All that a cluster holds at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
 -- KEYS  meta
 -- Returns  records, owners, delayed with times, blocked, resources, failed, entries of the queues, tombstones, due entries, members, load of each
---       task, counters, inboxes, ids with results, notes of damage, jobs by unique key
+--       task, counters, inboxes, ids with results, notes of damage, jobs by unique key, what is wrong with groups
 local call = redis.call
 local prefix = string.sub(KEYS[1], 1, -5)
 local function entries(key)
@@ -18,7 +18,11 @@ local function entries(key)
   return {}
 end
 local queues, loads, inboxes = {}, {}, {}
-for _, key in ipairs(call('KEYS', prefix .. 'ready:*')) do
+local keys_of_queues = call('KEYS', prefix .. 'ready:*')
+for _, key in ipairs(call('KEYS', prefix .. 'group:*')) do
+  keys_of_queues[#keys_of_queues + 1] = key
+end
+for _, key in ipairs(keys_of_queues) do
   local orders = {}
   if call('TYPE', key).ok == 'zset' then
     local scored = call('ZRANGE', key, 0, -1, 'WITHSCORES')
@@ -27,6 +31,29 @@ for _, key in ipairs(call('KEYS', prefix .. 'ready:*')) do
     end
   end
   queues[#queues + 1] = { string.sub(key, #prefix + 7), { entries(key), orders } }
+end
+-- What is wrong with groups: one with jobs has turns, and their number is known.
+local wrong, waiting = {}, {}
+for _, key in ipairs(call('KEYS', prefix .. 'group:*')) do
+  local priority, length, rest = string.match(string.sub(key, #prefix + 7), '^(-?%d+):(%d+):(.*)$')
+  local task, group = string.sub(rest, 1, tonumber(length)), string.sub(rest, tonumber(length) + 2)
+  local entry = priority .. '*' .. task
+  waiting[entry] = (waiting[entry] or 0) + call('ZCARD', key)
+  if not call('ZSCORE', prefix .. 'turns:' .. priority .. ':' .. task, group) then
+    wrong[#wrong + 1] = 'the group of ' .. key .. ' has no turns'
+  elseif not call('ZSCORE', prefix .. 'index', entry) then
+    wrong[#wrong + 1] = entry .. ' is not in the index'
+  end
+end
+local counted = call('HGETALL', prefix .. 'group_waiting')
+for i = 1, #counted, 2 do
+  if tonumber(counted[i + 1]) ~= waiting[counted[i]] then
+    wrong[#wrong + 1] = string.format('%s waiting in %s, not %s', tostring(waiting[counted[i]]), counted[i], counted[i + 1])
+  end
+  waiting[counted[i]] = nil
+end
+for entry in pairs(waiting) do
+  wrong[#wrong + 1] = 'nobody has counted ' .. entry
 end
 for _, key in ipairs(call('KEYS', prefix .. 'load*')) do
   loads[#loads + 1] = { string.sub(key, #prefix + 6), call('ZRANGE', key, 0, -1, 'WITHSCORES') }
@@ -56,5 +83,5 @@ return {
   tombstones, call('ZRANGE', prefix .. 'due', 0, -1, 'WITHSCORES'), call('SMEMBERS', prefix .. 'members'), loads,
   call('HMGET', KEYS[1], 'added', 'completed', 'failures', 'deleted', 'crashes', 'retries', 'revived', 'now', 'grace', 'offset',
     'damaged'), inboxes,
-  call('HKEYS', prefix .. 'results'), call('HGETALL', prefix .. 'damaged'), call('HGETALL', prefix .. 'unique'),
+  call('HKEYS', prefix .. 'results'), call('HGETALL', prefix .. 'damaged'), call('HGETALL', prefix .. 'unique'), wrong,
 }

@@ -116,11 +116,12 @@ impl Snapshot {
             results,
             damage,
             unique,
+            groups,
         ] = parts.as_mut_slice()
         else {
-            panic!("a snapshot has 16 parts")
+            panic!("a snapshot has 17 parts")
         };
-        let mut found = Snapshot { resources: read(resources), ..Snapshot::default() };
+        let mut found = Snapshot { resources: read(resources), broken: read(groups), ..Snapshot::default() };
         let mut records: BTreeMap<String, Vec<u8>> = read(records);
         let mut owners: BTreeMap<String, String> = read(owners);
         records.remove("");
