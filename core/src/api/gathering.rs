@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use libswarm_common::error::Result;
-use libswarm_common::value::{bounded, choice, within};
+use libswarm_common::value::{bounded, within};
 use tokio::time::Instant;
 
 use super::job::Job;
@@ -20,13 +20,6 @@ pub enum BatchBy {
     /// Their task.
     #[default]
     Task,
-}
-
-impl BatchBy {
-    /// Reads `task`.
-    pub fn parse(name: &str) -> Result<BatchBy> {
-        choice("by", name, &[("task", BatchBy::Task)])
-    }
 }
 
 /// How jobs are gathered into batches: see [`Worker::process_batches`](crate::Worker::process_batches).
@@ -123,6 +116,12 @@ impl Gathering {
             self.waiting.retain(|_, waiting| !waiting.jobs.is_empty());
         }
         found
+    }
+
+    /// Whether no job waits here.
+    #[cfg(feature = "bindings")]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.full.is_empty()
     }
 
     /// Removes and returns a full batch.
