@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use libswarm::{Batching, Error, ErrorKind, Job, Master, NewJob, Outcome, Payload, Worker};
+use libswarm::{BatchBy, Batching, Error, ErrorKind, Job, Master, NewJob, Outcome, Payload, Worker};
 use support::{Redis, soon, until};
 use tokio::runtime::Handle;
 
@@ -47,6 +47,23 @@ async fn a_batch_has_the_jobs_of_one_task_that_are_there() {
     assert_eq!(ids(&soon("what was released", batches.next()).await.unwrap()), ["3"]);
     worker.terminate(Duration::ZERO).await.unwrap();
     assert!(soon("the end", batches.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_batch_by_group_has_the_jobs_of_one_group_and_task() {
+    let redis = Redis::start();
+    let (master, worker) = start(&redis, &["", "a"]).await;
+    let jobs = [("1", "", "x"), ("2", "", "y"), ("3", "a", "x"), ("4", "", ""), ("5", "", "x"), ("6", "", ""), ("7", "", "y")];
+    let job = |(id, task, group): &(&str, &str, &str)| NewJob::bytes("").id(*id).task(*task).group(*group);
+    master.add_many(jobs.iter().map(job).collect()).await.unwrap();
+    let mut batches = worker.batches(Batching::new(2).wait(Duration::from_millis(500)).by(BatchBy::Group)).unwrap();
+    let mut full = Vec::new();
+    for _ in 0..3 {
+        full.push(ids(&soon("a full batch", batches.next()).await.unwrap()).join(","));
+    }
+    full.sort();
+    assert_eq!(full, ["1,5", "2,7", "4,6"]);
+    assert_eq!(ids(&soon("the rest", batches.next()).await.unwrap()), ["3"]);
 }
 
 #[tokio::test]

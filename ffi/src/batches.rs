@@ -21,6 +21,9 @@ use crate::worker::swarm_worker;
 pub enum swarm_batch_by {
     /// Their task.
     SWARM_BATCH_BY_TASK = 0,
+    /// Their task and group (`group` of swarm_job_options): each group of a task has its own batches, and so have the jobs without
+    /// one.
+    SWARM_BATCH_BY_GROUP = 1,
 }
 
 /// How jobs are gathered into batches. Start with `swarm_batch_options batch = SWARM_BATCH_OPTIONS_INIT;` and set `size`.
@@ -79,8 +82,10 @@ unsafe fn read(options: *const swarm_batch_options) -> Result<Batching> {
     // SAFETY: promised by the caller.
     let given = unsafe { sized::read(options, defaults, "options") }?;
     const TASK: i32 = swarm_batch_by::SWARM_BATCH_BY_TASK as i32;
+    const GROUP: i32 = swarm_batch_by::SWARM_BATCH_BY_GROUP as i32;
     let by = match given.by {
         TASK => BatchBy::Task,
+        GROUP => BatchBy::Group,
         other => return Err(invalid(format!("{other} is not a swarm_batch_by"))),
     };
     // A larger size is out of bounds, too.

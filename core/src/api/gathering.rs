@@ -20,6 +20,8 @@ pub enum BatchBy {
     /// Their task.
     #[default]
     Task,
+    /// Their task and [group](crate::NewJob::group): each group of a task has its own batches, and so have the jobs without one.
+    Group,
 }
 
 /// How jobs are gathered into batches: see [`Worker::process_batches`](crate::Worker::process_batches).
@@ -59,16 +61,18 @@ impl Batching {
     }
 
     fn key(&self, job: &Job) -> Key {
-        match self.by {
-            BatchBy::Task => Key { task: job.task().to_owned() },
-        }
+        let group = match self.by {
+            BatchBy::Task => "",
+            BatchBy::Group => job.group(),
+        };
+        Key { task: job.task().to_owned(), group: group.to_owned() }
     }
 }
 
-/// What the jobs of a batch have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     task: String,
+    group: String,
 }
 
 /// Jobs that wait for others.
