@@ -106,7 +106,7 @@ def test_what_is_out_of_bounds_is_refused(cluster: str, url: str) -> None:
         {"size": 1001},
         {"size": 1.5},
         {"size": 2, "wait": 61},
-        {"size": 2, "by": "group"},
+        {"size": 2, "by": "groups"},
     ]
     for options in refused:
         with pytest.raises(libswarm.SwarmInvalidArgument):
