@@ -2494,6 +2494,11 @@ typedef enum {
    * Their task.
    */
   SWARM_BATCH_BY_TASK = 0,
+  /**
+   * Their task and group (`group` of swarm_job_options): each group of a task has its own batches, and so have the jobs without
+   * one.
+   */
+  SWARM_BATCH_BY_GROUP = 1,
 } swarm_batch_by;
 
 /**
