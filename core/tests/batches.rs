@@ -98,6 +98,19 @@ async fn a_worker_that_drains_requeues_what_waits_for_others() {
 }
 
 #[tokio::test]
+async fn what_waits_in_batches_that_are_dropped_is_requeued() {
+    let redis = Redis::start();
+    let (master, worker) = start(&redis, &[]).await;
+    let mut batches = worker.batches(Batching::new(2).wait(LONG)).unwrap();
+    add(&master, &["1"], "").await;
+    until("it waits", || worker.health().active == 1).await;
+    assert!(tokio::time::timeout(Duration::from_millis(50), batches.next()).await.is_err());
+    drop(batches);
+    let mut batches = worker.batches(Batching::new(1)).unwrap();
+    assert_eq!(ids(&soon("the job", batches.next()).await.unwrap()), ["1"]);
+}
+
+#[tokio::test]
 async fn a_handler_gets_a_list_and_returns_one() {
     let redis = Redis::start();
     let (master, worker) = start(&redis, &[]).await;

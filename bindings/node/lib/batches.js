@@ -18,6 +18,8 @@ class Batches {
 
   /** Adds a job, unless it waits here already. */
   add(job) {
+    // Alone: another crash must show whether it is the cause.
+    if (job._suspect) return this.run([job]);
     const key = this.keyOf(job);
     let batch = this.waiting.get(key);
     if (batch === undefined) {
@@ -28,10 +30,10 @@ class Batches {
       else process.nextTick(() => this.start(key, batch));
     }
     batch.jobs.add(job);
-    if (batch.jobs.size < this.size) return;
+    if (batch.jobs.size < this.size) return undefined;
     // A listener may have finished some meanwhile.
     for (const other of batch.jobs) if (!this.handlers.canStart(other)) batch.jobs.delete(other);
-    if (batch.jobs.size >= this.size) this.start(key, batch);
+    return batch.jobs.size >= this.size ? this.start(key, batch) : undefined;
   }
 
   /** Removes a job that is not to be started any more. A timer without jobs would keep the program running. */

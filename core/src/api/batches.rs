@@ -46,7 +46,7 @@ impl Worker {
     /// Yields the jobs of this worker in batches, for a program that finishes each job itself; see also
     /// [`process_batches`](Worker::process_batches). Each job uses a slot: 10 without the option `slots`, or `size` if that is more; with fewer
     /// slots than `size` no batch is full, so each waits its whole `wait`. A job keeps its own lease, fence and outcome, and is active until the
-    /// program finishes it. Jobs that wait for others when the worker [drains](Worker::drain) are requeued.
+    /// program finishes it. Jobs that wait for others when the worker [drains](Worker::drain), or when the returned value is dropped, are requeued.
     ///
     /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a value of `batching` is out of its bounds.
     pub fn batches(&self, batching: Batching) -> Result<Batches> {
@@ -123,11 +123,18 @@ impl Batches {
         }
     }
 
-    /// The worker drains: what waits would delay it, and no more jobs come.
+    /// Releases the jobs that wait: in a worker that drains, they would delay it, and no more jobs come.
     fn requeue(&mut self) {
         for job in self.gathering.withdraw() {
             self.worker.finish(job.fence, Finish::Release, None);
         }
+    }
+}
+
+/// No other receives the jobs that wait.
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.requeue();
     }
 }
 

@@ -91,17 +91,18 @@ pub struct Gathering {
 impl Gathering {
     /// Adds a job. Returns whether its batch waits only since now, so that it is due after `batching.wait`.
     pub fn add(&mut self, job: Job, batching: &Batching) -> bool {
-        let key = batching.key(&job);
         let size = batching.size as usize;
+        // A suspect is alone: another crash must show whether it is the cause.
+        if size == 1 || job.suspect {
+            self.full.push_back(vec![job]);
+            return false;
+        }
+        let key = batching.key(&job);
         if let Some(waiting) = self.waiting.get_mut(&key) {
             waiting.jobs.push(job);
             if waiting.jobs.len() >= size {
                 self.full.extend(self.waiting.remove(&key).map(|waiting| waiting.jobs));
             }
-            return false;
-        }
-        if size == 1 {
-            self.full.push_back(vec![job]);
             return false;
         }
         self.waiting.insert(key, Waiting { jobs: vec![job], due: Instant::now() + batching.wait });

@@ -215,6 +215,14 @@ impl Worker {
         awaited(command, || self.shared().why_closed(closed())).await
     }
 
+    /// Accepts no new jobs from now on, without waiting, so that jobs which are released after this call do not come back.
+    /// [`drain`](Worker::drain) follows.
+    #[cfg(feature = "bindings")]
+    pub fn stop_accepting(&self) {
+        // A worker that has ended accepts none.
+        let _ = self.handle.0.commands.send(Command::Drain(Box::new(|_| ())));
+    }
+
     /// Terminates the worker: emits `Delete` for each active job, waits up to `grace` until all are finished or stopped, requeues the rest, and
     /// emits `Close`. A second call fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed). If Redis does not answer within the option
     /// `timeout`, the worker is closed nevertheless, and its jobs are reclaimed when its lease ends.

@@ -74,6 +74,10 @@ class Gatherer:
 
     def add(self, job: Job, handler: Batching, context: contextvars.Context) -> Group | None:
         """Adds a job. Returns its group if the job is the first; it is to be started when it is due."""
+        if job._suspect:
+            # Alone: another crash must show whether it is the cause.
+            self._start(Group(handler, context, 0.0, [job]))
+            return None
         key = (job.task, job.group if handler.by_group else "")
         with self._lock:
             group = self._groups.get(key)
