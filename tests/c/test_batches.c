@@ -114,6 +114,37 @@ static void a_batch_has_the_jobs_of_one_task_that_are_there(void) {
   end(worker);
 }
 
+static void add_to_group(const char *id, const char *group) {
+  swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
+  job.id = id;
+  job.group = group;
+  add_job(master, "1", &job, NULL);
+}
+
+static void a_batch_by_group_has_the_jobs_of_one_group(void) {
+  begin("batches-group");
+  batches kept = {0};
+  swarm_worker *worker = new_worker(options);
+  swarm_batch_options batch = SWARM_BATCH_OPTIONS_INIT;
+  batch.size = 2;
+  batch.wait_ms = 60000;
+  batch.by = SWARM_BATCH_BY_GROUP;
+  CHECK_OK(swarm_worker_process_batches(worker, NULL, &batch, keep_batch, &kept, destroy_batches, &error));
+  start_worker(worker);
+  add_to_group("x1", "x");
+  add_to_group("y1", "y");
+  add_to_group("1", NULL);
+  add_to_group("y2", "y");
+  check_batch(&kept, 0, "y1,y2");
+  add_to_group("2", NULL);
+  check_batch(&kept, 1, "1,2");
+  add_to_group("x2", "x");
+  check_batch(&kept, 2, "x1,x2");
+  for (int i = 0; i < 3; i++) complete_batch(&kept, i);
+  UNTIL_STATS(master, stats.completed == 6);
+  end(worker);
+}
+
 static void each_job_has_its_own_outcome(void) {
   begin("batches-outcomes");
   batches kept = {0};
@@ -240,6 +271,7 @@ static void what_is_out_of_bounds_is_refused(void) {
 int main(void) {
   RUN(a_batch_is_full_or_its_wait_is_over);
   RUN(a_batch_has_the_jobs_of_one_task_that_are_there);
+  RUN(a_batch_by_group_has_the_jobs_of_one_group);
   RUN(each_job_has_its_own_outcome);
   RUN(what_waits_is_deleted_or_requeued);
   RUN(a_callback_is_replaced_while_jobs_wait_for_it);

@@ -57,6 +57,20 @@ test("a batch has jobs of one task", async (t) => {
   assert.deepEqual(batches.sort(), [["", ""], ["a", "a"], ["b", "b"]]);
 });
 
+test("a batch by group has jobs of one group and one task", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const batches = [];
+  const worker = cluster.worker({ tasks: ["t", ""] });
+  worker.processBatches((jobs) => void batches.push(jobs.map((job) => job.id)), { size: 2, wait: 60_000, by: "group" });
+  for (const [id, group, task] of [["x1", "x", ""], ["1", "", ""], ["t1", "x", "t"], ["y1", "y", ""], ["2", "", ""], ["x2", "x", ""], ["t2", "x", "t"]]) {
+    await master.add(0, { id, group, task });
+  }
+  await until(() => batches.length === 3, "three batches are full");
+  assert.deepEqual(batches.sort(), [["1", "2"], ["t1", "t2"], ["x1", "x2"]]);
+  await until(() => Object.keys(worker.jobs).join() === "y1", "one waits");
+});
+
 test("each job has its own outcome", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
