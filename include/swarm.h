@@ -94,7 +94,7 @@
  *   Workers: Accept jobs and run them.
  *     swarm_worker_new swarm_worker_member swarm_worker_start swarm_worker_drain swarm_worker_terminate
  *     swarm_worker_free swarm_worker_on_add swarm_worker_process swarm_worker_set_tasks swarm_worker_on_delete
- *     swarm_worker_on_completed swarm_worker_on_failed swarm_worker_on_retrying
+ *     swarm_worker_on_completed swarm_worker_on_failed swarm_worker_on_retrying swarm_worker_process_batches
  *
  *   Processes: Supervisors of processes on this machine; they need no Redis.
  *     swarm_supervisor_options_new swarm_supervisor_options_set swarm_supervisor_options_free swarm_program_new
@@ -143,6 +143,8 @@
    SWARM_OVERLAP_SKIP, SWARM_CATCH_UP_LAST}
 /** Initializes a swarm_limit. */
 #define SWARM_LIMIT_INIT {sizeof(swarm_limit), SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_DEFAULT}
+/** Initializes a swarm_batch_options. */
+#define SWARM_BATCH_OPTIONS_INIT {sizeof(swarm_batch_options), 0, 0, SWARM_BATCH_BY_TASK}
 /** Initializes a swarm_new_message. */
 #define SWARM_NEW_MESSAGE_INIT \
   {sizeof(swarm_new_message), SWARM_TO_ALL, 0, NULL, NULL, {NULL, 0}, SWARM_CONTENT_JSON, false, SWARM_DEFAULT, SWARM_DEFAULT}
@@ -548,7 +550,7 @@ swarm_options *swarm_options_new(const char *cluster);
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
- * failed_ttl; of workers also slots (10 if all callbacks are set by swarm_worker_process, else unlimited), priority_slots (1:30,2:20),
+ * failed_ttl; of workers also slots (unlimited with swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20),
  * strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
  * are listed with their bounds and defaults in the reference.
  */
@@ -2485,6 +2487,49 @@ typedef void (*swarm_retrying_fn)(void *user_data,
                                   uint64_t delay_ms);
 
 /**
+ * What the jobs of a batch have in common.
+ */
+typedef enum {
+  /**
+   * Their task.
+   */
+  SWARM_BATCH_BY_TASK = 0,
+  /**
+   * Their task and group (`group` of swarm_job_options): each group of a task has its own batches, and so have the jobs without
+   * one.
+   */
+  SWARM_BATCH_BY_GROUP = 1,
+} swarm_batch_by;
+
+/**
+ * How jobs are gathered into batches. Start with `swarm_batch_options batch = SWARM_BATCH_OPTIONS_INIT;` and set `size`.
+ */
+typedef struct {
+  /**
+   * The size of the struct; set by SWARM_BATCH_OPTIONS_INIT.
+   */
+  size_t struct_size;
+  /**
+   * The largest number of jobs in a batch, 1 to 1,000: a batch starts when it has so many.
+   */
+  uint64_t size;
+  /**
+   * A batch starts this time after its first job arrived, 0 to 60,000. With 0, the default, it has the jobs that are there.
+   */
+  uint64_t wait_ms;
+  /**
+   * A swarm_batch_by; by default SWARM_BATCH_BY_TASK.
+   */
+  int32_t by;
+} swarm_batch_options;
+
+/**
+ * Called with the jobs of a batch, at least one. The array is borrowed for the call. The callee owns each job, as that of
+ * swarm_add_fn does: it finishes or frees each exactly once, in the call or later, on any thread.
+ */
+typedef void (*swarm_batch_fn)(void *user_data, swarm_job *const *jobs, size_t count);
+
+/**
  * Creates a worker. It neither connects nor accepts jobs before swarm_worker_start. Fails only if options are invalid, with the
  * error of the first invalid one. The caller keeps the options.
  */
@@ -2500,14 +2545,14 @@ const swarm_member *swarm_worker_member(const swarm_worker *worker);
 
 /**
  * Starts to connect and to accept jobs, in the background; see swarm_member_ready. Call it once for each worker. Requires a
- * callback for jobs: swarm_worker_on_add or swarm_worker_process.
+ * callback for jobs: swarm_worker_on_add, swarm_worker_process or swarm_worker_process_batches.
  */
 SWARM_MUST_USE
 swarm_status swarm_worker_start(const swarm_worker *worker,
                                 swarm_error **error);
 
 /**
- * Starts to drain: the worker accepts no new jobs and requeues those whose add callback has not run. The call ends when its
+ * Starts to drain: the worker accepts no new jobs and requeues those whose callback has not run. The call ends when its
  * active jobs are finished. After SWARM_ERR_TIMEOUT the worker still accepts none. Callbacks continue meanwhile, and a wait
  * includes them.
  */
@@ -2533,8 +2578,8 @@ swarm_status swarm_worker_free(swarm_worker *worker);
 
 /**
  * Sets the callback for jobs assigned to the worker, except those of tasks with their own callback: see swarm_worker_process.
- * swarm_worker_start requires one of the two. It can be replaced at any time, also by swarm_worker_process, but not removed:
- * NULL leaves it unchanged.
+ * swarm_worker_start requires one of the two, or swarm_worker_process_batches. It can be replaced at any time, also by those, but
+ * not removed: NULL leaves it unchanged.
  */
 void swarm_worker_on_add(const swarm_worker *worker,
                          swarm_add_fn callback,
@@ -2603,6 +2648,26 @@ void swarm_worker_on_retrying(const swarm_worker *worker,
                               swarm_retrying_fn callback,
                               void *user_data,
                               swarm_destroy_fn destroy);
+
+/**
+ * Passes the jobs of a task to `callback` in batches; `task` and the tasks that the worker accepts are as for
+ * swarm_worker_process, whose callback for the same task this one replaces, and the other way round. Each job keeps its own
+ * lease, fencing token and outcome, and is active until its owner finishes it. A job that is deleted or reclaimed while it waits
+ * for others is not in the batch, and its delete callback is not called. Jobs that wait for others when the worker drains are
+ * requeued; a paused worker starts its batches as they are due.
+ *
+ * Each job uses a slot. A worker that has no callback of swarm_worker_on_add at its start and no option `slots` has 10, or `size`
+ * if that is more. With fewer slots than `size` no batch is full, so each waits for `wait_ms`.
+ * SWARM_ERR_INVALID_ARGUMENT if a field of `options` is out of its bounds; nothing has changed then.
+ */
+SWARM_MUST_USE
+swarm_status swarm_worker_process_batches(const swarm_worker *worker,
+                                          const char *task,
+                                          const swarm_batch_options *options,
+                                          swarm_batch_fn callback,
+                                          void *user_data,
+                                          swarm_destroy_fn destroy,
+                                          swarm_error **error);
 
 /** @} */
 

@@ -71,8 +71,8 @@ export interface BatchOptions {
   size: number;
   /** How long the first job of a batch waits for others, 0 to 60,000 ms; default 0: a batch has the jobs that arrived together. */
   wait?: number;
-  /** What the jobs of a batch have in common; default `"task"`. */
-  by?: "task";
+  /** What the jobs of a batch have in common: `"task"`, the default, or their task and `"group"`; jobs without a group have batches of their own. */
+  by?: "task" | "group";
   /** As of `process`; default 10, or `size` if that is more. */
   slots?: number;
 }
@@ -423,8 +423,9 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   process(handlers: JobHandler<P, R> | { readonly [task: string]: JobHandler<P, R> }, options?: { slots?: number }): this;
 
   /**
-   * As `process`, for handlers of several jobs at once. Each job uses a slot, and keeps its own lease, fence and outcome: a handler may finish any of
-   * them itself. A job that is deleted while it waits for others is not in the batch; later its `signal` aborts.
+   * As `process`, for handlers of several jobs at once. Each job uses a slot (with fewer slots than `size` no batch is full), and keeps its own lease,
+   * fence and outcome: a handler may finish any of them itself. A job that is deleted while it waits for others is not in the batch; later its
+   * `signal` aborts. Jobs that wait for others when the worker drains are requeued.
    */
   processBatches(handlers: BatchHandler<P, R> | { readonly [task: string]: BatchHandler<P, R> }, options: BatchOptions): this;
 
@@ -465,7 +466,7 @@ export class Worker<P = any, R = any> extends Member<WorkerEvents<P, R>> {
   /** The name of `deleteJob` in assemblage 0.1: the same function. */
   queueDeleteJob: Worker["deleteJob"];
 
-  /** Accepts no new jobs, and waits until the active ones are finished. */
+  /** Accepts no new jobs, requeues those that wait for others of their batch, and waits until the active ones are finished. */
   drain(): Promise<void>;
   drain(callback: Callback): void;
 

@@ -38,11 +38,15 @@ mod worker;
 pub use api::batches::Batches;
 pub use api::cluster::{Cluster, ClusterBuilder, WorkerBuilder};
 pub use api::event::Event;
+#[cfg(feature = "bindings")]
+pub use api::gathering::Gathering;
+pub use api::gathering::{BatchBy, Batching};
 pub use api::group::Group;
 pub use api::job::Job;
 pub use api::master::Master;
 pub use api::messages::{Message, Messages};
 pub use api::process::{DEFAULT_CONCURRENCY, Process};
+pub use api::process_batches::{BatchResults, ProcessBatches};
 pub use api::worker::Worker;
 pub use config::address::{Address, HostPort};
 pub use config::options::{Eviction, Options, Requeue, Tls};

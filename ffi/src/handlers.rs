@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use libswarm::{DeleteReason, Event, Finish};
+use libswarm::{Batching, DEFAULT_CONCURRENCY, DeleteReason, Event, Finish};
 
 use crate::job::swarm_job;
 
@@ -14,7 +14,11 @@ pub(crate) enum Handler {
     Add(Arc<dyn Fn(*mut swarm_job) + Send + Sync>),
     /// The callback returns how the job finishes.
     Process(Arc<dyn Fn(*const swarm_job) -> Finish + Send + Sync>),
+    /// The program gets ownership of the jobs of a batch.
+    Batch(Batching, OnBatch),
 }
+
+type OnBatch = Arc<dyn Fn(&[*mut swarm_job]) + Send + Sync>;
 
 type OnDelete = Arc<dyn Fn(*mut swarm_job, DeleteReason) + Send + Sync>;
 
@@ -39,9 +43,13 @@ impl Handlers {
         self.tasks.get(task).or(self.plain.as_ref())
     }
 
-    /// Whether all callbacks are process callbacks.
-    pub(crate) fn only_process(&self) -> bool {
-        self.plain.iter().chain(self.tasks.values()).all(|handler| matches!(handler, Handler::Process(_)))
+    /// The slots of a worker without the option. Process callbacks run one at a time: more jobs would only wait. Batches should be full.
+    pub(crate) fn default_slots(&self) -> Option<u32> {
+        self.plain.iter().chain(self.tasks.values()).try_fold(DEFAULT_CONCURRENCY, |slots, handler| match handler {
+            Handler::Add(_) => None,
+            Handler::Process(_) => Some(slots),
+            Handler::Batch(batching, _) => Some(slots.max(batching.size)),
+        })
     }
 
     /// Whether the core must report outcomes of jobs.

@@ -18,7 +18,7 @@ impl Source for WorkerMember {
     fn run_batch(&self) -> bool {
         let Ok(core) = self.member.worker() else { return false };
         let events = core.take_events(BATCH);
-        if events.is_empty() {
+        if events.is_empty() && self.batches.is_idle() {
             return false;
         }
         let more = events.len() == BATCH;
@@ -29,8 +29,15 @@ impl Source for WorkerMember {
         }
         for event in events {
             match event {
-                Event::Add(job) => delivered.push(call_add(&handlers, job, &self.jobs)),
+                Event::Add(job) => match handlers.handler(job.task()) {
+                    Some(Handler::Batch(batching, _)) => self.batches.add(job, batching, core, &self.context),
+                    handler => delivered.push(call_add(handler, job, &self.jobs)),
+                },
                 Event::Delete { job, reason } => {
+                    if self.batches.remove(job.fence) {
+                        core.finish(job.fence, Finish::Stopped, None);
+                        continue;
+                    }
                     let in_batch = delivered.iter().find(|delivered| delivered.fence() == job.fence).cloned();
                     // The job is unknown if the program has finished it meanwhile: it has stopped then.
                     if let Some(job) = in_batch.or_else(|| self.jobs.active(job.fence)) {
@@ -43,14 +50,18 @@ impl Source for WorkerMember {
                 other => listeners.call(other),
             }
         }
+        while let Some(jobs) = self.batches.take(more) {
+            self.jobs.begin_batch();
+            call_batch(&handlers, jobs, &self.jobs, &mut delivered);
+        }
         self.jobs.end_batch(delivered);
         more
     }
 }
 
 /// Passes the job to the add callback, or runs its process callback.
-fn call_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<swarm_job> {
-    match handlers.handler(job.task()) {
+fn call_add(handler: Option<&Handler>, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<swarm_job> {
+    match handler {
         Some(Handler::Add(add)) => {
             let job = Arc::new(swarm_job::owned(job, jobs.clone()));
             // From here on the program owns this share in the job.
@@ -63,6 +74,11 @@ fn call_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<s
             job.end(if job.is_cancelled() { Finish::Stopped } else { process(Arc::as_ptr(&job)) });
             job
         }
+        Some(Handler::Batch(_, start)) => {
+            let job = Arc::new(swarm_job::owned(job, jobs.clone()));
+            start(&[Arc::into_raw(job.clone()).cast_mut()]);
+            job
+        }
         None => {
             // Jobs without a handler are not accepted; if one arrives nevertheless, it is released for another worker.
             let job = Arc::new(swarm_job::lent(job, jobs.clone()));
@@ -70,6 +86,20 @@ fn call_add(handlers: &Handlers, job: Job, jobs: &Arc<Jobs<swarm_job>>) -> Arc<s
             job
         }
     }
+}
+
+/// Passes the jobs of a batch, which are of one task, to its callback.
+fn call_batch(handlers: &Handlers, batch: Vec<Job>, jobs: &Arc<Jobs<swarm_job>>, delivered: &mut Vec<Arc<swarm_job>>) {
+    let handler = batch.first().and_then(|job| handlers.handler(job.task()));
+    let Some(Handler::Batch(_, start)) = handler else {
+        // The callback was replaced while they waited.
+        return delivered.extend(batch.into_iter().map(|job| call_add(handler, job, jobs)));
+    };
+    let batch: Vec<_> = batch.into_iter().map(|job| Arc::new(swarm_job::owned(job, jobs.clone()))).collect();
+    // From here on the program owns these shares in the jobs.
+    let pointers: Vec<_> = batch.iter().map(|job| Arc::into_raw(job.clone()).cast_mut()).collect();
+    start(&pointers);
+    delivered.extend(batch);
 }
 
 fn call_delete(handlers: &Handlers, job: &Arc<swarm_job>, reason: DeleteReason) {

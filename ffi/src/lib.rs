@@ -63,11 +63,14 @@ mod jobs;
 
 pub mod result;
 
+mod gathering;
 mod handlers;
 pub mod worker;
 
 mod job_events;
 pub mod work;
+
+pub mod batches;
 
 #[cfg(unix)]
 pub mod supervisor;

@@ -47,8 +47,8 @@ pub type swarm_retrying_fn = Option<
 >;
 
 /// Sets the callback for jobs assigned to the worker, except those of tasks with their own callback: see swarm_worker_process.
-/// swarm_worker_start requires one of the two. It can be replaced at any time, also by swarm_worker_process, but not removed:
-/// NULL leaves it unchanged.
+/// swarm_worker_start requires one of the two, or swarm_worker_process_batches. It can be replaced at any time, also by those, but
+/// not removed: NULL leaves it unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn swarm_worker_on_add(
     worker: Option<&swarm_worker>,
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn swarm_worker_on_retrying(
 
 impl WorkerMember {
     /// Sets the handler of a task, or that of all jobs without their own.
-    fn set_handler(&self, task: Option<&str>, handler: Handler) -> Result<()> {
+    pub(crate) fn set_handler(&self, task: Option<&str>, handler: Handler) -> Result<()> {
         let named = self.named_tasks.lock();
         let before = self.handlers.now();
         let mut after = Handlers::clone(&before);

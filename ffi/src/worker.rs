@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libswarm::{DEFAULT_CONCURRENCY, Options, Result, Worker};
+use libswarm::{Options, Result, Worker};
 use libswarm_host::lock::Mutex;
 
 use crate::call::{call, swarm_call};
 use crate::callback::Registry;
 use crate::context::Context;
 use crate::error::swarm_error;
+use crate::gathering::Batches;
 use crate::guard::{given, guard, invalid, place};
 use crate::handlers::Handlers;
 use crate::job::swarm_job;
@@ -34,6 +35,7 @@ pub(crate) struct WorkerMember {
     pub(crate) context: Arc<Context>,
     pub(crate) handlers: Registry<Handlers>,
     pub(crate) jobs: Arc<Jobs<swarm_job>>,
+    pub(crate) batches: Arc<Batches>,
     pub(crate) options: Options,
     /// The tasks that the program has set. Locked while the accepted tasks change, and while the worker starts.
     pub(crate) named_tasks: Mutex<Vec<String>>,
@@ -60,6 +62,7 @@ pub unsafe extern "C" fn swarm_worker_new(
             context: context.clone(),
             handlers: Registry::default(),
             jobs: Arc::new(Jobs::new(context)),
+            batches: Arc::default(),
             named_tasks: Mutex::new(options.tasks.clone()),
             options,
         });
@@ -76,7 +79,7 @@ pub extern "C" fn swarm_worker_member(worker: Option<&swarm_worker>) -> *const s
 }
 
 /// Starts to connect and to accept jobs, in the background; see swarm_member_ready. Call it once for each worker. Requires a
-/// callback for jobs: swarm_worker_on_add or swarm_worker_process.
+/// callback for jobs: swarm_worker_on_add, swarm_worker_process or swarm_worker_process_batches.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error: *mut *mut swarm_error) -> swarm_status {
@@ -89,11 +92,10 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
         let handlers = worker.handlers.now();
         if handlers.plain.is_none() && handlers.tasks.is_empty() {
             return Err(invalid(
-                "the worker has no callback for jobs; set one with swarm_worker_on_add or swarm_worker_process first",
+                "the worker has no callback for jobs; set one with swarm_worker_on_add, swarm_worker_process or swarm_worker_process_batches first",
             ));
         }
-        // Process callbacks run one at a time: more jobs than this would only wait here.
-        let slots = worker.options.slots.or(handlers.only_process().then_some(DEFAULT_CONCURRENCY));
+        let slots = worker.options.slots.or_else(|| handlers.default_slots());
         let options = Options { tasks: handlers.tasks_taken(&named), slots, ..worker.options.clone() };
         worker.context.serve()?;
         let core = Worker::start(options, &worker.context.handle)?;
@@ -109,7 +111,7 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
     })
 }
 
-/// Starts to drain: the worker accepts no new jobs and requeues those whose add callback has not run. The call ends when its
+/// Starts to drain: the worker accepts no new jobs and requeues those whose callback has not run. The call ends when its
 /// active jobs are finished. After SWARM_ERR_TIMEOUT the worker still accepts none. Callbacks continue meanwhile, and a wait
 /// includes them.
 #[unsafe(no_mangle)]
@@ -117,8 +119,11 @@ pub unsafe extern "C" fn swarm_worker_start(worker: Option<&swarm_worker>, error
 pub unsafe extern "C" fn swarm_worker_drain(worker: Option<&swarm_worker>) -> *mut swarm_call {
     call(|| {
         let worker = swarm_worker::open(worker)?;
-        let core = worker.member.worker()?.clone();
-        Ok(swarm_call::joined(&worker.context, "draining", async move { core.drain().await }))
+        let (core, waiting) = (worker.member.worker()?.clone(), worker.batches.clone());
+        Ok(swarm_call::joined(&worker.context, "draining", async move {
+            let (drained, ()) = tokio::join!(core.drain(), async { waiting.requeue(&core) });
+            drained
+        }))
     })
 }
 
@@ -159,6 +164,7 @@ pub extern "C" fn swarm_worker_free(worker: Option<Box<swarm_worker>>) -> swarm_
         }
         open.context.dispatch.stop();
         open.jobs.close();
+        drop(open.batches.end());
         open.handlers.clear();
         open.member.listeners.clear();
         // SAFETY: no callback runs any more, and the caller passed the handle's ownership.

@@ -3,47 +3,62 @@
 
 const { invalid, shown } = require("./check.js");
 
-/** Gathers the jobs of a handler into batches, each of one task. */
+/** Gathers the jobs of a handler into batches, each of one task, and of one group if `by` is "group". */
 class Batches {
   /** `handle(jobs)` is called with at most `size` jobs, at the latest `wait` milliseconds after the first of them arrived. */
-  constructor(handlers, handle, { size, wait }) {
+  constructor(handlers, handle, { size, wait, by }) {
     this.handlers = handlers;
     this.handle = handle;
     this.size = size;
     this.wait = wait;
-    /** The jobs of each task that wait for others. */
+    this.keyOf = by === "group" ? (job) => JSON.stringify([job.task, job.group]) : (job) => job.task;
+    /** The jobs that wait for others, by what they have in common. */
     this.waiting = new Map();
   }
 
   /** Adds a job, unless it waits here already. */
   add(job) {
-    const { task } = job;
-    let group = this.waiting.get(task);
-    if (group === undefined) {
-      group = { jobs: new Set(), timer: undefined };
-      this.waiting.set(task, group);
+    // Alone: another crash must show whether it is the cause.
+    if (job._suspect) return this.run([job]);
+    const key = this.keyOf(job);
+    let batch = this.waiting.get(key);
+    if (batch === undefined) {
+      batch = { jobs: new Set(), timer: undefined };
+      this.waiting.set(key, batch);
       // Without a wait: after the jobs that arrived together with this one.
-      if (this.wait > 0) group.timer = setTimeout(() => this.start(task, group), this.wait);
-      else process.nextTick(() => this.start(task, group));
+      if (this.wait > 0) batch.timer = setTimeout(() => this.start(key, batch), this.wait);
+      else process.nextTick(() => this.start(key, batch));
     }
-    group.jobs.add(job);
-    if (group.jobs.size < this.size) return;
-    // Some may have been deleted meanwhile.
-    for (const other of group.jobs) if (!this.handlers.canStart(other)) group.jobs.delete(other);
-    if (group.jobs.size >= this.size) this.start(task, group);
+    batch.jobs.add(job);
+    if (batch.jobs.size < this.size) return undefined;
+    // A listener may have finished some meanwhile.
+    for (const other of batch.jobs) if (!this.handlers.canStart(other)) batch.jobs.delete(other);
+    return batch.jobs.size >= this.size ? this.start(key, batch) : undefined;
   }
 
-  /** Starts all batches without waiting for more jobs. */
-  flush() {
-    for (const [task, group] of [...this.waiting]) this.start(task, group);
+  /** Removes a job that is not to be started any more. A timer without jobs would keep the program running. */
+  remove(job) {
+    const key = this.keyOf(job);
+    const batch = this.waiting.get(key);
+    if (batch?.jobs.delete(job) && batch.jobs.size === 0) this.take(key, batch);
   }
 
-  start(task, group) {
+  /** Removes and returns all jobs. */
+  withdraw() {
+    return [...this.waiting].flatMap(([key, batch]) => this.take(key, batch));
+  }
+
+  /** Removes a batch, and returns its jobs that can start. */
+  take(key, batch) {
     // It may have started before, because it was full.
-    if (this.waiting.get(task) !== group) return;
-    this.waiting.delete(task);
-    clearTimeout(group.timer);
-    const jobs = [...group.jobs].filter((job) => this.handlers.canStart(job));
+    if (this.waiting.get(key) !== batch) return [];
+    this.waiting.delete(key);
+    clearTimeout(batch.timer);
+    return [...batch.jobs].filter((job) => this.handlers.canStart(job));
+  }
+
+  start(key, batch) {
+    const jobs = this.take(key, batch);
     if (jobs.length > 0) this.run(jobs);
   }
 

@@ -17,6 +17,8 @@ class Handlers {
     /** Handles the jobs of tasks without their own handler: a function, or Batches. */
     this.plain = null;
     this.byTask = new Map();
+    /** Whether the worker drains: no more jobs wait for others. */
+    this.draining = false;
   }
 
   get isEmpty() {
@@ -40,7 +42,7 @@ class Handlers {
     return entries;
   }
 
-  /** `batch`, if set, has the size and the wait of batches. */
+  /** `batch`, if set, has the options of batches. */
   add(entries, batch) {
     for (const [task, handle] of entries) {
       const handler = bound(handle, "handler");
@@ -61,12 +63,23 @@ class Handlers {
 
   /** Runs the job's handler. Returns whether there is one. */
   run(job) {
-    const handle = this.byTask.size === 0 ? this.plain : this.byTask.get(job.task) ?? this.plain;
+    const handle = this.of(job);
     if (handle === null) return false;
     if (job._running || job.cancelled) return true;
     if (typeof handle === "function") this.start(job, handle);
+    else if (this.draining) this.worker._end(job, Finish.RELEASE);
     else handle.add(job);
     return true;
+  }
+
+  /** The handler of a job; null if there is none. */
+  of(job) {
+    return this.byTask.size === 0 ? this.plain : this.byTask.get(job.task) ?? this.plain;
+  }
+
+  /** A job is not to be started any more: it does not wait for others. */
+  withdraw(job) {
+    this.of(job)?.remove?.(job);
   }
 
   /** Whether a job that waited for others can still start. */
@@ -74,9 +87,12 @@ class Handlers {
     return !job._running && !job.cancelled && this.worker._active.has(job.fence);
   }
 
-  /** Starts the batches that wait for more jobs. */
-  flush() {
-    for (const handle of [this.plain, ...this.byTask.values()]) handle?.flush?.();
+  /** Requeues the jobs that wait for others, and those that come later. */
+  drain() {
+    this.draining = true;
+    for (const handle of [this.plain, ...this.byTask.values()]) {
+      for (const job of handle?.withdraw?.() ?? []) this.worker._end(job, Finish.RELEASE);
+    }
   }
 
   start(job, handle) {

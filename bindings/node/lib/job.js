@@ -168,7 +168,7 @@ Object.setPrototypeOf(Job.prototype, Emitter.prototype);
 Object.setPrototypeOf(Job, Emitter);
 
 /** The values of these properties for a plain job. */
-Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", group: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined, _node: "" });
+Object.assign(Job.prototype, { attempt: 1, retriesLeft: 0, priority: 0, task: "", resource: "", group: "", headers: Object.freeze({}), lastCheckpoint: undefined, scheduledFor: undefined, _node: "", _suspect: false });
 
 function given(error) {
   return error === undefined ? NOTHING : error;

@@ -34,6 +34,9 @@ const DEFAULT_GRACE = 5000;
 const MAX_BATCH = 1000;
 const MAX_WAIT = 60_000;
 
+/** What the jobs of a batch may have in common. */
+const GROUPINGS = Object.freeze(["task", "group"]);
+
 /** The longest grace, in milliseconds: a day. */
 const MAX_GRACE = 86_400_000;
 
@@ -152,15 +155,16 @@ class Worker extends Member {
 
   /**
    * As `process`, for handlers of several jobs at once: `handler(jobs)` is called with up to `size` jobs of one task, at the latest `wait` milliseconds
-   * after the first of them arrived. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not
+   * after the first of them arrived; with `by: "group"` also of one group. It returns nothing, or an array with a result for each job; a thrown error fails each job that it has not
    * finished itself.
    */
   processBatches(handlers, options) {
     const { slots, size, wait, by } = optionsOf(options, ["slots", "size", "wait", "by"], "processBatches");
-    if ((by ?? "task") !== "task") throw invalid(`by is ${shown(by)}, it must be "task"`);
+    if (!GROUPINGS.includes(by ?? "task")) throw invalid(`by is ${shown(by)}, it must be "task" or "group"`);
     return this._process(handlers, slots, {
       size: wholeOf(size, "size", 1, MAX_BATCH),
       wait: millisecondsOf(wait ?? 0, "wait", 0, MAX_WAIT),
+      by,
     });
   }
 
@@ -268,9 +272,9 @@ class Worker extends Member {
     });
   }
 
-  /** Accepts no new jobs, and waits until the active ones are finished. */
+  /** Accepts no new jobs, requeues those that wait for others of their batch, and waits until the active ones are finished. */
   drain(callback) {
-    this._handlers.flush();
+    this._handlers.drain();
     return this._ask(callback, "drain");
   }
 
@@ -409,6 +413,7 @@ class Worker extends Member {
   _stop(job, reason) {
     this._unheard.delete(job);
     this._unlist(job);
+    this._handlers.withdraw(job);
     job._stop(reason);
   }
 

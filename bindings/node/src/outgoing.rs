@@ -367,6 +367,8 @@ struct More<'a> {
     scheduled_for: Option<u64>,
     #[serde(rename = "_node", skip_serializing_if = "str::is_empty")]
     node: &'a str,
+    #[serde(rename = "_suspect", skip_serializing_if = "std::ops::Not::not")]
+    suspect: bool,
 }
 
 impl<'a> More<'a> {
@@ -381,6 +383,7 @@ impl<'a> More<'a> {
             && last_checkpoint.is_none()
             && scheduled_for.is_none()
             && job.node().is_empty()
+            && !job.is_suspect()
             && job.headers().next().is_none()
         {
             return None;
@@ -398,6 +401,7 @@ impl<'a> More<'a> {
             last_checkpoint,
             scheduled_for,
             node: job.node(),
+            suspect: job.is_suspect(),
         })
     }
 }

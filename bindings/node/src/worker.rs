@@ -117,7 +117,10 @@ impl NativeWorker {
     /// Accepts no new jobs, and waits until the active ones are finished.
     #[napi(catch_unwind)]
     pub fn drain(&self, token: u32) {
-        self.call(token, |worker| async move { answer(worker.drain().await, |()| Answer::Done) });
+        self.call(token, |worker| {
+            worker.stop_accepting();
+            async move { answer(worker.drain().await, |()| Answer::Done) }
+        });
     }
 
     /// Terminates the worker and requeues all jobs, after at most `grace` milliseconds.

@@ -2,8 +2,9 @@
 // Handlers of several jobs at once.
 
 const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
 const { test } = require("node:test");
-const { Cluster, until } = require("./support.js");
+const { Cluster, atEnd, until, url } = require("./support.js");
 
 test("jobs that wait for a worker are handled together, at most as many as the size", async (t) => {
   const cluster = new Cluster(t);
@@ -34,12 +35,14 @@ test("the first job waits for others, and a full batch waits no longer", async (
   await until(() => batches.length === 1, "the batch is full");
   await master.add(4);
   await until(() => Object.keys(worker.jobs).length === 1 && Object.values(worker.jobs)[0].payload === 4, "the last waits");
+  // What waits is requeued.
   await worker.drain();
-  assert.deepEqual(batches, [[1, 2, 3], [4]]);
+  assert.equal((await master.stats()).waiting, 1);
+  assert.deepEqual(batches, [[1, 2, 3]]);
   const timed = cluster.worker();
   timed.processBatches((jobs) => void batches.push(jobs.map((job) => job.payload)), { size: 3, wait: 50 });
-  await master.run(5);
-  assert.deepEqual(batches[2], [5]);
+  await until(() => batches.length === 2, "its wait is over");
+  assert.deepEqual(batches[1], [4]);
 });
 
 test("a batch has jobs of one task", async (t) => {
@@ -52,6 +55,20 @@ test("a batch has jobs of one task", async (t) => {
   const tasks = ["a", "b", "", "a", "b", ""];
   await Promise.all(tasks.map((task) => master.run(0, { task })));
   assert.deepEqual(batches.sort(), [["", ""], ["a", "a"], ["b", "b"]]);
+});
+
+test("a batch by group has jobs of one group and one task", async (t) => {
+  const cluster = new Cluster(t);
+  const master = cluster.master();
+  const batches = [];
+  const worker = cluster.worker({ tasks: ["t", ""] });
+  worker.processBatches((jobs) => void batches.push(jobs.map((job) => job.id)), { size: 2, wait: 60_000, by: "group" });
+  for (const [id, group, task] of [["x1", "x", ""], ["1", "", ""], ["t1", "x", "t"], ["y1", "y", ""], ["2", "", ""], ["x2", "x", ""], ["t2", "x", "t"]]) {
+    await master.add(0, { id, group, task });
+  }
+  await until(() => batches.length === 3, "three batches are full");
+  assert.deepEqual(batches.sort(), [["1", "2"], ["t1", "t2"], ["x1", "x2"]]);
+  await until(() => Object.keys(worker.jobs).join() === "y1", "one waits");
 });
 
 test("each job has its own outcome", async (t) => {
@@ -95,10 +112,28 @@ test("a job that is deleted while it waits is not in the batch, and one in a bat
   await until(async () => (await master.stats()).completed === 1, "the other is completed");
 });
 
+test("a worker that is terminated while a batch waits does not keep the program running", async (t) => {
+  const cluster = new Cluster(t);
+  await cluster.master().add(1);
+  const child = spawn(process.execPath, ["-e", `
+    const { createWorker } = require(${JSON.stringify(require.resolve(".."))});
+    const worker = createWorker(${JSON.stringify(cluster.name)}, { url: ${JSON.stringify(url)} });
+    worker.processBatches(() => console.log("started"), { size: 2, wait: 60_000 });
+    worker.on("add", () => setImmediate(() => worker.terminate({ grace: 0 })));
+  `], { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.on("data", (text) => (output += text));
+  let code;
+  child.once("exit", (number) => (code = number));
+  atEnd(t, () => child.kill("SIGKILL"));
+  await until(() => code !== undefined, "the program has ended");
+  assert.deepEqual([code, output], [0, ""]);
+});
+
 test("what is out of bounds is refused", (t) => {
   const worker = new Cluster(t).worker();
   const handle = () => {};
-  for (const options of [{}, { size: 0 }, { size: 1001 }, { size: 1.5 }, { size: 2, wait: -1 }, { size: 2, wait: 60_001 }, { size: 2, by: "group" }, { size: 2, most: 3 }]) {
+  for (const options of [{}, { size: 0 }, { size: 1001 }, { size: 1.5 }, { size: 2, wait: -1 }, { size: 2, wait: 60_001 }, { size: 2, by: "groups" }, { size: 2, most: 3 }]) {
     assert.throws(() => worker.processBatches(handle, options), { code: "SWARM_INVALID_ARGUMENT" }, JSON.stringify(options));
   }
   assert.throws(() => worker.processBatches([], { size: 2 }), { code: "SWARM_INVALID_ARGUMENT" });

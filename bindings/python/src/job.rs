@@ -155,6 +155,12 @@ impl Job {
         Ok(self.inner()?.0.group())
     }
 
+    /// Whether workers crashed while they ran it and others.
+    #[getter]
+    fn _suspect(&self) -> PyResult<bool> {
+        Ok(self.inner()?.0.is_suspect())
+    }
+
     /// The headers that were added with the job.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

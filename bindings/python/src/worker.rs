@@ -283,7 +283,10 @@ impl Worker {
     }
 
     fn drain(&self, py: Python<'_>) -> PyResult<Call> {
-        self.shared()?.spawn(py, |worker| async move { worker.drain().await.map(|()| Value::Nothing) })
+        self.shared()?.spawn(py, |worker| {
+            worker.stop_accepting();
+            async move { worker.drain().await.map(|()| Value::Nothing) }
+        })
     }
 
     fn terminate(&self, py: Python<'_>, grace: &Bound<'_, PyAny>) -> PyResult<Call> {

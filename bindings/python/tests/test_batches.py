@@ -51,6 +51,19 @@ def test_the_first_job_waits_for_others_and_a_full_batch_waits_no_longer(master:
         wait_until(lambda: batches[1:] == [["other"]], SOON, "its wait is over")
 
 
+def test_a_batch_by_group_has_the_jobs_of_one_group_and_task(master: Master, cluster: str, url: str) -> None:
+    batches: list[list[str]] = []
+    worker = Worker(cluster, url=url, tasks=["t", ""])
+    worker.process_batches(lambda jobs: batches.append([job.id for job in jobs]), size=2, wait=60, by="group")
+    with worker:
+        for id, group, task in [("x1", "x", ""), ("1", "", ""), ("t1", "x", "t"), ("y1", "y", ""), ("2", "", ""), ("x2", "x", "")]:
+            master.add_job(0, id=id, group=group, task=task)
+        wait_until(lambda: sorted(batches) == [["1", "2"], ["x1", "x2"]], SOON, "two batches are full")
+        master.add_job(0, id="t2", group="x", task="t")
+        wait_until(lambda: batches[2:] == [["t1", "t2"]], SOON, "the group of the other task is full")
+        wait_until(lambda: list(worker.jobs) == ["y1"], SOON, "one waits")
+
+
 def test_each_job_has_its_own_outcome(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
 
@@ -106,7 +119,7 @@ def test_what_is_out_of_bounds_is_refused(cluster: str, url: str) -> None:
         {"size": 1001},
         {"size": 1.5},
         {"size": 2, "wait": 61},
-        {"size": 2, "by": "group"},
+        {"size": 2, "by": "groups"},
     ]
     for options in refused:
         with pytest.raises(libswarm.SwarmInvalidArgument):

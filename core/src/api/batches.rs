@@ -1,31 +1,25 @@
 //! Jobs of a worker in batches.
 
-use std::time::Duration;
-
 use libswarm_common::error::Result;
-use libswarm_common::value::{bounded, within};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::event::Event;
+use super::gathering::{Batching, Gathering};
 use super::job::Job;
 use super::process::DEFAULT_CONCURRENCY;
 use super::worker::Worker;
 use crate::model::job::Finish;
 
-/// The limit of jobs in a batch.
-const MAX_SIZE: u32 = 1000;
-/// The longest wait of the first job of a batch for others.
-const MAX_WAIT: Duration = Duration::from_secs(60);
-
-/// The jobs of a worker in batches, each of one task; returned by [`Worker::batches`].
+/// The jobs of a worker in batches; returned by [`Worker::batches`].
 ///
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use libswarm::{Payload, Worker};
+/// use libswarm::{Batching, Payload, Worker};
 ///
 /// # async fn example(worker: Worker) -> libswarm::Result<()> {
-/// let mut batches = worker.batches(100, Duration::from_millis(50))?;
+/// let mut batches = worker.batches(Batching::new(100).wait(Duration::from_millis(50)))?;
 /// while let Some(jobs) = batches.next().await {
 ///     for job in jobs {
 ///         job.complete(Payload::default()).await?;
@@ -34,28 +28,32 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// # Ok(()) }
 /// ```
 pub struct Batches {
-    worker: Worker,
-    size: usize,
-    wait: Duration,
-    waiting: Vec<Group>,
-    other: Option<Box<dyn FnMut(Event) + Send>>,
+    pub(super) worker: Worker,
+    batching: Batching,
+    gathering: Gathering,
+    draining: watch::Receiver<bool>,
+    pub(super) other: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
-/// Jobs of one task that wait for others.
-struct Group {
-    jobs: Vec<Job>,
-    due: Instant,
+/// What the next event of a worker has led to.
+pub(super) enum Step {
+    Batch(Vec<Job>),
+    Other(Event),
+    Closed,
 }
 
 impl Worker {
-    /// Yields the jobs of this worker in batches of up to `size` (1 to 1,000) jobs of one task, at the latest `wait` (at most 60 s) after the first of
-    /// them arrived; with 0, a batch has the jobs that are there. Each job uses a slot: 10 without the option `slots`, or `size` if that is more. It
-    /// keeps its own lease, fence and outcome, and is active until the program finishes it.
-    pub fn batches(&self, size: u32, wait: Duration) -> Result<Batches> {
-        bounded("size", size, 1, MAX_SIZE)?;
-        within("call.wait", wait, Duration::ZERO, MAX_WAIT)?;
-        self.accept(Some(DEFAULT_CONCURRENCY.max(size)));
-        Ok(Batches { worker: self.clone(), size: size as usize, wait, waiting: Vec::new(), other: None })
+    /// Yields the jobs of this worker in batches, for a program that finishes each job itself; see also
+    /// [`process_batches`](Worker::process_batches). Each job uses a slot: 10 without the option `slots`, or `size` if that is more; with fewer
+    /// slots than `size` no batch is full, so each waits its whole `wait`. A job keeps its own lease, fence and outcome, and is active until the
+    /// program finishes it. Jobs that wait for others when the worker [drains](Worker::drain), or when the returned value is dropped, are requeued.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a value of `batching` is out of its bounds.
+    pub fn batches(&self, batching: Batching) -> Result<Batches> {
+        batching.check()?;
+        self.accept(Some(DEFAULT_CONCURRENCY.max(batching.size)));
+        let draining = self.handle.0.draining.subscribe();
+        Ok(Batches { worker: self.clone(), batching, gathering: Gathering::default(), draining, other: None })
     }
 }
 
@@ -72,58 +70,78 @@ impl Batches {
     /// job.
     pub async fn next(&mut self) -> Option<Vec<Job>> {
         loop {
-            if let Some(full) = self.waiting.iter().position(|group| group.jobs.len() >= self.size) {
-                return Some(self.waiting.remove(full).jobs);
+            match self.step().await {
+                Step::Batch(jobs) => return Some(jobs),
+                Step::Other(event) => self.emit(event),
+                Step::Closed => return None,
             }
-            let first = self.waiting.iter().enumerate().min_by_key(|(_, group)| group.due).map(|(at, group)| (at, group.due));
-            let over = async {
-                match first {
-                    Some((at, due)) => {
-                        tokio::time::sleep_until(due).await;
-                        at
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                // Jobs that are there come into the batch even if its time is over.
+        }
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        if let Some(other) = &mut self.other {
+            other(event);
+        }
+    }
+
+    /// Waits for the next batch or another event. Dropping the future loses no job.
+    pub(super) async fn step(&mut self) -> Step {
+        loop {
+            if let Some(jobs) = self.gathering.take_full() {
+                return Step::Batch(jobs);
+            }
+            let due = self.gathering.due();
+            let event = tokio::select! {
+                // Jobs that are there come into the batch even if its wait is over.
                 biased;
-                event = self.worker.next() => match event? {
-                    Event::Add(job) => self.add(job),
-                    Event::Delete { job, reason } => {
-                        if !self.remove(&job) && let Some(other) = &mut self.other {
-                            other(Event::Delete { job, reason });
-                        }
-                    }
-                    event => if let Some(other) = &mut self.other {
-                        other(event);
-                    }
+                Ok(()) = self.draining.changed() => {
+                    self.requeue();
+                    continue;
+                }
+                event = self.worker.next() => event,
+                () = until(due) => match self.gathering.take_due() {
+                    Some(jobs) => return Step::Batch(jobs),
+                    None => continue,
                 },
-                at = over => return Some(self.waiting.remove(at).jobs),
+            };
+            match event {
+                None => return Step::Closed,
+                Some(Event::Add(job)) => self.add(job),
+                Some(Event::Delete { job, .. }) if self.gathering.remove(job.fence) => {
+                    self.worker.finish(job.fence, Finish::Stopped, None);
+                }
+                Some(event) => return Step::Other(event),
             }
         }
     }
 
     fn add(&mut self, job: Job) {
-        match self.waiting.iter_mut().find(|group| group.jobs.first().is_some_and(|first| first.task() == job.task())) {
-            Some(group) => group.jobs.push(job),
-            None => self.waiting.push(Group { jobs: vec![job], due: Instant::now() + self.wait }),
+        self.gathering.add(job, &self.batching);
+        // Taken just before the drain.
+        if *self.draining.borrow() {
+            self.requeue();
         }
     }
 
-    /// Removes a job that waits, and confirms that it has stopped. Returns whether there was one.
-    fn remove(&mut self, job: &Job) -> bool {
-        for at in 0..self.waiting.len() {
-            let jobs = &mut self.waiting[at].jobs;
-            if let Some(found) = jobs.iter().position(|other| other.fence == job.fence) {
-                jobs.remove(found);
-                if jobs.is_empty() {
-                    self.waiting.remove(at);
-                }
-                self.worker.finish(job.fence, Finish::Stopped, None);
-                return true;
-            }
+    /// Releases the jobs that wait: in a worker that drains, they would delay it, and no more jobs come.
+    fn requeue(&mut self) {
+        for job in self.gathering.withdraw() {
+            self.worker.finish(job.fence, Finish::Release, None);
         }
-        false
+    }
+}
+
+/// No other receives the jobs that wait.
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.requeue();
+    }
+}
+
+/// Waits until this moment, or forever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

@@ -22,7 +22,7 @@ use libswarm_common::error::Result;
 pub const DEFAULT_CONCURRENCY: u32 = 10;
 
 /// The default time for which handlers may continue after shutdown.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// The time in which handlers must stop after that.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -137,7 +137,7 @@ where
 }
 
 /// Waits up to `grace` for the active jobs, then stops the remaining ones.
-async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Result<()> {
+pub(super) async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBool>) -> Result<()> {
     match tokio::time::timeout(grace, worker.drain()).await {
         Ok(drained) => {
             drained?;
@@ -174,7 +174,7 @@ async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
 }
 
 /// A panic fails the attempt as an error does, with the text of the panic.
-fn panicked(panic: &(dyn Any + Send)) -> Finish {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Finish {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Finish::Fail(format!("the handler panicked: {}", text.unwrap_or("no message")).into())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libswarm_common::error::Result;
 use libswarm_common::value::{DAY, within};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::event::Event;
 use super::messages::Messages;
@@ -53,7 +53,7 @@ impl Worker {
         let messaging = Messaging::start(shared.clone(), runtime);
         let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let (commands, received) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends { messaging, adds, finishes: Arc::default(), commands });
+        let ends = Arc::new(Ends { messaging, adds, finishes: Arc::default(), commands, draining: watch::Sender::new(false) });
         runtime.spawn(supervise(shared, Task::new(&ends, received)));
         Ok(Worker { handle: WorkerHandle(ends) })
     }
@@ -204,9 +204,23 @@ impl Worker {
         self.handle.delete_many(&ids).await
     }
 
-    /// Accepts no new jobs, requeues those that the program has not taken, and waits until the program has finished its active jobs.
+    /// Accepts no new jobs, requeues those that the program has not taken or that wait for others of their batch, and waits until the program has finished its active jobs.
     pub async fn drain(&self) -> Result<()> {
-        self.command(Command::Drain).await
+        let ends = &self.handle.0;
+        let command = |done| {
+            drop(ends.commands.send(Command::Drain(done)));
+            // After the command, so that what is requeued does not come back.
+            ends.draining.send_replace(true);
+        };
+        awaited(command, || self.shared().why_closed(closed())).await
+    }
+
+    /// Accepts no new jobs from now on, without waiting, so that jobs which are released after this call do not come back.
+    /// [`drain`](Worker::drain) follows.
+    #[cfg(feature = "bindings")]
+    pub fn stop_accepting(&self) {
+        // A worker that has ended accepts none.
+        let _ = self.handle.0.commands.send(Command::Drain(Box::new(|_| ())));
     }
 
     /// Terminates the worker: emits `Delete` for each active job, waits up to `grace` until all are finished or stopped, requeues the rest, and

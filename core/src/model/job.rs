@@ -211,6 +211,12 @@ impl JobData {
         self.id.strip_prefix(&*extras.schedule)?.strip_prefix('@')?.parse().ok()
     }
 
+    /// Whether workers crashed while they ran it and others, so that it is not in a batch with others.
+    #[cfg(feature = "bindings")]
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
     /// The node of the job in the graph of jobs that wait for each other, or "".
     #[cfg(feature = "bindings")]
     pub fn node(&self) -> &str {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::language::option;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::finishes::{Finishes, Stored};
 use super::{Command, closed};
@@ -26,6 +26,8 @@ pub(crate) struct Ends {
     pub(crate) adds: Arc<Adds>,
     pub(crate) finishes: Arc<Finishes>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
+    /// The program has started to drain the worker.
+    pub(crate) draining: watch::Sender<bool>,
 }
 
 impl WorkerHandle {

@@ -84,7 +84,7 @@ const SECTIONS: [Section; 15] = [
     },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
-    Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work"] },
+    Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work", "batches"] },
     Section {
         name: "processes",
         title: "Processes",

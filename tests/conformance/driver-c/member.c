@@ -5,7 +5,7 @@
 #include <string.h>
 
 static bool is_own(const char *name) {
-    static const char *const own[] = {"cluster", "behave", "burn", "log", "tasks"};
+    static const char *const own[] = {"cluster", "behave", "burn", "log", "tasks", "batch_size", "batch_wait", "batch_by"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(name, own[i]) == 0) return true;
     }

@@ -190,6 +190,38 @@ static void on_add(void *user_data, swarm_job *job) {
     events_push(driver->events, event);
 }
 
+static void on_batch(void *user_data, swarm_job *const *jobs, size_t count) {
+    worker_driver *driver = user_data;
+    driver->added += count;
+    line event = {0};
+    line_add(&event, "ok event=batch ids=");
+    for (size_t i = 0; i < count; i++) line_item(&event, swarm_job_id(jobs[i]), i == 0);
+    for (size_t i = 0; i < count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "fence_%zu", i + 1);
+        line_number(&event, name, swarm_job_fence(jobs[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (driver->behaviour == ECHO) complete(driver, jobs[i]);
+        else keep(driver, jobs[i]);
+    }
+    events_push(driver->events, event);
+}
+
+/* Sets the callback for jobs, or for batches of them. */
+static swarm_status set_callback(worker_driver *driver, command *command, swarm_error **error) {
+    if (command_find(command, "batch_size") == NULL) {
+        swarm_worker_on_add(driver->worker, on_add, driver, NULL);
+        return SWARM_OK;
+    }
+    swarm_batch_options batch = SWARM_BATCH_OPTIONS_INIT;
+    batch.size = command_number(command, "batch_size");
+    if (command_find(command, "batch_wait") != NULL) batch.wait_ms = command_number(command, "batch_wait");
+    const char *by = command_find(command, "batch_by");
+    if (by != NULL && strcmp(by, "task") != 0) batch.by = strcmp(by, "group") == 0 ? SWARM_BATCH_BY_GROUP : -1;
+    return swarm_worker_process_batches(driver->worker, NULL, &batch, on_batch, driver, NULL, error);
+}
+
 static void on_delete(void *user_data, swarm_job *job, swarm_delete_reason reason) {
     static const char *const reasons[] = {"deleted", "terminated", "leaselost", "timedout", "moved"};
     worker_driver *driver = user_data;
@@ -255,11 +287,10 @@ worker_driver *worker_driver_new(command *command, line *answer) {
     pthread_mutex_init(&driver->lock, NULL);
     pthread_cond_init(&driver->drained, NULL);
     swarm_member_on_ready(swarm_worker_member(worker), on_ready, driver, NULL);
-    swarm_worker_on_add(worker, on_add, driver, NULL);
     swarm_worker_on_delete(worker, on_delete, driver, NULL);
     swarm_member_on_close(swarm_worker_member(worker), on_close, driver, NULL);
     swarm_member_on_error(swarm_worker_member(worker), on_error, driver, NULL);
-    if (swarm_worker_start(worker, &error) != SWARM_OK) {
+    if (set_callback(driver, command, &error) != SWARM_OK || swarm_worker_start(worker, &error) != SWARM_OK) {
         worker_driver_free(driver);
         line_error(answer, error);
         return NULL;

@@ -137,7 +137,7 @@ function scheduleFields(info) {
 
 /** The options of a worker, in the forms that Node has. */
 function workerOptionsOf(fields) {
-  const options = optionsOf(fields, "cluster", "behave", "burn", "log");
+  const options = optionsOf(fields, "cluster", "behave", "burn", "log", "batch_size", "batch_wait", "batch_by");
   if (options.tasks !== undefined) options.tasks = list(options.tasks);
   const slots = options.prioritySlots?.split(",").map((part) => part.split(":"));
   return slots === undefined ? options : { ...options, prioritySlots: Object.fromEntries(slots) };
@@ -439,6 +439,8 @@ class MasterDriver extends Driver {
 
 class WorkerDriver extends Driver {
   #jobs = new Map();
+  /** By fence: called when the job of a batch is over. */
+  #over = new Map();
   #counts = { added: 0, deleted: 0, completed: 0, refused: 0, closed: 0 };
   #drained = null;
 
@@ -449,7 +451,17 @@ class WorkerDriver extends Driver {
     this.log = fields.log;
     const worker = createWorker(fields.cluster, workerOptionsOf(fields));
     this.listen(fields.cluster, worker);
-    worker.on("add", (job) => this.onAdd(job));
+    if (fields.batch_size === undefined) {
+      worker.on("add", (job) => this.onAdd(job));
+    } else {
+      const options = { size: Number(fields.batch_size), wait: Number(fields.batch_wait ?? 0), by: fields.batch_by };
+      try {
+        worker.processBatches((jobs) => this.onBatch(jobs), options);
+      } catch (error) {
+        worker.terminate();
+        throw error;
+      }
+    }
     worker.on("close", (error) => this.onClose(error));
   }
 
@@ -463,20 +475,15 @@ class WorkerDriver extends Driver {
       case "counts":
         return ok(this.#counts);
       case "complete":
-        await this.#active(fields).complete(valueOf(fields));
-        return ok();
+        return this.#finish(fields, (job) => job.complete(valueOf(fields)));
       case "fail":
-        await this.#active(fields).fail(fields.message);
-        return ok();
+        return this.#finish(fields, (job) => job.fail(fields.message));
       case "fail_permanently":
-        await this.#active(fields).failPermanently(fields.message);
-        return ok();
+        return this.#finish(fields, (job) => job.failPermanently(fields.message));
       case "rate_limited":
-        await this.#active(fields).rateLimited(Number(fields.after), fields.limit);
-        return ok();
+        return this.#finish(fields, (job) => job.rateLimited(Number(fields.after), fields.limit));
       case "retry":
-        await this.#active(fields).retry(fields.message, Number(fields.after));
-        return ok();
+        return this.#finish(fields, (job) => job.retry(fields.message, Number(fields.after)));
       case "checkpoint":
         this.#active(fields).checkpoint(JSON.parse(bytes(fields.payload)));
         return ok();
@@ -500,8 +507,7 @@ class WorkerDriver extends Driver {
       case "paused":
         return ok({ paused: worker.paused });
       case "release":
-        await this.#active(fields).release();
-        return ok();
+        return this.#finish(fields, (job) => job.release());
       case "delete":
         return ok({ existed: await worker.deleteJob(fields.id) });
       case "drain":
@@ -521,6 +527,13 @@ class WorkerDriver extends Driver {
 
   #active(fields) {
     return this.#jobs.get(Number(fields.fence));
+  }
+
+  async #finish(fields, finish) {
+    const job = this.#active(fields);
+    await finish(job);
+    this.#over.get(job.fence)?.();
+    return ok();
   }
 
   async #awaitDrain(limit) {
@@ -567,7 +580,23 @@ class WorkerDriver extends Driver {
     }
   }
 
+  /** Keeps the handler of a batch until its jobs are finished, or must stop. */
+  onBatch(jobs) {
+    const fences = jobs.map(({ fence }, at) => [`fence_${at + 1}`, fence]);
+    this.#counts.added += jobs.length;
+    this.events.push({ event: "batch", ids: jobs.map(({ id }) => id), ...Object.fromEntries(fences) });
+    if (this.behave === "fail") throw new Error("no");
+    if (this.behave === "echo") return jobs.map(({ payload }) => payload);
+    const over = jobs.map((job) => new Promise((resolve) => {
+      this.#jobs.set(job.fence, job);
+      this.#over.set(job.fence, resolve);
+      job.once("delete", () => this.onDelete(job));
+    }));
+    return Promise.all(over).then(() => undefined);
+  }
+
   onDelete(job) {
+    this.#over.get(job.fence)?.();
     this.note("delete", { job: job.id, fence: job.fence, incarnation: this.member.incarnation });
     this.#counts.deleted += 1;
     if (this.behave === "late") this.complete(job);

@@ -480,14 +480,21 @@ class WorkerDriver:
         self._behave = fields.get("behave", "hold")
         self._burn = int(fields.get("burn", 0))
         self._jobs: dict[int, libswarm.Job] = {}
+        # By fence: set when the job of a batch is over.
+        self._over: dict[int, threading.Event] = {}
         self._counts = Counter(added=0, deleted=0, completed=0, refused=0, closed=0)
         self._drained: queue.SimpleQueue[libswarm.SwarmError | None] = queue.SimpleQueue()
         self._journal = os.open(fields["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND) if "log" in fields else None
-        options = _options(fields, "cluster", "behave", "burn", "log", "tasks")
+        options = _options(fields, "cluster", "behave", "burn", "log", "tasks", "batch_size", "batch_wait", "batch_by")
         self._worker = libswarm.Worker(fields["cluster"], tasks=_list(fields, "tasks"), **options)
         self._messages = Messages(self._worker)
         self._worker.on("ready", self._on_ready)
-        self._worker.on("add", self._on_add)
+        if "batch_size" in fields:
+            by: Any = fields.get("batch_by", "task")
+            wait = int(fields.get("batch_wait", 0)) / 1000
+            self._worker.process_batches(self._on_batch, size=int(fields["batch_size"]), wait=wait, by=by)
+        else:
+            self._worker.on("add", self._on_add)
         self._worker.on("delete", self._on_delete)
         self._worker.on("close", self._on_close)
         self._worker.on("error", lambda error: self._messages.put(_background(error)))
@@ -556,7 +563,14 @@ class WorkerDriver:
         return Answer()
 
     def _finish(self, fields: Fields, finish: Callable[[libswarm.Job], libswarm.Call]) -> None:
-        finish(self._jobs[int(fields["fence"])]).wait()
+        fence = int(fields["fence"])
+        finish(self._jobs[fence]).wait()
+        self._set_over(fence)
+
+    def _set_over(self, fence: int) -> None:
+        over = self._over.pop(fence, None)
+        if over is not None:
+            over.set()
 
     def _drain(self) -> None:
         try:
@@ -597,7 +611,25 @@ class WorkerDriver:
                 fields["scheduled_for"] = "" if job.scheduled_for is None else job.scheduled_for
                 self._messages.put(Answer().add(event="add", headers=headers, **fields, **_job_payload(job)))
 
+    def _on_batch(self, jobs: list[libswarm.Job]) -> list[Any] | None:
+        """Keeps the handler of a batch until its jobs are finished, or must stop."""
+        self._counts["added"] += len(jobs)
+        over = [threading.Event() for _ in jobs]
+        if self._behave == "hold":
+            self._jobs.update((job.fence, job) for job in jobs)
+            self._over.update((job.fence, event) for job, event in zip(jobs, over, strict=True))
+        fences = {f"fence_{at}": job.fence for at, job in enumerate(jobs, 1)}
+        self._messages.put(Answer().add(event="batch", ids=[job.id for job in jobs], **fences))
+        if self._behave == "fail":
+            raise ValueError("no")
+        if self._behave == "echo":
+            return [job.payload for job in jobs]
+        for event in over:
+            event.wait()
+        return None
+
     def _on_delete(self, job: libswarm.Job) -> None:
+        self._set_over(job.fence)
         self._note("delete", job=job.id, fence=job.fence, incarnation=self._worker.incarnation)
         self._counts["deleted"] += 1
         if self._behave == "late":

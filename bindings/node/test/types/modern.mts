@@ -64,6 +64,7 @@ const child: Added = await worker.add({ n: 1 }, { id: "child", ephemeral: true }
 worker.addMany([{ payload: 1, delay: 5 }, new NewJob(2)], { task: "t" }, (error, jobs) => console.log(error, jobs?.[0]?.existed, child.id));
 createWorker<Sum, number>("sums").processBatches((jobs) => jobs.map(({ payload }) => payload.a + payload.b), { size: 100, wait: 50, by: "task", slots: 200 });
 createWorker<Sum, number>("sums").processBatches({ sum: async (jobs) => void (await jobs[0]!.complete(1)) }, { size: 2 });
+createWorker<Sum, number>("sums").processBatches(() => {}, { size: 2, by: "group" });
 // @ts-expect-error a batch has a size
 worker.processBatches(() => {}, { wait: 1 });
 // @ts-expect-error a worker awaits no results

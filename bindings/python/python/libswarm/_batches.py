@@ -20,20 +20,24 @@ MAX_WAIT = 60.0
 
 @dataclass(frozen=True)
 class Batching:
-    """A handler of several jobs of one task, and when a batch starts: with `size` jobs, or `wait` seconds after the first."""
+    """A handler of several jobs, and when a batch starts: with `size` jobs, or `wait` seconds after the first.
+
+    The jobs of a batch are of one task, with `by_group` also of one group, or without one.
+    """
 
     function: Callable[[list[Job]], Any]
     size: int
     wait: float
+    by_group: bool
 
 
 def batching(function: Callable[[list[Job]], Any], size: int, wait: float, by: str) -> Batching:
     """Checks the options of batches."""
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_SIZE:
         raise SwarmInvalidArgument(f"size is {size!r}, it must be an int, 1 to {MAX_SIZE}")
-    if by != "task":
-        raise SwarmInvalidArgument(f'by is {by!r}, it must be "task"')
-    return Batching(function, size, check_seconds("wait", wait, MAX_WAIT))
+    if by not in ("task", "group"):
+        raise SwarmInvalidArgument(f'by is {by!r}, it must be "task" or "group"')
+    return Batching(function, size, check_seconds("wait", wait, MAX_WAIT), by == "group")
 
 
 def results_of(jobs: list[Job], results: Any) -> list[Any]:
@@ -50,7 +54,7 @@ def results_of(jobs: list[Job], results: Any) -> list[Any]:
 
 @dataclass(eq=False)
 class Group:
-    """Jobs of one task that wait for others."""
+    """Jobs of one batch that wait for others."""
 
     handler: Batching
     context: contextvars.Context
@@ -65,15 +69,21 @@ class Gatherer:
     def __init__(self, start: Callable[[Group], object]) -> None:
         self._start = start
         self._lock = threading.Lock()
-        self._groups: dict[str, Group] = {}
+        #: By the task and the group that they have in common.
+        self._groups: dict[tuple[str, str], Group] = {}
 
     def add(self, job: Job, handler: Batching, context: contextvars.Context) -> Group | None:
         """Adds a job. Returns its group if the job is the first; it is to be started when it is due."""
+        if job._suspect:
+            # Alone: another crash must show whether it is the cause.
+            self._start(Group(handler, context, 0.0, [job]))
+            return None
+        key = (job.task, job.group if handler.by_group else "")
         with self._lock:
-            group = self._groups.get(job.task)
+            group = self._groups.get(key)
             new = group is None
             if group is None:
-                group = self._groups[job.task] = Group(handler, context, time.monotonic() + handler.wait)
+                group = self._groups[key] = Group(handler, context, time.monotonic() + handler.wait)
             group.jobs.append(job)
             full = len(group.jobs) >= handler.size
         if full:
@@ -84,10 +94,10 @@ class Gatherer:
     def start(self, group: Group) -> None:
         """Starts a batch, unless that was done before."""
         with self._lock:
-            task = next((task for task, other in self._groups.items() if other is group), None)
-            if task is None:
+            key = next((key for key, other in self._groups.items() if other is group), None)
+            if key is None:
                 return
-            del self._groups[task]
+            del self._groups[key]
         if group.jobs:
             self._start(group)
 
@@ -108,8 +118,13 @@ class Gatherer:
     def remove(self, job: Job) -> None:
         """Removes a job that was deleted."""
         with self._lock:
-            for group in self._groups.values():
-                group.jobs = [other for other in group.jobs if other is not job]
+            for key, group in self._groups.items():
+                if job in group.jobs:
+                    group.jobs.remove(job)
+                    if not group.jobs:
+                        # The next job begins a wait of its own.
+                        del self._groups[key]
+                    return
 
     def withdraw(self) -> list[Job]:
         """Removes and returns all jobs."""

@@ -85,21 +85,25 @@ class Worker(ThreadMember, WorkerApi):
 
     @overload
     def process_batches(
-        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
     ) -> BatchHandler: ...
     @overload
-    def process_batches(self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task"] = "task") -> None: ...
+    def process_batches(
+        self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
+    ) -> None: ...
     @overload
     def process_batches(
-        self, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+        self, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
     ) -> Callable[[BatchHandler], BatchHandler]: ...
     def process_batches(self, handler: Any = None, *, size: int, wait: float = 0.0, by: str = "task") -> Any:
         """Calls `handler(jobs)` for several jobs of one task at once. A decorator; as `process` otherwise.
 
         A batch starts with `size` jobs (1 to 1,000), or `wait` seconds (at most 60) after its first job; with 0 it has the jobs
-        that are there. Each job uses a slot (default 10, or `size` if that is more), and keeps its own lease, fence and
+        that are there. With `by="group"`, its jobs are also of one `group`; those without one have batches of their own. Each
+        job uses a slot (default 10, or `size` if that is more; with fewer no batch is full), and keeps its own lease, fence and
         outcome. The handler returns None, or a list with a result for each job; an exception fails each job that it has not
-        finished itself. A job that is deleted while it waits for others is not in the batch.
+        finished itself. A job that is deleted while it waits for others is not in the batch; what waits when the worker drains
+        is requeued.
         """
         if handler is None:
             return functools.partial(self.process_batches, size=size, wait=wait, by=by)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use libswarm::{Error, ErrorKind, Event, Finish, Job, Payload, Worker};
+use libswarm::{BatchBy, Batching, Error, ErrorKind, Event, Finish, Job, Payload, Worker};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -24,6 +24,15 @@ enum Behaviour {
     Burn(Duration),
     Wait(Duration),
     Late,
+    /// Batches only.
+    Fail,
+}
+
+/// What the program is notified of.
+enum Report {
+    Event(Event),
+    /// The ids and fences of a batch.
+    Batch(Vec<(String, u64)>),
 }
 
 /// What the handlers saw.
@@ -47,7 +56,7 @@ struct Shared {
 
 pub struct WorkerDriver {
     shared: Arc<Shared>,
-    events: UnboundedReceiver<Event>,
+    events: UnboundedReceiver<Report>,
     drained: Option<oneshot::Receiver<Result<(), Error>>>,
     last: Last,
 }
@@ -60,13 +69,19 @@ impl WorkerDriver {
             Some("burn") => Behaviour::Burn(command.time("burn")?),
             Some("wait") => Behaviour::Wait(command.time("burn")?),
             Some("late") => Behaviour::Late,
+            Some("fail") => Behaviour::Fail,
             Some(other) => return Err(misuse(format!("no behaviour `{other}`"))),
         };
         let journal = Journal::open(command.get("log"))?;
-        let worker = Worker::start(crate::options(command, &["behave", "burn", "log"])?, runtime)?;
+        let own = ["behave", "burn", "log", "batch_size", "batch_wait", "batch_by"];
+        let batching = command.get("batch_size").map(|_| batching(command)).transpose()?;
+        let worker = Worker::start(crate::options(command, &own)?, runtime)?;
         let shared = Arc::new(Shared { worker, behaviour, journal, counts: Counts::default(), nodes: Mutex::default() });
         let (report, events) = unbounded_channel();
-        runtime.spawn(handle_events(shared.clone(), report));
+        match batching {
+            Some(batching) => handle_batches(&shared, batching, report, runtime)?,
+            None => drop(runtime.spawn(handle_events(shared.clone(), report))),
+        }
         Ok(WorkerDriver { shared, events, drained: None, last: Last::default() })
     }
 
@@ -94,9 +109,14 @@ impl WorkerDriver {
             "stats" => Answer::ok().with_fields(&worker.stats().await?),
             "counts" => Answer::ok().with_fields(&self.shared.counts),
             "event" => Ok(match timeout(command.time("timeout")?, self.events.recv()).await {
-                Ok(Some(event)) => {
+                Ok(Some(Report::Event(event))) => {
                     self.last.keep(&event);
                     describe(&event)
+                }
+                Ok(Some(Report::Batch(jobs))) => {
+                    let answer = Answer::ok().with("event", "batch").with_list("ids", jobs.iter().map(|(id, _)| id));
+                    let numbered = jobs.iter().enumerate();
+                    numbered.fold(answer, |answer, (at, (_, fence))| answer.with(&format!("fence_{}", at + 1), fence))
                 }
                 Ok(None) | Err(_) => Answer::ok().with("event", "none"),
             }),
@@ -159,7 +179,52 @@ impl WorkerDriver {
     }
 }
 
-async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
+fn batching(command: &Command) -> Result<Batching, Error> {
+    let by = match command.get("batch_by") {
+        None | Some("task") => BatchBy::Task,
+        Some("group") => BatchBy::Group,
+        Some(other) => return Err(misuse(format!("no batches by `{other}`"))),
+    };
+    let wait = command.get("batch_wait").map_or(Ok(Duration::ZERO), |_| command.time("batch_wait"))?;
+    let batching = Batching::new(command.number("batch_size")? as u32).wait(wait).by(by);
+    // Before there is a worker.
+    batching.check().map(|()| batching)
+}
+
+/// Keeps the handler of a batch until its jobs are finished, or must stop.
+fn handle_batches(
+    shared: &Arc<Shared>,
+    batching: Batching,
+    report: UnboundedSender<Report>,
+    runtime: &Handle,
+) -> Result<(), Error> {
+    let (all, reports) = (shared.clone(), report.clone());
+    let handler = move |jobs: Vec<Job>| {
+        all.counts.added.fetch_add(jobs.len() as u64, Relaxed);
+        // Nobody listens after a reset.
+        let _ = reports.send(Report::Batch(jobs.iter().map(|job| (job.id.clone(), job.fence)).collect()));
+        let all = all.clone();
+        async move {
+            match all.behaviour {
+                Behaviour::Fail => return Err("no"),
+                Behaviour::Echo => jobs.iter().for_each(|job| complete(&all, job)),
+                _ => {
+                    for job in &jobs {
+                        job.cancelled().await;
+                    }
+                }
+            }
+            Ok(())
+        }
+    };
+    let process = shared.worker.process_batches(batching, handler)?.on_event(move |event| {
+        let _ = report.send(Report::Event(event));
+    });
+    runtime.spawn(process.until(std::future::pending()));
+    Ok(())
+}
+
+async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Report>) {
     while let Some(event) = shared.worker.next().await {
         match &event {
             Event::Ready { incarnation } => shared.journal.note("ready", &[("incarnation", incarnation)]),
@@ -170,7 +235,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
                 }
                 shared.counts.added.fetch_add(1, Relaxed);
                 match shared.behaviour {
-                    Behaviour::Hold | Behaviour::Late => {}
+                    Behaviour::Hold | Behaviour::Late | Behaviour::Fail => {}
                     Behaviour::Echo => complete(&shared, job),
                     Behaviour::Wait(time) => {
                         let (shared, job) = (shared.clone(), job.clone());
@@ -204,7 +269,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Event>) {
         let asked_about = matches!(shared.behaviour, Behaviour::Hold | Behaviour::Late);
         if asked_about || !matches!(event, Event::Add(_)) {
             // Nobody listens after a reset.
-            let _ = report.send(event);
+            let _ = report.send(Report::Event(event));
         }
     }
 }

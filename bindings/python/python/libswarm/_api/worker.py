@@ -67,8 +67,9 @@ class WorkerApi(WorkerBase, MessagesApi):
     def drain(self) -> None:
         """Accepts no new jobs, requeues those that have not started, and waits until the active ones are finished."""
         self._refuse_in_listener("drain")
+        drained = self._here.drain()
         self._requeue_waiting()
-        self._await(self._here.drain())
+        self._await(drained)
 
     def terminate(self, *, grace: float = 5.0) -> None:
         """Emits `delete` for each active job, waits up to `grace` seconds until they have stopped, requeues them and leaves.
@@ -122,10 +123,11 @@ class WorkerApi(WorkerBase, MessagesApi):
 
     def _wind_down(self, grace: float) -> None:
         with contextlib.suppress(SwarmClosed):
+            drained = self._here.drain()
             self._requeue_waiting()
-            self._report_drained(self._here.drain())
-            drained = self._next_news(grace)
-            self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
+            self._report_drained(drained)
+            news = self._next_news(grace)
+            self._terminate(0.0 if news == "drained" else _LAST_GRACE, 0.0)
 
     def _start(self) -> None:
         """Starts the worker, unless that was done before."""

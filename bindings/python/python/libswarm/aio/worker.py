@@ -75,13 +75,15 @@ class Worker(LoopMember, WorkerApi):
 
     @overload
     def process_batches(
-        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+        self, handler: BatchHandler, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
     ) -> BatchHandler: ...
     @overload
-    def process_batches(self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task"] = "task") -> None: ...
+    def process_batches(
+        self, handler: BatchHandlers, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
+    ) -> None: ...
     @overload
     def process_batches(
-        self, *, size: int, wait: float = 0.0, by: Literal["task"] = "task"
+        self, *, size: int, wait: float = 0.0, by: Literal["task", "group"] = "task"
     ) -> Callable[[BatchHandler], BatchHandler]: ...
     def process_batches(self, handler: Any = None, *, size: int, wait: float = 0.0, by: str = "task") -> Any:
         """Runs `await handler(jobs)` for several jobs of one task at once. A decorator.

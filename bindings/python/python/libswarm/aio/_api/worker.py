@@ -66,8 +66,9 @@ class WorkerApi(WorkerBase, MessagesApi):
     async def drain(self) -> None:
         """Accepts no new jobs, requeues those that have not started, and waits until the active ones are finished."""
         self._refuse_in_listener("drain")
+        drained = self._here.drain()
         self._requeue_waiting()
-        await self._await(self._here.drain())
+        await self._await(drained)
 
     async def terminate(self, *, grace: float = 5.0) -> None:
         """Emits `delete` for each active job, waits up to `grace` seconds until they have stopped, requeues them and leaves.
@@ -121,10 +122,11 @@ class WorkerApi(WorkerBase, MessagesApi):
 
     async def _wind_down(self, grace: float) -> None:
         with contextlib.suppress(SwarmClosed):
+            drained = self._here.drain()
             self._requeue_waiting()
-            self._report_drained(self._here.drain())
-            drained = await self._next_news(grace)
-            await self._terminate(0.0 if drained == "drained" else _LAST_GRACE, 0.0)
+            self._report_drained(drained)
+            news = await self._next_news(grace)
+            await self._terminate(0.0 if news == "drained" else _LAST_GRACE, 0.0)
 
     def _start(self) -> None:
         """Starts the worker, unless that was done before."""
