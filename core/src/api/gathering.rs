@@ -16,6 +16,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What the jobs of a batch have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
 pub enum BatchBy {
     /// Their task.
     #[default]
