@@ -9,6 +9,7 @@ mod flows;
 pub(crate) mod group;
 mod inspect;
 pub(crate) mod job;
+pub(crate) mod job_events;
 mod limits;
 pub(crate) mod master;
 pub(crate) mod messages;
