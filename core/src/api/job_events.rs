@@ -62,6 +62,17 @@ impl Stream for JobEvents {
     }
 }
 
+fn position_of(options: &EventsOptions) -> Result<Option<Position>> {
+    options.after.as_deref().map(Position::of_option).transpose()
+}
+
+impl EventsOptions {
+    /// Checks the options without a connection.
+    pub fn check(&self) -> Result<()> {
+        position_of(self).map(drop)
+    }
+}
+
 impl Master {
     /// Follows the transitions of all jobs of the cluster. Returns once they are recorded; fails like [`Master::ready`], or if `after` is no position.
     ///
@@ -83,7 +94,7 @@ impl Master {
     /// # Ok(()) }
     /// ```
     pub async fn events(&self, options: EventsOptions) -> Result<JobEvents> {
-        let after = options.after.as_deref().map(Position::of_option).transpose()?;
+        let after = position_of(&options)?;
         let shared = self.front.shared.clone();
         let (follower, receiver) = Follower::start(shared.clone(), after).await?;
         self.front.runtime.spawn(async move { shared.guard("a follower of events", follower.run()).await });
