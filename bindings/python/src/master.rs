@@ -294,7 +294,6 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
-    /// Raises SwarmClosed if the master is closed.
     /// Begins to follow the transitions of jobs.
     fn events(&self, after: &Bound<'_, PyAny>) -> PyResult<JobEvents> {
         let options =
@@ -304,6 +303,7 @@ impl Master {
         Ok(JobEvents::start(master, runtime, options))
     }
 
+    /// Raises SwarmClosed if the master is closed.
     fn limits(&self) -> PyResult<Limits> {
         Ok(Limits::new(self.member()?))
     }
