@@ -19,7 +19,19 @@ import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries", "events_max"}
+NUMBERS = {
+    "port",
+    "db",
+    "slots",
+    "window",
+    "max_payload",
+    "max_crashes",
+    "prefetch",
+    "failed_max",
+    "priority",
+    "retries",
+    "events_max",
+}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),
