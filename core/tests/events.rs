@@ -3,11 +3,12 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use libswarm::{
-    Backoff, ErrorKind, EventsOptions, JobEvent, JobEventKind, JobEvents, Limit, Master, NewFlow, NewJob, OnConflict, Payload,
-    Schedule, Timing, Unique, Worker,
+    Backoff, ErrorKind, Event, EventsOptions, JobEvent, JobEventKind, JobEvents, JobState, Limit, Master, NewFlow, NewJob,
+    OnConflict, Payload, Schedule, Timing, Unique, Worker,
 };
 use support::{Redis, master, next_job, pair, soon, until_counts, worker};
 
@@ -316,4 +317,135 @@ async fn a_follower_survives_outages_and_set_backs() {
     master.add(job("c")).await.unwrap();
     soon("the event of a new job", async { while next(&mut events).await.id != "c" {} }).await;
     drop((worker, last));
+}
+
+/// Where the events of a job say that it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Gone,
+    Waiting,
+    Delayed,
+    Blocked,
+    Active(u64),
+    Failed,
+}
+
+/// The state after an event; `None` if the event cannot follow.
+fn after(state: State, event: &JobEvent) -> Option<State> {
+    let waits = matches!(state, State::Waiting | State::Delayed | State::Blocked);
+    let owner = State::Active(event.fence.unwrap_or(0));
+    let (fits, next) = match event.kind {
+        Added => (matches!(state, State::Gone | State::Failed), State::Waiting),
+        Replaced => (waits, State::Waiting),
+        Delayed => (state == State::Waiting, State::Delayed),
+        Blocked => (state == State::Waiting, State::Blocked),
+        Waiting => (matches!(state, State::Delayed | State::Blocked), State::Waiting),
+        Assigned => (state == State::Waiting, owner),
+        Progress => (state == owner, owner),
+        Released => (state == owner, State::Waiting),
+        Retrying if event.reason.is_empty() => (state == State::Failed, State::Waiting),
+        Retrying => (state == owner, if event.due_at.is_some() { State::Delayed } else { State::Waiting }),
+        Completed => (state == owner || state == State::Blocked && event.worker.is_empty(), State::Gone),
+        Failed => (state == owner || waits && event.worker.is_empty(), State::Failed),
+        Deleted => (state != State::Gone, State::Gone),
+        ScheduleFired => (matches!(state, State::Gone | State::Failed), state),
+        _ => (false, state),
+    };
+    fits.then_some(next)
+}
+
+/// A job with options of all kinds, by a number.
+fn any_job(number: usize) -> NewJob {
+    let job = job(&number.to_string()).priority((number % 3) as i64 - 1);
+    match number % 11 {
+        0 => job.resource(format!("r{}", number % 2)),
+        1 => job.limit("api").limit("other"),
+        2 => job.limit("api").resource("r1").retries(2).backoff(Backoff { delay: 5 * MS, ..Backoff::default() }),
+        3 => job.delay((number % 50) as u32 * MS),
+        4 => job.unique(Unique { on_conflict: OnConflict::Replace, ..Unique::from("replace") }).delay(3 * MS),
+        5 => job.unique(Unique { on_conflict: OnConflict::Attach, ..Unique::from("attach") }),
+        6 => job.unique(Unique { on_conflict: OnConflict::Latest, ..Unique::from("latest") }).limit("api"),
+        7 => job.after([(number - 7).to_string(), (number - 4).to_string()]),
+        8 => job.total_timeout(20 * MS).task("nobody"),
+        9 => job.run_timeout(30 * MS).retries(1),
+        _ => job.task(""),
+    }
+}
+
+#[tokio::test]
+async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    let mut events = follow(&master).await;
+    master.limit("api", Limit::rate(500, Duration::from_secs(1)).burst(20).concurrency(3)).await.unwrap();
+    let workers = [worker(&redis, &[("slots", "8")]).await, worker(&redis, &[("slots", "8"), ("requeue", "back")]).await];
+    for (which, worker) in workers.iter().cloned().enumerate() {
+        tokio::spawn(async move {
+            let mut number = which;
+            while let Some(event) = worker.next().await {
+                let Event::Add(job) = event else { continue };
+                number += 1;
+                tokio::spawn(async move {
+                    let _ = job.progress(&number);
+                    // An error: the job was deleted, or its time was over.
+                    let _ = match number % 9 {
+                        0 => job.fail("no").await,
+                        1 => job.release().await,
+                        2 => job.rate_limited(5 * MS, (number % 2 == 0).then_some("api")).await,
+                        3 => job.fail_permanently("never").await,
+                        4 => {
+                            tokio::time::timeout(200 * MS, job.cancelled()).await.ok();
+                            job.stopped().await
+                        }
+                        _ => job.complete(Payload::default()).await,
+                    };
+                });
+            }
+        });
+    }
+    for part in 0..20 {
+        for number in part * 22 + 11..part * 22 + 33 {
+            let job = any_job(number);
+            // What it waits for may be gone.
+            let _ = master.add(job).await;
+        }
+        let ids = [part * 22 + 11, part * 22 + 14, part * 22 + 20].map(|number: usize| number.to_string());
+        master.delete_many(ids.to_vec()).await.unwrap();
+        master.retry_failed(None).await.unwrap();
+        if part == 10 {
+            master.end_lease(&workers[1].incarnation().unwrap()).await.unwrap();
+        }
+    }
+    let id = "the last";
+    master.add(job(id).task("nobody")).await.unwrap();
+    let mut states: HashMap<String, (State, Vec<JobEvent>)> = HashMap::new();
+    let mut quiet = Duration::ZERO;
+    // Until nothing changes any more: those of tasks that nobody takes time out.
+    while quiet < 700 * MS {
+        let Ok(event) = tokio::time::timeout(100 * MS, events.next()).await else {
+            quiet += 100 * MS;
+            continue;
+        };
+        quiet = Duration::ZERO;
+        let event = event.unwrap().unwrap();
+        let (state, path) = states.entry(event.id.clone()).or_default();
+        *state = after(*state, &event).unwrap_or_else(|| panic!("{event:#?} follows {state:?} in {path:#?}"));
+        path.push(event);
+    }
+    assert!(states.len() > 300 && states.contains_key(id), "{}", states.len());
+    for (id, (state, path)) in states {
+        let found = master.job(&id).await.unwrap();
+        let shown = found.as_ref().map(|job| job.state);
+        let fits = match state {
+            State::Gone => shown.is_none() || shown == Some(JobState::Deleting),
+            State::Waiting => shown == Some(JobState::Waiting),
+            State::Delayed => shown == Some(JobState::Delayed),
+            State::Blocked => shown == Some(JobState::Blocked),
+            State::Active(fence) => shown == Some(JobState::Active) && found.unwrap().fence == Some(fence),
+            State::Failed => shown == Some(JobState::Failed),
+        };
+        assert!(fits, "`{id}` is {shown:?}, its events end in {state:?}: {path:#?}");
+    }
+    assert_eq!(master.stats().await.unwrap().damaged, 0);
 }
