@@ -81,6 +81,9 @@
  *   Flows: Jobs that wait for each other, and are added together.
  *     swarm_master_add_flow swarm_master_flow swarm_job_inputs
  *
+ *   Events: The transitions of jobs, which a master follows.
+ *     swarm_events_new swarm_events_ready swarm_events_free
+ *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
  *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
@@ -175,6 +178,11 @@ typedef struct swarm_call swarm_call;
  * Why a call failed: a status, and a message that states what was being done and what to do about the error.
  */
 typedef struct swarm_error swarm_error;
+
+/**
+ * A follower of events. It may be freed before or after its master.
+ */
+typedef struct swarm_events swarm_events;
 
 /**
  * A job assigned to a worker. The callee of the add callback owns it, and ends its ownership exactly once: by a swarm_job_finish
@@ -550,7 +558,8 @@ swarm_options *swarm_options_new(const char *cluster);
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
- * failed_ttl; of workers also slots (unlimited with swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20),
+ * failed_ttl, events ("follow" or "always"), events_max (100 to 1,000,000; 10,000); of workers also slots (unlimited with
+ * swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20),
  * strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
  * are listed with their bounds and defaults in the reference.
  */
@@ -2182,6 +2191,173 @@ swarm_call *swarm_master_flow(const swarm_master *master,
  */
 SWARM_MUST_USE
 swarm_call *swarm_job_inputs(const swarm_job *job);
+
+/** @} */
+
+/* ===================================================================================================================
+ * Events
+ * =================================================================================================================== */
+
+/**
+ * @defgroup events Events
+ * The transitions of jobs, which a master follows.
+ * @{
+ */
+
+/**
+ * What became of a job.
+ */
+typedef enum {
+  /**
+   * It was added, and waits.
+   */
+  SWARM_JOB_EVENT_ADDED = 0,
+  /**
+   * An add with its unique key replaced it: it has other data, and waits.
+   */
+  SWARM_JOB_EVENT_REPLACED = 1,
+  /**
+   * It is delayed until `due_at`.
+   */
+  SWARM_JOB_EVENT_DELAYED = 2,
+  /**
+   * It waits for a limit, a resource, a unique key or other jobs: `reason` is "limit", "resource", "unique" or "jobs".
+   */
+  SWARM_JOB_EVENT_BLOCKED = 3,
+  /**
+   * Its delay is over, or what blocked it is free: it waits for a worker.
+   */
+  SWARM_JOB_EVENT_WAITING = 4,
+  /**
+   * It was assigned to a worker.
+   */
+  SWARM_JOB_EVENT_ASSIGNED = 5,
+  /**
+   * Its worker reported progress.
+   */
+  SWARM_JOB_EVENT_PROGRESS = 6,
+  /**
+   * It left its worker and waits again, without a failed attempt: `reason` is "" if the worker released it or left, "crashed" if
+   * the worker was lost, "limited" if its handler was refused what it needs.
+   */
+  SWARM_JOB_EVENT_RELEASED = 7,
+  /**
+   * An attempt failed, or the job timed out, and it is retried: at `due_at` if that is not 0, else at once. Without a reason: it
+   * had failed, and is retried on request.
+   */
+  SWARM_JOB_EVENT_RETRYING = 8,
+  /**
+   * It was completed.
+   */
+  SWARM_JOB_EVENT_COMPLETED = 9,
+  /**
+   * It failed permanently.
+   */
+  SWARM_JOB_EVENT_FAILED = 10,
+  /**
+   * It was deleted, in any state. A worker that runs it stops.
+   */
+  SWARM_JOB_EVENT_DELETED = 11,
+  /**
+   * The schedule `name` adds the job; SWARM_JOB_EVENT_ADDED follows.
+   */
+  SWARM_JOB_EVENT_SCHEDULE_FIRED = 12,
+  /**
+   * Events before this one are missing: they are not kept any more, were not recorded, or Redis lost data. It has no job. After a
+   * loss of data, events that are kept may come again.
+   */
+  SWARM_JOB_EVENT_MISSED = 13,
+} swarm_job_event_kind;
+
+/**
+ * A transition of a job. Texts that it does not have are "", numbers 0. Times are those of Redis' clock, in milliseconds since 1970.
+ * It is borrowed for the call, with everything to which it points.
+ */
+typedef struct {
+  /**
+   * The size of the struct in this library; a later one may be larger.
+   */
+  size_t struct_size;
+  /**
+   * A swarm_job_event_kind. A later library may have more.
+   */
+  int32_t kind;
+  /**
+   * Where it is in the stream: the argument `after` of a follower that continues behind it.
+   */
+  const char *position;
+  /**
+   * When it happened.
+   */
+  uint64_t time;
+  /**
+   * The job's id.
+   */
+  const char *id;
+  /**
+   * The job's task. SWARM_JOB_EVENT_COMPLETED, _PROGRESS, _RELEASED and _BLOCKED may lack it.
+   */
+  const char *task;
+  /**
+   * The incarnation of the worker that runs it, or ran it until now.
+   */
+  const char *worker;
+  /**
+   * The fencing token of that execution.
+   */
+  uint64_t fence;
+  /**
+   * SWARM_JOB_EVENT_FAILED and _RETRYING: the reason, as inspections show it. _RELEASED and _BLOCKED: see these.
+   */
+  const char *reason;
+  /**
+   * SWARM_JOB_EVENT_FAILED and _RETRYING: the error, at most 256 bytes. _PROGRESS: the progress as JSON, or "" if it is longer.
+   */
+  const char *text;
+  /**
+   * SWARM_JOB_EVENT_DELAYED and _RETRYING: when the job is due.
+   */
+  uint64_t due_at;
+  /**
+   * SWARM_JOB_EVENT_SCHEDULE_FIRED: the id of the schedule. _BLOCKED: the name of the limit, the resource or the unique key.
+   */
+  const char *name;
+} swarm_job_event;
+
+/**
+ * Called with each event, in order; `error` is NULL then. Called a last time with NULL as `event` when the following has ended: with
+ * SWARM_ERR_CLOSED after the master was closed, or with the error that cannot be repaired. Event and error are borrowed for the call.
+ */
+typedef void (*swarm_job_event_fn)(void *user_data, const swarm_job_event *event, const swarm_error *error);
+
+/**
+ * Follows the transitions of all jobs of the cluster, in the background. `after` is NULL for what happens from now on, which begins when
+ * the call of swarm_events_ready ends; "0" for all that is kept; or the `position` of an event: all behind it. Redis keeps the last
+ * 10,000 events, or as many as the option events_max states; SWARM_JOB_EVENT_MISSED stands for those that are not kept any more or were
+ * not recorded. It reconnects by itself, and reads ahead no more than some 1,000 events while the callback runs.
+ *
+ * Transitions are recorded while a master follows them and for 30 s after that, or always with the option events. Fails only with
+ * SWARM_ERR_INVALID_ARGUMENT, SWARM_ERR_CLOSED or SWARM_ERR_FORKED.
+ */
+SWARM_MUST_USE
+swarm_status swarm_events_new(const swarm_master *master,
+                              const char *after,
+                              swarm_job_event_fn callback,
+                              void *user_data,
+                              swarm_destroy_fn destroy,
+                              swarm_events **events,
+                              swarm_error **error);
+
+/**
+ * Starts to wait until transitions are recorded. Fails with the error that prevents it.
+ */
+SWARM_MUST_USE swarm_call *swarm_events_ready(const swarm_events *events);
+
+/**
+ * Stops following and frees the follower. Its callback does not run any more when this function returns, unless it is called inside a
+ * callback of its master: then the one that runs is the last. In a forked child it leaks what the parent's threads used. Accepts NULL.
+ */
+void swarm_events_free(swarm_events *events);
 
 /** @} */
 

@@ -6,6 +6,7 @@ import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, S
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 import type { LimitInfo, LimitOptions } from "./types/limits.js";
+import type { EventsOptions, JobEventIterator } from "./types/events.js";
 import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedules.js";
 import type { PayloadOf, ResultOf, TaskName, Untyped } from "./types/tasks.js";
 
@@ -16,6 +17,7 @@ export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
 export * from "./types/limits.js";
+export * from "./types/events.js";
 export * from "./types/schedules.js";
 export type { TaskHandlers, TaskName, TaskTypes } from "./types/tasks.js";
 
@@ -276,6 +278,16 @@ export class Master<T = any> extends Member<MemberEvents> {
   ): void;
   /** As `runMany`, but yields each outcome as its job finishes. Leaving the loop stops the waits; the jobs continue. */
   runEach<R = unknown>(jobs: Iterable<unknown>, options?: GroupOptions | null): AsyncIterableIterator<JobOutcome<R>>;
+
+  /**
+   * Follows the transitions of all jobs of the cluster; leaving the loop stops the following. Without `after` it begins with what happens once
+   * `ready()` of the iterator has resolved, with `"0"` with all that is kept, else behind the event with this `position`. Redis keeps the last 10,000
+   * (option `eventsMax`); an event `missed` stands for those that are not kept any more or were not recorded. It reconnects by itself, and reads ahead
+   * no more than some 1,000 events. It throws an error that cannot be repaired, such as an `after` that is no position.
+   *
+   * Transitions are recorded while a master follows them and for 30 s after that, or always with the option `events`.
+   */
+  events(options?: EventsOptions | null): JobEventIterator;
 
   /** Looks up a job by its id; `null` if there is none: it was never added, or is completed or deleted, or its record has expired. */
   job<P = any>(jobId: string): Promise<JobInfo<P> | null>;

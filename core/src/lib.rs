@@ -43,13 +43,14 @@ pub use api::gathering::Gathering;
 pub use api::gathering::{BatchBy, Batching};
 pub use api::group::Group;
 pub use api::job::Job;
+pub use api::job_events::JobEvents;
 pub use api::master::Master;
 pub use api::messages::{Message, Messages};
 pub use api::process::{DEFAULT_CONCURRENCY, Process};
 pub use api::process_batches::{BatchResults, ProcessBatches};
 pub use api::worker::Worker;
 pub use config::address::{Address, HostPort};
-pub use config::options::{Eviction, Options, Requeue, Tls};
+pub use config::options::{Eviction, Options, Recording, Requeue, Tls};
 pub use libswarm_common::backoff::{Backoff, Growth};
 pub use libswarm_common::error::{Error, ErrorKind, Result};
 pub use libswarm_common::id::{MAX_NAME, random_id};
@@ -67,6 +68,7 @@ pub use model::flow::{
 pub use model::health::{Health, Stats};
 pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
+pub use model::job_event::{EventsOptions, JobEvent, JobEventKind, MAX_EVENT_TEXT};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob, OnFailure};
 #[cfg(feature = "bindings")]
 pub use model::limit::LIMIT_OPTIONS;

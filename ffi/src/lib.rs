@@ -56,6 +56,8 @@ pub mod limits;
 
 pub mod flows;
 
+pub mod events;
+
 pub mod choice;
 
 pub mod job;

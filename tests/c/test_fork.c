@@ -54,6 +54,8 @@ static void use_the_parents(void) {
   FORKED(swarm_member_health(swarm_master_member(master), &health, &error));
   FORKED(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   FORKED(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
+  swarm_events *events = NULL;
+  FORKED(swarm_events_new(master, NULL, NULL, NULL, NULL, &events, &error));
   FORKED(swarm_member_health(swarm_worker_member(worker), &health, &error));
   FORKED(swarm_call_end(swarm_worker_drain(worker), DEADLINE_MS, &error));
   FORKED(swarm_call_end(swarm_worker_terminate(worker, DEADLINE_MS), SWARM_NO_TIMEOUT, &error));

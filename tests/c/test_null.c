@@ -90,6 +90,7 @@ static void null_members_are_refused(void) {
   REFUSED(answered(swarm_master_add_flow(NULL, NULL, 0, NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_flow(NULL, "x"), 1, &json, &error));
   REFUSED(answered(swarm_job_inputs(NULL), 1, &json, &error));
+  REFUSED(swarm_call_end(swarm_events_ready(NULL), 1, &error));
   REFUSED(swarm_worker_set_tasks(NULL, NULL, 0, &error));
   REFUSED(swarm_worker_start(NULL, &error));
   REFUSED(swarm_call_end(swarm_member_ready(swarm_worker_member(NULL)), 1, &error));
@@ -179,6 +180,8 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_add_flow(NULL, NULL, 0, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_flow(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_job_inputs(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_events_ready(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_events_new(NULL, NULL, NULL, data, count_destroy, NULL, &error)));
   DESTROYED(REFUSED(swarm_worker_process(NULL, NULL, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_worker_drain(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_worker_terminate(NULL, 1), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));

@@ -30,6 +30,11 @@ function limitOf(info) {
   return camel(info, { next_in_ms: "nextIn" });
 }
 
+/** A transition of a job. */
+function eventOf(event) {
+  return camel(event);
+}
+
 /** Queues, with their limits. */
 function queuesOf(info) {
   return { ...info, limits: info.limits.map(limitOf) };
@@ -61,4 +66,4 @@ function inputOf({ result_base64: base64, ...input }, parse) {
   return read;
 }
 
-module.exports = { flowOf, inputsOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };
+module.exports = { eventOf, flowOf, inputsOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };

@@ -7,6 +7,7 @@ const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
 const { flowOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
+const JobEvents = require("./job_events.js");
 const Member = require("./member.js");
 const native = require("./native.js");
 const { batchOf, isNewJob, isOld, packed, packer, sizeOf } = require("./new_job.js");
@@ -241,6 +242,17 @@ class Master extends Member {
     const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }, this._serialize));
     this._before(null);
     return (report, settle) => new Group(this, packedJobs, { signal, timeout }, report, settle);
+  }
+
+  /**
+   * Follows the transitions of all jobs of the cluster: an async iterator of events, which `break` ends. `after` is the position of an event, or "0" for
+   * all that are kept; without it, it begins with what happens once `ready()` of the iterator has resolved.
+   */
+  events(options) {
+    const { after } = optionsOf(options, ["after"], "events");
+    const position = optionalName(after, "option after");
+    this._before(null);
+    return new JobEvents(this, position);
   }
 
   /** A job by its id, or null if there is none. */

@@ -7,6 +7,7 @@ use libswarm_host::lock::Mutex;
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
+use crate::events::Followers;
 use crate::failure::Failure;
 use crate::outgoing::{Answer, answer, json_of, to_json};
 use crate::session::{Session, session};
@@ -18,6 +19,7 @@ pub struct NativeMaster {
     pub(crate) session: Option<Session<Master>>,
     /// What is chosen from now: the last answer of `choices`, until it is assigned.
     pub(crate) round: Arc<Mutex<Option<Choices>>>,
+    pub(crate) followers: Followers,
 }
 
 /// Opens a master; `wake` is called when there are events or answers.
@@ -33,7 +35,7 @@ pub fn open_master(
         |master, mailbox| master.set_wake(move || mailbox.wake()),
     )?;
     Ok(match opened {
-        Ok(session) => Either::A(NativeMaster { session: Some(session), round: Arc::default() }),
+        Ok(session) => Either::A(NativeMaster { session: Some(session), round: Arc::default(), followers: Followers::default() }),
         Err(error) => Either::B(error.into()),
     })
 }

@@ -72,6 +72,10 @@ export interface MemberOptions {
   failedMaxBytes?: number;
   /** How long failed jobs are kept. If no member sets it, forever. */
   failedTtl?: number;
+  /** When the cluster records transitions of jobs for `events`: while a master follows them and for 30 s after that, or always. `"follow"` if no member sets it. */
+  events?: "follow" | "always";
+  /** The limit of transitions that it keeps, 100 to 1,000,000; the newest are kept. 10,000 if no member sets it. */
+  eventsMax?: number;
   /**
    * Writes a value of a payload, result, message or reply, as JSON text or as bytes; default `JSON.stringify`. Buffers and typed arrays are sent
    * unchanged. What it throws, and text that is not JSON, is an `InvalidArgumentError` of the call.

@@ -11,6 +11,7 @@ mod fork;
 mod group;
 mod info;
 mod job;
+mod job_events;
 mod job_options;
 mod limit_info;
 mod limits;
@@ -52,6 +53,8 @@ mod _native {
     use crate::group::Group;
     #[pymodule_export]
     use crate::job::Job;
+    #[pymodule_export]
+    use crate::job_events::JobEvents;
     #[pymodule_export]
     use crate::limits::Limits;
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use libswarm::{Added, Choosing, Done, Error, ErrorKind, JobState, NewFlow, NewJob, Options};
+use libswarm::{Added, Choosing, Done, Error, ErrorKind, EventsOptions, JobState, NewFlow, NewJob, Options};
 use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -14,6 +14,7 @@ use crate::events::event_tuple;
 use crate::fork::Owned;
 use crate::group::Group;
 use crate::info;
+use crate::job_events::JobEvents;
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::members::OpenMaster;
@@ -291,6 +292,15 @@ impl Master {
     fn delete_failed(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
         let ids = some_texts("ids", ids)?;
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
+    }
+
+    /// Begins to follow the transitions of jobs.
+    fn events(&self, after: &Bound<'_, PyAny>) -> PyResult<JobEvents> {
+        let options =
+            some_text("after", after)?.map_or_else(EventsOptions::default, |after| EventsOptions::default().after(after));
+        options.check().map_err(raise)?;
+        let OpenMaster { master, runtime } = self.member()?;
+        Ok(JobEvents::start(master, runtime, options))
     }
 
     /// Raises SwarmClosed if the master is closed.

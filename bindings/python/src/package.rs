@@ -53,6 +53,7 @@ package! {
     queues = "Queues",
     receipt = "Receipt",
     reply = "Reply",
+    job_event = "JobEvent",
     limit_info = "LimitInfo",
     schedule_info = "ScheduleInfo",
     schedule_page = "SchedulePage",

@@ -1,15 +1,15 @@
 //! The values of calls, and their conversion to Python objects.
 
 use libswarm::{
-    Added, AddedFlow, FlowInfo, Input, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt, Result,
-    ScheduleInfo, SchedulePage, Stats,
+    Added, AddedFlow, FlowInfo, Input, JobEvent, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt,
+    Result, ScheduleInfo, SchedulePage, Stats,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{flow_info, info, limit_info, messages, payload, schedule_info};
+use crate::{flow_info, info, job_events, limit_info, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -45,6 +45,7 @@ pub(crate) enum Value {
     Flow(Option<Box<FlowInfo>>),
     /// In Python a dict by id.
     Inputs(Vec<Input>),
+    Events(Vec<JobEvent>),
 }
 
 impl Value {
@@ -92,6 +93,10 @@ impl Value {
             Value::AddedFlow(flow) => flow_info::added(py, flow)?,
             Value::Flow(found) => found.as_ref().map(|found| flow_info::info(py, found)).transpose()?.into_pyobject(py)?,
             Value::Inputs(inputs) => flow_info::inputs(py, inputs)?,
+            Value::Events(events) => {
+                let events: Vec<_> = events.iter().map(|event| job_events::event(py, event)).collect::<PyResult<_>>()?;
+                PyList::new(py, events)?.into_any()
+            }
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),
         })

@@ -10,6 +10,7 @@ pub(crate) mod gathering;
 pub(crate) mod group;
 mod inspect;
 pub(crate) mod job;
+pub(crate) mod job_events;
 mod limits;
 pub(crate) mod master;
 pub(crate) mod messages;

@@ -15,7 +15,7 @@ const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
 /// The names that [`Options::set`] accepts from users.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 41] = [
     "url",
     "host",
     "port",
@@ -49,6 +49,8 @@ const NAMES: [&str; 39] = [
     "failed_max",
     "failed_max_bytes",
     "failed_ttl",
+    "events",
+    "events_max",
     "rebalance",
     "window",
     "stop_grace",
@@ -97,6 +99,16 @@ pub enum Requeue {
     Front,
     /// Behind all waiting jobs, as assemblage did.
     Back,
+}
+
+/// When transitions of jobs are recorded for [`Master::events`](crate::Master::events).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub enum Recording {
+    /// While a master follows them, and for 30 s after that.
+    Follow,
+    /// Always.
+    Always,
 }
 
 /// All options. Create them with [`Options::new`], change them by name with [`Options::set`] or field by field, then check them once.
@@ -161,6 +173,10 @@ pub struct Options {
     pub failed_max_bytes: Option<u64>,
     /// How long failed jobs are kept. If no member sets it, forever.
     pub failed_ttl: Option<Duration>,
+    /// When the cluster records transitions of jobs. If no member sets it, while a master follows them.
+    pub events: Option<Recording>,
+    /// The limit of transitions that the cluster keeps, the newest ones; 100 to 1,000,000. If no member sets it, 10,000.
+    pub events_max: Option<u32>,
     /// Whether jobs move to this worker when it joins, from workers with more active jobs than the mean; default false.
     pub rebalance: bool,
     /// The limit of jobs that are assigned and not yet taken by the program; default 1,000.
@@ -209,6 +225,8 @@ impl Options {
             failed_max: None,
             failed_max_bytes: None,
             failed_ttl: None,
+            events: None,
+            events_max: None,
             rebalance: false,
             window: 1000,
             stop_grace: Duration::from_secs(30),
@@ -260,6 +278,8 @@ impl Options {
             "failed_max" => self.failed_max = Some(whole(name, value, 1, 1_000_000)?),
             "failed_max_bytes" => self.failed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
             "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
+            "events" => self.events = Some(choice(name, value, &[("follow", Recording::Follow), ("always", Recording::Always)])?),
+            "events_max" => self.events_max = Some(whole(name, value, 100, 1_000_000)?),
             "rebalance" => self.rebalance = parse_bool(name, value)?,
             "window" => self.window = whole(name, value, 1, 10_000)?,
             "stop_grace" => self.stop_grace = parse_ms(name, value)?,
@@ -308,6 +328,7 @@ impl Options {
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
+        bounded("events_max", self.events_max.unwrap_or(100), 100, 1_000_000)?;
         self.ranges(self.slots)?;
         bounded("max_crashes", self.max_crashes, 0, 200)?;
         bounded("db", self.db, 0, MAX_DB)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::profile::Registered;
 use super::shared::Shared;
-use crate::config::options::{Options, Requeue};
+use crate::config::options::{Options, Recording, Requeue};
 use crate::model::message::Role;
 use crate::store::codec::msgpack::{packed_strings, write_array, write_signed, write_string};
 
@@ -75,7 +75,15 @@ pub(super) fn settings(options: &Options) -> Vec<u8> {
     let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
     let bytes = options.failed_max_bytes.map(|bytes| ("failed_max_bytes", bytes.to_string()));
     let ttl = options.failed_ttl.map(|ttl| ("failed_ttl", ttl.as_millis().to_string()));
-    let all: Vec<_> = max.into_iter().chain(bytes).chain(ttl).collect();
+    let recording = options.events.map(|events| {
+        let value = match events {
+            Recording::Follow => "follow",
+            Recording::Always => "always",
+        };
+        ("recording", value.to_owned())
+    });
+    let events = options.events_max.map(|max| ("events_max", max.to_string()));
+    let all: Vec<_> = max.into_iter().chain(bytes).chain(ttl).chain(events).chain(recording).collect();
     let mut out = Vec::new();
     write_array(&mut out, 2 * all.len());
     for (name, value) in all {

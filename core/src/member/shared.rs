@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     /// Something may be due earlier than the last round returned.
     pub(crate) round_wanted: Notify,
     pub(super) inbox_connected: Arc<AtomicBool>,
-    ended: AtomicBool,
+    ended: watch::Sender<bool>,
     /// Set when an additional task of the member has panicked.
     pub(super) fatal: watch::Sender<Option<Error>>,
     /// Set when the member has ended by a panic.
@@ -106,7 +106,7 @@ impl Shared {
             counts: Counts::default(),
             round_wanted: Notify::new(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
-            ended: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
             fatal: watch::Sender::new(None),
             death: OnceLock::new(),
             obliterated: AtomicBool::new(false),
@@ -216,7 +216,7 @@ impl Shared {
 
     /// The connection for a call of the program; an error if the member has ended.
     pub(crate) fn open_store(&self) -> Result<&Store> {
-        if self.ended.load(Ordering::Acquire) {
+        if *self.ended.borrow() {
             return Err(self.why_closed(Error::new(ErrorKind::Closed, "the member is closed")));
         }
         Ok(&self.store)
@@ -233,8 +233,14 @@ impl Shared {
         Ok(existed)
     }
 
+    /// Resolves when the member has ended.
+    pub(crate) async fn ended(&self) {
+        // The sender lives as long as this object.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
     pub(crate) fn end(&self, error: Error) {
-        self.ended.store(true, Ordering::Release);
+        self.ended.send_replace(true);
         self.ready.send_if_modified(|ready| ready.is_none().then(|| *ready = Some(Err(error))).is_some());
         self.status().right_until = Duration::ZERO;
         self.events.end();

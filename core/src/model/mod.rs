@@ -9,6 +9,7 @@ pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod job;
+pub(crate) mod job_event;
 pub(crate) mod job_options;
 pub(crate) mod limit;
 pub(crate) mod message;

@@ -18,7 +18,7 @@ macro_rules! files {
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = files!(
     "commands":
-    "add", "await", "choose", "delete", "failed", "flow", "inspect", "join", "leave", "limit", "listen", "obliterate", "order",
+    "add", "await", "choose", "delete", "failed", "flow", "follow", "inspect", "join", "leave", "limit", "listen", "obliterate", "order",
     "pause", "rebalance",
     "repair", "schedule", "send", "stats", "sync",
 );
@@ -27,7 +27,8 @@ const COMMANDS: &[(&str, &str)] = files!(
 const LIB: &[(&str, &str)] = files!(
     "lib":
     "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
-    "damage", "delays", "deletion", "departure", "due", "due_entries", "edge_mending", "edges", "endings", "extras", "failures",
+    "damage", "delays", "deletion", "departure", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
+    "extras", "failures",
     "fences", "firing", "flow_pages", "flow_stages", "flows", "inbox", "inbox_kinds", "keys", "lean_add", "limit_lines",
     "limit_state", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",

@@ -21,7 +21,7 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 const ENTRIES: usize = 64;
 
 /// An entry of the stream: its id, and the kind and the content of each of its parts.
-type RawEntry = (String, Vec<(Vec<u8>, Vec<u8>)>);
+pub(super) type RawEntry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
 /// The result of one read.
 #[derive(Default)]
@@ -181,7 +181,7 @@ pub(crate) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
 }
 
 /// `[[key, [[id, [field, value, …]], …]]]`, or nil when none came.
-fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
+pub(super) fn stream_entries(answer: Value) -> Option<Vec<RawEntry>> {
     let streams = match answer {
         Value::Nil => return Some(Vec::new()),
         Value::Array(streams) => streams,

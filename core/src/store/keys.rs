@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 30] = [
+pub(crate) const RARE: [&str; 31] = [
     "delayed",
     "blocked",
     "resources",
@@ -37,6 +37,7 @@ pub(crate) const RARE: [&str; 30] = [
     "stages",
     "flow_answers",
     "orders",
+    "events",
 ];
 
 /// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.
@@ -83,6 +84,10 @@ impl Keys {
 
     pub(crate) fn inbox(&self, incarnation: &str) -> String {
         format!("{{{}}}:inbox:{incarnation}", self.prefix)
+    }
+
+    pub(crate) fn events(&self) -> String {
+        format!("{{{}}}:events", self.prefix)
     }
 
     /// The hash slot of the cluster (CRC16 of the prefix, as the hash tag, modulo 16384).

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bundle;
+mod events;
 mod failure;
 pub(crate) mod inbox;
 
@@ -23,6 +24,7 @@ pub(crate) use codec::flow::FlowReply;
 pub(crate) use codec::reply::{AddReply, Assigned, Joined, SyncReply};
 pub(crate) use codec::slots::Wanted;
 use codec::{flow, limit, message, msgpack, reply, schedule};
+pub(crate) use events::{EventReader, Followed};
 pub(crate) use failure::Failed;
 use failure::Stage;
 pub(crate) use inbox::{Entry, Inbox, Read, after};

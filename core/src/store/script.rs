@@ -96,6 +96,7 @@ scripts! {
     schedule: "schedule", Adds, "";
     limit: "limit", Adds, "";
     flow: "flow", Adds, "";
+    follow: "follow", Frees, "";
 }
 
 impl Script {

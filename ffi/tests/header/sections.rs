@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 15] = [
+const SECTIONS: [Section; 16] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -82,6 +82,7 @@ const SECTIONS: [Section; 15] = [
         about: "Jobs that wait for each other, and are added together.",
         modules: &["flows"],
     },
+    Section { name: "events", title: "Events", about: "The transitions of jobs, which a master follows.", modules: &["events"] },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
     Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work", "batches"] },

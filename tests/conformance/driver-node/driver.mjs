@@ -284,6 +284,8 @@ class Driver {
 }
 
 class MasterDriver extends Driver {
+  #followed = null;
+
   constructor(fields) {
     super();
     this.listen(fields.cluster, createMaster(fields.cluster, optionsOf(fields, "cluster")));
@@ -383,6 +385,23 @@ class MasterDriver extends Driver {
         const { name, ...figures } = fields;
         const numbers = Object.fromEntries(Object.entries(figures).map(([figure, value]) => [figure, Number(value)]));
         return ok({ existed: await master.limit(name, numbers) });
+      }
+      case "follow":
+        this.#followed?.return();
+        this.#followed = master.events({ after: fields.after });
+        await this.#followed.ready();
+        return ok();
+      case "unfollow":
+        await this.#followed.return();
+        return ok();
+      case "followed": {
+        const found = [];
+        while (found.length < Number(fields.count)) found.push((await this.#followed.next()).value);
+        const shown = { kinds: "kind", ids: "id", reasons: "reason", texts: "text", names: "name" };
+        const lists = Object.entries(shown).map(([name, part]) => [name, found.map((event) => event[part])]);
+        const fenced = found.map(({ fence, worker }) => fence > 0 && worker !== "");
+        const due = found.map(({ dueAt }) => dueAt !== undefined);
+        return ok({ ...Object.fromEntries(lists), fenced, due, position: found.at(-1).position });
       }
       case "remove_limit":
         return ok({ existed: await master.removeLimit(fields.name) });

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, unquote
@@ -19,7 +19,20 @@ import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries", "weight"}
+NUMBERS = {
+    "port",
+    "db",
+    "slots",
+    "window",
+    "max_payload",
+    "max_crashes",
+    "prefetch",
+    "failed_max",
+    "priority",
+    "retries",
+    "weight",
+    "events_max",
+}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),
@@ -293,6 +306,7 @@ class MasterDriver:
         self._options = _options(fields, "cluster")
         self._master = libswarm.Master(self._cluster, **self._options)
         self._messages = Messages(self._master)
+        self._followed: Iterator[libswarm.JobEvent] = iter(())
         self._master.on("ready", lambda incarnation: self._messages.put(Answer().add(event="ready", incarnation=incarnation)))
         self._master.on("error", lambda error: self._messages.put(_background(error)))
 
@@ -352,6 +366,8 @@ class MasterDriver:
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
+            case "follow" | "followed" | "unfollow":
+                return self._follow(command, fields)
             case "limit" | "remove_limit" | "limit_info":
                 return self._limit(command, fields)
             case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
@@ -387,6 +403,20 @@ class MasterDriver:
                 master.stop_choosing()
             case _:
                 raise LookupError(f"no command `{command}` here")
+        return Answer()
+
+    def _follow(self, what: str, fields: Fields) -> Answer:
+        if what == "follow":
+            self._followed = self._master.events(after=fields.get("after"))
+        elif what == "unfollow":
+            self._followed = iter(())
+        else:
+            found = [next(self._followed) for _ in range(int(fields["count"]))]
+            shown = {"kinds": "kind", "ids": "id", "reasons": "reason", "texts": "text", "names": "name"}
+            lists: dict[str, Any] = {name: [getattr(event, part) for event in found] for name, part in shown.items()}
+            fenced = [event.fence > 0 and event.worker != "" for event in found]
+            due = [event.due_at is not None for event in found]
+            return Answer().add(**lists, fenced=fenced, due=due, position=found[-1].position)
         return Answer()
 
     def _limit(self, what: str, fields: Fields) -> Answer:

@@ -22,6 +22,7 @@ const outcomes: JobOutcome<number>[] = await master.runMany<number>([1, new NewJ
   keep: true, timeout: 1000, retries: 3, backoff: { type: "exponential", delay: 10, max: 100, jitter: 0.2 }, headers: { trace: "1" },
 });
 for (const outcome of outcomes) console.log(outcome.status === "fulfilled" ? outcome.value.toFixed() : outcome.reason.code);
+for await (const { kind, fence, dueAt } of master.events({ after: "0" })) if (kind === "missed") console.log(fence + 1, dueAt?.toFixed());
 for await (const { position, id: which } of master.runEach([1, 2], { task: "double", resource: "r", unique: { key: "s", until: "end", onConflict: "attach" }, limits: ["a", { name: "b", cost: 2 }] })) console.log(position + 1, which.length);
 await master.addMany([new NewJob({}), { payload: 1, runAt: new Date() }, { delay: 5 }], { ephemeral: true, durability: "fsync" });
 const info: JobInfo<Sum> | null = await master.job<Sum>(id);

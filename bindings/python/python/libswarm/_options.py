@@ -75,6 +75,11 @@ class ConnectionOptions(TypedDict, total=False):
     failed_max_bytes: int
     #: Seconds that they are kept, 1 s to 10 years. Forever if no member sets it.
     failed_ttl: float
+    #: When the cluster records transitions of jobs for `Master.events`: "follow", while a master follows them and for 30 s after
+    #: that, or "always". "follow" if no member sets it.
+    events: Literal["follow", "always"]
+    #: Limit of the transitions that it keeps, 100 to 1,000,000; the newest are kept. 10,000 if no member sets it.
+    events_max: int
 
 
 class WorkerOptions(ConnectionOptions, total=False):
@@ -168,8 +173,9 @@ _KINDS: dict[str, str] = {
         ),
         "str",
     ),
-    **dict.fromkeys(("name", "group", "requeue", "backoff", "cpus", "ready"), "str"),
+    **dict.fromkeys(("name", "group", "requeue", "events", "backoff", "cpus", "ready"), "str"),
     **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), "int"),
+    "events_max": "int",
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
     **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
     **dict.fromkeys(("socket", "tls_ca", "tls_cert", "tls_key"), "path"),

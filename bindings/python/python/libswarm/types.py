@@ -18,6 +18,25 @@ CatchUp = Literal["last", "none", "all"]
 JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
 
 
+#: What became of a job; `missed` stands for events that are not kept any more or were not recorded. See `JobEvent`.
+JobEventKind = Literal[
+    "added",
+    "replaced",
+    "delayed",
+    "blocked",
+    "waiting",
+    "assigned",
+    "progress",
+    "released",
+    "retrying",
+    "completed",
+    "failed",
+    "deleted",
+    "schedule_fired",
+    "missed",
+]
+
+
 class Added(NamedTuple):
     """The value of `add`."""
 
@@ -219,6 +238,34 @@ class Input:
     #: Why it failed, as `SwarmJobFailed.reason`, and the error text; None if it did not.
     reason: str | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A transition of a job, from `Master.events`. Times are those of Redis' clock, in seconds since 1970."""
+
+    #: Where it is in the stream: the argument `after` of a follower that continues behind it.
+    position: str
+    kind: JobEventKind
+    #: When it happened.
+    time: float
+    #: The job's id; "" for `missed`.
+    id: str
+    #: The job's task, or "" if it has none. `completed`, `progress`, `released` and `blocked` may lack it.
+    task: str
+    #: The incarnation of the worker that runs it, or ran it until now; or "".
+    worker: str
+    #: The fencing token of that execution; 0 if there is none.
+    fence: int
+    #: `failed`, `retrying`: the reason, as in `JobInfo.reason`; "" if a failed job is retried on request. `released`: "" if the
+    #: worker released it or left, "crashed" or "limited". `blocked`: "limit", "resource", "unique" or "jobs".
+    reason: str
+    #: `failed`, `retrying`: the error, at most 256 bytes. `progress`: the progress as JSON, or "" if it is longer.
+    text: str
+    #: `delayed`, `retrying`: when the job is due.
+    due_at: float | None
+    #: `schedule_fired`: the id of the schedule. `blocked`: the name of the limit, the resource or the unique key.
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 //! Conversion between bytes in Redis and plain data.
 
 pub(crate) mod choices;
+pub(crate) mod events;
 pub(crate) mod flow;
 pub(crate) mod inspect;
 pub(crate) mod limit;

@@ -5,6 +5,7 @@
 //! `SWARM_MODEL_SEED` repeats one, `SWARM_MODEL_STEPS` makes it longer.
 #![allow(clippy::unwrap_used)]
 
+mod recorded;
 mod rules;
 mod snapshot;
 
@@ -30,6 +31,7 @@ use crate::store::*;
 use crate::worker::batch::Batch;
 use libswarm_common::backoff::Backoff;
 use libswarm_common::id::Ids;
+use recorded::Recorded;
 use rules::judge;
 use snapshot::{Place, Snapshot};
 use std::sync::LazyLock;
@@ -65,6 +67,8 @@ fn run(seed: u64, steps: usize) {
                 panic!("seed {seed}, step {step}: {why}\nThe last steps:\n{}", history.join("\n"));
             }
         }
+        let events = world.recorded.map(|recorded| recorded.count);
+        assert!(events.is_none_or(|count| count > steps / 2), "only {events:?} events in {steps} steps");
     });
 }
 
@@ -156,6 +160,8 @@ pub(super) struct World {
     order: BTreeMap<String, usize>,
     added: usize,
     history: VecDeque<(u64, Step)>,
+    /// What the recorded events state; every second run records none, as most clusters.
+    recorded: Option<Recorded>,
     ids: Ids,
 }
 
@@ -187,6 +193,7 @@ impl World {
             order: BTreeMap::new(),
             added: 0,
             history: VecDeque::new(),
+            recorded: (seed % 2 == 1).then(Recorded::default),
             ids: Ids::seeded(seed),
         }
     }
@@ -214,7 +221,10 @@ impl World {
             .unwrap();
         let step = self.act().await;
         let after = Snapshot::take(&mut self.connection);
-        let verdict = judge(&self.before, &after, &step, self);
+        let mut verdict = judge(&self.before, &after, &step, self);
+        if let Some(recorded) = &mut self.recorded {
+            verdict = verdict.and_then(|()| recorded.check(&mut self.connection, &after));
+        }
         self.order.retain(|id, _| after.job(id).place == Place::Waiting);
         for (position, id) in step.adds.iter().enumerate() {
             // One that was dropped for its unique key may have been added later in the batch.
@@ -292,7 +302,15 @@ impl World {
             write_string(&mut fields, b"tasks");
             write_string(&mut fields, &packed);
         }
-        self.store.join(&inc, &fields, &[0x90], "").await.unwrap();
+        let mut settings = Vec::new();
+        if self.recorded.is_some() {
+            write_array(&mut settings, 2);
+            write_string(&mut settings, b"recording");
+            write_string(&mut settings, b"always");
+        } else {
+            write_array(&mut settings, 0);
+        }
+        self.store.join(&inc, &fields, &settings, "").await.unwrap();
         let tasks = if tasks.is_empty() { vec![String::new()] } else { tasks };
         let member = Member { role, tasks, adds: Vec::new(), rounds: Vec::new(), number: 0, batches: 0, dead: false };
         self.members.insert(inc.clone(), member);

@@ -1,6 +1,7 @@
 //! The conformance driver in Rust; README.md beside this folder describes the protocol.
 
 mod flows;
+mod follow;
 mod journal;
 mod limits;
 mod line;

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::flows;
+use crate::follow::Follower;
 use crate::limits;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
@@ -19,6 +20,7 @@ pub struct MasterDriver {
     wake: std::sync::Arc<Notify>,
     last: Last,
     chooser: Mutex<Option<AbortHandle>>,
+    follower: Follower,
 }
 
 impl MasterDriver {
@@ -27,7 +29,7 @@ impl MasterDriver {
         let wake = std::sync::Arc::new(Notify::new());
         let notify = wake.clone();
         master.set_wake(move || notify.notify_one());
-        Ok(MasterDriver { master, wake, last: Last::default(), chooser: Mutex::default() })
+        Ok(MasterDriver { master, wake, last: Last::default(), chooser: Mutex::default(), follower: Follower::default() })
     }
 
     pub async fn reset(self) {
@@ -44,6 +46,9 @@ impl MasterDriver {
             return Ok(answer);
         }
         if let Some(answer) = flows::obey(master, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = self.follower.obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = schedules::obey(master, command).await? {

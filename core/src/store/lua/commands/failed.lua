@@ -3,7 +3,9 @@
 -- ARGV  'retry' or 'delete', ids (msgpack, or '' for all that had failed at the first call), for all: the bound of an earlier answer, or '' at the first call
 -- Returns  {how many, 1 if there may be more: call again with the bound; else 0, bound}
 local beginnings = require('beginnings')
+local clock = require('clock')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local failures = require('failures')
 local keys = require('keys')
@@ -13,6 +15,7 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local reply = require('reply')
 local values = require('values')
+local events = lazy('events')
 local call = redis.call
 
 -- The limit of jobs in one call.
@@ -86,5 +89,8 @@ if #found > 0 and what == 'retry' then
   retry(found)
 else
   failures.forget(found)
+  for _, id in ipairs(clock.recording and found or {}) do
+    events().note(event_kinds.DELETED, id)
+  end
 end
 return reply({ #found, (all and #ids == PAGE or more) and 1 or 0, bound })

@@ -12,6 +12,7 @@ local meta = require('meta')
 local registry = require('registry')
 local reply = require('reply')
 local tick = require('tick')
+local events = lazy('events')
 local orders = lazy('orders')
 local workers = lazy('workers')
 local call = redis.call
@@ -59,6 +60,17 @@ if new then
   registry.notify_watchers('joined', inc)
 end
 
+-- Members that follow events renew this before it ends.
+local FOLLOWED = 30000
+
+local function set_recording(value)
+  if value == 'always' then
+    events().record(value)
+  elseif meta.recording == 'always' then
+    meta.remember('recording', clock.now + FOLLOWED)
+  end
+end
+
 -- Wakes other members: those with longer leases may sleep longer than the time after which this one counts as lost.
 local shortest = tonumber(call('HGET', keys.meta, 'shortest_lease'))
 if not shortest or lease < shortest then
@@ -68,7 +80,11 @@ if not shortest or lease < shortest then
   end
 end
 for i = 1, #settings, 2 do
-  meta.remember(settings[i], settings[i + 1])
+  if settings[i] == 'recording' then
+    set_recording(settings[i + 1])
+  else
+    meta.remember(settings[i], settings[i + 1])
+  end
 end
 local kept = before ~= '' and orders().take_over(inc, before)
 return reply({ epoch, (tick(lease)), kept })

@@ -24,6 +24,7 @@ local script = require('script')
 local take_plain = require('round_take')
 local tick = require('tick')
 local departure = lazy('departure')
+local events = lazy('events')
 local limit_lines = lazy('limit_lines')
 local orders = lazy('orders')
 local replay = lazy('round_replay')
@@ -142,6 +143,9 @@ if ended_arg ~= '' then
   else
     completed_plainly = ids
     meta.count('completed', #ids)
+    if clock.recording then
+      events().completed(ids, owners)
+    end
     if #names > 0 then
       names = type(names[1]) == 'table' and limit_lines().free_all(ids, names) or names
       resources().free_all(names)
@@ -178,7 +182,7 @@ local jobs, fence, taken, returned = false, 0, 0, 0
 local function assign()
   taken = #ids
   fence = fences.next(taken)
-  assignment.own(inc, ids, 1, taken, fence)
+  assignment.own(inc, ids, records, 1, taken, fence)
   jobs = assignment.pack(ids, records, 1, taken, fence)
   credit = credit - taken
   if call('SCARD', active) > MANY then

@@ -9,6 +9,7 @@ local record = require('record')
 local script = require('script')
 local beginnings = lazy('beginnings')
 local conflicts = lazy('conflicts')
+local events = lazy('events')
 local extras = lazy('extras')
 local failures = lazy('failures')
 local limit_lines = lazy('limit_lines')
@@ -98,6 +99,9 @@ local function store(batch)
   if #stored > 0 then
     call('HSET', keys.jobs, unpack(stored))
     meta.count('added', #stored / 2 - batch.replaced)
+    if clock.recording then
+      events().added(stored, batch.replaced_ids)
+    end
   end
   meta.note_size(largest)
   return #existed > 0 and cmsgpack.pack(existed)
@@ -125,7 +129,7 @@ local function add()
   end
   local jobs, skip = cmsgpack.unpack(ARGV[3]), {}
   local queues_of, careful = unpack(special_arg ~= '' and cmsgpack.unpack(special_arg) or {})
-  local batch = { jobs = jobs, skip = skip, careful = careful, replaced = 0 }
+  local batch = { jobs = jobs, skip = skip, careful = careful, replaced = 0, replaced_ids = {} }
   local existed = store(batch)
   -- The jobs are stored: if the batch is repeated, or something fails later, the reply is that of success.
   meta.remember(BATCH .. inc, cmsgpack.pack({ number, existed }))

@@ -9,6 +9,7 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local record_flags = require('record_flags')
 local suspects = require('suspects')
+local events = lazy('events')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
 local resources = lazy('resources')
@@ -150,6 +151,9 @@ local function write(claims, started, stopped)
   end
   for name, list in pairs(claims.blocked) do
     blocking.block(blocking.RESOURCE, name, list)
+    for _, id in ipairs(clock.recording and list or {}) do
+      events().blocked(events().BY_RESOURCE, name, id)
+    end
   end
 end
 

@@ -1,14 +1,16 @@
 -- Assignment of jobs to a member.
+local clock = require('clock')
 local fences = require('fences')
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
 local keys = require('keys')
 local owner = require('owner')
+local events = lazy('events')
 local call = redis.call
 local assignment = {}
 
 -- Makes `inc` the owner of jobs ids[from..to], with fences from `fence` on.
-function assignment.own(inc, ids, from, to, fence)
+function assignment.own(inc, ids, records, from, to, fence)
   local owners, n = {}, 0
   for i = from, to do
     owners[n + 1] = ids[i]
@@ -16,6 +18,9 @@ function assignment.own(inc, ids, from, to, fence)
     n = n + 2
   end
   call('HSET', keys.owner, unpack(owners))
+  if clock.recording then
+    events().assigned(records, from, to, owners)
+  end
   call('SADD', keys.of('active', inc), unpack(ids, from, to))
 end
 
@@ -35,7 +40,7 @@ function assignment.send(inc, ids, records, from, to)
   local fence = fences.next(to - from + 1)
   -- First, because it can fail: a job must not have an owner that was not notified.
   inbox.post(inc, inbox_kinds.JOBS, assignment.pack(ids, records, from, to, fence))
-  assignment.own(inc, ids, from, to, fence)
+  assignment.own(inc, ids, records, from, to, fence)
 end
 
 return assignment

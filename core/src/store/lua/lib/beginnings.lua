@@ -2,6 +2,7 @@
 local clock = require('clock')
 local delays = require('delays')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
@@ -12,6 +13,7 @@ local resources = require('resources')
 local script = require('script')
 local special = require('special')
 local workers = require('workers')
+local events = lazy('events')
 local flows = lazy('flows')
 local watching = lazy('watching')
 local unique_keys = lazy('unique_keys')
@@ -40,6 +42,14 @@ local function note_timeout(batch, kind, id, pause, task)
   note_due(batch, clock.now + pause, task)
 end
 
+local function delay(batch, id, pause, task)
+  local due = delays.delay(id, pause)
+  note_due(batch, due, task)
+  if clock.recording then
+    events().delayed(id, task, due)
+  end
+end
+
 -- Starts a job with extras. Returns whether it must wait. `pause` in ms. `held`: it waits for other jobs; `release` continues.
 local function begin_one(batch, id, extra, pause, held)
   if extra.ephemeral_of then
@@ -49,15 +59,21 @@ local function begin_one(batch, id, extra, pause, held)
     note_timeout(batch, due_entries.TOTAL_TIMEOUT, id, extra.total_timeout, extra.task)
   end
   if held then
+    if clock.recording then
+      events().blocked(events().BY_JOBS, '', id, extra.task)
+    end
     return true
   end
   if extra.assign_timeout then
     note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
   end
   if extra.unique and unique_keys().begin(id, extra) then
+    if clock.recording then
+      events().blocked(events().BY_UNIQUE, extra.unique, id, extra.task)
+    end
     return true
   elseif pause > 0 then
-    note_due(batch, delays.delay(id, pause), extra.task)
+    delay(batch, id, pause, extra.task)
     return true
   end
   return false
@@ -172,6 +188,9 @@ function beginnings.revive(ids, records)
   for i, id in ipairs(ids) do
     starts[i] = 0
     local extra = extras.of(records[i])
+    if clock.recording then
+      events().note(event_kinds.RETRYING, id, extra.task)
+    end
     if extra.node then
       held[id] = watching().reopen(id, extra)
       if extra.flow ~= '' then
@@ -191,8 +210,11 @@ function beginnings.release(ids, records, starts)
       note_timeout(batch, due_entries.ASSIGN_TIMEOUT, id, pause + extra.assign_timeout, extra.task)
     end
     if pause > 0 then
-      note_due(batch, delays.delay(id, pause), extra.task)
+      delay(batch, id, pause, extra.task)
     else
+      if clock.recording then
+        events().note(event_kinds.WAITING, id, extra.task)
+      end
       there[#there + 1], there_records[#there_records + 1] = id, records[i]
     end
   end

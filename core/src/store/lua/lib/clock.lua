@@ -26,6 +26,8 @@ elseif passed > SILENCE and offset > 0 then
   offset = math.max(0, offset - passed)
 end
 local clock = { micros = micros, wall = wall, offset = offset, now = wall + offset, last_now = last_now }
+-- Whether transitions of jobs are noted: see events.lua.
+clock.recording = meta.recording and (meta.recording == 'always' or (meta.number('recording', meta.recording, 0, limits.LATEST) or 0) > clock.now)
 if offset ~= before then
   meta.remember('offset', offset)
   meta.remember('now', clock.now)

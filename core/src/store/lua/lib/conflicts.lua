@@ -128,6 +128,7 @@ local function displace(job, old, extra, batch, position)
   else
     endings.detach(job.id, old, false)
     batch.replaced = batch.replaced + 1
+    batch.replaced_ids[job.id] = true
   end
   return why
 end
@@ -182,8 +183,9 @@ local function replaces(extra, holder)
   return extras.of(text).failed == 0 and extras.crashes_of(text) == 0
 end
 
--- Decides what becomes of the job at a position of a batch: {jobs, skip, starts, replaced}. `jobs`: id, record, ...; `skip`: see positions.lua;
--- `starts`: by position, as in beginnings.lua; `replaced`: how many stored jobs are replaced. Returns nil if it is added, or the id of the job that
+-- Decides what becomes of the job at a position of a batch: {jobs, skip, starts, replaced, replaced_ids}. `jobs`: id, record, ...; `skip`: see positions.lua;
+-- `starts`: by position, as in beginnings.lua; `replaced`: how many stored jobs are replaced, and the set of
+-- their ids. Returns nil if it is added, or the id of the job that
 -- has its key, and whether it replaces that.
 function conflicts.decide(batch, position)
   local id, extra = batch.jobs[2 * position - 1], extras.of(batch.jobs[2 * position])

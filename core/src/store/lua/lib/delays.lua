@@ -5,6 +5,7 @@ local keys = require('keys')
 local matching = require('matching')
 local rare_keys = require('rare_keys')
 local script = require('script')
+local events = lazy('events')
 local call = redis.call
 local delays = {}
 
@@ -39,6 +40,9 @@ local function enqueue_due(ids)
       there[#there + 1] = ids[i]
       records[#records + 1] = found
     end
+  end
+  if clock.recording then
+    events().waiting(there, records)
   end
   there, records = delays.without_owner(there, records)
   matching.enqueue(there, records, false)

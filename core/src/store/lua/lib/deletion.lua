@@ -1,5 +1,7 @@
 -- Deletes jobs in any state, and stops active ones.
+local clock = require('clock')
 local endings = require('endings')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local failures = require('failures')
 local inbox_kinds = require('inbox_kinds')
@@ -9,6 +11,7 @@ local notices = require('notices')
 local owner = require('owner')
 local record = require('record')
 local results = require('results')
+local events = lazy('events')
 local call = redis.call
 local deletion = {}
 
@@ -27,6 +30,9 @@ end
 
 local function delete_job(id, found, held)
   call('HDEL', keys.jobs, id)
+  if clock.recording then
+    events().note_job(event_kinds.DELETED, id, found)
+  end
   if held and not owner.is_deleting(held) then
     deletion.stop_holder(id, held, inbox_kinds.DELETED)
   else
@@ -54,6 +60,9 @@ function deletion.delete(ids)
     elseif call('ZSCORE', keys.failed_at, id) then
       failures.forget({ id })
       answers[i] = 1
+      if clock.recording then
+        events().note(event_kinds.DELETED, id)
+      end
     end
   end
   if deleted > 0 then

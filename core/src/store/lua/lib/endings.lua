@@ -1,5 +1,7 @@
 -- Finishes jobs with extras, and releases what depended on them.
+local clock = require('clock')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
@@ -13,6 +15,7 @@ local tombstones = require('tombstones')
 local values = require('values')
 local delays = lazy('delays')
 local edges = lazy('edges')
+local events = lazy('events')
 local failures = lazy('failures')
 local firing = lazy('firing')
 local limit_lines = lazy('limit_lines')
@@ -140,25 +143,28 @@ function endings.left(id, extra, front)
   end
 end
 
--- An attempt failed: the job is retried after a pause in ms, or fails permanently if no retry is left.
-function endings.retry(id, found, extra, pause, message, traceback)
+-- An attempt failed: the job is retried after a pause in ms, or fails permanently if no retry is left. `by`: the owner that it had.
+function endings.retry(id, found, extra, pause, message, traceback, by)
   if extra.failed >= extra.retries then
     call('HDEL', rare_keys.progress, id)
-    return failures().fail(id, found, 'failed', message, false, traceback)
+    return failures().fail(id, found, 'failed', message, false, traceback, by)
   end
   found = extras.with_failed(found, extra, extra.failed + 1)
   call('HSET', keys.jobs, id, found)
   meta.count('retries', 1)
   endings.left(id, extra, false)
-  if pause > 0 then
-    delays().delay(id, pause)
-  else
+  local due = pause > 0 and delays().delay(id, pause)
+  if clock.recording then
+    events().note(event_kinds.RETRYING, id, extra.task, by, 'failed', message, due and due - clock.offset)
+  end
+  if not due then
     matching().enqueue({ id }, { found }, false)
   end
 end
 
 -- What the handler needs refused it for now: no attempt is counted. The limit, or each limit of the job if none is named, starts no job for `pause` ms.
-function endings.limited(id, found, extra, pause, named)
+-- `by`: the owner that it had.
+function endings.limited(id, found, extra, pause, named, by)
   local names, is_own = { named }, false
   for _, limit in ipairs(extra.limits or {}) do
     is_own = is_own or named == '' or named == limit.name
@@ -173,10 +179,16 @@ function endings.limited(id, found, extra, pause, named)
     limit_state().pause(names, pause)
   end
   endings.left(id, extra, is_own)
+  if clock.recording then
+    events().note(event_kinds.RELEASED, id, extra.task, by, 'limited')
+  end
   if is_own then
     matching().enqueue({ id }, { found }, true)
   else
-    delays().delay(id, pause)
+    local due = delays().delay(id, pause)
+    if clock.recording then
+      events().delayed(id, extra.task, due)
+    end
   end
 end
 

@@ -1,6 +1,7 @@
 -- Failed jobs: kept with their reason, limited in number and bytes, deleted after a time.
 local clock = require('clock')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local keys = require('keys')
 local limits = require('limits')
@@ -11,6 +12,7 @@ local results = require('results')
 local values = require('values')
 local edges = lazy('edges')
 local endings = lazy('endings')
+local events = lazy('events')
 local call = redis.call
 local bounded = values.bounded
 
@@ -87,11 +89,14 @@ local function keep(id, entry)
 end
 
 -- Moves a job to the failed ones; the caller removes it from its queue or owner. `held`: the value of `owner`, if any. `traceback`: where it failed,
--- if known.
-function failures.fail(id, found, reason, text, held, traceback)
+-- if known. `by`: the owner that it had when it failed, if any.
+function failures.fail(id, found, reason, text, held, traceback, by)
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '' }))
   call('HDEL', keys.jobs, id)
   meta.count('failures', 1)
+  if clock.recording then
+    events().note_job(event_kinds.FAILED, id, found, by, reason, text)
+  end
   local outcome = 'f' .. reason .. '\n' .. text
   local ttl, requester = record.result_of(found)
   if ttl then

@@ -4,6 +4,7 @@ local clock = require('clock')
 local damage = require('damage')
 local deletion = require('deletion')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
@@ -11,6 +12,7 @@ local rare_keys = require('rare_keys')
 local schedules = require('schedules')
 local script = require('script')
 local conflicts = lazy('conflicts')
+local events = lazy('events')
 local call = redis.call
 local firing = {}
 
@@ -52,7 +54,7 @@ local function add(id, schedule, slot, delay)
   local priority, task, careful, grouped = unpack(schedule[schedules.ROUTE])
   local job = string.format('%s@%.0f', id, slot)
   if call('HEXISTS', keys.jobs, job) == 0 then
-    local batch = { jobs = { job, record }, skip = {}, starts = { delay }, replaced = 0 }
+    local batch = { jobs = { job, record }, skip = {}, starts = { delay }, replaced = 0, replaced_ids = {} }
     local keyed, other = careful == 1 and extras.of(record).unique, nil
     if keyed then
       local replaces
@@ -64,6 +66,10 @@ local function add(id, schedule, slot, delay)
     call('HSET', keys.jobs, unpack(batch.jobs))
     meta.count('added', 1 - batch.replaced)
     meta.note_size(#record)
+    if clock.recording then
+      events().note(event_kinds.SCHEDULE_FIRED, batch.jobs[1], task, '', '', '', 0, id)
+      events().added(batch.jobs, batch.replaced_ids)
+    end
     if keyed then
       conflicts().write()
     end

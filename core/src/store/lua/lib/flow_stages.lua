@@ -13,6 +13,7 @@ local rare_keys = require('rare_keys')
 local script = require('script')
 local values = require('values')
 local watching = require('watching')
+local events = lazy('events')
 local call = redis.call
 local flow_stages = {}
 
@@ -115,6 +116,9 @@ local function store_jobs(items, nonce, flow)
   if #stored > 0 then
     call('HSET', keys.jobs, unpack(stored))
     meta.count('added', #ids)
+    if clock.recording then
+      events().added(stored)
+    end
   end
   if flow ~= '' and #states > 0 then
     call('HSET', flows.key(flow), unpack(states))

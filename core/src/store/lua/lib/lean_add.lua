@@ -25,8 +25,8 @@ end
 -- Adds the job. If this is not the common case, returns nil before it changes anything.
 local function lean_add()
   local inc, number = ARGV[1], tonumber(ARGV[2])
-  local protocol, last_now, last_fence, added, special, offset, batch =
-    unpack(call('HMGET', META, 'protocol', 'now', 'fence', 'added', 'special', 'offset', BATCH .. inc))
+  local protocol, last_now, last_fence, added, special, offset, recording, batch =
+    unpack(call('HMGET', META, 'protocol', 'now', 'fence', 'added', 'special', 'offset', 'recording', BATCH .. inc))
   last_now, last_fence, added = tonumber(last_now), tonumber(last_fence), tonumber(added)
   if protocol ~= '1' or special and special ~= '' or offset and offset ~= '0' or not (batch and last_now and last_fence and added) then
     return nil
@@ -40,7 +40,9 @@ local function lean_add()
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
   local usual = last_now >= 0 and now >= last_now and now <= LATEST and last_fence >= 0 and last_fence <= FENCE and added >= 0 and added <= COUNTER
-  if another or not usual or #record > SMALL then
+  -- A job whose transitions are recorded is added as any other.
+  local recorded = recording and (recording == 'always' or (tonumber(recording) or 0) > now)
+  if another or not usual or recorded or #record > SMALL then
     return nil
   end
   local ranked = call('ZRANGE', LOAD, 0, 0, 'WITHSCORES')

@@ -1,12 +1,15 @@
 -- Jobs that wait at limits. Each limit has a line, a sorted set in the order in which jobs came. A job waits in the line of one limit that refuses
 -- it. When the limit allows the next start, it is the turn of the first job: that goes to the front of its queue, and is asked about all its limits
 -- when a worker takes it. It keeps its place in the line until then. `limit_turns` has an entry for each line: the job whose turn it is, or ''.
+local clock = require('clock')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local keys = require('keys')
 local limit_state = require('limit_state')
 local rare_keys = require('rare_keys')
 local script = require('script')
 local special = require('special')
+local events = lazy('events')
 local matching = lazy('matching')
 local call = redis.call
 local lines = {}
@@ -76,6 +79,9 @@ function lines.block(states, name, jobs)
       score = (tonumber(call('ZRANGE', line_of(name), 0, 0, 'WITHSCORES')[2]) or 0) - 1
     end
     scored[2 * i - 1], scored[2 * i], ids[i] = score or special.sequence + i, job.id, job.id
+    if clock.recording then
+      events().blocked(events().BY_LIMIT, name, job.id)
+    end
   end
   special.advance(#ids)
   call('HSETNX', rare_keys.limit_turns, name, '')
@@ -176,6 +182,9 @@ local function give_turn(name, id, found)
   budget = budget - 1
   call('HSET', rare_keys.limit_turns, name, id)
   if call('SREM', rare_keys.blocked, id) == 1 then
+    if clock.recording then
+      events().note_job(event_kinds.WAITING, id, found)
+    end
     matching().enqueue({ id }, { found }, true)
   end
   return call('HGET', rare_keys.limit_turns, name) == id

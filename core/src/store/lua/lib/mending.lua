@@ -17,6 +17,7 @@ local rare_keys = require('rare_keys')
 local record = require('record')
 local resources = require('resources')
 local values = require('values')
+local events = lazy('events')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
 local unique_keys = lazy('unique_keys')
@@ -110,6 +111,9 @@ function mending.jobs(ids, in_hand)
   end
   if #batch.lost > 0 then
     count_damage(#batch.lost)
+    if clock.recording then
+      events().waiting(batch.lost, batch.lost_records)
+    end
     matching.enqueue(batch.lost, batch.lost_records, false)
     places.forget()
   end

@@ -1,6 +1,7 @@
 -- Reclaims the jobs of a member that left or died.
 local clock = require('clock')
 local endings = require('endings')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local failures = require('failures')
 local keys = require('keys')
@@ -12,6 +13,7 @@ local record = require('record')
 local script = require('script')
 local suspects = require('suspects')
 local values = require('values')
+local events = lazy('events')
 local call = redis.call
 local reclaim = {}
 
@@ -55,7 +57,7 @@ local function charge_job(job, batch)
   local most = batch.max_crashes
   if number > most and (batch.alone or batch.on_trial or number > 2 * most + 2) then
     local text = number .. ' workers died while they ran this job'
-    failures.fail(job.id, extras.with_crashes(job.record, number), 'poison', text, false)
+    failures.fail(job.id, extras.with_crashes(job.record, number), 'poison', text, false, nil, owner.of(job.fence, batch.inc))
     return true
   end
   job.record = extras.with_crashes(job.record, number, number > most)
@@ -65,6 +67,9 @@ local function charge_job(job, batch)
 end
 
 local function requeue_job(job, batch)
+  if clock.recording and not job.deleting then
+    events().note_job(event_kinds.RELEASED, job.id, job.record, owner.of(job.fence, batch.inc), batch.charge and 'crashed')
+  end
   if record.has_extras(job.record) and not job.deleting then
     endings.left(job.id, extras.of(job.record), batch.front)
   end
@@ -127,6 +132,8 @@ function reclaim.take_back(inc, budget, charge)
     if #jobs > 0 then
       placement.wary = placement.wary or charge
       reclaim_jobs(jobs, {
+        inc = inc,
+        charge = charge,
         front = requeue ~= 'back',
         max_crashes = values.bounded(max_crashes, 0, 200) or DEFAULT_MAX_CRASHES,
         alone = #jobs == 1 and call('SCARD', active) == 0,

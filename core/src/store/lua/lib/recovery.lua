@@ -20,7 +20,7 @@ local KINDS = {
   schedule_ids = 'zset', schedule_times = 'zset', limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash',
   group_waiting = 'hash',
   waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
-  flow_answers = 'hash', orders = 'hash', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+  flow_answers = 'hash', orders = 'hash', events = 'stream', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 
@@ -137,6 +137,9 @@ function recovery.recover(failure)
   local text = script.refused or text_of(failure)
   if script.refused or READ_ONLY or string.find(text, '^OOM') or not is_ours() then
     return redis.error_reply(text)
+  end
+  if script.flush.events then
+    pcall(script.flush.events)
   end
   if #script.changes > 0 then
     call('HSET', keys.meta, unpack(script.changes))

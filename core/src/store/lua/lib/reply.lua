@@ -28,6 +28,9 @@ local function reply(answer)
   if flush.messages then
     flush.messages()
   end
+  if flush.events then
+    flush.events()
+  end
   if flush.clock then
     flush.clock()
   end

@@ -1,10 +1,12 @@
 -- Resources that were freed, and the next jobs for them. `reply` assigns what is left at the end of a call.
+local clock = require('clock')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
 local ranking = require('ranking')
 local record = require('record')
 local script = require('script')
+local events = lazy('events')
 local extras = lazy('extras')
 local matching = lazy('matching')
 local call = redis.call
@@ -75,6 +77,14 @@ local function claim_next(names)
   return ids, claimed
 end
 
+local function note_waiting(ids, records)
+  for i, found in ipairs(records) do
+    if found then
+      events().waiting({ ids[i] }, { found })
+    end
+  end
+end
+
 -- Assigns the free resources to the next jobs that are blocked for them, and assigns these jobs. A plain member with credit, whose number of jobs is
 -- about to fall by `leaving`, accepts jobs that have no option but a resource while no other member has fewer jobs; these are returned as ids and
 -- records.
@@ -85,7 +95,11 @@ function resources.pass_on(inc, credit, leaving)
   while #names > 0 do
     local ids, claimed = claim_next(names)
     local there, records = {}, {}
-    for i, found in ipairs(#ids > 0 and call('HMGET', keys.jobs, unpack(ids)) or {}) do
+    local all = #ids > 0 and call('HMGET', keys.jobs, unpack(ids)) or {}
+    if clock.recording then
+      note_waiting(ids, all)
+    end
+    for i, found in ipairs(all) do
       if not found then
         -- The job was deleted meanwhile: the next one follows.
         resources.free(claimed[i], ids[i])

@@ -3,7 +3,9 @@
 --   {'C', ttl or -1, requester, outcome, resource, unique key, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
 --   schedule that waits for its end, 1 if it has its key for a time, node, flow, names of its limits or nil}
 --   {'T', pause in ms, text, traceback} fail this attempt | {'L', pause in ms, limit or ''} wait for a limit
+local clock = require('clock')
 local endings = require('endings')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local failures = require('failures')
 local keys = require('keys')
@@ -13,6 +15,7 @@ local placement = require('placement')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
 local results = require('results')
+local events = lazy('events')
 local limit_lines = lazy('limit_lines')
 local call = redis.call
 local round_ends = {}
@@ -77,6 +80,9 @@ local function sort_job(batch, i, id, detail, resource, held, wanted)
   local kind = detail and detail[1] or COMPLETE
   local plain_kind = string.lower(kind)
   local way, watched = way_of(batch, i, plain_kind, held, wanted)
+  if clock.recording and (way == COMPLETE or way == RELEASE) then
+    events().note(way == COMPLETE and event_kinds.COMPLETED or event_kinds.RELEASED, id, '', wanted)
+  end
   if way == STOPPED then
     batch.stopped[#batch.stopped + 1] = id
   elseif way == RELEASE then
@@ -90,7 +96,7 @@ local function sort_job(batch, i, id, detail, resource, held, wanted)
     batch.special[#batch.special + 1] = id
     batch.special_details[#batch.special_details + 1] = detail
   elseif way and (watched or kind ~= plain_kind or kind == FAIL or way == STOPPED and resource) then
-    batch.careful[#batch.careful + 1] = { id = id, way = way, detail = detail }
+    batch.careful[#batch.careful + 1] = { id = id, way = way, detail = detail, owner = wanted }
   end
 end
 
@@ -174,15 +180,15 @@ local function end_careful(job, found, front)
     if detail[1] ~= FAIL then
       call('HDEL', rare_keys.progress, id)
     end
-    failures.fail(id, found, reason, text, false, traceback)
+    failures.fail(id, found, reason, text, false, traceback, job.owner)
   else
     local extra = extras.of(found)
     if job.way == ATTEMPT_FAILED then
       local _, pause, text, traceback = unpack(detail)
-      endings.retry(id, found, extra, pause, text, traceback)
+      endings.retry(id, found, extra, pause, text, traceback, job.owner)
     elseif job.way == LIMITED then
       local _, pause, limit = unpack(detail)
-      endings.limited(id, found, extra, pause, limit)
+      endings.limited(id, found, extra, pause, limit, job.owner)
     else
       endings.left(id, extra, front)
     end
@@ -291,6 +297,9 @@ function round_ends.store(list)
     if held == list[at + 1] or held == owner.watched(list[at + 1]) then
       local kept = list[at + 2] == CHECKPOINT and checkpoints or progress
       kept[#kept + 1], kept[#kept + 2] = list[at], list[at + 3]
+      if clock.recording and kept == progress then
+        events().note(event_kinds.PROGRESS, list[at], '', list[at + 1], '', #list[at + 3] <= events().TEXT and list[at + 3] or '')
+      end
     end
   end
   if #progress > 0 then

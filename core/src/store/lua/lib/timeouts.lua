@@ -1,7 +1,9 @@
 -- Timeouts of jobs.
+local clock = require('clock')
 local deletion = require('deletion')
 local due_entries = require('due_entries')
 local endings = require('endings')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local failures = require('failures')
 local inbox_kinds = require('inbox_kinds')
@@ -9,6 +11,7 @@ local keys = require('keys')
 local meta = require('meta')
 local owner = require('owner')
 local rare_keys = require('rare_keys')
+local events = lazy('events')
 local call = redis.call
 local timeouts = {}
 
@@ -34,7 +37,8 @@ function timeouts.expire(kind, id)
   if not found or kind == due_entries.ASSIGN_TIMEOUT and active or kind == due_entries.RUN_TIMEOUT and not active then
     return
   end
-  local extra = extras.of(found)
+  local extra, field = extras.of(found), kinds[kind].field
+  local text = string.format(kinds[kind].text, extra[field] or 0)
   if active then
     deletion.stop_holder(id, held, inbox_kinds.TIMED_OUT)
   end
@@ -42,6 +46,9 @@ function timeouts.expire(kind, id)
     -- It is retried when its worker has stopped.
     call('HSET', keys.jobs, id, extras.with_failed(found, extra, extra.failed + 1))
     meta.count('retries', 1)
+    if clock.recording then
+      events().note(event_kinds.RETRYING, id, extra.task, held, field, text)
+    end
     if extra.resource then
       call('HSETNX', rare_keys.stopping, id, extra.resource)
     end
@@ -53,8 +60,7 @@ function timeouts.expire(kind, id)
   if not active then
     endings.unqueue(id, extra, held)
   end
-  local field = kinds[kind].field
-  failures.fail(id, found, field, string.format(kinds[kind].text, extra[field] or 0), held)
+  failures.fail(id, found, field, text, held, nil, active and held)
 end
 
 return timeouts

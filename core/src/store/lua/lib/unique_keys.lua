@@ -3,6 +3,7 @@
 local blocking = require('blocking')
 local clock = require('clock')
 local due_entries = require('due_entries')
+local event_kinds = require('event_kinds')
 local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
@@ -13,6 +14,7 @@ local results = require('results')
 local script = require('script')
 local edges = lazy('edges')
 local endings = lazy('endings')
+local events = lazy('events')
 local matching = lazy('matching')
 local queue_heads = lazy('queue_heads')
 local call = redis.call
@@ -60,6 +62,13 @@ local function free(key, kept)
   call('ZREM', keys.due, unique_keys.entry_of(key))
 end
 
+local function note_attached(ids, records, outcome)
+  local reason, text = string.match(outcome, '^f([^\n]*)\n(.*)$')
+  for i, id in ipairs(ids) do
+    events().note_job(reason and event_kinds.FAILED or event_kinds.COMPLETED, id, records[i], '', reason, text)
+  end
+end
+
 -- Finishes attached jobs with the outcome of the one that had the key.
 local function end_attached(ids, records, outcome)
   local kept, outcomes, ttls, requesters = {}, {}, {}, {}
@@ -73,6 +82,9 @@ local function end_attached(ids, records, outcome)
   call('HDEL', keys.jobs, unpack(ids))
   meta.count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ids)
   results.keep(kept, outcomes, ttls, requesters)
+  if clock.recording then
+    note_attached(ids, records, outcome)
+  end
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
     endings().detach(id, extra, false)
@@ -85,6 +97,9 @@ end
 -- The first of the waiting jobs gets the key and is queued; if it has an owner, when that has stopped.
 local function promote(key, id, found)
   unique_keys.hold(key, id, extras.of(found))
+  if clock.recording then
+    events().note_job(event_kinds.WAITING, id, found)
+  end
   if call('HEXISTS', keys.owner, id) == 0 then
     matching().enqueue({ id }, { found }, false)
   end

@@ -18,6 +18,7 @@ from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, Member
 
 from .._chooser import ChooseCallback
 from .._groups import Outcomes
+from .._job_events import JobEvents
 from .._waiting import Waiting
 from .flows import FlowsApi
 from .limits import LimitsApi
@@ -145,6 +146,20 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
         """
         page: JobPage = await self._await(self._here.jobs(state, after, limit))
         return page
+
+    def events(self, *, after: str | None = None) -> JobEvents:
+        """Iterates (`for`, or `async for`) over the transitions of all jobs of the cluster, each a `JobEvent`.
+
+        Without `after` it begins with what happens from now on: threads, when this call returns; asyncio, when `ready()` of the
+        iterator does. With "0" it begins with all that is kept, else behind the event with this `position`. Redis keeps the last
+        10,000 (option `events_max`); an event `missed` stands for those that are not kept any more or were not recorded.
+
+        The iterator reconnects by itself, and reads ahead no more than some 1,000 events. It ends when the master is closed, and
+        `close()` ends it; it raises an error that cannot be repaired. Raises SwarmInvalidArgument if `after` is no position.
+
+        Transitions are recorded while a master follows them and for 30 s after that, or always with the option `events`.
+        """
+        return JobEvents(self._here.events(after), self._await)
 
     async def queues(self) -> Queues:
         """How many jobs wait by priority and task, which tasks are paused, and which master chooses workers."""
