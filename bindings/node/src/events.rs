@@ -1,10 +1,8 @@
 //! The transitions of jobs, as a master follows them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use libswarm::{EventsOptions, JobEvents};
-use libswarm_host::lock::Mutex;
+use libswarm::EventsOptions;
 use napi_derive::napi;
 
 use crate::master::NativeMaster;
@@ -12,10 +10,6 @@ use crate::outgoing::{Answer, answer, json_of};
 
 /// Limit of events per answer.
 const BATCH: usize = 256;
-
-/// Open followers of a master by the token of the call that opened each.
-#[derive(Clone, Default)]
-pub(crate) struct Followers(Arc<Mutex<HashMap<u32, Arc<tokio::sync::Mutex<JobEvents>>>>>);
 
 #[napi]
 impl NativeMaster {

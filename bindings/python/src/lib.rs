@@ -11,6 +11,7 @@ mod fork;
 mod group;
 mod info;
 mod job;
+mod job_event_info;
 mod job_events;
 mod job_options;
 mod limit_info;

@@ -45,12 +45,13 @@ for _, key in ipairs(call('KEYS', prefix .. 'group:*')) do
     wrong[#wrong + 1] = entry .. ' is not in the index'
   end
 end
-local counted = call('HGETALL', prefix .. 'group_waiting')
-for i = 1, #counted, 2 do
-  if tonumber(counted[i + 1]) ~= waiting[counted[i]] then
-    wrong[#wrong + 1] = string.format('%s waiting in %s, not %s', tostring(waiting[counted[i]]), counted[i], counted[i + 1])
+local numbers = call('HGETALL', prefix .. 'group_waiting')
+for i = 1, #numbers, 2 do
+  local entry, number = numbers[i], tonumber(numbers[i + 1])
+  if number ~= waiting[entry] then
+    wrong[#wrong + 1] = string.format('%s waiting in %s, not %s', tostring(waiting[entry]), entry, number)
   end
-  waiting[counted[i]] = nil
+  waiting[entry] = nil
 end
 for entry in pairs(waiting) do
   wrong[#wrong + 1] = 'nobody has counted ' .. entry
