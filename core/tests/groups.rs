@@ -261,3 +261,36 @@ async fn bad_groups_and_weights_are_refused() {
     assert!(error.message().contains("weight") && error.message().contains("1,000"), "{error}");
     soon("nothing was added", async { assert_eq!(master.stats().await.unwrap().added, 0) }).await;
 }
+
+#[tokio::test]
+#[ignore = "adds a million jobs"]
+async fn small_groups_beside_one_of_a_million_jobs_wait_two_rounds_at_most() {
+    const BIG: usize = 1_000_000;
+    const SMALL: usize = 1000;
+    let redis = Redis::start();
+    let master = master(&redis);
+    for from in (0..BIG).step_by(10_000) {
+        master.add_many((from..from + 10_000).map(|number| job("big", number)).collect()).await.unwrap();
+    }
+    let small = |number: usize| (0..10).map(move |one| job(&format!("s{number}:"), one));
+    master.add_many((0..SMALL).flat_map(small).collect()).await.unwrap();
+    let worker = worker(&redis, &[("slots", "50")]).await;
+    let mut last: HashMap<String, usize> = HashMap::new();
+    let (mut longest, mut left) = (0, 10 * SMALL);
+    for at in 0.. {
+        let job = next_job(&worker).await;
+        if job.group() != "big" {
+            let before = last.insert(job.group().to_owned(), at).unwrap_or(0);
+            longest = longest.max(at - before);
+            left -= 1;
+        }
+        done(job).await;
+        if left == 0 {
+            break;
+        }
+    }
+    // The slots of the worker are assigned before it takes them.
+    assert!(longest <= 2 * (SMALL + 1) + 50, "a group waited for {longest} jobs of others");
+    let waiting = master.stats().await.unwrap().waiting;
+    assert!(waiting >= BIG as u64 - 11_000, "{waiting} jobs wait: the small groups had fewer turns than the big one");
+}
