@@ -1,10 +1,8 @@
 //! The transitions of jobs, as a master follows them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use libswarm::{EventsOptions, JobEvents};
-use libswarm_host::lock::Mutex;
+use libswarm::EventsOptions;
 use napi_derive::napi;
 
 use crate::master::NativeMaster;
@@ -12,10 +10,6 @@ use crate::outgoing::{Answer, answer, json_of};
 
 /// Limit of events per answer.
 const BATCH: usize = 256;
-
-/// Open followers of a master by the token of the call that opened each.
-#[derive(Clone, Default)]
-pub(crate) struct Followers(Arc<Mutex<HashMap<u32, Arc<tokio::sync::Mutex<JobEvents>>>>>);
 
 #[napi]
 impl NativeMaster {
@@ -27,7 +21,7 @@ impl NativeMaster {
         open.wait(token, |master| async move {
             let options = after.map_or_else(EventsOptions::default, |after| EventsOptions::default().after(after));
             answer(master.events(options).await, |events| {
-                followers.0.lock().insert(token, Arc::new(tokio::sync::Mutex::new(events)));
+                followers.lock().insert(token, Arc::new(tokio::sync::Mutex::new(events)));
                 Answer::Done
             })
         });
@@ -37,7 +31,7 @@ impl NativeMaster {
     #[napi(catch_unwind)]
     pub fn take_events(&self, token: u32, follower: u32) {
         let Some(open) = &self.session else { return };
-        let found = self.followers.0.lock().get(&follower).cloned();
+        let found = self.followers.lock().get(&follower).cloned();
         open.wait(token, |_| async move {
             match found {
                 Some(events) => answer(events.lock().await.next_many(BATCH).await, |events| json_of(&events)),
@@ -49,6 +43,6 @@ impl NativeMaster {
     /// Ends a follower.
     #[napi(catch_unwind)]
     pub fn close_events(&self, follower: u32) {
-        self.followers.0.lock().remove(&follower);
+        self.followers.lock().remove(&follower);
     }
 }

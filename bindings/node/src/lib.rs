@@ -11,6 +11,7 @@ mod control;
 mod events;
 mod failure;
 mod flows;
+mod followers;
 mod group;
 mod inspect;
 mod limits;

@@ -7,8 +7,8 @@ use libswarm_host::lock::Mutex;
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
-use crate::events::Followers;
 use crate::failure::Failure;
+use crate::followers::Followers;
 use crate::outgoing::{Answer, answer, json_of, to_json};
 use crate::session::{Session, session};
 use crate::{batch, options};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use libswarm::{Error, ErrorKind, EventsOptions, JobEvent, Master, Result};
+use libswarm::{Error, ErrorKind, EventsOptions, Master, Result};
 use pyo3::prelude::*;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -10,8 +10,6 @@ use tokio::task::JoinHandle;
 use crate::call::Call;
 use crate::errors::raise;
 use crate::fork::Owned;
-use crate::info::seconds;
-use crate::package::{fields, make, package};
 use crate::runtime::Runtime;
 use crate::value::Value;
 
@@ -80,8 +78,16 @@ impl JobEvents {
     fn close(&self) -> PyResult<()> {
         let (following, _) = self.inner.get().map_err(raise)?;
         following.closed.send_replace(true);
+        // If it is in use, `take` ends it.
+        if let Ok(mut progress) = following.progress.try_lock() {
+            *progress = Progress::Over(closed());
+        }
         Ok(())
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the events are closed")
 }
 
 async fn take(following: Arc<Following>) -> Result<Value> {
@@ -93,26 +99,7 @@ async fn take(following: Arc<Following>) -> Result<Value> {
         events = async { progress.started().await?.next_many(BATCH).await } => Some(events?),
     };
     if events.is_none() {
-        *progress = Progress::Over(Error::new(ErrorKind::Closed, "the events are closed"));
+        *progress = Progress::Over(closed());
     }
     Ok(Value::Events(events.unwrap_or_default()))
-}
-
-/// An event as the package shows it. Destructured in full, so that a new field of the core does not compile until it is added here.
-pub(crate) fn event<'py>(py: Python<'py>, event: &JobEvent) -> PyResult<Bound<'py, PyAny>> {
-    let JobEvent { position, kind, time, id, task, worker, fence, reason, text, due_at, name } = event;
-    let fields = fields!(py;
-        position,
-        kind = kind.name(),
-        time = seconds(*time),
-        id,
-        task,
-        worker,
-        fence = fence.unwrap_or(0),
-        reason,
-        text,
-        due_at = due_at.map(seconds),
-        name,
-    );
-    make(&package(py)?.job_event, &fields)
 }

@@ -3,6 +3,7 @@
 mod call;
 mod choices;
 mod errors;
+mod event_info;
 mod events;
 mod exit;
 mod finishes;
