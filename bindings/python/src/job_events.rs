@@ -80,13 +80,13 @@ impl JobEvents {
         following.closed.send_replace(true);
         // If it is in use, `take` ends it.
         if let Ok(mut progress) = following.progress.try_lock() {
-            *progress = Progress::Over(closed());
+            *progress = Progress::Over(over());
         }
         Ok(())
     }
 }
 
-fn closed() -> Error {
+fn over() -> Error {
     Error::new(ErrorKind::Closed, "the events are closed")
 }
 
@@ -99,7 +99,7 @@ async fn take(following: Arc<Following>) -> Result<Value> {
         events = async { progress.started().await?.next_many(BATCH).await } => Some(events?),
     };
     if events.is_none() {
-        *progress = Progress::Over(closed());
+        *progress = Progress::Over(over());
     }
     Ok(Value::Events(events.unwrap_or_default()))
 }
