@@ -467,5 +467,4 @@ async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
         };
         assert!(fits, "`{id}` is {shown:?}, its events end in {state:?}: {path:#?}");
     }
-    assert_eq!(master.stats().await.unwrap().damaged, 0);
 }

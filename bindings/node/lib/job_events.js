@@ -50,12 +50,14 @@ class JobEvents {
     this._events = [];
     this._taken = 0;
     const master = this._master;
-    for (const token of [this._follower, this._taking]) if (master._forget(token)) master._native?.cancel(token);
+    if (master._forget(this._taking)) master._native?.cancel(this._taking);
     this._finish(null);
     return Promise.resolve({ done: true, value });
   }
 
   _begun(error) {
+    // It was ended before it began.
+    if (this._over) return this._master._native?.closeEvents(this._follower);
     if (error) return this._finish(error);
     this._started = true;
     for (const { resolve } of this._waiting.splice(0)) resolve();

@@ -21,7 +21,7 @@ impl NativeMaster {
         open.wait(token, |master| async move {
             let options = after.map_or_else(EventsOptions::default, |after| EventsOptions::default().after(after));
             answer(master.events(options).await, |events| {
-                followers.0.lock().insert(token, Arc::new(tokio::sync::Mutex::new(events)));
+                followers.lock().insert(token, Arc::new(tokio::sync::Mutex::new(events)));
                 Answer::Done
             })
         });
@@ -31,7 +31,7 @@ impl NativeMaster {
     #[napi(catch_unwind)]
     pub fn take_events(&self, token: u32, follower: u32) {
         let Some(open) = &self.session else { return };
-        let found = self.followers.0.lock().get(&follower).cloned();
+        let found = self.followers.lock().get(&follower).cloned();
         open.wait(token, |_| async move {
             match found {
                 Some(events) => answer(events.lock().await.next_many(BATCH).await, |events| json_of(&events)),
@@ -43,6 +43,6 @@ impl NativeMaster {
     /// Ends a follower.
     #[napi(catch_unwind)]
     pub fn close_events(&self, follower: u32) {
-        self.followers.0.lock().remove(&follower);
+        self.followers.lock().remove(&follower);
     }
 }

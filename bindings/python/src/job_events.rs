@@ -78,8 +78,16 @@ impl JobEvents {
     fn close(&self) -> PyResult<()> {
         let (following, _) = self.inner.get().map_err(raise)?;
         following.closed.send_replace(true);
+        // If it is in use, `take` ends it.
+        if let Ok(mut progress) = following.progress.try_lock() {
+            *progress = Progress::Over(over());
+        }
         Ok(())
     }
+}
+
+fn over() -> Error {
+    Error::new(ErrorKind::Closed, "the events are closed")
 }
 
 async fn take(following: Arc<Following>) -> Result<Value> {
@@ -91,7 +99,7 @@ async fn take(following: Arc<Following>) -> Result<Value> {
         events = async { progress.started().await?.next_many(BATCH).await } => Some(events?),
     };
     if events.is_none() {
-        *progress = Progress::Over(Error::new(ErrorKind::Closed, "the events are closed"));
+        *progress = Progress::Over(over());
     }
     Ok(Value::Events(events.unwrap_or_default()))
 }

@@ -3,6 +3,7 @@
 mod call;
 mod choices;
 mod errors;
+mod event_info;
 mod events;
 mod exit;
 mod finishes;
@@ -11,7 +12,6 @@ mod fork;
 mod group;
 mod info;
 mod job;
-mod job_event_info;
 mod job_events;
 mod job_options;
 mod limit_info;

@@ -9,7 +9,7 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{flow_info, info, job_event_info, limit_info, messages, payload, schedule_info};
+use crate::{event_info, flow_info, info, limit_info, messages, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -94,7 +94,7 @@ impl Value {
             Value::Flow(found) => found.as_ref().map(|found| flow_info::info(py, found)).transpose()?.into_pyobject(py)?,
             Value::Inputs(inputs) => flow_info::inputs(py, inputs)?,
             Value::Events(events) => {
-                let events: Vec<_> = events.iter().map(|event| job_event_info::event(py, event)).collect::<PyResult<_>>()?;
+                let events: Vec<_> = events.iter().map(|event| event_info::event(py, event)).collect::<PyResult<_>>()?;
                 PyList::new(py, events)?.into_any()
             }
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,

@@ -1,4 +1,4 @@
-//! Transitions of jobs as objects of the package's class.
+//! Transitions of jobs as the package shows them.
 
 use libswarm::JobEvent;
 use pyo3::prelude::*;
@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use crate::info::seconds;
 use crate::package::{fields, make, package};
 
-/// An event as the package shows it. Destructured in full, so that a new field of the core does not compile until it is added here.
+// Destructured in full, so that a new field of the core does not compile until it is added here.
+
 pub(crate) fn event<'py>(py: Python<'py>, event: &JobEvent) -> PyResult<Bound<'py, PyAny>> {
     let JobEvent { position, kind, time, id, task, worker, fence, reason, text, due_at, name } = event;
     let fields = fields!(py;
