@@ -15,7 +15,7 @@ const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
 /// The names that [`Options::set`] accepts from users.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 42] = [
     "url",
     "host",
     "port",
@@ -55,6 +55,9 @@ const NAMES: [&str; 39] = [
     "max_crashes",
     "rejoin",
     "requeue",
+    "completed_max",
+    "completed_max_bytes",
+    "completed_ttl",
 ];
 
 /// TLS by rustls. The certificates of the system are trusted if `ca` is not set.
@@ -161,6 +164,13 @@ pub struct Options {
     pub failed_max_bytes: Option<u64>,
     /// How long failed jobs are kept. If no member sets it, forever.
     pub failed_ttl: Option<Duration>,
+    /// The limit of completed jobs that the cluster keeps, the newest ones. If no member sets it, 0: none but those with the option `keep_completed`,
+    /// at most 10,000.
+    pub completed_max: Option<u32>,
+    /// The limit of bytes of completed jobs that the cluster keeps, the newest ones; 1 MiB to 1 TiB. If no member sets it, 256 MiB.
+    pub completed_max_bytes: Option<u64>,
+    /// How long completed jobs are kept. If no member sets it, as long as the limits allow.
+    pub completed_ttl: Option<Duration>,
     /// Whether jobs move to this worker when it joins, from workers with more active jobs than the mean; default false.
     pub rebalance: bool,
     /// The limit of jobs that are assigned and not yet taken by the program; default 1,000.
@@ -209,6 +219,9 @@ impl Options {
             failed_max: None,
             failed_max_bytes: None,
             failed_ttl: None,
+            completed_max: None,
+            completed_max_bytes: None,
+            completed_ttl: None,
             rebalance: false,
             window: 1000,
             stop_grace: Duration::from_secs(30),
@@ -260,6 +273,9 @@ impl Options {
             "failed_max" => self.failed_max = Some(whole(name, value, 1, 1_000_000)?),
             "failed_max_bytes" => self.failed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
             "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
+            "completed_max" => self.completed_max = Some(whole(name, value, 0, 1_000_000)?),
+            "completed_max_bytes" => self.completed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
+            "completed_ttl" => self.completed_ttl = Some(parse_ms(name, value)?),
             "rebalance" => self.rebalance = parse_bool(name, value)?,
             "window" => self.window = whole(name, value, 1, 10_000)?,
             "stop_grace" => self.stop_grace = parse_ms(name, value)?,
@@ -307,6 +323,11 @@ impl Options {
         bounded("failed_max_bytes", self.failed_max_bytes.unwrap_or(MIB), MIB, MIB * MIB)?;
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
+        }
+        bounded("completed_max", self.completed_max.unwrap_or(0), 0, 1_000_000)?;
+        bounded("completed_max_bytes", self.completed_max_bytes.unwrap_or(MIB), MIB, MIB * MIB)?;
+        if let Some(ttl) = self.completed_ttl {
+            within("completed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         self.ranges(self.slots)?;
         bounded("max_crashes", self.max_crashes, 0, 200)?;
@@ -433,6 +454,9 @@ mod tests {
             &[("task", "a\nb")],
             &[("failed_max", "0")],
             &[("failed_max_bytes", "1048575")],
+            &[("completed_max", "1000001")],
+            &[("completed_max_bytes", "1048575")],
+            &[("completed_ttl", "999")],
             &[("max_pending_bytes", "1048575")],
             &[("max_pending_bytes", "4294967297")],
             &[("stop_grace", "99")],

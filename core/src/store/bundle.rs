@@ -28,8 +28,8 @@ const LIB: &[(&str, &str)] = files!(
     "lib":
     "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
     "damage", "delays", "deletion", "departure", "due", "due_entries", "edge_mending", "edges", "endings", "extras", "failures",
-    "fences", "firing", "flow_pages", "flow_stages", "flows", "inbox", "inbox_kinds", "keys", "lean_add", "limit_lines",
-    "limit_state", "limits", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
+    "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "kept", "keys", "lean_add",
+    "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",

@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 30] = [
+pub(crate) const RARE: [&str; 34] = [
     "delayed",
     "blocked",
     "resources",
@@ -37,11 +37,15 @@ pub(crate) const RARE: [&str; 30] = [
     "stages",
     "flow_answers",
     "orders",
+    "completed",
+    "completed_at",
+    "completed_until",
+    "logs",
 ];
 
 /// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 13] = [
+pub(crate) const NAMED: [&str; 14] = [
     "ready",
     "queues",
     "load",
@@ -55,6 +59,7 @@ pub(crate) const NAMED: [&str; 13] = [
     "stage",
     "limited",
     "limit_users",
+    "log",
 ];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.

@@ -68,6 +68,10 @@ if not shortest or lease < shortest then
   end
 end
 for i = 1, #settings, 2 do
+  if settings[i] == 'completed_max' and (meta.completed_max or 0) == 0 and tonumber(settings[i + 1]) > 0 then
+    -- Workers learn with their next round that completed jobs are kept.
+    broadcast.post('members', inbox_kinds.WAKE, '', inc)
+  end
   meta.remember(settings[i], settings[i + 1])
 end
 local kept = before ~= '' and orders().take_over(inc, before)

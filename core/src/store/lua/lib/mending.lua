@@ -19,6 +19,7 @@ local resources = require('resources')
 local values = require('values')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
+local logs = lazy('logs')
 local unique_keys = lazy('unique_keys')
 local call = redis.call
 local mending = {}
@@ -163,6 +164,11 @@ end
 -- Checks unique keys.
 function mending.unique(names)
   count_damage(unique_keys().mend(names))
+end
+
+-- Checks logs of jobs.
+function mending.logs(ids)
+  count_damage(logs().mend(ids))
 end
 
 function mending.stopping(ids)

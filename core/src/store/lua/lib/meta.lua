@@ -7,9 +7,10 @@ local bounded = values.bounded
 
 local PROTOCOL = 1
 
-local protocol, now, fence, largest, tombstones, epoch, grace, batch, added, completed, failures, deleted, crashes, deleting, special, offset, ticked, swept =
-  unpack(redis.call('HMGET', keys.meta, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace', BATCH .. (ARGV[1] or ''), 'added',
-    'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept'))
+local protocol, now, fence, largest, tombstones, epoch, grace, batch, added, completed, failures, deleted, crashes, deleting, special, offset, ticked,
+  swept, completed_max = unpack(redis.call('HMGET', keys.meta, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace',
+    BATCH .. (ARGV[1] or ''), 'added', 'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept',
+    'completed_max'))
 if protocol and (tonumber(protocol) or PROTOCOL) > PROTOCOL then
   script.refused = 'SWARMPROTOCOL ' .. protocol
   error(script.refused)
@@ -24,6 +25,8 @@ local meta = {
   offset = offset,
   ticked = ticked,
   swept = swept,
+  -- How many completed jobs the cluster keeps; 0 if only those that ask for it, nil if there has been none.
+  completed_max = bounded(completed_max, 0, 1e9),
   -- The last batch of this member and this command, as stored by the command.
   last_batch = batch and BATCH ~= '' and values.unpacked(batch),
   -- Whether plain assignment is not possible: there are queues besides `ready:0`, a pause or a chooser.
