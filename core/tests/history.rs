@@ -102,7 +102,7 @@ async fn a_cluster_keeps_completed_jobs_of_all_kinds() {
         assert!(info.failure.is_none() && info.progress.is_none() && info.log.is_empty());
     }
     let stats = master.stats().await.unwrap();
-    assert_eq!((stats.completed, stats.completed_kept, stats.damaged), (7, 7, 0));
+    assert_eq!((stats.completed, stats.kept, stats.damaged), (7, 7, 0));
     // What they used is free.
     for one in [job("resource2").resource("r"), job("limit2").limit("api"), job("unique2").unique("u")] {
         assert!(!master.add(one).await.unwrap().existed);
@@ -138,7 +138,7 @@ async fn jobs_decide_for_themselves_whether_and_how_long_they_are_kept() {
     }
     assert!(master.job("none").await.unwrap().is_none());
     assert_eq!(shown(&master, "long").await.result, Some(json(&2)));
-    until_counts(&master, "the end of the short age", |stats| stats.completed_kept == 1).await;
+    until_counts(&master, "the end of the short age", |stats| stats.kept == 1).await;
     assert_eq!(completed(&master).await, ["long"]);
     old.terminate(Duration::ZERO).await.unwrap();
     let worker = worker(&redis, &[("completed_max", "10")]).await;
@@ -206,8 +206,8 @@ async fn completed_jobs_are_bounded_in_number_age_and_bytes() {
     let third = worker(&redis, &[("completed_ttl", "1000")]).await;
     master.add(job("brief")).await.unwrap();
     complete(&third, json(&1)).await;
-    assert_eq!(master.stats().await.unwrap().completed_kept, 4);
-    until_counts(&master, "the end of the age", |stats| stats.completed_kept == 3).await;
+    assert_eq!(master.stats().await.unwrap().kept, 4);
+    until_counts(&master, "the end of the age", |stats| stats.kept == 3).await;
     assert_eq!(master.delete_completed(None).await.unwrap(), 3);
     let bytes: u64 = redis.ask(&["HGET", "{test}:meta", "completed_bytes"]);
     assert_eq!(bytes, 0);

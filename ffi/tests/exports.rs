@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An interface that a reader can take in. `nm -D --defined-only target/release/libswarm.so | wc -l` counts them.
-const MAX_FUNCTIONS: usize = 140;
+const MAX_FUNCTIONS: usize = 142;
 
 #[test]
 fn exported_symbols_are_those_of_the_header() {

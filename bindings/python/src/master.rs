@@ -293,6 +293,11 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
+    fn delete_completed(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let ids = some_texts("ids", ids)?;
+        self.spawn(None, |master| async move { master.delete_completed(ids.as_deref()).await.map(Value::Count) })
+    }
+
     /// Raises SwarmClosed if the master is closed.
     fn limits(&self) -> PyResult<Limits> {
         Ok(Limits::new(self.member()?))

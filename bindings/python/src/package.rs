@@ -54,6 +54,7 @@ package! {
     receipt = "Receipt",
     reply = "Reply",
     limit_info = "LimitInfo",
+    log_line = "LogLine",
     schedule_info = "ScheduleInfo",
     schedule_page = "SchedulePage",
     stats = "Stats",

@@ -95,5 +95,5 @@ pub struct Stats {
     /// Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
     pub damaged: u64,
     /// Completed jobs that are kept.
-    pub completed_kept: u64,
+    pub kept: u64,
 }

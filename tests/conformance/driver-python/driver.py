@@ -18,8 +18,8 @@ import libswarm
 import libswarm.aio
 
 # Options that Python takes in seconds.
-SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
+SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait", "completed_ttl", "keep_completed"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries", "completed_max"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),
@@ -178,7 +178,9 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
     names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "limits", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
-    return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
+    result = "" if job.state != "completed" or job.result_omitted else _text(job.result)
+    kept: dict[str, Any] = {"result": result, "result_omitted": job.result_omitted, "log": [line.text for line in job.log]}
+    return Answer().add(progress=progress, checkpoint=checkpoint, **kept, **{name: getattr(job, name) for name in names})
 
 
 def _input(one: libswarm.Input) -> dict[str, Any]:
@@ -350,6 +352,8 @@ class MasterDriver:
                 return Answer().add(count=master.retry_failed(_list(fields, "ids") if "ids" in fields else None))
             case "delete_failed":
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
+            case "delete_completed":
+                return Answer().add(count=master.delete_completed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
             case "limit" | "remove_limit" | "limit_info":
@@ -524,6 +528,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "checkpoint":
                 self._jobs[int(fields["fence"])].checkpoint(_value(fields))
+            case "log":
+                self._jobs[int(fields["fence"])].log(fields["text"])
             case "inputs":
                 inputs: dict[str, libswarm.Input] = self._jobs[int(fields["fence"])].inputs().wait()
                 return Answer().add(inputs=_text({id: _input(one) for id, one in sorted(inputs.items())}))

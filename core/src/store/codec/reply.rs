@@ -244,7 +244,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         retries: next()?,
         revived: next()?,
         damaged: next()?,
-        completed_kept: next()?,
+        kept: next()?,
     };
     match counts.next() {
         Some(_) => Err(unexpected("stats")),
