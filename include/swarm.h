@@ -549,8 +549,9 @@ swarm_options *swarm_options_new(const char *cluster);
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
- * failed_ttl, completed_max, completed_max_bytes, completed_ttl; of workers also slots (10 if all callbacks are set by swarm_worker_process, else unlimited), priority_slots (1:30,2:20),
- * strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
+ * failed_ttl, completed_max, completed_max_bytes, completed_ttl; of workers also slots (10 if all callbacks are set by
+ * swarm_worker_process, else unlimited), priority_slots (1:30,2:20), strict_slots, prefetch, task (once for each), rebalance, window,
+ * stop_grace, rejoin, requeue ("front" or "back"). The options of members
  * are listed with their bounds and defaults in the reference.
  */
 void swarm_options_set(swarm_options *options,
