@@ -231,6 +231,25 @@ async fn results_of_more_than_64_kib_are_left_out() {
 }
 
 #[tokio::test]
+async fn many_jobs_with_long_results_end_at_once() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis, &[("completed_max", "1000")]).await);
+    master.add_many((0..300).map(|number| job(&number.to_string())).collect()).await.unwrap();
+    let mut ends = tokio::task::JoinSet::new();
+    for _ in 0..300 {
+        let one = next_job(&worker).await;
+        ends.spawn(async move { one.complete(Payload::bytes(vec![1; MAX_KEPT_RESULT])).await });
+    }
+    while let Some(end) = ends.join_next().await {
+        end.unwrap().unwrap();
+    }
+    assert_eq!(master.stats().await.unwrap().kept, 300);
+    for id in ["0", "150", "299"] {
+        assert_eq!(shown(&master, id).await.result.map(|result| result.bytes.len()), Some(MAX_KEPT_RESULT));
+    }
+}
+
+#[tokio::test]
 async fn pages_are_newest_first_and_bounded_in_bytes() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[("completed_max", "1000")]).await);

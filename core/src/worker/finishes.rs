@@ -39,6 +39,8 @@ struct Line {
 const MAX_VALUES: usize = 500;
 /// Lines of logs in one round, about: those of one more job may follow. Twice as many if jobs finish.
 const MAX_LINES: usize = 1000;
+/// Bytes of results in one round, about, if the cluster keeps completed jobs.
+const MAX_RESULT_BYTES: usize = 4 << 20;
 
 /// Finishes that are gathered while a round is under way.
 #[derive(Default)]
@@ -62,6 +64,22 @@ struct Gathered {
     last_line: u64,
     /// Set when the worker has ended: the error of every later finish.
     closed: Option<Error>,
+}
+
+impl Gathered {
+    /// How many of the first `most` finishes fit into a round, at least one if there are any.
+    fn fitting(&self, most: usize, keeps_completed: bool) -> usize {
+        let (mut lines, mut bytes) = (0, 0);
+        let fitting = self.list.iter().take(most).take_while(|(fence, finish, _)| {
+            let fits = lines < MAX_LINES && bytes < MAX_RESULT_BYTES;
+            lines += self.lines.get(fence).map_or(0, VecDeque::len);
+            if let (Finish::Complete(result), true) = (finish, keeps_completed) {
+                bytes += result.bytes.len();
+            }
+            fits
+        });
+        fitting.count()
+    }
 }
 
 impl Finishes {
@@ -92,18 +110,11 @@ impl Finishes {
         gathered.list.drain(..most).collect()
     }
 
-    /// As `take`, for a round: fewer if their jobs have many lines of logs.
-    pub(crate) fn take_for_round(&self, most: usize) -> Vec<Finished> {
-        let most = {
-            let gathered = self.gathered.lock();
-            let mut lines = 0;
-            let fitting = gathered.list.iter().take_while(|(fence, ..)| {
-                let fits = lines < MAX_LINES;
-                lines += gathered.lines.get(fence).map_or(0, VecDeque::len);
-                fits
-            });
-            if gathered.lines.is_empty() { most } else { fitting.count().min(most) }
-        };
+    /// As `take`, for a round: fewer if their jobs have many lines of logs, or long results that are kept.
+    pub(crate) fn take_for_round(&self, most: usize, keeps_completed: bool) -> Vec<Finished> {
+        let gathered = self.gathered.lock();
+        let most = if gathered.lines.is_empty() && !keeps_completed { most } else { gathered.fitting(most, keeps_completed) };
+        drop(gathered);
         self.take(most)
     }
 

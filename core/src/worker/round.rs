@@ -47,7 +47,7 @@ impl Task {
     /// Moves the finishes of the program into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
-        let finishes = self.finishes.take_for_round(MAX_FINISHES);
+        let finishes = self.finishes.take_for_round(MAX_FINISHES, self.keeps_completed);
         // Values of these jobs were gathered before.
         let any_values = self.finishes.has_values();
         for (fence, finish, done) in finishes {

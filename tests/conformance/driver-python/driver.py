@@ -18,8 +18,10 @@ import libswarm
 import libswarm.aio
 
 # Options that Python takes in seconds.
-SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait", "completed_ttl", "keep_completed"}
-NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries", "completed_max"}
+SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
+SECONDS |= {"completed_ttl", "keep_completed"}
+NUMBERS = {"port", "db", "slots", "window", "max_payload", "max_crashes", "prefetch", "failed_max", "priority", "retries"}
+NUMBERS |= {"completed_max"}
 # Options of the core's that are fields of one of Python's.
 FIELDS = {
     "backoff": ("backoff", "type"),

@@ -3,7 +3,7 @@
 -- ARGV  incarnation, batch number (0 = nothing in it needs one), lease in ms, smallest inbox id to keep ('' = all),
 --       credit to add ('' = none, '-' = drop it all), finished jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add
 --       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), values to store (msgpack {id, owner, 'p' for
---       progress, 'c' for a checkpoint or 'l' for lines of a log, value, ...}, or ''); see logs.lua for the lines
+--       progress, 'c' for a checkpoint or 'l' for lines of a log (see logs.lua), value, ...}, or ''),
 --       what it accepts from now on (msgpack {tasks (msgpack; its credit is withdrawn with them) or '' as before, slots or '', 1 if it is paused or 0,
 --       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
@@ -47,8 +47,6 @@ local active = keys.of('active', inc)
 local selective = quotas_arg ~= ''
 local accepts = accepts_arg ~= '' and cmsgpack.unpack(accepts_arg)
 local new_tasks = accepts and accepts[1] ~= ''
--- As history.is_on, without that module.
-local keeps_completed = (meta.completed_max or 0) > 0
 
 -- The last batch: number, fence of the first job, jobs assigned, rejected, credit returned.
 local last = meta.last_batch
@@ -93,7 +91,7 @@ local function answer(jobs, rejected, returned, taken, credit)
   end
   script.answer[4], script.answer[8] = tick(lease)
   script.answer[9] = script.slots and cmsgpack.pack(script.slots)
-  if keeps_completed then
+  if meta.keeps_completed then
     script.answer[9], script.answer[10] = script.answer[9] or '', 1
   end
   return script.answer
@@ -139,7 +137,7 @@ local rejected = {}
 if ended_arg ~= '' then
   local ids, wanted, details, names = unpack(cmsgpack.unpack(ended_arg))
   local owners = call('HMGET', keys.owner, unpack(ids))
-  local plainly = #details == 0 and not keeps_completed
+  local plainly = #details == 0 and not meta.keeps_completed
   for i = 1, #ids do
     plainly = plainly and owners[i] == wanted[i]
   end

@@ -27,11 +27,6 @@ history.set = {
 -- The longest outcome that is kept: a letter and the result.
 local MAX_OUTCOME = 65537
 
--- Whether completed jobs are kept that do not ask for it.
-function history.is_on()
-  return (meta.completed_max or 0) > 0
-end
-
 function history.forget(ids)
   kept.remove(history.set, ids)
 end
@@ -49,7 +44,7 @@ function history.note(jobs)
   for _, job in ipairs(jobs) do
     local extra = record.has_extras(job.record) and extras.of(job.record)
     local own = extra and extra.keep
-    if own and own > 0 or not own and history.is_on() then
+    if own and own > 0 or not own and meta.keeps_completed then
       local n = #ids + 1
       ids[n], entries[n], ages[n] = job.id, entry_of(job, extra), own or kept.settings_of(history.set).ttl or false
     end

@@ -37,6 +37,9 @@ local meta = {
   counters = { added = added, completed = completed, failures = failures, deleted = deleted, crashes = crashes, deleting = deleting },
 }
 
+-- Whether completed jobs are kept that do not ask for it.
+meta.keeps_completed = (meta.completed_max or 0) > 0
+
 -- The limit of jobs moved per call, so that no call moves more than limits.BYTES of payloads.
 meta.move_limit = limits.JOBS
 if meta.largest > limits.BYTES / limits.JOBS then

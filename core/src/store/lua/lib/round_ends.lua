@@ -24,8 +24,6 @@ local COMPLETE, FAIL, ATTEMPT_FAILED, RELEASE, STOPPED = 'c', 'f', 't', 'r', 's'
 local COMPLETE_WITH_EXTRAS, COMPLETE_AND_KEEP, LIMITED = 'C', 'k', 'l'
 -- Kinds of values that are stored with active jobs; the other one is progress.
 local CHECKPOINT, LOG = 'c', 'l'
--- Whether completed jobs are kept that do not ask for it.
-local KEEPING = (meta.completed_max or 0) > 0
 
 local function new_batch()
   return {
@@ -88,7 +86,7 @@ local function sort_job(batch, i, id, detail, resource, held, wanted)
   elseif way == RELEASE then
     batch.released[#batch.released + 1] = id
   end
-  if way == COMPLETE and (watched or kept or KEEPING) then
+  if way == COMPLETE and (watched or kept or meta.keeps_completed) then
     batch.recorded[#batch.recorded + 1] = { id = id, detail = detail, owner = wanted }
   elseif way == COMPLETE and kind == COMPLETE then
     note_completed(batch, id, detail, resource)
