@@ -332,6 +332,12 @@ async fn kept_jobs_can_be_deleted() {
     assert!(master.delete("c").await.unwrap());
     assert!(master.job("c").await.unwrap().is_none());
     assert_eq!(completed(&master).await, ["d"]);
+    assert_eq!(master.delete_many(vec!["x".into(), "d".into(), "d".into()]).await.unwrap(), [false, true, false]);
+    assert!(completed(&master).await.is_empty());
+    let bytes: u64 = redis.ask(&["HGET", "{test}:meta", "completed_bytes"]);
+    assert_eq!(bytes, 0);
+    master.add(job("d")).await.unwrap();
+    complete(&worker, json(&1)).await;
     assert_eq!(master.delete_failed(None).await.unwrap(), 0);
     master.obliterate().await.unwrap();
     let keys: Vec<String> = redis.ask(&["KEYS", "{test}:completed*"]);

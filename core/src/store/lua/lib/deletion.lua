@@ -7,10 +7,8 @@ local keys = require('keys')
 local meta = require('meta')
 local notices = require('notices')
 local owner = require('owner')
-local rare_keys = require('rare_keys')
 local record = require('record')
 local results = require('results')
-local history = lazy('history')
 local call = redis.call
 local deletion = {}
 
@@ -42,12 +40,9 @@ local function delete_job(id, found, held)
 end
 
 -- Returns 1 (it existed) or 0 for each job.
--- A completed job that is kept is deleted, too.
 function deletion.delete(ids)
   local owners = call('HMGET', keys.owner, unpack(ids))
   local answers, deleted, passed = {}, 0, false
-  local completed = meta.completed_max and call('ZMSCORE', rare_keys.completed_at, unpack(ids)) or {}
-  local old = {}
   for i, id in ipairs(ids) do
     local found = call('HGET', keys.jobs, id)
     answers[i] = found and 1 or 0
@@ -60,13 +55,6 @@ function deletion.delete(ids)
       failures.forget({ id })
       answers[i] = 1
     end
-    if completed[i] then
-      old[#old + 1] = id
-      answers[i] = 1
-    end
-  end
-  if #old > 0 then
-    history().forget(old)
   end
   if deleted > 0 then
     meta.count('deleted', deleted)

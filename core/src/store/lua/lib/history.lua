@@ -7,6 +7,7 @@ local meta = require('meta')
 local rare_keys = require('rare_keys')
 local record = require('record')
 local logs = lazy('logs')
+local call = redis.call
 
 local history = {
   -- Positions in an entry of `completed`, which is msgpack.
@@ -29,6 +30,18 @@ local MAX_OUTCOME = 65537
 
 function history.forget(ids)
   kept.remove(history.set, ids)
+end
+
+-- Deletes those of the ids that are kept, and notes that they existed. An id may be there twice.
+function history.delete(ids, answers)
+  local there, seen = {}, {}
+  for i, time in ipairs(call('ZMSCORE', history.set.times, unpack(ids))) do
+    if time and not seen[ids[i]] then
+      seen[ids[i]] = true
+      there[#there + 1], answers[i] = ids[i], 1
+    end
+  end
+  history.forget(there)
 end
 
 -- The entry of a completed job.
